@@ -1,0 +1,1 @@
+"""The brain: decides everything, touches nothing. No I/O, no clock, no dice, no await."""

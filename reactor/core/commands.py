@@ -1,0 +1,254 @@
+"""What is to be done, in the imperative: the only output of the machine.
+
+`daemon/perform.py` carries each one out. The saves of one event commit, in one transaction, before any
+other of its commands starts; the outcome of a command comes back as the event named in its docstring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reactor.core.job import Attempt
+from reactor.errors import Failure
+from reactor.models import Detection, Extraction, Fetch, Kind, Stage
+from reactor.notices import Notice
+
+# Reading and claiming rows
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Read the state of the rows `watch`, mark pending rows that were cancelled, claim up to `claim` of the
+    oldest that are due, none of `held` among them. → RowsSeen or DatabaseFailed"""
+
+    watch: tuple[int, ...]
+    claim: int
+    held: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """Read what an earlier run left under way, and what it left behind. → Recovered or DatabaseFailed"""
+
+
+# Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled). → SaveRefused when
+# the row is in another state
+
+
+@dataclass(frozen=True, slots=True)
+class SaveStage:
+    """The row is in another stage of its way."""
+
+    attempt: Attempt
+    stage: Stage
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavePlan:
+    """What will be fetched is known: title, size and kind go into the row, the plan beside it."""
+
+    attempt: Attempt
+    extraction: Extraction
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressOf:
+    """One row's part of a SaveProgress; `speed` in bytes/s, `progress` 0 to 100."""
+
+    attempt: Attempt
+    progress: float | None
+    speed: int
+    eta_s: int | None
+    size: int | None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveProgress:
+    """How far all rows are that moved. A row in another state is passed over without a word."""
+
+    rows: tuple[ProgressOf, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDownloaded:
+    """The row ends well. The plan goes unless `keep_plan` (the torrent is still being served)."""
+
+    attempt: Attempt
+    path: str
+    size: int
+    title: str | None
+    keep_plan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SaveWaiting:
+    """The row waits for its next attempt: `pending` again, not before `delay_s` from now. The plan stays."""
+
+    attempt: Attempt
+    failure: Failure
+    retry_count: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFailed:
+    """The row ends badly."""
+
+    attempt: Attempt
+    failure: Failure
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCancelled:
+    """The row was cancelled and nothing of it runs any more. Guarded by (id, attempt) and by the row being
+    cancelled; a row that is gone is no refusal. The plan goes unless `keep_plan` (aria2 could not be asked)."""
+
+    attempt: Attempt
+    keep_plan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPlan:
+    """Nothing of this attempt is left anywhere: its plan can go."""
+
+    attempt: Attempt
+
+
+Save = SaveStage | SavePlan | SaveProgress | SaveDownloaded | SaveWaiting | SaveFailed | SaveCancelled | ForgetPlan
+
+# Work, one cancel scope for each attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """Stage 1. → Detected or WorkFailed"""
+
+    attempt: Attempt
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """Stage 2. → Extracted, HandedOver or WorkFailed"""
+
+    attempt: Attempt
+    detection: Detection
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Check the bytes, put them together, publish them under a clean unique name. `files` are the paths aria2
+    reported for each fetch; `keep` leaves the staged files where they are (they are being seeded).
+    → Finished or WorkFailed"""
+
+    attempt: Attempt
+    extraction: Extraction
+    files: tuple[tuple[str, ...], ...]
+    total: int
+    """Bytes aria2 says it has."""
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopWork:
+    """Cancel whatever runs for this attempt, at once. No outcome comes from it any more."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Delete the row's staging folder, and `published`, which a cancel overtook. → Discarded"""
+
+    attempt: Attempt
+    published: str | None = None
+
+
+# aria2
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One transfer to add: its number in the attempt, its gid, what to fetch."""
+
+    n: int
+    gid: str
+    fetch: Fetch
+
+
+@dataclass(frozen=True, slots=True)
+class AddTransfers:
+    """Hand these to aria2, under our gids, into the row's staging folder. `fresh` deletes what the folder
+    holds first. → TransfersAdded and/or AddFailed, or WorkFailed when the folder cannot be written"""
+
+    attempt: Attempt
+    additions: tuple[Addition, ...]
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveTransfers:
+    """Stop these at once, and those that follow them, and forget their results. → TransfersRemoved or RemoveFailed"""
+
+    attempt: Attempt
+    gids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetTransfers:
+    """Let aria2 drop the results of transfers that are over. No outcome."""
+
+    gids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """Ask aria2 about these, in one batch. → TransfersReported or AskFailed"""
+
+    gids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PayDebt:
+    """Remove what an attempt that is over left in aria2 and on the disk, then its plan. → DebtPaid or RemoveFailed"""
+
+    attempt: Attempt
+    gids: tuple[str, ...]
+
+
+# The world
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Write a notice into the journal."""
+
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The last command: the loop ends after it."""
+
+
+Command = (
+    Look
+    | Recover
+    | Save
+    | Detect
+    | Extract
+    | Finish
+    | StopWork
+    | Discard
+    | AddTransfers
+    | RemoveTransfers
+    | ForgetTransfers
+    | AskStatus
+    | PayDebt
+    | Tell
+    | Exit
+)
+"""Every command."""

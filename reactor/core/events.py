@@ -1,0 +1,310 @@
+"""What has happened outside, in the past tense: the only input of the machine.
+
+Every event is a frozen value. What comes from work carries the `Attempt` it was done for; the machine
+drops what comes from an attempt that is over, in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reactor.core.job import Attempt
+from reactor.errors import Failure
+from reactor.models import Detection, Extraction
+
+# The database
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseChanged:
+    """A doorbell: somebody may have written. Carries nothing but who rang (`hook`, `file`, `poll`, `start`)."""
+
+    layer: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseReplaced:
+    """Another file stands under the database's name and has been opened: all that was read before is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRow:
+    """The state of a row that is under way, as the database has it now."""
+
+    id: int
+    attempt: int
+    status: str
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """A row that is ours to work on: just claimed, or found under way at the start."""
+
+    attempt: Attempt
+    url: str
+    retry_count: int = 0
+    waited_s: float | None = None
+    """Seconds between `added_date` and the claim, where that can be told."""
+    plan: Extraction | None = None
+    """What was extracted for it last, with `plan_attempt` the number of the attempt that did."""
+    plan_attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowsSeen:
+    """The outcome of `commands.Look`, read and claimed in one go."""
+
+    watched: tuple[WatchedRow, ...] = ()
+    """Those of the asked-for rows that still exist."""
+    claimed: tuple[ClaimedRow, ...] = ()
+    swept: tuple[int, ...] = ()
+    """Rows that were cancelled before they began and now say so."""
+    due_in_s: float | None = None
+    """Seconds until the next waiting row is due, or None when none waits."""
+    more: bool = False
+    """True when rows are left that could have been claimed, had there been room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What an attempt that is over may have left behind: transfers in aria2, a staging folder, a plan."""
+
+    attempt: Attempt
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The outcome of `commands.Recover`: what an earlier run left."""
+
+    rows: tuple[ClaimedRow, ...] = ()
+    debts: tuple[Debt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFailed:
+    """A Look or a Recover could not be carried out."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRefused:
+    """A guarded write found the row in another state than expected: cancelled, deleted or taken. Nothing
+    else of that event was carried out for it."""
+
+    attempt: Attempt
+
+
+# aria2
+
+
+class TransferStatus(StrEnum):
+    """aria2's own words (aria2c(1), tellStatus), and one of ours."""
+
+    ACTIVE = "active"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    ERROR = "error"
+    COMPLETE = "complete"
+    REMOVED = "removed"
+    UNKNOWN = "unknown"
+    """aria2 does not know the gid."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """What aria2 says of one gid (tellStatus)."""
+
+    gid: str
+    status: TransferStatus
+    completed: int = 0
+    total: int = 0
+    """0 while unknown."""
+    speed: int = 0
+    seeder: bool = False
+    """True for a torrent that has all of its bytes."""
+    followed_by: tuple[str, ...] = ()
+    error_code: int | None = None
+    error_message: str = ""
+    files: tuple[str, ...] = ()
+    """Paths of the selected files, as aria2 sees them; empty while unknown."""
+    info_name: str | None = None
+    """The name inside the torrent, when it is one."""
+    connections: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Aria2Connected:
+    """The socket stands, the secret is right. `session` is another one after aria2 was restarted."""
+
+    session: str
+    version: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aria2Lost:
+    """The socket is gone; what was asked over it and not answered has failed by itself."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferNotified:
+    """A notification came for a gid, ours or not. A hint: what aria2 says when asked decides."""
+
+    gid: str
+    what: str
+    """`start`, `pause`, `stop`, `complete`, `error` or `bt_complete`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransfersReported:
+    """The outcome of `commands.AskStatus`, one report for each gid asked."""
+
+    reports: tuple[TransferReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskFailed:
+    """aria2 did not answer a `commands.AskStatus`."""
+
+    gids: tuple[str, ...]
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class TransfersAdded:
+    """aria2 took these transfers (by their number `n`)."""
+
+    attempt: Attempt
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddFailed:
+    """Adding these was refused, or the reply was lost: only asking tells whether they are there."""
+
+    attempt: Attempt
+    numbers: tuple[int, ...]
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class TransfersRemoved:
+    """Nothing of this attempt is left in aria2."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFailed:
+    """aria2 could not be asked to remove; it is tried again when it is back."""
+
+    attempt: Attempt
+    failure: Failure
+
+
+# Work
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """Stage 1 is over."""
+
+    attempt: Attempt
+    detection: Detection
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """Stage 2 is over."""
+
+    attempt: Attempt
+    extraction: Extraction
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """An extractor found that the URL is not for it, and which kind it may be instead."""
+
+    attempt: Attempt
+    detection: Detection
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The result stands under its final name (or where a remote aria2c put it)."""
+
+    attempt: Attempt
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFailed:
+    """Detecting, extracting or finishing failed, or ran out of time."""
+
+    attempt: Attempt
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """The staging folder of this attempt's row is gone, and what was published for it too, if asked."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class DebtPaid:
+    """Nothing is left of an attempt that was over at the start."""
+
+    attempt: Attempt
+
+
+# Ourselves
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """The machine's next deadline has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownRequested:
+    """A signal, or the person at the keyboard: leave everything resumable."""
+
+    reason: str
+
+
+Event = (
+    DatabaseChanged
+    | DatabaseReplaced
+    | RowsSeen
+    | Recovered
+    | DatabaseFailed
+    | SaveRefused
+    | Aria2Connected
+    | Aria2Lost
+    | TransferNotified
+    | TransfersReported
+    | AskFailed
+    | TransfersAdded
+    | AddFailed
+    | TransfersRemoved
+    | RemoveFailed
+    | Detected
+    | Extracted
+    | HandedOver
+    | Finished
+    | WorkFailed
+    | Discarded
+    | DebtPaid
+    | TimePassed
+    | ShutdownRequested
+)
+"""Every event."""

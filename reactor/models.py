@@ -1,0 +1,237 @@
+"""The values that cross rooms: a row of the table, and what stage 2 hands to stage 3.
+
+All are frozen pydantic models, validated where they are made. Sizes are bytes, moments are seconds
+since the epoch, speeds in a row are MiB/s (the table's unit) and bytes/s everywhere else.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+__all__ = [
+    "Cookie",
+    "Detection",
+    "Download",
+    "Extraction",
+    "Fetch",
+    "Finish",
+    "Header",
+    "Kind",
+    "Look",
+    "Stage",
+    "Status",
+    "Torrent",
+]
+
+FETCHES_MAX = 20_000
+"""Most parts one download may have."""
+
+
+class Status(StrEnum):
+    """What the bot sees. Any other word in the column belongs to somebody else and is never touched."""
+
+    PENDING = "pending"
+    DOWNLOADING = "downloading"
+    DOWNLOADED = "downloaded"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """True when reactor will not touch the row again."""
+        return self in (Status.DOWNLOADED, Status.CANCELLED, Status.FAILED)
+
+
+class Stage(StrEnum):
+    """Where in its way a row is. A final row has none (NULL)."""
+
+    DETECTING = "detecting"
+    EXTRACTING = "extracting"
+    FETCHING = "fetching"
+    FINISHING = "finishing"
+    WAITING = "waiting"
+
+
+class Kind(StrEnum):
+    """What kind of URL a row has: which extractor can turn it into something to fetch."""
+
+    TORRENT = "torrent"
+    DIRECT = "direct"
+    YTDLP = "ytdlp"
+    PLAYWRIGHT = "playwright"
+    UNKNOWN = "unknown"
+
+
+class Frozen(BaseModel):
+    """Strict and immutable: nonsense is refused at the border, not found later."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, ser_json_bytes="base64", val_json_bytes="base64"
+    )
+
+
+class Download(BaseModel):
+    """One row of `downloads`, as far as reactor knows its columns. A bot's own columns are in `extra`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    url: str
+    status: str
+    cancelled: bool = False
+    added_date: str | None = None
+    title: str | None = None
+    file_size: int | None = None
+    file_path: str | None = None
+    progress: float | None = None
+    download_speed: float | None = None
+    eta_seconds: int | None = None
+    stage: str | None = None
+    url_type: str | None = None
+    retry_count: int = 0
+    attempt: int = 0
+    next_attempt_at: float | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    error: str | None = None
+    error_code: str | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+def _one_line(value: str) -> str:
+    """Refuse what could end a header line or an option: a stranger's text must stay inside its field."""
+    if any(character in value for character in "\r\n\0"):
+        raise ValueError("a line break or NUL is not allowed here")
+    return value
+
+
+Line = Annotated[str, StringConstraints(max_length=65_536)]
+
+
+class Header(Frozen):
+    """One header of a request."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=256)]
+    value: Line
+
+    _check_value = field_validator("value")(_one_line)
+
+
+class Cookie(Frozen):
+    """One cookie and the hosts it may go to: `domain` itself, and those below it unless `host_only`."""
+
+    name: Line
+    value: Line
+    domain: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+    path: str = "/"
+    secure: bool = False
+    host_only: bool = True
+
+    _check_lines = field_validator("name", "value", "domain", "path")(_one_line)
+
+
+class Torrent(Frozen):
+    """What aria2 needs beyond a URL: the metainfo of a `.torrent`, or nothing for a magnet link."""
+
+    metainfo: bytes | None = None
+    """The whole `.torrent` file, already looked into."""
+    info_hash: str | None = None
+    """v1 (40 hex digits) or v2 (64), lower case."""
+    folder: bool = False
+    """True when it is known to hold several files."""
+
+
+class Fetch(Frozen):
+    """One thing for aria2 to fetch."""
+
+    urls: tuple[Line, ...] = ()
+    """Mirrors of the same bytes, best first. May hold a password: never show one unredacted."""
+    name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    """A clean base name inside the staging folder."""
+    headers: tuple[Header, ...] = ()
+    cookies: tuple[Cookie, ...] = ()
+    size: Annotated[int, Field(ge=0)] | None = None
+    checksum: Annotated[str, StringConstraints(pattern=r"^(sha-1|sha-256|md5|sha-512)=[0-9a-f]+$")] | None = None
+    """As aria2's `checksum` option has it: `sha-256=0123…`."""
+    byte_range: tuple[int, int] | None = None
+    """First and last byte, both included, when only a part of the resource is wanted."""
+    validator: str | None = None
+    """ETag or Last-Modified: a partial file may be continued only when it has not changed."""
+    torrent: Torrent | None = None
+
+    @field_validator("urls")
+    @classmethod
+    def _check_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_one_line(url) for url in urls)
+
+    @field_validator("name")
+    @classmethod
+    def _is_base_name(cls, name: str) -> str:
+        if name in (".", "..") or any(c in "/\\" or ord(c) < 32 for c in name):
+            raise ValueError("not a clean base name")
+        return name
+
+
+class Finish(Frozen):
+    """How the fetched parts become what the person gets."""
+
+    how: Literal["file", "folder", "torrent"]
+    """`file`: the one fetch is the file. `folder`: the fetches stay apart, in a folder.
+    `torrent`: what aria2 made of it decides: one file or a folder."""
+    name: str
+    """The wished base name of the result; a unique one is made of it when it is published."""
+
+
+class Extraction(Frozen):
+    """What stage 2 hands to stage 3: all there is to fetch, and how to put it together."""
+
+    kind: Kind
+    title: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    fetches: Annotated[tuple[Fetch, ...], Field(min_length=1, max_length=FETCHES_MAX)]
+    finish: Finish
+    expires_at: float | None = None
+    """When the URLs stop working, if known (seconds since the epoch)."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all parts together, or None when one of them is unknown."""
+        sizes = [fetch.size for fetch in self.fetches]
+        return sum(size for size in sizes if size is not None) if None not in sizes else None
+
+    def continues(self, earlier: Extraction) -> bool:
+        """True when partial files of `earlier` are the beginning of what this one fetches."""
+        if len(self.fetches) != len(earlier.fetches):
+            return False
+        return all(
+            (a.name, a.size, a.validator, a.byte_range) == (b.name, b.size, b.validator, b.byte_range)
+            for a, b in zip(self.fetches, earlier.fetches, strict=True)
+        )
+
+
+class Look(Frozen):
+    """What one look at the headers of a URL showed, after every redirect."""
+
+    url: str
+    """The URL that answered. Holds credentials only when its host is the one they were given for."""
+    content_type: str | None = None
+    size: int | None = None
+    name: str | None = None
+    """A clean name out of Content-Disposition, else out of the URL."""
+    validator: str | None = None
+    resumable: bool = False
+    """True when the server said it takes byte ranges."""
+
+
+class Detection(Frozen):
+    """What stage 1 hands to stage 2."""
+
+    kind: Kind
+    url: str
+    """The URL to extract from: the row's, trimmed and made absolute (a bare info hash becomes a magnet link)."""
+    why: str
+    """Which rule decided, in a few words, for the journal."""
+    look: Look | None = None
+    """Set when the headers were looked at, so that nothing is asked twice."""

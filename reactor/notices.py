@@ -1,0 +1,226 @@
+"""What the journal records: the public schema of the event stream.
+
+A notice is a fact worth telling a person or a log. The contract: within one `v` fields and kinds of
+notice may be added, none is renamed, removed or given another meaning; readers ignore what they do
+not know. No notice holds a secret: URLs come with user info, query values and fragments removed.
+
+Moments are ISO 8601 in UTC, spans are seconds, sizes are bytes, speeds are bytes per second.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from reactor.models import Kind
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class _Notice(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _OfDownload(_Notice):
+    """A notice about one row."""
+
+    download_id: int
+    attempt: int = 0
+
+
+class ReactorStarted(_Notice):
+    """The reactor serves its database from now on."""
+
+    event: Literal["reactor_started"] = "reactor_started"
+    version: str
+    pid: int
+    database: str
+    download_dir: str
+    resumed: int = 0
+    """Rows found under way from an earlier run."""
+
+
+class ReactorStopped(_Notice):
+    """The last notice of a run."""
+
+    event: Literal["reactor_stopped"] = "reactor_stopped"
+    reason: str
+    left: int = 0
+    """Rows left under way, to be resumed by the next run."""
+
+
+class Aria2Connected(_Notice):
+    """The socket to aria2c stands."""
+
+    event: Literal["aria2_connected"] = "aria2_connected"
+    version: str
+    url: str
+    restarted: bool = False
+    """True when it is another aria2c process than before."""
+
+
+class Aria2Lost(_Notice):
+    """The socket to aria2c broke; reactor goes on trying, transfers are taken up again after it."""
+
+    event: Literal["aria2_lost"] = "aria2_lost"
+    reason: str
+
+
+class DatabaseTroubled(_Notice):
+    """The database could not be read or written; reactor keeps what it knows and goes on trying."""
+
+    event: Literal["database_troubled"] = "database_troubled"
+    reason: str
+
+
+class DatabaseRecovered(_Notice):
+    """The database works again after `database_troubled`, or was replaced by another file and opened anew."""
+
+    event: Literal["database_recovered"] = "database_recovered"
+    replaced: bool = False
+
+
+class DownloadClaimed(_OfDownload):
+    """A pending row was taken: its attempt begins."""
+
+    event: Literal["download_claimed"] = "download_claimed"
+    url: str
+    waited_s: float | None = None
+
+
+class DownloadResumed(_OfDownload):
+    """A row found under way after a restart goes on in the same attempt."""
+
+    event: Literal["download_resumed"] = "download_resumed"
+    url: str
+    stage: str
+
+
+class DownloadDetected(_OfDownload):
+    """Stage 1 is over."""
+
+    event: Literal["download_detected"] = "download_detected"
+    kind: Kind
+    why: str
+
+
+class DownloadHandedOver(_OfDownload):
+    """One way of extracting found nothing for it and the next is tried."""
+
+    event: Literal["download_handed_over"] = "download_handed_over"
+    from_kind: Kind
+    to_kind: Kind
+    why: str
+
+
+class DownloadExtracted(_OfDownload):
+    """Stage 2 is over: what there is to fetch is known."""
+
+    event: Literal["download_extracted"] = "download_extracted"
+    kind: Kind
+    title: str | None = None
+    size: int | None = None
+    parts: int = 1
+    continues: bool = False
+    """True when partial files of an earlier attempt are continued."""
+
+
+class DownloadProgressed(_OfDownload):
+    """A measure on the way; `progress` is 0 to 100."""
+
+    event: Literal["download_progressed"] = "download_progressed"
+    progress: float | None = None
+    completed: int
+    size: int | None = None
+    speed: int
+    eta_s: int | None = None
+
+
+class DownloadFinishing(_OfDownload):
+    """All bytes are there; they are being checked, joined and published."""
+
+    event: Literal["download_finishing"] = "download_finishing"
+
+
+class DownloadCompleted(_OfDownload):
+    """The row says `downloaded`: the file is there under its final name."""
+
+    event: Literal["download_completed"] = "download_completed"
+    path: str
+    size: int
+    took_s: float
+
+
+class DownloadRetryScheduled(_OfDownload):
+    """An attempt failed in a way that may pass; the next one begins in `delay_s`."""
+
+    event: Literal["download_retry_scheduled"] = "download_retry_scheduled"
+    code: str
+    error: str
+    retry: int
+    retries_max: int
+    delay_s: float
+
+
+class DownloadFailed(_OfDownload):
+    """The row says `failed`."""
+
+    event: Literal["download_failed"] = "download_failed"
+    code: str
+    error: str
+
+
+class DownloadCancelled(_OfDownload):
+    """The row was cancelled, or deleted, and nothing of it runs any more."""
+
+    event: Literal["download_cancelled"] = "download_cancelled"
+    how: Literal["asked", "status", "deleted", "pending"]
+    """`asked`: cancelled = 1. `status`: the bot wrote status = 'cancelled'. `deleted`: the row is gone.
+    `pending`: it had not begun."""
+
+
+class SeedingEnded(_OfDownload):
+    """A finished torrent is no longer served to others."""
+
+    event: Literal["seeding_ended"] = "seeding_ended"
+
+
+Notice = (
+    ReactorStarted
+    | ReactorStopped
+    | Aria2Connected
+    | Aria2Lost
+    | DatabaseTroubled
+    | DatabaseRecovered
+    | DownloadClaimed
+    | DownloadResumed
+    | DownloadDetected
+    | DownloadHandedOver
+    | DownloadExtracted
+    | DownloadProgressed
+    | DownloadFinishing
+    | DownloadCompleted
+    | DownloadRetryScheduled
+    | DownloadFailed
+    | DownloadCancelled
+    | SeedingEnded
+)
+"""Every kind of notice."""
+
+
+class Entry(BaseModel):
+    """One line of the journal: a notice, with its place in the stream."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: Literal[1] = SCHEMA_VERSION
+    seq: int
+    """Counts from 1 in each run, without gaps: a gap means that lines were lost on the way."""
+    at: str
+    """ISO 8601, UTC, with milliseconds."""
+    notice: Annotated[Notice, Field(discriminator="event")]
+
+
+NOTICE: TypeAdapter[Notice] = TypeAdapter(Annotated[Notice, Field(discriminator="event")])
+"""Validates one notice from JSON."""

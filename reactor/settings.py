@@ -1,0 +1,119 @@
+"""Every setting: its variable, its unit, its default.
+
+Strength, rising: `.env`, the environment, flags. A setting is one field here and nowhere else; its
+variable is the field's name in capitals. `tests/test_house.py` checks that the README lists each one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reactor.errors import SettingsError
+
+Seconds = Annotated[float, Field(ge=0, le=7 * 24 * 3600, allow_inf_nan=False)]
+Period = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Settings(BaseSettings):
+    """The settings of one reactor. Make it with `Settings.load`, which says in one sentence what is wrong."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    download_db: Path = Field(Path("downloads.db"), description="the SQLite database that holds the table `downloads`")
+    download_dir: Path = Field(Path("downloads"), description="where finished files go; made if missing")
+    max_concurrent_downloads: Count = Field(1, description="how many rows are under way at once")
+    download_poll_interval: Period = Field(1.0, description="s; the light poll behind hook and file watching")
+    progress_interval: Period = Field(5.0, description="s; how often progress is asked for and written")
+    max_download_retries: Annotated[int, Field(ge=0, le=100)] = Field(5, description="retries after the first attempt")
+    retry_base_delay: Seconds = Field(30.0, description="s before the first retry; doubles each time, with jitter")
+    retry_max_delay: Seconds = Field(3600.0, description="s; no retry waits longer")
+    stall_timeout: Seconds = Field(120.0, description="s without a byte until a transfer counts as stalled; 0: never")
+    torrent_stall_timeout: Seconds = Field(600.0, description="s without a byte until a torrent is given up; 0: never")
+    http_timeout: Annotated[float, Field(gt=0, le=600)] = Field(
+        20.0, description="s for a server to answer our look at its headers"
+    )
+    seed_ratio: Annotated[float, Field(ge=0, le=1000)] = Field(
+        0.0, description="share ratio up to which a finished torrent is served to others; 0: not at all"
+    )
+    connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(4, description="connections for one file")
+    user_agent: str = Field("", description="the User-Agent sent to servers; empty: reactor's own")
+    aria2c_rpc_url: str | None = Field(
+        None, description="an aria2c elsewhere (ws, wss, http, https); unset: one of our own is started"
+    )
+    aria2c_rpc_secret: SecretStr | None = Field(None, description="its RPC secret")
+    aria2c_rpc_ca: Path | None = Field(
+        None, description="CA bundle for wss, when its certificate is not publicly signed"
+    )
+    aria2c_dir: str | None = Field(
+        None, description="where a remote aria2c without a shared disk puts files; unset: its own `dir`"
+    )
+    download_path_map: str | None = Field(
+        None, description="REMOTE=LOCAL: the shared disk as the remote aria2c and as we see it"
+    )
+    aria2c_path: Path | None = Field(None, description="the aria2c to start; unset: PATH, then the wheel")
+    aria2c_conf: Path | None = Field(
+        None, description="the configuration of our own aria2c; unset: the shipped aria2.conf"
+    )
+    ffmpeg_path: Path | None = Field(None, description="the ffmpeg to use; unset: PATH, then the wheel")
+
+    @field_validator(
+        "aria2c_rpc_url",
+        "aria2c_rpc_secret",
+        "aria2c_rpc_ca",
+        "aria2c_dir",
+        "download_path_map",
+        "aria2c_path",
+        "aria2c_conf",
+        "ffmpeg_path",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("aria2c_rpc_url")
+    @classmethod
+    def _is_rpc_url(cls, value: str | None) -> str | None:
+        """Turn every understood form into ws:// or wss://."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme.lower())
+        if scheme is None or not parts.hostname:
+            raise ValueError("takes a URL such as ws://127.0.0.1:6800/jsonrpc (ws, wss, http or https)")
+        return parts._replace(scheme=scheme, path=parts.path if parts.path not in ("", "/") else "/jsonrpc").geturl()
+
+    @field_validator("download_path_map")
+    @classmethod
+    def _is_path_map(cls, value: str | None) -> str | None:
+        if value is not None and not all(part.strip() for part in [*value.partition("=")]):
+            raise ValueError("takes REMOTE=LOCAL, such as /srv/downloads=/mnt/downloads")
+        return value
+
+    @property
+    def path_map(self) -> tuple[str, str] | None:
+        """`download_path_map` as (remote prefix, local prefix)."""
+        if self.download_path_map is None:
+            return None
+        remote, _, local = self.download_path_map.partition("=")
+        return remote.rstrip("/") or "/", local.rstrip("/") or "/"
+
+    @classmethod
+    def load(cls, **flags: Any) -> Settings:
+        """Read `.env`, the environment and `flags` (those that are None count as not given).
+
+        Raises SettingsError with the variable's name and what it takes."""
+        try:
+            return cls(**{name: value for name, value in flags.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            variable = ".".join(str(part) for part in first["loc"]).upper()
+            raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}.") from error
