@@ -220,6 +220,8 @@ class Look(Frozen):
     size: int | None = None
     name: str | None = None
     """A clean name out of Content-Disposition, else out of the URL."""
+    attachment: bool = False
+    """True when the server says that it is to be saved, not shown."""
     validator: str | None = None
     resumable: bool = False
     """True when the server said it takes byte ranges."""

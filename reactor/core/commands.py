@@ -32,7 +32,7 @@ class Recover:
 
 
 # Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled). → SaveRefused when
-# the row is in another state
+# the row is in another state; Saved when it was the last one of its attempt (downloaded, waiting, failed, cancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +87,20 @@ class SaveWaiting:
     """The row waits for its next attempt: `pending` again, not before `delay_s` from now. The plan stays."""
 
     attempt: Attempt
-    failure: Failure
+    failure: Failure | None
+    """None when nothing failed: a cancel was taken back while it was being carried out."""
     retry_count: int
     delay_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class SaveFailed:
-    """The row ends badly."""
+    """The row ends badly. The plan goes unless `keep_plan` (aria2 could not be asked)."""
 
     attempt: Attempt
     failure: Failure
     kind: Kind | None = None
+    keep_plan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +208,15 @@ class ForgetTransfers:
 
 @dataclass(frozen=True, slots=True)
 class AskStatus:
-    """Ask aria2 about these, in one batch. → TransfersReported or AskFailed"""
+    """Ask aria2 about these, in one batch. → TransfersReported or AskFailed, with the same `periodic`"""
 
     gids: tuple[str, ...]
+    periodic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PayDebt:
-    """Remove what an attempt that is over left in aria2 and on the disk, then its plan. → DebtPaid or RemoveFailed"""
+    """Remove what an attempt that is over left in aria2 and on the disk. → DebtPaid or RemoveFailed"""
 
     attempt: Attempt
     gids: tuple[str, ...]

@@ -50,6 +50,8 @@ class ClaimedRow:
     plan: Extraction | None = None
     """What was extracted for it last, with `plan_attempt` the number of the attempt that did."""
     plan_attempt: int = 0
+    stage: str | None = None
+    """The stage it was in, when it was found under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,23 @@ class Recovered:
 
     rows: tuple[ClaimedRow, ...] = ()
     debts: tuple[Debt, ...] = ()
+    instance: str = ""
+    """The database's own id: gids and staging folders derive from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFailed:
-    """A Look or a Recover could not be carried out."""
+    """A Look or a Recover could not be carried out; or, with `saving`, a save is being tried again and again."""
 
     failure: Failure
+    saving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The last write of this attempt (downloaded, waiting, failed, cancelled) has been committed."""
+
+    attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +178,8 @@ class TransfersReported:
     """The outcome of `commands.AskStatus`, one report for each gid asked."""
 
     reports: tuple[TransferReport, ...]
+    periodic: bool = False
+    """As it was asked: True for the throttled question after progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,7 @@ class AskFailed:
 
     gids: tuple[str, ...]
     failure: Failure
+    periodic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +302,7 @@ Event = (
     | RowsSeen
     | Recovered
     | DatabaseFailed
+    | Saved
     | SaveRefused
     | Aria2Connected
     | Aria2Lost

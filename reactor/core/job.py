@@ -1,9 +1,14 @@
-"""One job: a row under way in memory, and the transfers it is made of."""
+"""One job: a row under way in memory, and the transfers it is made of. Data only; the law is in `lifecycle`."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from reactor.errors import Failure
+from reactor.models import Detection, Extraction, Fetch, Kind
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,3 +27,159 @@ def derive_gid(instance: str, attempt: Attempt, n: int) -> str:
     for this gid and adopt what we find (aria2c(1), option --gid)."""
     identity = f"{instance}/{attempt.download_id}/{attempt.number}/{n}".encode()
     return hashlib.sha256(identity).hexdigest()[:16]
+
+
+class State(StrEnum):
+    """Where a job is. What leads from one to the next stands in `lifecycle.TRANSITIONS`."""
+
+    DETECTING = "detecting"
+    EXTRACTING = "extracting"
+    FETCHING = "fetching"
+    FINISHING = "finishing"
+    STOPPING = "stopping"
+    """What it started is being taken down: work, transfers, files."""
+    CLOSING = "closing"
+    """Its last write is on the way to the row."""
+    SEEDING = "seeding"
+    """The row is final; the torrent is still served to others. Takes up no slot."""
+    ENDED = "ended"
+
+
+class TransferState(StrEnum):
+    """What we believe of one transfer."""
+
+    PLANNED = "planned"
+    ADDING = "adding"
+    UNSURE = "unsure"
+    """aria2 may have it or not: asked before anything else is done."""
+    LIVE = "live"
+    DONE = "done"
+
+
+@dataclass(slots=True)
+class Transfer:
+    """One aria2 download, under a gid of ours. Sizes in bytes, speed in bytes/s."""
+
+    n: int
+    gid: str
+    fetch: Fetch
+    state: TransferState = TransferState.PLANNED
+    followers: list[str] = field(default_factory=list)
+    """gids aria2 went on under (a magnet's metadata is followed by the torrent itself); the last one counts."""
+    adds: int = 0
+    """How often it was handed to aria2 in this attempt."""
+    refusal: Failure | None = None
+    """What aria2 said when it refused it last."""
+    completed: int = 0
+    total: int = 0
+    speed: int = 0
+    seeding: bool = False
+    files: tuple[str, ...] = ()
+    info_name: str | None = None
+
+    @property
+    def askable(self) -> bool:
+        """True when aria2 has it, or may have it, and its end is not known; or it is still being served."""
+        return self.state in (TransferState.LIVE, TransferState.UNSURE) or self.seeding
+
+    @property
+    def live_gid(self) -> str:
+        """The gid that stands for the bytes now."""
+        return self.followers[-1] if self.followers else self.gid
+
+    @property
+    def gids(self) -> tuple[str, ...]:
+        """Every gid it has had."""
+        return (self.gid, *self.followers)
+
+
+class End(StrEnum):
+    """How a job ends."""
+
+    DOWNLOADED = "downloaded"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    WAITING = "waiting"
+    """Pending again, for its next attempt."""
+    GONE = "gone"
+    """The row was deleted or taken by somebody else: nothing is written to it any more."""
+
+
+How = Literal["asked", "status", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is to become of the row once all is taken down."""
+
+    end: End
+    failure: Failure | None = None
+    retry_count: int = 0
+    delay_s: float = 0.0
+    discard: bool = True
+    """True when the partial files go."""
+    how: How = "asked"
+
+
+@dataclass(slots=True)
+class Job:
+    """A row under way. Moments are the machine's `now` (monotonic seconds)."""
+
+    attempt: Attempt
+    url: str
+    state: State
+    retry_count: int
+    begun_at: float
+    earlier: Extraction | None = None
+    """What the attempt before this one was fetching, as far as its partial files are there."""
+    detection: Detection | None = None
+    tried: list[Kind] = field(default_factory=list)
+    extraction: Extraction | None = None
+    fresh: bool = False
+    """True when what the staging folder holds is of no use for this extraction."""
+    transfers: list[Transfer] = field(default_factory=list)
+    moved_at: float = 0.0
+    """When a byte was last seen to arrive."""
+    progress: float | None = None
+    written: tuple[float | None, int, int | None] | None = None
+    """Progress, speed and size as the row has them."""
+    refetched: bool = False
+    """True once finishing found bytes missing."""
+    verdict_from: int | None = None
+    """After a refused write: the number of the first look that can tell why."""
+    ending: Ending | None = None
+    stop_by: float | None = None
+    """While aria2 is away: when to end without it."""
+    removed: bool = True
+    """False while something of this job is, or may be, in aria2."""
+    published: str | None = None
+    size: int = 0
+
+    @property
+    def id(self) -> int:
+        """The row's id."""
+        return self.attempt.download_id
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind that is being tried, or has worked."""
+        if self.extraction is not None:
+            return self.extraction.kind
+        return self.detection.kind if self.detection is not None else None
+
+    @property
+    def in_aria2(self) -> bool:
+        """True while aria2 works for it."""
+        return self.state is State.SEEDING or (self.state is State.FETCHING and not self.removed)
+
+    @property
+    def torrent(self) -> bool:
+        """True when bytes come from peers."""
+        return any(transfer.fetch.torrent is not None for transfer in self.transfers)
+
+    @property
+    def title(self) -> str | None:
+        """The title, also one that only the torrent's metadata told."""
+        if self.extraction is not None and self.extraction.title:
+            return self.extraction.title
+        return next((transfer.info_name for transfer in self.transfers if transfer.info_name), None)

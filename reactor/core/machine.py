@@ -1,0 +1,377 @@
+"""The brain: events in, commands out.
+
+`handle` is a plain function of what came before, the event and `now` (monotonic seconds): no I/O, no clock,
+no dice. It routes each event to the job it is about, keeps the deadlines, and decides when to look at the
+rows and when to ask aria2.
+"""
+
+from __future__ import annotations
+
+from reactor import notices
+from reactor.core import commands, events
+from reactor.core.admission import room
+from reactor.core.commands import Command
+from reactor.core.events import Event, TransferStatus
+from reactor.core.flow import Flow, Limits
+from reactor.core.job import Attempt, End, How, Job, State, TransferState, derive_gid
+
+RECONCILE_INTERVAL_S = 30.0
+"""aria2 is asked at least this often about what is under way, however rarely progress is written."""
+LOOK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""After a look that failed: how long until the next one."""
+DEBT_INTERVAL_S = 30.0
+TELLING = frozenset({"complete", "bt_complete", "error", "stop"})
+"""Notifications after which there is something to ask."""
+WORKING = frozenset({State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING})
+
+
+class Machine:
+    """All jobs of one database. Feed it every event, carry out every command, in order."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._flow = Flow(limits)
+        self._limits = limits
+        self.jobs: dict[int, Job] = {}
+        self.debts: dict[int, events.Debt] = {}
+        self._session: str | None = None
+        self._recovered = False
+        self._stopped = False
+        # Looking at the rows
+        self._look_wanted = False
+        self._looking = False
+        self._looks = 0
+        self._watched: frozenset[int] = frozenset()
+        self._look_at: float | None = None
+        self._looks_failed = 0
+        self._troubled = False
+        self._due_at: float | None = None
+        # Asking aria2
+        self._asking = False
+        self._ask_at: float | None = None
+        self._debt_at: float | None = None
+
+    @property
+    def connected(self) -> bool:
+        """True while aria2 can be asked."""
+        return self._flow.connected
+
+    def start(self) -> list[Command]:
+        """The first command of all."""
+        return [commands.Recover()]
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """What `event` makes necessary."""
+        if self._stopped:
+            return []
+        self._flow.now, self._flow.out = now, []
+        self._route(event)
+        for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
+            self._bury(job)
+        if not self._stopped:
+            self._ask_for_progress()
+            self._look()
+        return self._flow.out
+
+    def next_deadline(self) -> float | None:
+        """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""
+        deadlines = [self._due_at, self._look_at, *(job.stop_by for job in self.jobs.values())]
+        if self.connected:
+            deadlines += [self._ask_at, self._debt_at]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    # Routing
+
+    def _route(self, event: Event) -> None:
+        match event:
+            case events.DatabaseChanged():
+                self._look_wanted = True
+            case events.DatabaseReplaced():
+                self._replaced()
+            case events.RowsSeen():
+                self._rows_seen(event)
+            case events.Recovered():
+                self._recover(event)
+            case events.DatabaseFailed():
+                self._database_failed(event)
+            case events.Aria2Connected():
+                self._aria2_connected(event)
+            case events.Aria2Lost():
+                self._aria2_lost(event)
+            case events.TransferNotified():
+                self._notified(event)
+            case events.TransfersReported():
+                self._reported(event)
+            case events.AskFailed():
+                self._asking = self._asking and not event.periodic
+            case events.TimePassed():
+                self._time_passed()
+            case events.ShutdownRequested():
+                self._shutdown(event)
+            case events.DebtPaid():
+                self._debt_paid(event.attempt)
+            case _:
+                self._of_one_job(event)
+
+    def _of_one_job(
+        self,
+        event: events.Saved
+        | events.SaveRefused
+        | events.TransfersAdded
+        | events.AddFailed
+        | events.TransfersRemoved
+        | events.RemoveFailed
+        | events.Detected
+        | events.Extracted
+        | events.HandedOver
+        | events.Finished
+        | events.WorkFailed
+        | events.Discarded,
+    ) -> None:
+        job = self.jobs.get(event.attempt.download_id)
+        if job is None or job.attempt != event.attempt:
+            return  # from an attempt that is over
+        flow = self._flow
+        match event, job.state:
+            case events.Detected(), State.DETECTING:
+                flow.detected(job, event.detection)
+            case events.HandedOver(), State.EXTRACTING:
+                flow.handed_over(job, event.detection)
+            case events.Extracted(), State.EXTRACTING:
+                flow.extracted(job, event.extraction)
+            case events.TransfersAdded(), State.FETCHING:
+                flow.added(job, event.numbers)
+            case events.AddFailed(), State.FETCHING:
+                flow.add_failed(job, event.numbers, event.failure)
+            case events.Finished(), State.FINISHING:
+                flow.finished(job, event.path, event.size)
+            case events.WorkFailed(), State.FINISHING if event.failure.code == "files_missing" and not job.refetched:
+                flow.refetch(job)
+            case events.WorkFailed(), state if state in WORKING:
+                flow.fail(job, event.failure)
+            case events.TransfersRemoved(), State.STOPPING:
+                flow.taken_down(job)
+            case events.Discarded(), State.STOPPING:
+                flow.close(job)
+            case events.Saved(), State.CLOSING:
+                flow.saved(job)
+            case events.SaveRefused(), state if state not in (State.STOPPING, State.SEEDING):
+                # Only the row can tell why, and only a look that begins after this.
+                job.verdict_from = self._looks + 1
+                self._look_wanted = True
+            case _:
+                pass  # work that was stopped said its last word, or aria2 answered twice
+
+    # Rows
+
+    def _look(self) -> None:
+        if not self._look_wanted or self._looking or not self._recovered or self._look_at is not None:
+            return
+        self._look_wanted, self._looking, self._looks = False, True, self._looks + 1
+        self._watched = frozenset(job.id for job in self.jobs.values() if job.state is not State.SEEDING)
+        claim = room(self._limits.concurrent, self.jobs.values()) if self.connected else 0
+        held = tuple(sorted({*self.jobs, *self.debts}))
+        self._flow.out.append(commands.Look(tuple(sorted(self._watched)), claim, held))
+
+    def _rows_seen(self, seen: events.RowsSeen) -> None:
+        self._looking = False
+        self._database_works()
+        for download_id in seen.swept:
+            self._flow.tell(notices.DownloadCancelled(download_id=download_id, how="pending"))
+        rows = {row.id: row for row in seen.watched}
+        for download_id in sorted(self._watched):
+            job = self.jobs.get(download_id)
+            if job is not None:
+                self._judge(job, rows.get(download_id))
+        for row in seen.claimed:
+            self.jobs[row.attempt.download_id] = self._flow.begin(row)
+        self._due_at = None if seen.due_in_s is None else self._flow.now + seen.due_in_s
+
+    def _judge(self, job: Job, row: events.WatchedRow | None) -> None:
+        """Compare a job with its row. In CLOSING only a refused write makes us act on it: the row may have
+        moved on because of that very write."""
+        if job.state is State.ENDED:
+            return
+        refused = job.verdict_from is not None and self._looks >= job.verdict_from
+        if job.state is State.CLOSING and not refused:
+            return
+        if row is None or row.attempt != job.attempt.number or row.status not in ("downloading", "cancelled"):
+            self._overtake(job, "deleted")
+        elif row.status == "cancelled":
+            self._overtake(job, "status")
+        elif row.cancelled:
+            self._overtake(job, "asked")
+        elif refused and job.state is State.CLOSING and job.ending is not None and job.ending.end is not End.CANCELLED:
+            self._flow.save_again(job)
+        elif refused:
+            self._flow.requeue(job)
+
+    def _overtake(self, job: Job, how: How) -> None:
+        ending = job.ending
+        if job.state is State.STOPPING and ending is not None and ending.end in (End.CANCELLED, End.GONE):
+            return
+        self._flow.cancel(job, how)
+
+    def _bury(self, job: Job) -> None:
+        """The row says how it ended: its place is free, and what it leaves is noted."""
+        del self.jobs[job.id]
+        for gid in [gid for transfer in job.transfers for gid in transfer.gids]:
+            self._flow.gids.pop(gid, None)
+        self._look_wanted = True
+        if job.ending is not None and job.ending.end is End.WAITING:
+            due = self._flow.now + job.ending.delay_s
+            self._due_at = due if self._due_at is None else min(self._due_at, due)
+        elif job.ending is not None and job.ending.end is not End.DOWNLOADED and not job.removed:
+            self._owe(events.Debt(job.attempt, len(job.transfers)))
+
+    def _recover(self, event: events.Recovered) -> None:
+        self._recovered = self._look_wanted = True
+        self._flow.instance = event.instance
+        self._database_works()
+        self.debts.update((debt.attempt.download_id, debt) for debt in event.debts)
+        for row in event.rows:
+            self.jobs[row.attempt.download_id] = self._flow.resume(row)
+        if self.connected:
+            self._pay_debts()
+
+    def _database_failed(self, event: events.DatabaseFailed) -> None:
+        if not self._troubled:
+            self._flow.tell(notices.DatabaseTroubled(reason=event.failure.sentence))
+        self._troubled = True
+        if event.saving:
+            self._look_wanted = True  # the look behind that save tells when the database works again
+            return
+        pause = LOOK_AGAIN_S[min(self._looks_failed, len(LOOK_AGAIN_S) - 1)]
+        self._looks_failed += 1
+        self._looking, self._look_wanted = False, True
+        self._look_at = self._flow.now + pause
+
+    def _database_works(self) -> None:
+        self._looks_failed = 0
+        if self._troubled:
+            self._troubled = False
+            self._flow.tell(notices.DatabaseRecovered())
+
+    def _replaced(self) -> None:
+        """Another database: none of its rows is ours yet, whatever their ids are."""
+        for job in list(self.jobs.values()):
+            if job.state in WORKING or job.state is State.STOPPING:
+                self._overtake(job, "deleted")
+            elif job.state is State.CLOSING:
+                self._flow.cancel(job, "deleted")
+        self._flow.tell(notices.DatabaseRecovered(replaced=True))
+        self._looking = self._recovered = False
+        self._flow.out.append(commands.Recover())
+
+    # aria2
+
+    def _aria2_connected(self, event: events.Aria2Connected) -> None:
+        restarted = self._session is not None and self._session != event.session
+        self._session, self._flow.connected, self._asking = event.session, True, False
+        self._flow.tell(notices.Aria2Connected(version=event.version, url=event.url, restarted=restarted))
+        self._pay_debts()
+        for job in self.jobs.values():
+            if job.state is State.FETCHING:
+                job.moved_at = self._flow.now
+                self._flow.add(job)
+                self._flow.ask([transfer for transfer in job.transfers if transfer.askable])
+            elif job.state is State.SEEDING:
+                self._flow.ask(job.transfers)
+            elif job.state is State.STOPPING and not job.removed:
+                self._flow.remove(job)
+        self._look_wanted = True
+
+    def _aria2_lost(self, event: events.Aria2Lost) -> None:
+        self._flow.connected = self._asking = False
+        self._ask_at = self._debt_at = None
+        self._flow.tell(notices.Aria2Lost(reason=event.reason))
+        for job in self.jobs.values():
+            for transfer in job.transfers:
+                if transfer.state is TransferState.ADDING:
+                    transfer.state = TransferState.UNSURE
+
+    def _notified(self, event: events.TransferNotified) -> None:
+        found = self._flow.gids.get(event.gid)
+        if found is not None and event.what in TELLING and found[0].state in (State.FETCHING, State.SEEDING):
+            self._flow.out.append(commands.AskStatus((event.gid,)))
+
+    def _reported(self, event: events.TransfersReported) -> None:
+        moved: dict[Attempt, Job] = {}
+        for report in event.reports:
+            found = self._flow.gids.get(report.gid)
+            if found is None:
+                continue
+            job, transfer = found
+            if job.state is State.FETCHING:
+                self._flow.reported(job, transfer, report, brief=event.periodic)
+                moved[job.attempt] = job
+            elif job.state is State.SEEDING and report.status is not TransferStatus.ACTIVE:
+                self._flow.seeded(job)
+        for job in moved.values():
+            if job.state is State.FETCHING:
+                self._flow.add(job)
+        if event.periodic:
+            self._asking = False
+            measured = [self._flow.measure(job) for job in moved.values() if job.state is State.FETCHING]
+            rows = tuple(row for row in measured if row is not None)
+            if rows:
+                self._flow.out.append(commands.SaveProgress(rows))
+
+    def _ask_for_progress(self) -> None:
+        """One question about all that is under way, when it is time; none while nothing is."""
+        under_way = [job for job in self.jobs.values() if job.in_aria2]
+        if not under_way or not self.connected:
+            self._ask_at = None
+            return
+        if self._ask_at is not None and self._flow.now < self._ask_at:
+            return
+        due = self._ask_at is not None and not self._asking
+        self._ask_at = self._flow.now + min(self._limits.progress_interval_s, RECONCILE_INTERVAL_S)
+        live = [transfer for job in under_way for transfer in job.transfers if transfer.askable] if due else []
+        if live:
+            self._asking = True
+            self._flow.out.append(commands.AskStatus(tuple(transfer.live_gid for transfer in live), periodic=True))
+
+    # Debts: what an attempt that is over may have left behind. Its row is not claimed before they are paid.
+
+    def _owe(self, debt: events.Debt) -> None:
+        self.debts[debt.attempt.download_id] = debt
+        if self.connected:
+            self._pay_debts()
+
+    def _pay_debts(self) -> None:
+        for debt in self.debts.values():
+            gids = tuple(derive_gid(self._flow.instance, debt.attempt, n) for n in range(debt.parts))
+            self._flow.out.append(commands.PayDebt(debt.attempt, gids))
+        self._debt_at = self._flow.now + DEBT_INTERVAL_S if self.debts else None
+
+    def _debt_paid(self, attempt: Attempt) -> None:
+        debt = self.debts.get(attempt.download_id)
+        if debt is not None and debt.attempt == attempt:
+            del self.debts[attempt.download_id]
+            self._flow.out.append(commands.ForgetPlan(attempt))
+            self._look_wanted = True
+
+    # Time and the end
+
+    def _time_passed(self) -> None:
+        now = self._flow.now
+        if self._due_at is not None and now >= self._due_at:
+            self._due_at, self._look_wanted = None, True
+        if self._look_at is not None and now >= self._look_at:
+            self._look_at = None
+            if not self._recovered:
+                self._flow.out.append(commands.Recover())
+        if self.connected and self._debt_at is not None and now >= self._debt_at:
+            self._pay_debts()
+        for job in list(self.jobs.values()):
+            if job.stop_by is not None and now >= job.stop_by:
+                self._flow.out_of_patience(job)
+
+    def _shutdown(self, event: events.ShutdownRequested) -> None:
+        """Rows stay as they are: the next run finds them and goes on."""
+        for job in self.jobs.values():
+            self._flow.out.append(commands.StopWork(job.attempt))
+        left = sum(1 for job in self.jobs.values() if job.state is not State.SEEDING)
+        self._flow.tell(notices.ReactorStopped(reason=event.reason, left=left))
+        self._flow.out.append(commands.Exit())
+        self._stopped = True

@@ -1,0 +1,71 @@
+"""What we believe of a transfer against what aria2 says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reactor.core import retry
+from reactor.core.events import TransferReport, TransferStatus
+from reactor.core.job import Transfer, TransferState
+from reactor.errors import Failure
+
+
+class Found(StrEnum):
+    """What comes of comparing."""
+
+    UNDER_WAY = "under way"
+    MOVED = "moved"
+    """More bytes than last time, or it may not move now (queued, paused by somebody)."""
+    FOLLOWED = "followed"
+    """The metadata is there; aria2 goes on under another gid."""
+    DONE = "done"
+    MISSING = "missing"
+    """aria2 does not have it (any more)."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome; `failure` with FAILED only."""
+
+    found: Found
+    failure: Failure | None = None
+
+
+def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
+    """Take what `report` says into `transfer`, and tell what that means.
+
+    A torrent is done when it has all its bytes: it may go on as a seeder, and its `complete` comes later."""
+    status = report.status
+    if status is TransferStatus.UNKNOWN:
+        return _missing(transfer)
+    if status is TransferStatus.ERROR:
+        return Finding(Found.FAILED, retry.classify(report.error_code, report.error_message))
+    if status is TransferStatus.REMOVED:
+        return Finding(Found.FAILED, retry.ARIA2[31])
+    if report.followed_by and report.gid == transfer.live_gid:
+        transfer.followers.append(report.followed_by[0])
+        transfer.completed = transfer.total = transfer.speed = 0
+        return Finding(Found.FOLLOWED)
+    if report.gid != transfer.live_gid:
+        return Finding(Found.UNDER_WAY)
+    moved = report.completed > transfer.completed or status in (TransferStatus.WAITING, TransferStatus.PAUSED)
+    transfer.state = TransferState.LIVE
+    transfer.completed, transfer.total, transfer.speed = report.completed, report.total, report.speed
+    transfer.files = report.files or transfer.files
+    transfer.info_name = report.info_name or transfer.info_name
+    transfer.seeding = report.seeder and status is TransferStatus.ACTIVE and transfer.fetch.torrent is not None
+    if status is TransferStatus.COMPLETE or transfer.seeding:
+        transfer.state = TransferState.DONE
+        return Finding(Found.DONE)
+    return Finding(Found.MOVED if moved else Found.UNDER_WAY)
+
+
+def _missing(transfer: Transfer) -> Finding:
+    # The metadata's gid may still be known, and then tells whom it was followed by.
+    if transfer.followers:
+        transfer.followers.clear()
+        return Finding(Found.FOLLOWED)
+    transfer.state = TransferState.PLANNED
+    return Finding(Found.MISSING)

@@ -1,0 +1,138 @@
+"""The retry policy, as data: what each error means, whether it may pass, and how long to wait.
+
+aria2's numbers are those of aria2c(1), EXIT STATUS; what they turn out to mean was measured on 1.36 and
+1.37. The number counts first, the HTTP status in the text second: the text differs between versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from reactor.core.job import Attempt
+from reactor.errors import Failure
+
+_CHECK_URL = "Check the link."
+_NO_ROOM = "Free some space; the download goes on by itself."
+
+ARIA2: Mapping[int, Failure] = {
+    1: Failure("unreachable", "The server could not be reached or broke the connection.", None, True),
+    2: Failure("timeout", "The server stopped answering.", None, True),
+    3: Failure("not_found", "The server does not have this file.", _CHECK_URL),
+    4: Failure("not_found", "The server does not have this file.", _CHECK_URL),
+    5: Failure("timeout", "The download was slower than the lowest speed allowed.", None, True),
+    6: Failure("unreachable", "The network failed.", None, True),
+    7: Failure("interrupted", "aria2c was stopped before the download was done.", None, True),
+    8: Failure("cannot_resume", "The server cannot continue a partial download.", None, True),
+    9: Failure("no_space", "There is not enough room on the disk.", _NO_ROOM, True),
+    10: Failure("changed", "The partial file does not fit to the file on the server.", None, True),
+    11: Failure("duplicate", "The same file is being downloaded already.", None, True),
+    12: Failure("duplicate", "The same torrent is being downloaded already.", None, True),
+    13: Failure("changed", "A file of this name was in the way.", None, True),
+    14: Failure("storage", "The file could not be renamed.", "Check the download folder."),
+    15: Failure("storage", "The partial file could not be opened.", "Check the download folder."),
+    16: Failure("storage", "The file could not be created.", "Check the download folder and its permissions."),
+    17: Failure("storage", "Writing to the disk failed.", "Check the disk.", True),
+    18: Failure("storage", "The folder could not be made.", "Check the download folder and its permissions."),
+    19: Failure("dns", "The server's name could not be resolved.", _CHECK_URL, True),
+    21: Failure("unreachable", "The FTP server refused.", None, True),
+    22: Failure("server_error", "The server answered with an error.", None, True),
+    23: Failure("redirect_loop", "The server sends in circles.", _CHECK_URL),
+    24: Failure("needs_login", "The server asks for a login.", "Put user:password@ into the link."),
+    25: Failure("bad_torrent", "The torrent file is broken.", _CHECK_URL),
+    26: Failure("bad_torrent", "The torrent file is broken.", _CHECK_URL),
+    27: Failure("bad_magnet", "The magnet link cannot be read.", _CHECK_URL),
+    29: Failure("server_error", "The server is overloaded or being serviced.", None, True),
+    31: Failure("removed", "The transfer was removed from aria2 by somebody else.", None, True),
+    32: Failure("checksum", "The file's checksum is wrong.", None, True),
+}
+"""aria2 error number → what it means. A number not listed is permanent."""
+
+HTTP: Mapping[int, Failure] = {
+    401: ARIA2[24],
+    403: Failure("forbidden", "The server refuses to hand out this file.", "The link may have expired."),
+    404: ARIA2[3],
+    407: Failure("proxy", "The proxy asks for a login.", "Check the proxy's settings."),
+    408: ARIA2[2],
+    410: Failure("not_found", "The file has been taken down.", "Ask for a new link."),
+    416: Failure(
+        "changed", "The file on the server is another one than the partial file here.", "It starts again.", True
+    ),
+    425: ARIA2[29],
+    429: Failure("rate_limited", "The server says that it was asked too often.", None, True),
+    451: Failure("blocked", "The file may not be shown here for legal reasons.", None),
+}
+"""HTTP status → what it means, where aria2's text tells it. 5xx not listed may pass, 4xx not listed may not."""
+
+FREE = frozenset({"no_space", "interrupted"})
+"""Nobody's fault: these use up no retry."""
+
+FROM_ZERO = frozenset({"cannot_resume", "changed", "checksum"})
+"""After these the partial file is of no use."""
+
+_HTTP_STATUS = re.compile(r"status=?\s?(\d{3})|HTTP (\d{3})")
+_DISK_FULL = re.compile(r"no space left|not enough space|ENOSPC|disk full", re.IGNORECASE)
+_TLS = re.compile(r"SSL/TLS handshake failure|certificate", re.IGNORECASE)
+
+
+def classify(number: int | None, text: str) -> Failure:
+    """What aria2's error number and message mean."""
+    status = _HTTP_STATUS.search(text)
+    if number in (1, 22, 29, None) and status is not None:
+        return classify_status(int(status[1] or status[2]))
+    if number in (1, 16, 17) and _DISK_FULL.search(text):  # falloc says 1 where write(2) would have said 9
+        return ARIA2[9]
+    if number == 1 and _TLS.search(text):
+        return Failure("tls", "The server's certificate cannot be trusted.", "The site has to renew it.")
+    known = ARIA2.get(number if number is not None else -1)
+    return known or Failure("failed", f"aria2 gave up with error {number}: {text[:200]}.", None)
+
+
+def classify_status(status: int) -> Failure:
+    """What an HTTP status means."""
+    known = HTTP.get(status)
+    if known is not None:
+        return known
+    if status >= 500:
+        return Failure("server_error", f"The server answered with an error ({status}).", None, True)
+    return Failure("refused", f"The server refused the request ({status}).", _CHECK_URL)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long."""
+
+    retries_max: int
+    delay_base_s: float
+    delay_max_s: float
+
+    def next_delay_s(self, failure: Failure, attempt: Attempt, retry_count: int) -> float | None:
+        """Seconds until the next attempt after `retry_count` retries, or None when there is none.
+
+        Backoff doubles, with jitter: half of it is certain, half is drawn. What is drawn derives from the
+        attempt, so that it is the same in a replay. A server's Retry-After is
+        not undercut, up to `delay_max_s`."""
+        if not failure.retryable or (retry_count >= self.retries_max and failure.code not in FREE):
+            return None
+        cap = min(self.delay_max_s, self.delay_base_s * float(1 << min(retry_count, 32)))
+        delay = cap * (0.5 + 0.5 * _chance(attempt))
+        return max(delay, min(failure.retry_after_s or 0.0, self.delay_max_s))
+
+    def final(self, failure: Failure, retry_count: int) -> Failure:
+        """The failure as the row that gives up shows it: with the number of tries, where there were several."""
+        if not failure.retryable or retry_count == 0:
+            return failure
+        tried = f"It was tried {retry_count + 1} times."
+        return replace(failure, hint=f"{failure.hint} {tried}" if failure.hint else tried)
+
+    def costs(self, failure: Failure) -> bool:
+        """True when this failure uses up one of the retries."""
+        return failure.code not in FREE
+
+
+def _chance(attempt: Attempt) -> float:
+    """A number in [0, 1) that belongs to the attempt."""
+    digest = hashlib.sha256(f"jitter/{attempt.download_id}/{attempt.number}".encode()).digest()
+    return int.from_bytes(digest[:7]) / (1 << 56)

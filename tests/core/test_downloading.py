@@ -1,0 +1,202 @@
+"""From a pending row to `downloaded`: what is decided on the way, and in which order."""
+
+from __future__ import annotations
+
+from reactor import notices
+from reactor.core import commands, events
+from reactor.core.flow import Limits
+from reactor.core.job import Attempt, State
+from reactor.models import Kind, Stage
+from tests.core.world import World, connected, detection, gid, magnet, one_file, report, reported
+
+ONE = Attempt(1, 1)
+FIRST = events.ClaimedRow(ONE, "http://host.example/1")
+
+
+def test_the_way_of_a_row() -> None:
+    world = World()
+    assert world.last == [commands.Recover()]
+    world.feed(events.Recovered(instance="i"))
+    assert world.the(commands.Look).claim == 0, "nothing is claimed before aria2 is there"
+    world.feed(connected())
+    assert not world.of(commands.Look), "one look at a time"
+    world.feed(events.RowsSeen())
+    assert world.the(commands.Look).claim == 1
+
+    world.feed(events.RowsSeen(claimed=(FIRST,)))
+    assert world.the(commands.Detect) == commands.Detect(ONE, "http://host.example/1")
+    world.feed(events.Detected(ONE, detection()))
+    assert [type(c) for c in world.last[-2:]] == [commands.SaveStage, commands.Extract]
+    world.feed(events.Extracted(ONE, one_file()))
+    kinds = [type(command) for command in world.last]
+    assert kinds.index(commands.SavePlan) < kinds.index(commands.AddTransfers)
+    (addition,) = world.the(commands.AddTransfers).additions
+    world.feed(events.TransfersAdded(ONE, (0,)), events.TransferNotified(addition.gid, "start"))
+    assert not world.of(commands.AskStatus), "a start says nothing that is not known"
+
+    world.feed(events.TransferNotified(addition.gid, "complete"))
+    assert world.the(commands.AskStatus) == commands.AskStatus((addition.gid,))
+    world.feed(reported(report(ONE, "complete", 100, gid=addition.gid)))
+    assert world.the(commands.SaveStage).stage is Stage.FINISHING
+    assert world.the(commands.Finish).files == (("/staging/a.bin",),)
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100))
+    assert world.the(commands.SaveDownloaded) == commands.SaveDownloaded(ONE, "/downloads/a.bin", 100, "a.bin")
+    assert not world.told(), "the world hears of it when the row says so"
+
+    world.feed(events.Saved(ONE))
+    assert isinstance(world.told()[0], notices.DownloadCompleted)
+    assert world.the(commands.ForgetTransfers).gids == (addition.gid,)
+    assert world.the(commands.Look).claim == 1
+    assert not world.machine.jobs
+
+
+def test_no_more_rows_than_there_are_places() -> None:
+    world = World(Limits(concurrent=3)).up()
+    world.claim(Attempt(1, 1), Attempt(2, 1))
+    world.feed(events.DatabaseChanged("file"))
+    look = world.the(commands.Look)
+    assert (look.claim, look.watch, look.held) == (1, (1, 2), (1, 2))
+
+
+def test_a_burst_of_doorbells_is_one_look_and_one_more() -> None:
+    world = World().up()
+    world.feed(*[events.DatabaseChanged("file")] * 100)
+    assert len(world.of(commands.Look)) == 1
+    world.feed(events.RowsSeen())
+    assert len(world.of(commands.Look)) == 1
+    world.feed(events.RowsSeen())
+    assert not world.last
+
+
+def test_an_idle_machine_waits_for_nothing_and_asks_nothing() -> None:
+    world = World().up()
+    assert world.machine.next_deadline() is None
+    world.feed(events.TimePassed(), after=3600)
+    assert not world.last
+
+
+def test_progress_is_asked_for_in_one_batch_and_written_in_one_save() -> None:
+    two = Attempt(2, 1)
+    world = World(Limits(concurrent=2)).up()
+    world.fetching(ONE)
+    world.fetching(two)
+    assert world.machine.next_deadline() == 5.0
+    world.feed(events.TimePassed(), after=5.0)
+    assert world.the(commands.AskStatus) == commands.AskStatus((gid(ONE), gid(two)), periodic=True)
+    world.feed(events.TimePassed(), after=5.0)
+    assert not world.of(commands.AskStatus), "one question at a time"
+    moving = [report(one, "active", 50, speed=10, files=()) for one in (ONE, two)]
+    world.feed(reported(*moving, periodic=True))
+    rows = world.the(commands.SaveProgress).rows
+    assert [(row.attempt, row.progress, row.speed, row.eta_s, row.size) for row in rows] == [
+        (ONE, 50.0, 10, 5, 100),
+        (two, 50.0, 10, 5, 100),
+    ]
+    world.feed(events.TimePassed(), after=5.0)
+    world.feed(reported(*moving, periodic=True))
+    assert not world.of(commands.SaveProgress), "what the row says already is not written again"
+
+
+def test_progress_never_runs_backwards_within_an_attempt() -> None:
+    world = World().up().fetching(ONE)
+    seen = []
+    for completed in (30, 60, 10, 70):
+        world.feed(events.TimePassed(), after=5.0)
+        world.feed(reported(report(ONE, "active", completed, speed=completed, files=()), periodic=True))
+        seen += [row.progress for save in world.of(commands.SaveProgress) for row in save.rows]
+    assert seen == [30.0, 60.0, 60.0, 70.0]
+
+
+def test_what_ended_while_nobody_told_is_found_by_the_periodic_question() -> None:
+    world = World().up().fetching(ONE)
+    world.feed(events.TimePassed(), after=5.0)
+    world.feed(reported(report(ONE, "complete", 100, files=()), periodic=True))
+    assert world.the(commands.AskStatus) == commands.AskStatus((gid(ONE),)), "once more, for its files"
+    world.feed(reported(report(ONE, "complete", 100)))
+    assert world.the(commands.Finish)
+
+
+def test_a_magnet_is_followed_to_the_torrent_itself() -> None:
+    world = World().up().fetching(ONE, magnet())
+    follower = "f" * 16
+    world.feed(events.TransferNotified(gid(ONE), "complete"))
+    world.feed(reported(report(ONE, "complete", 5, 5, followed_by=(follower,))))
+    assert world.the(commands.AskStatus) == commands.AskStatus((follower,))
+    world.feed(reported(report(ONE, "active", 10, gid=follower, info_name="Some torrent")))
+    world.feed(events.TransferNotified(follower, "bt_complete"))
+    assert world.the(commands.AskStatus) == commands.AskStatus((follower,))
+    world.feed(reported(report(ONE, "complete", 100, gid=follower)))
+    assert world.the(commands.Finish).total == 100
+    world.feed(events.Finished(ONE, "/downloads/Some torrent", 100))
+    assert world.the(commands.SaveDownloaded).title == "Some torrent"
+    world.feed(events.Saved(ONE))
+    assert world.the(commands.ForgetTransfers).gids == (gid(ONE), follower)
+
+
+def test_a_torrent_that_is_served_to_others_ends_the_row_and_keeps_its_files() -> None:
+    world = World().up().fetching(ONE, magnet())
+    world.feed(reported(report(ONE, "active", 100, seeder=True)))
+    assert world.the(commands.Finish).keep
+    world.feed(events.Finished(ONE, "/downloads/t", 100))
+    assert world.the(commands.SaveDownloaded).keep_plan
+    world.feed(events.Saved(ONE))
+    assert world.machine.jobs[1].state is State.SEEDING
+    world.feed(events.DatabaseChanged("file"))
+    assert world.the(commands.Look).claim == 1, "it takes up no place"
+
+
+def test_when_seeding_is_over_its_files_go() -> None:
+    world = World().up().fetching(ONE, magnet())
+    world.feed(reported(report(ONE, "active", 100, seeder=True)))
+    world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE))
+    world.feed(events.TransferNotified(gid(ONE), "complete"))
+    world.feed(reported(report(ONE, "complete", 100)))
+    assert world.the(commands.Discard) == commands.Discard(ONE)
+    assert world.the(commands.ForgetPlan)
+    assert not world.machine.jobs
+
+
+def test_a_url_is_handed_on_to_another_kind_but_never_in_circles() -> None:
+    world = World().up().claim(ONE)
+    world.feed(events.Detected(ONE, detection(Kind.DIRECT)))
+    world.feed(events.HandedOver(ONE, detection(Kind.YTDLP)))
+    assert world.the(commands.SaveStage).kind is Kind.YTDLP
+    assert world.the(commands.Extract).detection.kind is Kind.YTDLP
+    world.feed(events.HandedOver(ONE, detection(Kind.DIRECT)))
+    assert not world.of(commands.Extract)
+    world.feed(events.Discarded(ONE))
+    assert world.the(commands.SaveFailed).failure.code == "unsupported"
+
+
+def test_partial_files_are_continued_only_when_they_are_the_beginning_of_the_same_thing() -> None:
+    for validator, fresh in (('"1"', False), ('"2"', True)):
+        world = World().up()
+        world.claim(Attempt(1, 2), plan=one_file(validator='"1"'), plan_attempt=1)
+        world.feed(events.Detected(Attempt(1, 2), detection()))
+        world.feed(events.Extracted(Attempt(1, 2), one_file(validator=validator)))
+        assert world.the(commands.AddTransfers).fresh is fresh
+
+
+def test_what_comes_from_an_attempt_that_is_over_is_dropped() -> None:
+    world = World().up().fetching(Attempt(1, 2))
+    for stale in (
+        events.Detected(ONE, detection()),
+        events.Extracted(ONE, one_file()),
+        events.Finished(ONE, "/x", 1),
+        events.Saved(ONE),
+        events.TransfersRemoved(ONE),
+        events.Discarded(ONE),
+    ):
+        world.feed(stale)
+        assert not world.last
+    assert world.machine.jobs[1].state is State.FETCHING
+
+
+def test_the_same_events_lead_to_the_same_commands() -> None:
+    def run() -> list[commands.Command]:
+        world = World().up().fetching(ONE)
+        world.feed(reported(report(ONE, "error", error_code=2)))
+        world.feed(events.TransfersRemoved(ONE), events.Saved(ONE))
+        return world.log
+
+    assert run() == run()

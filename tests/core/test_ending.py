@@ -1,0 +1,242 @@
+"""Cancels, failures and what the row says afterwards: a cancel that committed first wins, always."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactor import notices
+from reactor.core import commands, events
+from reactor.core.flow import ADDS_MAX, STOP_PATIENCE_S
+from reactor.core.job import Attempt, State
+from reactor.errors import Failure
+from tests.core.world import LASTING, PASSING, World, connected, detection, gid, magnet, one_file, report, reported
+
+ONE = Attempt(1, 1)
+
+
+def until(state: State) -> World:
+    """A job brought into `state`."""
+    world = World().up()
+    if state is State.DETECTING:
+        return world.claim(ONE)
+    if state is State.EXTRACTING:
+        world.claim(ONE)
+        return world.feed(events.Detected(ONE, detection()))
+    world.fetching(ONE)
+    if state is State.FINISHING:
+        world.feed(reported(report(ONE, "complete", 100)))
+    assert world.machine.jobs[1].state is state
+    return world
+
+
+def take_down(world: World) -> World:
+    """Answer what a stop asked for, to the last save."""
+    if world.of(commands.RemoveTransfers):
+        world.feed(events.TransfersRemoved(ONE))
+    if world.of(commands.Discard):
+        world.feed(events.Discarded(ONE))
+    return world
+
+
+@pytest.mark.parametrize("state", [State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING])
+@pytest.mark.parametrize("how", ["asked", "status"])
+def test_a_cancel_in_every_stage(state: State, how: str) -> None:
+    world = until(state)
+    world.seen(ONE, "cancelled" if how == "status" else "downloading", cancelled=how == "asked")
+    assert world.the(commands.StopWork).attempt == ONE
+    assert bool(world.of(commands.RemoveTransfers)) is (state in (State.FETCHING, State.FINISHING))
+    take_down(world)
+    assert world.the(commands.SaveCancelled) == commands.SaveCancelled(ONE)
+    world.feed(events.Saved(ONE))
+    (notice,) = world.told()
+    assert isinstance(notice, notices.DownloadCancelled)
+    assert notice.how == how
+    assert not world.machine.jobs
+
+
+@pytest.mark.parametrize("state", [State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING])
+def test_a_deleted_row_is_stopped_and_not_written(state: State) -> None:
+    world = until(state)
+    world.feed(events.DatabaseChanged("file")).feed(events.RowsSeen())
+    take_down(world)
+    assert [type(c) for c in world.log if isinstance(c, commands.SaveCancelled | commands.SaveFailed)] == []
+    assert world.of(commands.ForgetPlan)
+    assert not world.machine.jobs
+
+
+def test_a_row_that_somebody_took_is_left_to_them() -> None:
+    world = until(State.FETCHING).seen(ONE, "uploading")
+    take_down(world)
+    assert not world.of(commands.SaveCancelled)
+    assert not world.machine.jobs
+
+
+def test_a_row_inserted_anew_under_the_same_id_waits_until_the_old_one_is_gone() -> None:
+    world = until(State.FETCHING)
+    world.feed(events.DatabaseChanged("file"))
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 0, "pending", False),)))
+    world.feed(events.DatabaseChanged("file"))
+    assert 1 in world.the(commands.Look).held
+    take_down(world.feed(events.RowsSeen()).feed(events.TransfersRemoved(ONE)))
+    assert 1 not in world.of(commands.Look)[-1].held
+
+
+def test_what_a_stopped_worker_still_says_is_dropped() -> None:
+    world = until(State.EXTRACTING).seen(ONE, cancelled=True)
+    world.feed(events.Extracted(ONE, one_file()))
+    assert not world.last
+    assert world.machine.jobs[1].state is State.STOPPING
+
+
+def test_a_cancel_that_overtakes_the_last_write_takes_the_published_file_back() -> None:
+    world = until(State.FINISHING)
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE))
+    assert not world.told()
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", True),)))
+    take_down(world.feed(events.TransfersRemoved(ONE)))
+    assert commands.Discard(ONE, "/downloads/a.bin") in world.log
+    assert world.the(commands.SaveCancelled)
+    assert not any(isinstance(c, commands.Tell) and isinstance(c.notice, notices.DownloadCompleted) for c in world.log)
+
+
+def test_a_look_from_before_the_refused_write_decides_nothing() -> None:
+    world = until(State.FINISHING)
+    world.feed(events.DatabaseChanged("file"))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE))
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    assert world.machine.jobs[1].state is State.CLOSING
+    assert world.the(commands.Look), "another look, begun after the refusal"
+
+
+def test_a_cancel_taken_back_before_the_last_write_changes_nothing() -> None:
+    world = until(State.FINISHING)
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE))
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    assert world.the(commands.SaveDownloaded)
+
+
+def test_a_cancel_taken_back_while_it_is_carried_out_makes_the_row_pending_again() -> None:
+    world = take_down(until(State.FETCHING).seen(ONE, cancelled=True))
+    world.feed(events.SaveRefused(ONE))
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    take_down(world)
+    assert world.the(commands.SaveWaiting) == commands.SaveWaiting(ONE, None, 0, 0.0)
+
+
+def test_a_save_refused_on_the_way_is_explained_by_the_next_look() -> None:
+    world = World().up().claim(ONE)
+    world.feed(events.Detected(ONE, detection()), events.SaveRefused(ONE))
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", True),)))
+    take_down(world)
+    assert world.the(commands.SaveCancelled)
+
+
+def test_a_failure_that_may_pass_waits_for_its_retry_and_keeps_its_partial_file() -> None:
+    world = until(State.FETCHING)
+    world.feed(reported(report(ONE, "error", error_code=2)))
+    assert world.the(commands.RemoveTransfers).gids == (gid(ONE),)
+    world.feed(events.TransfersRemoved(ONE))
+    saved = world.the(commands.SaveWaiting)
+    assert (saved.retry_count, saved.failure and saved.failure.code) == (1, "timeout")
+    assert 15.0 <= saved.delay_s <= 30.0
+    assert not [command for command in world.log if isinstance(command, commands.Discard)]
+    world.feed(events.Saved(ONE)).feed(events.RowsSeen(due_in_s=saved.delay_s))
+    assert world.machine.next_deadline() == world.now + saved.delay_s
+    world.feed(events.TimePassed(), after=saved.delay_s)
+    assert world.the(commands.Look).claim == 1
+
+
+@pytest.mark.parametrize("number", [8, 10, 32])
+def test_a_partial_file_that_is_of_no_use_goes_before_the_retry(number: int) -> None:
+    world = until(State.FETCHING)
+    world.feed(reported(report(ONE, "error", error_code=number)), events.TransfersRemoved(ONE))
+    assert world.the(commands.Discard)
+    world.feed(events.Discarded(ONE))
+    assert world.the(commands.SaveWaiting)
+
+
+def test_a_failure_that_will_not_pass_ends_the_row() -> None:
+    world = until(State.EXTRACTING).feed(events.WorkFailed(ONE, LASTING))
+    take_down(world)
+    assert world.the(commands.SaveFailed).failure == LASTING
+    world.feed(events.Saved(ONE))
+    assert isinstance(world.told()[0], notices.DownloadFailed)
+
+
+def test_the_last_retry_says_how_often_it_was_tried() -> None:
+    world = World().up().claim(Attempt(1, 3), retry_count=2)
+    world.feed(events.WorkFailed(Attempt(1, 3), PASSING), events.Discarded(Attempt(1, 3)))
+    assert world.the(commands.SaveFailed).failure.sentence == "The server stopped answering. It was tried 3 times."
+
+
+def test_a_cancel_overtakes_a_failure_that_is_being_cleaned_up() -> None:
+    world = until(State.FETCHING).feed(reported(report(ONE, "error", error_code=2)))
+    world.seen(ONE, cancelled=True)
+    take_down(world.feed(events.TransfersRemoved(ONE)))
+    assert world.the(commands.SaveCancelled)
+
+
+def test_a_transfer_that_stands_still_is_stopped_and_one_in_a_queue_is_not() -> None:
+    for status, stopped in (("active", True), ("waiting", False), ("paused", False)):
+        world = until(State.FETCHING)
+        for _ in range(30):
+            world.feed(events.TimePassed(), after=5.0)
+            if not world.of(commands.AskStatus):
+                break
+            world.feed(reported(report(ONE, status, 10, files=()), periodic=True))
+        assert (world.machine.jobs[1].state is State.STOPPING) is stopped
+
+
+def test_a_magnet_that_nobody_serves_says_so() -> None:
+    world = World().up().fetching(ONE, magnet())
+    while world.machine.jobs[1].state is State.FETCHING:
+        world.feed(events.TimePassed(), after=5.0)
+        world.feed(reported(report(ONE, "active", 0, 0, files=()), periodic=True))
+    world.feed(events.TransfersRemoved(ONE))
+    failure = world.the(commands.SaveWaiting).failure
+    assert failure is not None
+    assert failure.code == "no_peers"
+    assert failure.message == "Nobody who has this torrent was found within 600 s."
+
+
+def test_a_row_that_aria2_refuses_again_and_again_fails() -> None:
+    refusal = Failure("aria2_refused", "aria2 refused: no.")
+    world = until(State.FETCHING)
+    world.feed(reported(report(ONE, "unknown")))
+    for _ in range(ADDS_MAX - 1):
+        assert world.the(commands.AddTransfers)
+        world.feed(events.AddFailed(ONE, (0,), refusal)).feed(reported(report(ONE, "unknown")))
+    take_down(world)
+    assert world.the(commands.SaveFailed).failure == refusal
+
+
+def test_a_cancel_while_aria2_is_away_ends_the_row_and_owes_the_rest() -> None:
+    world = until(State.FETCHING).feed(events.Aria2Lost("reset"))
+    world.seen(ONE, cancelled=True)
+    assert not world.of(commands.RemoveTransfers)
+    assert world.machine.next_deadline() == world.now + STOP_PATIENCE_S
+    world.feed(events.TimePassed(), after=STOP_PATIENCE_S)
+    assert world.the(commands.SaveCancelled) == commands.SaveCancelled(ONE, keep_plan=True)
+    world.feed(events.Saved(ONE))
+    assert world.the(commands.Look).held == (1,), "the row is not taken up before the debt is paid"
+    world.feed(connected())
+    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),))
+    world.feed(events.DebtPaid(ONE))
+    assert world.the(commands.ForgetPlan)
+    assert not world.machine.debts
+
+
+def test_a_cancel_while_aria2_is_away_for_a_moment_is_carried_out_when_it_is_back() -> None:
+    world = until(State.FETCHING).feed(events.Aria2Lost("reset"))
+    world.seen(ONE, cancelled=True).feed(connected(), after=1.0)
+    assert world.the(commands.RemoveTransfers)
+    take_down(world)
+    assert world.the(commands.SaveCancelled) == commands.SaveCancelled(ONE)
+
+
+def test_pending_rows_that_were_cancelled_are_told() -> None:
+    world = World().up().feed(events.DatabaseChanged("file")).feed(events.RowsSeen(swept=(4, 5)))
+    assert [(n.download_id, n.how) for n in world.told() if isinstance(n, notices.DownloadCancelled)] == [
+        (4, "pending"),
+        (5, "pending"),
+    ]

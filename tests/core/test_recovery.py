@@ -1,0 +1,188 @@
+"""Crashes, lost connections, a database in trouble: going on where it was."""
+
+from __future__ import annotations
+
+from reactor import notices
+from reactor.core import commands, events
+from reactor.core.events import ClaimedRow
+from reactor.core.job import Attempt, State
+from reactor.errors import Failure
+from tests.core.world import INSTANCE, World, connected, detection, gid, one_file, report, reported
+
+ONE, TWO = Attempt(1, 1), Attempt(2, 3)
+BUSY = Failure("database", "The database is locked by another program.", None, True)
+
+
+def planned(attempt: Attempt, stage: str = "fetching") -> ClaimedRow:
+    return ClaimedRow(attempt, "http://host.example/1", plan=one_file(), plan_attempt=attempt.number, stage=stage)
+
+
+def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
+    world = World().feed(events.Recovered((planned(ONE),), (), INSTANCE))
+    assert not world.of(commands.AddTransfers)
+    world.feed(connected())
+    assert world.the(commands.AskStatus).gids == (gid(ONE),)
+    world.feed(reported(report(ONE, "active", 40)))
+    assert not world.of(commands.AddTransfers)
+    world.feed(events.TransferNotified(gid(ONE), "complete"))
+    world.feed(reported(report(ONE, "complete", 100)))
+    assert world.the(commands.Finish)
+
+
+def test_after_a_crash_of_both_it_is_added_again_under_the_same_gid_and_continued() -> None:
+    world = World().feed(connected(), events.Recovered((planned(TWO),), (), INSTANCE))
+    world.feed(reported(report(TWO, "unknown")))
+    added = world.the(commands.AddTransfers)
+    assert (added.attempt, added.additions[0].gid, added.fresh) == (TWO, gid(TWO), False)
+
+
+def test_a_row_that_was_not_planned_yet_begins_again_in_the_same_attempt() -> None:
+    world = World().feed(events.Recovered((ClaimedRow(TWO, "http://host.example/2", stage="detecting"),)))
+    assert world.the(commands.Detect).attempt == TWO
+
+
+def test_a_plan_of_an_earlier_attempt_is_not_adopted() -> None:
+    row = ClaimedRow(TWO, "http://host.example/2", plan=one_file(), plan_attempt=2, stage="extracting")
+    world = World().feed(events.Recovered((row,)))
+    assert world.the(commands.Detect).attempt == TWO
+
+
+def test_a_row_that_was_finishing_goes_on_finishing() -> None:
+    world = World().feed(events.Recovered((planned(ONE, "finishing"),), (), INSTANCE))
+    assert world.the(commands.Finish).attempt == ONE
+
+
+def test_a_row_whose_bytes_turn_out_missing_is_fetched_once_more() -> None:
+    missing = Failure("files_missing", "aria2c said it was done.", None, True)
+    world = World().feed(connected(), events.Recovered((planned(ONE, "finishing"),), (), INSTANCE))
+    world.feed(events.WorkFailed(ONE, missing))
+    assert world.the(commands.AskStatus).gids == (gid(ONE),)
+    world.feed(reported(report(ONE, "unknown"))).feed(events.TransfersAdded(ONE, (0,)))
+    world.feed(reported(report(ONE, "complete", 100))).feed(events.WorkFailed(ONE, missing))
+    assert world.machine.jobs[1].state is State.STOPPING
+
+
+def test_debts_are_paid_first_and_hold_their_rows() -> None:
+    debt = events.Debt(ONE, 2)
+    world = World().feed(events.Recovered((), (debt,), INSTANCE))
+    assert world.the(commands.Look).held == (1,)
+    world.feed(connected())
+    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE, 0), gid(ONE, 1)))
+    world.feed(events.RowsSeen(), events.DebtPaid(ONE)).feed(events.RowsSeen())
+    assert world.the(commands.Look).held == ()
+
+
+def test_a_debt_that_cannot_be_paid_is_tried_again() -> None:
+    world = World().up(debts=(events.Debt(ONE, 1),))
+    world.feed(events.RowsSeen()).feed(events.RowsSeen()).feed(events.RemoveFailed(ONE, BUSY))
+    deadline = world.machine.next_deadline()
+    assert deadline is not None
+    world.feed(events.TimePassed(), after=deadline - world.now)
+    assert world.the(commands.PayDebt)
+
+
+def test_a_lost_reply_is_cleared_up_by_asking() -> None:
+    world = World().up().claim(ONE)
+    world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, one_file()))
+    world.feed(events.AddFailed(ONE, (0,), Failure("aria2_timeout", "aria2 did not answer.", None, True)))
+    assert world.the(commands.AskStatus).gids == (gid(ONE),)
+    world.feed(reported(report(ONE, "active", 1)))
+    assert not world.of(commands.AddTransfers)
+
+
+def test_every_connect_reconciles_before_anything_else() -> None:
+    world = World().up().fetching(ONE)
+    world.feed(events.Aria2Lost("reset"))
+    assert world.machine.next_deadline() is None, "deadlines rest while aria2 is away"
+    world.feed(connected("s2"), after=600.0)
+    (notice,) = [n for n in world.told() if isinstance(n, notices.Aria2Connected)]
+    assert notice.restarted
+    assert world.the(commands.AskStatus).gids == (gid(ONE),)
+    world.feed(reported(report(ONE, "unknown")))
+    assert world.the(commands.AddTransfers).additions[0].gid == gid(ONE)
+
+
+def test_an_add_under_way_when_the_connection_breaks_is_asked_for_at_the_next() -> None:
+    world = World().up().claim(ONE)
+    world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, one_file()), events.Aria2Lost("reset"))
+    world.feed(events.AddFailed(ONE, (0,), Failure("aria2_lost", "lost", None, True)))
+    assert not world.of(commands.AskStatus)
+    world.feed(connected())
+    assert world.the(commands.AskStatus).gids == (gid(ONE),)
+    assert not world.of(commands.AddTransfers)
+
+
+def test_what_was_extracted_while_aria2_was_away_is_added_when_it_is_back() -> None:
+    world = World().up().claim(ONE)
+    world.feed(events.Aria2Lost("reset"), events.Detected(ONE, detection()), events.Extracted(ONE, one_file()))
+    assert not world.of(commands.AddTransfers)
+    world.feed(connected())
+    assert world.the(commands.AddTransfers)
+    assert not world.of(commands.AskStatus)
+
+
+def test_nothing_waits_for_a_notification_alone() -> None:
+    world = World().up().fetching(ONE)
+    assert world.machine.next_deadline() is not None
+
+
+def test_foreign_gids_are_nobodys_business() -> None:
+    world = World().up().fetching(ONE)
+    world.feed(events.TransferNotified("e" * 16, "complete"))
+    world.feed(reported(report(ONE, "error", gid="e" * 16, error_code=1)))
+    assert not world.last
+
+
+def test_a_database_in_trouble_is_told_once_and_looked_at_again() -> None:
+    world = World().up().feed(events.DatabaseChanged("poll"))
+    pauses = []
+    for _ in range(6):
+        world.feed(events.DatabaseFailed(BUSY))
+        deadline = world.machine.next_deadline()
+        assert deadline is not None
+        pauses.append(round(deadline - world.now, 3))
+        world.feed(events.TimePassed(), after=deadline - world.now)
+        assert world.the(commands.Look)
+    assert pauses == [0.2, 0.5, 1.0, 2.0, 5.0, 5.0]
+    world.feed(events.RowsSeen())
+    told = [c.notice.event for c in world.log if isinstance(c, commands.Tell)]
+    assert told.count("database_troubled") == told.count("database_recovered") == 1
+
+
+def test_a_save_in_trouble_does_not_lead_to_a_second_look_beside_the_first() -> None:
+    world = World().up().feed(events.DatabaseChanged("poll"))
+    assert len(world.of(commands.Look)) == 1
+    world.feed(events.DatabaseFailed(BUSY, saving=True))
+    assert not world.of(commands.Look)
+    world.feed(events.RowsSeen())
+    assert [n.event for n in world.told()] == ["database_recovered"]
+
+
+def test_a_start_that_fails_is_tried_again() -> None:
+    world = World().feed(connected(), events.DatabaseFailed(BUSY))
+    world.feed(events.TimePassed(), after=0.2)
+    assert world.the(commands.Recover)
+    assert not world.of(commands.Look), "no row is touched before what an earlier run left is known"
+
+
+def test_another_database_under_the_same_name_voids_all_rows() -> None:
+    world = World().up().fetching(ONE)
+    world.feed(events.DatabaseReplaced())
+    assert world.of(commands.RemoveTransfers)
+    assert world.of(commands.Recover)
+    assert not world.of(commands.Look)
+    world.feed(events.Recovered((), (), "another"))
+    assert world.the(commands.Look).held == (1,)
+
+
+def test_a_shutdown_leaves_everything_resumable() -> None:
+    world = World().up().fetching(ONE)
+    world.feed(events.ShutdownRequested("SIGTERM"))
+    assert isinstance(world.last[-1], commands.Exit)
+    assert world.the(commands.StopWork)
+    assert not [c for c in world.last if isinstance(c, commands.RemoveTransfers | commands.SaveWaiting)]
+    (notice,) = world.told()
+    assert isinstance(notice, notices.ReactorStopped)
+    assert notice.left == 1
+    world.feed(events.Detected(ONE, detection()), events.TimePassed())
+    assert not world.last

@@ -1,0 +1,84 @@
+"""The policy: what an error means, and how long it is waited for."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactor.core.job import Attempt
+from reactor.core.retry import ARIA2, HTTP, RetryPolicy, classify
+from reactor.errors import Failure
+
+POLICY = RetryPolicy(retries_max=5, delay_base_s=30.0, delay_max_s=3600.0)
+PASSING = Failure("timeout", "The server stopped answering.", None, True)
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "code", "retryable"),
+    [
+        (1, "Failed to establish connection, cause: Connection refused", "unreachable", True),
+        (1, "SSL/TLS handshake failure: unable to get local issuer certificate", "tls", False),
+        (1, "fallocate failed. cause: No space left on device", "no_space", True),
+        (2, "Timeout.", "timeout", True),
+        (3, "Resource not found", "not_found", False),
+        (8, "Invalid range header.", "cannot_resume", True),
+        (9, "", "no_space", True),
+        (16, "Failed to open the file, cause: File name too long", "storage", False),
+        (17, "", "storage", True),
+        (19, "Could not resolve host", "dns", True),
+        (22, "The response status is not successful. status=403", "forbidden", False),
+        (22, "The response status is not successful. status=410", "not_found", False),
+        (22, "The response status is not successful. status=416", "changed", True),
+        (22, "The response status is not successful. status=429", "rate_limited", True),
+        (22, "The response status is not successful. status=500", "server_error", True),
+        (22, "status=418", "refused", False),
+        (29, "HTTP 503", "server_error", True),
+        (24, "Authorization failed.", "needs_login", False),
+        (32, "Checksum error detected.", "checksum", True),
+        (99, "something new", "failed", False),
+        (None, "", "failed", False),
+    ],
+)
+def test_what_an_error_of_aria2_means(number: int | None, text: str, code: str, retryable: bool) -> None:
+    failure = classify(number, text)
+    assert (failure.code, failure.retryable) == (code, retryable)
+
+
+def test_every_failure_is_a_sentence_for_a_person() -> None:
+    for failure in (*ARIA2.values(), *HTTP.values()):
+        assert failure.sentence[0].isupper() or failure.sentence.startswith("aria2c")
+        assert failure.sentence.endswith(".")
+
+
+def test_the_delay_doubles_within_its_jitter_and_stays_under_its_maximum() -> None:
+    for retries in range(5):
+        cap = 30.0 * 2**retries
+        for download_id in range(50):
+            delay = POLICY.next_delay_s(PASSING, Attempt(download_id, 1), retries)
+            assert delay is not None
+            assert cap / 2 <= delay <= cap
+    patient = RetryPolicy(100, 30.0, 3600.0)
+    assert (patient.next_delay_s(PASSING, Attempt(1, 99), 99) or 0) <= 3600.0
+
+
+def test_the_jitter_belongs_to_the_attempt() -> None:
+    delays = {POLICY.next_delay_s(PASSING, Attempt(download_id, 1), 0) for download_id in range(50)}
+    assert len(delays) == 50
+    assert POLICY.next_delay_s(PASSING, Attempt(7, 1), 0) == POLICY.next_delay_s(PASSING, Attempt(7, 1), 0)
+
+
+def test_no_retry_beyond_the_limit_nor_for_what_will_not_pass() -> None:
+    assert POLICY.next_delay_s(PASSING, Attempt(1, 6), 5) is None
+    assert POLICY.next_delay_s(ARIA2[3], Attempt(1, 1), 0) is None
+
+
+def test_what_is_nobodys_fault_costs_no_retry() -> None:
+    assert POLICY.next_delay_s(ARIA2[9], Attempt(1, 9), 5) is not None
+    assert not POLICY.costs(ARIA2[9])
+    assert POLICY.costs(PASSING)
+
+
+def test_retry_after_is_not_undercut() -> None:
+    asked = Failure("rate_limited", "Too often.", None, True, retry_after_s=500.0)
+    assert POLICY.next_delay_s(asked, Attempt(1, 1), 0) == 500.0
+    absurd = Failure("rate_limited", "Too often.", None, True, retry_after_s=1e9)
+    assert POLICY.next_delay_s(absurd, Attempt(1, 1), 0) == 3600.0
