@@ -1,0 +1,67 @@
+"""What an extractor is, what it gets, and how it says that a URL is not for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import httpx
+
+from reactor.errors import DownloadError
+from reactor.models import Detection, Extraction, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all detections and extractions share. `http.open_context` makes it."""
+
+    client: httpx.AsyncClient
+    """Follows no redirect, keeps no cookie, reads no proxy or netrc of the environment."""
+    http_timeout_s: float = 20.0
+    """How long a server may take to answer one question; a look asks two at most."""
+    torrent_bytes_max: int = 8 * 1024 * 1024
+    """The largest `.torrent` that is read."""
+
+
+class HandOver(Exception):
+    """The URL is of another kind than was thought: `detection` says which, and why."""
+
+    def __init__(self, detection: Detection) -> None:
+        super().__init__(f"{detection.kind}: {detection.why}")
+        self.detection = detection
+
+
+class Extractor(Protocol):
+    """Stage 2 for one kind of URL."""
+
+    @property
+    def kind(self) -> Kind:
+        """The kind it is for."""
+        ...
+
+    async def extract(self, detection: Detection, context: Context) -> Extraction:
+        """Find out what there is to fetch. Raises DownloadError, or HandOver to another kind.
+
+        It may be cancelled at any await, and leaves nothing behind then."""
+        ...
+
+
+class Unsupported:
+    """The extractor of a kind that has none in this version: it says so."""
+
+    _WHAT: ClassVar = {
+        Kind.YTDLP: "This is a web page or a stream, not a file",
+        Kind.PLAYWRIGHT: "This is a page that needs a browser",
+    }
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+
+    async def extract(self, detection: Detection, context: Context) -> Extraction:
+        """Raises DownloadError (`unsupported`)."""
+        raise DownloadError(
+            f"{self._WHAT.get(self.kind, 'What this is could not be found out')}: "
+            "this version of reactor cannot download it yet.",
+            hint="Send the link of the file itself, a magnet link or a .torrent link.",
+            code="unsupported",
+        )

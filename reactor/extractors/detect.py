@@ -1,0 +1,95 @@
+"""Stage 1: what kind of URL is this? The rules in their order; the first that fits decides.
+
+magnet link or bare info hash        torrent
+path ends in `.torrent`              torrent
+path ends in `.m3u8`, `.mpd`, …      ytdlp (a manifest)
+path ends like a file                direct, without asking: stage 2 looks
+everything else                      one look at the headers, see `kind_of_look`
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.look import PAGE_TYPES, look
+from reactor.extractors.urls import normalise
+from reactor.models import Detection, Kind, Look
+
+TORRENT_TYPES = ("application/x-bittorrent",)
+MANIFEST_TYPES = (
+    "application/vnd.apple.mpegurl",
+    "application/x-mpegurl",
+    "application/mpegurl",
+    "audio/mpegurl",
+    "audio/x-mpegurl",
+    "application/dash+xml",
+)
+_MANIFESTS = "m3u8 m3u mpd"
+_VIDEO_AND_AUDIO = """
+    3g2 3gp asf avi f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogm ogv qt rm rmvb vob webm wmv
+    aac ac3 aif aiff alac amr ape au dsf dts flac m4a m4b mid midi mka mp2 mp3 mpc oga ogg opus ra tta wav weba
+    wma wv ass srt ssa sub vtt"""
+_PICTURES = """
+    ai arw avif bmp cr2 dng eps exr gif heic heif ico jp2 jpeg jpg jxl nef png psd svg tga tif tiff webp xcf"""
+_ARCHIVES = """
+    7z ace apk appimage arj bin br bz2 cab cbr cbz cpio crx deb dll dmg exe flatpak gz img ipa iso jar lha lz lz4
+    lzma lzo msi msix nupkg ova ovf pkg qcow2 rar rpm snap squashfs tar taz tbz tbz2 tgz tlz txz tzst vdi vhd vhdx
+    vmdk war whl wim xapk xpi xz z zip zst"""
+_DOCUMENTS_AND_DATA = """
+    asc avro azw azw3 bib chm csv db db3 djvu doc docm docx dot dotx dwg dxf eot epub fb2 feather geojson gguf gpx
+    h5 hdf5 ics json jsonl key kml kmz mat md md5 mobi ndjson nfo npy npz numbers obj odg odp ods odt onnx otf pages
+    parquet pcap pdf pkl pps ppsx ppt pptx ps pt pth rtf safetensors sha1 sha256 sha512 shp sig sql sqlite sqlite3
+    stl tex tsv ttf txt vcf warc woff woff2 xls xlsb xlsm xlsx xml xps yaml yml"""
+MANIFEST_SUFFIXES = frozenset(_MANIFESTS.split())
+FILE_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES + _ARCHIVES + _DOCUMENTS_AND_DATA).split())
+
+
+async def detect(typed: str, context: Context) -> Detection:
+    """Find the kind of what a person typed.
+
+    Raises DownloadError with a sentence for what is no URL, and for what a look at its headers shows."""
+    url = normalise(typed)
+    found = detect_by_text(url)
+    if found:
+        return found
+    try:
+        seen = await look(url, context)
+    except HandOver as other:
+        return other.detection
+    kind, why = kind_of_look(seen)
+    return Detection(kind=kind, url=url, why=why, look=seen)
+
+
+def detect_by_text(url: str) -> Detection | None:
+    """The kind of a normalised URL where its text tells it, or None."""
+    if url.startswith("magnet:"):
+        return Detection(kind=Kind.TORRENT, url=url, why="magnet link")
+    suffix = _suffix(unquote(urlsplit(url).path))
+    if suffix == "torrent":
+        return Detection(kind=Kind.TORRENT, url=url, why="path ends in .torrent")
+    if suffix in MANIFEST_SUFFIXES:
+        return Detection(kind=Kind.YTDLP, url=url, why=f"path ends in .{suffix}")
+    if suffix in FILE_SUFFIXES:
+        return Detection(kind=Kind.DIRECT, url=url, why=f"path ends in .{suffix}")
+    return None
+
+
+def kind_of_look(seen: Look) -> tuple[Kind, str]:
+    """The kind of what answered, and the rule: its type, its name, and whether it is meant to be saved."""
+    content_type, suffix = seen.content_type or "", _suffix(seen.name or "")
+    if content_type in TORRENT_TYPES:
+        return Kind.TORRENT, f"content type {content_type}"
+    if suffix == "torrent" and content_type not in PAGE_TYPES:
+        return Kind.TORRENT, "name ends in .torrent"
+    if content_type in MANIFEST_TYPES:
+        return Kind.YTDLP, f"content type {content_type}"
+    if content_type in PAGE_TYPES and not seen.attachment:
+        return Kind.YTDLP, f"content type {content_type}: a page"
+    return Kind.DIRECT, f"content type {content_type}" if content_type else "no content type"
+
+
+def _suffix(path: str) -> str:
+    """What follows the last dot of the last segment, in lower case."""
+    stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
+    return suffix.lower() if dot and stem else ""

@@ -1,0 +1,27 @@
+"""Stage 2 for a URL that is the file itself."""
+
+from __future__ import annotations
+
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.detect import kind_of_look
+from reactor.extractors.look import look
+from reactor.models import Detection, Extraction, Fetch, Finish, Kind
+
+
+class DirectExtractor:
+    """One URL, one file: looks at the headers, unless stage 1 did, and takes name and size from them.
+
+    What answers with a page, a manifest or a torrent, whatever its suffix promised, is handed over. aria2
+    gets the URL where the redirects ended; its user info is in it only when that is still its own host."""
+
+    kind = Kind.DIRECT
+
+    async def extract(self, detection: Detection, context: Context) -> Extraction:
+        """See Extractor."""
+        seen = detection.look or await look(detection.url, context)
+        kind, why = kind_of_look(seen)
+        if kind is not Kind.DIRECT:
+            raise HandOver(Detection(kind=kind, url=detection.url, why=why, look=seen))
+        name = seen.name or "download"
+        fetch = Fetch(urls=(seen.url,), name=name, size=seen.size, validator=seen.validator)
+        return Extraction(kind=Kind.DIRECT, title=name, fetches=(fetch,), finish=Finish(how="file", name=name))

@@ -1,0 +1,130 @@
+"""What went wrong with a server → one sentence, a stable word, and whether it may pass."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import httpx
+
+from reactor.errors import DownloadError
+
+RETRY_AFTER_MAX_S = 24 * 3600.0
+"""No server makes us wait longer."""
+
+_CLOSED = re.compile("disconnected|closed connection")
+"""h11 and httpcore have one class for a peer that went and for one that does not speak HTTP."""
+
+# status: (code, retryable, what it means)
+_STATUSES = {
+    400: ("refused", False, "it does not understand the request"),
+    401: ("needs_login", False, "it wants a user name and a password"),
+    402: ("forbidden", False, "it wants to be paid"),
+    403: ("forbidden", False, "it does not give this to us"),
+    404: ("not_found", False, "there is nothing at this address"),
+    407: ("needs_login", False, "a proxy on the way wants a password"),
+    408: ("timeout", True, "it waited too long for us"),
+    410: ("not_found", False, "what was at this address is gone"),
+    423: ("forbidden", False, "it is locked"),
+    425: ("server_error", True, "it is too early"),
+    429: ("rate_limited", True, "it has had too many requests"),
+    451: ("forbidden", False, "it may not give this out for legal reasons"),
+    501: ("server_error", False, "it cannot do this"),
+}
+_HINTS = {
+    "needs_login": "Put them into the URL: https://user:password@…",
+    "not_found": "Check the URL.",
+}
+
+
+def status_failure(response: httpx.Response) -> DownloadError:
+    """The error for an answer that is not the thing asked for."""
+    status, host = response.status_code, response.url.host
+    code, retryable, meaning = _STATUSES.get(status) or (
+        ("server_error", True, "it is in trouble")
+        if status >= 500
+        else ("refused", False, "it does not give this to us")
+    )
+    try:
+        phrase = f" ({HTTPStatus(status).phrase})"
+    except ValueError:
+        phrase = ""
+    return DownloadError(
+        f"{host} answered {status}{phrase}: {meaning}.",
+        hint=_HINTS.get(code) if status != 407 else None,
+        code=code,
+        retryable=retryable,
+        retry_after_s=retry_after_s(response.headers.get("retry-after"), response.headers.get("date")),
+    )
+
+
+def retry_after_s(value: str | None, date: str | None = None) -> float | None:
+    """Seconds to wait out of `Retry-After`: seconds or a date, by the server's own clock where it tells it."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:10]), RETRY_AFTER_MAX_S)
+    until, now = _moment(value), _moment(date) or datetime.now(UTC)
+    return None if until is None else min(max((until - now).total_seconds(), 0.0), RETRY_AFTER_MAX_S)
+
+
+def transport_failure(error: Exception, url: str) -> DownloadError:
+    """The error for no answer at all."""
+    host = _host(error) or urlsplit(url).hostname or "The server"
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return DownloadError(f"{host} did not answer in time.", code="timeout", retryable=True)
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            sentence = f"The host {host} does not exist, or its name cannot be resolved now."
+            return DownloadError(sentence, code="dns", retryable=True)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            sentence = f"The certificate of {host} is not valid: {cause.verify_message.rstrip('.')}."
+            return DownloadError(sentence, code="tls")
+    if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):
+        return DownloadError(f"No secure connection to {host} could be made.", code="tls", retryable=True)
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return DownloadError("This URL cannot be put into a request.", code="bad_url")
+    if isinstance(error, httpx.ConnectError) and any(isinstance(cause, OSError) for cause in causes):
+        return DownloadError(f"{host} does not accept the connection.", code="unreachable", retryable=True)
+    if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
+        return DownloadError(f"What answers at {host} does not speak HTTP.", code="bad_answer")
+    return DownloadError(f"{host} closed the connection too early.", code="connection_lost", retryable=True)
+
+
+def _host(error: Exception) -> str | None:
+    """The host whose answer is missing, which after a redirect is not the one first asked."""
+    try:
+        return error.request.url.host if isinstance(error, httpx.RequestError) else None
+    except RuntimeError:
+        return None
+
+
+def _moment(date: str | None) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, its causes, and those of every member of a group."""
+    seen: set[int] = set()
+    todo = [error]
+    while todo:
+        current = todo.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        todo += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            todo += current.exceptions

@@ -1,0 +1,91 @@
+"""One look at the headers of a URL: HEAD, and where that is no use, the first byte by GET."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context
+from reactor.extractors.disposition import choose_name, parse_disposition
+from reactor.extractors.failures import status_failure
+from reactor.extractors.http import follow
+from reactor.models import Look
+
+PAGE_TYPES = ("text/html", "application/xhtml+xml")
+_CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
+_SIZE_DIGITS_MAX = 18
+
+
+async def look(url: str, context: Context) -> Look:
+    """See what stands at `url`, an http or https URL that may hold user info.
+
+    Takes one request where HEAD is answered well, two where it is not: refused, without a size, or with a
+    page, which is what servers that do not know HEAD answer. No body is read. Raises DownloadError, or
+    HandOver when the URL redirects to a magnet link."""
+    by_head = await _by_head(url, context)
+    if by_head is not None:
+        return by_head
+    async with follow("GET", url, context, {"Range": "bytes=0-0"}) as (final, response):
+        if response.status_code not in (200, 203, 206, 416):
+            raise status_failure(response)
+        return _seen(final, response)
+
+
+async def _by_head(url: str, context: Context) -> Look | None:
+    """What HEAD shows, or None when it has to be asked otherwise."""
+    try:
+        async with follow("HEAD", url, context) as (final, response):
+            if response.status_code == 429:
+                raise status_failure(response)
+            if response.status_code not in (200, 203):
+                return None
+            seen = _seen(final, response)
+    except DownloadError as error:
+        if error.word in ("timeout", "connection_lost", "bad_answer"):
+            return None
+        raise
+    return None if not seen.size or seen.content_type in PAGE_TYPES else seen
+
+
+def _seen(url: str, response: httpx.Response) -> Look:
+    headers, status = response.headers, response.status_code
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
+    if status == 416:  # not even a first byte: empty; the type is that of the error page
+        content_type = None
+    disposition = parse_disposition(_raw(response, b"content-disposition"))
+    plain = url.partition("#")[0]
+    return Look(
+        url=plain,
+        content_type=content_type,
+        size=_size(response),
+        name=choose_name(disposition, plain, content_type),
+        attachment=disposition.attachment,
+        validator=_validator(headers),
+        resumable=status in (206, 416) or "bytes" in headers.get("accept-ranges", "").lower(),
+    )
+
+
+def _size(response: httpx.Response) -> int | None:
+    """Bytes of the whole, or None when nobody says so, or when they are those of a compressed form."""
+    headers = response.headers
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return None
+    if response.status_code in (206, 416):
+        total = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+        digits = total[1] if total else ""
+    else:
+        digits = headers.get("content-length", "")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _SIZE_DIGITS_MAX else None
+
+
+def _validator(headers: httpx.Headers) -> str | None:
+    """A strong ETag, else Last-Modified: with either, the same bytes may be told from others."""
+    etag: str = headers.get("etag", "")
+    last_modified: str | None = headers.get("last-modified")
+    return etag if etag and not etag.startswith("W/") else last_modified
+
+
+def _raw(response: httpx.Response, name: bytes) -> bytes | None:
+    return next((value for key, value in response.headers.raw if key.lower() == name), None)

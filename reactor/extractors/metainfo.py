@@ -1,0 +1,133 @@
+"""What a `.torrent` file says (BEP 3, BEP 52), looked at before anybody trusts it. Pure.
+
+`bencode2` takes canonical bencode only: sorted keys, no leading zeros, nothing behind the end. So encoding
+the info dictionary again gives its very bytes, and their hash is the info hash everybody else computes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bencode2 import BencodeDecodeError, bdecode, bencode
+
+from reactor.errors import DownloadError
+from reactor.guard.filenames import clean_name
+
+DEPTH_MAX = 100
+"""Folders inside folders."""
+_FORBIDDEN = re.compile(r"[/\\\0]")
+
+
+@dataclass(frozen=True, slots=True)
+class Metainfo:
+    """A torrent whose names stay inside its folder."""
+
+    name: str
+    """As it says itself; not cleaned."""
+    folder: bool
+    files: tuple[tuple[str, int], ...]
+    """Path inside the folder (the name itself for a single file), and bytes."""
+    v1: str | None
+    """40 hex digits, or None for a torrent that is v2 only."""
+    v2: str | None
+
+    @property
+    def size(self) -> int:
+        return sum(size for _, size in self.files)
+
+
+def parse_metainfo(raw: bytes) -> Metainfo:
+    """Look into the bytes of a `.torrent`. Raises DownloadError (`bad_torrent`, `unsafe_name`)."""
+    try:
+        whole = bdecode(raw)
+    except BencodeDecodeError as error:
+        page = raw.lstrip()[:1] == b"<"
+        raise _bad("it is a web page" if page else "its content cannot be read") from error
+    info = whole.get(b"info") if isinstance(whole, dict) else None
+    if not isinstance(info, dict):
+        raise _bad("it has no info dictionary")
+    encoded = bencode(info)
+    v1 = hashlib.sha1(encoded, usedforsecurity=False).hexdigest() if b"pieces" in info else None
+    v2 = hashlib.sha256(encoded).hexdigest() if info.get(b"meta version") == 2 else None
+    if not (v1 or v2):
+        raise _bad("it has no pieces")
+    name = _safe(_text(info, b"name"))
+    entries = _v1_files(info) if v1 else _v2_files(info.get(b"file tree"))
+    files = tuple(("/".join(path) or name, size) for path, size in entries)
+    folder = b"files" in info if v1 else [path for path, _ in files] != [name]
+    if not files:
+        raise _bad("it names no file")
+    metainfo = Metainfo(name, folder, files, v1, v2)
+    if v1:
+        _check_pieces(info, metainfo.size)
+    return metainfo
+
+
+def _v1_files(info: dict[bytes, Any]) -> Iterator[tuple[list[str], int]]:
+    if b"files" not in info:
+        yield [], _length(info)
+        return
+    if not isinstance(info[b"files"], list):
+        raise _bad("its list of files is not valid")
+    for file in info[b"files"]:
+        path = file.get(b"path.utf-8", file.get(b"path")) if isinstance(file, dict) else None
+        if not isinstance(path, list) or not path or len(path) > DEPTH_MAX:
+            raise _bad("its list of files is not valid")
+        yield [_safe(_decoded(part)) for part in path], _length(file)
+
+
+def _v2_files(tree: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[list[str], int]]:
+    """A file is a name whose dictionary has the empty key."""
+    if not isinstance(tree, dict) or len(above) > DEPTH_MAX:
+        raise _bad("its file tree is not valid")
+    for key, value in tree.items():
+        if key == b"":
+            if not isinstance(value, dict) or not above:
+                raise _bad("its file tree is not valid")
+            yield list(above), _length(value)
+        else:
+            yield from _v2_files(value, (*above, _safe(_decoded(key))))
+
+
+def _check_pieces(info: dict[bytes, Any], size: int) -> None:
+    """As many hashes as pieces."""
+    pieces, length = info[b"pieces"], info.get(b"piece length")
+    if not isinstance(pieces, bytes) or not isinstance(length, int) or length < 1:
+        raise _bad("its pieces are not valid")
+    if len(pieces) != 20 * -(-size // length):
+        raise _bad("its pieces do not fit its files")
+
+
+def _length(file: dict[bytes, Any]) -> int:
+    length = file.get(b"length")
+    if not isinstance(length, int) or not 0 <= length < 2**63:
+        raise _bad("a file in it has no valid length")
+    return length
+
+
+def _text(info: dict[bytes, Any], key: bytes) -> str:
+    return _decoded(info.get(key + b".utf-8", info.get(key)))
+
+
+def _decoded(text: Any) -> str:
+    if not isinstance(text, bytes):
+        raise _bad("a name in it is not valid")
+    return text.decode(errors="replace")
+
+
+def _safe(name: str) -> str:
+    """Refuse a name that would lead out of the torrent's folder."""
+    if name in ("", ".", "..") or _FORBIDDEN.search(name):
+        raise DownloadError(
+            f"This torrent was refused: it names a file outside of its folder ({clean_name(name, fallback='..')}).",
+            code="unsafe_name",
+        )
+    return name
+
+
+def _bad(why: str) -> DownloadError:
+    return DownloadError(f"This is not a valid .torrent file: {why}.", code="bad_torrent")

@@ -1,0 +1,73 @@
+"""Stage 2 for magnet links and `.torrent` files. No tracker is asked: that is aria2's part."""
+
+from __future__ import annotations
+
+import anyio
+import httpx
+
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context
+from reactor.extractors.failures import status_failure, transport_failure
+from reactor.extractors.http import follow
+from reactor.extractors.metainfo import Metainfo, parse_metainfo
+from reactor.extractors.urls import parse_magnet
+from reactor.guard.filenames import clean_name
+from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
+
+BODY_TIMEOUTS = 6
+"""A `.torrent` may take so many times as long as an answer may."""
+
+
+class TorrentExtractor:
+    """A magnet link goes to aria2 as it is; a `.torrent` is fetched and looked into here, and goes as bytes."""
+
+    kind = Kind.TORRENT
+
+    async def extract(self, detection: Detection, context: Context) -> Extraction:
+        """See Extractor."""
+        if detection.url.startswith("magnet:"):
+            return _of_magnet(detection.url)
+        raw = await _fetch(detection.url, context)
+        return _of_metainfo(parse_metainfo(raw), raw)
+
+
+def _of_magnet(url: str) -> Extraction:
+    magnet = parse_magnet(url)
+    if magnet.v1 is None:
+        raise _v2_only("magnet link")
+    name = clean_name(magnet.name or "", fallback=magnet.info_hash)
+    fetch = Fetch(urls=(url,), name=name, torrent=Torrent(info_hash=magnet.v1))
+    title = name if magnet.name else None
+    return Extraction(kind=Kind.TORRENT, title=title, fetches=(fetch,), finish=Finish(how="torrent", name=name))
+
+
+def _of_metainfo(metainfo: Metainfo, raw: bytes) -> Extraction:
+    if metainfo.v1 is None:
+        raise _v2_only("torrent")
+    name = clean_name(metainfo.name, fallback=metainfo.v1)
+    torrent = Torrent(metainfo=raw, info_hash=metainfo.v1, folder=metainfo.folder)
+    fetch = Fetch(name=name, size=metainfo.size, torrent=torrent)
+    return Extraction(kind=Kind.TORRENT, title=name, fetches=(fetch,), finish=Finish(how="torrent", name=name))
+
+
+def _v2_only(what: str) -> DownloadError:
+    """aria2 knows BitTorrent v1 and hybrids; it calls a v2 magnet an unknown protocol."""
+    return DownloadError(f"This {what} is BitTorrent v2 only, which aria2 cannot download.", code="unsupported")
+
+
+async def _fetch(url: str, context: Context) -> bytes:
+    """The body of a `.torrent` URL, as far as a torrent may be long."""
+    most, body = context.torrent_bytes_max, bytearray()
+    try:
+        with anyio.fail_after(BODY_TIMEOUTS * context.http_timeout_s):
+            async with follow("GET", url, context) as (_, response):
+                if response.status_code not in (200, 203):
+                    raise status_failure(response)
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) > most:
+                        sentence = f"This is no .torrent file: it is longer than {most // 1024**2} MiB."
+                        raise DownloadError(sentence, code="bad_torrent")
+    except (httpx.HTTPError, TimeoutError) as error:
+        raise transport_failure(error, url) from error
+    return bytes(body)

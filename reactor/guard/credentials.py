@@ -1,0 +1,131 @@
+"""Credentials stay with the host they were given for, and out of everything a person or a log sees."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+
+REDACTED_MAX = 500
+"""Characters of a redacted URL that are shown."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
+_WITHOUT_HOST = ("data", "javascript", "file", "mailto", "about", "blob", "magnet")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)", re.IGNORECASE)
+_URL_IN_TEXT = re.compile(r"(?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]{0,20}://|magnet:\?)\S+", re.IGNORECASE)
+_NESTED_URL = re.compile(r"[a-z][a-z0-9+.-]{0,20}:/", re.IGNORECASE)
+_PATH_PARAMETER = re.compile(r";[^/]*")
+_KEY = re.compile(r"[\w.\[\]-]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a URL held before its `@`, percent-decoded. Its repr shows neither."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+    @property
+    def basic(self) -> str:
+        """The value of an `Authorization` header (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+    def into(self, url: str) -> str:
+        """`url`, which has none, with these as its user info."""
+        parts = urlsplit(url)
+        return urlunsplit(
+            parts._replace(netloc=f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@{parts.netloc}")
+        )
+
+
+def split_credentials(url: str) -> tuple[str, Credentials | None]:
+    """Take the user info out of `url`. Raises ValueError for what is no URL."""
+    parts = urlsplit(url)
+    userinfo, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    username, _, password = userinfo.partition(":")
+    credentials = Credentials(unquote(username), unquote(password)) if userinfo else None
+    return urlunsplit(parts._replace(netloc=host)), credentials
+
+
+def same_host(given_for: str, other: str) -> bool:
+    """True when credentials given for the one URL may go to the other.
+
+    Host and port are equal, and the scheme too, but for the step up from plain http to https."""
+    scheme, host, port = _origin(given_for)
+    to_scheme, to_host, to_port = _origin(other)
+    if not host or host != to_host:
+        return False
+    if (scheme, port) == (to_scheme, to_port):
+        return True
+    return (scheme, port, to_scheme, to_port) == ("http", 80, "https", 443)
+
+
+def redact(url: str) -> str:
+    """`url` for people and logs: no user info, no query values, no fragment; of a magnet the hash and the name."""
+    try:
+        shown = _redacted(url)
+    except ValueError:
+        shown = _scheme_only(url)
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    return shown if len(shown) <= REDACTED_MAX else f"{shown[: REDACTED_MAX - 1]}…"
+
+
+def redact_text(text: str) -> str:
+    """`text`, such as another program's error message, with every URL in it redacted."""
+    return _URL_IN_TEXT.sub(_redact_match, text)
+
+
+def _redact_match(match: re.Match[str]) -> str:
+    url = match[0].rstrip("'\"`.,;:!)]}>")
+    return redact(url) + match[0][len(url) :]
+
+
+def _redacted(url: str) -> str:
+    if url[:8].lower().startswith("magnet:?"):
+        return _redacted_magnet(url)
+    scheme = _SCHEME.match(url)
+    if scheme and scheme[0].lower() in (*_WITHOUT_HOST, *_DEFAULT_PORTS) and "://" not in url[:8]:
+        return f"{scheme[0]}:…"
+    parts = urlsplit(url if "://" in url[:40] else f"//{url}")
+    host = parts.netloc.rpartition("@")[2]
+    if not host or parts.port == 0:
+        return _scheme_only(url)
+    query = f"?{_redacted_query(parts.query)}" if parts.query else ""
+    fragment = "#…" if parts.fragment else ""
+    return f"{parts.scheme}://{host}{_redacted_path(parts.path)}{query}{fragment}".removeprefix("://")
+
+
+def _redacted_path(path: str) -> str:
+    """A path without parameters, without what looks like user info, without a URL inside of it."""
+    nested = _NESTED_URL.search(path)
+    segments = _PATH_PARAMETER.sub(";…", path[: nested.start()] if nested else path).split("/")
+    shown = (f"…@{s.rpartition('@')[2]}" if ":" in s.rpartition("@")[0] else s for s in segments)
+    return "/".join(shown) + ("…" if nested else "")
+
+
+def _redacted_query(query: str) -> str:
+    """Keys without values; what is no plain key is a value."""
+    pairs = (pair.partition("=") for pair in query.replace(";", "&").split("&"))
+    return "&".join(f"{key}=…" if equals and _KEY.fullmatch(key) else "…" for key, equals, _ in pairs)
+
+
+def _redacted_magnet(url: str) -> str:
+    known = [(key, value) for key, value in parse_qsl(url[8:]) if key == "dn" or key.split(".")[0] == "xt"]
+    return "magnet:?" + "&".join(f"{key}={quote(value, safe=':')}" for key, value in known)
+
+
+def _scheme_only(url: str) -> str:
+    scheme = _SCHEME.match(url)
+    return f"{scheme[0]}://…" if scheme and "://" in url[:40] else "…"
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".").lower()
+        return parts.scheme.lower(), host, parts.port or _DEFAULT_PORTS.get(parts.scheme.lower())
+    except ValueError:
+        return "", "", None

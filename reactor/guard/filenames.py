@@ -1,0 +1,116 @@
+"""Remote text → a clean base name.
+
+A title, a Content-Disposition header or a path segment never decides a folder: `clean_name` leaves one
+base name that every common file system takes, and that shows as what it is. It decodes nothing: whoever
+has a percent-encoded name decodes it once, before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterator
+
+NAME_BYTES_MAX = 255
+"""What the usual file systems take for one name, in bytes of UTF-8."""
+CLEAN_BYTES_MAX = NAME_BYTES_MAX - len(".aria2__temp") - len(" (9999)")
+"""Leaves room for aria2's control file (written as `NAME.aria2__temp` first) and for a number."""
+SUFFIX_MAX = 16
+"""Longer than this, what follows the last dot is part of the title."""
+
+_FORBIDDEN = re.compile(r'[/\\:*?"<>|]')
+_JOINERS = "\u200c\u200d"  # shape Persian and Indic words and emoji families; every other Cf character goes
+_LEADING = f".- {_JOINERS}"
+_TRAILING = f". {_JOINERS}"
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?=\.|$)", re.IGNORECASE)
+_OURS = re.compile(r"\.aria2(?:__temp)?$", re.IGNORECASE)
+_SUFFIX = re.compile(rf"\.[^\W_][\w+~-]{{0,{SUFFIX_MAX - 1}}}$")
+_PACKED = re.compile(r"\.(?:gz|bz2|xz|zst|lz|lz4|lzma|br|z)$", re.IGNORECASE)
+_BEFORE_PACKED = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
+_VOLUME = re.compile(r"\.part\d{1,4}\.rar$", re.IGNORECASE)
+
+
+def clean_name(raw: str, *, fallback: str = "download", bytes_max: int = CLEAN_BYTES_MAX) -> str:
+    """Make a base name of `raw`, at most `bytes_max` bytes long in UTF-8, or `fallback` if nothing is left.
+
+    Cleaning a clean name changes nothing. `bytes_max` is at least 32; `fallback` is clean already."""
+    name = _visible(raw).lstrip(_LEADING).rstrip(_TRAILING)
+    if _size(name) > bytes_max:
+        name = trim_name(name, bytes_max - 2)
+    if not any(c != "_" and unicodedata.category(c)[0] in "LNPS" for c in name):
+        return fallback
+    name = f"_{name}" if _RESERVED.match(name) else name
+    return f"{name}_" if _OURS.search(name) else name
+
+
+def candidates(name: str) -> Iterator[str]:
+    """Yield `name`, then `name (1)`, `name (2)`, … without end, the number before the suffix."""
+    yield name
+    stem, suffix = split_suffix(name)
+    for number in itertools.count(1):
+        mark = f" ({number})"
+        yield f"{_trim(stem, NAME_BYTES_MAX - _size(suffix) - len(mark))}{mark}{suffix}"
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """`a.mp4` → (`a`, `.mp4`); double suffixes (`.tar.gz`, `.part1.rar`) stay together."""
+    found = _VOLUME.search(name) or _SUFFIX.search(name)
+    if not found or not found.start():
+        return name, ""
+    stem, suffix = name[: found.start()], found[0]
+    inner = _BEFORE_PACKED.search(stem) if _PACKED.match(suffix) else None
+    if inner and inner.start():
+        return stem[: inner.start()], inner[0] + suffix
+    return stem, suffix
+
+
+def trim_name(name: str, bytes_max: int) -> str:
+    """Shorten `name` to `bytes_max` bytes: the suffix stays, no character is cut in the middle."""
+    if _size(name) <= bytes_max:
+        return name
+    stem, suffix = split_suffix(name)
+    if _size(suffix) > bytes_max // 2:
+        stem, suffix = name, ""
+    return _trim(stem, bytes_max - _size(suffix)).rstrip(_TRAILING) + suffix
+
+
+def _visible(raw: str) -> str:
+    """One line in NFC, with separators as `_`, without control, format (bidi) and surrogate characters."""
+    text = unicodedata.normalize("NFC", raw)
+    text = _FORBIDDEN.sub("_", " ".join(text.split()))
+    kept = (c for c in text if c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
+
+
+def _trim(text: str, bytes_max: int) -> str:
+    """The longest beginning of `text` that fits and ends where a reader sees a character end."""
+    whole = text.encode()
+    if len(whole) <= bytes_max:
+        return text
+    end = fits = len(whole[: max(bytes_max, 0)].decode(errors="ignore"))
+    while end and _joined(text, end):
+        end -= 1
+    return text[: end or fits]
+
+
+def _joined(text: str, at: int) -> bool:
+    """True when the characters on both sides of `at` make one visible character."""
+    before, after = text[at - 1], text[at]
+    if unicodedata.category(after).startswith("M") or after in _JOINERS or before in _JOINERS:
+        return True
+    if "\U0001f3fb" <= after <= "\U0001f3ff":  # skin tones
+        return True
+    if not _is_flag(after):
+        return False
+    run = sum(1 for _ in itertools.takewhile(_is_flag, reversed(text[:at])))
+    return run % 2 == 1
+
+
+def _is_flag(character: str) -> bool:
+    """True for a regional indicator: two of them make a flag."""
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _size(text: str) -> int:
+    return len(text.encode())

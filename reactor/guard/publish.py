@@ -1,0 +1,236 @@
+"""A staged file or folder → its final place, whole or not at all, never over anything, once.
+
+The law: what is to appear (the source itself, or a hidden copy of it beside its final place) has an
+identity on the disk before it is placed. That identity and the name tried are written into a record
+beside the source first. After a crash at any point the same call finds out by the record whether the
+placing happened, and ends with the same path.
+
+The record is deleted together with the staging folder, by whoever deletes that, once the path is saved.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from reactor.errors import DownloadError
+from reactor.guard.filenames import candidates, clean_name
+
+RECORD = ".published"
+"""The record's name, in the folder that holds the source. A clean name never begins with a dot."""
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """Which source was tried under which name, what was to appear there, and the empty place kept for it."""
+
+    name: str
+    source: Identity
+    thing: Identity
+    reserved: Identity | None = None
+
+
+def publish(source: Path, directory: Path, name: str, *, keep: bool = False) -> Path:
+    """Move `source`, a file or a folder, into `directory` as `name` or `name (n)`; return where it stands.
+
+    `name` is a clean base name, `directory` exists. A file or folder that has the name already, an empty one
+    too, is never touched. Calling it again, after a crash or after success, returns the same path. `keep`
+    leaves the source in place and publishes hard links to it, or copies where links are impossible.
+
+    Blocks on the disk. Raises FileNotFoundError when there is no source and it was never published, another
+    OSError when the disk refuses, DownloadError when the source is or holds anything but plain files and
+    folders: a symbolic link is never followed."""
+    copy = _hidden_copy(source, directory)
+    final = published(source, directory)
+    if final is None:
+        _refuse_special_files(source)
+        final = _publish(source, copy, directory, name, keep)
+        _sync(directory)
+    _delete(copy)
+    if not keep:
+        _delete(source)
+    return final
+
+
+def published(source: Path, directory: Path) -> Path | None:
+    """Where `publish` has put `source`, or None when it has not done so, or the result is gone."""
+    record = _read_record(source)
+    if record is None or _identity(source) not in (None, record.source):
+        return None
+    final = directory / record.name
+    return final if _identity(final) == record.thing else None
+
+
+def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool) -> Path:
+    """Place the source itself, or where it has to stay or comes from another disk, a copy of it."""
+    if not keep:
+        try:
+            _sync(*_tree(source))
+            return _place(source, source, directory, name)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+    record = _read_record(source)
+    if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
+        _delete(copy)
+        _clone(source, copy)
+        _sync(*_tree(copy))
+    return _place(copy, source, directory, name)
+
+
+def _place(thing: Path, source: Path, directory: Path, name: str) -> Path:
+    """Give `thing` the first name that is free, or the one an earlier try had already got."""
+    earlier = _read_record(source)
+    identity = _known(thing)
+    for candidate in candidates(name):
+        final = directory / candidate
+        holder = _identity(final)
+        mine = earlier is not None and earlier.thing == identity and holder is not None and holder == earlier.reserved
+        if holder not in (None, identity) and not mine:
+            continue
+        record = _Record(candidate, _known(source), identity, holder if mine else None)
+        _write_record(source, record)
+        try:
+            if thing.is_dir() or mine:
+                _replace(thing, final, source, record)
+            else:
+                _link(thing, final, source, record)
+        except FileExistsError:
+            continue
+        return final
+    raise AssertionError("there is always another candidate")
+
+
+def _link(thing: Path, final: Path, source: Path, record: _Record) -> None:
+    try:
+        os.link(thing, final, follow_symlinks=False)
+    except FileExistsError:
+        if _identity(final) != record.thing:
+            raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _replace(thing, final, source, record)
+
+
+def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
+    """Take the name with something empty of our own, then put the thing in its stead, atomically.
+
+    Renaming alone would replace another's file, and another's empty folder, without a word."""
+    if record.reserved is None:
+        if thing.is_dir():
+            final.mkdir()
+        else:
+            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        _write_record(source, replace(record, reserved=_identity(final)))
+    try:
+        thing.replace(final)
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:  # somebody put a file into our empty folder: now it is theirs
+            raise FileExistsError(error.errno, error.strerror) from error
+        final.rmdir() if thing.is_dir() else final.unlink()
+        raise
+
+
+def _clone(source: Path, copy: Path) -> None:
+    """The same tree once more, of hard links where they are possible."""
+    for path in _tree(source):
+        target = copy / path.relative_to(source) if path != source else copy
+        if path.is_dir():
+            target.mkdir()
+            continue
+        try:
+            os.link(path, target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in (*_NO_LINKS, errno.EXDEV):
+                raise
+            shutil.copy2(path, target, follow_symlinks=False)
+
+
+def _tree(path: Path) -> Iterator[Path]:
+    """`path` and all below it, a folder before what it holds; symbolic links are not followed."""
+    yield path
+    for folder, folders, files in os.walk(path):
+        yield from (Path(folder, name) for name in (*folders, *files))
+
+
+def _refuse_special_files(source: Path) -> None:
+    for path in _tree(source):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise DownloadError(
+                f"The download holds something that is neither a file nor a folder: {clean_name(path.name)}.",
+                code="unsafe_file",
+            )
+
+
+def _sync(*paths: Path) -> None:
+    """Have the disk keep what these files and folders hold."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> Identity | None:
+    """What stands under this name, or None when nothing does."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _known(path: Path) -> Identity:
+    found = path.lstat()
+    return found.st_dev, found.st_ino
+
+
+def _hidden_copy(source: Path, directory: Path) -> Path:
+    """Where a copy of this source is made: the same place on every try, on the disk it is meant for."""
+    return directory / f".publishing-{hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:16]}"
+
+
+def _record_path(source: Path) -> Path:
+    """Beside the source; what strangers name comes one at a time, so only the source could be in the way."""
+    return source.parent / (RECORD if source.name != RECORD else f"{RECORD}_")
+
+
+def _read_record(source: Path) -> _Record | None:
+    try:
+        values = json.loads(_record_path(source).read_bytes())
+        name = str(values["name"])
+        places = {key: tuple(values[key]) for key in ("source", "thing", "reserved") if values[key]}
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+    return _Record(name=name, **places) if Path(name).name == name else None
+
+
+def _write_record(source: Path, record: _Record) -> None:
+    path = _record_path(source)
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(json.dumps(asdict(record)))
+    _sync(new)
+    new.replace(path)
+    _sync(path.parent)

@@ -1,0 +1,60 @@
+"""A URL that is the file itself, and one that only looked so."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactor.extractors import EXTRACTORS
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.detect import detect
+from reactor.models import Extraction, Kind
+from tests.servers import FileServer
+
+DATA = b"0123456789"
+
+
+async def extracted(typed: str, context: Context) -> Extraction:
+    return await EXTRACTORS[Kind.DIRECT].extract(await detect(typed, context), context)
+
+
+async def test_a_file(server: FileServer, context: Context) -> None:
+    url = server.put("/a%20b.mp4", DATA, etag='"1"')
+    extraction = await extracted(url, context)
+    (fetch,) = extraction.fetches
+    assert (extraction.kind, extraction.title, extraction.size) == (Kind.DIRECT, "a b.mp4", len(DATA))
+    assert (fetch.urls, fetch.name, fetch.validator) == ((url,), "a b.mp4", '"1"')
+    assert (extraction.finish.how, extraction.finish.name) == ("file", "a b.mp4")
+    assert len(server.log) == 1
+
+
+async def test_it_does_not_look_twice(server: FileServer, context: Context) -> None:
+    url = server.put("/get", DATA, disposition="attachment; filename=../../x.bin")
+    extraction = await extracted(url, context)
+    assert extraction.fetches[0].name == "x.bin"
+    assert len(server.log) == 1
+
+
+async def test_it_keeps_credentials_only_where_they_belong(server: FileServer, context: Context) -> None:
+    server.put("/a.bin", DATA, user=("u", "secret"))
+    extraction = await extracted(server.url("/a.bin", user="u:secret"), context)
+    assert extraction.fetches[0].urls == (server.url("/a.bin", user="u:secret"),)
+    async with FileServer() as other:
+        other.put("/b.bin", DATA)
+        server.put("/a.bin", redirect=other.url("/b.bin"), user=("u", "secret"))
+        extraction = await extracted(server.url("/a.bin", user="u:secret"), context)
+        assert extraction.fetches[0].urls == (other.url("/b.bin"),)
+        assert "secret" not in extraction.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [("text/html", Kind.YTDLP), ("application/x-bittorrent", Kind.TORRENT), ("application/dash+xml", Kind.YTDLP)],
+)
+async def test_it_hands_over_what_is_no_file(
+    server: FileServer, context: Context, content_type: str, kind: Kind
+) -> None:
+    url = server.put("/a.mp4", DATA, content_type=content_type)
+    with pytest.raises(HandOver) as caught:
+        await extracted(url, context)
+    assert (caught.value.detection.kind, caught.value.detection.url) == (kind, url)
+    assert caught.value.detection.look is not None

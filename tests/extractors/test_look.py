@@ -1,0 +1,99 @@
+"""One look at the headers, against servers that answer well and servers that do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reactor.extractors.base import Context
+from reactor.extractors.look import look
+from reactor.models import Look
+from tests.servers import FileServer
+
+DATA = b"0123456789" * 1000
+
+
+async def test_a_good_server_is_asked_once(server: FileServer, context: Context) -> None:
+    url = server.put(
+        "/x/a%20b.bin", DATA, etag='"e1"', last_modified="Sat, 01 Nov 2025 00:00:00 GMT", content_type="Video/MP4; a=b"
+    )
+    assert await look(f"{url}?q=/z.zip#part", context) == Look(
+        url=f"{url}?q=/z.zip",
+        content_type="video/mp4",
+        size=len(DATA),
+        name="a b.bin",
+        validator='"e1"',
+        resumable=True,
+    )
+    assert [(r.method, r.path) for r in server.log] == [("HEAD", "/x/a%20b.bin?q=/z.zip")]
+    headers = server.log[0].headers
+    assert headers["accept-encoding"] == "identity"
+    assert headers["user-agent"].startswith("reactor/")
+    assert "authorization" not in headers
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"head": 405},
+        {"head": 501},
+        {"head": 403},
+        {"head": 404},
+        {"head": 500},
+        {"head": 204},
+        {"head": "close"},
+        {"head_headers": (("Content-Length", "0"),)},
+        {"head_headers": (("Content-Length", ""),)},
+        {"head_headers": (("Content-Type", "text/html"), ("Content-Length", "77"))},
+        {"head_headers": (("Content-Encoding", "gzip"), ("Content-Length", "77"))},
+        {"head": 405, "ranges": False},
+    ],
+)
+async def test_a_head_that_is_no_use_is_followed_by_one_byte(
+    server: FileServer, context: Context, how: dict[str, Any]
+) -> None:
+    seen = await look(server.put("/a.bin", DATA, **how), context)
+    assert seen.size == len(DATA)
+    assert seen.resumable is how.get("ranges", True)
+    assert [(r.method, r.range) for r in server.log] == [("HEAD", None), ("GET", "bytes=0-0")]
+
+
+async def test_no_body_is_read(server: FileServer, context: Context) -> None:
+    url = server.put("/a.bin", bytes(50_000_000), head=405, ranges=False)
+    assert (await look(url, context)).size == 50_000_000
+    await server.until(lambda: server.log[-1].ended == "closed by client")
+    assert server.log[-1].sent < 50_000_000
+    endless = await look(server.put("/e", DATA, endless=True, ranges=False), context)
+    assert endless.size is None
+
+
+async def test_a_head_without_answer_is_followed_by_one_byte(server: FileServer, hasty: Context) -> None:
+    assert (await look(server.put("/a.bin", DATA, head="hang"), hasty)).size == len(DATA)
+
+
+async def test_sizes(server: FileServer, context: Context) -> None:
+    empty = await look(server.put("/empty", b""), context)
+    assert (empty.size, empty.content_type) == (0, None)
+    assert (await look(server.put("/chunked", DATA, chunked=True, ranges=False), context)).size is None
+    packed = server.put("/gz", DATA, ranges=False, headers=(("Content-Encoding", "gzip"),))
+    assert (await look(packed, context)).size is None
+    odd = server.put("/odd", DATA, head=405, headers=(("Content-Range", "bytes 0-0/*"),))
+    assert (await look(odd, context)).size is None
+
+
+async def test_names_types_and_validators(server: FileServer, context: Context) -> None:
+    url = server.put(
+        "/get",
+        DATA,
+        disposition="attachment; filename=\"x.txt\"; filename*=UTF-8''%e2%82%ac%2F..%2Fb.txt",
+        etag='W/"weak"',
+        last_modified="Sat, 01 Nov 2025 00:00:00 GMT",
+        content_type=None,
+    )
+    seen = await look(url, context)
+    assert (seen.name, seen.attachment, seen.content_type) == ("b.txt", True, None)
+    assert seen.validator == "Sat, 01 Nov 2025 00:00:00 GMT"
+    assert (await look(server.put("/plain", DATA), context)).validator is None
+    raw = await look(server.put("/raw", DATA, disposition="attachment; filename=наïve.txt"), context)
+    assert raw.name == "наïve.txt"

@@ -1,0 +1,131 @@
+"""`.torrent` files, good, strange and hostile."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactor.errors import DownloadError
+from reactor.extractors.metainfo import parse_metainfo
+from tests.extractors.samples import folder, torrent
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        folder(["..", "..", "x"]),
+        folder(["ok"], ["../../x"]),
+        folder(["/etc/passwd"]),
+        folder(["a", "."]),
+        folder(["a\\b"]),
+        folder(["a\0b"]),
+        folder([""]),
+        torrent(name="../x"),
+        torrent(name="/x"),
+        torrent(name=".."),
+        torrent(name=""),
+        torrent(**{"name.utf-8": "../x"}),
+        torrent(pieces=None, **{"meta version": 2, "file tree": {"..": {"x": {"": {"length": 5}}}}}),
+    ],
+)
+def test_names_that_lead_out_are_refused(raw: bytes) -> None:
+    with pytest.raises(DownloadError, match="outside of its folder") as caught:
+        parse_metainfo(raw)
+    assert caught.value.word == "unsafe_name"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"hello",
+        b"<!doctype html>",
+        b"l" * 1_000_000,
+        b"l" * 500_000 + b"e" * 500_000,
+        b"de",
+        b"d4:infole" + b"e",
+        torrent() + b"x",
+        torrent()[:-1],
+        torrent(pieces=None),
+        torrent(pieces="h" * 39),
+        torrent(pieces=7),
+        torrent(length=None),
+        torrent(length=-1),
+        torrent(length=2**70),
+        torrent(length="x"),
+        torrent(name=None),
+        torrent(name=7),
+        torrent(files=[]),
+        torrent(files=7),
+        torrent(files=["x"]),
+        torrent(files=[{"length": 1}]),
+        torrent(files=[{"length": 1, "path": []}]),
+        torrent(files=[{"length": 1, "path": [7]}]),
+        torrent(files=[{"length": 1, "path": ["a"] * 200}]),
+        torrent(**{"piece length": 0}),
+        torrent(pieces=None, **{"meta version": 2, "file tree": {"": {"length": 5}}}),
+        torrent(pieces=None, **{"meta version": 2}),
+        b"d4:infod6:lengthi1e4:name1:x12:piece lengthi1e6:pieces20:" + b"h" * 20 + b"e1:ai1ee",
+    ],
+)
+def test_what_is_no_torrent_is_refused(raw: bytes) -> None:
+    with pytest.raises(DownloadError, match=r"not a valid \.torrent file") as caught:
+        parse_metainfo(raw)
+    assert caught.value.word == "bad_torrent"
+
+
+def test_several_files_and_names_in_utf_8() -> None:
+    metainfo = parse_metainfo(folder(["cd1", "ä.mp3"], ["b.mp3"], **{"name.utf-8": "Älbum"}))
+    assert (metainfo.name, metainfo.folder, metainfo.size) == ("Älbum", True, 20)
+    assert metainfo.files == (("cd1/ä.mp3", 10), ("b.mp3", 10))
+    assert metainfo.v2 is None
+
+
+def test_v2_and_hybrid_torrents() -> None:
+    tree = {"album": {"a.mp3": {"": {"length": 10}}}, "b.mp3": {"": {"length": 5}}}
+    v2 = parse_metainfo(torrent(name="x", pieces=None, length=None, **{"meta version": 2, "file tree": tree}))
+    assert (v2.v1, v2.folder, v2.files) == (None, True, (("album/a.mp3", 10), ("b.mp3", 5)))
+    assert v2.v2
+    assert len(v2.v2) == 64
+    single = {"film.mp4": {"": {"length": 20_000}}}
+    hybrid = parse_metainfo(torrent(**{"meta version": 2, "file tree": single}))
+    assert (hybrid.folder, hybrid.size) == (False, 20_000)
+    assert hybrid.v1
+    assert hybrid.v2
+
+
+def test_the_info_hash_is_the_one_aria2_computes(tmp_path: Path) -> None:
+    aria2c = shutil.which("aria2c")
+    assert aria2c, "aria2c is needed for this test: install Debian's aria2"
+    raw = folder(["a", "b.mp3"], ["c.mp3"], source="x", private=1)
+    (tmp_path / "x.torrent").write_bytes(raw)
+    command = [aria2c, "--no-conf", "--show-files", str(tmp_path / "x.torrent")]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    v1 = parse_metainfo(raw).v1
+    assert f"Info Hash: {v1}" in shown
+    start = raw.index(b"4:info") + len(b"4:info")
+    assert v1 == hashlib.sha1(raw[start:-1], usedforsecurity=False).hexdigest()
+
+
+BENCODED = st.recursive(
+    st.integers(-(2**63), 2**63) | st.binary(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.binary(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = ["name", "piece length", "pieces", "length", "files", "file tree", "meta version", "name.utf-8"]
+
+
+@given(raw=st.binary(max_size=60) | st.dictionaries(st.sampled_from(KEYS), BENCODED).map(lambda info: torrent(**info)))
+def test_any_bytes_are_a_torrent_or_refused(raw: bytes) -> None:
+    try:
+        metainfo = parse_metainfo(raw)
+    except DownloadError:
+        return
+    assert metainfo.files
+    assert not any(part in ("", ".", "..") for path, _ in metainfo.files for part in path.split("/"))

@@ -1,0 +1,118 @@
+"""Magnet links and `.torrent` URLs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reactor.errors import DownloadError
+from reactor.extractors import EXTRACTORS
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.detect import detect
+from reactor.extractors.metainfo import parse_metainfo
+from reactor.models import Extraction, Kind
+from tests.extractors.samples import folder, torrent
+from tests.servers import FileServer
+
+V1 = "0123456789abcdef0123456789abcdef01234567"
+V2 = "f" * 64
+
+
+async def extracted(typed: str, context: Context) -> Extraction:
+    return await EXTRACTORS[Kind.TORRENT].extract(await detect(typed, context), context)
+
+
+async def test_magnet(context: Context) -> None:
+    url = f"magnet:?xt=urn:btih:{V1}&dn=AC%2FDC%20..%0A&tr=udp://t"
+    extraction = await extracted(url, context)
+    (fetch,) = extraction.fetches
+    assert (extraction.kind, extraction.title, extraction.size) == (Kind.TORRENT, "AC_DC", None)
+    assert (fetch.urls, fetch.name) == ((url,), "AC_DC")
+    assert fetch.torrent
+    assert (fetch.torrent.info_hash, fetch.torrent.metainfo) == (V1, None)
+    assert extraction.finish.how == "torrent"
+
+
+async def test_bare_and_hybrid_hashes(context: Context) -> None:
+    extraction = await extracted(V1.upper(), context)
+    assert (extraction.title, extraction.fetches[0].name) == (None, V1)
+    assert extraction.fetches[0].urls == (f"magnet:?xt=urn:btih:{V1}",)
+    hybrid = await extracted(f"magnet:?xt=urn:btmh:1220{V2}&xt=urn:btih:{V1}", context)
+    assert hybrid.fetches[0].torrent
+    assert hybrid.fetches[0].torrent.info_hash == V1
+
+
+@pytest.mark.parametrize("typed", [V2, f"magnet:?xt=urn:btmh:1220{V2}&dn=x"])
+async def test_v2_alone_is_understood_and_refused(context: Context, typed: str) -> None:
+    with pytest.raises(DownloadError, match="v2 only") as caught:
+        await extracted(typed, context)
+    assert caught.value.word == "unsupported"
+
+
+async def test_a_torrent_url(server: FileServer, context: Context) -> None:
+    raw = torrent()
+    extraction = await extracted(server.put("/x.torrent", raw), context)
+    (fetch,) = extraction.fetches
+    assert (extraction.kind, extraction.title, extraction.size) == (Kind.TORRENT, "film.mp4", 20_000)
+    assert (fetch.urls, fetch.name) == ((), "film.mp4")
+    assert fetch.torrent
+    assert fetch.torrent.metainfo == raw
+    assert fetch.torrent.folder is False
+    assert fetch.torrent.info_hash == parse_metainfo(raw).v1
+    assert [r.method for r in server.log] == ["GET"]
+    assert Extraction.model_validate_json(extraction.model_dump_json()) == extraction
+
+
+async def test_a_torrent_answer(server: FileServer, context: Context) -> None:
+    url = server.put("/dl?id=1", folder(["a", "b.mp3"], ["c.mp3"]), content_type="application/x-bittorrent")
+    extraction = await extracted(url, context)
+    assert extraction.fetches[0].torrent
+    assert extraction.fetches[0].torrent.folder is True
+    assert (extraction.title, extraction.size) == ("album", 20)
+
+
+async def test_a_torrent_url_with_credentials_and_redirects(server: FileServer, context: Context) -> None:
+    server.put("/x.torrent", redirect="/y", user=("u", "p"))
+    server.put("/y", torrent(), user=("u", "p"))
+    assert (await extracted(server.url("/x.torrent", user="u:p"), context)).title == "film.mp4"
+    server.put("/x.torrent", redirect=f"magnet:?xt=urn:btih:{V1}")
+    with pytest.raises(HandOver) as caught:
+        await extracted(server.url("/x.torrent"), context)
+    assert caught.value.detection.kind is Kind.TORRENT
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "retryable"),
+    [
+        ({"status": 404}, "not_found", False),
+        ({"status": 503}, "server_error", True),
+        ({"data": b"<html>login</html>", "content_type": "text/html"}, "bad_torrent", False),
+        ({"data": b"d4:info"}, "bad_torrent", False),
+        ({"data": b""}, "bad_torrent", False),
+        ({"data": bytes(1000), "endless": True}, "bad_torrent", False),
+        ({"data": torrent(), "cut_after": 10}, "connection_lost", True),
+        ({"close": True}, "connection_lost", True),
+        ({"raw": b"nonsense\r\n\r\n"}, "bad_answer", False),
+    ],
+)
+async def test_bad_torrent_servers(
+    server: FileServer, context: Context, how: dict[str, Any], code: str, retryable: bool
+) -> None:
+    with pytest.raises(DownloadError) as caught:
+        await extracted(server.put("/x.torrent", **how), context)
+    assert (caught.value.word, caught.value.retryable) == (code, retryable)
+    assert caught.value.message.endswith(".")
+
+
+async def test_a_torrent_that_stalls(server: FileServer, hasty: Context) -> None:
+    with pytest.raises(DownloadError) as caught:
+        await extracted(server.put("/x.torrent", torrent(), stall_after=10), hasty)
+    assert (caught.value.word, caught.value.retryable) == ("timeout", True)
+
+
+async def test_a_v2_torrent_is_understood_and_refused(server: FileServer, context: Context) -> None:
+    tree = {"film.mp4": {"": {"length": 5}}}
+    raw = torrent(pieces=None, length=None, **{"meta version": 2, "file tree": tree})
+    with pytest.raises(DownloadError, match="v2 only"):
+        await extracted(server.put("/x.torrent", raw), context)

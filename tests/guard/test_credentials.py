@@ -1,0 +1,134 @@
+"""No secret of a URL is shown, and none goes to another host."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactor.guard.credentials import REDACTED_MAX, Credentials, redact, redact_text, same_host, split_credentials
+
+HASH = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("url", "without", "credentials"),
+    [
+        ("https://h/x?y=1#z", "https://h/x?y=1#z", None),
+        ("https://user:p%40ss@h:81/x", "https://h:81/x", Credentials("user", "p@ss")),
+        ("https://user@h/x", "https://h/x", Credentials("user", "")),
+        ("https://@h/x", "https://h/x", None),
+        ("https://a@b:c@h/x", "https://h/x", Credentials("a@b", "c")),
+        ("http://u:p@[::1]:80/", "http://[::1]:80/", Credentials("u", "p")),
+    ],
+)
+def test_split(url: str, without: str, credentials: Credentials | None) -> None:
+    assert split_credentials(url) == (without, credentials)
+
+
+def test_credentials_go_back_into_a_url_and_into_a_header_but_not_into_a_repr() -> None:
+    credentials = Credentials("us:er", "p@/ß")
+    url = credentials.into("https://h:81/x?y")
+    assert url == "https://us%3Aer:p%40%2F%C3%9F@h:81/x?y"
+    assert split_credentials(url) == ("https://h:81/x?y", credentials)
+    assert Credentials("Aladdin", "open sesame").basic == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+    assert repr(Credentials("aladdin", "sesame")) == "Credentials()"
+
+
+@pytest.mark.parametrize(
+    ("given_for", "other", "same"),
+    [
+        ("https://h/a", "https://h/b", True),
+        ("https://h/a", "https://H.:443/b", True),
+        ("http://h/a", "https://h/b", True),
+        ("https://h/a", "http://h/b", False),
+        ("http://h:81/a", "https://h:81/b", False),
+        ("http://h/a", "http://h:81/b", False),
+        ("http://h/a", "http://www.h/b", False),
+        ("http://127.0.0.1/a", "http://localhost/b", False),
+        ("http:///a", "http:///b", False),
+        ("http://[", "http://[", False),
+        ("http://h:x/", "http://h:x/", False),
+    ],
+)
+def test_same_host(given_for: str, other: str, same: bool) -> None:
+    assert same_host(given_for, other) is same
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@h.example:8080/a/b;j=12?x=1&sig&t=a=b;c=d#f", "https://h.example:8080/a/b;…?x=…&…&t=…&c=…#…"),
+        ("https://h/a@1.0/b", "https://h/a@1.0/b"),
+        ("user:pass@example.com/x?y=1", "example.com/x?y=…"),
+        ("http://user:pa#ss@host/x", "http://…"),
+        ("http://user:pa/ss@host/", "http://…"),
+        ("http:///user:pw@host/", "http://…"),
+        ("http:/user:pw@host/", "http:…"),
+        ("http://[::1", "http://…"),
+        ("http://a/?url=http://u:p@b/", "http://a/?url=…"),
+        ("http://a/?http://u:p@b/x=1", "http://a/?…"),
+        ("http://a/2020/http://u:p@b/x?y=2", "http://a/2020/…?y=…"),
+        ("http://a/u:p@b/", "http://a/…@b/"),
+        (f"magnet:?xt=urn:btih:{HASH}&dn=A%20b&tr=http://t/key", f"magnet:?xt=urn:btih:{HASH}&dn=A%20b"),
+        ("javascript:alert('u:p')", "javascript:…"),
+        ("data:text/plain,secret", "data:…"),
+        ("http://h/a\x1b[2Jb", "http://h/a\N{REPLACEMENT CHARACTER}[2Jb"),
+        ("hello", "hello"),
+        ("", "…"),
+    ],
+)
+def test_redact(url: str, shown: str) -> None:
+    assert redact(url) == shown
+
+
+def test_a_long_url_is_cut_and_costs_little() -> None:
+    assert len(redact("https://h/" + "a:/" * 60_000)) <= REDACTED_MAX
+    assert len(redact("https://h/" + "x" * 100_000)) == REDACTED_MAX
+    assert redact_text("a" * 200_000) == "a" * 200_000
+
+
+def test_redact_text() -> None:
+    text = "Failed (http://u:p@h/x?y=1), see 'https://a/b#c'. ftp://x:y@z/ and magnet:?xt=urn:btih:a&tr=k; so 1:2@3"
+    assert (
+        redact_text(text)
+        == "Failed (http://h/x?y=…), see 'https://a/b#…'. ftp://z/ and magnet:?xt=urn:btih:a; so 1:2@3"
+    )
+
+
+SECRET = st.text(min_size=1, max_size=12).map(lambda text: f"S3cr3t{text}S3cr3t")
+PLACES = [
+    "https://{0}:{1}@h.example/a?b=c",
+    "https://h.example/a?b={0}&c={1}",
+    "https://h.example/a#{0}",
+    "https://h.example/a;{0}/b?{1}",
+    "http://{0}@h.example:80",
+    "http://a.example/x/https://{0}:{1}@h.example/",
+    "magnet:?xt=urn:btih:" + HASH + "&tr=http://t/{0}&x.pe={1}",
+]
+
+
+@given(
+    place=st.sampled_from(PLACES),
+    first=SECRET,
+    second=SECRET,
+    quoted=st.booleans(),
+    around=st.sampled_from(["", "'", "("]),
+)
+def test_no_secret_is_ever_shown(place: str, first: str, second: str, quoted: bool, around: str) -> None:
+    secrets = [quote(text, safe="") if quoted else text for text in (first, second)]
+    url = place.format(*secrets)
+    if quoted or not set("/?#&;@=") & set(first + second):
+        assert "S3cr3t" not in redact(url)
+    if quoted:
+        assert "S3cr3t" not in redact_text(f"it failed: {around}{url}{around} for good")
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_is_redacted_without_an_error_into_one_line(text: str) -> None:
+    assert redact(text).isprintable()
+    assert redact(f"http://{text}").isprintable()
+    redact_text(text)
+    assert same_host(text, text) in (True, False)
