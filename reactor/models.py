@@ -24,6 +24,7 @@ __all__ = [
     "Stage",
     "Status",
     "Torrent",
+    "Track",
 ]
 
 FETCHES_MAX = 20_000
@@ -175,14 +176,31 @@ class Fetch(Frozen):
         return name
 
 
+class Track(Frozen):
+    """One stream of media (or one file with several), and the fetches it is made of."""
+
+    form: Literal["file", "hls", "concat"]
+    """`file`: one fetch is the stream. `hls`: `playlist` names the fetches by their local names.
+    `concat`: the fetches one after another, an init segment first, are the stream (DASH)."""
+    first: Annotated[int, Field(ge=0)]
+    """Index of its first fetch in `Extraction.fetches`; the others follow it."""
+    count: Annotated[int, Field(ge=1)]
+    playlist: str | None = None
+    """A media playlist of our own (RFC 8216), with local names only."""
+
+
 class Finish(Frozen):
     """How the fetched parts become what the person gets."""
 
-    how: Literal["file", "folder", "torrent"]
+    how: Literal["file", "folder", "torrent", "media"]
     """`file`: the one fetch is the file. `folder`: the fetches stay apart, in a folder.
-    `torrent`: what aria2 made of it decides: one file or a folder."""
+    `torrent`: what aria2 made of it decides: one file or a folder. `media`: the tracks are joined by copy."""
     name: str
     """The wished base name of the result; a unique one is made of it when it is published."""
+    tracks: tuple[Track, ...] = ()
+    """For `media`: what is joined, video first."""
+    duration_s: Annotated[float, Field(gt=0)] | None = None
+    """What the result must last, within 1 %, where it is known."""
 
 
 class Extraction(Frozen):

@@ -1,0 +1,166 @@
+"""What aria2 answers, as values. aria2 writes every number and truth as a string; pydantic reads them.
+
+Each function raises ValueError when the answer is not what aria2's manual promises (aria2c(1), RPC INTERFACE).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from reactor.core.events import TransferReport, TransferStatus
+
+NOTIFICATIONS = {
+    "aria2.onDownloadStart": "start",
+    "aria2.onDownloadPause": "pause",
+    "aria2.onDownloadStop": "stop",
+    "aria2.onDownloadComplete": "complete",
+    "aria2.onDownloadError": "error",
+    "aria2.onBtDownloadComplete": "bt_complete",
+}
+"""aria2's notifications, and the word `core.events.TransferNotified` has for each."""
+
+STATUS_KEYS = (
+    "gid",
+    "status",
+    "completedLength",
+    "totalLength",
+    "downloadSpeed",
+    "seeder",
+    "followedBy",
+    "errorCode",
+    "errorMessage",
+    "bittorrent",
+    "connections",
+)
+"""What is asked of a transfer. Never everything: a torrent of 10 000 files answers with 1.4 MB then."""
+
+_IN_MEMORY = ("[METADATA]", "[MEMORY]")
+"""How the path of what never becomes a file begins: a magnet link's metadata, a `.torrent` kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """aria2's version, and what it was built with (`BitTorrent`, `HTTPS`, …)."""
+
+    version: str
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalStat:
+    """How much is under way in the whole of aria2, ours or not; `speed` in bytes/s."""
+
+    active: int
+    waiting: int
+    stopped: int
+    speed: int
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Version(_Message):
+    version: str
+    enabledFeatures: tuple[str, ...] = ()
+
+
+class _Session(_Message):
+    sessionId: str
+
+
+class _Stat(_Message):
+    numActive: int
+    numWaiting: int
+    numStopped: int
+    downloadSpeed: int = 0
+
+
+class _File(_Message):
+    path: str = ""
+    selected: bool = True
+
+
+class _Info(_Message):
+    name: str | None = None
+
+
+class _Torrent(_Message):
+    info: _Info = _Info()
+
+
+class _Status(_Message):
+    gid: str
+    status: TransferStatus
+    completedLength: int = Field(0, ge=0)
+    totalLength: int = Field(0, ge=0)
+    downloadSpeed: int = Field(0, ge=0)
+    seeder: bool = False
+    followedBy: tuple[str, ...] = ()
+    errorCode: int | None = None
+    errorMessage: str = ""
+    files: tuple[_File, ...] = ()
+    bittorrent: _Torrent = _Torrent()
+    connections: int = Field(0, ge=0)
+
+
+_OPTIONS = TypeAdapter(dict[str, str])
+_TEXT = TypeAdapter(str)
+_REPORTS = TypeAdapter(tuple[_Status, ...])
+
+
+def text(result: Any) -> str:
+    """A plain string: a gid, or `OK`."""
+    return _TEXT.validate_python(result)
+
+
+def version(result: Any) -> Version:
+    """The answer to aria2.getVersion."""
+    told = _Version.model_validate(result)
+    return Version(told.version, told.enabledFeatures)
+
+
+def session(result: Any) -> str:
+    """The id out of aria2.getSessionInfo: another one for each run of aria2c."""
+    return _Session.model_validate(result).sessionId
+
+
+def options(result: Any) -> dict[str, str]:
+    """The answer to aria2.getGlobalOption. May hold passwords of proxies: show single entries only."""
+    return _OPTIONS.validate_python(result)
+
+
+def global_stat(result: Any) -> GlobalStat:
+    """The answer to aria2.getGlobalStat."""
+    told = _Stat.model_validate(result)
+    return GlobalStat(told.numActive, told.numWaiting, told.numStopped, told.downloadSpeed)
+
+
+def report(result: Any) -> TransferReport:
+    """The answer to aria2.tellStatus."""
+    return _report(_Status.model_validate(result))
+
+
+def reports(result: Any) -> tuple[TransferReport, ...]:
+    """The answer to aria2.tellActive and its like."""
+    return tuple(_report(told) for told in _REPORTS.validate_python(result))
+
+
+def _report(told: _Status) -> TransferReport:
+    return TransferReport(
+        gid=told.gid,
+        status=told.status,
+        completed=told.completedLength,
+        total=told.totalLength,
+        speed=told.downloadSpeed,
+        seeder=told.seeder,
+        followed_by=told.followedBy,
+        error_code=told.errorCode,
+        error_message=told.errorMessage,
+        files=tuple(f.path for f in told.files if f.selected and f.path and not f.path.startswith(_IN_MEMORY)),
+        info_name=told.bittorrent.info.name,
+        connections=told.connections,
+    )

@@ -1,0 +1,130 @@
+"""aria2's RPC methods, as far as reactor uses them: what to send, and how to read the answer.
+
+A `Method` is a value: `Aria2Connection.call` and `batch` carry it out, and all there is to know about
+one method stands in one function here. Parameters follow aria2c(1), RPC INTERFACE; the secret is none
+of them, the protocol adds it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from reactor.aria2 import messages
+from reactor.aria2.messages import STATUS_KEYS, GlobalStat, Version
+from reactor.core.events import TransferReport, TransferStatus
+from reactor.errors import Aria2Refused
+
+T_co = TypeVar("T_co", covariant=True)
+
+Options = Mapping[str, str | list[str]]
+"""aria2's options. Every value is a string or a list of strings: aria2 ignores a number without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[T_co]):
+    """One request and the type of its answer."""
+
+    name: str
+    params: tuple[Any, ...] = field(repr=False)  # may hold cookies and passwords
+    read: Callable[[Any], T_co] = field(repr=False)
+    """Makes a value of the result; raises ValueError when it cannot be one."""
+    unless: Callable[[Aria2Refused], T_co | None] | None = field(default=None, repr=False)
+    """Makes a value of a refusal that is an answer as well ("not found"), or None when it is an error."""
+
+
+# Adding
+
+
+def add_uri(urls: Sequence[str], options: Options) -> Method[str]:
+    """Add a download by its mirrors, or a magnet link. → its gid"""
+    return Method("aria2.addUri", (list(urls), dict(options)), messages.text)
+
+
+def add_torrent(metainfo: bytes, web_seeds: Sequence[str], options: Options) -> Method[str]:
+    """Add a torrent by the bytes of its `.torrent`. → its gid"""
+    encoded = base64.b64encode(metainfo).decode("ascii")
+    return Method("aria2.addTorrent", (encoded, list(web_seeds), dict(options)), messages.text)
+
+
+# Asking
+
+
+def tell_status(gid: str, *, files: bool = False) -> Method[TransferReport]:
+    """How a transfer is. One that aria2 does not know is reported as UNKNOWN.
+
+    Ask for `files` only when they are needed: with thousands of them the answer is megabytes long."""
+
+    def unknown(refusal: Aria2Refused) -> TransferReport | None:
+        return TransferReport(gid, TransferStatus.UNKNOWN) if _not_found(refusal) else None
+
+    keys = [*STATUS_KEYS, "files"] if files else [*STATUS_KEYS]
+    return Method("aria2.tellStatus", (gid, keys), messages.report, unknown)
+
+
+def tell_active() -> Method[tuple[TransferReport, ...]]:
+    """All that run, ours or not."""
+    return Method("aria2.tellActive", ([*STATUS_KEYS],), messages.reports)
+
+
+def tell_waiting(count: int = 1000) -> Method[tuple[TransferReport, ...]]:
+    """The first `count` of those that wait or are paused, ours or not."""
+    return Method("aria2.tellWaiting", (0, count, [*STATUS_KEYS]), messages.reports)
+
+
+def tell_stopped(count: int = 1000) -> Method[tuple[TransferReport, ...]]:
+    """The first `count` of those that are over and not forgotten, ours or not."""
+    return Method("aria2.tellStopped", (0, count, [*STATUS_KEYS]), messages.reports)
+
+
+def get_version() -> Method[Version]:
+    """aria2's version and features."""
+    return Method("aria2.getVersion", (), messages.version)
+
+
+def get_session_info() -> Method[str]:
+    """The id of this run of aria2c."""
+    return Method("aria2.getSessionInfo", (), messages.session)
+
+
+def get_global_option() -> Method[dict[str, str]]:
+    """The options aria2c runs with."""
+    return Method("aria2.getGlobalOption", (), messages.options)
+
+
+def get_global_stat() -> Method[GlobalStat]:
+    """How much is under way."""
+    return Method("aria2.getGlobalStat", (), messages.global_stat)
+
+
+# Removing
+
+
+def force_remove(gid: str) -> Method[bool]:
+    """Stop a transfer without saying goodbye to trackers. → False when there is nothing to stop.
+
+    A transfer that runs is stopped a moment after the answer, and notified; its result stays until
+    `remove_download_result`. One that waits or is paused is gone at the answer, and nothing is notified."""
+    return Method("aria2.forceRemove", (gid,), _done, _nothing_there)
+
+
+def remove_download_result(gid: str) -> Method[bool]:
+    """Forget a transfer that is over, so that its gid is free again. → False when there is no such result:
+    aria2 does not know the gid, or has not stopped it yet."""
+    return Method("aria2.removeDownloadResult", (gid,), _done, _nothing_there)
+
+
+def _done(result: Any) -> bool:
+    return bool(messages.text(result))
+
+
+def _not_found(refusal: Aria2Refused) -> bool:
+    """aria2 has no number for it, only these sentences: "GID … is not found", "Active Download not found for
+    GID#…", "Could not remove download result of GID#…"."""
+    return "not found" in refusal.message or "not remove download result" in refusal.message
+
+
+def _nothing_there(refusal: Aria2Refused) -> bool | None:
+    return False if _not_found(refusal) else None

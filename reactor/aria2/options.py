@@ -1,0 +1,224 @@
+"""From a `models.Fetch` to aria2's options for it. Pure.
+
+Every value is a string (aria2 ignores anything else without a word), every option that decides whether the
+bytes are right is set here and not left to a configuration file: a remote aria2c has one of its own.
+
+How a partial file goes on was measured with 1.36 and 1.37:
+
+- aria2 writes its control file (`NAME.aria2`) before the first byte and deletes it after the last, so a
+  file that has one is continued from it, with `continue` or without.
+- A file without one is fetched anew (`allow-overwrite`). With `continue=true` it would be taken for a
+  correct beginning, and a file with wrong bytes would be complete.
+- `always-resume=false` makes 1.36 abort, with everything else that is under way in it, when a server that
+  used to take ranges takes none. With `true` that transfer alone ends with error 8.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from reactor.aria2.methods import Method, add_torrent, add_uri
+from reactor.errors import DownloadError
+from reactor.models import Cookie, Fetch, Header
+
+SCHEMES = frozenset({"http", "https", "ftp", "sftp"})
+"""What aria2 is asked to fetch, beside magnet links and torrents."""
+
+KEPT_FROM_SERVERS = frozenset({
+    "accept-encoding", "connection", "content-length", "host", "if-range", "keep-alive", "range", "te", "trailer",
+    "transfer-encoding", "upgrade",
+})  # fmt: skip
+"""Headers that are aria2's own business: a Range or an Accept-Encoding of ours would lead to wrong bytes."""
+
+CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers that may go to one server only."""
+
+MIN_SPLIT_SIZE = "4M"
+"""No file is split into pieces smaller than this: below it a second connection costs more than it brings."""
+
+_ALWAYS = {
+    # right bytes
+    "allow-overwrite": "true",
+    "allow-piece-length-change": "true",
+    "always-resume": "true",
+    "auto-file-renaming": "false",
+    "conditional-get": "false",
+    "continue": "false",
+    "dry-run": "false",
+    "http-accept-gzip": "false",
+    "parameterized-uri": "false",
+    "remove-control-file": "false",
+    # nothing that a stranger's server names is fetched by itself
+    "follow-metalink": "false",
+    "follow-torrent": "false",
+    "no-netrc": "true",
+    # begin at once; the file is as old as the download, for those who clean up by age
+    "pause": "false",
+    "remote-time": "false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPolicy:
+    """What holds for every transfer of this reactor. Times in seconds, made whole for aria2."""
+
+    connections_per_server: int = 4
+    user_agent: str = ""
+    """Empty: aria2's own."""
+    seed_ratio: float = 0.0
+    """0: not at all."""
+    timeout_s: float = 30.0
+    connect_timeout_s: float = 15.0
+    tries: int = 3
+    """aria2's own, in quick succession. The core owns the retries that a person hears of."""
+    retry_wait_s: float = 1.0
+    """At least 1: with 0 aria2 does not try again after a 503."""
+
+
+def addition(
+    fetch: Fetch, *, gid: str, directory: str | None, policy: TransferPolicy, extra: dict[str, str] | None = None
+) -> Method[str]:
+    """The call that adds this fetch to aria2 under our gid, into `directory` as aria2 sees it (None: its own).
+
+    `extra` options win over ours. Raises DownloadError when it cannot be fetched as it is described, or
+    holds what would break out of an option or a header line."""
+    options: dict[str, str | list[str]] = {**_ALWAYS, **_limits(policy), "gid": _checked_gid(gid)}
+    if directory is not None:
+        options["dir"] = _line(directory, "the folder")
+    if fetch.byte_range is not None:
+        raise DownloadError("A part of a file cannot be fetched by itself.", code="unsupported")
+    if fetch.torrent is not None:
+        return _torrent(fetch, {**options, **_torrent_options(policy)}, extra or {})
+    return _files(fetch, options, extra or {})
+
+
+def _torrent(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str]) -> Method[str]:
+    """Headers and cookies stay out: they were for the server of the `.torrent`, not for trackers and peers."""
+    assert fetch.torrent is not None
+    if fetch.torrent.metainfo is not None:
+        web_seeds = [_checked_url(url).geturl() for url in fetch.urls]
+        return add_torrent(fetch.torrent.metainfo, web_seeds, {**options, **extra})
+    magnets = [_line(url, "the magnet link") for url in fetch.urls if urlsplit(url).scheme.lower() == "magnet"]
+    if len(magnets) != 1:
+        raise DownloadError("This is no magnet link.", code="unsupported")
+    return add_uri(magnets, {**options, **extra})
+
+
+def _files(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str]) -> Method[str]:
+    urls = [_checked_url(url) for url in fetch.urls]
+    if not urls:
+        raise DownloadError("There is no URL to fetch.", code="unsupported")
+    for header in fetch.headers:
+        _line(header.name, "a header")
+        _line(header.value, "a header")
+    headers = [header for header in fetch.headers if header.name.lower() not in KEPT_FROM_SERVERS]
+    cookies = [cookie for cookie in fetch.cookies if _goes_to(cookie, urls[0])]
+    if cookies or any(header.name.lower() in CREDENTIALS for header in headers):
+        # aria2 sends its headers to every mirror: those of other servers are given up.
+        urls = [url for url in urls if _origin(url) == _origin(urls[0])]
+    options["header"] = _header_lines(headers, cookies)
+    options["out"] = _base_name(fetch.name)
+    options["uri-selector"] = "inorder"  # mirrors come best first
+    if fetch.checksum is not None:
+        options["checksum"] = _line(fetch.checksum, "the checksum")
+    return add_uri([url.geturl() for url in urls], {**options, **extra})
+
+
+def _limits(policy: TransferPolicy) -> dict[str, str]:
+    connections = str(policy.connections_per_server)
+    options = {
+        "connect-timeout": _whole(policy.connect_timeout_s),
+        "max-connection-per-server": connections,
+        "max-tries": str(policy.tries),
+        "min-split-size": MIN_SPLIT_SIZE,
+        "retry-wait": _whole(policy.retry_wait_s),
+        "split": connections,
+        "timeout": _whole(policy.timeout_s),
+    }
+    return options | ({"user-agent": _line(policy.user_agent, "the User-Agent")} if policy.user_agent else {})
+
+
+def _torrent_options(policy: TransferPolicy) -> dict[str, str]:
+    # Hashes tell what a file without its control file is worth, so nothing of it is fetched twice.
+    options = {"check-integrity": "true", "bt-save-metadata": "true", "bt-load-saved-metadata": "true"}
+    if policy.seed_ratio > 0:
+        # Whichever comes first ends the seeding, and a configuration may have a seed-time: ours is one year.
+        return options | {"seed-ratio": f"{policy.seed_ratio:.3f}", "seed-time": "525600"}
+    return options | {"seed-time": "0"}
+
+
+def _header_lines(headers: list[Header], cookies: list[Cookie]) -> list[str]:
+    """One line for each header; all cookies in one, as RFC 6265, section 5.4, asks for."""
+    pairs = [header.value for header in headers if header.name.lower() == "cookie"]
+    pairs += [f"{cookie.name}={cookie.value}" for cookie in cookies]
+    lines = [f"{header.name}: {header.value}" for header in headers if header.name.lower() != "cookie"]
+    if not any(header.name.lower() == "accept" for header in headers):
+        # aria2's own asks for metalinks, also with follow-metalink=false: some servers would send one as the file.
+        lines.append("Accept: */*")
+    return [_line(line, "a header") for line in [*lines, *(["Cookie: " + "; ".join(pairs)] if pairs else [])]]
+
+
+def _goes_to(cookie: Cookie, url: SplitResult) -> bool:
+    """RFC 6265, section 5.4: the cookie's domain, path and `secure` against one URL."""
+    if cookie.secure and url.scheme != "https":
+        return False
+    host, domain = url.hostname or "", cookie.domain.lower().lstrip(".")
+    below = not cookie.host_only and not _is_address(host) and host.endswith(f".{domain}")
+    return (host == domain or below) and _covers(cookie.path, url.path or "/")
+
+
+def _covers(cookie_path: str, path: str) -> bool:
+    return path == cookie_path or path.startswith(cookie_path if cookie_path.endswith("/") else f"{cookie_path}/")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.hostname, url.port
+
+
+def _checked_url(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(_line(url, "the URL"))
+        parts.port  # noqa: B018 - raises when it is no number
+    except ValueError:
+        raise DownloadError("The URL cannot be read.", code="unsupported") from None
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise DownloadError("aria2 fetches http, https, ftp and sftp only.", code="unsupported")
+    return parts
+
+
+def _checked_gid(gid: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{16}", gid) or not int(gid, 16):
+        raise ValueError("a gid is 16 hex digits, not all of them zero")
+    return gid
+
+
+def _base_name(name: str) -> str:
+    """aria2 does not check `out`: `../x` leaves the folder, and `.` becomes another name."""
+    _line(name, "the name")
+    if name in ("", ".", "..") or any(c in "/\\" or ord(c) < 32 for c in name) or len(name.encode()) > 255:
+        raise DownloadError("The file's name is not a clean one.")
+    return name
+
+
+def _line(value: Any, what: str) -> str:
+    """Text that stays inside its option or header line, and that UTF-8 can carry."""
+    text = str(value)
+    if any(c in text for c in "\r\n\0") or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise DownloadError(f"There is a character in {what} that cannot be sent.", code="unsupported")
+    return text
+
+
+def _whole(seconds: float) -> str:
+    return str(max(1, round(seconds)))
