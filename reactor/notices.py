@@ -37,8 +37,6 @@ class ReactorStarted(_Notice):
     pid: int
     database: str
     download_dir: str
-    resumed: int = 0
-    """Rows found under way from an earlier run."""
 
 
 class ReactorStopped(_Notice):
@@ -79,6 +77,13 @@ class DatabaseRecovered(_Notice):
 
     event: Literal["database_recovered"] = "database_recovered"
     replaced: bool = False
+
+
+class FilesUnwatched(_Notice):
+    """The database's files cannot be watched here: changes are found by the poll alone, a little later."""
+
+    event: Literal["files_unwatched"] = "files_unwatched"
+    reason: str
 
 
 class DownloadClaimed(_OfDownload):
@@ -193,6 +198,7 @@ Notice = (
     | Aria2Lost
     | DatabaseTroubled
     | DatabaseRecovered
+    | FilesUnwatched
     | DownloadClaimed
     | DownloadResumed
     | DownloadDetected

@@ -63,6 +63,9 @@ class RowsSeen:
     claimed: tuple[ClaimedRow, ...] = ()
     swept: tuple[int, ...] = ()
     """Rows that were cancelled before they began and now say so."""
+    debts: tuple[Debt, ...] = ()
+    """What attempts left behind whose rows were cancelled, deleted or replaced while they waited for the next
+    one; none of those that are `held`."""
     due_in_s: float | None = None
     """Seconds until the next waiting row is due, or None when none waits."""
     more: bool = False

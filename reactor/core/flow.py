@@ -32,6 +32,8 @@ class Limits:
 
     concurrent: int = 1
     progress_interval_s: float = 5.0
+    seeding: bool = False
+    """True when finished torrents are served to others for a while."""
     stall_timeout_s: float = 120.0
     torrent_stall_timeout_s: float = 600.0
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))
@@ -177,6 +179,7 @@ class Flow:
         if brief and (report.status is TransferStatus.COMPLETE or report.seeder):
             return self.ask([transfer])
         finding = reconcile(transfer, report)
+        transfer.seeding = transfer.seeding and self.limits.seeding
         if finding.found is Found.FAILED and finding.failure is not None:
             self.fail(job, finding.failure)
         elif finding.found is Found.FOLLOWED:

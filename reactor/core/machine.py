@@ -35,6 +35,7 @@ class Machine:
         self.debts: dict[int, events.Debt] = {}
         self._session: str | None = None
         self._recovered = False
+        self._replacing = False
         self._stopped = False
         # Looking at the rows
         self._look_wanted = False
@@ -68,6 +69,7 @@ class Machine:
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
             self._bury(job)
         if not self._stopped:
+            self._recover_replaced()
             self._ask_for_progress()
             self._look()
         return self._flow.out
@@ -185,6 +187,9 @@ class Machine:
         for row in seen.claimed:
             self.jobs[row.attempt.download_id] = self._flow.begin(row)
         self._due_at = None if seen.due_in_s is None else self._flow.now + seen.due_in_s
+        for debt in seen.debts:
+            if debt.attempt.download_id not in self.jobs:
+                self._owe(debt)
 
     def _judge(self, job: Job, row: events.WatchedRow | None) -> None:
         """Compare a job with its row. In CLOSING only a refused write makes us act on it: the row may have
@@ -252,15 +257,21 @@ class Machine:
             self._flow.tell(notices.DatabaseRecovered())
 
     def _replaced(self) -> None:
-        """Another database: none of its rows is ours yet, whatever their ids are."""
+        """Another database: none of its rows is ours yet, whatever their ids are. What it has under way is
+        taken up when nothing of the old one is left."""
         for job in list(self.jobs.values()):
-            if job.state in WORKING or job.state is State.STOPPING:
+            if job.state is State.CLOSING:
+                self._flow.saved(job)  # as far as anybody can know
+            elif job.state is not State.SEEDING:
                 self._overtake(job, "deleted")
-            elif job.state is State.CLOSING:
-                self._flow.cancel(job, "deleted")
         self._flow.tell(notices.DatabaseRecovered(replaced=True))
         self._looking = self._recovered = False
-        self._flow.out.append(commands.Recover())
+        self._replacing = True
+
+    def _recover_replaced(self) -> None:
+        if self._replacing and all(job.state is State.SEEDING for job in self.jobs.values()):
+            self._replacing = False
+            self._flow.out.append(commands.Recover())
 
     # aria2
 
@@ -336,13 +347,17 @@ class Machine:
     def _owe(self, debt: events.Debt) -> None:
         self.debts[debt.attempt.download_id] = debt
         if self.connected:
-            self._pay_debts()
+            self._pay(debt)
 
     def _pay_debts(self) -> None:
+        self._debt_at = None
         for debt in self.debts.values():
-            gids = tuple(derive_gid(self._flow.instance, debt.attempt, n) for n in range(debt.parts))
-            self._flow.out.append(commands.PayDebt(debt.attempt, gids))
-        self._debt_at = self._flow.now + DEBT_INTERVAL_S if self.debts else None
+            self._pay(debt)
+
+    def _pay(self, debt: events.Debt) -> None:
+        gids = tuple(derive_gid(self._flow.instance, debt.attempt, n) for n in range(debt.parts))
+        self._flow.out.append(commands.PayDebt(debt.attempt, gids))
+        self._debt_at = self._flow.now + DEBT_INTERVAL_S
 
     def _debt_paid(self, attempt: Attempt) -> None:
         debt = self.debts.get(attempt.download_id)

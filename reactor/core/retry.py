@@ -40,7 +40,7 @@ ARIA2: Mapping[int, Failure] = {
     21: Failure("unreachable", "The FTP server refused.", None, True),
     22: Failure("server_error", "The server answered with an error.", None, True),
     23: Failure("redirect_loop", "The server sends in circles.", _CHECK_URL),
-    24: Failure("needs_login", "The server asks for a login.", "Put user:password@ into the link."),
+    24: Failure("needs_login", "The server asks for a login.", "Put user:password@ before the host in the URL."),
     25: Failure("bad_torrent", "The torrent file is broken.", _CHECK_URL),
     26: Failure("bad_torrent", "The torrent file is broken.", _CHECK_URL),
     27: Failure("bad_magnet", "The magnet link cannot be read.", _CHECK_URL),

@@ -38,7 +38,7 @@ _STATUSES = {
     501: ("server_error", False, "it cannot do this"),
 }
 _HINTS = {
-    "needs_login": "Put them into the URL: https://user:password@…",
+    "needs_login": "Put user:password@ before the host in the URL.",
     "not_found": "Check the URL.",
 }
 

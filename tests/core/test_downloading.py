@@ -134,7 +134,7 @@ def test_a_magnet_is_followed_to_the_torrent_itself() -> None:
 
 
 def test_a_torrent_that_is_served_to_others_ends_the_row_and_keeps_its_files() -> None:
-    world = World().up().fetching(ONE, magnet())
+    world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
     world.feed(reported(report(ONE, "active", 100, seeder=True)))
     assert world.the(commands.Finish).keep
     world.feed(events.Finished(ONE, "/downloads/t", 100))
@@ -145,8 +145,14 @@ def test_a_torrent_that_is_served_to_others_ends_the_row_and_keeps_its_files() -
     assert world.the(commands.Look).claim == 1, "it takes up no place"
 
 
-def test_when_seeding_is_over_its_files_go() -> None:
+def test_a_torrent_is_done_when_it_has_its_bytes_and_is_not_served_unless_wanted() -> None:
     world = World().up().fetching(ONE, magnet())
+    world.feed(reported(report(ONE, "active", 100, seeder=True)))
+    assert not world.the(commands.Finish).keep
+
+
+def test_when_seeding_is_over_its_files_go() -> None:
+    world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
     world.feed(reported(report(ONE, "active", 100, seeder=True)))
     world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE))
     world.feed(events.TransferNotified(gid(ONE), "complete"))

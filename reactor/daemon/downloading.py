@@ -1,0 +1,152 @@
+"""What the machine wants of aria2, carried out: one method for each command, each yields the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+from reactor.aria2 import methods
+from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.methods import Method
+from reactor.aria2.options import TransferPolicy, addition
+from reactor.core import commands, events
+from reactor.core.events import TransferReport
+from reactor.daemon.stages import shown, storage_failure
+from reactor.daemon.staging import Staging
+from reactor.errors import Aria2Error, Aria2Timeout, DownloadError
+from reactor.guard.credentials import redact_text
+
+Outcome = AsyncGenerator[events.Event, None]
+T = TypeVar("T")
+
+NOTHING: tuple[events.Event, ...] = ()
+STOP_DEADLINE_S = 10.0
+"""How long a removed transfer may take to come to a stop in aria2."""
+STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+
+class Downloading:
+    """The aria2 side of the performer."""
+
+    def __init__(self, aria2: Aria2Connection, staging: Staging, policy: TransferPolicy) -> None:
+        self._aria2 = aria2
+        self._staging = staging
+        self._policy = policy
+
+    async def add(self, command: commands.AddTransfers) -> Outcome:
+        """Hand transfers over, in as few requests as possible."""
+        attempt, numbers = command.attempt, tuple(each.n for each in command.additions)
+        try:
+            if not self._staging.shared and self._staging.remote_dir is None:
+                self._staging.remote_dir = (await self._aria2.call(methods.get_global_option()))["dir"]
+            await to_thread.run_sync(lambda: self._staging.prepare(attempt.download_id, fresh=command.fresh))
+            directory = self._staging.seen_by_aria2(attempt.download_id)
+            wanted = [
+                addition(each.fetch, gid=each.gid, directory=directory, policy=self._policy)
+                for each in command.additions
+            ]
+        except DownloadError as error:
+            yield events.WorkFailed(attempt, shown(error.failure))
+            return
+        except OSError as error:
+            yield events.WorkFailed(attempt, storage_failure(error))
+            return
+        except Aria2Error as error:
+            yield events.AddFailed(attempt, numbers, error.failure)
+            return
+        outcomes = await self._batch(wanted)
+        added = tuple(n for n, outcome in zip(numbers, outcomes, strict=True) if not isinstance(outcome, Aria2Error))
+        if added:
+            yield events.TransfersAdded(attempt, added)
+        for n, outcome in zip(numbers, outcomes, strict=True):
+            if isinstance(outcome, Aria2Error):
+                yield events.AddFailed(attempt, (n,), shown(outcome.failure))
+
+    async def ask(self, command: commands.AskStatus) -> Outcome:
+        """One batch of questions. The files are asked for only when something ended or began."""
+        files = not command.periodic
+        outcomes = await self._batch([methods.tell_status(gid, files=files) for gid in command.gids])
+        reports = tuple(_shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
+        if reports or not failures:
+            yield events.TransfersReported(reports, command.periodic)
+        if failures:
+            lost = tuple(
+                gid for gid, outcome in zip(command.gids, outcomes, strict=True) if isinstance(outcome, Aria2Error)
+            )
+            yield events.AskFailed(lost, failures[0].failure, command.periodic)
+
+    async def remove(self, command: commands.RemoveTransfers) -> Outcome:
+        """Stop transfers, wait until they stand still, forget them."""
+        try:
+            await self._remove(command.gids)
+        except Aria2Error as error:
+            yield events.RemoveFailed(command.attempt, error.failure)
+        else:
+            yield events.TransfersRemoved(command.attempt)
+
+    async def forget(self, command: commands.ForgetTransfers) -> Outcome:
+        """Drop results. A torrent that has all its bytes runs for a moment longer, and is stopped first. What
+        cannot be dropped now goes with aria2's own limit."""
+        gone = await self._batch([methods.remove_download_result(gid) for gid in command.gids])
+        left = [gid for gid, done in zip(command.gids, gone, strict=True) if done is False]
+        if left:
+            with suppress(Aria2Error):
+                await self._remove(left)
+        for event in NOTHING:
+            yield event
+
+    async def pay(self, command: commands.PayDebt) -> Outcome:
+        """Remove all that an attempt that is over left."""
+        try:
+            await self._remove(command.gids)
+        except Aria2Error as error:
+            yield events.RemoveFailed(command.attempt, error.failure)
+            return
+        with suppress(OSError):  # what cannot be deleted stays; the row goes on
+            await to_thread.run_sync(self._staging.discard, command.attempt.download_id)
+        yield events.DebtPaid(command.attempt)
+
+    async def _remove(self, gids: Sequence[str]) -> None:
+        """Raises Aria2Error when aria2 cannot be asked, or one does not stop."""
+        _certain(await self._batch([methods.force_remove(gid) for gid in gids]))
+        reports = _certain(await self._batch([methods.tell_status(gid) for gid in gids]))
+        followers = [gid for report in reports for gid in report.followed_by if gid not in gids]
+        _certain(await self._batch([methods.force_remove(gid) for gid in followers]))
+        stopping = [*gids, *followers]
+        with anyio.move_on_after(STOP_DEADLINE_S):
+            for pause in (*STOP_PAUSES_S, *[STOP_PAUSES_S[-1]] * int(STOP_DEADLINE_S / STOP_PAUSES_S[-1])):
+                forgotten = _certain(await self._batch([methods.remove_download_result(gid) for gid in stopping]))
+                left = [gid for gid, gone in zip(stopping, forgotten, strict=True) if not gone]
+                reports = _certain(await self._batch([methods.tell_status(gid) for gid in left]))
+                stopping = [report.gid for report in reports if report.status is not events.TransferStatus.UNKNOWN]
+                if not stopping:
+                    return
+                # aria2 says nothing when a removed transfer that was waiting is gone, so it is asked.
+                await anyio.sleep(pause)
+        raise Aria2Timeout(f"aria2 did not stop {len(stopping)} transfers within {STOP_DEADLINE_S:g} s.")
+
+    async def _batch(self, wanted: Sequence[Method[T]]) -> list[T | Aria2Error]:
+        if not wanted:
+            return []
+        try:
+            return await self._aria2.batch(wanted)
+        except Aria2Error as error:
+            return [error for _ in wanted]
+
+
+def _certain(outcomes: Sequence[T | Aria2Error]) -> list[T]:
+    """The outcomes, none of them an error. Raises the first error."""
+    for outcome in outcomes:
+        if isinstance(outcome, Aria2Error):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, Aria2Error)]
+
+
+def _shown(report: TransferReport) -> TransferReport:
+    return replace(report, error_message=redact_text(report.error_message)) if report.error_message else report

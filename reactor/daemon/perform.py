@@ -1,0 +1,142 @@
+"""Carries out what the machine decides: one arm for each command.
+
+Commands come in batches, one for each event, and keep their order. The saves of a batch commit, in one
+transaction, before anything else of it starts; batches that wait together commit together. While the
+database is locked by somebody else everything behind a save waits, and nothing is lost: the loop goes on
+taking events, aria2 goes on fetching.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import get_args
+
+import anyio
+
+from reactor.core import commands, events
+from reactor.core.commands import Command, Save
+from reactor.core.job import Attempt
+from reactor.daemon.downloading import Downloading
+from reactor.daemon.rows import Rows
+from reactor.daemon.stages import Stages
+from reactor.daemon.workers import Workers
+from reactor.errors import DatabaseError
+from reactor.guard.credentials import redact
+from reactor.journal.journal import Journal
+from reactor.notices import DownloadClaimed, DownloadResumed, Notice
+
+SAVES = get_args(Save)
+ENDINGS = (commands.SaveDownloaded, commands.SaveWaiting, commands.SaveFailed, commands.SaveCancelled)
+STARTS = (commands.Detect, commands.Extract, commands.AddTransfers, commands.Finish)
+"""What must not begin when a save beside it was refused."""
+SAVE_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+Emit = Callable[[events.Event], Awaitable[None]]
+
+
+class Performer:
+    """The hands. `submit` never waits; `run` does the work until it is cancelled or Exit was carried out."""
+
+    def __init__(
+        self, rows: Rows, downloading: Downloading, stages: Stages, workers: Workers, journal: Journal, emit: Emit
+    ) -> None:
+        self._rows = rows
+        self._downloading = downloading
+        self._stages = stages
+        self._workers = workers
+        self._journal = journal
+        self._emit = emit
+        self._batches: deque[Sequence[Command]] = deque()
+        self._waiting = anyio.Event()
+
+    def submit(self, batch: Sequence[Command]) -> None:
+        """Queue what one event led to. The queue has no limit of its own: the machine has, it decides nothing
+        new for a row before the outcome of what is queued."""
+        self._batches.append(batch)
+        self._waiting.set()
+
+    async def run(self) -> None:
+        """Carry out batch after batch."""
+        while True:
+            await self._waiting.wait()
+            self._waiting = anyio.Event()
+            taken = [command for batch in self._batches for command in batch]
+            self._batches.clear()
+            refused = await self._save([command for command in taken if isinstance(command, SAVES)])
+            for command in taken:
+                if isinstance(command, commands.Exit):
+                    return
+                if not isinstance(command, SAVES) and not (isinstance(command, STARTS) and command.attempt in refused):
+                    self._start(command)
+
+    async def _save(self, saves: list[Save]) -> frozenset[Attempt]:
+        """Commit; again and again while the database does not let us."""
+        if not saves:
+            return frozenset()
+        refused = frozenset(await self._commit(saves))
+        for attempt in refused:
+            await self._emit(events.SaveRefused(attempt))
+        for save in saves:
+            if isinstance(save, ENDINGS) and save.attempt not in refused:
+                await self._emit(events.Saved(save.attempt))
+        return refused
+
+    async def _commit(self, saves: list[Save]) -> tuple[Attempt, ...]:
+        tries = 0
+        while True:
+            try:
+                return await self._rows.apply(saves)
+            except DatabaseError as error:
+                await self._emit(events.DatabaseFailed(error.failure, saving=True))
+            await anyio.sleep(SAVE_AGAIN_S[min(tries, len(SAVE_AGAIN_S) - 1)])
+            tries += 1
+
+    def _start(self, command: Command) -> None:
+        match command:
+            case commands.Tell():
+                self._journal.tell(_shown(command.notice))
+            case commands.StopWork():
+                self._workers.stop(command.attempt)
+            case commands.Look():
+                self._begin(None, self._rows.look(command))
+            case commands.Recover():
+                self._begin(None, self._rows.recover())
+            case commands.Detect():
+                self._begin(command.attempt, self._stages.detect(command))
+            case commands.Extract():
+                self._begin(command.attempt, self._stages.extract(command))
+            case commands.Finish():
+                self._begin(command.attempt, self._stages.finish(command))
+            case commands.Discard():
+                self._begin(None, self._stages.discard(command))
+            case commands.AddTransfers():
+                self._begin(command.attempt, self._downloading.add(command))
+            case commands.RemoveTransfers():
+                self._begin(None, self._downloading.remove(command))
+            case commands.ForgetTransfers():
+                self._begin(None, self._downloading.forget(command))
+            case commands.AskStatus():
+                self._begin(None, self._downloading.ask(command))
+            case commands.PayDebt():
+                self._begin(None, self._downloading.pay(command))
+            case _:
+                raise AssertionError(f"no arm for {command!r}")
+
+    def _begin(self, attempt: Attempt | None, work: AsyncGenerator[events.Event, None]) -> None:
+        """Run `work` beside the others, and take what it yields to the inbox. What is begun for an attempt ends
+        with StopWork; the rest is short, and always done to its end."""
+        self._workers.start(attempt, self._emit_all, work)
+
+    async def _emit_all(self, work: AsyncGenerator[events.Event, None]) -> None:
+        async with aclosing(work):
+            async for event in work:
+                await self._emit(event)
+
+
+def _shown(notice: Notice) -> Notice:
+    """The notice without what a URL may hold that is nobody's business."""
+    if isinstance(notice, DownloadClaimed | DownloadResumed):
+        return notice.model_copy(update={"url": redact(notice.url)})
+    return notice

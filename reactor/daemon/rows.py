@@ -1,0 +1,132 @@
+"""The database side of the performer: what is read and written, and the doorbell."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+from anyio import to_thread
+
+from reactor import notices
+from reactor.core import commands, events
+from reactor.core.job import Attempt
+from reactor.daemon import clock
+from reactor.daemon.staging import Staging
+from reactor.database import downloads
+from reactor.database.changes import ChangeFeed
+from reactor.database.connection import Database
+from reactor.database.lock import lock
+from reactor.errors import DatabaseError
+from reactor.journal.journal import Journal
+from reactor.settings import Settings
+
+Outcome = AsyncGenerator[events.Event, None]
+
+OPEN_AGAIN_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""After another file took the database's place: how long until it is tried again to open it."""
+
+
+class Rows:
+    """The database, opened anew when another file takes its place."""
+
+    def __init__(
+        self, settings: Settings, staging: Staging, journal: Journal, emit: Callable[[events.Event], Awaitable[None]]
+    ) -> None:
+        self._path = settings.download_db
+        self._poll_interval = settings.download_poll_interval
+        self._staging = staging
+        self._journal = journal
+        self._emit = emit
+        self._owner = socket.gethostname()
+        self._stack = AsyncExitStack()
+        self._database: Database | None = None
+
+    @property
+    def database(self) -> Database:
+        """The one that is open now."""
+        assert self._database is not None
+        return self._database
+
+    async def open(self) -> None:
+        """Open the database, and close the one before. Raises DatabaseError."""
+        stack = AsyncExitStack()
+        database = await stack.enter_async_context(Database.open(self._path))
+        earlier, self._stack, self._database = self._stack, stack, database
+        await earlier.aclose()
+
+    async def close(self) -> None:
+        """Close it, and its thread."""
+        await self._stack.aclose()
+
+    # One method for each command; each yields the outcome as an event
+
+    async def look(self, command: commands.Look) -> Outcome:
+        """Read, sweep and claim in one go."""
+        try:
+            yield await self.database.run(downloads.look, command, self._owner, clock.wall())
+        except DatabaseError as error:
+            yield events.DatabaseFailed(error.failure)
+
+    async def recover(self) -> Outcome:
+        """What an earlier run left: rows, plans, and staging folders that no plan knows."""
+        try:
+            found = await self.database.run(downloads.recover)
+            planned = await self.database.run(downloads.planned)
+        except DatabaseError as error:
+            yield events.DatabaseFailed(error.failure)
+            return
+        self._staging.instance = found.instance
+        owned = {*planned, *(row.attempt.download_id for row in found.rows)}
+        stray = sorted(await to_thread.run_sync(self._staging.leftovers) - owned)
+        debts = (*found.debts, *(events.Debt(Attempt(download_id, 0), 0) for download_id in stray))
+        yield events.Recovered(found.rows, debts, found.instance)
+
+    async def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
+        """Commit saves in one transaction; the attempts that were refused. Raises DatabaseError."""
+        return await self.database.run(downloads.apply, saves, clock.wall())
+
+    # The doorbell
+
+    async def watch(self) -> None:
+        """Ring the machine for every change, for ever."""
+        while True:
+            try:
+                async with ChangeFeed(
+                    self.database, poll_interval=self._poll_interval, on_fallback=self._polling_only
+                ) as feed:
+                    await self._emit(events.DatabaseChanged("start"))
+                    async for layer in feed:
+                        if layer != "replaced":
+                            await self._emit(events.DatabaseChanged(layer))
+            except DatabaseError as error:
+                await self._emit(events.DatabaseFailed(error.failure, saving=True))
+            await self._open_again()
+            await self._emit(events.DatabaseReplaced())
+
+    async def _open_again(self) -> None:
+        tries = 0
+        while True:
+            try:
+                return await self.open()
+            except DatabaseError as error:
+                await self._emit(events.DatabaseFailed(error.failure, saving=True))
+            await anyio.sleep(OPEN_AGAIN_S[min(tries, len(OPEN_AGAIN_S) - 1)])
+            tries += 1
+
+    def _polling_only(self, reason: str) -> None:
+        self._journal.tell(notices.FilesUnwatched(reason=reason))
+
+
+@asynccontextmanager
+async def open_rows(
+    settings: Settings, staging: Staging, journal: Journal, emit: Callable[[events.Event], Awaitable[None]]
+) -> AsyncIterator[Rows]:
+    """Take the database's lock and open it. Raises DatabaseError, DatabaseInUse when another reactor serves it."""
+    rows = Rows(settings, staging, journal, emit)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(lock(settings.download_db))
+        stack.push_async_callback(rows.close)
+        await rows.open()
+        yield rows

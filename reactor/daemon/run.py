@@ -1,0 +1,177 @@
+"""The composition: everything outside is opened here, joined to the loop, and closed again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectSendStream
+
+from reactor import __version__, notices
+from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.embedded import EmbeddedAria2
+from reactor.aria2.options import TransferPolicy
+from reactor.core import events
+from reactor.core.flow import Limits
+from reactor.core.machine import Machine
+from reactor.core.retry import RetryPolicy
+from reactor.daemon.downloading import Downloading
+from reactor.daemon.loop import INBOX_EVENTS_MAX, run_loop
+from reactor.daemon.perform import Performer
+from reactor.daemon.rows import open_rows
+from reactor.daemon.stages import Stages
+from reactor.daemon.staging import Staging
+from reactor.daemon.workers import Workers
+from reactor.errors import SettingsError
+from reactor.extractors.http import USER_AGENT, open_context
+from reactor.journal.journal import Journal
+from reactor.programs import find_aria2c
+from reactor.settings import Settings
+
+LEAVE_DEADLINE_S = 5.0
+"""How long the last saves may take when we are asked to stop."""
+SERVER_TIMEOUT_MAX_S = 60.0
+
+Inbox = MemoryObjectSendStream[events.Event]
+
+
+async def serve(
+    settings: Settings,
+    journal: Journal,
+    *,
+    handle_signals: bool = True,
+    on_ready: Callable[[], None] | None = None,
+    stop: anyio.Event | None = None,
+) -> None:
+    """Serve the database until SIGTERM, SIGINT or `stop`; leave everything resumable.
+
+    `on_ready` is called once, when aria2 is there and rows can be taken. Raises ReactorError, with a sentence
+    for a person, when it cannot start, or cannot go on (a wrong secret, another server in aria2's place)."""
+    staging = _staging(settings)
+    inbox, outbox = anyio.create_memory_object_stream[events.Event](INBOX_EVENTS_MAX)
+    ready = _Ready(inbox, on_ready)
+    async with (
+        open_rows(settings, staging, journal, inbox.send) as rows,
+        _aria2(settings, ready.send) as aria2,
+        open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout) as context,
+        anyio.create_task_group() as tasks,
+        anyio.create_task_group() as work,
+    ):
+        journal.tell(
+            notices.ReactorStarted(
+                version=__version__,
+                pid=os.getpid(),
+                database=str(settings.download_db.absolute()),
+                download_dir=str(staging.download_dir),
+            )
+        )
+        stages, downloading = Stages(context, staging), Downloading(aria2, staging, _policy(settings))
+        performer = Performer(rows, downloading, stages, Workers(work), journal, inbox.send)
+        performed = anyio.Event()
+        tasks.start_soon(_perform, performer, performed)
+        tasks.start_soon(rows.watch)
+        tasks.start_soon(_wait_for_stop, stop, inbox)
+        if handle_signals:
+            await tasks.start(_take_signals, inbox, tasks)
+        await run_loop(Machine(_limits(settings)), outbox, performer.submit)
+        with anyio.move_on_after(LEAVE_DEADLINE_S):
+            await performed.wait()
+        work.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+
+
+class _Ready:
+    """Passes aria2's events on to the inbox, and says once that it is there."""
+
+    def __init__(self, inbox: Inbox, on_ready: Callable[[], None] | None) -> None:
+        self._inbox = inbox
+        self._on_ready = on_ready
+
+    async def send(self, event: events.Event) -> None:
+        await self._inbox.send(event)
+        if isinstance(event, events.Aria2Connected) and self._on_ready is not None:
+            on_ready, self._on_ready = self._on_ready, None
+            on_ready()
+
+
+async def _perform(performer: Performer, performed: anyio.Event) -> None:
+    await performer.run()
+    performed.set()
+
+
+async def _wait_for_stop(stop: anyio.Event | None, inbox: Inbox) -> None:
+    if stop is not None:
+        await stop.wait()
+        await inbox.send(events.ShutdownRequested("asked"))
+
+
+async def _take_signals(inbox: Inbox, tasks: TaskGroup, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    """The first signal asks to leave in order; a second one leaves at once."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        asked = False
+        async for number in signals:
+            if asked:
+                tasks.cancel_scope.cancel()
+            asked = True
+            await inbox.send(events.ShutdownRequested(number.name))
+
+
+@asynccontextmanager
+async def _aria2(settings: Settings, emit: Callable[[events.Event], Awaitable[None]]) -> AsyncIterator[Aria2Connection]:
+    """A connection to the aria2c that the settings name, or to one of our own."""
+    if settings.aria2c_rpc_url is not None:
+        secret = settings.aria2c_rpc_secret.get_secret_value() if settings.aria2c_rpc_secret else None
+        async with Aria2Connection(settings.aria2c_rpc_url, secret, ca=settings.aria2c_rpc_ca, emit=emit) as connection:
+            yield connection
+        return
+    program = find_aria2c(settings.aria2c_path)
+    async with (
+        EmbeddedAria2(program, settings.aria2c_conf) as embedded,
+        Aria2Connection(lambda: embedded.url, embedded.secret, emit=emit) as connection,
+    ):
+        yield connection
+
+
+def _staging(settings: Settings) -> Staging:
+    """Raises SettingsError when files cannot be written where they are to go."""
+    folder = settings.download_dir.expanduser().absolute()
+    shared = settings.aria2c_rpc_url is None or settings.path_map is not None
+    if shared:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".reactor-probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise SettingsError(f"DOWNLOAD_DIR: {folder} cannot be written: {error.strerror}.") from error
+    path_map = settings.path_map if settings.aria2c_rpc_url is not None else None
+    if path_map is not None and not folder.is_relative_to(path_map[1]):
+        raise SettingsError(f"DOWNLOAD_PATH_MAP: {path_map[1]} does not hold DOWNLOAD_DIR ({folder}).")
+    return Staging(folder, path_map, shared, settings.aria2c_dir)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        concurrent=settings.max_concurrent_downloads,
+        progress_interval_s=settings.progress_interval,
+        seeding=settings.seed_ratio > 0,
+        stall_timeout_s=settings.stall_timeout,
+        torrent_stall_timeout_s=settings.torrent_stall_timeout,
+        retry=RetryPolicy(settings.max_download_retries, settings.retry_base_delay, settings.retry_max_delay),
+    )
+
+
+def _policy(settings: Settings) -> TransferPolicy:
+    timeout_s = min(settings.stall_timeout or SERVER_TIMEOUT_MAX_S, SERVER_TIMEOUT_MAX_S)
+    return TransferPolicy(
+        connections_per_server=settings.connections_per_server,
+        user_agent=settings.user_agent or USER_AGENT,
+        seed_ratio=settings.seed_ratio,
+        timeout_s=max(1.0, timeout_s),
+        connect_timeout_s=max(1.0, min(settings.http_timeout, timeout_s)),
+    )

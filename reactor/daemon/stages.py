@@ -1,0 +1,75 @@
+"""The work of one attempt that is not aria2's: detecting, extracting, finishing, discarding."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from anyio import to_thread
+
+from reactor.core import commands, events
+from reactor.daemon.staging import Staging
+from reactor.errors import DownloadError, Failure
+from reactor.extractors import EXTRACTORS
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.detect import detect
+from reactor.guard.credentials import redact_text
+
+Outcome = AsyncGenerator[events.Event, None]
+
+
+class Stages:
+    """One method for each command; each yields the outcome as an event."""
+
+    def __init__(self, context: Context, staging: Staging) -> None:
+        self._context = context
+        self._staging = staging
+
+    async def detect(self, command: commands.Detect) -> Outcome:
+        """Stage 1."""
+        try:
+            yield events.Detected(command.attempt, await detect(command.url, self._context))
+        except DownloadError as error:
+            yield events.WorkFailed(command.attempt, shown(error.failure))
+
+    async def extract(self, command: commands.Extract) -> Outcome:
+        """Stage 2."""
+        extractor = EXTRACTORS[command.detection.kind]
+        try:
+            yield events.Extracted(command.attempt, await extractor.extract(command.detection, self._context))
+        except HandOver as other:
+            yield events.HandedOver(command.attempt, other.detection)
+        except DownloadError as error:
+            yield events.WorkFailed(command.attempt, shown(error.failure))
+
+    async def finish(self, command: commands.Finish) -> Outcome:
+        """Check, put together, publish."""
+        try:
+            path, size = await to_thread.run_sync(self._staging.finish, command)
+        except DownloadError as error:
+            yield events.WorkFailed(command.attempt, shown(error.failure))
+        except OSError as error:
+            yield events.WorkFailed(command.attempt, storage_failure(error))
+        else:
+            yield events.Finished(command.attempt, path, size)
+
+    async def discard(self, command: commands.Discard) -> Outcome:
+        """Delete what the attempt left on the disk. What the disk refuses to delete stays until the next start
+        tries it again: a row must not hang on it."""
+        with suppress(OSError):
+            await to_thread.run_sync(self._staging.discard, command.attempt.download_id, command.published)
+        yield events.Discarded(command.attempt)
+
+
+def shown(failure: Failure) -> Failure:
+    """The failure, with every URL in its message redacted."""
+    return Failure(failure.code, redact_text(failure.message), failure.hint, failure.retryable, failure.retry_after_s)
+
+
+def storage_failure(error: OSError) -> Failure:
+    """What a refusal of the disk means for a download."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure("no_space", "There is not enough room on the disk.", None, True)
+    reason = error.strerror or type(error).__name__
+    return Failure("storage", f"The download folder cannot be written: {reason}.", "Check DOWNLOAD_DIR.", True)

@@ -1,0 +1,161 @@
+"""Where the files of one row are while they come, and how they become what the person gets.
+
+Each row has a staging folder of its own, named by the database's instance and the row's id: resuming is
+always safe, and two equal titles never meet. When all is there it is checked, and published into
+DOWNLOAD_DIR under a clean, unique name.
+
+With a remote aria2c there are two cases. DOWNLOAD_PATH_MAP says that the disk is shared: aria2 gets its own
+view of the staging folder, and all goes on as at home. Without it nothing here can be seen or moved: the
+folder on its side is the final place.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from reactor.core import commands
+from reactor.errors import DownloadError
+from reactor.guard.filenames import clean_name
+from reactor.guard.publish import RECORD, publish, published
+
+FOLDER = ".reactor"
+"""In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
+CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
+"""What aria2 keeps beside a file that is not complete."""
+
+
+class FilesMissing(DownloadError):
+    """aria2 said it was done, and the bytes are not there."""
+
+    code = "files_missing"
+    retryable_by_default = True
+
+
+@dataclass(slots=True)
+class Staging:
+    """The folders of one database."""
+
+    download_dir: Path
+    """Absolute."""
+    path_map: tuple[str, str] | None = None
+    shared: bool = True
+    """True when what aria2 writes can be seen from here."""
+    remote_dir: str | None = None
+    """Where an aria2c that shares no disk with us puts files; unknown until it was asked."""
+    instance: str = ""
+    """The database's, known when it was read."""
+
+    def folder(self, download_id: int) -> Path:
+        """The staging folder of a row, as we see it."""
+        return self.download_dir / FOLDER / f"{self.instance[:12]}-{download_id}"
+
+    def seen_by_aria2(self, download_id: int) -> str:
+        """The same folder as aria2 sees it."""
+        if not self.shared:
+            return str(PurePosixPath(self.remote_dir or "/") / f"reactor-{self.instance[:12]}-{download_id}")
+        folder = str(self.folder(download_id))
+        if self.path_map is None:
+            return folder
+        remote, local = self.path_map
+        inside = PurePosixPath(folder).relative_to(local)
+        return str(PurePosixPath(remote) / inside)
+
+    def prepare(self, download_id: int, *, fresh: bool) -> None:
+        """Make the row's folder; `fresh` empties it first. Raises OSError."""
+        if not self.shared:
+            return
+        folder = self.folder(download_id)
+        if fresh:
+            _delete(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def discard(self, download_id: int, final: str | None = None) -> None:
+        """Delete the row's folder, and the published `final`, which a cancel overtook. Raises OSError."""
+        if not self.shared:
+            return
+        _delete(self.folder(download_id))
+        if final:
+            _delete(Path(final))
+
+    def leftovers(self) -> set[int]:
+        """Ids that have a staging folder."""
+        prefix = f"{self.instance[:12]}-"
+        names = [path.name for path in (self.download_dir / FOLDER).glob(f"{prefix}*")] if self.shared else []
+        return {int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdecimal()}
+
+    def finish(self, command: commands.Finish) -> tuple[str, int]:
+        """Check what is there and publish it: (path, bytes). Blocks on the disk.
+
+        Raises FilesMissing when bytes are not there, another DownloadError or an OSError when they cannot be
+        published."""
+        if not self.shared:
+            return self._finish_remotely(command)
+        folder = self.folder(command.attempt.download_id)
+        source = self._source(folder, command)
+        done = published(source, self.download_dir)
+        if done is None:
+            _check(source, command)
+        final = publish(source, self.download_dir, self._name(source, command), keep=command.keep)
+        size = _size(final)
+        if not command.keep:
+            _delete(folder)
+        return str(final), size
+
+    def _source(self, folder: Path, command: commands.Finish) -> Path:
+        fetches = command.extraction.fetches
+        if command.extraction.finish.how == "folder":
+            return folder
+        if command.extraction.finish.how == "file":
+            return folder / fetches[0].name
+        # Of a torrent we know what aria2 made of its name: the one thing in the folder that is no bookkeeping.
+        found = [path for path in folder.glob("*") if not _is_bookkeeping(path)]
+        if len(found) > 1:
+            raise FilesMissing("The torrent's files are not where aria2c said.")
+        return found[0] if found else folder / "moved already"
+
+    def _name(self, source: Path, command: commands.Finish) -> str:
+        return clean_name(source.name if command.extraction.finish.how == "torrent" else command.extraction.finish.name)
+
+    def _finish_remotely(self, command: commands.Finish) -> tuple[str, int]:
+        files = [path for reported in command.files for path in reported]
+        if not files:
+            raise FilesMissing("aria2c did not say where the files are.")
+        if command.extraction.finish.how != "torrent" or len(files) == 1:
+            return files[0], command.total
+        folder = PurePosixPath(self.seen_by_aria2(command.attempt.download_id))
+        top = PurePosixPath(files[0]).relative_to(folder).parts[0]
+        return str(folder / top), command.total
+
+
+def _is_bookkeeping(path: Path) -> bool:
+    """The published record, control files, and the metadata aria2 saves for a magnet link (`HASH.torrent`)."""
+    hash_name = path.suffix == ".torrent" and len(path.stem) in (40, 64)
+    return path.name.startswith(RECORD) or path.name.endswith(CONTROL_SUFFIXES) or hash_name
+
+
+def _check(source: Path, command: commands.Finish) -> None:
+    """Never publish what is not whole: aria2's word is not enough, a 200 may have been cut short."""
+    if not source.exists() or any(source.with_name(source.name + suffix).exists() for suffix in CONTROL_SUFFIXES):
+        raise FilesMissing("aria2c said it was done, but the file is not there as a whole.")
+    promised = command.extraction.size if command.extraction.finish.how == "file" else None
+    there = _size(source)
+    for size in (promised, command.total or None):
+        if size is not None and there != size:
+            raise DownloadError(
+                f"The file has {there} bytes, but {size} were promised.", code="changed", retryable=True
+            )
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    return path.stat().st_size
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

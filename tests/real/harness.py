@@ -1,0 +1,185 @@
+"""The real reactor as a process of its own, beside tests that play the bot and the servers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from reactor.aria2.embedded import default_conf
+
+PATIENCE_S = 60.0
+"""How long a condition may take to hold: an error in the product or the test, not a measure."""
+LOOK_S = 0.02
+
+ARIA2_CONF = """
+enable-dht=false
+enable-dht6=false
+enable-peer-exchange=false
+bt-enable-lpd=false
+listen-port=40000-49999
+"""
+"""For tests: no peer but those that a tracker names."""
+
+SETTINGS = {
+    "DOWNLOAD_POLL_INTERVAL": "1",
+    "PROGRESS_INTERVAL": "0.3",
+    "RETRY_BASE_DELAY": "0.1",
+    "MAX_DOWNLOAD_RETRIES": "1",
+    "HTTP_TIMEOUT": "5",
+    "STALL_TIMEOUT": "2",
+    "TORRENT_STALL_TIMEOUT": "4",
+}
+
+
+class Reactor:
+    """One `reactor run`, its database, its folder, its events."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.db = folder / "bot.db"
+        self.downloads = folder / "downloads"
+        self.events_file = folder / "events.ndjson"
+        self.conf = folder / "aria2.conf"
+        self.settings = SETTINGS | settings
+        self.process: asyncio.subprocess.Process | None = None
+        self.conf.write_text(default_conf().read_text() + ARIA2_CONF)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This test's own settings and nothing of the machine's."""
+        ours = ("DOWNLOAD", "ARIA2C", "MAX_", "RETRY_", "PROGRESS", "STALL", "TORRENT", "SEED", "FFMPEG", "HTTP")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        own = {"DOWNLOAD_DB": str(self.db), "DOWNLOAD_DIR": str(self.downloads), "ARIA2C_CONF": str(self.conf)}
+        return kept | own | self.settings
+
+    async def start(self) -> None:
+        """Start it and wait until it can take rows."""
+        seen = len(self.events("aria2_connected"))
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "reactor", "run", "--events", str(self.events_file)),
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        await self.until(lambda: len(self.events("aria2_connected")) > seen)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
+        """Signal it and wait for its end; what it printed."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        async with asyncio.timeout(PATIENCE_S):
+            printed, _ = await self.process.communicate()
+        return printed.decode()
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until `condition` holds. Fails when the reactor ends first."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not condition():
+                    if self.process is not None and self.process.returncode is not None:
+                        printed, _ = await self.process.communicate()
+                        raise AssertionError(f"reactor ended with {self.process.returncode}: {printed.decode()}")
+                    await asyncio.sleep(LOOK_S)
+        except TimeoutError:
+            odd = [row for row in self.rows() if row["status"] != "downloaded"]
+            raise AssertionError(f"still not so after {PATIENCE_S} s; rows not downloaded: {odd[:5]}") from None
+
+    async def until_final(self, *ids: int) -> None:
+        """Wait until these rows, or all, are final."""
+        await self.until(lambda: all(row["status"] in FINAL for row in self.rows(*ids)))
+
+    # The bot's side
+
+    def add(self, *urls: str) -> list[int]:
+        """Insert rows as a bot does, all in one transaction."""
+        with contextlib.closing(sqlite3.connect(self.db, timeout=30)) as db, db:
+            return [_id(db.execute("INSERT INTO downloads(url) VALUES(?)", (url,)).lastrowid) for url in urls]
+
+    def execute(self, sql: str, *values: Any) -> None:
+        """Any other statement of the bot's."""
+        with contextlib.closing(sqlite3.connect(self.db, timeout=30)) as db, db:
+            db.execute(sql, values)
+
+    def rows(self, *ids: int) -> list[dict[str, Any]]:
+        """These rows, or all, in the order of their ids."""
+        with contextlib.closing(sqlite3.connect(self.db, timeout=30)) as db:
+            db.row_factory = sqlite3.Row
+            rows = [dict(row) for row in db.execute("SELECT * FROM downloads ORDER BY id")]
+        return [row for row in rows if not ids or row["id"] in ids]
+
+    def row(self, download_id: int) -> dict[str, Any]:
+        """One row."""
+        (row,) = self.rows(download_id)
+        return row
+
+    # What it left
+
+    def events(self, kind: str | None = None, download_id: int | None = None) -> list[dict[str, Any]]:
+        """The events so far, of one kind or one row only."""
+        lines = self.events_file.read_text().splitlines() if self.events_file.exists() else []
+        found = [json.loads(line) for line in lines if line.endswith("}")]
+        return [
+            event
+            for event in found
+            if kind in (None, event["event"]) and download_id in (None, event.get("download_id"))
+        ]
+
+    def files(self) -> dict[str, bytes]:
+        """Everything in the download folder, partial files too, by relative path."""
+        return {
+            str(path.relative_to(self.downloads)): path.read_bytes()
+            for path in sorted(self.downloads.rglob("*"))
+            if path.is_file()
+        }
+
+    def staged(self) -> list[str]:
+        """What is left in the staging folders."""
+        return [name for name in self.files() if name.startswith(".reactor")]
+
+    def children(self) -> list[int]:
+        """The aria2c processes it has started."""
+        assert self.process is not None
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
+
+FINAL = ("downloaded", "failed", "cancelled")
+
+
+def _id(lastrowid: int | None) -> int:
+    assert lastrowid is not None
+    return lastrowid
+
+
+def alive(pid: int) -> bool:
+    """True while a process of this pid runs."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@asynccontextmanager
+async def running(folder: Path, **settings: str) -> AsyncIterator[Reactor]:
+    """A reactor that serves, and is ended by its own signal at the end, if it is still there."""
+    reactor = Reactor(folder, **settings)
+    await reactor.start()
+    try:
+        yield reactor
+    finally:
+        if reactor.process is not None and reactor.process.returncode is None:
+            await reactor.stop()

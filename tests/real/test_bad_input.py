@@ -1,0 +1,113 @@
+"""What a stranger's link can be: each ends in a row with a sentence, and the next row goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.real.harness import running
+from tests.servers import FileServer
+
+DATA = bytes(range(256)) * 400
+
+URLS = {
+    "": "bad_url",
+    " ": "bad_url",
+    "http://host.example/" + "a" * 100_000: "bad_url",
+    "http://host.example/a b.bin": "bad_url",
+    "http://host.example/a\nX-Evil: 1": "bad_url",
+    "http://host.example/a\x00b": "bad_url",
+    "file:///etc/passwd": "unsupported",
+    "javascript:alert(1)": "unsupported",
+    "data:text/plain,hello": "unsupported",
+    "http://": "bad_url",
+    "--help": "bad_url",
+    "http://does-not-exist.invalid/a.bin": "dns",
+    "magnet:?dn=without-a-hash": "bad_magnet",
+}
+
+
+async def test_urls_that_are_none_fail_with_a_sentence_and_the_next_row_goes_on(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, MAX_DOWNLOAD_RETRIES="0") as reactor:
+        bad = reactor.add(*URLS)
+        reactor.execute("INSERT INTO downloads(url) VALUES (x'00ff')")
+        (good,) = reactor.add(server.put("/good.bin", DATA))
+        await reactor.until_final()
+        rows = reactor.rows()
+    assert reactor.files() == {"good.bin": DATA}
+    by_id = {row["id"]: row for row in rows}
+    assert by_id.pop(good)["status"] == "downloaded"
+    for row in by_id.values():
+        assert row["status"] == "failed"
+        assert row["error"].endswith(".")
+        assert len(row["error"]) < 400
+        assert row["error_code"]
+        assert "Traceback" not in row["error"]
+    assert {url: by_id[n]["error_code"] for n, url in zip(bad, URLS, strict=True)} == URLS
+
+
+@pytest.mark.parametrize(
+    ("path", "how", "code", "attempts"),
+    [
+        ("/401.bin", {"status": 401}, "needs_login", 1),
+        ("/403.bin", {"status": 403}, "forbidden", 1),
+        ("/404.bin", {"status": 404}, "not_found", 1),
+        ("/410.bin", {"status": 410}, "not_found", 1),
+        ("/429.bin", {"status": 429}, "rate_limited", 2),
+        ("/500.bin", {"status": 500}, "server_error", 2),
+        ("/503.bin", {"status": 503}, "server_error", 2),
+        ("/loop.bin", {"redirect": "/loop.bin"}, "redirect_loop", 1),
+        ("/to-file.bin", {"redirect": "file:///etc/passwd"}, None, 1),
+        ("/stalls.bin", {"stall_after": 1000}, "timeout", 2),
+        ("/closes.bin", {"close": True}, "connection_lost", 2),
+        ("/garbage.bin", {"raw": b"this is no HTTP\r\n\r\n"}, None, None),
+    ],
+)
+async def test_servers_that_misbehave(
+    tmp_path: Path, path: str, how: dict[str, object], code: str | None, attempts: int | None
+) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor:
+        one, good = reactor.add(server.put(path, DATA, **how), server.put("/good.bin", DATA))
+        await reactor.until_final()
+        row = reactor.row(one)
+        assert reactor.row(good)["status"] == "downloaded"
+    assert row["status"] == "failed"
+    assert row["error"].endswith(".")
+    assert code in (None, row["error_code"])
+    assert attempts in (None, row["attempt"])
+    assert reactor.files() == {"good.bin": DATA}
+
+
+async def test_a_body_shorter_than_promised_is_never_published(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor:
+        resumable = server.put("/a.bin", DATA, cut_after=10_000)
+        whole_only = server.put("/b.bin", DATA, cut_after=10_000, ranges=False)
+        reactor.add(resumable, whole_only)
+        await reactor.until_final()
+        rows = reactor.rows()
+    for row in rows:
+        published = [Path(row["file_path"]).read_bytes()] if row["status"] == "downloaded" else []
+        assert published in ([], [DATA])
+    assert rows[1]["status"] == "failed"
+    assert set(reactor.files()) <= {"a.bin"}
+
+
+async def test_a_server_that_recovers_is_not_given_up(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, MAX_DOWNLOAD_RETRIES="3") as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, failures=3))
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert row["status"] == "downloaded"
+    assert row["retry_count"] >= 1
+    assert row["error"] is None
+
+
+async def test_kinds_that_come_later_say_so(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor:
+        page = server.put("/watch", b"<html>a page</html>", content_type="text/html")
+        reactor.add(page, server.url("/watch?v=1"))
+        await reactor.until_final()
+        rows = reactor.rows()
+    assert [(row["status"], row["error_code"]) for row in rows] == [("failed", "unsupported")] * 2
+    assert all(row["error"].endswith(".") for row in rows)

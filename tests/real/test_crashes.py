@@ -1,0 +1,114 @@
+"""Ends of every kind: what was under way goes on where it was, and nothing is left running."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.real.harness import Reactor, alive, running
+from tests.servers import FileServer
+
+DATA = random.Random(7).randbytes(1_500_000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+async def test_a_download_goes_on_after_the_reactor_was_ended(tmp_path: Path, number: signal.Signals) -> None:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000, etag='"1"'))
+        await server.until(lambda: any(request.sent == 700_000 for request in server.log))
+        await reactor.until(lambda: (reactor.row(one)["progress"] or 0) > 0)
+        (aria2c,) = reactor.children()
+        await reactor.stop(number)
+        assert reactor.process is not None
+        assert reactor.process.returncode == (-9 if number is signal.SIGKILL else 0)
+        await Reactor.until(Reactor(tmp_path), lambda: not alive(aria2c))
+        row = reactor.row(one)
+        assert (row["status"], row["attempt"]) == ("downloading", 1)
+        server.put("/a.bin", DATA, etag='"1"')
+        before = len(server.log)
+        await reactor.start()
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert (row["status"], row["attempt"], row["retry_count"]) == ("downloaded", 1, 0)
+    assert reactor.files() == {"a.bin": DATA}
+    if number is not signal.SIGKILL:  # then aria2c had the time to save what it had
+        ranges = [request.range or "" for request in server.log[before:]]
+        assert any(begin.startswith("bytes=") and int(begin[6:].split("-")[0]) >= 600_000 for begin in ranges), ranges
+
+
+async def test_an_aria2c_that_dies_is_started_again_and_the_download_goes_on(tmp_path: Path) -> None:
+    import os
+
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000, etag='"1"'))
+        await server.until(lambda: any(request.sent == 700_000 for request in server.log))
+        server.put("/a.bin", DATA, etag='"1"')
+        os.kill(reactor.children()[0], signal.SIGKILL)
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert (row["status"], row["attempt"]) == ("downloaded", 1)
+    assert reactor.files() == {"a.bin": DATA}
+    assert reactor.events("aria2_lost")
+    assert reactor.events("aria2_connected")[-1]["restarted"] is True
+
+
+async def test_a_second_reactor_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as reactor:
+        other = Reactor(tmp_path)
+        with pytest.raises(AssertionError, match=r"ended with 2: reactor: Another reactor \(pid \d+\) serves"):
+            await other.start()
+        assert reactor.process is not None
+        assert reactor.process.returncode is None
+
+
+async def test_a_row_cancelled_while_nobody_served_is_cancelled_at_the_next_start(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000))
+        await server.until(lambda: any(request.sent == 700_000 for request in server.log))
+        await reactor.stop(signal.SIGKILL)
+        reactor.execute("UPDATE downloads SET cancelled = 1")
+        (two,) = reactor.add(server.put("/b.bin", DATA))
+        await reactor.start()
+        await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
+        assert [reactor.row(n)["status"] for n in (one, two)] == ["cancelled", "downloaded"]
+    assert reactor.files() == {"b.bin": DATA}
+
+
+async def test_a_row_deleted_while_nobody_served_leaves_nothing(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+        reactor.add(server.put("/a.bin", DATA, stall_after=700_000))
+        await server.until(lambda: any(request.sent == 700_000 for request in server.log))
+        await reactor.stop(signal.SIGKILL)
+        reactor.execute("DELETE FROM downloads")
+        (same_id,) = reactor.add(server.put("/b.bin", DATA))
+        await reactor.start()
+        await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
+        assert reactor.row(same_id)["status"] == "downloaded"
+    assert reactor.files() == {"b.bin": DATA}
+
+
+@pytest.mark.parametrize("how", ["cancelled = 1", "status = 'cancelled'"])
+async def test_a_cancel_closes_the_connection_and_leaves_nothing(tmp_path: Path, how: str) -> None:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000))
+        await server.until(lambda: any(request.sent == 700_000 for request in server.log))
+        reactor.execute(f"UPDATE downloads SET {how} WHERE id = ?", one)
+        await server.until(lambda: server.log[-1].ended == "closed by client")
+        await reactor.until(lambda: reactor.row(one)["finished_at"])
+        assert reactor.row(one)["status"] == "cancelled"
+        await reactor.until(lambda: not reactor.files())
+
+
+async def test_a_deleted_row_closes_the_connection_and_leaves_nothing(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+        reactor.add(server.put("/a.bin", DATA, stall_after=700_000))
+        await server.until(lambda: any(request.sent == 700_000 for request in server.log))
+        reactor.execute("DELETE FROM downloads")
+        await server.until(lambda: server.log[-1].ended == "closed by client")
+        await reactor.until(lambda: not reactor.files())
+        assert reactor.events("download_cancelled")[-1]["how"] == "deleted"

@@ -1,0 +1,90 @@
+"""Torrents against a real swarm: magnet links, `.torrent` URLs, several files, seeding, nobody there."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.real.harness import alive, running
+from tests.real.swarm import swarm_in
+from tests.servers import FileServer
+
+ALBUM = {"disc 1/one.ogg": random.Random(1).randbytes(200_000), "two.ogg": random.Random(2).randbytes(90_000)}
+FILM = {"film.mkv": random.Random(3).randbytes(300_000)}
+
+
+async def test_a_magnet_link_a_torrent_url_and_several_files(tmp_path: Path) -> None:
+    async with (
+        swarm_in(tmp_path / "swarm") as swarm,
+        FileServer() as server,
+        running(tmp_path, MAX_CONCURRENT_DOWNLOADS="3", TORRENT_STALL_TIMEOUT="30") as reactor,
+    ):
+        film, album = swarm.make("film.mkv", FILM), swarm.make("album", ALBUM)
+        await swarm.serve(film, album)
+        magnet, by_suffix = reactor.add(film.magnet, server.put("/album.torrent", album.metainfo))
+        await reactor.until_final()
+        assert [row["status"] for row in reactor.rows()] == ["downloaded"] * 2, reactor.rows()
+        server.put("/get?id=1", album.metainfo, content_type="application/x-bittorrent")
+        (by_type,) = reactor.add(server.url("/get?id=1"))
+        await reactor.until_final()
+    rows = {row["id"]: row for row in reactor.rows()}
+    downloads = tmp_path / "downloads"
+    assert {row["url_type"] for row in rows.values()} == {"torrent"}
+    assert rows[magnet]["file_path"] == str(downloads / "film.mkv")
+    assert rows[magnet]["title"] == "film.mkv"
+    assert rows[magnet]["file_size"] == 300_000
+    assert rows[by_suffix]["file_path"] == str(downloads / "album")
+    assert rows[by_type]["file_path"] == str(downloads / "album (1)")
+    assert reactor.files() == FILM | {
+        f"{folder}/{name}": data for folder in ("album", "album (1)") for name, data in ALBUM.items()
+    }
+
+
+async def test_a_torrent_can_be_served_to_others_after_the_row_is_done(tmp_path: Path) -> None:
+    async with swarm_in(tmp_path / "swarm") as swarm, running(tmp_path, SEED_RATIO="5") as reactor:
+        film = swarm.make("film.mkv", FILM)
+        await swarm.serve(film)
+        (one,) = reactor.add(film.magnet)
+        await reactor.until_final()
+        assert reactor.row(one)["status"] == "downloaded"
+        assert reactor.staged(), "its own copy is still being served"
+        pids = reactor.children()
+        await reactor.stop()
+        assert not any(alive(pid) for pid in pids)
+        await reactor.start()
+        await reactor.until(lambda: not reactor.staged())
+    assert reactor.files() == FILM
+
+
+async def test_a_magnet_link_that_nobody_serves_ends_with_a_sentence(tmp_path: Path) -> None:
+    async with swarm_in(tmp_path / "swarm") as swarm:
+        film = swarm.make("film.mkv", FILM)
+        async with running(tmp_path, TORRENT_STALL_TIMEOUT="1", MAX_DOWNLOAD_RETRIES="0") as reactor:
+            magnet, torrent = reactor.add(film.magnet, "magnet:?xt=urn:btih:" + "ab" * 20)
+            await reactor.until_final()
+            rows = reactor.rows(magnet, torrent)
+            await reactor.until(lambda: not reactor.files())
+    assert [(row["status"], row["error_code"]) for row in rows] == [("failed", "no_peers")] * 2
+    assert rows[0]["error"].startswith("Nobody who has this torrent was found within 1 s.")
+
+
+async def test_a_torrent_cancelled_while_it_runs_leaves_nothing(tmp_path: Path) -> None:
+    async with swarm_in(tmp_path / "swarm") as swarm, FileServer() as server, running(tmp_path) as reactor:
+        film = swarm.make("film.mkv", FILM)
+        (one,) = reactor.add(server.put("/film.torrent", film.metainfo))
+        await reactor.until(lambda: reactor.row(one)["stage"] == "fetching")
+        reactor.execute("UPDATE downloads SET cancelled = 1 WHERE id = ?", one)
+        await reactor.until_final()
+        assert reactor.row(one)["status"] == "cancelled"
+        assert not reactor.files()
+
+
+async def test_a_torrent_that_names_another_folder_is_refused(tmp_path: Path) -> None:
+    bad = b"d4:infod5:filesld6:lengthi1e4:pathl2:..2:..1:xeee4:name1:a12:piece lengthi32768e6:pieces20:" + b"x" * 20
+    async with FileServer() as server, running(tmp_path) as reactor:
+        reactor.add(server.put("/a.torrent", bad + b"ee"), server.put("/b.torrent", b"<html>not a torrent"))
+        await reactor.until_final()
+        rows = reactor.rows()
+    assert [row["status"] for row in rows] == ["failed"] * 2
+    assert all(row["error"].endswith(".") for row in rows)
+    assert not reactor.files()
