@@ -1,0 +1,201 @@
+"""One connection to the bot's database, in a thread of its own.
+
+A function of `downloads.py` is one transaction. `Database.run` carries it out in the connection's thread in one
+hop, so nothing is ever awaited inside a transaction, and whoever waits may be cancelled at any time: the
+transaction is over, one way or the other, before anybody else's turn.
+
+The database file is never opened by other means than SQLite: closing such a file would drop the locks that every
+connection of this process holds, and with them committed data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import aiosqlite
+import anyio
+
+from reactor.database.migration import is_empty, migrate
+from reactor.database.statements import decode, script
+from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
+from reactor.errors import DatabaseError
+
+BUSY_TIMEOUT_MS = 5000
+"""How long another writer is waited for."""
+
+Identity = tuple[int, int]
+"""Device and inode: which file it is, whatever its name."""
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class Database:
+    """The open database. Made by `Database.open` only."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+        self.path = path
+        """As it was given, absolute; may be a symbolic link."""
+        self.file = path.resolve()
+        """What it leads to: the -wal is beside that."""
+        self.instance = ""
+        """The database's own id: gids and staging folders derive from it."""
+        self.journal_mode = ""
+        """As found, or as made: `wal`, `delete`, …"""
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._identity: Identity | None = None
+        self._wal: Identity | None = None
+        self._ring: Callable[[], None] | None = None
+        self._hooked = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: str | os.PathLike[str], *, create: bool = True) -> AsyncIterator[Database]:
+        """Open it, make it fit the contract, close it at the end.
+
+        A missing file is made with `create`. A database without any table becomes one in WAL mode; how a bot's own
+        database keeps its journal is the bot's decision. Raises DatabaseError when it cannot be used."""
+        given = absolute(path)
+        if refusal := cannot_open(given, create=create):
+            raise refusal
+        connection = await _connect(given, create=create)
+        try:
+            database = cls(given, connection)
+            await database._hop(database._prepare)
+            yield database
+        finally:
+            with anyio.CancelScope(shield=True):
+                await connection.close()
+            connection._thread.join()  # it has said its last word; it is gone when we say so
+
+    async def run(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        """Call `function(connection, …)` in the connection's thread. It must be one transaction, or only read.
+
+        Raises DatabaseError: `retryable` when the database is locked by somebody else, or not there at the time."""
+        return await self._hop(self._perform, lambda: function(self._sqlite, *args, **more))
+
+    async def install_hook(self, ring: Callable[[], None]) -> None:
+        """From now on call `ring`, on the event loop, after each commit of this connection that did what a bot
+        does: rows added, deleted, cancelled, sent back to pending."""
+        self._ring = ring
+        await self._hop(lambda: _install_hook(self._sqlite, self._note))
+
+    async def remove_hook(self) -> None:
+        """Ring no more."""
+        self._ring = None
+        await self._hop(lambda: _remove_hook(self._sqlite))
+
+    def trouble(self) -> DatabaseError | None:
+        """What is wrong with the file under the database's name; None while it is the one that is open.
+
+        Costs two calls of stat. A -wal lives as long as somebody has the database open: when another one stands in
+        its place, what others write no longer reaches us."""
+        found, wal = _identity(self.path), _identity(self._wal_path)
+        if found is None:
+            return DatabaseError(f"The database {self.path} is gone.", code=GONE, retryable=True)
+        if found != self._identity or self._wal not in (None, wal):
+            message = f"The database {self.path} was replaced by another file."
+            return DatabaseError(message, code=REPLACED, retryable=True)
+        self._wal = wal
+        return None
+
+    # The hop
+
+    async def _hop(self, function: Callable[..., Result], *args: Any) -> Result:
+        # aiosqlite's own methods are made of `_execute`; each of them is one hop, and a transaction of several
+        # statements would be several, with room for a cancellation between them.
+        execute = cast("Callable[..., Awaitable[Result]]", self._connection._execute)
+        try:
+            with anyio.CancelScope(shield=True):
+                result = await execute(function, *args)
+        except sqlite3.ProgrammingError:
+            raise  # our mistake, not the database's
+        except sqlite3.DatabaseError as error:
+            raise translate(error, self.path) from error
+        return result
+
+    # In the connection's thread
+
+    @property
+    def _sqlite(self) -> sqlite3.Connection:
+        return self._connection._conn
+
+    @property
+    def _wal_path(self) -> Path:
+        return self.file.with_name(f"{self.file.name}-wal")
+
+    def _prepare(self) -> None:
+        sqlite = self._sqlite
+        sqlite.text_factory = decode
+        sqlite.execute("PRAGMA synchronous = NORMAL")
+        mode = "PRAGMA journal_mode = WAL" if is_empty(sqlite) else "PRAGMA journal_mode"
+        self.journal_mode = sqlite.execute(mode).fetchone()[0]
+        self.instance = migrate(sqlite)
+        _refuse_read_only(sqlite)
+        self._identity, self._wal = _identity(self.path), _identity(self._wal_path)
+
+    def _perform(self, function: Callable[[], Result]) -> Result:
+        if trouble := self.trouble():
+            raise trouble  # or we would write into a file that nobody will ever see again
+        self._hooked = False
+        result = function()
+        if self._hooked and self._ring is not None:
+            self._loop.call_soon_threadsafe(self._ring)
+        return result
+
+    def _note(self) -> None:
+        """Called by the triggers, in the midst of the transaction: it is too early to ring."""
+        self._hooked = True
+
+
+async def _connect(path: Path, *, create: bool) -> aiosqlite.Connection:
+    uri = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
+    connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+    try:
+        with anyio.CancelScope(shield=True):  # nobody would end the thread of half a connection
+            await connection
+    except sqlite3.DatabaseError as error:
+        raise translate(error, path) from error
+    return connection
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """The path as messages and locks have it: `~` expanded, symbolic links left alone."""
+    return Path(path).expanduser().absolute()
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116  (a third of the price of Path.stat)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _refuse_read_only(connection: sqlite3.Connection) -> None:
+    """SQLite opens what it may not write for reading, and says so at the first write: better now than in an hour."""
+    try:
+        connection.execute("UPDATE reactor_meta SET value = value WHERE key IS NULL")
+    except sqlite3.OperationalError as error:
+        if not is_busy(error):
+            raise
+
+
+def _install_hook(connection: sqlite3.Connection, note: Callable[[], None]) -> None:
+    connection.create_function("reactor_hook", 0, note)
+    for statement in script("hook.sql"):
+        connection.execute(statement)
+
+
+def _remove_hook(connection: sqlite3.Connection) -> None:
+    for (name,) in connection.execute("SELECT name FROM temp.sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER temp.{name}")
+    connection.create_function("reactor_hook", 0, None)

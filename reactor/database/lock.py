@@ -1,0 +1,45 @@
+"""One reactor for a database.
+
+The lock is the system's (flock) on a file beside the database, so it ends with the process, however that ends.
+The file stays; what it holds, the pid of its owner, is only for the sentence that others are told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from reactor.errors import DatabaseError, DatabaseInUse
+
+
+@contextmanager
+def lock(database: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the lock of a database. Raises DatabaseInUse when another reactor has it."""
+    path = Path(database).expanduser().resolve()
+    place = path.with_name(f"{path.name}.reactor.lock")
+    holder = FileLock(place, blocking=False, is_singleton=False)
+    try:
+        holder.acquire()
+    except Timeout as error:
+        raise DatabaseInUse(
+            f"Another reactor{_pid(place)} serves the database {path}.", hint="One is enough: stop it, or use it."
+        ) from error
+    except OSError as error:
+        raise DatabaseError(f"The lock {place} of the database cannot be made: {error.strerror}.") from error
+    try:
+        place.write_text(f"{os.getpid()}\n")
+        yield
+    finally:
+        holder.release()
+
+
+def _pid(place: Path) -> str:
+    try:
+        pid = place.read_text().strip()
+    except OSError:
+        return ""
+    return f" (pid {pid})" if pid.isdecimal() else ""

@@ -1,0 +1,121 @@
+"""From what a row holds to what the rest may rely on.
+
+SQLite's types are advice: a bot may have put anything anywhere. What cannot be understood becomes None (or the
+default), so that one odd row never keeps the others from being served.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from reactor.models import Download, Extraction
+
+INTEGER_MAX = 2**63 - 1
+PRIVATE = frozenset({"claimed_by", "lease_until"})
+"""Columns of ours that nobody outside needs."""
+
+
+def text(value: object) -> str | None:
+    """Text, whatever it was stored as."""
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def real(value: object) -> float | None:
+    """A finite number."""
+    if not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def whole(value: object) -> int | None:
+    """A whole number."""
+    if isinstance(value, int):
+        return value
+    number = real(value)
+    return None if number is None else int(number)
+
+
+def storable(value: str | None) -> str | None:
+    """Text that SQLite takes: a name from a disk may hold bytes that are no UTF-8."""
+    return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def size(value: int | None) -> int | None:
+    """Bytes that fit an INTEGER: a server may promise more than there is."""
+    return None if value is None else max(0, min(value, INTEGER_MAX))
+
+
+def moment(now: float) -> str:
+    """A moment as `added_date` has it by default: UTC, with milliseconds."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def waited(added: object, now: float) -> float | None:
+    """Seconds since `added_date`; None when it says nothing sensible (no date, a date to come)."""
+    then = real(added)  # seconds since the epoch, which a TEXT column keeps as text
+    if then is None and isinstance(added, str):
+        try:
+            date = datetime.fromisoformat(added.strip())
+        except ValueError:
+            return None
+        then = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    return None if then is None or then > now else now - then
+
+
+def plan(json: str | None) -> Extraction | None:
+    """A stored plan; None when there is none, or it is of another version."""
+    if json is None:
+        return None
+    try:
+        return Extraction.model_validate_json(json)
+    except ValidationError:
+        return None
+
+
+_COLUMNS: Mapping[str, Callable[[object], object]] = {
+    "id": lambda value: whole(value) or 0,
+    "url": lambda value: text(value) or "",
+    "status": lambda value: text(value) or "",
+    "cancelled": lambda value: bool(whole(value)),
+    "added_date": text,
+    "title": text,
+    "file_size": whole,
+    "file_path": text,
+    "progress": real,
+    "download_speed": real,
+    "eta_seconds": whole,
+    "stage": text,
+    "url_type": text,
+    "retry_count": lambda value: whole(value) or 0,
+    "attempt": lambda value: whole(value) or 0,
+    "next_attempt_at": real,
+    "started_at": text,
+    "finished_at": text,
+    "error": text,
+    "error_code": text,
+}
+
+
+def download(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Download:
+    """A row of `SELECT *`. Has the form of a row factory."""
+    known: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for (name, *_), value in zip(cursor.description, row, strict=True):
+        read = _COLUMNS.get(name.lower())
+        if read is not None:
+            known[name.lower()] = read(value)
+        elif name.lower() not in PRIVATE:
+            extra[name] = value
+    return Download(**known, extra=extra)

@@ -1,0 +1,50 @@
+-- The contract between a bot and reactor. A bot may own `downloads` already: what it lacks of these columns is
+-- added to it, everything else of it stays as it is. See migration.py.
+
+CREATE TABLE IF NOT EXISTS downloads (
+    id INTEGER PRIMARY KEY,
+    url TEXT NOT NULL,                  -- the bot's: what was asked for
+    status TEXT DEFAULT 'pending',      -- pending → downloading → downloaded | cancelled | failed
+    cancelled BOOLEAN DEFAULT 0,        -- the bot's: 1 asks for a stop
+    added_date TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),  -- UTC; the oldest first, then by id
+    title TEXT,
+    file_size INTEGER,                  -- bytes
+    file_path TEXT,
+    progress REAL,                      -- 0 to 100
+    download_speed REAL,                -- MiB/s
+    eta_seconds INTEGER,
+    stage TEXT,                         -- detecting, extracting, fetching, finishing, waiting; NULL when over
+    url_type TEXT,                      -- the kind of URL that worked
+    retry_count INTEGER DEFAULT 0,
+    next_attempt_at REAL,               -- seconds since the epoch; not claimed before
+    started_at TEXT,                    -- UTC; when it was claimed first
+    finished_at TEXT,                   -- UTC
+    error TEXT,                         -- a sentence for a person
+    error_code TEXT,                    -- a stable word
+    attempt INTEGER DEFAULT 0,          -- counts the claims: the fencing token of every write
+    claimed_by TEXT,
+    lease_until REAL                    -- seconds since the epoch
+);
+
+-- What the reactor keeps for itself.
+
+CREATE TABLE IF NOT EXISTS reactor_meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- What the latest attempt of a row is made of, for as long as it may have left something in aria2 or on the disk.
+CREATE TABLE IF NOT EXISTS reactor_plans (
+    download_id INTEGER PRIMARY KEY,
+    attempt INTEGER NOT NULL,
+    parts INTEGER NOT NULL,
+    plan TEXT NOT NULL                  -- models.Extraction as JSON
+);
+
+-- Each holds the few rows that one question is about, so that its price does not grow with the finished ones.
+CREATE INDEX IF NOT EXISTS reactor_pending ON downloads (added_date, id) WHERE status = 'pending';
+CREATE INDEX IF NOT EXISTS reactor_due ON downloads (next_attempt_at) WHERE status = 'pending' AND next_attempt_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS reactor_cancels ON downloads (id) WHERE cancelled AND status = 'pending';
+CREATE INDEX IF NOT EXISTS reactor_under_way ON downloads (id) WHERE status = 'downloading';
+CREATE INDEX IF NOT EXISTS reactor_stopped ON downloads (id) WHERE status = 'cancelled' AND stage IS NOT NULL;
+CREATE INDEX IF NOT EXISTS reactor_unset ON downloads (id) WHERE status IS NULL;

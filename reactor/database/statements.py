@@ -1,0 +1,44 @@
+"""What every statement needs: scripts, transactions, and a connection that does not choke on a stranger's bytes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+
+
+@cache
+def script(name: str) -> tuple[str, ...]:
+    """The statements of one of this package's .sql files, in order.
+
+    `executescript` would commit whatever is open first, so they are run one by one."""
+    found, statement = [], ""
+    for line in resources.files(__package__).joinpath(name).read_text("utf-8").splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            found.append(statement.strip())
+            statement = ""
+    return tuple(found)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """All or nothing: committed at the end, rolled back on any error.
+
+    IMMEDIATE takes the write lock at once and waits for it: a transaction that begins by reading could find out
+    later that somebody else wrote (SQLITE_BUSY_SNAPSHOT), which no busy_timeout helps against."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk makes SQLite roll back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def decode(text: bytes) -> str:
+    """TEXT as it was stored, which need not be UTF-8: one bad row must not hide the others."""
+    return text.decode("utf-8", "replace")

@@ -1,0 +1,169 @@
+"""For bots: rows in, rows out, and a wait that costs nothing.
+
+    async with Queue("bot.db") as queue:
+        id = await queue.add("https://example.com/file.iso", chat_id=42)
+        async for row in queue.watch(id):
+            print(row.status, row.progress)
+
+Nothing here is needed: the table is the interface, and any program that writes SQLite can do the same.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import anyio
+
+from reactor.database import wishes
+from reactor.database.changes import ChangeFeed, unwrapped
+from reactor.database.connection import Database
+from reactor.errors import DatabaseError
+from reactor.models import Download, Status
+
+__all__ = ["Queue"]
+
+PATIENCE_S = 30.0
+"""How long a watch goes on while the database is locked, or its file is being replaced."""
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class Queue(anyio.AsyncContextManagerMixin):
+    """The downloads of one database. Opening it makes the table, or adds the columns it lacks.
+
+    Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = True, poll_interval: float = 1.0) -> None:
+        """Without `create` a missing file is an error. `poll_interval` (s) is the safety net behind the watches."""
+        self._path = path
+        self._create = create
+        self._poll_interval = poll_interval
+        self._tick = anyio.Event()
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
+        self._opened, self._following = AsyncExitStack(), False
+        self._database = await self._opened.enter_async_context(Database.open(self._path, create=self._create))
+        try:
+            with unwrapped():
+                async with anyio.create_task_group() as self._tasks:
+                    yield self
+                    self._tasks.cancel_scope.cancel()
+        finally:
+            await self._opened.aclose()
+
+    # One row
+
+    async def add(self, url: str, **own_columns: Any) -> int:
+        """Add a row, with values for columns of the bot's own; its id comes back."""
+        return await self._run(wishes.add, url, own_columns)
+
+    async def cancel(self, id: int) -> bool:
+        """Ask for a stop. False when there is no such download, or it is over."""
+        return await self._run(wishes.mark_cancelled, id)
+
+    async def retry(self, id: int) -> bool:
+        """Queue a failed or cancelled download again. False when it is neither."""
+        return await self._run(wishes.retry, id)
+
+    async def get(self, id: int) -> Download | None:
+        """One download, or None."""
+        return await self._run(wishes.get_download, id)
+
+    async def watch(self, id: int) -> AsyncGenerator[Download, None]:
+        """The download as it is now, then each time it has changed; ends with the final row, or when it is deleted."""
+        before: Download | None = None
+        async with aclosing(self._each(lambda connection: [wishes.get_download(connection, id)])) as found:
+            async for row in found:
+                if row is None:
+                    return
+                if row != before:
+                    yield row
+                if _is_over(row):
+                    return
+                before = row
+
+    # All rows
+
+    async def list(self, status: str | None = None, *, limit: int = wishes.LIST_MAX) -> builtins.list[Download]:
+        """The latest downloads, oldest first, all or those with one status."""
+        if status is None:
+            return await self._run(wishes.list_downloads, limit)
+        return await self._run(wishes.get_downloads_by_status, status, limit)
+
+    async def watch_all(self) -> AsyncGenerator[Download, None]:
+        """Every download that is not over, then each row that has changed. Does not end."""
+        async with aclosing(self._each(wishes.Changes().read)) as found:
+            async for row in found:
+                yield row
+
+    # Following the database
+
+    async def _run(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        return await self._database.run(function, *args, **more)
+
+    async def _each(self, read: Callable[[sqlite3.Connection], Iterable[Result]]) -> AsyncGenerator[Result, None]:
+        """What `read` finds now, and again after each change."""
+        if not self._following:
+            self._following = True
+            self._tasks.start_soon(self._follow)
+        failing_since: float | None = None
+        while True:
+            tick = self._tick
+            try:
+                found = await self._run(read)
+            except DatabaseError as error:
+                now = anyio.current_time()
+                failing_since = failing_since or now
+                if not error.retryable or now - failing_since > PATIENCE_S:
+                    raise
+                with anyio.move_on_after(self._poll_interval):
+                    await tick.wait()
+                continue
+            failing_since = None
+            for row in found:
+                yield row
+            await tick.wait()
+
+    async def _follow(self) -> None:
+        """Ring all watches when the database changes; open it anew when another file has taken its place."""
+        while True:
+            try:
+                async with ChangeFeed(self._database, poll_interval=self._poll_interval) as feed:
+                    self._ring()  # for what was written between a watch's first look and now
+                    async for layer in feed:
+                        if layer != "replaced":
+                            self._ring()
+            except DatabaseError:  # the watches meet it too, and tell when it lasts
+                await anyio.sleep(self._poll_interval)
+            else:
+                await self._reopen()
+
+    def _ring(self) -> None:
+        self._tick.set()
+        self._tick = anyio.Event()
+
+    async def _reopen(self) -> None:
+        fresh = AsyncExitStack()
+        while True:
+            try:
+                self._database = await fresh.enter_async_context(Database.open(self._path, create=False))
+                break
+            except DatabaseError:
+                await anyio.sleep(self._poll_interval)
+        self._opened, old = fresh, self._opened
+        await old.aclose()
+
+
+def _is_over(row: Download) -> bool:
+    """True for a final row, and for one that the bot has moved on since (`uploading`, …)."""
+    if row.status in ("", Status.PENDING, Status.DOWNLOADING):
+        return False
+    return row.status in tuple(Status) or row.finished_at is not None

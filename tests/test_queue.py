@@ -1,0 +1,232 @@
+"""The bots' side: rows in, rows out, and watching them while another process writes."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import anyio
+import pytest
+
+from reactor.errors import DatabaseError
+from reactor.models import Download
+from reactor.queue import Queue
+from tests.database.bot import DEADLINE_S, a_bot, python, query
+from tests.tools import sqlite3_program
+
+URL = "http://host.example/a"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "bot.db"
+
+
+async def test_a_row_is_added_read_cancelled_and_tried_again(path: Path) -> None:
+    async with Queue(path) as queue:
+        id = await queue.add(URL)
+        row = await queue.get(id)
+        assert row is not None
+        assert (row.id, row.url, row.status, row.cancelled, row.extra) == (id, URL, "pending", False, {})
+        assert row.added_date is not None
+        assert not await queue.retry(id)
+        assert await queue.cancel(id)
+        assert query(path, "SELECT status, cancelled FROM downloads") == [("pending", 1)]
+        query(
+            path, "UPDATE downloads SET status = 'cancelled', error = 'no', retry_count = 3, progress = 7, attempt = 2"
+        )
+        assert not await queue.cancel(id)
+        assert await queue.retry(id)
+        row = await queue.get(id)
+        assert row is not None
+        assert (row.status, row.cancelled, row.error, row.retry_count, row.progress) == ("pending", False, None, 0, 0)
+        assert row.attempt == 2, "an attempt's number is never used again"
+
+
+async def test_a_row_that_is_not_there_is_none(path: Path) -> None:
+    async with Queue(path) as queue:
+        assert await queue.get(99) is None
+        assert not await queue.cancel(99)
+        assert not await queue.retry(99)
+        with anyio.fail_after(DEADLINE_S):
+            assert [row async for row in queue.watch(99)] == []
+
+
+async def test_a_bots_own_columns_come_and_go_with_the_row(path: Path) -> None:
+    sqlite3_program(
+        path,
+        """CREATE TABLE downloads (id INTEGER PRIMARY KEY, URL TEXT, chat_id INTEGER, "odd name" TEXT, note BLOB,
+        added_date TIMESTAMP)""",
+    )
+    async with Queue(path) as queue:
+        id = await queue.add(URL, chat_id=42, **{"odd name": "'; --"}, note=b"\xff")
+        row = await queue.get(id)
+        assert row is not None
+        assert row.extra == {"chat_id": 42, "odd name": "'; --", "note": b"\xff"}
+        assert row.added_date is not None, "filled in where the bot's column has no default"
+        row = await queue.get(await queue.add(URL, added_date="2026-01-01"))
+        assert row is not None
+        assert row.added_date == "2026-01-01"
+        with pytest.raises(DatabaseError, match="`no`"):
+            await queue.add(URL, no=1)
+        with pytest.raises(DatabaseError, match='`x", "y`'):
+            await queue.add(URL, **{'x", "y': 1})
+
+
+async def test_odd_values_hide_no_row(path: Path) -> None:
+    async with Queue(path) as queue:
+        id = await queue.add(URL)
+        query(
+            path,
+            """UPDATE downloads SET status = NULL, cancelled = 'x', title = x'FF', file_size = 'big', progress = 'x',
+            retry_count = NULL, attempt = 'x', started_at = 5, download_speed = 9e999, eta_seconds = 1.5""",
+        )
+        row = await queue.get(id)
+        assert row is not None
+        assert (row.status, row.cancelled, row.title, row.file_size, row.progress) == ("", False, "�", None, None)
+        assert (row.retry_count, row.attempt, row.started_at) == (0, 0, "5")
+        assert (row.download_speed, row.eta_seconds) == (None, 1)
+
+
+async def test_rows_are_listed_oldest_first(path: Path) -> None:
+    async with Queue(path) as queue:
+        ids = [await queue.add(f"{URL}{number}") for number in range(5)]
+        query(path, "UPDATE downloads SET status = 'failed' WHERE id % 2 = 0")
+        assert [row.id for row in await queue.list()] == ids
+        assert [row.id for row in await queue.list(limit=2)] == ids[-2:]
+        assert [row.id for row in await queue.list("failed")] == [id for id in ids if id % 2 == 0]
+        assert await queue.list("no such status") == []
+
+
+async def test_a_watch_follows_another_process_to_the_end(path: Path) -> None:
+    seen = []
+    async with Queue(path) as queue, a_bot(path) as bot:
+        id = await queue.add(URL)
+        with anyio.fail_after(DEADLINE_S):
+            async for row in queue.watch(id):
+                seen.append((row.status, row.progress))
+                if row.status == "pending":
+                    await bot("UPDATE downloads SET status = 'downloading', progress = 5")
+                    await bot("UPDATE users SET name = 'x'")
+                elif row.progress == 5:
+                    await bot("UPDATE downloads SET status = 'downloaded', progress = 100")
+    assert seen == [("pending", None), ("downloading", 5), ("downloaded", 100)]
+
+
+async def test_a_watch_ends_when_the_row_is_deleted_or_the_bot_has_moved_it_on(path: Path) -> None:
+    async with Queue(path) as queue, a_bot(path) as bot:
+        first, second = await queue.add(URL), await queue.add(URL)
+        with anyio.fail_after(DEADLINE_S):
+            async for _ in queue.watch(first):
+                await bot(f"DELETE FROM downloads WHERE id = {first}")
+            rows = []
+            async for row in queue.watch(second):
+                rows.append(row.status)
+                await bot("UPDATE downloads SET status = 'uploading', finished_at = '2026-01-01'")
+    assert rows == ["pending", "uploading"]
+
+
+async def test_a_watch_of_all_tells_what_changed_only(path: Path) -> None:
+    async with Queue(path) as queue, a_bot(path) as bot:
+        for _ in range(3):
+            await queue.add(URL)
+        await bot("UPDATE downloads SET status = 'downloaded' WHERE id = 1")
+        seen: list[tuple[int, str]] = []
+        steps = iter(
+            [
+                "UPDATE downloads SET progress = 5 WHERE id = 2",
+                "INSERT INTO downloads (url, status) VALUES ('u', 'failed')",
+                "UPDATE downloads SET status = 'cancelled' WHERE id = 3",
+                "UPDATE downloads SET status = 'pending' WHERE id = 1",
+            ]
+        )
+        with anyio.fail_after(DEADLINE_S):
+            async for row in queue.watch_all():
+                seen.append((row.id, row.status))
+                if len(seen) >= 2:
+                    if (step := next(steps, None)) is None:
+                        break
+                    await bot(step)
+    assert seen == [(2, "pending"), (3, "pending"), (2, "pending"), (4, "failed"), (3, "cancelled"), (1, "pending")]
+
+
+async def test_several_watches_share_one_doorbell(path: Path) -> None:
+    ended: list[int] = []
+
+    async def follow(queue: Queue, id: int) -> None:
+        async for row in queue.watch(id):
+            if row.status == "failed":
+                ended.append(row.id)
+
+    async with Queue(path) as queue, a_bot(path) as bot:
+        ids = [await queue.add(URL) for _ in range(5)]
+        with anyio.fail_after(DEADLINE_S):
+            async with anyio.create_task_group() as tasks:
+                for id in ids:
+                    tasks.start_soon(follow, queue, id)
+                await bot("UPDATE downloads SET status = 'failed'")
+    assert sorted(ended) == ids
+
+
+async def test_a_watch_goes_on_in_the_file_that_took_the_databases_place(path: Path, tmp_path: Path) -> None:
+    async with Queue(tmp_path / "backup.db") as backup:
+        await backup.add("http://host.example/restored")
+        query(tmp_path / "backup.db", "UPDATE downloads SET status = 'downloaded'")
+    seen: list[Download] = []
+    async with Queue(path) as queue:
+        id = await queue.add(URL)
+        with anyio.fail_after(DEADLINE_S):
+            async for row in queue.watch(id):
+                if not seen:
+                    (tmp_path / "backup.db").replace(path)
+                seen.append(row)
+        assert seen[-1].url == "http://host.example/restored"
+        assert await queue.add(URL) == 2
+
+
+async def test_a_database_that_is_not_there_is_made_only_when_asked(path: Path) -> None:
+    with pytest.raises(DatabaseError, match=str(path)):
+        async with Queue(path, create=False):
+            pass
+    assert not path.exists()
+
+
+async def test_a_bots_own_error_arrives_as_itself(path: Path) -> None:
+    async def bot() -> None:
+        async with Queue(path) as queue:
+            async for _ in queue.watch(await queue.add(URL)):
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await bot()
+
+
+async def test_nothing_is_left_after_closing_in_the_midst_of_a_watch(path: Path) -> None:
+    before = threading.active_count()
+    async with Queue(path) as queue:
+        watch = queue.watch(await queue.add(URL))
+        await anext(watch)
+        await watch.aclose()
+    assert threading.active_count() == before
+    assert not path.with_name("bot.db-wal").exists()
+
+
+def test_a_bot_pays_for_nothing_it_does_not_use() -> None:
+    heavy = python(
+        """import sys, reactor.queue
+print(sorted({"httpx", "rich", "typer", "websockets", "watchfiles", "yt_dlp", "playwright"} & set(sys.modules)))"""
+    )
+    assert heavy == "[]\n"
+
+
+async def test_what_sqlite_cannot_store_is_the_callers_mistake(path: Path) -> None:
+    async with Queue(path) as queue:
+        with pytest.raises(sqlite3.Error):
+            await queue.add(URL, title=object())
+        assert await queue.list() == []
