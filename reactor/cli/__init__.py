@@ -1,0 +1,88 @@
+"""The command `reactor`: one file a verb.
+
+Exit codes: 0 done · 1 it ran and something did not work out · 2 it could not start, with one line that
+says why · 130 Ctrl-C. Verbs import what is heavy inside, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn, Protocol, cast
+
+import typer
+
+from reactor import __version__
+from reactor.cli import add, cancel, doctor, events, get, run, watch
+from reactor.cli import list as list_
+from reactor.errors import ReactorError
+
+
+class _UsageError(Protocol):
+    """What typer raises for arguments it does not understand."""
+
+    ctx: Any
+
+    def format_message(self) -> str: ...
+
+
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+"""typer names the parent of its argument errors nowhere public."""
+
+app = typer.Typer(
+    name="reactor",
+    help="Downloads what is asked for in a SQLite table, by way of aria2.",
+    epilog="Every setting is a variable in the environment or in .env; flags are stronger.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("get")(get.get)
+app.command("add")(add.add)
+app.command("cancel")(cancel.cancel)
+app.command("list")(list_.list_rows)
+app.command("watch")(watch.watch)
+app.command("events")(events.events)
+app.command("doctor")(doctor.doctor)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"reactor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _reactor(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and end the process with its exit code."""
+    try:
+        code = app(arguments, prog_name="reactor", standalone_mode=False)
+    except _USAGE_ERROR as error:
+        code = _fail(_usage(cast(_UsageError, error)))
+    except ReactorError as error:
+        code = _fail(str(error))
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _usage(error: _UsageError) -> str:
+    where = error.ctx.command_path if error.ctx else "reactor"
+    return f"{error.format_message().rstrip('.')}. See {where} --help."
+
+
+def _fail(sentence: str) -> int:
+    typer.echo(f"reactor: {' '.join(sentence.split())}", err=True)
+    return 2

@@ -1,0 +1,35 @@
+"""`reactor add`: rows for the daemon."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reactor.cli.options import Db
+
+if TYPE_CHECKING:
+    from reactor.settings import Settings
+
+
+def add(
+    urls: Annotated[list[str], typer.Argument(metavar="URL", help="URLs, magnet links or info hashes.")],
+    db: Db = None,
+) -> None:
+    """Add rows and print their ids.
+
+    The database is made if it is not there.
+    """
+    from reactor.cli.running import run_async
+    from reactor.settings import Settings
+
+    run_async(partial(_add, Settings.load(download_db=db), urls))
+
+
+async def _add(settings: Settings, urls: list[str]) -> None:
+    from reactor.queue import Queue
+
+    async with Queue(settings.download_db) as queue:
+        for url in urls:
+            typer.echo(await queue.add(url))

@@ -1,0 +1,115 @@
+"""What `reactor doctor` looks at in the database. It is opened for reading only, and never made."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from watchfiles import watch
+
+from reactor.cli.checks import NETWORK_FILE_SYSTEMS, Finding, file_system, nearest
+from reactor.models import Download
+
+WAIT_S = 2.0
+"""How long another writer is waited for."""
+
+
+def examine(path: Path) -> list[Finding]:
+    """The database, its file system, the change watch on its folder, and SQLite itself."""
+    return [_database(path), *_place(path), _watching(path), sqlite_library(sqlite3.sqlite_version_info)]
+
+
+def _database(path: Path) -> Finding:
+    where = str(path)
+    there = nearest(path)
+    if there != path.absolute():
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            return Finding("database", "ok", "not there yet: `add` and `run` make it", where=where, needed=True)
+        return _unusable(where, f"{there} cannot be written.")
+    if not path.is_file():
+        return _unusable(where, "It is not a file.")
+    if not os.access(path, os.W_OK) or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        return _unusable(where, "It, or the folder it is in, cannot be written.")
+    try:
+        return _table(path)
+    except sqlite3.Error as error:
+        return _unusable(where, f"SQLite says: {error}.")
+
+
+def _unusable(where: str, what: str) -> Finding:
+    return Finding(
+        "database", "missing", what, where=where, advice="Set DOWNLOAD_DB to the bot's database.", needed=True
+    )
+
+
+def _table(path: Path) -> Finding:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as database:
+        mode: str = database.execute("PRAGMA journal_mode").fetchone()[0]
+        columns = {row[1].lower() for row in database.execute("PRAGMA table_info(downloads)")}
+        if columns and not {"id", "url"} <= columns:
+            return _unusable(str(path), "Its table `downloads` has no column `id` or `url`.")
+        parts = [f"journal mode {mode}", _rows(database, columns), _lacks(columns)]
+    return Finding("database", "ok", ", ".join(part for part in parts if part), where=str(path), needed=True)
+
+
+def _lacks(columns: set[str]) -> str:
+    """What of the contract a bot's own table does not have yet."""
+    missing = Download.model_fields.keys() - {"extra"} - columns
+    return f"{len(missing)} columns missing: `add` and `run` add them" if columns and missing else ""
+
+
+def _rows(database: sqlite3.Connection, columns: set[str]) -> str:
+    if not columns:
+        return "no table `downloads` yet: `add` and `run` make it"
+    if "status" not in columns:
+        return f"{database.execute('SELECT count(*) FROM downloads').fetchone()[0]} rows"
+    counts = database.execute("SELECT status, count(*) FROM downloads GROUP BY status ORDER BY status").fetchall()
+    return ", ".join(f"{count} {status}" for status, count in counts) or "no rows"
+
+
+def _place(path: Path) -> Iterator[Finding]:
+    kind = file_system(nearest(path))
+    if kind in NETWORK_FILE_SYSTEMS:
+        yield Finding(
+            "database place",
+            "note",
+            f"On a network file system ({kind}): WAL does not work there, and other machines' changes are only polled.",
+            where=str(path),
+            advice="Put the database on a local disk.",
+        )
+
+
+def _watching(path: Path) -> Finding:
+    """Really watch the folder for a moment: limits show only when they are hit."""
+    folder = next(place for place in (nearest(path), *nearest(path).parents) if place.is_dir())
+    try:
+        next(watch(folder, rust_timeout=1, yield_on_timeout=True, recursive=False))
+    except (OSError, RuntimeError) as error:
+        return Finding(
+            "file watching",
+            "note",
+            f"Not possible ({error}): rows are found by polling only.",
+            advice="Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches.",
+        )
+    return Finding("file watching", "ok", where=str(folder))
+
+
+def sqlite_library(version: tuple[int, ...]) -> Finding:
+    """SQLite's version, and the bug of 3.7.0 to 3.51.2 (fixed in 3.44.6 and 3.50.7 as well) if it has it."""
+    text = ".".join(str(part) for part in version)
+    affected = (3, 7, 0) <= version < (3, 51, 3) and not any(
+        fixed <= version < (3, fixed[1] + 1) for fixed in ((3, 44, 6), (3, 50, 7))
+    )
+    if not affected:
+        return Finding("sqlite", "ok", version=text)
+    return Finding(
+        "sqlite",
+        "note",
+        "Has the rare WAL-reset bug of 3.7.0 to 3.51.2, which can damage a database written by several processes.",
+        text,
+        advice="Keep backups, or use a Python with SQLite 3.51.3 or newer.",
+    )

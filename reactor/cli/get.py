@@ -1,0 +1,170 @@
+"""`reactor get`: URLs from the command line, without a set-up."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import typer
+
+from reactor.cli.options import Aria2
+
+if TYPE_CHECKING:
+    from reactor.journal.journal import Journal
+    from reactor.notices import Entry
+    from reactor.queue import Queue
+    from reactor.settings import Settings
+
+DEFAULTS: dict[str, Any] = {"max_concurrent_downloads": 3, "max_download_retries": 2, "retry_base_delay": 1.0}
+"""What `get` uses where nothing is set: somebody is waiting."""
+REFRESH_S = 0.5
+CANCEL_S = 10.0
+"""How long Ctrl-C waits for everything to be cleared away."""
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def get(
+    urls: Annotated[list[str], typer.Argument(metavar="URL", help="URLs, magnet links or info hashes.")],
+    folder: Annotated[
+        Path | None, typer.Option("--dir", metavar="FOLDER", help="Where files go. [DOWNLOAD_DIR, else here]")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", help="How many at once. [MAX_CONCURRENT_DOWNLOADS, else 3]"),
+    ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option("--retries", metavar="N", help="Retries after the first attempt. [MAX_DOWNLOAD_RETRIES, else 2]"),
+    ] = None,
+    aria2: Aria2 = None,
+) -> None:
+    """Fetch URLs and print the path of each file.
+
+    Shows how it goes on stderr. Exits with 0 only when all of them arrived. Ctrl-C cancels and leaves no partial file.
+    """
+    from reactor.cli.running import run_async
+
+    with tempfile.TemporaryDirectory(prefix="reactor-get-", ignore_cleanup_errors=True) as private:
+        settings = settings_for(
+            download_db=Path(private) / "get.db",
+            download_dir=folder,
+            max_concurrent_downloads=jobs,
+            max_download_retries=retries,
+            aria2c_rpc_url=aria2,
+            progress_interval=REFRESH_S,
+        )
+        outcomes = run_async(partial(_get, settings, urls))
+    for path in outcomes.paths():
+        typer.echo(path)
+    raise typer.Exit(outcomes.exit_code)
+
+
+def settings_for(**flags: Any) -> Settings:
+    """The settings of `get`: flags, what is set, and its own defaults for the rest. Raises SettingsError."""
+    from reactor.settings import Settings
+
+    told = Settings.load(**flags).model_fields_set
+    defaults = DEFAULTS | {"download_dir": Path()}
+    return Settings.load(**{name: value for name, value in defaults.items() if name not in told} | _given(flags))
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+class Outcomes:
+    """How each row ended, heard from the journal. `note` is a sink."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        """In the order of the command line; filled before anything can end."""
+        self.ended: dict[int, str | None] = {}
+        """The path of what arrived, None for what did not."""
+        self.done = anyio.Event()
+        self.signal: int | None = None
+
+    def note(self, entry: Entry) -> None:
+        """Take in how a row ended."""
+        from reactor import notices as n
+
+        match entry.notice:
+            case n.DownloadCompleted(download_id=number, path=path):
+                self.ended[number] = path
+            case n.DownloadFailed(download_id=number) | n.DownloadCancelled(download_id=number):
+                self.ended[number] = None
+            case _:
+                return
+        if not self.open_rows():
+            self.done.set()
+
+    def open_rows(self) -> list[int]:
+        """Rows that have not ended."""
+        return [number for number in self.rows if number not in self.ended]
+
+    def paths(self) -> list[str]:
+        """What arrived, in the order of the command line."""
+        return [path for number in self.rows if (path := self.ended.get(number)) is not None]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all arrived, 1 when not, 128 and the signal's number when a person ended it."""
+        if self.signal is not None:
+            return 128 + self.signal
+        return 0 if len(self.paths()) == len(self.rows) else 1
+
+
+async def _get(settings: Settings, urls: list[str]) -> Outcomes:
+    from reactor.cli.running import open_journal
+    from reactor.journal.progress import LiveView
+    from reactor.journal.stream import STDERR, Stream
+    from reactor.queue import Queue
+
+    outcomes = Outcomes()
+    async with Queue(settings.download_db) as queue:
+        outcomes.rows = [await queue.add(url) for url in urls]
+        with open_journal((LiveView(Stream(STDERR)), "stderr"), sinks=(outcomes.note,)) as journal:
+            await _serve(settings, journal, queue, outcomes)
+    _clear_away(settings.download_dir)
+    return outcomes
+
+
+async def _serve(settings: Settings, journal: Journal, queue: Queue, outcomes: Outcomes) -> None:
+    """Serve the rows until all have ended, or a signal asks for a stop and nothing is left of them."""
+    from reactor.daemon.run import serve
+
+    stop = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+
+        async def stop_when_done() -> None:
+            await outcomes.done.wait()
+            stop.set()
+
+        tasks.start_soon(stop_when_done)
+        tasks.start_soon(_cancel_on_signal, queue, outcomes, stop)
+        await serve(settings, journal, handle_signals=False, stop=stop)
+        tasks.cancel_scope.cancel()
+
+
+async def _cancel_on_signal(queue: Queue, outcomes: Outcomes, stop: anyio.Event) -> None:
+    """The first signal cancels the rows; a second one, or too long a wait, ends it as it is."""
+    numbers = [number for name in SIGNALS if (number := getattr(signal, name, None))]
+    with anyio.open_signal_receiver(*numbers) as signals:
+        outcomes.signal = int(await anext(signals))
+        for number in outcomes.open_rows():
+            await queue.cancel(number)
+        with anyio.move_on_after(CANCEL_S):
+            await anext(signals)
+    stop.set()
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove the staging folder from a person's folder, when nothing else is in it."""
+    from reactor.daemon.staging import FOLDER
+
+    with suppress(OSError):
+        (folder / FOLDER).rmdir()

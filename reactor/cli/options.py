@@ -1,0 +1,20 @@
+"""What several verbs take: flags, each with the name of the setting it overrides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Db = Annotated[
+    Path | None, typer.Option("--db", metavar="FILE", help="The SQLite database. [DOWNLOAD_DB=downloads.db]")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", metavar="N", help="How many downloads at once. [MAX_CONCURRENT_DOWNLOADS]"),
+]
+Aria2 = Annotated[
+    str | None,
+    typer.Option("--aria2", metavar="URL", help="An aria2c elsewhere, instead of one of our own. [ARIA2C_RPC_URL]"),
+]

@@ -1,0 +1,62 @@
+"""Rows of `downloads` for people: a table, or a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.table import Table
+from rich.text import Text
+
+from reactor.guard.credentials import redact
+from reactor.journal.words import clean, size, span
+from reactor.models import Download
+
+MIB = 1024 * 1024
+STYLES = {"downloaded": "green", "failed": "red", "cancelled": "magenta", "downloading": "cyan"}
+
+
+def table(rows: Iterable[Download]) -> Table:
+    """One row for each download."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    drawn.add_column("id", justify="right", style="cyan")
+    drawn.add_column("status", no_wrap=True)
+    for name in ("%", "size", "speed", "left"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("what", overflow="fold")
+    for row in rows:
+        drawn.add_row(str(row.id), _state(row), *_measures(row), Text(f"{_name(row)}{_end(row)}"))
+    return drawn
+
+
+def line(row: Download) -> str:
+    """The same for one download, without columns."""
+    measures = ", ".join(measure for measure in _measures(row) if measure)
+    parts = (f"#{row.id}", _state(row).plain, f"({measures})" if measures else "", f"{_name(row)}{_end(row)}")
+    return "  ".join(part for part in parts if part)
+
+
+def _state(row: Download) -> Text:
+    asked = "cancelling" if row.cancelled and row.status in ("pending", "downloading") else row.status
+    shown = f"{asked}, {row.stage}" if row.stage and asked == row.status else asked
+    return Text(clean(shown), STYLES.get(asked, ""))
+
+
+def _measures(row: Download) -> tuple[str, str, str, str]:
+    """Progress, size, speed and time left; "" for what is not known or over."""
+    moving = row.status == "downloading"
+    return (
+        "" if row.progress is None else f"{row.progress:.0f} %",
+        "" if row.file_size is None else size(row.file_size),
+        f"{size(round(row.download_speed * MIB))}/s" if moving and row.download_speed else "",
+        span(row.eta_seconds) if moving and row.eta_seconds is not None else "",
+    )
+
+
+def _name(row: Download) -> str:
+    return clean(row.title or redact(row.url))
+
+
+def _end(row: Download) -> str:
+    if row.status == "downloaded" and row.file_path:
+        return f" → {clean(row.file_path, 1000)}"
+    return f": {clean(row.error, 500)}" if row.error and row.status != "downloaded" else ""

@@ -1,0 +1,1 @@
+"""The journal: one stream of notices, rendered as NDJSON, as human lines, or as a live view."""

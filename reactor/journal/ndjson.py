@@ -1,0 +1,86 @@
+"""The journal as NDJSON: one JSON object a line, for programs.
+
+    {"v": 1, "seq": 7, "at": "2026-01-31T12:00:00.000Z", "event": "download_claimed", "download_id": 3, …}
+
+A line is a notice with three fields before it: `v`, the version of the schema; `seq`, which counts from
+1 in each run, so that a gap shows lost lines; `at`, when. `reactor events --schema` prints the schema.
+Readers ignore fields and events they do not know: both may be added within one `v`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from reactor.journal.stream import Stream
+from reactor.notices import NOTICE, SCHEMA_VERSION, Entry, Notice
+
+MODELS = {model.model_fields["event"].default: model for model in get_args(Notice)}
+"""The model of each event."""
+
+
+class BrokenLine(ValueError):
+    """Not a line of a journal."""
+
+
+class NdjsonLines:
+    """Writes each entry as one line."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    @property
+    def lasting(self) -> bool:
+        """As the stream's."""
+        return self._stream.lasting
+
+    def show(self, entry: Entry) -> None:
+        """Write one line, newline included, in one go."""
+        self._stream.write(to_line(entry) + "\n")
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        self._stream.close()
+
+
+def to_line(entry: Entry) -> str:
+    """One line, without its newline. Everything beyond ASCII is escaped: it stays one line for every reader."""
+    stamp = {"v": entry.v, "seq": entry.seq, "at": entry.at, "event": entry.notice.event}
+    return json.dumps(stamp | entry.notice.model_dump(mode="json"), separators=(",", ":"))
+
+
+def from_line(line: str | bytes) -> Entry | None:
+    """Read a line; None when it is from a newer reactor and means nothing to us. Raises BrokenLine."""
+    try:
+        fields: dict[str, Any] = json.loads(line)
+        stamp = {name: fields[name] for name in ("v", "seq", "at")}
+        event = fields["event"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BrokenLine("not a line of a journal") from error
+    model = MODELS.get(event) if isinstance(event, str) else None
+    if model is None or stamp["v"] != SCHEMA_VERSION:
+        return None
+    known = {name: value for name, value in fields.items() if name in model.model_fields}
+    try:
+        return Entry(notice=model(**known), **stamp)
+    except ValidationError as error:
+        raise BrokenLine(f"not a {event}") from error
+
+
+def line_schema() -> dict[str, Any]:
+    """The JSON schema (2020-12) of one line."""
+    stamp = Entry.model_json_schema(mode="serialization")["properties"]
+    stamp = {name: stamp[name] for name in ("v", "seq", "at")}
+    schema = NOTICE.json_schema(mode="serialization")
+    for model in MODELS.values():
+        one = schema["$defs"][model.__name__]
+        one["properties"] = stamp | one["properties"]
+        one["required"] = list(one["properties"])
+        one.pop("additionalProperties")  # fields may be added: a reader must let them pass
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of reactor's journal",
+        "description": "Ignore events and fields you do not know: both may be added within one `v`.",
+    } | schema

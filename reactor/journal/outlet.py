@@ -1,0 +1,124 @@
+"""Between the event loop, which must never wait, and a reader, who may be slow, stalled or gone.
+
+Entries wait in a bounded queue; a thread of its own shows them. When the queue is full, the oldest
+progress goes first, then the oldest of the rest: the gap in `seq` shows it. The thread is a daemon
+thread, so a reader who never reads again cannot keep the process from ending.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Protocol, Self
+
+from reactor.notices import DownloadProgressed, Entry
+
+WAITING_MAX = 10_000
+"""Entries kept for a slow reader."""
+CLOSE_S = 2.0
+"""How long the end of a run waits for a reader to take what is left."""
+
+
+class Renderer(Protocol):
+    """Shows entries somewhere. Runs in the outlet's thread only, so it may block."""
+
+    def show(self, entry: Entry) -> None:
+        """Show one entry. An OSError means it was not shown."""
+
+    @property
+    def lasting(self) -> bool:
+        """True when the next entry may succeed after an OSError (a full disk), False when the reader is gone."""
+
+    def close(self) -> None:
+        """Show what is left to show and let go."""
+
+
+class Outlet:
+    """Feeds `renderer` from a thread. `name` is what a person calls it, for the complaint on stderr."""
+
+    def __init__(self, renderer: Renderer, name: str, *, waiting_max: int = WAITING_MAX) -> None:
+        self.dropped = 0
+        """Entries that were never shown."""
+        self._renderer = renderer
+        self._name = name
+        self._waiting_max = waiting_max
+        self._progress: deque[Entry] = deque()
+        self._others: deque[Entry] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name=f"journal: {name}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def offer(self, entry: Entry) -> None:
+        """Queue `entry` and return at once. The sink to give to a Journal."""
+        lane = self._progress if isinstance(entry.notice, DownloadProgressed) else self._others
+        with self._changed:  # held for a few instructions only, never while something is shown
+            if len(self._progress) + len(self._others) >= self._waiting_max:
+                (self._progress or self._others).popleft()
+                self.dropped += 1
+            lane.append(entry)
+            self._changed.notify()
+
+    def close(self, wait_s: float = CLOSE_S) -> None:
+        """Let the reader take what is left, for `wait_s` at most, and say what was lost. Once is enough."""
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(wait_s)
+        lost = self.dropped + len(self._progress) + len(self._others)
+        if lost:
+            complain(f"{lost} entries did not get through to {self._name}.")
+
+    def _serve(self) -> None:
+        quiet = False
+        while (entry := self._take()) is not None:
+            if quiet and not self._renderer.lasting:
+                self.dropped += 1
+                continue
+            try:
+                self._renderer.show(entry)
+                quiet = False
+            except OSError as error:
+                self.dropped += 1
+                if not quiet:
+                    complain(f"cannot write to {self._name}: {error.strerror or error}.")
+                quiet = True
+        if not quiet:
+            self._close_renderer()
+
+    def _take(self) -> Entry | None:
+        """The next entry in the order told; None when closing and nothing is left."""
+        with self._changed:
+            while not (self._progress or self._others):
+                if self._closing:
+                    return None
+                self._changed.wait()
+            lanes = [lane for lane in (self._progress, self._others) if lane]
+            return min(lanes, key=lambda lane: lane[0].seq).popleft()
+
+    def _close_renderer(self) -> None:
+        try:
+            self._renderer.close()
+        except OSError as error:
+            complain(f"cannot write to {self._name}: {error.strerror or error}.")
+
+
+def complain(sentence: str) -> None:
+    """One line on stderr, straight to the descriptor: a daemon whose stderr is gone has nobody left to tell."""
+    try:
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"reactor: {sentence}\n".encode())
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,85 @@
+"""A file descriptor to write lines to, without a buffer that could hold anything back or be lost."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from reactor.errors import SettingsError
+
+STDOUT = 1
+STDERR = 2
+
+
+class Stream:
+    """As much of a text file as rich needs. `write` raises OSError when the reader is gone."""
+
+    encoding = "utf-8"
+
+    def __init__(self, fd: int, *, own: bool = False) -> None:
+        """Write to `fd`, and close it at the end when it is our own."""
+        self._fd = fd
+        self._own = own
+        self._torn = False
+        self.lasting = _is_file(fd)
+        """True for a regular file: a full disk passes. A pipe or terminal that is gone does not come back."""
+
+    def write(self, text: str) -> int:
+        """Write all of `text`, however many calls it takes."""
+        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        if self._torn:  # an earlier line ended in the middle: this one must not be glued to it
+            rest = memoryview(b"\n" + rest.tobytes())
+        size = len(rest)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        finally:
+            self._torn = 0 < len(rest) < size or (self._torn and bool(rest))
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is ever held back."""
+
+    def isatty(self) -> bool:
+        """True on a terminal."""
+        return is_terminal(self._fd)
+
+    def fileno(self) -> int:
+        """The descriptor, for asking the size of the terminal."""
+        return self._fd
+
+    def close(self) -> None:
+        """Close the descriptor if it is our own."""
+        if self._own:
+            os.close(self._fd)
+
+
+def open_stream(path: Path) -> Stream:
+    """Open `path` for appending, made if missing. Raises SettingsError.
+
+    A named pipe is opened for both directions, so that its reader may come and go."""
+    try:
+        piped = stat.S_ISFIFO(path.stat().st_mode) if path.exists() else False
+        flags = os.O_RDWR if piped else os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        return Stream(os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY, 0o644), own=True)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            f"The events cannot be written to {path}: {why}.", hint="Name a file in a folder that exists."
+        ) from error
+
+
+def is_terminal(fd: int) -> bool:
+    """True when `fd` is an open terminal."""
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
+
+
+def _is_file(fd: int) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(fd).st_mode)
+    except OSError:
+        return False

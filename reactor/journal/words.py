@@ -1,0 +1,133 @@
+"""Notices in plain words, safe to show on a terminal whatever a stranger put into a title."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import assert_never
+
+from reactor import notices as n
+
+SHOWN_MAX = 160
+"""Characters of a URL, title or reason that a line shows."""
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_ZERO_WIDTH_JOINER = "\u200d"
+
+
+def clean(text: str, limit: int = SHOWN_MAX) -> str:
+    """`text` as one line of visible characters: what could move the cursor, turn the direction or hide is escaped."""
+    shown = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(_visible(character) for character in shown)
+
+
+def _visible(character: str) -> str:
+    if character == _ZERO_WIDTH_JOINER or unicodedata.category(character) not in _HIDDEN:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def size(count: int | None) -> str:
+    """Bytes for people, in powers of 1024."""
+    if count is None:
+        return "unknown size"
+    if count < 1024:
+        return f"{count} B"
+    amount = float(count)
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        amount /= 1024
+        if amount < 1023.95 or unit == "TiB":
+            break
+    return f"{amount:.1f} {unit}"
+
+
+def span(seconds: float) -> str:
+    """Seconds for people: `0.8 s` (whole ones: `8 s`), `42 s`, `3:05`, `2:00:00`."""
+    if seconds < 9.95 and isinstance(seconds, float):
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def describe(notice: n.Notice) -> str:
+    """What happened, without saying to which download: one line, safe to show."""
+    match notice:
+        case n.ReactorStarted() | n.ReactorStopped() | n.Aria2Connected() | n.Aria2Lost():
+            return _of_reactor(notice)
+        case n.DatabaseTroubled(reason=reason):
+            return f"the database cannot be used: {clean(reason)} Trying on."
+        case n.DatabaseRecovered(replaced=replaced):
+            return "the database was replaced and opened anew" if replaced else "the database works again"
+        case n.FilesUnwatched(reason=reason):
+            return f"the database's files cannot be watched, so changes are found by asking: {clean(reason)}"
+        case n.DownloadProgressed():
+            return _progress(notice)
+        case n.DownloadCompleted(path=path, size=count, took_s=took):
+            return f"downloaded {size(count)} in {span(took)} → {clean(path, 1000)}"
+        case n.DownloadRetryScheduled() | n.DownloadFailed() | n.DownloadCancelled():
+            return _setback(notice)
+        case _:
+            return _on_the_way(notice)
+
+
+def _of_reactor(notice: n.ReactorStarted | n.ReactorStopped | n.Aria2Connected | n.Aria2Lost) -> str:
+    match notice:
+        case n.ReactorStarted(version=version, database=database, download_dir=folder):
+            return f"reactor {version} serves {clean(database)}; files go to {clean(folder)}"
+        case n.ReactorStopped(reason=reason, left=left):
+            return f"stopped: {clean(reason)}" + (f"; {left} to go on with next time" if left else "")
+        case n.Aria2Connected(version=version, url=url, restarted=restarted):
+            return f"{'a new ' if restarted else ''}aria2 {clean(version)} answers at {clean(url)}"
+        case n.Aria2Lost(reason=reason):
+            return f"aria2 is gone: {clean(reason)}"
+        case _:
+            assert_never(notice)
+
+
+def _progress(notice: n.DownloadProgressed) -> str:
+    share = "" if notice.progress is None else f"{notice.progress:.0f} %, "
+    whole = "" if notice.size is None else f" of {size(notice.size)}"
+    left = "" if notice.eta_s is None else f", {span(notice.eta_s)} left"
+    return f"{share}{size(notice.completed)}{whole} at {size(notice.speed)}/s{left}"
+
+
+def _setback(notice: n.DownloadRetryScheduled | n.DownloadFailed | n.DownloadCancelled) -> str:
+    match notice:
+        case n.DownloadRetryScheduled(error=error, retry=retry, retries_max=most, delay_s=delay):
+            return f"retry {retry} of {most} in {span(delay)}: {clean(error, 500)}"
+        case n.DownloadFailed(error=error):
+            return f"failed: {clean(error, 500)}"
+        case n.DownloadCancelled(how=how):
+            return "cancelled" + {"deleted": ": the row was deleted", "pending": " before it began"}.get(how, "")
+        case _:
+            assert_never(notice)
+
+
+def _on_the_way(
+    notice: n.DownloadClaimed
+    | n.DownloadResumed
+    | n.DownloadDetected
+    | n.DownloadHandedOver
+    | n.DownloadExtracted
+    | n.DownloadFinishing
+    | n.SeedingEnded,
+) -> str:
+    match notice:
+        case n.DownloadClaimed(url=url, attempt=attempt):
+            return f"{'taken up' if attempt <= 1 else f'taken up again (attempt {attempt})'}: {clean(url)}"
+        case n.DownloadResumed(url=url, stage=stage):
+            return f"goes on after a restart ({clean(stage)}): {clean(url)}"
+        case n.DownloadDetected(kind=kind, why=why):
+            return f"is of kind {kind}: {clean(why)}"
+        case n.DownloadHandedOver(from_kind=before, to_kind=after, why=why):
+            return f"tried as {after} instead of {before}: {clean(why)}"
+        case n.DownloadExtracted(title=title, size=count, parts=parts, continues=continues):
+            several = f", {parts} parts" if parts > 1 else ""
+            return f"fetches {clean(title or 'a file')} ({size(count)}{several}{', continued' if continues else ''})"
+        case n.DownloadFinishing():
+            return "all bytes are there, being checked"
+        case n.SeedingEnded():
+            return "no longer served to others"
+        case _:
+            assert_never(notice)

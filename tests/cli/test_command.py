@@ -1,0 +1,87 @@
+"""What every verb has in common: help, version, one line when something is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reactor import __version__
+from tests.cli.command import environment, reactor, refused
+
+VERBS = ("run", "get", "add", "cancel", "list", "watch", "events", "doctor")
+
+
+def test_the_version(tmp_path: Path) -> None:
+    done = reactor("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"reactor {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_help_names_every_verb(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = reactor(*arguments, cwd=tmp_path)
+    assert done.returncode == 0
+    for verb in VERBS:
+        assert f"  {verb} " in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(tmp_path: Path, verb: str) -> None:
+    done = reactor(verb, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"Usage: reactor {verb}" in done.stdout
+    assert done.stderr == ""
+
+
+def test_help_needs_none_of_the_heavy_imports(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom reactor.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('httpx', 'websockets', 'aiosqlite', 'rich.progress', 'watchfiles', 'pydantic')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("brew",), "No such command 'brew'"),
+        (("get",), "Missing argument 'URL'"),
+        (("add",), "Missing argument 'URL'"),
+        (("cancel", "three"), "Invalid value for 'ID'"),
+        (("cancel", "-3"), "No such option"),
+        (("run", "--job", "1"), "No such option"),
+        (("events",), "takes a FILE or --schema"),
+        (("events", "--schema", "file"), "takes a FILE or --schema"),
+        (("run", "--jobs", "0"), "MAX_CONCURRENT_DOWNLOADS: Input should be greater than or equal to 1"),
+        (("get", "-j", "5000", "http://127.0.0.1/"), "MAX_CONCURRENT_DOWNLOADS: Input should be less than"),
+        (("get", "--retries", "-1", "http://127.0.0.1/"), "MAX_DOWNLOAD_RETRIES: Input should be greater"),
+        (("run", "--aria2", "ftp://somewhere"), "ARIA2C_RPC_URL: takes a URL such as ws://"),
+        (("doctor", "--aria2", "6800"), "ARIA2C_RPC_URL: takes a URL such as ws://"),
+        (("run", "--events", "no/such/folder/events"), "The events cannot be written to no/such/folder/events"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
+)
+def test_wrong_arguments_are_refused_in_one_line(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in refused(reactor(*arguments, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["run", "list", "watch", "doctor"])
+def test_a_wrong_setting_is_refused_with_its_name(tmp_path: Path, verb: str) -> None:
+    assert "PROGRESS_INTERVAL: " in refused(reactor(verb, cwd=tmp_path, PROGRESS_INTERVAL="often"))
+
+
+def test_settings_are_read_from_dotenv_and_flags_are_stronger(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MAX_CONCURRENT_DOWNLOADS=0\n")
+    assert "MAX_CONCURRENT_DOWNLOADS" in refused(reactor("doctor", cwd=tmp_path))
+    (tmp_path / ".env").write_text("DOWNLOAD_DIR=from-file\n")
+    assert "from-file" in reactor("doctor", cwd=tmp_path).stdout
+    flagged = reactor("doctor", "--dir", "from-flag", cwd=tmp_path, DOWNLOAD_DIR="from-environment").stdout
+    assert "from-flag" in flagged
+    assert "from-environment" not in flagged

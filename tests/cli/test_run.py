@@ -1,0 +1,184 @@
+"""`reactor run`: serving, the event stream, and readers who stall or leave."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from reactor.journal.ndjson import from_line
+from tests.cli.command import WAIT_S, reactor, refused, start
+from tests.servers import FileServer, ThreadedFileServer
+
+DATA = bytes(range(256)) * 1000
+START = '"event":"reactor_started"'
+"""What may have been told before aria2 turned out to be none."""
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with ThreadedFileServer() as server:
+        yield server
+
+
+@contextmanager
+def daemon(folder: Path, *arguments: object, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    """A daemon that serves the folder's database. What is left of it at the end is killed."""
+    process = start("run", *arguments, cwd=folder, stdout=stdout, PROGRESS_INTERVAL="0.1")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[str, str]:
+    """End the daemon as a person or a service manager would: (stdout, stderr)."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    return out or "", err
+
+
+def add(folder: Path, url: str) -> str:
+    return reactor("add", url, cwd=folder).stdout.strip()
+
+
+def arrives(folder: Path, number: str) -> bool:
+    """Wait for the end of a download; whether the file is there."""
+    return reactor("watch", number, cwd=folder).returncode == 0
+
+
+def row(folder: Path, number: str) -> tuple[str, str]:
+    with closing(sqlite3.connect(folder / "downloads.db")) as database:
+        found: tuple[str, str] = database.execute(
+            "SELECT status, file_path FROM downloads WHERE id = ?", (number,)
+        ).fetchone()
+        return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_and_tells_a_pipe_in_ndjson(server: FileServer, tmp_path: Path, number: signal.Signals) -> None:
+    row_id = add(tmp_path, server.put("/a.bin", DATA))
+    with daemon(tmp_path) as process:
+        assert arrives(tmp_path, row_id)
+        out, _ = stop(process, number)
+    status, path = row(tmp_path, row_id)
+    assert status == "downloaded"
+    assert (tmp_path / path).read_bytes() == DATA
+    lines = [json.loads(line) for line in out.splitlines()]
+    events = [line["event"] for line in lines]
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    assert events[0] == "reactor_started"
+    assert events[-1] == "reactor_stopped"
+    told = [event for event in events if event.startswith("download_") and event != "download_progressed"]
+    assert told == [
+        "download_claimed",
+        "download_detected",
+        "download_extracted",
+        "download_finishing",
+        "download_completed",
+    ]
+    assert all(from_line(line) is not None for line in out.splitlines())
+
+
+def test_events_go_to_a_file_and_lines_for_people_to_stdout(server: FileServer, tmp_path: Path) -> None:
+    row_id = add(tmp_path, server.put("/a.bin", DATA))
+    with daemon(tmp_path, "--events", "events.ndjson", "--dir", "files") as process:
+        assert arrives(tmp_path, row_id)
+        out, _ = stop(process)
+    assert (tmp_path / "files" / "a.bin").read_bytes() == DATA
+    recorded = (tmp_path / "events.ndjson").read_text().splitlines()
+    assert len(recorded) == len(out.splitlines())
+    assert any(line.endswith("a.bin") and "#1" in line and "downloaded" in line for line in out.splitlines())
+    printed = reactor("events", "events.ndjson", cwd=tmp_path).stdout
+    assert [line[11:] for line in printed.splitlines()] == out.splitlines()
+
+
+def test_a_reader_who_leaves_does_not_end_the_service(server: FileServer, tmp_path: Path) -> None:
+    with daemon(tmp_path) as process:
+        assert process.stdout is not None
+        assert "reactor_started" in process.stdout.readline()
+        process.stdout.close()
+        first = add(tmp_path, server.put("/a.bin", DATA))
+        assert arrives(tmp_path, first)
+        process.stdout = None
+        _, err = stop(process)
+    assert err.count("cannot write to stdout") == 1
+
+
+def test_a_reader_who_stalls_does_not_hold_up_the_service(server: FileServer, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    try:
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"\n" * 512)
+        os.set_blocking(writer, True)
+        with daemon(tmp_path, stdout=writer) as process:
+            for number in range(3):
+                assert arrives(tmp_path, add(tmp_path, server.put(f"/{number}.bin", DATA)))
+            _, err = stop(process)
+        assert "entries did not get through to stdout" in err
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_cancel_stops_what_is_under_way(server: FileServer, tmp_path: Path) -> None:
+    row_id = add(tmp_path, server.put("/slow.bin", DATA, stall_after=1000))
+    with daemon(tmp_path) as process:
+        assert process.stdout is not None
+        assert any("download_extracted" in line for line in process.stdout)
+        assert reactor("cancel", row_id, cwd=tmp_path).returncode == 0
+        assert not arrives(tmp_path, row_id)
+        stop(process)
+    assert row(tmp_path, row_id)[0] == "cancelled"
+    assert [path for path in (tmp_path / "downloads").rglob("*") if path.is_file()] == []
+
+
+def test_a_second_daemon_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    with daemon(tmp_path) as process:
+        assert process.stdout is not None
+        assert "reactor_started" in process.stdout.readline()
+        assert "downloads.db" in refused(reactor("run", cwd=tmp_path))
+        stop(process)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--db", "folder"), "folder"),
+        (("--db", "text"), "text"),
+        (("--dir", "text"), "text"),
+        (("--dir", "text/below"), "text"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_served_is_refused_in_one_line(tmp_path: Path, arguments: tuple[str, ...], word: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("This is a shopping list, not a database.\n" * 100)
+    assert word in refused(reactor("run", *arguments, cwd=tmp_path))
+
+
+@pytest.mark.parametrize("verb", [("run",), ("get", "http://127.0.0.1/a.bin")], ids=lambda verb: verb[0])
+class TestAnAria2cElsewhere:
+    def test_that_is_some_other_server_is_refused(self, server: FileServer, tmp_path: Path, verb: tuple[str]) -> None:
+        done = reactor(*verb, "--aria2", server.url("/jsonrpc"), cwd=tmp_path)
+        assert "not aria2" in refused(done, after=START)
+
+    def test_that_is_not_there_is_refused(self, tmp_path: Path, verb: tuple[str]) -> None:
+        with ThreadedFileServer() as server:
+            url = server.url("/jsonrpc")
+        done = reactor(*verb, "--aria2", url, cwd=tmp_path)
+        assert "cannot be reached" in refused(done, after=START)

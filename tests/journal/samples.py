@@ -1,0 +1,44 @@
+"""One of every notice."""
+
+from __future__ import annotations
+
+from reactor import notices as n
+from reactor.models import Kind
+
+EVERY: tuple[n.Notice, ...] = (
+    n.ReactorStarted(version="1.2.3", pid=7, database="bot.db", download_dir="downloads"),
+    n.ReactorStopped(reason="SIGTERM", left=1),
+    n.Aria2Connected(version="1.37.0", url="ws://127.0.0.1:6800/jsonrpc", restarted=True),
+    n.Aria2Lost(reason="the connection was closed."),
+    n.DatabaseTroubled(reason="disk I/O error."),
+    n.DatabaseRecovered(replaced=True),
+    n.FilesUnwatched(reason="the limit of watches is reached."),
+    n.DownloadClaimed(download_id=3, attempt=1, url="http://127.0.0.1/a.bin", waited_s=0.1),
+    n.DownloadResumed(download_id=3, attempt=1, url="http://127.0.0.1/a.bin", stage="fetching"),
+    n.DownloadDetected(download_id=3, attempt=1, kind=Kind.DIRECT, why="the suffix .bin"),
+    n.DownloadHandedOver(
+        download_id=3, attempt=1, from_kind=Kind.YTDLP, to_kind=Kind.PLAYWRIGHT, why="unsupported page"
+    ),
+    n.DownloadExtracted(download_id=3, attempt=1, kind=Kind.DIRECT, title="a.bin", size=2048, parts=2, continues=True),
+    n.DownloadProgressed(
+        download_id=3, attempt=1, progress=50.0, completed=1024, size=2048, speed=1_048_576, eta_s=3725
+    ),
+    n.DownloadFinishing(download_id=3, attempt=1),
+    n.DownloadCompleted(download_id=3, attempt=1, path="downloads/a.bin", size=2048, took_s=12.5),
+    n.DownloadRetryScheduled(
+        download_id=3, attempt=1, code="timeout", error="The server stalled.", retry=1, retries_max=5, delay_s=30.0
+    ),
+    n.DownloadFailed(download_id=3, attempt=6, code="not_found", error="The server has no such file (404)."),
+    n.DownloadCancelled(download_id=3, attempt=1, how="deleted"),
+    n.SeedingEnded(download_id=3, attempt=1),
+)
+
+
+def progressed(number: int) -> n.DownloadProgressed:
+    """A measure that can be told from others by its byte count."""
+    return n.DownloadProgressed(download_id=1, attempt=1, completed=number, speed=1)
+
+
+def failed(number: int, error: str = "It failed.") -> n.DownloadFailed:
+    """A notice that is not progress, told from others by its row."""
+    return n.DownloadFailed(download_id=number, attempt=1, code="failed", error=error)
