@@ -46,7 +46,8 @@ class SaveStage:
 
 @dataclass(frozen=True, slots=True)
 class SavePlan:
-    """What will be fetched is known: the stage is `fetching`, title, size and kind go into the row, the plan beside it."""
+    """What will be fetched is known: the stage is `fetching`, title, size and kind go into the row, the plan
+    beside it."""
 
     attempt: Attempt
     extraction: Extraction

@@ -55,12 +55,16 @@ async def serve(
     inbox, outbox = anyio.create_memory_object_stream[events.Event](INBOX_EVENTS_MAX)
     ready = _Ready(inbox, on_ready)
     async with (
+        inbox,
+        outbox,
         open_rows(settings, staging, journal, inbox.send) as rows,
         _aria2(settings, ready.send) as aria2,
         open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout) as context,
         anyio.create_task_group() as tasks,
         anyio.create_task_group() as work,
     ):
+        if handle_signals:
+            await tasks.start(_take_signals, inbox, tasks)
         journal.tell(
             notices.ReactorStarted(
                 version=__version__,
@@ -75,8 +79,6 @@ async def serve(
         tasks.start_soon(_perform, performer, performed)
         tasks.start_soon(rows.watch)
         tasks.start_soon(_wait_for_stop, stop, inbox)
-        if handle_signals:
-            await tasks.start(_take_signals, inbox, tasks)
         await run_loop(Machine(_limits(settings)), outbox, performer.submit)
         with anyio.move_on_after(LEAVE_DEADLINE_S):
             await performed.wait()
@@ -127,6 +129,7 @@ async def _aria2(settings: Settings, emit: Callable[[events.Event], Awaitable[No
     if settings.aria2c_rpc_url is not None:
         secret = settings.aria2c_rpc_secret.get_secret_value() if settings.aria2c_rpc_secret else None
         async with Aria2Connection(settings.aria2c_rpc_url, secret, ca=settings.aria2c_rpc_ca, emit=emit) as connection:
+            await connection.wait_connected()
             yield connection
         return
     program = find_aria2c(settings.aria2c_path)

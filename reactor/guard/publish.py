@@ -5,6 +5,10 @@ identity on the disk before it is placed. That identity and the name tried are w
 beside the source first. After a crash at any point the same call finds out by the record whether the
 placing happened, and ends with the same path.
 
+Killing the process at any point loses nothing. Nothing is synced to the disk: after a power cut a file of
+the last seconds may have to be fetched again, as the database may have lost the same seconds (synchronous=NORMAL);
+syncing a large file would hold up the row for as long as writing it took.
+
 The record is deleted together with the staging folder, by whoever deletes that, once the path is saved.
 """
 
@@ -57,7 +61,6 @@ def publish(source: Path, directory: Path, name: str, *, keep: bool = False) -> 
     if final is None:
         _refuse_special_files(source)
         final = _publish(source, copy, directory, name, keep)
-        _sync(directory)
     _delete(copy)
     if not keep:
         _delete(source)
@@ -77,7 +80,6 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool) -
     """Place the source itself, or where it has to stay or comes from another disk, a copy of it."""
     if not keep:
         try:
-            _sync(*_tree(source))
             return _place(source, source, directory, name)
         except OSError as error:
             if error.errno != errno.EXDEV:
@@ -86,7 +88,6 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool) -
     if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
         _delete(copy)
         _clone(source, copy)
-        _sync(*_tree(copy))
     return _place(copy, source, directory, name)
 
 
@@ -176,16 +177,6 @@ def _refuse_special_files(source: Path) -> None:
             )
 
 
-def _sync(*paths: Path) -> None:
-    """Have the disk keep what these files and folders hold."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _delete(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -231,6 +222,4 @@ def _write_record(source: Path, record: _Record) -> None:
     path = _record_path(source)
     new = path.with_name(f"{path.name}.new")
     new.write_text(json.dumps(asdict(record)))
-    _sync(new)
     new.replace(path)
-    _sync(path.parent)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import sysconfig
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from reactor.core import events
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.programs import Program, find_aria2c
 from tests.aria2.servers import FileServer, Tracker, serving
+from tests.tools import tool
 
 DEADLINE_S = 30.0
 
@@ -40,11 +39,8 @@ def anyio_backend() -> str:
 
 def system_aria2c() -> Program:
     """The system's aria2c, also in an active virtual environment."""
-    scripts = sysconfig.get_path("scripts")
-    found = shutil.which("aria2c", path=os.pathsep.join(p for p in os.get_exec_path() if p != scripts))
-    if found is None:
-        pytest.fail("no aria2c on the PATH: install the package aria2")
-    return Program("aria2c", Path(found), "path")
+    found = tool("aria2c")
+    return Program("aria2c", Path(found), "path") if found else wheel_aria2c()
 
 
 def wheel_aria2c() -> Program:

@@ -134,8 +134,8 @@ class Tracker:
 
 
 @asynccontextmanager
-async def serving(server: FileServer | Tracker) -> AsyncIterator[None]:
-    """Serve on a port that the system chooses; nothing is left of it afterwards."""
+async def serving(server: FileServer | Tracker, port: int = 0) -> AsyncIterator[None]:
+    """Serve on this port, or one that the system chooses; nothing is left of it afterwards."""
     tasks: set[asyncio.Task[Any]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -149,7 +149,7 @@ async def serving(server: FileServer | Tracker) -> AsyncIterator[None]:
             await writer.wait_closed()
         tasks.discard(task)
 
-    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
+    listener = await asyncio.start_server(handle, "127.0.0.1", port)
     server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield

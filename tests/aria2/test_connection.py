@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+import trustme
 
 from reactor.aria2 import connection as room
 from reactor.aria2.connection import Aria2Connection
@@ -203,11 +204,11 @@ class TestTls:
     @pytest.fixture
     def certificate(self, tmp_path: Path) -> tuple[Path, Path]:
         key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=aria2",
-             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        authority = trustme.CA()
+        issued = authority.issue_cert("127.0.0.1")
+        issued.private_key_pem.write_to_path(str(key))
+        for part in (*issued.cert_chain_pems, authority.cert_pem):
+            part.write_to_path(str(cert), append=True)
         return key, cert
 
     async def test_with_its_own_certificate(self, program: Program, certificate: tuple[Path, Path]) -> None:

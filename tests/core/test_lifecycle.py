@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,8 @@ def test_gids_are_sixteen_hex_digits_and_differ_by_everything_they_derive_from()
     assert len(gids) == 16
     assert all(len(gid) == 16 and int(gid, 16) for gid in gids)
     assert derive_gid("x", Attempt(1, 2), 3) == derive_gid("x", Attempt(1, 2), 3)
+
+
+def test_the_architecture_page_shows_the_table_as_it_is() -> None:
+    page = Path(__file__).parents[2] / "contrib" / "architecture.md"
+    assert f"```mermaid\n{mermaid()}\n```" in page.read_text(encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
 from reactor.extractors.metainfo import parse_metainfo
+from reactor.programs import find_aria2c
 from tests.extractors.samples import folder, torrent
 
 
@@ -101,8 +101,7 @@ def test_v2_and_hybrid_torrents() -> None:
 
 
 def test_the_info_hash_is_the_one_aria2_computes(tmp_path: Path) -> None:
-    aria2c = shutil.which("aria2c")
-    assert aria2c, "aria2c is needed for this test: install Debian's aria2"
+    aria2c = str(find_aria2c().path)
     raw = folder(["a", "b.mp3"], ["c.mp3"], source="x", private=1)
     (tmp_path / "x.torrent").write_bytes(raw)
     command = [aria2c, "--no-conf", "--show-files", str(tmp_path / "x.torrent")]

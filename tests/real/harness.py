@@ -152,8 +152,8 @@ class Reactor:
     def children(self) -> list[int]:
         """The aria2c processes it has started."""
         assert self.process is not None
-        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
-        return [int(pid) for pid in found.stdout.split()]
+        pid = str(self.process.pid)
+        return [child for child in processes() if parent(child) == pid]
 
 
 FINAL = ("downloaded", "failed", "cancelled")
@@ -162,6 +162,19 @@ FINAL = ("downloaded", "failed", "cancelled")
 def _id(lastrowid: int | None) -> int:
     assert lastrowid is not None
     return lastrowid
+
+
+def processes() -> list[int]:
+    """Every process of this machine."""
+    return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdecimal()]
+
+
+def parent(pid: int) -> str | None:
+    """The pid of a process's parent; None when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+    except OSError:
+        return None
 
 
 def alive(pid: int) -> bool:

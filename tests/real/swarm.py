@@ -5,25 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import bencode2
 
+from reactor.programs import find_aria2c
+from tests.aria2.servers import Tracker, make_torrent, serving
+from tests.tools import tool
+
 WAIT_S = 30.0
-
-
-def tool(name: str) -> str:
-    """A program the tests need; missing is a failure, never a skip."""
-    found = shutil.which(name)
-    if found is None:
-        raise AssertionError(f"{name} is not installed; .ci/run names the packages")
-    return found
 
 
 @dataclass(frozen=True)
@@ -50,26 +45,39 @@ class Swarm:
         self._folder = folder
         self._whitelist = folder / "whitelist"
         self._processes: list[asyncio.subprocess.Process] = []
+        self._stack = AsyncExitStack()
+        self._stand_in: Tracker | None = None
         self._port = _free_port()
         self.url = f"http://127.0.0.1:{self._port}/announce"
 
     async def serve(self, *torrents: Made) -> None:
         """Track these, and seed each one. Once for a swarm: the tracker answers only for what it was told."""
+        await self._track(torrents)
+        for made in torrents:
+            await self._start(
+                *(str(find_aria2c().path), "--no-conf", "--enable-dht=false", "--enable-dht6=false"),
+                *("--bt-enable-lpd=false", "--enable-peer-exchange=false", "--seed-ratio=0.0", "--quiet"),
+                *("--check-integrity=true", f"--dir={self._folder / 'seed'}", f"--listen-port={_free_port()}"),
+                str(made.torrent),
+            )
+        async with asyncio.timeout(WAIT_S):
+            for made in torrents:
+                while not await self._is_seeded(made.info_hash):
+                    await asyncio.sleep(0.05)
+
+    async def _track(self, torrents: Sequence[Made]) -> None:
+        opentracker = tool("opentracker")
+        if opentracker is None:
+            self._stand_in = Tracker()
+            await self._stack.enter_async_context(serving(self._stand_in, self._port))
+            return
         self._whitelist.write_text("".join(f"{made.info_hash}\n" for made in torrents))
-        command = [tool("opentracker"), "-i", "127.0.0.1", "-p", str(self._port), "-P", str(self._port)]
         # Started by root it locks itself into its folder as nobody, and reads its list there.
+        command = [opentracker, "-i", "127.0.0.1", "-p", str(self._port), "-P", str(self._port)]
         await self._start(*command, "-d", str(self._folder), "-w", self._whitelist.name)
         async with asyncio.timeout(WAIT_S):
             while not await self._ask("/stats"):
                 await asyncio.sleep(0.02)
-        for made in torrents:
-            await self._start(
-                *(tool("aria2c"), "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"),
-                *("--enable-peer-exchange=false", "--seed-ratio=0.0", "--check-integrity=true", "--quiet"),
-                *(f"--dir={self._folder / 'seed'}", f"--listen-port={_free_port()}", str(made.torrent)),
-            )
-        for made in torrents:
-            await self._announced(made.info_hash)
 
     async def _start(self, *command: str) -> None:
         self._processes.append(
@@ -86,20 +94,21 @@ class Swarm:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         torrent = self._folder / f"{name}.torrent"
-        subprocess.run(
-            [tool("transmission-create"), "-o", str(torrent), "-t", self.url, "-s", "32", str(root)],
-            check=True,
-            capture_output=True,
-        )
+        transmission = tool("transmission-create")
+        if transmission is None:
+            torrent.write_bytes(make_torrent(self.url.removesuffix("/announce"), name, files)[0])
+        else:
+            command = [transmission, "-o", str(torrent), "-t", self.url, "-s", "32", str(root)]
+            subprocess.run(command, check=True, capture_output=True)
         metainfo = torrent.read_bytes()
         info = bencode2.bdecode(metainfo)[b"info"]
         return Made(metainfo, hashlib.sha1(bencode2.bencode(info)).hexdigest(), files, self.url, torrent)
 
-    async def _announced(self, info_hash: str) -> None:
+    async def _is_seeded(self, info_hash: str) -> bool:
+        if self._stand_in is not None:
+            return bool(self._stand_in.peers.get(bytes.fromhex(info_hash)))
         quoted = "".join(f"%{info_hash[n : n + 2]}" for n in range(0, 40, 2))
-        async with asyncio.timeout(WAIT_S):
-            while b"8:completei1e" not in await self._ask(f"/scrape?info_hash={quoted}"):
-                await asyncio.sleep(0.05)
+        return b"8:completei1e" in await self._ask(f"/scrape?info_hash={quoted}")
 
     async def _ask(self, path: str) -> bytes:
         try:
@@ -112,6 +121,7 @@ class Swarm:
         return answer
 
     async def close(self) -> None:
+        await self._stack.aclose()
         for process in self._processes:
             if process.returncode is None:
                 process.kill()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.real.harness import Reactor, running
 from tests.servers import FileServer
+from tests.tools import sqlite3_program
 
 
 def blob(size: int, seed: int = 1) -> bytes:
@@ -41,11 +41,11 @@ async def test_a_program_that_knows_nothing_of_reactor(tmp_path: Path) -> None:
         slow = [server.put(f"/slow{n}.bin", blob(400_000, 1000 + n), stall_after=50_000) for n in range(20)]
         quick = [server.put(f"/{n}/file.bin", data) for n, data in enumerate(files)]
         inserts = "".join(f"INSERT INTO downloads(url) VALUES('{url}');" for url in [*slow, *quick])
-        _sqlite3(reactor, f"BEGIN;{inserts}COMMIT;")
+        sqlite3_program(reactor.db, f"BEGIN;{inserts}COMMIT;")
         stalled = "SELECT count(*) FROM downloads WHERE url LIKE '%slow%' AND stage = 'fetching'"
-        await reactor.until(lambda: _sqlite3(reactor, stalled) == "20")
+        await reactor.until(lambda: sqlite3_program(reactor.db, stalled).strip() == "20")
         await server.until(lambda: sum(r.sent == 50_000 for r in server.log) == 20)
-        _sqlite3(reactor, "UPDATE downloads SET cancelled = 1 WHERE url LIKE '%slow%';")
+        sqlite3_program(reactor.db, "UPDATE downloads SET cancelled = 1 WHERE url LIKE '%slow%';")
         await reactor.until_final()
         rows = reactor.rows()
         await reactor.until(lambda: not reactor.staged())
@@ -54,13 +54,6 @@ async def test_a_program_that_knows_nothing_of_reactor(tmp_path: Path) -> None:
     assert len(set(paths)) == 180
     assert [Path(path).read_bytes() for path in paths] == files
     assert len(reactor.files()) == 180
-
-
-def _sqlite3(reactor: Reactor, sql: str) -> str:
-    done = subprocess.run(
-        ["sqlite3", "-cmd", ".timeout 30000", str(reactor.db), sql], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 async def test_aria2_is_asked_nothing_while_nothing_is_under_way_and_little_while_something_is(tmp_path: Path) -> None:

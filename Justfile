@@ -1,0 +1,42 @@
+# `just` lists what there is. Everything runs in .venv, which `just setup` makes.
+
+bin := ".venv/bin"
+
+[private]
+default:
+    @just --list --unsorted
+
+# make .venv with everything, in the versions of constraints.txt
+setup:
+    python3 -m venv .venv
+    {{bin}}/pip install -q -c constraints.txt -e '.[all,dev]'
+
+# run the tests; arguments go to pytest
+test *arguments:
+    {{bin}}/pytest -q -n 4 {{arguments}}
+
+# look for mistakes and for what is not formatted
+lint:
+    {{bin}}/ruff check
+    {{bin}}/ruff format --check
+
+# put right what can be put right without a person
+fix:
+    {{bin}}/ruff check --fix
+    {{bin}}/ruff format
+
+# check the types
+types:
+    {{bin}}/mypy
+
+# serve downloads.db; arguments go to `reactor run`
+run *arguments:
+    {{bin}}/reactor run {{arguments}}
+
+# fetch a file from a server on this machine, and check its bytes
+demo *arguments:
+    {{bin}}/python contrib/demo.py {{arguments}}
+
+# what CI runs
+ci:
+    bash .ci/run

@@ -1,0 +1,243 @@
+"""The house rules: who may import whom, what stays pure, what must have its tests and its place in the README."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from reactor.core import commands
+from reactor.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+HOUSE = ROOT / "reactor"
+LINES_MAX = 400
+
+FLOORS = (
+    {"errors", "models", "notices", "settings", "programs"},
+    {"core", "media", "guard"},
+    {"aria2", "database", "extractors", "journal"},
+    {"daemon", "queue", "runner"},
+    {"cli"},
+)
+"""A room imports from the floors below it only; the lowest floor's modules may import each other."""
+ROOMS_WITH_DOORS_OUT = {"__init__": FLOORS[0] | FLOORS[1] | FLOORS[2] | FLOORS[3], "__main__": {"cli"}}
+CORE_MAY_IMPORT = {"core", "errors", "models", "notices"}
+IMPURE = {"asyncio", "datetime", "multiprocessing", "os", "random", "secrets", "socket", "sqlite3", "subprocess"} | {
+    "tempfile",
+    "threading",
+    "time",
+    "uuid",
+}
+TOP_LEVEL = {
+    "reactor",
+    "tests",
+    "contrib",
+    "pyproject.toml",
+    "aria2.conf",
+    "Justfile",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "constraints.txt",
+    ".ci",
+    ".gitignore",
+}
+FOREIGN = re.compile(
+    r"pypi\.org|pythonhosted|npmjs\.|crates\.io|proxy\.golang|debian\.org|ubuntu\.com/ubuntu|/simple/"
+    r"|(?<![\w.}])/(?:work|opt|root)/|/home/(?!you|me|user)\w|(?<![\w.}])/tmp/"
+)
+"""Hosts of registries, and paths of somebody's machine."""
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """What git holds or would hold."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return tuple(path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file())
+
+
+def modules(folder: Path) -> list[Path]:
+    return [path for path in files() if path.suffix == ".py" and path.is_relative_to(folder)]
+
+
+def short(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(HOUSE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every absolute name imported anywhere in a module: `reactor.core.job`, `json`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{short(path)}:{node.lineno} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The rooms a module imports from. `from reactor import __version__` is no room."""
+    names = {name.split(".")[1] for name in imports(path) if name.startswith("reactor.")}
+    return names - {"__version__"}
+
+
+def allowed(room: str) -> set[str]:
+    if room in ROOMS_WITH_DOORS_OUT:
+        return ROOMS_WITH_DOORS_OUT[room]
+    floor = next((number for number, rooms in enumerate(FLOORS) if room in rooms), None)
+    assert floor is not None, f"{room} has no floor: name it in FLOORS"
+    below = set().union(*FLOORS[:floor])
+    return below | {room} | (FLOORS[0] if floor == 0 else set())
+
+
+def test_rooms_import_from_the_floors_below_only() -> None:
+    wrong = {
+        short(path): sorted(strangers)
+        for path in modules(HOUSE)
+        if (strangers := rooms_imported(path) - allowed(room_of(path)))
+    }
+    assert wrong == {}
+
+
+def test_the_core_imports_nothing_that_touches_the_world() -> None:
+    wrong = []
+    for path in modules(HOUSE / "core"):
+        for name in imports(path):
+            package, _, rest = name.partition(".")
+            pure = package in sys.stdlib_module_names and package not in IMPURE
+            if not pure and not (package == "reactor" and rest.split(".")[0] in CORE_MAY_IMPORT):
+                wrong.append(f"{short(path)}: {name}")
+    assert wrong == []
+
+
+def test_the_core_neither_waits_nor_prints_nor_opens() -> None:
+    waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    for path in modules(HOUSE / "core"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not isinstance(node, waiting), f"{short(path)}:{getattr(node, 'lineno', 0)} waits"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("open", "print", "input"), f"{short(path)}:{node.lineno}"
+
+
+def test_the_tests_import_absolutely() -> None:
+    for path in modules(ROOT / "tests"):
+        list(imports(path))  # which asserts it
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {short(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules(ROOT)}
+    assert {name: length for name, length in lengths.items() if length > LINES_MAX} == {}
+
+
+def test_every_ignored_type_error_says_which() -> None:
+    bare = re.compile(r"#\s*type:\s*ignore(?!\[)")
+    found = [short(path) for path in modules(ROOT) if path != Path(__file__) and bare.search(path.read_text("utf-8"))]
+    assert found == []
+
+
+def test_no_test_is_skipped() -> None:
+    skip = re.compile(r"mark\.(skip|xfail)|pytest\.(skip|xfail|importorskip)\(")
+    tests = [path for path in modules(ROOT / "tests") if path != Path(__file__)]
+    assert [short(path) for path in tests if skip.search(path.read_text("utf-8"))] == []
+
+
+def test_every_folder_of_tests_is_a_package() -> None:
+    folders = {path.parent for path in modules(ROOT / "tests")}
+    assert [short(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_every_extractor_has_its_tests() -> None:
+    names = {path.stem for path in modules(HOUSE / "extractors")} - {"__init__", "base"}
+    tested = {path.stem.removeprefix("test_") for path in modules(ROOT / "tests" / "extractors")}
+    assert names, "there are extractors"
+    assert sorted(names - tested) == []
+
+
+def command_names() -> list[str]:
+    tree = ast.parse(Path(commands.__file__).read_text(encoding="utf-8"))
+    united = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name)}
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    return [name for name in classes if name in united and name != "ProgressOf" and name != "Addition"]
+
+
+def test_the_list_of_commands_is_found() -> None:
+    assert {"Look", "AddTransfers", "SaveDownloaded", "Tell"} <= set(command_names())
+
+
+@pytest.mark.parametrize("command", command_names())
+def test_every_command_is_carried_out_and_tested(command: str) -> None:
+    arm = re.compile(rf"\bcase (\w+\.)?{command}\(|isinstance\(command, (\w+\.)?{command}\)")
+    performers = (HOUSE / "daemon" / "perform.py", HOUSE / "database" / "downloads.py")
+    assert any(arm.search(path.read_text("utf-8")) for path in performers), f"nobody carries out {command}"
+    tests = [path for path in modules(ROOT / "tests") if path != Path(__file__)]
+    word = re.compile(rf"\bcommands\.{command}\b|\b{command}\(")
+    assert any(word.search(path.read_text("utf-8")) for path in tests), f"no test speaks of {command}"
+
+
+def settings_rows() -> dict[str, str]:
+    """The settings table as the README must have it: one row for each setting."""
+    rows = {}
+    for name, field in Settings.model_fields.items():
+        default = "unset" if field.default in (None, "") else f"`{field.default}`"
+        if isinstance(field.default, float):
+            default = f"`{field.default:g}`"
+        rows[name.upper()] = f"| `{name.upper()}` | {default} | {field.description} |"
+    return rows
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = settings_rows()
+    starts = [row.rpartition(" | ")[0] for row in rows.values()]
+    missing = [start for start in starts if start not in readme]
+    assert missing == [], "the README needs:\n" + "\n".join(rows.values())
+
+
+def test_the_readme_lists_no_setting_that_is_gone() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", readme, re.MULTILINE))
+    assert sorted(listed - set(settings_rows())) == []
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    command = re.search(r"^# The README's test command:\n(.+)$", script, re.MULTILINE)
+    assert command is not None
+    assert command[1] in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_top_level_holds_only_what_belongs_there() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in files()} - TOP_LEVEL == set()
+
+
+def test_no_file_names_a_registry_or_a_path_of_this_machine() -> None:
+    found = []
+    for path in files():
+        if path == Path(__file__) or path.suffix in (".png", ".gif", ".torrent"):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if FOREIGN.search(line):
+                found.append(f"{short(path)}:{number}: {line.strip()[:80]}")
+    assert found == []
+
+
+def test_versions_are_exact_and_name_no_index() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) > 40
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)] == []
