@@ -47,7 +47,7 @@ class Swarm:
         self._processes: list[asyncio.subprocess.Process] = []
         self._stack = AsyncExitStack()
         self._stand_in: Tracker | None = None
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}/announce"
 
     async def serve(self, *torrents: Made) -> None:
@@ -57,7 +57,7 @@ class Swarm:
             await self._start(
                 *(str(find_aria2c().path), "--no-conf", "--enable-dht=false", "--enable-dht6=false"),
                 *("--bt-enable-lpd=false", "--enable-peer-exchange=false", "--seed-ratio=0.0", "--quiet"),
-                *("--check-integrity=true", f"--dir={self._folder / 'seed'}", f"--listen-port={_free_port()}"),
+                *("--check-integrity=true", f"--dir={self._folder / 'seed'}", f"--listen-port={free_port()}"),
                 str(made.torrent),
             )
         async with asyncio.timeout(WAIT_S):
@@ -128,7 +128,7 @@ class Swarm:
             await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that is free now, for TCP and UDP, and not one the system gives to the next who asks."""
     while True:
         port = random.randint(50_000, 60_000)

@@ -1,0 +1,122 @@
+"""Staging: where a row's files are, and what is published of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reactor.core import commands
+from reactor.core.job import Attempt
+from reactor.daemon.staging import FilesMissing, Staging
+from reactor.errors import DownloadError
+from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
+
+ONE = Attempt(1, 1)
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Staging:
+    made = Staging(tmp_path, instance="0123456789abcdef")
+    made.prepare(1, fresh=True)
+    return made
+
+
+def finish(name: str = "a.bin", *, size: int | None = None, total: int = 0, how: str = "file") -> commands.Finish:
+    torrent = Torrent(info_hash="a" * 40) if how == "torrent" else None
+    fetch = Fetch(urls=("http://host.example/a",), name=name, size=size, torrent=torrent)
+    extraction = Extraction.model_validate(
+        {"kind": Kind.DIRECT, "fetches": (fetch,), "finish": Finish(how="file", name=name)}
+    )
+    if how == "torrent":
+        extraction = extraction.model_copy(update={"finish": Finish(how="torrent", name=name)})
+    return commands.Finish(ONE, extraction, (), total)
+
+
+def test_a_file_is_checked_and_published_and_its_folder_goes(staging: Staging, tmp_path: Path) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    assert staging.finish(finish(size=5, total=5)) == (str(tmp_path / "a.bin"), 5)
+    assert not staging.folder(1).exists()
+
+
+def test_finishing_again_after_a_crash_finds_what_was_published(staging: Staging, tmp_path: Path) -> None:
+    from reactor.guard.publish import publish
+
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    publish(staging.folder(1) / "a.bin", tmp_path, "a.bin")
+    assert staging.finish(finish(size=5, total=5)) == (str(tmp_path / "a.bin"), 5)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("beside", [".aria2", ".aria2__temp"])
+def test_a_file_with_a_control_file_is_not_whole(staging: Staging, beside: str) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    (staging.folder(1) / f"a.bin{beside}").touch()
+    with pytest.raises(FilesMissing):
+        staging.finish(finish())
+
+
+def test_a_file_that_is_not_there_is_missing(staging: Staging) -> None:
+    with pytest.raises(FilesMissing):
+        staging.finish(finish())
+
+
+@pytest.mark.parametrize(("size", "total"), [(6, 0), (None, 6)])
+def test_a_file_of_another_size_than_promised_is_never_published(
+    staging: Staging, tmp_path: Path, size: int | None, total: int
+) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    with pytest.raises(DownloadError, match=r"has 5 bytes, but 6 were promised\."):
+        staging.finish(finish(size=size, total=total))
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_a_torrents_folder_is_published_without_what_aria2_keeps_beside_it(staging: Staging, tmp_path: Path) -> None:
+    album = staging.folder(1) / "album"
+    album.mkdir()
+    (album / "one.ogg").write_bytes(b"12345")
+    (staging.folder(1) / f"{'a' * 40}.torrent").touch()
+    assert staging.finish(finish(how="torrent", total=5)) == (str(tmp_path / "album"), 5)
+    assert (tmp_path / "album" / "one.ogg").read_bytes() == b"12345"
+
+
+def test_preparing_afresh_empties_the_folder_and_preparing_again_does_not(staging: Staging) -> None:
+    (staging.folder(1) / "a.bin").touch()
+    staging.prepare(1, fresh=False)
+    assert (staging.folder(1) / "a.bin").exists()
+    staging.prepare(1, fresh=True)
+    assert not (staging.folder(1) / "a.bin").exists()
+
+
+def test_discarding_takes_back_what_a_cancel_overtook(staging: Staging, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").touch()
+    staging.discard(1, str(tmp_path / "a.bin"))
+    staging.discard(1)
+    assert not staging.leftovers()
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_only_its_own_folders_are_leftovers(staging: Staging, tmp_path: Path) -> None:
+    (tmp_path / ".reactor" / "fedcba987654-7").mkdir()
+    (tmp_path / ".reactor" / "0123456789ab-x").mkdir()
+    assert staging.leftovers() == {1}
+
+
+def test_a_shared_disk_is_named_as_the_other_side_sees_it(tmp_path: Path) -> None:
+    shared = Staging(tmp_path / "in", path_map=("/srv", str(tmp_path)), instance="0123456789abcdef")
+    assert shared.seen_by_aria2(7) == "/srv/in/.reactor/0123456789ab-7"
+
+
+def test_without_a_shared_disk_the_other_sides_path_is_the_result(tmp_path: Path) -> None:
+    remote = Staging(tmp_path, shared=False, remote_dir="/srv/aria2", instance="0123456789abcdef")
+    folder = "/srv/aria2/reactor-0123456789ab-1"
+    assert remote.seen_by_aria2(1) == folder
+    one = finish()
+    there = commands.Finish(ONE, one.extraction, ((f"{folder}/a.bin",),), 5)
+    assert remote.finish(there) == (f"{folder}/a.bin", 5)
+    many = finish(how="torrent")
+    album = commands.Finish(ONE, many.extraction, ((f"{folder}/album/1.ogg", f"{folder}/album/2.ogg"),), 9)
+    assert remote.finish(album) == (f"{folder}/album", 9)
+    with pytest.raises(FilesMissing):
+        remote.finish(one)
+    assert not list(tmp_path.iterdir())
