@@ -58,7 +58,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
 
     Whatever is committed after `async with` has begun rings; so scan the rows once inside it, then follow the
     feed. The database file deleted or put back is a ring too: reading then says what is wrong. Another file under
-    its name is told as `replaced`, the feed's last word: open the database anew."""
+    its name is told as `replaced`, the feed's last word: the database is closed then, open it anew."""
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         self._rung_at = float("-inf")
         self._over = False
         self._gone = False
+        self._replaced = False
         self._seen: int | None = None
         """data_version as the light connection had it last. Our own commits change it too."""
         self._known: int | None = None
@@ -148,13 +149,17 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
 
     async def _serve(self) -> None:
         self._is_there("poll")  # the file may have been replaced since it was opened
-        while self._rung != "replaced":
+        while not self._replaced:
             with anyio.move_on_after(self._poll_interval):
                 await self._stirred.wait()
             if self._stirred.is_set():
                 await self._settle()
             else:
                 await self._look("poll")
+        # Before anybody opens the other file: see Database.close.
+        self._light.close()
+        await self._database.close()
+        self._ring("replaced")
 
     async def _settle(self) -> None:
         """Look until no commit can come of the last event any more."""
@@ -163,7 +168,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
                 self._stirred, since = anyio.Event(), anyio.current_time()
             await self._look("file")
             elapsed = anyio.current_time() - since
-            if elapsed > SETTLE_S or self._rung == "replaced":
+            if elapsed > SETTLE_S or self._replaced:
                 return
             with anyio.move_on_after(min(max(elapsed / STEP_GROWTH, STEP_MIN_S), STEP_MAX_S)):
                 await self._stirred.wait()
@@ -184,7 +189,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         """Whether the file is the one that we have open. Going and coming back ring."""
         trouble = self._database.trouble()
         if trouble is not None and trouble.word == REPLACED:
-            self._ring("replaced")
+            self._replaced = True
         elif (trouble is not None) != self._gone:
             self._gone = not self._gone
             self._ring(layer)

@@ -14,7 +14,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -51,6 +51,8 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._identity: Identity | None = None
         self._wal: Identity | None = None
+        self._shm: Identity | None = None
+        self._closed = False
         self._ring: Callable[[], None] | None = None
         self._hooked = False
 
@@ -64,15 +66,26 @@ class Database:
         given = absolute(path)
         if refusal := cannot_open(given, create=create):
             raise refusal
-        connection = await _connect(given, create=create)
+        database = cls(given, await _connect(given, create=create))
         try:
-            database = cls(given, connection)
             await database._hop(database._prepare)
             yield database
         finally:
-            with anyio.CancelScope(shield=True):
-                await connection.close()
-            connection._thread.join()  # it has said its last word; it is gone when we say so
+            await database.close()
+
+    async def close(self) -> None:
+        """Close it now, and end its thread; a second time does nothing.
+
+        When another file has taken its place, what it left beside that one, a -wal and a -shm, is cleared away:
+        SQLite would take them for the other's, and mix the two databases."""
+        if self._closed:
+            return
+        self._closed = True
+        with anyio.CancelScope(shield=True):
+            if self._is_replaced():
+                await self._execute(self._leave_nothing)
+            await self._connection.close()
+        self._connection._thread.join()  # it has said its last word; it is gone when we say so
 
     async def run(
         self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
@@ -91,14 +104,15 @@ class Database:
     async def remove_hook(self) -> None:
         """Ring no more."""
         self._ring = None
-        await self._hop(lambda: _remove_hook(self._sqlite))
+        if not self._closed:
+            await self._hop(lambda: _remove_hook(self._sqlite))
 
     def trouble(self) -> DatabaseError | None:
         """What is wrong with the file under the database's name; None while it is the one that is open.
 
         Costs two calls of stat. A -wal lives as long as somebody has the database open: when another one stands in
         its place, what others write no longer reaches us."""
-        found, wal = _identity(self.path), _identity(self._wal_path)
+        found, wal = _identity(self.path), _identity(self._beside("-wal"))
         if found is None:
             return DatabaseError(f"The database {self.path} is gone.", code=GONE, retryable=True)
         if found != self._identity or self._wal not in (None, wal):
@@ -110,17 +124,21 @@ class Database:
     # The hop
 
     async def _hop(self, function: Callable[..., Result], *args: Any) -> Result:
-        # aiosqlite's own methods are made of `_execute`; each of them is one hop, and a transaction of several
-        # statements would be several, with room for a cancellation between them.
-        execute = cast("Callable[..., Awaitable[Result]]", self._connection._execute)
+        if self._closed:
+            raise self.trouble() or DatabaseError(f"The database {self.path} is closed.")
         try:
             with anyio.CancelScope(shield=True):
-                result = await execute(function, *args)
+                result = await self._execute(function, *args)
         except sqlite3.ProgrammingError:
             raise  # our mistake, not the database's
         except sqlite3.DatabaseError as error:
             raise translate(error, self.path) from error
         return result
+
+    async def _execute(self, function: Callable[..., Result], *args: Any) -> Result:
+        # aiosqlite's own methods are made of `_execute`; each of them is one hop, and a transaction of several
+        # statements would be several, with room for a cancellation between them.
+        return await cast("Callable[..., Awaitable[Result]]", self._connection._execute)(function, *args)
 
     # In the connection's thread
 
@@ -128,9 +146,11 @@ class Database:
     def _sqlite(self) -> sqlite3.Connection:
         return self._connection._conn
 
-    @property
-    def _wal_path(self) -> Path:
-        return self.file.with_name(f"{self.file.name}-wal")
+    def _beside(self, suffix: str) -> Path:
+        return self.file.with_name(f"{self.file.name}{suffix}")
+
+    def _is_replaced(self) -> bool:
+        return _identity(self.path) not in (None, self._identity)
 
     def _prepare(self) -> None:
         sqlite = self._sqlite
@@ -140,7 +160,16 @@ class Database:
         self.journal_mode = sqlite.execute(mode).fetchone()[0]
         self.instance = migrate(sqlite)
         _refuse_read_only(sqlite)
-        self._identity, self._wal = _identity(self.path), _identity(self._wal_path)
+        self._identity = _identity(self.path)
+        self._wal, self._shm = _identity(self._beside("-wal")), _identity(self._beside("-shm"))
+
+    def _leave_nothing(self) -> None:
+        """What only the -wal holds goes into the file it belongs to, wherever that is now, before the -wal goes."""
+        with suppress(sqlite3.Error):
+            self._sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        for suffix, ours in (("-wal", self._wal), ("-shm", self._shm)):
+            if ours is not None and _identity(self._beside(suffix)) == ours:
+                self._beside(suffix).unlink(missing_ok=True)
 
     def _perform(self, function: Callable[[], Result]) -> Result:
         if trouble := self.trouble():

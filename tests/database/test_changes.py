@@ -207,6 +207,26 @@ async def test_another_file_under_the_name_is_the_last_that_is_told(path: Path, 
             await ring(feed)
 
 
+async def test_a_replaced_database_and_the_one_in_its_place_do_not_mix(path: Path, tmp_path: Path) -> None:
+    """What is only in the -wal when the file is moved belongs to that file, not to the one that comes."""
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    sqlite3_program(new, f"{BOTS_TABLE}; INSERT INTO downloads (url) VALUES ('new')")
+    async with Database.open(path) as database:
+        await database.run(wishes.add, "old", {})
+        async with ChangeFeed(database) as feed:
+            path.rename(old)
+            new.rename(path)
+            with anyio.fail_after(DEADLINE_S):
+                assert [layer async for layer in feed][-1] == "replaced"
+            async with Database.open(path) as another:
+                assert await another.run(lambda c: c.execute("SELECT url FROM downloads").fetchall()) == [("new",)]
+        with pytest.raises(DatabaseError, match="replaced"):
+            await database.run(count)
+    assert query(path, "PRAGMA integrity_check") == [("ok",)]
+    assert query(old, "SELECT url FROM downloads") == [("old",)]
+    assert sorted(left.name for left in tmp_path.iterdir()) == ["bot.db", "old.db"]
+
+
 async def test_a_file_replaced_before_the_feed_began_is_told_too(path: Path, tmp_path: Path) -> None:
     sqlite3_program(tmp_path / "other", BOTS_TABLE)
     async with Database.open(path) as database:
@@ -218,7 +238,7 @@ async def test_a_file_replaced_before_the_feed_began_is_told_too(path: Path, tmp
 async def test_a_file_that_is_gone_when_the_feed_begins_is_an_error_that_may_pass(path: Path, tmp_path: Path) -> None:
     async with Database.open(path) as database:
         path.rename(tmp_path / "away")
-        with pytest.raises(DatabaseError, match="bot.db") as gone:
+        with pytest.raises(DatabaseError, match="cannot be opened") as gone:
             async with ChangeFeed(database):
                 pass
         assert gone.value.retryable
