@@ -37,7 +37,7 @@ class Recover:
 
 @dataclass(frozen=True, slots=True)
 class SaveStage:
-    """The row is in another stage of its way."""
+    """The row is in another stage of its way. Decides nothing: it may be written a moment later than the rest."""
 
     attempt: Attempt
     stage: Stage
@@ -153,6 +153,8 @@ class Finish:
     total: int
     """Bytes aria2 says it has."""
     keep: bool = False
+    resumed: bool = False
+    """True after a restart, when nobody said yet that the bytes are there: only what is certainly whole counts."""
 
 
 @dataclass(frozen=True, slots=True)

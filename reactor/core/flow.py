@@ -46,6 +46,8 @@ class Flow:
         self.instance = ""
         self.limits = limits
         self.gids: dict[str, tuple[Job, Transfer]] = {}
+        self.over: list[str] = []
+        """gids whose results aria2 may drop."""
         self.now = 0.0
         self.connected = False
         self.out: list[Command] = []
@@ -64,21 +66,16 @@ class Flow:
         return job
 
     def resume(self, row: ClaimedRow) -> Job:
-        """A row found under way after a restart: it goes on in the same attempt, where it was."""
+        """A row found under way after a restart: it goes on in the same attempt, where it was. What was planned
+        may be there already, or even published: that is looked at first."""
         if row.plan is None or row.plan_attempt != row.attempt.number:
             job = Job(row.attempt, row.url, State.DETECTING, row.retry_count, self.now, earlier=row.plan)
             self.out.append(commands.Detect(job.attempt, row.url))
         else:
-            state = State.FINISHING if row.stage == Stage.FINISHING else State.FETCHING
-            job = Job(row.attempt, row.url, state, row.retry_count, self.now, removed=False)
+            job = Job(row.attempt, row.url, State.FINISHING, row.retry_count, self.now, removed=False, resumed=True)
             self._plan(job, row.plan)
-            for transfer in job.transfers:
-                transfer.state = TransferState.UNSURE
-            if state is State.FINISHING:
-                self._finish(job)
-            elif self.connected:
-                self.ask(job.transfers)
-        self.tell(notices.DownloadResumed(**_of(job), url=row.url, stage=job.state))
+            self._finish(job)
+        self.tell(notices.DownloadResumed(**_of(job), url=row.url, stage=row.stage or job.state))
         return job
 
     def detected(self, job: Job, detection: Detection) -> None:
@@ -222,7 +219,8 @@ class Flow:
 
     def _finish(self, job: Job) -> None:
         assert job.extraction is not None  # nothing is finished that was not planned
-        self.tell(notices.DownloadFinishing(**_of(job)))
+        if not job.resumed:
+            self.tell(notices.DownloadFinishing(**_of(job)))
         self.out.append(
             commands.Finish(
                 job.attempt,
@@ -230,6 +228,7 @@ class Flow:
                 tuple(transfer.files for transfer in job.transfers),
                 sum(transfer.total for transfer in job.transfers),
                 keep=any(transfer.seeding for transfer in job.transfers),
+                resumed=job.resumed,
             )
         )
 
@@ -242,7 +241,9 @@ class Flow:
 
     def refetch(self, job: Job) -> None:
         """Finishing found bytes missing: have aria2 look again, once."""
-        job.refetched = True
+        job.refetched = not job.resumed
+        job.resumed = False
+        job.moved_at = self.now
         move(job, Trigger.FILES_MISSING)
         for transfer in job.transfers:
             transfer.state = TransferState.UNSURE
@@ -368,7 +369,13 @@ class Flow:
         return notices.DownloadCancelled(**_of(job), how=ending.how)
 
     def _forget(self, job: Job) -> None:
-        self.out.append(commands.ForgetTransfers(tuple(gid for transfer in job.transfers for gid in transfer.gids)))
+        self.over += [gid for transfer in job.transfers for gid in transfer.gids]
+
+    def forget(self) -> None:
+        """Let aria2 drop the results of jobs that ended well: of many at once, it is in no hurry."""
+        if self.over:
+            self.out.append(commands.ForgetTransfers(tuple(self.over)))
+            self.over = []
 
     def seeded(self, job: Job) -> None:
         """The torrent is no longer served: what was kept for it goes."""

@@ -143,6 +143,8 @@ class Job:
     progress: float | None = None
     written: tuple[float | None, int, int | None] | None = None
     """Progress, speed and size as the row has them."""
+    resumed: bool = False
+    """True after a restart, until it is known whether its bytes are there already."""
     refetched: bool = False
     """True once finishing found bytes missing."""
     verdict_from: int | None = None

@@ -20,6 +20,9 @@ RECONCILE_INTERVAL_S = 30.0
 LOOK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """After a look that failed: how long until the next one."""
 DEBT_INTERVAL_S = 30.0
+FORGET_AT = 100
+"""So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
+FILES_MISSING = "files_missing"
 TELLING = frozenset({"complete", "bt_complete", "error", "stop"})
 """Notifications after which there is something to ask."""
 WORKING = frozenset({State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING})
@@ -69,6 +72,8 @@ class Machine:
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
             self._bury(job)
         if not self._stopped:
+            if len(self._flow.over) >= FORGET_AT:
+                self._flow.forget()
             self._recover_replaced()
             self._ask_for_progress()
             self._look()
@@ -146,7 +151,7 @@ class Machine:
                 flow.add_failed(job, event.numbers, event.failure)
             case events.Finished(), State.FINISHING:
                 flow.finished(job, event.path, event.size)
-            case events.WorkFailed(), State.FINISHING if event.failure.code == "files_missing" and not job.refetched:
+            case events.WorkFailed(), State.FINISHING if event.failure.code == FILES_MISSING and not job.refetched:
                 flow.refetch(job)
             case events.WorkFailed(), state if state in WORKING:
                 flow.fail(job, event.failure)
@@ -186,6 +191,8 @@ class Machine:
                 self._judge(job, rows.get(download_id))
         for row in seen.claimed:
             self.jobs[row.attempt.download_id] = self._flow.begin(row)
+        if not self.jobs:
+            self._flow.forget()
         self._due_at = None if seen.due_in_s is None else self._flow.now + seen.due_in_s
         for debt in seen.debts:
             if debt.attempt.download_id not in self.jobs:

@@ -44,7 +44,9 @@ class Downloading:
         try:
             if not self._staging.shared and self._staging.remote_dir is None:
                 self._staging.remote_dir = (await self._aria2.call(methods.get_global_option()))["dir"]
-            await to_thread.run_sync(lambda: self._staging.prepare(attempt.download_id, fresh=command.fresh))
+            # A row that never had a folder, as most do, is not worth a thread.
+            if self._staging.shared and not self._staging.is_new(attempt.download_id):
+                await to_thread.run_sync(lambda: self._staging.prepare(attempt.download_id, fresh=command.fresh))
             directory = self._staging.seen_by_aria2(attempt.download_id)
             wanted = [
                 addition(each.fetch, gid=each.gid, directory=directory, policy=self._policy)

@@ -1,47 +1,82 @@
 """The only loop: an event, what the machine makes of it, and on to those who carry it out.
 
-It awaits nothing but the inbox, so that nobody who writes to the inbox can hold it up.
+`post` takes an event from whoever has one and works off all that are waiting before it returns. The machine is
+quick and awaits nothing, so an event costs no turn of the event loop underneath, and nobody who posts can
+hold up another.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
-import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
-
-from reactor.core import commands
 from reactor.core.commands import Command
 from reactor.core.events import Event, TimePassed
 from reactor.core.machine import Machine
 from reactor.daemon import clock
 
-INBOX_EVENTS_MAX = 1000
-"""Events that wait; whoever has one more waits with it."""
-
 Submit = Callable[[Sequence[Command]], None]
 
 
-async def run_loop(machine: Machine, inbox: MemoryObjectReceiveStream[Event], submit: Submit) -> None:
-    """Serve until the machine says Exit."""
-    submit(machine.start())
-    while True:
-        event = await _next(inbox, machine.next_deadline())
-        decided = machine.handle(event, clock.monotonic())
-        if decided:
-            submit(decided)
-            if isinstance(decided[-1], commands.Exit):
-                return
+class Loop:
+    """Feeds one machine, from the thread of the event loop only. Close it to let go of its timer."""
 
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._submit: Submit | None = None
+        self._inbox: deque[Event] = deque()
+        self._working = False
+        self._closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for: float | None = None
 
-async def _next(inbox: MemoryObjectReceiveStream[Event], deadline: float | None) -> Event:
-    """The next event; TimePassed when the deadline comes first."""
-    try:
-        return inbox.receive_nowait()
-    except anyio.WouldBlock:
-        pass
-    if deadline is None:
-        return await inbox.receive()
-    with anyio.move_on_after(max(0.0, deadline - clock.monotonic())):
-        return await inbox.receive()
-    return TimePassed()
+    def start(self, submit: Submit) -> None:
+        """Begin with the machine's first command, then what was posted meanwhile. `submit` takes what is decided."""
+        self._submit = submit
+        submit(self._machine.start())
+        self._work_off()
+
+    async def emit(self, event: Event) -> None:
+        """`post`, for those who await whom they tell."""
+        self.post(event)
+
+    def post(self, event: Event) -> None:
+        """Have the machine decide on `event`; on the events that this leads to at once, too."""
+        self._inbox.append(event)
+        self._work_off()
+
+    def _work_off(self) -> None:
+        if self._submit is None or self._working or self._closed:
+            return
+        self._working = True
+        try:
+            while self._inbox:
+                decided = self._machine.handle(self._inbox.popleft(), clock.monotonic())
+                if decided:
+                    self._submit(decided)
+        finally:
+            self._working = False
+        self._arm()
+
+    def close(self) -> None:
+        """Take no more events."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self) -> None:
+        """See to it that time passes for the machine at its next deadline. A timer that is early is left alone:
+        it finds nothing to do and sets the next."""
+        deadline = self._machine.next_deadline()
+        if deadline is None or (self._armed_for is not None and self._armed_for <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_for = deadline
+        delay = max(0.0, deadline - clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        self._armed_for = self._timer = None
+        self.post(TimePassed())

@@ -1,9 +1,9 @@
 """Carries out what the machine decides: one arm for each command.
 
 Commands come in batches, one for each event, and keep their order. The saves of a batch commit, in one
-transaction, before anything else of it starts; batches that wait together commit together. While the
-database is locked by somebody else everything behind a save waits, and nothing is lost: the loop goes on
-taking events, aria2 goes on fetching.
+transaction, before anything else of it starts; batches that wait together commit together. Only the name of a
+row's stage, which decides nothing, may follow a moment later. While the database is locked by somebody else
+everything behind a save waits, and nothing is lost: the loop goes on taking events, aria2 goes on fetching.
 """
 
 from __future__ import annotations
@@ -29,15 +29,21 @@ from reactor.notices import DownloadClaimed, DownloadResumed, Notice
 
 SAVES = get_args(Save)
 ENDINGS = (commands.SaveDownloaded, commands.SaveWaiting, commands.SaveFailed, commands.SaveCancelled)
+SUPERSEDING = (*ENDINGS, commands.SavePlan)
+"""Saves that say the stage themselves."""
+WAITED_FOR = (*(save for save in SAVES if save is not commands.SaveStage), commands.Exit)
+"""What the rest of its batch has to wait for."""
 STARTS = (commands.Detect, commands.Extract, commands.AddTransfers, commands.Finish)
 """What must not begin when a save beside it was refused."""
+LAZY_S = 0.02
+"""How long the news that a row is in another stage may wait for another save to go with."""
 SAVE_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 Emit = Callable[[events.Event], Awaitable[None]]
 
 
 class Performer:
-    """The hands. `submit` never waits; `run` does the work until it is cancelled or Exit was carried out."""
+    """The hands. `submit` never waits; `run` does what has to wait until it is cancelled or Exit was carried out."""
 
     def __init__(
         self, rows: Rows, downloading: Downloading, stages: Stages, workers: Workers, journal: Journal, emit: Emit
@@ -49,32 +55,75 @@ class Performer:
         self._journal = journal
         self._emit = emit
         self._batches: deque[Sequence[Command]] = deque()
+        self._held: set[Attempt] = set()
+        """The attempts of what is queued, or being saved."""
         self._waiting = anyio.Event()
+        self._stages_told: dict[Attempt, commands.SaveStage] = {}
 
     def submit(self, batch: Sequence[Command]) -> None:
-        """Queue what one event led to. The queue has no limit of its own: the machine has, it decides nothing
-        new for a row before the outcome of what is queued."""
-        self._batches.append(batch)
-        self._waiting.set()
+        """Carry out what one event led to: at once, unless it has to be saved first, or is about an attempt for
+        which something waits. The queue has no limit of its own: the machine has, it decides nothing new for a
+        row before the outcome of what is queued."""
+        attempts = {command.attempt for command in batch if hasattr(command, "attempt")}
+        if any(isinstance(command, WAITED_FOR) for command in batch) or attempts & self._held:
+            self._batches.append(batch)
+            self._held |= attempts
+            self._waiting.set()
+            return
+        for command in batch:
+            if isinstance(command, commands.SaveStage):
+                self._stages_told[command.attempt] = command
+                self._waiting.set()
+            else:
+                self._start(command)
 
     async def run(self) -> None:
-        """Carry out batch after batch."""
+        """Carry out what waits, batch after batch."""
         while True:
-            await self._waiting.wait()
-            self._waiting = anyio.Event()
+            await self._wait()
             taken = [command for batch in self._batches for command in batch]
             self._batches.clear()
             refused = await self._save([command for command in taken if isinstance(command, SAVES)])
+            # What came meanwhile for the same attempts has waited, and still does: it is next.
             for command in taken:
                 if isinstance(command, commands.Exit):
                     return
                 if not isinstance(command, SAVES) and not (isinstance(command, STARTS) and command.attempt in refused):
                     self._start(command)
+            if not self._batches:
+                self._held.clear()
+
+    async def _wait(self) -> None:
+        """Wait for a batch. A stage that was told and has waited long enough for one is written alone."""
+        while not self._batches:
+            if self._stages_told:
+                with anyio.move_on_after(LAZY_S):
+                    await self._next()
+                if not self._batches:
+                    await self._write(self._take_stages())
+            else:
+                await self._next()
+
+    async def _next(self) -> None:
+        await self._waiting.wait()
+        self._waiting = anyio.Event()
 
     async def _save(self, saves: list[Save]) -> frozenset[Attempt]:
-        """Commit; again and again while the database does not let us."""
-        if not saves:
-            return frozenset()
+        """Commit what cannot wait, and with it the stages that did; the attempts that were refused."""
+        for save in saves:
+            if isinstance(save, commands.SaveStage):
+                self._stages_told[save.attempt] = save
+            elif isinstance(save, SUPERSEDING):
+                self._stages_told.pop(save.attempt, None)
+        urgent = [save for save in saves if not isinstance(save, commands.SaveStage)]
+        return await self._write([*self._take_stages(), *urgent]) if urgent else frozenset()
+
+    def _take_stages(self) -> list[Save]:
+        waited: list[Save] = [*self._stages_told.values()]
+        self._stages_told.clear()
+        return waited
+
+    async def _write(self, saves: list[Save]) -> frozenset[Attempt]:
         refused = frozenset(await self._commit(saves))
         for attempt in refused:
             await self._emit(events.SaveRefused(attempt))

@@ -49,10 +49,10 @@ class Rows:
         assert self._database is not None
         return self._database
 
-    async def open(self) -> None:
+    async def open(self, *, create: bool = True) -> None:
         """Open the database, and close the one before. Raises DatabaseError."""
         stack = AsyncExitStack()
-        database = await stack.enter_async_context(Database.open(self._path))
+        database = await stack.enter_async_context(Database.open(self._path, create=create))
         earlier, self._stack, self._database = self._stack, stack, database
         await earlier.aclose()
 
@@ -109,7 +109,9 @@ class Rows:
         tries = 0
         while True:
             try:
-                return await self.open()
+                return await self.open(
+                    create=False
+                )  # a database that was deleted is not made anew behind anybody's back
             except DatabaseError as error:
                 await self._emit(events.DatabaseFailed(error.failure, saving=True))
             await anyio.sleep(OPEN_AGAIN_S[min(tries, len(OPEN_AGAIN_S) - 1)])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectSendStream
 
 from reactor import __version__, notices
 from reactor.aria2.connection import Aria2Connection
@@ -20,8 +19,8 @@ from reactor.core.flow import Limits
 from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy
 from reactor.daemon.downloading import Downloading
-from reactor.daemon.loop import INBOX_EVENTS_MAX, run_loop
-from reactor.daemon.perform import Performer
+from reactor.daemon.loop import Loop
+from reactor.daemon.perform import Emit, Performer
 from reactor.daemon.rows import open_rows
 from reactor.daemon.stages import Stages
 from reactor.daemon.staging import Staging
@@ -35,8 +34,6 @@ from reactor.settings import Settings
 LEAVE_DEADLINE_S = 5.0
 """How long the last saves may take when we are asked to stop."""
 SERVER_TIMEOUT_MAX_S = 60.0
-
-Inbox = MemoryObjectSendStream[events.Event]
 
 
 async def serve(
@@ -52,19 +49,16 @@ async def serve(
     `on_ready` is called once, when aria2 is there and rows can be taken. Raises ReactorError, with a sentence
     for a person, when it cannot start, or cannot go on (a wrong secret, another server in aria2's place)."""
     staging = _staging(settings)
-    inbox, outbox = anyio.create_memory_object_stream[events.Event](INBOX_EVENTS_MAX)
-    ready = _Ready(inbox, on_ready)
+    loop = Loop(Machine(_limits(settings)))
     async with (
-        inbox,
-        outbox,
-        open_rows(settings, staging, journal, inbox.send) as rows,
-        _aria2(settings, ready.send) as aria2,
+        open_rows(settings, staging, journal, loop.emit) as rows,
+        _aria2(settings, _telling_when_ready(loop, on_ready)) as aria2,
         open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout) as context,
         anyio.create_task_group() as tasks,
         anyio.create_task_group() as work,
     ):
         if handle_signals:
-            await tasks.start(_take_signals, inbox, tasks)
+            await tasks.start(_take_signals, loop, tasks)
         journal.tell(
             notices.ReactorStarted(
                 version=__version__,
@@ -74,57 +68,56 @@ async def serve(
             )
         )
         stages, downloading = Stages(context, staging), Downloading(aria2, staging, _policy(settings))
-        performer = Performer(rows, downloading, stages, Workers(work), journal, inbox.send)
-        performed = anyio.Event()
-        tasks.start_soon(_perform, performer, performed)
+        performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
         tasks.start_soon(rows.watch)
-        tasks.start_soon(_wait_for_stop, stop, inbox)
-        await run_loop(Machine(_limits(settings)), outbox, performer.submit)
-        with anyio.move_on_after(LEAVE_DEADLINE_S):
-            await performed.wait()
+        tasks.start_soon(_wait_for_stop, stop, loop)
+        loop.start(performer.submit)
+        try:
+            await performer.run()
+        finally:
+            loop.close()
         work.cancel_scope.cancel()
         tasks.cancel_scope.cancel()
 
 
-class _Ready:
-    """Passes aria2's events on to the inbox, and says once that it is there."""
+def _telling_when_ready(loop: Loop, on_ready: Callable[[], None] | None) -> Emit:
+    """Passes aria2's events on, and says once that it is there."""
+    told = False
 
-    def __init__(self, inbox: Inbox, on_ready: Callable[[], None] | None) -> None:
-        self._inbox = inbox
-        self._on_ready = on_ready
-
-    async def send(self, event: events.Event) -> None:
-        await self._inbox.send(event)
-        if isinstance(event, events.Aria2Connected) and self._on_ready is not None:
-            on_ready, self._on_ready = self._on_ready, None
+    async def emit(event: events.Event) -> None:
+        nonlocal told
+        loop.post(event)
+        if isinstance(event, events.Aria2Connected) and on_ready is not None and not told:
+            told = True
             on_ready()
 
-
-async def _perform(performer: Performer, performed: anyio.Event) -> None:
-    await performer.run()
-    performed.set()
+    return emit
 
 
-async def _wait_for_stop(stop: anyio.Event | None, inbox: Inbox) -> None:
+async def _wait_for_stop(stop: anyio.Event | None, loop: Loop) -> None:
     if stop is not None:
         await stop.wait()
-        await inbox.send(events.ShutdownRequested("asked"))
+        loop.post(events.ShutdownRequested("asked"))
 
 
-async def _take_signals(inbox: Inbox, tasks: TaskGroup, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    """The first signal asks to leave in order; a second one leaves at once."""
+async def _take_signals(loop: Loop, tasks: TaskGroup, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    """The first signal asks to leave in order; a second one, or a database that lets nobody write, ends it at once."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
-        asked = False
         async for number in signals:
-            if asked:
+            loop.post(events.ShutdownRequested(number.name))
+            tasks.start_soon(_leave_by_force, tasks)
+            async for _ in signals:
                 tasks.cancel_scope.cancel()
-            asked = True
-            await inbox.send(events.ShutdownRequested(number.name))
+
+
+async def _leave_by_force(tasks: TaskGroup) -> None:
+    await anyio.sleep(LEAVE_DEADLINE_S)
+    tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def _aria2(settings: Settings, emit: Callable[[events.Event], Awaitable[None]]) -> AsyncIterator[Aria2Connection]:
+async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connection]:
     """A connection to the aria2c that the settings name, or to one of our own."""
     if settings.aria2c_rpc_url is not None:
         secret = settings.aria2c_rpc_secret.get_secret_value() if settings.aria2c_rpc_secret else None

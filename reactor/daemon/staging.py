@@ -62,14 +62,21 @@ class Staging:
         inside = PurePosixPath(folder).relative_to(local)
         return str(PurePosixPath(remote) / inside)
 
+    def is_new(self, download_id: int) -> bool:
+        """Make the row's folder, and tell whether there was none. Raises OSError."""
+        try:
+            self.folder(download_id).mkdir()
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            self.folder(download_id).mkdir(parents=True)
+        return True
+
     def prepare(self, download_id: int, *, fresh: bool) -> None:
         """Make the row's folder; `fresh` empties it first. Raises OSError."""
-        if not self.shared:
-            return
-        folder = self.folder(download_id)
-        if fresh:
-            _delete(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        if fresh and not self.is_new(download_id):
+            _delete(self.folder(download_id))
+        self.is_new(download_id)
 
     def discard(self, download_id: int, final: str | None = None) -> None:
         """Delete the row's folder, and the published `final`, which a cancel overtook. Raises OSError."""
@@ -94,8 +101,9 @@ class Staging:
             return self._finish_remotely(command)
         folder = self.folder(command.attempt.download_id)
         source = self._source(folder, command)
-        done = published(source, self.download_dir)
-        if done is None:
+        if published(source, self.download_dir) is None:
+            if command.resumed and not _certain(source, command):
+                raise FilesMissing("Whether the file is whole is not known.")
             _check(source, command)
         final = publish(source, self.download_dir, self._name(source, command), keep=command.keep)
         size = _size(final)
@@ -119,6 +127,8 @@ class Staging:
         return clean_name(source.name if command.extraction.finish.how == "torrent" else command.extraction.finish.name)
 
     def _finish_remotely(self, command: commands.Finish) -> tuple[str, int]:
+        if command.resumed:
+            raise FilesMissing("What an aria2c elsewhere has done meanwhile only it can say.")
         files = [path for reported in command.files for path in reported]
         if not files:
             raise FilesMissing("aria2c did not say where the files are.")
@@ -133,6 +143,12 @@ def _is_bookkeeping(path: Path) -> bool:
     """The published record, control files, and the metadata aria2 saves for a magnet link (`HASH.torrent`)."""
     hash_name = path.suffix == ".torrent" and len(path.stem) in (40, 64)
     return path.name.startswith(RECORD) or path.name.endswith(CONTROL_SUFFIXES) or hash_name
+
+
+def _certain(source: Path, command: commands.Finish) -> bool:
+    """True when its size alone tells that the file is whole. aria2 keeps no control file for one whose length the
+    server did not say."""
+    return command.extraction.finish.how == "file" and source.is_file() and command.extraction.size is not None
 
 
 def _check(source: Path, command: commands.Finish) -> None:

@@ -34,6 +34,8 @@ SETTLE_S = 0.25
 STEP_MIN_S, STEP_MAX_S = 0.0002, 0.005
 STEP_GROWTH = 4
 """A step is the time since the event, divided by this."""
+OWN_PAUSE_S = 0.01
+"""After a commit of our own: while we write much ourselves, what others wrote is looked for this often."""
 GAP_S = 0.01
 """Between two rings, so that a burst is one or two of them."""
 UNSURE = -1
@@ -166,24 +168,30 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         while True:
             if self._stirred.is_set():
                 self._stirred, since = anyio.Event(), anyio.current_time()
-            await self._look("file")
+            ours = await self._look("file")
             elapsed = anyio.current_time() - since
             if elapsed > SETTLE_S or self._replaced:
                 return
+            if ours:
+                await anyio.sleep(OWN_PAUSE_S)
+                continue
             with anyio.move_on_after(min(max(elapsed / STEP_GROWTH, STEP_MIN_S), STEP_MAX_S)):
                 await self._stirred.wait()
 
-    async def _look(self, layer: Layer) -> None:
+    async def _look(self, layer: Layer) -> bool:
+        """Ring when somebody else has committed. True when there was a commit, and it was our own."""
         if not self._is_there(layer):
-            return
+            return False
         version = self._peek()
         if version is None or (version == self._seen and version != UNSURE):
-            return
+            return False
         if version == UNSURE and layer != "poll":
-            return
+            return False
         self._seen = version
-        if await self._confirm():
-            self._ring(layer)
+        if not await self._confirm():
+            return True
+        self._ring(layer)
+        return False
 
     def _is_there(self, layer: Layer) -> bool:
         """Whether the file is the one that we have open. Going and coming back ring."""

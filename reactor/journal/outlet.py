@@ -18,6 +18,8 @@ from reactor.notices import DownloadProgressed, Entry
 
 WAITING_MAX = 10_000
 """Entries kept for a slow reader."""
+LINGER_S = 0.01
+"""After an entry woke the thread it waits for those that come with it: a burst costs one turn, not one each."""
 CLOSE_S = 2.0
 """How long the end of a run waits for a reader to take what is left."""
 
@@ -49,6 +51,8 @@ class Outlet:
         self._others: deque[Entry] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._idle = False
+        """True while the thread sleeps and has to be woken."""
         self._thread = threading.Thread(target=self._serve, name=f"journal: {name}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -68,7 +72,9 @@ class Outlet:
                 (self._progress or self._others).popleft()
                 self.dropped += 1
             lane.append(entry)
-            self._changed.notify()
+            if self._idle:
+                self._idle = False
+                self._changed.notify()
 
     def close(self, wait_s: float = CLOSE_S) -> None:
         """Let the reader take what is left, for `wait_s` at most, and say what was lost. Once is enough."""
@@ -105,7 +111,11 @@ class Outlet:
             while not (self._progress or self._others):
                 if self._closing:
                     return None
+                self._idle = True
                 self._changed.wait()
+                self._idle = False
+                if not self._closing:
+                    self._changed.wait(LINGER_S)
             lanes = [lane for lane in (self._progress, self._others) if lane]
             return min(lanes, key=lambda lane: lane[0].seq).popleft()
 

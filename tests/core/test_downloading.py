@@ -6,6 +6,7 @@ from reactor import notices
 from reactor.core import commands, events
 from reactor.core.flow import Limits
 from reactor.core.job import Attempt, State
+from reactor.core.machine import FORGET_AT
 from reactor.models import Kind, Stage
 from tests.core.world import World, connected, detection, gid, magnet, one_file, report, reported
 
@@ -45,9 +46,10 @@ def test_the_way_of_a_row() -> None:
 
     world.feed(events.Saved(ONE))
     assert isinstance(world.told()[0], notices.DownloadCompleted)
-    assert world.the(commands.ForgetTransfers).gids == (addition.gid,)
     assert world.the(commands.Look).claim == 1
     assert not world.machine.jobs
+    world.feed(events.RowsSeen())
+    assert world.the(commands.ForgetTransfers).gids == (addition.gid,)
 
 
 def test_no_more_rows_than_there_are_places() -> None:
@@ -129,8 +131,20 @@ def test_a_magnet_is_followed_to_the_torrent_itself() -> None:
     assert world.the(commands.Finish).total == 100
     world.feed(events.Finished(ONE, "/downloads/Some torrent", 100))
     assert world.the(commands.SaveDownloaded).title == "Some torrent"
-    world.feed(events.Saved(ONE))
+    world.feed(events.Saved(ONE)).feed(events.RowsSeen())
     assert world.the(commands.ForgetTransfers).gids == (gid(ONE), follower)
+
+
+def test_results_are_dropped_many_at_a_time_while_there_is_more_to_do() -> None:
+    world = World().up()
+    for number in range(1, FORGET_AT + 1):
+        one = Attempt(number, 1)
+        world.fetching(one)
+        world.feed(reported(report(one, "complete", 100)), events.Finished(one, "/downloads/a.bin", 100))
+        world.feed(events.Saved(one))
+        assert bool(world.of(commands.ForgetTransfers)) is (number == FORGET_AT)
+        world.feed(events.RowsSeen(claimed=(events.ClaimedRow(Attempt(number + 1000, 1), "http://host.example/"),)))
+        world.machine.jobs.pop(number + 1000)
 
 
 def test_a_torrent_that_is_served_to_others_ends_the_row_and_keeps_its_files() -> None:

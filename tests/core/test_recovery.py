@@ -13,14 +13,18 @@ ONE, TWO = Attempt(1, 1), Attempt(2, 3)
 BUSY = Failure("database", "The database is locked by another program.", None, True)
 
 
+MISSING = Failure("files_missing", "aria2c said it was done.", None, True)
+
+
 def planned(attempt: Attempt, stage: str = "fetching") -> ClaimedRow:
     return ClaimedRow(attempt, "http://host.example/1", plan=one_file(), plan_attempt=attempt.number, stage=stage)
 
 
 def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
     world = World().feed(events.Recovered((planned(ONE),), (), INSTANCE))
+    assert world.the(commands.Finish).resumed, "what is there already is not fetched again"
     assert not world.of(commands.AddTransfers)
-    world.feed(connected())
+    world.feed(events.WorkFailed(ONE, MISSING), connected())
     assert world.the(commands.AskStatus).gids == (gid(ONE),)
     world.feed(reported(report(ONE, "active", 40)))
     assert not world.of(commands.AddTransfers)
@@ -31,6 +35,8 @@ def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
 
 def test_after_a_crash_of_both_it_is_added_again_under_the_same_gid_and_continued() -> None:
     world = World().feed(connected(), events.Recovered((planned(TWO),), (), INSTANCE))
+    world.feed(events.WorkFailed(TWO, MISSING))
+    assert world.the(commands.AskStatus).gids == (gid(TWO),)
     world.feed(reported(report(TWO, "unknown")))
     added = world.the(commands.AddTransfers)
     assert (added.attempt, added.additions[0].gid, added.fresh) == (TWO, gid(TWO), False)
@@ -47,18 +53,20 @@ def test_a_plan_of_an_earlier_attempt_is_not_adopted() -> None:
     assert world.the(commands.Detect).attempt == TWO
 
 
-def test_a_row_that_was_finishing_goes_on_finishing() -> None:
+def test_a_row_whose_bytes_are_all_there_after_a_crash_is_done() -> None:
     world = World().feed(events.Recovered((planned(ONE, "finishing"),), (), INSTANCE))
-    assert world.the(commands.Finish).attempt == ONE
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100))
+    assert world.the(commands.SaveDownloaded)
 
 
-def test_a_row_whose_bytes_turn_out_missing_is_fetched_once_more() -> None:
-    missing = Failure("files_missing", "aria2c said it was done.", None, True)
-    world = World().feed(connected(), events.Recovered((planned(ONE, "finishing"),), (), INSTANCE))
-    world.feed(events.WorkFailed(ONE, missing))
-    assert world.the(commands.AskStatus).gids == (gid(ONE),)
-    world.feed(reported(report(ONE, "unknown"))).feed(events.TransfersAdded(ONE, (0,)))
-    world.feed(reported(report(ONE, "complete", 100))).feed(events.WorkFailed(ONE, missing))
+def test_a_row_whose_bytes_turn_out_missing_is_fetched_once_more_and_then_fails() -> None:
+    world = World().up().fetching(ONE)
+    for again in (True, False):
+        world.feed(reported(report(ONE, "complete", 100)))
+        assert not world.the(commands.Finish).resumed
+        world.feed(events.WorkFailed(ONE, MISSING))
+        assert bool(world.of(commands.AskStatus)) is again
+        world.feed(reported(report(ONE, "unknown"))).feed(events.TransfersAdded(ONE, (0,)))
     assert world.machine.jobs[1].state is State.STOPPING
 
 

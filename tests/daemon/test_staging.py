@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_finishing_again_after_a_crash_finds_what_was_published(staging: Staging
     publish(staging.folder(1) / "a.bin", tmp_path, "a.bin")
     assert staging.finish(finish(size=5, total=5)) == (str(tmp_path / "a.bin"), 5)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.bin"]
+
+
+@pytest.mark.parametrize(("size", "whole"), [(5, True), (None, False)])
+def test_after_a_restart_only_a_known_size_tells_that_a_file_is_whole(
+    staging: Staging, tmp_path: Path, size: int | None, whole: bool
+) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    resumed = dataclasses.replace(finish(size=size), resumed=True)
+    if whole:
+        assert staging.finish(resumed) == (str(tmp_path / "a.bin"), 5)
+    else:
+        with pytest.raises(FilesMissing):
+            staging.finish(resumed)
 
 
 @pytest.mark.parametrize("beside", [".aria2", ".aria2__temp"])

@@ -111,4 +111,4 @@ async def test_a_deleted_row_closes_the_connection_and_leaves_nothing(tmp_path: 
         reactor.execute("DELETE FROM downloads")
         await server.until(lambda: server.log[-1].ended == "closed by client")
         await reactor.until(lambda: not reactor.files())
-        assert reactor.events("download_cancelled")[-1]["how"] == "deleted"
+        await reactor.until(lambda: [event["how"] for event in reactor.events("download_cancelled")] == ["deleted"])

@@ -1,0 +1,75 @@
+"""The database replaced, deleted, or locked under the running reactor."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from pathlib import Path
+
+from tests.real.harness import running
+from tests.servers import FileServer
+
+DATA = random.Random(5).randbytes(300_000)
+
+
+async def test_a_database_restored_from_a_backup_is_taken_up(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+        (done,) = reactor.add(server.put("/done.bin", DATA))
+        await reactor.until_final()
+        with sqlite3.connect(reactor.db) as live, sqlite3.connect(tmp_path / "backup.db") as backup:
+            live.backup(backup)
+        live.close()
+        backup.close()
+        reactor.add(server.put("/lost.bin", DATA, stall_after=1000))
+        await server.until(lambda: any(request.sent == 1000 for request in server.log))
+        (tmp_path / "backup.db").replace(reactor.db)
+        await reactor.until(lambda: any(event["replaced"] for event in reactor.events("database_recovered")))
+        await server.until(lambda: server.requests("/lost.bin", "GET")[-1].ended == "closed by client")
+        (new,) = reactor.add(server.put("/new.bin", DATA))
+        await reactor.until_final(done, new)
+        await reactor.until(lambda: not reactor.staged())
+        assert [row["status"] for row in reactor.rows()] == ["downloaded"] * 2
+    assert sorted(reactor.files()) == ["done.bin", "new.bin"]
+
+
+async def test_a_database_that_was_deleted_is_not_made_anew_and_one_that_comes_is_taken_up(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor:
+        shutil.copyfile(reactor.db, tmp_path / "copy.db")
+        for suffix in ("", "-wal", "-shm"):
+            reactor.db.with_name(f"{reactor.db.name}{suffix}").unlink(missing_ok=True)
+        await reactor.until(lambda: reactor.events("database_troubled"))
+        assert not reactor.db.exists()
+        with sqlite3.connect(tmp_path / "other.db") as other:
+            other.execute("CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)")
+        other.close()
+        (tmp_path / "other.db").replace(reactor.db)
+        await reactor.until(lambda: reactor.events("database_recovered"))
+        await reactor.until(lambda: "status" in str(_columns(reactor.db)))
+        (one,) = reactor.add(server.put("/a.bin", DATA))
+        await reactor.until_final()
+        assert reactor.row(one)["status"] == "downloaded"
+
+
+def _columns(path: Path) -> list[str]:
+    with sqlite3.connect(path) as db:
+        found = [row[1] for row in db.execute("PRAGMA table_info(downloads)")]
+    db.close()
+    return found
+
+
+async def test_what_ends_while_a_bot_holds_the_write_lock_is_written_afterwards(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=1000))
+        await server.until(lambda: any(request.sent == 1000 for request in server.log))
+        bot = sqlite3.connect(reactor.db, isolation_level=None)
+        bot.execute("BEGIN IMMEDIATE")
+        server.release()
+        await reactor.until(lambda: reactor.events("database_troubled"))
+        await reactor.until(lambda: (tmp_path / "downloads" / "a.bin").exists())
+        assert reactor.row(one)["status"] == "downloading"
+        bot.execute("COMMIT")
+        bot.close()
+        await reactor.until_final()
+        assert reactor.row(one)["status"] == "downloaded"
+        await reactor.until(lambda: reactor.events("database_recovered"))
