@@ -138,6 +138,10 @@ class Job:
     fresh: bool = False
     """True when what the staging folder holds is of no use for this extraction."""
     transfers: list[Transfer] = field(default_factory=list)
+    done: int = 0
+    """How many of the transfers are done."""
+    heard: set[int] = field(default_factory=set)
+    """The numbers of the transfers that aria2 said something of, and that are not known to be done."""
     moved_at: float = 0.0
     """When a byte was last seen to arrive."""
     progress: float | None = None

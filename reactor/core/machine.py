@@ -11,15 +11,16 @@ from reactor import notices
 from reactor.core import commands, events
 from reactor.core.admission import room
 from reactor.core.commands import Command
+from reactor.core.debts import Debts
+from reactor.core.endings import Limits
 from reactor.core.events import Event, TransferStatus
-from reactor.core.flow import Flow, Limits
-from reactor.core.job import Attempt, End, How, Job, State, TransferState, derive_gid
+from reactor.core.flow import Flow
+from reactor.core.job import Attempt, End, How, Job, State, TransferState
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
 LOOK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """After a look that failed: how long until the next one."""
-DEBT_INTERVAL_S = 30.0
 FORGET_AT = 100
 """So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
 FILES_MISSING = "files_missing"
@@ -35,7 +36,7 @@ class Machine:
         self._flow = Flow(limits)
         self._limits = limits
         self.jobs: dict[int, Job] = {}
-        self.debts: dict[int, events.Debt] = {}
+        self.debts = Debts(self._flow)
         self._session: str | None = None
         self._recovered = False
         self._replacing = False
@@ -52,7 +53,6 @@ class Machine:
         # Asking aria2
         self._asking = False
         self._ask_at: float | None = None
-        self._debt_at: float | None = None
 
     @property
     def connected(self) -> bool:
@@ -83,7 +83,7 @@ class Machine:
         """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""
         deadlines = [self._due_at, self._look_at, *(job.stop_by for job in self.jobs.values())]
         if self.connected:
-            deadlines += [self._ask_at, self._debt_at]
+            deadlines += [self._ask_at, self.debts.due_at]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # Routing
@@ -115,7 +115,7 @@ class Machine:
             case events.ShutdownRequested():
                 self._shutdown(event)
             case events.DebtPaid():
-                self._debt_paid(event.attempt)
+                self._look_wanted |= self.debts.paid(event.attempt)
             case _:
                 self._of_one_job(event)
 
@@ -176,7 +176,7 @@ class Machine:
         self._look_wanted, self._looking, self._looks = False, True, self._looks + 1
         self._watched = frozenset(job.id for job in self.jobs.values() if job.state is not State.SEEDING)
         claim = room(self._limits.concurrent, self.jobs.values()) if self.connected else 0
-        held = tuple(sorted({*self.jobs, *self.debts}))
+        held = tuple(sorted({*self.jobs, *self.debts.owed}))
         self._flow.out.append(commands.Look(tuple(sorted(self._watched)), claim, held))
 
     def _rows_seen(self, seen: events.RowsSeen) -> None:
@@ -196,7 +196,7 @@ class Machine:
         self._due_at = None if seen.due_in_s is None else self._flow.now + seen.due_in_s
         for debt in seen.debts:
             if debt.attempt.download_id not in self.jobs:
-                self._owe(debt)
+                self.debts.owe(debt)
 
     def _judge(self, job: Job, row: events.WatchedRow | None) -> None:
         """Compare a job with its row. In CLOSING only a refused write makes us act on it: the row may have
@@ -233,17 +233,17 @@ class Machine:
             due = self._flow.now + job.ending.delay_s
             self._due_at = due if self._due_at is None else min(self._due_at, due)
         elif job.ending is not None and job.ending.end is not End.DOWNLOADED and not job.removed:
-            self._owe(events.Debt(job.attempt, len(job.transfers)))
+            self.debts.owe(events.Debt(job.attempt, len(job.transfers)))
 
     def _recover(self, event: events.Recovered) -> None:
         self._recovered = self._look_wanted = True
         self._flow.instance = event.instance
         self._database_works()
-        self.debts.update((debt.attempt.download_id, debt) for debt in event.debts)
+        self.debts.owed.update((debt.attempt.download_id, debt) for debt in event.debts)
         for row in event.rows:
             self.jobs[row.attempt.download_id] = self._flow.resume(row)
         if self.connected:
-            self._pay_debts()
+            self.debts.pay_all()
 
     def _database_failed(self, event: events.DatabaseFailed) -> None:
         if not self._troubled:
@@ -286,7 +286,7 @@ class Machine:
         restarted = self._session is not None and self._session != event.session
         self._session, self._flow.connected, self._asking = event.session, True, False
         self._flow.tell(notices.Aria2Connected(version=event.version, url=event.url, restarted=restarted))
-        self._pay_debts()
+        self.debts.pay_all()
         for job in self.jobs.values():
             if job.state is State.FETCHING:
                 job.moved_at = self._flow.now
@@ -300,7 +300,7 @@ class Machine:
 
     def _aria2_lost(self, event: events.Aria2Lost) -> None:
         self._flow.connected = self._asking = False
-        self._ask_at = self._debt_at = None
+        self._ask_at = self.debts.due_at = None
         self._flow.tell(notices.Aria2Lost(reason=event.reason))
         for job in self.jobs.values():
             for transfer in job.transfers:
@@ -309,8 +309,13 @@ class Machine:
 
     def _notified(self, event: events.TransferNotified) -> None:
         found = self._flow.gids.get(event.gid)
-        if found is not None and event.what in TELLING and found[0].state in (State.FETCHING, State.SEEDING):
-            self._flow.out.append(commands.AskStatus((event.gid,)))
+        if found is None or event.what not in TELLING:
+            return
+        job, transfer = found
+        if job.state is State.FETCHING:
+            self._flow.heard(job, transfer, event.what)
+        elif job.state is State.SEEDING:
+            self._flow.ask([transfer])
 
     def _reported(self, event: events.TransfersReported) -> None:
         moved: dict[Attempt, Job] = {}
@@ -349,30 +354,6 @@ class Machine:
             self._asking = True
             self._flow.out.append(commands.AskStatus(tuple(transfer.live_gid for transfer in live), periodic=True))
 
-    # Debts: what an attempt that is over may have left behind. Its row is not claimed before they are paid.
-
-    def _owe(self, debt: events.Debt) -> None:
-        self.debts[debt.attempt.download_id] = debt
-        if self.connected:
-            self._pay(debt)
-
-    def _pay_debts(self) -> None:
-        self._debt_at = None
-        for debt in self.debts.values():
-            self._pay(debt)
-
-    def _pay(self, debt: events.Debt) -> None:
-        gids = tuple(derive_gid(self._flow.instance, debt.attempt, n) for n in range(debt.parts))
-        self._flow.out.append(commands.PayDebt(debt.attempt, gids))
-        self._debt_at = self._flow.now + DEBT_INTERVAL_S
-
-    def _debt_paid(self, attempt: Attempt) -> None:
-        debt = self.debts.get(attempt.download_id)
-        if debt is not None and debt.attempt == attempt:
-            del self.debts[attempt.download_id]
-            self._flow.out.append(commands.ForgetPlan(attempt))
-            self._look_wanted = True
-
     # Time and the end
 
     def _time_passed(self) -> None:
@@ -383,8 +364,8 @@ class Machine:
             self._look_at = None
             if not self._recovered:
                 self._flow.out.append(commands.Recover())
-        if self.connected and self._debt_at is not None and now >= self._debt_at:
-            self._pay_debts()
+        if self.connected and self.debts.due_at is not None and now >= self.debts.due_at:
+            self.debts.pay_all()
         for job in list(self.jobs.values()):
             if job.stop_by is not None and now >= job.stop_by:
                 self._flow.out_of_patience(job)

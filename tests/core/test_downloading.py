@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reactor import notices
 from reactor.core import commands, events
-from reactor.core.flow import Limits
+from reactor.core.endings import Limits
 from reactor.core.job import Attempt, State
 from reactor.core.machine import FORGET_AT
 from reactor.models import Kind, Stage

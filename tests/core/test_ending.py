@@ -6,7 +6,8 @@ import pytest
 
 from reactor import notices
 from reactor.core import commands, events
-from reactor.core.flow import ADDS_MAX, STOP_PATIENCE_S
+from reactor.core.endings import STOP_PATIENCE_S
+from reactor.core.flow import ADDS_MAX
 from reactor.core.job import Attempt, State
 from reactor.errors import Failure
 from tests.core.world import LASTING, PASSING, World, connected, detection, gid, magnet, one_file, report, reported
@@ -223,7 +224,7 @@ def test_a_cancel_while_aria2_is_away_ends_the_row_and_owes_the_rest() -> None:
     assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),))
     world.feed(events.DebtPaid(ONE))
     assert world.the(commands.ForgetPlan)
-    assert not world.machine.debts
+    assert not world.machine.debts.owed
 
 
 def test_a_cancel_while_aria2_is_away_for_a_moment_is_carried_out_when_it_is_back() -> None:

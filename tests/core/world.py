@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from reactor.core import commands, events
 from reactor.core.commands import Command
+from reactor.core.endings import Limits
 from reactor.core.events import ClaimedRow, Event, TransferReport, TransferStatus, WatchedRow
-from reactor.core.flow import Limits
 from reactor.core.job import Attempt, derive_gid
 from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy

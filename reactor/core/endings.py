@@ -1,0 +1,194 @@
+"""The ends of one job: how it is taken down, and what its row says in the end.
+
+Nothing is written before it is true: transfers are stopped first, then files go, then the row is told, and the
+world hears of it when the row says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from reactor import notices
+from reactor.core import commands
+from reactor.core.commands import Command
+from reactor.core.job import End, Ending, How, Job, State, Transfer
+from reactor.core.lifecycle import Trigger, move
+from reactor.core.retry import FROM_ZERO, RetryPolicy
+from reactor.errors import Failure
+from reactor.models import Kind
+
+EXPIRED = frozenset({"forbidden", "not_found"})
+"""What a server says when the URL that an extractor found has run out."""
+EXTRACTED = frozenset({Kind.YTDLP, Kind.PLAYWRIGHT})
+STOP_PATIENCE_S = 5.0
+"""How long a cancel waits for an aria2 that does not answer before the row ends without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the machine is allowed: the part of the settings that the core needs."""
+
+    concurrent: int = 1
+    progress_interval_s: float = 5.0
+    seeding: bool = False
+    """True when finished torrents are served to others for a while."""
+    stall_timeout_s: float = 120.0
+    torrent_stall_timeout_s: float = 600.0
+    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))
+
+
+class Endings:
+    """The last steps. `now`, `connected` and `out` are set by the machine before each."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.instance = ""
+        self.limits = limits
+        self.gids: dict[str, tuple[Job, Transfer]] = {}
+        self.over: list[str] = []
+        """gids whose results aria2 may drop."""
+        self.now = 0.0
+        self.connected = False
+        self.out: list[Command] = []
+
+    def tell(self, notice: notices.Notice) -> None:
+        """Have a notice written into the journal."""
+        self.out.append(commands.Tell(notice))
+
+    def fail(self, job: Job, failure: Failure) -> None:
+        """The attempt has failed: wait for the next one, or give up."""
+        policy = self.limits.retry
+        delay = policy.next_delay_s(failure, job.attempt, job.retry_count)
+        if failure.code in EXPIRED and job.kind in EXTRACTED and job.state is State.FETCHING and job.retry_count == 0:
+            delay = 0.0 if policy.retries_max else None  # the page can be asked for a new URL, once and at once
+        if delay is None:
+            ending = Ending(End.FAILED, policy.final(failure, job.retry_count), job.retry_count)
+        else:
+            count = job.retry_count + policy.costs(failure)
+            ending = Ending(End.WAITING, failure, count, delay, discard=failure.code in FROM_ZERO)
+        self.stop(job, ending)
+
+    def cancel(self, job: Job, how: How) -> None:
+        """The row was cancelled, deleted, or taken by somebody."""
+        end = End.GONE if how == "deleted" else End.CANCELLED
+        self.stop(job, Ending(end, retry_count=job.retry_count, how=how))
+
+    def requeue(self, job: Job) -> None:
+        """Nothing failed, but this attempt cannot go on: a cancel was taken back while it was carried out."""
+        self.stop(job, Ending(End.WAITING, retry_count=job.retry_count))
+
+    def stop(self, job: Job, ending: Ending) -> None:
+        """Take down all that runs for the job; `ending` says what becomes of the row then."""
+        again = job.state is State.STOPPING
+        move(job, Trigger.STOP)
+        job.ending = ending
+        job.verdict_from = None
+        if again:
+            return
+        self.out.append(commands.StopWork(job.attempt))
+        if job.removed:
+            self.taken_down(job)
+        else:
+            self.remove(job)
+
+    def remove(self, job: Job) -> None:
+        """Take the job's transfers out of aria2. While it does not answer, a row that ends waits only so long."""
+        job.stop_by = self.now + STOP_PATIENCE_S
+        if self.connected:
+            gids = tuple(gid for transfer in job.transfers for gid in transfer.gids)
+            self.out.append(commands.RemoveTransfers(job.attempt, gids))
+
+    def out_of_patience(self, job: Job) -> None:
+        """aria2 has not answered: a final row ends without it, and owes the rest; a waiting one goes on waiting."""
+        assert job.ending is not None
+        if job.ending.end is End.WAITING:
+            self.remove(job)
+        else:
+            job.stop_by = None
+            self.close(job)
+
+    def taken_down(self, job: Job) -> None:
+        """aria2 has nothing of it any more: now the files can go."""
+        assert job.ending is not None
+        job.removed, job.stop_by = True, None
+        if job.ending.discard:
+            self.out.append(commands.Discard(job.attempt, job.published))
+        else:
+            self.close(job)
+
+    def close(self, job: Job) -> None:
+        """All is taken down: tell the row."""
+        move(job, Trigger.STOPPED)
+        self._save_ending(job)
+
+    def _save_ending(self, job: Job) -> None:
+        ending, attempt = job.ending, job.attempt
+        assert ending is not None
+        keep = not job.removed
+        if ending.end is End.DOWNLOADED:
+            seeding = any(transfer.seeding for transfer in job.transfers)
+            path = job.published or ""
+            self.out.append(commands.SaveDownloaded(attempt, path, job.size, job.title, keep_plan=seeding))
+        elif ending.end is End.CANCELLED:
+            self.out.append(commands.SaveCancelled(attempt, keep_plan=keep))
+        elif ending.end is End.WAITING:
+            self.out.append(commands.SaveWaiting(attempt, ending.failure, ending.retry_count, ending.delay_s))
+        elif ending.end is End.FAILED and ending.failure is not None:
+            self.out.append(commands.SaveFailed(attempt, ending.failure, job.kind, keep_plan=keep))
+        else:  # no row, no write, nothing to wait for
+            if not keep:
+                self.out.append(commands.ForgetPlan(attempt))
+            self.saved(job)
+
+    def save_again(self, job: Job) -> None:
+        """The last write was refused, but the row is as it should be again."""
+        job.verdict_from = None
+        self._save_ending(job)
+
+    def saved(self, job: Job) -> None:
+        """The row says how it ended; now the world may know."""
+        assert job.ending is not None
+        seeding = job.ending.end is End.DOWNLOADED and any(transfer.seeding for transfer in job.transfers)
+        move(job, Trigger.SAVED_SEEDING if seeding else Trigger.SAVED)
+        self.tell(self._last_notice(job, job.ending))
+        if job.ending.end is End.DOWNLOADED and not seeding:
+            self._forget(job)
+
+    def _last_notice(self, job: Job, ending: Ending) -> notices.Notice:
+        failure = ending.failure or Failure("requeued", "The cancel was taken back.")
+        if ending.end is End.DOWNLOADED:
+            return notices.DownloadCompleted(
+                **of(job), path=job.published or "", size=job.size, took_s=round(self.now - job.begun_at, 3)
+            )
+        if ending.end is End.FAILED:
+            return notices.DownloadFailed(**of(job), code=failure.code, error=failure.sentence)
+        if ending.end is End.WAITING:
+            return notices.DownloadRetryScheduled(
+                **of(job),
+                code=failure.code,
+                error=failure.sentence,
+                retry=ending.retry_count,
+                retries_max=self.limits.retry.retries_max,
+                delay_s=round(ending.delay_s, 3),
+            )
+        return notices.DownloadCancelled(**of(job), how=ending.how)
+
+    def _forget(self, job: Job) -> None:
+        self.over += [gid for transfer in job.transfers for gid in transfer.gids]
+
+    def forget(self) -> None:
+        """Let aria2 drop the results of jobs that ended well: of many at once, it is in no hurry."""
+        if self.over:
+            self.out.append(commands.ForgetTransfers(tuple(self.over)))
+            self.over = []
+
+    def seeded(self, job: Job) -> None:
+        """The torrent is no longer served: what was kept for it goes."""
+        move(job, Trigger.SEEDED)
+        self._forget(job)
+        self.out += [commands.Discard(job.attempt), commands.ForgetPlan(job.attempt)]
+        self.tell(notices.SeedingEnded(**of(job)))
+
+
+def of(job: Job) -> dict[str, int]:
+    """The fields that every notice about a job has."""
+    return {"download_id": job.id, "attempt": job.attempt.number}
