@@ -19,7 +19,7 @@ SCHEMA_VERSION: Literal[1] = 1
 
 
 class _Notice(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class _OfDownload(_Notice):
@@ -218,7 +218,7 @@ Notice = (
 class Entry(BaseModel):
     """One line of the journal: a notice, with its place in the stream."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     v: Literal[1] = SCHEMA_VERSION
     seq: int
@@ -228,5 +228,7 @@ class Entry(BaseModel):
     notice: Annotated[Notice, Field(discriminator="event")]
 
 
-NOTICE: TypeAdapter[Notice] = TypeAdapter(Annotated[Notice, Field(discriminator="event")])
+NOTICE: TypeAdapter[Notice] = TypeAdapter(
+    Annotated[Notice, Field(discriminator="event")], config=ConfigDict(defer_build=True)
+)
 """Validates one notice from JSON."""

@@ -6,6 +6,7 @@ variable is the field's name in capitals. `tests/test_house.py` checks that the 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,13 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reactor.errors import SettingsError
+
+_YTDLP_OPTIONS = """
+    age_limit ap_mso ap_password ap_username extractor_args extractor_retries format_sort format_sort_force geo_bypass
+    geo_bypass_country geo_bypass_ip_block geo_verification_proxy http_headers impersonate legacyserverconnect password
+    prefer_free_formats prefer_insecure sleep_interval_requests socket_timeout source_address username videopassword"""
+YTDLP_OPTIONS = frozenset(_YTDLP_OPTIONS.split())
+"""What `YTDLP_OPTIONS` may set. Nothing that starts a program, writes a file, reads one or walks a list."""
 
 Seconds = Annotated[float, Field(ge=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 Period = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
@@ -43,6 +51,7 @@ class Settings(BaseSettings):
     seed_ratio: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0, description="share ratio up to which a finished torrent is served to others; 0: not at all"
     )
+    max_concurrent_parts: Count = Field(16, description="how many parts of what comes in parts are fetched at once")
     connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(4, description="connections for one file")
     user_agent: str = Field("", description="the User-Agent sent to servers; empty: reactor's own")
     aria2c_rpc_url: str | None = Field(
@@ -63,6 +72,19 @@ class Settings(BaseSettings):
         None, description="the configuration of our own aria2c; unset: the shipped aria2.conf"
     )
     ffmpeg_path: Path | None = Field(None, description="the ffmpeg to use; unset: PATH, then the wheel")
+    ytdlp_format: str = Field(
+        "", description="which quality is taken, as yt-dlp's `-f` has it; empty: the best that fits into one mp4 or mkv"
+    )
+    ytdlp_cookies: Path | None = Field(
+        None, description="a Netscape cookie file of a browser that is signed in; read, never written"
+    )
+    ytdlp_proxy: SecretStr | None = Field(None, description="the proxy (http, https, socks5) that yt-dlp asks through")
+    ytdlp_options: SecretStr | None = Field(
+        None, description="more options of yt-dlp's `YoutubeDL` as a JSON object; those that run or write nothing"
+    )
+    ytdlp_timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
+        120.0, description="s for yt-dlp to find out what there is to fetch; then its process is killed"
+    )
 
     @field_validator(
         "aria2c_rpc_url",
@@ -73,6 +95,9 @@ class Settings(BaseSettings):
         "aria2c_path",
         "aria2c_conf",
         "ffmpeg_path",
+        "ytdlp_cookies",
+        "ytdlp_proxy",
+        "ytdlp_options",
         mode="before",
     )
     @classmethod
@@ -96,6 +121,20 @@ class Settings(BaseSettings):
     def _is_path_map(cls, value: str | None) -> str | None:
         if value is not None and not all(part.strip() for part in [*value.partition("=")]):
             raise ValueError("takes REMOTE=LOCAL, such as /srv/downloads=/mnt/downloads")
+        return value
+
+    @field_validator("ytdlp_options")
+    @classmethod
+    def _are_harmless_options(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            options = json.loads(value.get_secret_value()) if value else {}
+        except ValueError:
+            options = None
+        if not isinstance(options, dict):
+            raise ValueError('takes a JSON object, such as {"extractor_retries": 1}')
+        refused = sorted(set(options) - YTDLP_OPTIONS)
+        if refused:
+            raise ValueError(f"does not take {', '.join(refused)[:200]}; it takes {', '.join(sorted(YTDLP_OPTIONS))}")
         return value
 
     @property

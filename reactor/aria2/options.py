@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from reactor.aria2.methods import Method, add_torrent, add_uri
 from reactor.errors import DownloadError
+from reactor.guard.credentials import cookie_goes_to
 from reactor.models import Cookie, Fetch, Header
 
 SCHEMES = frozenset({"http", "https", "ftp", "sftp"})
@@ -116,7 +116,7 @@ def _files(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, s
         _line(header.name, "a header")
         _line(header.value, "a header")
     headers = [header for header in fetch.headers if header.name.lower() not in KEPT_FROM_SERVERS]
-    cookies = [cookie for cookie in fetch.cookies if _goes_to(cookie, urls[0])]
+    cookies = [cookie for cookie in fetch.cookies if cookie_goes_to(cookie, urls[0].geturl())]
     if cookies or any(header.name.lower() in CREDENTIALS for header in headers):
         # aria2 sends its headers to every mirror: those of other servers are given up.
         urls = [url for url in urls if _origin(url) == _origin(urls[0])]
@@ -160,27 +160,6 @@ def _header_lines(headers: list[Header], cookies: list[Cookie]) -> list[str]:
         # aria2's own asks for metalinks, also with follow-metalink=false: some servers would send one as the file.
         lines.append("Accept: */*")
     return [_line(line, "a header") for line in [*lines, *(["Cookie: " + "; ".join(pairs)] if pairs else [])]]
-
-
-def _goes_to(cookie: Cookie, url: SplitResult) -> bool:
-    """RFC 6265, section 5.4: the cookie's domain, path and `secure` against one URL."""
-    if cookie.secure and url.scheme != "https":
-        return False
-    host, domain = url.hostname or "", cookie.domain.lower().lstrip(".")
-    below = not cookie.host_only and not _is_address(host) and host.endswith(f".{domain}")
-    return (host == domain or below) and _covers(cookie.path, url.path or "/")
-
-
-def _covers(cookie_path: str, path: str) -> bool:
-    return path == cookie_path or path.startswith(cookie_path if cookie_path.endswith("/") else f"{cookie_path}/")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:

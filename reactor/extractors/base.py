@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import httpx
 
 from reactor.errors import DownloadError
 from reactor.models import Detection, Extraction, Kind
+
+if TYPE_CHECKING:
+    from reactor.extractors.ytdlp import Ytdlp
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class Context:
     """How long a server may take to answer one question; a look asks two at most."""
     torrent_bytes_max: int = 8 * 1024 * 1024
     """The largest `.torrent` that is read."""
+    ytdlp: Ytdlp | None = None
+    """yt-dlp in its own processes; None when it is not installed."""
 
 
 class HandOver(Exception):
@@ -50,7 +55,6 @@ class Unsupported:
     """The extractor of a kind that has none in this version: it says so."""
 
     _WHAT: ClassVar = {
-        Kind.YTDLP: "This is a web page or a stream, not a file",
         Kind.PLAYWRIGHT: "This is a page that needs a browser",
     }
 

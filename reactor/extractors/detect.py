@@ -4,6 +4,7 @@ magnet link or bare info hash        torrent
 path ends in `.torrent`              torrent
 path ends in `.m3u8`, `.mpd`, …      ytdlp (a manifest)
 path ends like a file                direct, without asking: stage 2 looks
+yt-dlp has an extractor for the site ytdlp (where yt-dlp is installed)
 everything else                      one look at the headers, see `kind_of_look`
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.look import PAGE_TYPES, look
 from reactor.extractors.urls import normalise
@@ -42,6 +44,7 @@ _DOCUMENTS_AND_DATA = """
     parquet pcap pdf pkl pps ppsx ppt pptx ps pt pth rtf safetensors sha1 sha256 sha512 shp sig sql sqlite sqlite3
     stl tex tsv ttf txt vcf warc woff woff2 xls xlsb xlsm xlsx xml xps yaml yml"""
 MANIFEST_SUFFIXES = frozenset(_MANIFESTS.split())
+MEDIA_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES).split())
 FILE_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES + _ARCHIVES + _DOCUMENTS_AND_DATA).split())
 
 
@@ -53,6 +56,9 @@ async def detect(typed: str, context: Context) -> Detection:
     found = detect_by_text(url)
     if found:
         return found
+    name = await _site(url, context)
+    if name:
+        return Detection(kind=Kind.YTDLP, url=url, why=f"yt-dlp's extractor {name}")
     try:
         seen = await look(url, context)
     except HandOver as other:
@@ -73,6 +79,23 @@ def detect_by_text(url: str) -> Detection | None:
     if suffix in FILE_SUFFIXES:
         return Detection(kind=Kind.DIRECT, url=url, why=f"path ends in .{suffix}")
     return None
+
+
+def is_manifest(detection: Detection) -> bool:
+    """True when the URL itself is a manifest (HLS or DASH), by its suffix or by what answered."""
+    if detection.look and detection.look.content_type:
+        return detection.look.content_type in MANIFEST_TYPES
+    return _suffix(unquote(urlsplit(detection.url).path)) in MANIFEST_SUFFIXES
+
+
+async def _site(url: str, context: Context) -> str | None:
+    """The extractor that yt-dlp has for this very site."""
+    if context.ytdlp is None:
+        return None
+    try:
+        return await context.ytdlp.suits(url)
+    except DownloadError:  # its list is a short cut; the headers tell enough to go on
+        return None
 
 
 def kind_of_look(seen: Look) -> tuple[Kind, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
@@ -28,6 +28,9 @@ REDIRECTS = (301, 302, 303, 307, 308)
 _LOCATION = "reactor_location"
 USER_AGENT = f"reactor/{__version__}"
 
+Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]]
+"""Of every request on a way; or, by a request's URL, what may go to that host."""
+
 
 @asynccontextmanager
 async def open_context(
@@ -51,7 +54,7 @@ async def open_context(
 
 @asynccontextmanager
 async def follow(
-    method: str, url: str, context: Context, headers: Mapping[str, str] | None = None
+    method: str, url: str, context: Context, headers: Headers | None = None
 ) -> AsyncIterator[tuple[str, httpx.Response]]:
     """Ask for `url` and go where it redirects; yield the URL that answered and its answer, body unread.
 
@@ -72,19 +75,22 @@ async def follow(
                 await response.aclose()
 
 
-async def _walk(method: str, url: str, context: Context, headers: Mapping[str, str]) -> tuple[str, httpx.Response]:
+async def _walk(method: str, url: str, context: Context, headers: Headers) -> tuple[str, httpx.Response]:
     """One request after the other, until an answer is no redirect."""
     start, credentials = split_credentials(url)
     current, cookies = start, httpx.Cookies()
     for _ in range(REDIRECTS_MAX + 1):
         request = context.client.build_request(
-            method, urlsplit(current)._replace(fragment="").geturl(), headers=headers
+            method,
+            urlsplit(current)._replace(fragment="").geturl(),
+            headers=headers(current) if callable(headers) else headers,
         )
         cookies.set_cookie_header(request)
         at_home = credentials is not None and same_host(start, current)
         if credentials and at_home:
             request.headers["Authorization"] = credentials.basic
-        response = await context.client.send(request, stream=True)
+        # An answer without a body is read to its end, so that the next question finds the connection open.
+        response = await context.client.send(request, stream=method != "HEAD")
         location = response.extensions.get(_LOCATION, "").strip()
         if response.status_code not in REDIRECTS or not location:
             return credentials.into(current) if credentials and at_home else current, response

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+
+from reactor.models import Cookie
 
 REDACTED_MAX = 500
 """Characters of a redacted URL that are shown."""
@@ -61,6 +64,17 @@ def same_host(given_for: str, other: str) -> bool:
     if (scheme, port) == (to_scheme, to_port):
         return True
     return (scheme, port, to_scheme, to_port) == ("http", 80, "https", 443)
+
+
+def cookie_goes_to(cookie: Cookie, url: str) -> bool:
+    """Whether a cookie may be sent to a URL: its domain, its path and `secure` (RFC 6265, section 5.4)."""
+    parts = urlsplit(url)
+    host, domain, path = parts.hostname or "", cookie.domain.lower().lstrip("."), parts.path or "/"
+    if cookie.secure and parts.scheme != "https":
+        return False
+    below = not cookie.host_only and not _is_address(host) and host.endswith(f".{domain}")
+    folder = cookie.path if cookie.path.endswith("/") else f"{cookie.path}/"
+    return (host == domain or below) and (path == cookie.path or path.startswith(folder))
 
 
 def redact(url: str) -> str:
@@ -120,6 +134,14 @@ def _redacted_magnet(url: str) -> str:
 def _scheme_only(url: str) -> str:
     scheme = _SCHEME.match(url)
     return f"{scheme[0]}://…" if scheme and "://" in url[:40] else "…"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -9,7 +9,7 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, HandOver
 from reactor.models import Detection, Kind
 
-READY = {Kind.DIRECT, Kind.TORRENT}
+READY = {Kind.DIRECT, Kind.TORRENT, Kind.YTDLP}
 
 
 def test_every_kind_has_its_extractor() -> None:

@@ -1,0 +1,196 @@
+"""A manifest (HLS or DASH) → all that has to be fetched for it, and how it is joined.
+
+The pages' extractors come here with the manifest's address, and with the headers and cookies that the page's own
+player sent for it. What could be a credential stays with the host it was given for; the rest goes everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.failures import status_failure, transport_failure
+from reactor.extractors.http import follow
+from reactor.extractors.urls import normalise_http
+from reactor.guard.credentials import cookie_goes_to, same_host, split_credentials
+from reactor.guard.filenames import clean_name
+from reactor.media import dash, hls
+from reactor.media.choice import Choice
+from reactor.media.parts import Part, Stream, bad_manifest, too_large, too_many_parts
+from reactor.models import FETCHES_MAX, Cookie, Extraction, Fetch, Finish, Header, Kind, Track
+
+MANIFEST_BYTES_MAX = 16 * 1024 * 1024
+"""20 000 segments with addresses of 800 characters."""
+BODY_TIMEOUTS = 6
+"""A manifest may take so many times as long as an answer may."""
+TITLE_MAX = 1000
+
+_EVERYWHERE = ("accept", "accept-language", "origin", "referer", "user-agent")
+"""Headers that are no secret. `origin` and `referer` are what many servers of segments ask for."""
+_NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
+"""What aria2 and httpx have to say themselves; cookies come as such, with their domains."""
+_PLAIN_NAMES = ("chunklist", "hls", "index", "main", "manifest", "master", "media", "playlist", "stream", "video")
+
+T = TypeVar("T")
+
+
+async def extract_manifest(
+    url: str,
+    context: Context,
+    *,
+    kind: Kind,
+    headers: tuple[Header, ...] = (),
+    cookies: tuple[Cookie, ...] = (),
+    title: str | None = None,
+    text: str | None = None,
+    choice: Choice | None = None,
+) -> Extraction:
+    """Read the manifest at `url` (`text`: what stands there, where that is known), and those it names.
+
+    `kind` is what the extraction says of itself. Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`,
+    `too_many_parts`, `bad_manifest`, `bad_key`, and those of a server that does not answer as it should."""
+    reader = _Reader(context, url, headers, cookies)
+    choice = choice or Choice()
+    if text is None:
+        url, text = await reader.read(url)
+    elif len(text) > MANIFEST_BYTES_MAX:
+        raise too_large()
+    streams = await _streams(url, text, choice, reader)
+    sound_alone = choice.audio_only or all(stream.holds == ("audio",) for stream in streams)
+    title = (title or "").strip()[:TITLE_MAX] or _title(url)
+    tracks, fetches = [], list[Fetch]()
+    for stream in streams:
+        form, count = stream.form, len(stream.parts)
+        tracks.append(Track(form=form, first=len(fetches), count=count, playlist=stream.playlist, holds=stream.holds))
+        fetches += await _aside(partial(reader.fetches, stream))
+    if len(fetches) > FETCHES_MAX:
+        raise too_many_parts(len(fetches))
+    durations = [stream.duration_s for stream in streams if stream.duration_s]
+    finish = Finish(
+        how="media",
+        name=clean_name(f"{title}{'.m4a' if sound_alone else '.mp4'}"),
+        tracks=tuple(tracks),
+        duration_s=max(durations) if len(durations) == len(streams) else None,
+    )
+    return Extraction(kind=kind, title=title, fetches=tuple(fetches), finish=finish)
+
+
+async def _streams(url: str, text: str, choice: Choice, reader: _Reader) -> list[Stream]:
+    """The streams of whatever kind of manifest it is. Parsing goes to a thread: a long one takes a second."""
+    if not hls.is_hls(text):
+        if not dash.is_dash(text):
+            raise bad_manifest("it is a web page" if "<html" in text[:4096].lower() else "it is neither HLS nor DASH")
+        return await _aside(partial(dash.parse, text, url, choice))
+    found = await _aside(partial(hls.parse, text, url))
+    if isinstance(found, hls.Media):
+        return [await _aside(partial(hls.stream, found, holds=("audio",) if choice.audio_only else ()))]
+    streams: list[Stream] = []
+    for pick in hls.choose(found, choice):
+        at, inner = await reader.read(pick.url)
+        media = await _aside(partial(hls.parse, inner, at))
+        if isinstance(media, hls.Master):
+            raise bad_manifest("it names itself, or another list of variants, as a variant")
+        prefix = "audio-" if streams else ""
+        streams.append(await _aside(partial(hls.stream, media, prefix=prefix, holds=pick.holds)))
+    return streams
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+
+def _title(url: str) -> str:
+    """A name out of the address: the last part of it that says something."""
+    parts = [unquote(part, errors="replace") for part in urlsplit(url).path.split("/") if part]
+    stems = [part.rpartition(".")[0] or part for part in parts[-1:]] + parts[-2::-1]
+    return next((clean_name(stem) for stem in stems if stem.lower() not in _PLAIN_NAMES), "video")[:TITLE_MAX]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads manifests, and makes fetches of what they name, each with what may go to its host."""
+
+    context: Context
+    home: str
+    """The address whose user info, headers and cookies were given."""
+    headers: tuple[Header, ...]
+    cookies: tuple[Cookie, ...]
+
+    async def read(self, url: str) -> tuple[str, str]:
+        """The text that stands at `url`, and the address that answered, without user info."""
+        body, address = bytearray(), self._checked(url)
+        try:
+            with anyio.fail_after(BODY_TIMEOUTS * self.context.http_timeout_s):
+                async with follow("GET", address, self.context, self._lines) as (final, response):
+                    if response.status_code not in (200, 203):
+                        raise status_failure(response)
+                    async for piece in response.aiter_bytes():
+                        body += piece
+                        if len(body) > MANIFEST_BYTES_MAX:
+                            raise too_large()
+                    self.cookies += tuple(_set_cookies(response))
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise transport_failure(error, address) from error
+        except HandOver as error:
+            raise bad_manifest("it leads to a magnet link") from error
+        return split_credentials(final)[0], body.decode("utf-8-sig", errors="replace")
+
+    def fetches(self, stream: Stream) -> list[Fetch]:
+        """One for each part."""
+        return [self._fetch(part) for part in stream.parts]
+
+    def _fetch(self, part: Part) -> Fetch:
+        url = self._checked(part.url)
+        cookies = tuple(cookie for cookie in self.cookies if cookie_goes_to(cookie, url))
+        return Fetch(urls=(url,), name=part.name, headers=tuple(self._headers(url)), cookies=cookies)
+
+    def _checked(self, url: str) -> str:
+        """An http or https address; with user info only where it is the home's, and ours to give."""
+        scheme = urlsplit(url).scheme.lower()
+        if scheme not in ("http", "https"):
+            raise bad_manifest(f"it names an address that is no http or https address ({scheme[:20]}:)")
+        try:
+            plain = normalise_http(split_credentials(url)[0])
+            credentials = split_credentials(self.home)[1]
+        except (DownloadError, ValueError) as error:
+            raise bad_manifest("an address in it is not valid") from error
+        return credentials.into(plain) if credentials and same_host(self.home, plain) else plain
+
+    def _headers(self, url: str) -> Iterator[Header]:
+        at_home = same_host(self.home, url)
+        for header in self.headers:
+            name = header.name.lower()
+            if name not in _NEVER and (at_home or name in _EVERYWHERE):
+                yield header
+
+    def _lines(self, url: str) -> Mapping[str, str]:
+        """The headers for a request of our own."""
+        lines = {header.name: header.value for header in self._headers(url)}
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.cookies if cookie_goes_to(cookie, url))
+        return lines | ({"Cookie": cookies} if cookies else {})
+
+
+def _set_cookies(response: httpx.Response) -> Iterable[Cookie]:
+    """What an answer set, for the requests that follow: some servers of segments want it back."""
+    jar = httpx.Cookies()
+    jar.extract_cookies(response)
+    host = response.url.host
+    for each in jar.jar:
+        domain = each.domain.lstrip(".") if each.domain_specified else host
+        yield Cookie(
+            name=each.name,
+            value=each.value or "",
+            domain=domain,
+            path=each.path,
+            secure=each.secure,
+            host_only=not each.domain_specified,
+        )

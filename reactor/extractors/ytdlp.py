@@ -1,0 +1,289 @@
+"""Stage 1's question to yt-dlp's list of sites, and stage 2 by yt-dlp.
+
+    async with open_ytdlp(settings) as ytdlp:           None when yt-dlp is not installed
+        await ytdlp.suits(url)                          "Youtube", or None: no site of its list
+        await ytdlp.extract(url)                        its info dict, as far as reactor uses it
+
+yt-dlp lives in warm processes of its own (`ytdlp_process`), which this process never imports it for. One process
+does one request at a time. It is killed at the request's deadline or when whoever asked is cancelled, replaced
+when it has grown or served long enough, and ended when nobody has needed it for a while.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import anyio
+from anyio import AsyncContextManagerMixin, to_thread
+from anyio.abc import TaskGroup
+from pydantic import ValidationError
+
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.detect import is_manifest
+from reactor.extractors.ytdlp_failures import Report, failure_of, for_a_browser
+from reactor.extractors.ytdlp_info import extraction_of, parse_info
+from reactor.extractors.ytdlp_process import HINT, Setup, Worker, WorkerDied, bad_answer, installed
+from reactor.models import Detection, Extraction, Kind
+from reactor.settings import Settings
+
+WORKERS_MAX = 4
+"""Processes at once; who comes when all are busy waits."""
+IDLE_S = 300.0
+REQUESTS_MAX = 200
+"""A process that has served so many is replaced: yt-dlp leaks a little with each."""
+RESIDENT_MAX = 300 * 1024 * 1024
+"""Bytes of memory; a process that holds more after a request is replaced. A fresh one holds 60 to 90 MiB."""
+SUITS_DEADLINE_S = 15.0
+"""Most of it is for a machine so slow that loading yt-dlp takes ten seconds."""
+FORMAT = "bv*+ba/b"
+"""The best picture with the best sound, else the best that has both."""
+FORMAT_SORT = (
+    *("lang", "quality", "res", "fps", "hdr:12", "vcodec:h264", "channels", "acodec:aac"),
+    *("proto", "size", "br", "asr", "ext"),
+)
+"""Of equal pictures the one that every player shows and that comes in one piece: h264 and aac, https before HLS."""
+
+
+class NoVideoFound(Exception):
+    """yt-dlp found nothing; a browser may. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the settings ask of yt-dlp. Holds secrets: never shown."""
+
+    format: str = ""
+    cookies: Path | None = None
+    proxy: str | None = field(default=None, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    timeout_s: float = 120.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Wishes:
+        """Those of these settings."""
+        proxy, options = settings.ytdlp_proxy, settings.ytdlp_options
+        return cls(
+            format=settings.ytdlp_format,
+            cookies=settings.ytdlp_cookies and settings.ytdlp_cookies.expanduser().absolute(),
+            proxy=proxy.get_secret_value() if proxy else None,
+            options=json.loads(options.get_secret_value()) if options else {},
+            timeout_s=settings.ytdlp_timeout,
+        )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Options of YoutubeDL. Without a proxy there is none, whatever the system has."""
+        base = {"format_sort": FORMAT_SORT, "socket_timeout": 20, "proxy": self.proxy or ""}
+        return base | dict(self.options) | {"format": self.format or FORMAT}
+
+
+@asynccontextmanager
+async def open_ytdlp(settings: Settings) -> AsyncIterator[Ytdlp | None]:
+    """yt-dlp for one reactor; None when it is not installed. No process starts before it is needed."""
+    if await to_thread.run_sync(installed) is None:
+        yield None
+        return
+    async with Ytdlp(Wishes.of(settings)) as ytdlp:
+        yield ytdlp
+
+
+class Ytdlp(AsyncContextManagerMixin):
+    """See the module. Leaving the `async with` ends every process."""
+
+    def __init__(
+        self,
+        wishes: Wishes | None = None,
+        *,
+        setup: Setup | None = None,
+        workers_max: int = WORKERS_MAX,
+        idle_s: float = IDLE_S,
+        requests_max: int = REQUESTS_MAX,
+        resident_max: int = RESIDENT_MAX,
+    ) -> None:
+        self._wishes = wishes or Wishes()
+        self._setup = setup or Setup()
+        self._slots = anyio.Semaphore(workers_max)
+        self._idle_s = idle_s
+        self._requests_max = requests_max
+        self._resident_max = resident_max
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._tasks: TaskGroup | None = None
+        self.starts = 0
+        """How many processes have been started."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes there are, the busy ones first."""
+        return tuple(worker.pid for worker in (*self._busy, *self._idle))
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                try:
+                    yield self
+                finally:
+                    self._tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            # The body's own error, which is no group to whoever uses this.
+            if len(errors.exceptions) == 1:
+                raise errors.exceptions[0] from errors.exceptions[0].__cause__
+            raise
+        finally:
+            self._tasks = None
+            while self._idle:
+                await self._idle.pop().end()
+
+    async def suits(self, url: str, *, timeout_s: float = SUITS_DEADLINE_S) -> str | None:
+        """The name of the extractor that is made for the site of `url`, or None when none is.
+
+        Asks nobody but the list. Raises DownloadError (`timeout`, `worker_died`, `bad_answer`, `ytdlp_broken`)."""
+        with _deadline(timeout_s):
+            async with self._slots:
+                answer = await self._ask({"do": "suits", "url": url, "deadline_s": timeout_s})
+        name = answer.get("suits")
+        if not isinstance(name, str | None):
+            raise bad_answer()
+        return name
+
+    async def extract(self, url: str, *, timeout_s: float | None = None) -> Mapping[str, Any]:
+        """What yt-dlp knows of the one video at `url`: what `ytdlp_info.parse_info` reads.
+
+        `timeout_s` counts from when a process is free for it; None: as the settings have it. Raises DownloadError,
+        and NoVideoFound where a browser may do better."""
+        timeout_s = timeout_s or self._wishes.timeout_s
+        cookies = self._wishes.cookies
+        request = {"do": "extract", "url": url, "params": self._wishes.params, "deadline_s": timeout_s}
+        async with self._slots:
+            with _deadline(timeout_s):
+                answer = await self._ask(request | {"cookies": str(cookies) if cookies else None})
+        if "playlist" in answer:
+            raise _list_found(answer["playlist"])
+        if "error" in answer:
+            report = _report(answer["error"])
+            why = for_a_browser(report)
+            raise NoVideoFound(why) if why else failure_of(report, url)
+        info = answer.get("info")
+        if not isinstance(info, dict):
+            raise bad_answer()
+        return info
+
+    async def _ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Have a process answer; when it dies over it, another one, once."""
+        try:
+            return await self._ask_one(request)
+        except WorkerDied:
+            pass
+        try:
+            return await self._ask_one(request)
+        except WorkerDied as died:
+            raise DownloadError(
+                f"yt-dlp's process ended while it worked on this page, and again at the second try ({died}).",
+                hint=f"{HINT}.",
+                code="worker_died",
+            ) from None
+
+    async def _ask_one(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        worker = await self._take()
+        self._busy.add(worker)
+        try:
+            answer = await worker.ask(request)
+            if "MemoryError" in str(answer.get("error", "")) or worker.resident_bytes > self._resident_max:
+                await worker.end()
+        except BaseException:
+            await worker.end()
+            raise
+        finally:
+            self._busy.discard(worker)
+        await self._give_back(worker)
+        return answer
+
+    async def _take(self) -> Worker:
+        """The process that was used last, for the others to become superfluous; else a new one."""
+        while self._idle:
+            worker = self._idle.pop()
+            worker.taken.set()
+            if worker.alive:
+                return worker
+            await worker.end()
+        self.starts += 1
+        return await Worker.start(self._setup)
+
+    async def _give_back(self, worker: Worker) -> None:
+        if self._tasks is None or not worker.alive or worker.requests >= self._requests_max:
+            await worker.end()
+            return
+        worker.taken = anyio.Event()
+        self._idle.append(worker)
+        self._tasks.start_soon(self._end_when_idle, worker)
+
+    async def _end_when_idle(self, worker: Worker) -> None:
+        taken = worker.taken
+        with anyio.move_on_after(self._idle_s):
+            await taken.wait()
+        if not taken.is_set():
+            self._idle.remove(worker)
+            await worker.end()
+
+
+class YtdlpExtractor:
+    """A page or a stream → what yt-dlp finds behind it. A bare manifest needs no yt-dlp."""
+
+    kind = Kind.YTDLP
+
+    async def extract(self, detection: Detection, context: Context) -> Extraction:
+        """See Extractor."""
+        if is_manifest(detection):
+            from reactor.extractors.manifest import extract_manifest
+
+            return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
+        if context.ytdlp is None:
+            raise DownloadError(
+                "This is a web page or a stream, not a file: it takes yt-dlp, which is not installed.",
+                hint="Run: pip install 'aria2-reactor[media]'.",
+                code="unsupported",
+            )
+        try:
+            info = await context.ytdlp.extract(detection.url)
+        except NoVideoFound as none:
+            raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=str(none))) from None
+        return await extraction_of(parse_info(info), context)
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        message = f"yt-dlp did not finish within {seconds:g} s."
+        raise DownloadError(message, code="timeout", retryable=True) from None
+
+
+def _report(told: Any) -> Report:
+    try:
+        return Report.model_validate(told)
+    except ValidationError:
+        raise bad_answer() from None
+
+
+def _list_found(told: Any) -> DownloadError:
+    """The error for what is no single video."""
+    count = told.get("count") if isinstance(told, dict) else None
+    if not isinstance(count, int):
+        return bad_answer()
+    if not count:
+        return DownloadError("This is a list without a video in it.", code="playlist")
+    number = f"{'more than ' if told.get('more') else ''}{count:,}"
+    if told.get("pieces"):
+        return DownloadError(f"This video comes in {number} pieces, which is not supported.", code="unsupported")
+    return DownloadError(
+        f"This is a list of {number} videos, not one video.", hint="Send the link of one video.", code="playlist"
+    )

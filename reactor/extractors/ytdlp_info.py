@@ -1,0 +1,316 @@
+"""What yt-dlp found → what there is to fetch, and how it is joined.
+
+yt-dlp, its extractors and the sites behind them are strangers: of what they say this reads what it knows, and
+refuses what makes no sense.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+from anyio import to_thread
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context
+from reactor.extractors.detect import MEDIA_SUFFIXES
+from reactor.extractors.failures import RETRY_AFTER_MAX_S
+from reactor.extractors.urls import normalise_http
+from reactor.extractors.ytdlp_process import bad_answer
+from reactor.guard.credentials import same_host
+from reactor.guard.filenames import clean_name
+from reactor.media.choice import Choice
+from reactor.media.local import Key, Segment, read_playlist, write_playlist
+from reactor.models import FETCHES_MAX, Cookie, Extraction, Fetch, Finish, Header, Kind, Track
+
+TITLE_MAX = 1000
+"""Characters of a title that are kept."""
+EXACT_S = 100.0
+"""From this length on a duration told in whole seconds is exact to 1 %."""
+EXPIRES_LOOK = 100
+"""As many URLs are looked at: those of one video are much alike."""
+EXPIRES = range(1_500_000_000, 10_000_000_000)
+"""What a number in a URL must be to be a moment."""
+
+_NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
+_SECRET = ("authorization", "proxy-authorization")
+_EXPIRES = ("expire", "expires", "exp")
+_EXPIRES_IN_PATH = re.compile(r"/expire/(\d{10})/")
+_SUFFIX = re.compile(r"\.([a-z0-9]{1,5})$", re.IGNORECASE)
+_PLAIN = "http", "https"
+_HLS = "m3u8", "m3u8_native"
+_DASH = "http_dash_segments"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Fragment(_Part):
+    """One fetch of a DASH format."""
+
+    url: str | None = None
+    path: str | None = None
+    """Relative to the format's `fragment_base_url`, where there is no URL."""
+    duration: float | None = None
+
+
+class Format(_Part):
+    """One stream that yt-dlp chose, or the only one."""
+
+    url: Annotated[str, Field(min_length=1, max_length=65_536)]
+    protocol: str
+    ext: str = ""
+    vcodec: str | None = None
+    """`none`: it has no picture. None: nobody knows."""
+    acodec: str | None = None
+    filesize: int | float | None = None
+    """Bytes, exactly; what yt-dlp guesses has another name and is not asked for."""
+    http_headers: dict[str, str] = {}
+    cookies: list[Cookie] = []
+    fragments: list[Fragment] | None = None
+    fragment_base_url: str | None = None
+    hls_media_playlist_data: str | None = None
+    """The media playlist, where the site hands it out with the page."""
+    hls_aes: Any = None
+    extra_param_to_segment_url: Any = None
+    extra_param_to_key_url: Any = None
+    request_data: Any = None
+
+    @property
+    def sound_alone(self) -> bool:
+        return self.vcodec == "none"
+
+    @property
+    def special(self) -> bool:
+        """True when it needs what only yt-dlp's own downloader does."""
+        return any((self.hls_aes, self.extra_param_to_segment_url, self.extra_param_to_key_url, self.request_data))
+
+
+class Info(_Part):
+    """What the worker hands over of an info dict."""
+
+    title: str | None = None
+    duration: Annotated[float, Field(gt=0)] | None = None
+    """Seconds."""
+    is_live: bool | None = None
+    live_status: str | None = None
+    release_timestamp: float | None = None
+    formats: Annotated[list[Format], Field(min_length=1, max_length=8)]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One stream: its fetches, and how they make it up."""
+
+    fetches: tuple[Fetch, ...]
+    track: Track
+    """Counted from its own first fetch."""
+    duration_s: float | None = None
+
+
+def parse_info(told: Any) -> Info:
+    """Validate what the worker told. Raises DownloadError (`bad_answer`)."""
+    try:
+        return Info.model_validate(told)
+    except ValidationError as error:
+        raise bad_answer() from error
+
+
+async def extraction_of(info: Info, context: Context) -> Extraction:
+    """All there is to fetch for a video. Reads the manifest where it is HLS.
+
+    Raises DownloadError: `live`, `not_started`, `unsupported`, `bad_answer`, `too_many_parts`, and those of
+    `manifest.extract_manifest`."""
+    _refuse_live(info)
+    title = (info.title or "").strip()[:TITLE_MAX] or None
+    formats = sorted(info.formats, key=lambda format_: format_.sound_alone)
+    if any(format_.special for format_ in formats):
+        raise _unsupported("in a way that only yt-dlp itself can fetch")
+    if len(formats) == 1 and formats[0].protocol in _PLAIN:
+        return _one_file(formats[0], title)
+    pieces = [piece for n, format_ in enumerate(formats) for piece in await _pieces(format_, n, context)]
+    fetches = tuple(fetch for piece in pieces for fetch in piece.fetches)
+    if len(fetches) > FETCHES_MAX:
+        raise DownloadError(f"This video comes in more than {FETCHES_MAX:,} parts.", code="too_many_parts")
+    suffix = ".m4a" if all(format_.sound_alone for format_ in formats) else ".mp4"
+    finish = Finish(
+        how="media",
+        name=clean_name(f"{title or 'video'}{suffix}"),
+        tracks=tuple(_placed(pieces)),
+        duration_s=_duration(info, pieces),
+    )
+    return Extraction(kind=Kind.YTDLP, title=title, fetches=fetches, finish=finish, expires_at=expiry(fetches))
+
+
+def expiry(fetches: Iterable[Fetch]) -> float | None:
+    """When the first of these URLs stops working, where one says so: `expire=`, or `/expire/…/` in its path."""
+    found = []
+    for fetch in islice(fetches, EXPIRES_LOOK):
+        parts = urlsplit(fetch.urls[0])
+        query = parse_qs(parts.query) if "exp" in parts.query.lower() else {}
+        values = [value for key, values in query.items() if key.lower() in _EXPIRES for value in values]
+        values += _EXPIRES_IN_PATH.findall(parts.path)
+        found += [int(value) for value in values if re.fullmatch(r"[0-9]{10}", value) and int(value) in EXPIRES]
+    return float(min(found)) if found else None
+
+
+def _refuse_live(info: Info) -> None:
+    if info.live_status == "is_upcoming":
+        wait = info.release_timestamp - time.time() if info.release_timestamp else None
+        soon = wait is not None and wait <= RETRY_AFTER_MAX_S
+        raise DownloadError(
+            "This broadcast has not begun yet.",
+            code="not_started",
+            retryable=soon,
+            retry_after_s=max(wait, 0.0) if soon and wait is not None else None,
+        )
+    if info.is_live:
+        raise DownloadError("This is a live stream, which has no end to wait for.", code="live")
+
+
+def _one_file(format_: Format, title: str | None) -> Extraction:
+    """One URL that is the whole video."""
+    suffix = _suffix(format_)
+    name = clean_name(f"{title or 'video'}{suffix}")
+    fetch = _fetch(format_, format_.url, name, size=_size(format_))
+    finish = Finish(how="file", name=name)
+    return Extraction(kind=Kind.YTDLP, title=title, fetches=(fetch,), finish=finish, expires_at=expiry((fetch,)))
+
+
+async def _pieces(format_: Format, number: int, context: Context) -> list[Piece]:
+    """One format as streams. `number` keeps its names apart from those of the others."""
+    role = f"{'audio' if format_.sound_alone else 'video'}-{number}"
+    if format_.protocol in _PLAIN:
+        fetch = _fetch(format_, format_.url, f"{role}{_suffix(format_)}", size=_size(format_))
+        return [Piece((fetch,), Track(form="file", first=0, count=1, holds=_holds(format_)))]
+    if format_.protocol == _DASH and format_.fragments:
+        return [await to_thread.run_sync(_fragments, format_, role)]
+    if format_.protocol in _HLS:
+        return await _hls(format_, role, context)
+    raise _unsupported(f"as {format_.protocol[:30]}")
+
+
+def _fragments(format_: Format, role: str) -> Piece:
+    fragments = format_.fragments or []
+    base, urls = format_.fragment_base_url or format_.url, []
+    for fragment in fragments:
+        url = fragment.url or (urljoin(base, fragment.path) if fragment.path else None)
+        if url is None:
+            raise bad_answer()
+        urls.append(url)
+    fetches = tuple(_fetch(format_, url, f"{role}-{place:05}.m4s") for place, url in enumerate(urls, 1))
+    durations = [fragment.duration for fragment in fragments if fragment.duration]
+    # An initialisation segment lasts nothing.
+    known = len(durations) >= max(len(fragments) - 1, 1)
+    track = Track(form="concat", first=0, count=len(fetches), holds=_holds(format_))
+    return Piece(fetches, track, sum(durations) if known else None)
+
+
+async def _hls(format_: Format, role: str, context: Context) -> list[Piece]:
+    """The parts that the playlist names, under names that no other playlist's parts have."""
+    from reactor.extractors.manifest import extract_manifest
+
+    found = await extract_manifest(
+        _checked(format_.url),
+        context,
+        kind=Kind.YTDLP,
+        headers=_headers(format_, format_.url),
+        cookies=tuple(format_.cookies),
+        text=format_.hls_media_playlist_data,
+        choice=Choice(audio_only=format_.sound_alone),
+    )
+    pieces = []
+    for track in found.finish.tracks:
+        fetches = found.fetches[track.first : track.first + track.count]
+        renamed = tuple(fetch.model_copy(update={"name": f"{role}-{fetch.name}"}) for fetch in fetches)
+        playlist = _renamed(track.playlist, role) if track.playlist else None
+        track = track.model_copy(update={"first": 0, "playlist": playlist})
+        pieces.append(Piece(renamed, track, found.finish.duration_s))
+    return pieces
+
+
+def _renamed(playlist: str, role: str) -> str:
+    """A playlist of our own, for fetches whose names begin with `role` now."""
+
+    def key(old: Key | None) -> Key | None:
+        return replace(old, uri=f"{role}-{old.uri}") if old and not old.uri.startswith("data:") else old
+
+    def segment(old: Segment) -> Segment:
+        init = old.init and replace(old.init, name=f"{role}-{old.init.name}", key=key(old.init.key))
+        return replace(old, name=f"{role}-{old.name}", key=key(old.key), init=init)
+
+    return write_playlist(map(segment, read_playlist(playlist)))
+
+
+def _placed(pieces: Sequence[Piece]) -> Iterable[Track]:
+    """The tracks, each counted from the first fetch of all."""
+    first = 0
+    for piece in pieces:
+        yield piece.track.model_copy(update={"first": first})
+        first += piece.track.count
+
+
+def _duration(info: Info, pieces: Sequence[Piece]) -> float | None:
+    """What the parts add up to; else what the site says, where it is exact enough to be a promise."""
+    known = [piece.duration_s for piece in pieces if piece.duration_s]
+    if known and len(known) == len(pieces):
+        return max(known)
+    said = info.duration
+    return said if said and (said >= EXACT_S or not float(said).is_integer()) else None
+
+
+def _fetch(format_: Format, url: str, name: str, *, size: int | None = None) -> Fetch:
+    url = _checked(url)
+    return Fetch(urls=(url,), name=name, headers=_headers(format_, url), cookies=tuple(format_.cookies), size=size)
+
+
+def _headers(format_: Format, url: str) -> tuple[Header, ...]:
+    """What yt-dlp would send, without what is aria2's to say; a password only to the host it is for."""
+    left_out = _NEVER if same_host(format_.url, url) else (*_NEVER, *_SECRET)
+    headers = format_.http_headers.items()
+    try:
+        return tuple(Header(name=name, value=value) for name, value in headers if name.lower() not in left_out)
+    except ValidationError as error:
+        raise bad_answer() from error
+
+
+def _checked(url: str) -> str:
+    """An http or https URL that is safe in a request."""
+    try:
+        if urlsplit(url).scheme.lower() in ("http", "https") and not re.search(r"[\x00-\x1f\x7f]", url):
+            return normalise_http(url)
+    except (DownloadError, ValueError):
+        pass
+    raise bad_answer()
+
+
+def _size(format_: Format) -> int | None:
+    size = format_.filesize
+    return int(size) if size and size > 0 and float(size).is_integer() else None
+
+
+def _suffix(format_: Format) -> str:
+    """A suffix that is a picture's, a film's or a sound's; nothing that a click would run."""
+    in_path = _SUFFIX.search(urlsplit(format_.url).path)
+    for suffix in (format_.ext.lower(), in_path[1].lower() if in_path else ""):
+        if suffix in MEDIA_SUFFIXES:
+            return f".{suffix}"
+    return ""
+
+
+def _holds(format_: Format) -> tuple[Literal["video", "audio"], ...]:
+    """What is promised to be in a stream of one sort; of what holds both, yt-dlp often knows too little."""
+    if format_.sound_alone:
+        return ("audio",)
+    return ("video",) if format_.acodec == "none" else ()
+
+
+def _unsupported(how: str) -> DownloadError:
+    return DownloadError(f"This video comes {how}, which is not supported.", code="unsupported")

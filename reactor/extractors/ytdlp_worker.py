@@ -1,0 +1,306 @@
+"""The process that yt-dlp lives in. It is run by its path and imports nothing of reactor.
+
+It reads lines of JSON from its standard input and answers each with one line on its standard output; what
+yt-dlp, an extractor or a library prints goes elsewhere. The first line says how to be, each other what to do:
+
+    {"parent": PID, "path": FOLDER, "plugins": FOLDER | null, "data_bytes_max": N}
+                                                                              -> {"ready": VERSION} | {"broken": WHY}
+    {"id": N, "do": "suits", "url": …, "deadline_s": …}                               -> {"suits": NAME | null}
+    {"id": N, "do": "extract", "url": …, "params": {…}, "cookies": FILE | null, …}    -> {"info": {…}}
+                                                       | {"playlist": {…}} | {"error": {…}}
+
+It ends with its input. It ends also when its parent dies, and when a request takes longer than its deadline
+though nobody killed it, whatever it hangs in; on Linux the programs that yt-dlp started go with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import gc
+import importlib
+import io
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+ANSWER_BYTES_MAX = 32 * 1024 * 1024
+"""The longest answer, the line's end included."""
+PARTS_MAX = 20_001
+"""Of more parts than a download may have none is read."""
+COUNT_MAX = 10_000
+COUNT_S = 5.0
+"""As far, and as long, as the entries of a list are counted."""
+TEXT_MAX = 2000
+CAUSES_MAX = 8
+GRACE_S = 10.0
+"""So long after its deadline a request ends the process, in case nobody else did."""
+PR_SET_PDEATHSIG = 1
+
+ALWAYS: Mapping[str, Any] = {
+    "allow_unplayable_formats": False,
+    "cachedir": False,
+    "color": "never",
+    "enable_file_urls": False,
+    "ignore_no_formats_error": False,
+    "ignoreerrors": False,
+    "noplaylist": True,
+    "noprogress": True,
+    "quiet": True,
+    "simulate": True,
+    "skip_download": True,
+    "usenetrc": False,
+}
+"""Options that nobody overrides."""
+OF_INFO = ("id", "title", "duration", "is_live", "live_status", "release_timestamp")
+OF_FORMAT = (
+    *("url", "ext", "protocol", "vcodec", "acodec", "filesize", "http_headers", "fragment_base_url"),
+    *("hls_media_playlist_data", "hls_aes", "extra_param_to_segment_url", "extra_param_to_key_url", "request_data"),
+)
+OF_FRAGMENT = ("url", "path", "duration")
+
+
+class ListFound(Exception):
+    """The URL is a list, not one video."""
+
+    def __init__(self, count: int, more: bool, pieces: bool) -> None:
+        super().__init__(count)
+        self.report = {"count": count, "more": more, "pieces": pieces}
+
+
+class Silent:
+    """Takes yt-dlp's messages: what matters comes as an exception."""
+
+    def debug(self, message: str) -> None:
+        """Nobody reads it."""
+
+    warning = error = debug
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    inward, outward = private_streams()
+    yt_dlp = None
+    for line in inward:
+        request = json.loads(line)
+        if yt_dlp is None:
+            protect(request)
+            yt_dlp, answer = load(request)
+        else:
+            faulthandler.dump_traceback_later(request["deadline_s"] + GRACE_S, exit=True)
+            answer = {"id": request["id"], **carried_out(yt_dlp, request)}
+            faulthandler.cancel_dump_traceback_later()
+        outward.write(encoded(answer))
+        outward.flush()
+        if request.get("do") == "extract":
+            gc.collect()
+
+
+def private_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Our input and output, out of reach: whoever reads or prints from now on has the null device."""
+    inward, outward = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return inward, outward
+
+
+def protect(setup: Mapping[str, Any]) -> None:
+    """Limit the memory, and see to it that nothing outlives the parent."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    most = setup["data_bytes_max"]
+    # Not RLIMIT_AS: a JavaScript runtime reserves far more addresses than it ever uses.
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux" and os.getpgrp() == os.getpid():
+        # Not SIGKILL: that would leave behind what yt-dlp has started.
+        signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != setup["parent"]:
+            sys.exit()
+
+
+def load(setup: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Import yt-dlp with all it knows, so that no request waits for it."""
+    if setup["path"] not in sys.path:
+        sys.path.append(setup["path"])
+    try:
+        yt_dlp: Any = importlib.import_module("yt_dlp")
+        for module in ("cookies", "extractor", "globals", "networking.impersonate", "plugins", "version"):
+            importlib.import_module(f"yt_dlp.{module}")
+        yt_dlp.globals.plugin_dirs.value = [setup["plugins"]] if setup["plugins"] else []
+        yt_dlp.plugins.load_all_plugins()
+        suits(yt_dlp, "https://example.com/")
+    except Exception as error:  # noqa: BLE001 - a broken or foreign installation fails as it likes
+        return None, {"broken": f"{type(error).__name__}: {error}"[:TEXT_MAX]}
+    return yt_dlp, {"ready": yt_dlp.version.__version__}
+
+
+def carried_out(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to one request. What an extractor raises, whatever it is, becomes a report."""
+    try:
+        if request["do"] == "suits":
+            answer: dict[str, Any] = {"suits": suits(yt_dlp, request["url"])}
+        else:
+            answer = {"info": extract(yt_dlp, request)}
+    except ListFound as found:
+        answer = {"playlist": found.report}
+    except MemoryError:
+        answer = {"error": {"kinds": ["MemoryError"]}}
+    except Exception as error:  # noqa: BLE001 - nearly two thousand extractors raise what they like
+        answer = {"error": report(error)}
+    return answer | {"resident": resident_bytes()}
+
+
+def suits(yt_dlp: Any, url: str) -> str | None:
+    """The extractor made for this URL's site; None when only the generic one is left."""
+    return next((name for name, suitable in sites(yt_dlp) if suitable(url)), None)
+
+
+@cache
+def sites(yt_dlp: Any) -> list[tuple[str, Callable[[str], bool]]]:
+    """Every extractor but the generic one, in their order, and the question whether a URL is for it."""
+    extractors = yt_dlp.extractor.gen_extractor_classes()
+    return [(e.ie_key(), e.suitable) for e in extractors if e._ENABLED and e.ie_key() != "Generic"]
+
+
+def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What reactor uses of the info dict. With a YoutubeDL, and so a cookie jar, of its own for each request."""
+    with yt_dlp.YoutubeDL(params(yt_dlp, request)) as ydl:
+        plain = ydl.process_ie_result
+
+        def process(result: dict[str, Any], download: bool = False, extra_info: Any = None) -> Any:
+            if result.get("_type") in ("playlist", "multi_video"):
+                result = only_entry(ydl, result)
+            return plain(result, False, extra_info)
+
+        ydl.process_ie_result = process
+        info = ydl.extract_info(request["url"], download=False)
+        if not isinstance(info, dict):
+            raise ValueError(f"the extractor returned {type(info).__name__}")
+        formats = [of_format(ydl, each) for each in info.get("requested_formats") or [info]]
+        sanitized: dict[str, Any] = ydl.sanitize_info({key: info.get(key) for key in OF_INFO} | {"formats": formats})
+        return sanitized
+
+
+def params(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of YoutubeDL."""
+    wished = dict(request["params"])
+    if wished.get("impersonate"):
+        wished["impersonate"] = yt_dlp.networking.impersonate.ImpersonateTarget.from_str(wished["impersonate"])
+    if request["cookies"]:
+        try:
+            # As text: given its name, yt-dlp would write into the user's file.
+            wished["cookiefile"] = io.StringIO(Path(request["cookies"]).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise yt_dlp.cookies.CookieLoadError(f"the file cannot be read ({type(error).__name__})") from error
+    return {**wished, **ALWAYS, "logger": Silent()}
+
+
+def only_entry(ydl: Any, result: dict[str, Any]) -> dict[str, Any]:
+    """The one entry of a list of one. Raises ListFound for any other list, counted as far as that is quick."""
+    pieces, told = result["_type"] == "multi_video", result.get("playlist_count")
+    if isinstance(told, int) and told > 1:
+        raise ListFound(told, more=False, pieces=pieces)
+    first, count, until = None, 0, time.monotonic() + COUNT_S
+    for entry in result.get("entries") or ():
+        first = entry if first is None else first
+        count += 1
+        if count > 1 and (count >= COUNT_MAX or time.monotonic() > until):
+            raise ListFound(count, more=True, pieces=pieces)
+    if count != 1 or not isinstance(first, dict):
+        raise ListFound(count, more=False, pieces=pieces)
+    outer = ("extractor", "extractor_key", "original_url", "webpage_url", "__x_forwarded_for_ip")
+    ydl.add_extra_info(first, {key: result[key] for key in outer if key in result})
+    return first
+
+
+def of_format(ydl: Any, format_: Mapping[str, Any]) -> dict[str, Any]:
+    """What reactor uses of one format, with the cookies that the jar has for its URL."""
+    fragments = format_.get("fragments")
+    return {
+        **{key: format_[key] for key in OF_FORMAT if format_.get(key) is not None},
+        "fragments": None if fragments is None else list(islice(map(of_fragment, fragments), PARTS_MAX)),
+        "cookies": list(of_cookies(ydl, format_.get("url"))),
+    }
+
+
+def of_fragment(fragment: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: fragment[key] for key in OF_FRAGMENT if fragment.get(key) is not None}
+
+
+def of_cookies(ydl: Any, url: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(url, str):
+        return
+    host = urlsplit(url).hostname or ""
+    for cookie in ydl.cookiejar.get_cookies_for_url(url):
+        host_only = not cookie.domain_specified and not cookie.domain.startswith(".")
+        if host_only and cookie.domain not in (host, f"{host}.local"):  # the jar is generous to hosts below
+            continue
+        yield {
+            "name": cookie.name,
+            "value": cookie.value or "",
+            "domain": host if host_only else cookie.domain.lstrip("."),
+            "path": cookie.path or "/",
+            "secure": bool(cookie.secure),
+            "host_only": host_only,
+        }
+
+
+def report(error: BaseException) -> dict[str, Any]:
+    """An exception and its causes: their classes, the first text, and the facts that some of them have."""
+    found: dict[str, Any] = {"kinds": [], "text": "", "expected": False, "status": None, "retry_after": None}
+    for each in causes(error):
+        found["kinds"] += [kind.__name__ for kind in type(each).__mro__[:-2]]
+        text = str(getattr(each, "orig_msg", None) or (each if type(each).__name__ != "DownloadError" else ""))
+        found["text"] = found["text"] or text[:TEXT_MAX]
+        found["expected"] = found["expected"] or bool(getattr(each, "expected", False))
+        response = getattr(each, "response", None)
+        if found["status"] is None and response is not None:
+            found["status"] = int(response.status)
+            found["retry_after"] = response.get_header("Retry-After")
+    found["text"] = found["text"] or str(error)[:TEXT_MAX]
+    return found
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it, as yt-dlp keeps it: `cause`; for its outermost error the context."""
+    for _ in range(CAUSES_MAX):
+        if error is None:
+            return
+        yield error
+        inner = getattr(error, "cause", None)
+        around = error.__context__ if type(error).__name__ == "DownloadError" else error.__cause__
+        error = inner if isinstance(inner, BaseException) else around
+
+
+def encoded(answer: Mapping[str, Any]) -> bytes:
+    """One line; another one when it is too long."""
+    line = json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    if len(line) <= ANSWER_BYTES_MAX:
+        return line
+    return encoded({"id": answer["id"], "error": {"kinds": ["AnswerTooLong"]}, "resident": answer["resident"]})
+
+
+def resident_bytes() -> int:
+    """The memory this process holds now; 0 where that is not told."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,349 @@
+"""HLS (RFC 8216): the text of a playlist → what stands in it. Pure: nothing is asked.
+
+    parse(text, url) -> Master | Media      which of the two it is
+    choose(master, choice) -> list[Pick]    the playlists to read next: of the picture, of the sound
+    stream(media, …) -> Stream              the parts, and a playlist of our own for them
+
+All raise DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from reactor.errors import DownloadError
+from reactor.media.choice import Choice, audio_rank, holds_audio, holds_video, is_audio_only, split_codecs, video_rank
+from reactor.media.local import Init, Key, Segment, Span, write_playlist
+from reactor.media.parts import (
+    URLS_MAX,
+    Holds,
+    Part,
+    Stream,
+    absolute,
+    bad_manifest,
+    live,
+    protected,
+    too_large,
+    too_many_parts,
+)
+from reactor.models import FETCHES_MAX
+
+LINE_MAX = 64 * 1024
+"""Characters of one line."""
+LINES_MAX = 12 * FETCHES_MAX
+ATTRIBUTES_MAX = 500_000
+"""In all tags together."""
+KEY_BYTES = 16
+
+_EXACT = re.compile(r"^#EXTINF:[ ]*\d+\.\d", re.MULTILINE)
+_URI_LINE = re.compile(r"^[^#\s]", re.MULTILINE)
+_BYTE_RANGE = re.compile(r"(\d{1,15})(?:@(\d{1,15}))?")
+_IV = re.compile(r"0x([0-9a-f]{1,32})", re.IGNORECASE)
+_SYSTEMS = {
+    "com.apple.streamingkeydelivery": "FairPlay",
+    "urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed": "Widevine",
+    "urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95": "PlayReady",
+    "com.microsoft.playready": "PlayReady",
+    "com.widevine": "Widevine",
+}
+_NOT_UNDERSTOOD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
+"""What the parser may raise at what is no playlist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """A multivariant playlist, as the parser has it."""
+
+    url: str
+    variants: tuple[dict[str, Any], ...]
+    media: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A media playlist that has an end."""
+
+    url: str
+    segments: tuple[dict[str, Any], ...]
+    sequence: int
+    exact: bool
+    """True when the durations are no whole numbers of seconds, rounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A media playlist to read."""
+
+    url: str
+    holds: Holds
+
+
+def is_hls(text: str) -> bool:
+    """True when the text says that it is an M3U playlist."""
+    return text.lstrip("\ufeff \t\r\n").startswith("#EXTM3U")
+
+
+def parse(text: str, url: str) -> Master | Media:
+    """Read a playlist that stands at `url`."""
+    if not is_hls(text):
+        raise bad_manifest("it is not a playlist")
+    count = len(_URI_LINE.findall(text))
+    if count > FETCHES_MAX:
+        raise too_many_parts(count)
+    if "\n#EXT-X-DEFINE:" in text:
+        raise DownloadError("This playlist uses variables, which reactor does not understand.", code="unsupported")
+    lines = text.splitlines()
+    if any(len(line) > LINE_MAX for line in lines):
+        raise bad_manifest("a line in it is too long")
+    if len(lines) > LINES_MAX or sum(line.count("=") for line in lines if line.startswith("#")) > ATTRIBUTES_MAX:
+        raise too_large()
+    try:
+        found = _parsed(text)
+    except _NOT_UNDERSTOOD as error:
+        raise bad_manifest("it cannot be read") from error
+    if found["is_variant"]:
+        return Master(url, tuple(found["playlists"]), tuple(found["media"]))
+    if "targetduration" not in found and not found["is_endlist"]:
+        raise DownloadError("This is a list of links, not one video.", code="unsupported")
+    if found["is_i_frames_only"] or found["is_images_only"]:
+        raise DownloadError("This playlist holds pictures to seek by, not the video.", code="unsupported")
+    if not found["is_endlist"] and found.get("playlist_type") != "vod":
+        raise live()
+    if not found["segments"]:
+        raise bad_manifest("it names no segment")
+    if not 0 <= found["media_sequence"] < 2**63:
+        raise bad_manifest("the number of its first segment is not valid")
+    return Media(url, tuple(found["segments"]), found["media_sequence"], _EXACT.search(text) is not None)
+
+
+def choose(master: Master, choice: Choice) -> list[Pick]:
+    """The best variant within the choice, and the sound that belongs to it where that stands apart."""
+    variants = [variant for variant in master.variants if variant.get("uri")]
+    if not variants:
+        raise bad_manifest("it names no variant")
+    pictures = [variant for variant in variants if not _is_audio(variant)]
+    best = max(pictures or variants, key=lambda variant: _rank(variant, choice))
+    sound = _rendition(master, best)
+    if choice.audio_only and sound is None:
+        best = _for_its_sound(variants)
+    url = absolute(master.url, best["uri"])
+    sound_url = absolute(master.url, sound["uri"]) if sound else url
+    if choice.audio_only or not pictures:
+        return [Pick(sound_url, ("audio",))]
+    if sound_url != url:
+        return [Pick(url, ("video",)), Pick(sound_url, ("audio",))]
+    codecs = _codecs(best)
+    holds: Holds = ("video",) if holds_video(codecs) else ()
+    return [Pick(url, (*holds, "audio") if holds_audio(codecs) else holds)]
+
+
+def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> Stream:
+    """The parts of a media playlist, named with `prefix` before each name, and our playlist of them."""
+    naming = _Naming(media.url, prefix)
+    segments = list(_segments(media, naming))
+    if not segments:
+        raise bad_manifest("all of its segments are missing")
+    total = sum(segment.duration_s for segment in segments)
+    exact = media.exact and total > 0
+    return Stream("hls", tuple(naming.parts), write_playlist(segments), total if exact else None, holds)
+
+
+# The parser
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The parser's dictionary, where each init section has the key that was in force when it was named."""
+    from m3u8 import parse as parse_m3u8  # type: ignore[import-untyped]  # slow to import, and not always needed
+
+    keys: list[dict[str, str] | None] = []
+
+    def on_tag(line: str, lineno: int, data: dict[str, Any], state: dict[str, Any]) -> bool:
+        if line.startswith("#EXT-X-MAP:"):
+            keys.append(state["current_key"])
+        return False
+
+    found: dict[str, Any] = parse_m3u8(text.lstrip("\ufeff"), custom_tags_parser=on_tag)
+    for section, key in zip(found["segment_map"], keys, strict=True):
+        section["key"] = key
+    return found
+
+
+# Which variant
+
+
+def _info(variant: dict[str, Any]) -> dict[str, Any]:
+    info: dict[str, Any] = variant["stream_info"]
+    return info
+
+
+def _codecs(variant: dict[str, Any]) -> tuple[str, ...]:
+    return split_codecs(_info(variant).get("codecs"))
+
+
+def _is_audio(variant: dict[str, Any]) -> bool:
+    return not _info(variant).get("resolution") and is_audio_only(_codecs(variant))
+
+
+def _bandwidth(variant: dict[str, Any]) -> int:
+    return int(_info(variant).get("bandwidth") or 0)
+
+
+def _rank(variant: dict[str, Any], choice: Choice) -> tuple[float, ...]:
+    info = _info(variant)
+    size = re.fullmatch(r"(\d{1,6})x(\d{1,6})", str(info.get("resolution", "")).lower())
+    return video_rank(
+        choice,
+        codecs=_codecs(variant),
+        height=int(size[2]) if size else None,
+        bandwidth=_bandwidth(variant),
+        fps=info.get("frame_rate") or 0.0,
+        sdr=info.get("video_range", "SDR") == "SDR",
+    )
+
+
+def _for_its_sound(variants: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The best variant of sound alone, else the smallest of all."""
+    alone = [variant for variant in variants if _is_audio(variant)]
+    if alone:
+        return max(alone, key=lambda variant: audio_rank(codecs=_codecs(variant), bandwidth=_bandwidth(variant)))
+    return min(variants, key=_bandwidth)
+
+
+def _rendition(master: Master, variant: dict[str, Any]) -> dict[str, Any] | None:
+    """The sound of a variant where it has a playlist of its own, else None."""
+    group = _info(variant).get("audio")
+    members = [each for each in master.media if each.get("type") == "AUDIO" and each.get("group_id") == group]
+    if not members or group is None:
+        return None
+
+    def rank(each: dict[str, Any]) -> tuple[bool, bool, bool]:
+        plain = "accessibility" not in each.get("characteristics", "")
+        return each.get("default") == "YES", plain, each.get("autoselect") == "YES"
+
+    best = max(members, key=rank)
+    return best if best.get("uri") else None
+
+
+# The segments
+
+
+@dataclass(slots=True)
+class _Naming:
+    """Gives each address a name of ours, once."""
+
+    base: str
+    prefix: str
+    parts: list[Part] = field(default_factory=list)
+    _names: dict[tuple[str, str], str] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
+    _length: int = 0
+
+    def name(self, kind: str, uri: str, form: Callable[[int], str]) -> str:
+        url = absolute(self.base, uri)
+        if (kind, url) not in self._names:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            name = self._names[kind, url] = self.prefix + form(self._counts[kind])
+            self.parts.append(Part(url, name))
+            self._length += len(url)
+            if len(self.parts) > FETCHES_MAX:
+                raise too_many_parts()
+            if self._length > URLS_MAX:
+                raise too_large()
+        return self._names[kind, url]
+
+    def known(self, kind: str, uri: str) -> str | None:
+        return self._names.get((kind, absolute(self.base, uri)))
+
+
+def _segments(media: Media, naming: _Naming) -> Iterator[Segment]:
+    ends: dict[str, int] = {}
+    before: Init | None = None
+    discontinuity = False
+    for number, raw in enumerate(media.segments, media.sequence):
+        discontinuity = discontinuity or bool(raw.get("discontinuity"))
+        if raw.get("gap_tag"):
+            discontinuity = True
+            continue
+        if not raw.get("uri"):
+            raise bad_manifest("a segment in it has no address")
+        key = _key(raw.get("key"), number, naming)
+        init = _init(raw.get("init_section"), number, naming)
+        span = _span(raw.get("byterange"), naming.base, raw["uri"], ends)
+        name = _segment_name(raw["uri"], init, naming)
+        # Another init section means another decoder, whether the playlist tells of a discontinuity or not.
+        cut = discontinuity or init != before
+        yield Segment(name, _duration(raw.get("duration", 0.0)), span, key, init, cut)
+        before, discontinuity = init, False
+
+
+def _segment_name(uri: str, init: Init | None, naming: _Naming) -> str:
+    # ffmpeg looks at the suffix; the manifest's own may be anything, so it is ours by what the segment must be.
+    suffix = "m4s" if init else "ts"
+    if init and naming.known("init", uri) == init.name:
+        return init.name  # one file holds the init section and all segments, as ranges
+    return naming.name("segment", uri, lambda n: f"{n:04}.{suffix}")
+
+
+def _init(raw: dict[str, Any] | None, number: int, naming: _Naming) -> Init | None:
+    if not raw:
+        return None
+    if not raw.get("uri"):
+        raise bad_manifest("an init section in it has no address")
+    span = _span(raw.get("byterange"), naming.base, raw["uri"], {})
+    name = naming.name("init", raw["uri"], lambda n: f"init-{n}.mp4")
+    return Init(name, span, _key(raw.get("key"), number, naming))
+
+
+def _key(raw: dict[str, str] | None, number: int, naming: _Naming) -> Key | None:
+    """The key of segment `number`, whose number is the IV where none is given (RFC 8216, section 5.2)."""
+    if raw is None or raw.get("method", "NONE").upper() == "NONE":
+        return None
+    uri, form = raw.get("uri", ""), raw.get("keyformat", "identity").lower()
+    if raw["method"].upper() != "AES-128" or form != "identity" or uri[:4].lower() == "skd:":
+        raise protected(_SYSTEMS.get(form, ""))
+    iv = _IV.fullmatch(raw["iv"]) if "iv" in raw else None
+    if not uri or ("iv" in raw and iv is None):
+        raise bad_manifest("a key in it is not described as it must be")
+    value = int(iv[1], 16) if iv else number
+    if uri[:5].lower() == "data:":
+        return Key(_data_key(uri), f"{value:032x}")
+    return Key(naming.name("key", uri, lambda n: f"key-{n}.bin"), f"{value:032x}")
+
+
+def _data_key(uri: str) -> str:
+    """A key that stands in the playlist itself, written anew by us."""
+    head, _, body = uri.partition(",")
+    raw = unquote_to_bytes(body)
+    try:
+        key = base64.b64decode(raw, validate=True) if head.lower().endswith(";base64") else raw
+    except binascii.Error as error:
+        raise bad_manifest("a key in it cannot be read") from error
+    if len(key) != KEY_BYTES:
+        raise bad_manifest(f"a key in it has {len(key)} bytes, not {KEY_BYTES}", code="bad_key")
+    return f"data:application/octet-stream;base64,{base64.b64encode(key).decode()}"
+
+
+def _span(raw: str | None, base: str, uri: str, ends: dict[str, int]) -> Span | None:
+    """A byte range. Without an offset it begins where the last one of the same address ended."""
+    if raw is None:
+        return None
+    found = _BYTE_RANGE.fullmatch(raw.strip())
+    url = absolute(base, uri)
+    if found is None or not int(found[1]):
+        raise bad_manifest("a byte range in it is not valid")
+    span = Span(int(found[2]) if found[2] else ends.get(url, 0), int(found[1]))
+    ends[url] = span.offset + span.length
+    return span
+
+
+def _duration(raw: float) -> float:
+    if not (math.isfinite(raw) and 0 <= raw <= 86_400):
+        raise bad_manifest("the duration of a segment in it is not valid")
+    return round(raw, 6)

@@ -1,0 +1,214 @@
+"""MPDs: which representation is taken, what its parts are, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactor.errors import DownloadError
+from reactor.media import dash
+from reactor.media.choice import Choice
+from reactor.media.parts import Stream
+
+URL = "https://host/a/index.mpd?x=1"
+REP = '<Representation id="r" bandwidth="1000" codecs="avc1" mimeType="video/mp4">{}</Representation>'
+
+
+def mpd(period: str, *, duration: str = "PT10S", more: str = "") -> str:
+    xmlns = "urn:mpeg:dash:schema:mpd:2011"
+    total = f'mediaPresentationDuration="{duration}"' if duration else ""
+    return f'<?xml version="1.0"?><MPD xmlns="{xmlns}" {total} {more}>{period}</MPD>'
+
+
+def video(inside: str, **how: Any) -> str:
+    return mpd(f"<Period><AdaptationSet>{REP.format(inside)}</AdaptationSet></Period>", **how)
+
+
+def parsed(text: str, choice: Choice | None = None) -> list[Stream]:
+    return dash.parse(text, URL, choice or Choice())
+
+
+def urls(text: str) -> list[str]:
+    (stream,) = parsed(text)
+    return [part.url.removeprefix("https://host/a/") for part in stream.parts]
+
+
+def refused(text: str) -> str:
+    with pytest.raises(DownloadError) as caught:
+        parsed(text)
+    return caught.value.word
+
+
+def test_numbers_up_to_the_duration() -> None:
+    inside = '<SegmentTemplate media="$RepresentationID$/$Number%03d$.m4s?b=$Bandwidth$&amp;c=$$" duration="3000" '
+    inside += 'timescale="1000" startNumber="9" initialization="i-$RepresentationID$"/>'
+    assert urls(video(inside)) == ["i-r", *(f"r/{n:03}.m4s?b=1000&c=$" for n in (9, 10, 11, 12))]
+    assert urls(video(inside, duration="PT9S")) == ["i-r", *(f"r/{n:03}.m4s?b=1000&c=$" for n in (9, 10, 11))]
+    until = inside.replace("startNumber", 'endNumber="10" startNumber')
+    assert len(urls(video(until, duration=""))) == 3
+
+
+def test_a_timeline_repeats_up_to_the_next_or_to_the_end() -> None:
+    inside = '<SegmentTemplate media="$Time$" timescale="10" presentationTimeOffset="100"><SegmentTimeline>{}'
+    inside += "</SegmentTimeline></SegmentTemplate>"
+    assert urls(video(inside.format('<S t="100" d="20" r="1"/><S d="5"/>'))) == ["100", "120", "140"]
+    assert urls(video(inside.format('<S t="100" d="30" r="-1"/>'))) == ["100", "130", "160", "190"]
+    assert urls(video(inside.format('<S t="100" d="30" r="-1"/><S t="150" d="50"/>'))) == ["100", "130", "150"]
+
+
+def test_what_stands_higher_holds_below() -> None:
+    period = """<BaseURL>p/</BaseURL><SegmentTemplate timescale="2" duration="10"/>
+      <AdaptationSet mimeType="video/mp4"><BaseURL>s/</BaseURL><SegmentTemplate media="$Number$" startNumber="0"/>
+      <Representation id="1"><BaseURL>r/</BaseURL><SegmentTemplate initialization="i"/></Representation>
+      </AdaptationSet>"""
+    assert urls(mpd(f"<BaseURL>https://cdn/m/</BaseURL><Period>{period}</Period>")) == [
+        "https://cdn/m/p/s/r/i",
+        "https://cdn/m/p/s/r/0",
+        "https://cdn/m/p/s/r/1",
+    ]
+
+
+def test_lists_and_whole_files() -> None:
+    inside = '<SegmentList duration="2"><Initialization sourceURL="i"/><SegmentURL media="1"/><SegmentURL media="2"/>'
+    (stream,) = parsed(video(inside + "</SegmentList>"))
+    assert (stream.form, stream.duration_s, stream.holds) == ("concat", 10.0, ("video",))
+    assert [(part.name, part.url) for part in stream.parts] == [
+        (f"{n:04}.m4s", f"https://host/a/{word}") for n, word in enumerate("i12")
+    ]
+    base = '<BaseURL>film.mp4</BaseURL><SegmentBase indexRange="1-2"><Initialization range="0-0"/></SegmentBase>'
+    (stream,) = parsed(video(base))
+    assert (stream.form, [part.url for part in stream.parts]) == ("file", ["https://host/a/film.mp4"])
+    ranges = (
+        '<BaseURL>f</BaseURL><SegmentList><SegmentURL mediaRange="0-9"/><SegmentURL mediaRange="10-19"/></SegmentList>'
+    )
+    assert urls(video(ranges)) == ["f"]
+
+
+def adaptation(mime: str, *representations: str, inside: str = "") -> str:
+    return f'<AdaptationSet mimeType="{mime}">{inside}{"".join(representations)}</AdaptationSet>'
+
+
+def quality(name: str, codecs: str, bandwidth: int = 1, height: int = 0, inside: str = "") -> str:
+    lines = f' height="{height}"' if height else ""
+    attributes = f'id="{name}" codecs="{codecs}" bandwidth="{bandwidth}"{lines}'
+    return f"<Representation {attributes}><BaseURL>{name}</BaseURL>{inside}</Representation>"
+
+
+def chosen(*sets: str, choice: Choice | None = None) -> list[str]:
+    streams = parsed(mpd(f"<Period>{''.join(sets)}</Period>"), choice)
+    return [stream.parts[0].url.rpartition("/")[2] for stream in streams]
+
+
+def test_the_best_picture_and_the_best_sound() -> None:
+    picture = adaptation(
+        "video/mp4",
+        *(quality(f"{codec}{height}", codec, height, height) for codec in ("avc1", "hvc1") for height in (360, 720)),
+    )
+    trick = '<EssentialProperty schemeIdUri="http://dashif.org/guidelines/trickmode" value="1"/>'
+    sound = adaptation("audio/mp4", quality("low", "mp4a", 64), quality("high", "mp4a", 128))
+    talk = adaptation("audio/mp4", quality("talk", "mp4a", 999), inside='<Role value="commentary"/>')
+    text = adaptation("text/vtt", quality("text", "wvtt"))
+    seek = adaptation("video/mp4", quality("seek", "avc1", 9, 9000), inside=trick)
+    sets = (seek, text, talk, picture, sound)
+    assert chosen(*sets) == ["avc1720", "high"]
+    assert chosen(*sets, choice=Choice(max_height=400)) == ["avc1360", "high"]
+    assert chosen(*sets, choice=Choice(audio_only=True)) == ["high"]
+    streams = parsed(mpd(f"<Period>{picture}{sound}</Period>"))
+    assert [(s.parts[0].name, s.holds) for s in streams] == [("video.mp4", ("video",)), ("audio.m4a", ("audio",))]
+
+
+def test_protection() -> None:
+    lock = '<ContentProtection schemeIdUri="urn:uuid:EDEF8BA9-79D6-4ACE-A3C8-27DCD51D21ED"/>'
+    with pytest.raises(DownloadError, match="Widevine") as caught:
+        chosen(adaptation("video/mp4", quality("a", "avc1"), inside=lock))
+    assert caught.value.word == "drm"
+    sets = adaptation("video/mp4", quality("a", "avc1", height=720, inside=lock), quality("b", "avc1", height=360))
+    assert chosen(sets) == ["b"]
+
+
+TEMPLATE = '<SegmentTemplate media="$Number$" {}/>'
+STEPS = TEMPLATE.format('duration="1" timescale="1500"')
+TIMELINE = '<SegmentTemplate media="$Time$"><SegmentTimeline>{}</SegmentTimeline></SegmentTemplate>'
+RANGES = '<SegmentList><SegmentURL media="a" mediaRange="0-1"/><SegmentURL media="b"/></SegmentList>'
+BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (video("", more='type="dynamic"'), "live"),
+        (mpd("<Period/><Period/>"), "unsupported"),
+        (mpd(""), "bad_manifest"),
+        (mpd("<Period/>"), "bad_manifest"),
+        (BOMB + mpd("<Period>&b;</Period>"), "bad_manifest"),
+        ("<MPD", "bad_manifest"),
+        ("<html><MPD></MPD></html>", "bad_manifest"),
+        ("\ud800<MPD/>", "bad_manifest"),
+        (mpd("<a>" * 100 + "</a>" * 100), "bad_manifest"),
+        (mpd("<a/>" * 400_001), "too_large"),
+        (video("", duration="ten"), "bad_manifest"),
+        (video("", duration="PT0S"), "bad_manifest"),
+        (video(TEMPLATE.format('duration="1"'), duration=""), "bad_manifest"),
+        (video(TEMPLATE.format('duration="1" timescale="0"')), "bad_manifest"),
+        (video(TEMPLATE.format('duration="x"')), "bad_manifest"),
+        (video(TEMPLATE.format('duration="1" timescale="100000"')), "too_many_parts"),
+        (video(TEMPLATE.format('duration="1" endNumber="99999999999"')), "too_many_parts"),
+        (video(TIMELINE.format('<S t="0" d="1" r="99999999999"/>')), "too_many_parts"),
+        (video(TIMELINE.format('<S t="0" d="1" r="19999"/><S d="1"/>')), "too_many_parts"),
+        (video(TIMELINE.format('<S t="0" d="0"/>')), "bad_manifest"),
+        (video(TIMELINE.format('<S t="9" d="1" r="-1"/><S t="3" d="1"/>')), "bad_manifest"),
+        (video(TIMELINE.format('<S d="1" r="-1"/>'), duration=""), "bad_manifest"),
+        (video('<SegmentTemplate duration="1"/>'), "bad_manifest"),
+        (video('<SegmentTemplate media="$Time$$Number$" initialization="$Time$" duration="1"/>'), "bad_manifest"),
+        (video("<SegmentList/>"), "bad_manifest"),
+        (video(RANGES), "unsupported"),
+        (video("<BaseURL>http://[/</BaseURL>"), "bad_manifest"),
+        (video(f"<BaseURL>{'a' * 20_000}</BaseURL>"), "bad_manifest"),
+        (video(f"<BaseURL>{'a' * 15_000}/</BaseURL>{STEPS}"), "too_large"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(text: str, word: str) -> None:
+    assert refused(text) == word
+
+
+names = st.sampled_from(
+    (
+        *("Period", "AdaptationSet", "Representation", "SegmentTemplate", "SegmentTimeline"),
+        *("S", "SegmentList", "SegmentURL", "BaseURL"),
+    )
+)
+attributes = st.dictionaries(
+    st.sampled_from(
+        (
+            *("mimeType", "contentType", "media", "initialization", "duration", "timescale"),
+            *("t", "d", "r", "startNumber", "codecs", "id"),
+        )
+    ),
+    st.sampled_from(["video/mp4", "audio", "$Number$", "$Time%05d$", "0", "-1", "7", "99999999999999", "x", "PT1S"]),
+    max_size=4,
+)
+
+
+def element(name: str, of: dict[str, str], inside: str) -> str:
+    said = " ".join(f'{key}="{value}"' for key, value in of.items())
+    return f"<{name} {said}>{inside}</{name}>"
+
+
+trees = st.recursive(
+    st.sampled_from(["", "a.mp4"]),
+    lambda inner: st.lists(st.builds(element, names, attributes, inner), max_size=3).map("".join),
+    max_leaves=12,
+)
+
+
+@given(trees, trees)
+def test_any_tree_is_understood_or_refused(first: str, second: str) -> None:
+    inner = element("AdaptationSet", {"contentType": "video"}, element("Representation", {"id": "1"}, second))
+    try:
+        streams = parsed(mpd(element("Period", {}, first + inner)))
+    except DownloadError:
+        return
+    assert all(stream.parts for stream in streams)

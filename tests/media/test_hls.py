@@ -1,0 +1,242 @@
+"""HLS playlists: which variant is taken, what its parts are, and what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactor.errors import DownloadError
+from reactor.media import hls
+from reactor.media.choice import Choice
+from reactor.media.local import read_playlist
+from reactor.media.parts import Stream
+
+URL = "https://host/a/b/index.m3u8?token=1"
+HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
+END = "#EXT-X-ENDLIST\n"
+TWO = "#EXTINF:2.0,\none.ts\n#EXTINF:2.0,\ntwo.ts\n"
+
+
+def streamed(text: str, prefix: str = "") -> Stream:
+    media = hls.parse(text, URL)
+    assert isinstance(media, hls.Media)
+    return hls.stream(media, prefix=prefix)
+
+
+def refused(text: str) -> str:
+    with pytest.raises(DownloadError) as caught:
+        streamed(text)
+    return caught.value.word
+
+
+def picked(*lines: str, choice: Choice | None = None) -> list[tuple[str, tuple[str, ...]]]:
+    """The last words of the addresses that are read next, and what they hold."""
+    master = hls.parse("\n".join(["#EXTM3U", *lines]), URL)
+    assert isinstance(master, hls.Master)
+    return [(pick.url.removeprefix("https://host/a/b/"), pick.holds) for pick in hls.choose(master, choice or Choice())]
+
+
+def variant(uri: str, *, height: int = 0, codecs: str = "", rate: int = 1000, more: str = "") -> str:
+    size = f",RESOLUTION={height * 2}x{height}" if height else ""
+    said = f',CODECS="{codecs}"' if codecs else ""
+    return f"#EXT-X-STREAM-INF:BANDWIDTH={rate}{size}{said}{more}\n{uri}"
+
+
+AVC = "avc1.64001f,mp4a.40.2"
+BOTH = ("video", "audio")
+
+
+def test_the_highest_within_the_choice() -> None:
+    ladder = [variant(f"{h}", height=h, codecs=AVC) for h in (360, 1080, 720)]
+    assert picked(*ladder) == [("1080", BOTH)]
+    assert picked(*ladder, choice=Choice(max_height=720)) == [("720", BOTH)]
+    assert picked(*ladder, choice=Choice(max_height=800)) == [("720", BOTH)]
+    assert picked(*ladder, choice=Choice(max_height=100)) == [("360", BOTH)]
+
+
+def test_of_equal_height_what_plays_everywhere() -> None:
+    other = variant("hevc", height=720, codecs="hvc1.2,mp4a.40.2", rate=9000)
+    assert picked(other, variant("avc", height=720, codecs=AVC)) == [("avc", BOTH)]
+    assert picked(variant("vp8", height=1080, codecs="vp8,vorbis"), other) == [("hevc", BOTH)]
+    hdr = variant("hdr", height=720, codecs=AVC, rate=9000, more=",VIDEO-RANGE=PQ")
+    assert picked(hdr, variant("sdr", height=720, codecs=AVC)) == [("sdr", BOTH)]
+
+
+def test_without_descriptions_the_densest() -> None:
+    assert picked(variant("low", rate=5), variant("high", rate=7)) == [("high", ())]
+
+
+GROUP = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",NAME="n"'
+
+
+def test_sound_apart_by_default_then_autoselect() -> None:
+    video = variant("v", height=720, codecs=AVC, more=',AUDIO="g"')
+    auto = f'{GROUP},AUTOSELECT=YES,URI="auto"'
+    assert picked(f'{GROUP},URI="x"', auto, f'{GROUP},DEFAULT=YES,URI="d"', video) == [("v", BOTH[:1]), ("d", BOTH[1:])]
+    assert picked(f'{GROUP},URI="x"', auto, video)[1][0] == "auto"
+    described = f'{GROUP},AUTOSELECT=YES,URI="x",CHARACTERISTICS="public.accessibility.describes-video"'
+    assert picked(described, auto, video)[1][0] == "auto"
+    assert picked(auto.replace('"g"', '"other"'), video) == [("v", BOTH)]
+
+
+def test_a_default_sound_without_address_is_in_the_variant() -> None:
+    video = variant("v", height=720, codecs=AVC, more=',AUDIO="g"')
+    assert picked(f"{GROUP},DEFAULT=YES", f'{GROUP},URI="dub"', video) == [("v", BOTH)]
+    assert picked(f'{GROUP},DEFAULT=YES,URI="v"', video) == [("v", BOTH)]
+
+
+def test_sound_alone() -> None:
+    only = Choice(audio_only=True)
+    ladder = [variant("1080", height=1080, codecs=AVC, rate=9), variant("360", height=360, codecs=AVC, rate=3)]
+    assert picked(*ladder, choice=only) == [("360", ("audio",))]
+    sound = variant("sound", codecs="mp4a.40.2", rate=1)
+    assert picked(*ladder, sound, choice=only) == [("sound", ("audio",))]
+    assert picked(*ladder, sound) == [("1080", BOTH)]
+    assert picked(sound, variant("better", codecs="mp4a.40.2", rate=2)) == [("better", ("audio",))]
+
+
+def test_names_are_ours_and_each_address_is_fetched_once() -> None:
+    key = '#EXT-X-KEY:METHOD=AES-128,URI="../k?x=1"\n'
+    text = f'{HEAD}{key}#EXT-X-MAP:URI="i"\n{TWO}#EXTINF:2.0,\none.ts\n{key.replace("../k", "//cdn/k")}{TWO}{END}'
+    stream = streamed(text, "audio-")
+    assert [(part.name, part.url) for part in stream.parts] == [
+        ("audio-key-1.bin", "https://host/a/k?x=1"),
+        ("audio-init-1.mp4", "https://host/a/b/i"),
+        ("audio-0001.m4s", "https://host/a/b/one.ts"),
+        ("audio-0002.m4s", "https://host/a/b/two.ts"),
+        ("audio-key-2.bin", "https://cdn/k?x=1"),
+    ]
+    assert stream.duration_s == 10.0
+    names = [segment.name for segment in read_playlist(stream.playlist or "")]
+    assert names == [f"audio-000{n}.m4s" for n in (1, 2, 1, 1, 2)]
+
+
+def test_the_iv_is_the_number_of_the_segment_unless_given() -> None:
+    key = '#EXT-X-KEY:METHOD=AES-128,URI="k"'
+    text = f"{HEAD}#EXT-X-MEDIA-SEQUENCE:7\n{key}\n{TWO}{key},IV=0XaB\n#EXTINF:1.0,\nthree.ts\n{END}"
+    found = [segment.key.iv for segment in read_playlist(streamed(text).playlist or "") if segment.key]
+    assert found == [f"{7:032x}", f"{8:032x}", f"{0xAB:032x}"]
+
+
+def test_an_init_section_has_the_key_that_stands_before_it() -> None:
+    key, init = '#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x1\n', '#EXT-X-MAP:URI="i"\n'
+    for head, closed in ((key + init, True), (init + key, False)):
+        (segment, _) = read_playlist(streamed(HEAD + head + TWO + END).playlist or "")
+        assert segment.key
+        assert segment.init
+        assert (segment.init.key is not None) is closed
+
+
+def test_byte_ranges_go_on_where_the_last_one_ended() -> None:
+    ranges = "".join(f"#EXTINF:1.5,\n#EXT-X-BYTERANGE:{r}\nall\n" for r in ("10@5", "20", "30@100", "1"))
+    spans = [s.span for s in read_playlist(streamed(HEAD + ranges + END).playlist or "")]
+    assert [(s.offset, s.length) for s in spans if s] == [(5, 10), (15, 20), (100, 30), (130, 1)]
+
+
+def test_missing_segments_are_left_out() -> None:
+    stream = streamed(f"{HEAD}{TWO}#EXT-X-GAP\n#EXTINF:2.0,\ngap.ts\n#EXTINF:2.0,\nthree.ts\n{END}")
+    assert [part.url[-8:] for part in stream.parts] == ["b/one.ts", "b/two.ts", "three.ts"]
+    assert [s.discontinuity for s in read_playlist(stream.playlist or "")] == [False, False, True]
+    assert stream.duration_s == 6.0
+
+
+def test_whole_seconds_promise_nothing() -> None:
+    assert streamed(HEAD + TWO.replace(".0", "") + END).duration_s is None
+
+
+def test_a_vod_needs_no_end() -> None:
+    assert len(streamed(f"{HEAD}#EXT-X-PLAYLIST-TYPE:VOD\n{TWO}").parts) == 2
+
+
+KEY = "#EXT-X-KEY:METHOD="
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (HEAD + TWO, "live"),
+        (f"{HEAD}#EXT-X-PLAYLIST-TYPE:EVENT\n{TWO}", "live"),
+        (f'{HEAD}{KEY}SAMPLE-AES,URI="skd://x",KEYFORMAT="com.apple.streamingkeydelivery"\n{TWO}{END}', "drm"),
+        (f'{HEAD}{KEY}SAMPLE-AES,URI="k"\n{TWO}{END}', "drm"),
+        (f'{HEAD}{KEY}SAMPLE-AES-CTR,URI="data:text/plain;base64,AA=="\n{TWO}{END}', "drm"),
+        (f'{HEAD}{KEY}AES-128,URI="skd://x"\n{TWO}{END}', "drm"),
+        (f'{HEAD}{KEY}AES-128,URI="k",KEYFORMAT="com.microsoft.playready"\n{TWO}{END}', "drm"),
+        (f"{HEAD}{KEY}AES-128\n{TWO}{END}", "bad_manifest"),
+        (f'{HEAD}{KEY}AES-128,URI="k",IV=0x{"0" * 33}\n{TWO}{END}', "bad_manifest"),
+        (f'{HEAD}{KEY}AES-128,URI="k",IV=zero\n{TWO}{END}', "bad_manifest"),
+        (f'{HEAD}{KEY}AES-128,URI="data:;base64,AAAA"\n{TWO}{END}', "bad_key"),
+        (f'{HEAD}{KEY}AES-128,URI="data:;base64,!"\n{TWO}{END}', "bad_manifest"),
+        (HEAD + END, "bad_manifest"),
+        (f"{HEAD}#EXT-X-GAP\n#EXTINF:2.0,\na\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXTINF:nan,\na\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXTINF:-1,\na\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXTINF:1e9,\na\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXTINF:two,\na\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXTINF:2.0,\nhttp://[/a\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXTINF:2.0,\n#EXT-X-BYTERANGE:-1@0\na\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXT-X-MEDIA-SEQUENCE:-4\n{TWO}{END}", "bad_manifest"),
+        (f"{HEAD}#EXT-X-MAP:BYTERANGE=\"1@0\"\n{TWO}{END}", "bad_manifest"),
+        (f"{HEAD}#EXTINF:2.0,\n{'a' * 20_000}\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXTINF:2.0,\n{'a' * 70_000}\n{END}", "bad_manifest"),
+        (f"{HEAD}#EXT-X-I-FRAMES-ONLY\n{TWO}{END}", "unsupported"),
+        (f'{HEAD}#EXT-X-DEFINE:NAME="x",VALUE="y"\n{TWO}{END}', "unsupported"),
+        ("#EXTM3U\n#EXTINF:-1,Channel\nhttp://a/1\n", "unsupported"),
+        (HEAD + "#EXTINF:2.0,\na\n" * 20_001 + END, "too_many_parts"),
+        (HEAD + "#\n" * 300_000 + END, "too_large"),
+        (HEAD + f"#EXT-X-MEDIA:{'a=1,' * 10_000}\n" * 60 + END, "too_large"),
+        ("<html>", "bad_manifest"),
+        ("", "bad_manifest"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(text: str, word: str) -> None:
+    assert refused(text) == word
+
+
+def test_a_master_without_variants() -> None:
+    with pytest.raises(DownloadError) as caught:
+        picked("#EXT-X-STREAM-INF:BANDWIDTH=1")
+    assert caught.value.word == "bad_manifest"
+
+
+def test_twenty_thousand_segments_with_an_init_section() -> None:
+    lines = "".join(f"#EXTINF:2.0,\n{n}\n" for n in range(19_999))
+    stream = streamed(f'{HEAD}#EXT-X-MAP:URI="i"\n{lines}{END}')
+    assert len(stream.parts) == 20_000
+
+
+OURS = re.compile(
+    r"|#EXTM3U|#EXT-X-(VERSION:7|TARGETDURATION:\d+|PLAYLIST-TYPE:VOD|DISCONTINUITY|ENDLIST|BYTERANGE:\d+@\d+)"
+    r"|#EXT-X-KEY:METHOD=(NONE|AES-128,URI=\"(key-\d+\.bin|data:application/octet-stream;base64,[\w+/=]+)\",IV=0x\w{32})"
+    r"|#EXT-X-MAP:URI=\"init-\d+\.mp4\"(,BYTERANGE=\"\d+@\d+\")?|#EXTINF:\d+\.\d{6},|\d{4}\.(ts|m4s)|init-\d+\.mp4",
+    re.ASCII,
+)
+"""Every line that may be in a playlist of ours."""
+tags = st.sampled_from(
+    [
+        *("EXTINF:", "EXT-X-KEY:METHOD=", "EXT-X-MAP:URI=", "EXT-X-BYTERANGE:", "EXT-X-STREAM-INF:", "EXT-X-GAP"),
+        *("EXT-X-MEDIA:TYPE=AUDIO,", "EXT-X-DISCONTINUITY", "EXT-X-MEDIA-SEQUENCE:", "EXT-X-PART:URI="),
+        *("EXT-X-DATERANGE:", "EXT-X-TILES:", "EXT-X-ENDLIST"),
+    ]
+)
+words = st.text(alphabet="0129.,@=\"'-x:/ ABaéNUL\0", max_size=20) | st.sampled_from(
+    ["2.0,", "9@1", '"a"', 'AES-128,URI="../../etc/passwd"', "NONE", 'BANDWIDTH=1,RESOLUTION=1x1,AUDIO="g"']
+)
+lines = st.builds("#{}{}".format, tags, words) | st.text(max_size=20) | st.sampled_from(["#EXTINF:2.0,\na.ts"])
+
+
+@given(st.lists(lines, max_size=12))
+def test_any_text_is_understood_or_refused(drawn: list[str]) -> None:
+    """And nothing of it is in our playlist but numbers."""
+    text = "\n".join([HEAD, *drawn, END])
+    try:
+        found = hls.parse(text, URL)
+        if isinstance(found, hls.Master):
+            assert hls.choose(found, Choice())
+            return
+        stream = hls.stream(found)
+    except DownloadError:
+        return
+    assert [line for line in (stream.playlist or "").split("\n") if not OURS.fullmatch(line)] == []

@@ -1,0 +1,214 @@
+"""From the manifest of a real stream to one file, in every form that streams come in."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reactor.media.choice import Choice
+from reactor.media.ffmpeg import Probed
+from tests.media.conftest import Joined, Serve
+from tests.media.samples import KEYS, SECONDS, Samples, body_of, playlist_of
+
+FRAMES = SECONDS * 10
+BOTH = ("h264", "aac")
+
+
+def of(found: Probed) -> tuple[str | None, str | None]:
+    return found.video, found.audio
+
+
+def lasts(found: Probed, seconds: float = SECONDS) -> bool:
+    return found.duration_s is not None and abs(found.duration_s - seconds) < 0.3
+
+
+def frames(ffmpeg: Path, file: Path) -> int:
+    """How many pictures can be decoded; any damage on the way is a failure."""
+    run = subprocess.run(
+        [ffmpeg, "-nostdin", "-v", "error", "-xerror", "-i", file, "-map", "0:v:0", "-f", "framecrc", "-"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stderr == b""
+    return sum(not line.startswith(b"#") for line in run.stdout.splitlines())
+
+
+async def check(joined: Joined, samples: Samples, url: str, *, count: int = FRAMES, suffix: str = ".mp4") -> None:
+    path, found = await joined(url)
+    assert path.suffix == suffix
+    assert of(found) == BOTH
+    assert lasts(found, count / 10)
+    assert frames(samples.ffmpeg, path) == count
+
+
+async def test_hls_of_mpeg_ts(samples: Samples, serve: Serve, joined: Joined) -> None:
+    await check(joined, samples, serve(samples.hls("ts")) + "index.m3u8")
+
+
+async def test_hls_of_fmp4(samples: Samples, serve: Serve, joined: Joined) -> None:
+    await check(joined, samples, serve(samples.fmp4()) + "index.m3u8")
+
+
+@pytest.mark.parametrize("form", ["mpegts", "fmp4"])
+async def test_byte_ranges_of_one_file(samples: Samples, serve: Serve, joined: Joined, form: str) -> None:
+    how = ("-hls_flags", "single_file")
+    files = samples.hls("ranges", *how) if form == "mpegts" else samples.fmp4("ranges-fmp4", *how)
+    assert b"#EXT-X-BYTERANGE" in files["index.m3u8"]
+    await check(joined, samples, serve(files) + "index.m3u8")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "php", "html"])
+async def test_segments_with_odd_suffixes_and_queries(
+    samples: Samples, serve: Serve, joined: Joined, suffix: str
+) -> None:
+    files = samples.hls("ts")
+    odd = {name.replace(".ts", f".{suffix}"): data for name, data in files.items()}
+    odd["index.m3u8"] = files["index.m3u8"].replace(b".ts", f".{suffix}?token=a%2Fb&x=../y".encode())
+    await check(joined, samples, serve(odd) + "index.m3u8")
+
+
+@pytest.mark.parametrize("iv", ["", "00112233445566778899aabbccddeeff"])
+async def test_aes_128(samples: Samples, serve: Serve, joined: Joined, iv: str) -> None:
+    await check(joined, samples, serve(samples.encrypted(f"aes{iv[:2]}", KEYS[0], iv=iv)) + "index.m3u8")
+
+
+async def test_a_key_for_each_segment(samples: Samples, serve: Serve, joined: Joined) -> None:
+    """Without IVs: the number of the segment is its IV, and numbers go on over a change of keys."""
+    runs = [samples.encrypted(f"rotated{n}", key) for n, key in enumerate(KEYS)]
+    files, lines = dict[str, bytes](), ""
+    for n, run in enumerate(runs):
+        files |= {f"part{n}.ts": run[f"part{n}.ts"], f"k{n}": KEYS[n]}
+        lines += f'#EXT-X-KEY:METHOD=AES-128,URI="/stream/k{n}"\n#EXTINF:2.0,\npart{n}.ts\n'
+    files["index.m3u8"] = playlist_of(lines)
+    await check(joined, samples, serve(files) + "index.m3u8")
+
+
+async def test_a_key_in_the_playlist_and_a_clear_segment(samples: Samples, serve: Serve, joined: Joined) -> None:
+    closed, clear = samples.encrypted("aes", KEYS[0]), samples.hls("ts")
+    data = "data:text/plain;base64,MDEyMzQ1Njc4OWFiY2RlZg=="
+    lines = f'#EXT-X-KEY:METHOD=AES-128,URI="{data}"\n#EXTINF:2.0,\n0.ts\n#EXTINF:2.0,\n1.ts\n'
+    lines += "#EXT-X-KEY:METHOD=NONE\n#EXTINF:2.0,\n2.ts\n"
+    files = {"0.ts": closed["part0.ts"], "1.ts": closed["part1.ts"], "2.ts": clear["part2.ts"]}
+    await check(joined, samples, serve(files | {"index.m3u8": playlist_of(lines)}) + "index.m3u8")
+
+
+async def test_encrypted_byte_ranges(samples: Samples, serve: Serve, joined: Joined) -> None:
+    run = samples.encrypted("aes", KEYS[0])
+    segments = [run[f"part{n}.ts"] for n in range(3)]
+    lines = '#EXT-X-KEY:METHOD=AES-128,URI="secret.key"\n'
+    lines += f"#EXTINF:2.0,\n#EXT-X-BYTERANGE:{len(segments[0])}@0\nall.ts\n"
+    lines += "".join(f"#EXTINF:2.0,\n#EXT-X-BYTERANGE:{len(segment)}\nall.ts\n" for segment in segments[1:])
+    files = {"all.ts": b"".join(segments), "secret.key": KEYS[0], "index.m3u8": playlist_of(lines)}
+    await check(joined, samples, serve(files) + "index.m3u8")
+
+
+@pytest.mark.parametrize("form", ["mpegts", "fmp4"])
+async def test_a_discontinuity(samples: Samples, serve: Serve, joined: Joined, form: str) -> None:
+    """Timestamps begin anew, in a picture of another size."""
+    other = samples.film("other.mp4", size="128x96")
+    make = samples.hls if form == "mpegts" else samples.fmp4
+    first, second = make(f"first-{form}"), make(f"second-{form}", film=other)
+    files = {f"{n}/{name}": data for n, run in enumerate((first, second)) for name, data in run.items()}
+    bodies = []
+    for n, run in enumerate((first, second)):
+        body = body_of(run["index.m3u8"]).replace("part", f"{n}/part")
+        bodies.append(body.replace('URI="init', f'URI="{n}/init'))
+    files["index.m3u8"] = playlist_of(*bodies)
+    await check(joined, samples, serve(files) + "index.m3u8", count=2 * FRAMES)
+
+
+def apart(samples: Samples, form: str) -> dict[str, bytes]:
+    """A master with a picture in two sizes and the sound in a playlist of its own."""
+    make = samples.hls if form == "mpegts" else samples.fmp4
+    picture, sound = make(f"picture-{form}", "-an"), make(f"sound-{form}", "-vn")
+    files = {f"v/{name}": data for name, data in picture.items()} | {f"a/{n}": data for n, data in sound.items()}
+    files["master.m3u8"] = b"""#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",NAME="Comments",AUTOSELECT=NO,URI="nothing.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",NAME="English",DEFAULT=YES,AUTOSELECT=YES,URI="a/index.m3u8"
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9000000,RESOLUTION=1920x1080,URI="nothing.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=10000,RESOLUTION=48x32,CODECS="avc1.42c00a,mp4a.40.2",AUDIO="s"
+nothing.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=90000,RESOLUTION=96x64,CODECS="avc1.42c00a,mp4a.40.2",AUDIO="s"
+v/index.m3u8
+"""
+    return files
+
+
+@pytest.mark.parametrize("form", ["mpegts", "fmp4"])
+async def test_sound_apart(samples: Samples, serve: Serve, joined: Joined, form: str) -> None:
+    await check(joined, samples, serve(apart(samples, form)) + "master.m3u8")
+
+
+async def test_sound_alone_where_it_is_apart(samples: Samples, serve: Serve, joined: Joined) -> None:
+    path, found = await joined(serve(apart(samples, "mpegts")) + "master.m3u8", Choice(audio_only=True))
+    assert (path.suffix, *of(found)) == (".m4a", None, "aac")
+    assert lasts(found)
+
+
+async def test_sound_alone_out_of_both(samples: Samples, serve: Serve, joined: Joined) -> None:
+    path, found = await joined(serve(samples.hls("ts")) + "index.m3u8", Choice(audio_only=True))
+    assert (path.suffix, *of(found)) == (".m4a", None, "aac")
+    assert lasts(found)
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "suffix"), [("aac", "adts", ".m4a"), ("libmp3lame", "mp3", ".mp3"), ("ac3", "ac3", ".m4a")]
+)
+async def test_packed_sound(samples: Samples, serve: Serve, joined: Joined, codec: str, form: str, suffix: str) -> None:
+    """Segments of bare AAC, MP3 or AC-3, whose manifest does not say that there is no picture."""
+    folder = samples.root / f"packed-{form}"
+    folder.mkdir(exist_ok=True)
+    how = ("-f", "segment", "-segment_time", "2", "-segment_format", form, folder / "%d.bin")
+    samples.run("-i", samples.film(), "-map", "0:a", "-c:a", codec, *how)
+    count = len(list(folder.iterdir()))
+    files = {f"{n}.bin": (folder / f"{n}.bin").read_bytes() for n in range(count)}
+    files["index.m3u8"] = playlist_of("".join(f"#EXTINF:{SECONDS / count:.3f},\n{n}.bin\n" for n in range(count)))
+    path, found = await joined(serve(files) + "index.m3u8")
+    assert (path.suffix, found.video) == (suffix, None)
+    assert lasts(found)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param((), id="timeline"),
+        pytest.param(("-use_timeline", "0"), id="number"),
+        pytest.param(("-use_template", "0"), id="list"),
+        pytest.param(("-single_file", "1"), id="single file"),
+        pytest.param(("-media_seg_name", "$RepresentationID$-$Time$.m4s"), id="time"),
+    ],
+)
+async def test_dash(samples: Samples, serve: Serve, joined: Joined, how: tuple[str, ...]) -> None:
+    files = samples.dash("dash" + "".join(how).replace("$", ""), *how)
+    if "1--1024.m4s" in files:  # ffmpeg names the file by a time before zero, and writes zero into the MPD
+        files["1-0.m4s"] = files.pop("1--1024.m4s")
+    await check(joined, samples, serve(files) + "index.mpd")
+
+
+async def test_dash_of_the_sound_alone(samples: Samples, serve: Serve, joined: Joined) -> None:
+    path, found = await joined(serve(samples.dash("dash")) + "index.mpd", Choice(audio_only=True))
+    assert (path.suffix, *of(found)) == (".m4a", None, "aac")
+    assert lasts(found)
+
+
+async def test_codecs_an_mp4_cannot_hold(samples: Samples, serve: Serve, joined: Joined) -> None:
+    codecs = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libvorbis")
+    film = samples.film("film.webm", codecs=codecs)
+    mpd = f"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT{SECONDS}S"><Period>
+      <AdaptationSet mimeType="video/webm"><Representation id="v" codecs="vp8,vorbis" bandwidth="1">
+      <BaseURL>film.webm</BaseURL></Representation></AdaptationSet></Period></MPD>"""
+    files = {"film.webm": film.read_bytes(), "index.mpd": mpd.encode()}
+    path, found = await joined(serve(files) + "index.mpd")
+    assert (path.suffix, *of(found)) == (".mkv", "vp8", "vorbis")
+    assert lasts(found)
+
+
+async def test_hevc_is_marked_as_all_players_want_it(samples: Samples, serve: Serve, joined: Joined) -> None:
+    codecs = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-c:a", "aac")
+    film = samples.film("hevc.mp4", codecs=codecs)
+    path, found = await joined(serve(samples.hls("hevc", film=film)) + "index.m3u8")
+    assert (path.suffix, *of(found)) == (".mp4", "hevc", "aac")
+    assert b"hvc1" in path.read_bytes()
