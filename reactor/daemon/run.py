@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,7 @@ from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.options import TransferPolicy
 from reactor.core import events
-from reactor.core.flow import Limits
+from reactor.core.endings import Limits
 from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy
 from reactor.daemon.downloading import Downloading
@@ -26,7 +27,9 @@ from reactor.daemon.stages import Stages
 from reactor.daemon.staging import Staging
 from reactor.daemon.workers import Workers
 from reactor.errors import SettingsError
+from reactor.extractors.base import Context
 from reactor.extractors.http import USER_AGENT, open_context
+from reactor.extractors.ytdlp import open_ytdlp
 from reactor.journal.journal import Journal
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
@@ -53,7 +56,7 @@ async def serve(
     async with (
         open_rows(settings, staging, journal, loop.emit) as rows,
         _aria2(settings, _telling_when_ready(loop, on_ready)) as aria2,
-        open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout) as context,
+        _context(settings) as context,
         anyio.create_task_group() as tasks,
         anyio.create_task_group() as work,
     ):
@@ -67,7 +70,10 @@ async def serve(
                 download_dir=str(staging.download_dir),
             )
         )
-        stages, downloading = Stages(context, staging), Downloading(aria2, staging, _policy(settings))
+        stages, downloading = (
+            Stages(context, staging, settings.ffmpeg_path),
+            Downloading(aria2, staging, _policy(settings)),
+        )
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
         tasks.start_soon(rows.watch)
         tasks.start_soon(_wait_for_stop, stop, loop)
@@ -117,6 +123,16 @@ async def _leave_by_force(tasks: TaskGroup) -> None:
 
 
 @asynccontextmanager
+async def _context(settings: Settings) -> AsyncIterator[Context]:
+    """What extraction needs, with yt-dlp where it is installed."""
+    async with (
+        open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout) as context,
+        open_ytdlp(settings) as ytdlp,
+    ):
+        yield dataclasses.replace(context, ytdlp=ytdlp)
+
+
+@asynccontextmanager
 async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connection]:
     """A connection to the aria2c that the settings name, or to one of our own."""
     if settings.aria2c_rpc_url is not None:
@@ -126,8 +142,10 @@ async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connectio
             yield connection
         return
     program = find_aria2c(settings.aria2c_path)
+    # One for each row, and some for the parts of those that come in parts.
+    slots = str(settings.max_concurrent_downloads + settings.max_concurrent_parts)
     async with (
-        EmbeddedAria2(program, settings.aria2c_conf) as embedded,
+        EmbeddedAria2(program, settings.aria2c_conf, options={"max-concurrent-downloads": slots}) as embedded,
         Aria2Connection(lambda: embedded.url, embedded.secret, emit=emit) as connection,
     ):
         yield connection

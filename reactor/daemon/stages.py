@@ -5,16 +5,19 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from pathlib import Path
 
 from anyio import to_thread
 
 from reactor.core import commands, events
 from reactor.daemon.staging import Staging
-from reactor.errors import DownloadError, Failure
+from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.detect import detect
 from reactor.guard.credentials import redact_text
+from reactor.media.ffmpeg import join
+from reactor.programs import find_ffmpeg
 
 Outcome = AsyncGenerator[events.Event, None]
 
@@ -22,9 +25,11 @@ Outcome = AsyncGenerator[events.Event, None]
 class Stages:
     """One method for each command; each yields the outcome as an event."""
 
-    def __init__(self, context: Context, staging: Staging) -> None:
+    def __init__(self, context: Context, staging: Staging, ffmpeg: Path | None = None) -> None:
+        """`ffmpeg` is the setting FFMPEG_PATH."""
         self._context = context
         self._staging = staging
+        self._ffmpeg = ffmpeg
 
     async def detect(self, command: commands.Detect) -> Outcome:
         """Stage 1."""
@@ -46,8 +51,11 @@ class Stages:
     async def finish(self, command: commands.Finish) -> Outcome:
         """Check, put together, publish."""
         try:
+            if command.extraction.finish.how == "media" and not command.resumed:
+                folder = self._staging.folder(command.attempt.download_id)
+                await join(find_ffmpeg(self._ffmpeg).path, folder, command.extraction)
             path, size = await to_thread.run_sync(self._staging.finish, command)
-        except DownloadError as error:
+        except ReactorError as error:
             yield events.WorkFailed(command.attempt, shown(error.failure))
         except OSError as error:
             yield events.WorkFailed(command.attempt, storage_failure(error))

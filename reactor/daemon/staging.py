@@ -19,6 +19,7 @@ from reactor.core import commands
 from reactor.errors import DownloadError
 from reactor.guard.filenames import clean_name
 from reactor.guard.publish import RECORD, publish, published
+from reactor.media.ffmpeg import RESULT
 
 FOLDER = ".reactor"
 """In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
@@ -104,7 +105,8 @@ class Staging:
         if published(source, self.download_dir) is None:
             if command.resumed and not _certain(source, command):
                 raise FilesMissing("Whether the file is whole is not known.")
-            _check(source, command)
+            if command.extraction.finish.how != "media":  # which was checked when it was joined
+                _check(source, command)
         final = publish(source, self.download_dir, self._name(source, command), keep=command.keep)
         size = _size(final)
         if not command.keep:
@@ -117,6 +119,8 @@ class Staging:
             return folder
         if command.extraction.finish.how == "file":
             return folder / fetches[0].name
+        if command.extraction.finish.how == "media":
+            return next(folder.glob(f"{RESULT}.*"), folder / "moved already")
         # Of a torrent we know what aria2 made of its name: the one thing in the folder that is no bookkeeping.
         found = [path for path in folder.glob("*") if not _is_bookkeeping(path)]
         if len(found) > 1:
@@ -124,7 +128,10 @@ class Staging:
         return found[0] if found else folder / "moved already"
 
     def _name(self, source: Path, command: commands.Finish) -> str:
-        return clean_name(source.name if command.extraction.finish.how == "torrent" else command.extraction.finish.name)
+        finish = command.extraction.finish
+        if finish.how == "media":  # the container is what the codecs allowed
+            return clean_name(f"{PurePosixPath(finish.name).stem}{source.suffix}")
+        return clean_name(source.name if finish.how == "torrent" else finish.name)
 
     def _finish_remotely(self, command: commands.Finish) -> tuple[str, int]:
         if command.resumed:
