@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,8 @@ Result = TypeVar("Result")
 
 def run_async(work: Callable[[], Awaitable[Result]]) -> Result:
     """Run `work` to its end. A ReactorError out of a task group arrives as itself."""
+    gc.enable()
+    gc.freeze()  # what was imported stays: it is not looked through again and again
     try:
         return anyio.run(work)
     except BaseExceptionGroup as group:

@@ -14,6 +14,7 @@ A ring carries nothing. Ringing too often costs one query; what is forbidden is 
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
@@ -83,6 +84,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         self._over = False
         self._gone = False
         self._replaced = False
+        self._polled = False
         self._seen: int | None = None
         """data_version as the light connection had it last. Our own commits change it too."""
         self._known: int | None = None
@@ -151,23 +153,43 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
 
     async def _serve(self) -> None:
         self._is_there("poll")  # the file may have been replaced since it was opened
-        while not self._replaced:
-            with anyio.move_on_after(self._poll_interval):
+        self._tick()
+        try:
+            while not self._replaced:
                 await self._stirred.wait()
-            if self._stirred.is_set():
-                await self._settle()
-            else:
-                await self._look("poll")
+                if self._polled:
+                    self._polled, self._stirred = False, anyio.Event()
+                    await self._look("poll")
+                else:
+                    await self._settle()
+        finally:
+            self._timer.cancel()
         # Before anybody opens the other file: see Database.close.
         self._light.close()
         await self._database.close()
         self._ring("replaced")
+
+    def _tick(self) -> None:
+        """The light poll: a timer and no task, for it is all that an idle reactor does."""
+        self._timer = asyncio.get_running_loop().call_later(self._poll_interval, self._tick)
+        if self._differs() and not self._stirred.is_set():
+            self._polled = True
+            self._stirred.set()
+
+    def _differs(self) -> bool:
+        """True when there is something to look at more closely."""
+        trouble = self._database.trouble()
+        if trouble is not None or self._gone:
+            return trouble is None or trouble.word == REPLACED or not self._gone
+        version = self._peek()
+        return version is not None and (version != self._seen or version == UNSURE)
 
     async def _settle(self) -> None:
         """Look until no commit can come of the last event any more."""
         while True:
             if self._stirred.is_set():
                 self._stirred, since = anyio.Event(), anyio.current_time()
+                self._polled = False
             ours = await self._look("file")
             elapsed = anyio.current_time() - since
             if elapsed > SETTLE_S or self._replaced:
