@@ -134,6 +134,14 @@ class Detect:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAhead:
+    """Find out what there is to fetch for a URL whose row is the next to be claimed, if that is a matter of one
+    look at its server. The row is not touched. No outcome: its Extract is answered sooner."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Extract:
     """Stage 2. → Extracted, HandedOver or WorkFailed"""
 
@@ -245,6 +253,7 @@ Command = (
     | Recover
     | Save
     | Detect
+    | LookAhead
     | Extract
     | Finish
     | StopWork

@@ -68,8 +68,8 @@ class RowsSeen:
     one; none of those that are `held`."""
     due_in_s: float | None = None
     """Seconds until the next waiting row is due, or None when none waits."""
-    more: bool = False
-    """True when rows are left that could have been claimed, had there been room."""
+    next_url: str | None = None
+    """Of the row that would be claimed next, were there room; None when no other row is due."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,8 @@ class Machine:
                 self._judge(job, rows.get(download_id))
         for row in seen.claimed:
             self.jobs[row.attempt.download_id] = self._flow.begin(row)
+        if seen.next_url is not None and seen.claimed:
+            self._flow.out.append(commands.LookAhead(seen.next_url))
         if not self.jobs:
             self._flow.forget()
         self._due_at = None if seen.due_in_s is None else self._flow.now + seen.due_in_s

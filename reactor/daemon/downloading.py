@@ -16,7 +16,7 @@ from reactor.aria2.methods import Method
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
 from reactor.core.events import TransferReport
-from reactor.daemon.stages import shown, storage_failure
+from reactor.daemon.stages import NOTHING, shown, storage_failure
 from reactor.daemon.staging import Staging
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError
 from reactor.guard.credentials import redact_text
@@ -24,7 +24,6 @@ from reactor.guard.credentials import redact_text
 Outcome = AsyncGenerator[events.Event, None]
 T = TypeVar("T")
 
-NOTHING: tuple[events.Event, ...] = ()
 STOP_DEADLINE_S = 10.0
 """How long a removed transfer may take to come to a stop in aria2."""
 STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)

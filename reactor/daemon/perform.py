@@ -154,6 +154,8 @@ class Performer:
                 self._begin(None, self._rows.recover())
             case commands.Detect():
                 self._begin(command.attempt, self._stages.detect(command))
+            case commands.LookAhead():
+                self._begin(None, self._stages.look_ahead(command))
             case commands.Extract():
                 self._begin(command.attempt, self._stages.extract(command))
             case commands.Finish():

@@ -10,6 +10,7 @@ from pathlib import Path
 from anyio import to_thread
 
 from reactor.core import commands, events
+from reactor.daemon.ahead import Ahead
 from reactor.daemon.staging import Staging
 from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
@@ -20,6 +21,8 @@ from reactor.media.ffmpeg import join
 from reactor.programs import find_ffmpeg
 
 Outcome = AsyncGenerator[events.Event, None]
+NOTHING: tuple[events.Event, ...] = ()
+"""What a command without an outcome yields."""
 
 
 class Stages:
@@ -28,6 +31,7 @@ class Stages:
     def __init__(self, context: Context, staging: Staging, ffmpeg: Path | None = None) -> None:
         """`ffmpeg` is the setting FFMPEG_PATH."""
         self._context = context
+        self._ahead = Ahead(context)
         self._staging = staging
         self._ffmpeg = ffmpeg
 
@@ -42,11 +46,19 @@ class Stages:
         """Stage 2."""
         extractor = EXTRACTORS[command.detection.kind]
         try:
-            yield events.Extracted(command.attempt, await extractor.extract(command.detection, self._context))
+            found = await self._ahead.take(command.detection)
+            found = found or await extractor.extract(command.detection, self._context)
+            yield events.Extracted(command.attempt, found)
         except HandOver as other:
             yield events.HandedOver(command.attempt, other.detection)
         except DownloadError as error:
             yield events.WorkFailed(command.attempt, shown(error.failure))
+
+    async def look_ahead(self, command: commands.LookAhead) -> Outcome:
+        """Ask the next row's server already."""
+        await self._ahead.look(command.url)
+        for event in NOTHING:
+            yield event
 
     async def finish(self, command: commands.Finish) -> Outcome:
         """Check, put together, publish."""

@@ -65,7 +65,7 @@ def look(
             swept=swept,
             debts=_debts(connection, command.held),
             due_in_s=_due_in(connection, asked),
-            more=len(due) > len(claimed),
+            next_url=_url(connection, due[len(claimed)]) if claimed and len(due) > len(claimed) else None,
         )
 
 
@@ -103,6 +103,10 @@ def _due(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -
         {**asked, "limit": limit},
     )
     return [row[0] for row in found.fetchall()]
+
+
+def _url(connection: sqlite3.Connection, id: int) -> str | None:
+    return rows.text(connection.execute("SELECT url FROM downloads WHERE id = ?", (id,)).fetchone()[0])
 
 
 def _claim(connection: sqlite3.Connection, ids: list[int], asked: Mapping[str, Any]) -> tuple[ClaimedRow, ...]:

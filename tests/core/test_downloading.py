@@ -60,6 +60,12 @@ def test_no_more_rows_than_there_are_places() -> None:
     assert (look.claim, look.watch, look.held) == (1, (1, 2), (1, 2))
 
 
+def test_while_a_row_is_claimed_the_next_ones_server_is_asked_already() -> None:
+    world = World().up().feed(events.DatabaseChanged("file"))
+    world.feed(events.RowsSeen(claimed=(FIRST,), next_url="http://host.example/2"))
+    assert world.the(commands.LookAhead) == commands.LookAhead("http://host.example/2")
+
+
 def test_a_burst_of_doorbells_is_one_look_and_one_more() -> None:
     world = World().up()
     world.feed(*[events.DatabaseChanged("file")] * 100)

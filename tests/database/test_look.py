@@ -108,7 +108,7 @@ def test_the_oldest_that_are_due_are_claimed_in_order(rows: list[tuple[Any, ...]
         ]
         seen = look(table, room, held=held)
         assert claimed(seen) == expected[:room]
-        assert seen.more == (len(expected) > room)
+        assert (seen.next_url is not None) == (len(expected) > room > 0)
         untouched = [(number, row[0]) for number, row in enumerate(rows, 1) if row[0] != "pending"]
         assert all(row_status == row(table, id, "status")[0] for id, row_status in untouched)
 
@@ -172,7 +172,7 @@ def test_a_row_that_waits_is_claimed_when_it_is_due(table: sqlite3.Connection) -
         table, next_attempt_at=NOW + 30, stage="waiting", attempt=1, retry_count=1, error="no", error_code="timeout"
     )
     seen = look(table, 1)
-    assert (claimed(seen), seen.due_in_s, seen.more) == ([], 30.0, False)
+    assert (claimed(seen), seen.due_in_s, seen.next_url) == ([], 30.0, None)
     seen = look(table, 1, now=NOW + 30)
     assert (claimed(seen), seen.due_in_s) == ([id], None)
     assert seen.claimed[0].attempt == Attempt(id, 2)
