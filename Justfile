@@ -37,6 +37,10 @@ run *arguments:
 demo *arguments:
     {{bin}}/python contrib/demo.py {{arguments}}
 
+# measure beside a poller and bare aria2c, 10 minutes (needs nginx); `just bench quick` is only a look, 90 s
+bench *arguments:
+    {{bin}}/python -m contrib.bench {{arguments}}
+
 # what CI runs
 ci:
     bash .ci/run

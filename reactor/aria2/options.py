@@ -40,6 +40,8 @@ CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 MIN_SPLIT_SIZE = "4M"
 """No file is split into pieces smaller than this: below it a second connection costs more than it brings."""
 
+_UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
+
 _ALWAYS = {
     # right bytes
     "allow-overwrite": "true",
@@ -194,7 +196,7 @@ def _base_name(name: str) -> str:
 def _line(value: Any, what: str) -> str:
     """Text that stays inside its option or header line, and that UTF-8 can carry."""
     text = str(value)
-    if any(c in text for c in "\r\n\0") or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+    if _UNSENDABLE.search(text):
         raise DownloadError(f"There is a character in {what} that cannot be sent.", code="unsupported")
     return text
 

@@ -22,6 +22,7 @@ from reactor.models import Detection, Kind
 
 REDIRECTS_MAX = 10
 LOCATION_MAX = 16 * 1024
+LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=15.0)
 CLOSE_S = 5.0
 """How long closing a connection may take."""
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -32,6 +33,25 @@ Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]]
 """Of every request on a way; or, by a request's URL, what may go to that host."""
 
 
+class _Https(httpx.AsyncBaseTransport):
+    """The way to https servers, with certificates checked. Made when the first one is asked: reading all CAs takes
+    40 ms, which a start has better use for."""
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        self._tls = tls
+        self._transport: httpx.AsyncHTTPTransport | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._transport is None:
+            tls = self._tls or ssl.create_default_context(cafile=certifi.where())
+            self._transport = httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=LIMITS)
+        return await self._transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        if self._transport is not None:
+            await self._transport.aclose()
+
+
 @asynccontextmanager
 async def open_context(
     *, user_agent: str = "", http_timeout_s: float = 20.0, tls: ssl.SSLContext | None = None
@@ -39,11 +59,12 @@ async def open_context(
     """The one client of a reactor, with certifi's CAs unless told otherwise, closed at the end."""
     async with httpx.AsyncClient(
         trust_env=False,
-        verify=tls or ssl.create_default_context(cafile=certifi.where()),
+        verify=False,  # of what is not https: that goes another way
+        mounts={"https://": _Https(tls)},
         http2=False,
         follow_redirects=False,
         timeout=http_timeout_s,
-        limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=15.0),
+        limits=LIMITS,
         # A jar that takes and gives nothing: what one row's server sets is not sent for another's.
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         event_hooks={"response": [_set_location_aside]},

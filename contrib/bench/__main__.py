@@ -1,0 +1,89 @@
+"""Measure this reactor, a polling downloader and bare aria2c side by side, in turns, on the same files.
+
+Everything is served from this machine, to this machine. One table is printed; the JSON and the picture go where they
+are told to go. A run in which anything is missing or wrong ends with an error and without figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from importlib import util
+from pathlib import Path
+
+from rich.console import Console
+
+from contrib.bench import footprint, latencies, proc, report, throughput
+from contrib.bench.bench import FULL, QUICK, Bench, opened
+from contrib.bench.servers import find_nginx
+from contrib.bench.validity import Invalid
+
+FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
+    "pick-up": latencies.arrivals,
+    "cancel": latencies.cancels,
+    "completion": latencies.arrivals,
+    "many-small": throughput.many_small,
+    "one-large": throughput.one_large,
+    "million": latencies.million,
+    "idle": footprint.idle_and_under_way,
+    "under-way": footprint.idle_and_under_way,
+    "memory": footprint.memory,
+    "start": latencies.starts,
+}
+EXTRA = ("aria2p", "matplotlib")
+CONSOLE_WIDTH = 120
+
+
+def main() -> int:
+    """0: measured, whether or not the targets were met; 1: the run is invalid; 2: it cannot begin."""
+    wanted = _arguments()
+    console, errors = Console(width=CONSOLE_WIDTH), Console(stderr=True)
+    missing = [name for name in EXTRA if util.find_spec(name) is None]
+    if missing:
+        errors.print(f"bench: missing: {', '.join(missing)}. Run: pip install -e '.[bench]'", markup=False)
+        return 2
+    began = time.monotonic()
+    try:
+        find_nginx()
+        rows = _measure(wanted, lambda text: errors.print(f"{time.monotonic() - began:5.0f} s  {text}", style="dim"))
+    except Invalid as error:
+        errors.print(f"bench: the run is invalid: {error}", style="bold red", markup=False, soft_wrap=True)
+        return 1
+    title = f"{proc.machine()}; {'quick: too few samples to quote' if wanted.quick else 'full run'}"
+    report.show(rows, title, console)
+    report.save_json(rows, wanted.json)
+    console.print(f"{time.monotonic() - began:.0f} s. JSON: {wanted.json}; picture: {wanted.picture}", markup=False)
+    return 0
+
+
+def _measure(wanted: argparse.Namespace, say: Callable[[str], None]) -> list[report.Row]:
+    with opened(QUICK if wanted.quick else FULL, wanted.folder, say) as bench:
+        rows: list[report.Row] = []
+        for figure in dict.fromkeys(FIGURES[name] for name in wanted.only or FIGURES):
+            say(figure.__name__.replace("_", " "))
+            rows += figure(bench)
+        if bench.latencies:
+            from contrib.bench.picture import draw
+
+            draw(bench.latencies, wanted.picture)
+        return rows
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m contrib.bench", description=__doc__)
+    parser.add_argument("pace", nargs="?", choices=("full", "quick"), default="full")
+    parser.add_argument("--only", action="append", choices=FIGURES, help="this figure; may be given again")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
+    parser.add_argument("--picture", type=Path, default=Path("build/bench.svg"), metavar="FILE", help=".svg or .png")
+    parser.add_argument(
+        "--folder", type=Path, help="where the files go meanwhile (default: the system's temporary folder)"
+    )
+    wanted = parser.parse_args()
+    wanted.quick = wanted.pace == "quick"
+    return wanted
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""What every figure is given: how much of everything, the servers, a place for files, and dice."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from contrib.bench.servers import MeasuringServer, measuring, nginx
+from contrib.bench.validity import Samples
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything."""
+
+    samples: int
+    starts: int
+    small_files: int
+    small_rounds: int
+    poller_files: int
+    """How many of the small files the poller gets: it would take half an hour for all."""
+    large_bytes: int
+    large_rounds: int
+    finished_rows: int
+    window_s: float
+    """How long something is watched that happens by itself."""
+    downloads: int
+    """After which memory is looked at again."""
+
+
+FULL = Scale(30, 30, 500, 3, 10, 2048 * MIB, 3, 999_000, 60.0, 1000)
+QUICK = Scale(3, 3, 200, 1, 3, 256 * MIB, 2, 99_000, 10.0, 200)
+
+
+@dataclass
+class Bench:
+    """One run."""
+
+    scale: Scale
+    folder: Path
+    server: MeasuringServer
+    say: Callable[[str], None]
+    stack: ExitStack
+    random: random.Random
+    latencies: dict[str, tuple[Samples, Samples]]
+    """By figure, in ms: the reactor's and the poller's."""
+
+    @cached_property
+    def nginx(self) -> tuple[Path, str]:
+        """Where files go to be served by nginx, and the URL they stand under."""
+        return self.stack.enter_context(nginx(self.folder / "nginx"))
+
+    def spread(self, samples: int, upto: float) -> list[float]:
+        """As many moments, each in a part of its own between 0 and `upto`, in no order: chance without luck."""
+        return [(n + self.random.random()) * upto / samples for n in self.random.sample(range(samples), samples)]
+
+    def place(self, name: str) -> Path:
+        """A folder of its own."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
+
+
+@contextmanager
+def opened(scale: Scale, parent: Path | None, say: Callable[[str], None]) -> Iterator[Bench]:
+    """A bench with its servers, and nothing left of it at the end. Its dice always fall the same."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reactor-bench-", dir=parent))
+        server = stack.enter_context(measuring())
+        yield Bench(scale, Path(folder), server, say, stack, random.Random(3), {})

@@ -1,0 +1,114 @@
+"""How fast: many small files one at a time, and one large file, beside bare aria2c."""
+
+from __future__ import annotations
+
+import os
+import random
+from functools import partial
+from pathlib import Path
+
+from contrib.bench.bench import MIB, Bench
+from contrib.bench.report import Row
+from contrib.bench.subjects import Poller, Reactor, Subject, bare_aria2c
+from contrib.bench.validity import Samples, check_copy, check_folder
+
+SMALL = 20_000
+LARGE = "large.bin"
+
+
+def many_small(bench: Bench) -> list[Row]:
+    """Files per second; the rows come in one transaction."""
+    files, url = bench.nginx
+    names = _make_small(files, bench.scale.small_files)
+    some, rounds = names[: bench.scale.poller_files], bench.scale.small_rounds
+    ours, bare = Samples("many small, reactor", rounds), Samples("many small, bare aria2c", rounds)
+    with Reactor(bench.place("reactor")).running() as reactor:
+        for _ in range(rounds):
+            ours.add(_rate(reactor, url, files, names))
+            took, downloads = bare_aria2c(bench.place("bare"), [f"{url}/{name}" for name in names])
+            check_folder(downloads, files, names)
+            bare.add(len(names) / took)
+    with Poller(bench.place("poller")).running() as poller:
+        polled = _rate(poller, url, files, some)
+    share, faster = ours.median / bare.median, ours.median / polled
+    note = (
+        f"Many small: {len(names)} files of {SMALL:,} bytes in each of {rounds} rounds; the poller had {len(some)},"
+        " at a rate that does not depend on how many there are."
+    )
+    small = f"many small ({len(names)})"
+    return [
+        Row(f"{small}, beside bare aria2c", "files/s", ours.median, bare.median, share, "≥ 0.6 ×", share >= 0.6),
+        Row(f"{small}, beside the poller", "files/s", ours.median, polled, faster, "≥ 100 ×", faster >= 100, note),
+    ]
+
+
+def one_large(bench: Bench) -> list[Row]:
+    """Seconds for one file that is limited by nothing but this machine."""
+    files, url = bench.nginx
+    size, rounds = bench.scale.large_bytes, bench.scale.large_rounds
+    _make_large(files / LARGE, size)
+    ours, bare = Samples("one large, reactor", rounds), Samples("one large, bare aria2c", rounds)
+    with Reactor(bench.place("reactor")).running() as reactor:
+        turns = [(ours, partial(_large_by, reactor, url)), (bare, partial(_large_bare, bench, url))]
+        _check_and_delete(_large_bare(bench, url)[1], files)  # not counted: the file is in the cache from now on
+        for _ in range(rounds):
+            for samples, fetch in turns:
+                os.sync()  # what was written before is written now, and not in somebody's time
+                took, copy = fetch()
+                samples.add(took)
+                _check_and_delete(copy, files)
+            turns.reverse()  # nobody always goes first
+    (files / LARGE).unlink()
+    share = ours.median / bare.median
+    note = f"One large: median of {rounds} rounds, in turns; bare aria2c with the same configuration and connections."
+    name = f"one large ({size // MIB} MiB), beside bare aria2c"
+    return [Row(name, "s", ours.median, bare.median, 1 / share, "≤ 1.02 × its time", share <= 1.02, note)]
+
+
+def _large_by(subject: Subject, url: str) -> tuple[float, Path]:
+    """Seconds from the commit of the row to `downloaded`, and the file."""
+    (row,), committed = subject.bot.add([f"{url}/{LARGE}"])
+    return (subject.bot.until(row, "downloaded") - committed) / 1e9, subject.bot.path(row)
+
+
+def _large_bare(bench: Bench, url: str) -> tuple[float, Path]:
+    """Seconds from the start of bare aria2c to its end, and the file."""
+    took, downloads = bare_aria2c(bench.place("bare"), [f"{url}/{LARGE}"])
+    return took, downloads / LARGE
+
+
+def download_small(bench: Bench, subject: Subject, wanted: int) -> None:
+    """Have so many small files downloaded."""
+    files, url = bench.nginx
+    _rate(subject, url, files, _make_small(files, wanted))
+
+
+def _rate(subject: Subject, url: str, files: Path, names: list[str]) -> float:
+    """Files per second, from the commit of the rows to the last `downloaded`; nothing of them is left."""
+    rows, committed = subject.bot.add([f"{url}/{name}" for name in names])
+    took = (subject.bot.until_downloaded(rows) - committed) / 1e9
+    check_folder(subject.downloads, files, names)
+    for name in names:
+        (subject.downloads / name).unlink()
+    return len(names) / took
+
+
+def _make_small(files: Path, wanted: int) -> list[str]:
+    dice = random.Random(5)
+    names = [f"small-{n:04}.bin" for n in range(wanted)]
+    for name in names:
+        (files / name).write_bytes(dice.randbytes(SMALL))
+    return names
+
+
+def _make_large(file: Path, size: int) -> None:
+    """No two pieces are the same, so that none can stand in another's place."""
+    piece = random.Random(6).randbytes(MIB)
+    with file.open("wb") as large:
+        for n in range(size // MIB):
+            large.write(n.to_bytes(8, "big") + piece[8:])
+
+
+def _check_and_delete(copy: Path, files: Path) -> None:
+    check_copy(copy, files / LARGE)
+    copy.unlink()
