@@ -49,9 +49,11 @@ async def run_ffmpeg(
     command = [str(ffmpeg), "-nostdin", "-hide_banner"]
     command += ["-nostats", "-progress", "pipe:1"] if on_progress else []
     try:
-        process = await anyio.open_process(
-            [*command, *arguments], stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True
-        )
+        # Cancelled in the midst of a start, asyncio would kill the process alone, and not those it has started.
+        with anyio.CancelScope(shield=True):
+            process = await anyio.open_process(
+                [*command, *arguments], stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True
+            )
     except OSError as error:
         raise ProgramMissing(f"ffmpeg at {ffmpeg} does not run: {error.strerror or error}.") from error
     words: deque[bytes] = deque()
