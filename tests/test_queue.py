@@ -220,7 +220,7 @@ async def test_nothing_is_left_after_closing_in_the_midst_of_a_watch(path: Path)
 def test_a_bot_pays_for_nothing_it_does_not_use() -> None:
     heavy = python(
         """import sys, reactor.queue
-print(sorted({"httpx", "rich", "typer", "websockets", "watchfiles", "yt_dlp", "playwright"} & set(sys.modules)))"""
+print(sorted({"h11", "rich", "typer", "websockets", "watchfiles", "yt_dlp", "playwright"} & set(sys.modules)))"""
     )
     assert heavy == "[]\n"
 

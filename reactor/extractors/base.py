@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-import httpx
-
 from reactor.errors import DownloadError
 from reactor.models import Detection, Extraction, Kind
 
 if TYPE_CHECKING:
+    from reactor.extractors.client import Client
     from reactor.extractors.ytdlp import Ytdlp
 
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 class Context:
     """What all detections and extractions share. `http.open_context` makes it."""
 
-    client: httpx.AsyncClient
+    client: Client
     """Follows no redirect, keeps no cookie, reads no proxy or netrc of the environment."""
     http_timeout_s: float = 20.0
     """How long a server may take to answer one question; a look asks two at most."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import httpx
-
 from reactor.errors import DownloadError
+from reactor.extractors.client import BadRequest, NoAnswer, NotConnected, NotHttp
 
 RETRY_AFTER_MAX_S = 24 * 3600.0
 """No server makes us wait longer."""
-
-_CLOSED = re.compile("disconnected|closed connection")
-"""h11 and httpcore have one class for a peer that went and for one that does not speak HTTP."""
 
 # status: (code, retryable, what it means)
 _STATUSES = {
@@ -43,9 +38,9 @@ _HINTS = {
 }
 
 
-def status_failure(response: httpx.Response) -> DownloadError:
-    """The error for an answer that is not the thing asked for."""
-    status, host = response.status_code, response.url.host
+def status_failure(status: int, url: str, headers: Mapping[str, str] | None = None) -> DownloadError:
+    """The error for an answer that is not the thing asked for. `headers` by names in lower case."""
+    host, headers = urlsplit(url).hostname or "The server", headers or {}
     code, retryable, meaning = _STATUSES.get(status) or (
         ("server_error", True, "it is in trouble")
         if status >= 500
@@ -60,7 +55,7 @@ def status_failure(response: httpx.Response) -> DownloadError:
         hint=_HINTS.get(code) if status != 407 else None,
         code=code,
         retryable=retryable,
-        retry_after_s=retry_after_s(response.headers.get("retry-after"), response.headers.get("date")),
+        retry_after_s=retry_after_s(headers.get("retry-after"), headers.get("date")),
     )
 
 
@@ -77,8 +72,9 @@ def retry_after_s(value: str | None, date: str | None = None) -> float | None:
 
 def transport_failure(error: Exception, url: str) -> DownloadError:
     """The error for no answer at all."""
-    host = _host(error) or urlsplit(url).hostname or "The server"
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
+    # After a redirect it is not the one first asked.
+    host = (error.host if isinstance(error, NoAnswer) else urlsplit(url).hostname) or "The server"
+    if isinstance(error, TimeoutError):
         return DownloadError(f"{host} did not answer in time.", code="timeout", retryable=True)
     causes = list(_causes(error))
     for cause in causes:
@@ -90,21 +86,13 @@ def transport_failure(error: Exception, url: str) -> DownloadError:
             return DownloadError(sentence, code="tls")
     if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):
         return DownloadError(f"No secure connection to {host} could be made.", code="tls", retryable=True)
-    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+    if isinstance(error, BadRequest):
         return DownloadError("This URL cannot be put into a request.", code="bad_url")
-    if isinstance(error, httpx.ConnectError) and any(isinstance(cause, OSError) for cause in causes):
+    if isinstance(error, NotConnected):
         return DownloadError(f"{host} does not accept the connection.", code="unreachable", retryable=True)
-    if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
+    if isinstance(error, NotHttp):
         return DownloadError(f"What answers at {host} does not speak HTTP.", code="bad_answer")
     return DownloadError(f"{host} closed the connection too early.", code="connection_lost", retryable=True)
-
-
-def _host(error: Exception) -> str | None:
-    """The host whose answer is missing, which after a redirect is not the one first asked."""
-    try:
-        return error.request.url.host if isinstance(error, httpx.RequestError) else None
-    except RuntimeError:
-        return None
 
 
 def _moment(date: str | None) -> datetime | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-
-import httpx
+from collections.abc import Mapping
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
+from reactor.extractors.client import Response
 from reactor.extractors.disposition import choose_name, parse_disposition
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow
@@ -28,8 +28,8 @@ async def look(url: str, context: Context) -> Look:
     if by_head is not None:
         return by_head
     async with follow("GET", url, context, {"Range": "bytes=0-0"}) as (final, response):
-        if response.status_code not in (200, 203, 206, 416):
-            raise status_failure(response)
+        if response.status not in (200, 203, 206, 416):
+            raise status_failure(response.status, response.url, response.headers)
         return _seen(final, response)
 
 
@@ -37,9 +37,9 @@ async def _by_head(url: str, context: Context) -> Look | None:
     """What HEAD shows, or None when it has to be asked otherwise."""
     try:
         async with follow("HEAD", url, context) as (final, response):
-            if response.status_code == 429:
-                raise status_failure(response)
-            if response.status_code not in (200, 203):
+            if response.status == 429:
+                raise status_failure(response.status, response.url, response.headers)
+            if response.status not in (200, 203):
                 return None
             seen = _seen(final, response)
     except DownloadError as error:
@@ -49,8 +49,8 @@ async def _by_head(url: str, context: Context) -> Look | None:
     return None if not seen.size or seen.content_type in PAGE_TYPES else seen
 
 
-def _seen(url: str, response: httpx.Response) -> Look:
-    headers, status = response.headers, response.status_code
+def _seen(url: str, response: Response) -> Look:
+    headers, status = response.headers, response.status
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
     if status == 416:  # not even a first byte: empty; the type is that of the error page
         content_type = None
@@ -67,12 +67,12 @@ def _seen(url: str, response: httpx.Response) -> Look:
     )
 
 
-def _size(response: httpx.Response) -> int | None:
+def _size(response: Response) -> int | None:
     """Bytes of the whole, or None when nobody says so, or when they are those of a compressed form."""
     headers = response.headers
     if headers.get("content-encoding", "identity").lower() != "identity":
         return None
-    if response.status_code in (206, 416):
+    if response.status in (206, 416):
         total = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
         digits = total[1] if total else ""
     else:
@@ -80,12 +80,12 @@ def _size(response: httpx.Response) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _SIZE_DIGITS_MAX else None
 
 
-def _validator(headers: httpx.Headers) -> str | None:
+def _validator(headers: Mapping[str, str]) -> str | None:
     """A strong ETag, else Last-Modified: with either, the same bytes may be told from others."""
     etag: str = headers.get("etag", "")
     last_modified: str | None = headers.get("last-modified")
     return etag if etag and not etag.startswith("W/") else last_modified
 
 
-def _raw(response: httpx.Response, name: bytes) -> bytes | None:
-    return next((value for key, value in response.headers.raw if key.lower() == name), None)
+def _raw(response: Response, name: bytes) -> bytes | None:
+    return next((value for key, value in response.raw if key == name), None)

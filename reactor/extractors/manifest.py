@@ -6,7 +6,7 @@ player sent for it. What could be a credential stays with the host it was given 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -14,12 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 import anyio
 import anyio.to_thread
-import httpx
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.failures import status_failure, transport_failure
-from reactor.extractors.http import follow
+from reactor.extractors.cookies import cookie_header, set_cookies
+from reactor.extractors.failures import status_failure
+from reactor.extractors.http import follow, read_body
 from reactor.extractors.urls import normalise_http
 from reactor.guard.credentials import cookie_goes_to, same_host, split_credentials
 from reactor.guard.filenames import clean_name
@@ -30,14 +30,12 @@ from reactor.models import FETCHES_MAX, Cookie, Extraction, Fetch, Finish, Heade
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """20 000 segments with addresses of 800 characters."""
-BODY_TIMEOUTS = 6
-"""A manifest may take so many times as long as an answer may."""
 TITLE_MAX = 1000
 
 _EVERYWHERE = ("accept", "accept-language", "origin", "referer", "user-agent")
 """Headers that are no secret. `origin` and `referer` are what many servers of segments ask for."""
 _NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
-"""What aria2 and httpx have to say themselves; cookies come as such, with their domains."""
+"""What aria2 and our client have to say themselves; cookies come as such, with their domains."""
 _PLAIN_NAMES = ("chunklist", "hls", "index", "main", "manifest", "master", "media", "playlist", "stream", "video")
 
 T = TypeVar("T")
@@ -127,21 +125,15 @@ class _Reader:
 
     async def read(self, url: str) -> tuple[str, str]:
         """The text that stands at `url`, and the address that answered, without user info."""
-        body, address = bytearray(), self._checked(url)
+        address = self._checked(url)
         try:
-            with anyio.fail_after(BODY_TIMEOUTS * self.context.http_timeout_s):
-                async with follow("GET", address, self.context, self._lines) as (final, response):
-                    if response.status_code not in (200, 203):
-                        raise status_failure(response)
-                    async for piece in response.aiter_bytes():
-                        body += piece
-                        if len(body) > MANIFEST_BYTES_MAX:
-                            raise too_large()
-                    self.cookies += tuple(_set_cookies(response))
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise transport_failure(error, address) from error
+            async with follow("GET", address, self.context, self._lines) as (final, response):
+                if response.status not in (200, 203):
+                    raise status_failure(response.status, response.url, response.headers)
+                body = await read_body(response, self.context, MANIFEST_BYTES_MAX, too_large())
         except HandOver as error:
             raise bad_manifest("it leads to a magnet link") from error
+        self.cookies += set_cookies(response)
         return split_credentials(final)[0], body.decode("utf-8-sig", errors="replace")
 
     def fetches(self, stream: Stream) -> list[Fetch]:
@@ -175,22 +167,5 @@ class _Reader:
     def _lines(self, url: str) -> Mapping[str, str]:
         """The headers for a request of our own."""
         lines = {header.name: header.value for header in self._headers(url)}
-        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.cookies if cookie_goes_to(cookie, url))
+        cookies = cookie_header(self.cookies, url)
         return lines | ({"Cookie": cookies} if cookies else {})
-
-
-def _set_cookies(response: httpx.Response) -> Iterable[Cookie]:
-    """What an answer set, for the requests that follow: some servers of segments want it back."""
-    jar = httpx.Cookies()
-    jar.extract_cookies(response)
-    host = response.url.host
-    for each in jar.jar:
-        domain = each.domain.lstrip(".") if each.domain_specified else host
-        yield Cookie(
-            name=each.name,
-            value=each.value or "",
-            domain=domain,
-            path=each.path,
-            secure=each.secure,
-            host_only=not each.domain_specified,
-        )

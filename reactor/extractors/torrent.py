@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import anyio
-import httpx
-
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
-from reactor.extractors.failures import status_failure, transport_failure
-from reactor.extractors.http import follow
+from reactor.extractors.failures import status_failure
+from reactor.extractors.http import follow, read_body
 from reactor.extractors.metainfo import Metainfo, parse_metainfo
 from reactor.extractors.urls import parse_magnet
 from reactor.guard.filenames import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
-
-BODY_TIMEOUTS = 6
-"""A `.torrent` may take so many times as long as an answer may."""
 
 
 class TorrentExtractor:
@@ -57,17 +51,9 @@ def _v2_only(what: str) -> DownloadError:
 
 async def _fetch(url: str, context: Context) -> bytes:
     """The body of a `.torrent` URL, as far as a torrent may be long."""
-    most, body = context.torrent_bytes_max, bytearray()
-    try:
-        with anyio.fail_after(BODY_TIMEOUTS * context.http_timeout_s):
-            async with follow("GET", url, context) as (_, response):
-                if response.status_code not in (200, 203):
-                    raise status_failure(response)
-                async for piece in response.aiter_bytes():
-                    body += piece
-                    if len(body) > most:
-                        sentence = f"This is no .torrent file: it is longer than {most // 1024**2} MiB."
-                        raise DownloadError(sentence, code="bad_torrent")
-    except (httpx.HTTPError, TimeoutError) as error:
-        raise transport_failure(error, url) from error
-    return bytes(body)
+    most = context.torrent_bytes_max
+    too_long = DownloadError(f"This is no .torrent file: it is longer than {most // 1024**2} MiB.", code="bad_torrent")
+    async with follow("GET", url, context) as (_, response):
+        if response.status not in (200, 203):
+            raise status_failure(response.status, response.url, response.headers)
+        return await read_body(response, context, most, too_long)

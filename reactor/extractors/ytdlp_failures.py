@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from reactor.errors import DownloadError, Failure
@@ -182,7 +181,7 @@ def _with_time(failure: Failure, text: str) -> Failure:
 
 def _of_status(report: Report, status: int, url: str) -> DownloadError:
     headers = {"retry-after": report.retry_after} if report.retry_after and report.retry_after.isascii() else {}
-    return status_failure(httpx.Response(status, headers=headers, request=httpx.Request("GET", url)))
+    return status_failure(status, url, headers)
 
 
 def _error(failure: Failure, **values: str) -> DownloadError:

@@ -1,0 +1,299 @@
+"""Our own HTTP/1.1 client: h11 speaks, asyncio's streams carry, connections are kept for the next question.
+
+It asks, with HEAD and GET, and reads; nothing else. One question costs a quarter of what it costs by a client that
+can everything, and a look at each row's server is what a reactor does most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from socket import socket
+from typing import Self
+from urllib.parse import urlsplit
+
+import anyio
+import certifi
+import h11
+
+Origin = tuple[str, str, int]
+"""Scheme, host without brackets, port."""
+Dial = Callable[[str, int], Awaitable[socket]]
+"""Connects to a host and port. Raises OSError, or DownloadError when it must not."""
+
+HEAD_BYTES_MAX = 100 * 1024
+PIECE_BYTES = 64 * 1024
+KEPT_S = 15.0
+"""How long a connection waits for the next question."""
+KEPT_MAX = 8
+CLOSE_S = 5.0
+"""How long closing connections may take."""
+
+
+class NoAnswer(Exception):
+    """There was none; the cause tells more."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
+class NotConnected(NoAnswer):
+    """The server could not be reached."""
+
+
+class Broken(NoAnswer):
+    """The connection ended too early."""
+
+
+class NotHttp(NoAnswer):
+    """What came is no HTTP."""
+
+
+class BadRequest(NoAnswer):
+    """What was to be asked cannot be put into a request."""
+
+
+class Response:
+    """An answer. Its body may be read once, until `aclose`."""
+
+    def __init__(self, url: str, head: h11.Response, connection: _Connection) -> None:
+        self.url = url
+        """That was asked, as it was asked."""
+        self.status = head.status_code
+        self.raw = list(head.headers)
+        """Header lines in order, names in lower case."""
+        self.headers: dict[str, str] = {}
+        """By name in lower case; several of one name are joined by a comma."""
+        for name, value in self.raw:
+            key, text = name.decode("ascii"), _text(value)
+            self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        self._connection = connection
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, piece by piece, without its gzip. Raises NoAnswer, and TimeoutError when nothing comes."""
+        packed = self.headers.get("content-encoding", "").lower() in ("gzip", "x-gzip", "deflate")
+        unpack = _unpacker() if packed else None
+        async for piece in self._connection.body():
+            if unpack is None:
+                yield piece
+                continue
+            try:
+                for plain in unpack(piece):
+                    yield plain
+            except zlib.error as error:
+                raise NotHttp(self._connection.host) from error
+
+    def close(self) -> None:
+        """Done with it: the connection is kept when nothing more is to come on it, else ended."""
+        self._connection.leave()
+
+
+class _Connection:
+    """One connection to one origin, for one question at a time."""
+
+    def __init__(self, client: Client, origin: Origin, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]):
+        self.origin = origin
+        self.used = False
+        self.timer: asyncio.TimerHandle | None = None
+        self._client = client
+        self._reader, self._writer = streams
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
+        self._left = False
+
+    @property
+    def host(self) -> str:
+        return self.origin[1]
+
+    @property
+    def alive(self) -> bool:
+        return not self._reader.at_eof() and not self._writer.is_closing()
+
+    async def ask(self, method: str, url: str, target: str, headers: Mapping[str, str]) -> Response:
+        self._left = False
+        try:
+            data = self._http.send(h11.Request(method=method, target=target, headers=list(headers.items())))
+            data = (data or b"") + (self._http.send(h11.EndOfMessage()) or b"")
+        except (h11.LocalProtocolError, UnicodeError) as error:
+            raise BadRequest(self.host) from error
+        self._writer.write(data)
+        event = await self._next()
+        while isinstance(event, h11.InformationalResponse):
+            event = await self._next()
+        assert isinstance(event, h11.Response)  # nothing else comes first
+        return Response(url, event, self)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        while True:
+            with anyio.fail_after(self._client.timeout_s):
+                event = await self._next()
+            if not isinstance(event, h11.Data):
+                self.leave()
+                return
+            yield bytes(event.data)
+
+    def leave(self) -> None:
+        """Back to the others when the answer was read to its end, as far as it is here; else closed."""
+        if self._left:
+            return
+        self._left = True
+        try:
+            while isinstance(self._http.next_event(), h11.Data):
+                pass
+            self._http.start_next_cycle()
+        except (h11.LocalProtocolError, h11.RemoteProtocolError):  # more is to come, or it says `close`
+            return self.abort()
+        if self._http.trailing_data[0]:  # nobody asked for that: it must not answer the next question
+            return self.abort()
+        self.used = True
+        return self._client.keep(self)
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self._left = True
+        self._writer.transport.abort()
+
+    async def closed(self) -> None:
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def _next(self) -> h11.Event:
+        ended = False
+        try:
+            while not isinstance(event := self._http.next_event(), h11.Event):
+                data = await self._reader.read(PIECE_BYTES)
+                ended = not data
+                self._http.receive_data(data)
+        except OSError as error:
+            raise Broken(self.host) from error
+        except h11.RemoteProtocolError as error:
+            raise (Broken if ended else NotHttp)(self.host) from error
+        if isinstance(event, h11.ConnectionClosed):
+            raise Broken(self.host)
+        return event
+
+
+class Client:
+    """`async with Client() as client: response = await client.ask("HEAD", url, {})`. Follows no redirects, keeps no
+    cookies, knows no proxies."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        timeout_s: float = 20.0,
+        tls: ssl.SSLContext | None = None,
+        dial: Dial | None = None,
+    ) -> None:
+        """`tls` says whose certificates count, certifi's unless given; `timeout_s` is for each piece of a body."""
+        self.timeout_s = timeout_s
+        self._tls = tls
+        self._dial = dial
+        self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
+        self._kept: list[_Connection] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        kept, self._kept = self._kept, []
+        with anyio.move_on_after(CLOSE_S, shield=True):
+            for connection in kept:
+                self._end(connection)
+                await connection.closed()
+
+    async def ask(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
+        """Ask once. `url` is an http or https URL in ASCII without user info. The caller closes the answer, and
+        sets the deadline. Raises NoAnswer."""
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+        lines = {"Host": parts.netloc, **self._headers, **headers}
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        while True:
+            connection = self._take((parts.scheme, host, port)) or await self._connect((parts.scheme, host, port))
+            try:
+                response = await connection.ask(method, url, target, lines)
+            except Broken:
+                connection.abort()
+                if not connection.used:
+                    raise
+                continue  # it was closed while it was kept
+            except BaseException:
+                connection.abort()
+                raise
+            if method == "HEAD":
+                response.close()
+            return response
+
+    async def _connect(self, origin: Origin) -> _Connection:
+        scheme, host, port = origin
+        more: dict[str, object] = {}
+        if scheme == "https":
+            # Made when the first one is asked: reading all CAs takes 40 ms, which a start has better use for.
+            self._tls = self._tls or ssl.create_default_context(cafile=certifi.where())
+            more = {"ssl": self._tls, "server_hostname": host.rstrip(".")}
+        where = {"sock": await self._dialled(host, port)} if self._dial else {"host": host, "port": port}
+        if not self._dial:
+            more["happy_eyeballs_delay"] = 0.25
+        try:
+            streams = await asyncio.open_connection(**where, **more)  # type: ignore[arg-type]
+        except OSError as error:
+            raise NotConnected(host) from error
+        return _Connection(self, origin, streams)
+
+    async def _dialled(self, host: str, port: int) -> socket:
+        assert self._dial is not None
+        try:
+            return await self._dial(host, port)
+        except OSError as error:
+            raise NotConnected(host) from error
+
+    def _take(self, origin: Origin) -> _Connection | None:
+        for connection in reversed(self._kept):
+            if connection.origin == origin:
+                self._kept.remove(connection)
+                if connection.timer is not None:
+                    connection.timer.cancel()
+                if connection.alive:
+                    return connection
+                connection.abort()
+        return None
+
+    def keep(self, connection: _Connection) -> None:
+        """For the next question to the same origin."""
+        self._kept.append(connection)
+        connection.timer = asyncio.get_running_loop().call_later(KEPT_S, self._drop, connection)
+        if len(self._kept) > KEPT_MAX:
+            self._drop(self._kept[0])
+
+    def _drop(self, connection: _Connection) -> None:
+        self._kept.remove(connection)
+        self._end(connection)
+
+    def _end(self, connection: _Connection) -> None:
+        if connection.timer is not None:
+            connection.timer.cancel()
+        connection.abort()
+
+
+def _text(value: bytes) -> str:
+    """What most mean: UTF-8, which is not what the RFC says."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
+    packed = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its head says
+
+    def unpack(piece: bytes) -> Iterator[bytes]:
+        while piece:
+            yield packed.decompress(piece, PIECE_BYTES)
+            piece = packed.unconsumed_tail
+
+    return unpack
