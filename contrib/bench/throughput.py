@@ -7,6 +7,7 @@ import random
 from functools import partial
 from pathlib import Path
 
+from contrib.bench import bounds
 from contrib.bench.bench import MIB, Bench
 from contrib.bench.report import Row
 from contrib.bench.subjects import Poller, Reactor, Subject, bare_aria2c
@@ -28,17 +29,22 @@ def many_small(bench: Bench) -> list[Row]:
             took, downloads = bare_aria2c(bench.place("bare"), [f"{url}/{name}" for name in names])
             check_folder(downloads, files, names)
             bare.add(len(names) / took)
+    rungs = {name: bounds.rung(bench, name, url, files, names) for name in bounds.RUNGS}
     with Poller(bench.place("poller")).running() as poller:
         polled = _rate(poller, url, files, some)
     share, faster = ours.median / bare.median, ours.median / polled
     note = (
         f"Many small: {len(names)} files of {SMALL:,} bytes in each of {rounds} rounds; the poller had {len(some)},"
-        " at a rate that does not depend on how many there are."
+        " at a rate that does not depend on how many there are. Its bounds: see contrib/bench/bounds.py."
     )
     small = f"many small ({len(names)})"
     return [
         Row(f"{small}, beside bare aria2c", "files/s", ours.median, bare.median, share, "≥ 0.6 ×", share >= 0.6),
         Row(f"{small}, beside the poller", "files/s", ours.median, polled, faster, "≥ 100 ×", faster >= 100, note),
+        *(
+            Row(f"  bound: {name}, beside bare aria2c", "files/s", rate, bare.median, rate / bare.median)
+            for name, rate in rungs.items()
+        ),
     ]
 
 
