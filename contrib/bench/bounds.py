@@ -13,17 +13,14 @@ What is left between `kept` and the reactor is what decides, writes the journal 
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
 
 from contrib.bench.bench import Bench
-from contrib.bench.servers import PATIENCE_S, ended
+from contrib.bench.servers import PATIENCE_S
 from contrib.bench.subjects import write_conf
 from contrib.bench.validity import Invalid, check_folder
 from reactor.aria2 import methods
@@ -42,8 +39,6 @@ from reactor.models import Extraction, Fetch, Finish, Kind
 from reactor.programs import find_aria2c
 
 RUNGS = ("driven", "looked", "kept")
-IDLE = "import asyncio\nasync def tick():\n    while True:\n        await asyncio.sleep(1)\nasyncio.run(tick())"
-"""asyncio, and a wake a second that does nothing: what the light poll costs before it looks at anything."""
 
 
 def rung(bench: Bench, which: str, url: str, files: Path, names: Sequence[str]) -> float:
@@ -52,13 +47,6 @@ def rung(bench: Bench, which: str, url: str, files: Path, names: Sequence[str]) 
     took, published = anyio.run(_climb, which, folder, [f"{url}/{name}" for name in names])
     check_folder(published, files, names)
     return len(names) / took
-
-
-@contextmanager
-def ticking() -> Iterator[int]:
-    """The pid of a process that wakes once a second for nothing."""
-    with subprocess.Popen([sys.executable, "-c", IDLE], stdin=subprocess.DEVNULL) as process, ended(process):
-        yield process.pid
 
 
 async def _climb(which: str, folder: Path, urls: list[str]) -> tuple[float, Path]:

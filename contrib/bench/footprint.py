@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from contrib.bench import proc
 from contrib.bench.bench import MIB, Bench
-from contrib.bench.bounds import ticking
 from contrib.bench.report import Row
 from contrib.bench.subjects import Poller, Reactor, Subject
 from contrib.bench.throughput import download_small
@@ -63,15 +62,11 @@ def idle_and_under_way(bench: Bench) -> list[Row]:
             name = f"long-{subject.name}.bin"
             subject.bot.add([bench.server.url(name, LONG, rate=LONG_RATE)])
             bench.server.when("get", name)
-        bound = stack.enter_context(ticking())
-        began = proc.cpu_s(bound)
         costs = _watch(window, *idle, *busy)
-        floor = (proc.cpu_s(bound) - began) / (window + SETTLE_S)
-    return [*_idle_rows(costs[0], costs[1], floor, window), *_under_way_rows(costs[2], costs[3], window)]
+    return [*_idle_rows(costs[0], costs[1], window), *_under_way_rows(costs[2], costs[3], window)]
 
 
-def _idle_rows(ours: Cost, theirs: Cost, floor: float, window_s: float) -> list[Row]:
-    """`floor`: the share of a core of an asyncio process that wakes once a second, and does nothing."""
+def _idle_rows(ours: Cost, theirs: Cost, window_s: float) -> list[Row]:
     less, share = theirs.cpu_s / ours.cpu_s, 100 * ours.cpu_s / window_s
     met, minute = share <= 0.15 and less >= 2, 60 / window_s
     note = (
@@ -80,7 +75,6 @@ def _idle_rows(ours: Cost, theirs: Cost, floor: float, window_s: float) -> list[
     )
     return [
         Row("idle, CPU", "% of a core", share, 100 * theirs.cpu_s / window_s, less, "≤ 0.15 %, ≥ 2 × less", met),
-        Row("  bound: asyncio waking once a second", "% of a core", 100 * floor, 100 * theirs.cpu_s / window_s),
         Row("idle, CPU", "ms/min", 1000 * ours.cpu_s * minute, 1000 * theirs.cpu_s * minute, less),
         Row("idle, wake-ups", "/min", ours.wakeups * minute, theirs.wakeups * minute, theirs.wakeups / ours.wakeups),
         Row("idle, RPC calls", "/min", ours.calls * minute, theirs.calls * minute, None, "0", not ours.calls, note),

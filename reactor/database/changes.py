@@ -8,6 +8,7 @@ Three layers, each with what the one before cannot hear:
            then made visible through shared memory, which tells nobody): after each one `PRAGMA data_version` is
            read again and again, in growing steps.
     poll   `data_version` once in `poll_interval`, for all that tells nothing: network disks, limits, lost events.
+           TRUST times as seldom as long as inotify has told of every change: waking is all that an idle reactor does.
 
 A ring carries nothing. Ringing too often costs one query; what is forbidden is to miss one.
 """
@@ -39,6 +40,8 @@ OWN_PAUSE_S = 0.01
 """After a commit of our own: while we write much ourselves, what others wrote is looked for this often."""
 GAP_S = 0.01
 """Between two rings, so that a burst is one or two of them."""
+TRUST = 5
+"""So many intervals lie between two polls until the first change that the poll alone has found."""
 UNSURE = -1
 """For a data_version that the light connection cannot read, and ours perhaps can (a journal to roll back)."""
 
@@ -71,9 +74,10 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         watcher: Watcher = WATCHER,
         on_fallback: Callable[[str], None] | None = None,
     ) -> None:
-        """`on_fallback` is told, once, why files cannot be watched; the poll goes on alone then."""
+        """`on_fallback` is told, once, why files cannot be watched, or not be relied upon; the poll goes on alone."""
         self._database = database
         self._poll_interval = poll_interval
+        self._trusted = watcher == "inotify"
         self._watcher: Watcher = watcher
         self._on_fallback = on_fallback or (lambda reason: None)
         self._statistics = FeedStatistics()
@@ -121,7 +125,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
             try:
                 with unwrapped():
                     async with (
-                        watch_files(file.parent, names, self._stir, self._on_fallback, self._watcher),
+                        watch_files(file.parent, names, self._stir, self._distrust, self._watcher),
                         anyio.create_task_group() as tasks,
                     ):
                         tasks.start_soon(self._serve)
@@ -143,6 +147,10 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         self._statistics.stirs += 1
         self._stirred.set()
 
+    def _distrust(self, reason: str) -> None:
+        self._trusted = False
+        self._on_fallback(reason)
+
     def _ring(self, layer: Layer) -> None:
         """The first layer to notice is the one that is named; nothing comes after `replaced`."""
         if self._rung is None or layer == "replaced":
@@ -153,7 +161,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
 
     async def _serve(self) -> None:
         self._is_there("poll")  # the file may have been replaced since it was opened
-        self._tick()
+        self._wind()
         try:
             while not self._replaced:
                 await self._stirred.wait()
@@ -169,9 +177,13 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         await self._database.close()
         self._ring("replaced")
 
-    def _tick(self) -> None:
+    def _wind(self) -> None:
         """The light poll: a timer and no task, for it is all that an idle reactor does."""
-        self._timer = asyncio.get_running_loop().call_later(self._poll_interval, self._tick)
+        interval = self._poll_interval * (TRUST if self._trusted else 1)
+        self._timer = asyncio.get_running_loop().call_later(interval, self._tick)
+
+    def _tick(self) -> None:
+        self._wind()
         if self._differs() and not self._stirred.is_set():
             self._polled = True
             self._stirred.set()
@@ -212,6 +224,8 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         self._seen = version
         if not await self._confirm():
             return True
+        if layer == "poll" and self._trusted:
+            self._distrust("a change came without a word")
         self._ring(layer)
         return False
 

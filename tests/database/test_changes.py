@@ -305,6 +305,22 @@ async def test_an_error_of_the_reader_arrives_as_itself(path: Path) -> None:
                 raise ZeroDivisionError
 
 
+async def test_what_the_files_do_not_tell_the_poll_finds_and_it_is_told_once_that_they_do_not(path: Path) -> None:
+    """Who writes through another name of the file, in another folder, is not heard: as on a network disk."""
+    sqlite3_program(path, f"PRAGMA journal_mode = delete; {BOTS_TABLE}")
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        elsewhere, told = Path(folder) / "bot.db", list[str]()
+        elsewhere.hardlink_to(path)
+        async with (
+            Database.open(path) as database,
+            ChangeFeed(database, poll_interval=0.05, watcher="inotify", on_fallback=told.append) as feed,
+        ):
+            for _ in range(2):
+                sqlite3_program(elsewhere, INSERT)
+                assert await ring(feed) == "poll"
+    assert told == ["a change came without a word"]
+
+
 UNREADABLE = """
 import anyio, os, sqlite3, sys
 from contextlib import closing
