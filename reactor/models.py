@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -162,7 +163,16 @@ class Fetch(Frozen):
     """First and last byte, both included, when only a part of the resource is wanted."""
     validator: str | None = None
     """ETag or Last-Modified: a partial file may be continued only when it has not changed."""
+    by_head: bool = False
+    """True when HEAD was answered, with this size."""
     torrent: Torrent | None = None
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal where the bytes are. Parts of two renditions have the same names, and often neither size nor
+        validator: then the path decides; the query of a URL that has run out is another one."""
+        path = urlsplit(self.urls[0]).path if self.urls and self.size is None and self.validator is None else None
+        return self.name, self.size, self.validator, self.byte_range, path
 
     @field_validator("urls")
     @classmethod
@@ -195,9 +205,9 @@ class Track(Frozen):
 class Finish(Frozen):
     """How the fetched parts become what the person gets."""
 
-    how: Literal["file", "folder", "torrent", "media"]
-    """`file`: the one fetch is the file. `folder`: the fetches stay apart, in a folder.
-    `torrent`: what aria2 made of it decides: one file or a folder. `media`: the tracks are joined by copy."""
+    how: Literal["file", "torrent", "media"]
+    """`file`: the one fetch is the file. `torrent`: what aria2 made of it decides: one file or a folder.
+    `media`: the tracks are joined by copy."""
     name: str
     """The wished base name of the result; a unique one is made of it when it is published."""
     tracks: tuple[Track, ...] = ()
@@ -224,12 +234,7 @@ class Extraction(Frozen):
 
     def continues(self, earlier: Extraction) -> bool:
         """True when partial files of `earlier` are the beginning of what this one fetches."""
-        if len(self.fetches) != len(earlier.fetches):
-            return False
-        return all(
-            (a.name, a.size, a.validator, a.byte_range) == (b.name, b.size, b.validator, b.byte_range)
-            for a, b in zip(self.fetches, earlier.fetches, strict=True)
-        )
+        return [fetch.identity for fetch in self.fetches] == [fetch.identity for fetch in earlier.fetches]
 
 
 class Look(Frozen):
@@ -246,6 +251,8 @@ class Look(Frozen):
     validator: str | None = None
     resumable: bool = False
     """True when the server said it takes byte ranges."""
+    by_head: bool = False
+    """True when HEAD was answered, with this size."""
 
 
 class Detection(Frozen):

@@ -119,6 +119,10 @@ class FileServer:
         scheme = "https" if self.tls else "http"
         return f"{scheme}://{f'{user}@' if user else ''}{host or self.host}:{self.port}{path}"
 
+    def data(self, path: str) -> bytes:
+        """What stands under a path; nothing where nothing does."""
+        return self._resources[path].data if path in self._resources else b""
+
     def requests(self, path: str | None = None, method: str | None = None) -> list[Request]:
         """The logged requests, of one path (without its query) or one method only."""
         return [r for r in self.log if path in (None, urlsplit(r.path).path) and method in (None, r.method)]

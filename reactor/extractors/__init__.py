@@ -13,11 +13,16 @@ from collections.abc import Mapping
 
 from reactor.extractors.base import Extractor, Unsupported
 from reactor.extractors.direct import DirectExtractor
+from reactor.extractors.playwright import PlaywrightExtractor
 from reactor.extractors.torrent import TorrentExtractor
 from reactor.extractors.ytdlp import YtdlpExtractor
 from reactor.models import Kind
 
-EXTRACTORS: Mapping[Kind, Extractor] = {kind: Unsupported(kind) for kind in Kind} | {
-    extractor.kind: extractor for extractor in (DirectExtractor(), TorrentExtractor(), YtdlpExtractor())
+EXTRACTORS: Mapping[Kind, Extractor] = {
+    extractor.kind: extractor
+    for extractor in (
+        *(DirectExtractor(), TorrentExtractor(), YtdlpExtractor(), PlaywrightExtractor()),
+        Unsupported(Kind.UNKNOWN),
+    )
 }
 """One for every kind."""

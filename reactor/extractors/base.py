@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from reactor.errors import DownloadError
+from reactor.media.choice import Choice
 from reactor.models import Detection, Extraction, Kind
 
 if TYPE_CHECKING:
+    from reactor.extractors.browser import Browser
     from reactor.extractors.client import Client
     from reactor.extractors.ytdlp import Ytdlp
 
@@ -23,8 +25,15 @@ class Context:
     """How long a server may take to answer one question; a look asks two at most."""
     torrent_bytes_max: int = 8 * 1024 * 1024
     """The largest `.torrent` that is read."""
+    torrents: bool = True
+    torrent_udp: bool = True
+    """Whether trackers may be asked by UDP."""
     ytdlp: Ytdlp | None = None
     """yt-dlp in its own processes; None when it is not installed."""
+    choice: Choice = field(default_factory=Choice)
+    """Which quality of a manifest is taken, where nobody else has chosen."""
+    browser: Browser | None = None
+    """Browsers for pages that only they understand; None when Playwright is not installed."""
 
 
 class HandOver(Exception):
@@ -51,11 +60,7 @@ class Extractor(Protocol):
 
 
 class Unsupported:
-    """The extractor of a kind that has none in this version: it says so."""
-
-    _WHAT: ClassVar = {
-        Kind.PLAYWRIGHT: "This is a page that needs a browser",
-    }
+    """The extractor of what nobody knows: it says so."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -63,8 +68,7 @@ class Unsupported:
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """Raises DownloadError (`unsupported`)."""
         raise DownloadError(
-            f"{self._WHAT.get(self.kind, 'What this is could not be found out')}: "
-            "this version of reactor cannot download it yet.",
+            "What this is could not be found out.",
             hint="Send the link of the file itself, a magnet link or a .torrent link.",
             code="unsupported",
         )

@@ -46,7 +46,7 @@ async def _by_head(url: str, context: Context) -> Look | None:
         if error.word in ("timeout", "connection_lost", "bad_answer"):
             return None
         raise
-    return None if not seen.size or seen.content_type in PAGE_TYPES else seen
+    return None if not seen.size or seen.content_type in PAGE_TYPES else seen.model_copy(update={"by_head": True})
 
 
 def _seen(url: str, response: Response) -> Look:

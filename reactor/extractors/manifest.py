@@ -21,7 +21,7 @@ from reactor.extractors.cookies import cookie_header, set_cookies
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow, read_body
 from reactor.extractors.urls import normalise_http
-from reactor.guard.credentials import cookie_goes_to, same_host, split_credentials
+from reactor.guard.credentials import HARMLESS, cookie_goes_to, same_host, split_credentials
 from reactor.guard.filenames import clean_name
 from reactor.media import dash, hls
 from reactor.media.choice import Choice
@@ -32,8 +32,6 @@ MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """20 000 segments with addresses of 800 characters."""
 TITLE_MAX = 1000
 
-_EVERYWHERE = ("accept", "accept-language", "origin", "referer", "user-agent")
-"""Headers that are no secret. `origin` and `referer` are what many servers of segments ask for."""
 _NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
 """What aria2 and our client have to say themselves; cookies come as such, with their domains."""
 _PLAIN_NAMES = ("chunklist", "hls", "index", "main", "manifest", "master", "media", "playlist", "stream", "video")
@@ -54,10 +52,11 @@ async def extract_manifest(
 ) -> Extraction:
     """Read the manifest at `url` (`text`: what stands there, where that is known), and those it names.
 
-    `kind` is what the extraction says of itself. Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`,
-    `too_many_parts`, `bad_manifest`, `bad_key`, and those of a server that does not answer as it should."""
+    `kind` is what the extraction says of itself. Without a `choice` the context's is made. Raises DownloadError:
+    `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`, `bad_key`, and those of a server that
+    does not answer as it should."""
     reader = _Reader(context, url, headers, cookies)
-    choice = choice or Choice()
+    choice = choice or context.choice
     if text is None:
         url, text = await reader.read(url)
     elif len(text) > MANIFEST_BYTES_MAX:
@@ -161,7 +160,7 @@ class _Reader:
         at_home = same_host(self.home, url)
         for header in self.headers:
             name = header.name.lower()
-            if name not in _NEVER and (at_home or name in _EVERYWHERE):
+            if name not in _NEVER and (at_home or name in HARMLESS):
                 yield header
 
     def _lines(self, url: str) -> Mapping[str, str]:

@@ -67,6 +67,23 @@ def parse_metainfo(raw: bytes) -> Metainfo:
     return metainfo
 
 
+def metainfo_by_http(raw: bytes) -> bytes:
+    """A `.torrent` that `parse_metainfo` has taken, without what is not asked by HTTP: other trackers, nodes of the
+    DHT. Its info dictionary, and so its hash, is the same."""
+    whole = bdecode(raw)
+    tiers = whole.get(b"announce-list")
+    tiers = [tier for tier in tiers if isinstance(tier, list)] if isinstance(tiers, list) else []
+    kept = [by_http for tier in tiers if (by_http := [url for url in tier if _by_http(url)])]
+    others = {key: value for key, value in whole.items() if key not in (b"announce", b"announce-list", b"nodes")}
+    if _by_http(whole.get(b"announce")):
+        others[b"announce"] = whole[b"announce"]
+    return bencode(others | ({b"announce-list": kept} if kept else {}))
+
+
+def _by_http(url: Any) -> bool:
+    return isinstance(url, bytes) and url.lower().startswith((b"http://", b"https://"))
+
+
 def _v1_files(info: dict[bytes, Any]) -> Iterator[tuple[list[str], int]]:
     if b"files" not in info:
         yield [], _length(info)

@@ -6,8 +6,8 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow, read_body
-from reactor.extractors.metainfo import Metainfo, parse_metainfo
-from reactor.extractors.urls import parse_magnet
+from reactor.extractors.metainfo import Metainfo, metainfo_by_http, parse_metainfo
+from reactor.extractors.urls import magnet_by_http, parse_magnet
 from reactor.guard.filenames import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
 
@@ -19,10 +19,13 @@ class TorrentExtractor:
 
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """See Extractor."""
+        if not context.torrents:
+            hint = "Whoever runs this machine can allow them: TORRENTS."
+            raise DownloadError("Torrents are not fetched here.", hint=hint, code="unsupported")
         if detection.url.startswith("magnet:"):
-            return _of_magnet(detection.url)
+            return _of_magnet(detection.url if context.torrent_udp else magnet_by_http(detection.url))
         raw = await _fetch(detection.url, context)
-        return _of_metainfo(parse_metainfo(raw), raw)
+        return _of_metainfo(parse_metainfo(raw), raw if context.torrent_udp else metainfo_by_http(raw))
 
 
 def _of_magnet(url: str) -> Extraction:

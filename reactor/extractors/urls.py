@@ -6,7 +6,7 @@ import base64
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 import idna
 
@@ -116,6 +116,18 @@ def parse_magnet(url: str) -> Magnet:
     if not (v1 or v2):
         raise DownloadError("This magnet link names no torrent: its hash is missing or not valid.", code="bad_magnet")
     return Magnet(v1, v2, next((value for key, value in pairs if key == "dn"), None))
+
+
+def magnet_by_http(url: str) -> str:
+    """A magnet link without the trackers that are not asked by HTTP."""
+    before, mark, query = url.partition("?")
+    return before + mark + "&".join(pair for pair in query.split("&") if not _is_other_tracker(pair))
+
+
+def _is_other_tracker(pair: str) -> bool:
+    key, _, value = pair.partition("=")
+    is_tracker = unquote(key).lower().partition(".")[0] == "tr"
+    return is_tracker and not unquote(value).lower().startswith(("http://", "https://"))
 
 
 def bare_magnet(text: str) -> str | None:

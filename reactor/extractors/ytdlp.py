@@ -12,23 +12,26 @@ when it has grown or served long enough, and ended when nobody has needed it for
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import anyio
-from anyio import AsyncContextManagerMixin, to_thread
-from anyio.abc import TaskGroup
+from anyio import to_thread
 from pydantic import ValidationError
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.detect import is_manifest
-from reactor.extractors.ytdlp_failures import Report, failure_of, for_a_browser
+from reactor.extractors.pool import Pool
+from reactor.extractors.ytdlp_failures import Report, by_the_guard, error_of, failure_of, for_a_browser
 from reactor.extractors.ytdlp_info import extraction_of, parse_info
 from reactor.extractors.ytdlp_process import HINT, Setup, Worker, WorkerDied, bad_answer, installed
+from reactor.guard.proxy import Guard
+from reactor.media.choice import Choice
 from reactor.models import Detection, Extraction, Kind
 from reactor.settings import Settings
 
@@ -48,6 +51,10 @@ FORMAT_SORT = (
     *("proto", "size", "br", "asr", "ext"),
 )
 """Of equal pictures the one that every player shows and that comes in one piece: h264 and aac, https before HLS."""
+
+
+_HEIGHT = re.compile(r"\[\s*height\s*(<=|<|=)\??\s*(\d{2,5})\s*\]")
+_SOUND = re.compile(r"(ba|bestaudio)(\[[^]]*\])*")
 
 
 class NoVideoFound(Exception):
@@ -84,69 +91,45 @@ class Wishes:
 
 
 @asynccontextmanager
-async def open_ytdlp(settings: Settings) -> AsyncIterator[Ytdlp | None]:
-    """yt-dlp for one reactor; None when it is not installed. No process starts before it is needed."""
+async def open_ytdlp(settings: Settings, guard: Guard | None = None) -> AsyncIterator[Ytdlp | None]:
+    """yt-dlp for one reactor; None when it is not installed. No process starts before it is needed.
+
+    What it asks goes through `guard`, unless the settings name a proxy."""
     if await to_thread.run_sync(installed) is None:
         yield None
         return
-    async with Ytdlp(Wishes.of(settings)) as ytdlp:
+    async with Ytdlp(Wishes.of(settings), guard=guard) as ytdlp:
         yield ytdlp
 
 
-class Ytdlp(AsyncContextManagerMixin):
+class Ytdlp(Pool[Worker]):
     """See the module. Leaving the `async with` ends every process."""
 
     def __init__(
         self,
         wishes: Wishes | None = None,
         *,
+        guard: Guard | None = None,
         setup: Setup | None = None,
         workers_max: int = WORKERS_MAX,
         idle_s: float = IDLE_S,
         requests_max: int = REQUESTS_MAX,
         resident_max: int = RESIDENT_MAX,
     ) -> None:
+        super().__init__(most=workers_max, idle_s=idle_s)
         self._wishes = wishes or Wishes()
+        self._guard = guard if self._wishes.proxy is None else None
+        self._asked = 0
         self._setup = setup or Setup()
-        self._slots = anyio.Semaphore(workers_max)
-        self._idle_s = idle_s
         self._requests_max = requests_max
         self._resident_max = resident_max
-        self._idle: list[Worker] = []
-        self._busy: set[Worker] = set()
-        self._tasks: TaskGroup | None = None
-        self.starts = 0
-        """How many processes have been started."""
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """The processes there are, the busy ones first."""
-        return tuple(worker.pid for worker in (*self._busy, *self._idle))
-
-    @asynccontextmanager
-    async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        try:
-            async with anyio.create_task_group() as self._tasks:
-                try:
-                    yield self
-                finally:
-                    self._tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as errors:
-            # The body's own error, which is no group to whoever uses this.
-            if len(errors.exceptions) == 1:
-                raise errors.exceptions[0] from errors.exceptions[0].__cause__
-            raise
-        finally:
-            self._tasks = None
-            while self._idle:
-                await self._idle.pop().end()
 
     async def suits(self, url: str, *, timeout_s: float = SUITS_DEADLINE_S) -> str | None:
         """The name of the extractor that is made for the site of `url`, or None when none is.
 
         Asks nobody but the list. Raises DownloadError (`timeout`, `worker_died`, `bad_answer`, `ytdlp_broken`)."""
         with _deadline(timeout_s):
-            async with self._slots:
+            async with self.slots:
                 answer = await self._ask({"do": "suits", "url": url, "deadline_s": timeout_s})
         name = answer.get("suits")
         if not isinstance(name, str | None):
@@ -160,14 +143,21 @@ class Ytdlp(AsyncContextManagerMixin):
         and NoVideoFound where a browser may do better."""
         timeout_s = timeout_s or self._wishes.timeout_s
         cookies = self._wishes.cookies
-        request = {"do": "extract", "url": url, "params": self._wishes.params, "deadline_s": timeout_s}
-        async with self._slots:
+        self._asked += 1
+        user, params = f"ytdlp-{self._asked}", self._wishes.params
+        if self._guard is not None:
+            params["proxy"] = self._guard.route(user)
+        request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
+        async with self.slots:
             with _deadline(timeout_s):
                 answer = await self._ask(request | {"cookies": str(cookies) if cookies else None})
         if "playlist" in answer:
             raise _list_found(answer["playlist"])
         if "error" in answer:
             report = _report(answer["error"])
+            failure = self._guard.why(user) if self._guard else None
+            if failure is not None and (not failure.retryable or by_the_guard(report)):
+                raise error_of(failure)
             why = for_a_browser(report)
             raise NoVideoFound(why) if why else failure_of(report, url)
         info = answer.get("info")
@@ -191,46 +181,15 @@ class Ytdlp(AsyncContextManagerMixin):
             ) from None
 
     async def _ask_one(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        worker = await self._take()
-        self._busy.add(worker)
-        try:
+        async with self.lend() as worker:
             answer = await worker.ask(request)
-            if "MemoryError" in str(answer.get("error", "")) or worker.resident_bytes > self._resident_max:
+            worn = worker.requests >= self._requests_max or worker.resident_bytes > self._resident_max
+            if worn or "MemoryError" in str(answer.get("error", "")):
                 await worker.end()
-        except BaseException:
-            await worker.end()
-            raise
-        finally:
-            self._busy.discard(worker)
-        await self._give_back(worker)
         return answer
 
-    async def _take(self) -> Worker:
-        """The process that was used last, for the others to become superfluous; else a new one."""
-        while self._idle:
-            worker = self._idle.pop()
-            worker.taken.set()
-            if worker.alive:
-                return worker
-            await worker.end()
-        self.starts += 1
+    async def _start(self) -> Worker:
         return await Worker.start(self._setup)
-
-    async def _give_back(self, worker: Worker) -> None:
-        if self._tasks is None or not worker.alive or worker.requests >= self._requests_max:
-            await worker.end()
-            return
-        worker.taken = anyio.Event()
-        self._idle.append(worker)
-        self._tasks.start_soon(self._end_when_idle, worker)
-
-    async def _end_when_idle(self, worker: Worker) -> None:
-        taken = worker.taken
-        with anyio.move_on_after(self._idle_s):
-            await taken.wait()
-        if not taken.is_set():
-            self._idle.remove(worker)
-            await worker.end()
 
 
 class YtdlpExtractor:
@@ -244,6 +203,9 @@ class YtdlpExtractor:
             from reactor.extractors.manifest import extract_manifest
 
             return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
+        if context.ytdlp is None and context.browser is not None:
+            why = "yt-dlp is not installed"
+            raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
         if context.ytdlp is None:
             raise DownloadError(
                 "This is a web page or a stream, not a file: it takes yt-dlp, which is not installed.",
@@ -255,6 +217,13 @@ class YtdlpExtractor:
         except NoVideoFound as none:
             raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=str(none))) from None
         return await extraction_of(parse_info(info), context)
+
+
+def choice_of(format_: str) -> Choice:
+    """What of YTDLP_FORMAT holds for a manifest that yt-dlp is not asked about: a height, and sound alone."""
+    height = _HEIGHT.search(format_)
+    highest = int(height[2]) - (height[1] == "<") if height else None
+    return Choice(max_height=highest, audio_only=bool(_SOUND.fullmatch(format_.partition("/")[0].strip())))
 
 
 @contextmanager

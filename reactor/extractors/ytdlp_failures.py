@@ -149,20 +149,25 @@ def for_a_browser(report: Report) -> str | None:
     return "the site wants a browser" if _CHALLENGE.search(report.text) else None
 
 
+def by_the_guard(report: Report) -> bool:
+    """True when it was our own proxy that did not connect."""
+    return "ProxyError" in report.kinds or report.status in (502, 504)
+
+
 def failure_of(report: Report, url: str) -> DownloadError:
     """The error for a person who wanted `url`."""
     for kind, failure in CLASSES.items():
         if kind in report.kinds:
-            return _error(failure)
+            return error_of(failure)
     words = _HTTP_ERROR.sub("", report.text)
     for text in TEXTS:
         if text.pattern.search(words):
-            return _error(_with_time(text.failure, report.text))
+            return error_of(_with_time(text.failure, report.text))
     if report.status is not None and report.status >= 400:
         return _of_status(report, report.status, url)
     for kind, failure in NETWORK.items():
         if kind in report.kinds:
-            return _error(failure, host=urlsplit(url).hostname or "The server")
+            return error_of(failure, host=urlsplit(url).hostname or "The server")
     said = _said(report.text)
     if report.expected:
         return DownloadError(f"The site does not give this video: {said}", code="refused")
@@ -184,9 +189,9 @@ def _of_status(report: Report, status: int, url: str) -> DownloadError:
     return status_failure(status, url, headers)
 
 
-def _error(failure: Failure, **values: str) -> DownloadError:
+def error_of(failure: Failure, **values: str) -> DownloadError:
     return DownloadError(
-        failure.message.format(**values),
+        failure.message.format(**values) if values else failure.message,
         hint=failure.hint,
         code=failure.code,
         retryable=failure.retryable,

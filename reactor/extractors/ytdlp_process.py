@@ -73,8 +73,6 @@ class Worker:
         self.requests = 0
         self.resident_bytes = 0
         """The memory it held when it last answered."""
-        self.taken = anyio.Event()
-        """Set when somebody uses it."""
 
     def __repr__(self) -> str:
         return f"<Worker {self.pid}, {self.requests} requests>"
@@ -85,7 +83,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        return not self._ended and self._process.returncode is None
 
     @classmethod
     async def start(cls, setup: Setup) -> Worker:

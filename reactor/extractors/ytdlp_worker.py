@@ -34,6 +34,8 @@ from urllib.parse import urlsplit
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 """The longest answer, the line's end included."""
+FILE_BYTES_MAX = 64 * 1024 * 1024
+"""The longest file that it or a program it has started may write."""
 PARTS_MAX = 20_001
 """Of more parts than a download may have none is read."""
 COUNT_MAX = 10_000
@@ -115,7 +117,7 @@ def private_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def protect(setup: Mapping[str, Any]) -> None:
-    """Limit the memory, and see to it that nothing outlives the parent."""
+    """Limit memory and files, and see to it that nothing outlives the parent."""
     if sys.platform == "win32":
         return
     import resource
@@ -124,6 +126,7 @@ def protect(setup: Mapping[str, Any]) -> None:
     # Not RLIMIT_AS: a JavaScript runtime reserves far more addresses than it ever uses.
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, FILE_BYTES_MAX))
     if sys.platform == "linux" and os.getpgrp() == os.getpid():
         # Not SIGKILL: that would leave behind what yt-dlp has started.
         signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
@@ -190,9 +193,17 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         info = ydl.extract_info(request["url"], download=False)
         if not isinstance(info, dict):
             raise ValueError(f"the extractor returned {type(info).__name__}")
-        formats = [of_format(ydl, each) for each in info.get("requested_formats") or [info]]
-        sanitized: dict[str, Any] = ydl.sanitize_info({key: info.get(key) for key in OF_INFO} | {"formats": formats})
+        used = {key: info.get(key) for key in OF_INFO} | {"title": title_of(info)}
+        used["formats"] = [of_format(ydl, each) for each in info.get("requested_formats") or [info]]
+        sanitized: dict[str, Any] = ydl.sanitize_info(used)
         return sanitized
+
+
+def title_of(info: Mapping[str, Any]) -> Any:
+    """Without the number that a video element of a page has, also the only one: there is no other here."""
+    title = info.get("title")
+    numbered = info.get("extractor_key") == "HTML5MediaEmbed"
+    return title.removesuffix(" (1)") if numbered and isinstance(title, str) else title
 
 
 def params(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:

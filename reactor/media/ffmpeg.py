@@ -76,7 +76,8 @@ async def join(
 
     Its suffix says what it became, and may differ from that of the wished name. `progress` gets 0…1. The parts
     stay; nothing else is left, no process either, also when it is cancelled. Raises DownloadError
-    (`files_missing`, `bad_part`, `bad_key`, `no_space`, `timeout`, `join_failed`, `incomplete`) and
+    (`files_missing`, `bad_part`, `bad_key`, `no_space`, `killed`, `timeout`, `join_failed`,
+    `incomplete`) and
     ProgramMissing. A part that is worth nothing is deleted, for the next attempt to fetch it again."""
     joined = None
     try:
@@ -203,6 +204,8 @@ def _failed(run: Run, folder: Path) -> DownloadError:
     tail = said[-1][:300].rstrip(".") if said else f"it ended with {run.code}"
     if "No space left on device" in run.words:
         return _no_space()
+    if run.code < 0:  # by whoever is short of memory, as a rule
+        return DownloadError("ffmpeg was killed while it joined this video.", code="killed", retryable=True)
     return DownloadError(f"ffmpeg could not join the parts of this video: {tail}.", code="join_failed")
 
 

@@ -46,6 +46,7 @@ async def test_it_keeps_credentials_only_where_they_belong(server: FileServer, c
         assert "secret" not in extraction.model_dump_json()
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(
     ("content_type", "kind"),
     [("text/html", Kind.YTDLP), ("application/x-bittorrent", Kind.TORRENT), ("application/dash+xml", Kind.YTDLP)],

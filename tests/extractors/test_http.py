@@ -39,6 +39,7 @@ async def test_a_redirect_loop_ends(server: FileServer, context: Context) -> Non
     assert len(server.log) == REDIRECTS_MAX + 1
 
 
+@pytest.mark.fault(37)
 @pytest.mark.parametrize(
     "location",
     [
@@ -63,6 +64,7 @@ async def test_a_redirect_to_a_magnet_link_is_handed_over(server: FileServer, co
     assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.TORRENT, MAGNET)
 
 
+@pytest.mark.fault(38)
 async def test_credentials_stay_at_home(server: FileServer, context: Context) -> None:
     async with FileServer("127.0.0.2") as other:
         server.put("/a", redirect="/b", user=("user", "secret"))

@@ -25,6 +25,7 @@ async def test_a_good_server_is_asked_once(server: FileServer, context: Context)
         name="a b.bin",
         validator='"e1"',
         resumable=True,
+        by_head=True,
     )
     assert [(r.method, r.path) for r in server.log] == [("HEAD", "/x/a%20b.bin?q=/z.zip")]
     headers = server.log[0].headers

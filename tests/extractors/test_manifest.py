@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reactor.errors import DownloadError
@@ -74,6 +76,7 @@ async def test_sound_apart_follows_the_picture(server: FileServer, context: Cont
     assert "audio-0001.ts" in (extraction.finish.tracks[1].playlist or "")
     alone = await extracted(url, context, choice=Choice(audio_only=True))
     assert (alone.finish.name, len(alone.fetches)) == ("m.m4a", 2)
+    assert await extracted(url, replace(context, choice=Choice(audio_only=True))) == alone
 
 
 async def test_dash(server: FileServer, context: Context) -> None:

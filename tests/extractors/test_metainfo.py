@@ -7,11 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bencode2 import bdecode, bencode
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
-from reactor.extractors.metainfo import parse_metainfo
+from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
 from reactor.programs import find_aria2c
 from tests.extractors.samples import folder, torrent
 
@@ -128,3 +129,27 @@ def test_any_bytes_are_a_torrent_or_refused(raw: bytes) -> None:
         return
     assert metainfo.files
     assert not any(part in ("", ".", "..") for path, _ in metainfo.files for part in path.split("/"))
+
+
+def test_what_is_not_asked_by_http_is_taken_out() -> None:
+    raw = folder(["a"], ["b"])
+    whole = bdecode(raw)
+    tiers = [
+        [b"udp://one.test:1/a", b"http://two.test/a"],
+        [b"udp://three.test:1"],
+        b"nonsense",
+        [b"HTTPS://four.test/a"],
+    ]
+    more = {
+        b"announce": b"udp://one.test:1/a",
+        b"announce-list": tiers,
+        b"nodes": [[b"five.test", 1]],
+        b"comment": b"c",
+    }
+    left = bdecode(metainfo_by_http(bencode(whole | more)))
+    assert left == {b"info": whole[b"info"], b"comment": b"c"} | {
+        b"announce-list": [[b"http://two.test/a"], [b"HTTPS://four.test/a"]]
+    }
+    assert parse_metainfo(bencode(left)) == parse_metainfo(raw), "its hash is the same"
+    plain = bencode(whole | {b"announce": b"http://two.test/a"})
+    assert metainfo_by_http(plain) == plain

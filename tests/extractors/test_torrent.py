@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,3 +117,23 @@ async def test_a_v2_torrent_is_understood_and_refused(server: FileServer, contex
     raw = torrent(pieces=None, length=None, **{"meta version": 2, "file tree": tree})
     with pytest.raises(DownloadError, match="v2 only"):
         await extracted(server.put("/x.torrent", raw), context)
+
+
+async def test_without_udp(server: FileServer, context: Context) -> None:
+    context = replace(context, torrent_udp=False)
+    trackers = "tr=udp%3A%2F%2Ft.test%3A1&tr.1=UDP://t.test&TR=wss://t.test&tr=http%3A%2F%2Ft.test%2Fa&dn=a%26tr%3Db"
+    extraction = await extracted(f"magnet:?xt=urn:btih:{V1}&{trackers}", context)
+    assert extraction.fetches[0].urls == (f"magnet:?xt=urn:btih:{V1}&tr=http%3A%2F%2Ft.test%2Fa&dn=a%26tr%3Db",)
+    raw = torrent()
+    server.put("/a.torrent", raw)
+    (fetch,) = (await extracted(server.url("/a.torrent"), context)).fetches
+    assert fetch.torrent
+    assert fetch.torrent.metainfo
+    assert b"udp" not in fetch.torrent.metainfo
+    assert fetch.torrent.info_hash == parse_metainfo(raw).v1
+
+
+async def test_no_torrents_at_all(context: Context) -> None:
+    with pytest.raises(DownloadError, match="TORRENTS") as caught:
+        await extracted(V1, replace(context, torrents=False))
+    assert caught.value.word == "unsupported"

@@ -47,6 +47,7 @@ def test_good(typed: str, url: str) -> None:
     assert normalise(url) == url
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize(
     ("typed", "code", "words"),
     [
@@ -112,6 +113,7 @@ def test_magnets_are_read() -> None:
     assert parse_magnet(f"magnet:?xt=urn:btmh:1220{V2.upper()}").info_hash == V2
 
 
+@pytest.mark.fault(41)
 @given(
     typed=st.text(max_size=80)
     | st.text(max_size=80).map("http://{}".format)

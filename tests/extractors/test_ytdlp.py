@@ -15,8 +15,9 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError, SettingsError
-from reactor.extractors.ytdlp import NoVideoFound, Wishes, Ytdlp, open_ytdlp
+from reactor.extractors.ytdlp import NoVideoFound, Wishes, Ytdlp, choice_of, open_ytdlp
 from reactor.extractors.ytdlp_process import Setup
+from reactor.media.choice import Choice
 from reactor.settings import Settings
 from tests.extractors.processes import children, in_group, runs, until
 
@@ -82,6 +83,7 @@ async def test_a_film(warm: Ytdlp) -> None:
     assert "Cookie" not in format_["http_headers"]
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize(
     ("path", "code", "sentence", "retryable"),
     [
@@ -142,6 +144,7 @@ async def test_nobody_knows_this_page(warm: Ytdlp) -> None:
         await warm.extract(HERE + "says?text=" + quote("Got HTTP Error 403 caused by Cloudflare anti-bot challenge"))
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize("path", ["writes_into_the_answer", "endless_answer"])
 async def test_nonsense_in_place_of_an_answer(path: str) -> None:
     async with Ytdlp(setup=SETUP) as ytdlp:
@@ -185,6 +188,22 @@ async def test_the_settings_are_handed_on() -> None:
     async with open_ytdlp(settings) as ytdlp:
         assert ytdlp is not None
         assert (ytdlp.pids, ytdlp.starts) == ((), 0), "nothing starts before it is needed"
+
+
+@pytest.mark.parametrize(
+    ("format_", "choice"),
+    [
+        ("", Choice()),
+        ("bv*[height<=720]+ba/b[height<=480]", Choice(max_height=720)),
+        ("bestvideo[fps>30][height<?1080]+bestaudio", Choice(max_height=1079)),
+        ("ba", Choice(audio_only=True)),
+        ("bestaudio[ext=m4a][abr<200] / best", Choice(audio_only=True)),
+        ("bv*+ba/b", Choice()),
+        ("[height>=720]", Choice()),
+    ],
+)
+def test_the_choice_for_manifests_that_yt_dlp_is_not_asked_about(format_: str, choice: Choice) -> None:
+    assert choice_of(format_) == choice
 
 
 @pytest.mark.parametrize("options", ["", "{}", '{"extractor_args": {"generic": {"impersonate": ["chrome"]}}}'])
@@ -262,6 +281,7 @@ async def test_an_idle_process_that_died_is_not_missed() -> None:
         assert await title(ytdlp, HERE + "count") != str(pid)
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize("path", ["hangs", "hangs_with_a_child", "hangs_deaf"])
 async def test_what_hangs_is_killed_at_its_deadline(tmp_path: Path, path: str) -> None:
     mark = tmp_path / "pids"
@@ -301,6 +321,7 @@ async def test_a_cancel_while_it_starts(tmp_path: Path) -> None:
         assert await title(ytdlp, HERE + "film") == "The film"
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize("path", ["dies", "exits"])
 async def test_what_kills_its_process_twice_is_given_up(path: str) -> None:
     async with Ytdlp(setup=SETUP) as ytdlp:
@@ -317,12 +338,23 @@ async def test_a_process_that_dies_once_is_forgiven(tmp_path: Path) -> None:
         assert ytdlp.starts == 2
 
 
+@pytest.mark.fault(45)
 async def test_too_much_memory() -> None:
     async with Ytdlp(setup=Setup(plugins=PLUGINS, data_bytes_max=600 * 1024**2)) as ytdlp:
         error = await refusal(ytdlp, "allocates")
         assert (error.word, error.retryable) == ("out_of_memory", False)
         assert ytdlp.pids == (), "a process that has been at its limit is not used again"
         assert await title(ytdlp, HERE + "film") == "The film"
+
+
+@pytest.mark.parametrize("path", ["no_url", "no_id", "nothing", "broken", "endless_answer"])
+async def test_nothing_is_left_after_nonsense(path: str) -> None:
+    before = children()
+    async with Ytdlp(setup=SETUP) as ytdlp:
+        await refusal(ytdlp, path)
+        assert await title(ytdlp, HERE + "film") == "The film"
+        assert len(children()) == len(before) + 1
+    assert children() == before
 
 
 async def test_nothing_is_left_after_a_storm(tmp_path: Path) -> None:

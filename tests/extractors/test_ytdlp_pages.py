@@ -13,6 +13,7 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, HandOver
+from reactor.extractors.browser import Browser
 from reactor.extractors.detect import detect
 from reactor.extractors.http import open_context
 from reactor.extractors.ytdlp import Wishes, Ytdlp
@@ -116,7 +117,7 @@ async def test_a_video_element(server: FileServer, context: Context) -> None:
     url = page(server, "<video src='film.mp4' poster='p.jpg'></video>", headers=(("Set-Cookie", "session=1; Path=/"),))
     found = await both_stages(url, context)
     (fetch,) = found.fetches
-    assert (found.kind, found.finish.how, found.finish.name) == (Kind.YTDLP, "file", "A & B (1).mp4")
+    assert (found.kind, found.finish.how, found.finish.name) == (Kind.YTDLP, "file", "A & B.mp4")
     assert fetch.urls == (server.url("/film.mp4"),)
     assert ("Referer", url) in [(header.name, header.value) for header in fetch.headers]
     assert [(c.name, c.value, c.domain, c.host_only) for c in fetch.cookies] == [("session", "1", "127.0.0.1", True)]
@@ -224,7 +225,19 @@ async def test_a_bare_manifest_needs_no_yt_dlp(server: FileServer, context: Cont
     assert {fetch.urls[0] for fetch in found.fetches} == {server.url(f"/hls/high/{n}.ts") for n in (1, 2)}
 
 
+@pytest.mark.fault(46)
 async def test_without_yt_dlp_a_page_says_what_to_install(server: FileServer, context: Context) -> None:
     with pytest.raises(DownloadError, match=r"aria2-reactor\[media\]") as caught:
         await both_stages(page(server, "<video src=1.mp4></video>"), replace(context, ytdlp=None))
     assert (caught.value.word, caught.value.retryable) == ("unsupported", False)
+
+
+async def test_without_yt_dlp_a_page_goes_to_a_browser(server: FileServer, context: Context) -> None:
+    url = page(server, "<video src=1.mp4></video>")
+    async with Browser() as browser:
+        bare = replace(context, ytdlp=None, browser=browser)
+        detection = await detect(url, bare)
+        with pytest.raises(HandOver, match="yt-dlp is not installed") as caught:
+            await EXTRACTORS[Kind.YTDLP].extract(detection, bare)
+        assert browser.starts == 0
+    assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.PLAYWRIGHT, url)

@@ -104,6 +104,18 @@ async def test_a_part_that_is_gone(samples: Samples, serve: Serve, fetched: Fetc
     assert (caught.value.word, caught.value.retryable) == ("files_missing", True)
 
 
+async def test_an_ffmpeg_that_is_killed_is_worth_another_try(
+    samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path
+) -> None:
+    extraction = await fetched(serve(samples.hls("ts")) + "index.m3u8")
+    killed = tmp_path / "ffmpeg"
+    killed.write_text(f'#!/bin/sh\ncase $* in *demuxer=hls*) exec {samples.ffmpeg} "$@";; esac\nkill -9 $$\n')
+    killed.chmod(0o755)
+    with pytest.raises(DownloadError) as caught:
+        await join(killed, tmp_path, extraction)
+    assert (caught.value.word, caught.value.retryable) == ("killed", True)
+
+
 async def test_a_list_of_files_hidden_in_an_encrypted_segment(
     samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path
 ) -> None:
@@ -147,6 +159,7 @@ async def test_what_ffmpeg_says_is_told_without_paths(
     assert error.message == "ffmpeg could not join the parts of this video: x.ts: Broken thing."
 
 
+@pytest.mark.fault(43)
 async def test_a_full_disk(samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, stand_in: Stand) -> None:
     program = stand_in("echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 228")
     error = await failure(program, tmp_path, fetched, serve(samples.hls("ts")) + "index.m3u8")
@@ -201,6 +214,7 @@ async def test_an_ffmpeg_that_is_not_there(samples: Samples, tmp_path: Path) -> 
         await probe(tmp_path / "ffmpeg", samples.film())
 
 
+@pytest.mark.fault(46)
 async def test_an_ffmpeg_that_is_too_old(
     samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

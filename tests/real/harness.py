@@ -15,7 +15,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from reactor.aria2.embedded import default_conf
+from reactor.settings import Settings
+from tests.extractors.trees import tree
 
 PATIENCE_S = 60.0
 """How long a condition may take to hold: an error in the product or the test, not a measure."""
@@ -30,7 +34,10 @@ listen-port=40000-49999
 """
 """For tests: no peer but those that a tracker names."""
 
+IDLE = "ytdlp_worker"
+"""On the command line of the only process that stays for a while when its work is done."""
 SETTINGS = {
+    "ALLOWED_PRIVATE_HOSTS": "127.0.0.0/8, ::1",
     "DOWNLOAD_POLL_INTERVAL": "1",
     "PROGRESS_INTERVAL": "0.3",
     "RETRY_BASE_DELAY": "0.1",
@@ -51,14 +58,16 @@ class Reactor:
         self.events_file = folder / "events.ndjson"
         self.conf = folder / "aria2.conf"
         self.settings = SETTINGS | settings
+        self.before: tuple[str, ...] = ()
+        """What stands before it on the command line."""
         self.process: asyncio.subprocess.Process | None = None
         self.conf.write_text(default_conf().read_text() + ARIA2_CONF)
 
     @property
     def environment(self) -> dict[str, str]:
         """This test's own settings and nothing of the machine's."""
-        ours = ("DOWNLOAD", "ARIA2C", "MAX_", "RETRY_", "PROGRESS", "STALL", "TORRENT", "SEED", "FFMPEG", "HTTP")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        ours = {name.upper() for name in Settings.model_fields}
+        kept = {name: value for name, value in os.environ.items() if name not in ours}
         own = {"DOWNLOAD_DB": str(self.db), "DOWNLOAD_DIR": str(self.downloads), "ARIA2C_CONF": str(self.conf)}
         return kept | own | self.settings
 
@@ -66,7 +75,7 @@ class Reactor:
         """Start it and wait until it can take rows."""
         seen = len(self.events("aria2_connected"))
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "reactor", "run", "--events", str(self.events_file)),
+            *(*self.before, sys.executable, "-m", "reactor", "run", "--events", str(self.events_file)),
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -154,6 +163,17 @@ class Reactor:
         assert self.process is not None
         pid = str(self.process.pid)
         return [child for child in processes() if parent(child) == pid]
+
+    def beside(self) -> list[str]:
+        """The command lines of all processes that it has started, and those they have, but for its aria2c."""
+        assert self.process is not None
+        found = []
+        for pid in tree(self.process.pid)[1:]:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(" ".join(process.cmdline()))
+        return [line for line in found if "aria2c" not in line]
 
 
 FINAL = ("downloaded", "failed", "cancelled")

@@ -1,0 +1,118 @@
+"""Processes that stay warm for the next request: lent to one at a time, ended when nobody needs them.
+
+    class Ytdlp(Pool[Worker]):
+        async def _start(self) -> Worker: …             how one comes to be
+
+    async with ytdlp.slots, ytdlp.lend() as worker: …   one, when it is one's turn
+
+Whoever was cancelled, or met an error, leaves none behind.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Generic, Protocol, Self, TypeVar
+
+import anyio
+from anyio import AsyncContextManagerMixin
+from anyio.abc import TaskGroup
+
+
+class Process(Protocol):
+    """What is lent."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def alive(self) -> bool:
+        """False when it has ended, or was ended."""
+
+    async def end(self) -> None:
+        """Kill it with all it has started, and clean up; also when that is done already. Not to be cancelled."""
+
+
+P = TypeVar("P", bound=Process)
+
+
+class Pool(AsyncContextManagerMixin, Generic[P]):
+    """See the module. Leaving the `async with` ends every process."""
+
+    def __init__(self, *, most: int, idle_s: float) -> None:
+        self.slots = anyio.Semaphore(most)
+        """One for each process that there may be: who lends holds one, and waits for it when all are busy."""
+        self.starts = 0
+        """How many processes have been started."""
+        self._idle_s = idle_s
+        self._idle: dict[P, anyio.Event] = {}
+        """Those that wait to be lent, the last one used most lately, and what ends their waiting."""
+        self._busy: set[P] = set()
+        self._tasks: TaskGroup | None = None
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes there are, the busy ones first."""
+        return tuple(process.pid for process in (*self._busy, *self._idle))
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                try:
+                    yield self
+                finally:
+                    self._tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            # The body's own error, which is no group to whoever uses this.
+            if len(errors.exceptions) == 1:
+                raise errors.exceptions[0] from errors.exceptions[0].__cause__
+            raise
+        finally:
+            self._tasks = None
+            while self._idle:
+                await self._idle.popitem()[0].end()
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[P]:
+        """A process for the body alone; a new one when none is idle. When the body raises it is ended: nobody
+        knows what it is still busy with. A body that has no more use for it ends it too."""
+        process = await self._take()
+        self._busy.add(process)
+        try:
+            yield process
+        except BaseException:
+            await process.end()
+            raise
+        finally:
+            self._busy.discard(process)
+        if self._tasks is None or not process.alive:
+            await process.end()
+            return
+        taken = self._idle[process] = anyio.Event()
+        self._tasks.start_soon(self._end_when_idle, process, taken)
+
+    @abstractmethod
+    async def _start(self) -> P:
+        """Start one. Leaves nothing behind when it raises."""
+
+    async def _take(self) -> P:
+        """The one that was used last, for the others to become superfluous; else a new one."""
+        while self._idle:
+            process, taken = self._idle.popitem()
+            taken.set()
+            if process.alive:
+                return process
+            await process.end()
+        process = await self._start()
+        self.starts += 1
+        return process
+
+    async def _end_when_idle(self, process: P, taken: anyio.Event) -> None:
+        with anyio.move_on_after(self._idle_s):
+            await taken.wait()
+        if not taken.is_set():
+            del self._idle[process]
+            await process.end()
