@@ -103,6 +103,13 @@ class Aria2Connection:
         self._request_bytes_max = REQUEST_BYTES_MAX
         self._connects = self._requests = self._notifications = 0
         self._running: AbstractAsyncContextManager[None] | None = None
+        self.on_answer: Callable[[float], None] | None = None
+        """Told, if set, after how many seconds each request was answered."""
+
+    @property
+    def url(self) -> str:
+        """Where aria2's RPC is now."""
+        return self._url()
 
     def __repr__(self) -> str:
         return f"<Aria2Connection {_shown(self._url())} {'connected' if self._socket else 'lost'}>"
@@ -186,6 +193,7 @@ class Aria2Connection:
     async def _ask(self, socket: ClientConnection, request: Request, deadline_s: float | None) -> tuple[Any, ...]:
         waiter = self._waiters[request.id] = _Waiter()
         limit_s = self._deadline_s if deadline_s is None else deadline_s
+        asked_at = anyio.current_time() if self.on_answer else 0.0
         try:
             with anyio.fail_after(limit_s):
                 await self._send(socket, request)
@@ -197,6 +205,8 @@ class Aria2Connection:
             self._protocol.forget(request.id)
         if waiter.outcomes is None:
             raise Aria2Lost(f"The connection to aria2 broke before {request.name} was answered: {self._trouble}.")
+        if self.on_answer:
+            self.on_answer(anyio.current_time() - asked_at)
         return waiter.outcomes
 
     async def _send(self, socket: ClientConnection, request: Request) -> None:

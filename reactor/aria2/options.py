@@ -9,6 +9,8 @@ How a partial file goes on was measured with 1.36 and 1.37:
   file that has one is continued from it, with `continue` or without.
 - A file without one is fetched anew (`allow-overwrite`). With `continue=true` it would be taken for a
   correct beginning, and a file with wrong bytes would be complete.
+- To go on it first asks for the whole, to learn the size, and hangs up: what the server has pushed by then is
+  sent for nothing. With `use-head` it asks by HEAD, and fails where HEAD is not answered well.
 - `always-resume=false` makes 1.36 abort, with everything else that is under way in it, when a server that
   used to take ranges takes none. With `true` that transfer alone ends with error 8.
 """
@@ -22,7 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from reactor.aria2.methods import Method, add_torrent, add_uri
 from reactor.errors import DownloadError
-from reactor.guard.credentials import cookie_goes_to
+from reactor.guard.credentials import HARMLESS, cookie_goes_to
 from reactor.models import Cookie, Fetch, Header
 
 SCHEMES = frozenset({"http", "https", "ftp", "sftp"})
@@ -34,15 +36,12 @@ KEPT_FROM_SERVERS = frozenset({
 })  # fmt: skip
 """Headers that are aria2's own business: a Range or an Accept-Encoding of ours would lead to wrong bytes."""
 
-CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers that may go to one server only."""
-
 MIN_SPLIT_SIZE = "4M"
 """No file is split into pieces smaller than this: below it a second connection costs more than it brings."""
 
 _UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
 
-_ALWAYS = {
+_ALWAYS: dict[str, str | list[str]] = {
     # right bytes
     "allow-overwrite": "true",
     "allow-piece-length-change": "true",
@@ -58,6 +57,9 @@ _ALWAYS = {
     "follow-metalink": "false",
     "follow-torrent": "false",
     "no-netrc": "true",
+    # a cookie goes where we say: aria2 has one jar for everybody, and does not look into it when it is told a cookie,
+    # also an empty one
+    "header": ["Cookie:"],
     # begin at once; the file is as old as the download, for those who clean up by age
     "pause": "false",
     "remote-time": "false",
@@ -82,15 +84,22 @@ class TransferPolicy:
 
 
 def addition(
-    fetch: Fetch, *, gid: str, directory: str | None, policy: TransferPolicy, extra: dict[str, str] | None = None
+    fetch: Fetch,
+    *,
+    gid: str,
+    directory: str | None,
+    policy: TransferPolicy,
+    resuming: bool = False,
+    extra: dict[str, str] | None = None,
 ) -> Method[str]:
     """The call that adds this fetch to aria2 under our gid, into `directory` as aria2 sees it (None: its own).
 
-    `extra` options win over ours. Raises DownloadError when it cannot be fetched as it is described, or
-    holds what would break out of an option or a header line."""
+    `resuming`: some of it may be there. `extra` options win over ours. Raises DownloadError when it cannot be
+    fetched as it is described, or holds what would break out of an option or a header line."""
     options: dict[str, str | list[str]] = {**_ALWAYS, **_limits(policy), "gid": _checked_gid(gid)}
     if directory is not None:
         options["dir"] = _line(directory, "the folder")
+    options["use-head"] = "true" if resuming and fetch.by_head else "false"
     if fetch.byte_range is not None:
         raise DownloadError("A part of a file cannot be fetched by itself.", code="unsupported")
     if fetch.torrent is not None:
@@ -119,7 +128,7 @@ def _files(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, s
         _line(header.value, "a header")
     headers = [header for header in fetch.headers if header.name.lower() not in KEPT_FROM_SERVERS]
     cookies = [cookie for cookie in fetch.cookies if cookie_goes_to(cookie, urls[0].geturl())]
-    if cookies or any(header.name.lower() in CREDENTIALS for header in headers):
+    if cookies or any(header.name.lower() not in HARMLESS for header in headers):
         # aria2 sends its headers to every mirror: those of other servers are given up.
         urls = [url for url in urls if _origin(url) == _origin(urls[0])]
     options["header"] = _header_lines(headers, cookies)
@@ -161,7 +170,14 @@ def _header_lines(headers: list[Header], cookies: list[Cookie]) -> list[str]:
     if not any(header.name.lower() == "accept" for header in headers):
         # aria2's own asks for metalinks, also with follow-metalink=false: some servers would send one as the file.
         lines.append("Accept: */*")
-    return [_line(line, "a header") for line in [*lines, *(["Cookie: " + "; ".join(pairs)] if pairs else [])]]
+    return [_line(line, "a header") for line in [*lines, f"Cookie: {'; '.join(pairs)}".rstrip()]]
+
+
+def through(proxy: str, nowhere: str) -> dict[str, str]:
+    """The options that have every connection of a transfer but those to peers made by `proxy`, a URL, whatever a
+    configuration says. What aria2 would ask by other protocols than http and https is sent to `nowhere`."""
+    ways = {"http-proxy": proxy, "https-proxy": proxy, "ftp-proxy": nowhere}
+    return ways | {"no-proxy": "", "proxy-method": "tunnel"}
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:

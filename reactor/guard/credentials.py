@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
-from reactor.models import Cookie
+from reactor.models import Cookie, Fetch
+
+HARMLESS = frozenset({
+    "accept", "accept-language", "cache-control", "dnt", "origin", "pragma", "referer", "sec-ch-ua",
+    "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user",
+    "upgrade-insecure-requests", "user-agent",
+})  # fmt: skip
+"""Headers that are no secret. Any other one may be a credential, whatever it is called."""
 
 REDACTED_MAX = 500
 """Characters of a redacted URL that are shown."""
@@ -75,6 +82,37 @@ def cookie_goes_to(cookie: Cookie, url: str) -> bool:
     below = not cookie.host_only and not _is_address(host) and host.endswith(f".{domain}")
     folder = cookie.path if cookie.path.endswith("/") else f"{cookie.path}/"
     return (host == domain or below) and (path == cookie.path or path.startswith(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the credentials of a fetch may go: to `host`, with `below` to the hosts below it too, at `ports`."""
+
+    host: str
+    below: bool
+    ports: frozenset[int]
+
+    def holds(self, host: str, port: int) -> bool:
+        """True when a connection to this host may carry them."""
+        host = host.rstrip(".").lower()
+        return port in self.ports and (host == self.host or (self.below and host.endswith(f".{self.host}")))
+
+
+def reach_of(fetch: Fetch) -> Reach | None:
+    """Where everything that is sent with a fetch may go; None when it holds nothing secret.
+
+    The port is the URL's own; from plain http the step up to https is one that credentials may take, never back."""
+    url = fetch.urls[0] if fetch.urls else ""
+    cookies = [cookie for cookie in fetch.cookies if cookie_goes_to(cookie, url)]
+    of_one_host = "@" in urlsplit(url).netloc or any(h.name.lower() not in HARMLESS for h in fetch.headers)
+    if not cookies and not of_one_host:
+        return None
+    _, host, port = _origin(url)
+    ports = frozenset({80, 443} if port == 80 else {port or 0})
+    if of_one_host or any(cookie.host_only for cookie in cookies):
+        return Reach(host, below=False, ports=ports)
+    # Each domain is the host or above it: the longest one holds the least.
+    return Reach(max((cookie.domain.lower().lstrip(".") for cookie in cookies), key=len), below=True, ports=ports)
 
 
 def redact(url: str) -> str:

@@ -19,6 +19,20 @@ CLEAN_BYTES_MAX = NAME_BYTES_MAX - len(".aria2__temp") - len(" (9999)")
 SUFFIX_MAX = 16
 """Longer than this, what follows the last dot is part of the title."""
 
+RENAMED = ".renamed"
+"""No program opens such a file by itself."""
+
+_PROGRAMS = """
+    ade adp app appimage application applescript appref-ms appx appxbundle action bash bat chm cmd com command
+    cpl csh desktop diagcab dll exe fileloc fish flatpakref gadget hlp hta inetloc inf ins isp jar jnlp job js
+    jse ksh library-ms lnk mpkg msc msi msix msixbundle msp mst pif pkg ps1 ps1xml ps2 psc1 psd1 psm1 py pyc
+    pyw pyz pyzw rb reg run scf scpt scptd scr sct search-ms settingcontent-ms sh shb shs terminal theme
+    themepack tool url vb vbe vbs webloc website workflow ws wsc wsf wsh xbap xll zsh"""
+_PROGRAM_SUFFIXES = frozenset(_PROGRAMS.split())
+"""What a double click runs, installs or follows, on one system or another."""
+_BUNDLES = frozenset({"action", "app", "mpkg", "pkg", "scptd", "workflow"})
+"""Those that are folders."""
+_STARTED_BY_NAME = frozenset({"desktop.ini"})
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|]')
 _JOINERS = "\u200c\u200d"  # shape Persian and Indic words and emoji families; every other Cf character goes
 _LEADING = f".- {_JOINERS}"
@@ -51,6 +65,22 @@ def candidates(name: str) -> Iterator[str]:
     for number in itertools.count(1):
         mark = f" ({number})"
         yield f"{_trim(stem, NAME_BYTES_MAX - _size(suffix) - len(mark))}{mark}{suffix}"
+
+
+def is_program(name: str, *, folder: bool = False) -> bool:
+    """True for a name by which a system would run a file or a folder, or take it for a shortcut."""
+    plain = name.lower().rstrip(". ")
+    if plain in _STARTED_BY_NAME:
+        return True
+    _, dot, suffix = plain.rpartition(".")
+    return bool(dot) and suffix in (_BUNDLES if folder else _PROGRAM_SUFFIXES)
+
+
+def tame_name(name: str, *, folder: bool = False) -> str:
+    """`setup.exe` → `setup.exe.renamed`; any other name as it is."""
+    if not is_program(name, folder=folder):
+        return name
+    return f"{_trim(name, NAME_BYTES_MAX - len(RENAMED))}{RENAMED}"
 
 
 def split_suffix(name: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -34,6 +34,12 @@ _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.E
 
 Identity = tuple[int, int]
 """Device and inode."""
+Tame = Callable[[str, bool], str]
+"""What a name becomes; True: a folder's."""
+
+
+def _as_it_is(name: str, folder: bool) -> str:
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,13 @@ class _Record:
     reserved: Identity | None = None
 
 
-def publish(source: Path, directory: Path, name: str, *, keep: bool = False) -> Path:
+def publish(source: Path, directory: Path, name: str, *, keep: bool = False, tame: Tame = _as_it_is) -> Path:
     """Move `source`, a file or a folder, into `directory` as `name` or `name (n)`; return where it stands.
 
     `name` is a clean base name, `directory` exists. A file or folder that has the name already, an empty one
     too, is never touched. Calling it again, after a crash or after success, returns the same path. `keep`
-    leaves the source in place and publishes hard links to it, or copies where links are impossible.
+    leaves the source in place and publishes hard links to it, or copies where links are impossible. `tame` says
+    what each name inside a folder becomes.
 
     Blocks on the disk. Raises FileNotFoundError when there is no source and it was never published, another
     OSError when the disk refuses, DownloadError when the source is or holds anything but plain files and
@@ -60,7 +67,7 @@ def publish(source: Path, directory: Path, name: str, *, keep: bool = False) -> 
     final = published(source, directory)
     if final is None:
         _refuse_special_files(source)
-        final = _publish(source, copy, directory, name, keep)
+        final = _publish(source, copy, directory, name, keep, tame)
     _delete(copy)
     if not keep:
         _delete(source)
@@ -76,9 +83,12 @@ def published(source: Path, directory: Path) -> Path | None:
     return final if _identity(final) == record.thing else None
 
 
-def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool) -> Path:
-    """Place the source itself, or where it has to stay or comes from another disk, a copy of it."""
-    if not keep:
+def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool, tame: Tame) -> Path:
+    """Place the source itself, or a copy of it, where it has to stay, comes from another disk or holds names that are
+    to change."""
+    tree = _tree(source)
+    next(tree)  # the source itself has a name already
+    if not keep and all(tame(path.name, path.is_dir()) == path.name for path in tree):
         try:
             return _place(source, source, directory, name)
         except OSError as error:
@@ -87,7 +97,7 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool) -
     record = _read_record(source)
     if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
         _delete(copy)
-        _clone(source, copy)
+        _clone(source, copy, tame)
     return _place(copy, source, directory, name)
 
 
@@ -145,12 +155,12 @@ def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
         raise
 
 
-def _clone(source: Path, copy: Path) -> None:
+def _clone(source: Path, copy: Path, tame: Tame) -> None:
     """The same tree once more, of hard links where they are possible."""
     for path in _tree(source):
-        target = copy / path.relative_to(source) if path != source else copy
+        target = copy if path == source else _twin(path, source, copy, tame)
         if path.is_dir():
-            target.mkdir()
+            target.mkdir(exist_ok=True)
             continue
         try:
             os.link(path, target, follow_symlinks=False)
@@ -158,6 +168,15 @@ def _clone(source: Path, copy: Path) -> None:
             if error.errno not in (*_NO_LINKS, errno.EXDEV):
                 raise
             shutil.copy2(path, target, follow_symlinks=False)
+
+
+def _twin(path: Path, source: Path, copy: Path, tame: Tame) -> Path:
+    """Where in the copy of a folder something inside of it goes. Two names may become the same."""
+    *folders, name = path.relative_to(source).parts
+    folder = copy.joinpath(*(tame(each, True) for each in folders))
+    if path.is_dir():
+        return folder / tame(name, True)
+    return next(free for each in candidates(tame(name, False)) if not (free := folder / each).exists())
 
 
 def _tree(path: Path) -> Iterator[Path]:

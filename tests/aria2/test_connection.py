@@ -113,11 +113,13 @@ async def test_a_request_larger_than_aria2_takes(start: Start) -> None:
     assert not isinstance(small, Aria2Error)
 
 
+@pytest.mark.fault(28)
 async def test_our_own_takes_large_requests(aria2: Running) -> None:
     with pytest.raises(Aria2Refused, match="Bencode decoding failed"):
         await aria2.connection.call(add_torrent(bytes(30_000_000), [], {}))
 
 
+@pytest.mark.fault(28)
 async def test_a_torrent_of_10_000_files(aria2: Running, tmp_path: Path) -> None:
     files = {f"a name that is not short {n:05}": b"x" for n in range(10_000)}
     metainfo, _ = make_torrent("http://127.0.0.1:1", "folder", files)
@@ -146,6 +148,7 @@ async def test_notifications_come_to_the_inbox(aria2: Running, server: FileServe
     assert aria2.connection.statistics().notifications == 2
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize("secret", ["wrong", None])
 async def test_a_wrong_secret_ends_it(program: Program, secret: str | None) -> None:
     inbox = Recorder()

@@ -202,6 +202,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.fault(19)
 async def test_it_ends_when_we_are_killed(program: Program, scratch: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(program.path)]
     parent = await anyio.open_process(command, stderr=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(scratch)})

@@ -178,6 +178,7 @@ async def test_the_connection_breaks_within_a_batch(inbox: Recorder) -> None:
     assert [o if isinstance(o, str) else type(o) for o in outcomes] == ["a", "b", *[Aria2Lost] * 4]
 
 
+@pytest.mark.fault(25)
 async def test_no_answer_within_the_deadline(inbox: Recorder) -> None:
     late = anyio.Event()
 
@@ -217,6 +218,7 @@ async def test_a_caller_that_goes_away(inbox: Recorder) -> None:
         assert aria2.statistics().pending == 0
 
 
+@pytest.mark.fault(24)
 async def test_noise_between_question_and_answer(inbox: Recorder) -> None:
     noise = [NULL_ID, "not json", "[1]", '{"id":99,"result":1}', '{"method":"aria2.onNoon","params":[]}', "{"]
 

@@ -192,6 +192,7 @@ class TestIn:
         expected = [TransferNotified(GID, word), TransferNotified("other", word)]
         assert list(Protocol().receive(frame)) == expected
 
+    @pytest.mark.fault(24)
     @pytest.mark.parametrize(
         ("frame", "why"),
         [
@@ -240,6 +241,7 @@ class TestIn:
         frame = answer(protocol.request(echo()), result="?").encode().replace(b"?", b"\xff")
         assert one(protocol, frame).outcomes == ("\ufffd",)
 
+    @pytest.mark.fault(24)
     @given(st.binary(max_size=200) | st.text(max_size=200) | JSON.map(json.dumps))
     def test_nothing_that_comes_can_make_it_fail(self, frame: bytes | str) -> None:
         protocol = Protocol("s3cret")

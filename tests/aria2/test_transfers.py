@@ -15,6 +15,7 @@ from reactor.aria2.methods import force_remove, remove_download_result, tell_sta
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import events
 from reactor.core.events import TransferReport, TransferStatus
+from reactor.core.retry import classify
 from reactor.errors import Aria2Refused
 from reactor.models import Cookie, Fetch, Header
 from tests.aria2.conftest import Running, Start, fetched
@@ -58,6 +59,7 @@ async def test_a_file(aria2: Running, server: FileServer, tmp_path: Path) -> Non
     assert server.asked[0].values("accept") == ["*/*"]
 
 
+@pytest.mark.fault(32)
 async def test_an_empty_file(aria2: Running, server: FileServer, tmp_path: Path) -> None:
     report = await fetch(aria2, tmp_path, server.add("/empty"))
     assert (report.status, report.total) == (TransferStatus.COMPLETE, 0)
@@ -101,6 +103,7 @@ async def test_a_file_without_control_file_is_not_trusted(
     assert (tmp_path / "file").read_bytes() == DATA
 
 
+@pytest.mark.fault(32)
 async def test_a_server_that_takes_no_ranges_any_more(aria2: Running, server: FileServer, tmp_path: Path) -> None:
     url = server.add("/file", DATA, hold_at=2**20)
     gid = await add(aria2, tmp_path, url)
@@ -115,6 +118,24 @@ async def test_a_server_that_takes_no_ranges_any_more(aria2: Running, server: Fi
     assert aria2.embedded.starts == 1, "with always-resume=false 1.36 aborts here"
 
 
+@pytest.mark.parametrize("size", [len(DATA) - 1, len(DATA) + 1])
+async def test_a_file_of_another_length_does_not_go_on(
+    aria2: Running, server: FileServer, tmp_path: Path, size: int
+) -> None:
+    url = server.add("/file", DATA, hold_at=2**20)
+    gid = await add(aria2, tmp_path, url)
+    await fetched(aria2.connection, gid, 4 * 2**20)
+    await aria2.connection.call(force_remove(gid))
+    await aria2.inbox.notified(gid, "stop")
+    await aria2.connection.call(remove_download_result(gid))
+    aria2.inbox.events.clear()
+    server.add("/file", (DATA + b"x")[:size])
+    report = await fetch(aria2, tmp_path, url)
+    assert report.status == TransferStatus.ERROR
+    assert classify(report.error_code, report.error_message).code == "changed"
+
+
+@pytest.mark.fault(32)
 @pytest.mark.parametrize(
     ("how", "codes"),
     [
@@ -159,6 +180,7 @@ async def test_a_checksum(aria2: Running, server: FileServer, tmp_path: Path) ->
     assert (report.status, report.error_code) == (TransferStatus.ERROR, 32)
 
 
+@pytest.mark.fault(40)
 async def test_what_a_server_names_is_not_fetched(aria2: Running, server: FileServer, tmp_path: Path) -> None:
     inner = server.add("/inner", b"secret")
     metalink = f'<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="x"><url>{inner}</url></file></metalink>'
@@ -188,6 +210,7 @@ async def test_a_password_in_the_url_stays_with_its_host(
     assert [asked.values("authorization") for asked in other.asked] == [[]]
 
 
+@pytest.mark.fault(22)
 async def test_a_gid_that_is_taken(aria2: Running, server: FileServer, tmp_path: Path) -> None:
     url = server.add("/file", b"x")
     await fetch(aria2, tmp_path, url)

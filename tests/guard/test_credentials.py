@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.guard.credentials import REDACTED_MAX, Credentials, redact, redact_text, same_host, split_credentials
+from reactor.guard.credentials import (
+    REDACTED_MAX,
+    Credentials,
+    reach_of,
+    redact,
+    redact_text,
+    same_host,
+    split_credentials,
+)
+from reactor.models import Cookie, Fetch, Header
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -132,3 +141,51 @@ def test_any_text_is_redacted_without_an_error_into_one_line(text: str) -> None:
     assert redact(f"http://{text}").isprintable()
     redact_text(text)
     assert same_host(text, text) in (True, False)
+
+
+def _cookie(domain: str, *, host_only: bool = False) -> Cookie:
+    return Cookie(name="a", value="b", domain=domain, host_only=host_only)
+
+
+@pytest.mark.parametrize(
+    ("url", "cookies", "headers", "holds", "lacks"),
+    [
+        ("https://a.example/x", [_cookie("a.example", host_only=True)], [], ["a.example:443"], ["b.a.example:443"]),
+        ("https://a.example/x", [_cookie("a.example")], [], ["A.example.:443", "b.a.example:443"], ["a.example:80"]),
+        (
+            "https://c.a.example/",
+            [_cookie("a.example")],
+            [],
+            ["c.a.example:443", "d.a.example:443"],
+            ["xa.example:443"],
+        ),
+        ("http://a.example/", [_cookie("a.example")], [], ["a.example:80", "a.example:443"], ["a.example:8080"]),
+        ("http://a.example:81/", [], ["Authorization"], ["a.example:81"], ["a.example:80", "a.example:443"]),
+        ("https://a.example/", [_cookie("a.example")], ["X-Token"], ["a.example:443"], ["b.a.example:443"]),
+        ("https://u:p@a.example/", [], ["Referer"], ["a.example:443"], ["b.example:443"]),
+        (
+            "https://b.a.example/",
+            [_cookie("a.example"), _cookie("b.a.example")],
+            [],
+            ["c.b.a.example:443"],
+            ["a.example:443"],
+        ),
+    ],
+)
+def test_how_far_credentials_may_go(
+    url: str, cookies: list[Cookie], headers: list[str], holds: list[str], lacks: list[str]
+) -> None:
+    named = tuple(Header(name=name, value="x") for name in headers)
+    reach = reach_of(Fetch(urls=(url,), name="file", cookies=tuple(cookies), headers=named))
+    assert reach is not None
+    for place in (*holds, *lacks):
+        host, _, port = place.rpartition(":")
+        assert reach.holds(host, int(port)) is (place in holds), place
+
+
+def test_what_is_no_secret_may_go_anywhere() -> None:
+    """A browser's usual headers, and cookies that are for another host."""
+    named = ("Referer", "User-Agent", "Accept", "Accept-Language", "Origin", "Sec-Fetch-Mode", "Sec-CH-UA")
+    headers = tuple(Header(name=name, value="x") for name in named)
+    fetch = Fetch(urls=("https://a.example/",), name="file", headers=headers, cookies=(_cookie("b.example"),))
+    assert reach_of(fetch) is None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.guard.filenames import CLEAN_BYTES_MAX, NAME_BYTES_MAX, candidates, clean_name, split_suffix
+from reactor.guard.filenames import CLEAN_BYTES_MAX, NAME_BYTES_MAX, candidates, clean_name, split_suffix, tame_name
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 
@@ -58,6 +58,7 @@ CASES = [
 ]
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize(("raw", "clean"), CASES)
 def test_cases(raw: str, clean: str) -> None:
     assert clean_name(raw) == clean
@@ -114,10 +115,44 @@ def test_candidates_count_before_the_suffix() -> None:
     assert list(itertools.islice(candidates("a"), 2)) == ["a", "a (1)"]
 
 
+PROGRAMS = """
+    setup.exe SETUP.EXE a.b.Cmd film.mp4.lnk film.desktop x.sh x.url x.website x.webloc x.jar x.ps1 x.scr x.com x.app
+    x.library-ms desktop.ini Desktop.INI x.exe. x.hta x.py x.command"""
+HARMLESS = """
+    film.mp4 a.exe.zip exe com sh x.execute x.tar.gz x.html x.pdf x.iso x.txt x.deb x.desktops ini"""
+
+
+@pytest.mark.parametrize("name", PROGRAMS.split())
+def test_programs_and_shortcuts_get_another_suffix(name: str) -> None:
+    assert tame_name(name) == f"{name}.renamed"
+    assert tame_name(tame_name(name)) == tame_name(name)
+    assert clean_name(tame_name(clean_name(name))) == tame_name(clean_name(name))
+
+
+@pytest.mark.parametrize("name", HARMLESS.split())
+def test_other_names_stay(name: str) -> None:
+    assert tame_name(name) == name
+
+
+def test_of_folders_only_bundles_are_programs() -> None:
+    assert [tame_name(name, folder=True) for name in ("www.site.com", "x.py", "Game.app")] == [
+        "www.site.com",
+        "x.py",
+        "Game.app.renamed",
+    ]
+
+
+def test_a_tame_name_fits() -> None:
+    name = tame_name("é" * 125 + ".exe")
+    assert len(name.encode()) <= NAME_BYTES_MAX
+    assert name.endswith(".renamed")
+
+
 ANY_TEXT = st.text(alphabet=st.characters(), max_size=400)
 NASTY = st.text(alphabet="./\\-_ \n\x00con.aria2\u202e\u200d\u0301é🇩👨🏽:?", max_size=400)
 
 
+@pytest.mark.fault(42)
 @given(
     raw=ANY_TEXT | NASTY, bytes_max=st.integers(32, 255), suffix=st.sampled_from(["", ".mp4", ".tar.gz", ".aria2", "."])
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reactor.errors import DownloadError
+from reactor.guard.filenames import tame_name
 from reactor.guard.publish import RECORD, publish, published
 
 ROOT = Path(__file__).parents[2]
@@ -167,3 +168,26 @@ def test_killed_before_any_system_call_it_ends_the_same(tmp_path: Path, shape: s
     assert outcomes[-1]["downloads"] == {}
     if shape == "file" and disk == "links":
         assert not any(outcome["downloads"] for outcome in outcomes)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_names_inside_a_folder_are_tamed(tmp_path: Path, directory: Path, keep: bool) -> None:
+    source = tmp_path / "staging" / "www.site.com"
+    for name in ("setup.exe", "setup.exe.renamed", "www.site.com/x.sh", "Game.app/run", "film.mp4"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(name)
+    final = publish(
+        source, directory, "www.site.com", keep=keep, tame=lambda name, folder: tame_name(name, folder=folder)
+    )
+    found = {str(path.relative_to(final)): path.read_text() for path in final.rglob("*") if path.is_file()}
+    both = {found.pop("setup.exe.renamed"), found.pop("setup.exe (1).renamed")}
+    assert both == {"setup.exe", "setup.exe.renamed"}, "nothing is lost"
+    assert found == {
+        "www.site.com/x.sh.renamed": "www.site.com/x.sh",
+        "Game.app.renamed/run": "Game.app/run",
+        "film.mp4": "film.mp4",
+    }
+    assert source.exists() is keep
+    assert published(source, directory) == final
+    assert publish(source, directory, "www.site.com", keep=keep) == final, "once"
+    assert names(directory) == ["www.site.com"]

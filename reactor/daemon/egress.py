@@ -1,0 +1,68 @@
+"""The one way out of this machine: who goes through the guard, and what it says afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from reactor.aria2.options import through
+from reactor.core.events import TransferReport, TransferStatus
+from reactor.errors import SettingsError
+from reactor.guard.addresses import ANYWHERE, Exceptions
+from reactor.guard.credentials import reach_of
+from reactor.guard.proxy import NOWHERE, Guard
+from reactor.models import Fetch
+from reactor.settings import Settings
+
+NOT_CONNECTED = "Proxy connection failed"
+"""aria2's words, whatever the reason was."""
+
+
+class Egress:
+    """What aria2c's transfers are told of the guard, and what the guard tells of them. Without a guard, which an aria2c
+    elsewhere could not reach: nothing."""
+
+    def __init__(self, guard: Guard | None, *, everything: bool = True) -> None:
+        """`everything` goes through the guard, or only what holds credentials: to keep them where they belong."""
+        self._guard = guard
+        self._everything = everything
+
+    def options(self, fetch: Fetch, gid: str) -> dict[str, str]:
+        """aria2's options for a transfer."""
+        if self._guard is None:
+            return {}
+        reach = reach_of(fetch) if fetch.torrent is None else None
+        if reach is None and not self._everything:
+            return {}
+        return through(self._guard.route(gid, reach), self._guard.route(gid, NOWHERE))
+
+    def explained(self, report: TransferReport) -> TransferReport:
+        """The report, with what the guard knows of the error."""
+        if self._guard is None or report.status is not TransferStatus.ERROR:
+            return report
+        if NOT_CONNECTED not in report.error_message:
+            return report
+        return replace(report, failure=self._guard.why(report.gid))
+
+
+@asynccontextmanager
+async def open_guard(settings: Settings, aria2_url: Callable[[], str]) -> AsyncIterator[Guard]:
+    """The guard. Nobody gets through it to `aria2_url`. Raises SettingsError."""
+    exceptions = allowed_hosts(settings)
+
+    def own() -> list[tuple[str, int]]:
+        parts = urlsplit(aria2_url())
+        return [(parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80))]
+
+    async with Guard(exceptions if settings.egress_guard else ANYWHERE, own=own) as guard:
+        yield guard
+
+
+def allowed_hosts(settings: Settings) -> Exceptions:
+    """ALLOWED_PRIVATE_HOSTS. Raises SettingsError."""
+    try:
+        return Exceptions.parse(settings.allowed_private_hosts)
+    except ValueError as error:
+        raise SettingsError(f"ALLOWED_PRIVATE_HOSTS: {error}.") from error

@@ -1,0 +1,106 @@
+"""Which addresses may be dialed for a stranger. Judged is what a name resolved to, never how it was spelled."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# Not on the internet, whoever asks: IANA's registries of special-purpose addresses. `ipaddress.is_global` differs
+# from one Python to the next, and calls multicast, NAT64 and 6to4 global.
+_NOT_PUBLIC_V4 = [
+    IPv4Network(text)
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        "168.63.129.16/32",  # what a cloud's virtual machines find their host's metadata under
+    )
+]
+_PUBLIC_V6 = IPv6Network("2000::/3")
+_NOT_PUBLIC_V6 = [IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20")]
+# What carries an IPv4 address, and how far from the right it stands. Of the other wrappings (::a.b.c.d, Teredo, NAT64
+# with a prefix of one's own) none leads to the internet, and none is in 2000::/3 without standing above.
+_WRAPPED = [(IPv6Network("::ffff:0:0/96"), 0), (IPv6Network("64:ff9b::/96"), 0), (IPv6Network("2002::/16"), 80)]
+
+_NUMBER = re.compile(r"\d{1,5}")
+_NAME = re.compile(r"(?=[\d.]*[^\d.])[\w.-]+")
+_BRACKETED = re.compile(r"\[([^\]]+)\](.*)")
+
+
+def is_public(address: Address) -> bool:
+    """True for an address on the internet. One that wraps another is judged by that one."""
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in _NOT_PUBLIC_V4)
+    for network, shift in _WRAPPED:
+        if address in network:
+            return is_public(IPv4Address(int(address) >> shift & 0xFFFF_FFFF))
+    return address in _PUBLIC_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
+
+
+def plain(address: Address) -> Address:
+    """The IPv4 address that an IPv4-mapped one is: the same on the wire."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """What may be dialed although it is not public: the setting ALLOWED_PRIVATE_HOSTS."""
+
+    hosts: frozenset[tuple[str, int | None]] = frozenset()
+    """Names in lower case, each with its port; None: any."""
+    networks: tuple[tuple[Network, int | None], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Exceptions:
+        """Read `nas.lan, 192.168.1.0/24, 127.0.0.1:8080, [fd00::/8]:80`. Raises ValueError with a sentence."""
+        hosts, networks = set(), []
+        for entry in text.replace(",", " ").split():
+            place, port = _split(entry)
+            try:
+                networks.append((ipaddress.ip_network(place, strict=False), port))
+            except ValueError:
+                if not _NAME.fullmatch(place):
+                    raise _odd(entry) from None
+                hosts.add((place.lower().rstrip("."), port))
+        return cls(frozenset(hosts), tuple(networks))
+
+    def name(self, host: str, port: int) -> bool:
+        """True when a host may be dialed by this name, wherever it leads."""
+        host = host.lower().rstrip(".")
+        return (host, None) in self.hosts or (host, port) in self.hosts
+
+    def hold(self, address: Address, port: int) -> bool:
+        """True when an address may be dialed."""
+        address = plain(address)
+        return any(address in network and allowed in (None, port) for network, allowed in self.networks)
+
+
+def _split(entry: str) -> tuple[str, int | None]:
+    """The port behind the last colon; an IPv6 address that has one stands in brackets."""
+    bracketed = _BRACKETED.fullmatch(entry)
+    if bracketed:
+        place, rest = bracketed[1], bracketed[2]
+    elif entry.count(":") == 1:
+        place, colon, number = entry.partition(":")
+        rest = colon + number
+    else:
+        place, rest = entry, ""
+    if not rest:
+        return place, None
+    if not (rest[0] == ":" and _NUMBER.fullmatch(rest[1:]) and 0 < int(rest[1:]) < 65_536):
+        raise _odd(entry)
+    return place, int(rest[1:])
+
+
+def _odd(entry: str) -> ValueError:
+    return ValueError(f"takes hosts, addresses and networks, with or without a port; not {entry[:80]!r}")
+
+
+ANYWHERE = Exceptions.parse("0.0.0.0/0 ::/0")
+"""For a guard that only keeps credentials where they belong."""

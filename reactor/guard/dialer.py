@@ -1,0 +1,193 @@
+"""A host's name → a connection to an address that may be dialed for a stranger.
+
+A name is resolved once, each address is judged, and the very address that passed is dialed: a name that leads
+elsewhere at the second question is never asked a second one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+
+from reactor.errors import DownloadError
+from reactor.guard.addresses import Address, Exceptions, is_public, plain
+
+RESOLVE_S = 20.0
+DIAL_S = 20.0
+STAGGER_S = 0.25
+"""An address that has not answered for so long has the next one dialed beside it (RFC 8305)."""
+ADDRESSES_MAX = 8
+KEPT_S = 30.0
+"""How long a resolved name counts: what is fetched in a thousand parts is not looked up a thousand times."""
+NAMES_MAX = 512
+RESOLVERS = 16
+"""Names looked up at once: a slow name server holds up strangers' downloads and nothing else."""
+DISCARD = 9
+"""A port that nothing is ever sent to."""
+HINT = "Whoever runs this machine can allow it: ALLOWED_PRIVATE_HOSTS."
+
+Endpoint = tuple[str, int]
+"""A host, by name or address, and a port."""
+LookUp = Callable[[str], Iterable[Address]]
+"""Asks the name servers: every address of a host. Blocks. Raises OSError or ValueError."""
+
+
+class Dialer:
+    """Dials for whoever must not reach everything. `own` names what is never dialed, whatever is allowed."""
+
+    def __init__(
+        self,
+        exceptions: Exceptions | None = None,
+        *,
+        own: Callable[[], Iterable[Endpoint]] = lambda: (),
+        look_up: LookUp | None = None,
+    ) -> None:
+        self._exceptions = exceptions or Exceptions()
+        self._own = own
+        self._look_up = look_up or _look_up
+        self._limiter = CapacityLimiter(RESOLVERS)
+        self._known: OrderedDict[str, tuple[float, tuple[Address, ...]]] = OrderedDict()
+
+    async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
+        """The addresses of a host that may be dialed, best first.
+
+        Raises DownloadError: `refused_address` when none may, `dns` when there is none."""
+        found = await self._addresses(host)
+        ours = await self._ours(port)
+        allowed = tuple(each for each in found if self._may(host, port, each) and not ours(each))
+        if not allowed:
+            raise refused(host)
+        return allowed
+
+    def _may(self, host: str, port: int, address: Address) -> bool:
+        """From inside no firewall stands before this machine's own services, at its public addresses neither."""
+        if self._exceptions.name(host, port) or self._exceptions.hold(address, port):
+            return True
+        return is_public(address) and not is_here(address)
+
+    async def dial(self, host: str, port: int) -> socket.socket:
+        """A connected socket, non-blocking. Raises DownloadError: as `resolve`, and `unreachable`, `timeout`."""
+        addresses = await self.resolve(host, port)
+        try:
+            with anyio.fail_after(DIAL_S):
+                connected = await _first(addresses, port)
+        except TimeoutError:
+            raise DownloadError(f"{host} did not answer in time.", code="timeout", retryable=True) from None
+        if connected is None:
+            raise DownloadError(f"{host} does not accept the connection.", code="unreachable", retryable=True)
+        return connected
+
+    async def _addresses(self, host: str) -> tuple[Address, ...]:
+        try:  # what needs no name server needs no thread
+            return _look_up(host, socket.AI_NUMERICHOST)
+        except (OSError, ValueError):
+            pass
+        now = anyio.current_time()
+        kept_until, found = self._known.get(host, (0.0, ()))
+        if kept_until > now:
+            return found
+        try:
+            with anyio.fail_after(RESOLVE_S):
+                told = await to_thread.run_sync(self._look_up, host, abandon_on_cancel=True, limiter=self._limiter)
+                found = tuple(told)
+        except (OSError, ValueError) as error:  # a TimeoutError is an OSError; ValueError: no name that DNS knows
+            sentence = f"The host {host} does not exist, or its name cannot be resolved now."
+            raise DownloadError(sentence, code="dns", retryable=True) from error
+        self._known[host] = (now + KEPT_S, found)
+        self._known.move_to_end(host)
+        if len(self._known) > NAMES_MAX:
+            self._known.popitem(last=False)
+        return found
+
+    async def _ours(self, port: int) -> Callable[[Address], bool]:
+        """Whether an address with this port is one of our own doors."""
+        hosts = {host for host, own in self._own() if own == port}
+        if not hosts:
+            return lambda _: False
+        closed: set[Address] = set()
+        for host in hosts:
+            try:
+                closed |= {plain(each) for each in await self._addresses(host)}
+            except DownloadError:  # it cannot be meant by an address that nobody finds
+                continue
+        at_home = any(is_here(each) for each in closed)
+        return lambda address: plain(address) in closed or (at_home and is_here(address))
+
+
+def refused(host: str) -> DownloadError:
+    """The error for an address that is not dialed."""
+    sentence = f"{host} leads to this machine or into a private network, where no link may go."
+    return DownloadError(sentence, hint=HINT, code="refused_address")
+
+
+def is_here(address: Address) -> bool:
+    """True for an address of this machine: a packet to it would come from it. None is sent."""
+    address = plain(address)
+    if address.is_loopback or address.is_unspecified:
+        return True
+    with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(address), DISCARD))
+        except OSError:  # no way leads there
+            return False
+        return ipaddress.ip_address(probe.getsockname()[0]) == address
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
+def _look_up(host: str, flags: int = 0) -> tuple[Address, ...]:
+    """Every address of a name, or of an address in any spelling. Raises OSError or ValueError."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags)
+    return tuple(dict.fromkeys(ipaddress.ip_address(each[4][0]) for each in found))
+
+
+async def _first(addresses: tuple[Address, ...], port: int) -> socket.socket | None:
+    """The first connection that stands; all others are closed."""
+    if len(addresses) == 1:
+        return await _connect(addresses[0], port)
+    won: list[socket.socket] = []
+
+    async def try_one(address: Address, failed: anyio.Event) -> None:
+        connected = await _connect(address, port)
+        if connected is None:
+            failed.set()
+        elif won:
+            connected.close()
+        else:
+            won.append(connected)
+            tasks.cancel_scope.cancel()
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for address in addresses[:ADDRESSES_MAX]:
+                failed = anyio.Event()
+                tasks.start_soon(try_one, address, failed)
+                with anyio.move_on_after(STAGGER_S):
+                    await failed.wait()
+    except BaseException:
+        for connected in won:
+            connected.close()
+        raise
+    return won[0] if won else None
+
+
+async def _connect(address: Address, port: int) -> socket.socket | None:
+    connection = socket.socket(_family(address), socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, (str(address), port))
+    except OSError:
+        connection.close()
+        return None
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,65 @@
+"""What aria2c is told of the guard, and what the guard tells of its errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactor.core.events import TransferReport, TransferStatus
+from reactor.daemon.egress import Egress, allowed_hosts, open_guard
+from reactor.errors import DownloadError, SettingsError
+from reactor.guard.proxy import Guard
+from reactor.models import Fetch, Header
+from reactor.settings import Settings
+
+PLAIN = Fetch(urls=("https://a.example/x",), name="x")
+SECRET = PLAIN.model_copy(update={"headers": (Header(name="Authorization", value="x"),)})
+ENDED = TransferReport(
+    gid="0" * 15 + "1", status=TransferStatus.ERROR, error_code=1, error_message="Proxy connection failed."
+)
+
+
+def test_without_a_guard_nothing_is_said() -> None:
+    assert Egress(None).options(SECRET, "1") == {}
+    assert Egress(None).explained(ENDED) == ENDED
+
+
+async def test_everything_goes_through_it() -> None:
+    async with Guard() as guard:
+        egress = Egress(guard)
+        plain, secret = egress.options(PLAIN, "1"), egress.options(SECRET, "2")
+        assert set(plain) == {"http-proxy", "https-proxy", "ftp-proxy", "no-proxy", "proxy-method"}
+        doors = {options[way].rpartition(":")[2] for options in (plain, secret) for way in ("https-proxy", "ftp-proxy")}
+        assert len(doors) == 3, "one for all, one for the credentials, one that leads nowhere"
+        assert egress.options(SECRET, "2") == secret
+
+
+async def test_or_only_what_holds_credentials() -> None:
+    async with Guard() as guard:
+        egress = Egress(guard, everything=False)
+        assert egress.options(PLAIN, "1") == {}
+        assert egress.options(SECRET, "2")["proxy-method"] == "tunnel"
+
+
+async def test_an_error_of_another_kind_is_left_alone() -> None:
+    async with Guard() as guard:
+        egress = Egress(guard)
+        assert egress.explained(ENDED) == ENDED, "the guard knows nothing of it"
+
+
+async def test_off_means_that_any_address_may_be_dialed() -> None:
+    for on in (True, False):
+        settings = Settings.load(egress_guard=on)
+        async with open_guard(settings, lambda: "ws://127.0.0.1:1/jsonrpc") as guard:
+            if on:
+                with pytest.raises(DownloadError, match="private network"):
+                    await guard.dialer.resolve("10.0.0.1", 80)
+            else:
+                assert await guard.dialer.resolve("10.0.0.1", 80)
+            for host in ("127.0.0.1", "localhost"):
+                with pytest.raises(DownloadError, match="private network"):
+                    await guard.dialer.resolve(host, 1)
+
+
+def test_a_setting_that_cannot_be_read() -> None:
+    with pytest.raises(SettingsError, match=r"ALLOWED_PRIVATE_HOSTS: takes hosts, .*; not 'http://nas'"):
+        allowed_hosts(Settings.load(allowed_private_hosts="http://nas"))
