@@ -47,10 +47,13 @@ class SaveStage:
 @dataclass(frozen=True, slots=True)
 class SavePlan:
     """What will be fetched is known: the stage is `fetching`, title, size and kind go into the row, the plan
-    beside it."""
+    beside it, with the numbers of the parts that are whole already. The progress begins at 0 unless it `continues`
+    what the attempt before has fetched."""
 
     attempt: Attempt
     extraction: Extraction
+    done: frozenset[int] = frozenset()
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class ProgressOf:
     eta_s: int | None
     size: int | None
     title: str | None = None
+    done: frozenset[int] | None = None
+    """The parts that are whole; None when the plan says so already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,7 @@ class Extract:
 class Finish:
     """Check the bytes, put them together, publish them under a clean unique name. `files` are the paths aria2
     reported for each fetch; `keep` leaves the staged files where they are (they are being seeded).
-    → Finished or WorkFailed"""
+    → Finished or WorkFailed; before it any number of Joined"""
 
     attempt: Attempt
     extraction: Extraction
@@ -174,10 +179,19 @@ class StopWork:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Delete the row's staging folder, and `published`, which a cancel overtook. → Discarded"""
+    """Delete the row's staging folder, and, unless `keep_result`, what was published from it: a cancel may have
+    overtaken that. → Discarded"""
 
     attempt: Attempt
-    published: str | None = None
+    keep_result: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tidy:
+    """Delete what is left in the staging folders of rows that are downloaded: the record of where their files went.
+    No outcome."""
+
+    ids: tuple[int, ...]
 
 
 # aria2
@@ -226,11 +240,18 @@ class AskStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAtDisk:
+    """See how much room there is in the download folder. → DiskSeen, where it is ours to see"""
+
+
+@dataclass(frozen=True, slots=True)
 class PayDebt:
-    """Remove what an attempt that is over left in aria2 and on the disk. → DebtPaid or RemoveFailed"""
+    """Remove what an attempt that is over left in aria2 and on the disk, what was published by it too unless
+    `keep_result`. → DebtPaid or RemoveFailed"""
 
     attempt: Attempt
     gids: tuple[str, ...]
+    keep_result: bool = False
 
 
 # The world
@@ -258,10 +279,12 @@ Command = (
     | Finish
     | StopWork
     | Discard
+    | Tidy
     | AddTransfers
     | RemoveTransfers
     | ForgetTransfers
     | AskStatus
+    | LookAtDisk
     | PayDebt
     | Tell
     | Exit

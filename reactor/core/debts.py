@@ -42,5 +42,5 @@ class Debts:
 
     def _pay(self, debt: events.Debt) -> None:
         gids = tuple(derive_gid(self._flow.instance, debt.attempt, n) for n in range(debt.parts))
-        self._flow.out.append(commands.PayDebt(debt.attempt, gids))
+        self._flow.out.append(commands.PayDebt(debt.attempt, gids, debt.keep_result))
         self.due_at = self._flow.now + INTERVAL_S

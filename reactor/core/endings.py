@@ -13,13 +13,16 @@ from reactor.core import commands
 from reactor.core.commands import Command
 from reactor.core.job import End, Ending, How, Job, State, Transfer
 from reactor.core.lifecycle import Trigger, move
-from reactor.core.retry import FROM_ZERO, RetryPolicy
+from reactor.core.quotas import Quotas
+from reactor.core.retry import FROM_ZERO, UNTOLD, RetryPolicy
 from reactor.errors import Failure
 from reactor.models import Kind
 
 EXPIRED = frozenset({"forbidden", "not_found"})
 """What a server says when the URL that an extractor found has run out."""
 EXTRACTED = frozenset({Kind.YTDLP, Kind.PLAYWRIGHT})
+NOT_THE_PARTS = frozenset({"no_space", "killed"})
+"""Why joining failed though every part is as it should be."""
 STOP_PATIENCE_S = 5.0
 """How long a cancel waits for an aria2 that does not answer before the row ends without it."""
 
@@ -35,6 +38,7 @@ class Limits:
     stall_timeout_s: float = 120.0
     torrent_stall_timeout_s: float = 600.0
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))
+    quotas: Quotas = field(default_factory=Quotas)
 
 
 class Endings:
@@ -46,6 +50,8 @@ class Endings:
         self.gids: dict[str, tuple[Job, Transfer]] = {}
         self.over: list[str] = []
         """gids whose results aria2 may drop."""
+        self.published: list[int] = []
+        """Rows whose files stand where they belong, and that say so: the record of it may go."""
         self.now = 0.0
         self.connected = False
         self.out: list[Command] = []
@@ -57,8 +63,16 @@ class Endings:
     def fail(self, job: Job, failure: Failure) -> None:
         """The attempt has failed: wait for the next one, or give up."""
         policy = self.limits.retry
+        if failure.code == "no_space":
+            self.out.append(commands.LookAtDisk())
+        unjoined = job.state is State.FINISHING and failure.code not in NOT_THE_PARTS
+        if job.kept and (unjoined or failure.code in FROM_ZERO):
+            self.out.append(
+                commands.SaveProgress((commands.ProgressOf(job.attempt, None, 0, None, None, done=frozenset()),))
+            )
         delay = policy.next_delay_s(failure, job.attempt, job.retry_count)
-        if failure.code in EXPIRED and job.kind in EXTRACTED and job.state is State.FETCHING and job.retry_count == 0:
+        expired = failure.code in EXPIRED or failure == UNTOLD
+        if expired and job.kind in EXTRACTED and job.state is State.FETCHING and job.retry_count == 0:
             delay = 0.0 if policy.retries_max else None  # the page can be asked for a new URL, once and at once
         if delay is None:
             ending = Ending(End.FAILED, policy.final(failure, job.retry_count), job.retry_count)
@@ -111,7 +125,7 @@ class Endings:
         assert job.ending is not None
         job.removed, job.stop_by = True, None
         if job.ending.discard:
-            self.out.append(commands.Discard(job.attempt, job.published))
+            self.out.append(commands.Discard(job.attempt))
         else:
             self.close(job)
 
@@ -151,6 +165,7 @@ class Endings:
         move(job, Trigger.SAVED_SEEDING if seeding else Trigger.SAVED)
         self.tell(self._last_notice(job, job.ending))
         if job.ending.end is End.DOWNLOADED and not seeding:
+            self.published.append(job.id)
             self._forget(job)
 
     def _last_notice(self, job: Job, ending: Ending) -> notices.Notice:
@@ -176,16 +191,19 @@ class Endings:
         self.over += [gid for transfer in job.transfers for gid in transfer.gids]
 
     def forget(self) -> None:
-        """Let aria2 drop the results of jobs that ended well: of many at once, it is in no hurry."""
+        """Clear up behind jobs that ended well: behind many at once, it is in no hurry."""
         if self.over:
             self.out.append(commands.ForgetTransfers(tuple(self.over)))
             self.over = []
+        if self.published:
+            self.out.append(commands.Tidy(tuple(self.published)))
+            self.published = []
 
     def seeded(self, job: Job) -> None:
         """The torrent is no longer served: what was kept for it goes."""
         move(job, Trigger.SEEDED)
         self._forget(job)
-        self.out += [commands.Discard(job.attempt), commands.ForgetPlan(job.attempt)]
+        self.out += [commands.Discard(job.attempt, keep_result=True), commands.ForgetPlan(job.attempt)]
         self.tell(notices.SeedingEnded(**of(job)))
 
 

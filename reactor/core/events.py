@@ -52,6 +52,10 @@ class ClaimedRow:
     plan_attempt: int = 0
     stage: str | None = None
     """The stage it was in, when it was found under way."""
+    done: frozenset[int] = frozenset()
+    """Of the plan's many parts, those that are whole on the disk."""
+    progress: float | None = None
+    """As the row has it, 0 to 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Debt:
 
     attempt: Attempt
     parts: int
+    keep_result: bool = False
+    """True when what it has published is somebody's: its row was downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,8 @@ class TransferReport:
     info_name: str | None = None
     """The name inside the torrent, when it is one."""
     connections: int = 0
+    failure: Failure | None = None
+    """What its error means, where more is known of it than aria2 says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +262,14 @@ class HandedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """So much of the result has been put together, 0 to 1."""
+
+    attempt: Attempt
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The result stands under its final name (or where a remote aria2c put it)."""
 
@@ -284,6 +300,13 @@ class DebtPaid:
     attempt: Attempt
 
 
+@dataclass(frozen=True, slots=True)
+class DiskSeen:
+    """So many bytes are free in the download folder."""
+
+    free: int
+
+
 # Ourselves
 
 
@@ -299,19 +322,9 @@ class ShutdownRequested:
     reason: str
 
 
-Event = (
-    DatabaseChanged
-    | DatabaseReplaced
-    | RowsSeen
-    | Recovered
-    | DatabaseFailed
-    | Saved
+JobEvent = (
+    Saved
     | SaveRefused
-    | Aria2Connected
-    | Aria2Lost
-    | TransferNotified
-    | TransfersReported
-    | AskFailed
     | TransfersAdded
     | AddFailed
     | TransfersRemoved
@@ -319,11 +332,28 @@ Event = (
     | Detected
     | Extracted
     | HandedOver
+    | Joined
     | Finished
     | WorkFailed
     | Discarded
+)
+"""What happened to one attempt of one row."""
+
+Event = (
+    JobEvent
+    | DatabaseChanged
+    | DatabaseReplaced
+    | RowsSeen
+    | Recovered
+    | DatabaseFailed
+    | Aria2Connected
+    | Aria2Lost
+    | TransferNotified
+    | TransfersReported
+    | AskFailed
     | DebtPaid
+    | DiskSeen
     | TimePassed
     | ShutdownRequested
 )
-"""Every event."""
+"""Whatever can happen."""

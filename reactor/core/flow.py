@@ -31,7 +31,7 @@ class Flow(Endings):
 
     def begin(self, row: ClaimedRow) -> Job:
         """A row that was just claimed."""
-        job = Job(row.attempt, row.url, State.DETECTING, row.retry_count, self.now, earlier=row.plan)
+        job = self._job(row, State.DETECTING)
         self.tell(notices.DownloadClaimed(**of(job), url=row.url, waited_s=row.waited_s))
         self.out.append(commands.Detect(job.attempt, row.url))
         return job
@@ -40,14 +40,23 @@ class Flow(Endings):
         """A row found under way after a restart: it goes on in the same attempt, where it was. What was planned
         may be there already, or even published: that is looked at first."""
         if row.plan is None or row.plan_attempt != row.attempt.number:
-            job = Job(row.attempt, row.url, State.DETECTING, row.retry_count, self.now, earlier=row.plan)
+            job = self._job(row, State.DETECTING)
             self.out.append(commands.Detect(job.attempt, row.url))
         else:
-            job = Job(row.attempt, row.url, State.FINISHING, row.retry_count, self.now, removed=False, resumed=True)
+            job = self._job(row, State.FINISHING)
+            job.removed, job.resumed = False, True
             self._plan(job, row.plan)
             self._finish(job)
         self.tell(notices.DownloadResumed(**of(job), url=row.url, stage=row.stage or job.state))
         return job
+
+    def _job(self, row: ClaimedRow, state: State) -> Job:
+        return Job(
+            *(row.attempt, row.url, state, row.retry_count, self.now),
+            earlier=row.plan,
+            kept=row.done,
+            progress=row.progress,
+        )
 
     def detected(self, job: Job, detection: Detection) -> None:
         """Stage 1 is over."""
@@ -76,11 +85,16 @@ class Flow(Endings):
 
     def extracted(self, job: Job, extraction: Extraction) -> None:
         """Stage 2 is over: hand all there is to fetch to aria2, when it is there."""
+        refusal = self.limits.quotas.refusal(extraction)
+        if refusal is not None:
+            return self.fail(job, refusal)
         move(job, Trigger.EXTRACTED)
         self._plan(job, extraction)
         continues = job.earlier is not None and extraction.continues(job.earlier)
         job.fresh = not continues
-        self.out.append(commands.SavePlan(job.attempt, extraction))
+        if not continues:
+            job.kept, job.progress = frozenset(), None
+        self.out.append(commands.SavePlan(job.attempt, extraction, job.kept, continues=continues))
         self.tell(
             notices.DownloadExtracted(
                 **of(job),
@@ -91,7 +105,9 @@ class Flow(Endings):
                 continues=continues,
             )
         )
+        self._keep(job)
         self.add(job)
+        self._fetched(job)
 
     def _plan(self, job: Job, extraction: Extraction) -> None:
         job.extraction = extraction
@@ -100,12 +116,19 @@ class Flow(Endings):
         ]
         self.gids.update((transfer.gid, (job, transfer)) for transfer in job.transfers)
 
+    def _keep(self, job: Job) -> None:
+        """What is whole already is not fetched again."""
+        job.done = len(job.kept)
+        for n in job.kept:
+            job.transfers[n].state = TransferState.DONE
+
     # Stage 3
 
     def add(self, job: Job) -> None:
-        """Hand every planned transfer to aria2, if it can be reached; else the next connect does."""
+        """Hand every planned transfer to aria2, if it can be reached; else the next connect does. Not while a write
+        was refused: the row may be somebody else's by now, and nobody would find the transfer again."""
         planned = [transfer for transfer in job.transfers if transfer.state is TransferState.PLANNED]
-        if not planned or not self.connected:
+        if not planned or not self.connected or job.verdict_from is not None:
             return
         for transfer in planned:
             if transfer.adds >= ADDS_MAX:
@@ -143,11 +166,14 @@ class Flow(Endings):
         """What aria2 says of one transfer of a job that is fetching. What it turns out not to have is planned
         again: `add` follows. A `brief` report has no files: a single transfer that is done is asked
         for them once more."""
-        if transfer.state in (TransferState.PLANNED, TransferState.DONE):
-            return
+        if transfer.state in (TransferState.PLANNED, TransferState.ADDING, TransferState.DONE):
+            return  # this was asked before it was added, or is known
         if brief and len(job.transfers) == 1 and (report.status is TransferStatus.COMPLETE or report.seeder):
             return self.ask([transfer])
         finding = reconcile(transfer, report)
+        refusal = self.limits.quotas.too_large(sum(max(each.total, each.completed) for each in job.transfers))
+        if refusal is not None:
+            return self.fail(job, refusal)
         transfer.seeding = transfer.seeding and self.limits.seeding
         if finding.found is Found.FAILED and finding.failure is not None:
             self._part_failed(job, transfer, finding.failure)
@@ -159,12 +185,22 @@ class Flow(Endings):
             job.moved_at = self.now
             job.done += 1
             job.heard.discard(transfer.n)
-            if job.done == len(job.transfers):
-                move(job, Trigger.FETCHED)
-                self.out.append(commands.SaveStage(job.attempt, Stage.FINISHING))
-                self._finish(job)
+            self._fetched(job)
         elif finding.found is Found.MOVED:
             job.moved_at = self.now
+        elif finding.found is Found.MISSING and report.status is not TransferStatus.UNKNOWN:
+            self.out.append(commands.ForgetTransfers((report.gid,)))  # its gid is needed again
+
+    def _fetched(self, job: Job) -> None:
+        """When all parts are there, they are put together."""
+        if job.state is State.FETCHING and job.done == len(job.transfers):
+            move(job, Trigger.FETCHED)
+            self.out.append(commands.SaveStage(job.attempt, Stage.FINISHING))
+            if (done := self._newly_done(job)) is not None:
+                self.out.append(
+                    commands.SaveProgress((commands.ProgressOf(job.attempt, job.progress, 0, None, None, done=done),))
+                )
+            self._finish(job)
 
     def _part_failed(self, job: Job, transfer: Transfer, failure: Failure) -> None:
         """One part of many is tried again by itself, a few times; otherwise the attempt has failed."""
@@ -198,8 +234,8 @@ class Flow(Endings):
         share = completed / size if size else _share(job)
         if share is not None:
             job.progress = max(job.progress or 0.0, min(100.0, share * 100))
-        measured = (job.progress, speed, size)
-        if measured == job.written:
+        measured, done = (job.progress, speed, size), self._newly_done(job)
+        if measured == job.written and done is None:
             return None
         job.written = measured
         eta = round((size - completed) / speed) if size and speed and size >= completed else None
@@ -208,10 +244,18 @@ class Flow(Endings):
                 **of(job), progress=job.progress, completed=completed, size=size, speed=speed, eta_s=eta
             )
         )
-        return commands.ProgressOf(job.attempt, job.progress, speed, eta, size, job.title)
+        return commands.ProgressOf(job.attempt, job.progress, speed, eta, size, job.title, done)
+
+    def _newly_done(self, job: Job) -> frozenset[int] | None:
+        """The parts that are whole, when there are more of them than the plan says."""
+        if len(job.transfers) == 1 or job.done == len(job.kept):
+            return None
+        job.kept = frozenset(transfer.n for transfer in job.transfers if transfer.state is TransferState.DONE)
+        return job.kept
 
     def _finish(self, job: Job) -> None:
         assert job.extraction is not None  # nothing is finished that was not planned
+        job.joined_at = self.now
         if not job.resumed:
             self.tell(notices.DownloadFinishing(**of(job)))
         self.out.append(
@@ -219,11 +263,25 @@ class Flow(Endings):
                 job.attempt,
                 job.extraction,
                 tuple(transfer.files for transfer in job.transfers),
-                sum(transfer.total for transfer in job.transfers),
+                0 if job.kept else sum(transfer.total for transfer in job.transfers),
                 keep=any(transfer.seeding for transfer in job.transfers),
                 resumed=job.resumed,
             )
         )
+
+    def joined(self, job: Job, share: float) -> None:
+        """The result grows: written as seldom as all progress, and counted from 0 again."""
+        if self.now - job.joined_at < self.limits.progress_interval_s:
+            return
+        job.joined_at, job.written = self.now, None
+        size = sum(transfer.total for transfer in job.transfers)
+        progress, completed = 100 * share, round(size * share)
+        self.tell(
+            notices.DownloadProgressed(
+                **of(job), stage="finishing", progress=progress, completed=completed, size=size, speed=0
+            )
+        )
+        self.out.append(commands.SaveProgress((commands.ProgressOf(job.attempt, progress, 0, None, None, job.title),)))
 
     def finished(self, job: Job, path: str, size: int) -> None:
         """The result stands where it belongs; the row is told."""
@@ -235,14 +293,17 @@ class Flow(Endings):
     def refetch(self, job: Job) -> None:
         """Finishing found bytes missing: have aria2 look again, once."""
         job.refetched = not job.resumed
+        if job.refetched:
+            job.kept = frozenset()
         job.resumed = False
         job.moved_at = self.now
         move(job, Trigger.FILES_MISSING)
-        job.done = 0
         for transfer in job.transfers:
             transfer.state = TransferState.UNSURE
+        self._keep(job)
         if self.connected:
-            self.ask(job.transfers)
+            self.ask([transfer for transfer in job.transfers if transfer.askable])
+        self._fetched(job)
 
 
 def _stalled(job: Job, limit_s: float) -> Failure:

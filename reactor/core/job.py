@@ -66,6 +66,8 @@ class Transfer:
     state: TransferState = TransferState.PLANNED
     followers: list[str] = field(default_factory=list)
     """gids aria2 went on under (a magnet's metadata is followed by the torrent itself); the last one counts."""
+    gone: str | None = None
+    """The follower that aria2 does not know any more."""
     adds: int = 0
     """How often it was handed to aria2 in this attempt."""
     refusal: Failure | None = None
@@ -132,6 +134,8 @@ class Job:
     begun_at: float
     earlier: Extraction | None = None
     """What the attempt before this one was fetching, as far as its partial files are there."""
+    kept: frozenset[int] = frozenset()
+    """The parts of the plan found with the row that are whole on the disk, as the row's plan has it."""
     detection: Detection | None = None
     tried: list[Kind] = field(default_factory=list)
     extraction: Extraction | None = None
@@ -147,6 +151,8 @@ class Job:
     progress: float | None = None
     written: tuple[float | None, int, int | None] | None = None
     """Progress, speed and size as the row has them."""
+    joined_at: float = 0.0
+    """When it was last written how much is joined; before that, when all bytes were there."""
     resumed: bool = False
     """True after a restart, until it is known whether its bytes are there already."""
     refetched: bool = False

@@ -12,6 +12,7 @@ from reactor.core import commands, events
 from reactor.core.admission import room
 from reactor.core.commands import Command
 from reactor.core.debts import Debts
+from reactor.core.disk import Disk
 from reactor.core.endings import Limits
 from reactor.core.events import Event, TransferStatus
 from reactor.core.flow import Flow
@@ -37,6 +38,7 @@ class Machine:
         self._limits = limits
         self.jobs: dict[int, Job] = {}
         self.debts = Debts(self._flow)
+        self.disk = Disk(self._flow)
         self._session: str | None = None
         self._recovered = False
         self._replacing = False
@@ -81,7 +83,10 @@ class Machine:
 
     def next_deadline(self) -> float | None:
         """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""
-        deadlines = [self._due_at, self._look_at, *(job.stop_by for job in self.jobs.values())]
+        if self._stopped:
+            return None
+        deadlines = [self._due_at, self._look_at, self.disk.due_at, *(job.stop_by for job in self.jobs.values())]
+        deadlines += [self._ends_at(job) for job in self.jobs.values()]
         if self.connected:
             deadlines += [self._ask_at, self.debts.due_at]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
@@ -116,24 +121,12 @@ class Machine:
                 self._shutdown(event)
             case events.DebtPaid():
                 self._look_wanted |= self.debts.paid(event.attempt)
+            case events.DiskSeen():
+                self._look_wanted |= self.disk.seen(event.free, self.jobs.values())
             case _:
                 self._of_one_job(event)
 
-    def _of_one_job(
-        self,
-        event: events.Saved
-        | events.SaveRefused
-        | events.TransfersAdded
-        | events.AddFailed
-        | events.TransfersRemoved
-        | events.RemoveFailed
-        | events.Detected
-        | events.Extracted
-        | events.HandedOver
-        | events.Finished
-        | events.WorkFailed
-        | events.Discarded,
-    ) -> None:
+    def _of_one_job(self, event: events.JobEvent) -> None:
         job = self.jobs.get(event.attempt.download_id)
         if job is None or job.attempt != event.attempt:
             return  # from an attempt that is over
@@ -149,6 +142,8 @@ class Machine:
                 flow.added(job, event.numbers)
             case events.AddFailed(), State.FETCHING:
                 flow.add_failed(job, event.numbers, event.failure)
+            case events.Joined(), State.FINISHING:
+                flow.joined(job, event.share)
             case events.Finished(), State.FINISHING:
                 flow.finished(job, event.path, event.size)
             case events.WorkFailed(), State.FINISHING if event.failure.code == FILES_MISSING and not job.refetched:
@@ -175,11 +170,14 @@ class Machine:
             return
         self._look_wanted, self._looking, self._looks = False, True, self._looks + 1
         self._watched = frozenset(job.id for job in self.jobs.values() if job.state is not State.SEEDING)
-        claim = room(self._limits.concurrent, self.jobs.values()) if self.connected else 0
+        may_begin = self.connected and not self.disk.full
+        claim = room(self._limits.concurrent, self.jobs.values()) if may_begin else 0
         held = tuple(sorted({*self.jobs, *self.debts.owed}))
         self._flow.out.append(commands.Look(tuple(sorted(self._watched)), claim, held))
 
     def _rows_seen(self, seen: events.RowsSeen) -> None:
+        if not self._looking:
+            return  # out of a database that was replaced meanwhile
         self._looking = False
         self._database_works()
         for download_id in seen.swept:
@@ -354,6 +352,7 @@ class Machine:
         live = [transfer for job in under_way for transfer in job.transfers if transfer.askable] if due else []
         if live:
             self._asking = True
+            self.disk.look()
             self._flow.out.append(commands.AskStatus(tuple(transfer.live_gid for transfer in live), periodic=True))
 
     # Time and the end
@@ -368,12 +367,20 @@ class Machine:
                 self._flow.out.append(commands.Recover())
         if self.connected and self.debts.due_at is not None and now >= self.debts.due_at:
             self.debts.pay_all()
+        self.disk.time_passed()
         for job in list(self.jobs.values()):
             if job.stop_by is not None and now >= job.stop_by:
                 self._flow.out_of_patience(job)
+            ends_at = self._ends_at(job)
+            if ends_at is not None and now >= ends_at:
+                self._flow.fail(job, self._limits.quotas.took_too_long)
+
+    def _ends_at(self, job: Job) -> float | None:
+        return self._limits.quotas.ends_at(job.begun_at) if job.state in WORKING else None
 
     def _shutdown(self, event: events.ShutdownRequested) -> None:
         """Rows stay as they are: the next run finds them and goes on."""
+        self._flow.forget()
         for job in self.jobs.values():
             self._flow.out.append(commands.StopWork(job.attempt))
         left = sum(1 for job in self.jobs.values() if job.state is not State.SEEDING)

@@ -41,9 +41,12 @@ def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
     if status is TransferStatus.UNKNOWN:
         return _missing(transfer)
     if status is TransferStatus.ERROR:
-        return Finding(Found.FAILED, retry.classify(report.error_code, report.error_message))
+        return Finding(Found.FAILED, report.failure or retry.classify(report.error_code, report.error_message))
     if status is TransferStatus.REMOVED:
         return Finding(Found.FAILED, retry.ARIA2[31])
+    if report.followed_by and report.followed_by[0] == transfer.gone:
+        transfer.gone, transfer.state = None, TransferState.PLANNED
+        return Finding(Found.MISSING)
     if report.followed_by and report.gid == transfer.live_gid:
         transfer.followers.append(report.followed_by[0])
         transfer.completed = transfer.total = transfer.speed = 0
@@ -65,6 +68,7 @@ def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
 def _missing(transfer: Transfer) -> Finding:
     # The metadata's gid may still be known, and then tells whom it was followed by.
     if transfer.followers:
+        transfer.gone = transfer.live_gid
         transfer.followers.clear()
         return Finding(Found.FOLLOWED)
     transfer.state = TransferState.PLANNED

@@ -66,7 +66,7 @@ HTTP: Mapping[int, Failure] = {
 }
 """HTTP status → what it means, where aria2's text tells it. 5xx not listed may pass, 4xx not listed may not."""
 
-FREE = frozenset({"no_space", "interrupted"})
+FREE = frozenset({"duplicate", "interrupted", "no_space"})
 """Nobody's fault: these use up no retry."""
 
 FROM_ZERO = frozenset({"cannot_resume", "changed", "checksum"})
@@ -75,6 +75,11 @@ FROM_ZERO = frozenset({"cannot_resume", "changed", "checksum"})
 _HTTP_STATUS = re.compile(r"status=?\s?(\d{3})|HTTP (\d{3})")
 _DISK_FULL = re.compile(r"no space left|not enough space|ENOSPC|disk full", re.IGNORECASE)
 _TLS = re.compile(r"SSL/TLS handshake failure|certificate", re.IGNORECASE)
+_NO_FIT = "Download aborted."
+"""All that aria2 says, with number 1, of a control file that does not fit: to the length of the file that is on the
+server now, or to anything."""
+UNTOLD = ARIA2[22]
+"""A status that aria2 does not tell: so it is when a connection had broken off before."""
 
 
 def classify(number: int | None, text: str) -> Failure:
@@ -84,6 +89,8 @@ def classify(number: int | None, text: str) -> Failure:
         return classify_status(int(status[1] or status[2]))
     if number in (1, 16, 17) and _DISK_FULL.search(text):  # falloc says 1 where write(2) would have said 9
         return ARIA2[9]
+    if number == 1 and text == _NO_FIT:
+        return ARIA2[10]
     if number == 1 and _TLS.search(text):
         return Failure("tls", "The server's certificate cannot be trusted.", "The site has to renew it.")
     known = ARIA2.get(number if number is not None else -1)
@@ -111,13 +118,12 @@ class RetryPolicy:
     def next_delay_s(self, failure: Failure, attempt: Attempt, retry_count: int) -> float | None:
         """Seconds until the next attempt after `retry_count` retries, or None when there is none.
 
-        Backoff doubles, with jitter: half of it is certain, half is drawn. What is drawn derives from the
-        attempt, so that it is the same in a replay. A server's Retry-After is
-        not undercut, up to `delay_max_s`."""
+        Backoff doubles, with full jitter: anything between nothing and all of it. What is drawn derives from the
+        attempt, so that it is the same in a replay. A server's Retry-After is not undercut, up to `delay_max_s`."""
         if not failure.retryable or (retry_count >= self.retries_max and failure.code not in FREE):
             return None
         cap = min(self.delay_max_s, self.delay_base_s * float(1 << min(retry_count, 32)))
-        delay = cap * (0.5 + 0.5 * _chance(attempt))
+        delay = cap * _chance(attempt)
         return max(delay, min(failure.retry_after_s or 0.0, self.delay_max_s))
 
     def final(self, failure: Failure, retry_count: int) -> Failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -16,10 +17,12 @@ from reactor.aria2.methods import Method
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
 from reactor.core.events import TransferReport
+from reactor.daemon.egress import Egress
 from reactor.daemon.stages import NOTHING, shown, storage_failure
 from reactor.daemon.staging import Staging
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError
 from reactor.guard.credentials import redact_text
+from reactor.models import Fetch
 
 Outcome = AsyncGenerator[events.Event, None]
 T = TypeVar("T")
@@ -32,10 +35,11 @@ STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 class Downloading:
     """The aria2 side of the performer."""
 
-    def __init__(self, aria2: Aria2Connection, staging: Staging, policy: TransferPolicy) -> None:
+    def __init__(self, aria2: Aria2Connection, staging: Staging, policy: TransferPolicy, egress: Egress) -> None:
         self._aria2 = aria2
         self._staging = staging
         self._policy = policy
+        self._egress = egress
 
     async def add(self, command: commands.AddTransfers) -> Outcome:
         """Hand transfers over, in as few requests as possible."""
@@ -48,7 +52,14 @@ class Downloading:
                 await to_thread.run_sync(lambda: self._staging.prepare(attempt.download_id, fresh=command.fresh))
             directory = self._staging.seen_by_aria2(attempt.download_id)
             wanted = [
-                addition(each.fetch, gid=each.gid, directory=directory, policy=self._policy)
+                addition(
+                    each.fetch if self._staging.shared else self._tamed(each.fetch),
+                    gid=each.gid,
+                    directory=directory,
+                    policy=self._policy,
+                    resuming=not command.fresh,
+                    extra=self._egress.options(each.fetch, each.gid),
+                )
                 for each in command.additions
             ]
         except DownloadError as error:
@@ -72,7 +83,7 @@ class Downloading:
         """One batch of questions. The files are asked for only when something ended or began."""
         files = not command.periodic
         outcomes = await self._batch([methods.tell_status(gid, files=files) for gid in command.gids])
-        reports = tuple(_shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
+        reports = tuple(self._shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
         failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
         if reports or not failures:
             yield events.TransfersReported(reports, command.periodic)
@@ -110,7 +121,8 @@ class Downloading:
             yield events.RemoveFailed(command.attempt, error.failure)
             return
         with suppress(OSError):  # what cannot be deleted stays; the row goes on
-            await to_thread.run_sync(self._staging.discard, command.attempt.download_id)
+            discard = partial(self._staging.discard, command.attempt.download_id, keep_result=command.keep_result)
+            await to_thread.run_sync(discard)
         yield events.DebtPaid(command.attempt)
 
     async def _remove(self, gids: Sequence[str]) -> None:
@@ -132,6 +144,15 @@ class Downloading:
                 await anyio.sleep(pause)
         raise Aria2Timeout(f"aria2 did not stop {len(stopping)} transfers within {STOP_DEADLINE_S:g} s.")
 
+    def _tamed(self, fetch: Fetch) -> Fetch:
+        """With the name that it keeps where it is put."""
+        return fetch.model_copy(update={"name": self._staging.tame(fetch.name)})
+
+    def _shown(self, report: TransferReport) -> TransferReport:
+        if not report.error_message:
+            return report
+        return replace(self._egress.explained(report), error_message=redact_text(report.error_message))
+
     async def _batch(self, wanted: Sequence[Method[T]]) -> list[T | Aria2Error]:
         if not wanted:
             return []
@@ -147,7 +168,3 @@ def _certain(outcomes: Sequence[T | Aria2Error]) -> list[T]:
         if isinstance(outcome, Aria2Error):
             raise outcome
     return [outcome for outcome in outcomes if not isinstance(outcome, Aria2Error)]
-
-
-def _shown(report: TransferReport) -> TransferReport:
-    return replace(report, error_message=redact_text(report.error_message)) if report.error_message else report

@@ -162,6 +162,8 @@ class Performer:
                 self._begin(command.attempt, self._stages.finish(command))
             case commands.Discard():
                 self._begin(None, self._stages.discard(command))
+            case commands.Tidy():
+                self._begin(None, self._stages.tidy(command))
             case commands.AddTransfers():
                 self._begin(command.attempt, self._downloading.add(command))
             case commands.RemoveTransfers():
@@ -170,6 +172,8 @@ class Performer:
                 self._begin(None, self._downloading.forget(command))
             case commands.AskStatus():
                 self._begin(None, self._downloading.ask(command))
+            case commands.LookAtDisk():
+                self._begin(None, self._stages.look_at_disk())
             case commands.PayDebt():
                 self._begin(None, self._downloading.pay(command))
             case _:

@@ -14,7 +14,7 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.daemon import clock
 from reactor.daemon.staging import Staging
-from reactor.database import downloads
+from reactor.database import downloads, plans
 from reactor.database.changes import ChangeFeed
 from reactor.database.connection import Database
 from reactor.database.lock import lock
@@ -42,6 +42,8 @@ class Rows:
         self._owner = socket.gethostname()
         self._stack = AsyncExitStack()
         self._database: Database | None = None
+        self.on_ring: Callable[[str], None] | None = None
+        """Told, if set, which layer of the change feed has rung."""
 
     @property
     def database(self) -> Database:
@@ -73,14 +75,14 @@ class Rows:
         """What an earlier run left: rows, plans, and staging folders that no plan knows."""
         try:
             found = await self.database.run(downloads.recover)
-            planned = await self.database.run(downloads.planned)
+            planned = await self.database.run(plans.owners)
         except DatabaseError as error:
             yield events.DatabaseFailed(error.failure)
             return
         self._staging.instance = found.instance
         owned = {*planned, *(row.attempt.download_id for row in found.rows)}
         stray = sorted(await to_thread.run_sync(self._staging.leftovers) - owned)
-        debts = (*found.debts, *(events.Debt(Attempt(download_id, 0), 0) for download_id in stray))
+        debts = (*found.debts, *(events.Debt(Attempt(download_id, 0), 0, keep_result=True) for download_id in stray))
         yield events.Recovered(found.rows, debts, found.instance)
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
@@ -98,6 +100,8 @@ class Rows:
                 ) as feed:
                     await self._emit(events.DatabaseChanged("start"))
                     async for layer in feed:
+                        if self.on_ring:
+                            self.on_ring(layer)
                         if layer != "replaced":
                             await self._emit(events.DatabaseChanged(layer))
             except DatabaseError as error:

@@ -18,23 +18,30 @@ from reactor.aria2.options import TransferPolicy
 from reactor.core import events
 from reactor.core.endings import Limits
 from reactor.core.machine import Machine
+from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
 from reactor.daemon.downloading import Downloading
+from reactor.daemon.egress import Egress, open_guard
 from reactor.daemon.loop import Loop
 from reactor.daemon.perform import Emit, Performer
+from reactor.daemon.presence import present
 from reactor.daemon.rows import open_rows
 from reactor.daemon.stages import Stages
-from reactor.daemon.staging import Staging
+from reactor.daemon.staging import staging_of
+from reactor.daemon.vitals import Vitals
 from reactor.daemon.workers import Workers
-from reactor.errors import SettingsError
 from reactor.extractors.base import Context
+from reactor.extractors.browser import open_browser
 from reactor.extractors.http import USER_AGENT, open_context
-from reactor.extractors.ytdlp import open_ytdlp
+from reactor.extractors.ytdlp import choice_of, open_ytdlp
+from reactor.guard.proxy import Guard
 from reactor.journal.journal import Journal
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 
-LEAVE_DEADLINE_S = 5.0
+WITHOUT_UDP = {"enable-dht": "false", "enable-dht6": "false", "bt-enable-lpd": "false"}
+"""What aria2 asks by UDP of its own accord; trackers are another thing."""
+LEAVE_DEADLINE_S = 4.0
 """How long the last saves may take when we are asked to stop."""
 SERVER_TIMEOUT_MAX_S = 60.0
 
@@ -46,20 +53,25 @@ async def serve(
     handle_signals: bool = True,
     on_ready: Callable[[], None] | None = None,
     stop: anyio.Event | None = None,
+    vitals: Vitals | None = None,
 ) -> None:
     """Serve the database until SIGTERM, SIGINT or `stop`; leave everything resumable.
 
-    `on_ready` is called once, when aria2 is there and rows can be taken. Raises ReactorError, with a sentence
-    for a person, when it cannot start, or cannot go on (a wrong secret, another server in aria2's place)."""
-    staging = _staging(settings)
+    `on_ready` is called once, when aria2 is there and rows can be taken; `vitals` lets others see in.
+    Raises ReactorError, with a sentence for a person, when it cannot start, or cannot go on (a wrong secret, another
+    server in aria2's place)."""
+    staging = staging_of(settings)
     loop = Loop(Machine(_limits(settings)))
     async with (
         open_rows(settings, staging, journal, loop.emit) as rows,
         _aria2(settings, _telling_when_ready(loop, on_ready)) as aria2,
-        _context(settings) as context,
+        open_guard(settings, lambda: aria2.url) as guard,
+        _context(settings, guard if settings.egress_guard else None) as context,
         anyio.create_task_group() as tasks,
         anyio.create_task_group() as work,
     ):
+        if vitals:
+            vitals.attach(aria2, rows)
         if handle_signals:
             await tasks.start(_take_signals, loop, tasks)
         journal.tell(
@@ -70,18 +82,21 @@ async def serve(
                 download_dir=str(staging.download_dir),
             )
         )
+        ours = settings.aria2c_rpc_url is None
+        egress = Egress(guard if ours else None, everything=settings.egress_guard)
         stages, downloading = (
-            Stages(context, staging, settings.ffmpeg_path),
-            Downloading(aria2, staging, _policy(settings)),
+            Stages(context, staging, settings.ffmpeg_path, loop.post),
+            Downloading(aria2, staging, _policy(settings), egress),
         )
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
         tasks.start_soon(rows.watch)
-        tasks.start_soon(_wait_for_stop, stop, loop)
-        loop.start(performer.submit)
-        try:
-            await performer.run()
-        finally:
-            loop.close()
+        tasks.start_soon(_wait_for_stop, stop, loop, tasks)
+        async with present(rows, aria2, tasks):
+            loop.start(performer.submit)
+            try:
+                await performer.run()
+            finally:
+                loop.close()
         work.cancel_scope.cancel()
         tasks.cancel_scope.cancel()
 
@@ -100,10 +115,11 @@ def _telling_when_ready(loop: Loop, on_ready: Callable[[], None] | None) -> Emit
     return emit
 
 
-async def _wait_for_stop(stop: anyio.Event | None, loop: Loop) -> None:
+async def _wait_for_stop(stop: anyio.Event | None, loop: Loop, tasks: TaskGroup) -> None:
     if stop is not None:
         await stop.wait()
         loop.post(events.ShutdownRequested("asked"))
+        await _leave_by_force(tasks)
 
 
 async def _take_signals(loop: Loop, tasks: TaskGroup, *, task_status: anyio.abc.TaskStatus[None]) -> None:
@@ -123,13 +139,22 @@ async def _leave_by_force(tasks: TaskGroup) -> None:
 
 
 @asynccontextmanager
-async def _context(settings: Settings) -> AsyncIterator[Context]:
-    """What extraction needs, with yt-dlp where it is installed."""
+async def _context(settings: Settings, guard: Guard | None) -> AsyncIterator[Context]:
+    """What extraction needs, with yt-dlp and a browser where they are installed."""
+    dial = guard.dialer.dial if guard else None
     async with (
-        open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout) as context,
-        open_ytdlp(settings) as ytdlp,
+        open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout, dial=dial) as context,
+        open_ytdlp(settings, guard) as ytdlp,
+        open_browser(settings, guard) as browser,
     ):
-        yield dataclasses.replace(context, ytdlp=ytdlp)
+        yield dataclasses.replace(
+            context,
+            ytdlp=ytdlp,
+            browser=browser,
+            choice=choice_of(settings.ytdlp_format),
+            torrents=settings.torrents,
+            torrent_udp=settings.torrent_udp,
+        )
 
 
 @asynccontextmanager
@@ -144,29 +169,12 @@ async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connectio
     program = find_aria2c(settings.aria2c_path)
     # One for each row, and some for the parts of those that come in parts.
     slots = str(settings.max_concurrent_downloads + settings.max_concurrent_parts)
+    options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
     async with (
-        EmbeddedAria2(program, settings.aria2c_conf, options={"max-concurrent-downloads": slots}) as embedded,
+        EmbeddedAria2(program, settings.aria2c_conf, options=options) as embedded,
         Aria2Connection(lambda: embedded.url, embedded.secret, emit=emit) as connection,
     ):
         yield connection
-
-
-def _staging(settings: Settings) -> Staging:
-    """Raises SettingsError when files cannot be written where they are to go."""
-    folder = settings.download_dir.expanduser().absolute()
-    shared = settings.aria2c_rpc_url is None or settings.path_map is not None
-    if shared:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".reactor-probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise SettingsError(f"DOWNLOAD_DIR: {folder} cannot be written: {error.strerror}.") from error
-    path_map = settings.path_map if settings.aria2c_rpc_url is not None else None
-    if path_map is not None and not folder.is_relative_to(path_map[1]):
-        raise SettingsError(f"DOWNLOAD_PATH_MAP: {path_map[1]} does not hold DOWNLOAD_DIR ({folder}).")
-    return Staging(folder, path_map, shared, settings.aria2c_dir)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -177,6 +185,12 @@ def _limits(settings: Settings) -> Limits:
         stall_timeout_s=settings.stall_timeout,
         torrent_stall_timeout_s=settings.torrent_stall_timeout,
         retry=RetryPolicy(settings.max_download_retries, settings.retry_base_delay, settings.retry_max_delay),
+        quotas=Quotas(
+            max_file_size=settings.max_file_size * MIB,
+            min_free_disk=settings.min_free_disk * MIB,
+            max_parts=settings.max_parts,
+            download_timeout_s=settings.download_timeout,
+        ),
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from reactor.core import commands, events
+from reactor.core.job import Attempt
 from reactor.daemon.ahead import Ahead
 from reactor.daemon.staging import Staging
 from reactor.errors import DownloadError, Failure, ReactorError
@@ -23,17 +25,21 @@ from reactor.programs import find_ffmpeg
 Outcome = AsyncGenerator[events.Event, None]
 NOTHING: tuple[events.Event, ...] = ()
 """What a command without an outcome yields."""
+APART = "This comes in parts, which nobody could join where the aria2c elsewhere puts them."
 
 
 class Stages:
     """One method for each command; each yields the outcome as an event."""
 
-    def __init__(self, context: Context, staging: Staging, ffmpeg: Path | None = None) -> None:
-        """`ffmpeg` is the setting FFMPEG_PATH."""
+    def __init__(
+        self, context: Context, staging: Staging, ffmpeg: Path | None, post: Callable[[events.Event], None]
+    ) -> None:
+        """`ffmpeg` is the setting FFMPEG_PATH; `post` takes what happens before the outcome."""
         self._context = context
         self._ahead = Ahead(context)
         self._staging = staging
         self._ffmpeg = ffmpeg
+        self._post = post
 
     async def detect(self, command: commands.Detect) -> Outcome:
         """Stage 1."""
@@ -48,6 +54,8 @@ class Stages:
         try:
             found = await self._ahead.take(command.detection)
             found = found or await extractor.extract(command.detection, self._context)
+            if found.finish.how == "media" and not self._staging.shared:
+                raise DownloadError(APART, hint="Share the disk, and set DOWNLOAD_PATH_MAP.", code="unsupported")
             yield events.Extracted(command.attempt, found)
         except HandOver as other:
             yield events.HandedOver(command.attempt, other.detection)
@@ -65,7 +73,8 @@ class Stages:
         try:
             if command.extraction.finish.how == "media" and not command.resumed:
                 folder = self._staging.folder(command.attempt.download_id)
-                await join(find_ffmpeg(self._ffmpeg).path, folder, command.extraction)
+                program = find_ffmpeg(self._ffmpeg).path
+                await join(program, folder, command.extraction, progress=partial(self._joined, command.attempt))
             path, size = await to_thread.run_sync(self._staging.finish, command)
         except ReactorError as error:
             yield events.WorkFailed(command.attempt, shown(error.failure))
@@ -74,12 +83,31 @@ class Stages:
         else:
             yield events.Finished(command.attempt, path, size)
 
+    def _joined(self, attempt: Attempt, share: float) -> None:
+        self._post(events.Joined(attempt, share))
+
     async def discard(self, command: commands.Discard) -> Outcome:
         """Delete what the attempt left on the disk. What the disk refuses to delete stays until the next start
         tries it again: a row must not hang on it."""
         with suppress(OSError):
-            await to_thread.run_sync(self._staging.discard, command.attempt.download_id, command.published)
+            await to_thread.run_sync(
+                partial(self._staging.discard, command.attempt.download_id, keep_result=command.keep_result)
+            )
         yield events.Discarded(command.attempt)
+
+    async def look_at_disk(self) -> Outcome:
+        """How much room there is, where the disk is ours to see."""
+        free = await to_thread.run_sync(self._staging.free)
+        if free is not None:
+            yield events.DiskSeen(free)
+
+    async def tidy(self, command: commands.Tidy) -> Outcome:
+        """Delete what is left of what is published, also when this is the end. What the disk refuses to delete the
+        next start tries again."""
+        with CancelScope(shield=True), suppress(OSError):
+            await to_thread.run_sync(self._staging.tidy, command.ids)
+        for event in NOTHING:
+            yield event
 
 
 def shown(failure: Failure) -> Failure:

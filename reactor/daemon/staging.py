@@ -11,18 +11,24 @@ folder on its side is the final place.
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from reactor.core import commands
-from reactor.errors import DownloadError
-from reactor.guard.filenames import clean_name
+from reactor.errors import DownloadError, SettingsError
+from reactor.guard.filenames import clean_name, tame_name
 from reactor.guard.publish import RECORD, publish, published
 from reactor.media.ffmpeg import RESULT
+from reactor.settings import Settings
 
 FOLDER = ".reactor"
 """In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
+MOVED = "moved already"
+"""Stands for a source that is not in its folder any more."""
 CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
 """What aria2 keeps beside a file that is not complete."""
 
@@ -47,6 +53,8 @@ class Staging:
     """Where an aria2c that shares no disk with us puts files; unknown until it was asked."""
     instance: str = ""
     """The database's, known when it was read."""
+    programs: bool = True
+    """Whether programs and shortcuts keep their names."""
 
     def folder(self, download_id: int) -> Path:
         """The staging folder of a row, as we see it."""
@@ -79,13 +87,23 @@ class Staging:
             _delete(self.folder(download_id))
         self.is_new(download_id)
 
-    def discard(self, download_id: int, final: str | None = None) -> None:
-        """Delete the row's folder, and the published `final`, which a cancel overtook. Raises OSError."""
+    def discard(self, download_id: int, *, keep_result: bool = False) -> None:
+        """Delete the row's folder, and, unless `keep_result`, what was published from it. Raises OSError."""
         if not self.shared:
             return
-        _delete(self.folder(download_id))
-        if final:
-            _delete(Path(final))
+        folder = self.folder(download_id)
+        final = published(folder / MOVED, self.download_dir)
+        if final is not None and not keep_result:
+            _delete(final)
+        _delete(folder)
+
+    def free(self) -> int | None:
+        """Bytes that are free where files go; None where that cannot be seen."""
+        if not self.shared:
+            return None
+        with suppress(OSError):
+            return shutil.disk_usage(self.download_dir).free
+        return None
 
     def leftovers(self) -> set[int]:
         """Ids that have a staging folder."""
@@ -94,7 +112,8 @@ class Staging:
         return {int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdecimal()}
 
     def finish(self, command: commands.Finish) -> tuple[str, int]:
-        """Check what is there and publish it: (path, bytes). Blocks on the disk.
+        """Check what is there and publish it: (path, bytes). What stays in the folder is the record of it, until the
+        row says so. Blocks on the disk.
 
         Raises FilesMissing when bytes are not there, another DownloadError or an OSError when they cannot be
         published."""
@@ -107,25 +126,39 @@ class Staging:
                 raise FilesMissing("Whether the file is whole is not known.")
             if command.extraction.finish.how != "media":  # which was checked when it was joined
                 _check(source, command)
-        final = publish(source, self.download_dir, self._name(source, command), keep=command.keep)
+        name = self.tame(self._name(source, command), source.is_dir())
+        final = publish(source, self.download_dir, name, keep=command.keep, tame=self.tame)
         size = _size(final)
         if not command.keep:
-            _delete(folder)
+            for path in folder.iterdir():
+                if not path.name.startswith(RECORD):
+                    _delete(path)
         return str(final), size
+
+    def tame(self, name: str, folder: bool = False) -> str:
+        """A name by which nothing is run, unless that is wanted."""
+        return name if self.programs else tame_name(name, folder=folder)
+
+    def tidy(self, ids: Iterable[int]) -> None:
+        """Delete the folders of these rows where nothing but the record is left. Raises OSError."""
+        for folder in map(self.folder, ids) if self.shared else ():
+            with suppress(FileNotFoundError):
+                if all(
+                    path.name.startswith(RECORD) for path in folder.iterdir()
+                ):  # else another attempt is at work in it
+                    _delete(folder)
 
     def _source(self, folder: Path, command: commands.Finish) -> Path:
         fetches = command.extraction.fetches
-        if command.extraction.finish.how == "folder":
-            return folder
         if command.extraction.finish.how == "file":
             return folder / fetches[0].name
         if command.extraction.finish.how == "media":
-            return next(folder.glob(f"{RESULT}.*"), folder / "moved already")
+            return next(folder.glob(f"{RESULT}.*"), folder / MOVED)
         # Of a torrent we know what aria2 made of its name: the one thing in the folder that is no bookkeeping.
         found = [path for path in folder.glob("*") if not _is_bookkeeping(path)]
         if len(found) > 1:
             raise FilesMissing("The torrent's files are not where aria2c said.")
-        return found[0] if found else folder / "moved already"
+        return found[0] if found else folder / MOVED
 
     def _name(self, source: Path, command: commands.Finish) -> str:
         finish = command.extraction.finish
@@ -144,6 +177,24 @@ class Staging:
         folder = PurePosixPath(self.seen_by_aria2(command.attempt.download_id))
         top = PurePosixPath(files[0]).relative_to(folder).parts[0]
         return str(folder / top), command.total
+
+
+def staging_of(settings: Settings) -> Staging:
+    """The folders that the settings name. Raises SettingsError when files cannot be written where they are to go."""
+    folder = settings.download_dir.expanduser().absolute()
+    shared = settings.aria2c_rpc_url is None or settings.path_map is not None
+    if shared:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".reactor-probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise SettingsError(f"DOWNLOAD_DIR: {folder} cannot be written: {error.strerror}.") from error
+    path_map = settings.path_map if settings.aria2c_rpc_url is not None else None
+    if path_map is not None and not folder.is_relative_to(path_map[1]):
+        raise SettingsError(f"DOWNLOAD_PATH_MAP: {path_map[1]} does not hold DOWNLOAD_DIR ({folder}).")
+    return Staging(folder, path_map, shared, settings.aria2c_dir, programs=settings.allow_executables)
 
 
 def _is_bookkeeping(path: Path) -> bool:

@@ -22,7 +22,7 @@ import aiosqlite
 import anyio
 
 from reactor.database.migration import is_empty, migrate
-from reactor.database.statements import decode, script
+from reactor.database.statements import decode, read_as_ours, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
 from reactor.errors import DatabaseError
 
@@ -136,9 +136,7 @@ class Database:
         return result
 
     async def _execute(self, function: Callable[..., Result], *args: Any) -> Result:
-        # aiosqlite's own methods are made of `_execute`; each of them is one hop, and a transaction of several
-        # statements would be several, with room for a cancellation between them.
-        return await cast("Callable[..., Awaitable[Result]]", self._connection._execute)(function, *args)
+        return await in_thread_of(self._connection, function, *args)
 
     # In the connection's thread
 
@@ -183,6 +181,25 @@ class Database:
     def _note(self) -> None:
         """Called by the triggers, in the midst of the transaction: it is too early to ring."""
         self._hooked = True
+
+
+async def in_thread_of(connection: aiosqlite.Connection, function: Callable[..., Result], *args: Any) -> Result:
+    """Call `function` in a connection's own thread, in one hop.
+
+    aiosqlite's own methods are made of `_execute`; each of them is one hop, and a transaction of several statements
+    would be several, with room for a cancellation between them."""
+    return await cast("Callable[..., Awaitable[Result]]", connection._execute)(function, *args)
+
+
+def within(
+    connection: sqlite3.Connection,
+    function: Callable[Concatenate[sqlite3.Connection, P], Result],
+    *args: P.args,
+    **more: P.kwargs,
+) -> Result:
+    """Call `function(connection, …)` on a connection that is the bot's own, in whatever transaction it is in."""
+    with read_as_ours(connection):
+        return function(connection, *args, **more)
 
 
 async def _connect(path: Path, *, create: bool) -> aiosqlite.Connection:

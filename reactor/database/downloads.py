@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.core import commands
-from reactor.core.events import ClaimedRow, Debt, Recovered, RowsSeen, WatchedRow
+from reactor.core.events import ClaimedRow, Recovered, RowsSeen, WatchedRow
 from reactor.core.job import Attempt
-from reactor.database import rows
+from reactor.database import plans, rows
 from reactor.database.migration import columns
 from reactor.database.statements import transaction
 from reactor.errors import Failure
@@ -63,7 +63,7 @@ def look(
             watched=_watched(connection, asked),
             claimed=claimed,
             swept=swept,
-            debts=_debts(connection, command.held),
+            debts=plans.debts(connection, command.held),
             due_in_s=_due_in(connection, asked),
             next_url=_url(connection, due[len(claimed)]) if claimed and len(due) > len(claimed) else None,
         )
@@ -118,7 +118,7 @@ def _claim(connection: sqlite3.Connection, ids: list[int], asked: Mapping[str, A
             claimed_by = :owner, lease_until = :lease, started_at = COALESCE(started_at, :moment), finished_at = NULL,
             next_attempt_at = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL
         WHERE id IN (SELECT value FROM json_each(:ids)) AND {DUE}
-        RETURNING id, attempt, url, retry_count, added_date""",
+        RETURNING id, attempt, url, retry_count, progress, added_date""",
         {**asked, "ids": json.dumps(ids)},
     ).fetchall()
     # A plan of this attempt or a later one is that of a deleted row whose id was used again.
@@ -126,7 +126,7 @@ def _claim(connection: sqlite3.Connection, ids: list[int], asked: Mapping[str, A
         "DELETE FROM reactor_plans WHERE download_id = ? AND attempt >= ?", [row[:2] for row in claimed]
     )
     return tuple(
-        _claimed_row(connection, row[:4], waited_s=rows.waited(row[4], asked["now"]))
+        _claimed_row(connection, row[:5], waited_s=rows.waited(row[5], asked["now"]))
         for row in sorted(claimed, key=lambda row: ids.index(row[0]))
     )
 
@@ -156,47 +156,30 @@ def recover(connection: sqlite3.Connection) -> Recovered:
     """Carry out a Recover: the rows an earlier run had under way, and what it left of rows that are not."""
     with transaction(connection, "DEFERRED"):
         under_way = connection.execute(
-            """SELECT id, attempt, url, retry_count, stage FROM downloads
+            """SELECT id, attempt, url, retry_count, progress, stage FROM downloads
             WHERE status = 'downloading' AND attempt > 0 ORDER BY id"""
         ).fetchall()
-        found = [_claimed_row(connection, row[:4], stage=rows.text(row[4])) for row in under_way]
+        found = [_claimed_row(connection, row[:5], stage=rows.text(row[5])) for row in under_way]
         (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
-        return Recovered(tuple(found), _debts(connection), instance)
-
-
-def planned(connection: sqlite3.Connection) -> frozenset[int]:
-    """The rows that have a plan: their staging folders are somebody's."""
-    return frozenset(id for (id,) in connection.execute("SELECT download_id FROM reactor_plans"))
+        return Recovered(tuple(found), plans.debts(connection), instance)
 
 
 def _claimed_row(
     connection: sqlite3.Connection, row: tuple[Any, ...], *, waited_s: float | None = None, stage: str | None = None
 ) -> ClaimedRow:
-    id, attempt, url, retries = row
-    planned = connection.execute("SELECT plan, attempt FROM reactor_plans WHERE download_id = ?", (id,)).fetchone()
+    id, attempt, url, retries, progress = row
+    plan, plan_attempt, done = plans.of_row(connection, id)
     return ClaimedRow(
         Attempt(id, attempt),
         rows.text(url) or "",
         rows.whole(retries) or 0,
         waited_s,
-        rows.plan(planned[0]) if planned else None,
-        planned[1] if planned else 0,
+        plan,
+        plan_attempt,
         stage,
+        done,
+        rows.real(progress),
     )
-
-
-def _debts(connection: sqlite3.Connection, held: Sequence[int] = ()) -> tuple[Debt, ...]:
-    """The plans, apart from those of `held`, whose rows do not count on the files any more: neither under way nor
-    waiting for their next attempt. A row with a smaller attempt is another one: it was replaced."""
-    found = connection.execute(
-        """SELECT p.download_id, p.attempt, p.parts
-        FROM reactor_plans AS p LEFT JOIN downloads AS d ON d.id = p.download_id
-        WHERE (d.attempt >= p.attempt
-            AND (d.status = 'downloading' OR (d.status = 'pending' AND d.stage = 'waiting'))) IS NOT TRUE
-            AND p.download_id NOT IN (SELECT value FROM json_each(?)) ORDER BY p.download_id""",
-        (json.dumps(held),),
-    )
-    return tuple(Debt(Attempt(id, attempt), parts) for id, attempt, parts in found.fetchall())
 
 
 # Saves
@@ -223,12 +206,13 @@ def _apply(connection: sqlite3.Connection, save: commands.Save, now_wall: float,
         case commands.SavePlan(attempt, extraction):
             done = update_download_metadata(
                 connection, attempt, title=extraction.title, file_size=extraction.size, kind=extraction.kind
-            ) and update_stage(connection, attempt, Stage.FETCHING)
+            ) and update_stage(connection, attempt, Stage.FETCHING, anew=not save.continues)
             if done:
-                _store_plan(connection, save)
+                plans.store(connection, save)
         case commands.SaveProgress():
             for row in save.rows:
-                update_progress(connection, row, now_wall + lease_s)
+                if update_progress(connection, row, now_wall + lease_s) and row.done is not None:
+                    plans.store_done(connection, row.attempt, row.done)
             return None
         case commands.SaveDownloaded(attempt):
             done = (
@@ -251,19 +235,32 @@ def _apply(connection: sqlite3.Connection, save: commands.Save, now_wall: float,
         case commands.SaveCancelled(attempt):
             done = _save_cancelled(connection, attempt, now_wall)
         case commands.ForgetPlan(attempt):
-            forget_plan(connection, attempt)
+            plans.forget(connection, attempt)
             return None
     if isinstance(save, ENDINGS) and done and not save.keep_plan:
-        forget_plan(connection, attempt)
+        plans.forget(connection, attempt)
+    elif isinstance(save, commands.SaveDownloaded) and done:
+        plans.store_published(connection, attempt)
     return None if done else attempt
 
 
 ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled)
 
 
-def update_stage(connection: sqlite3.Connection, attempt: Attempt, stage: Stage, kind: Kind | None = None) -> bool:
-    """The row is in another stage. False when the guard refused it, as in all of these."""
-    return _update(connection, attempt, "stage = :stage, url_type = COALESCE(:kind, url_type)", stage=stage, kind=kind)
+def update_stage(
+    connection: sqlite3.Connection, attempt: Attempt, stage: Stage, kind: Kind | None = None, *, anew: bool = False
+) -> bool:
+    """The row is in another stage; `anew`: with nothing fetched yet. False when the guard refused it, as in all of
+    these."""
+    return _update(
+        connection,
+        attempt,
+        """stage = :stage, url_type = COALESCE(:kind, url_type),
+        progress = CASE WHEN :anew THEN 0 ELSE progress END""",
+        stage=stage,
+        kind=kind,
+        anew=anew,
+    )
 
 
 def update_download_metadata(
@@ -339,13 +336,6 @@ def update_download_status(
     )
 
 
-def forget_plan(connection: sqlite3.Connection, attempt: Attempt) -> None:
-    """Nothing of this attempt, or of one before it, is left anywhere."""
-    connection.execute(
-        "DELETE FROM reactor_plans WHERE download_id = ? AND attempt <= ?", (attempt.download_id, attempt.number)
-    )
-
-
 def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: float) -> bool:
     """A row that is gone is no refusal: that is how the bot cancelled it."""
     values = {"id": attempt.download_id, "attempt": attempt.number, "moment": rows.moment(now_wall)}
@@ -355,18 +345,6 @@ def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: 
         values,
     )
     return ended.rowcount > 0 or not _any(connection, "id = :id", values)
-
-
-def _store_plan(connection: sqlite3.Connection, save: commands.SavePlan) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO reactor_plans (download_id, attempt, parts, plan) VALUES (?, ?, ?, ?)",
-        (
-            save.attempt.download_id,
-            save.attempt.number,
-            len(save.extraction.fetches),
-            save.extraction.model_dump_json(),
-        ),
-    )
 
 
 def _update(connection: sqlite3.Connection, attempt: Attempt, assignments: str, **values: object) -> bool:

@@ -6,9 +6,10 @@ default), so that one odd row never keeps the others from being served.
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,14 +75,30 @@ def waited(added: object, now: float) -> float | None:
     return None if then is None or then > now else now - then
 
 
-def plan(json: str | None) -> Extraction | None:
+def plan(stored: str | None) -> Extraction | None:
     """A stored plan; None when there is none, or it is of another version."""
-    if json is None:
+    if stored is None:
         return None
     try:
-        return Extraction.model_validate_json(json)
+        return Extraction.model_validate_json(stored)
     except ValidationError:
         return None
+
+
+def ranges(wanted: Collection[int]) -> str:
+    """Numbers as JSON: the first and the last of each run."""
+    runs: list[list[int]] = []
+    for number in sorted(wanted):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return json.dumps(runs)
+
+
+def numbers(stored: str) -> frozenset[int]:
+    """What `ranges` has written."""
+    return frozenset(number for first, last in json.loads(stored) for number in range(first, last + 1))
 
 
 _COLUMNS: Mapping[str, Callable[[object], object]] = {

@@ -38,7 +38,9 @@ CREATE TABLE IF NOT EXISTS reactor_plans (
     download_id INTEGER PRIMARY KEY,
     attempt INTEGER NOT NULL,
     parts INTEGER NOT NULL,
-    plan TEXT NOT NULL                  -- models.Extraction as JSON
+    plan TEXT NOT NULL,                 -- models.Extraction as JSON
+    done TEXT NOT NULL DEFAULT '[]',    -- of many parts, those that are whole on the disk: [[first, last], …]
+    published INTEGER NOT NULL DEFAULT 0  -- 1: the row is downloaded; what is left here serves others (seeding)
 );
 
 -- Each holds the few rows that one question is about, so that its price does not grow with the finished ones.

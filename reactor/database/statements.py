@@ -39,6 +39,17 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
         raise
 
 
+@contextmanager
+def read_as_ours(connection: sqlite3.Connection) -> Iterator[None]:
+    """Have a connection that is somebody else's give plain rows and any text, for a moment."""
+    before = connection.row_factory, connection.text_factory
+    connection.row_factory, connection.text_factory = None, decode
+    try:
+        yield
+    finally:
+        connection.row_factory, connection.text_factory = before
+
+
 def decode(text: bytes) -> str:
     """TEXT as it was stored, which need not be UTF-8: one bad row must not hide the others."""
     return text.decode("utf-8", "replace")

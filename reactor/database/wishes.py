@@ -21,8 +21,13 @@ Row = tuple[Any, ...]
 def add(connection: sqlite3.Connection, url: str, own: dict[str, Any]) -> int:
     """Insert a row with the bot's own columns `own`; its id comes back.
 
-    Raises DatabaseError for a column that the table does not have."""
+    Raises DatabaseError for a column that the table does not have, or a table that lacks columns of reactor's."""
     there = columns(connection)
+    if "added_date" not in there:
+        raise DatabaseError(
+            "The table `downloads` is not ready for rows.",
+            hint="Start the reactor first, or open the database once with reactor.Queue.",
+        )
     if unknown := [name for name in own if name.lower() not in there]:
         raise DatabaseError(f"The table `downloads` has no column `{unknown[0]}`.")
     names, values = ["url", *own], [url, *own.values()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.endings import Limits
@@ -139,8 +141,10 @@ def test_a_magnet_is_followed_to_the_torrent_itself() -> None:
     assert world.the(commands.SaveDownloaded).title == "Some torrent"
     world.feed(events.Saved(ONE)).feed(events.RowsSeen())
     assert world.the(commands.ForgetTransfers).gids == (gid(ONE), follower)
+    assert world.the(commands.Tidy).ids == (1,)
 
 
+@pytest.mark.fault(29)
 def test_results_are_dropped_many_at_a_time_while_there_is_more_to_do() -> None:
     world = World().up()
     for number in range(1, FORGET_AT + 1):
@@ -148,7 +152,7 @@ def test_results_are_dropped_many_at_a_time_while_there_is_more_to_do() -> None:
         world.fetching(one)
         world.feed(reported(report(one, "complete", 100)), events.Finished(one, "/downloads/a.bin", 100))
         world.feed(events.Saved(one))
-        assert bool(world.of(commands.ForgetTransfers)) is (number == FORGET_AT)
+        assert bool(world.of(commands.ForgetTransfers)) is bool(world.of(commands.Tidy)) is (number == FORGET_AT)
         world.feed(events.RowsSeen(claimed=(events.ClaimedRow(Attempt(number + 1000, 1), "http://host.example/"),)))
         world.machine.jobs.pop(number + 1000)
 
@@ -177,7 +181,7 @@ def test_when_seeding_is_over_its_files_go() -> None:
     world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE))
     world.feed(events.TransferNotified(gid(ONE), "complete"))
     world.feed(reported(report(ONE, "complete", 100)))
-    assert world.the(commands.Discard) == commands.Discard(ONE)
+    assert world.the(commands.Discard) == commands.Discard(ONE, keep_result=True)
     assert world.the(commands.ForgetPlan)
     assert not world.machine.jobs
 

@@ -39,6 +39,7 @@ def take_down(world: World) -> World:
     return world
 
 
+@pytest.mark.fault(14)
 @pytest.mark.parametrize("state", [State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING])
 @pytest.mark.parametrize("how", ["asked", "status"])
 def test_a_cancel_in_every_stage(state: State, how: str) -> None:
@@ -55,6 +56,7 @@ def test_a_cancel_in_every_stage(state: State, how: str) -> None:
     assert not world.machine.jobs
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("state", [State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING])
 def test_a_deleted_row_is_stopped_and_not_written(state: State) -> None:
     world = until(state)
@@ -72,6 +74,7 @@ def test_a_row_that_somebody_took_is_left_to_them() -> None:
     assert not world.machine.jobs
 
 
+@pytest.mark.fault(13)
 def test_a_row_inserted_anew_under_the_same_id_waits_until_the_old_one_is_gone() -> None:
     world = until(State.FETCHING)
     world.feed(events.DatabaseChanged("file"))
@@ -95,7 +98,7 @@ def test_a_cancel_that_overtakes_the_last_write_takes_the_published_file_back() 
     assert not world.told()
     world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", True),)))
     take_down(world.feed(events.TransfersRemoved(ONE)))
-    assert commands.Discard(ONE, "/downloads/a.bin") in world.log
+    assert commands.Discard(ONE) in world.log
     assert world.the(commands.SaveCancelled)
     assert not any(isinstance(c, commands.Tell) and isinstance(c.notice, notices.DownloadCompleted) for c in world.log)
 
@@ -109,6 +112,7 @@ def test_a_look_from_before_the_refused_write_decides_nothing() -> None:
     assert world.the(commands.Look), "another look, begun after the refusal"
 
 
+@pytest.mark.fault(15)
 def test_a_cancel_taken_back_before_the_last_write_changes_nothing() -> None:
     world = until(State.FINISHING)
     world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE))
@@ -116,6 +120,7 @@ def test_a_cancel_taken_back_before_the_last_write_changes_nothing() -> None:
     assert world.the(commands.SaveDownloaded)
 
 
+@pytest.mark.fault(15)
 def test_a_cancel_taken_back_while_it_is_carried_out_makes_the_row_pending_again() -> None:
     world = take_down(until(State.FETCHING).seen(ONE, cancelled=True))
     world.feed(events.SaveRefused(ONE))
@@ -177,6 +182,7 @@ def test_a_cancel_overtakes_a_failure_that_is_being_cleaned_up() -> None:
     assert world.the(commands.SaveCancelled)
 
 
+@pytest.mark.fault(33)
 def test_a_transfer_that_stands_still_is_stopped_and_one_in_a_queue_is_not() -> None:
     for status, stopped in (("active", True), ("waiting", False), ("paused", False)):
         world = until(State.FETCHING)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reactor.core import commands, events
 from reactor.core.flow import ADDS_MAX, PARTS_MANY
 from reactor.core.job import Attempt, State
+from reactor.errors import Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.notices import DownloadProgressed
 from tests.core.world import World, detection, gid, report, reported
 
 ONE = Attempt(1, 1)
 COUNT = 20
+MISSING = Failure("files_missing", "A part is not there.")
 
 
 def parts(count: int = COUNT, *, size: int | None = None) -> Extraction:
@@ -78,9 +83,18 @@ def test_a_part_that_fails_is_tried_again_by_itself() -> None:
     assert len(world.the(commands.RemoveTransfers).gids) == COUNT
 
 
+@pytest.mark.fault(47)
 def test_a_part_whose_url_has_run_out_has_the_page_asked_anew_at_once() -> None:
     world = fetching()
     world.feed(reported(report(ONE, "error", gid=gid(ONE, 3), error_code=22, error_message="status=403")))
+    world.feed(events.TransfersRemoved(ONE))
+    saved = world.the(commands.SaveWaiting)
+    assert (saved.delay_s, saved.retry_count) == (0.0, 1)
+
+
+def test_so_it_is_when_aria2_does_not_tell_the_status() -> None:
+    world = fetching(1)
+    world.feed(reported(report(ONE, "error", error_code=22, error_message="No URI available.")))
     world.feed(events.TransfersRemoved(ONE))
     saved = world.the(commands.SaveWaiting)
     assert (saved.delay_s, saved.retry_count) == (0.0, 1)
@@ -91,3 +105,101 @@ def test_a_file_that_is_refused_is_not_asked_for_again() -> None:
     world.feed(reported(report(ONE, "error", error_code=22, error_message="status=403")))
     world.feed(events.TransfersRemoved(ONE), events.Discarded(ONE))
     assert world.the(commands.SaveFailed).failure.code == "forbidden"
+
+
+def test_the_joining_counts_from_0_and_is_written_as_seldom_as_all_progress() -> None:
+    world = fetching()
+    world.feed(reported(*[report(ONE, "complete", 5, 5, gid=gid(ONE, n)) for n in range(COUNT)]))
+    world.feed(events.Joined(ONE, 0.25), after=4.9)
+    assert world.last == []
+    world.feed(events.Joined(ONE, 0.5), after=0.1)
+    (row,) = world.the(commands.SaveProgress).rows
+    assert (row.attempt, row.progress, row.speed, row.eta_s) == (ONE, 50.0, 0, None)
+    (notice,) = world.told()
+    assert isinstance(notice, DownloadProgressed)
+    assert (notice.stage, notice.progress, notice.completed, notice.size) == ("finishing", 50.0, 50, 100)
+    world.feed(events.Joined(ONE, 0.75), after=1.0)
+    world.feed(events.Joined(Attempt(1, 2), 0.75), after=9.0)
+    assert not world.of(commands.SaveProgress)
+    world.feed(events.Finished(ONE, "film.mp4", 100), events.Joined(ONE, 1.0), after=9.0)
+    assert not world.of(commands.SaveProgress)
+
+
+# What is whole is not fetched again
+
+
+def kept(world: World) -> frozenset[int] | None:
+    return world.the(commands.SaveProgress).rows[0].done
+
+
+def some_done(world: World, count: int) -> World:
+    done = [report(ONE, "complete", 5, 5, gid=gid(ONE, n), files=()) for n in range(count)]
+    queued = [report(ONE, "waiting", 0, 0, gid=gid(ONE, n), files=()) for n in range(count, COUNT)]
+    return world.feed(events.TimePassed(), after=5.0).feed(reported(*done, *queued, periodic=True))
+
+
+def test_the_parts_that_are_done_are_saved_with_the_progress_when_there_are_more_of_them() -> None:
+    world = some_done(fetching(), 5)
+    assert kept(world) == frozenset(range(5))
+    more = [report(ONE, "active", 1, 10, gid=gid(ONE, n), files=()) for n in range(5, COUNT)]
+    world.feed(events.TimePassed(), after=5.0).feed(reported(*more, periodic=True))
+    assert kept(world) is None
+
+
+def resumed(done: frozenset[int]) -> World:
+    row = events.ClaimedRow(ONE, "http://host.example/", plan=parts(), plan_attempt=1, stage="fetching", done=done)
+    world = World().up(row)
+    assert world.the(commands.Finish).resumed
+    return world.feed(events.WorkFailed(ONE, MISSING))
+
+
+def test_after_a_crash_only_the_others_are_asked_for() -> None:
+    world = resumed(frozenset(range(15)))
+    asked = world.the(commands.AskStatus).gids
+    assert asked == tuple(gid(ONE, n) for n in range(15, COUNT))
+    world.feed(reported(*[report(ONE, "unknown", 0, 0, gid=one) for one in asked]))
+    assert [addition.n for addition in world.the(commands.AddTransfers).additions] == list(range(15, COUNT))
+    assert not world.the(commands.AddTransfers).fresh
+
+
+def test_after_a_crash_with_all_of_them_done_they_are_joined() -> None:
+    world = resumed(frozenset(range(COUNT)))
+    assert not world.of(commands.AskStatus)
+    assert not world.the(commands.Finish).resumed
+
+
+def test_what_is_missing_then_though_it_was_saved_as_done_is_asked_for_again() -> None:
+    world = resumed(frozenset(range(COUNT)))
+    world.feed(events.WorkFailed(ONE, MISSING))
+    assert world.the(commands.AskStatus).gids == tuple(gid(ONE, n) for n in range(COUNT))
+
+
+def test_the_next_attempt_keeps_them_when_it_fetches_the_same() -> None:
+    two = Attempt(1, 2)
+    world = World().up().claim(two, plan=parts(), plan_attempt=1, done=frozenset(range(15)))
+    world.feed(events.Detected(two, detection(Kind.YTDLP)), events.Extracted(two, parts()))
+    assert world.the(commands.SavePlan).done == frozenset(range(15))
+    assert [addition.n for addition in world.the(commands.AddTransfers).additions] == list(range(15, COUNT))
+
+
+def test_the_next_attempt_begins_anew_when_it_fetches_something_else() -> None:
+    two, other = Attempt(1, 2), parts()
+    elsewhere = [
+        fetch.model_copy(update={"urls": (f"http://host.example/720/{fetch.name}",)}) for fetch in other.fetches
+    ]
+    world = World().up().claim(two, plan=parts(), plan_attempt=1, done=frozenset(range(15)))
+    other = other.model_copy(update={"fetches": tuple(elsewhere)})
+    world.feed(events.Detected(two, detection(Kind.YTDLP)), events.Extracted(two, other))
+    assert world.the(commands.SavePlan).done == frozenset()
+    assert len(world.the(commands.AddTransfers).additions) == COUNT
+    assert world.the(commands.AddTransfers).fresh
+
+
+@pytest.mark.parametrize(("code", "lost"), [("incomplete", True), ("killed", False), ("no_space", False)])
+def test_parts_that_could_not_be_joined_are_not_kept_unless_it_was_not_their_fault(code: str, lost: bool) -> None:
+    world = some_done(fetching(), 5)
+    world.feed(reported(*[report(ONE, "complete", 5, 5, gid=gid(ONE, n)) for n in range(5, COUNT)]))
+    assert world.the(commands.Finish)
+    assert kept(world) == frozenset(range(COUNT))
+    world.feed(events.WorkFailed(ONE, Failure(code, "It did not work.", None, True)))
+    assert [save.rows[0].done for save in world.of(commands.SaveProgress)] == [frozenset()] * lost

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.events import ClaimedRow
@@ -20,6 +22,7 @@ def planned(attempt: Attempt, stage: str = "fetching") -> ClaimedRow:
     return ClaimedRow(attempt, "http://host.example/1", plan=one_file(), plan_attempt=attempt.number, stage=stage)
 
 
+@pytest.mark.fault(17)
 def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
     world = World().feed(events.Recovered((planned(ONE),), (), INSTANCE))
     assert world.the(commands.Finish).resumed, "what is there already is not fetched again"
@@ -33,6 +36,7 @@ def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
     assert world.the(commands.Finish)
 
 
+@pytest.mark.fault(23)
 def test_after_a_crash_of_both_it_is_added_again_under_the_same_gid_and_continued() -> None:
     world = World().feed(connected(), events.Recovered((planned(TWO),), (), INSTANCE))
     world.feed(events.WorkFailed(TWO, MISSING))
@@ -89,6 +93,7 @@ def test_a_debt_that_cannot_be_paid_is_tried_again() -> None:
     assert world.the(commands.PayDebt)
 
 
+@pytest.mark.fault(22)
 def test_a_lost_reply_is_cleared_up_by_asking() -> None:
     world = World().up().claim(ONE)
     world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, one_file()))
@@ -98,6 +103,7 @@ def test_a_lost_reply_is_cleared_up_by_asking() -> None:
     assert not world.of(commands.AddTransfers)
 
 
+@pytest.mark.fault(21)
 def test_every_connect_reconciles_before_anything_else() -> None:
     world = World().up().fetching(ONE)
     world.feed(events.Aria2Lost("reset"))
@@ -134,6 +140,7 @@ def test_nothing_waits_for_a_notification_alone() -> None:
     assert world.machine.next_deadline() is not None
 
 
+@pytest.mark.fault(24)
 def test_foreign_gids_are_nobodys_business() -> None:
     world = World().up().fetching(ONE)
     world.feed(events.TransferNotified("e" * 16, "complete"))
@@ -157,6 +164,7 @@ def test_a_database_in_trouble_is_told_once_and_looked_at_again() -> None:
     assert told.count("database_troubled") == told.count("database_recovered") == 1
 
 
+@pytest.mark.fault(11)
 def test_a_save_in_trouble_does_not_lead_to_a_second_look_beside_the_first() -> None:
     world = World().up().feed(events.DatabaseChanged("poll"))
     assert len(world.of(commands.Look)) == 1

@@ -12,12 +12,15 @@ POLICY = RetryPolicy(retries_max=5, delay_base_s=30.0, delay_max_s=3600.0)
 PASSING = Failure("timeout", "The server stopped answering.", None, True)
 
 
+@pytest.mark.fault(30, 31)
 @pytest.mark.parametrize(
     ("number", "text", "code", "retryable"),
     [
         (1, "Failed to establish connection, cause: Connection refused", "unreachable", True),
         (1, "SSL/TLS handshake failure: unable to get local issuer certificate", "tls", False),
         (1, "fallocate failed. cause: No space left on device", "no_space", True),
+        (1, "Download aborted.", "changed", True),
+        (16, "Download aborted.", "storage", False),
         (2, "Timeout.", "timeout", True),
         (3, "Resource not found", "not_found", False),
         (8, "Invalid range header.", "cannot_resume", True),
@@ -31,6 +34,7 @@ PASSING = Failure("timeout", "The server stopped answering.", None, True)
         (22, "The response status is not successful. status=429", "rate_limited", True),
         (22, "The response status is not successful. status=500", "server_error", True),
         (22, "status=418", "refused", False),
+        (22, "No URI available.", "server_error", True),
         (29, "HTTP 503", "server_error", True),
         (24, "Authorization failed.", "needs_login", False),
         (32, "Checksum error detected.", "checksum", True),
@@ -51,11 +55,13 @@ def test_every_failure_is_a_sentence_for_a_person() -> None:
 
 def test_the_delay_doubles_within_its_jitter_and_stays_under_its_maximum() -> None:
     for retries in range(5):
-        cap = 30.0 * 2**retries
+        cap, delays = 30.0 * 2**retries, []
         for download_id in range(50):
             delay = POLICY.next_delay_s(PASSING, Attempt(download_id, 1), retries)
             assert delay is not None
-            assert cap / 2 <= delay <= cap
+            assert 0 <= delay <= cap
+            delays.append(delay / cap)
+        assert min(delays) < 0.1 < 0.9 < max(delays), "the jitter is a full one"
     patient = RetryPolicy(100, 30.0, 3600.0)
     assert (patient.next_delay_s(PASSING, Attempt(1, 99), 99) or 0) <= 3600.0
 

@@ -11,6 +11,7 @@ from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.daemon.staging import FilesMissing, Staging
 from reactor.errors import DownloadError
+from reactor.guard.publish import RECORD
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
 
 ONE = Attempt(1, 1)
@@ -34,10 +35,21 @@ def finish(name: str = "a.bin", *, size: int | None = None, total: int = 0, how:
     return commands.Finish(ONE, extraction, (), total)
 
 
-def test_a_file_is_checked_and_published_and_its_folder_goes(staging: Staging, tmp_path: Path) -> None:
+def test_a_file_is_checked_and_published_and_only_the_record_of_it_stays(staging: Staging, tmp_path: Path) -> None:
     (staging.folder(1) / "a.bin").write_bytes(b"12345")
-    assert staging.finish(finish(size=5, total=5)) == (str(tmp_path / "a.bin"), 5)
+    (staging.folder(1) / "deeper").mkdir()
+    for _ in range(2):  # killed before the row said so, it is asked for again
+        assert staging.finish(finish(size=5, total=5)) == (str(tmp_path / "a.bin"), 5)
+        assert [path.name for path in staging.folder(1).iterdir()] == [RECORD]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.bin"]
+    staging.tidy((1, 7))
     assert not staging.folder(1).exists()
+
+
+def test_what_another_attempt_has_put_there_is_not_tidied_away(staging: Staging) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    staging.tidy((1,))
+    assert (staging.folder(1) / "a.bin").exists()
 
 
 def test_finishing_again_after_a_crash_finds_what_was_published(staging: Staging, tmp_path: Path) -> None:
@@ -103,11 +115,14 @@ def test_preparing_afresh_empties_the_folder_and_preparing_again_does_not(stagin
 
 
 def test_discarding_takes_back_what_a_cancel_overtook(staging: Staging, tmp_path: Path) -> None:
-    (tmp_path / "a.bin").touch()
-    staging.discard(1, str(tmp_path / "a.bin"))
-    staging.discard(1)
-    assert not staging.leftovers()
-    assert not (tmp_path / "a.bin").exists()
+    for keep in (True, False):
+        staging.prepare(1, fresh=True)
+        (staging.folder(1) / "a.bin").write_bytes(b"12345")
+        final = Path(staging.finish(finish(size=5, total=5))[0])
+        for _ in range(2):
+            staging.discard(1, keep_result=keep)
+        assert not staging.leftovers()
+        assert final.exists() is keep
 
 
 def test_only_its_own_folders_are_leftovers(staging: Staging, tmp_path: Path) -> None:

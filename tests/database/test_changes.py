@@ -72,6 +72,7 @@ async def test_another_program_rings_once_for_a_burst(path: Path, watcher: Watch
         assert sum(feed.statistics().rings.values()) == 2
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize("mode", ["wal", "delete", "truncate", "persist"])
 async def test_files_tell_of_a_bot_in_any_journal_mode(path: Path, mode: str) -> None:
     sqlite3_program(path, f"PRAGMA journal_mode = {mode}; {BOTS_TABLE}")
@@ -93,6 +94,7 @@ async def test_no_row_is_lost_in_a_stream_of_commits(path: Path) -> None:
         assert sum(feed.statistics().rings.values()) <= 200
 
 
+@pytest.mark.fault(1)
 async def test_the_commit_is_found_though_its_file_event_comes_long_before(path: Path, tmp_path: Path) -> None:
     environment = {}
     if compiler := tool("gcc"):  # without one the bot syncs as fast as the disk does
@@ -108,6 +110,7 @@ async def test_the_commit_is_found_though_its_file_event_comes_long_before(path:
         assert "file" in await insert_and_follow(feed, database, bot)
 
 
+@pytest.mark.fault(2)
 async def test_what_is_committed_before_the_first_scan_is_found(path: Path) -> None:
     async with Database.open(path) as database, ChangeFeed(database, poll_interval=0.05) as feed:
         sqlite3_program(path, INSERT)
@@ -197,6 +200,7 @@ async def test_a_bot_with_an_exclusive_lock_is_waited_for(path: Path) -> None:
         await until_rows(feed, database, 1)
 
 
+@pytest.mark.fault(6)
 async def test_another_file_under_the_name_is_the_last_that_is_told(path: Path, tmp_path: Path) -> None:
     sqlite3_program(tmp_path / "other", BOTS_TABLE)
     async with Database.open(path) as database, ChangeFeed(database) as feed:
@@ -263,12 +267,25 @@ async def test_a_file_that_goes_and_comes_back_rings_both_times(path: Path, tmp_
         assert await database.run(count) == 0
 
 
+@pytest.mark.fault(4)
 async def test_a_wal_that_comes_and_goes_under_other_programs_loses_nothing(path: Path) -> None:
     """The last program to leave removes the -wal; we are one that stays."""
     async with Database.open(path) as database, ChangeFeed(database) as feed:
         for number in range(1, 6):
             sqlite3_program(path, f"{INSERT}; PRAGMA wal_checkpoint(TRUNCATE)")
             await until_rows(feed, database, number)
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("statement", ["PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "REINDEX", "ANALYZE"])
+async def test_what_changes_no_row_rings_for_nothing_at_the_most(path: Path, statement: str) -> None:
+    async with Database.open(path) as database, ChangeFeed(database) as feed:
+        sqlite3_program(path, INSERT)
+        await until_rows(feed, database, 1)
+        sqlite3_program(path, statement)
+        sqlite3_program(path, INSERT)
+        await until_rows(feed, database, 2)
+        assert sum(feed.statistics().rings.values()) <= 3
 
 
 async def test_nothing_is_left_after_the_feed(path: Path) -> None:
@@ -305,6 +322,7 @@ async def test_an_error_of_the_reader_arrives_as_itself(path: Path) -> None:
                 raise ZeroDivisionError
 
 
+@pytest.mark.fault(3)
 async def test_what_the_files_do_not_tell_the_poll_finds_and_it_is_told_once_that_they_do_not(path: Path) -> None:
     """Who writes through another name of the file, in another folder, is not heard: as on a network disk."""
     sqlite3_program(path, f"PRAGMA journal_mode = delete; {BOTS_TABLE}")
@@ -345,6 +363,7 @@ anyio.run(main, path / "second" / "bot.db", watcher)
 """
 
 
+@pytest.mark.fault(3)
 @pytest.mark.parametrize("watcher", ["inotify", "watchfiles"])
 def test_where_files_cannot_be_watched_the_poll_finds_it_and_the_reason_is_told_once(watcher: Watcher) -> None:
     """A folder that may be entered but not read cannot be watched."""

@@ -88,6 +88,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.fault(10)
 async def test_a_database_that_may_not_be_written_is_refused_at_once(open_folder: Path, tmp_path: Path) -> None:
     path = open_folder / "bot.db"
     async with Database.open(path):
@@ -103,6 +104,7 @@ async def test_a_folder_that_may_not_be_written_is_refused(open_folder: Path, tm
     assert "cannot be opened" in open_as_nobody(open_folder / "bot.db", tmp_path)
 
 
+@pytest.mark.fault(11)
 async def test_a_full_disk_is_told_and_leaves_no_transaction(path: Path) -> None:
     def fill(connection: sqlite3.Connection) -> None:
         with transaction(connection):
@@ -151,6 +153,7 @@ async def test_a_mistake_of_ours_is_not_hidden_as_trouble_of_the_database(path: 
             await database.run(lambda c: 1 / 0)
 
 
+@pytest.mark.fault(16)
 async def test_whoever_is_cancelled_leaves_no_lock_behind(path: Path) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -239,6 +242,7 @@ async def test_a_symbolic_link_leads_to_the_database(path: Path, tmp_path: Path)
         assert database.trouble() is None
 
 
+@pytest.mark.fault(12)
 async def test_text_that_is_no_utf8_hides_no_row(path: Path) -> None:
     async with Database.open(path) as database:
         query(path, "INSERT INTO downloads (url) VALUES (CAST(x'68FF69' AS TEXT))")

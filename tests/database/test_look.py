@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reactor.core import commands
 from reactor.core.events import Debt, RowsSeen, WatchedRow
 from reactor.core.job import Attempt
-from reactor.database import downloads
+from reactor.database import downloads, plans
 from reactor.database.migration import migrate
 from tests.database.bot import a_bot, opened, query
 
@@ -49,7 +49,9 @@ def claimed(seen: RowsSeen) -> list[int]:
 
 
 def plan(table: sqlite3.Connection, id: int, attempt: int, text: str = "{}") -> None:
-    table.execute("INSERT INTO reactor_plans VALUES (?, ?, 2, ?)", (id, attempt, text))
+    table.execute(
+        "INSERT INTO reactor_plans (download_id, attempt, parts, plan) VALUES (?, ?, 2, ?)", (id, attempt, text)
+    )
 
 
 def test_a_claim_takes_the_row_and_says_so_in_it(table: sqlite3.Connection) -> None:
@@ -140,6 +142,7 @@ def test_how_long_it_waited_is_told_where_the_date_can_be_read(
     assert look(table, 1).claimed[0].waited_s == (waited if waited is None else pytest.approx(waited))
 
 
+@pytest.mark.fault(12)
 @pytest.mark.parametrize(
     ("url", "text"),
     [("x" * 100_000, "x" * 100_000), (b"http://\xff", "http://�"), (17, "17"), ("a\0b\nc", "a\0b\nc"), ("", "")],
@@ -149,6 +152,7 @@ def test_a_url_of_any_kind_is_claimed_as_text(table: sqlite3.Connection, url: ob
     assert look(table, 1).claimed[0].url == text
 
 
+@pytest.mark.fault(12)
 def test_a_url_that_is_null_is_claimed_as_nothing(path: Path) -> None:
     with opened(path) as table:
         table.execute("CREATE TABLE downloads (id INTEGER PRIMARY KEY, url)")
@@ -180,6 +184,7 @@ def test_a_row_that_waits_is_claimed_when_it_is_due(table: sqlite3.Connection) -
     assert row(table, id, "next_attempt_at, stage, error, error_code") == (None, "detecting", "no", "timeout")
 
 
+@pytest.mark.fault(49)
 def test_a_clock_that_was_set_back_keeps_nobody_waiting(table: sqlite3.Connection) -> None:
     id = add(table, next_attempt_at=NOW + 30 * 24 * 3600)
     assert claimed(look(table, 1)) == [id]
@@ -220,7 +225,11 @@ def test_what_cancelled_deleted_and_replaced_rows_left_is_a_debt(table: sqlite3.
     seeding = add(table, status="downloaded", attempt=1)
     for id, attempt in [(swept, 2), (waits, 1), (runs, 1), (replaced, 1), (seeding, 1), (99, 4)]:
         plan(table, id, attempt)
-    debts = (Debt(Attempt(swept, 2), 2), Debt(Attempt(replaced, 1), 2), Debt(Attempt(99, 4), 2))
+    debts = (
+        Debt(Attempt(swept, 2), 2),
+        Debt(Attempt(replaced, 1), 2),
+        Debt(Attempt(99, 4), 2),
+    )
     assert look(table, held=[seeding, runs], watch=[runs]).debts == debts
     assert look(table, held=[seeding, runs, 99], watch=[runs]).debts == debts[:2]
 
@@ -229,7 +238,7 @@ def test_a_plan_of_a_deleted_row_is_not_taken_for_that_of_the_next_with_its_id(t
     plan(table, 1, 1)
     assert add(table) == 1
     assert look(table, 1).claimed[0].plan_attempt == 0
-    assert downloads.planned(table) == frozenset()
+    assert plans.owners(table) == frozenset()
 
 
 async def test_a_bot_that_holds_the_write_lock_hides_no_cancel(path: Path, table: sqlite3.Connection) -> None:

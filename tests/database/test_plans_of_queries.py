@@ -12,6 +12,7 @@ import pytest
 from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.database import downloads, wishes
+from reactor.database.overview import overview
 from reactor.errors import Failure
 from reactor.models import Stage
 
@@ -63,6 +64,7 @@ def assert_indexed(table: sqlite3.Connection, statements: list[str]) -> None:
     assert explained
 
 
+@pytest.mark.fault(50)
 @pytest.mark.parametrize("analyzed", [False, True])
 @pytest.mark.parametrize("claim", [0, 1])
 def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> None:
@@ -84,7 +86,7 @@ def test_a_look_where_no_status_means_pending(long_table: sqlite3.Connection) ->
 
 
 def test_recovering(long_table: sqlite3.Connection) -> None:
-    long_table.execute("INSERT INTO reactor_plans VALUES (7, 1, 1, '{}')")
+    long_table.execute("INSERT INTO reactor_plans (download_id, attempt, parts, plan) VALUES (7, 1, 1, '{}')")
     with traced(long_table) as statements:
         found = downloads.recover(long_table)
     assert [row.attempt for row in found.rows] == [Attempt(FINISHED + 4, 1)]
@@ -123,4 +125,10 @@ def test_what_a_bot_asks(long_table: sqlite3.Connection) -> None:
         wishes.get_download(long_table, 5)
         wishes.mark_cancelled(long_table, 5)
         wishes.retry(long_table, 5)
+    assert_indexed(long_table, [statement for statement in statements if "ORDER BY id DESC" not in statement])
+
+
+def test_what_an_operator_looks_at(long_table: sqlite3.Connection) -> None:
+    with traced(long_table) as statements:
+        overview(long_table, 50)
     assert_indexed(long_table, [statement for statement in statements if "ORDER BY id DESC" not in statement])

@@ -24,7 +24,7 @@ EXTRACTION = Extraction(
     kind=Kind.DIRECT,
     title="A title",
     fetches=(Fetch(urls=("http://host.example/a",), name="a.bin", size=7), Fetch(name="b.bin", size=3)),
-    finish=Finish(how="folder", name="a"),
+    finish=Finish(how="media", name="a"),
 )
 ENDINGS: list[commands.Save] = [
     commands.SaveDownloaded(ONE, "/downloads/a.bin", 10, "A title"),
@@ -151,6 +151,7 @@ def test_a_row_that_is_gone_counts_as_cancelled(claimed: sqlite3.Connection) -> 
     assert plans(claimed) == []
 
 
+@pytest.mark.fault(14, 15)
 @pytest.mark.parametrize("save", [*ENDINGS, *ON_THE_WAY], ids=lambda save: type(save).__name__)
 @pytest.mark.parametrize(
     "first",
@@ -203,6 +204,20 @@ def test_a_plan_that_cannot_be_read_is_none_and_its_debt_stays(claimed: sqlite3.
     assert (found.plan, found.plan_attempt) == (None, 1)
     claimed.execute("UPDATE downloads SET status = 'failed'")
     assert downloads.recover(claimed).debts == (Debt(ONE, 2),)
+
+
+def test_the_parts_that_are_done_stand_in_the_plan(claimed: sqlite3.Connection) -> None:
+    def done() -> frozenset[int]:
+        return downloads.recover(claimed).rows[0].done
+
+    apply(claimed, commands.SavePlan(ONE, EXTRACTION, frozenset({0})))
+    assert done() == {0}
+    for numbers in (frozenset({*range(300), 302, *range(304, 2000)}), frozenset[int]()):
+        apply(claimed, commands.SaveProgress((commands.ProgressOf(ONE, 50.0, 1, 1, 1, done=numbers),)))
+        assert done() == numbers
+    later = commands.ProgressOf(Attempt(1, 2), 50.0, 1, 1, 1, done=frozenset({1}))
+    apply(claimed, commands.SaveProgress((later,)))
+    assert not done(), "another attempt says nothing of this one's parts"
 
 
 def test_recovering_takes_only_what_is_ours(claimed: sqlite3.Connection) -> None:

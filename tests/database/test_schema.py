@@ -49,6 +49,7 @@ async def test_a_new_database_has_the_contract_and_is_in_wal_mode(path: Path) ->
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", row[2])
 
 
+@pytest.mark.fault(12)
 async def test_what_the_bot_owns_stays_as_it_is(path: Path) -> None:
     sqlite3_program(path, BOTS_OWN)
     schema = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
@@ -101,6 +102,7 @@ async def test_every_database_has_an_instance_of_its_own(tmp_path: Path) -> None
     assert all(re.fullmatch("[0-9a-f]{32}", instance) for instance in instances)
 
 
+@pytest.mark.fault(12)
 @pytest.mark.parametrize(
     ("statement", "what"),
     [

@@ -1,0 +1,43 @@
+"""What one download may take. Bytes and seconds; 0 is no limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reactor.errors import Failure
+from reactor.models import Extraction
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """The part of the settings that is about this."""
+
+    max_file_size: int = 0
+    min_free_disk: int = 0
+    max_parts: int = 0
+    download_timeout_s: float = 0.0
+
+    def refusal(self, extraction: Extraction) -> Failure | None:
+        """What speaks against it, as far as can be told before."""
+        parts = len(extraction.fetches)
+        if self.max_parts and parts > self.max_parts:
+            return Failure("too_large", f"It comes in {parts} parts; {self.max_parts} are allowed (MAX_PARTS).")
+        return self.too_large(extraction.size or 0)
+
+    def too_large(self, size: int) -> Failure | None:
+        """What speaks against so many bytes."""
+        if not self.max_file_size or size <= self.max_file_size:
+            return None
+        sizes = f"It has {size / MIB:.1f} MiB; {self.max_file_size / MIB:g} MiB are allowed (MAX_FILE_SIZE)."
+        return Failure("too_large", sizes)
+
+    def ends_at(self, begun_at: float) -> float | None:
+        """When the time of an attempt is up; None when it never is."""
+        return begun_at + self.download_timeout_s if self.download_timeout_s else None
+
+    @property
+    def took_too_long(self) -> Failure:
+        """What is said of an attempt whose time is up."""
+        return Failure("timeout", f"It was not done after {self.download_timeout_s:g} s (DOWNLOAD_TIMEOUT).")

@@ -1,0 +1,145 @@
+"""What a service manager is told: ready, alive, leaving, and one sentence in between, as sd_notify(3) has it.
+
+Only one that asks for it (NOTIFY_SOCKET) is told anything, and only one that wants to hear from us again and
+again (WATCHDOG_USEC) costs a timer.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+
+import anyio
+
+from reactor import notices
+from reactor.daemon.run import serve
+from reactor.daemon.vitals import Vitals
+from reactor.journal.journal import Journal
+from reactor.notices import Entry
+from reactor.settings import Settings
+
+VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+STATUS_CHARS_MAX = 300
+
+
+class Service:
+    """Tells the manager at `address` (a path, or `@name` for an abstract one; None: nobody) what the journal says.
+
+    `watchdog_s` is how long it waits for a sign of life; None: it does not."""
+
+    def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
+        self._address = _understood(address or "")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if self._address else None
+        if self._socket is not None:
+            self._socket.setblocking(False)
+        self._watchdog_s = watchdog_s if self._socket else None
+        self._ready = False
+        self._status = ""
+        self._trouble: dict[str, str] = {}
+        self._under_way = set[int]()
+        self._waiting = set[int]()
+        self._ended: Counter[str] = Counter()
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def offer(self, entry: Entry) -> None:
+        """Take a notice: a sink of the journal."""
+        if self._socket is None:
+            return
+        self._learn(entry.notice)
+        lines = []
+        if isinstance(entry.notice, notices.Aria2Connected) and not self._ready:
+            self._ready = True  # the database was opened before
+            lines.append("READY=1")
+        if isinstance(entry.notice, notices.ReactorStopped):
+            lines.append("STOPPING=1")
+        status = self._sentence()
+        if status != self._status:
+            self._status = status
+            lines.append(f"STATUS={status}")
+        self._tell(lines)
+
+    async def keep_alive(self) -> None:
+        """Give a sign of life twice in every period, for as long as the event loop turns."""
+        while self._watchdog_s is not None:
+            self._tell(["WATCHDOG=1"])
+            await anyio.sleep(self._watchdog_s / 2)
+
+    def _tell(self, lines: list[str]) -> None:
+        if self._socket is not None and lines:
+            with suppress(OSError):  # a manager that does not read is no reason not to go on
+                self._socket.sendto("\n".join(lines).encode(), self._address)
+
+    def _learn(self, notice: notices.Notice) -> None:
+        match notice:
+            case notices.DownloadClaimed() | notices.DownloadResumed():
+                self._waiting.discard(notice.download_id)
+                self._under_way.add(notice.download_id)
+            case notices.DownloadRetryScheduled():
+                self._under_way.discard(notice.download_id)
+                self._waiting.add(notice.download_id)
+            case notices.DownloadCompleted() | notices.DownloadFailed() | notices.DownloadCancelled():
+                self._under_way.discard(notice.download_id)
+                self._waiting.discard(notice.download_id)
+                self._ended[notice.event.removeprefix("download_")] += 1
+            case notices.Aria2Lost():
+                self._trouble["aria2"] = f"aria2c cannot be reached: {notice.reason}."
+            case notices.Aria2Connected():
+                self._trouble.pop("aria2", None)
+            case notices.DatabaseTroubled():
+                self._trouble["database"] = notice.reason
+            case notices.DatabaseRecovered():
+                self._trouble.pop("database", None)
+            case _:
+                pass
+
+    def _sentence(self) -> str:
+        """One line on how it is."""
+        if self._trouble:
+            sentence = next(iter(self._trouble.values()))
+        elif not self._ready:
+            sentence = "Waiting for aria2c."
+        else:
+            now = f"{len(self._under_way)} under way" if self._under_way else "Idle"
+            now += f", {len(self._waiting)} waiting for a retry" if self._waiting else ""
+            ended = (f"{self._ended[how]} {how}" for how in ("completed", "failed", "cancelled"))
+            sentence = f"{now}; since the start {', '.join(ended)}."
+        return " ".join(sentence.split())[:STATUS_CHARS_MAX]
+
+
+@contextmanager
+def open_service(environment: MutableMapping[str, str]) -> Iterator[Service]:
+    """The manager that `environment` names. Its variables are taken out: they are not for our children."""
+    address, microseconds, pid = (environment.pop(name, "") for name in VARIABLES)
+    asked = microseconds.isdecimal() and int(microseconds) > 0 and pid in ("", str(os.getpid()))
+    service = Service(address, int(microseconds) / 1e6 if asked else None)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+async def serve_as(
+    service: Service,
+    settings: Settings,
+    journal: Journal,
+    *,
+    vitals: Vitals | None = None,
+    stop: anyio.Event | None = None,
+) -> None:
+    """`serve`, with signs of life for the manager. Raises as it does."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(service.keep_alive)
+        await serve(settings, journal, vitals=vitals, stop=stop)
+        tasks.cancel_scope.cancel()
+
+
+def _understood(address: str) -> str:
+    """The address as the socket module has it; "" for those of other kinds than ours."""
+    return f"\0{address[1:]}" if address.startswith("@") else address if address.startswith("/") else ""

@@ -1,0 +1,70 @@
+"""What an operator looks at: the rows that are under way, those that wait, the latest that ended.
+
+Each statement reads as many rows as it shows, by an index, however many there are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from reactor.database import rows
+from reactor.database.statements import transaction
+from reactor.models import Download
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The rows that are not over."""
+
+    pending: int
+    """Those that may begin."""
+    waiting: int
+    """Pending ones that wait for their retry."""
+    downloading: int
+    oldest_s: float
+    """Age of the oldest one that was never begun; 0 when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A look at the table."""
+
+    counts: Counts
+    under_way: tuple[Download, ...]
+    queued: tuple[Download, ...]
+    """Those that are next, in the order in which they are served."""
+    ended: tuple[Download, ...]
+    """The latest that reactor has nothing more to do with, newest first."""
+
+
+def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
+    """At most `shown_max` rows of each kind."""
+    with transaction(connection, "DEFERRED"):
+        return Overview(
+            counts(connection),
+            *(_read(connection, statement, shown_max) for statement in (UNDER_WAY, QUEUED, ENDED)),
+        )
+
+
+def counts(connection: sqlite3.Connection) -> Counts:
+    """How many there are, and since when."""
+    (pending,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'pending'").fetchone()
+    (waiting,) = connection.execute(WAITING).fetchone()
+    (downloading,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'downloading'").fetchone()
+    oldest = connection.execute(OLDEST).fetchone()
+    return Counts(pending - waiting, waiting, downloading, max(0.0, float(oldest[0] or 0.0)) if oldest else 0.0)
+
+
+UNDER_WAY = "SELECT * FROM downloads WHERE status = 'downloading' ORDER BY id LIMIT ?"
+QUEUED = "SELECT * FROM downloads WHERE status = 'pending' ORDER BY added_date, id LIMIT ?"
+ENDED = "SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading') ORDER BY id DESC LIMIT ?"
+WAITING = """SELECT count(*) FROM downloads WHERE status = 'pending' AND next_attempt_at IS NOT NULL
+    AND next_attempt_at > (julianday('now') - 2440587.5) * 86400"""
+OLDEST = """SELECT (julianday('now') - julianday(added_date)) * 86400 FROM downloads
+    WHERE status = 'pending' AND next_attempt_at IS NULL ORDER BY added_date, id LIMIT 1"""
+
+
+def _read(connection: sqlite3.Connection, statement: str, shown_max: int) -> tuple[Download, ...]:
+    cursor = connection.execute(statement, (shown_max,))
+    return tuple(rows.download(cursor, row) for row in cursor.fetchall())

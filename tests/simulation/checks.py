@@ -1,0 +1,153 @@
+"""What must be true after every step, and what in the end."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from reactor.core.job import State, derive_gid
+from tests.simulation.aria2 import Transfer
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+FINAL = ("downloaded", "failed", "cancelled")
+COLUMNS = "id, status, COALESCE(attempt, 0), COALESCE(retry_count, 0), progress, stage, file_path, url"
+
+
+class Checks:
+    """Each check is a method that raises AssertionError."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.cancelled: set[int] = set()
+        """Rows whose cancel was committed before they were final, and not taken back."""
+        self._final: dict[int, str] = {}
+        self._progress: dict[tuple[int, int], float] = {}
+        self._checked: object = None
+        """What the rows and the transfers were when all was checked last."""
+        self._orphaned: set[str] = set()
+        """Files of rows that the bot deleted, or replaced, after they were done: they stay."""
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """All of the table that matters."""
+        return self._world.database.execute(f"SELECT {COLUMNS} FROM downloads ORDER BY id")
+
+    def forget(self, id: int) -> None:
+        """The bot has deleted, replaced or sent back a row: what is in its place is new."""
+        self.cancelled.discard(id)
+        self._final.pop(id, None)
+        self._progress = {key: value for key, value in self._progress.items() if key[0] != id}
+        self._orphaned |= {path for path, owner in self._world.published.items() if owner == id}
+        self._world.hurts[id] += 1  # what it left behind may be in the way of the new one
+
+    def forget_rows(self) -> None:
+        """Another database."""
+        self._void()
+        self.cancelled, self._final, self._progress = set(), {}, {}
+        for id in range(1, 100):
+            self._world.hurts[id] += 1
+
+    def _void(self) -> None:
+        self._orphaned |= set(self._world.published)
+
+    def _live(self) -> list[Transfer]:
+        """What runs for rows of the database that is there now: of those of another nobody can know after a crash."""
+        instance = self._world.database.instance
+        return [
+            transfer
+            for transfer in self._world.aria2.running()
+            if transfer.gid[1:] == derive_gid(instance, transfer.attempt, transfer.n)[1:]
+        ]
+
+    def after_a_step(self) -> None:
+        """Everything that must never be otherwise."""
+        if self._world.replaced:
+            return self._void()
+        state = (self._world.database.instance, self._world.database.changes(), self._world.aria2.changes)
+        if state == self._checked:
+            return None
+        self._checked = state
+        rows = self.rows()
+        self._no_more_than_allowed(rows)
+        self._every_live_gid_is_owned()
+        self._one_transfer_for_a_part()
+        for row in rows:
+            self._a_cancel_wins(row)
+            self._final_is_final(row)
+            self._retries_have_a_limit(row)
+            self._progress_goes_on(row)
+        return None
+
+    def _no_more_than_allowed(self, rows: list[tuple[Any, ...]]) -> None:
+        under_way = [row[0] for row in rows if row[1] == "downloading"]
+        assert len(under_way) <= self._world.limits.concurrent, f"too many are under way: {under_way}"
+
+    def _every_live_gid_is_owned(self) -> None:
+        plans = self._world.database.plans()
+        for transfer in self._live():
+            attempt = transfer.attempt
+            owned = plans.get(attempt.download_id) == attempt.number
+            assert owned, f"nobody would remove {transfer} after a crash: {plans}"
+
+    def _one_transfer_for_a_part(self) -> None:
+        live = self._live()
+        attempts = defaultdict(set)
+        for transfer in live:
+            attempts[transfer.attempt.download_id].add(transfer.attempt.number)
+        assert all(len(numbers) == 1 for numbers in attempts.values()), f"two attempts at once: {live}"
+        parts = Counter((transfer.attempt, transfer.n) for transfer in live)
+        assert all(number == 1 for number in parts.values()), f"two transfers of one part: {live}"
+
+    def _a_cancel_wins(self, row: tuple[Any, ...]) -> None:
+        id, status = row[:2]
+        assert id not in self.cancelled or status not in ("downloaded", "failed"), f"a cancel was overtaken: {row}"
+
+    def _final_is_final(self, row: tuple[Any, ...]) -> None:
+        id, status = row[:2]
+        before = self._final.get(id)
+        assert before in (None, status), f"{row} was {before}"
+        if status in FINAL:
+            self._final[id] = status
+
+    def _retries_have_a_limit(self, row: tuple[Any, ...]) -> None:
+        assert row[3] <= self._world.limits.retry.retries_max, f"too many retries: {row}"
+
+    def _progress_goes_on(self, row: tuple[Any, ...]) -> None:
+        id, _, attempt, _, progress, stage = row[:6]
+        if stage != "fetching" or progress is None:
+            return
+        before = self._progress.get((id, attempt), 0.0)
+        assert progress >= before, f"progress went back from {before}: {row}"
+        self._progress[(id, attempt)] = progress
+
+    # The end
+
+    def is_quiet(self) -> bool:
+        """True when every row is final, and the core has nothing left to do."""
+        machine = self._world.process.machine
+        return (
+            self._world.process.alive
+            and not self._world.replaced
+            and all(row[1] in FINAL for row in self.rows())
+            and not machine.jobs
+            and not machine.debts.owed
+        )
+
+    def at_the_end(self) -> None:
+        """Nothing is left of anything, and every row has what it says."""
+        world, rows = self._world, self.rows()
+        assert self.is_quiet()
+        live = self._live()
+        assert not live, f"still running: {live}"
+        assert not world.database.plans(), f"plans were left: {world.database.plans()}"
+        assert not world.folders, f"folders were left: {world.folders}"
+        assert not [job for job in world.process.machine.jobs.values() if job.state is not State.SEEDING]
+        for id, status, *_, path, url in rows:
+            assert (status == "downloaded") == (world.published.get(path) == id), f"row {id} is {status}: {path}"
+            quotas = world.limits.quotas
+            fault = world.hurts[id] or url.startswith("unknown") or quotas.max_parts or quotas.download_timeout_s
+            assert status != "failed" or fault, f"row {id} failed, and nothing had gone wrong"
+        theirs = {row[6] for row in rows if row[1] == "downloaded"}
+        extra = set(world.published) - theirs - self._orphaned
+        assert not extra, f"files of no row: {extra}"

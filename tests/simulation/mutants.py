@@ -1,0 +1,122 @@
+"""Ways to break the core on purpose. Each is something that somebody could do in good faith, in a line or two; the
+simulation has to find every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from reactor.core import commands, events, machine, reconcile
+from reactor.core.debts import Debts
+from reactor.core.endings import Endings
+from reactor.core.flow import Flow
+from reactor.core.job import State, Transfer, TransferState
+from reactor.core.machine import Machine
+from reactor.core.reconcile import Finding, Found
+from reactor.core.retry import RetryPolicy
+
+Patch = tuple[Any, str, Any]
+"""Where, what, and what it is for the time of the mutation."""
+
+
+def _ask_never(self: Machine) -> None:
+    self._ask_at = None
+
+
+def _no_limit(limit: int, jobs: object) -> int:
+    return 5
+
+
+def _leave_transfers(self: Endings, job: Any) -> None:
+    self.taken_down(job)
+
+
+def _cancels_unseen(self: Machine, job: Any, row: Any) -> None:
+    """Only rows that are gone are acted upon."""
+    if job.state is not State.CLOSING and row is None:
+        self._overtake(job, "deleted")
+
+
+def _always_again(self: RetryPolicy, failure: Any, attempt: Any, retry_count: int) -> float | None:
+    return self.delay_base_s if failure.retryable else None
+
+
+def _debts_forgiven(self: Debts, debt: events.Debt) -> None:
+    self._flow.out.append(commands.ForgetPlan(debt.attempt))
+
+
+def _no_reconciliation(self: Machine, event: events.Aria2Connected) -> None:
+    self._session, self._flow.connected, self._asking, self._look_wanted = event.session, True, False, True
+    self.debts.pay_all()
+
+
+def _unknown_is_fine(transfer: Transfer) -> Finding:
+    return Finding(Found.UNDER_WAY)
+
+
+def _tidied_too_early(self: Flow, job: Any, path: str, size: int) -> None:
+    FINISHED(self, job, path, size)
+    self.out.insert(0, commands.Tidy((job.id,)))
+
+
+def _last_part_forgotten(self: Flow, job: Any) -> None:
+    if len(job.transfers) > 1 and job.done == len(job.transfers) - 1:
+        job.done += 1
+    FETCHED(self, job)
+
+
+def _refusals_ignored(self: Machine, event: Any) -> None:
+    if not isinstance(event, events.SaveRefused):
+        OF_ONE_JOB(self, event)
+
+
+def _deleted_rows_go_on(self: Machine, job: Any, row: Any) -> None:
+    if row is not None:
+        JUDGE(self, job, row)
+
+
+def _added_twice(self: Flow, job: Any, numbers: tuple[int, ...], failure: Any) -> None:
+    """A refusal is taken for a no, though aria2 may have it."""
+    for n in numbers:
+        job.transfers[n].state = TransferState.PLANNED
+    self.fail(job, failure)
+
+
+def _from_zero_each_time(self: Flow, job: Any) -> Any:
+    job.progress = None
+    return MEASURE(self, job)
+
+
+FINISHED, FETCHED, MEASURE = Flow.finished, Flow._fetched, Flow.measure
+OF_ONE_JOB, JUDGE = Machine._of_one_job, Machine._judge
+
+MUTANTS: Mapping[str, tuple[Patch, ...]] = {
+    "progress is never asked for: all waits for notifications": ((Machine, "_ask_for_progress", _ask_never),),
+    "as many rows as there are": ((machine, "room", _no_limit),),
+    "what is stopped is left in aria2": ((Endings, "remove", _leave_transfers),),
+    "cancels are not looked for": ((Machine, "_judge", _cancels_unseen),),
+    "retries without a limit": ((RetryPolicy, "next_delay_s", _always_again),),
+    "debts are forgiven": ((Debts, "owe", _debts_forgiven),),
+    "no look at aria2 after a reconnect": ((Machine, "_aria2_connected", _no_reconciliation),),
+    "a gid that aria2 does not know is under way": ((reconcile, "_missing", _unknown_is_fine),),
+    "the record of what is published goes before the row says so": ((Flow, "finished", _tidied_too_early),),
+    "joined without the last part": ((Flow, "_fetched", _last_part_forgotten),),
+    "a refused save is no news": ((Machine, "_of_one_job", _refusals_ignored),),
+    "a deleted row goes on": ((Machine, "_judge", _deleted_rows_go_on),),
+    "a refused add is final": ((Flow, "add_failed", _added_twice),),
+    "progress begins anew with each question": ((Flow, "measure", _from_zero_each_time),),
+}
+
+
+@contextmanager
+def mutated(patches: tuple[Patch, ...]) -> Iterator[None]:
+    """The core with these changes."""
+    before: list[Patch] = [(where, name, getattr(where, name)) for where, name, _ in patches]
+    try:
+        for where, name, instead in patches:
+            setattr(where, name, instead)
+        yield
+    finally:
+        for where, name, original in before:
+            setattr(where, name, original)

@@ -1,0 +1,279 @@
+"""One life of the reactor: the real core, and hands as `daemon/perform.py` has them, in simulated time.
+
+What a command does to the world (a row, aria2, a file) happens at once when its moment comes; that the core hears of
+it takes longer, and a crash between the two is what the simulation is for. Whatever was on its way to a life that is
+over is lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reactor.core import commands, events
+from reactor.core.commands import Command
+from reactor.core.events import Event
+from reactor.core.job import Attempt
+from reactor.core.machine import Machine
+from reactor.daemon.perform import ENDINGS, SAVES, STARTS, SUPERSEDING, WAITED_FOR
+from reactor.errors import Failure
+from tests.simulation.aria2 import LOST, TAKEN
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+BUSY = Failure("database", "The database is locked.", None, True)
+MISSING = Failure("files_missing", "It is not there.")
+PASSING = ("timeout", "unreachable", "no_space", "server_error")
+LASTING = ("not_found", "drm")
+SAVE_AGAIN_S = 0.3
+WORK_DEADLINE_S = 20.0
+TICK_S = 0.001
+"""A timer is never early: less than this is lost in rounding."""
+
+
+@dataclass(slots=True)
+class Work:
+    """Something that was begun for an attempt, and that StopWork ends."""
+
+    over: bool = False
+
+
+class Process:
+    """From a start to a crash, or to its Exit."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.machine = Machine(world.limits)
+        self.alive = True
+        self.connected = False
+        self._inbox: deque[Event] = deque()
+        self._working = False
+        self._armed_for: float | None = None
+        self._batches: deque[Sequence[Command]] = deque()
+        self._held: set[Attempt] = set()
+        self._stages: dict[Attempt, commands.SaveStage] = {}
+        self._saving = False
+        self._works: dict[Attempt, list[Work]] = {}
+        self._lines: dict[str, float] = {}
+        self._submit(self.machine.start())
+
+    # As daemon/loop.py has it
+
+    def post(self, event: Event) -> None:
+        """An event, and all that comes of it at once."""
+        if not self.alive:
+            return
+        self._inbox.append(event)
+        if self._working:
+            return
+        self._working = True
+        while self._inbox:
+            event = self._inbox.popleft()
+            decided = self.machine.handle(event, self.world.now)
+            self.world.log(event, decided)
+            self._submit(decided)
+        self._working = False
+        self._arm()
+
+    def _arm(self) -> None:
+        deadline = self.machine.next_deadline()
+        if deadline is None or (self._armed_for is not None and self._armed_for <= deadline):
+            return
+        self._armed_for = deadline
+        self._later(deadline - self.world.now + TICK_S, lambda: self._ring(deadline))
+
+    def _ring(self, deadline: float) -> None:
+        if self._armed_for == deadline:
+            self._armed_for = None
+            self.post(events.TimePassed())
+
+    def _later(self, delay: float, action: Callable[[], None]) -> None:
+        self.world.at(delay, lambda: action() if self.alive else None)
+
+    def _soon(self, action: Callable[[], None]) -> None:
+        self._later(self.world.soon(), action)
+
+    def _in_line(self, action: Callable[[], None], line: str = "to aria2") -> None:
+        """What goes over one socket, or comes from one thread, arrives in the order in which it was sent."""
+        self._lines[line] = max(self._lines.get(line, 0.0), self.world.now + self.world.soon())
+        self._later(self._lines[line] - self.world.now, action)
+
+    def _answer_in_line(self, event: Event, work: Work | None = None, line: str = "from aria2") -> None:
+        self._in_line(lambda: None if work and work.over else self.post(event), line)
+
+    def _answer(self, event: Event) -> None:
+        self._soon(lambda: self.post(event))
+
+    # As daemon/perform.py has it
+
+    def _submit(self, batch: Sequence[Command]) -> None:
+        attempts = {command.attempt for command in batch if hasattr(command, "attempt")}
+        if any(isinstance(command, WAITED_FOR) for command in batch) or attempts & self._held:
+            self._batches.append(batch)
+            self._held |= attempts
+            return self._wake()
+        for command in batch:
+            if isinstance(command, commands.SaveStage):
+                self._stages[command.attempt] = command
+                self._wake()
+            else:
+                self._start(command)
+        return None
+
+    def _wake(self) -> None:
+        if not self._saving:
+            self._saving = True
+            self._soon(self._save)
+
+    def _save(self) -> None:
+        taken = [command for batch in self._batches for command in batch]
+        self._batches.clear()
+        urgent: list[commands.Save] = []
+        for command in taken:
+            if isinstance(command, commands.SaveStage):
+                self._stages[command.attempt] = command
+            elif isinstance(command, SAVES):
+                if isinstance(command, SUPERSEDING):
+                    self._stages.pop(command.attempt, None)
+                urgent.append(command)
+        saves = [*self._stages.values(), *urgent]
+        self._stages.clear()
+        self._commit(saves, taken)
+
+    def _commit(self, saves: list[commands.Save], taken: list[Command]) -> None:
+        if self.world.database.locked():
+            self.post(events.DatabaseFailed(BUSY, saving=True))
+            return self._later(SAVE_AGAIN_S, lambda: self._commit(saves, taken))
+        refused = frozenset(self.world.database.apply(saves))
+        return self._soon(lambda: self._saved(saves, taken, refused))
+
+    def _saved(self, saves: list[commands.Save], taken: list[Command], refused: frozenset[Attempt]) -> None:
+        for attempt in sorted(refused):
+            self.post(events.SaveRefused(attempt))
+        for save in saves:
+            if isinstance(save, ENDINGS) and save.attempt not in refused:
+                self.post(events.Saved(save.attempt))
+        for command in taken:
+            if isinstance(command, commands.Exit):
+                self.alive = False
+                return self.world.exited()
+            if not isinstance(command, SAVES) and not (isinstance(command, STARTS) and command.attempt in refused):
+                self._start(command)
+        self._saving = False
+        if not self._batches:
+            self._held.clear()
+        if self._batches or self._stages:
+            self._wake()
+        return None
+
+    def _start(self, command: Command) -> None:
+        match command:
+            case commands.Tell():
+                self.world.told(command.notice)
+            case commands.StopWork():
+                for work in self._works.pop(command.attempt, []):
+                    work.over = True
+            case commands.Look():
+                self._soon(lambda: self._look(command))
+            case commands.Recover():
+                self._soon(self._recover)
+            case commands.Detect() | commands.Extract() | commands.Finish() | commands.AddTransfers():
+                work = Work()
+                self._works.setdefault(command.attempt, []).append(work)
+                begin = self._in_line if isinstance(command, commands.AddTransfers) else self._soon
+                begin(lambda: None if work.over else self._do(command, work))
+            case commands.LookAhead():
+                pass
+            case commands.Discard() | commands.Tidy() | commands.LookAtDisk():
+                self._soon(lambda: self._do_always(command))
+            case _:
+                self._in_line(lambda: self._do_always(command))
+
+    # What commands do
+
+    def _look(self, command: commands.Look) -> None:
+        if self.world.database.locked():
+            return self._answer_in_line(events.DatabaseFailed(BUSY), line="from the database")
+        return self._answer_in_line(self.world.database.look(command), line="from the database")
+
+    def _recover(self) -> None:
+        world = self.world
+        if world.database.locked():
+            return self._answer_in_line(events.DatabaseFailed(BUSY), line="from the database")
+        return self._answer_in_line(world.database.recover(frozenset(world.folders)), line="from the database")
+
+    def _do(self, command: Command, work: Work) -> None:
+        def answer(event: Event, delay: float | None = None) -> None:
+            later = self.world.soon() if delay is None else delay
+            self._later(later, lambda: None if work.over else self.post(event))
+
+        assert isinstance(command, commands.Detect | commands.Extract | commands.Finish | commands.AddTransfers)
+        attempt = command.attempt
+        if isinstance(command, commands.AddTransfers):
+            return self._add(command, lambda event: self._answer_in_line(event, work))
+        if self.world.chance(0.05):  # it hangs until somebody loses patience
+            self.world.hurt(attempt.download_id)
+            return answer(events.WorkFailed(attempt, Failure("timeout", "It hung.", None, True)), WORK_DEADLINE_S)
+        if self.world.chance(0.06):
+            code = self.world.dice.choice(PASSING + LASTING)
+            self.world.hurt(attempt.download_id)
+            return answer(events.WorkFailed(attempt, Failure(code, "It failed.", None, code in PASSING)))
+        if isinstance(command, commands.Detect):
+            return answer(self.world.sites.detect(command))
+        if isinstance(command, commands.Extract):
+            return answer(self.world.sites.extract(command))
+        if self.world.chance(0.3):
+            answer(events.Joined(attempt, 0.5), 0.0)
+        path = self.world.publish(command)
+        if path is None:
+            return answer(events.WorkFailed(attempt, MISSING))
+        return answer(events.Finished(attempt, path, 100))
+
+    def _add(self, command: commands.AddTransfers, answer: Callable[[Event], None]) -> None:
+        attempt, world = command.attempt, self.world
+        if command.fresh:
+            world.folder(attempt.download_id).parts.clear()
+        if not self.connected:
+            return answer(events.AddFailed(attempt, tuple(each.n for each in command.additions), LOST))
+        added = []
+        for addition in command.additions:
+            if not world.aria2.add(attempt, addition):
+                answer(events.AddFailed(attempt, (addition.n,), TAKEN))
+            elif world.chance(0.05):
+                answer(events.AddFailed(attempt, (addition.n,), LOST))  # it was taken, and the answer got lost
+            else:
+                added.append(addition.n)
+        return answer(events.TransfersAdded(attempt, tuple(added))) if added else None
+
+    def _do_always(self, command: Command) -> None:
+        world = self.world
+        lost = not self.connected or world.chance(0.03)
+        match command:
+            case commands.AskStatus() if lost:
+                self._answer_in_line(events.AskFailed(command.gids, LOST, command.periodic))
+            case commands.AskStatus():
+                reports = tuple(world.aria2.report(gid) for gid in command.gids)
+                self._answer_in_line(events.TransfersReported(reports, command.periodic))
+            case commands.RemoveTransfers() | commands.PayDebt() if lost:
+                self._answer_in_line(events.RemoveFailed(command.attempt, LOST))
+            case commands.RemoveTransfers():
+                world.aria2.remove(command.gids)
+                self._answer_in_line(events.TransfersRemoved(command.attempt))
+            case commands.PayDebt():
+                world.aria2.remove(command.gids)
+                world.discard(command.attempt.download_id, keep_result=command.keep_result)
+                self._answer(events.DebtPaid(command.attempt))
+            case commands.ForgetTransfers():
+                if not lost:
+                    world.aria2.remove(command.gids)
+            case commands.Discard():
+                world.discard(command.attempt.download_id, keep_result=command.keep_result)
+                self._answer(events.Discarded(command.attempt))
+            case commands.Tidy():
+                world.tidy(command.ids)
+            case commands.LookAtDisk():
+                self._answer(events.DiskSeen(world.free()))
+            case _:
+                raise AssertionError(f"no arm for {command!r}")

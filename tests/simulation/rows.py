@@ -1,0 +1,122 @@
+"""The database of a simulation: SQLite in memory, the reactor's own statements, and what stands behind its URLs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from reactor.core import commands, events
+from reactor.core.job import Attempt
+from reactor.database import downloads, plans
+from reactor.database.migration import migrate
+from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+NATURES = ("direct", "direct", "unsized", "parts", "parts", "magnet", "page", "unknown")
+FEW, MANY = 3, 9
+"""Parts: few are asked about one by one, many as a whole."""
+
+
+@cache
+def _template() -> bytes:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        return connection.serialize()
+
+
+class Rows:
+    """One database file, as long as it is the one under its name."""
+
+    def __init__(self, world: World, instance: str) -> None:
+        self._world = world
+        self.instance = instance
+        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.deserialize(_template())
+        self.execute("UPDATE reactor_meta SET value = ? WHERE key = 'instance'", instance)
+
+    def close(self) -> None:
+        """Give its memory back."""
+        self._connection.close()
+
+    def locked(self) -> bool:
+        """True while somebody else writes, or it is not the one that the reactor has open."""
+        return self._world.now < self._world.locked_until or self._world.replaced
+
+    def changes(self) -> int:
+        """How many rows were written so far."""
+        return self._connection.total_changes
+
+    def execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """A bot's statement."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def look(self, command: commands.Look) -> events.RowsSeen:
+        """As the daemon does it."""
+        return downloads.look(self._connection, command, "here", self._world.wall)
+
+    def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
+        """As the daemon does it."""
+        return downloads.apply(self._connection, saves, self._world.wall)
+
+    def recover(self, folders: frozenset[int]) -> events.Recovered:
+        """As the daemon does it; `folders` are those of the staging that are there."""
+        found, planned = downloads.recover(self._connection), plans.owners(self._connection)
+        stray = sorted(folders - planned - {row.attempt.download_id for row in found.rows})
+        debts = (*found.debts, *(events.Debt(Attempt(id, 0), 0, keep_result=True) for id in stray))
+        return events.Recovered(found.rows, debts, found.instance)
+
+    def plans(self) -> dict[int, int]:
+        """The attempts that have a plan, by their row."""
+        return dict(self.execute("SELECT download_id, attempt FROM reactor_plans"))
+
+
+class Sites:
+    """Stage 1 and 2: a URL such as `parts:7` says what it is."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._versions: dict[str, int] = {}
+
+    def detect(self, command: commands.Detect) -> events.Detected:
+        """What a URL looks like."""
+        kinds = {"parts": Kind.YTDLP, "magnet": Kind.TORRENT, "unknown": Kind.UNKNOWN}
+        kind = kinds.get(command.url.partition(":")[0], Kind.DIRECT)
+        return events.Detected(command.attempt, Detection(kind=kind, url=command.url, why="its name"))
+
+    def extract(self, command: commands.Extract) -> events.Event:
+        """What is to be fetched; now and then the file on the server has changed."""
+        url, attempt = command.detection.url, command.attempt
+        nature, _, number = url.partition(":")
+        if nature == "page" and command.detection.kind is Kind.DIRECT:
+            return events.HandedOver(attempt, Detection(kind=Kind.YTDLP, url=url, why="a page"))
+        if self._world.chance(0.1):
+            self._versions[url] = self._versions.get(url, 0) + 1
+        if nature == "magnet":
+            return events.Extracted(attempt, _magnet(url))
+        if nature in ("parts", "page"):
+            return events.Extracted(attempt, _parts(url, MANY if int(number) % 2 else FEW, self._versions.get(url, 0)))
+        return events.Extracted(attempt, _file(url, sized=nature == "direct", version=self._versions.get(url, 0)))
+
+
+def _file(url: str, *, sized: bool, version: int) -> Extraction:
+    size, validator = (100, f'"{version}"') if sized else (None, None)
+    fetch = Fetch(urls=(f"http://host.example/{version}/{url}",), name="a.bin", size=size, validator=validator)
+    return Extraction(kind=Kind.DIRECT, title=url, fetches=(fetch,), finish=Finish(how="file", name="a.bin"))
+
+
+def _magnet(url: str) -> Extraction:
+    torrent = Torrent(info_hash="a" * 40)
+    fetch = Fetch(urls=("magnet:?xt=urn:btih:" + "a" * 40,), name="magnet", torrent=torrent)
+    return Extraction(kind=Kind.TORRENT, title=url, fetches=(fetch,), finish=Finish(how="torrent", name="magnet"))
+
+
+def _parts(url: str, count: int, version: int) -> Extraction:
+    fetches = tuple(Fetch(urls=(f"http://host.example/{version}/{n}.ts",), name=f"{n}.ts") for n in range(count))
+    track = Track(form="hls", first=0, count=count, playlist="#EXTM3U\n")
+    finish = Finish(how="media", name="film.mp4", tracks=(track,))
+    return Extraction(kind=Kind.YTDLP, title=url, fetches=fetches, finish=finish)

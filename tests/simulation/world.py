@@ -1,0 +1,345 @@
+"""Everything around the core, drawn from one seed: a bot, an aria2, a disk, a database, the clock, and crashes.
+
+A run is a storm, in which all of it goes wrong, and a calm, in which nothing new does: in the end every row has to be
+final, and nothing may be left of any of them."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from reactor.core import commands, events
+from reactor.core.commands import Command
+from reactor.core.endings import Limits
+from reactor.core.events import Event
+from reactor.core.quotas import MIB, Quotas
+from reactor.core.retry import RetryPolicy
+from reactor.notices import Notice
+from tests.simulation.aria2 import Aria2, Folder
+from tests.simulation.checks import Checks
+from tests.simulation.process import Process
+from tests.simulation.rows import FEW, NATURES, Rows, Sites
+
+STORM_S = 40.0
+TROUBLES = 22
+"""How much happens to the reactor from outside in a storm."""
+PATIENCE_S = 8 * 3600.0
+"""By then every row is final, also when the clock was set back by an hour."""
+SETTLE_S = 120.0
+STEPS_MAX = 50_000
+"""Many times more than any run takes."""
+POLL_S = 5.0
+GRACE_S = 5.0
+"""How long a shutdown may take before it is a crash."""
+JUMPS_S = (-3600.0, -60.0, 60.0, 3600.0)
+EPOCH = 1_750_000_000.0
+
+
+class Stuck(AssertionError):
+    """A row that nothing will ever happen to."""
+
+
+class World:
+    """One run. `run` returns when all is well, and raises AssertionError when a promise was broken."""
+
+    def __init__(self, seed: int, *, keep_log: bool = False) -> None:
+        self.dice = random.Random(seed)
+        self.limits = Limits(
+            concurrent=self.dice.choice((1, 1, 2, 3)),
+            progress_interval_s=self.dice.choice((0.5, 2.0)),
+            stall_timeout_s=30.0,
+            torrent_stall_timeout_s=30.0,
+            retry=RetryPolicy(self.dice.choice((0, 1, 3)), 1.0, 20.0),
+            quotas=Quotas(
+                min_free_disk=100 * MIB,
+                max_parts=self.dice.choice((0, 0, FEW)),
+                download_timeout_s=self.dice.choice((0.0, 0.0, 60.0)),
+            ),
+        )
+        self.mute = self.dice.random() < 0.2
+        """True when aria2 tells nothing at all, and the database neither: nothing may wait for that alone."""
+        self.embedded = self.dice.random() < 0.5
+        """True when aria2 dies with the reactor."""
+        self.now, self._ahead = 1000.0, 0.0
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self.calm = False
+        self.locked_until, self.replaced = 0.0, False
+        self._full_until = 0.0
+        self.instances = count(1)
+        self.database = Rows(self, f"instance-{next(self.instances)}")
+        self.sites, self.aria2 = Sites(self), Aria2(self)
+        self.folders: dict[int, Folder] = {}
+        self.published: dict[str, int] = {}
+        self.hurts: Counter[int] = Counter()
+        """What went wrong for a row: without any of it, it must not fail."""
+        self.checks = Checks(self)
+        self.history: list[str] | None = [] if keep_log else None
+        self._paths, self._urls, self._steps = count(1), count(1), 0
+        self.process = Process(self)
+        self._begin()
+
+    @property
+    def wall(self) -> float:
+        """What the clock on the wall shows."""
+        return EPOCH + self.now + self._ahead
+
+    # Chance and time
+
+    def chance(self, probability: float) -> bool:
+        """Whether something goes wrong now; never in the calm."""
+        return not self.calm and self.dice.random() < probability
+
+    def soon(self) -> float:
+        """How long anything takes."""
+        return self.dice.random() * self.dice.choice((0.001, 0.02, 0.3))
+
+    def at(self, delay: float, action: Callable[[], None]) -> None:
+        """Let something happen in `delay` seconds."""
+        heapq.heappush(self._heap, (self.now + delay, next(self._order), action))
+
+    def run(self) -> None:
+        """The whole storm, and the calm after it."""
+        for _ in range(TROUBLES):
+            self.at(self.dice.random() * STORM_S, self._trouble)
+        self._until(self.now + STORM_S)
+        self._calm_down()
+        end = self.now + PATIENCE_S
+        while not self.checks.is_quiet():
+            if not self._heap or self._heap[0][0] > end:
+                raise Stuck(f"nothing happens any more: {self.checks.rows()}, {self.process.machine.jobs}")
+            self._step()
+        self._until(self.now + SETTLE_S)
+        self.checks.at_the_end()
+        self.database.close()
+
+    def _until(self, moment: float) -> None:
+        while self._heap and self._heap[0][0] <= moment:
+            self._step()
+        self.now = moment
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > STEPS_MAX:
+            raise Stuck("it goes round in circles")
+        when, _, action = heapq.heappop(self._heap)
+        self.now = max(self.now, when)
+        action()
+        self.checks.after_a_step()
+
+    def _calm_down(self) -> None:
+        self.calm, self.locked_until = True, 0.0
+        if not self.process.alive:
+            self._begin_again()
+        self._stir()
+
+    # The reactor's life
+
+    def _begin(self) -> None:
+        self._connect_soon(self.process)
+        self.process.post(events.DatabaseChanged("start"))
+
+    def _begin_again(self) -> None:
+        if not self.process.alive:
+            self.replaced = False  # it opens what is there
+            self.process = Process(self)
+            self._begin()
+
+    def _connect_soon(self, process: Process) -> None:
+        self.at(self.soon(), lambda: self._connect(process))
+
+    def _connect(self, process: Process) -> None:
+        if process.alive and not process.connected:
+            process.connected = True
+            process.post(events.Aria2Connected(str(self.aria2.session), "1.37.0", "ws://127.0.0.1/jsonrpc"))
+
+    def deliver(self, event: Event) -> None:
+        """Something that aria2 tells over the socket that stands now."""
+        process = self.process
+        self.at(self.soon(), lambda: process.post(event) if process.connected else None)
+
+    def told(self, notice: Notice) -> None:
+        """A line of the journal."""
+        if self.history is not None:
+            self.history.append(f"{self.now:9.3f}   {notice.event} {notice.model_dump(exclude={'event'})}")
+
+    def log(self, event: Event, decided: Sequence[Command]) -> None:
+        """What the core was told, and what it made of it."""
+        if self.history is not None:
+            shown = ", ".join(str(command) for command in decided if not isinstance(command, commands.Tell))
+            self.history.append(f"{self.now:9.3f} {event} → {shown or '-'}")
+
+    def _say(self, text: str) -> None:
+        if self.history is not None:
+            self.history.append(f"{self.now:9.3f} === {text}")
+
+    # Troubles
+
+    def _trouble(self) -> None:
+        troubles = (
+            [self._insert] * 5
+            + [self._cancel] * 3
+            + [self._take_back, self._end_by_status, self._delete, self._replace_row, self._retry]
+            + [self._crash, self._crash, self._shut_down, self._restart_aria2, self._cut, self._lock, self._jump]
+            + [self._replace_database] * (self.dice.random() < 0.2)
+        )
+        trouble = self.dice.choice(troubles)
+        self._say(trouble.__name__)
+        trouble()
+
+    def _crash(self) -> None:
+        self.process.alive = False
+        self.exited()
+
+    def exited(self) -> None:
+        """The reactor has ended, by itself or not; somebody starts it again."""
+        if self.embedded:
+            self._hurt_all()
+            self.aria2.restart()
+        self.at(self.soon(), self._begin_again)
+
+    def _shut_down(self) -> None:
+        process = self.process
+        process.post(events.ShutdownRequested("SIGTERM"))
+        self.at(GRACE_S, lambda: self._crash() if process.alive else None)
+
+    def _restart_aria2(self) -> None:
+        self._hurt_all()
+        self.aria2.restart()
+        self._cut()
+
+    def _cut(self) -> None:
+        process = self.process
+        if process.alive and process.connected:
+            process.connected = False
+            process.post(events.Aria2Lost("It was cut."))
+            self._connect_soon(process)
+
+    def _lock(self) -> None:
+        self.locked_until = self.now + self.dice.random() * 10
+
+    def _jump(self) -> None:
+        self._ahead += self.dice.choice(JUMPS_S)
+
+    def _replace_database(self) -> None:
+        if self.replaced or not self.process.alive:
+            return
+        process, self.replaced = self.process, True
+        self.database.close()
+        self.database = Rows(self, f"instance-{next(self.instances)}")
+        self.checks.forget_rows()
+        self.at(self.soon(), lambda: self._reopen(process))
+
+    def _reopen(self, process: Process) -> None:
+        if self.process is process and process.alive:
+            self.replaced = False
+            process.post(events.DatabaseReplaced())
+            process.post(events.DatabaseChanged("start"))
+
+    def hurt(self, download_id: int) -> None:
+        """Something went wrong for this row."""
+        self.hurts[download_id] += 1
+
+    def _hurt_all(self) -> None:
+        for transfer in self.aria2.transfers.values():
+            self.hurt(transfer.attempt.download_id)
+
+    # The bot
+
+    def _stir(self) -> None:
+        process = self.process
+        self.at(POLL_S if self.mute else self.soon(), lambda: process.post(events.DatabaseChanged("file")))
+
+    def _write(self, sql: str, *values: object) -> list[tuple[int]]:
+        if self.now < self.locked_until:
+            return []
+        written = self.database.execute(sql, *values)
+        self._stir()
+        return written
+
+    def _some_row(self) -> int:
+        ids = [id for (id,) in self.database.execute("SELECT id FROM downloads ORDER BY id")]
+        return self.dice.choice(ids) if ids else 0
+
+    def _new_url(self) -> str:
+        return f"{self.dice.choice(NATURES)}:{next(self._urls)}"
+
+    def _insert(self) -> None:
+        for _ in range(self.dice.choice((1, 1, 3))):
+            self._write("INSERT INTO downloads (url) VALUES (?)", self._new_url())
+
+    def _cancel(self) -> None:
+        asked = "UPDATE downloads SET cancelled = 1 WHERE id = ? AND status IN ('pending', 'downloading') RETURNING id"
+        for (id,) in self._write(asked, self._some_row()):
+            self.checks.cancelled.add(id)
+
+    def _take_back(self) -> None:
+        for (id,) in self._write("UPDATE downloads SET cancelled = 0 WHERE id = ? RETURNING id", self._some_row()):
+            self.checks.cancelled.discard(id)
+
+    def _end_by_status(self) -> None:
+        ended = "UPDATE downloads SET status = 'cancelled' WHERE id = ? AND status IN ('pending', 'downloading')"
+        for (id,) in self._write(f"{ended} RETURNING id", self._some_row()):
+            self.checks.cancelled.add(id)
+
+    def _delete(self) -> None:
+        for (id,) in self._write("DELETE FROM downloads WHERE id = ? RETURNING id", self._some_row()):
+            self.checks.forget(id)
+
+    def _replace_row(self) -> None:
+        id = self._some_row()
+        if id and self._write(
+            "INSERT OR REPLACE INTO downloads (id, url) VALUES (?, ?) RETURNING id", id, self._new_url()
+        ):
+            self.checks.forget(id)
+
+    def _retry(self) -> None:
+        again = """UPDATE downloads SET status = 'pending', cancelled = 0, stage = NULL, progress = 0, retry_count = 0,
+            next_attempt_at = NULL WHERE id = ? AND status IN ('failed', 'cancelled') RETURNING id"""
+        for (id,) in self._write(again, self._some_row()):
+            self.checks.forget(id)
+
+    # The disk
+
+    def free(self) -> int:
+        """Bytes that are free; now and then there are too few for a while."""
+        if self.chance(0.1):
+            self._full_until = self.now + self.dice.random() * 30
+        return 0 if self.now < self._full_until and not self.calm else 1000 * MIB
+
+    def folder(self, download_id: int) -> Folder:
+        """The row's staging folder, made if missing."""
+        return self.folders.setdefault(download_id, Folder())
+
+    def publish(self, command: commands.Finish) -> str | None:
+        """The path of the result; None when its bytes are not there."""
+        folder, extraction = self.folders.get(command.attempt.download_id), command.extraction
+        if folder is None:
+            return None
+        if folder.record in self.published:
+            folder.parts.clear()
+            return folder.record
+        certain = extraction.finish.how == "file" and extraction.size is not None
+        whole = all(folder.parts.get(n, False) for n in range(len(extraction.fetches)))
+        if not whole or (command.resumed and not certain):
+            return None
+        folder.record = f"/downloads/{next(self._paths)}"
+        self.published[folder.record] = command.attempt.download_id
+        self._say(f"{command.attempt} is published as {folder.record}")
+        folder.parts.clear()
+        return folder.record
+
+    def discard(self, download_id: int, *, keep_result: bool) -> None:
+        """As `Staging.discard`."""
+        folder = self.folders.pop(download_id, None)
+        if folder is not None and folder.record is not None and not keep_result:
+            self.published.pop(folder.record, None)
+
+    def tidy(self, ids: Sequence[int]) -> None:
+        """As `Staging.tidy`."""
+        for id in ids:
+            if id in self.folders and not self.folders[id].parts:
+                del self.folders[id]
