@@ -33,6 +33,14 @@ types:
 run *arguments:
     {{bin}}/reactor run {{arguments}}
 
+# storms over the core in simulated time; `just sim --seed N` replays one
+sim *arguments:
+    {{bin}}/python -m tests.simulation {{arguments}}
+
+# the real thing, killed 200 times
+chaos *arguments:
+    {{bin}}/python -m tests.chaos {{arguments}}
+
 # fetch a file from a server on this machine, and check its bytes
 demo *arguments:
     {{bin}}/python contrib/demo.py {{arguments}}

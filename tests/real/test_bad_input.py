@@ -47,6 +47,7 @@ async def test_urls_that_are_none_fail_with_a_sentence_and_the_next_row_goes_on(
     assert {url: by_id[n]["error_code"] for n, url in zip(bad, URLS, strict=True)} == URLS
 
 
+@pytest.mark.fault(30, 31, 32, 33)
 @pytest.mark.parametrize(
     ("path", "how", "code", "attempts"),
     [
@@ -79,6 +80,7 @@ async def test_servers_that_misbehave(
     assert reactor.files() == {"good.bin": DATA}
 
 
+@pytest.mark.fault(32)
 async def test_a_body_shorter_than_promised_is_never_published(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:
         resumable = server.put("/a.bin", DATA, cut_after=10_000)

@@ -14,6 +14,7 @@ from tests.servers import FileServer
 DATA = random.Random(7).randbytes(1_500_000)
 
 
+@pytest.mark.fault(51)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 async def test_a_download_goes_on_after_the_reactor_was_ended(tmp_path: Path, number: signal.Signals) -> None:
     async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
@@ -39,6 +40,7 @@ async def test_a_download_goes_on_after_the_reactor_was_ended(tmp_path: Path, nu
         assert any(begin.startswith("bytes=") and int(begin[6:].split("-")[0]) >= 600_000 for begin in ranges), ranges
 
 
+@pytest.mark.fault(18)
 async def test_an_aria2c_that_dies_is_started_again_and_the_download_goes_on(tmp_path: Path) -> None:
     import os
 
@@ -55,6 +57,7 @@ async def test_an_aria2c_that_dies_is_started_again_and_the_download_goes_on(tmp
     assert reactor.events("aria2_connected")[-1]["restarted"] is True
 
 
+@pytest.mark.fault(20)
 async def test_a_second_reactor_on_the_same_database_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as reactor:
         other = Reactor(tmp_path)

@@ -7,12 +7,15 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tests.real.harness import running
 from tests.servers import FileServer
 
 DATA = random.Random(5).randbytes(300_000)
 
 
+@pytest.mark.fault(6)
 async def test_a_database_restored_from_a_backup_is_taken_up(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
         (done,) = reactor.add(server.put("/done.bin", DATA))
@@ -33,6 +36,7 @@ async def test_a_database_restored_from_a_backup_is_taken_up(tmp_path: Path) -> 
     assert sorted(reactor.files()) == ["done.bin", "new.bin"]
 
 
+@pytest.mark.fault(7)
 async def test_a_database_that_was_deleted_is_not_made_anew_and_one_that_comes_is_taken_up(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:
         shutil.copyfile(reactor.db, tmp_path / "copy.db")
@@ -58,6 +62,7 @@ def _columns(path: Path) -> list[str]:
     return found
 
 
+@pytest.mark.fault(8)
 async def test_what_ends_while_a_bot_holds_the_write_lock_is_written_afterwards(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=1000))

@@ -86,6 +86,7 @@ def _asked(log: Path) -> list[str]:
     return [line for line in lines if "Executing RPC method aria2.tellStatus" in line]
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize(
     ("title", "expected"),
     [
@@ -116,6 +117,7 @@ async def test_any_name_a_server_gives_becomes_a_clean_one(tmp_path: Path, title
     assert list(reactor.files()) == [path.name]
 
 
+@pytest.mark.fault(42)
 async def test_two_equal_names_never_meet(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="5") as reactor:
         reactor.add(*[server.put(f"/{n}/same.tar.gz", blob(10_000, n)) for n in range(5)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.real.harness import alive, running
 from tests.real.swarm import swarm_in
 from tests.servers import FileServer
@@ -13,6 +15,7 @@ ALBUM = {"disc 1/one.ogg": random.Random(1).randbytes(200_000), "two.ogg": rando
 FILM = {"film.mkv": random.Random(3).randbytes(300_000)}
 
 
+@pytest.mark.fault(44)
 async def test_a_magnet_link_a_torrent_url_and_several_files(tmp_path: Path) -> None:
     async with (
         swarm_in(tmp_path / "swarm") as swarm,
@@ -40,6 +43,7 @@ async def test_a_magnet_link_a_torrent_url_and_several_files(tmp_path: Path) -> 
     }
 
 
+@pytest.mark.fault(44)
 async def test_a_torrent_can_be_served_to_others_after_the_row_is_done(tmp_path: Path) -> None:
     async with swarm_in(tmp_path / "swarm") as swarm, running(tmp_path, SEED_RATIO="5") as reactor:
         film = swarm.make("film.mkv", FILM)
@@ -56,6 +60,7 @@ async def test_a_torrent_can_be_served_to_others_after_the_row_is_done(tmp_path:
     assert reactor.files() == FILM
 
 
+@pytest.mark.fault(44)
 async def test_a_magnet_link_that_nobody_serves_ends_with_a_sentence(tmp_path: Path) -> None:
     async with swarm_in(tmp_path / "swarm") as swarm:
         film = swarm.make("film.mkv", FILM)

@@ -1,0 +1,107 @@
+"""What may go wrong underneath, and what each must lead to; `python -m tests.faults` writes it into README.md with
+the tests that show it: those that carry `@pytest.mark.fault(...)` with the number of the line."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+README = Path(__file__).with_name("README.md")
+HEAD = """# Faults
+
+What may go wrong underneath, what it must lead to, and the tests that show it (`pytest -m fault`). Written by
+`python -m tests.faults`; a test holds that it is complete.
+
+| | fault → what it leads to | shown by |
+| --- | --- | --- |
+"""
+LINES = (
+    "A bot commits with `synchronous=FULL` on a slow disk → the row is found after its COMMIT, the last one too",
+    "A row is inserted between the first reading and the first scan → found",
+    "inotify overflows, or its limit is reached, or it tells nothing → the poll finds it; told once",
+    "The `-wal` is deleted and made anew by the bot's last close → nothing is lost",
+    "`wal_checkpoint(TRUNCATE)`, `VACUUM` → a ring for nothing at the most, no error",
+    "The database is replaced by a rename or a restore → opened anew, its rows taken up, what was under way stopped",
+    "The database is deleted → a clear error, no new empty file, taken up when it is back",
+    "A bot holds the write lock for a minute → aria2 goes on; what was to be written is, when the lock is gone",
+    "BUSY_SNAPSHOT: a reading transaction that wants to write",
+    "A bot with a rollback journal; a database that may not be written → served; refused with the reason",
+    "The disk of the database is full → what was to be written is kept and tried again, no loop of crashes",
+    "Missing, further and odd columns; NULL, blob or huge text as URL; an unknown status → the row fails or is left"
+    " alone, the others go on",
+    "`INSERT OR REPLACE` of a row under way; a row deleted under way → the old transfer is stopped, a new row is new",
+    "`cancelled` at any moment: before the add, during it, while waiting, running, joining → one final status, nothing"
+    " left",
+    "`cancelled` 1 → 0 → 1 quickly → the last value wins",
+    "A task is cancelled inside a transaction → committed or rolled back, no lock left",
+    "SIGKILL of reactor at any moment → the next run adopts what lives; nothing is downloaded twice",
+    "SIGKILL of aria2c in the midst of a file → started again, the file goes on",
+    "The bot dies → the reactor it launched ends soon, its aria2c too",
+    "Two reactors on one database → the second is refused",
+    "The WebSocket breaks while much is under way, events are lost → asked about; every row gets to its end",
+    "The answer to an addUri is lost → found by its gid, not added twice",
+    "aria2 was started again and knows no gid → what was not finished is added again",
+    "`id: null`, unknown methods and gids, broken JSON, events that come twice or in another order → passed over",
+    "aria2 does not answer for long → nothing is added twice; the question has a deadline",
+    "A wrong secret; another program on the port → a sentence, and no storm of tries",
+    "A remote aria2c with downloads of others and a folder of its own → never touched",
+    "A torrent of 10 000 files, one of 2.5 MB → taken; the connection survives",
+    "More than 1000 finished results → no row that is done fails because aria2 forgot it",
+    "Refused, reset, TLS errors, an expired certificate, timeouts → tried again, or not, as each deserves",
+    "403, 404, 410, 416, 429 with Retry-After, 5xx, endless redirects → as the table of `core/retry.py` has it",
+    "A body cut short, a wrong Content-Length, ranges ignored, an ETag that changed, an empty file → never published"
+    " with a wrong size",
+    "A server that stalls → stopped, tried again, then failed",
+    "A page in place of the file → looked into, not published as the file",
+    "A name that does not resolve, or resolves to another address the second time → tried again; refused when dialled",
+    "`127.1`, `0177.0.0.1`, `2130706433`, `[::ffff:…]`, NAT64, 6to4, odd digits, `user@host` → refused",
+    "A redirect to a metadata service, the RPC port, `file:`, `ftp:` → refused at the hop",
+    "A redirect to another host with a cookie or Authorization → the other host gets neither",
+    "User B after user A on one host → A's cookie is not sent",
+    "A metalink or `.torrent` behind a link; a torrent with internal trackers or web seeds → not followed; refused",
+    "A URL or header with CR, LF, NUL, 64 KiB, invalid UTF-8, IDN, spaces, `--option` → refused or encoded",
+    "A name such as `../../x`, `/abs`, `.`, 300 bytes, RTL, `con`, `.desktop`, or one that is taken → clean and unique",
+    "A full disk, a read-only one, no permission → the queue is held or the row fails; goes on when there is room",
+    "A magnet without peers, metadata that never comes, several files, seeding → a sentence; followed; done at 100 %",
+    "yt-dlp hangs, is killed, prints nonsense; lists, live streams, DRM, geo-blocks, sign-ins → a sentence, killed as a"
+    " group",
+    "No yt-dlp, no ffmpeg, too old ones → doctor says so; direct links and torrents go on",
+    "An extracted URL runs out in the midst (403) → extracted anew once, the same bytes go on",
+    "A page that loops, allocates, opens dialogs and popups, never ends → ended at its limit, the next row goes on",
+    "The clock jumps → retries neither storm nor sleep for ever",
+    "10 000 rows at once, 1 000 cancels at once, a million finished rows → served in order, scans stay indexed",
+    "SIGTERM at any moment, a second one, a closed pipe → a clean end, all of it resumable",
+    "Reconnects all the time → descriptors and threads stay as many as they were",
+)
+REASONS = {
+    9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"
+    " (`database/downloads.py`).",
+}
+
+
+def named() -> dict[int, list[str]]:
+    """The tests by the numbers of the lines they name."""
+    found: dict[int, list[str]] = {}
+    for path in sorted(TESTS.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                for number in (number for mark in node.decorator_list for number in _numbers(mark)):
+                    found.setdefault(number, []).append(f"{path.relative_to(TESTS)}::{node.name}")
+    return found
+
+
+def _numbers(mark: ast.expr) -> list[int]:
+    if not isinstance(mark, ast.Call) or ast.unparse(mark.func) != "pytest.mark.fault":
+        return []
+    return [int(ast.literal_eval(argument)) for argument in mark.args]
+
+
+def page() -> str:
+    """README.md as it should be."""
+    tests = named()
+    rows = []
+    for number, line in enumerate(LINES, 1):
+        shown = [f"`{name}`" for name in tests.get(number, [])] + [REASONS[number]] * (number in REASONS)
+        rows.append(f"| {number} | {line} | {'<br>'.join(shown)} |\n")
+    return HEAD + "".join(rows)

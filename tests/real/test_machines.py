@@ -1,0 +1,24 @@
+"""reactor and aria2c on two machines: each scene in namespaces of its own, which need no rights that a user lacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import ROOT
+from tests.real.machines import SCENES
+from tests.tools import tool
+
+NAMESPACES = ("unshare", "--map-root-user", "--net", "--mount", "--fork", "--kill-child", "--")
+WAIT_S = 100.0
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_on_two_machines(scene: str, tmp_path: Path) -> None:
+    assert tool("ip"), "ip is missing: install iproute2"
+    play = (sys.executable, "-W", "error", "-m", "tests.real.machines", scene, str(tmp_path))
+    done = subprocess.run([*NAMESPACES, *play], cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

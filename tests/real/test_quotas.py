@@ -1,0 +1,96 @@
+"""What the disk and the settings do not allow, with a real disk that is too small and grows."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.real.harness import Reactor, running
+from tests.servers import FileServer
+
+MIB = 1024 * 1024
+DATA = random.Random(4).randbytes(24 * MIB)
+MOUNT = 'mount -t tmpfs -o size="$1" none "$0" && shift && exec "$@"'
+
+
+@asynccontextmanager
+async def on_a_small_disk(folder: Path, size: str, **settings: str) -> AsyncIterator[Reactor]:
+    """A reactor whose download folder is a disk of its own, in a mount namespace of its own."""
+    reactor = Reactor(folder, **settings)
+    reactor.downloads.mkdir()
+    reactor.before = ("unshare", "--map-root-user", "--mount", "sh", "-c", MOUNT, str(reactor.downloads), size)
+    await reactor.start()
+    try:
+        yield reactor
+    finally:
+        await reactor.stop()
+
+
+def grow(reactor: Reactor, size: str) -> None:
+    """Make its disk larger."""
+    remount = ("mount", "-o", f"remount,size={size}", str(reactor.downloads))
+    subprocess.run(
+        ["nsenter", f"--target={_pid(reactor)}", "--user", "--mount", "--", *remount], check=True, timeout=30
+    )
+
+
+def on_disk(reactor: Reactor, path: Any) -> bytes:
+    """A file of its disk."""
+    return Path(f"/proc/{_pid(reactor)}/root{path}").read_bytes()
+
+
+def _pid(reactor: Reactor) -> int:
+    assert reactor.process is not None
+    return reactor.process.pid
+
+
+@pytest.mark.fault(43)
+@pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
+async def test_a_full_disk_holds_the_queue_and_it_goes_on_when_there_is_room(tmp_path: Path, kept: str) -> None:
+    size = "40m" if kept == "20" else "16m"
+    async with FileServer() as server, on_a_small_disk(tmp_path, size, MIN_FREE_DISK=kept) as reactor:
+        one = server.put("/one.bin", DATA, rate=2 * MIB, etag='"1"')
+        reactor.add(one, server.put("/two.bin", b"small"))
+        await reactor.until(lambda: reactor.events("disk_full"))
+        await reactor.until(lambda: reactor.row(1)["stage"] == "waiting")
+        first, second = reactor.rows()
+        assert (first["status"], first["error_code"], first["retry_count"]) == ("pending", "no_space", 0)
+        assert "room" in first["error"]
+        assert (second["status"], second["attempt"]) == ("pending", 0), "nothing is begun"
+        grow(reactor, "200m")
+        await reactor.until_final()
+        assert [row["status"] for row in reactor.rows()] == ["downloaded"] * 2
+        assert on_disk(reactor, reactor.row(1)["file_path"]) == DATA
+        assert len(reactor.events("disk_full")) == len(reactor.events("disk_freed")) == 1
+        assert [request.range for request in server.requests("/one.bin", "GET")][-1], "what was there was kept"
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["told-before", "found-out"])
+async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunked: bool) -> None:
+    async with FileServer() as server, running(tmp_path, MAX_FILE_SIZE="5") as reactor:
+        answer: dict[str, Any] = {"chunked": True, "rate": 8 * MIB} if chunked else {}
+        reactor.add(server.put("/big.bin", DATA, **answer), server.put("/small.bin", b"small"))
+        await reactor.until_final()
+        big, small = reactor.rows()
+        assert (big["status"], big["error_code"], big["retry_count"]) == ("failed", "too_large", 0)
+        assert "MAX_FILE_SIZE" in big["error"]
+        assert small["status"] == "downloaded"
+        assert reactor.files() == {"small.bin": b"small"}
+        sent = sum(request.sent for request in server.requests("/big.bin", "GET"))
+        assert sent < len(DATA) if chunked else sent <= 1
+
+
+async def test_an_attempt_has_its_time(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, DOWNLOAD_TIMEOUT="1", STALL_TIMEOUT="60") as reactor:
+        reactor.add(server.put("/slow.bin", DATA, rate=1000))
+        await reactor.until_final()
+        (row,) = reactor.rows()
+        assert (row["status"], row["error_code"]) == ("failed", "timeout")
+        assert "DOWNLOAD_TIMEOUT" in row["error"]
+        assert reactor.files() == {}
