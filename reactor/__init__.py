@@ -1,3 +1,22 @@
 """reactor: the download engine behind chat bots."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reactor.queue import Queue
+    from reactor.runner import Runner, RunnerStatus
+
+__all__ = ["Queue", "Runner", "RunnerStatus", "__version__"]
 __version__ = "0.1.0"
+
+_HOMES = {"Queue": "reactor.queue", "Runner": "reactor.runner", "RunnerStatus": "reactor.runner"}
+
+
+def __getattr__(name: str) -> object:
+    """A bot that asks for one of them pays for that one (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

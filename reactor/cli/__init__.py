@@ -1,7 +1,8 @@
 """The command `reactor`: one file a verb.
 
-Exit codes: 0 done · 1 it ran and something did not work out · 2 it could not start, with one line that
-says why · 130 Ctrl-C. Verbs import what is heavy inside, so that `--help` is quick.
+Exit codes: 0 done · 1 it ran and something did not work out · 2 it could not start, or go on, with one line
+that says why · 75 the same, where it may work later without anybody changing a thing · 130 Ctrl-C. Verbs import
+what is heavy inside, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, Any, NoReturn, Protocol, cast
 import typer
 
 from reactor import __version__
-from reactor.cli import add, cancel, doctor, events, get, run, watch
+from reactor.cli import add, cancel, doctor, events, get, retry, run, watch
 from reactor.cli import list as list_
 from reactor.errors import ReactorError
 
@@ -30,6 +31,10 @@ class _UsageError(Protocol):
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """typer names the parent of its argument errors nowhere public."""
 
+WRONG, MAY_PASS = 2, 75
+"""Exit codes for a person, a service unit and `reactor.Runner`: starting again is no use, or may be. 75 is
+EX_TEMPFAIL of sysexits(3)."""
+
 app = typer.Typer(
     name="reactor",
     help="Downloads what is asked for in a SQLite table, by way of aria2.",
@@ -43,6 +48,7 @@ app.command("run")(run.run)
 app.command("get")(get.get)
 app.command("add")(add.add)
 app.command("cancel")(cancel.cancel)
+app.command("retry")(retry.retry)
 app.command("list")(list_.list_rows)
 app.command("watch")(watch.watch)
 app.command("events")(events.events)
@@ -72,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         code = app(arguments, prog_name="reactor", standalone_mode=False)
     except _USAGE_ERROR as error:
-        code = _fail(_usage(cast(_UsageError, error)))
+        code = _fail(_usage(cast(_UsageError, error)), WRONG)
     except ReactorError as error:
-        code = _fail(str(error))
+        code = _fail(str(error), MAY_PASS if error.retryable else WRONG)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
@@ -85,6 +91,6 @@ def _usage(error: _UsageError) -> str:
     return f"{error.format_message().rstrip('.')}. See {where} --help."
 
 
-def _fail(sentence: str) -> int:
+def _fail(sentence: str, code: int) -> int:
     typer.echo(f"reactor: {' '.join(sentence.split())}", err=True)
-    return 2
+    return code

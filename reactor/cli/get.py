@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from reactor.queue import Queue
     from reactor.settings import Settings
 
-DEFAULTS: dict[str, Any] = {"max_concurrent_downloads": 3, "max_download_retries": 2, "retry_base_delay": 1.0}
-"""What `get` uses where nothing is set: somebody is waiting."""
+DEFAULTS: dict[str, Any] = {
+    "max_concurrent_downloads": 3,
+    "max_download_retries": 2,
+    "retry_base_delay": 1.0,
+    "egress_guard": False,
+    "allow_executables": True,
+}
+"""What `get` uses where nothing is set: somebody is waiting, who chose the URL."""
 REFRESH_S = 0.5
 CANCEL_S = 10.0
 """How long Ctrl-C waits for everything to be cleared away."""

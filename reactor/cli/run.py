@@ -11,7 +11,12 @@ import typer
 from reactor.cli.options import Aria2, Db, Jobs
 
 if TYPE_CHECKING:
+    from reactor.daemon.service import Service
+    from reactor.daemon.vitals import Vitals
+    from reactor.journal.journal import Journal
     from reactor.journal.outlet import Renderer
+    from reactor.settings import Settings
+    from reactor.web.site import Site
 
 
 def run(
@@ -25,19 +30,69 @@ def run(
         str | None,
         typer.Option("--events", metavar="FILE|-", help="Append the events as NDJSON to FILE; -: print them."),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="HOST:PORT", help="Serve /metrics to Prometheus. [METRICS_ADDRESS]"),
+    ] = None,
+    with_stdin: Annotated[
+        bool,
+        typer.Option("--with-stdin", help="End when stdin does, with whoever holds its other end."),
+    ] = False,
+    http: Annotated[
+        str | None, typer.Option("--http", metavar="HOST:PORT", help="Serve the page. [HTTP_ADDRESS]")
+    ] = None,
 ) -> None:
     """Serve the database until SIGTERM or SIGINT.
 
     What is under way then goes on with the next run. Prints lines for people on a terminal, NDJSON into a pipe;
     with --events FILE, NDJSON goes there and lines for people to stdout.
     """
-    from reactor.cli.running import open_journal, run_async
-    from reactor.daemon.run import serve
-    from reactor.settings import Settings
+    import os
 
-    settings = Settings.load(download_db=db, download_dir=folder, max_concurrent_downloads=jobs, aria2c_rpc_url=aria2)
-    with open_journal(*_renderers(events)) as journal:
-        run_async(partial(serve, settings, journal))
+    from reactor.cli.running import open_journal, run_async
+    from reactor.daemon.service import open_service
+    from reactor.daemon.vitals import Vitals
+    from reactor.settings import Settings
+    from reactor.web.site import open_site
+
+    settings = Settings.load(
+        download_db=db,
+        download_dir=folder,
+        max_concurrent_downloads=jobs,
+        aria2c_rpc_url=aria2,
+        metrics_address=metrics,
+        http_address=http,
+    )
+    vitals = Vitals()
+    with (
+        open_site(settings, {"aria2": vitals.aria2_trouble, "database": vitals.database_trouble}) as site,
+        open_service(os.environ) as service,
+        open_journal(*_renderers(events), sinks=(service.offer, *(site.sinks if site else ()))) as journal,
+    ):
+        run_async(partial(_serve, settings, service, journal, vitals, site, with_stdin))
+
+
+async def _serve(
+    settings: Settings, service: Service, journal: Journal, vitals: Vitals, site: Site | None, with_stdin: bool
+) -> None:
+    from contextlib import AsyncExitStack
+
+    import anyio
+
+    from reactor.cli.running import until_stdin_ends
+    from reactor.daemon.service import serve_as
+
+    async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
+        stop = anyio.Event()
+        if with_stdin:
+            tasks.start_soon(until_stdin_ends, stop)
+        if site is not None:
+            vitals.on_ring, vitals.on_answer = site.on_ring, site.on_answer
+            for line in site.lines:
+                typer.echo(f"reactor: {line}", err=True)
+            await stack.enter_async_context(site.serving())
+        await serve_as(service, settings, journal, vitals=vitals if site else None, stop=stop)
+        tasks.cancel_scope.cancel()
 
 
 def _renderers(events: str | None) -> list[tuple[Renderer, str]]:

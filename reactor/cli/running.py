@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
 
 import anyio
@@ -15,6 +16,7 @@ from reactor.journal.journal import Journal, Sink
 from reactor.journal.outlet import Outlet, Renderer
 
 Result = TypeVar("Result")
+STDIN, READ_BYTES = 0, 4096
 
 
 def run_async(work: Callable[[], Awaitable[Result]]) -> Result:
@@ -44,3 +46,13 @@ def open_journal(*renderers: tuple[Renderer, str], sinks: tuple[Sink, ...] = ())
     with ExitStack() as stack:
         outlets = [stack.enter_context(Outlet(renderer, name)) for renderer, name in renderers]
         yield Journal([*sinks, *(outlet.offer for outlet in outlets)], now=time.time)
+
+
+async def until_stdin_ends(stop: anyio.Event) -> None:
+    """Set `stop` when nobody holds the other end of stdin any more."""
+    os.set_blocking(STDIN, False)
+    while True:
+        await anyio.wait_readable(STDIN)
+        with suppress(BlockingIOError):
+            if not os.read(STDIN, READ_BYTES):
+                return stop.set()

@@ -53,10 +53,10 @@ def start(
     )
 
 
-def refused(done: subprocess.CompletedProcess[str], *, after: str | None = None) -> str:
+def refused(done: subprocess.CompletedProcess[str], *, after: str | None = None, code: int = 2) -> str:
     """Assert that the command could not start and said so in one line; the line. It printed nothing else, but for
-    lines with `after`."""
-    assert done.returncode == 2, f"exit code {done.returncode}: {done.stdout}{done.stderr}"
+    lines with `after`. `code` is 75 for what may pass by itself."""
+    assert done.returncode == code, f"exit code {done.returncode}: {done.stdout}{done.stderr}"
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("reactor: ")

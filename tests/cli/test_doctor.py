@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import anyio.to_thread
 import pytest
 
 from reactor.aria2.embedded import EmbeddedAria2
+from reactor.cli import check_media
 from reactor.cli.check_database import sqlite_library
 from reactor.cli.checks import file_system
 from reactor.programs import find_aria2c
@@ -21,8 +23,8 @@ from tests.servers import FileServer
 
 
 def doctor(folder: Path, *arguments: object, **more: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """The exit code, and the findings by name."""
-    done = reactor("doctor", "--json", *arguments, cwd=folder, stdin=b"", **more)
+    """The exit code, and the findings by name. No browser is started unless `more` has its path, or "" for any."""
+    done = reactor("doctor", "--json", *arguments, cwd=folder, stdin=b"", **{"BROWSER_PATH": "none", **more})
     assert done.stderr == ""
     return done.returncode, {finding["name"]: finding for finding in json.loads(done.stdout)}
 
@@ -46,7 +48,7 @@ def test_an_empty_folder_is_fine_and_stays_empty(tmp_path: Path) -> None:
 
 
 def test_the_lines_for_people_say_the_same(tmp_path: Path) -> None:
-    done = reactor("doctor", cwd=tmp_path)
+    done = reactor("doctor", cwd=tmp_path, BROWSER_PATH="none")
     assert done.returncode == 0
     names = doctor(tmp_path)[1]
     starts = [line[8:25].strip() for line in done.stdout.splitlines() if not line.startswith(" ")]
@@ -55,7 +57,7 @@ def test_the_lines_for_people_say_the_same(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_not_ok_says_what_to_do(tmp_path: Path) -> None:
-    findings = doctor(tmp_path, PATH="", PLAYWRIGHT_BROWSERS_PATH=str(tmp_path))[1]
+    findings = doctor(tmp_path, PATH="", PLAYWRIGHT_BROWSERS_PATH=str(tmp_path), BROWSER_PATH="")[1]
     assert [f["name"] for f in findings.values() if f["state"] != "ok" and not f["advice"]] == []
     assert findings["browser"]["state"] == "missing"
 
@@ -68,11 +70,55 @@ def test_an_aria2c_that_is_none_is_missing(tmp_path: Path, program: str) -> None
     assert findings["aria2c"]["advice"] or "ARIA2C_PATH" in findings["aria2c"]["what"]
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize("program", ["no-such-program", "false"])
 def test_direct_downloads_run_without_ffmpeg(tmp_path: Path, program: str) -> None:
     code, findings = doctor(tmp_path, FFMPEG_PATH=program)
     assert code == 0
     assert findings["ffmpeg"]["state"] == "missing"
+
+
+def test_an_ffmpeg_that_is_too_old(tmp_path: Path) -> None:
+    old = tmp_path / "ffmpeg"
+    old.write_text("#!/bin/sh\necho ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright\n")
+    old.chmod(0o755)
+    ffmpeg = doctor(tmp_path, FFMPEG_PATH=str(old))[1]["ffmpeg"]
+    assert (ffmpeg["state"], ffmpeg["version"]) == ("missing", "4.4.2-0ubuntu0.22.04.1")
+    assert "ffmpeg 5" in ffmpeg["advice"]
+
+
+@pytest.mark.parametrize(
+    ("says", "state", "what"),
+    [("deno 2.3.0 (stable)", "ok", ""), ("deno 1.46.3", "missing", "Too old"), ("hello", "missing", "does not run")],
+)
+def test_the_runtime_of_yt_dlp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, state: str, what: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "deno").write_text(f"#!/bin/sh\necho '{says}'\n")
+    (tmp_path / "deno").chmod(0o755)
+    found = check_media.deno()
+    assert (found.state, what in found.what) == (state, True)
+    assert bool(found.advice) == (state != "ok")
+
+
+def test_what_pages_need_is_started(tmp_path: Path) -> None:
+    findings = doctor(tmp_path, BROWSER_PATH="")[1]
+    assert {name: findings[name]["state"] for name in ("yt-dlp", "playwright", "browser")} == {
+        **{"yt-dlp": "ok", "playwright": "ok", "browser": "ok"}
+    }
+    assert findings["yt-dlp"]["version"].startswith("20")
+    assert int(findings["browser"]["version"].partition(".")[0]) > 100
+    assert findings["browser"]["what"].startswith("shows pages")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("program", "what"), [("no-such-program", "is not a program"), ("false", "does not start")])
+def test_a_browser_that_is_none_is_missing(tmp_path: Path, program: str, what: str) -> None:
+    code, findings = doctor(tmp_path, BROWSER_PATH=program)
+    assert (code, findings["browser"]["state"]) == (0, "missing")
+    assert what in findings["browser"]["what"]
+    assert "BROWSER_PATH" in findings["browser"]["advice"]
 
 
 class TestDatabase:

@@ -47,7 +47,7 @@ def test_what_looks_like_a_flag_is_added_after_a_double_dash(tmp_path: Path) -> 
     assert query(tmp_path / "downloads.db", "SELECT url FROM downloads") == [("--url",)]
 
 
-@pytest.mark.parametrize("verb", [("list",), ("cancel", "1"), ("watch",), ("watch", "1")])
+@pytest.mark.parametrize("verb", [("list",), ("cancel", "1"), ("retry", "1"), ("watch",), ("watch", "1")])
 def test_a_database_that_is_not_there_is_not_made_by_looking(tmp_path: Path, verb: tuple[str, ...]) -> None:
     assert "no.db" in refused(reactor(*verb, "--db", "no.db", cwd=tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -95,6 +95,19 @@ def test_cancel_asks_for_a_stop(bot_db: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     cancelled = query(bot_db, "SELECT id FROM downloads WHERE cancelled OR status = 'cancelled' ORDER BY id")
     assert cancelled == [(1,), (2,)]
+
+
+def test_retry_queues_what_is_over_and_says_what_is_not(bot_db: Path) -> None:
+    reactor("cancel", "--db", bot_db, 1, cwd=bot_db.parent)
+    query(bot_db, "UPDATE downloads SET status = 'failed', retry_count = 5, error = 'No.' WHERE id = 1")
+    done = reactor("retry", "--db", bot_db, 99, 1, 2, cwd=bot_db.parent)
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert first == "reactor: There is no download 99."
+    assert second.startswith("reactor: Download 2 is ")
+    assert second.endswith("only what failed or was cancelled can be tried again.")
+    row = query(bot_db, "SELECT status, cancelled, retry_count, error FROM downloads WHERE id = 1")
+    assert row == [("pending", 0, 0, None)]
 
 
 def test_cancel_says_which_it_could_not_and_stops_the_others(bot_db: Path) -> None:

@@ -32,7 +32,9 @@ def server() -> Iterator[FileServer]:
 @contextmanager
 def daemon(folder: Path, *arguments: object, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
     """A daemon that serves the folder's database. What is left of it at the end is killed."""
-    process = start("run", *arguments, cwd=folder, stdout=stdout, PROGRESS_INTERVAL="0.1")
+    process = start(
+        "run", *arguments, cwd=folder, stdout=stdout, PROGRESS_INTERVAL="0.1", ALLOWED_PRIVATE_HOSTS="127.0.0.1"
+    )
     try:
         yield process
     finally:
@@ -181,4 +183,4 @@ class TestAnAria2cElsewhere:
         with ThreadedFileServer() as server:
             url = server.url("/jsonrpc")
         done = reactor(*verb, "--aria2", url, cwd=tmp_path)
-        assert "cannot be reached" in refused(done, after=START)
+        assert "cannot be reached" in refused(done, after=START, code=75)

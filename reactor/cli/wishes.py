@@ -1,0 +1,40 @@
+"""What `cancel` and `retry` have in common: the same wish for several rows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from reactor.queue import Queue
+    from reactor.settings import Settings
+
+Wish = Callable[["Queue", int], Awaitable[bool]]
+
+
+def carry_out(ids: list[int], db: Path | None, wish: Wish, refusal: str) -> None:
+    """Ask for each; say for which it could not be done, by `refusal` (`{id}`, `{status}`), and exit with 1 then."""
+    from reactor.cli.running import run_async
+    from reactor.settings import Settings
+
+    sentences = run_async(partial(_carry_out, Settings.load(download_db=db), ids, wish, refusal))
+    for sentence in sentences:
+        typer.echo(f"reactor: {sentence}", err=True)
+    raise typer.Exit(1 if sentences else 0)
+
+
+async def _carry_out(settings: Settings, ids: list[int], wish: Wish, refusal: str) -> list[str]:
+    from reactor.queue import Queue
+
+    sentences = []
+    async with Queue(settings.download_db, create=False) as queue:
+        for id in ids:
+            if not await wish(queue, id):
+                row = await queue.get(id)
+                told = f"There is no download {id}." if row is None else refusal.format(id=id, status=row.status)
+                sentences.append(told)
+    return sentences

@@ -1,0 +1,257 @@
+"""For bots: the reactor as a child process, kept alive.
+
+    async with Runner(download_db="bot.db") as runner:
+        ...
+        print((await runner.status()).state)
+
+The child ends with the bot, however the bot ends: it holds the other end of a pipe that the system closes then.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import anyio
+from anyio.abc import ByteReceiveStream, Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+from pydantic import SecretStr
+
+from reactor.database import wishes
+from reactor.database.changes import unwrapped
+from reactor.database.connection import Database
+from reactor.database.presence import Presence, read
+from reactor.errors import DatabaseError, ReactorError, SettingsError
+from reactor.models import Download
+from reactor.settings import Settings
+
+__all__ = ["Runner", "RunnerStatus", "State"]
+
+State = Literal["stopped", "starting", "running", "waiting"]
+"""`waiting`: it has died, and is started again in a moment."""
+Event = Mapping[str, Any]
+
+READY_DEADLINE_S = 60.0
+STOP_DEADLINE_S = 10.0
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 30.0
+SETTLED_S = 60.0
+"""After this long a death is the first again."""
+WRONG = 2
+"""The exit code after which starting again is no use: a setting is wrong, another reactor serves the database."""
+LINE_BYTES_MAX = 1024 * 1024
+LINES_KEPT = 20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerStatus:
+    """How the reactor is. Moments in seconds since the epoch."""
+
+    state: State
+    pid: int | None
+    since: float | None
+    """Since when it is in this state."""
+    restarts: int
+    """How often it was started again after it had died."""
+    under_way: tuple[Download, ...]
+    version: str | None
+    aria2: str | None
+    """The version of its aria2c."""
+    error: str | None
+    """Its last words, when it has died, or cannot be started."""
+
+
+class Runner(anyio.AsyncContextManagerMixin):
+    """One reactor. Entering the context starts it and waits until it is ready; leaving it stops it in order.
+
+    Raises ReactorError with the reactor's own sentence when it cannot start. Later on it is started again whenever it
+    dies, the later the oftener it does."""
+
+    def __init__(
+        self, *, launch: bool = True, on_event: Callable[[Event], None] | None = None, **settings: object
+    ) -> None:
+        """`settings` win over the environment: `download_db="bot.db"`. Without `launch` somebody else runs the reactor
+        (systemd), and only `status` is of use. `on_event` gets each line of its journal; it must not block.
+
+        Raises SettingsError."""
+        unknown = sorted(set(settings) - set(Settings.model_fields))
+        if unknown:
+            raise SettingsError(f"There is no setting {unknown[0].upper()}.")
+        self._path = Settings.load(**settings).download_db
+        self._environment = {name.upper(): _plain(value) for name, value in settings.items() if value is not None}
+        self._launch = launch
+        self._on_event = on_event
+        self._process: Process | None = None
+        self._state: State = "stopped"
+        self._since = time.time()
+        self._restarts = 0
+        self._error: str | None = None
+        self._keeper: anyio.CancelScope | None = None
+        self._changed = anyio.Event()
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
+        with unwrapped():
+            async with anyio.create_task_group() as self._tasks:
+                try:
+                    if self._launch:
+                        await self.start()
+                    yield self
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self.stop()
+
+    async def start(self) -> None:
+        """Start it, unless it is there, and wait until it takes rows. Raises ReactorError."""
+        if self._keeper is None:
+            self._error, self._keeper = None, anyio.CancelScope()
+            self._move("starting")
+            self._tasks.start_soon(self._keep, self._keeper)
+        with anyio.move_on_after(READY_DEADLINE_S):
+            while self._state != "running" and self._keeper is not None:
+                await self._changed.wait()
+        if self._state != "running":
+            last_words = self._error or f"It was not ready within {READY_DEADLINE_S:g} s."
+            await self.stop()
+            raise ReactorError(last_words, code="not_started")
+
+    async def stop(self) -> None:
+        """Have it end in order: what is under way goes on with the next start."""
+        keeper, self._keeper = self._keeper, None
+        if self._process is not None:
+            await _end(self._process)  # its last words are still heard
+        if keeper is not None:
+            keeper.cancel()
+        while self._process is not None:
+            await self._changed.wait()
+        self._move("stopped")
+
+    async def restart(self) -> None:
+        """Stop and start. Raises ReactorError."""
+        await self.stop()
+        await self.start()
+
+    async def status(self) -> RunnerStatus:
+        """How it is: what it has left in the database, with what only whoever launched it knows."""
+        presence, under_way = await self._look()
+        alive = presence is not None and presence.alive
+        state, since, pid = self._state, self._since, self._process.pid if self._process else None
+        if not self._launch or (state == "stopped" and alive):
+            state = "running" if alive else "stopped"
+            since, pid = (presence.since, presence.pid if alive else None) if presence else (since, None)
+        return RunnerStatus(
+            state,
+            pid,
+            since,
+            self._restarts,
+            under_way,
+            presence.version if presence else None,
+            presence.aria2 if presence else None,
+            self._error,
+        )
+
+    async def _look(self) -> tuple[Presence | None, tuple[Download, ...]]:
+        try:
+            async with Database.open(self._path, create=False) as database:
+                presence = await database.run(read)
+                return presence, tuple(await database.run(wishes.get_downloads_by_status, "downloading"))
+        except DatabaseError:
+            return None, ()  # there is none yet, or it cannot be read just now
+
+    # Keeping it alive
+
+    def _move(self, state: State) -> None:
+        self._state, self._since = state, time.time()
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def _keep(self, scope: anyio.CancelScope) -> None:
+        """Until it is stopped, or starting it again is no use."""
+        pause = BACKOFF_FIRST_S
+        with scope:
+            while True:
+                began = time.monotonic()
+                code, last_words = await self._run_once()
+                if self._keeper is not scope:
+                    break
+                self._error = last_words
+                if code == WRONG:
+                    break
+                pause = BACKOFF_FIRST_S if time.monotonic() - began > SETTLED_S else pause
+                _log.warning("the reactor has ended (%s); it is started again in %.1f s", last_words, pause)
+                self._move("waiting")
+                await anyio.sleep(pause)
+                pause = min(2 * pause, BACKOFF_MAX_S)
+                self._restarts += 1
+                self._move("starting")
+        if self._keeper is scope:
+            self._keeper = None
+            self._move("stopped")
+
+    async def _run_once(self) -> tuple[int, str]:
+        """From its start to its end; its exit code and its last words. A cancel ends it in order."""
+        said: deque[str] = deque(maxlen=LINES_KEPT)
+        command = [sys.executable, "-m", "reactor", "run", "--events", "-", "--with-stdin"]
+        self._process = process = await anyio.open_process(
+            command, stdin=subprocess.PIPE, env=os.environ | self._environment, start_new_session=True
+        )
+        try:
+            async with anyio.create_task_group() as tasks:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                tasks.start_soon(_lines, process.stdout, self._hear)
+                tasks.start_soon(_lines, process.stderr, said.append)
+                code = await process.wait()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _end(process)
+                await process.aclose()
+                self._process = None
+                self._move(self._state)
+        return code, said[-1].removeprefix("reactor: ") if said else f"It ended with {code}."
+
+    def _hear(self, line: str) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return
+        if event.get("event") == "aria2_connected" and self._state == "starting":
+            self._move("running")
+        if self._on_event is not None:
+            self._on_event(event)
+
+
+def _plain(value: object) -> str:
+    return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+async def _lines(stream: ByteReceiveStream, take: Callable[[str], object]) -> None:
+    """Hand on each line, to the end of the stream."""
+    buffered = BufferedByteReceiveStream(stream)
+    with suppress(anyio.IncompleteRead, anyio.ClosedResourceError, anyio.EndOfStream):
+        while True:
+            take((await buffered.receive_until(b"\n", LINE_BYTES_MAX)).decode(errors="replace"))
+
+
+async def _end(process: Process) -> None:
+    """Ask it to end; after a while, see to it."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+    with anyio.move_on_after(STOP_DEADLINE_S):
+        await process.wait()
+        return
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

@@ -1,0 +1,132 @@
+"""What contrib/docker describes: no engine is needed to see that it fits the program, and is as closed as promised."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reactor.aria2 import methods
+from reactor.aria2.connection import Aria2Connection
+from reactor.settings import Settings
+from tests.aria2.conftest import system_aria2c
+from tests.cli.command import ROOT
+from tests.real.elsewhere import elsewhere, listening
+from tests.real.harness import running
+from tests.real.swarm import free_port
+
+FOLDER = ROOT / "contrib" / "docker"
+COMPOSE = ("compose.yaml", "compose.aria2c.yaml")
+FOREIGN = {"HOME", "PATH"}
+"""Variables that are no settings."""
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Containerfile's instructions, in order: (name, arguments)."""
+    text = re.sub(r"^\s*#.*\n", "", (FOLDER / "Containerfile").read_text(), flags=re.MULTILINE)
+    lines = text.replace("\\\n", " ").splitlines()
+    return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in lines) if name]
+
+
+def services(name: str) -> dict[str, dict[str, Any]]:
+    """The services of a compose file."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / name).read_text())["services"]
+    return found
+
+
+def test_the_image_is_made_of_what_there_is_and_runs_as_nobody() -> None:
+    made = instructions()
+    for name, arguments in made:
+        if name == "COPY" and not arguments.startswith("--from"):
+            *sources, _ = arguments.split()
+            assert [source for source in sources if not (ROOT / source).exists()] == []
+    (extras,) = re.findall(r"'\.\[([\w,]+)\]'", (FOLDER / "Containerfile").read_text())
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras.split(",")) <= known.keys()
+    users = [arguments for name, arguments in made if name == "USER"]
+    assert users == ["reactor"]
+    environment = " ".join(arguments for name, arguments in made if name == "ENV")
+    names = set(re.findall(r"(\w+)=", environment))
+    assert names - FOREIGN <= {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_the_settings_of_a_container_are_settings(name: str) -> None:
+    for service in services(name).values():
+        assert set(service["environment"]) <= {name.upper() for name in Settings.model_fields}
+
+
+def test_a_container_may_do_no_more_than_it_needs() -> None:
+    for service in (services("compose.yaml")["reactor"], services("compose.aria2c.yaml")["aria2c"]):
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert {"mem_limit", "pids_limit", "stop_grace_period", "tmpfs"} <= service.keys()
+        assert "ports" not in service
+
+
+def test_the_seccomp_profile_leaves_what_the_sandbox_of_a_browser_is_made_of() -> None:
+    profile = json.loads((FOLDER / "seccomp.json").read_text())
+    refused = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ERRNO" for name in rule["names"]}
+    assert not refused & {"clone", "clone3", "unshare", "chroot", "seccomp", "capset", "prctl"}
+    assert {"mount", "bpf", "init_module", "kexec_load", "setns", "keyctl"} <= refused
+
+
+async def test_its_health_is_whether_it_serves(tmp_path: Path) -> None:
+    """The check of the image, at another port: with an aria2c, after its death, with it again."""
+    (line,) = [arguments for name, arguments in instructions() if name == "HEALTHCHECK"]
+    address = re.search(r"METRICS_ADDRESS=(\S+)", (FOLDER / "Containerfile").read_text())
+    assert address
+    assert f"http://{address[1]}/readyz" in line
+    port = free_port()
+    check = json.loads(line.partition("CMD ")[2].replace(address[1], f"127.0.0.1:{port}"))
+
+    async def healthy() -> bool:
+        process = await asyncio.create_subprocess_exec(sys.executable, *check[1:], stderr=subprocess.DEVNULL)
+        return await process.wait() == 0
+
+    assert not await healthy()
+    metrics = {"METRICS_ADDRESS": f"127.0.0.1:{port}"}
+    async with elsewhere(tmp_path / "there") as aria2c, running(tmp_path, **aria2c.settings(**metrics)) as reactor:
+        assert await healthy()
+        await aria2c.kill()
+        await reactor.until(lambda: reactor.events("aria2_lost"))
+        assert not await healthy()
+        await aria2c.start()
+        await reactor.until(lambda: len(reactor.events("aria2_connected")) == 2)
+        assert await healthy()
+
+
+async def test_the_aria2c_apart_keeps_its_secret_out_of_its_command_line(tmp_path: Path) -> None:
+    """Its entry point, with other paths and another port; without the program that is pid 1."""
+    entry = services("compose.aria2c.yaml")["aria2c"]["entrypoint"]
+    assert entry[:2] == ["tini", "--"]
+    *shell, script = entry[2:]
+    port = free_port()
+    script = script.replace("$$", "$").replace("/etc/reactor/aria2.conf", str(ROOT / "aria2.conf"))
+    script = script.replace("/run/aria2c", str(tmp_path)).replace("/data/files", str(tmp_path))
+    script = script.replace("rpc-listen-port=6800", f"rpc-listen-port={port}\nenable-dht=false")
+    script = script.replace("exec aria2c", f"exec {system_aria2c().path}")
+    secret = "kept-to-ourselves"
+    process = await asyncio.create_subprocess_exec(
+        *(*shell, script), env=os.environ | {"ARIA2C_RPC_SECRET": secret}, stdin=subprocess.DEVNULL
+    )
+    try:
+        await listening("127.0.0.1", port)
+        async with Aria2Connection(f"ws://127.0.0.1:{port}/jsonrpc", secret) as aria2:
+            await aria2.wait_connected()
+            assert (await aria2.call(methods.get_global_option()))["rpc-listen-all"] == "true"
+        assert secret not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert (tmp_path / "aria2c.conf").stat().st_mode & 0o077 == 0
+    finally:
+        process.kill()
+        await process.wait()

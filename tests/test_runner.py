@@ -1,0 +1,182 @@
+"""The reactor as a bot's child: started, watched, started again, gone with the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import reactor
+from reactor import runner as room
+from reactor.errors import ReactorError, SettingsError
+from reactor.queue import Queue
+from reactor.runner import Runner
+from tests.real.harness import SETTINGS, alive, processes, running
+from tests.servers import FileServer
+
+DATA = random.Random(6).randbytes(300_000)
+WAIT_S = 60.0
+MARK = "REACTOR_RUNNER_TEST"
+BOT = """
+import asyncio, sys
+from reactor import Runner
+async def main():
+    async with Runner() as runner:
+        print("ready", flush=True)
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    own = {"download_db": str(tmp_path / "bot.db"), "download_dir": str(tmp_path / "downloads")}
+    return {name.lower(): value for name, value in SETTINGS.items()} | own
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FileServer]:
+    async with FileServer() as server:
+        yield server
+
+
+def marked(mark: str) -> list[int]:
+    """What runs with this mark in its environment."""
+    found = []
+    for pid in processes():
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if f"{MARK}={mark}".encode() in environ.split(b"\0") and alive(pid):
+            found.append(pid)
+    return found
+
+
+async def downloaded(queue: Queue, id: int) -> None:
+    async with asyncio.timeout(WAIT_S):
+        async for row in queue.watch(id):
+            last = row
+    assert last.status == "downloaded", last.error
+
+
+async def test_a_file_by_a_child_that_comes_and_goes(settings: dict[str, Any], server: FileServer) -> None:
+    seen: list[Mapping[str, Any]] = []
+    async with Runner(on_event=seen.append, **settings) as runner, Queue(settings["download_db"]) as queue:
+        id = await queue.add(server.put("/a.bin", DATA, stall_after=1000))
+        await server.until(lambda: any(request.sent == 1000 for request in server.log))
+        async with asyncio.timeout(WAIT_S):
+            while not (status := await runner.status()).aria2:
+                await asyncio.sleep(0.02)
+        assert (status.state, status.restarts, status.version) == ("running", 0, reactor.__version__)
+        assert [row.id for row in status.under_way] == [id]
+        assert status.pid
+        assert alive(status.pid)
+        server.release()
+        await downloaded(queue, id)
+        await runner.stop()
+        status = await runner.status()
+        assert (status.state, status.pid, status.under_way, status.error) == ("stopped", None, (), None)
+        await runner.start()
+        assert (await runner.status()).state == "running"
+        await runner.restart()
+    assert {"reactor_started", "aria2_connected", "download_completed", "reactor_stopped"} <= {
+        event["event"] for event in seen
+    }
+
+
+async def test_killed_in_the_midst_it_is_started_again_and_goes_on(
+    settings: dict[str, Any], server: FileServer
+) -> None:
+    async with Runner(**settings) as runner, Queue(settings["download_db"]) as queue:
+        id = await queue.add(server.put("/a.bin", DATA, stall_after=200_000, etag='"1"'))
+        await server.until(lambda: any(request.sent == 200_000 for request in server.log))
+        first = (await runner.status()).pid
+        assert first
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: runner._restarts == 1 and runner._state == "running")
+        server.release()
+        await downloaded(queue, id)
+        status = await runner.status()
+        assert status.pid != first
+        assert status.error == "It ended with -9."
+    assert (Path(settings["download_dir"]) / "a.bin").read_bytes() == DATA
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_nothing_outlives_the_bot(settings: dict[str, Any], number: signal.Signals, tmp_path: Path) -> None:
+    mark = str(tmp_path)
+    environment = os.environ | {name.upper(): value for name, value in settings.items()} | {MARK: mark}
+    bot = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", BOT), env=environment, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
+    )
+    assert bot.stdout is not None
+    async with asyncio.timeout(WAIT_S):
+        assert await bot.stdout.readline() == b"ready\n"
+        assert len(marked(mark)) >= 3, "the bot, the reactor, its aria2c"
+        bot.send_signal(number)
+        await bot.wait()
+    await until(lambda: not marked(mark))
+
+
+async def test_what_is_wrong_is_told_in_its_own_words_and_not_tried_again(settings: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="MAX_CONCURRENT_DOWNLOADS"):
+        Runner(**settings | {"max_concurrent_downloads": "many"})
+    with pytest.raises(SettingsError, match="no setting DOWNLOADS_DIR"):
+        Runner(downloads_dir="/")
+    wrong = Runner(**settings | {"aria2c_path": "/no/such/aria2c"})
+    with pytest.raises(ReactorError, match="/no/such/aria2c"):
+        async with wrong:
+            pass
+    assert wrong._restarts == 0
+
+
+async def test_a_second_one_on_the_same_database_is_refused(settings: dict[str, Any]) -> None:
+    async with Runner(**settings):
+        with pytest.raises(ReactorError, match="Another reactor"):
+            async with Runner(**settings):
+                pass
+
+
+async def test_one_that_dies_again_and_again_is_started_later_and_later(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its aria2c is a program that says its version, and nothing else."""
+    monkeypatch.setattr(room, "READY_DEADLINE_S", 8.0)
+    broken = tmp_path / "aria2c"
+    broken.write_text("#!/bin/sh\n[ \"$1\" = --version ] && echo 'aria2 version 1.37.0'\nexit 1\n")
+    broken.chmod(0o755)
+    runner = Runner(**settings | {"aria2c_path": str(broken)})
+    with pytest.raises(ReactorError, match="aria2c"):
+        async with runner:
+            pass
+    assert (await runner.status()).state == "stopped"
+
+
+async def test_the_status_of_one_that_somebody_else_runs(tmp_path: Path) -> None:
+    async with Runner(launch=False, download_db=tmp_path / "bot.db") as watcher:
+        assert (await watcher.status()).state == "stopped"
+        async with running(tmp_path) as theirs:
+            assert theirs.process is not None
+            async with asyncio.timeout(WAIT_S):
+                while not (status := await watcher.status()).aria2:
+                    await asyncio.sleep(0.02)
+            assert (status.state, status.pid) == ("running", theirs.process.pid)
+            await theirs.stop(signal.SIGKILL)
+            assert (await watcher.status()).state == "stopped", "though it had no time to say so"
+            await theirs.start()
+        assert ((await watcher.status()).state, (await watcher.status()).pid) == ("stopped", None)
