@@ -86,6 +86,21 @@ class FilesUnwatched(_Notice):
     reason: str
 
 
+class DiskFull(_Notice):
+    """There is less room on the disk than has to stay free: nothing is begun, what is under way waits."""
+
+    event: Literal["disk_full"] = "disk_full"
+    free: int
+    needed: int
+
+
+class DiskFreed(_Notice):
+    """There is room again: the queue goes on."""
+
+    event: Literal["disk_freed"] = "disk_freed"
+    free: int
+
+
 class DownloadClaimed(_OfDownload):
     """A pending row was taken: its attempt begins."""
 
@@ -132,9 +147,10 @@ class DownloadExtracted(_OfDownload):
 
 
 class DownloadProgressed(_OfDownload):
-    """A measure on the way; `progress` is 0 to 100."""
+    """A measure on the way; `progress` is 0 to 100, of the stage: joining what was fetched begins anew."""
 
     event: Literal["download_progressed"] = "download_progressed"
+    stage: Literal["fetching", "finishing"] = "fetching"
     progress: float | None = None
     completed: int
     size: int | None = None
@@ -199,6 +215,8 @@ Notice = (
     | DatabaseTroubled
     | DatabaseRecovered
     | FilesUnwatched
+    | DiskFull
+    | DiskFreed
     | DownloadClaimed
     | DownloadResumed
     | DownloadDetected

@@ -23,6 +23,8 @@ _YTDLP_OPTIONS = """
 YTDLP_OPTIONS = frozenset(_YTDLP_OPTIONS.split())
 """What `YTDLP_OPTIONS` may set. Nothing that starts a program, writes a file, reads one or walks a list."""
 
+TOKEN_CHARS_MIN = 16
+
 Seconds = Annotated[float, Field(ge=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 Period = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1000)]
@@ -38,13 +40,25 @@ class Settings(BaseSettings):
     download_db: Path = Field(Path("downloads.db"), description="the SQLite database that holds the table `downloads`")
     download_dir: Path = Field(Path("downloads"), description="where finished files go; made if missing")
     max_concurrent_downloads: Count = Field(1, description="how many rows are under way at once")
-    download_poll_interval: Period = Field(1.0, description="s; the light poll behind hook and file watching")
+    download_poll_interval: Period = Field(
+        1.0, description="s; the light poll behind hook and file watching; while watching misses nothing, every 5th"
+    )
     progress_interval: Period = Field(5.0, description="s; how often progress is asked for and written")
     max_download_retries: Annotated[int, Field(ge=0, le=100)] = Field(5, description="retries after the first attempt")
     retry_base_delay: Seconds = Field(30.0, description="s before the first retry; doubles each time, with jitter")
     retry_max_delay: Seconds = Field(3600.0, description="s; no retry waits longer")
     stall_timeout: Seconds = Field(120.0, description="s without a byte until a transfer counts as stalled; 0: never")
     torrent_stall_timeout: Seconds = Field(600.0, description="s without a byte until a torrent is given up; 0: never")
+    download_timeout: Annotated[float, Field(ge=0, le=30 * 24 * 3600, allow_inf_nan=False)] = Field(
+        0.0, description="s for one attempt from its start to the file; 0: as long as it takes"
+    )
+    max_file_size: Annotated[int, Field(ge=0, le=2**40)] = Field(
+        0, description="MiB that one download may have; 0: any size"
+    )
+    min_free_disk: Annotated[int, Field(ge=0, le=2**30)] = Field(
+        100, description="MiB that stay free on the disk; with less the queue waits until there is room again"
+    )
+    max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(20_000, description="parts that one video may come in")
     http_timeout: Annotated[float, Field(gt=0, le=600)] = Field(
         20.0, description="s for a server to answer our look at its headers"
     )
@@ -73,7 +87,9 @@ class Settings(BaseSettings):
     )
     ffmpeg_path: Path | None = Field(None, description="the ffmpeg to use; unset: PATH, then the wheel")
     ytdlp_format: str = Field(
-        "", description="which quality is taken, as yt-dlp's `-f` has it; empty: the best that fits into one mp4 or mkv"
+        "",
+        description="which quality is taken, as yt-dlp's `-f` has it (of a bare manifest: its `height`, or `ba`); "
+        "empty: the best that fits into one mp4 or mkv",
     )
     ytdlp_cookies: Path | None = Field(
         None, description="a Netscape cookie file of a browser that is signed in; read, never written"
@@ -85,6 +101,44 @@ class Settings(BaseSettings):
     ytdlp_timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
         120.0, description="s for yt-dlp to find out what there is to fetch; then its process is killed"
     )
+    browser_path: Path | None = Field(
+        None, description="the browser to start; unset: Playwright's own, then Chrome, Chromium or Edge on the PATH"
+    )
+    browser_timeout: Annotated[float, Field(ge=5, le=600)] = Field(
+        45.0, description="s for the browser to find out what a page plays; then it is killed"
+    )
+    browser_idle: Seconds = Field(120.0, description="s until a browser that nobody needs is ended")
+    browser_memory: Annotated[int, Field(ge=512, le=1024 * 1024)] = Field(
+        2048, description="MiB of memory that one browser may use; then it is killed"
+    )
+
+    torrents: bool = Field(True, description="whether torrents are fetched; their peers are asked past the guard")
+    torrent_udp: bool = Field(
+        True, description="whether torrents may use UDP, which goes past the guard: the DHT, and trackers by udp://"
+    )
+    allow_executables: bool = Field(
+        False,
+        description="whether programs and shortcuts (`.exe`, `.sh`, `.lnk`, …) keep their names; else `….renamed`",
+    )
+    egress_guard: bool = Field(
+        True, description="whether everything goes out through the guard, which asks no private address"
+    )
+    allowed_private_hosts: str = Field(
+        "", description="hosts, addresses and networks the guard lets through: `nas.lan, 10.0.0.0/8, [fd00::1]:8080`"
+    )
+
+    metrics_address: str | None = Field(
+        None, description="HOST:PORT (or only PORT, on this machine) where Prometheus reads `/metrics`; unset: nowhere"
+    )
+    http_address: str | None = Field(
+        None, description="HOST:PORT (or only PORT, on this machine) of the page; unset: none"
+    )
+    http_token: SecretStr | None = Field(
+        None, description="what opens the page, 16 characters or more; unset: one is made at each start and told once"
+    )
+    http_hosts: str = Field(
+        "", description="names the page may be called by, beside localhost and plain addresses: `nas.lan, get.example`"
+    )
 
     @field_validator(
         "aria2c_rpc_url",
@@ -94,10 +148,14 @@ class Settings(BaseSettings):
         "download_path_map",
         "aria2c_path",
         "aria2c_conf",
+        "browser_path",
         "ffmpeg_path",
         "ytdlp_cookies",
         "ytdlp_proxy",
         "ytdlp_options",
+        "metrics_address",
+        "http_address",
+        "http_token",
         mode="before",
     )
     @classmethod
@@ -135,6 +193,25 @@ class Settings(BaseSettings):
         refused = sorted(set(options) - YTDLP_OPTIONS)
         if refused:
             raise ValueError(f"does not take {', '.join(refused)[:200]}; it takes {', '.join(sorted(YTDLP_OPTIONS))}")
+        return value
+
+    @field_validator("metrics_address", "http_address")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        """Turn every understood form into HOST:PORT, an IPv6 host in brackets."""
+        if value is None:
+            return None
+        host, _, port = value.strip().rpartition(":")
+        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        if not port.isdecimal() or int(port) > 65535 or (":" in bare) != (bare != host) or set(bare) & set("/[]@ "):
+            raise ValueError("takes HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or 8080")
+        return f"{host or '127.0.0.1'}:{int(port)}"
+
+    @field_validator("http_token")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < TOKEN_CHARS_MIN:
+            raise ValueError(f"takes {TOKEN_CHARS_MIN} characters or more, or somebody would guess it")
         return value
 
     @property

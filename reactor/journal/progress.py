@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
-
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.table import Column
@@ -11,7 +9,7 @@ from rich.text import Text
 
 from reactor import notices as n
 from reactor.journal.stream import Stream
-from reactor.journal.words import clean, describe, size, span
+from reactor.journal.words import clean, describe, name_in, size, span
 
 NAME_MAX = 40
 """Columns for a name; the bar takes the rest."""
@@ -38,7 +36,7 @@ class LiveView:
         notice = entry.notice
         match notice:
             case n.DownloadClaimed() | n.DownloadResumed():
-                self._begin(notice.download_id, _name_in(notice.url))
+                self._begin(notice.download_id, name_in(notice.url))
             case n.DownloadExtracted():
                 self._plan(notice)
             case n.DownloadProgressed():
@@ -83,7 +81,7 @@ class LiveView:
             notice.download_id,
             completed=notice.completed,
             total=notice.size,
-            state=f"{size(notice.speed)}/s",
+            state="joining" if notice.stage == "finishing" else f"{size(notice.speed)}/s",
             eta="" if notice.eta_s is None else f"{span(notice.eta_s)} left",
         )
 
@@ -121,12 +119,3 @@ def _columns(console: Console) -> Progress:
         refresh_per_second=8,
         redirect_stdout=False,
     )
-
-
-def _name_in(url: str) -> str:
-    """What a person would call `url` until its real name is known."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or url

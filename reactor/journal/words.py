@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from typing import assert_never
+from urllib.parse import unquote, urlsplit
 
 from reactor import notices as n
 
@@ -16,13 +17,23 @@ _ZERO_WIDTH_JOINER = "\u200d"
 def clean(text: str, limit: int = SHOWN_MAX) -> str:
     """`text` as one line of visible characters: what could move the cursor, turn the direction or hide is escaped."""
     shown = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(_visible(character) for character in shown)
+    # `isprintable` is stricter, and quick.
+    return shown if shown.isprintable() else "".join(_visible(character) for character in shown)
 
 
 def _visible(character: str) -> str:
     if character == _ZERO_WIDTH_JOINER or unicodedata.category(character) not in _HIDDEN:
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def name_in(url: str) -> str:
+    """What a person would call `url` until its real name is known."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or url
 
 
 def size(count: int | None) -> str:
@@ -61,6 +72,10 @@ def describe(notice: n.Notice) -> str:
             return "the database was replaced and opened anew" if replaced else "the database works again"
         case n.FilesUnwatched(reason=reason):
             return f"the database's files cannot be watched, so changes are found by asking: {clean(reason)}"
+        case n.DiskFull(free=free, needed=needed):
+            return f"the disk is full: {size(free)} are free, {size(needed)} are needed; the queue waits for room"
+        case n.DiskFreed(free=free):
+            return f"the disk has room again: {size(free)} are free"
         case n.DownloadProgressed():
             return _progress(notice)
         case n.DownloadCompleted(path=path, size=count, took_s=took):
@@ -86,6 +101,8 @@ def _of_reactor(notice: n.ReactorStarted | n.ReactorStopped | n.Aria2Connected |
 
 
 def _progress(notice: n.DownloadProgressed) -> str:
+    if notice.stage == "finishing":
+        return f"{notice.progress or 0:.0f} % joined"
     share = "" if notice.progress is None else f"{notice.progress:.0f} %, "
     whole = "" if notice.size is None else f" of {size(notice.size)}"
     left = "" if notice.eta_s is None else f", {span(notice.eta_s)} left"

@@ -13,6 +13,8 @@ EVERY: tuple[n.Notice, ...] = (
     n.DatabaseTroubled(reason="disk I/O error."),
     n.DatabaseRecovered(replaced=True),
     n.FilesUnwatched(reason="the limit of watches is reached."),
+    n.DiskFull(free=50 * 2**20, needed=100 * 2**20),
+    n.DiskFreed(free=2**33),
     n.DownloadClaimed(download_id=3, attempt=1, url="http://127.0.0.1/a.bin", waited_s=0.1),
     n.DownloadResumed(download_id=3, attempt=1, url="http://127.0.0.1/a.bin", stage="fetching"),
     n.DownloadDetected(download_id=3, attempt=1, kind=Kind.DIRECT, why="the suffix .bin"),
@@ -23,6 +25,7 @@ EVERY: tuple[n.Notice, ...] = (
     n.DownloadProgressed(
         download_id=3, attempt=1, progress=50.0, completed=1024, size=2048, speed=1_048_576, eta_s=3725
     ),
+    n.DownloadProgressed(download_id=3, attempt=1, stage="finishing", progress=25.0, completed=512, size=2048, speed=0),
     n.DownloadFinishing(download_id=3, attempt=1),
     n.DownloadCompleted(download_id=3, attempt=1, path="downloads/a.bin", size=2048, took_s=12.5),
     n.DownloadRetryScheduled(

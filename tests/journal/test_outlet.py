@@ -106,6 +106,7 @@ def test_without_progress_the_oldest_of_the_rest_goes(pipe: Pipe) -> None:
     assert len(received) + outlet.dropped == 101
 
 
+@pytest.mark.fault(51)
 def test_a_closed_pipe_is_said_once_and_then_there_is_quiet(pipe: Pipe, capfd: pytest.CaptureFixture[str]) -> None:
     os.close(pipe.reader)
     with outlet_on(pipe) as outlet:
