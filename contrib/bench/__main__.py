@@ -26,6 +26,7 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "completion": latencies.arrivals,
     "many-small": throughput.many_small,
     "one-large": throughput.one_large,
+    "guard": throughput.guarded,
     "million": latencies.million,
     "idle": footprint.idle_and_under_way,
     "under-way": footprint.idle_and_under_way,

@@ -28,6 +28,7 @@ class Scale:
     """How many of the small files the poller gets: it would take half an hour for all."""
     large_bytes: int
     large_rounds: int
+    guarded_bytes: int
     finished_rows: int
     window_s: float
     """How long something is watched that happens by itself."""
@@ -35,8 +36,8 @@ class Scale:
     """After which memory is looked at again."""
 
 
-FULL = Scale(30, 30, 500, 3, 10, 2048 * MIB, 3, 999_000, 60.0, 1000)
-QUICK = Scale(3, 3, 200, 1, 3, 256 * MIB, 2, 99_000, 10.0, 200)
+FULL = Scale(30, 30, 500, 3, 10, 2048 * MIB, 3, 512 * MIB, 999_000, 60.0, 1000)
+QUICK = Scale(3, 3, 200, 1, 3, 256 * MIB, 2, 128 * MIB, 99_000, 10.0, 200)
 
 
 @dataclass

@@ -23,6 +23,9 @@ PATIENCE_S = 30.0
 END_S = 5.0
 SBIN = ("/usr/sbin", "/usr/local/sbin")
 """Where servers are, and not everybody's PATH leads."""
+LIMITED = "limited"
+"""Below this path nginx gives each connection no more than `LIMIT` bytes a second."""
+LIMIT = 25 * 1024 * 1024
 NGINX = """
 daemon off;
 worker_processes 1;
@@ -40,7 +43,11 @@ http {{
   fastcgi_temp_path temporary;
   uwsgi_temp_path temporary;
   scgi_temp_path temporary;
-  server {{ listen 127.0.0.1:{port}; root "{files}"; }}
+  server {{
+    listen 127.0.0.1:{port};
+    root "{files}";
+    location /{limited}/ {{ alias "{files}/"; limit_rate {rate}; }}
+  }}
 }}
 """
 
@@ -107,7 +114,7 @@ def nginx(folder: Path) -> Iterator[tuple[Path, str]]:
     files.mkdir()
     user = "user root;" if os.getuid() == 0 else ""  # its worker would be another user, who may not read here
     conf = folder / "nginx.conf"
-    conf.write_text(NGINX.format(user=user, port=port, files=files))
+    conf.write_text(NGINX.format(user=user, port=port, files=files, limited=LIMITED, rate=LIMIT))
     command = [find_nginx(), "-p", str(folder), "-c", str(conf), "-e", str(folder / "error.log")]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     with ended(process):

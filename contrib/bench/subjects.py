@@ -20,6 +20,7 @@ from contrib.bench.servers import PATIENCE_S, ROOT, ended, free_port, wait_for_p
 from contrib.bench.validity import Invalid
 from reactor.aria2.embedded import default_conf
 from reactor.programs import find_aria2c
+from reactor.settings import Settings
 
 ARIA2_CONF = "enable-dht=false\nenable-peer-exchange=false\n"
 """Nothing leaves this machine."""
@@ -123,9 +124,13 @@ class Subject(ABC):
 
 
 class Reactor(Subject):
-    """`reactor run` with its defaults."""
+    """`reactor run` with its defaults, but for `settings`."""
 
     name = "reactor"
+
+    def __init__(self, folder: Path, *, log_calls: bool = False, **settings: str) -> None:
+        super().__init__(folder, log_calls=log_calls)
+        self._settings = settings
 
     @property
     def aria2_pid(self) -> int:
@@ -144,13 +149,15 @@ class Reactor(Subject):
         return any(json.loads(line)["event"] == "aria2_connected" for line in whole)
 
     def _environment(self) -> dict[str, str]:
-        ours = ("DOWNLOAD", "ARIA2C", "MAX_", "RETRY_", "PROGRESS", "STALL", "TORRENT", "SEED", "HTTP", "CONNECTIONS_")
-        kept = {name: value for name, value in super()._environment().items() if not name.startswith(ours)}
+        ours = {name.upper() for name in Settings.model_fields}
+        kept = {name: value for name, value in super()._environment().items() if name not in ours}
         return kept | {
             "DOWNLOAD_DB": str(self.db),
             "DOWNLOAD_DIR": str(self.downloads),
             "ARIA2C_PATH": str(find_aria2c().path),
             "ARIA2C_CONF": str(self.conf),
+            "ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
+            **self._settings,
         }
 
 

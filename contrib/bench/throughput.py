@@ -10,6 +10,7 @@ from pathlib import Path
 from contrib.bench import bounds
 from contrib.bench.bench import MIB, Bench
 from contrib.bench.report import Row
+from contrib.bench.servers import LIMITED
 from contrib.bench.subjects import Poller, Reactor, Subject, bare_aria2c
 from contrib.bench.validity import Samples, check_copy, check_folder
 
@@ -69,6 +70,39 @@ def one_large(bench: Bench) -> list[Row]:
     note = f"One large: median of {rounds} rounds, in turns; bare aria2c with the same configuration and connections."
     name = f"one large ({size // MIB} MiB), beside bare aria2c"
     return [Row(name, "s", ours.median, bare.median, 1 / share, "≤ 1.02 × its time", share <= 1.02, note)]
+
+
+def guarded(bench: Bench) -> list[Row]:
+    """What the guard costs: one file through it and past it, from a fast line and from this machine's own nginx."""
+    files, url = bench.nginx
+    _make_large(files / LARGE, bench.scale.guarded_bytes)
+    with (
+        Reactor(bench.place("guarded"), EGRESS_GUARD="true").running() as through,
+        Reactor(bench.place("unguarded"), EGRESS_GUARD="false").running() as past,
+    ):
+        line = _rates(bench, through, past, f"{url}/{LIMITED}", files)
+        free = _rates(bench, through, past, url, files)
+    (files / LARGE).unlink()
+    share = line[0] / line[1]
+    note = "Guard: MiB/s of one file through the egress guard, beside the same reactor without it (EGRESS_GUARD=false)."
+    name = "guard: large file at 100 MiB/s"
+    return [
+        Row(name, "MiB/s", *line, share, "≥ 0.9 ×", share >= 0.9, note),
+        Row("  as fast as it comes", "MiB/s", *free, free[0] / free[1]),
+    ]
+
+
+def _rates(bench: Bench, through: Subject, past: Subject, url: str, files: Path) -> tuple[float, float]:
+    """MiB/s of each, in turns."""
+    rounds = bench.scale.large_rounds
+    turns = [(through, Samples("guard, through", rounds)), (past, Samples("guard, past", rounds))]
+    for _ in range(rounds):
+        for subject, samples in turns:
+            os.sync()
+            took, copy = _large_by(subject, url)
+            samples.add(bench.scale.guarded_bytes / MIB / took)
+            _check_and_delete(copy, files)
+    return turns[0][1].median, turns[1][1].median
 
 
 def _large_by(subject: Subject, url: str) -> tuple[float, Path]:
