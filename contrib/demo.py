@@ -62,15 +62,24 @@ class Counter(BaseHTTPRequestHandler):
     server: Shop
 
     def do_HEAD(self) -> None:
-        self._send_headers(self.server.files[self.path[1:]])
+        if (content := self._content()) is not None:
+            self._send_headers(content)
 
     def do_GET(self) -> None:
-        content = self.server.files[self.path[1:]]
+        if (content := self._content()) is None:
+            return
         first, last = self._send_headers(content)
         for start in range(first, last + 1, PIECE):
             piece = content[start : min(start + PIECE, last + 1)]
             self.server.wait_turn(len(piece))
             self.wfile.write(piece)
+
+    def _content(self) -> bytes | None:
+        """What was asked for; None when there is no such file, which is said."""
+        content = self.server.files.get(self.path[1:])
+        if content is None:
+            self.send_error(404)
+        return content
 
     def _send_headers(self, content: bytes) -> tuple[int, int]:
         size = len(content)
@@ -195,7 +204,9 @@ def save_picture(shown: str, urls: list[str], picture: Path) -> None:
     console.print(Text.from_ansi(shown))
     drawn = console.export_svg(title="reactor get")
     # A picture in a README loads no fonts from elsewhere: any monospace font will do.
-    picture.write_text(re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL), encoding="utf-8")
+    plain = re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
+    # Without it, some programs leave out the spaces that a piece of text begins with.
+    picture.write_text(plain.replace("<svg ", '<svg xml:space="preserve" ', 1), encoding="utf-8")
     print(f"{picture}: what the terminal showed")
 
 
