@@ -85,6 +85,7 @@ async def test_what_the_guard_refuses_is_not_reached(
     assert private.log == []
 
 
+@pytest.mark.fault(37)
 async def test_a_redirect_on_the_way(
     aria2: Running, guard: Guard, home: FileServer, private: FileServer, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ async def test_a_redirect_on_the_way(
     assert private.log == []
 
 
+@pytest.mark.fault(37)
 @pytest.mark.parametrize("scheme", ["ftp", "sftp", "file", "gopher", "data"])
 async def test_a_redirect_to_another_protocol(
     aria2: Running, guard: Guard, home: FileServer, tmp_path: Path, scheme: str
@@ -116,6 +118,7 @@ async def test_a_redirect_to_another_protocol(
     assert not (tmp_path / "file-1").exists()
 
 
+@pytest.mark.fault(40)
 @pytest.mark.parametrize("torrent", ["metainfo", "magnet"])
 async def test_trackers_and_web_seeds(
     aria2: Running, guard: Guard, home: FileServer, private: FileServer, tmp_path: Path, torrent: str
@@ -143,6 +146,7 @@ async def test_trackers_and_web_seeds(
 # Credentials
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize("anywhere", [False, True])
 @pytest.mark.parametrize("how", ["cookie", "header", "own header", "user info"])
 async def test_credentials_do_not_go_along_with_a_redirect(
@@ -183,6 +187,7 @@ async def test_credentials_do_not_go_along_with_a_redirect(
     assert sent(other) == set()
 
 
+@pytest.mark.fault(39)
 async def test_a_cookie_of_one_row_is_not_sent_for_another(
     aria2: Running, guard: Guard, home: FileServer, tmp_path: Path
 ) -> None:
@@ -204,6 +209,7 @@ async def test_a_cookie_of_one_row_is_not_sent_for_another(
     assert sent(home) == {"session=b0b"}
 
 
+@pytest.mark.fault(39)
 async def test_a_login_of_one_row_is_not_sent_for_another(
     aria2: Running, guard: Guard, home: FileServer, tmp_path: Path
 ) -> None:

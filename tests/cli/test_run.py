@@ -106,6 +106,7 @@ def test_events_go_to_a_file_and_lines_for_people_to_stdout(server: FileServer, 
     assert [line[11:] for line in printed.splitlines()] == out.splitlines()
 
 
+@pytest.mark.fault(51)
 def test_a_reader_who_leaves_does_not_end_the_service(server: FileServer, tmp_path: Path) -> None:
     with daemon(tmp_path) as process:
         assert process.stdout is not None

@@ -25,6 +25,7 @@ ALLOWED = """
     2001:4860:4860::8888 2606:4700:4700::1111 2a00:1450:4001::1"""
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize("text", REFUSED.split())
 def test_not_on_the_internet(text: str) -> None:
     assert not is_public(ipaddress.ip_address(text))
@@ -35,6 +36,7 @@ def test_on_the_internet(text: str) -> None:
     assert is_public(ipaddress.ip_address(text))
 
 
+@pytest.mark.fault(36)
 @given(st.ip_addresses(v=4))
 def test_a_wrapping_changes_nothing(inner: ipaddress.IPv4Address) -> None:
     number = int(inner)

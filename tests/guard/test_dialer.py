@@ -55,6 +55,7 @@ async def refusal(dialer: Dialer, host: str, port: int) -> str:
     return caught.value.word
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize("host", SPELLINGS.split())
 async def test_this_machine_by_any_name(host: str) -> None:
     async with listening() as listener:
@@ -91,6 +92,7 @@ async def test_an_allowed_name_may_lead_anywhere_but_to_our_own_doors() -> None:
         assert await refusal(dialer, "nas.lan", listener.port) == "refused_address"
 
 
+@pytest.mark.fault(35)
 async def test_a_name_that_leads_elsewhere_at_the_second_question_is_not_asked_twice() -> None:
     """DNS rebinding: a public address for the judge, a private one for who dials."""
     asked: list[str] = []
@@ -141,11 +143,13 @@ async def test_the_sentence_says_who_can_allow_it() -> None:
     assert not caught.value.retryable
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize("host", ["a" * 300, "a..b", ".", "\udcff.example", "a\0b", "no-such-name.invalid"])
 async def test_a_name_that_is_none(host: str) -> None:
     assert await refusal(Dialer(), host, 80) == "dns"
 
 
+@pytest.mark.fault(35)
 async def test_a_name_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reactor.guard.dialer.RESOLVE_S", 0.05)
     release = asyncio.Event()

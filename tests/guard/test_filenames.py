@@ -122,6 +122,7 @@ HARMLESS = """
     film.mp4 a.exe.zip exe com sh x.execute x.tar.gz x.html x.pdf x.iso x.txt x.deb x.desktops ini"""
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize("name", PROGRAMS.split())
 def test_programs_and_shortcuts_get_another_suffix(name: str) -> None:
     assert tame_name(name) == f"{name}.renamed"

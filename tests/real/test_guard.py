@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.aria2.servers import make_torrent
 from tests.media.samples import KEYS, Samples
@@ -43,6 +44,7 @@ def words(reactor: Reactor) -> dict[int, str | None]:
     return {row["id"]: row["error_code"] for row in reactor.rows()}
 
 
+@pytest.mark.fault(36)
 async def test_no_spelling_of_an_address_gets_in(tmp_path: Path) -> None:
     hosts = ["127.0.0.2", "127.2", "2130706434", "0x7f000002", "0177.0.0.2", "127.0.0.2.", "[::ffff:127.0.0.2]"]
     more = ["127.0.0.1@127.0.0.2", "１２７.0.0.2", "127。0。0。2", "[::ffff:7f00:2]", "127.0.0.1%2f@127.0.0.2"]
@@ -60,6 +62,7 @@ async def test_no_spelling_of_an_address_gets_in(tmp_path: Path) -> None:
     assert reactor.files() == {}
 
 
+@pytest.mark.fault(37)
 async def test_no_redirect_gets_in(tmp_path: Path) -> None:
     """At our own look, and at aria2's, which comes after it."""
     async with FileServer() as server, Private() as private, running(tmp_path, **PUBLIC) as reactor:
@@ -139,6 +142,7 @@ async def test_no_page_gets_in(tmp_path: Path) -> None:
         assert words(reactor)[1] == "refused_address"
 
 
+@pytest.mark.fault(40)
 async def test_no_torrent_gets_in_but_by_its_peers(tmp_path: Path) -> None:
     async with FileServer() as server, Private() as private, running(tmp_path, **PUBLIC) as reactor:
         metainfo, magnet = make_torrent(private.url(""), "film.bin", {"film.bin": DATA})
@@ -154,6 +158,7 @@ async def test_no_torrent_gets_in_but_by_its_peers(tmp_path: Path) -> None:
         assert [*words(reactor).values()][2:] == ["refused_address"] * 2
 
 
+@pytest.mark.fault(37)
 async def test_our_own_doors_are_shut_whatever_is_allowed(tmp_path: Path) -> None:
     async with running(tmp_path, ALLOWED_PRIVATE_HOSTS="0.0.0.0/0, ::/0, localhost") as reactor:
         (aria2c,) = reactor.children()
@@ -184,6 +189,7 @@ async def test_without_the_guard_everything_may_be_asked_and_credentials_stay_ho
     assert [request for request in server.log if "authorization" in request.headers]
 
 
+@pytest.mark.fault(42)
 async def test_programs_and_shortcuts_are_renamed_unless_they_are_wanted(tmp_path: Path) -> None:
     names = ["setup.exe", "Run Me.DESKTOP", "film.mp4.lnk", "x.sh", "film.mp4"]
     for wanted in (False, True):
