@@ -1,4 +1,5 @@
-"""The players that people meet, and axe, which looks at our own page, as npm has them: fetched once, in the versions that `package.json` names.
+"""The players that people meet, and axe, which looks at our own page, as npm has them: fetched once, in the versions
+that `package.json` names.
 
 python -m tests.pages.players           fetches what is missing
 """

@@ -1,0 +1,152 @@
+"""The composition: what is served where, and what it has to be told."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from reactor.errors import SettingsError
+from reactor.journal.journal import Sink
+from reactor.settings import Settings
+
+if TYPE_CHECKING:  # starlette, uvicorn and prometheus_client are extras: they may not be there
+    from starlette.routing import BaseRoute
+
+    from reactor.web.health import Probe
+
+NEEDS = {
+    "METRICS_ADDRESS": ("metrics", ("starlette", "uvicorn", "prometheus_client")),
+    "HTTP_ADDRESS": ("page", ("starlette", "uvicorn")),
+}
+"""The extra that a setting needs, and what it brings."""
+
+
+class Site:
+    """Listens from the start, answers inside of `serving`.
+
+    `sinks` are for the journal; `on_ring` and `on_answer` for what the journal does not tell: rings of the change
+    feed, and the seconds of aria2's answers; `lines` for the person who started it."""
+
+    def __init__(self, settings: Settings, probes: Mapping[str, Probe]) -> None:
+        """Raises SettingsError."""
+        from reactor.web.health import Health
+        from reactor.web.table import Table
+
+        self._table = Table(settings.download_db)
+        health = Health(probes)
+        self._health = health.routes()
+        self._served: list[tuple[socket.socket, list[BaseRoute]]] = []
+        self._tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [self._table.keep]
+        self._ringing: list[Callable[[str], None]] = []
+        self.sinks: list[Sink] = [health.offer]
+        self.on_answer: Callable[[float], None] | None = None
+        self.lines: list[str] = []
+        try:
+            if settings.metrics_address is not None:
+                self._add_metrics(settings.metrics_address)
+            if settings.http_address is not None:
+                self._add_page(settings, settings.http_address)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Listen no longer."""
+        for listening, _ in self._served:
+            listening.close()
+
+    def on_ring(self, layer: str) -> None:
+        """The change feed has rung."""
+        for listener in self._ringing:
+            listener(layer)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Answer, beside everything else that the event loop does."""
+        from starlette.applications import Starlette
+
+        from reactor.web.server import serving
+
+        async with AsyncExitStack() as stack:
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(tasks.cancel_scope.cancel)
+            for task in self._tasks:
+                tasks.start_soon(task)
+            for listening, routes in self._served:
+                await stack.enter_async_context(serving(Starlette(routes=[*self._health, *routes]), listening))
+            yield
+
+    def _add_metrics(self, address: str) -> None:
+        from reactor.journal.metrics import Metrics
+        from reactor.web.scrape import Scrape
+        from reactor.web.server import bind, url_of
+
+        listening = bind(address, "METRICS_ADDRESS")
+        metrics = Metrics()
+        scrape = Scrape(metrics, self._table)
+        self._served.append((listening, [*scrape.routes()]))
+        self._tasks.append(scrape.watch_lag)
+        self._ringing.append(metrics.rung)
+        self.sinks.append(metrics.offer)
+        self.on_answer = metrics.answered
+        self.lines.append(f"metrics are at {url_of(listening)}/metrics")
+
+    def _add_page(self, settings: Settings, address: str) -> None:
+        from starlette.routing import Mount
+
+        from reactor.web.board import Board
+        from reactor.web.door import Door, names_in
+        from reactor.web.page import Page
+        from reactor.web.server import bind, is_loopback, url_of
+
+        if address == settings.metrics_address:
+            listening, routes = self._served[0]
+        else:
+            listening, routes = bind(address, "HTTP_ADDRESS"), []
+            self._served.append((listening, routes))
+        own = settings.http_token.get_secret_value() if settings.http_token else None
+        if own is None and not is_loopback(listening):
+            raise SettingsError(
+                f"HTTP_ADDRESS: {address} can be reached from other machines, so the page needs a token of your own.",
+                hint="Set HTTP_TOKEN, or serve it at 127.0.0.1.",
+            )
+        host = address.rpartition(":")[0].lower()
+        door = Door(own, names_in(settings.http_hosts) | {host})
+        board = Board(self._table)
+        routes.append(Mount("/", Page(self._table, board, door).app()))
+        self._tasks.append(board.run)
+        self._ringing.append(board.rung)
+        self.sinks.append(board.offer)
+        self.lines.append(f"the page is at {url_of(listening)}/" + ("" if own else f"#token={door.token}"))
+
+
+@contextmanager
+def open_site(settings: Settings, probes: Mapping[str, Probe]) -> Iterator[Site | None]:
+    """What the settings ask for; None when they ask for nothing. Raises SettingsError: a port that is taken, an
+    extra that is missing, a page for everybody without a token."""
+    if settings.metrics_address is None and settings.http_address is None:
+        yield None
+        return
+    for variable in NEEDS:
+        if getattr(settings, variable.lower()) is not None:
+            _check_installed(variable)
+    site = Site(settings, probes)
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+def _check_installed(variable: str) -> None:
+    extra, modules = NEEDS[variable]
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise SettingsError(
+            f"{variable} needs {missing[0]}, which is not installed.",
+            hint=f"Run: pip install 'aria2-reactor[{extra}]'.",
+        )

@@ -1,0 +1,331 @@
+"use strict";
+// What the server sends is text and numbers; all of it is shown by textContent, so nothing of it can be markup.
+
+const at = (id) => document.getElementById(id);
+const rows = new Map(); // id -> the row as it was told last
+const shown = new Map(); // id -> its element, and the list it is in
+let state = { queued: 0, under_way: 0, trouble: null };
+let stream = null;
+
+const STAGES = {
+  detecting: "looking at the link",
+  extracting: "finding out what there is to fetch",
+  fetching: "beginning",
+  finishing: "checking and putting it together",
+};
+const LISTS = ["under-way", "queue", "failed", "finished"];
+
+// Words
+
+function size(count) {
+  if (count < 1024) return `${count} B`;
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let at = -1;
+  do { count /= 1024; at += 1; } while (count >= 1023.95 && at < 3);
+  return `${count.toFixed(1)} ${units[at]}`;
+}
+
+function span(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (whole < 60) return `${whole} s`;
+  const two = (number) => String(number).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+function moment(text) { // "2026-01-31 12:00:00", UTC, as the table has it
+  const date = new Date(`${text.replace(" ", "T")}Z`);
+  if (Number.isNaN(date.getTime())) return text;
+  const today = date.toDateString() === new Date().toDateString();
+  return date.toLocaleString([], today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+}
+
+function nearest(path) { // its last folder and its name; the whole is in the tooltip
+  const parts = path.split("/");
+  return parts.length > 4 ? `…/${parts.slice(-2).join("/")}` : path;
+}
+
+function facts(row) {
+  const list = listOf(row);
+  if (list === "under-way") return measured(row);
+  if (list === "queue") return row.retry_at ? `tries again at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}` : row.url;
+  const parts = [];
+  if (row.status === "downloaded" && row.size !== null) parts.push(size(row.size));
+  if (row.finished) parts.push(moment(row.finished));
+  parts.push(row.status === "downloaded" && row.path ? nearest(row.path) : row.url);
+  return parts.join(" · ");
+}
+
+function measured(row) {
+  if (row.cancelling) return "being cancelled";
+  const parts = [];
+  if (row.progress !== null && (row.completed || row.progress)) parts.push(`${Math.floor(row.progress)} %`);
+  if (row.completed && row.size) parts.push(`${size(row.completed)} of ${size(row.size)}`);
+  else if (row.completed || row.size) parts.push(size(row.completed || row.size));
+  if (row.stage === "finishing") parts.push(STAGES.finishing);
+  else if (row.speed) parts.push(`${size(row.speed)}/s`);
+  if (row.eta && row.stage !== "finishing") parts.push(`${span(row.eta)} left`);
+  if (!parts.length || (row.stage !== "fetching" && row.stage !== "finishing")) return STAGES[row.stage] || "beginning";
+  return parts.map((part) => part.replaceAll(" ", "\u00a0")).join(" · ");
+}
+
+// Showing
+
+function listOf(row) {
+  if (row.status === "downloading") return "under-way";
+  if (row.status === "pending") return "queue";
+  return row.status === "failed" ? "failed" : "finished";
+}
+
+const ORDERS = {
+  "under-way": (one, two) => one.id - two.id,
+  queue: (one, two) => Boolean(one.retry_at) - Boolean(two.retry_at) || compare(one.added, two.added) || one.id - two.id,
+  failed: (one, two) => compare(two.finished, one.finished) || two.id - one.id,
+  finished: (one, two) => compare(two.finished, one.finished) || two.id - one.id,
+};
+
+function compare(one, two) {
+  const [a, b] = [one || "", two || ""];
+  return a < b ? -1 : Number(a > b);
+}
+
+function build(id) {
+  const element = at("row").content.firstElementChild.cloneNode(true);
+  const find = (selector) => element.querySelector(selector);
+  const parts = { element, title: find(".title"), chip: find(".chip"), bar: find("progress"), facts: find(".facts"), error: find(".error"), button: find("button"), list: null };
+  parts.button.addEventListener("click", () => press(id, parts));
+  return parts;
+}
+
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function paint(row, parts) {
+  const list = listOf(row);
+  put(parts.title, row.name);
+  put(parts.chip, list === "finished" && row.status !== "downloaded" ? row.status : row.kind || "");
+  put(parts.facts, facts(row));
+  parts.facts.title = list === "finished" ? row.path || "" : "";
+  put(parts.error, list === "failed" || (list === "queue" && row.retry_at) ? row.error || "" : "");
+  parts.bar.hidden = list !== "under-way";
+  parts.bar.setAttribute("aria-label", `Progress of ${row.name}`);
+  const known = row.progress !== null && ["fetching", "finishing"].includes(row.stage);
+  if (known) parts.bar.value = row.progress;
+  else parts.bar.removeAttribute("value");
+  const wish = wishFor(row);
+  parts.button.hidden = wish === null;
+  able(parts.button, !row.cancelling);
+  if (wish) {
+    put(parts.button, wish === "cancel" ? "Cancel" : "Retry");
+    parts.button.setAttribute("aria-label", `${parts.button.textContent} ${row.name}`);
+  }
+}
+
+function able(button, yes) { // not `disabled`: that would take the focus from it
+  button.setAttribute("aria-disabled", String(!yes));
+}
+
+function wishFor(row) {
+  if (["pending", "downloading"].includes(row.status)) return "cancel";
+  return ["failed", "cancelled"].includes(row.status) ? "retry" : null;
+}
+
+function show() {
+  const focused = document.activeElement;
+  for (const [id, parts] of shown) {
+    if (!rows.has(id)) { parts.element.remove(); shown.delete(id); }
+  }
+  const lists = Object.fromEntries(LISTS.map((name) => [name, []]));
+  for (const row of rows.values()) lists[listOf(row)].push(row);
+  for (const name of LISTS) arrange(name, lists[name].sort(ORDERS[name]));
+  const counts = { "under-way": state.under_way, queue: state.queued, failed: lists.failed.length, finished: lists.finished.length };
+  for (const name of LISTS) put(at(`n-${name}`), counts[name] ? String(counts[name]) : "");
+  const more = state.queued - lists.queue.length;
+  at("more").hidden = more <= 0;
+  put(at("more"), `and ${more} more`);
+  at("trouble").hidden = !state.trouble;
+  put(at("trouble"), state.trouble || "");
+  const first = lists["under-way"][0];
+  document.title = first && first.progress ? `${Math.floor(first.progress)} % · reactor` : "reactor";
+  keepFocus(focused);
+}
+
+function arrange(name, wanted) {
+  const list = at(name);
+  wanted.forEach((row, place) => {
+    if (!shown.has(row.id)) shown.set(row.id, build(row.id));
+    const parts = shown.get(row.id);
+    paint(row, parts);
+    if (list.children[place] !== parts.element) list.insertBefore(parts.element, list.children[place] || null);
+    parts.list = name;
+  });
+}
+
+let lastList = "under-way";
+document.addEventListener("focusin", (event) => {
+  const list = event.target.closest("ul, ol");
+  if (list) lastList = list.id;
+});
+
+function keepFocus(focused) { // what moved to another list takes nobody along
+  if (focused && focused !== document.body && document.activeElement === document.body) at(`h-${lastList}`).focus();
+}
+
+function say(text) {
+  at("said").textContent = text;
+}
+
+function announce(before, row) {
+  if (!before || before.status === row.status) return;
+  if (row.status === "downloaded") say(`${row.name} is downloaded.`);
+  if (row.status === "failed") say(`${row.name} failed: ${row.error || ""}`);
+  if (row.status === "cancelled") say(`${row.name} is cancelled.`);
+}
+
+function take(news) {
+  if (news.all) rows.clear();
+  for (const row of news.rows) {
+    announce(rows.get(row.id), row);
+    rows.set(row.id, row);
+  }
+  for (const id of news.gone) rows.delete(id);
+  state = news.state;
+  show();
+}
+
+// Asking
+
+async function ask(method, path, body) {
+  const options = { method, headers: { "Content-Type": "application/json" }, body: body && JSON.stringify(body) };
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("The reactor does not answer.");
+  }
+  if (answer.ok) return answer;
+  const told = await answer.json().catch(() => ({}));
+  if (answer.status === 401) enter(false);
+  throw Object.assign(new Error(told.error || `The reactor answered ${answer.status}.`), { status: answer.status });
+}
+
+async function press(id, parts) {
+  const row = rows.get(id);
+  const wish = row && wishFor(row);
+  if (!wish || parts.button.getAttribute("aria-disabled") === "true") return;
+  able(parts.button, false);
+  try {
+    await ask("POST", `/api/downloads/${id}/${wish}`);
+    say(wish === "cancel" ? `${row.name}: asked to stop.` : `${row.name}: begins again.`);
+  } catch (error) {
+    able(parts.button, true);
+    put(parts.error, error.message);
+  }
+}
+
+at("add").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = at("urls");
+  const urls = field.value.split(/\s+/).filter(Boolean);
+  if (!urls.length) return;
+  put(at("add-error"), "");
+  try {
+    await ask("POST", "/api/downloads", { urls });
+    field.value = "";
+    say(urls.length === 1 ? "Added." : `${urls.length} links added.`);
+  } catch (error) {
+    put(at("add-error"), error.message);
+  }
+  field.focus();
+});
+
+at("urls").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  at("add").requestSubmit();
+});
+
+// Coming in
+
+function enter(inside) {
+  const before = !at("door").hidden;
+  at("board").hidden = !inside;
+  at("leave").hidden = !inside;
+  at("door").hidden = inside;
+  if (inside) {
+    if (before) at("urls").focus();
+    return;
+  }
+  if (stream) stream.close();
+  linked(false, "not signed in");
+  at("token").focus();
+}
+
+async function login(token) {
+  await ask("POST", "/api/session", { token });
+  at("token").value = "";
+  put(at("login-error"), "");
+  listen();
+}
+
+at("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    await login(at("token").value);
+  } catch (error) {
+    put(at("login-error"), error.message);
+    at("token").select();
+  }
+});
+
+at("leave").addEventListener("click", async () => {
+  await ask("DELETE", "/api/session").catch(() => null);
+  rows.clear();
+  show();
+  enter(false);
+});
+
+// Listening
+
+function linked(live, words) {
+  at("link-state").classList.toggle("live", live);
+  put(at("link-state"), words);
+}
+
+function listen() {
+  if (stream) stream.close();
+  const mine = new EventSource("/api/events");
+  stream = mine;
+  mine.onopen = () => { linked(true, "live"); enter(true); };
+  mine.onmessage = (event) => take(JSON.parse(event.data));
+  mine.onerror = () => {
+    linked(false, "connecting again");
+    if (mine.readyState === EventSource.CLOSED && mine === stream) again();
+  };
+}
+
+async function again() { // the stream was refused: is it the session, or something that passes?
+  try {
+    await ask("GET", "/api/session");
+  } catch (error) {
+    if (error.status === 401) return;
+  }
+  setTimeout(listen, 2000);
+}
+
+async function begin() {
+  const given = /^#token=(.+)$/.exec(location.hash);
+  if (given) {
+    history.replaceState(null, "", location.pathname);
+    try {
+      return await login(decodeURIComponent(given[1]));
+    } catch (error) {
+      put(at("login-error"), error.message);
+      return enter(false);
+    }
+  }
+  return listen();
+}
+
+begin();
