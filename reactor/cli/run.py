@@ -30,6 +30,10 @@ def run(
         str | None,
         typer.Option("--events", metavar="FILE|-", help="Append the events as NDJSON to FILE; -: print them."),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="FILE", help="Append what the core is told, for `reactor replay`."),
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option("--metrics", metavar="HOST:PORT", help="Serve /metrics to Prometheus. [METRICS_ADDRESS]"),
@@ -69,11 +73,17 @@ def run(
         open_service(os.environ) as service,
         open_journal(*_renderers(events), sinks=(service.offer, *(site.sinks if site else ()))) as journal,
     ):
-        run_async(partial(_serve, settings, service, journal, vitals, site, with_stdin))
+        run_async(partial(_serve, settings, service, journal, vitals, site, with_stdin, record))
 
 
 async def _serve(
-    settings: Settings, service: Service, journal: Journal, vitals: Vitals, site: Site | None, with_stdin: bool
+    settings: Settings,
+    service: Service,
+    journal: Journal,
+    vitals: Vitals,
+    site: Site | None,
+    with_stdin: bool,
+    record: Path | None,
 ) -> None:
     from contextlib import AsyncExitStack
 
@@ -81,6 +91,8 @@ async def _serve(
 
     from reactor.cli.running import until_stdin_ends
     from reactor.daemon.service import serve_as
+    from reactor.journal.recording import Recorder
+    from reactor.journal.stream import open_stream
 
     async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
         stop = anyio.Event()
@@ -91,7 +103,8 @@ async def _serve(
             for line in site.lines:
                 typer.echo(f"reactor: {line}", err=True)
             await stack.enter_async_context(site.serving())
-        await serve_as(service, settings, journal, vitals=vitals if site else None, stop=stop)
+        recorder = Recorder(open_stream(record)) if record else None
+        await serve_as(service, settings, journal, vitals=vitals if site else None, stop=stop, recorder=recorder)
         tasks.cancel_scope.cancel()
 
 

@@ -17,13 +17,16 @@ from reactor.core.machine import Machine
 from reactor.daemon import clock
 
 Submit = Callable[[Sequence[Command]], None]
+Note = Callable[[Event, float, Sequence[Command]], None]
 
 
 class Loop:
     """Feeds one machine, from the thread of the event loop only. Close it to let go of its timer."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, note: Note | None = None) -> None:
+        """`note` is told of every event, of when it came and of what was decided."""
         self._machine = machine
+        self._note = note
         self._submit: Submit | None = None
         self._inbox: deque[Event] = deque()
         self._working = False
@@ -52,7 +55,10 @@ class Loop:
         self._working = True
         try:
             while self._inbox:
-                decided = self._machine.handle(self._inbox.popleft(), clock.monotonic())
+                event, now = self._inbox.popleft(), clock.monotonic()
+                decided = self._machine.handle(event, now)
+                if self._note is not None:
+                    self._note(event, now, decided)
                 if decided:
                     self._submit(decided)
         finally:

@@ -116,7 +116,8 @@ class Performer:
             elif isinstance(save, SUPERSEDING):
                 self._stages_told.pop(save.attempt, None)
         urgent = [save for save in saves if not isinstance(save, commands.SaveStage)]
-        return await self._write([*self._take_stages(), *urgent]) if urgent else frozenset()
+        # What is still told then came after all that would supersede it.
+        return await self._write([*urgent, *self._take_stages()]) if urgent else frozenset()
 
     def _take_stages(self) -> list[Save]:
         waited: list[Save] = [*self._stages_told.values()]

@@ -20,6 +20,7 @@ from reactor.core.endings import Limits
 from reactor.core.machine import Machine
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
+from reactor.daemon import clock
 from reactor.daemon.downloading import Downloading
 from reactor.daemon.egress import Egress, open_guard
 from reactor.daemon.loop import Loop
@@ -36,6 +37,7 @@ from reactor.extractors.http import USER_AGENT, open_context
 from reactor.extractors.ytdlp import choice_of, open_ytdlp
 from reactor.guard.proxy import Guard
 from reactor.journal.journal import Journal
+from reactor.journal.recording import Begun, Recorder
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 
@@ -54,14 +56,19 @@ async def serve(
     on_ready: Callable[[], None] | None = None,
     stop: anyio.Event | None = None,
     vitals: Vitals | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
     """Serve the database until SIGTERM, SIGINT or `stop`; leave everything resumable.
 
-    `on_ready` is called once, when aria2 is there and rows can be taken; `vitals` lets others see in.
+    `on_ready` is called once, when aria2 is there and rows can be taken; `vitals` lets others see in;
+    `recorder` takes down what the core is told.
     Raises ReactorError, with a sentence for a person, when it cannot start, or cannot go on (a wrong secret, another
     server in aria2's place)."""
     staging = staging_of(settings)
-    loop = Loop(Machine(_limits(settings)))
+    limits = _limits(settings)
+    if recorder is not None:
+        recorder.begin(Begun(__version__, clock.wall(), clock.monotonic(), limits))
+    loop = Loop(Machine(limits), recorder.note if recorder is not None else None)
     async with (
         open_rows(settings, staging, journal, loop.emit) as rows,
         _aria2(settings, _telling_when_ready(loop, on_ready)) as aria2,

@@ -18,6 +18,7 @@ from reactor import notices
 from reactor.daemon.run import serve
 from reactor.daemon.vitals import Vitals
 from reactor.journal.journal import Journal
+from reactor.journal.recording import Recorder
 from reactor.notices import Entry
 from reactor.settings import Settings
 
@@ -132,11 +133,12 @@ async def serve_as(
     *,
     vitals: Vitals | None = None,
     stop: anyio.Event | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
     """`serve`, with signs of life for the manager. Raises as it does."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(service.keep_alive)
-        await serve(settings, journal, vitals=vitals, stop=stop)
+        await serve(settings, journal, vitals=vitals, stop=stop, recorder=recorder)
         tasks.cancel_scope.cancel()
 
 

@@ -22,7 +22,7 @@ import aiosqlite
 import anyio
 
 from reactor.database.migration import is_empty, migrate
-from reactor.database.statements import decode, read_as_ours, script
+from reactor.database.statements import decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
 from reactor.errors import DatabaseError
 
@@ -83,7 +83,7 @@ class Database:
         self._closed = True
         with anyio.CancelScope(shield=True):
             if self._is_replaced():
-                await self._execute(self._leave_nothing)
+                await in_thread_of(self._connection, self._leave_nothing)
             await self._connection.close()
         self._connection._thread.join()  # it has said its last word; it is gone when we say so
 
@@ -128,15 +128,12 @@ class Database:
             raise self.trouble() or DatabaseError(f"The database {self.path} is closed.")
         try:
             with anyio.CancelScope(shield=True):
-                result = await self._execute(function, *args)
+                result = await in_thread_of(self._connection, function, *args)
         except sqlite3.ProgrammingError:
             raise  # our mistake, not the database's
         except sqlite3.DatabaseError as error:
             raise translate(error, self.path) from error
         return result
-
-    async def _execute(self, function: Callable[..., Result], *args: Any) -> Result:
-        return await in_thread_of(self._connection, function, *args)
 
     # In the connection's thread
 
@@ -189,17 +186,6 @@ async def in_thread_of(connection: aiosqlite.Connection, function: Callable[...,
     aiosqlite's own methods are made of `_execute`; each of them is one hop, and a transaction of several statements
     would be several, with room for a cancellation between them."""
     return await cast("Callable[..., Awaitable[Result]]", connection._execute)(function, *args)
-
-
-def within(
-    connection: sqlite3.Connection,
-    function: Callable[Concatenate[sqlite3.Connection, P], Result],
-    *args: P.args,
-    **more: P.kwargs,
-) -> Result:
-    """Call `function(connection, …)` on a connection that is the bot's own, in whatever transaction it is in."""
-    with read_as_ours(connection):
-        return function(connection, *args, **more)
 
 
 async def _connect(path: Path, *, create: bool) -> aiosqlite.Connection:

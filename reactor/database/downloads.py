@@ -14,7 +14,7 @@ from typing import Any
 from reactor.core import commands
 from reactor.core.events import ClaimedRow, Recovered, RowsSeen, WatchedRow
 from reactor.core.job import Attempt
-from reactor.database import plans, rows
+from reactor.database import history, plans, rows
 from reactor.database.migration import columns
 from reactor.database.statements import transaction
 from reactor.errors import Failure
@@ -230,8 +230,12 @@ def _apply(connection: sqlite3.Connection, save: commands.Save, now_wall: float,
                 retry_count=retry_count,
                 next_attempt_at=now_wall + delay_s,
             )
+            if done and failure is not None:
+                history.add(connection, attempt, now_wall, failure, delay_s)
         case commands.SaveFailed(attempt, failure, kind):
             done = update_download_status(connection, attempt, Status.FAILED, now_wall, failure=failure, kind=kind)
+            if done:
+                history.add(connection, attempt, now_wall, failure)
         case commands.SaveCancelled(attempt):
             done = _save_cancelled(connection, attempt, now_wall)
         case commands.ForgetPlan(attempt):

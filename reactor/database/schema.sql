@@ -43,6 +43,18 @@ CREATE TABLE IF NOT EXISTS reactor_plans (
     published INTEGER NOT NULL DEFAULT 0  -- 1: the row is downloaded; what is left here serves others (seeding)
 );
 
+-- How tries ended that did not end well; see history.py.
+CREATE TABLE IF NOT EXISTS reactor_history (
+    id INTEGER PRIMARY KEY,
+    download_id INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    at REAL NOT NULL,                   -- seconds since the epoch
+    code TEXT NOT NULL,
+    sentence TEXT NOT NULL,
+    again_s REAL
+);
+CREATE INDEX IF NOT EXISTS reactor_tries ON reactor_history (download_id, id);
+
 -- Each holds the few rows that one question is about, so that its price does not grow with the finished ones.
 CREATE INDEX IF NOT EXISTS reactor_pending ON downloads (added_date, id) WHERE status = 'pending';
 CREATE INDEX IF NOT EXISTS reactor_due ON downloads (next_attempt_at) WHERE status = 'pending' AND next_attempt_at IS NOT NULL;

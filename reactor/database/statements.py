@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
+from typing import Concatenate, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 @cache
@@ -39,13 +43,19 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
         raise
 
 
-@contextmanager
-def read_as_ours(connection: sqlite3.Connection) -> Iterator[None]:
-    """Have a connection that is somebody else's give plain rows and any text, for a moment."""
+def within(
+    connection: sqlite3.Connection,
+    function: Callable[Concatenate[sqlite3.Connection, P], Result],
+    *args: P.args,
+    **more: P.kwargs,
+) -> Result:
+    """Call `function(connection, …)` on a connection that is somebody else's, in whatever transaction it is in.
+
+    Nothing is begun, committed or left changed; nobody else must use the connection meanwhile."""
     before = connection.row_factory, connection.text_factory
     connection.row_factory, connection.text_factory = None, decode
     try:
-        yield
+        return function(connection, *args, **more)
     finally:
         connection.row_factory, connection.text_factory = before
 

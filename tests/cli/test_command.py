@@ -11,7 +11,7 @@ import pytest
 from reactor import __version__
 from tests.cli.command import environment, reactor, refused
 
-VERBS = ("run", "get", "add", "cancel", "retry", "list", "watch", "events", "doctor")
+VERBS = ("run", "get", "add", "cancel", "retry", "list", "watch", "why", "replay", "events", "doctor")
 
 
 def test_the_version(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ class Reactor:
         self.settings = SETTINGS | settings
         self.before: tuple[str, ...] = ()
         """What stands before it on the command line."""
+        self.more: tuple[str, ...] = ()
+        """And what stands after it."""
         self.process: asyncio.subprocess.Process | None = None
         self.conf.write_text(default_conf().read_text() + ARIA2_CONF)
 
@@ -75,7 +77,7 @@ class Reactor:
         """Start it and wait until it can take rows."""
         seen = len(self.events("aria2_connected"))
         self.process = await asyncio.create_subprocess_exec(
-            *(*self.before, sys.executable, "-m", "reactor", "run", "--events", str(self.events_file)),
+            *(*self.before, sys.executable, "-m", "reactor", "run", "--events", str(self.events_file), *self.more),
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

@@ -47,7 +47,8 @@ class Process:
         self.world = world
         self.machine = Machine(world.limits)
         self.alive = True
-        self.connected = False
+        self.connection = 0
+        """Which connection to aria2 it is; 0: none."""
         self._inbox: deque[Event] = deque()
         self._working = False
         self._armed_for: float | None = None
@@ -138,7 +139,7 @@ class Process:
                 if isinstance(command, SUPERSEDING):
                     self._stages.pop(command.attempt, None)
                 urgent.append(command)
-        saves = [*self._stages.values(), *urgent]
+        saves = [*urgent, *self._stages.values()]
         self._stages.clear()
         self._commit(saves, taken)
 
@@ -183,13 +184,15 @@ class Process:
                 work = Work()
                 self._works.setdefault(command.attempt, []).append(work)
                 begin = self._in_line if isinstance(command, commands.AddTransfers) else self._soon
-                begin(lambda: None if work.over else self._do(command, work))
+                connection = self.connection
+                begin(lambda: None if work.over else self._do(command, work, connection))
             case commands.LookAhead():
                 pass
             case commands.Discard() | commands.Tidy() | commands.LookAtDisk():
-                self._soon(lambda: self._do_always(command))
+                self._soon(lambda: self._do_always(command, 0))
             case _:
-                self._in_line(lambda: self._do_always(command))
+                connection = self.connection
+                self._in_line(lambda: self._do_always(command, connection))
 
     # What commands do
 
@@ -204,7 +207,7 @@ class Process:
             return self._answer_in_line(events.DatabaseFailed(BUSY), line="from the database")
         return self._answer_in_line(world.database.recover(frozenset(world.folders)), line="from the database")
 
-    def _do(self, command: Command, work: Work) -> None:
+    def _do(self, command: Command, work: Work, connection: int) -> None:
         def answer(event: Event, delay: float | None = None) -> None:
             later = self.world.soon() if delay is None else delay
             self._later(later, lambda: None if work.over else self.post(event))
@@ -212,7 +215,7 @@ class Process:
         assert isinstance(command, commands.Detect | commands.Extract | commands.Finish | commands.AddTransfers)
         attempt = command.attempt
         if isinstance(command, commands.AddTransfers):
-            return self._add(command, lambda event: self._answer_in_line(event, work))
+            return self._add(command, lambda event: self._answer_in_line(event, work), connection)
         if self.world.chance(0.05):  # it hangs until somebody loses patience
             self.world.hurt(attempt.download_id)
             return answer(events.WorkFailed(attempt, Failure("timeout", "It hung.", None, True)), WORK_DEADLINE_S)
@@ -231,11 +234,11 @@ class Process:
             return answer(events.WorkFailed(attempt, MISSING))
         return answer(events.Finished(attempt, path, 100))
 
-    def _add(self, command: commands.AddTransfers, answer: Callable[[Event], None]) -> None:
+    def _add(self, command: commands.AddTransfers, answer: Callable[[Event], None], connection: int) -> None:
         attempt, world = command.attempt, self.world
         if command.fresh:
             world.folder(attempt.download_id).parts.clear()
-        if not self.connected:
+        if not self._holds(connection):
             return answer(events.AddFailed(attempt, tuple(each.n for each in command.additions), LOST))
         added = []
         for addition in command.additions:
@@ -247,9 +250,13 @@ class Process:
                 added.append(addition.n)
         return answer(events.TransfersAdded(attempt, tuple(added))) if added else None
 
-    def _do_always(self, command: Command) -> None:
+    def _holds(self, connection: int) -> bool:
+        """True when what was sent over this connection arrives."""
+        return connection != 0 and connection == self.connection
+
+    def _do_always(self, command: Command, connection: int) -> None:
         world = self.world
-        lost = not self.connected or world.chance(0.03)
+        lost = not self._holds(connection) or world.chance(0.03)
         match command:
             case commands.AskStatus() if lost:
                 self._answer_in_line(events.AskFailed(command.gids, LOST, command.periodic))

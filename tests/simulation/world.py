@@ -78,7 +78,7 @@ class World:
         """What went wrong for a row: without any of it, it must not fail."""
         self.checks = Checks(self)
         self.history: list[str] | None = [] if keep_log else None
-        self._paths, self._urls, self._steps = count(1), count(1), 0
+        self._paths, self._urls, self._connections, self._steps = count(1), count(1), count(1), 0
         self.process = Process(self)
         self._begin()
 
@@ -152,14 +152,14 @@ class World:
         self.at(self.soon(), lambda: self._connect(process))
 
     def _connect(self, process: Process) -> None:
-        if process.alive and not process.connected:
-            process.connected = True
+        if process.alive and not process.connection:
+            process.connection = next(self._connections)
             process.post(events.Aria2Connected(str(self.aria2.session), "1.37.0", "ws://127.0.0.1/jsonrpc"))
 
     def deliver(self, event: Event) -> None:
         """Something that aria2 tells over the socket that stands now."""
-        process = self.process
-        self.at(self.soon(), lambda: process.post(event) if process.connected else None)
+        process, connection = self.process, self.process.connection
+        self.at(self.soon(), lambda: process.post(event) if connection and process.connection == connection else None)
 
     def told(self, notice: Notice) -> None:
         """A line of the journal."""
@@ -213,8 +213,8 @@ class World:
 
     def _cut(self) -> None:
         process = self.process
-        if process.alive and process.connected:
-            process.connected = False
+        if process.alive and process.connection:
+            process.connection = 0
             process.post(events.Aria2Lost("It was cut."))
             self._connect_soon(process)
 

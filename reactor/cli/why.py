@@ -1,0 +1,112 @@
+"""`reactor why`: the story of one download, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reactor.cli.options import Db
+
+if TYPE_CHECKING:
+    from reactor.database.history import Try
+    from reactor.models import Download
+    from reactor.settings import Settings
+
+
+def why(number: Annotated[int, typer.Argument(metavar="ID", help="As `list` prints it.")], db: Db = None) -> None:
+    """Tell what became of a download: what was tried, what happens next, what you can do."""
+    import time
+
+    from reactor.cli.running import run_async
+    from reactor.errors import ReactorError
+    from reactor.settings import Settings
+
+    row, tries = run_async(partial(_read, Settings.load(download_db=db), number))
+    if row is None:
+        raise ReactorError(f"There is no download {number}.")
+    for line in story(row, tries, time.time()):
+        typer.echo(line)
+
+
+async def _read(settings: Settings, number: int) -> tuple[Download | None, list[Try]]:
+    from reactor.database import history, wishes
+    from reactor.database.connection import Database
+
+    async with Database.open(settings.download_db, create=False) as database:
+        return await database.run(wishes.get_download, number), await database.run(history.tries, number)
+
+
+def story(row: Download, tries: list[Try], now: float) -> Iterator[str]:
+    """The lines. `now` in seconds since the epoch."""
+    from reactor.guard.credentials import redact
+    from reactor.journal.words import clean
+
+    yield f"#{row.id} {clean(redact(row.url), 1000)}"
+    if row.title:
+        yield f"  It is: {clean(row.title)}" + (f" ({row.url_type})" if row.url_type else "")
+    yield f"  Asked for {_day(row.added_date)}" + (f", begun {_day(row.started_at)}" if row.started_at else "") + "."
+    for past in tries:
+        if not _before(past.at, row.added_date):  # else it is of another row, which had this id before
+            yield f"  Try {past.attempt}, {_moment(past.at)}: {clean(past.sentence, 500)}{_again(past)}"
+    yield from (f"  {line}" for line in _now(row, now))
+
+
+def _again(past: Try) -> str:
+    from reactor.journal.words import span
+
+    return "" if past.again_s is None else f" Tried again after {span(past.again_s)}."
+
+
+def _now(row: Download, now: float) -> Iterator[str]:
+    """How it stands, what happens next, what a person can do."""
+    from reactor.journal.words import clean, size, span
+
+    match row.status:
+        case "downloaded":
+            yield f"Downloaded {_day(row.finished_at)}: {clean(row.file_path or '', 1000)} ({size(row.file_size)})."
+        case "cancelled":
+            yield f"Cancelled {_day(row.finished_at)}. `reactor retry {row.id}` asks for it again."
+        case "failed":
+            yield f"Failed {_day(row.finished_at)}: {clean(row.error or 'without a word', 500)}"
+            yield f"Nothing more happens by itself. `reactor retry {row.id}` starts it again."
+        case "downloading" if row.cancelled:
+            yield "It is being stopped."
+        case "downloading":
+            yield f"Now: {row.stage or 'downloading'}{_far(row)}."
+        case "pending" if row.next_attempt_at is not None and row.next_attempt_at > now:
+            wait = span(row.next_attempt_at - now)
+            yield f"It waits for its next try, {_moment(row.next_attempt_at)}, in {wait}."
+        case "pending":
+            yield "It waits for its turn. Rows are served oldest first; is a reactor running? `reactor doctor` tells."
+        case other:
+            yield f"Its status is {clean(other)}: that is not reactor's to change."
+
+
+def _far(row: Download) -> str:
+    from reactor.journal.words import span
+
+    parts = [f"{row.progress:.0f} %" if row.progress is not None else ""]
+    parts.append(f"{row.download_speed:.1f} MiB/s" if row.download_speed else "")
+    parts.append(f"about {span(row.eta_seconds)} to go" if row.eta_seconds else "")
+    shown = ", ".join(part for part in parts if part)
+    return f", {shown}" if shown else ""
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _day(stored: str | None) -> str:
+    return f"{stored.partition('.')[0]} UTC" if stored else "at an unknown time"
+
+
+def _before(at: float, stored: str | None) -> bool:
+    try:
+        added = datetime.fromisoformat(stored or "")
+    except ValueError:
+        return False
+    return at < (added if added.tzinfo else added.replace(tzinfo=UTC)).timestamp()

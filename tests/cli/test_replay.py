@@ -1,0 +1,119 @@
+"""`replay` and `why`: explained by day what happened by night."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import reactor, refused
+from tests.real.harness import Reactor
+from tests.real.swarm import free_port
+from tests.servers import FileServer
+
+SECRET = "hunter2"
+
+
+async def a_night(folder: Path) -> tuple[Path, Reactor, int]:
+    """One file that comes, one that is not there, one whose server is away; killed and started again between."""
+    recording = folder / "night.ndjson"
+    served = Reactor(folder)
+    served.more = ("--record", str(recording))
+    async with FileServer() as server:
+        await served.start()
+        port = free_port()
+        served.add(
+            server.put("/film.bin", b"x" * 5000) + f"?token={SECRET}",
+            server.url("/gone.bin"),
+            f"http://me:{SECRET}@127.0.0.1:{port}/away.bin",
+        )
+        await served.until_final()
+        await served.stop(signal.SIGKILL)
+        await served.start()
+        await served.stop()
+    return recording, served, port
+
+
+@pytest.fixture
+async def night(tmp_path: Path) -> tuple[Path, Reactor]:
+    recording, served, _ = await a_night(tmp_path)
+    return recording, served
+
+
+async def test_a_recorded_failure_is_explained(night: tuple[Path, Reactor]) -> None:
+    recording, served = night
+    done = reactor("replay", recording, cwd=served.folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count(" begins\n") == 2
+    of_two = reactor("replay", recording, "--row", 2, cwd=served.folder).stdout
+    assert "is nothing at this address" in of_two
+    assert "#1" not in of_two
+    assert "finds out what there is to fetch" in of_two
+    assert "saves that it failed" in of_two
+    text = recording.read_text()
+    assert SECRET not in text + done.stdout
+    assert "token=" in text
+
+
+async def test_what_would_be_decided_otherwise_today_is_said(night: tuple[Path, Reactor]) -> None:
+    recording, served = night
+    lines = recording.read_text().splitlines()
+    at = next(n for n, line in enumerate(lines) if '"Detected"' in line)
+    changed = json.loads(lines[at])
+    changed["decided"] = ["Exit"]
+    lines[at] = json.dumps(changed)
+    recording.write_text("\n".join(lines) + "\n")
+    done = reactor("replay", recording, cwd=served.folder)
+    assert done.returncode == 1
+    assert "it was decided then: Exit" in done.stdout
+    assert done.stderr.startswith("reactor: 2 times") or done.stderr.startswith("reactor: 1 time")
+
+
+async def test_a_recording_that_was_cut_off_is_read_as_far_as_it_goes(night: tuple[Path, Reactor]) -> None:
+    recording, served = night
+    text = recording.read_bytes()
+    recording.write_bytes(text[: len(text) - 20])
+    assert reactor("replay", recording, cwd=served.folder).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "is empty"),
+        ("a film\nof lines\n", "not JSON"),
+        ('{"v": 1, "event": "reactor_started"}\n{}\n', "no recording"),
+        ('{"recording": 99, "version": "9.0"}\n', "version 99"),
+    ],
+)
+def test_what_is_no_recording(tmp_path: Path, content: str, sentence: str) -> None:
+    file = tmp_path / "file"
+    file.write_text(content)
+    assert sentence in refused(reactor("replay", file, cwd=tmp_path))
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    assert "cannot be read" in refused(reactor("replay", tmp_path / "nothing", cwd=tmp_path))
+
+
+async def test_the_story_of_each(night: tuple[Path, Reactor]) -> None:
+    _, served = night
+
+    def why(number: int) -> str:
+        done = reactor("why", "--db", served.db, number, cwd=served.folder)
+        assert done.returncode == 0, done.stderr
+        assert SECRET not in done.stdout
+        return done.stdout
+
+    assert "Downloaded 20" in why(1)
+    assert "film.bin" in why(1)
+    assert "Try" not in why(1), "what just worked has no history"
+    assert "is nothing at this address" in why(2)
+    assert "`reactor retry 2`" in why(2)
+    away = why(3)
+    assert "Try 1, " in away
+    assert "Tried again after" in away
+    assert "Try 2, " in away
+    assert "Failed 20" in away
+    assert "no download 99" in refused(reactor("why", "--db", served.db, 99, cwd=served.folder))
