@@ -8,6 +8,7 @@ from reactor.errors import Failure
 from reactor.models import Extraction
 
 MIB = 1024 * 1024
+MORE = "Whoever runs this can allow more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Quotas:
         """What speaks against it, as far as can be told before."""
         parts = len(extraction.fetches)
         if self.max_parts and parts > self.max_parts:
-            return Failure("too_large", f"It comes in {parts} parts; {self.max_parts} are allowed (MAX_PARTS).")
+            return Failure("too_large", f"It comes in {parts} parts; {self.max_parts} are allowed (MAX_PARTS).", MORE)
         return self.too_large(extraction.size or 0)
 
     def too_large(self, size: int) -> Failure | None:
@@ -31,7 +32,7 @@ class Quotas:
         if not self.max_file_size or size <= self.max_file_size:
             return None
         sizes = f"It has {size / MIB:.1f} MiB; {self.max_file_size / MIB:g} MiB are allowed (MAX_FILE_SIZE)."
-        return Failure("too_large", sizes)
+        return Failure("too_large", sizes, MORE)
 
     def ends_at(self, begun_at: float) -> float | None:
         """When the time of an attempt is up; None when it never is."""
@@ -40,4 +41,4 @@ class Quotas:
     @property
     def took_too_long(self) -> Failure:
         """What is said of an attempt whose time is up."""
-        return Failure("timeout", f"It was not done after {self.download_timeout_s:g} s (DOWNLOAD_TIMEOUT).")
+        return Failure("timeout", f"It was not done after {self.download_timeout_s:g} s (DOWNLOAD_TIMEOUT).", MORE)

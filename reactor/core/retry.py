@@ -15,6 +15,7 @@ from reactor.core.job import Attempt
 from reactor.errors import Failure
 
 _CHECK_URL = "Check the link."
+LATER, ELSEWHERE = "Try it again later.", "Look for it elsewhere."
 _NO_ROOM = "Free some space; the download goes on by itself."
 
 ARIA2: Mapping[int, Failure] = {
@@ -127,11 +128,11 @@ class RetryPolicy:
         return max(delay, min(failure.retry_after_s or 0.0, self.delay_max_s))
 
     def final(self, failure: Failure, retry_count: int) -> Failure:
-        """The failure as the row that gives up shows it: with the number of tries, where there were several."""
-        if not failure.retryable or retry_count == 0:
-            return failure
-        tried = f"It was tried {retry_count + 1} times."
-        return replace(failure, hint=f"{failure.hint} {tried}" if failure.hint else tried)
+        """The failure as the row that gives up shows it: with the number of tries, where there were several, and
+        what the person can do."""
+        tried = [f"It was tried {retry_count + 1} times."] if failure.retryable and retry_count else []
+        hint = failure.hint or (LATER if failure.retryable else ELSEWHERE)
+        return replace(failure, hint=" ".join([*tried, hint]))
 
     def costs(self, failure: Failure) -> bool:
         """True when this failure uses up one of the retries."""

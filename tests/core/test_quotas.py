@@ -35,7 +35,10 @@ def test_a_size_that_is_known_before() -> None:
     world = World(limits(max_file_size=5 * MIB)).up().claim(ONE)
     world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, one_file(size=6 * MIB)))
     assert not world.of(commands.AddTransfers)
-    assert failure(world) == ("too_large", "It has 6.0 MiB; 5 MiB are allowed (MAX_FILE_SIZE).")
+    assert failure(world) == (
+        "too_large",
+        "It has 6.0 MiB; 5 MiB are allowed (MAX_FILE_SIZE). Whoever runs this can allow more.",
+    )
 
 
 @pytest.mark.parametrize(("completed", "total"), [(0, 6 * MIB), (6 * MIB, 0)])
@@ -57,7 +60,10 @@ def test_so_much_is_just_allowed() -> None:
 def test_too_many_parts() -> None:
     world = World(limits(max_parts=19)).up().claim(ONE)
     world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, parts(20)))
-    assert failure(world) == ("too_large", "It comes in 20 parts; 19 are allowed (MAX_PARTS).")
+    assert failure(world) == (
+        "too_large",
+        "It comes in 20 parts; 19 are allowed (MAX_PARTS). Whoever runs this can allow more.",
+    )
 
 
 def test_an_attempt_that_takes_too_long() -> None:
@@ -67,7 +73,10 @@ def test_an_attempt_that_takes_too_long() -> None:
     world.feed(reported(report(ONE, "active", 50)), after=49.0)
     assert world.machine.jobs[1].state is State.FETCHING
     world.feed(events.TimePassed(), after=1.0)
-    assert failure(world) == ("timeout", "It was not done after 50 s (DOWNLOAD_TIMEOUT).")
+    assert failure(world) == (
+        "timeout",
+        "It was not done after 50 s (DOWNLOAD_TIMEOUT). Whoever runs this can allow more.",
+    )
 
 
 @pytest.mark.fault(43)

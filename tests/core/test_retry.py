@@ -53,6 +53,14 @@ def test_every_failure_is_a_sentence_for_a_person() -> None:
         assert failure.sentence.endswith(".")
 
 
+@pytest.mark.parametrize("retries", [0, 5])
+def test_whoever_reads_how_it_ended_reads_what_to_do(retries: int) -> None:
+    for failure in (*ARIA2.values(), *HTTP.values()):
+        final = POLICY.final(failure, retries)
+        assert final.hint
+        assert ("tried 6 times" in final.hint) is (failure.retryable and retries == 5)
+
+
 def test_the_delay_doubles_within_its_jitter_and_stays_under_its_maximum() -> None:
     for retries in range(5):
         cap, delays = 30.0 * 2**retries, []

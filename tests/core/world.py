@@ -20,7 +20,7 @@ C = TypeVar("C")
 INSTANCE = "0123456789abcdef"
 LIMITS = Limits(concurrent=1, retry=RetryPolicy(2, 30.0, 3600.0))
 PASSING = Failure("timeout", "The server stopped answering.", None, True)
-LASTING = Failure("not_found", "The server does not have this file.")
+LASTING = Failure("not_found", "The server does not have this file.", "Check the link.")
 
 
 def one_file(name: str = "a.bin", *, size: int | None = 100, validator: str | None = '"1"') -> Extraction:
