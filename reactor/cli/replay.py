@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -19,27 +20,48 @@ if TYPE_CHECKING:
 def replay(
     file: Annotated[Path, typer.Argument(help="What `reactor run --record` wrote.")],
     row: Annotated[int | None, typer.Option("--row", metavar="ID", help="Only what is about this download.")] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            "--into", metavar="DB", help="Let the rows of this database go through the same, for a bot's tests."
+        ),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option("--speed", metavar="X", min=0.01, help="With --into: so many times as fast as it was.")
+    ] = 1.0,
 ) -> None:
     """Run a recording through the core again, and tell what it decided and why.
 
-    Exits with 1 when this reactor decides otherwise than the recorded one did.
+    Exits with 1 when this reactor decides otherwise than the recorded one did. With --into nothing is told: rows that
+    a bot inserts there get the progress and the ends of the recorded ones, and nothing is downloaded.
     """
     from reactor.journal.recording import read
 
+    if into is not None:
+        from reactor.cli.running import run_async
+        from reactor.cli.stand_in import play_into
+
+        with _opened(file) as lines:
+            run_async(partial(play_into, into, read(lines), speed))
+        return
     player, differing = Player(row), 0
-    try:
-        with file.open("rb") as lines:
-            for each in read(lines):
-                for line in player.play(each):
-                    typer.echo(line)
-                    differing += line.startswith("!")
-    except OSError as error:
-        raise ReactorError(f"{file} cannot be read: {error.strerror}.") from error
+    with _opened(file) as lines:
+        for each in read(lines):
+            for line in player.play(each):
+                typer.echo(line)
+                differing += line.startswith("!")
     if not player.runs:
         raise ReactorError(f"{file} is empty.")
     if differing:
         typer.echo(f"reactor: {differing} times it decides otherwise today.", err=True)
     raise typer.Exit(1 if differing else 0)
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise ReactorError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 class Player:

@@ -62,7 +62,7 @@ _HINT = "Send the link of the file itself, or of a page that plays without signi
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
 
 class Seen(_Wire):

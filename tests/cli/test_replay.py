@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import reactor, refused
+from tests.database.bot import query
 from tests.real.harness import Reactor
 from tests.real.swarm import free_port
 from tests.servers import FileServer
@@ -117,3 +118,28 @@ async def test_the_story_of_each(night: tuple[Path, Reactor]) -> None:
     assert "Try 2, " in away
     assert "Failed 20" in away
     assert "no download 99" in refused(reactor("why", "--db", served.db, 99, cwd=served.folder))
+
+
+async def test_it_stands_in_for_a_reactor_in_a_bots_tests(night: tuple[Path, Reactor], tmp_path: Path) -> None:
+    recording, served = night
+    bots = tmp_path / "test.db"
+    reactor("add", "--db", bots, "https://a.example/1", "https://a.example/2", "https://a.example/3", cwd=tmp_path)
+    done = reactor("replay", recording, "--into", bots, "--speed", 100, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    columns = "status, error_code, retry_count, progress, title"
+    played = query(bots, f"SELECT {columns} FROM downloads ORDER BY id")
+    assert played == query(served.db, f"SELECT {columns} FROM downloads ORDER BY id")
+    assert [row[0] for row in played] == ["downloaded", "failed", "failed"]
+
+
+async def test_a_bot_can_cancel_what_stands_in(night: tuple[Path, Reactor], tmp_path: Path) -> None:
+    recording, _ = night
+    bots = tmp_path / "test.db"
+    reactor("add", "--db", bots, "https://a.example/1", "https://a.example/2", "https://a.example/3", cwd=tmp_path)
+    query(
+        bots,
+        "CREATE TRIGGER cancel AFTER UPDATE OF status ON downloads WHEN NEW.status = 'downloading' AND NEW.id = 1"
+        " BEGIN UPDATE downloads SET cancelled = 1 WHERE id = 1; END",
+    )
+    assert reactor("replay", recording, "--into", bots, "--speed", 100, cwd=tmp_path).returncode == 0
+    assert query(bots, "SELECT status FROM downloads ORDER BY id") == [("cancelled",), ("failed",), ("failed",)]
