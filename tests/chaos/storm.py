@@ -116,8 +116,10 @@ class Storm:
         await asyncio.sleep(self._dice.random() * max(LIFE_S, self._lock_s))  # chance, not synchronisation
         victim = self._dice.choice(VICTIMS)
         if victim == "aria2c":
-            for pid in [pid for pid in self.reactor.children() if "aria2c" in _command(pid)]:
-                _end(pid)
+            victims = [pid for pid in self.reactor.children() if "aria2c" in _command(pid)]
+            if not victims:
+                return
+            _end(victims[0])
         elif victim == "bot":
             if self._bot is None or self._bot.returncode is not None:
                 return
