@@ -201,9 +201,13 @@ class Endings:
 
     def seeded(self, job: Job) -> None:
         """The torrent is no longer served: what was kept for it goes."""
-        move(job, Trigger.SEEDED)
+        self.seeding_over(job)
         self._forget(job)
         self.out += [commands.Discard(job.attempt, keep_result=True), commands.ForgetPlan(job.attempt)]
+
+    def seeding_over(self, job: Job) -> None:
+        """Nobody is to be served any more."""
+        move(job, Trigger.SEEDED)
         self.tell(notices.SeedingEnded(**of(job)))
 
 

@@ -127,7 +127,7 @@ class Flow(Endings):
     def add(self, job: Job) -> None:
         """Hand every planned transfer to aria2, if it can be reached; else the next connect does. Not while a write
         was refused: the row may be somebody else's by now, and nobody would find the transfer again."""
-        planned = [transfer for transfer in job.transfers if transfer.state is TransferState.PLANNED]
+        planned = [each for each in job.transfers if each.state is TransferState.PLANNED and not each.unanswered]
         if not planned or not self.connected or job.verdict_from is not None:
             return
         for transfer in planned:
@@ -136,6 +136,7 @@ class Flow(Endings):
                 return self.fail(job, refusal)
             transfer.state = TransferState.ADDING
             transfer.adds += 1
+            transfer.unanswered = True
         additions = tuple(commands.Addition(transfer.n, transfer.gid, transfer.fetch) for transfer in planned)
         self.out.append(commands.AddTransfers(job.attempt, additions, fresh=job.fresh))
         job.fresh = False
@@ -144,18 +145,23 @@ class Flow(Endings):
 
     def added(self, job: Job, numbers: tuple[int, ...]) -> None:
         """aria2 took them."""
-        for n in numbers:
-            if job.transfers[n].state in (TransferState.ADDING, TransferState.UNSURE):
-                job.transfers[n].state = TransferState.LIVE
+        for transfer in (job.transfers[n] for n in numbers):
+            transfer.unanswered = False
+            if transfer.state is not TransferState.DONE:
+                transfer.state = TransferState.LIVE
 
     def add_failed(self, job: Job, numbers: tuple[int, ...], failure: Failure) -> None:
         """A refusal may mean that aria2 has it already (the gid is taken): only asking tells."""
-        unsure = [job.transfers[n] for n in numbers if job.transfers[n].state is TransferState.ADDING]
+        refused = [job.transfers[n] for n in numbers]
+        for transfer in refused:
+            transfer.unanswered = False
+        unsure = [transfer for transfer in refused if transfer.state is TransferState.ADDING]
         for transfer in unsure:
             transfer.state = TransferState.UNSURE
             transfer.refusal = failure
         if self.connected:
             self.ask(unsure)
+        self.add(job)
 
     def ask(self, transfers: list[Transfer]) -> None:
         """Ask aria2 about these now."""

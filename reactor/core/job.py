@@ -70,6 +70,8 @@ class Transfer:
     """The follower that aria2 does not know any more."""
     adds: int = 0
     """How often it was handed to aria2 in this attempt."""
+    unanswered: bool = False
+    """True while handing it over may still have to wait for the database: it is not handed over twice meanwhile."""
     refusal: Failure | None = None
     """What aria2 said when it refused it last."""
     completed: int = 0

@@ -265,19 +265,24 @@ class Machine:
 
     def _replaced(self) -> None:
         """Another database: none of its rows is ours yet, whatever their ids are. What it has under way is
-        taken up when nothing of the old one is left."""
+        taken up when nothing of the old one is left, in aria2 neither: gids and folders have its name in them."""
         for job in list(self.jobs.values()):
             if job.state is State.CLOSING:
                 self._flow.saved(job)  # as far as anybody can know
             elif job.state is not State.SEEDING:
                 self._overtake(job, "deleted")
+            if job.state is State.SEEDING:
+                self._flow.seeding_over(job)
+                self.debts.owe(events.Debt(job.attempt, len(job.transfers), keep_result=True))
         self._flow.tell(notices.DatabaseRecovered(replaced=True))
         self._looking = self._recovered = False
         self._replacing = True
 
     def _recover_replaced(self) -> None:
-        if self._replacing and all(job.state is State.SEEDING for job in self.jobs.values()):
+        if self._replacing and not self.jobs and not self.debts.owed:
             self._replacing = False
+            self._flow.published.clear()  # what is left in the old one's folders goes with them
+            self._flow.forget()
             self._flow.out.append(commands.Recover())
 
     # aria2

@@ -57,6 +57,8 @@ class Performer:
         self._batches: deque[Sequence[Command]] = deque()
         self._held: set[Attempt] = set()
         """The attempts of what is queued, or being saved."""
+        self._refused: set[Attempt] = set()
+        """Those of which a save was refused: what was decided before the machine heard of it does not begin."""
         self._waiting = anyio.Event()
         self._stages_told: dict[Attempt, commands.SaveStage] = {}
 
@@ -83,15 +85,17 @@ class Performer:
             await self._wait()
             taken = [command for batch in self._batches for command in batch]
             self._batches.clear()
-            refused = await self._save([command for command in taken if isinstance(command, SAVES)])
+            await self._save([command for command in taken if isinstance(command, SAVES)])
             # What came meanwhile for the same attempts has waited, and still does: it is next.
             for command in taken:
                 if isinstance(command, commands.Exit):
                     return
-                if not isinstance(command, SAVES) and not (isinstance(command, STARTS) and command.attempt in refused):
+                in_vain = isinstance(command, STARTS) and command.attempt in self._refused
+                if not isinstance(command, SAVES) and not in_vain:
                     self._start(command)
             if not self._batches:
                 self._held.clear()
+                self._refused.clear()
 
     async def _wait(self) -> None:
         """Wait for a batch. A stage that was told and has waited long enough for one is written alone."""
@@ -108,8 +112,8 @@ class Performer:
         await self._waiting.wait()
         self._waiting = anyio.Event()
 
-    async def _save(self, saves: list[Save]) -> frozenset[Attempt]:
-        """Commit what cannot wait, and with it the stages that did; the attempts that were refused."""
+    async def _save(self, saves: list[Save]) -> None:
+        """Commit what cannot wait, and with it the stages that did."""
         for save in saves:
             if isinstance(save, commands.SaveStage):
                 self._stages_told[save.attempt] = save
@@ -117,21 +121,22 @@ class Performer:
                 self._stages_told.pop(save.attempt, None)
         urgent = [save for save in saves if not isinstance(save, commands.SaveStage)]
         # What is still told then came after all that would supersede it.
-        return await self._write([*urgent, *self._take_stages()]) if urgent else frozenset()
+        if urgent:
+            await self._write([*urgent, *self._take_stages()])
 
     def _take_stages(self) -> list[Save]:
         waited: list[Save] = [*self._stages_told.values()]
         self._stages_told.clear()
         return waited
 
-    async def _write(self, saves: list[Save]) -> frozenset[Attempt]:
+    async def _write(self, saves: list[Save]) -> None:
         refused = frozenset(await self._commit(saves))
+        self._refused |= refused
         for attempt in refused:
             await self._emit(events.SaveRefused(attempt))
         for save in saves:
             if isinstance(save, ENDINGS) and save.attempt not in refused:
                 await self._emit(events.Saved(save.attempt))
-        return refused
 
     async def _commit(self, saves: list[Save]) -> tuple[Attempt, ...]:
         tries = 0

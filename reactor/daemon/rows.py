@@ -72,14 +72,15 @@ class Rows:
             yield events.DatabaseFailed(error.failure)
 
     async def recover(self) -> Outcome:
-        """What an earlier run left: rows, plans, and staging folders that no plan knows."""
+        """What an earlier run left: rows, plans, and staging folders that no plan knows. Of a database that was
+        replaced by this one, nothing is left but its folders: they go."""
         try:
             found = await self.database.run(downloads.recover)
             planned = await self.database.run(plans.owners)
         except DatabaseError as error:
             yield events.DatabaseFailed(error.failure)
             return
-        self._staging.instance = found.instance
+        await to_thread.run_sync(self._staging.adopt, found.instance)
         owned = {*planned, *(row.attempt.download_id for row in found.rows)}
         stray = sorted(await to_thread.run_sync(self._staging.leftovers) - owned)
         debts = (*found.debts, *(events.Debt(Attempt(download_id, 0), 0, keep_result=True) for download_id in stray))

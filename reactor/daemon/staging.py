@@ -105,6 +105,14 @@ class Staging:
             return shutil.disk_usage(self.download_dir).free
         return None
 
+    def adopt(self, instance: str) -> None:
+        """Serve this database from now on. What another one left here is deleted, as far as it can be."""
+        if self.instance not in ("", instance):
+            for download_id in self.leftovers():
+                with suppress(OSError):
+                    _delete(self.folder(download_id))
+        self.instance = instance
+
     def leftovers(self) -> set[int]:
         """Ids that have a staging folder."""
         prefix = f"{self.instance[:12]}-"

@@ -31,8 +31,11 @@ OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until =
 """What every row has that is no longer under way."""
 CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(finished_at, :moment),
     next_attempt_at = NULL, {OVER}"""
-DUE = """status = 'pending' AND cancelled IS NOT TRUE
-    AND (next_attempt_at IS NULL OR next_attempt_at <= :now OR next_attempt_at > :now + :retry_max)"""
+DUE = f"""status = 'pending' AND cancelled IS NOT TRUE
+    AND (next_attempt_at IS NULL OR next_attempt_at <= :now OR next_attempt_at > :now + :retry_max)
+    AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND p.attempt > {plans.ATTEMPT})
+    """
+"""A plan of a later attempt is that of another row that had this id: a debt, to be paid first."""
 
 # Looking, claiming, recovering
 
@@ -114,17 +117,13 @@ def _claim(connection: sqlite3.Connection, ids: list[int], asked: Mapping[str, A
     if not ids:
         return ()
     claimed = connection.execute(
-        f"""UPDATE downloads SET status = 'downloading', stage = 'detecting', attempt = COALESCE(attempt, 0) + 1,
+        f"""UPDATE downloads SET status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMPT} + 1,
             claimed_by = :owner, lease_until = :lease, started_at = COALESCE(started_at, :moment), finished_at = NULL,
             next_attempt_at = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL
         WHERE id IN (SELECT value FROM json_each(:ids)) AND {DUE}
         RETURNING id, attempt, url, retry_count, progress, added_date""",
         {**asked, "ids": json.dumps(ids)},
     ).fetchall()
-    # A plan of this attempt or a later one is that of a deleted row whose id was used again.
-    connection.executemany(
-        "DELETE FROM reactor_plans WHERE download_id = ? AND attempt >= ?", [row[:2] for row in claimed]
-    )
     return tuple(
         _claimed_row(connection, row[:5], waited_s=rows.waited(row[5], asked["now"]))
         for row in sorted(claimed, key=lambda row: ids.index(row[0]))
@@ -157,7 +156,8 @@ def recover(connection: sqlite3.Connection) -> Recovered:
     with transaction(connection, "DEFERRED"):
         under_way = connection.execute(
             """SELECT id, attempt, url, retry_count, progress, stage FROM downloads
-            WHERE status = 'downloading' AND attempt > 0 ORDER BY id"""
+            WHERE status = 'downloading' AND attempt BETWEEN 1 AND 1000000000 AND attempt = CAST(attempt AS INTEGER)
+            ORDER BY id"""
         ).fetchall()
         found = [_claimed_row(connection, row[:5], stage=rows.text(row[5])) for row in under_way]
         (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
@@ -172,7 +172,7 @@ def _claimed_row(
     return ClaimedRow(
         Attempt(id, attempt),
         rows.text(url) or "",
-        rows.whole(retries) or 0,
+        max(0, rows.whole(retries) or 0),
         waited_s,
         plan,
         plan_attempt,

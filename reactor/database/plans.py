@@ -12,6 +12,9 @@ from reactor.core.job import Attempt
 from reactor.database import rows
 from reactor.models import Extraction
 
+ATTEMPT = "max(0, CAST(COALESCE(downloads.attempt, 0) AS INTEGER)) % 1000000000"
+"""The attempt of a row as a small whole number, whatever a bot has put there."""
+
 
 def store(connection: sqlite3.Connection, save: commands.SavePlan) -> None:
     """In place of that of the attempt before."""
@@ -60,10 +63,10 @@ def debts(connection: sqlite3.Connection, held: Sequence[int] = ()) -> tuple[Deb
     """The plans, apart from those of `held`, whose rows do not count on the files any more: neither under way nor
     waiting for their next attempt. A row with a smaller attempt is another one: it was replaced."""
     found = connection.execute(
-        """SELECT p.download_id, p.attempt, p.parts, p.published
-        FROM reactor_plans AS p LEFT JOIN downloads AS d ON d.id = p.download_id
-        WHERE (d.attempt >= p.attempt
-            AND (d.status = 'downloading' OR (d.status = 'pending' AND d.stage = 'waiting'))) IS NOT TRUE
+        f"""SELECT p.download_id, p.attempt, p.parts, p.published
+        FROM reactor_plans AS p LEFT JOIN downloads ON downloads.id = p.download_id
+        WHERE ({ATTEMPT} >= p.attempt AND (downloads.status = 'downloading'
+            OR (downloads.status = 'pending' AND downloads.stage = 'waiting'))) IS NOT TRUE
             AND p.download_id NOT IN (SELECT value FROM json_each(?)) ORDER BY p.download_id""",
         (json.dumps(held),),
     )

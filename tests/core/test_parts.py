@@ -10,7 +10,7 @@ from reactor.core.job import Attempt, State
 from reactor.errors import Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.notices import DownloadProgressed
-from tests.core.world import World, detection, gid, report, reported
+from tests.core.world import World, connected, detection, gid, report, reported
 
 ONE = Attempt(1, 1)
 COUNT = 20
@@ -84,6 +84,18 @@ def test_a_part_that_fails_is_tried_again_by_itself() -> None:
 
 
 @pytest.mark.fault(47)
+def test_a_part_is_not_handed_over_again_before_aria2_has_answered() -> None:
+    world = fetching()
+    failed = reported(report(ONE, "error", gid=gid(ONE, 3), error_code=2))
+    world.feed(failed)
+    assert world.the(commands.AddTransfers)
+    world.feed(events.Aria2Lost("It was cut."), connected(), failed)
+    assert world.the(commands.ForgetTransfers)
+    assert not world.of(commands.AddTransfers), "the first order may still wait for the database"
+    world.feed(events.AddFailed(ONE, (3,), Failure("aria2_lost", "The connection broke.", None, True)))
+    assert [each.n for each in world.the(commands.AddTransfers).additions] == [3]
+
+
 def test_a_part_whose_url_has_run_out_has_the_page_asked_anew_at_once() -> None:
     world = fetching()
     world.feed(reported(report(ONE, "error", gid=gid(ONE, 3), error_code=22, error_message="status=403")))

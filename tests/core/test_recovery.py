@@ -6,10 +6,11 @@ import pytest
 
 from reactor import notices
 from reactor.core import commands, events
+from reactor.core.endings import Limits
 from reactor.core.events import ClaimedRow
 from reactor.core.job import Attempt, State
 from reactor.errors import Failure
-from tests.core.world import INSTANCE, World, connected, detection, gid, one_file, report, reported
+from tests.core.world import INSTANCE, World, connected, detection, gid, magnet, one_file, report, reported
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 3)
 BUSY = Failure("database", "The database is locked by another program.", None, True)
@@ -191,6 +192,19 @@ def test_another_database_under_the_same_name_voids_all_rows() -> None:
     assert not world.of(commands.Look)
     world.feed(events.Recovered((planned(ONE),), (), "another"))
     assert world.machine.jobs[1].transfers[0].gid != gid(ONE)
+
+
+def test_another_database_waits_until_nothing_of_the_old_one_is_left_in_aria2() -> None:
+    world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
+    world.feed(reported(report(ONE, "active", 100, seeder=True)))
+    world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE), events.RowsSeen())
+    world.feed(events.DatabaseReplaced())
+    paid = world.the(commands.PayDebt)
+    assert (paid.gids, paid.keep_result) == ((gid(ONE),), True)
+    assert [n.event for n in world.told()] == ["seeding_ended", "database_recovered"]
+    assert not world.of(commands.Recover)
+    world.feed(events.DebtPaid(ONE))
+    assert world.the(commands.Recover)
 
 
 def test_a_shutdown_leaves_everything_resumable() -> None:

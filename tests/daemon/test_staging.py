@@ -46,6 +46,15 @@ def test_a_file_is_checked_and_published_and_only_the_record_of_it_stays(staging
     assert not staging.folder(1).exists()
 
 
+def test_a_database_in_place_of_another_clears_the_folders_of_that_one(staging: Staging, tmp_path: Path) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    (tmp_path / ".reactor" / "somebody-1").mkdir()
+    staging.adopt(staging.instance)
+    assert staging.leftovers() == {1}, "one restored from a backup goes on with them"
+    staging.adopt("another")
+    assert [path.name for path in (tmp_path / ".reactor").iterdir()] == ["somebody-1"]
+
+
 def test_what_another_attempt_has_put_there_is_not_tidied_away(staging: Staging) -> None:
     (staging.folder(1) / "a.bin").write_bytes(b"12345")
     staging.tidy((1,))

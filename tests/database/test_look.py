@@ -161,6 +161,19 @@ def test_a_url_that_is_null_is_claimed_as_nothing(path: Path) -> None:
         assert look(table, 1).claimed[0].url == ""
 
 
+@pytest.mark.fault(12)
+@pytest.mark.parametrize("odd", [float("inf"), 2**63 - 1, -(2**63), -1, 1.5, "x", "9" * 400, b"\xff", None])
+def test_an_attempt_of_any_kind_is_counted_on_as_a_small_number(table: sqlite3.Connection, odd: object) -> None:
+    id = add(table, attempt=odd, retry_count=odd)
+    (seen,) = look(table, 1).claimed
+    assert type(seen.attempt.number) is int
+    assert 0 < seen.attempt.number <= 10**9
+    assert seen.retry_count >= 0
+    assert [found.attempt for found in downloads.recover(table).rows] == [seen.attempt]
+    table.execute("UPDATE downloads SET attempt = ? WHERE id = ?", (odd, id))
+    assert downloads.recover(table).rows == (), "it is no reactor's"
+
+
 @pytest.mark.parametrize(("column", "claims"), [("status TEXT", 1), ("status TEXT DEFAULT 'pending'", 0), ("x", 0)])
 def test_no_status_is_pending_only_where_the_bots_column_has_no_default(path: Path, column: str, claims: int) -> None:
     with opened(path) as table:
@@ -237,8 +250,10 @@ def test_what_cancelled_deleted_and_replaced_rows_left_is_a_debt(table: sqlite3.
 def test_a_plan_of_a_deleted_row_is_not_taken_for_that_of_the_next_with_its_id(table: sqlite3.Connection) -> None:
     plan(table, 1, 1)
     assert add(table) == 1
+    seen = look(table, 1)
+    assert (seen.claimed, seen.debts) == ((), (Debt(Attempt(1, 1), 2),)), "what that one left goes first"
+    plans.forget(table, Attempt(1, 1))
     assert look(table, 1).claimed[0].plan_attempt == 0
-    assert plans.owners(table) == frozenset()
 
 
 async def test_a_bot_that_holds_the_write_lock_hides_no_cancel(path: Path, table: sqlite3.Connection) -> None:

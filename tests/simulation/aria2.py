@@ -29,11 +29,16 @@ class Transfer:
     gid: str
     attempt: Attempt
     n: int
+    folder: Place
     metadata: bool = False
     status: TransferStatus = TransferStatus.ACTIVE
     completed: int = 0
     error: int | None = None
     followed_by: tuple[str, ...] = ()
+
+
+Place = tuple[str, int]
+"""A staging folder: the instance of a database, and the id of a row."""
 
 
 @dataclass(slots=True)
@@ -62,19 +67,19 @@ class Aria2:
         """What may still write files."""
         return [transfer for transfer in self.transfers.values() if transfer.status in RUNNING]
 
-    def add(self, attempt: Attempt, addition: Addition) -> bool:
+    def add(self, attempt: Attempt, addition: Addition, folder: Place) -> bool:
         """False when the gid is taken."""
         if addition.gid in self.transfers:
             return False
         torrent = addition.fetch.torrent is not None and addition.fetch.torrent.metainfo is None
-        self._begin(Transfer(addition.gid, attempt, addition.n, metadata=torrent))
+        self._begin(Transfer(addition.gid, attempt, addition.n, folder, metadata=torrent))
         return True
 
     def _begin(self, transfer: Transfer) -> None:
         self.transfers[transfer.gid] = transfer
         self.changes += 1
         if not transfer.metadata:
-            self._world.folder(transfer.attempt.download_id).parts[transfer.n] = False
+            self._world.folder(transfer.folder).parts[transfer.n] = False
         self._world.at(self._world.soon(), lambda: self._advance(transfer, self.session))
 
     def _advance(self, transfer: Transfer, session: int) -> None:
@@ -91,11 +96,11 @@ class Aria2:
             return None
         transfer.status = TransferStatus.COMPLETE
         if transfer.metadata:
-            follower = Transfer(f"f{transfer.gid[1:]}", transfer.attempt, transfer.n)
+            follower = Transfer(f"f{transfer.gid[1:]}", transfer.attempt, transfer.n, transfer.folder)
             transfer.followed_by = (follower.gid,)
             self._begin(follower)
         else:
-            world.folder(transfer.attempt.download_id).parts[transfer.n] = True
+            world.folder(transfer.folder).parts[transfer.n] = True
         self._tell(transfer.gid, "complete")
         if not transfer.metadata and world.chance(0.03):
             world.hurt(transfer.attempt.download_id)

@@ -18,7 +18,7 @@ from reactor.core.job import Attempt
 from reactor.core.machine import Machine
 from reactor.daemon.perform import ENDINGS, SAVES, STARTS, SUPERSEDING, WAITED_FOR
 from reactor.errors import Failure
-from tests.simulation.aria2 import LOST, TAKEN
+from tests.simulation.aria2 import LOST, TAKEN, Place
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -49,11 +49,14 @@ class Process:
         self.alive = True
         self.connection = 0
         """Which connection to aria2 it is; 0: none."""
+        self.instance = ""
+        """Of the database that was recovered last: whose staging folders are ours."""
         self._inbox: deque[Event] = deque()
         self._working = False
         self._armed_for: float | None = None
         self._batches: deque[Sequence[Command]] = deque()
         self._held: set[Attempt] = set()
+        self._refused: set[Attempt] = set()
         self._stages: dict[Attempt, commands.SaveStage] = {}
         self._saving = False
         self._works: dict[Attempt, list[Work]] = {}
@@ -148,6 +151,7 @@ class Process:
             self.post(events.DatabaseFailed(BUSY, saving=True))
             return self._later(SAVE_AGAIN_S, lambda: self._commit(saves, taken))
         refused = frozenset(self.world.database.apply(saves))
+        self._refused |= refused
         return self._soon(lambda: self._saved(saves, taken, refused))
 
     def _saved(self, saves: list[commands.Save], taken: list[Command], refused: frozenset[Attempt]) -> None:
@@ -160,11 +164,13 @@ class Process:
             if isinstance(command, commands.Exit):
                 self.alive = False
                 return self.world.exited()
-            if not isinstance(command, SAVES) and not (isinstance(command, STARTS) and command.attempt in refused):
+            in_vain = isinstance(command, STARTS) and command.attempt in self._refused
+            if not isinstance(command, SAVES) and not in_vain:
                 self._start(command)
         self._saving = False
         if not self._batches:
             self._held.clear()
+            self._refused.clear()
         if self._batches or self._stages:
             self._wake()
         return None
@@ -177,9 +183,9 @@ class Process:
                 for work in self._works.pop(command.attempt, []):
                     work.over = True
             case commands.Look():
-                self._soon(lambda: self._look(command))
+                self._in_line(lambda: self._look(command), "to the database")
             case commands.Recover():
-                self._soon(self._recover)
+                self._in_line(self._recover, "to the database")
             case commands.Detect() | commands.Extract() | commands.Finish() | commands.AddTransfers():
                 work = Work()
                 self._works.setdefault(command.attempt, []).append(work)
@@ -205,7 +211,15 @@ class Process:
         world = self.world
         if world.database.locked():
             return self._answer_in_line(events.DatabaseFailed(BUSY), line="from the database")
-        return self._answer_in_line(world.database.recover(frozenset(world.folders)), line="from the database")
+        if self.instance not in ("", world.database.instance):
+            world.clear(self.instance)
+        self.instance = world.database.instance
+        folders = frozenset(id for instance, id in world.folders if instance == self.instance)
+        return self._answer_in_line(world.database.recover(folders), line="from the database")
+
+    def _place(self, download_id: int) -> Place:
+        """The staging folder of a row."""
+        return self.instance, download_id
 
     def _do(self, command: Command, work: Work, connection: int) -> None:
         def answer(event: Event, delay: float | None = None) -> None:
@@ -229,7 +243,7 @@ class Process:
             return answer(self.world.sites.extract(command))
         if self.world.chance(0.3):
             answer(events.Joined(attempt, 0.5), 0.0)
-        path = self.world.publish(command)
+        path = self.world.publish(command, self._place(attempt.download_id))
         if path is None:
             return answer(events.WorkFailed(attempt, MISSING))
         return answer(events.Finished(attempt, path, 100))
@@ -237,12 +251,12 @@ class Process:
     def _add(self, command: commands.AddTransfers, answer: Callable[[Event], None], connection: int) -> None:
         attempt, world = command.attempt, self.world
         if command.fresh:
-            world.folder(attempt.download_id).parts.clear()
+            world.folder(self._place(attempt.download_id)).parts.clear()
         if not self._holds(connection):
             return answer(events.AddFailed(attempt, tuple(each.n for each in command.additions), LOST))
         added = []
         for addition in command.additions:
-            if not world.aria2.add(attempt, addition):
+            if not world.aria2.add(attempt, addition, self._place(attempt.download_id)):
                 answer(events.AddFailed(attempt, (addition.n,), TAKEN))
             elif world.chance(0.05):
                 answer(events.AddFailed(attempt, (addition.n,), LOST))  # it was taken, and the answer got lost
@@ -270,16 +284,16 @@ class Process:
                 self._answer_in_line(events.TransfersRemoved(command.attempt))
             case commands.PayDebt():
                 world.aria2.remove(command.gids)
-                world.discard(command.attempt.download_id, keep_result=command.keep_result)
+                world.discard(self._place(command.attempt.download_id), keep_result=command.keep_result)
                 self._answer(events.DebtPaid(command.attempt))
             case commands.ForgetTransfers():
                 if not lost:
                     world.aria2.remove(command.gids)
             case commands.Discard():
-                world.discard(command.attempt.download_id, keep_result=command.keep_result)
+                world.discard(self._place(command.attempt.download_id), keep_result=command.keep_result)
                 self._answer(events.Discarded(command.attempt))
             case commands.Tidy():
-                world.tidy(command.ids)
+                world.tidy(self._place(id) for id in command.ids)
             case commands.LookAtDisk():
                 self._answer(events.DiskSeen(world.free()))
             case _:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from reactor.core import commands, events
@@ -18,7 +18,7 @@ from reactor.core.events import Event
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
 from reactor.notices import Notice
-from tests.simulation.aria2 import Aria2, Folder
+from tests.simulation.aria2 import Aria2, Folder, Place
 from tests.simulation.checks import Checks
 from tests.simulation.process import Process
 from tests.simulation.rows import FEW, NATURES, Rows, Sites
@@ -72,7 +72,10 @@ class World:
         self.instances = count(1)
         self.database = Rows(self, f"instance-{next(self.instances)}")
         self.sites, self.aria2 = Sites(self), Aria2(self)
-        self.folders: dict[int, Folder] = {}
+        self.folders: dict[Place, Folder] = {}
+        self.lost: set[str] = set()
+        """Instances whose database was replaced before this reactor had read it, or that was killed before it had
+        cleared up behind them."""
         self.published: dict[str, int] = {}
         self.hurts: Counter[int] = Counter()
         """What went wrong for a row: without any of it, it must not fail."""
@@ -196,6 +199,8 @@ class World:
 
     def exited(self) -> None:
         """The reactor has ended, by itself or not; somebody starts it again."""
+        if self.process.instance != self.database.instance:
+            self.lost.add(self.process.instance)
         if self.embedded:
             self._hurt_all()
             self.aria2.restart()
@@ -228,6 +233,8 @@ class World:
         if self.replaced or not self.process.alive:
             return
         process, self.replaced = self.process, True
+        if process.instance != self.database.instance:
+            self.lost.add(self.database.instance)
         self.database.close()
         self.database = Rows(self, f"instance-{next(self.instances)}")
         self.checks.forget_rows()
@@ -310,13 +317,13 @@ class World:
             self._full_until = self.now + self.dice.random() * 30
         return 0 if self.now < self._full_until and not self.calm else 1000 * MIB
 
-    def folder(self, download_id: int) -> Folder:
-        """The row's staging folder, made if missing."""
-        return self.folders.setdefault(download_id, Folder())
+    def folder(self, place: Place) -> Folder:
+        """A staging folder, made if missing."""
+        return self.folders.setdefault(place, Folder())
 
-    def publish(self, command: commands.Finish) -> str | None:
+    def publish(self, command: commands.Finish, place: Place) -> str | None:
         """The path of the result; None when its bytes are not there."""
-        folder, extraction = self.folders.get(command.attempt.download_id), command.extraction
+        folder, extraction = self.folders.get(place), command.extraction
         if folder is None:
             return None
         if folder.record in self.published:
@@ -332,14 +339,19 @@ class World:
         folder.parts.clear()
         return folder.record
 
-    def discard(self, download_id: int, *, keep_result: bool) -> None:
+    def discard(self, place: Place, *, keep_result: bool) -> None:
         """As `Staging.discard`."""
-        folder = self.folders.pop(download_id, None)
+        folder = self.folders.pop(place, None)
         if folder is not None and folder.record is not None and not keep_result:
             self.published.pop(folder.record, None)
 
-    def tidy(self, ids: Sequence[int]) -> None:
+    def clear(self, instance: str) -> None:
+        """As `Staging.adopt` does with the folders of the database before."""
+        for place in [place for place in self.folders if place[0] == instance]:
+            del self.folders[place]
+
+    def tidy(self, places: Iterable[Place]) -> None:
         """As `Staging.tidy`."""
-        for id in ids:
-            if id in self.folders and not self.folders[id].parts:
-                del self.folders[id]
+        for place in places:
+            if place in self.folders and not self.folders[place].parts:
+                del self.folders[place]

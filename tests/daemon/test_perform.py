@@ -1,0 +1,97 @@
+"""What is carried out, and when: saves first, and nothing in vain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import anyio
+
+from reactor.core import commands, events
+from reactor.core.commands import Addition
+from reactor.core.job import Attempt
+from reactor.daemon.perform import Performer
+from reactor.daemon.workers import Workers
+from reactor.journal.journal import Journal
+from tests.core.world import one_file
+
+ONE, TWO = Attempt(1, 1), Attempt(2, 1)
+PLAN = one_file()
+
+
+class Rows:
+    """A database that takes its time, and refuses what it is told to."""
+
+    def __init__(self) -> None:
+        self.refused: tuple[Attempt, ...] = ()
+        self.saves: list[commands.Save] = []
+        self.ready = anyio.Event()
+
+    async def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
+        await self.ready.wait()
+        self.saves += saves
+        return self.refused
+
+
+class Hands:
+    """Everything else; it notes what was begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        async def begin(command: Any) -> AsyncIterator[events.Event]:
+            self.begun.append(command)
+            for outcome in list[events.Event]():
+                yield outcome
+
+        return begin
+
+
+@asynccontextmanager
+async def performing() -> AsyncIterator[tuple[Performer, Rows, Hands, list[events.Event]]]:
+    rows, hands, heard = Rows(), Hands(), list[events.Event]()
+
+    async def emit(event: events.Event) -> None:
+        heard.append(event)
+
+    async with anyio.create_task_group() as tasks:
+        hand = cast("Any", hands)
+        performer = Performer(cast("Any", rows), hand, hand, Workers(tasks), Journal([], now=lambda: 0.0), emit)
+        tasks.start_soon(performer.run)
+        yield performer, rows, hands, heard
+        tasks.cancel_scope.cancel()
+
+
+def add(attempt: Attempt) -> commands.AddTransfers:
+    return commands.AddTransfers(attempt, (Addition(0, "0123456789abcdef", PLAN.fetches[0]),))
+
+
+def plan(attempt: Attempt) -> commands.SavePlan:
+    return commands.SavePlan(attempt, PLAN)
+
+
+async def test_nothing_begins_before_what_was_decided_with_it_is_saved() -> None:
+    async with performing() as (performer, rows, hands, _):
+        performer.submit([plan(ONE), add(ONE)])
+        performer.submit([add(TWO)])
+        await anyio.wait_all_tasks_blocked()
+        assert hands.begun == [add(TWO)], "nor does it hold up others"
+        rows.ready.set()
+        await anyio.wait_all_tasks_blocked()
+        assert hands.begun == [add(TWO), add(ONE)]
+        assert rows.saves == [plan(ONE)]
+
+
+async def test_what_waited_behind_a_save_that_is_refused_does_not_begin_either() -> None:
+    """It was decided before the machine could know: nobody would find such a transfer again."""
+    async with performing() as (performer, rows, hands, heard):
+        rows.refused = (ONE,)
+        performer.submit([plan(ONE), add(ONE)])
+        await anyio.wait_all_tasks_blocked()
+        performer.submit([add(ONE), commands.ForgetTransfers(("0123456789abcdef",))])
+        rows.ready.set()
+        await anyio.wait_all_tasks_blocked()
+        assert hands.begun == [commands.ForgetTransfers(("0123456789abcdef",))]
+        assert heard == [events.SaveRefused(ONE)]
