@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reactor.queue import Queue
     from reactor.runner import Runner, RunnerStatus
+    from reactor.sync_queue import SyncQueue
 
-__all__ = ["Queue", "Runner", "RunnerStatus", "__version__"]
+__all__ = ["Queue", "Runner", "RunnerStatus", "SyncQueue", "__version__"]
 __version__ = "0.1.0"
 
-_HOMES = {"Queue": "reactor.queue", "Runner": "reactor.runner", "RunnerStatus": "reactor.runner"}
+_HOMES = {
+    "Queue": "reactor.queue",
+    "Runner": "reactor.runner",
+    "RunnerStatus": "reactor.runner",
+    "SyncQueue": "reactor.sync_queue",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -5,6 +5,7 @@
         async for row in queue.watch(id):
             print(row.status, row.progress)
 
+`Queue.within(connection)` does the same on a connection of the bot's own; `SyncQueue` is for bots that do not await.
 Nothing here is needed: the table is the interface, and any program that writes SQLite can do the same.
 """
 
@@ -13,15 +14,19 @@ from __future__ import annotations
 import builtins
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+import aiosqlite
 import anyio
 
-from reactor.database import wishes
+from reactor.database import overview, wishes
 from reactor.database.changes import ChangeFeed, unwrapped
-from reactor.database.connection import Database
+from reactor.database.connection import Database, in_thread_of
+from reactor.database.overview import Counts, Overview
+from reactor.database.statements import within
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
 
@@ -33,31 +38,8 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
-class Queue(anyio.AsyncContextManagerMixin):
-    """The downloads of one database. Opening it makes the table, or adds the columns it lacks.
-
-    Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
-
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = True, poll_interval: float = 1.0) -> None:
-        """Without `create` a missing file is an error. `poll_interval` (s) is the safety net behind the watches."""
-        self._path = path
-        self._create = create
-        self._poll_interval = poll_interval
-        self._tick = anyio.Event()
-
-    @asynccontextmanager
-    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
-        self._opened, self._following = AsyncExitStack(), False
-        self._database = await self._opened.enter_async_context(Database.open(self._path, create=self._create))
-        try:
-            with unwrapped():
-                async with anyio.create_task_group() as self._tasks:
-                    yield self
-                    self._tasks.cancel_scope.cancel()
-        finally:
-            await self._opened.aclose()
-
-    # One row
+class Wishes(ABC):
+    """What a bot asks for and asks about, on whatever connection."""
 
     async def add(self, url: str, **own_columns: Any) -> int:
         """Add a row, with values for columns of the bot's own; its id comes back."""
@@ -75,6 +57,67 @@ class Queue(anyio.AsyncContextManagerMixin):
         """One download, or None."""
         return await self._run(wishes.get_download, id)
 
+    async def list(self, status: str | None = None, *, limit: int = wishes.LIST_MAX) -> builtins.list[Download]:
+        """The latest downloads, oldest first, all or those with one status."""
+        if status is None:
+            return await self._run(wishes.list_downloads, limit)
+        return await self._run(wishes.get_downloads_by_status, status, limit)
+
+    @abstractmethod
+    async def _run(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        """`function(connection, …)`: one of the statements of `reactor.database.wishes`, or of `overview`."""
+
+
+class Within(Wishes):
+    """The same on the bot's own connection, in the transaction it is in: nothing is begun or committed here.
+
+    What sqlite3 raises is not translated. The row is there for reactor, and for watches, when the bot commits."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def _run(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        return await in_thread_of(self._connection, lambda: within(self._connection._conn, function, *args, **more))
+
+
+class Queue(Wishes, anyio.AsyncContextManagerMixin):
+    """The downloads of one database. Opening it makes the table, or adds the columns it lacks.
+
+    Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = True, poll_interval: float = 1.0) -> None:
+        """Without `create` a missing file is an error. `poll_interval` (s) is the safety net behind the watches."""
+        self._path = path
+        self._create = create
+        self._poll_interval = poll_interval
+        self._tick = anyio.Event()
+        self._closed = anyio.Event()
+
+    @staticmethod
+    def within(connection: aiosqlite.Connection) -> Wishes:
+        """`add`, `cancel`, `retry`, `get` and `list` on the bot's own connection, in its own transaction."""
+        return Within(connection)
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
+        self._opened, self._following, self._closed = AsyncExitStack(), False, anyio.Event()
+        self._database = await self._opened.enter_async_context(Database.open(self._path, create=self._create))
+        try:
+            with unwrapped():
+                async with anyio.create_task_group() as self._tasks:
+                    yield self
+                    self._tasks.cancel_scope.cancel()
+        finally:
+            self._closed.set()
+            self._ring()
+            await self._opened.aclose()
+
+    # Following rows
+
     async def watch(self, id: int) -> AsyncGenerator[Download, None]:
         """The download as it is now, then each time it has changed; ends with the final row, or when it is deleted."""
         before: Download | None = None
@@ -88,19 +131,25 @@ class Queue(anyio.AsyncContextManagerMixin):
                     return
                 before = row
 
-    # All rows
-
-    async def list(self, status: str | None = None, *, limit: int = wishes.LIST_MAX) -> builtins.list[Download]:
-        """The latest downloads, oldest first, all or those with one status."""
-        if status is None:
-            return await self._run(wishes.list_downloads, limit)
-        return await self._run(wishes.get_downloads_by_status, status, limit)
-
     async def watch_all(self) -> AsyncGenerator[Download, None]:
-        """Every download that is not over, then each row that has changed. Does not end."""
+        """Every download that is not over, then each row that has changed. Ends with the queue."""
         async with aclosing(self._each(wishes.Changes().read)) as found:
             async for row in found:
                 yield row
+
+    async def counts(self) -> Counts:
+        """How many rows are not over, and how old the oldest is."""
+        return await self._run(overview.counts)
+
+    async def overview(self, shown_max: int = 50) -> Overview:
+        """What is under way, what is next, what ended last: at most `shown_max` rows of each."""
+        return await self._run(overview.overview, shown_max)
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        """A beat now, and after each change of the database, for what a bot looks up itself. Ends with the queue."""
+        async with aclosing(self._each(lambda connection: [None])) as beats:
+            async for beat in beats:
+                yield beat
 
     # Following the database
 
@@ -110,16 +159,18 @@ class Queue(anyio.AsyncContextManagerMixin):
         return await self._database.run(function, *args, **more)
 
     async def _each(self, read: Callable[[sqlite3.Connection], Iterable[Result]]) -> AsyncGenerator[Result, None]:
-        """What `read` finds now, and again after each change."""
+        """What `read` finds now, and again after each change; ends when the queue is closed."""
         if not self._following:
             self._following = True
             self._tasks.start_soon(self._follow)
         failing_since: float | None = None
-        while True:
+        while not self._closed.is_set():
             tick = self._tick
             try:
                 found = await self._run(read)
             except DatabaseError as error:
+                if self._closed.is_set():
+                    return
                 now = anyio.current_time()
                 failing_since = failing_since or now
                 if not error.retryable or now - failing_since > PATIENCE_S:

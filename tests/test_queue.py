@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
+import aiosqlite
 import anyio
 import pytest
 
@@ -156,6 +159,22 @@ async def test_a_watch_of_all_tells_what_changed_only(path: Path) -> None:
     assert seen == [(2, "pending"), (3, "pending"), (2, "pending"), (4, "failed"), (3, "cancelled"), (1, "pending")]
 
 
+async def test_a_bots_own_statement_is_waited_for_too(path: Path) -> None:
+    looks = 0
+    async with Queue(path) as queue, a_bot(path) as bot:
+        await bot("INSERT INTO downloads (url, status) VALUES ('u', 'downloaded')")
+        with anyio.fail_after(DEADLINE_S):
+            async with aclosing(queue.changes()) as beats:
+                async for _ in beats:
+                    looks += 1
+                    (status,) = query(path, "SELECT status FROM downloads")[0]
+                    if status == "uploaded":
+                        break
+                    after = {"downloaded": "uploading", "uploading": "uploaded"}[status]
+                    await bot(f"UPDATE downloads SET status = '{after}'")
+    assert looks >= 3
+
+
 async def test_several_watches_share_one_doorbell(path: Path) -> None:
     ended: list[int] = []
 
@@ -217,12 +236,78 @@ async def test_nothing_is_left_after_closing_in_the_midst_of_a_watch(path: Path)
     assert not path.with_name("bot.db-wal").exists()
 
 
-def test_a_bot_pays_for_nothing_it_does_not_use() -> None:
-    heavy = python(
-        """import sys, reactor.queue
-print(sorted({"h11", "rich", "typer", "websockets", "watchfiles", "yt_dlp", "playwright"} & set(sys.modules)))"""
-    )
-    assert heavy == "[]\n"
+async def test_a_watch_ends_when_the_queue_is_closed(path: Path) -> None:
+    async def follow(rows: AsyncGenerator[Download, None], begun: anyio.Event) -> None:
+        async for _ in rows:
+            begun.set()
+
+    with anyio.fail_after(DEADLINE_S):
+        async with anyio.create_task_group() as tasks, Queue(path) as queue:
+            for watch in (queue.watch(await queue.add(URL)), queue.watch_all()):
+                begun = anyio.Event()
+                tasks.start_soon(follow, watch, begun)
+                await begun.wait()
+
+
+async def test_a_row_is_part_of_the_bots_own_transaction(path: Path) -> None:
+    async with Queue(path) as queue, aiosqlite.connect(path) as bot:
+        await bot.execute("CREATE TABLE chats (id INTEGER PRIMARY KEY, download_id INTEGER)")
+        bot.row_factory = sqlite3.Row
+        await bot.execute("INSERT INTO chats (id) VALUES (7)")
+        own = Queue.within(bot)
+        id = await own.add(URL, title="mine")
+        await bot.execute("UPDATE chats SET download_id = ?", (id,))
+        assert [row.title for row in await own.list()] == ["mine"]
+        assert await queue.list() == [], "it is not committed"
+        await bot.rollback()
+        assert await queue.list() == await own.list() == []
+        id = await own.add(URL)
+        await bot.commit()
+        with anyio.fail_after(DEADLINE_S):
+            async for row in queue.watch(id):
+                if not row.cancelled:
+                    assert await own.cancel(id)
+                    await bot.execute("UPDATE downloads SET status = 'cancelled'")
+                    await bot.commit()
+        assert await own.retry(id)
+        await bot.commit()
+        assert [row.status for row in await queue.list("pending")] == ["pending"]
+        assert bot.row_factory is sqlite3.Row
+
+
+async def test_a_table_that_nobody_has_made_ready_is_refused_with_a_hint(path: Path) -> None:
+    query(path, "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)")
+    async with aiosqlite.connect(path) as bot:
+        with pytest.raises(DatabaseError, match="not ready") as caught:
+            await Queue.within(bot).add(URL)
+    assert caught.value.hint is not None
+
+
+BRINGS = {"aiosqlite", "annotated_types", "anyio", "pydantic", "pydantic_core", "sniffio"} | {
+    "typing_extensions",
+    "typing_inspection",
+}
+"""Packages that a queue is made of, and what they are made of."""
+ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "reactor.queue", "reactor.sync_queue"}
+IMPORTED = """
+import sys
+def new():
+    return {name for name in sys.modules.keys() - before if name.partition(".")[0] not in sys.stdlib_module_names}
+before = set(sys.modules)
+import reactor
+assert new() == {"reactor"}, new()
+getattr(reactor, sys.argv[1])
+print(*new())
+"""
+
+
+@pytest.mark.parametrize("name", ["Queue", "SyncQueue"])
+def test_a_bot_pays_for_nothing_it_does_not_use(name: str) -> None:
+    imported = python(IMPORTED, name).split()
+    ours = {".".join(module.split(".")[:2]) for module in imported if module.startswith("reactor")}
+    others = {module.partition(".")[0] for module in imported if not module.startswith(("reactor", "_"))}
+    assert ours <= ROOMS
+    assert others <= BRINGS
 
 
 async def test_what_sqlite_cannot_store_is_the_callers_mistake(path: Path) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from reactor.database import rows
+from reactor.database import presence, rows
+from reactor.database.presence import Presence
 from reactor.database.statements import transaction
 from reactor.models import Download
 
@@ -36,6 +37,8 @@ class Overview:
     """Those that are next, in the order in which they are served."""
     ended: tuple[Download, ...]
     """The latest that reactor has nothing more to do with, newest first."""
+    served: Presence | None
+    """Who serves them, or did last."""
 
 
 def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
@@ -43,7 +46,10 @@ def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
     with transaction(connection, "DEFERRED"):
         return Overview(
             counts(connection),
-            *(_read(connection, statement, shown_max) for statement in (UNDER_WAY, QUEUED, ENDED)),
+            under_way=_read(connection, UNDER_WAY, shown_max),
+            queued=_read(connection, QUEUED, shown_max),
+            ended=_read(connection, ENDED, shown_max),
+            served=presence.read(connection),
         )
 
 

@@ -39,7 +39,11 @@ def reactor(*arguments: object, cwd: Path, stdin: bytes = b"", **more: str) -> s
 
 
 def start(
-    *arguments: object, cwd: Path, stdout: int | IO[bytes] = subprocess.PIPE, **more: str
+    *arguments: object,
+    cwd: Path,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    **more: str,
 ) -> subprocess.Popen[str]:
     """Start a command; the test ends it."""
     return subprocess.Popen(
@@ -48,7 +52,7 @@ def start(
         env=environment(**more),
         stdin=subprocess.DEVNULL,
         stdout=stdout,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 

@@ -30,11 +30,12 @@ def server() -> Iterator[FileServer]:
 
 
 @contextmanager
-def daemon(folder: Path, *arguments: object, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+def daemon(
+    folder: Path, *arguments: object, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
     """A daemon that serves the folder's database. What is left of it at the end is killed."""
-    process = start(
-        "run", *arguments, cwd=folder, stdout=stdout, PROGRESS_INTERVAL="0.1", ALLOWED_PRIVATE_HOSTS="127.0.0.1"
-    )
+    settings = {"PROGRESS_INTERVAL": "0.1", "ALLOWED_PRIVATE_HOSTS": "127.0.0.1"}
+    process = start("run", *arguments, cwd=folder, stdout=stdout, stderr=stderr, **settings)
     try:
         yield process
     finally:
@@ -47,8 +48,8 @@ def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM
     process.send_signal(number)
     out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, err
-    assert "Traceback" not in err
-    return out or "", err
+    assert "Traceback" not in (err or "")
+    return out or "", err or ""
 
 
 def add(folder: Path, url: str) -> str:
@@ -119,7 +120,9 @@ def test_a_reader_who_leaves_does_not_end_the_service(server: FileServer, tmp_pa
     assert err.count("cannot write to stdout") == 1
 
 
-def test_a_reader_who_stalls_does_not_hold_up_the_service(server: FileServer, tmp_path: Path) -> None:
+@pytest.mark.fault(51)
+@pytest.mark.parametrize("stderr_too", [False, True])
+def test_a_reader_who_stalls_does_not_hold_up_the_service(server: FileServer, tmp_path: Path, stderr_too: bool) -> None:
     reader, writer = os.pipe()
     try:
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
@@ -128,11 +131,12 @@ def test_a_reader_who_stalls_does_not_hold_up_the_service(server: FileServer, tm
             while True:
                 os.write(writer, b"\n" * 512)
         os.set_blocking(writer, True)
-        with daemon(tmp_path, stdout=writer) as process:
+        stderr = writer if stderr_too else subprocess.PIPE
+        with daemon(tmp_path, "--events", "-", stdout=writer, stderr=stderr) as process:
             for number in range(3):
                 assert arrives(tmp_path, add(tmp_path, server.put(f"/{number}.bin", DATA)))
             _, err = stop(process)
-        assert "entries did not get through to stdout" in err
+        assert stderr_too or "entries did not get through to stdout" in err
     finally:
         os.close(reader)
         os.close(writer)

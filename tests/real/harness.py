@@ -150,11 +150,12 @@ class Reactor:
 
     def files(self) -> dict[str, bytes]:
         """Everything in the download folder, partial files too, by relative path."""
-        return {
-            str(path.relative_to(self.downloads)): path.read_bytes()
-            for path in sorted(self.downloads.rglob("*"))
-            if path.is_file()
-        }
+        found = {}
+        for folder, _, names in os.walk(self.downloads):  # which does not mind what goes meanwhile
+            for path in (Path(folder, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    found[str(path.relative_to(self.downloads))] = path.read_bytes()
+        return dict(sorted(found.items()))
 
     def staged(self) -> list[str]:
         """What is left in the staging folders."""

@@ -122,6 +122,7 @@ async def test_two_equal_names_never_meet(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="5") as reactor:
         reactor.add(*[server.put(f"/{n}/same.tar.gz", blob(10_000, n)) for n in range(5)])
         await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
         hashes = {hashlib.sha256(data).digest() for data in reactor.files().values()}
         assert sorted(reactor.files()) == ["same (1).tar.gz", "same (2).tar.gz", "same (3).tar.gz",
                                            "same (4).tar.gz", "same.tar.gz"]  # fmt: skip

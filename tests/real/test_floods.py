@@ -40,14 +40,13 @@ async def test_ten_thousand_links_are_served_in_order_and_all_may_be_cancelled_a
         await reactor.until(lambda: reactor.row(last)["status"] == "downloaded")
         await reactor.until(lambda: not count(reactor, "pending") and not count(reactor, "downloading"))
         await reactor.until(lambda: not reactor.staged())
-        claimed = [event["download_id"] for event in reactor.events("download_claimed")]
-        done = [row["id"] for row in reactor.rows() if row["status"] == "downloaded"]
-        assert count(reactor, "cancelled") == FLOOD + 1 - len(done)
-        files = reactor.files()
+        assert count(reactor, "cancelled") == FLOOD + 1 - count(reactor, "downloaded")
+    claimed = [event["download_id"] for event in reactor.events("download_claimed")]
+    done = [row["id"] for row in reactor.rows() if row["status"] == "downloaded"]
     assert claimed == [*ids[: len(claimed) - 1], last], "the oldest first"
     assert done == [*ids[: len(done) - 1], last]
-    assert len(files) == len(done)
-    assert files["last.bin"] == DATA
+    assert len(reactor.files()) == len(done)
+    assert reactor.files()["last.bin"] == DATA
 
 
 FORGETFUL = """
@@ -100,6 +99,49 @@ async def test_a_bot_that_is_killed_again_and_again_disturbs_no_download(tmp_pat
     assert not server.requests("/lost.bin")
     assert len(reactor.files()) == 2 * RESTARTS + 1
     assert reactor.files()["slow.bin"] == DATA
+
+
+WITH_RUNNER = """
+import asyncio, sys
+from reactor import Queue, Runner
+async def main():
+    async with Runner(), Queue(sys.argv[1]) as queue:
+        async for row in queue.watch(1):
+            pass
+        print(row.status, row.attempt, row.retry_count)
+asyncio.run(main())
+"""
+
+
+STALLED = 80_000
+
+
+async def stalled(server: FileServer, times: int) -> None:
+    """Wait until so many answers have come to a halt."""
+    await server.until(lambda: [request.sent for request in server.log].count(STALLED) == times)
+
+
+@pytest.mark.fault(19, 50)
+async def test_a_bot_that_takes_its_reactor_along_whenever_it_is_killed_gets_its_file(tmp_path: Path) -> None:
+    """Each time another one is there at once, while the reactor of the one before it is still ending."""
+    async with FileServer() as server, Queue(tmp_path / "bot.db") as queue:
+        await queue.add(server.put("/a.bin", DATA, stall_after=STALLED, etag='"1"'))
+        for number in range(1, RESTARTS + 1):
+            bot = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", WITH_RUNNER, str(tmp_path / "bot.db")),
+                env=Reactor(tmp_path, STALL_TIMEOUT="60").environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            if number < RESTARTS:
+                await stalled(server, number)
+                bot.kill()
+            else:
+                server.release()
+            async with asyncio.timeout(PATIENCE_S):
+                said, complaint = await bot.communicate()
+        assert (said.split()[:1], complaint) == ([b"downloaded"], b"")
+    assert (tmp_path / "downloads" / "a.bin").read_bytes() == DATA
 
 
 @pytest.mark.fault(8, 50)
@@ -160,13 +202,13 @@ async def test_garbage_in_any_column_keeps_nothing_from_being_served(tmp_path: P
         reactor.execute("INSERT INTO downloads (url, title) VALUES (CAST(x'FF' AS TEXT), CAST(x'FF' AS TEXT))")
         (last,) = reactor.add(server.put("/last.bin", DATA))
         server.release()
-        async with asyncio.timeout(PATIENCE_S), Queue(reactor.db) as queue:
-            for id in (live, *good, last):
-                ends = [row.status async for row in queue.watch(id)]
-                assert ends[-1] == "downloaded"
-            odd = [row for row in await queue.list() if row.id not in (live, *good, last)]
-        assert {row.status for row in odd} <= {"pending", "downloading", "failed", "cancelled"}
-        assert all(row.error for row in odd if row.status == "failed")
+        await reactor.until(lambda: not count(reactor, "pending") and not count(reactor, "downloading"))
+        async with Queue(reactor.db) as queue:
+            rows = await queue.list()
+        odd = [row for row in rows if row.id not in (live, *good, last)]
+        assert [row.status for row in rows if row not in odd] == ["downloaded"] * (len(good) + 2)
+        assert {row.status for row in odd} == {"failed", "cancelled"}
+        assert all((row.error or "").endswith(".") for row in odd if row.status == "failed")
         assert reactor.process is not None
         assert reactor.process.returncode is None
     files = reactor.files()

@@ -81,6 +81,7 @@ async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunk
         assert (big["status"], big["error_code"], big["retry_count"]) == ("failed", "too_large", 0)
         assert "MAX_FILE_SIZE" in big["error"]
         assert small["status"] == "downloaded"
+        await reactor.until(lambda: not reactor.staged())
         assert reactor.files() == {"small.bin": b"small"}
         sent = sum(request.sent for request in server.requests("/big.bin", "GET"))
         assert sent < len(DATA) if chunked else sent <= 1

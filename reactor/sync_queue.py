@@ -1,0 +1,150 @@
+"""For bots that do not await: `reactor.Queue`, blocking, from any thread.
+
+    with SyncQueue("bot.db") as queue:
+        id = queue.add("https://example.com/file.iso", chat_id=42)
+        for row in queue.watch(id):
+            print(row.status, row.progress)
+
+One thread of its own serves all that use it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import ExitStack, suppress
+from functools import partial
+from threading import RLock
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from anyio.from_thread import start_blocking_portal
+
+from reactor.database import statements, wishes
+from reactor.errors import DatabaseError
+from reactor.models import Download
+from reactor.queue import Queue
+
+__all__ = ["SyncQueue"]
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class SyncWishes(ABC):
+    """What a bot asks for and asks about, on whatever connection."""
+
+    def add(self, url: str, **own_columns: Any) -> int:
+        """Add a row, with values for columns of the bot's own; its id comes back."""
+        return self._run(wishes.add, url, own_columns)
+
+    def cancel(self, id: int) -> bool:
+        """Ask for a stop. False when there is no such download, or it is over."""
+        return self._run(wishes.mark_cancelled, id)
+
+    def retry(self, id: int) -> bool:
+        """Queue a failed or cancelled download again. False when it is neither."""
+        return self._run(wishes.retry, id)
+
+    def get(self, id: int) -> Download | None:
+        """One download, or None."""
+        return self._run(wishes.get_download, id)
+
+    def list(self, status: str | None = None, *, limit: int = wishes.LIST_MAX) -> builtins.list[Download]:
+        """The latest downloads, oldest first, all or those with one status."""
+        if status is None:
+            return self._run(wishes.list_downloads, limit)
+        return self._run(wishes.get_downloads_by_status, status, limit)
+
+    @abstractmethod
+    def _run(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        """`function(connection, …)`: one of the statements of `reactor.database.wishes`."""
+
+
+class SyncWithin(SyncWishes):
+    """The same on the bot's own connection, in the transaction it is in: nothing is begun or committed here.
+
+    What sqlite3 raises is not translated. The row is there for reactor, and for watches, when the bot commits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _run(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        return statements.within(self._connection, function, *args, **more)
+
+
+class SyncQueue(SyncWishes):
+    """The downloads of one database. Opening it makes the table, or adds the columns it lacks.
+
+    Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = True, poll_interval: float = 1.0) -> None:
+        """Without `create` a missing file is an error. `poll_interval` (s) is the safety net behind the watches."""
+        self._queue = Queue(path, create=create, poll_interval=poll_interval)
+        self._lock = RLock()
+        """Held while something is asked: what was asked before the end is answered."""
+        self._closed = True
+
+    @staticmethod
+    def within(connection: sqlite3.Connection) -> SyncWishes:
+        """`add`, `cancel`, `retry`, `get` and `list` on the bot's own connection, in its own transaction."""
+        return SyncWithin(connection)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            self._portal = opening.enter_context(start_blocking_portal(name="reactor queue"))
+            opening.enter_context(self._portal.wrap_async_context_manager(self._queue))
+            self._opened, self._closed = opening.pop_all(), False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What other threads have asked for is answered; their watches end."""
+        with self._lock:
+            self._closed = True
+        self._opened.close()
+
+    def watch(self, id: int) -> Generator[Download, None, None]:
+        """The download as it is now, then each time it has changed; ends with the final row, or when it is deleted."""
+        return self._each(self._queue.watch(id))
+
+    def watch_all(self) -> Generator[Download, None, None]:
+        """Every download that is not over, then each row that has changed. Ends with the queue."""
+        return self._each(self._queue.watch_all())
+
+    def _run(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        return self._call(partial(self._queue._run, function, *args, **more))
+
+    def _each(self, found: AsyncGenerator[Download, None]) -> Generator[Download, None, None]:
+        async def following() -> Download | None:
+            return await anext(found, None)
+
+        with suppress(_Closed):
+            while (row := self._call(following)) is not None:
+                try:
+                    yield row
+                except GeneratorExit:
+                    self._call(found.aclose)
+                    raise
+
+    def _call(self, function: Callable[[], Awaitable[Result]]) -> Result:
+        with self._lock:
+            if self._closed:
+                raise _Closed("The queue is closed.")
+            future = self._portal.start_task_soon(function)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # for Ctrl-C: nobody waits for it any more
+            raise
+
+
+class _Closed(DatabaseError):
+    """Asked after its end."""
