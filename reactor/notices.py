@@ -26,7 +26,9 @@ class _OfDownload(_Notice):
     """A notice about one row."""
 
     download_id: int
+    """The row's `id`."""
     attempt: int = 0
+    """Counts the times that the row was taken up; 0: it never was."""
 
 
 class ReactorStarted(_Notice):
@@ -34,9 +36,13 @@ class ReactorStarted(_Notice):
 
     event: Literal["reactor_started"] = "reactor_started"
     version: str
+    """Of reactor."""
     pid: int
+    """Of its process."""
     database: str
+    """Absolute path."""
     download_dir: str
+    """Where finished files go, as aria2c's machine sees it."""
 
 
 class ReactorStopped(_Notice):
@@ -44,8 +50,17 @@ class ReactorStopped(_Notice):
 
     event: Literal["reactor_stopped"] = "reactor_stopped"
     reason: str
+    """The signal's name, or a sentence."""
     left: int = 0
     """Rows left under way, to be resumed by the next run."""
+
+
+class EntriesLost(_Notice):
+    """Lines are missing here: their reader was too slow, or the disk was full. It has the `seq` of the last of them."""
+
+    event: Literal["entries_lost"] = "entries_lost"
+    count: int
+    """How many."""
 
 
 class Aria2Connected(_Notice):
@@ -53,7 +68,9 @@ class Aria2Connected(_Notice):
 
     event: Literal["aria2_connected"] = "aria2_connected"
     version: str
+    """Of aria2."""
     url: str
+    """Of its RPC."""
     restarted: bool = False
     """True when it is another aria2c process than before."""
 
@@ -63,6 +80,7 @@ class Aria2Lost(_Notice):
 
     event: Literal["aria2_lost"] = "aria2_lost"
     reason: str
+    """A sentence."""
 
 
 class DatabaseTroubled(_Notice):
@@ -70,6 +88,7 @@ class DatabaseTroubled(_Notice):
 
     event: Literal["database_troubled"] = "database_troubled"
     reason: str
+    """A sentence."""
 
 
 class DatabaseRecovered(_Notice):
@@ -77,6 +96,7 @@ class DatabaseRecovered(_Notice):
 
     event: Literal["database_recovered"] = "database_recovered"
     replaced: bool = False
+    """True when another file has taken its place."""
 
 
 class FilesUnwatched(_Notice):
@@ -84,6 +104,7 @@ class FilesUnwatched(_Notice):
 
     event: Literal["files_unwatched"] = "files_unwatched"
     reason: str
+    """A sentence."""
 
 
 class DiskFull(_Notice):
@@ -91,7 +112,9 @@ class DiskFull(_Notice):
 
     event: Literal["disk_full"] = "disk_full"
     free: int
+    """Bytes."""
     needed: int
+    """Bytes that have to be free before anything begins."""
 
 
 class DiskFreed(_Notice):
@@ -99,6 +122,7 @@ class DiskFreed(_Notice):
 
     event: Literal["disk_freed"] = "disk_freed"
     free: int
+    """Bytes."""
 
 
 class DownloadClaimed(_OfDownload):
@@ -106,7 +130,9 @@ class DownloadClaimed(_OfDownload):
 
     event: Literal["download_claimed"] = "download_claimed"
     url: str
+    """Without its secrets."""
     waited_s: float | None = None
+    """Since `added_date`; null when that is no date."""
 
 
 class DownloadResumed(_OfDownload):
@@ -114,7 +140,9 @@ class DownloadResumed(_OfDownload):
 
     event: Literal["download_resumed"] = "download_resumed"
     url: str
+    """Without its secrets."""
     stage: str
+    """Where it goes on."""
 
 
 class DownloadDetected(_OfDownload):
@@ -122,7 +150,9 @@ class DownloadDetected(_OfDownload):
 
     event: Literal["download_detected"] = "download_detected"
     kind: Kind
+    """What it will be tried as."""
     why: str
+    """What told: for a person."""
 
 
 class DownloadHandedOver(_OfDownload):
@@ -130,8 +160,11 @@ class DownloadHandedOver(_OfDownload):
 
     event: Literal["download_handed_over"] = "download_handed_over"
     from_kind: Kind
+    """What found nothing."""
     to_kind: Kind
+    """What is tried next."""
     why: str
+    """A sentence."""
 
 
 class DownloadExtracted(_OfDownload):
@@ -139,9 +172,13 @@ class DownloadExtracted(_OfDownload):
 
     event: Literal["download_extracted"] = "download_extracted"
     kind: Kind
+    """What worked."""
     title: str | None = None
+    """As the server, the page or the torrent has it: a stranger's text."""
     size: int | None = None
+    """Bytes; null while unknown."""
     parts: int = 1
+    """How many files or segments are fetched."""
     continues: bool = False
     """True when partial files of an earlier attempt are continued."""
 
@@ -151,11 +188,17 @@ class DownloadProgressed(_OfDownload):
 
     event: Literal["download_progressed"] = "download_progressed"
     stage: Literal["fetching", "finishing"] = "fetching"
+    """`finishing`: what was fetched in parts is being joined."""
     progress: float | None = None
+    """0 to 100; null while the size is unknown."""
     completed: int
+    """Bytes."""
     size: int | None = None
+    """Bytes; null while unknown."""
     speed: int
+    """Bytes per second."""
     eta_s: int | None = None
+    """Seconds left; null when nothing moves."""
 
 
 class DownloadFinishing(_OfDownload):
@@ -169,8 +212,11 @@ class DownloadCompleted(_OfDownload):
 
     event: Literal["download_completed"] = "download_completed"
     path: str
+    """Where the file, or a torrent's folder, is."""
     size: int
+    """Bytes."""
     took_s: float
+    """Since this attempt was taken up."""
 
 
 class DownloadRetryScheduled(_OfDownload):
@@ -178,10 +224,15 @@ class DownloadRetryScheduled(_OfDownload):
 
     event: Literal["download_retry_scheduled"] = "download_retry_scheduled"
     code: str
+    """As in the column `error_code`."""
     error: str
+    """As in the column `error`: a sentence for a person."""
     retry: int
+    """Which retry it will be, from 1."""
     retries_max: int
+    """How many there may be (`MAX_DOWNLOAD_RETRIES`)."""
     delay_s: float
+    """Until then."""
 
 
 class DownloadFailed(_OfDownload):
@@ -189,7 +240,9 @@ class DownloadFailed(_OfDownload):
 
     event: Literal["download_failed"] = "download_failed"
     code: str
+    """As in the column `error_code`: a stable word."""
     error: str
+    """As in the column `error`: a sentence for a person."""
 
 
 class DownloadCancelled(_OfDownload):
@@ -210,6 +263,7 @@ class SeedingEnded(_OfDownload):
 Notice = (
     ReactorStarted
     | ReactorStopped
+    | EntriesLost
     | Aria2Connected
     | Aria2Lost
     | DatabaseTroubled
@@ -239,8 +293,9 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     v: Literal[1] = SCHEMA_VERSION
+    """The version of the schema; each line has it, the first one too."""
     seq: int
-    """Counts from 1 in each run, without gaps: a gap means that lines were lost on the way."""
+    """Counts from 1 in each run. A gap means that lines were lost on the way; `entries_lost` says how many."""
     at: str
     """ISO 8601, UTC, with milliseconds."""
     notice: Annotated[Notice, Field(discriminator="event")]

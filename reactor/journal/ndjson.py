@@ -3,17 +3,21 @@
     {"v": 1, "seq": 7, "at": "2026-01-31T12:00:00.000Z", "event": "download_claimed", "download_id": 3, …}
 
 A line is a notice with three fields before it: `v`, the version of the schema; `seq`, which counts from
-1 in each run, so that a gap shows lost lines; `at`, when. `reactor events --schema` prints the schema.
-Readers ignore fields and events they do not know: both may be added within one `v`.
+1 in each run, so that a gap shows lost lines (`entries_lost` says how many); `at`, when. `reactor events --schema`
+prints the schema. Readers ignore fields and events they do not know: both may be added within one `v`.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+from itertools import pairwise
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from reactor import notices
 from reactor.journal.stream import Stream
 from reactor.notices import NOTICE, SCHEMA_VERSION, Entry, Notice
 
@@ -70,12 +74,16 @@ def from_line(line: str | bytes) -> Entry | None:
 
 
 def line_schema() -> dict[str, Any]:
-    """The JSON schema (2020-12) of one line."""
+    """The JSON schema (2020-12) of one line, with the meaning of each field."""
+    meanings = _meanings()
     stamp = Entry.model_json_schema(mode="serialization")["properties"]
-    stamp = {name: stamp[name] for name in ("v", "seq", "at")}
+    stamp = {name: stamp[name] | {"description": meanings["Entry"][name]} for name in ("v", "seq", "at")}
     schema = NOTICE.json_schema(mode="serialization")
     for model in MODELS.values():
         one = schema["$defs"][model.__name__]
+        for kin in model.__mro__:
+            for name, meaning in meanings.get(kin.__name__, {}).items():
+                one["properties"][name]["description"] = meaning
         one["properties"] = stamp | one["properties"]
         one["required"] = list(one["properties"])
         one.pop("additionalProperties")  # fields may be added: a reader must let them pass
@@ -84,3 +92,18 @@ def line_schema() -> dict[str, Any]:
         "title": "A line of reactor's journal",
         "description": "Ignore events and fields you do not know: both may be added within one `v`.",
     } | schema
+
+
+def _meanings() -> dict[str, dict[str, str]]:
+    """What stands below the fields of each class of notices.py. pydantic could read it too, at every start."""
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.parse(inspect.getsource(notices)).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        fields = found.setdefault(node.name, {})
+        for field, below in pairwise(node.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                match below:
+                    case ast.Expr(value=ast.Constant(value=str(text))):
+                        fields[field.target.id] = inspect.cleandoc(text)
+    return found

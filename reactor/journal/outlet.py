@@ -1,8 +1,8 @@
 """Between the event loop, which must never wait, and a reader, who may be slow, stalled or gone.
 
 Entries wait in a bounded queue; a thread of its own shows them. When the queue is full, the oldest
-progress goes first, then the oldest of the rest: the gap in `seq` shows it. The thread is a daemon
-thread, so a reader who never reads again cannot keep the process from ending.
+progress goes first, then the oldest of the rest: a line in their place says how many were lost. The
+thread is a daemon thread, so a reader who never reads again cannot keep the process from ending.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections import deque
 from types import TracebackType
 from typing import Protocol, Self
 
-from reactor.notices import DownloadProgressed, Entry
+from reactor.journal.stream import writable
+from reactor.notices import DownloadProgressed, EntriesLost, Entry
 
 WAITING_MAX = 10_000
 """Entries kept for a slow reader."""
@@ -89,14 +90,18 @@ class Outlet:
             complain(f"{lost} entries did not get through to {self._name}.")
 
     def _serve(self) -> None:
-        quiet = False
+        quiet, expected = False, 1
         while (entry := self._take()) is not None:
             if quiet and not self._renderer.lasting:
                 self.dropped += 1
                 continue
             try:
+                if entry.seq > expected:
+                    lost = EntriesLost(count=entry.seq - expected)
+                    self._renderer.show(Entry(seq=entry.seq - 1, at=entry.at, notice=lost))
+                    expected = entry.seq
                 self._renderer.show(entry)
-                quiet = False
+                quiet, expected = False, entry.seq + 1
             except OSError as error:
                 self.dropped += 1
                 if not quiet:
@@ -127,8 +132,11 @@ class Outlet:
 
 
 def complain(sentence: str) -> None:
-    """One line on stderr, straight to the descriptor: a daemon whose stderr is gone has nobody left to tell."""
+    """One line on stderr, straight to the descriptor: a daemon whose stderr is gone has nobody left to tell, and
+    one whose stderr nobody reads does not wait for it."""
     try:
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"reactor: {sentence}\n".encode())
+        fd = sys.__stderr__.fileno() if sys.__stderr__ else 2
+        if writable(fd, 0):  # a pipe that is takes PIPE_BUF bytes, which is more than any of our lines
+            os.write(fd, f"reactor: {sentence}\n".encode())
     except (OSError, ValueError):
         return

@@ -75,9 +75,10 @@ class Recorder:
 
     def note(self, event: Event, now: float, decided: Sequence[Command]) -> None:
         """One event."""
-        fields = _shown(_adapter(type(event)).dump_python(event, mode="json"))
+        kind = type(event).__name__
+        fields = _shown(_adapter(EVENTS[kind]).dump_python(event, mode="json"))
         names = [name(command) for command in decided]
-        self._write({"now": round(now, 6), "event": type(event).__name__, "fields": fields, "decided": names})
+        self._write({"now": round(now, 6), "event": kind, "fields": fields, "decided": names})
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._broken:

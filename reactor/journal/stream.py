@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Stream:
         size = len(rest)
         try:
             while rest:
-                rest = rest[os.write(self._fd, rest) :]
+                rest = rest[_write(self._fd, rest) :]
         finally:
             self._torn = 0 < len(rest) < size or (self._torn and bool(rest))
         return len(text)
@@ -53,6 +54,22 @@ class Stream:
         """Close the descriptor if it is our own."""
         if self._own:
             os.close(self._fd)
+
+
+def _write(fd: int, data: memoryview) -> int:
+    """Write some of it. A descriptor that does not block (whoever else holds it may have set that) is waited for."""
+    while True:
+        try:
+            return os.write(fd, data)
+        except BlockingIOError:
+            writable(fd, None)
+
+
+def writable(fd: int, wait_s: float | None) -> bool:
+    """True when `fd` takes something, or says what is wrong with it, within `wait_s` (None: whenever)."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(None if wait_s is None else wait_s * 1000))
 
 
 def open_stream(path: Path) -> Stream:

@@ -14,6 +14,7 @@ from reactor.notices import Entry
 STYLES = {
     "reactor_started": "bold",
     "reactor_stopped": "bold",
+    "entries_lost": "red",
     "aria2_lost": "red",
     "database_troubled": "red",
     "download_progressed": "dim",

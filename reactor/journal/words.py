@@ -66,6 +66,8 @@ def describe(notice: n.Notice) -> str:
     match notice:
         case n.ReactorStarted() | n.ReactorStopped() | n.Aria2Connected() | n.Aria2Lost():
             return _of_reactor(notice)
+        case n.EntriesLost(count=count):
+            return f"{count} {'lines are' if count > 1 else 'line is'} missing here: they could not be written in time"
         case n.DatabaseTroubled(reason=reason):
             return f"the database cannot be used: {clean(reason)} Trying on."
         case n.DatabaseRecovered(replaced=replaced):

@@ -8,6 +8,7 @@ from reactor.models import Kind
 EVERY: tuple[n.Notice, ...] = (
     n.ReactorStarted(version="1.2.3", pid=7, database="bot.db", download_dir="downloads"),
     n.ReactorStopped(reason="SIGTERM", left=1),
+    n.EntriesLost(count=3),
     n.Aria2Connected(version="1.37.0", url="ws://127.0.0.1:6800/jsonrpc", restarted=True),
     n.Aria2Lost(reason="the connection was closed."),
     n.DatabaseTroubled(reason="disk I/O error."),
@@ -34,6 +35,8 @@ EVERY: tuple[n.Notice, ...] = (
     n.DownloadFailed(download_id=3, attempt=6, code="not_found", error="The server has no such file (404)."),
     n.DownloadCancelled(download_id=3, attempt=1, how="deleted"),
     n.SeedingEnded(download_id=3, attempt=1),
+    n.DiskFull(free=50 * 2**20, needed=100 * 2**20),
+    n.DiskFreed(free=2**33),
 )
 
 
