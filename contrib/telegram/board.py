@@ -1,0 +1,155 @@
+"""Keeps the messages of all downloads up to date, as often as Telegram allows.
+
+Every download has one message. What it has to say is looked up when the database changes; each chat has a task of
+its own that tells it, one message at a time, so that a chat in which Telegram says "later" holds up no other. All it
+needs to know is in the table: after a restart it goes on with the messages that are there.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import aclosing
+from typing import NamedTuple
+
+import anyio
+from aiogram import Bot
+from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramForbiddenError, TelegramMigrateToChat
+from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, ReplyParameters
+from anyio.abc import TaskGroup
+from patience import Waits
+from store import Store
+from words import about
+
+from reactor import Queue
+from reactor.errors import DatabaseError
+from reactor.models import Download
+
+NEW_S = 1.0
+"""Telegram's limit for messages to one person."""
+AGAIN_S = 5.0
+"""After the database could not be used."""
+log = logging.getLogger(__name__)
+
+
+class Board:
+    """The messages. `edit_interval` (s) is between two edits in one chat."""
+
+    def __init__(self, bot: Bot, queue: Queue, store: Store, edit_interval: float) -> None:
+        self._bot, self._queue, self._store = bot, queue, store
+        self._interval = edit_interval
+        self._due: dict[int, dict[int, Due]] = {}
+        """Chat → download → what there is to tell, in turns. A chat that is in it has a task."""
+        self._texts: dict[int, str] = {}
+        """What the messages of downloads under way say."""
+        self._sent: dict[int, int] = {}
+        """Download → its message, until that is in the table."""
+
+    async def run(self) -> None:
+        """Tell until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                try:
+                    async with aclosing(self._queue.changes()) as beats:
+                        async for _ in beats:
+                            await self._look(tasks)
+                except (DatabaseError, sqlite3.Error) as error:
+                    log.warning("The downloads cannot be read just now: %s", error)
+                    await anyio.sleep(AGAIN_S)
+
+    async def _look(self, tasks: TaskGroup) -> None:
+        for chat_id, id, says, fresh in await self._store.untold():
+            if chat_id not in self._due:
+                self._due[chat_id] = {}
+                tasks.start_soon(self._serve, chat_id)
+            self._due[chat_id][id] = Due(says, fresh)
+
+    async def _serve(self, chat_id: int) -> None:
+        """Tell a chat what there is to tell, then end."""
+        waits, due = Waits(), self._due[chat_id]
+        while due:
+            id = next((id for id, one in due.items() if one.fresh), next(iter(due)))
+            one = due.pop(id)
+            try:
+                pause = await self._tell(chat_id, id, one.says)
+                waits.over()
+            except (AiogramError, DatabaseError, sqlite3.Error) as error:
+                pause = waits.after(error) or AGAIN_S
+                log.info("Chat %s, download %s: %s; again in %.1f s", chat_id, id, error, pause)
+                due.setdefault(id, one)
+            await anyio.sleep(pause)
+        del self._due[chat_id]
+
+    async def _tell(self, chat_id: int, id: int, says: str) -> float:
+        """Bring one message up to date. Returns how long the chat has to be left alone."""
+        row = await self._queue.get(id)
+        if row is None or row.extra["chat_id"] != chat_id:
+            return 0.0
+        text, pause = about(row), 0.0
+        message_id = whole(row.extra["message_id"]) or self._sent.get(id)
+        try:
+            if message_id is None:
+                message_id = await self._send(row, text)
+                pause = min(NEW_S, self._interval) if chat_id > 0 else self._interval
+            elif text != self._texts.get(id):
+                pause = self._interval
+                if not await self._edit(row, message_id, text):
+                    # News are told by a new message at once; for a number that moved nobody needs one.
+                    message_id, text, says = None, "", row.extra["shown"]
+        except TelegramMigrateToChat as error:
+            await self._store.moved(chat_id, error.migrate_to_chat_id)
+            return 0.0
+        self._texts[id] = text
+        if (row.extra["shown"], row.extra["message_id"]) != (says, message_id):
+            await self._store.told(id, says, message_id)
+        self._sent.pop(id, None)
+        if row.status not in ("pending", "downloading"):
+            self._texts.pop(id)
+        return pause
+
+    async def _send(self, row: Download, text: str) -> int | None:
+        """Send a download's message; its id, or None where nobody can be told."""
+        request_id = whole(row.extra["request_id"])
+        to = ReplyParameters(message_id=request_id, allow_sending_without_reply=True) if request_id else None
+        try:
+            sent = await self._bot.send_message(
+                row.extra["chat_id"], text, reply_parameters=to, reply_markup=buttons(row)
+            )
+        except (TelegramBadRequest, TelegramForbiddenError) as error:
+            log.warning("Download %s: nobody can be told: %s", row.id, error)
+            return None
+        self._sent[row.id] = sent.message_id
+        return sent.message_id
+
+    async def _edit(self, row: Download, message_id: int, text: str) -> bool:
+        """Edit a download's message. False when there is none any more that could be edited."""
+        try:
+            await self._bot.edit_message_text(
+                text, chat_id=row.extra["chat_id"], message_id=message_id, reply_markup=buttons(row)
+            )
+        except (TelegramBadRequest, TelegramForbiddenError) as error:
+            return "not modified" in error.message
+        return True
+
+
+def whole(value: object) -> int | None:
+    """An id that the table holds as such."""
+    return value if isinstance(value, int) else None
+
+
+class Due(NamedTuple):
+    """What a message has to say, and whether that is more than a number that moved."""
+
+    says: str
+    fresh: bool
+
+
+def buttons(row: Download) -> InlineKeyboardMarkup | None:
+    """What can be done about a download."""
+    if row.status in ("pending", "downloading"):
+        word, verb = "Cancel", "cancel"
+    elif row.status in ("failed", "cancelled") or (row.status == "downloaded" and row.extra["upload_error"]):
+        word, verb = "Try again", "retry"
+    else:
+        return None
+    return InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text=word, callback_data=f"{verb}:{row.id}")]])

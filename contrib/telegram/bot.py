@@ -1,0 +1,64 @@
+"""The bot: links in, files out. README.md tells how to set it up.
+
+python bot.py
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+from aiogram import Bot, Dispatcher
+from aiogram.types import BotCommand
+from board import Board
+from config import Config, what_is_wrong
+from handlers import COMMANDS, Door, Mouth, router
+from patience import patiently
+from store import Store
+
+from reactor import Queue, Runner
+from reactor.settings import Settings
+
+
+async def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    config, path = Config.load(), Settings.load().download_db
+    async with AsyncExitStack() as stack:
+        bot = await stack.enter_async_context(config.bot())
+        queue = await stack.enter_async_context(Queue(path))
+        store = await stack.enter_async_context(Store.open(path))
+        runner = await stack.enter_async_context(Runner(launch=config.start_reactor))
+        await patiently(lambda: _greet(bot))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Board(bot, queue, store, config.edit_interval).run)
+            mouth = Mouth(tasks)
+            dispatcher = Dispatcher(
+                queue=queue, store=store, mouth=mouth, max_waiting=config.max_waiting, runner=runner
+            )
+            door = Door(config.users, mouth)
+            router.message.outer_middleware(door)
+            router.callback_query.outer_middleware(door)
+            dispatcher.include_router(router)
+            await dispatcher.start_polling(bot, handle_as_tasks=False, close_bot_session=False)
+            tasks.cancel_scope.cancel()
+
+
+async def _greet(bot: Bot) -> None:
+    await bot.delete_webhook()
+    await bot.me()
+    await bot.set_my_commands([BotCommand(command=name, description=what) for name, what in COMMANDS.items()])
+
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).parent)  # where .env is, and the database
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        anyio.run(main)
+    except Exception as error:
+        if (sentence := what_is_wrong(error)) is None:
+            raise
+        sys.exit(f"bot: {sentence}")

@@ -1,0 +1,243 @@
+"""What people say to the bot.
+
+Updates are handled one after the other, and Telegram counts one as received when the next is asked for: by then its
+links are in the table. Whatever is answered goes out beside that, by `Mouth`.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from html import escape
+from typing import Any
+
+from aiogram import BaseMiddleware, Bot, F, Router
+from aiogram.exceptions import AiogramError
+from aiogram.filters import Command, CommandObject
+from aiogram.types import CallbackQuery, ErrorEvent, Message, TelegramObject, User
+from anyio.abc import TaskGroup
+from links import TORRENT_BYTES_MAX, NotATorrent, is_for, links_in, magnet_of
+from patience import patiently
+from store import Store
+from words import about_reactor, in_short, name_of, plain
+
+from reactor import Queue, Runner
+from reactor.errors import ReactorError
+from reactor.models import Download
+
+LISTED_MAX = 20
+TRIES = 8
+"""For an answer; a download's own message is not given up."""
+COMMANDS = {
+    "get": "fetch the links in this message, or in the one it answers",
+    "queue": "what is under way and what waits",
+    "cancel": "stop a download: its number, `all`, or as an answer to its message",
+    "retry": "try one again that failed",
+    "status": "how the downloader is",
+    "start": "what this is",
+}
+FILE_S = 20
+"""For a `.torrent` to come from Telegram."""
+HELP = "Send me links, magnet links or .torrent files, and I fetch them."
+router = Router()
+log = logging.getLogger(__name__)
+
+
+class Mouth:
+    """Says things beside the work. What Telegram will not have is dropped."""
+
+    def __init__(self, tasks: TaskGroup) -> None:
+        self._tasks = tasks
+
+    def say(self, message: Message, text: str) -> None:
+        """Answer a message."""
+        to = message.as_reply_parameters(allow_sending_without_reply=True)
+        self._tasks.start_soon(self._patiently, partial(message.answer, text, reply_parameters=to))
+
+    def nod(self, callback: CallbackQuery, text: str) -> None:
+        """Answer a button."""
+        self._tasks.start_soon(self._patiently, partial(callback.answer, text[:200]))
+
+    async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            await patiently(call, TRIES)
+        except AiogramError as error:
+            log.info("An answer was not taken: %s", error)
+
+
+class Door(BaseMiddleware):
+    """Lets in those who are named. Tells a stranger their id, so that the owner can name them."""
+
+    def __init__(self, users: frozenset[int], mouth: Mouth) -> None:
+        self._users, self._mouth = users, mouth
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        user: User | None = data.get("event_from_user")
+        if user is not None and user.id in self._users:
+            return await handler(event, data)
+        if isinstance(event, CallbackQuery):
+            self._mouth.nod(event, "This bot serves only those its owner has named.")
+        elif isinstance(event, Message) and event.chat.type == "private" and user is not None:
+            self._mouth.say(event, stranger(user.id, nobody=not self._users))
+        return None
+
+
+def stranger(user_id: int, *, nobody: bool) -> str:
+    """The sentence for somebody who is not on the list."""
+    who = "nobody yet" if nobody else "only those its owner has named"
+    return f"This bot serves {who}. Your user id is <code>{user_id}</code>: its owner can add it to ALLOWED_USERS."
+
+
+# Commands
+
+
+@router.message(Command("start", "help"))
+async def start(message: Message, mouth: Mouth) -> None:
+    """What this is."""
+    known = "\n".join(f"/{command}: {plain(what, 100)}" for command, what in COMMANDS.items())
+    mouth.say(message, f"{HELP}\n\n{known}")
+
+
+@router.message(Command("queue"))
+async def queued(message: Message, mouth: Mouth, queue: Queue, store: Store) -> None:
+    """What this chat is waiting for."""
+    ids = await store.live_in(message.chat.id)
+    rows = [row for id in ids[:LISTED_MAX] if (row := await queue.get(id)) is not None]
+    more = [f"… and {len(ids) - LISTED_MAX} more"] if len(ids) > LISTED_MAX else []
+    mouth.say(message, "\n".join([*map(in_short, rows), *more]) or "Nothing is under way here.")
+
+
+@router.message(Command("cancel"))
+async def cancel(message: Message, command: CommandObject, mouth: Mouth, queue: Queue, store: Store) -> None:
+    """Stop one, or all of this chat."""
+    if (command.args or "").strip().lower() == "all":
+        stopped = [id for id in await store.live_in(message.chat.id) if await queue.cancel(id)]
+        mouth.say(message, f"Stopped: {len(stopped)}.")
+        return
+    row = await _meant(message, command, queue, store)
+    mouth.say(message, await _cancelled(queue, row) if row else _which("cancel"))
+
+
+@router.message(Command("retry"))
+async def retry(message: Message, command: CommandObject, mouth: Mouth, queue: Queue, store: Store) -> None:
+    """Try again what failed, or was not sent."""
+    row = await _meant(message, command, queue, store)
+    mouth.say(message, await _retried(queue, store, row) if row else _which("retry"))
+
+
+@router.message(Command("status"))
+async def status(message: Message, mouth: Mouth, store: Store, runner: Runner) -> None:
+    """How the downloader is."""
+    counts = await store.counts()
+    waiting, going = counts.get("pending", 0), counts.get("downloading", 0)
+    said = about_reactor(await runner.status(), time.time())
+    mouth.say(message, f"{said}\nQueue: {going} under way, {waiting} waiting.")
+
+
+@router.callback_query(F.data.regexp(r"^(cancel|retry):(\d{1,18})$").as_("pressed"))
+async def pressed(callback: CallbackQuery, pressed: re.Match[str], mouth: Mouth, queue: Queue, store: Store) -> None:
+    """A button below a download's message."""
+    chat_id = callback.message.chat.id if callback.message else None
+    row = await _in_chat(queue, int(pressed[2]), chat_id)
+    if row is None:
+        mouth.nod(callback, "There is no such download here any more.")
+    elif pressed[1] == "cancel":
+        mouth.nod(callback, await _cancelled(queue, row))
+    else:
+        mouth.nod(callback, await _retried(queue, store, row))
+
+
+# Links
+
+
+async def spoken_to(message: Message, bot: Bot) -> bool:
+    """True for what is said to the bot: alone with it, by its name, or as an answer to it."""
+    answered = message.reply_to_message.from_user if message.reply_to_message else None
+    if message.chat.type == "private" or (answered and answered.id == bot.id):
+        return True
+    return is_for(message, (await bot.me()).username or "")
+
+
+@router.message(Command("get"))
+@router.message(spoken_to)
+async def links(message: Message, bot: Bot, mouth: Mouth, queue: Queue, store: Store, max_waiting: int) -> None:
+    """Put the links of a message into the table, or those of the one it answers."""
+    try:
+        wanted = await _wanted_by(message, bot) or await _wanted_by(message.reply_to_message, bot)
+    except NotATorrent:
+        mouth.say(message, "That file is no torrent that I can read.")
+        return
+    if not wanted:
+        mouth.say(message, f"There is no link in that. {HELP}")
+        return
+    user_id = message.from_user.id if message.from_user else message.chat.id
+    before = await store.asked_already(message.chat.id, message.message_id)
+    new = [link for link in wanted if link not in before]
+    room = max(0, max_waiting - await store.waiting_of(user_id))
+    for link in new[:room]:
+        await queue.add(link, chat_id=message.chat.id, user_id=user_id, request_id=message.message_id)
+    if len(new) > room:
+        mouth.say(message, f"You can have {max_waiting} waiting at once; {len(new) - room} of these are left out.")
+
+
+async def _wanted_by(message: Message | None, bot: Bot) -> list[str]:
+    """What one message asks for. Raises NotATorrent."""
+    if message is None:
+        return []
+    document = message.document
+    if document is None or not (document.file_name or "").lower().endswith(".torrent"):
+        return links_in(message)
+    if (document.file_size or 0) > TORRENT_BYTES_MAX:
+        raise NotATorrent
+    content = io.BytesIO()
+    await bot.download(document, content, timeout=FILE_S)
+    return [magnet_of(content.getvalue())]
+
+
+@router.error()
+async def trouble(event: ErrorEvent, mouth: Mouth) -> None:
+    """What cannot be done just now is said; the bot goes on."""
+    log.warning("An update could not be handled: %s", event.exception, exc_info=event.exception)
+    if event.update.message:
+        why = f" {event.exception}" if isinstance(event.exception, ReactorError) else ""
+        mouth.say(event.update.message, escape(plain(f"That does not work just now. Try it again later.{why}", 600)))
+
+
+# Which download is meant
+
+
+async def _meant(message: Message, command: CommandObject, queue: Queue, store: Store) -> Download | None:
+    """The download of this chat whose number is given, or whose message is answered."""
+    number = re.fullmatch(r"#?(\d{1,18})", (command.args or "").strip())
+    id = int(number[1]) if number else None
+    if id is None and message.reply_to_message:
+        id = await store.told_by(message.chat.id, message.reply_to_message.message_id)
+    return None if id is None else await _in_chat(queue, id, message.chat.id)
+
+
+async def _in_chat(queue: Queue, id: int, chat_id: int | None) -> Download | None:
+    row = await queue.get(id)
+    return row if row is not None and row.extra["chat_id"] == chat_id else None
+
+
+async def _cancelled(queue: Queue, row: Download) -> str:
+    stopped = await queue.cancel(row.id)
+    return f"Stopping: {escape(name_of(row))}" if stopped else f"#{row.id} is not under way."
+
+
+async def _retried(queue: Queue, store: Store, row: Download) -> str:
+    again = await queue.retry(row.id) or await store.upload_again(row.id)
+    return f"Trying again: {escape(name_of(row))}" if again else f"#{row.id} has not failed."
+
+
+def _which(verb: str) -> str:
+    return f"Which one? Say <code>/{verb} NUMBER</code> (see /queue), or answer its message with /{verb}."

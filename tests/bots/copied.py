@@ -1,0 +1,114 @@
+"""A bot as a person has it: its folder copied from contrib/, its own processes, the real reactor beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anyio import to_thread
+
+from tests.bots.telegram import ANN, TOKEN, BotApi
+from tests.bots.warm import warm
+from tests.real.harness import LOOK_S, PATIENCE_S, Reactor, running
+from tests.servers import FileServer
+
+CONTRIB = Path(__file__).parents[2] / "contrib"
+
+
+@dataclass
+class Program:
+    """One program of a copied folder, and what it has printed."""
+
+    folder: Path
+    name: str
+    environment: dict[str, str]
+    pid: int = field(default=0, init=False)
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = self.folder / f"{self.name}.log"
+
+    async def start(self) -> None:
+        """Start it; it goes on printing to the same file."""
+        self.pid = await to_thread.run_sync(
+            warm().start, self.folder / self.name, self.environment, self.folder.parent, self.log
+        )
+
+    @property
+    def runs(self) -> bool:
+        return bool(self.pid) and self.pid not in warm().codes
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal it, unless it has ended, and wait for its end; its exit code."""
+        if self.runs:
+            os.kill(self.pid, number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself; its exit code."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.runs:
+                await asyncio.sleep(LOOK_S)
+        return warm().codes[self.pid]
+
+    @property
+    def printed(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
+
+
+@dataclass
+class Place:
+    """Everything together: who talks, what serves, what downloads, what sends."""
+
+    api: BotApi
+    server: FileServer
+    reactor: Reactor
+    bot: Program
+    uploader: Program
+
+    async def until_row(self, id: int, status: str) -> None:
+        """Wait until a row has this status."""
+        await self.api.until(lambda: [row for row in self.reactor.rows(id) if row["status"] == status])
+
+
+def copied(name: str, folder: Path) -> Path:
+    """A copy of a bot's folder, without what a run leaves in it."""
+    place = folder / f"my-{name}-bot"
+    shutil.copytree(CONTRIB / name, place, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    return place
+
+
+@asynccontextmanager
+async def telegram(folder: Path, *, local: bool = False, serving: bool = True, **settings: str) -> AsyncIterator[Place]:
+    """The Telegram bot, ready for Ann, beside a reactor of its own; its uploader is not started."""
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(BotApi(local=local))
+        server = await stack.enter_async_context(FileServer())
+        reactor = (
+            await stack.enter_async_context(running(folder, **settings)) if serving else Reactor(folder, **settings)
+        )
+        own = {
+            "BOT_TOKEN": TOKEN,
+            "BOT_API_URL": api.url,
+            "ALLOWED_USERS": str(ANN),
+            "EDIT_INTERVAL": "0.1",
+            "START_REACTOR": "false",
+        }
+        environment = reactor.environment | own | settings
+        place = copied("telegram", folder)
+        bot, uploader = Program(place, "bot.py", environment), Program(place, "upload.py", environment)
+        await bot.start()
+        for program in (uploader, bot):
+            stack.push_async_callback(_stopped, program)
+        yield Place(api, server, reactor, bot, uploader)
+
+
+async def _stopped(program: Program) -> None:
+    if program.runs:
+        await program.stop()

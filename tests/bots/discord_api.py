@@ -1,0 +1,238 @@
+"""A Discord on loopback, as much of one as a bot meets: its HTTP API and its gateway.
+
+async with Discord() as discord:
+    … a bot whose DISCORD_API_URL is discord.url …
+    await discord.until(lambda: discord.ready)
+    discord.command("get", links="http://127.0.0.1/a.bin")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from tests.bots.fake import Fake
+
+TOKEN = "put-the-token-of-your-application-here"
+BOT = {"id": "900", "username": "fetcher", "discriminator": "0000", "avatar": None, "bot": True, "global_name": None}
+ANN, BOB = 4242, 1717
+CHANNEL, OTHER_CHANNEL = 500, 501
+HELLO, ACK, DISPATCH, HEARTBEAT, IDENTIFY = 10, 11, 0, 1, 2
+UPLOAD_MAX = 10_000_000
+
+
+@dataclass
+class Message:
+    """A message of the bot's in a channel, as people see it now."""
+
+    id: int
+    channel_id: int
+    content: str
+    components: list[Any] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
+    file: tuple[str, bytes] | None = None
+
+    @property
+    def buttons(self) -> dict[str, str]:
+        """Label → its custom_id."""
+        return {button["label"]: button["custom_id"] for row in self.components for button in row["components"]}
+
+
+class Discord(Fake):
+    """The server, and the people who use the bot's commands."""
+
+    def __init__(self, token: str = TOKEN) -> None:
+        super().__init__()
+        self.token = token
+        self.messages: dict[int, Message] = {}
+        self.replies: list[str] = []
+        """What only the one who asked could see, in order."""
+        self.commands: list[dict[str, Any]] = []
+        """Those that the bot has registered."""
+        self.later: int = 0
+        """So many of the next edits are answered with 429."""
+        self._gateway: web.WebSocketResponse | None = None
+        self._sequence = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api/v10"
+
+    @property
+    def ready(self) -> bool:
+        """True while the bot listens."""
+        return self._gateway is not None
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/gateway", self._serve_gateway), web.route("*", "/api/v10/{path:.+}", self._serve)]
+
+    def shown(self) -> list[str]:
+        return [message.content for message in self.messages.values()] + self.replies
+
+    # People
+
+    def command(self, name: str, *, by: int = ANN, channel: int = CHANNEL, **options: str | int) -> None:
+        """Somebody uses a slash command."""
+        given = [{"name": n, "value": v, "type": 4 if isinstance(v, int) else 3} for n, v in options.items()]
+        data = {"id": str(self.next_id()), "name": name, "type": 1, "options": given}
+        self._interaction(2, data, by, channel)
+
+    def press(self, message: Message, label: str, *, by: int = ANN) -> None:
+        """Somebody presses a button below a message."""
+        data = {"custom_id": message.buttons[label], "component_type": 2}
+        self._interaction(3, data, by, message.channel_id, message=self._as_json(message))
+
+    def about(self, *words: str) -> Message | None:
+        """The latest message in which all these words stand."""
+        found = [m for m in self.messages.values() if all(word in m.content for word in words)]
+        return found[-1] if found else None
+
+    def files(self) -> list[tuple[str, bytes]]:
+        """Every file that has been sent."""
+        return [message.file for message in self.messages.values() if message.file]
+
+    def _interaction(self, kind: int, data: dict[str, Any], by: int, channel: int, **more: Any) -> None:
+        user = {"id": str(by), "username": f"person{by}", "discriminator": "0", "avatar": None, "global_name": None}
+        self._dispatch(
+            "INTERACTION_CREATE",
+            {
+                "id": str(self.next_id()),
+                "application_id": BOT["id"],
+                "type": kind,
+                "data": data,
+                "channel_id": str(channel),
+                "channel": {"id": str(channel), "type": 1},
+                "user": user,
+                "token": "an-interaction",
+                "version": 1,
+                "entitlements": [],
+                "attachment_size_limit": UPLOAD_MAX,
+                **more,
+            },
+        )
+
+    # The gateway
+
+    def _dispatch(self, event: str, data: Any) -> None:
+        assert self._gateway is not None, "the bot does not listen"
+        self._sequence += 1
+        frame = {"op": DISPATCH, "t": event, "s": self._sequence, "d": data}
+        self._tasks = asyncio.ensure_future(self._gateway.send_json(frame))
+
+    async def _serve_gateway(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"op": HELLO, "d": {"heartbeat_interval": 40_000}})
+        async for frame in socket:
+            if frame.type is not WSMsgType.TEXT:
+                continue
+            said = json.loads(frame.data)
+            if said["op"] == HEARTBEAT:
+                await socket.send_json({"op": ACK})
+            elif said["op"] == IDENTIFY:
+                if said["d"]["token"] != self.token:
+                    await socket.close(code=4004)
+                    break
+                self._gateway = socket
+                where = f"ws://127.0.0.1:{self.port}/gateway"
+                ready = {"v": 10, "user": BOT, "guilds": [], "session_id": "s", "resume_gateway_url": where}
+                self._dispatch("READY", ready | {"application": {"id": BOT["id"], "flags": 0}})
+                self._changed.set()
+        if self._gateway is socket:
+            self._gateway = None
+        return socket
+
+    # The API
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        parts = request.match_info["path"].split("/")
+        if parts[0] != "interactions" and request.headers.get("Authorization") != f"Bot {self.token}":
+            return _json({"message": "401: Unauthorized", "code": 0}, status=401)
+        body, file = await _body(request)
+        self._changed.set()
+        match [request.method, *parts]:
+            case ["GET", "users", "@me"]:
+                return _json(BOT)
+            case ["GET", "oauth2", "applications", "@me"]:
+                return _json(APPLICATION)
+            case ["GET", "gateway"] | ["GET", "gateway", "bot"]:
+                limits = {"total": 1000, "remaining": 999, "reset_after": 1, "max_concurrency": 1}
+                where = f"ws://127.0.0.1:{self.port}/gateway"
+                return _json({"url": where, "shards": 1, "session_start_limit": limits})
+            case ["PUT", "applications", _, "commands"]:
+                known = {"application_id": BOT["id"], "version": "1", "default_member_permissions": None}
+                self.commands = [{"id": str(self.next_id())} | known | command for command in body]
+                return _json(self.commands)
+            case ["POST", "interactions", _, _, "callback"]:
+                self.replies.append(str(body["data"]["content"]))
+                return _json(self._answered(body))
+            case ["POST", "channels", channel, "messages"]:
+                return self._posted(int(channel), body, file)
+            case ["PATCH", "channels", channel, "messages", id]:
+                return self._edited(int(channel), int(id), body)
+        return _json({"message": "404: Not Found", "code": 0}, status=404)
+
+    def _answered(self, body: dict[str, Any]) -> dict[str, Any]:
+        interaction = {"id": str(self.next_id()), "type": 2, "response_message_id": str(self.next_id())}
+        return {"interaction": interaction, "resource": {"type": body["type"]}}
+
+    def _posted(self, channel: int, body: dict[str, Any], file: tuple[str, bytes] | None) -> web.Response:
+        if file and len(file[1]) > UPLOAD_MAX:
+            return _json({"message": "Request entity too large", "code": 40005}, status=413)
+        content = str(body.get("content") or "")
+        message = Message(self.next_id(), channel, content, (body.get("components") or []), [content], file)
+        self.messages[message.id] = message
+        return _json(self._as_json(message))
+
+    def _edited(self, channel: int, id: int, body: dict[str, Any]) -> web.Response:
+        if self.later:
+            self.later -= 1
+            wait = {"message": "You are being rate limited.", "retry_after": 0.3, "global": False}
+            return _json(wait, status=429, headers={"Retry-After": "1", "Via": "1.1 here"})
+        message = self.messages.get(id)
+        if message is None or message.channel_id != channel:
+            return _json({"message": "Unknown Message", "code": 10008}, status=404)
+        message.content, message.components = str(body.get("content") or ""), (body.get("components") or [])
+        message.history.append(message.content)
+        return _json(self._as_json(message))
+
+    def _as_json(self, message: Message) -> dict[str, Any]:
+        empty: dict[str, Any] = {"attachments": [], "embeds": [], "mentions": [], "mention_roles": []}
+        plain = {"pinned": False, "mention_everyone": False, "tts": False, "edited_timestamp": None}
+        ids = {"id": str(message.id), "channel_id": str(message.channel_id), "author": BOT, "type": 0}
+        said = {"content": message.content, "components": message.components, "timestamp": "2026-01-01T00:00:00+00:00"}
+        return empty | plain | ids | said
+
+
+APPLICATION: dict[str, Any] = {
+    "id": BOT["id"],
+    "name": "fetcher",
+    "description": "",
+    "icon": None,
+    "bot_public": True,
+    "bot_require_code_grant": False,
+    "verify_key": "0",
+    "flags": 0,
+    "owner": BOT,
+    "team": None,
+    "rpc_origins": [],
+}
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """An answer whose type has no charset: the bot's library takes it for text otherwise."""
+    said = json.dumps(body).encode()
+    return web.Response(body=said, status=status, headers={"Content-Type": "application/json"} | (headers or {}))
+
+
+async def _body(request: web.Request) -> tuple[Any, tuple[str, bytes] | None]:
+    """What was said, and the file that came along."""
+    if request.content_type != "multipart/form-data":
+        return (await request.json() if request.can_read_body else {}), None
+    form = await request.post()
+    files = [(value.filename, value.file.read()) for value in form.values() if isinstance(value, web.FileField)]
+    return json.loads(str(form.get("payload_json") or "{}")), files[0] if files else None

@@ -1,0 +1,61 @@
+"""What the stand-ins for chat services have in common: an HTTP server on loopback, and a wait for what comes."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
+
+from aiohttp import web
+
+WAIT_S = 75.0
+"""How long `until` waits: an error in the test or the bot, not a measure."""
+BODY_MAX = 200_000_000
+
+
+class Fake:
+    """A server, on a port that the system chose."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._changed = asyncio.Event()
+        self._last = 0
+
+    @abstractmethod
+    def routes(self) -> list[web.RouteDef]:
+        """What is served."""
+
+    @abstractmethod
+    def shown(self) -> list[str]:
+        """What people see, for the words of a failure."""
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=BODY_MAX)
+        app.router.add_routes(self.routes())
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until `condition` holds; it is asked whenever something has come, and now and then."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while not condition():
+                    self._changed.clear()
+                    try:
+                        await asyncio.wait_for(self._changed.wait(), 0.1)
+                    except TimeoutError:
+                        continue
+        except TimeoutError:
+            raise AssertionError(f"still not so after {WAIT_S} s: {self.shown()}") from None
+
+    def next_id(self) -> int:
+        """A number that was not used before."""
+        self._last += 1
+        return self._last

@@ -1,0 +1,373 @@
+"""A Bot API server on loopback, as much of one as a bot meets: https://core.telegram.org/bots/api
+
+    async with BotApi() as api:
+        … a bot whose BOT_API_URL is api.url …
+        api.say("http://127.0.0.1/a.bin")
+        await api.until(lambda: api.says("a.bin", "Downloaded"))
+
+It refuses what Telegram refuses: another token, HTML it cannot read, an edit that changes nothing, a message that is
+not there, a file that is too large. `trouble` makes a method fail as told, once each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from aiohttp import web
+
+from tests.bots.fake import Fake
+
+TOKEN = "123456789:put-the-token-from-BotFather-here"
+POLL_S = 10.0
+TEXT_MAX, UPLOAD_MAX, LOCAL_UPLOAD_MAX = 4096, 50_000_000, 2_000_000_000
+TAGS = {"b", "i", "u", "s", "a", "code", "pre", "blockquote"}
+LINK = re.compile(r"https?://\S+")
+BOT = {"id": int(TOKEN.partition(":")[0]), "is_bot": True, "first_name": "Fetcher", "username": "fetcher_bot"}
+DATE = 1_800_000_000
+ANN, BOB = 4242, 1717
+GROUP = -100200300
+
+
+@dataclass
+class Message:
+    """A message of the bot's, as people see it now."""
+
+    id: int
+    chat_id: int
+    text: str
+    buttons: dict[str, str] = field(default_factory=dict)
+    """Label → what pressing it sends."""
+    history: list[str] = field(default_factory=list)
+    """Every text it has had, the latest included."""
+    reply_to: int | None = None
+    kind: str = "text"
+    content: bytes | None = None
+    """Of a file that was sent."""
+    file_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is no success; `drop` closes the connection instead, `page` sends no JSON."""
+
+    status: int = 400
+    description: str = "Bad Request"
+    parameters: dict[str, int] | None = None
+    drop: bool = False
+    page: bool = False
+
+
+def too_many(retry_after: int) -> Refusal:
+    """Flood control."""
+    said = f"Too Many Requests: retry after {retry_after}"
+    return Refusal(429, said, {"retry_after": retry_after})
+
+
+class BotApi(Fake):
+    """The server, and the people who talk to the bot."""
+
+    def __init__(self, token: str = TOKEN, *, local: bool = False) -> None:
+        super().__init__()
+        self.token, self.local = token, local
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        """(method, parameters) in the order they came, but for getUpdates."""
+        self.messages: dict[int, Message] = {}
+        self.files: dict[str, bytes] = {}
+        """file_id → what people have sent."""
+        self.floods: list[tuple[int, float]] = []
+        """(chat, seconds) where an edit came sooner after the one before than `edit_gap` (s)."""
+        self.edit_gap = 0.0
+        self._updates: list[dict[str, Any]] = []
+        self._confirmed = 0
+        self._troubles: dict[str, list[Refusal]] = {}
+        self._edited: dict[int, float] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/bot{token}/{method}", self._call), web.get("/file/bot{token}/{path:.+}", self._file)]
+
+    def shown(self) -> list[str]:
+        return [f"{message.id}: {message.text!r}" for message in self.messages.values()]
+
+    def trouble(self, method: str, *refusals: Refusal) -> None:
+        """The next calls of a method fail like this, one after the other."""
+        self._troubles.setdefault(method, []).extend(refusals)
+
+    # People
+
+    def say(
+        self, text: str, *, by: int = ANN, chat: int | None = None, links: tuple[dict[str, Any], ...] = (), **more: Any
+    ) -> int:
+        """Somebody sends a message; its id. `links` are entities besides those that Telegram finds itself."""
+        body = "caption" if {"document", "photo"} & set(more) else "text"
+        message = self._incoming(by, chat) | {body: text} | more
+        message["caption_entities" if body == "caption" else "entities"] = [*entities(text), *links]
+        self._update("message", message)
+        return int(message["message_id"])
+
+    def send_file(self, name: str, content: bytes, **more: Any) -> int:
+        """Somebody sends a document."""
+        file_id = f"file-{len(self.files)}"
+        self.files[file_id] = content
+        document = {"file_id": file_id, "file_unique_id": file_id, "file_name": name, "file_size": len(content)}
+        return self.say("", document=document, **more)
+
+    def press(self, message_id: int, label: str, *, by: int = ANN) -> None:
+        """Somebody presses a button below a message."""
+        message = self.messages[message_id]
+        about = {"message": self.as_json(message), "chat_instance": "1", "data": message.buttons[label]}
+        self._update("callback_query", {"id": str(self.next_id()), "from": person(by), **about})
+
+    def delete(self, message_id: int) -> None:
+        """Somebody deletes a message of the bot's."""
+        del self.messages[message_id]
+
+    def again(self) -> None:
+        """Telegram hands over the last update a second time."""
+        self._update(*next((k, v) for k, v in self._updates[-1].items() if k != "update_id"))
+
+    def says(self, *words: str) -> bool:
+        """True when one of the bot's messages has all these words."""
+        return any(all(word in message.text for word in words) for message in self.messages.values())
+
+    def about(self, request: int, chat: int = ANN) -> Message:
+        """The bot's first message in answer to one of a person's."""
+        texts = (message for message in self.messages.values() if message.kind == "text")
+        return next(message for message in texts if message.reply_to == request and message.chat_id == chat)
+
+    def answers(self, request: int) -> list[str]:
+        """What the bot's messages in answer to one of a person's say."""
+        return [m.text for m in self.messages.values() if m.reply_to == request]
+
+    def files_sent(self) -> list[Message]:
+        """The messages of the bot's that are files."""
+        return [message for message in self.messages.values() if message.kind != "text"]
+
+    def called(self, method: str) -> list[dict[str, Any]]:
+        """The parameters of all calls of a method."""
+        return [parameters for name, parameters in self.calls if name == method]
+
+    # The server
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["token"] != self.token:
+            return _json({"ok": False, "error_code": 401, "description": "Unauthorized"}, 401)
+        method, parameters = request.match_info["method"], await _parameters(request)
+        if method != "getUpdates":
+            said = {name: value for name, value in parameters.items() if isinstance(value, str)}
+            self.calls.append((method, said))
+        try:
+            if self._troubles.get(method):
+                raise _Refused(self._troubles[method].pop(0))
+            result = await getattr(self, f"_do_{method}")(parameters)
+        except _Refused as refused:
+            return self._refuse(request, refused.refusal)
+        finally:
+            self._changed.set()
+        return _json({"ok": True, "result": result})
+
+    @staticmethod
+    def _refuse(request: web.Request, refusal: Refusal) -> web.StreamResponse:
+        if refusal.drop:
+            assert request.transport is not None
+            request.transport.abort()
+        if refusal.page:
+            return web.Response(status=refusal.status, text="<html>a proxy's own page</html>")
+        body = {"ok": False, "error_code": refusal.status, "description": refusal.description}
+        return _json(body | ({"parameters": refusal.parameters} if refusal.parameters else {}), refusal.status)
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(body=self.files[request.match_info["path"].removeprefix("documents/")])
+
+    async def _do_getMe(self, _: dict[str, Any]) -> Any:
+        return BOT
+
+    async def _do_deleteWebhook(self, _: dict[str, Any]) -> Any:
+        return True
+
+    async def _do_setMyCommands(self, _: dict[str, Any]) -> Any:
+        return True
+
+    async def _do_answerCallbackQuery(self, _: dict[str, Any]) -> Any:
+        return True
+
+    async def _do_getUpdates(self, parameters: dict[str, Any]) -> Any:
+        self._confirmed = max(self._confirmed, int(parameters.get("offset") or 0))
+        try:
+            async with asyncio.timeout(min(POLL_S, float(parameters.get("timeout") or 0))):
+                while not (new := [update for update in self._updates if update["update_id"] >= self._confirmed]):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return []
+        return new[:100]
+
+    async def _do_getFile(self, parameters: dict[str, Any]) -> Any:
+        file_id = parameters["file_id"]
+        return {"file_id": file_id, "file_unique_id": file_id, "file_path": f"documents/{file_id}"}
+
+    async def _do_sendMessage(self, parameters: dict[str, Any]) -> Any:
+        return self._sent(parameters, _readable(parameters))
+
+    async def _do_editMessageText(self, parameters: dict[str, Any]) -> Any:
+        message = self.messages.get(int(parameters["message_id"]))
+        if message is None or message.chat_id != int(parameters["chat_id"]):
+            raise _Refused(Refusal(description="Bad Request: message to edit not found"))
+        text, buttons = _readable(parameters), _buttons(parameters)
+        now = asyncio.get_running_loop().time()
+        if (gap := now - self._edited.get(message.chat_id, -self.edit_gap)) < self.edit_gap:
+            self.floods.append((message.chat_id, gap))
+        self._edited[message.chat_id] = now
+        if (message.text, message.buttons) == (text, buttons):
+            raise _Refused(Refusal(description="Bad Request: message is not modified: …"))
+        message.text, message.buttons = text, buttons
+        message.history.append(text)
+        return self.as_json(message)
+
+    async def _do_sendDocument(self, parameters: dict[str, Any]) -> Any:
+        return self._file_sent("document", parameters)
+
+    async def _do_sendVideo(self, parameters: dict[str, Any]) -> Any:
+        return self._file_sent("video", parameters)
+
+    async def _do_sendAudio(self, parameters: dict[str, Any]) -> Any:
+        return self._file_sent("audio", parameters)
+
+    def _file_sent(self, kind: str, parameters: dict[str, Any]) -> Any:
+        name, content = self._content(str(parameters[kind]), parameters)
+        if len(content) > (LOCAL_UPLOAD_MAX if self.local else UPLOAD_MAX):
+            raise _Refused(Refusal(413, "Request Entity Too Large"))
+        if not content:
+            raise _Refused(Refusal(description="Bad Request: file must be non-empty"))
+        result = self._sent(parameters, str(parameters.get("caption") or ""))
+        message = self.messages[result["message_id"]]
+        message.kind, message.content, message.file_name = kind, content, name
+        return result
+
+    def _content(self, given: str, parameters: dict[str, Any]) -> tuple[str, bytes]:
+        """A file by the field of the form that holds it, or by its path, as a server of one's own takes it."""
+        if given.startswith("attach://"):
+            name, content = parameters[given.removeprefix("attach://")]
+            return name, content
+        if not (self.local and given.startswith("file:///")):
+            raise _Refused(Refusal(description="Bad Request: wrong remote file identifier specified"))
+        path = Path(unquote(urlsplit(given).path))
+        return path.name, path.read_bytes()
+
+    def _sent(self, parameters: dict[str, Any], text: str) -> Any:
+        reply = json.loads(parameters.get("reply_parameters") or "{}").get("message_id")
+        id, chat_id = self.next_id(), int(parameters["chat_id"])
+        self.messages[id] = Message(id, chat_id, text, _buttons(parameters), [text], reply)
+        return self.as_json(self.messages[id])
+
+    def as_json(self, message: Message) -> dict[str, Any]:
+        """A message of the bot's as the API has it."""
+        chat = _chat(message.chat_id)
+        return {"message_id": message.id, "date": DATE, "chat": chat, "text": message.text, "from": BOT}
+
+    def _incoming(self, by: int, chat: int | None) -> dict[str, Any]:
+        return {"message_id": self.next_id(), "date": DATE, "chat": _chat(chat or by), "from": person(by)}
+
+    def _update(self, kind: str, content: dict[str, Any]) -> None:
+        self._updates.append({"update_id": self.next_id(), kind: content})
+        self._changed.set()
+
+
+class _Refused(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.description)
+        self.refusal = refusal
+
+
+class _Html(HTMLParser):
+    """Telegram's HTML: a few tags, everything else escaped."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.seen = ""
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in TAGS:
+            raise _Refused(Refusal(description=f'Bad Request: can\'t parse entities: Unsupported start tag "{tag}"'))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            raise _Refused(Refusal(description=f'Bad Request: can\'t parse entities: Unexpected end tag "{tag}"'))
+
+    def handle_data(self, data: str) -> None:
+        self.seen += data
+
+
+def _readable(parameters: dict[str, Any]) -> str:
+    """A text as people see it."""
+    text = str(parameters.get("text") or "")
+    if parameters.get("parse_mode") == "HTML":
+        parser = _Html()
+        parser.feed(text)
+        parser.close()
+        if parser.open:
+            raise _Refused(Refusal(description="Bad Request: can't parse entities: Can't find end tag"))
+        text = parser.seen
+    if not text.strip():
+        raise _Refused(Refusal(description="Bad Request: message text is empty"))
+    if len(text) > TEXT_MAX:
+        raise _Refused(Refusal(description="Bad Request: message is too long"))
+    return text
+
+
+async def _parameters(request: web.Request) -> dict[str, Any]:
+    """The fields of a form; a file is (name, content)."""
+    form = await request.post()
+    return {
+        name: (value.filename, value.file.read()) if isinstance(value, web.FileField) else value
+        for name, value in form.items()
+    }
+
+
+def _buttons(parameters: dict[str, Any]) -> dict[str, str]:
+    rows = json.loads(parameters.get("reply_markup") or "{}").get("inline_keyboard", [])
+    return {button["text"]: button["callback_data"] for row in rows for button in row}
+
+
+def _chat(chat_id: int) -> dict[str, Any]:
+    return (
+        {"id": chat_id, "type": "private", "first_name": "A"}
+        if chat_id > 0
+        else {"id": chat_id, "type": "supergroup", "title": "A group"}
+    )
+
+
+def person(id: int) -> dict[str, Any]:
+    """Somebody."""
+    return {"id": id, "is_bot": False, "first_name": f"Person {id}"}
+
+
+def entities(text: str) -> list[dict[str, Any]]:
+    """What Telegram finds in a text: links, commands, names."""
+    kinds = {"url": LINK, "bot_command": re.compile(r"^/\w+(@\w+)?"), "mention": re.compile(r"(?<!\S)@\w+")}
+    return [
+        {"type": kind, "offset": _units(text[: found.start()]), "length": _units(found[0])}
+        for kind, pattern in kinds.items()
+        for found in pattern.finditer(text)
+    ]
+
+
+def _units(text: str) -> int:
+    """Telegram counts UTF-16 units."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.json_response(body, status=status)

@@ -1,0 +1,77 @@
+"""What else people send to the Telegram bot, and what else may stand in its table."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.bots.copied import telegram
+from tests.bots.telegram import ANN, GROUP, Refusal
+from tests.real.swarm import swarm_in
+
+BODY = random.Random(6).randbytes(400_000)
+SUPERGROUP = -100900
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_is_sent(tmp_path: Path) -> None:
+    async with swarm_in(tmp_path / "swarm") as swarm, telegram(tmp_path) as place:
+        api = place.api
+        made = swarm.make("album", {"one.txt": BODY, "two.txt": BODY[:1000], "none.txt": b""})
+        await swarm.serve(made)
+        await place.uploader.start()
+        wrong = api.send_file("broken.torrent", b"no torrent")
+        await api.until(lambda: api.answers(wrong) == ["That file is no torrent that I can read."])
+        request = api.send_file("album.torrent", made.metainfo)
+        await api.until(lambda: api.answers(request) and "Here it is" in api.about(request).text)
+        assert {message.file_name: message.content for message in api.files_sent()} == {
+            "one.txt": BODY,
+            "two.txt": BODY[:1000],
+        }
+
+
+async def test_a_server_of_ones_own_takes_large_files_by_their_path(tmp_path: Path) -> None:
+    async with telegram(tmp_path, local=True, BOT_API_LOCAL="true") as place:
+        api, server = place.api, place.server
+        await place.uploader.start()
+        large = BODY * 130
+        request = api.say(server.put("/large%20film.mp4", large))
+        await api.until(lambda: api.answers(request) and "Here it is" in api.about(request).text)
+        (sent,) = api.files_sent()
+        assert (sent.kind, sent.file_name) == ("video", "large film.mp4")
+        assert sent.content == large
+        assert api.called("sendVideo")[0]["video"].startswith("file:///")
+
+
+async def test_a_group_that_moves_and_rows_of_garbage_stop_nothing(tmp_path: Path) -> None:
+    async with telegram(tmp_path) as place:
+        api, server = place.api, place.server
+        first = api.say(server.put("/first.bin", BODY))
+        await api.until(lambda: api.answers(first) and "Downloaded" in api.about(first).text)
+        for chat, message, status in (("'x'", "'y'", "'failed'"), ("x'ff'", "x'fe'", "x'ff00'"), (ANN, "'z'", "NULL")):
+            place.reactor.execute(
+                "INSERT INTO downloads(url, chat_id, message_id, request_id, status, cancelled, upload_error) "
+                f"VALUES(x'ff', {chat}, {message}, 'r', {status}, 'maybe', 7)"
+            )
+        api.trouble("sendMessage", *[moved_to(SUPERGROUP)] * 2)
+        url = server.put("/group.bin", BODY)
+        api.say(f"/get {url}", chat=GROUP)
+        await api.until(
+            lambda: [m for m in api.messages.values() if m.chat_id == SUPERGROUP and "Downloaded" in m.text]
+        )
+        assert GROUP not in {message.chat_id for message in api.messages.values()}
+        last = api.say(server.put("/last.bin", BODY))
+        await api.until(lambda: api.answers(last) and "Downloaded" in api.about(last).text)
+        assert place.bot.runs
+
+
+def moved_to(chat: int) -> Refusal:
+    """What Telegram says of a group that has become a supergroup."""
+    said = "Bad Request: group chat was upgraded to a supergroup chat"
+    return Refusal(400, said, {"migrate_to_chat_id": chat})

@@ -1,0 +1,135 @@
+"""The Telegram bot when something is wrong: Telegram, the person, the bot's own life."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.bots.copied import telegram
+from tests.bots.telegram import ANN, BOB, GROUP, Refusal, person, too_many
+
+BODY = random.Random(6).randbytes(400_000)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_a_telegram_in_trouble_stops_no_download_and_loses_no_message(tmp_path: Path) -> None:
+    async with telegram(tmp_path, EDIT_INTERVAL="1", STALL_TIMEOUT="60") as place:
+        api, server = place.api, place.server
+        api.edit_gap = 1.0
+        gone, later, page = Refusal(drop=True), too_many(1), Refusal(502, page=True)
+        api.trouble("getUpdates", gone, later, page)
+        api.trouble("sendMessage", later, gone, page)
+        api.trouble("editMessageText", gone, later, page)
+        api.trouble("sendDocument", gone, later, Refusal(500, "Internal Server Error"))
+        request = api.say(server.put("/film.bin", BODY, rate=150_000))
+        api.again()
+        await place.uploader.start()
+        await api.until(lambda: api.says("film.bin", "Here it is"))
+        assert len(api.answers(request)) == 2, "a message and the file, although the link came twice"
+        assert [message.content for message in api.files_sent()] == [BODY]
+        assert api.floods == []
+        assert len(place.reactor.rows()) == 1
+
+        deleted = api.say(server.put("/deleted.bin", BODY, stall_after=100_000))
+        await api.until(lambda: api.answers(deleted) and "▓" in api.about(deleted).text)
+        api.delete(api.about(deleted).id)
+        server.release()
+        await api.until(lambda: len(api.files_sent()) == 2 and api.says("deleted.bin", "Here it is"))
+
+        api.trouble("editMessageText", Refusal(403, "Forbidden: bot was blocked by the user"))
+        api.trouble("sendMessage", *[Refusal(403, "Forbidden: bot was blocked by the user")] * 20)
+        api.trouble("sendDocument", Refusal(403, "Forbidden: bot was blocked by the user"))
+        api.say(server.put("/blocked.bin", BODY))
+        await api.until(lambda: [row for row in place.reactor.rows(3) if row["upload_error"]])
+        assert (place.reactor.downloads / "blocked.bin").read_bytes() == BODY
+        assert place.bot.runs
+
+
+async def test_a_stranger_learns_the_id_to_name_and_a_group_is_served_when_it_asks(tmp_path: Path) -> None:
+    async with telegram(tmp_path) as place:
+        api, server = place.api, place.server
+        url = server.put("/film.bin", BODY)
+        stranger = api.say(url, by=BOB)
+        await api.until(lambda: api.answers(stranger))
+        assert f"Your user id is {BOB}:" in api.answers(stranger)[0]
+        api.say(url, by=BOB, chat=GROUP)
+        api.say(f"/get {url}", by=BOB, chat=GROUP)
+        api.say(url, chat=GROUP)
+        named = api.say(f"@Fetcher_Bot {url}?named", chat=GROUP)
+        await api.until(lambda: [m for m in api.messages.values() if m.reply_to == named])
+        asked = api.say(f"/get@fetcher_bot {url}?command", chat=GROUP)
+        others = {"message_id": 1, "date": 1, "chat": {"id": GROUP, "type": "supergroup"}, "from": person(BOB)}
+        link = {"type": "url", "offset": 0, "length": len(url) + 6}
+        other = api.say("/get", chat=GROUP, reply_to_message=others | {"text": f"{url}?other", "entities": [link]})
+        requests = (named, asked, other)
+        await api.until(lambda: all(map(api.answers, requests)))
+        await api.until(lambda: all("Downloaded" in api.about(request, GROUP).text for request in requests))
+        assert [row["url"] for row in place.reactor.rows()] == [f"{url}?{why}" for why in ("named", "command", "other")]
+
+        await place.reactor.until(lambda: [row["status"] for row in place.reactor.rows()] == ["downloaded"] * 3)
+        place.reactor.execute("UPDATE downloads SET status = 'failed', error = 'no' WHERE id = 1")
+        await api.until(lambda: api.about(named, GROUP).buttons)
+        api.press(api.about(named, GROUP).id, "Try again", by=BOB)
+        await api.until(lambda: api.called("answerCallbackQuery"))
+        assert "only those its owner has named" in api.called("answerCallbackQuery")[0]["text"]
+        assert place.reactor.row(1)["status"] == "failed"
+        elsewhere = api.say("/retry 1")
+        await api.until(lambda: api.answers(elsewhere))
+        assert place.reactor.row(1)["status"] == "failed", "a chat's downloads are its own"
+
+
+async def test_a_bot_that_was_killed_goes_on_with_the_messages_that_are_there(tmp_path: Path) -> None:
+    async with telegram(tmp_path, STALL_TIMEOUT="60") as place:
+        api, server = place.api, place.server
+        slow = server.put("/slow.bin", BODY, stall_after=100_000)
+        request = api.say(slow)
+        await api.until(lambda: api.answers(request) and "▓" in api.about(request).text)
+        await place.bot.stop(signal.SIGKILL)
+        before = len(api.about(request).history)
+        missed = api.say(server.put("/missed.bin", BODY))
+        await place.bot.start()
+        await api.until(lambda: api.answers(missed))
+        server.release()
+        await api.until(lambda: "Downloaded" in api.about(request).text and "Downloaded" in api.about(missed).text)
+        assert len(api.about(request).history) > before
+        assert [len(api.answers(one)) for one in (request, missed)] == [1, 1]
+
+        again = api.say(server.put("/again.bin", BODY, rate=200_000))
+        await api.until(lambda: api.answers(again))
+        assert await place.bot.stop() == 0
+        await place.until_row(3, "downloaded")
+        await place.bot.start()
+        await api.until(lambda: "Downloaded" in api.about(again).text)
+
+        api.trouble("sendDocument", too_many(3600))
+        await place.uploader.start()
+        await api.until(lambda: api.called("sendDocument"))
+        await place.uploader.stop(signal.SIGKILL)
+        assert place.reactor.row(1)["status"] == "uploading"
+        await place.uploader.start()
+        await api.until(lambda: len(api.files_sent()) == 3)
+        await api.until(lambda: [row["status"] for row in place.reactor.rows()] == ["uploaded"] * 3)
+        assert {message.chat_id for message in api.files_sent()} == {ANN}
+
+
+async def test_a_flood_is_bounded_and_can_be_called_off(tmp_path: Path) -> None:
+    async with telegram(tmp_path, MAX_WAITING="150", STALL_TIMEOUT="60") as place:
+        api, server = place.api, place.server
+        url = server.put("/f", BODY, stall_after=1000)
+        floods = [api.say(" ".join(f"{url}?{part}-{link}" for link in range(90))) for part in range(3)]
+        await api.until(lambda: len(place.reactor.rows()) == 150)
+        await api.until(lambda: api.says("150 waiting at once", "90 of these"))
+        stop = api.say("/cancel all")
+        await api.until(lambda: "Stopped: 150." in api.answers(stop))
+        await api.until(lambda: {row["status"] for row in place.reactor.rows()} == {"cancelled"})
+        assert len(floods) == 3
+        last = api.say(server.put("/last", BODY))
+        await api.until(lambda: place.reactor.rows(151) and place.reactor.row(151)["status"] == "downloaded")
+        assert last
