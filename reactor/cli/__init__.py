@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn, Protocol, cast
 import typer
 
 from reactor import __version__
-from reactor.cli import add, cancel, doctor, events, get, replay, retry, run, watch, why
+from reactor.cli import add, cancel, doctor, events, get, replay, retry, run, top, watch, why
 from reactor.cli import list as list_
 from reactor.errors import ReactorError
 
@@ -51,6 +51,7 @@ app.command("cancel")(cancel.cancel)
 app.command("retry")(retry.retry)
 app.command("list")(list_.list_rows)
 app.command("watch")(watch.watch)
+app.command("top")(top.top)
 app.command("why")(why.why)
 app.command("replay")(replay.replay)
 app.command("events")(events.events)

@@ -20,28 +20,29 @@ def table(rows: Iterable[Download]) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     drawn.add_column("id", justify="right", style="cyan")
     drawn.add_column("status", no_wrap=True)
-    for name in ("%", "size", "speed", "left"):
-        drawn.add_column(name, justify="right", no_wrap=True)
+    for title in ("%", "size", "speed", "left"):
+        drawn.add_column(title, justify="right", no_wrap=True)
     drawn.add_column("what", overflow="fold")
     for row in rows:
-        drawn.add_row(str(row.id), _state(row), *_measures(row), Text(f"{_name(row)}{_end(row)}"))
+        drawn.add_row(str(row.id), state(row), *measures(row), Text(f"{name(row)}{end(row)}"))
     return drawn
 
 
 def line(row: Download) -> str:
     """The same for one download, without columns."""
-    measures = ", ".join(measure for measure in _measures(row) if measure)
-    parts = (f"#{row.id}", _state(row).plain, f"({measures})" if measures else "", f"{_name(row)}{_end(row)}")
+    known = ", ".join(measure for measure in measures(row) if measure)
+    parts = (f"#{row.id}", state(row).plain, f"({known})" if known else "", f"{name(row)}{end(row)}")
     return "  ".join(part for part in parts if part)
 
 
-def _state(row: Download) -> Text:
+def state(row: Download) -> Text:
+    """Its status and stage, in colour."""
     asked = "cancelling" if row.cancelled and row.status in ("pending", "downloading") else row.status
     shown = f"{asked}, {row.stage}" if row.stage and asked == row.status else asked
     return Text(clean(shown), STYLES.get(asked, ""))
 
 
-def _measures(row: Download) -> tuple[str, str, str, str]:
+def measures(row: Download) -> tuple[str, str, str, str]:
     """Progress, size, speed and time left; "" for what is not known or over."""
     moving = row.status == "downloading"
     return (
@@ -52,11 +53,13 @@ def _measures(row: Download) -> tuple[str, str, str, str]:
     )
 
 
-def _name(row: Download) -> str:
+def name(row: Download) -> str:
+    """What a person would know it by."""
     return clean(row.title or redact(row.url))
 
 
-def _end(row: Download) -> str:
+def end(row: Download) -> str:
+    """Where the file is, or what went wrong; to be put behind the name."""
     if row.status == "downloaded" and row.file_path:
         return f" → {clean(row.file_path, 1000)}"
     return f": {clean(row.error, 500)}" if row.error and row.status != "downloaded" else ""
