@@ -73,8 +73,8 @@ class EmbeddedAria2:
         self._process: Process | None = None
         self._folder = Path()
         self._errors = ""
-        self.starts = 0
-        """How often it has come to listen."""
+        self.listened = False
+        """True once it has come to listen."""
         self._running: AbstractAsyncContextManager[None] | None = None
 
     def __repr__(self) -> str:
@@ -119,10 +119,9 @@ class EmbeddedAria2:
             began = anyio.current_time()
             async with self._started() as process:
                 listens = await self._listening(process)
-                if listens:
-                    self.starts += 1
-                    if self.starts == 1:
-                        status.started()
+                if listens and not self.listened:
+                    self.listened = True
+                    status.started()
                 await process.wait()
             failures = 0 if listens else failures + 1
             if failures == FAILED_STARTS_MAX:

@@ -109,7 +109,6 @@ async def test_it_comes_back_when_it_is_killed(start: Start) -> None:
     assert connects[0].session != connects[1].session
     assert connects[0].url != connects[1].url, "another port: the old one may be somebody else's by now"
     assert (aria2.embedded.pid, aria2.embedded.url) != first
-    assert aria2.embedded.starts == 2
     await aria2.connection.call(get_version())
 
 
@@ -121,7 +120,6 @@ async def test_a_port_that_was_taken_meanwhile(program: Program, monkeypatch: py
         monkeypatch.setattr(room, "_free_port", lambda: next(ports, None) or probed())
         async with EmbeddedAria2(program, options=for_tests()) as embedded:
             assert embedded.url != f"ws://127.0.0.1:{taken}/jsonrpc"
-            assert embedded.starts == 1
 
 
 async def test_a_configuration_it_does_not_take(program: Program, tmp_path: Path, scratch: Path) -> None:
