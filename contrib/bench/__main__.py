@@ -55,6 +55,7 @@ def main() -> int:
     title = f"{proc.machine()}; {'quick: too few samples to quote' if wanted.quick else 'full run'}"
     report.show(rows, title, console)
     report.save_json(rows, wanted.json)
+    report.save_markdown(rows, title, wanted.json.with_suffix(".md"))
     console.print(f"{time.monotonic() - began:.0f} s. JSON: {wanted.json}; picture: {wanted.picture}", markup=False)
     return 0
 
@@ -76,7 +77,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m contrib.bench", description=__doc__)
     parser.add_argument("pace", nargs="?", choices=("full", "quick"), default="full")
     parser.add_argument("--only", action="append", choices=FIGURES, help="this figure; may be given again")
-    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
+    parser.add_argument(
+        "--json", type=Path, default=Path("build/bench.json"), metavar="FILE", help="and as Markdown beside it"
+    )
     parser.add_argument("--picture", type=Path, default=Path("build/bench.svg"), metavar="FILE", help=".svg or .png")
     parser.add_argument(
         "--folder", type=Path, help="where the files go meanwhile (default: the system's temporary folder)"

@@ -33,6 +33,19 @@ def save_json(rows: Sequence[Row], file: Path) -> None:
     file.write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def save_markdown(rows: Sequence[Row], title: str, file: Path) -> None:
+    """Write the table as the README has it, the notes below it."""
+    lines = ["| figure | reactor | rival | ratio | to reach | |", "| --- | ---: | ---: | ---: | --- | --- |"]
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{number(row.ratio)} ×"
+        mark = {True: "met", False: "**missed**", None: ""}[row.met]
+        rival = "" if row.rival is None else number(row.rival)
+        cells = (row.figure.strip(), f"{number(row.measured)} {row.unit}", rival, ratio, row.target or "", mark)
+        lines.append(f"| {' | '.join(cells)} |")
+    notes = [f"- {note}" for note in dict.fromkeys(row.note for row in rows if row.note)]
+    file.write_text("\n".join([f"{title}:", "", *lines, "", *notes]) + "\n", encoding="utf-8")
+
+
 def show(rows: Sequence[Row], title: str, console: Console) -> None:
     """Print the table, the notes below it."""
     table = Table(title=title, title_justify="left")

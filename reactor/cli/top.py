@@ -8,7 +8,7 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -34,6 +34,7 @@ BEAT_S = 1.0
 AGAIN_S = 1.0
 """How long to wait with the next look when the database could not be read."""
 QUIT = (b"q", b"Q")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGWINCH)
 
 
 def top(db: Db = None) -> None:
@@ -74,12 +75,12 @@ async def _follow(settings: Settings, console: Console) -> int:
     async with Queue(settings.download_db, create=False) as queue:
         picture = Picture(console)
         picture.take(await queue.overview(SHOWN_MAX))  # what cannot be read is said before the screen is taken
-        with Screen(console, picture.drawn) as screen:
+        with anyio.open_signal_receiver(*SIGNALS) as signals, Screen(console, picture.drawn) as screen:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_look, queue, picture, screen)
                 tasks.start_soon(_beat, screen)
                 tasks.start_soon(_until_quit, tasks.cancel_scope.cancel)
-                code = await _until_signal(screen)
+                code = await _until_signal(signals, screen)
                 tasks.cancel_scope.cancel()
     return code
 
@@ -127,19 +128,15 @@ async def _until_quit(end: Callable[[], None]) -> None:
             return end()
 
 
-async def _until_signal(screen: Screen) -> int:
+async def _until_signal(signals: AsyncIterator[signal.Signals], screen: Screen) -> int:
     """Until one that ends it; the exit code. The terminal's own ones change what is shown."""
-    import anyio
-
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGWINCH)
-    with anyio.open_signal_receiver(*wanted) as signals:
-        async for number in signals:
-            if number == signal.SIGTSTP:
-                screen.stop()
-            elif number == signal.SIGWINCH:
-                screen.draw()
-            else:
-                return 128 + number
+    async for number in signals:
+        if number == signal.SIGTSTP:
+            screen.stop()
+        elif number == signal.SIGWINCH:
+            screen.draw()
+        else:
+            return 128 + number
     return 0
 
 

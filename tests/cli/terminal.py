@@ -49,8 +49,10 @@ class Terminal:
         """Wait until the lines are as wanted; they."""
         end = time.monotonic() + WAIT_S
         while not condition(self.lines):
-            assert time.monotonic() < end, "\n".join(self.lines)
-            self._read(0.5)
+            over = self.process.poll()
+            self._read(0.5 if over is None else 0)
+            hopeless = time.monotonic() > end or over is not None
+            assert not hopeless or condition(self.lines), f"exit code {over}: {self.written[-2000:]!r}"
         return self.lines
 
     def press(self, keys: bytes) -> None:
