@@ -19,7 +19,7 @@ REACTOR = [sys.executable, "-W", "error", "-m", "reactor"]
 
 def environment(**more: str) -> dict[str, str]:
     """Ours without any setting of reactor's, and with `more`."""
-    foreign = {name.upper() for name in Settings.model_fields} | {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}
+    foreign = {name.upper() for name in Settings.model_fields} | {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"}
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
     return kept | {"PYTHONPATH": str(ROOT), "TZ": "UTC", "TERM": "xterm-256color"} | more
 
