@@ -19,7 +19,9 @@ SMALL = 20_000
 LONG, LONG_RATE = 4 * MIB, 256 * 1024
 """16 s, and small enough for one connection: there is one moment at which it is closed."""
 POLL_S, MONITOR_S = 1.0, 2.0
-"""The poller's intervals: where in them something happens is left to chance, for both sides alike."""
+"""The poller's intervals: where in them something happens is left to chance."""
+SOME_S = 0.5
+"""The same for what the reactor, which has no monitor, goes on with."""
 _numbers = count(1)
 
 
@@ -27,10 +29,10 @@ def arrivals(bench: Bench) -> list[Row]:
     """Pick-up and completion, from the same downloads."""
     pickups, completions = _pair(bench, "pick-up"), _pair(bench, "completion")
     with Reactor(bench.place("reactor")).running() as reactor, Poller(bench.place("poller")).running() as poller:
-        for pause, hold in _chances(bench):
+        for pause, *holds in _chances(bench):
             for side, subject in enumerate((reactor, poller)):
                 time.sleep(pause)
-                pickup, completion = download(bench, subject, hold)
+                pickup, completion = download(bench, subject, holds[side])
                 pickups[side].add(pickup)
                 completions[side].add(completion)
         note = _commits(reactor, poller)
@@ -44,13 +46,13 @@ def cancels(bench: Bench) -> list[Row]:
     """From the commit of `cancelled = 1` to the closed connection."""
     pair = _pair(bench, "cancel")
     with Reactor(bench.place("reactor")).running() as reactor, Poller(bench.place("poller")).running() as poller:
-        for pause, runs in _chances(bench):
+        for pause, *runs in _chances(bench):
             for side, subject in enumerate((reactor, poller)):
                 time.sleep(pause)
                 name = _name(subject)
                 (row,), _ = subject.bot.add([bench.server.url(name, LONG, rate=LONG_RATE)])
                 bench.server.when("get", name)
-                time.sleep(runs)
+                time.sleep(runs[side])
                 committed = subject.bot.cancel(row)
                 pair[side].add((bench.server.when("closed", name) - committed) / 1e6)
                 subject.bot.until(row, "cancelled")
@@ -115,10 +117,12 @@ def download(bench: Bench, subject: Subject, hold_s: float) -> tuple[float, floa
     return (picked_up - committed) / 1e6, (downloaded - sent) / 1e6
 
 
-def _chances(bench: Bench) -> Iterable[tuple[float, float]]:
-    """For each sample: where in both of the poller's intervals it falls."""
+def _chances(bench: Bench) -> Iterable[tuple[float, float, float]]:
+    """For each sample: when it begins, within the interval in which rows are looked for, and how long it goes on before
+    the moment that is measured: for the reactor, and for the poller within the interval of its monitor."""
     wanted = bench.scale.samples
-    return zip(bench.spread(wanted, POLL_S), bench.spread(wanted, MONITOR_S), strict=True)
+    spreads = (bench.spread(wanted, interval_s) for interval_s in (POLL_S, SOME_S, MONITOR_S))
+    return zip(*spreads, strict=True)
 
 
 def _name(subject: Subject) -> str:

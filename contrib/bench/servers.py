@@ -26,6 +26,8 @@ SBIN = ("/usr/sbin", "/usr/local/sbin")
 LIMITED = "limited"
 """Below this path nginx gives each connection no more than `LIMIT` bytes a second."""
 LIMIT = 25 * 1024 * 1024
+LARGE = "large.bin"
+"""The file whose transfers nginx writes down."""
 NGINX = """
 daemon off;
 worker_processes 1;
@@ -33,6 +35,7 @@ pid nginx.pid;
 {user}
 events {{ worker_connections 256; }}
 http {{
+  log_format transfer '$request_method $msec $request_time $body_bytes_sent';
   access_log off;
   sendfile on;
   tcp_nopush on;
@@ -46,6 +49,7 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     root "{files}";
+    location = /{large} {{ access_log "{transfers}" transfer; }}
     location /{limited}/ {{ alias "{files}/"; limit_rate {rate}; }}
   }}
 }}
@@ -114,12 +118,31 @@ def nginx(folder: Path) -> Iterator[tuple[Path, str]]:
     files.mkdir()
     user = "user root;" if os.getuid() == 0 else ""  # its worker would be another user, who may not read here
     conf = folder / "nginx.conf"
-    conf.write_text(NGINX.format(user=user, port=port, files=files, limited=LIMITED, rate=LIMIT))
+    names = {"files": files, "limited": LIMITED, "rate": LIMIT, "large": LARGE, "transfers": _transfers(files)}
+    conf.write_text(NGINX.format(user=user, port=port, **names))
     command = [find_nginx(), "-p", str(folder), "-c", str(conf), "-e", str(folder / "error.log")]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     with ended(process):
         wait_for_port(port, process)
         yield files, f"http://127.0.0.1:{port}"
+
+
+def transfer_s(files: Path, size: int) -> float:
+    """Seconds from the first GET of the large file to the last of its `size` bytes, by nginx's clock, of which nothing
+    is known afterwards. Raises Invalid when nginx has not sent them."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        lines = [line.split() for line in _transfers(files).read_text().splitlines()]
+        gets = [(float(end), float(took), int(sent)) for method, end, took, sent in lines if method == "GET"]
+        if sum(sent for _, _, sent in gets) >= size:
+            _transfers(files).write_text("")
+            return max(end for end, _, _ in gets) - min(end - took for end, took, _ in gets)
+        time.sleep(0.01)
+    raise Invalid(f"nginx has not sent the {size} bytes of {LARGE}: {lines}")
+
+
+def _transfers(files: Path) -> Path:
+    return files.parent / "transfers.log"
 
 
 def free_port() -> int:

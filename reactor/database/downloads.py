@@ -55,8 +55,9 @@ def look(
         "lease": now_wall + lease_s,
         "retry_max": RETRY_MAX_S,
     }
-    questions = [WITHDRAWN, STOPPED, *([UNSET] if _null_is_pending(connection) else [])]
-    sweeps = [which for which in questions if _any(connection, which, asked)]
+    sweeps = [which for which in (WITHDRAWN, STOPPED, UNSET) if _any(connection, which, asked)]
+    if UNSET in sweeps and not _null_is_pending(connection):
+        sweeps.remove(UNSET)
     writing = bool(sweeps) or (command.claim > 0 and bool(_due(connection, asked, 1)))
     with transaction(connection, "IMMEDIATE" if writing else "DEFERRED"):
         swept = _sweep(connection, sweeps, asked)

@@ -145,7 +145,8 @@ def _family(address: Address) -> socket.AddressFamily:
 
 def _look_up(host: str, flags: int = 0) -> tuple[Address, ...]:
     """Every address of a name, or of an address in any spelling. Raises OSError or ValueError."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags)
+    name = host.encode() if host.isascii() else host  # for text, the tables of IDNA are imported in any case
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=flags)
     return tuple(dict.fromkeys(ipaddress.ip_address(each[4][0]) for each in found))
 
 

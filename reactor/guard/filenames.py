@@ -52,7 +52,7 @@ def clean_name(raw: str, *, fallback: str = "download", bytes_max: int = CLEAN_B
     name = _visible(raw).lstrip(_LEADING).rstrip(_TRAILING)
     if _size(name) > bytes_max:
         name = trim_name(name, bytes_max - 2)
-    if not any(c != "_" and unicodedata.category(c)[0] in "LNPS" for c in name):
+    if not any(map(_says_something, name)):
         return fallback
     name = f"_{name}" if _RESERVED.match(name) else name
     return f"{name}_" if _OURS.search(name) else name
@@ -109,8 +109,15 @@ def _visible(raw: str) -> str:
     """One line in NFC, with separators as `_`, without control, format (bidi) and surrogate characters."""
     text = unicodedata.normalize("NFC", raw)
     text = _FORBIDDEN.sub("_", " ".join(text.split()))
+    if text.isascii() and text.isprintable():  # most names are; the database of characters stays on the disk
+        return text
     kept = (c for c in text if c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
     return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
+
+
+def _says_something(character: str) -> bool:
+    """True for letters, numbers, punctuation and symbols, but not for our own filler."""
+    return character != "_" and (character.isalnum() or unicodedata.category(character)[0] in "LNPS")
 
 
 def _trim(text: str, bytes_max: int) -> str:
