@@ -38,6 +38,7 @@ from reactor.extractors.ytdlp import choice_of, open_ytdlp
 from reactor.guard.proxy import Guard
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Begun, Recorder
+from reactor.models import build_models
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 
@@ -77,6 +78,7 @@ async def serve(
         anyio.create_task_group() as tasks,
         anyio.create_task_group() as work,
     ):
+        build_models()
         if vitals:
             vitals.attach(aria2, rows)
         if handle_signals:
