@@ -16,6 +16,7 @@ import base64
 import re
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -86,6 +87,8 @@ class Request:
     status: int | None = None
     sent: int = 0
     """Bytes of the body handed to the network."""
+    moments: list[tuple[float, int]] = field(default_factory=list)
+    """When (time.monotonic) so many of them had been."""
     ended: Ending = "open"
 
     @property
@@ -240,6 +243,7 @@ class FileServer:
             writer.write(b"%x\r\n%b\r\n" % (len(part), part) if resource.chunked or resource.endless else part)
             await writer.drain()
             request.sent += len(part)
+            request.moments.append((time.monotonic(), request.sent))
             self._changed.set()
             position = (position + len(part)) % len(body) if resource.endless else position + len(part)
             if resource.rate:

@@ -15,19 +15,26 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections import Counter
+import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos import ROOT
+from tests.chaos.waste import Waste, waste
 from tests.chaos.wire import locking
 from tests.real.harness import FINAL, LOOK_S, PATIENCE_S, Reactor, alive, processes
-from tests.servers import FileServer
+from tests.servers import FileServer, Request
 
 MARK = "REACTOR_CHAOS"
 """In the environment of everything that comes of a storm's reactor."""
 VICTIMS = ("reactor",) * 5 + ("aria2c",) * 4 + ("bot",)
+WHOLE_KEPT_S, PARTS_KEPT_S = 2.5, 7.0
+"""After this what was sent must not be sent again when somebody dies. aria2 writes down once a second what it has of a
+file; which of many parts are there, the row's plan says as often as the progress is written (5 s)."""
+BY_ARIA2 = "want-digest"
+"""A header that aria2 sends; reactor itself, which looks at headers alone, does not."""
 LIFE_S = 1.2
 """How long something lives at the most before the next one dies, where no lock slows everything down."""
 ORPHANS_S = 5.0
@@ -61,18 +68,15 @@ class Report:
     wanted_bytes: int = 0
     sent_bytes: int = 0
     """By the file server, for the rows that were downloaded from it."""
+    waste: Waste = field(default_factory=lambda: Waste(0, 0))
     trouble: list[str] = field(default_factory=list)
-
-    @property
-    def twice(self) -> float:
-        """The share of bytes that were sent more than once."""
-        return self.sent_bytes / self.wanted_bytes - 1 if self.wanted_bytes else 0.0
 
     def __str__(self) -> str:
         killed = ", ".join(f"{name} {count} times" for name, count in sorted(self.kills.items())) or "nothing"
         lines = [
             f"seed {self.seed}: killed {killed}; {self.downloaded} downloaded, {self.cancelled} cancelled;"
-            f" {self.sent_bytes:,} bytes sent for {self.wanted_bytes:,} ({100 * self.twice:.1f} % twice)"
+            f" {self.sent_bytes:,} bytes sent for {self.wanted_bytes:,}: {self.waste.twice:,} twice, of which a resume"
+            f" could have kept {self.waste.avoidable:,}"
         ]
         return "\n".join([*lines, *(f"  wrong: {trouble}" for trouble in self.trouble)])
 
@@ -90,6 +94,7 @@ class Storm:
         self._left = kills
         self._lock_s = lock_s
         self._mark = f"{os.getpid()}-{seed}-{folder.name}"
+        self._deaths: list[float] = []
         self._bot: asyncio.subprocess.Process | None = None
         self.reactor = Reactor(folder, **SETTINGS | settings | {MARK: self._mark})
         self.report = Report(seed)
@@ -119,6 +124,7 @@ class Storm:
             victims = [pid for pid in self.reactor.children() if "aria2c" in _command(pid)]
             if not victims:
                 return
+            self._deaths.append(time.monotonic())
             _end(victims[0])
         elif victim == "bot":
             if self._bot is None or self._bot.returncode is not None:
@@ -127,6 +133,7 @@ class Storm:
             await self._bot.wait()
             await self._start_bot()
         else:
+            self._deaths.append(time.monotonic())
             await self.reactor.stop(signal.SIGKILL)
             await self.reactor.start()
         self._left -= 1
@@ -196,13 +203,20 @@ class Storm:
             return False
 
     def _count(self, server: FileServer, downloaded: Sequence[str]) -> None:
-        """The bytes of what was downloaded: sent, and wanted."""
-        sent = Counter[str]()
+        """The bytes of what was downloaded: wanted, sent, and sent twice."""
+        answers = defaultdict[str, list[Request]](list)
         for request in server.requests(method="GET"):
-            sent[request.path] += request.sent
-        for path in (path for url in downloaded for path in self._wishes[url].paths):
-            self.report.wanted_bytes += len(server.data(path))
-            self.report.sent_bytes += sent[path]
+            if BY_ARIA2 in request.headers:
+                answers[request.path].append(request)
+        for paths in (self._wishes[url].paths for url in downloaded):
+            kept_s = (WHOLE_KEPT_S if len(paths) == 1 else PARTS_KEPT_S) + self._lock_s
+            for path in paths:
+                self.report.wanted_bytes += len(server.data(path))
+                self.report.sent_bytes += sum(request.sent for request in answers[path])
+                more = waste(answers[path], self._deaths, kept_s)
+                self.report.waste = Waste(*map(sum, zip(self.report.waste, more, strict=True)))
+        avoidable = self.report.waste.avoidable
+        self._expect(avoidable == 0, f"{avoidable:,} bytes were sent again that a resume could have kept")
 
     def _expect(self, holds: bool, otherwise: str) -> None:
         if not holds:
