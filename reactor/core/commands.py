@@ -136,6 +136,9 @@ class Detect:
 
     attempt: Attempt
     url: str
+    clear: bool = False
+    """True when the row's staging folder may hold the record of another row that had its id: it is emptied first, and
+    what was published stays."""
 
 
 @dataclass(frozen=True, slots=True)

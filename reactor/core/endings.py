@@ -6,6 +6,7 @@ world hears of it when the row says so.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from reactor import notices
@@ -125,7 +126,8 @@ class Endings:
         assert job.ending is not None
         job.removed, job.stop_by = True, None
         if job.ending.discard:
-            self.out.append(commands.Discard(job.attempt))
+            # Before there is a plan nothing of it is published: what may be there is somebody else's.
+            self.out.append(commands.Discard(job.attempt, keep_result=job.stale and job.extraction is None))
         else:
             self.close(job)
 
@@ -198,6 +200,16 @@ class Endings:
         if self.published:
             self.out.append(commands.Tidy(tuple(self.published)))
             self.published = []
+
+    def leave(self, reason: str, jobs: Collection[Job]) -> bool:
+        """End it all, unless the last word of a row is being written: whoever hears of rows hears of that one too."""
+        if any(job.state is State.CLOSING and job.verdict_from is None for job in jobs):
+            return False
+        self.forget()
+        left = sum(1 for job in jobs if job.state is not State.SEEDING)
+        self.tell(notices.ReactorStopped(reason=reason, left=left))
+        self.out.append(commands.Exit())
+        return True
 
     def seeded(self, job: Job) -> None:
         """The torrent is no longer served: what was kept for it goes."""

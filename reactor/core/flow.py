@@ -33,7 +33,10 @@ class Flow(Endings):
         """A row that was just claimed."""
         job = self._job(row, State.DETECTING)
         self.tell(notices.DownloadClaimed(**of(job), url=row.url, waited_s=row.waited_s))
-        self.out.append(commands.Detect(job.attempt, row.url))
+        if job.id in self.published:
+            self.published.remove(job.id)
+            job.stale = True
+        self.out.append(commands.Detect(job.attempt, row.url, job.stale))
         return job
 
     def resume(self, row: ClaimedRow) -> Job:
@@ -41,7 +44,8 @@ class Flow(Endings):
         may be there already, or even published: that is looked at first."""
         if row.plan is None or row.plan_attempt != row.attempt.number:
             job = self._job(row, State.DETECTING)
-            self.out.append(commands.Detect(job.attempt, row.url))
+            job.stale = row.plan is None
+            self.out.append(commands.Detect(job.attempt, row.url, job.stale))
         else:
             job = self._job(row, State.FINISHING)
             job.removed, job.resumed = False, True

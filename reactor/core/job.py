@@ -141,6 +141,8 @@ class Job:
     detection: Detection | None = None
     tried: list[Kind] = field(default_factory=list)
     extraction: Extraction | None = None
+    stale: bool = False
+    """True when the staging folder may hold the record of what another row with this id has published."""
     fresh: bool = False
     """True when what the staging folder holds is of no use for this extraction."""
     transfers: list[Transfer] = field(default_factory=list)

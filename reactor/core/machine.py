@@ -42,6 +42,7 @@ class Machine:
         self._session: str | None = None
         self._recovered = False
         self._replacing = False
+        self._leaving: str | None = None
         self._stopped = False
         # Looking at the rows
         self._look_wanted = False
@@ -70,10 +71,15 @@ class Machine:
         if self._stopped:
             return []
         self._flow.now, self._flow.out = now, []
-        self._route(event)
+        if self._leaving is None:
+            self._route(event)
+        elif isinstance(event, events.Saved | events.SaveRefused):
+            self._of_one_job(event)
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
             self._bury(job)
-        if not self._stopped:
+        if self._leaving is not None:
+            self._stopped = self._flow.leave(self._leaving, self.jobs.values())
+        else:
             if len(self._flow.over) >= FORGET_AT:
                 self._flow.forget()
             self._recover_replaced()
@@ -83,7 +89,7 @@ class Machine:
 
     def next_deadline(self) -> float | None:
         """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""
-        if self._stopped:
+        if self._leaving is not None:
             return None
         deadlines = [self._due_at, self._look_at, self.disk.due_at, *(job.stop_by for job in self.jobs.values())]
         deadlines += [self._ends_at(job) for job in self.jobs.values()]
@@ -368,7 +374,7 @@ class Machine:
             self._due_at, self._look_wanted = None, True
         if self._look_at is not None and now >= self._look_at:
             self._look_at = None
-            if not self._recovered:
+            if not self._recovered and not self._replacing:
                 self._flow.out.append(commands.Recover())
         if self.connected and self.debts.due_at is not None and now >= self.debts.due_at:
             self.debts.pay_all()
@@ -385,10 +391,6 @@ class Machine:
 
     def _shutdown(self, event: events.ShutdownRequested) -> None:
         """Rows stay as they are: the next run finds them and goes on."""
-        self._flow.forget()
+        self._leaving = event.reason
         for job in self.jobs.values():
             self._flow.out.append(commands.StopWork(job.attempt))
-        left = sum(1 for job in self.jobs.values() if job.state is not State.SEEDING)
-        self._flow.tell(notices.ReactorStopped(reason=event.reason, left=left))
-        self._flow.out.append(commands.Exit())
-        self._stopped = True

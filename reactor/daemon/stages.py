@@ -43,6 +43,8 @@ class Stages:
 
     async def detect(self, command: commands.Detect) -> Outcome:
         """Stage 1."""
+        if command.clear:
+            await self._empty(command.attempt.download_id, keep_result=True)
         try:
             yield events.Detected(command.attempt, await detect(command.url, self._context))
         except DownloadError as error:
@@ -89,11 +91,12 @@ class Stages:
     async def discard(self, command: commands.Discard) -> Outcome:
         """Delete what the attempt left on the disk. What the disk refuses to delete stays until the next start
         tries it again: a row must not hang on it."""
-        with suppress(OSError):
-            await to_thread.run_sync(
-                partial(self._staging.discard, command.attempt.download_id, keep_result=command.keep_result)
-            )
+        await self._empty(command.attempt.download_id, keep_result=command.keep_result)
         yield events.Discarded(command.attempt)
+
+    async def _empty(self, download_id: int, *, keep_result: bool) -> None:
+        with suppress(OSError):
+            await to_thread.run_sync(partial(self._staging.discard, download_id, keep_result=keep_result))
 
     async def look_at_disk(self) -> Outcome:
         """How much room there is, where the disk is ours to see."""

@@ -85,6 +85,25 @@ def test_a_row_inserted_anew_under_the_same_id_waits_until_the_old_one_is_gone()
     assert 1 not in world.of(commands.Look)[-1].held
 
 
+def test_a_row_under_the_id_of_one_that_was_just_downloaded_is_kept_apart_from_its_file() -> None:
+    world = World().up().claim(Attempt(2, 1)).fetching(ONE)
+    world.feed(reported(report(ONE, "complete", 100)), events.Finished(ONE, "/downloads/a.bin", 100))
+    world.feed(events.Saved(ONE)).claim(ONE)
+    assert world.the(commands.Detect).clear
+    world.feed(events.DatabaseChanged("file"))
+    rows = events.WatchedRow(1, 1, "downloading", True), events.WatchedRow(2, 1, "downloading", False)
+    world.feed(events.RowsSeen(watched=rows))
+    assert world.the(commands.Discard) == commands.Discard(ONE, keep_result=True), "the file is not this row's"
+    world.feed(events.Discarded(ONE), events.Saved(ONE)).feed(events.RowsSeen())
+    assert not world.of(commands.Tidy), "nothing of the first one is left to be tidied"
+
+
+def test_after_a_crash_a_row_without_a_plan_begins_in_an_empty_folder() -> None:
+    world = World().up(events.ClaimedRow(ONE, "http://host.example/a.bin"))
+    clears = [command.clear for command in world.log if isinstance(command, commands.Detect)]
+    assert clears == [True]
+
+
 def test_what_a_stopped_worker_still_says_is_dropped() -> None:
     world = until(State.EXTRACTING).seen(ONE, cancelled=True)
     world.feed(events.Extracted(ONE, one_file()))

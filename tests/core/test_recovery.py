@@ -218,3 +218,24 @@ def test_a_shutdown_leaves_everything_resumable() -> None:
     assert notice.left == 1
     world.feed(events.Detected(ONE, detection()), events.TimePassed())
     assert not world.last
+
+
+def test_a_shutdown_waits_for_the_last_word_of_a_row_that_is_being_written() -> None:
+    world = World().up().fetching(ONE)
+    world.feed(reported(report(ONE, "complete", 100)), events.Finished(ONE, "/downloads/a.bin", 100))
+    world.feed(events.ShutdownRequested("SIGTERM"), events.RowsSeen(), events.TimePassed())
+    assert not world.of(commands.Exit)
+    assert world.machine.next_deadline() is None
+    world.feed(events.Saved(ONE))
+    assert [type(command) for command in world.last[-2:]] == [commands.Tell, commands.Exit]
+    assert [notice.event for notice in world.told()] == ["download_completed", "reactor_stopped"]
+    assert world.the(commands.Tidy).ids == (ONE.download_id,)
+
+
+def test_a_shutdown_leaves_a_row_whose_last_word_was_refused_to_the_next_run() -> None:
+    world = World().up().fetching(ONE)
+    world.feed(reported(report(ONE, "complete", 100)), events.Finished(ONE, "/downloads/a.bin", 100))
+    world.feed(events.ShutdownRequested("SIGTERM"), events.SaveRefused(ONE))
+    assert [notice.event for notice in world.told()] == ["reactor_stopped"]
+    assert isinstance(world.last[-1], commands.Exit)
+    assert not world.of(commands.Tidy)

@@ -84,3 +84,21 @@ async def test_a_cancel(tmp_path: Path, temporary: Path, samples: Samples, begin
         await reactor.until(lambda: not list(temporary.glob("*browser*")))
         assert reactor.row(next_one)["url_type"] == "direct"
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.fault(13)
+async def test_the_file_of_a_row_stays_when_another_takes_its_id_and_is_cancelled(tmp_path: Path) -> None:
+    async with Site() as site, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as reactor:
+        long = site.put("/long.bin", b"long" * 999, stall_after=9)  # a reactor that is not idle tidies later
+        reactor.add(long)
+        await reactor.until(lambda: reactor.row(1)["stage"] == "fetching")
+        (second,) = reactor.add(site.put("/good.bin", b"good" * 999))
+        await reactor.until_final(second)
+        never = site.put("/never", hang=True)
+        reactor.execute("INSERT OR REPLACE INTO downloads(id, url) VALUES(?, ?)", second, never)
+        await reactor.until(lambda: site.requests("/never"))
+        reactor.execute("UPDATE downloads SET cancelled = 1")
+        await reactor.until_final()
+        assert [row["status"] for row in reactor.rows()] == ["cancelled", "cancelled"]
+        await reactor.until(lambda: not reactor.staged())
+        assert reactor.files() == {"good.bin": b"good" * 999}

@@ -230,6 +230,8 @@ class Process:
         attempt = command.attempt
         if isinstance(command, commands.AddTransfers):
             return self._add(command, lambda event: self._answer_in_line(event, work), connection)
+        if isinstance(command, commands.Detect) and command.clear:
+            self.world.discard(self._place(attempt.download_id), keep_result=True)
         if self.world.chance(0.05):  # it hangs until somebody loses patience
             self.world.hurt(attempt.download_id)
             return answer(events.WorkFailed(attempt, Failure("timeout", "It hung.", None, True)), WORK_DEADLINE_S)
@@ -251,7 +253,7 @@ class Process:
     def _add(self, command: commands.AddTransfers, answer: Callable[[Event], None], connection: int) -> None:
         attempt, world = command.attempt, self.world
         if command.fresh:
-            world.folder(self._place(attempt.download_id)).parts.clear()
+            world.folders.pop(self._place(attempt.download_id), None)
         if not self._holds(connection):
             return answer(events.AddFailed(attempt, tuple(each.n for each in command.additions), LOST))
         added = []
