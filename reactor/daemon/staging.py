@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from reactor.core import commands
 from reactor.errors import DownloadError, SettingsError
 from reactor.guard.filenames import clean_name, tame_name
-from reactor.guard.publish import RECORD, publish, published
+from reactor.guard.publish import forget, publish, published, take_back
 from reactor.media.ffmpeg import RESULT
 from reactor.settings import Settings
 
@@ -82,20 +82,23 @@ class Staging:
         return True
 
     def prepare(self, download_id: int, *, fresh: bool) -> None:
-        """Make the row's folder; `fresh` empties it first. Raises OSError."""
-        if fresh and not self.is_new(download_id):
-            _delete(self.folder(download_id))
-        self.is_new(download_id)
+        """Make the row's folder; `fresh` empties it first. What an attempt has published that was stopped before the
+        row could say so is taken back. Raises OSError."""
+        folder = self.folder(download_id)
+        if not self.is_new(download_id):
+            take_back(folder / MOVED, self.download_dir)
+            if fresh:
+                _remove(folder)
+                self.is_new(download_id)
 
     def discard(self, download_id: int, *, keep_result: bool = False) -> None:
         """Delete the row's folder, and, unless `keep_result`, what was published from it. Raises OSError."""
         if not self.shared:
             return
         folder = self.folder(download_id)
-        final = published(folder / MOVED, self.download_dir)
-        if final is not None and not keep_result:
-            _delete(final)
-        _delete(folder)
+        if not keep_result:
+            take_back(folder / MOVED, self.download_dir)
+        _remove(folder)
 
     def free(self) -> int | None:
         """Bytes that are free where files go; None where that cannot be seen."""
@@ -110,7 +113,7 @@ class Staging:
         if self.instance not in ("", instance):
             for download_id in self.leftovers():
                 with suppress(OSError):
-                    _delete(self.folder(download_id))
+                    _remove(self.folder(download_id))
         self.instance = instance
 
     def leftovers(self) -> set[int]:
@@ -120,7 +123,7 @@ class Staging:
         return {int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdecimal()}
 
     def finish(self, command: commands.Finish) -> tuple[str, int]:
-        """Check what is there and publish it: (path, bytes). What stays in the folder is the record of it, until the
+        """Check what is there and publish it: (path, bytes). Beside the folder stays the record of it, until the
         row says so. Blocks on the disk.
 
         Raises FilesMissing when bytes are not there, another DownloadError or an OSError when they cannot be
@@ -139,8 +142,7 @@ class Staging:
         size = _size(final)
         if not command.keep:
             for path in folder.iterdir():
-                if not path.name.startswith(RECORD):
-                    _delete(path)
+                _delete(path)
         return str(final), size
 
     def tame(self, name: str, folder: bool = False) -> str:
@@ -148,13 +150,11 @@ class Staging:
         return name if self.programs else tame_name(name, folder=folder)
 
     def tidy(self, ids: Iterable[int]) -> None:
-        """Delete the folders of these rows where nothing but the record is left. Raises OSError."""
+        """Delete the folders of these rows that are empty, and the records beside them. Raises OSError."""
         for folder in map(self.folder, ids) if self.shared else ():
             with suppress(FileNotFoundError):
-                if all(
-                    path.name.startswith(RECORD) for path in folder.iterdir()
-                ):  # else another attempt is at work in it
-                    _delete(folder)
+                if not any(folder.iterdir()):  # else another attempt is at work in it
+                    _remove(folder)
 
     def _source(self, folder: Path, command: commands.Finish) -> Path:
         fetches = command.extraction.fetches
@@ -206,9 +206,9 @@ def staging_of(settings: Settings) -> Staging:
 
 
 def _is_bookkeeping(path: Path) -> bool:
-    """The published record, control files, and the metadata aria2 saves for a magnet link (`HASH.torrent`)."""
+    """Control files, and the metadata aria2 saves for a magnet link (`HASH.torrent`)."""
     hash_name = path.suffix == ".torrent" and len(path.stem) in (40, 64)
-    return path.name.startswith(RECORD) or path.name.endswith(CONTROL_SUFFIXES) or hash_name
+    return path.name.endswith(CONTROL_SUFFIXES) or hash_name
 
 
 def _certain(source: Path, command: commands.Finish) -> bool:
@@ -234,6 +234,12 @@ def _size(path: Path) -> int:
     if path.is_dir():
         return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
     return path.stat().st_size
+
+
+def _remove(folder: Path) -> None:
+    """Delete a row's folder, and the record beside it first: one without its folder would be found by nobody."""
+    forget(folder / MOVED)
+    _delete(folder)
 
 
 def _delete(path: Path) -> None:

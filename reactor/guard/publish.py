@@ -1,15 +1,15 @@
 """A staged file or folder → its final place, whole or not at all, never over anything, once.
 
 The law: what is to appear (the source itself, or a hidden copy of it beside its final place) has an
-identity on the disk before it is placed. That identity and the name tried are written into a record
-beside the source first. After a crash at any point the same call finds out by the record whether the
-placing happened, and ends with the same path.
+identity on the disk before it is placed. That identity and the name tried are first written into a record
+beside the source's folder, where no name that a stranger chose can stand in its stead. After a crash at any
+point the same call finds out by the record whether the placing happened, and ends with the same path.
 
 Killing the process at any point loses nothing. Nothing is synced to the disk: after a power cut a file of
 the last seconds may have to be fetched again, as the database may have lost the same seconds (synchronous=NORMAL);
 syncing a large file would hold up the row for as long as writing it took.
 
-The record is deleted together with the staging folder, by whoever deletes that, once the path is saved.
+The record is deleted by `forget`, before the source's folder is, once the path is saved.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from reactor.errors import DownloadError
 from reactor.guard.filenames import candidates, clean_name
 
 RECORD = ".published"
-"""The record's name, in the folder that holds the source. A clean name never begins with a dot."""
+"""What follows the name of the folder that holds the source in the record's name."""
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
@@ -81,6 +81,19 @@ def published(source: Path, directory: Path) -> Path | None:
         return None
     final = directory / record.name
     return final if _identity(final) == record.thing else None
+
+
+def take_back(source: Path, directory: Path) -> None:
+    """Delete what `publish` has put into `directory`, if it is still there, and the record of it. Raises OSError."""
+    final = published(source, directory)
+    if final is not None:
+        _delete(final)
+    forget(source)
+
+
+def forget(source: Path) -> None:
+    """Delete the record: what was published stays. Raises OSError."""
+    _record_path(source).unlink(missing_ok=True)
 
 
 def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool, tame: Tame) -> Path:
@@ -223,8 +236,7 @@ def _hidden_copy(source: Path, directory: Path) -> Path:
 
 
 def _record_path(source: Path) -> Path:
-    """Beside the source; what strangers name comes one at a time, so only the source could be in the way."""
-    return source.parent / (RECORD if source.name != RECORD else f"{RECORD}_")
+    return source.parent.with_name(f"{source.parent.name}{RECORD}")
 
 
 def _read_record(source: Path) -> _Record | None:

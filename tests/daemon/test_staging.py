@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from reactor.guard.publish import RECORD
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
 
 ONE = Attempt(1, 1)
+PLACE = "0123456789ab-1"
 
 
 @pytest.fixture
@@ -40,10 +42,10 @@ def test_a_file_is_checked_and_published_and_only_the_record_of_it_stays(staging
     (staging.folder(1) / "deeper").mkdir()
     for _ in range(2):  # killed before the row said so, it is asked for again
         assert staging.finish(finish(size=5, total=5)) == (str(tmp_path / "a.bin"), 5)
-        assert [path.name for path in staging.folder(1).iterdir()] == [RECORD]
+        assert sorted(path.name for path in (tmp_path / ".reactor").rglob("*")) == [PLACE, PLACE + RECORD]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.bin"]
     staging.tidy((1, 7))
-    assert not staging.folder(1).exists()
+    assert not list((tmp_path / ".reactor").iterdir())
 
 
 def test_a_database_in_place_of_another_clears_the_folders_of_that_one(staging: Staging, tmp_path: Path) -> None:
@@ -121,6 +123,32 @@ def test_preparing_afresh_empties_the_folder_and_preparing_again_does_not(stagin
     assert (staging.folder(1) / "a.bin").exists()
     staging.prepare(1, fresh=True)
     assert not (staging.folder(1) / "a.bin").exists()
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_the_next_attempt_takes_back_what_one_published_that_was_stopped_then(
+    staging: Staging, tmp_path: Path, fresh: bool
+) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    staging.finish(finish(size=5, total=5))
+    staging.prepare(1, fresh=fresh)
+    assert [path.name for path in (tmp_path / ".reactor").rglob("*")] == [PLACE]
+    assert not (tmp_path / "a.bin").exists()
+
+
+@pytest.mark.parametrize("name", [RECORD, PLACE + RECORD])
+def test_a_torrent_cannot_pass_for_the_record_of_what_was_published(
+    staging: Staging, tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "somebody else's.bin"
+    theirs.write_bytes(b"secret")
+    places = dict.fromkeys(("source", "thing"), (theirs.stat().st_dev, theirs.stat().st_ino))
+    (staging.folder(1) / name).write_text(json.dumps({"name": theirs.name, "reserved": None} | places))
+    final, _ = staging.finish(finish(how="torrent"))
+    assert Path(final).read_text().startswith("{")
+    staging.discard(1)
+    assert theirs.exists()
+    assert not Path(final).exists()
 
 
 def test_discarding_takes_back_what_a_cancel_overtook(staging: Staging, tmp_path: Path) -> None:

@@ -43,12 +43,13 @@ class Checks:
 
     def forget_rows(self) -> None:
         """Another database."""
-        self._void()
+        self.forget_files()
         self.cancelled, self._final, self._progress = set(), {}, {}
         for id in range(1, 100):
             self._world.hurts[id] += 1
 
-    def _void(self) -> None:
+    def forget_files(self) -> None:
+        """What has been published until now may stay: its rows are not there any more."""
         self._orphaned |= set(self._world.published)
 
     def _live(self) -> list[Transfer]:
@@ -63,7 +64,7 @@ class Checks:
     def after_a_step(self) -> None:
         """Everything that must never be otherwise."""
         if self._world.replaced:
-            return self._void()
+            return self.forget_files()
         state = (self._world.database.instance, self._world.database.changes(), self._world.aria2.changes)
         if state == self._checked:
             return None

@@ -252,8 +252,7 @@ class Process:
 
     def _add(self, command: commands.AddTransfers, answer: Callable[[Event], None], connection: int) -> None:
         attempt, world = command.attempt, self.world
-        if command.fresh:
-            world.folders.pop(self._place(attempt.download_id), None)
+        world.prepare(self._place(attempt.download_id), fresh=command.fresh)
         if not self._holds(connection):
             return answer(events.AddFailed(attempt, tuple(each.n for each in command.additions), LOST))
         added = []

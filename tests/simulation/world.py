@@ -201,6 +201,7 @@ class World:
         """The reactor has ended, by itself or not; somebody starts it again."""
         if self.process.instance != self.database.instance:
             self.lost.add(self.process.instance)
+            self.checks.forget_files()
         if self.embedded:
             self._hurt_all()
             self.aria2.restart()
@@ -338,6 +339,15 @@ class World:
         self._say(f"{command.attempt} is published as {folder.record}")
         folder.parts.clear()
         return folder.record
+
+    def prepare(self, place: Place, *, fresh: bool) -> None:
+        """As `Staging.prepare`."""
+        folder = self.folders.get(place)
+        if folder is not None and folder.record is not None:
+            self.published.pop(folder.record, None)
+            folder.record = None
+        if fresh:
+            self.folders.pop(place, None)
 
     def discard(self, place: Place, *, keep_result: bool) -> None:
         """As `Staging.discard`."""
