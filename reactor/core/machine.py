@@ -224,10 +224,9 @@ class Machine:
             self._flow.requeue(job)
 
     def _overtake(self, job: Job, how: How) -> None:
-        ending = job.ending
-        if job.state is State.STOPPING and ending is not None and ending.end in (End.CANCELLED, End.GONE):
-            return
-        self._flow.cancel(job, how)
+        settled = (End.GONE,) if how == "deleted" else (End.CANCELLED, End.GONE)  # no row, no word to write into it
+        if job.state is not State.STOPPING or job.ending is None or job.ending.end not in settled:
+            self._flow.cancel(job, how)
 
     def _bury(self, job: Job) -> None:
         """The row says how it ended: its place is free, and what it leaves is noted."""

@@ -194,6 +194,14 @@ def test_another_database_under_the_same_name_voids_all_rows() -> None:
     assert world.machine.jobs[1].transfers[0].gid != gid(ONE)
 
 
+def test_another_database_is_not_told_of_a_cancel_in_the_old_one() -> None:
+    world = World().up().fetching(ONE).seen(ONE, cancelled=True)
+    world.feed(events.DatabaseReplaced())
+    world.feed(events.TransfersRemoved(ONE), events.Discarded(ONE))
+    assert not world.of(commands.SaveCancelled)
+    assert world.the(commands.Recover)
+
+
 def test_another_database_waits_until_nothing_of_the_old_one_is_left_in_aria2() -> None:
     world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
     world.feed(reported(report(ONE, "active", 100, seeder=True)))
