@@ -19,16 +19,21 @@ from reactor.notices import Notice
 @dataclass(frozen=True, slots=True)
 class Look:
     """Read the state of the rows `watch`, mark pending rows that were cancelled, claim up to `claim` of the
-    oldest that are due, none of `held` among them. → RowsSeen or DatabaseFailed"""
+    oldest that are due, none of `held` among them. → RowsSeen or DatabaseFailed, or nothing when another file has
+    taken the place of `database`: that is the number of it, the first one opened being 1."""
 
     watch: tuple[int, ...]
     claim: int
     held: tuple[int, ...] = ()
+    database: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Recover:
-    """Read what an earlier run left under way, and what it left behind. → Recovered or DatabaseFailed"""
+    """Read what an earlier run left under way, and what it left behind. → Recovered or DatabaseFailed, or nothing
+    when another file has taken the place of `database`, as with Look."""
+
+    database: int = 1
 
 
 # Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled). → SaveRefused when

@@ -42,6 +42,7 @@ class Machine:
         self._session: str | None = None
         self._recovered = False
         self._replacing = False
+        self._database = 1
         self._leaving: str | None = None
         self._stopped = False
         # Looking at the rows
@@ -179,11 +180,9 @@ class Machine:
         may_begin = self.connected and not self.disk.full
         claim = room(self._limits.concurrent, self.jobs.values()) if may_begin else 0
         held = tuple(sorted({*self.jobs, *self.debts.owed}))
-        self._flow.out.append(commands.Look(tuple(sorted(self._watched)), claim, held))
+        self._flow.out.append(commands.Look(tuple(sorted(self._watched)), claim, held, self._database))
 
     def _rows_seen(self, seen: events.RowsSeen) -> None:
-        if not self._looking:
-            return  # out of a database that was replaced meanwhile
         self._looking = False
         self._database_works()
         for download_id in seen.swept:
@@ -282,13 +281,15 @@ class Machine:
         self._flow.tell(notices.DatabaseRecovered(replaced=True))
         self._looking = self._recovered = False
         self._replacing = True
+        self._database += 1  # what was asked of the one before has no answer any more
+        self._look_at = None
 
     def _recover_replaced(self) -> None:
         if self._replacing and not self.jobs and not self.debts.owed:
             self._replacing = False
             self._flow.published.clear()  # what is left in the old one's folders goes with them
             self._flow.forget()
-            self._flow.out.append(commands.Recover())
+            self._flow.out.append(commands.Recover(self._database))
 
     # aria2
 
@@ -374,7 +375,7 @@ class Machine:
         if self._look_at is not None and now >= self._look_at:
             self._look_at = None
             if not self._recovered and not self._replacing:
-                self._flow.out.append(commands.Recover())
+                self._flow.out.append(commands.Recover(self._database))
         if self.connected and self.debts.due_at is not None and now >= self.debts.due_at:
             self.debts.pay_all()
         self.disk.time_passed()

@@ -157,7 +157,7 @@ class Performer:
             case commands.Look():
                 self._begin(None, self._rows.look(command))
             case commands.Recover():
-                self._begin(None, self._rows.recover())
+                self._begin(None, self._rows.recover(command))
             case commands.Detect():
                 self._begin(command.attempt, self._stages.detect(command))
             case commands.LookAhead():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Concatenate, ParamSpec, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -22,6 +25,8 @@ from reactor.errors import DatabaseError
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
 
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
 Outcome = AsyncGenerator[events.Event, None]
 
 OPEN_AGAIN_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -42,6 +47,8 @@ class Rows:
         self._owner = socket.gethostname()
         self._stack = AsyncExitStack()
         self._database: Database | None = None
+        self._opened = 0
+        """How many databases were opened, one after another; the commands name theirs by this number."""
         self.on_ring: Callable[[str], None] | None = None
         """Told, if set, which layer of the change feed has rung."""
 
@@ -56,6 +63,7 @@ class Rows:
         stack = AsyncExitStack()
         database = await stack.enter_async_context(Database.open(self._path, create=create))
         earlier, self._stack, self._database = self._stack, stack, database
+        self._opened += 1
         await earlier.aclose()
 
     async def close(self) -> None:
@@ -66,25 +74,44 @@ class Rows:
 
     async def look(self, command: commands.Look) -> Outcome:
         """Read, sweep and claim in one go."""
-        try:
-            yield await self.database.run(downloads.look, command, self._owner, clock.wall())
-        except DatabaseError as error:
-            yield events.DatabaseFailed(error.failure)
+        seen = await self._ask(command.database, downloads.look, command, self._owner, clock.wall())
+        if seen is not None:
+            yield seen
 
-    async def recover(self) -> Outcome:
+    async def recover(self, command: commands.Recover) -> Outcome:
         """What an earlier run left: rows, plans, and staging folders that no plan knows. Of a database that was
         replaced by this one, nothing is left but its folders: they go."""
+        found = await self._ask(command.database, lambda sqlite: (downloads.recover(sqlite), plans.owners(sqlite)))
+        if isinstance(found, tuple):
+            recovered = await to_thread.run_sync(self._take_over, *found)
+            if command.database == self._opened:
+                yield recovered
+        elif found is not None:
+            yield found
+
+    async def _ask(
+        self,
+        number: int,
+        question: Callable[Concatenate[sqlite3.Connection, P], Answer],
+        *args: P.args,
+        **more: P.kwargs,
+    ) -> Answer | events.DatabaseFailed | None:
+        """The answer of the database that was opened as the `number`th; None when it is another one by now."""
+        if number != self._opened:
+            return None
+        answer: Answer | events.DatabaseFailed
         try:
-            found = await self.database.run(downloads.recover)
-            planned = await self.database.run(plans.owners)
+            answer = await self.database.run(question, *args, **more)
         except DatabaseError as error:
-            yield events.DatabaseFailed(error.failure)
-            return
-        await to_thread.run_sync(self._staging.adopt, found.instance)
+            answer = events.DatabaseFailed(error.failure)
+        return answer if number == self._opened else None
+
+    def _take_over(self, found: events.Recovered, planned: frozenset[int]) -> events.Recovered:
+        self._staging.adopt(found.instance)
         owned = {*planned, *(row.attempt.download_id for row in found.rows)}
-        stray = sorted(await to_thread.run_sync(self._staging.leftovers) - owned)
+        stray = sorted(self._staging.leftovers() - owned)
         debts = (*found.debts, *(events.Debt(Attempt(download_id, 0), 0, keep_result=True) for download_id in stray))
-        yield events.Recovered(found.rows, debts, found.instance)
+        return replace(found, debts=debts)
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
         """Commit saves in one transaction; the attempts that were refused. Raises DatabaseError."""

@@ -194,6 +194,23 @@ def test_another_database_under_the_same_name_voids_all_rows() -> None:
     assert world.machine.jobs[1].transfers[0].gid != gid(ONE)
 
 
+def test_what_is_asked_names_the_database_it_is_meant_for() -> None:
+    world = World().feed(connected(), events.Recovered((), (), INSTANCE))
+    assert world.the(commands.Look).database == 1
+    world.feed(events.DatabaseReplaced())
+    assert world.the(commands.Recover).database == 2
+    world.feed(events.Recovered((), (), "another"))
+    assert world.the(commands.Look).database == 2, "the look that was under way has no answer any more"
+
+
+def test_another_database_is_recovered_once_though_a_pause_was_under_way() -> None:
+    world = World().feed(connected(), events.DatabaseFailed(BUSY))
+    world.feed(events.DatabaseReplaced())
+    assert world.the(commands.Recover).database == 2
+    world.feed(events.TimePassed(), after=1.0)
+    assert not world.of(commands.Recover)
+
+
 def test_another_database_is_not_told_of_a_cancel_in_the_old_one() -> None:
     world = World().up().fetching(ONE).seen(ONE, cancelled=True)
     world.feed(events.DatabaseReplaced())

@@ -51,6 +51,8 @@ class Process:
         """Which connection to aria2 it is; 0: none."""
         self.instance = ""
         """Of the database that was recovered last: whose staging folders are ours."""
+        self.opened = 1
+        """How many databases it has opened, one after another."""
         self._inbox: deque[Event] = deque()
         self._working = False
         self._armed_for: float | None = None
@@ -104,8 +106,8 @@ class Process:
         self._lines[line] = max(self._lines.get(line, 0.0), self.world.now + self.world.soon())
         self._later(self._lines[line] - self.world.now, action)
 
-    def _answer_in_line(self, event: Event, work: Work | None = None, line: str = "from aria2") -> None:
-        self._in_line(lambda: None if work and work.over else self.post(event), line)
+    def _answer_in_line(self, event: Event, work: Work | None = None) -> None:
+        self._in_line(lambda: None if work and work.over else self.post(event), "from aria2")
 
     def _answer(self, event: Event) -> None:
         self._soon(lambda: self.post(event))
@@ -185,7 +187,7 @@ class Process:
             case commands.Look():
                 self._in_line(lambda: self._look(command), "to the database")
             case commands.Recover():
-                self._in_line(self._recover, "to the database")
+                self._in_line(lambda: self._recover(command), "to the database")
             case commands.Detect() | commands.Extract() | commands.Finish() | commands.AddTransfers():
                 work = Work()
                 self._works.setdefault(command.attempt, []).append(work)
@@ -203,19 +205,27 @@ class Process:
     # What commands do
 
     def _look(self, command: commands.Look) -> None:
-        if self.world.database.locked():
-            return self._answer_in_line(events.DatabaseFailed(BUSY), line="from the database")
-        return self._answer_in_line(self.world.database.look(command), line="from the database")
+        if command.database != self.opened:
+            return
+        locked = self.world.database.locked()
+        seen = events.DatabaseFailed(BUSY) if locked else self.world.database.look(command)
+        self._answer_of_database(command.database, seen)
 
-    def _recover(self) -> None:
+    def _recover(self, command: commands.Recover) -> None:
         world = self.world
+        if command.database != self.opened:
+            return
         if world.database.locked():
-            return self._answer_in_line(events.DatabaseFailed(BUSY), line="from the database")
+            return self._answer_of_database(command.database, events.DatabaseFailed(BUSY))
         if self.instance not in ("", world.database.instance):
             world.clear(self.instance)
         self.instance = world.database.instance
         folders = frozenset(id for instance, id in world.folders if instance == self.instance)
-        return self._answer_in_line(world.database.recover(folders), line="from the database")
+        return self._answer_of_database(command.database, world.database.recover(folders))
+
+    def _answer_of_database(self, number: int, event: Event) -> None:
+        """What a database says, unless another one has been opened before it is heard."""
+        self._in_line(lambda: self.post(event) if number == self.opened else None, "from the database")
 
     def _place(self, download_id: int) -> Place:
         """The staging folder of a row."""

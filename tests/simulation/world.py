@@ -244,6 +244,7 @@ class World:
     def _reopen(self, process: Process) -> None:
         if self.process is process and process.alive:
             self.replaced = False
+            process.opened += 1
             process.post(events.DatabaseReplaced())
             process.post(events.DatabaseChanged("start"))
 
