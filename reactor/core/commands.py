@@ -249,7 +249,7 @@ class AskStatus:
 
 @dataclass(frozen=True, slots=True)
 class LookAtDisk:
-    """See how much room there is in the download folder. → DiskSeen, where it is ours to see"""
+    """See how much room there is in the download folder. → DiskSeen"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,11 @@ class Disk:
         self.full = False
         self.due_at: float | None = None
 
+    @property
+    def has_room(self) -> bool:
+        """True when something may begin, as far as is known."""
+        return not self.full and not self._flow.room_doubted
+
     def look(self) -> None:
         """Have somebody look at it, where some of it has to stay free."""
         if self.full or self._flow.limits.quotas.min_free_disk:
@@ -37,15 +42,18 @@ class Disk:
             self.due_at = None
             self.look()
 
-    def seen(self, free: int, jobs: Iterable[Job]) -> bool:
+    def seen(self, free: int | None, jobs: Iterable[Job]) -> bool:
         """Take in what was seen, and stop what has no room. True when there is room again."""
-        was_full, self.full = self.full, free < self._needed
+        had_room, was_full = self.has_room, self.full
+        self._flow.room_doubted = False
+        if free is not None:
+            self.full = free < self._needed
+            if self.full and not was_full:
+                self._flow.tell(notices.DiskFull(free=free, needed=self._needed))
+            if was_full and not self.full:
+                self._flow.tell(notices.DiskFreed(free=free))
         self.due_at = self._flow.now + INTERVAL_S if self.full else None
-        if self.full and not was_full:
-            self._flow.tell(notices.DiskFull(free=free, needed=self._needed))
-        if was_full and not self.full:
-            self._flow.tell(notices.DiskFreed(free=free))
         for job in jobs:
             if self.full and job.state is State.FETCHING:
                 self._flow.fail(job, NO_ROOM)
-        return was_full and not self.full
+        return self.has_room and not had_room

@@ -53,6 +53,8 @@ class Endings:
         """gids whose results aria2 may drop."""
         self.published: list[int] = []
         """Rows whose files stand where they belong, and that say so: the record of it may go."""
+        self.room_doubted = False
+        """Something found no room: nothing is begun before the disk was looked at."""
         self.now = 0.0
         self.connected = False
         self.out: list[Command] = []
@@ -65,6 +67,7 @@ class Endings:
         """The attempt has failed: wait for the next one, or give up."""
         policy = self.limits.retry
         if failure.code == "no_space":
+            self.room_doubted = True
             self.out.append(commands.LookAtDisk())
         unjoined = job.state is State.FINISHING and failure.code not in NOT_THE_PARTS
         if job.kept and (unjoined or failure.code in FROM_ZERO):

@@ -302,9 +302,9 @@ class DebtPaid:
 
 @dataclass(frozen=True, slots=True)
 class DiskSeen:
-    """So many bytes are free in the download folder."""
+    """So many bytes are free in the download folder; None where that is not ours to see."""
 
-    free: int
+    free: int | None
 
 
 # Ourselves

@@ -177,7 +177,7 @@ class Machine:
             return
         self._look_wanted, self._looking, self._looks = False, True, self._looks + 1
         self._watched = frozenset(job.id for job in self.jobs.values() if job.state is not State.SEEDING)
-        may_begin = self.connected and not self.disk.full
+        may_begin = self.connected and self.disk.has_room
         claim = room(self._limits.concurrent, self.jobs.values()) if may_begin else 0
         held = tuple(sorted({*self.jobs, *self.debts.owed}))
         self._flow.out.append(commands.Look(tuple(sorted(self._watched)), claim, held, self._database))

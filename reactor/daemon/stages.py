@@ -100,9 +100,7 @@ class Stages:
 
     async def look_at_disk(self) -> Outcome:
         """How much room there is, where the disk is ours to see."""
-        free = await to_thread.run_sync(self._staging.free)
-        if free is not None:
-            yield events.DiskSeen(free)
+        yield events.DiskSeen(await to_thread.run_sync(self._staging.free))
 
     async def tidy(self, command: commands.Tidy) -> Outcome:
         """Delete what is left of what is published, also when this is the end. What the disk refuses to delete the

@@ -83,6 +83,8 @@ def reason(event: Event) -> str:
             return f"aria2 answers: {'; '.join(_report(report) for report in event.reports[:3])}" + _more(event.reports)
         case e.AskFailed():
             return f"aria2 did not answer: {clean(event.failure.sentence)}"
+        case e.DiskSeen(free=None):
+            return "how much room the disk has cannot be seen from here"
         case e.DiskSeen():
             return f"{size(event.free)} are free on the disk"
         case e.TimePassed():

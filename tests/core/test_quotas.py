@@ -109,7 +109,19 @@ def test_a_file_that_does_not_fit_holds_up_nobody_else() -> None:
     world.feed(reported(report(ONE, "error", 50, error_code=9, error_message="")))
     assert world.the(commands.LookAtDisk)
     assert failure(world) == (ARIA2[9].code, ARIA2[9].sentence)
-    world.feed(events.DiskSeen(200 * MIB), events.TransfersRemoved(ONE), events.Saved(ONE))
+    world.feed(events.DiskSeen(200 * MIB))
+    assert world.the(commands.Look).claim == 1, "the other place is free"
+
+
+@pytest.mark.parametrize("free", [200 * MIB, None], ids=["there-is-room", "nobody-can-see"])
+def test_where_there_was_no_room_nothing_is_begun_before_the_disk_was_looked_at(free: int | None) -> None:
+    world = World(limits()).up().fetching(ONE)
+    world.feed(reported(report(ONE, "error", 50, error_code=9, error_message="")))
+    world.feed(events.TransfersRemoved(ONE), events.Saved(ONE))
+    assert world.the(commands.Look).claim == 0
+    world.feed(events.RowsSeen())
+    assert not world.of(commands.Look)
+    world.feed(events.DiskSeen(free))
     assert world.the(commands.Look).claim == 2
 
 
