@@ -50,7 +50,7 @@ async def test_a_bot_in_python(tmp_path: Path) -> None:
 async def test_a_bot_in_another_language(tmp_path: Path) -> None:
     statements = guide("Your bot is not in Python", "sql").replace("--", "\n--")
     add, ask, cancel, once_more = (f"{part};" for part in statements.split(";")[:4])
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         url = server.put("/film.bin", DATA, stall_after=1000)
         sqlite3_program(reactor.db, add.replace(EXAMPLE, url))
         await server.until(lambda: any(request.sent == 1000 for request in server.log))

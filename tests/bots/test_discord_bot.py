@@ -65,7 +65,7 @@ async def _stopped(program: Program) -> None:
 
 
 async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) -> None:
-    async with discord(tmp_path, UPLOAD_LIMIT_MB="1", STALL_TIMEOUT="60") as place:
+    async with discord(tmp_path, UPLOAD_LIMIT_MB="1") as place:
         api, server = place.discord, place.server
         await api.until(lambda: api.ready)
         assert {command["name"] for command in api.commands} == {"get", "queue", "cancel", "retry", "status"}
@@ -101,7 +101,7 @@ async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) ->
 
 
 async def test_strangers_and_other_channels_change_nothing(tmp_path: Path) -> None:
-    async with discord(tmp_path, MAX_WAITING="1", STALL_TIMEOUT="60") as place:
+    async with discord(tmp_path, MAX_WAITING="1") as place:
         api, server = place.discord, place.server
         await api.until(lambda: api.ready)
         url = server.put("/film.bin", BODY, stall_after=1000)
@@ -123,7 +123,7 @@ async def test_strangers_and_other_channels_change_nothing(tmp_path: Path) -> No
 
 
 async def test_a_bot_and_a_reactor_that_were_killed_go_on(tmp_path: Path) -> None:
-    async with discord(tmp_path, serving=False, START_REACTOR="true", STALL_TIMEOUT="60") as place:
+    async with discord(tmp_path, serving=False, START_REACTOR="true") as place:
         api, server = place.discord, place.server
         await api.until(lambda: api.ready)
         api.command("get", links=server.put("/film.bin", BODY, stall_after=100_000))

@@ -50,7 +50,7 @@ async def test_a_link_becomes_a_message_that_moves_and_then_a_file(tmp_path: Pat
 
 
 async def test_every_button_and_command_stops_what_it_means(tmp_path: Path) -> None:
-    async with telegram(tmp_path, MAX_CONCURRENT_DOWNLOADS="3", RETRY_BASE_DELAY="600", STALL_TIMEOUT="60") as place:
+    async with telegram(tmp_path, MAX_CONCURRENT_DOWNLOADS="3", RETRY_BASE_DELAY="600") as place:
         api, server = place.api, place.server
         hangs, stalls = server.put("/detecting", b"x", hang=True), server.put("/fetching", BODY, stall_after=50_000)
         fails, waits = server.put("/waiting", b"x", status=503), server.put("/queued", b"x")

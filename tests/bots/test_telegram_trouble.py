@@ -20,7 +20,7 @@ def anyio_backend() -> str:
 
 
 async def test_a_telegram_in_trouble_stops_no_download_and_loses_no_message(tmp_path: Path) -> None:
-    async with telegram(tmp_path, EDIT_INTERVAL="1", STALL_TIMEOUT="60") as place:
+    async with telegram(tmp_path, EDIT_INTERVAL="1") as place:
         api, server = place.api, place.server
         api.edit_gap = 1.0
         gone, later, page = Refusal(drop=True), too_many(1), Refusal(502, page=True)
@@ -86,7 +86,7 @@ async def test_a_stranger_learns_the_id_to_name_and_a_group_is_served_when_it_as
 
 
 async def test_a_bot_that_was_killed_goes_on_with_the_messages_that_are_there(tmp_path: Path) -> None:
-    async with telegram(tmp_path, STALL_TIMEOUT="60") as place:
+    async with telegram(tmp_path) as place:
         api, server = place.api, place.server
         slow = server.put("/slow.bin", BODY, stall_after=100_000)
         request = api.say(slow)
@@ -120,7 +120,7 @@ async def test_a_bot_that_was_killed_goes_on_with_the_messages_that_are_there(tm
 
 
 async def test_a_flood_is_bounded_and_can_be_called_off(tmp_path: Path) -> None:
-    async with telegram(tmp_path, MAX_WAITING="150", STALL_TIMEOUT="60") as place:
+    async with telegram(tmp_path, MAX_WAITING="150") as place:
         api, server = place.api, place.server
         url = server.put("/f", BODY, stall_after=1000)
         floods = [api.say(" ".join(f"{url}?{part}-{link}" for link in range(90))) for part in range(3)]

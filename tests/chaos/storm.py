@@ -41,7 +41,6 @@ ORPHANS_S = 5.0
 """How long what has lost its reactor may live."""
 SETTINGS = {
     "MAX_CONCURRENT_DOWNLOADS": "2",
-    "STALL_TIMEOUT": "60",
     "TORRENT_STALL_TIMEOUT": "60",
     "HTTP_TIMEOUT": "20",
 }

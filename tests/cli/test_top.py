@@ -46,7 +46,7 @@ def bot_db(tmp_path: Path) -> Path:
 
 
 async def test_it_shows_what_goes_on_while_it_goes_on(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, PROGRESS_INTERVAL="0.2", STALL_TIMEOUT="60") as bot:
+    async with FileServer() as server, running(tmp_path, PROGRESS_INTERVAL="0.2") as bot:
         bot.add(server.put("/film.bin", DATA, stall_after=1_000_000), server.put("/next.bin", DATA))
         await bot.until(lambda: (bot.row(1)["progress"] or 0) > 40)
         with terminal("top", "--db", bot.db, cwd=tmp_path) as seen:

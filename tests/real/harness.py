@@ -43,8 +43,8 @@ SETTINGS = {
     "RETRY_BASE_DELAY": "0.1",
     "MAX_DOWNLOAD_RETRIES": "1",
     "HTTP_TIMEOUT": "5",
-    "STALL_TIMEOUT": "2",
-    "TORRENT_STALL_TIMEOUT": "4",
+    "STALL_TIMEOUT": "60",  # aria2c may be busy for seconds with forgetting 20 000 parts
+    "TORRENT_STALL_TIMEOUT": "30",
 }
 
 

@@ -28,7 +28,7 @@ from tests.servers import FileServer
 
 HERE, THERE = "10.77.0.1", "10.77.0.2"
 DATA = random.Random(8).randbytes(400_000)
-SETTINGS = {"ARIA2C_RPC_SECRET": SECRET, "ALLOWED_PRIVATE_HOSTS": f"{HERE}/24", "STALL_TIMEOUT": "60"}
+SETTINGS = {"ARIA2C_RPC_SECRET": SECRET, "ALLOWED_PRIVATE_HOSTS": f"{HERE}/24"}
 
 
 class Machine:

@@ -68,7 +68,8 @@ async def test_urls_that_are_none_fail_with_a_sentence_and_the_next_row_goes_on(
 async def test_servers_that_misbehave(
     tmp_path: Path, path: str, how: dict[str, object], code: str | None, attempts: int | None
 ) -> None:
-    async with FileServer() as server, running(tmp_path) as reactor:
+    patience = {"STALL_TIMEOUT": "2"} if "stall_after" in how else {}
+    async with FileServer() as server, running(tmp_path, **patience) as reactor:
         one, good = reactor.add(server.put(path, DATA, **how), server.put("/good.bin", DATA))
         await reactor.until_final()
         row = reactor.row(one)

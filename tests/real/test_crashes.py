@@ -17,7 +17,7 @@ DATA = random.Random(7).randbytes(1_500_000)
 @pytest.mark.fault(51)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 async def test_a_download_goes_on_after_the_reactor_was_ended(tmp_path: Path, number: signal.Signals) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000, etag='"1"'))
         await server.until(lambda: any(request.sent == 700_000 for request in server.log))
         await reactor.until(lambda: (reactor.row(one)["progress"] or 0) > 0)
@@ -44,7 +44,7 @@ async def test_a_download_goes_on_after_the_reactor_was_ended(tmp_path: Path, nu
 async def test_an_aria2c_that_dies_is_started_again_and_the_download_goes_on(tmp_path: Path) -> None:
     import os
 
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000, etag='"1"'))
         await server.until(lambda: any(request.sent == 700_000 for request in server.log))
         server.put("/a.bin", DATA, etag='"1"')
@@ -68,7 +68,7 @@ async def test_a_second_reactor_on_the_same_database_is_refused(tmp_path: Path) 
 
 
 async def test_a_row_cancelled_while_nobody_served_is_cancelled_at_the_next_start(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000))
         await server.until(lambda: any(request.sent == 700_000 for request in server.log))
         await reactor.stop(signal.SIGKILL)
@@ -82,7 +82,7 @@ async def test_a_row_cancelled_while_nobody_served_is_cancelled_at_the_next_star
 
 
 async def test_a_row_deleted_while_nobody_served_leaves_nothing(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         reactor.add(server.put("/a.bin", DATA, stall_after=700_000))
         await server.until(lambda: any(request.sent == 700_000 for request in server.log))
         await reactor.stop(signal.SIGKILL)
@@ -97,7 +97,7 @@ async def test_a_row_deleted_while_nobody_served_leaves_nothing(tmp_path: Path) 
 
 @pytest.mark.parametrize("how", ["cancelled = 1", "status = 'cancelled'"])
 async def test_a_cancel_closes_the_connection_and_leaves_nothing(tmp_path: Path, how: str) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000))
         await server.until(lambda: any(request.sent == 700_000 for request in server.log))
         reactor.execute(f"UPDATE downloads SET {how} WHERE id = ?", one)
@@ -108,7 +108,7 @@ async def test_a_cancel_closes_the_connection_and_leaves_nothing(tmp_path: Path,
 
 
 async def test_a_deleted_row_closes_the_connection_and_leaves_nothing(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         reactor.add(server.put("/a.bin", DATA, stall_after=700_000))
         await server.until(lambda: any(request.sent == 700_000 for request in server.log))
         reactor.execute("DELETE FROM downloads")

@@ -17,7 +17,7 @@ DATA = random.Random(5).randbytes(300_000)
 
 @pytest.mark.fault(6)
 async def test_a_database_restored_from_a_backup_is_taken_up(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         (done,) = reactor.add(server.put("/done.bin", DATA))
         await reactor.until_final()
         with sqlite3.connect(reactor.db) as live, sqlite3.connect(tmp_path / "backup.db") as backup:

@@ -31,7 +31,7 @@ def count(reactor: Reactor, status: str) -> int:
 
 @pytest.mark.fault(50)
 async def test_ten_thousand_links_are_served_in_order_and_all_may_be_cancelled_at_once(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         url = server.put("/small.bin", SMALL)
         ids = reactor.add(*[f"{url}?{number}" for number in range(FLOOD)])
         await reactor.until(lambda: count(reactor, "downloaded") >= BEFORE_CANCEL)
@@ -70,7 +70,7 @@ RESTARTS = 3
 
 @pytest.mark.fault(50)
 async def test_a_bot_that_is_killed_again_and_again_disturbs_no_download(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60", MAX_CONCURRENT_DOWNLOADS="2") as reactor:
+    async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as reactor:
         (slow,) = reactor.add(server.put("/slow.bin", DATA, stall_after=200_000))
         await server.until(lambda: any(request.sent == 200_000 for request in server.log))
         await reactor.until(lambda: reactor.row(slow)["progress"])
@@ -129,7 +129,7 @@ async def test_a_bot_that_takes_its_reactor_along_whenever_it_is_killed_gets_its
         for number in range(1, RESTARTS + 1):
             bot = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", WITH_RUNNER, str(tmp_path / "bot.db")),
-                env=Reactor(tmp_path, STALL_TIMEOUT="60").environment,
+                env=Reactor(tmp_path).environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
@@ -147,7 +147,7 @@ async def test_a_bot_that_takes_its_reactor_along_whenever_it_is_killed_gets_its
 @pytest.mark.fault(8, 50)
 async def test_a_transaction_kept_open_holds_up_its_own_rows_only(tmp_path: Path) -> None:
     """One that reads, all the time; beside it one that writes, for longer than a lock is waited for."""
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         ids = reactor.add(*[server.put(f"/{number}.bin", SMALL) for number in range(20)])
         with (
             contextlib.closing(sqlite3.connect(reactor.db, isolation_level=None)) as reader,
@@ -186,7 +186,7 @@ ROWS = 60
 @pytest.mark.fault(12, 50)
 async def test_garbage_in_any_column_keeps_nothing_from_being_served(tmp_path: Path) -> None:
     dice = random.Random(12)
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path) as reactor:
         live, *good = reactor.add(
             server.put("/live.bin", DATA, stall_after=1000),
             *(server.put(f"/{number}.bin", SMALL) for number in range(10)),

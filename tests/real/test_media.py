@@ -54,7 +54,7 @@ async def test_two_thousand_parts_cost_few_messages_and_a_cancel_leaves_nothing(
     lines = "".join(f"#EXTINF:2.0,\npart{n}.ts\n" for n in range(2000))
     head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n"
     log = tmp_path / "aria2.log"
-    reactor = Reactor(tmp_path, PROGRESS_INTERVAL="1", STALL_TIMEOUT="60", EGRESS_GUARD="false")
+    reactor = Reactor(tmp_path, PROGRESS_INTERVAL="1", EGRESS_GUARD="false")
     reactor.conf.write_text(reactor.conf.read_text() + f"log={log}\nlog-level=info\n")
     async with FileServer() as server:
         for n in range(2000):

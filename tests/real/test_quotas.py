@@ -88,7 +88,7 @@ async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunk
 
 
 async def test_an_attempt_has_its_time(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, DOWNLOAD_TIMEOUT="1", STALL_TIMEOUT="60") as reactor:
+    async with FileServer() as server, running(tmp_path, DOWNLOAD_TIMEOUT="1") as reactor:
         reactor.add(server.put("/slow.bin", DATA, rate=1000))
         await reactor.until_final()
         (row,) = reactor.rows()

@@ -75,7 +75,7 @@ async def test_what_others_have_there_is_never_touched(tmp_path: Path) -> None:
         other = aria2c.rpc("aria2.addUri", [server.put("/other.bin", DATA, stall_after=1000)])
         await server.until(lambda: sum(request.sent == 1000 for request in server.log) == 2)
         options = aria2c.rpc("aria2.getGlobalOption")
-        async with running(tmp_path, **aria2c.settings(STALL_TIMEOUT="60", MAX_CONCURRENT_DOWNLOADS="3")) as reactor:
+        async with running(tmp_path, **aria2c.settings(MAX_CONCURRENT_DOWNLOADS="3")) as reactor:
             fine, bad, slow = reactor.add(
                 server.put("/a.bin", DATA),
                 server.put("/b.bin", status=404),
@@ -98,7 +98,7 @@ async def test_a_transfer_over_there_is_adopted_after_a_crash_here(tmp_path: Pat
     async with (
         FileServer() as server,
         elsewhere(tmp_path / "there") as aria2c,
-        running(tmp_path, **aria2c.settings(STALL_TIMEOUT="60")) as reactor,
+        running(tmp_path, **aria2c.settings()) as reactor,
     ):
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=200_000))
         await server.until(lambda: any(request.sent == 200_000 for request in server.log))
@@ -120,7 +120,7 @@ async def test_an_aria2c_that_is_started_again_is_told_again(tmp_path: Path, sha
     async with (
         FileServer() as server,
         elsewhere(there) as aria2c,
-        running(tmp_path, **aria2c.settings(STALL_TIMEOUT="60", **path_map)) as reactor,
+        running(tmp_path, **aria2c.settings(**path_map)) as reactor,
     ):
         url = server.put("/a.bin", DATA, stall_after=200_000)
         (one, two) = reactor.add(url, server.put("/b.bin", DATA))
@@ -142,7 +142,7 @@ async def test_a_line_that_breaks_every_second_costs_no_byte(tmp_path: Path) -> 
         wire = Wire(aria2c.port)
         async with wire.laid() as port:
             url = f"ws://127.0.0.1:{port}/jsonrpc"
-            async with running(tmp_path, **aria2c.settings(ARIA2C_RPC_URL=url, STALL_TIMEOUT="60")) as reactor:
+            async with running(tmp_path, **aria2c.settings(ARIA2C_RPC_URL=url)) as reactor:
                 (one, two) = reactor.add(server.put("/a.bin", DATA, stall_after=200_000), server.put("/b.bin", DATA))
                 await reactor.until(lambda: wire.cuts >= 3)
                 server.release()
@@ -159,7 +159,7 @@ async def test_a_secret_that_is_changed_ends_it_with_a_sentence_and_the_next_run
     async with (
         FileServer() as server,
         elsewhere(tmp_path / "there") as aria2c,
-        running(tmp_path, **aria2c.settings(STALL_TIMEOUT="60")) as reactor,
+        running(tmp_path, **aria2c.settings()) as reactor,
     ):
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=200_000))
         await server.until(lambda: any(request.sent == 200_000 for request in server.log))

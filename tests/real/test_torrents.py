@@ -20,7 +20,7 @@ async def test_a_magnet_link_a_torrent_url_and_several_files(tmp_path: Path) -> 
     async with (
         swarm_in(tmp_path / "swarm") as swarm,
         FileServer() as server,
-        running(tmp_path, MAX_CONCURRENT_DOWNLOADS="3", TORRENT_STALL_TIMEOUT="30") as reactor,
+        running(tmp_path, MAX_CONCURRENT_DOWNLOADS="3") as reactor,
     ):
         film, album = swarm.make("film.mkv", FILM), swarm.make("album", ALBUM)
         await swarm.serve(film, album)
