@@ -13,6 +13,7 @@ from reactor.cli.checks import Finding, told, where
 from reactor.cli.running import run_async
 from reactor.errors import ReactorError
 from reactor.extractors import browser, ytdlp_process
+from reactor.extractors.exchange import WorkerDied
 from reactor.programs import Program, find_ffmpeg
 from reactor.settings import Settings
 
@@ -53,7 +54,7 @@ def ytdlp() -> Finding:
         return Finding("yt-dlp", "missing", "Not installed. Videos of sites such as YouTube need it.", advice=MEDIA)
     try:
         version = run_async(_started_ytdlp)
-    except (ReactorError, ytdlp_process.WorkerDied) as error:
+    except (ReactorError, WorkerDied) as error:
         return Finding("yt-dlp", "missing", f"It does not start: {error}", where=str(site), advice=ytdlp_process.HINT)
     if version < YTDLP_MIN:
         what = f"Older than {YTDLP_MIN}: sites have changed since, and holes were closed."

@@ -24,6 +24,7 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError, ProgramMissing, ReactorError, SettingsError
+from reactor.extractors.exchange import WorkerDied
 from reactor.extractors.pool import Pool
 from reactor.extractors.ytdlp_failures import error_of
 from reactor.guard.credentials import split_credentials
@@ -162,13 +163,13 @@ class Browser(Pool["BrowserProcess"]):
         return found
 
     async def _sniff(self, request: Mapping[str, Any], deadline: float) -> Mapping[str, Any]:
-        from reactor.extractors.browser_process import BrowserDied, bad_answer
+        from reactor.extractors.browser_process import bad_answer
 
         async with self.lend() as process:
             left = deadline - anyio.current_time()
             try:
                 answer = await process.ask({**request, "timeout_s": left - min(LAST_S, left / 2)})
-            except BrowserDied:
+            except WorkerDied:
                 sentence = "The browser crashed on this page."
                 raise DownloadError(sentence, code="browser_crashed", retryable=True) from None
             found = answer.get("found")
@@ -179,7 +180,7 @@ class Browser(Pool["BrowserProcess"]):
         return found
 
     async def _start(self) -> BrowserProcess:
-        from reactor.extractors.browser_process import BrowserDied, BrowserProcess, Setup
+        from reactor.extractors.browser_process import BrowserProcess, Setup
 
         try:
             program = await to_thread.run_sync(find_browser, self._path)
@@ -188,7 +189,7 @@ class Browser(Pool["BrowserProcess"]):
         try:
             proxy = self._guard.route("browser") if self._guard else None
             process = await BrowserProcess.start(Setup(program.path, self._memory_max, proxy))
-        except BrowserDied:
+        except WorkerDied:
             raise DownloadError("The browser ended as soon as it was started.", code="browser_broken") from None
         self.version = process.version
         return process

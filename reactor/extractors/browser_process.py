@@ -8,7 +8,6 @@ It sees nothing of the user's: an empty folder is its home, its working folder a
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -25,14 +24,13 @@ import anyio
 import psutil
 from anyio import to_thread
 from anyio.abc import Process
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from reactor.errors import DownloadError
+from reactor.extractors.exchange import END_DEADLINE_S, Exchange, WorkerDied
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 WATCH_S = 0.25
 """Between two looks at the memory."""
-END_DEADLINE_S = 5.0
 CLOSE_DEADLINE_S = 5.0
 DEEP = 30
 """Characters of a folder's path. A socket's may have 104 everywhere, and Chromium's is longer by 70."""
@@ -42,10 +40,6 @@ _BOOT = "import sys; sys.path += sys.argv[2:]; from reactor.extractors.browser_w
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-
-class BrowserDied(Exception):
-    """The process ended before it answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +57,10 @@ class BrowserProcess:
     """A process that runs `browser_worker`. Whoever has started it ends it."""
 
     def __init__(self, process: Process, folder: Path, memory_max: int) -> None:
-        assert process.stdin
-        assert process.stdout
         self._process = process
         self._folder = folder
         self._memory_max = memory_max
-        self._stdin = process.stdin
-        self._lines = BufferedByteReceiveStream(process.stdout)
+        self._exchange = Exchange(process, ANSWER_BYTES_MAX, bad_answer)
         self._ended = False
         self._outgrown = False
         self.version = ""
@@ -89,7 +80,7 @@ class BrowserProcess:
     async def start(cls, setup: Setup) -> BrowserProcess:
         """Start one and wait until the browser is there: two seconds. Nothing is left of it when this raises.
 
-        Raises BrowserDied, DownloadError (`browser_broken`)."""
+        Raises WorkerDied, DownloadError (`browser_broken`)."""
         with anyio.CancelScope(shield=True):
             folder = Path(await _aside(_make_folder))
             try:
@@ -107,15 +98,15 @@ class BrowserProcess:
     async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send one request and wait for its answer, the memory watched; one at a time.
 
-        Raises BrowserDied, DownloadError (`too_much_memory`, `bad_answer`)."""
+        Raises WorkerDied, DownloadError (`too_much_memory`, `bad_answer`)."""
         self.pages += 1
         answer: dict[str, Any] = {}
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch)
             try:
-                answer = await self._exchange({"id": self.pages, **request})
-            except (BrowserDied, DownloadError) as error:
+                answer = await self._exchange.ask({"id": self.pages, **request})
+            except (WorkerDied, DownloadError) as error:
                 failure = error
             tasks.cancel_scope.cancel()
         if self._outgrown:
@@ -143,7 +134,7 @@ class BrowserProcess:
 
     async def _warm_up(self, setup: Setup) -> None:
         wanted = {"executable": str(setup.executable), "sandbox": sandboxed(), "proxy": setup.proxy}
-        answer = await self._exchange(wanted)
+        answer = await self._exchange.ask(wanted)
         if "broken" in answer:
             why = " ".join(str(answer["broken"]).split())[:300].rstrip(".")
             raise DownloadError(
@@ -161,22 +152,6 @@ class BrowserProcess:
             await anyio.sleep(WATCH_S)
         self._outgrown = True
         await self.end()
-
-    async def _exchange(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            await self._stdin.send(json.dumps(request).encode() + b"\n")
-            line = await self._lines.receive_until(b"\n", ANSWER_BYTES_MAX)
-        except anyio.DelimiterNotFound:
-            raise bad_answer() from None
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead):
-            raise BrowserDied from None
-        try:
-            answer = await to_thread.run_sync(json.loads, line)
-        except ValueError:
-            raise bad_answer() from None
-        if not isinstance(answer, dict):
-            raise bad_answer()
-        return answer
 
 
 def sandboxed() -> bool:

@@ -26,10 +26,11 @@ from pydantic import ValidationError
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.detect import is_manifest
+from reactor.extractors.exchange import WorkerDied
 from reactor.extractors.pool import Pool
 from reactor.extractors.ytdlp_failures import Report, by_the_guard, error_of, failure_of, for_a_browser
 from reactor.extractors.ytdlp_info import extraction_of, parse_info
-from reactor.extractors.ytdlp_process import HINT, Setup, Worker, WorkerDied, bad_answer, installed
+from reactor.extractors.ytdlp_process import HINT, Setup, Worker, bad_answer, installed
 from reactor.guard.proxy import Guard
 from reactor.media.choice import Choice
 from reactor.models import Detection, Extraction, Kind

@@ -7,7 +7,6 @@ gets what programs and certificates are found by.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import signal
@@ -23,23 +22,16 @@ from typing import Any
 import anyio
 from anyio import to_thread
 from anyio.abc import Process
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from reactor.errors import DownloadError
 from reactor.extractors import ytdlp_worker
+from reactor.extractors.exchange import END_DEADLINE_S, Exchange
 
 DATA_BYTES_MAX = 1536 * 1024 * 1024
 """Memory one process may use. A JavaScript runtime, which inherits the limit, does not start with 512 MiB."""
-LONG_ANSWER = 256 * 1024
-"""Bytes of JSON from which on it is read in a thread."""
-END_DEADLINE_S = 5.0
 HINT = "Update yt-dlp: pip install -U 'yt-dlp[default,deno]'"
 
 _KEPT = ("LANG", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "SYSTEMROOT", "TZ")
-
-
-class WorkerDied(Exception):
-    """The process ended before it answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +53,9 @@ class Worker:
     """A process that runs `ytdlp_worker`. Whoever has started it ends it."""
 
     def __init__(self, process: Process, folder: Path) -> None:
-        assert process.stdin
-        assert process.stdout
         self._process = process
         self._folder = folder
-        self._stdin = process.stdin
-        self._lines = BufferedByteReceiveStream(process.stdout)
+        self._exchange = Exchange(process, ytdlp_worker.ANSWER_BYTES_MAX, bad_answer)
         self._ended = False
         self.version = ""
         """yt-dlp's."""
@@ -112,7 +101,7 @@ class Worker:
 
         Raises WorkerDied, DownloadError (`bad_answer`)."""
         self.requests += 1
-        answer = await self._exchange({"id": self.requests, **request})
+        answer = await self._exchange.ask({"id": self.requests, **request})
         if answer.get("id") != self.requests:
             raise bad_answer()
         resident = answer.get("resident")
@@ -132,7 +121,7 @@ class Worker:
             await to_thread.run_sync(lambda: shutil.rmtree(self._folder, ignore_errors=True))
 
     async def _warm_up(self, setup: Setup, site: Path) -> None:
-        answer = await self._exchange(
+        answer = await self._exchange.ask(
             {
                 "parent": os.getpid(),
                 "path": str(site),
@@ -143,28 +132,6 @@ class Worker:
         if "broken" in answer:
             raise DownloadError(f"yt-dlp cannot be loaded: {answer['broken']}.", hint=f"{HINT}.", code="ytdlp_broken")
         self.version = str(answer.get("ready"))
-
-    async def _exchange(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            await self._stdin.send(json.dumps(request).encode() + b"\n")
-            line = await self._lines.receive_until(b"\n", ytdlp_worker.ANSWER_BYTES_MAX)
-        except anyio.DelimiterNotFound:
-            raise bad_answer() from None
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead):
-            raise WorkerDied(await self._how_it_ended()) from None
-        try:
-            answer = json.loads(line) if len(line) < LONG_ANSWER else await to_thread.run_sync(json.loads, line)
-        except ValueError:
-            raise bad_answer() from None
-        if not isinstance(answer, dict):
-            raise bad_answer()
-        return answer
-
-    async def _how_it_ended(self) -> str:
-        with anyio.move_on_after(END_DEADLINE_S):
-            code = await self._process.wait()
-            return f"signal {-code}" if code < 0 else f"exit code {code}"
-        return "no exit code"
 
 
 def bad_answer() -> DownloadError:

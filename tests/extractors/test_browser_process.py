@@ -97,7 +97,8 @@ async def test_its_end_is_the_end_of_all(process: BrowserProcess) -> None:
 
 async def test_the_end_of_its_input_is_its_end(process: BrowserProcess) -> None:
     processes, folder = tree(process.pid), folder_of(process.pid)
-    await process._stdin.aclose()
+    assert process._process.stdin
+    await process._process.stdin.aclose()
     await until(lambda: not any(runs(pid) for pid in processes))
     assert not folder.exists()
 

@@ -1,0 +1,61 @@
+"""Lines of JSON to and from a process of ours: one request, one answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+from anyio import to_thread
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from reactor.errors import DownloadError
+
+LONG_ANSWER = 256 * 1024
+"""Bytes of JSON from which on it is read in a thread."""
+END_DEADLINE_S = 5.0
+"""How long a process that says nothing more may take to end."""
+
+
+class WorkerDied(Exception):
+    """The process ended before it answered."""
+
+
+class Exchange:
+    """The two ends of a process that was started with both of them as pipes."""
+
+    def __init__(self, process: Process, answer_bytes_max: int, bad_answer: Callable[[], DownloadError]) -> None:
+        assert process.stdin
+        assert process.stdout
+        self._process = process
+        self._stdin = process.stdin
+        self._lines = BufferedByteReceiveStream(process.stdout)
+        self._answer_bytes_max = answer_bytes_max
+        self._bad_answer = bad_answer
+
+    async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one request and wait for its answer; one at a time, and none after one that was given up.
+
+        Raises WorkerDied, and what `bad_answer` makes where the answer is too long or is no JSON object."""
+        try:
+            await self._stdin.send(json.dumps(request).encode() + b"\n")
+            line = await self._lines.receive_until(b"\n", self._answer_bytes_max)
+        except anyio.DelimiterNotFound:
+            raise self._bad_answer() from None
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead):
+            raise WorkerDied(await self._how_it_ended()) from None
+        try:
+            answer = json.loads(line) if len(line) < LONG_ANSWER else await to_thread.run_sync(json.loads, line)
+        except ValueError:
+            raise self._bad_answer() from None
+        if not isinstance(answer, dict):
+            raise self._bad_answer()
+        return answer
+
+    async def _how_it_ended(self) -> str:
+        with anyio.move_on_after(END_DEADLINE_S):
+            code = await self._process.wait()
+            return f"signal {-code}" if code < 0 else f"exit code {code}"
+        return "no exit code"
