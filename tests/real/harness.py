@@ -11,9 +11,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -46,6 +46,8 @@ SETTINGS = {
     "STALL_TIMEOUT": "60",  # aria2c may be busy for seconds with forgetting 20 000 parts
     "TORRENT_STALL_TIMEOUT": "30",
 }
+
+R = TypeVar("R", bound="Reactor")
 
 
 class Reactor:
@@ -209,10 +211,14 @@ def alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
+def running(folder: Path, **settings: str) -> AbstractAsyncContextManager[Reactor]:
+    """A reactor that serves."""
+    return serving(Reactor(folder, **settings))
+
+
 @asynccontextmanager
-async def running(folder: Path, **settings: str) -> AsyncIterator[Reactor]:
-    """A reactor that serves, and is ended by its own signal at the end, if it is still there."""
-    reactor = Reactor(folder, **settings)
+async def serving(reactor: R) -> AsyncIterator[R]:
+    """It serves, and is ended by its own signal at the end, if it is still there."""
     await reactor.start()
     try:
         yield reactor

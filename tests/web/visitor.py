@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import anyio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from reactor.extractors.browser import find_browser
-from tests.real.harness import PATIENCE_S, Reactor
+from tests.real.harness import PATIENCE_S, Reactor, serving
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 TOKEN = "open sesame, sixteen and more"
@@ -42,16 +42,9 @@ class Served(Reactor):
         return (await self.process.stdout.readline()).decode()
 
 
-@asynccontextmanager
-async def served(folder: Path, **settings: str) -> AsyncIterator[Served]:
-    """One that serves, and is ended at the end."""
-    reactor = Served(folder, **settings)
-    await reactor.start()
-    try:
-        yield reactor
-    finally:
-        if reactor.process is not None and reactor.process.returncode is None:
-            await reactor.stop()
+def served(folder: Path, **settings: str) -> AbstractAsyncContextManager[Served]:
+    """One that serves."""
+    return serving(Served(folder, **settings))
 
 
 @asynccontextmanager
