@@ -10,7 +10,7 @@ import anyio
 from reactor.daemon import clock
 from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context
 from reactor.extractors.detect import detect_by_text
 from reactor.extractors.urls import normalise
 from reactor.models import Detection, Extraction, Kind
@@ -51,7 +51,7 @@ class Ahead:
         try:
             answer.found = await EXTRACTORS[Kind.DIRECT].extract(detection, self._context)
             answer.at = clock.monotonic()
-        except (DownloadError, HandOver):
+        except Exception:  # noqa: BLE001 - whatever it is, the row's own turn will tell
             self._answers.pop(detection.url, None)
         finally:
             answer.there.set()

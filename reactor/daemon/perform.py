@@ -20,7 +20,7 @@ from reactor.core.commands import Command, Save
 from reactor.core.job import Attempt
 from reactor.daemon.downloading import Downloading
 from reactor.daemon.rows import Rows
-from reactor.daemon.stages import Stages
+from reactor.daemon.stages import Stages, unforeseen
 from reactor.daemon.workers import Workers
 from reactor.errors import DatabaseError
 from reactor.guard.credentials import redact
@@ -188,12 +188,25 @@ class Performer:
     def _begin(self, attempt: Attempt | None, work: AsyncGenerator[events.Event, None]) -> None:
         """Run `work` beside the others, and take what it yields to the inbox. What is begun for an attempt ends
         with StopWork; the rest is short, and always done to its end."""
-        self._workers.start(attempt, self._emit_all, work)
+        self._workers.start(attempt, self._emit_all, work if attempt is None else _failing_alone(attempt, work))
 
     async def _emit_all(self, work: AsyncGenerator[events.Event, None]) -> None:
         async with aclosing(work):
             async for event in work:
                 await self._emit(event)
+
+
+async def _failing_alone(
+    attempt: Attempt, work: AsyncGenerator[events.Event, None]
+) -> AsyncGenerator[events.Event, None]:
+    """`work`, as long as it goes well. What nobody foresaw ends this attempt and nothing else: one stranger's answer
+    must not stop everybody's downloads, and then again at each start."""
+    try:
+        async with aclosing(work):
+            async for event in work:
+                yield event
+    except Exception as error:  # noqa: BLE001
+        yield events.WorkFailed(attempt, unforeseen(error))
 
 
 def _shown(notice: Notice) -> Notice:

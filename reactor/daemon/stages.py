@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from functools import partial
@@ -23,6 +24,7 @@ from reactor.media.ffmpeg import join
 from reactor.programs import find_ffmpeg
 
 Outcome = AsyncGenerator[events.Event, None]
+PACKAGE = Path(__file__).parents[1]
 NOTHING: tuple[events.Event, ...] = ()
 """What a command without an outcome yields."""
 APART = "This comes in parts, which nobody could join where the aria2c elsewhere puts them."
@@ -114,6 +116,14 @@ class Stages:
 def shown(failure: Failure) -> Failure:
     """The failure, with every URL in its message redacted."""
     return Failure(failure.code, redact_text(failure.message), failure.hint, failure.retryable, failure.retry_after_s)
+
+
+def unforeseen(error: Exception) -> Failure:
+    """What is said of a mistake of our own: where it was made, and nothing of what a stranger had sent."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents]
+    where = f" in {Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else ""
+    message = f"Reactor made a mistake over this link ({type(error).__name__}{where})."
+    return Failure("internal", message, "Please report it, with the link.")
 
 
 def storage_failure(error: OSError) -> Failure:

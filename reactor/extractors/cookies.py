@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from email.message import Message
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from pydantic import ValidationError
 
 from reactor.extractors.client import Response
 from reactor.guard.credentials import cookie_goes_to
 from reactor.models import Cookie
+
+if TYPE_CHECKING:
+    from http.cookiejar import Cookie as TheirCookie
 
 
 def set_cookies(response: Response) -> tuple[Cookie, ...]:
@@ -20,17 +26,23 @@ def set_cookies(response: Response) -> tuple[Cookie, ...]:
 
     jar, host = CookieJar(), urlsplit(response.url).hostname or ""
     jar.extract_cookies(_Answer(response), Request(response.url))  # type: ignore[arg-type]
-    return tuple(
-        Cookie(
-            name=each.name,
-            value=each.value or "",
-            domain=each.domain.lstrip(".") if each.domain_specified else host,
-            path=each.path,
-            secure=each.secure,
-            host_only=not each.domain_specified,
+    return tuple(cookie for each in jar if (cookie := _cookie(each, host)))
+
+
+def _cookie(told: TheirCookie, host: str) -> Cookie | None:
+    """A cookie as ours; None for one that no browser would keep: too long, or of a domain that is none."""
+    domain = told.domain.lstrip(".") if told.domain_specified else host
+    try:
+        return Cookie(
+            name=told.name,
+            value=told.value or "",
+            domain=domain,
+            path=told.path,
+            secure=bool(told.secure),  # "true" after `Secure=true`
+            host_only=not told.domain_specified,
         )
-        for each in jar
-    )
+    except ValidationError:
+        return None
 
 
 def cookie_header(cookies: Iterable[Cookie], url: str) -> str:

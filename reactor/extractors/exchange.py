@@ -48,7 +48,7 @@ class Exchange:
             raise WorkerDied(await self._how_it_ended()) from None
         try:
             answer = json.loads(line) if len(line) < LONG_ANSWER else await to_thread.run_sync(json.loads, line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._bad_answer() from None
         if not isinstance(answer, dict):
             raise self._bad_answer()
@@ -59,3 +59,9 @@ class Exchange:
             code = await self._process.wait()
             return f"signal {-code}" if code < 0 else f"exit code {code}"
         return "no exit code"
+
+
+def no_folder(error: OSError) -> DownloadError:
+    """The error for a process that cannot get a folder of its own."""
+    why = error.strerror or type(error).__name__
+    return DownloadError(f"No folder for temporary files could be made: {why}.", code="storage", retryable=True)

@@ -98,7 +98,7 @@ def transport_failure(error: Exception, url: str) -> DownloadError:
 def _moment(date: str | None) -> datetime | None:
     try:
         found = parsedate_to_datetime(date or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of 20 digits
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

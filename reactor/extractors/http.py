@@ -105,9 +105,9 @@ def _target(current: str, location: str) -> str:
         raise HandOver(Detection(kind=Kind.TORRENT, url=normalise(location), why="redirects to a magnet link"))
     try:
         target = split_credentials(urljoin(current, location))[0]
+        scheme = urlsplit(target).scheme
     except ValueError:
-        target = ""
-    scheme = urlsplit(target).scheme
+        scheme = ""
     if scheme not in ("http", "https") or len(location) > LOCATION_MAX:
         raise DownloadError(f"{host} redirects to something that is no http or https address.", code="bad_redirect")
     try:

@@ -14,6 +14,8 @@ from reactor.errors import DownloadError
 
 URL_BYTES_MAX = 16 * 1024
 """More is no link that anybody was sent."""
+ASCII_MAX = 64 * 1024
+"""Characters of one made ready for a request, in which others than ASCII have become several."""
 HOST_MAX = 253
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
@@ -98,7 +100,10 @@ def normalise_http(url: str) -> str:
     path, query, fragment = (
         quote(part, safe=_SAFE, errors="replace") for part in (parts.path or "/", parts.query, parts.fragment)
     )
-    return urlunsplit((parts.scheme.lower(), netloc, path, query, fragment))
+    ready = urlunsplit((parts.scheme.lower(), netloc, path, query, fragment))
+    if len(ready) > ASCII_MAX:
+        raise _bad("The URL is too long.")
+    return ready
 
 
 def parse_magnet(url: str) -> Magnet:

@@ -33,6 +33,8 @@ TITLE_MAX = 1000
 """Characters of a title that are kept."""
 EXACT_S = 100.0
 """From this length on a duration told in whole seconds is exact to 1 %."""
+SIZE_MAX = 2**63
+"""Bytes; more is no size."""
 EXPIRES_LOOK = 100
 """As many URLs are looked at: those of one video are much alike."""
 EXPIRES = range(1_500_000_000, 10_000_000_000)
@@ -191,7 +193,7 @@ async def _pieces(format_: Format, number: int, context: Context) -> list[Piece]
         fetch = _fetch(format_, format_.url, f"{role}{_suffix(format_)}", size=_size(format_))
         return [Piece((fetch,), Track(form="file", first=0, count=1, holds=_holds(format_)))]
     if format_.protocol == _DASH and format_.fragments:
-        return [await to_thread.run_sync(_fragments, format_, role)]
+        return [await to_thread.run_sync(_fragments, format_, role, abandon_on_cancel=True)]
     if format_.protocol in _HLS:
         return await _hls(format_, role, context)
     raise _unsupported(f"as {format_.protocol[:30]}")
@@ -199,14 +201,10 @@ async def _pieces(format_: Format, number: int, context: Context) -> list[Piece]
 
 def _fragments(format_: Format, role: str) -> Piece:
     fragments = format_.fragments or []
-    base, urls = format_.fragment_base_url or format_.url, []
-    for fragment in fragments:
-        url = fragment.url or (urljoin(base, fragment.path) if fragment.path else None)
-        if url is None:
-            raise bad_answer()
-        urls.append(url)
+    base = format_.fragment_base_url or format_.url
+    urls = [fragment.url or _joined(base, fragment.path) for fragment in fragments]
     fetches = tuple(_fetch(format_, url, f"{role}-{place:05}.m4s") for place, url in enumerate(urls, 1))
-    durations = [fragment.duration for fragment in fragments if fragment.duration]
+    durations = [fragment.duration for fragment in fragments if fragment.duration and fragment.duration > 0]
     # An initialisation segment lasts nothing.
     known = len(durations) >= max(len(fragments) - 1, 1)
     track = Track(form="concat", first=0, count=len(fetches), holds=_holds(format_))
@@ -291,14 +289,23 @@ def _checked(url: str) -> str:
     raise bad_answer()
 
 
+def _joined(base: str, path: str | None) -> str:
+    try:
+        if path:
+            return urljoin(base, path)
+    except ValueError:
+        pass
+    raise bad_answer()
+
+
 def _size(format_: Format) -> int | None:
     size = format_.filesize
-    return int(size) if size and size > 0 and float(size).is_integer() else None
+    return int(size) if size and 0 < size < SIZE_MAX and size == int(size) else None
 
 
 def _suffix(format_: Format) -> str:
     """A suffix that is a picture's, a film's or a sound's; nothing that a click would run."""
-    in_path = _SUFFIX.search(urlsplit(format_.url).path)
+    in_path = _SUFFIX.search(urlsplit(_checked(format_.url)).path)
     for suffix in (format_.ext.lower(), in_path[1].lower() if in_path else ""):
         if suffix in MEDIA_SUFFIXES:
             return f".{suffix}"

@@ -25,7 +25,7 @@ from anyio.abc import Process
 
 from reactor.errors import DownloadError
 from reactor.extractors import ytdlp_worker
-from reactor.extractors.exchange import END_DEADLINE_S, Exchange
+from reactor.extractors.exchange import END_DEADLINE_S, Exchange, no_folder
 
 DATA_BYTES_MAX = 1536 * 1024 * 1024
 """Memory one process may use. A JavaScript runtime, which inherits the limit, does not start with 512 MiB."""
@@ -83,7 +83,10 @@ class Worker:
         if site is None:
             raise DownloadError("yt-dlp is not installed.", code="unsupported")
         with anyio.CancelScope(shield=True):
-            folder = Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="reactor-ytdlp-")))
+            try:
+                folder = Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="reactor-ytdlp-")))
+            except OSError as error:
+                raise no_folder(error) from error
             try:
                 worker = cls(await _open(folder), folder)
             except OSError as error:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import anyio
+import pytest
 
 from reactor.daemon.ahead import ANSWERS_MAX, Ahead
+from reactor.extractors import EXTRACTORS
 from reactor.extractors.detect import detect
 from reactor.extractors.http import open_context
+from reactor.models import Kind
 from tests.servers import FileServer
 
 
@@ -57,3 +62,14 @@ async def test_only_a_few_answers_are_kept() -> None:
             await ahead.look(url)
         assert await ahead.take(await detect(urls[0], context)) is None
         assert await ahead.take(await detect(urls[-1], context)) is not None
+
+
+async def test_a_mistake_of_ours_is_left_to_the_rows_own_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def mistaken(*_: object) -> NoReturn:
+        raise ValueError
+
+    monkeypatch.setattr(EXTRACTORS[Kind.DIRECT], "extract", mistaken)
+    async with FileServer() as server, open_context() as context:
+        ahead, url = Ahead(context), server.url("/a.bin")
+        await ahead.look(url)
+        assert await ahead.take(await detect(url, context)) is None

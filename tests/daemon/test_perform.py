@@ -39,10 +39,13 @@ class Hands:
 
     def __init__(self) -> None:
         self.begun: list[Any] = []
+        self.broken: Attempt | None = None
 
     def __getattr__(self, name: str) -> Any:
         async def begin(command: Any) -> AsyncIterator[events.Event]:
             self.begun.append(command)
+            if self.broken and command.attempt == self.broken:
+                raise ValueError(f"cannot read {command}")
             for outcome in list[events.Event]():
                 yield outcome
 
@@ -95,3 +98,17 @@ async def test_what_waited_behind_a_save_that_is_refused_does_not_begin_either()
         await anyio.wait_all_tasks_blocked()
         assert hands.begun == [commands.ForgetTransfers(("0123456789abcdef",))]
         assert heard == [events.SaveRefused(ONE)]
+
+
+async def test_a_mistake_of_ours_ends_the_attempt_it_was_made_over_and_no_other() -> None:
+    async with performing() as (performer, _, hands, heard):
+        hands.broken = ONE
+        for attempt in (ONE, TWO):
+            performer.submit([commands.Detect(attempt, "http://h/?token=hush")])
+        await anyio.wait_all_tasks_blocked()
+    (failed,) = heard
+    assert isinstance(failed, events.WorkFailed)
+    assert (failed.attempt, failed.failure.code, failed.failure.retryable) == (ONE, "internal", False)
+    assert "ValueError" in failed.failure.message
+    assert "hush" not in failed.failure.sentence
+    assert [command.attempt for command in hands.begun] == [ONE, TWO]

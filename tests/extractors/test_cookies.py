@@ -18,6 +18,9 @@ from tests.servers import FileServer
         ("b=2", [("b", "2", "127.0.0.1", "/x", True)]),
         ("c=3; Domain=elsewhere.example", []),
         ("d=4; Max-Age=0", []),
+        ("e=5; Path=/; Secure=true", [("e", "5", "127.0.0.1", "/", True)]),
+        ("f=6; Path=/; Domain=.", []),
+        ("g=" + "7" * 70_000 + "; Path=/", []),
     ],
 )
 async def test_what_an_answer_sets(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from reactor.errors import DownloadError
+from reactor.extractors import browser_process, ytdlp_process
 from reactor.extractors.exchange import LONG_ANSWER, Exchange, WorkerDied
 
 ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
@@ -60,3 +64,14 @@ async def test_one_that_dies_says_how(code: str, how: str) -> None:
             await ours.ask({})
         with pytest.raises(WorkerDied, match=how):
             await ours.ask({})
+
+
+@pytest.mark.parametrize("start", [ytdlp_process.Worker.start, browser_process.BrowserProcess.start])
+async def test_without_a_folder_for_temporary_files(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[[Any], Awaitable[object]]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/gone")
+    browser = browser_process.Setup(Path(sys.executable), memory_max=1)
+    with pytest.raises(DownloadError, match="temporary files") as caught:
+        await start(browser if start == browser_process.BrowserProcess.start else ytdlp_process.Setup())
+    assert (caught.value.word, caught.value.retryable) == ("storage", True)

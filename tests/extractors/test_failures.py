@@ -119,6 +119,7 @@ async def test_plain_http_behind_https(context: Context) -> None:
         ("soon", None),
         ("-1", None),
         ("", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         (None, None),
     ],
 )

@@ -49,6 +49,8 @@ async def test_a_redirect_loop_ends(server: FileServer, context: Context) -> Non
         "http://a b/",
         "data:,x",
         "http://[",
+        "//@//]",
+        "/" + "é" * 16_000,
         "http://a:0/",
         "/" + "x" * 20_000,
     ],

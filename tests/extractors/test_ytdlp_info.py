@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from socket import socket
 from typing import Any
 
+import anyio
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
+from reactor.extractors.http import open_context
 from reactor.extractors.ytdlp_info import extraction_of, parse_info
 from reactor.media.local import read_playlist
 from reactor.models import Extraction, Kind
@@ -57,7 +62,7 @@ async def test_one_url_is_one_file(context: Context) -> None:
 
 
 async def test_what_is_guessed_is_no_size(context: Context) -> None:
-    for more in ({"filesize_approx": 1000}, {"filesize": 0}, {"filesize": 10.5}, {"filesize": -1}):
+    for more in ({"filesize_approx": 1000}, {"filesize": 0}, {"filesize": 10.5}, {"filesize": -1}, {"filesize": 1e300}):
         assert (await extraction(context, {**FILM, **more})).size is None
 
 
@@ -232,3 +237,43 @@ def test_nonsense(nonsense: Any) -> None:
     with pytest.raises(DownloadError) as caught:
         parse_info(nonsense)
     assert (caught.value.word, caught.value.retryable) == ("bad_answer", False)
+
+
+WORDS = st.sampled_from(
+    ["", "x", "/a b", "//[x/1.m4s", "é" * 20_000, "http://[", "https://h/\r\nX: 1", "\ud800", FILM["url"]]
+)
+NUMBERS = st.sampled_from([None, 0, -4.0, 1, 1e300, 2**80, 12.5, "5"])
+FRAGMENTS = st.lists(st.fixed_dictionaries({}, optional={"url": WORDS, "path": WORDS, "duration": NUMBERS}), max_size=3)
+FORMATS = st.fixed_dictionaries(
+    {"url": WORDS, "protocol": st.sampled_from(["https", "http_dash_segments", "m3u8", "rtmp"])},
+    optional={
+        "ext": WORDS,
+        "filesize": NUMBERS,
+        "vcodec": st.sampled_from([None, "none"]),
+        "fragments": FRAGMENTS,
+        "fragment_base_url": WORDS,
+        "hls_media_playlist_data": st.sampled_from(["", "#EXTM3U\n#EXTINF:-1,\n//[x\n#EXT-X-ENDLIST"]),
+        "http_headers": st.dictionaries(WORDS, WORDS, max_size=2),
+    },
+)
+
+
+@given(formats=st.lists(FORMATS, min_size=1, max_size=2), title=WORDS, duration=NUMBERS)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_worker_says_becomes_a_plan_or_a_sentence(
+    formats: list[dict[str, Any]], title: str, duration: object
+) -> None:
+    async def both() -> tuple[str, ...]:
+        async with open_context(http_timeout_s=5.0, dial=nobody) as context:
+            try:
+                info = parse_info({"title": title, "duration": duration, "formats": formats})
+                found = await extraction_of(info, context)
+            except DownloadError as error:
+                return (error.message,)
+        return tuple(url for fetch in found.fetches for url in fetch.urls)
+
+    assert all(told.endswith(".") or told.isascii() for told in anyio.run(both))
+
+
+async def nobody(host: str, port: int) -> socket:
+    raise OSError(f"{host}:{port} is not asked")

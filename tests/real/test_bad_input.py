@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,32 @@ async def test_a_body_shorter_than_promised_is_never_published(tmp_path: Path) -
     assert set(reactor.files()) <= {"a.bin"}
 
 
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ({"headers": (("Set-Cookie", "sid=1; Path=/; Secure=true"),)}, None),
+        ({"headers": (("Set-Cookie", "sid=" + "1" * 70_000 + "; Path=/"),)}, None),
+        ({"headers": (("Set-Cookie", "sid=1; Path=/; Domain=."),)}, None),
+        ({"redirect": "//@//]"}, "bad_redirect"),
+        ({"redirect": "/" + "é" * 16_000}, "bad_redirect"),
+        (
+            {"status": 503, "headers": (("Retry-After", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),)},
+            "server_error",
+        ),
+    ],
+)
+async def test_headers_that_make_no_sense(tmp_path: Path, how: dict[str, Any], code: str | None) -> None:
+    async with FileServer() as server, running(tmp_path, MAX_DOWNLOAD_RETRIES="0") as reactor:
+        server.put("/film.bin", DATA)
+        odd = server.put("/odd.bin", **({"redirect": "/film.bin"} if "status" not in how else {}) | how)
+        one, good = reactor.add(odd, server.put("/good.bin", DATA))
+        await reactor.until_final()
+        row = reactor.row(one)
+        assert reactor.row(good)["status"] == "downloaded"
+    assert row["error_code"] == code
+    assert row["status"] == ("failed" if code else "downloaded")
+
+
 async def test_a_server_that_recovers_is_not_given_up(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path, MAX_DOWNLOAD_RETRIES="3") as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, failures=3))
@@ -106,7 +133,7 @@ async def test_a_server_that_recovers_is_not_given_up(tmp_path: Path) -> None:
     assert row["error"] is None
 
 
-async def test_kinds_that_come_later_say_so(tmp_path: Path) -> None:
+async def test_pages_without_a_film_say_so(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:
         page = server.put("/watch", b"<html>a page</html>", content_type="text/html")
         reactor.add(page, server.url("/watch?v=1"))
