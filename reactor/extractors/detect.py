@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.look import PAGE_TYPES, look
+from reactor.extractors.look import PAGE_TYPES, BrowsersOnly, look
 from reactor.extractors.urls import normalise
 from reactor.models import Detection, Kind, Look
 
@@ -63,6 +63,10 @@ async def detect(typed: str, context: Context) -> Detection:
         seen = await look(url, context)
     except HandOver as other:
         return other.detection
+    except BrowsersOnly:
+        if context.browser is None:
+            raise
+        return Detection(kind=Kind.PLAYWRIGHT, url=url, why="the site shows it to browsers only")
     kind, why = kind_of_look(seen)
     return Detection(kind=kind, url=url, why=why, look=seen)
 

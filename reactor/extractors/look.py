@@ -14,8 +14,17 @@ from reactor.extractors.http import follow
 from reactor.models import Look
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
+CHALLENGES = (403, 503)
+"""What is answered, with a page, to whoever is not a browser."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
 _SIZE_DIGITS_MAX = 18
+
+
+class BrowsersOnly(DownloadError):
+    """What stands there is not shown to us; a browser may see it."""
+
+    def __init__(self, failure: DownloadError) -> None:
+        super().__init__(failure.message, hint=failure.hint, code=failure.word, retryable=failure.retryable)
 
 
 async def look(url: str, context: Context) -> Look:
@@ -29,8 +38,15 @@ async def look(url: str, context: Context) -> Look:
         return by_head
     async with follow("GET", url, context, {"Range": "bytes=0-0"}) as (final, response):
         if response.status not in (200, 203, 206, 416):
-            raise status_failure(response.status, response.url, response.headers)
+            failure = status_failure(response.status, response.url, response.headers)
+            raise BrowsersOnly(failure) if _challenges(response) else failure
         return _seen(final, response)
+
+
+def _challenges(response: Response) -> bool:
+    """True for a page instead of an answer, unless it says when to come again: then it means it."""
+    page = response.headers.get("content-type", "").partition(";")[0].strip().lower() in PAGE_TYPES
+    return response.status in CHALLENGES and page and "retry-after" not in response.headers
 
 
 async def _by_head(url: str, context: Context) -> Look | None:

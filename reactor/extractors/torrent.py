@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context
+from reactor.extractors.base import Context, HandOver
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow, read_body
 from reactor.extractors.metainfo import Metainfo, metainfo_by_http, parse_metainfo
@@ -24,7 +24,10 @@ class TorrentExtractor:
             raise DownloadError("Torrents are not fetched here.", hint=hint, code="unsupported")
         if detection.url.startswith("magnet:"):
             return _of_magnet(detection.url if context.torrent_udp else magnet_by_http(detection.url))
-        raw = await _fetch(detection.url, context)
+        try:
+            raw = await _fetch(detection.url, context)
+        except HandOver as magnet:  # the only thing that a way can end at
+            return await self.extract(magnet.detection, context)
         return _of_metainfo(parse_metainfo(raw), raw if context.torrent_udp else metainfo_by_http(raw))
 
 

@@ -62,6 +62,12 @@ class NoVideoFound(Exception):
     """yt-dlp found nothing; a browser may. The text says why."""
 
 
+class SeveralFound(DownloadError):
+    """A page of no known site has several videos: only who sees it can tell which of them it is about."""
+
+    code = "playlist"
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What the settings ask of yt-dlp. Holds secrets: never shown."""
@@ -215,9 +221,15 @@ class YtdlpExtractor:
             )
         try:
             info = await context.ytdlp.extract(detection.url)
+        except SeveralFound as several:
+            if context.browser is None:
+                raise
+            why = several.message
         except NoVideoFound as none:
-            raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=str(none))) from None
-        return await extraction_of(parse_info(info), context)
+            why = str(none)
+        else:
+            return await extraction_of(parse_info(info), context)
+        raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
 
 
 def choice_of(format_: str) -> Choice:
@@ -254,6 +266,7 @@ def _list_found(told: Any) -> DownloadError:
     number = f"{'more than ' if told.get('more') else ''}{count:,}"
     if told.get("pieces"):
         return DownloadError(f"This video comes in {number} pieces, which is not supported.", code="unsupported")
-    return DownloadError(
+    kind = SeveralFound if told.get("page") else DownloadError
+    return kind(
         f"This is a list of {number} videos, not one video.", hint="Send the link of one video.", code="playlist"
     )

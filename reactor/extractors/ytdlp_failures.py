@@ -22,7 +22,7 @@ SAID_MAX = 300
 """Characters of a site's own words that are shown."""
 
 _COOKIES = "Set YTDLP_COOKIES to a file with the cookies of a browser that is signed in there."
-_PROXY = "A proxy in a country where it is shown may help: YTDLP_PROXY."
+_PROXY = "YTDLP_PROXY, a proxy in a country where it is shown, may help where the file itself is given to anybody."
 _UPDATE = f"{HINT}."
 
 CLASSES: Mapping[str, Failure] = {

@@ -70,12 +70,17 @@ OF_FORMAT = (
 OF_FRAGMENT = ("url", "path", "duration")
 
 
+OF_ANY_PAGE = ("Generic", "HTML5MediaEmbed")
+"""The extractors that are made for no site."""
+
+
 class ListFound(Exception):
     """The URL is a list, not one video."""
 
-    def __init__(self, count: int, more: bool, pieces: bool) -> None:
+    def __init__(self, count: int, more: bool, result: Mapping[str, Any]) -> None:
         super().__init__(count)
-        self.report = {"count": count, "more": more, "pieces": pieces}
+        pieces, page = result["_type"] == "multi_video", result.get("extractor_key") in OF_ANY_PAGE
+        self.report = {"count": count, "more": more, "pieces": pieces, "page": page}
 
 
 class Silent:
@@ -194,7 +199,10 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(info, dict):
             raise ValueError(f"the extractor returned {type(info).__name__}")
         used = {key: info.get(key) for key in OF_INFO} | {"title": title_of(info)}
-        used["formats"] = [of_format(ydl, each) for each in info.get("requested_formats") or [info]]
+        formats = info.get("requested_formats") or [info]
+        if info.get("extractor_key") in OF_ANY_PAGE:  # a page's own word on its sizes is no promise
+            formats = [{**each, "filesize": None} for each in formats]
+        used["formats"] = [of_format(ydl, each) for each in formats]
         sanitized: dict[str, Any] = ydl.sanitize_info(used)
         return sanitized
 
@@ -222,17 +230,17 @@ def params(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def only_entry(ydl: Any, result: dict[str, Any]) -> dict[str, Any]:
     """The one entry of a list of one. Raises ListFound for any other list, counted as far as that is quick."""
-    pieces, told = result["_type"] == "multi_video", result.get("playlist_count")
+    told = result.get("playlist_count")
     if isinstance(told, int) and told > 1:
-        raise ListFound(told, more=False, pieces=pieces)
+        raise ListFound(told, False, result)
     first, count, until = None, 0, time.monotonic() + COUNT_S
     for entry in result.get("entries") or ():
         first = entry if first is None else first
         count += 1
         if count > 1 and (count >= COUNT_MAX or time.monotonic() > until):
-            raise ListFound(count, more=True, pieces=pieces)
+            raise ListFound(count, True, result)
     if count != 1 or not isinstance(first, dict):
-        raise ListFound(count, more=False, pieces=pieces)
+        raise ListFound(count, False, result)
     outer = ("extractor", "extractor_key", "original_url", "webpage_url", "__x_forwarded_for_ip")
     ydl.add_extra_info(first, {key: result[key] for key in outer if key in result})
     return first

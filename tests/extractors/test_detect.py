@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
+from reactor.extractors.browser import Browser
 from reactor.extractors.detect import detect, detect_by_text
 from reactor.models import Kind
 from tests.servers import FileServer
@@ -80,6 +82,31 @@ async def test_a_redirect_to_a_magnet_link(server: FileServer, context: Context)
     url = server.put("/get", redirect=f"magnet:?xt=urn:btih:{V1.upper()}&dn=x")
     found = await detect(url, context)
     assert (found.kind, found.url) == (Kind.TORRENT, f"magnet:?xt=urn:btih:{V1.upper()}&dn=x")
+
+
+@pytest.mark.parametrize(
+    ("how", "handed_on"),
+    [
+        ({"status": 403, "content_type": "text/html"}, True),
+        ({"status": 503, "content_type": "text/html"}, True),
+        ({"status": 503, "content_type": "text/html", "headers": (("Retry-After", "60"),)}, False),
+        ({"status": 403, "content_type": "application/json"}, False),
+        ({"status": 404, "content_type": "text/html"}, False),
+    ],
+)
+async def test_a_page_that_is_for_browsers_only(
+    server: FileServer, context: Context, how: dict[str, Any], handed_on: bool
+) -> None:
+    url = server.put("/film", DATA, **how)
+    async with Browser() as browser:
+        if handed_on:
+            found = await detect(url, replace(context, browser=browser))
+            assert (found.kind, found.url) == (Kind.PLAYWRIGHT, url)
+        else:
+            with pytest.raises(DownloadError, match=str(how["status"])):
+                await detect(url, replace(context, browser=browser))
+    with pytest.raises(DownloadError, match=str(how["status"])):
+        await detect(url, context)
 
 
 async def test_bad_input_and_bad_servers(server: FileServer, context: Context) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context
 from reactor.extractors.detect import detect
 from reactor.extractors.metainfo import parse_metainfo
 from reactor.models import Extraction, Kind
@@ -78,9 +78,8 @@ async def test_a_torrent_url_with_credentials_and_redirects(server: FileServer, 
     server.put("/y", torrent(), user=("u", "p"))
     assert (await extracted(server.url("/x.torrent", user="u:p"), context)).title == "film.mp4"
     server.put("/x.torrent", redirect=f"magnet:?xt=urn:btih:{V1}")
-    with pytest.raises(HandOver) as caught:
-        await extracted(server.url("/x.torrent"), context)
-    assert caught.value.detection.kind is Kind.TORRENT
+    found = await extracted(server.url("/x.torrent"), context)
+    assert (found.kind, found.fetches[0].urls) == (Kind.TORRENT, (f"magnet:?xt=urn:btih:{V1}",))
 
 
 @pytest.mark.parametrize(

@@ -138,10 +138,12 @@ async def test_json_ld(server: FileServer, context: Context) -> None:
         "name": "Told by JSON-LD",
         "contentUrl": film,
         "duration": "PT1M30S",
+        "contentSize": "5000",
     }
     found = await both_stages(page(server, f'<script type="application/ld+json">{json.dumps(video)}</script>'), context)
     assert found.fetches[0].urls == (film,)
     assert found.title == "Told by JSON-LD"
+    assert found.fetches[0].size is None, "the page's word is no promise"
 
 
 async def test_open_graph(server: FileServer, context: Context) -> None:
@@ -194,6 +196,16 @@ async def test_two_videos_are_a_list(server: FileServer, context: Context) -> No
     with pytest.raises(DownloadError, match="list of 2 videos") as caught:
         await both_stages(page(server, "<video src=1.mp4></video><video src=2.mp4></video>"), context)
     assert caught.value.word == "playlist"
+
+
+async def test_which_of_two_videos_a_browser_can_tell(server: FileServer, context: Context) -> None:
+    url = page(server, "<video src=1.mp4></video><video src=2.mp4></video>")
+    async with Browser(timeout_s=5.0) as browser:
+        seeing = replace(context, browser=browser)
+        with pytest.raises(HandOver) as caught:
+            await EXTRACTORS[Kind.YTDLP].extract(await detect(url, seeing), seeing)
+        assert browser.starts == 0
+    assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.PLAYWRIGHT, url)
 
 
 async def test_a_page_that_is_gone(server: FileServer, context: Context) -> None:

@@ -35,15 +35,17 @@ def counted(**result: Any) -> dict[str, Any]:
 
 
 def test_lists_are_counted_as_far_as_that_is_quick() -> None:
-    assert counted(entries=entries(2)) == {"count": 2, "more": False, "pieces": False}
-    assert counted(entries=None) == {"count": 0, "more": False, "pieces": False}
-    assert counted(entries=entries(COUNT_MAX + 5)) == {"count": COUNT_MAX, "more": True, "pieces": False}
+    of_a_site = {"pieces": False, "page": False}
+    assert counted(entries=entries(2)) == {"count": 2, "more": False, **of_a_site}
+    assert counted(entries=None) == {"count": 0, "more": False, **of_a_site}
+    assert counted(entries=entries(COUNT_MAX + 5)) == {"count": COUNT_MAX, "more": True, **of_a_site}
     assert counted(_type="multi_video", entries=entries(3))["pieces"] is True
+    assert counted(extractor_key="Generic", entries=entries(3))["page"] is True
 
 
 def test_a_list_that_is_slow_to_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ytdlp_worker, "COUNT_S", -1.0)
-    assert counted(entries=entries(500)) == {"count": 2, "more": True, "pieces": False}
+    assert counted(entries=entries(500)) == {"count": 2, "more": True, "pieces": False, "page": False}
 
 
 def test_the_only_entry_knows_where_it_comes_from() -> None:
