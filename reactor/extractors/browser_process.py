@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ from anyio import to_thread
 from anyio.abc import Process
 
 from reactor.errors import DownloadError
-from reactor.extractors.exchange import END_DEADLINE_S, Exchange, WorkerDied
+from reactor.extractors.exchange import END_DEADLINE_S, Exchange, WorkerDied, no_folder
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 WATCH_S = 0.25
@@ -82,7 +83,10 @@ class BrowserProcess:
 
         Raises WorkerDied, DownloadError (`browser_broken`)."""
         with anyio.CancelScope(shield=True):
-            folder = Path(await _aside(_make_folder))
+            try:
+                folder = Path(await _aside(_make_folder))
+            except OSError as error:
+                raise no_folder(error) from error
             try:
                 worker = cls(await _open(folder), folder, setup.memory_max)
             except OSError as error:
@@ -165,9 +169,15 @@ def bad_answer() -> DownloadError:
 
 
 def used(pid: int) -> int:
-    """Bytes of memory that a process and all below it hold; what they share is left out where the system tells it."""
-    told = (_or(each.memory_info, None) for each in _below(pid))
-    return sum(each.rss - getattr(each, "shared", 0) for each in told if each)
+    """Bytes of memory that a process and all below it hold; what they share counts once, where the system tells."""
+    return sum(_or(partial(_share, each), 0) for each in _below(pid))
+
+
+def _share(process: psutil.Process) -> int:
+    """A process's part of what it holds; without what it shares where that cannot be divided."""
+    held = process.memory_info()
+    full = _or(process.memory_full_info, None)  # refused for a process in a sandbox of its own
+    return int(getattr(full, "pss", 0)) or held.rss - getattr(held, "shared", 0)
 
 
 def kill_all(pid: int | None, folder: str) -> None:

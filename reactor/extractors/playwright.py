@@ -217,7 +217,7 @@ async def _extraction(seen: Seen, found: Found, title: str | None, context: Cont
     url = normalise_http(split_credentials(seen.url)[0])
     own, stem = suffix_of(url), urlsplit(url).path.rpartition("/")[2].rpartition(".")[0]
     suffix = own if own in MEDIA_SUFFIXES else _SUFFIXES.get(seen.content_type, "mp4")
-    title = title or stem or "video"
+    title = title or stem[:TITLE_MAX] or "video"
     name = clean_name(f"{title}.{suffix}")
     etag = seen.received.get("etag", "")
     fetch = Fetch(

@@ -45,8 +45,9 @@ _AD_HOSTS = """
     spotxchange.com springserve.com teads.tv trafficjunky.net tremorhub.com tsyndicate.com yandexadexchange.net"""
 AD_HOSTS = frozenset(_AD_HOSTS.split())
 _AD_PATH = re.compile(
-    r"(?:^|[/_.-])(?:ads?|adverts?|advertisements?|adserver|commercials?|(?:pre|mid|post)-?rolls?|vast|vmap|vpaid|werbung)"
-    r"(?:[/_.-]|\d|$)",
+    # Words that films have in their names too stand alone: a folder, or a whole name.
+    r"/(?:ads?|adverts?|advertisements?|adserver|commercials?|vast|vmap|vpaid|werbung)(?:[-_]?\d+)?(?:/|\.\w+$|$)"
+    r"|(?:^|[/_.-])(?:pre|mid|post)-?rolls?(?:[/_.-]|\d|$)",
     re.IGNORECASE,
 )
 _VAST_MEDIA = re.compile(r"<MediaFile\b[^>]*>\s*(?:<!\[CDATA\[)?\s*(https?://[^\s<\]]+)", re.IGNORECASE)
@@ -104,6 +105,8 @@ class Candidate:
     """Its place among the sights."""
     form: Form
     advertising: bool = False
+    suspect: bool = False
+    """It has a name as advertisements have, though it is too long for one: any other film goes before it."""
     duration_s: float | None = None
     live: bool = False
 
@@ -121,23 +124,27 @@ def rank(sights: Sequence[Sight], elements: Iterable[Element] = ()) -> list[Cand
         form = manifests.get(index)
         if sight.url in parts or (form is None and not is_file(sight, beside_manifest=bool(manifests))):
             continue
-        candidate = Candidate(index, form or Form.FILE, is_advertising(sight, advertised))
+        candidate = Candidate(index, form or Form.FILE)
         if form is None:
             element = known.get(sight.url) or known.get(sight.asked) or Element(sight.url)
             # A file without an index seems endless too, until it is there; but a broadcast has no size.
             endless = element.endless and sight.size is None
-            found.append(replace(candidate, duration_s=element.duration_s, live=endless))
-            continue
-        playlists = [sight] if index not in masters else [sights[i] for i in manifests if sights[i].url in named[index]]
-        lengths = [length for each in (sight, *playlists) if (length := manifest_duration(each.text or ""))]
-        live = any(is_live(each.text) for each in playlists if each.text)
-        found.append(replace(candidate, duration_s=max(lengths, default=None), live=live))
+            candidate = replace(candidate, duration_s=element.duration_s, live=endless)
+        else:
+            of_master = [sights[i] for i in manifests if sights[i].url in named[index]]
+            playlists = of_master if index in masters else [sight]
+            lengths = [length for each in (sight, *playlists) if (length := manifest_duration(each.text or ""))]
+            live = any(is_live(each.text) for each in playlists if each.text)
+            candidate = replace(candidate, duration_s=max(lengths, default=None), live=live)
+        suspect, brief = is_named_like_one(sight), (candidate.duration_s or 0.0) <= CLIP_S
+        advertising = is_advertising(sight, advertised) or (suspect and brief)
+        found.append(replace(candidate, advertising=advertising, suspect=suspect))
     return _sorted(_distinct(found, sights), sights)
 
 
 def is_sure(candidate: Candidate) -> bool:
     """True when a candidate is the film and no clip before it: nothing better has to be waited for."""
-    if candidate.advertising:
+    if candidate.advertising or candidate.suspect:
         return False
     if candidate.duration_s is None:
         return candidate.live or candidate.form is not Form.FILE
@@ -175,10 +182,15 @@ def is_file(sight: Sight, *, beside_manifest: bool = False) -> bool:
 
 
 def is_advertising(sight: Sight, advertised: frozenset[str] = frozenset()) -> bool:
-    """True for what comes from a server of advertisements, or is named like one. `advertised`: what VAST named."""
+    """True for what comes from a server of advertisements. `advertised`: what VAST named."""
     if advertised and not advertised.isdisjoint((sight.url, sight.asked)):
         return True
-    return any(is_ad_host(url) for url in (sight.url, sight.frame)) or bool(_AD_PATH.search(urlsplit(sight.url).path))
+    return any(is_ad_host(url) for url in (sight.url, sight.frame))
+
+
+def is_named_like_one(sight: Sight) -> bool:
+    """True for an address that advertisements have; a long film may have it too."""
+    return bool(_AD_PATH.search(urlsplit(sight.url).path))
 
 
 def is_ad_host(url: str) -> bool:
@@ -248,13 +260,15 @@ def _distinct(found: Iterable[Candidate], sights: Sequence[Sight]) -> list[Candi
 
 
 def _sorted(found: list[Candidate], sights: Sequence[Sight]) -> list[Candidate]:
-    longest = max((each.duration_s for each in found if each.duration_s and not each.advertising), default=0.0)
+    films = (each for each in found if not (each.advertising or each.suspect))
+    longest = max((each.duration_s for each in films if each.duration_s), default=0.0)
 
     def merit(each: Candidate) -> tuple[float, ...]:
         sight, seconds = sights[each.index], each.duration_s
         sound = sight.content_type.startswith("audio/") or suffix_of(sight.url) in AUDIO_SUFFIXES
         return (
             not each.advertising,
+            not each.suspect,
             seconds is None or seconds * 2 > longest,
             not (each.form is Form.FILE and sound),
             not _ASIDE.search(urlsplit(sight.url).path),

@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ElementHandle, Frame, Page, Request, Response
+from playwright.async_api import Browser, BrowserContext, ElementHandle, Frame, Page, Response
 from playwright.async_api import Error as PlaywrightError
 
+from reactor.extractors.patience import frame_of, quietly, soon
 from reactor.extractors.ranking import (
     CLIP_S,
     MEDIA_SUFFIXES,
@@ -34,8 +35,6 @@ from reactor.extractors.ranking import (
 )
 from reactor.extractors.starting import PREPARE, What, asking
 
-ANSWER_S = 2.0
-"""A page that hangs in a script answers no question; so long is waited for each."""
 CLOSE_S = 1.5
 CLICK_S = 1.5
 TICK_S = 0.25
@@ -117,6 +116,8 @@ class Sniffer:
         self._failure: str | None = None
         self._crashed = False
         self._left: str | None = None
+        self._home: str | None = None
+        """Where the page was when it was clicked first."""
         self._opened: float | None = None
         self._loaded = False
         self._next_round = 0.0
@@ -155,7 +156,7 @@ class Sniffer:
         candidates = self._candidates()[:CANDIDATES_MAX]
         cookies, titles, *answers = await asyncio.gather(
             soon(self._context.cookies(), []),
-            soon(self._page.main_frame.evaluate(asking("titles")), {}),
+            _nothing() if self._astray else soon(self._page.main_frame.evaluate(asking("titles")), {}),
             *map(self._told, candidates),
         )
         return {
@@ -194,7 +195,7 @@ class Sniffer:
     def _on_response(self, response: Response) -> None:
         request = response.request
         frame = frame_of(request)
-        if frame is None or frame.page is not self._page:
+        if frame is None or frame.page is not self._page or self._astray:
             return
         if request.is_navigation_request() and frame is self._page.main_frame and not 300 <= response.status < 400:
             self._status = response.status
@@ -263,6 +264,14 @@ class Sniffer:
             self._left = scheme
             self._gone.set()
             self._changed.set()
+        elif frame is self._page.main_frame and self._astray:
+            self._start(self._page.go_back(wait_until="commit"))
+
+    @property
+    def _astray(self) -> bool:
+        """True while the page is one that a click has led to, an advertisement as a rule: it shows nothing of what
+        was asked for."""
+        return self._home is not None and site_of(self._page.main_frame.url) not in ("", self._home)
 
     # What is done to the page
 
@@ -321,6 +330,7 @@ class Sniffer:
             handle = await soon(frame.evaluate_handle(asking(what)), None)
             element = handle.as_element() if handle else None
             if element:
+                self._home = self._home or site_of(self._page.main_frame.url)
                 try:
                     await element.click(timeout=CLICK_S * 1000, no_wait_after=True)
                 except PlaywrightError:  # something lies over it, or it is gone
@@ -352,31 +362,18 @@ def patience_s(best: Candidate) -> float:
     return UNKNOWN_S if best.duration_s is None else AFTER_S
 
 
+def site_of(url: str) -> str:
+    """The last two labels of the host: enough to tell a site from another one. Empty where there is no host."""
+    return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
+
+
 async def _closed(context: BrowserContext) -> bool:
     await context.close()
     return True
-
-
-async def quietly(work: Awaitable[Any]) -> None:
-    """Something whose failure tells nothing: what it was done to is gone."""
-    with suppress(PlaywrightError):
-        await work
-
-
-async def soon(work: Awaitable[T], otherwise: T, *, within_s: float = ANSWER_S) -> T:
-    """What `work` says in time, else `otherwise`."""
-    try:
-        return await asyncio.wait_for(work, within_s)
-    except (PlaywrightError, TimeoutError):
-        return otherwise
-
-
-def frame_of(request: Request) -> Frame | None:
-    """The frame that asked; None for one that is gone, or was never there."""
-    try:
-        return request.frame
-    except PlaywrightError:
-        return None
 
 
 def size_of(headers: Mapping[str, str]) -> int | None:

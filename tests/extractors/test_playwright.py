@@ -220,6 +220,18 @@ async def test_the_name_of_a_file(context: Context, seen: dict[str, Any], name: 
     assert (found.finish.name, found.fetches[0].name) == (name, name)
 
 
+async def test_a_page_without_a_title_and_a_file_with_a_long_name(context: Context) -> None:
+    found = await of_told(context, candidates=[candidate(f"http://h/{'x' * 12_000}.mp4")], status=200)
+    assert found.title == "x" * 1000
+    assert len(found.finish.name) <= 255
+
+
+async def test_an_address_that_is_too_long_gives_way_to_the_next(context: Context) -> None:
+    long = candidate(f"http://h/{'é' * 12_000}.mp4")
+    found = await of_told(context, candidates=[long, candidate()], status=200)
+    assert found.fetches[0].urls == ("http://h/a.mp4",)
+
+
 @pytest.mark.parametrize(
     "told",
     [

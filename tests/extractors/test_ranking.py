@@ -84,6 +84,11 @@ CASES: dict[str, tuple[list[Sight], dict[str, float], list[str]]] = {
         {"/ads/long.mp4": 900.0, "/b.mp4": 100.0},
         ["/b.mp4", "/ads/long.mp4"],
     ),
+    "films with words of advertising in their names": (
+        [film("/videos/ad-astra.mp4"), film("/the-vast-of-night.mp4"), film("/x/commercial-break.mp4")],
+        {"/videos/ad-astra.mp4": 20.0, "/the-vast-of-night.mp4": 30.0, "/x/commercial-break.mp4": 28.0},
+        ["/the-vast-of-night.mp4", "/x/commercial-break.mp4", "/videos/ad-astra.mp4"],
+    ),
     "what VAST names": (
         [
             Sight(f"{SITE}/tag", content_type="text/xml", text=VAST),
@@ -162,6 +167,23 @@ def test_ranking(name: str) -> None:
     sights, durations, wanted = CASES[name]
     elements = [Element(f"{SITE}{path}", seconds) for path, seconds in durations.items()]
     assert [sights[each.index].url.removeprefix(SITE) for each in rank(sights, elements)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "seconds", "refused"),
+    [
+        ("/ads/1.mp4", 30.0, True),
+        ("/video/ad_03.mp4", None, True),
+        ("/pre-roll/x.mp4", 15.0, True),
+        ("/x/midroll2.mp4", 15.0, True),
+        ("/tv/AD/film.mp4", 7000.0, False),
+        ("/videos/ad-astra.mp4", None, False),
+        ("/the-vast-of-night/master.mp4", None, False),
+    ],
+)
+def test_a_name_alone_makes_no_long_film_an_advertisement(path: str, seconds: float | None, refused: bool) -> None:
+    (only,) = rank([film(path)], [Element(f"{SITE}{path}", seconds)])
+    assert only.advertising is refused
 
 
 def test_the_freshest_request_of_an_address_is_taken() -> None:

@@ -91,6 +91,17 @@ async def test_an_advertisement_from_where_such_things_come(site: Site, browser:
     assert (await sniffed(browser, url)).best.url == site.url("/film.mp4")
 
 
+async def test_a_click_that_leads_away(site: Site, browser: Browser) -> None:
+    site.html("<title>Casino</title><video autoplay muted src=/clip.mp4></video>", path="/casino")
+    away = site.url("/casino", host="localhost")
+    leave = f"if (!sessionStorage.n) {{ sessionStorage.n = 1; location.href = `{away}` }} else fetch(`/hls/main.m3u8`)"
+    url = site.html(f"<title>The film</title><button class=play-button onclick='{leave}'>Play</button>")
+    seen = await sniffed(browser, url)
+    assert [each.url for each in seen.found.candidates] == [site.url("/hls/main.m3u8")]
+    assert seen.found.titles.title == "The film"
+    assert site.requests("/casino"), "it was there"
+
+
 async def test_two_frames_deep_on_another_host(site: Site, browser: Browser) -> None:
     site.page("hlsjs", "/hls/main.m3u8", path="/player")
     inner = site.page("framed", site.url("/player", host="localhost"), path="/inner", hidden=False)
