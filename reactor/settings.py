@@ -11,17 +11,41 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reactor.errors import SettingsError
 
-_YTDLP_OPTIONS = """
-    age_limit ap_mso ap_password ap_username extractor_args extractor_retries format_sort format_sort_force geo_bypass
-    geo_bypass_country geo_bypass_ip_block geo_verification_proxy http_headers impersonate legacyserverconnect password
-    prefer_free_formats prefer_insecure sleep_interval_requests socket_timeout source_address username videopassword"""
-YTDLP_OPTIONS = frozenset(_YTDLP_OPTIONS.split())
-"""What `YTDLP_OPTIONS` may set. Nothing that starts a program, writes a file, reads one or walks a list."""
+
+class YtdlpOptions(BaseModel):
+    """What `YTDLP_OPTIONS` may set. Nothing that starts a program, writes a file, reads one or walks a list."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+
+    age_limit: int | None = None
+    ap_mso: str | None = None
+    ap_password: str | None = None
+    ap_username: str | None = None
+    extractor_args: dict[str, dict[str, list[str]]] | None = None
+    extractor_retries: int | None = None
+    format_sort: list[str] | None = None
+    format_sort_force: bool | None = None
+    geo_bypass: bool | None = None
+    geo_bypass_country: str | None = None
+    geo_bypass_ip_block: str | None = None
+    geo_verification_proxy: str | None = None
+    http_headers: dict[str, str] | None = None
+    impersonate: str | None = None
+    legacyserverconnect: bool | None = None
+    password: str | None = None
+    prefer_free_formats: bool | None = None
+    prefer_insecure: bool | None = None
+    sleep_interval_requests: float | None = None
+    socket_timeout: Annotated[float, Field(gt=0)] | None = None
+    source_address: str | None = None
+    username: str | None = None
+    videopassword: str | None = None
+
 
 TOKEN_CHARS_MIN = 16
 
@@ -190,9 +214,16 @@ class Settings(BaseSettings):
             options = None
         if not isinstance(options, dict):
             raise ValueError('takes a JSON object, such as {"extractor_retries": 1}')
-        refused = sorted(set(options) - YTDLP_OPTIONS)
+        known = YtdlpOptions.model_fields
+        refused = sorted(set(options) - set(known))
         if refused:
-            raise ValueError(f"does not take {', '.join(refused)[:200]}; it takes {', '.join(sorted(YTDLP_OPTIONS))}")
+            raise ValueError(f"does not take {', '.join(refused)[:200]}; it takes {', '.join(known)}")
+        try:
+            YtdlpOptions.model_validate(options)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]  # some of them are secrets
+            wrong = ".".join(str(each) for each in first["loc"])
+            raise ValueError(f"has something wrong with {wrong[:200]}: {first['msg'].lower()}") from None
         return value
 
     @field_validator("metrics_address", "http_address")

@@ -14,11 +14,9 @@ from urllib.parse import quote
 import anyio
 import pytest
 
-from reactor.errors import DownloadError, SettingsError
-from reactor.extractors.ytdlp import NoVideoFound, Wishes, Ytdlp, choice_of, open_ytdlp
+from reactor.errors import DownloadError
+from reactor.extractors.ytdlp import NoVideoFound, Wishes, Ytdlp
 from reactor.extractors.ytdlp_process import Setup
-from reactor.media.choice import Choice
-from reactor.settings import Settings
 from tests.extractors.processes import children, in_group, runs, until
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -173,59 +171,6 @@ async def test_a_cookie_file_is_read_anew_and_never_written(tmp_path: Path) -> N
     assert (cookie["name"], cookie["value"], cookie["domain"]) == ("session", "s3cret", "media.test")
     assert cookie["host_only"] is False
     assert cookies.read_text() == text
-
-
-async def test_the_settings_are_handed_on() -> None:
-    settings = Settings.load(
-        ytdlp_format="worst", ytdlp_proxy="http://u:p@proxy:1", ytdlp_options='{"age_limit": 12}', ytdlp_timeout=7.0
-    )
-    wishes = Wishes.of(settings)
-    assert wishes.params["format"] == "worst"
-    assert wishes.params["proxy"] == "http://u:p@proxy:1"
-    assert wishes.params["age_limit"] == 12
-    assert wishes.timeout_s == 7.0
-    assert "u:p" not in repr(wishes)
-    async with open_ytdlp(settings) as ytdlp:
-        assert ytdlp is not None
-        assert (ytdlp.pids, ytdlp.starts) == ((), 0), "nothing starts before it is needed"
-
-
-@pytest.mark.parametrize(
-    ("format_", "choice"),
-    [
-        ("", Choice()),
-        ("bv*[height<=720]+ba/b[height<=480]", Choice(max_height=720)),
-        ("bestvideo[fps>30][height<?1080]+bestaudio", Choice(max_height=1079)),
-        ("ba", Choice(audio_only=True)),
-        ("bestaudio[ext=m4a][abr<200] / best", Choice(audio_only=True)),
-        ("bv*+ba/b", Choice()),
-        ("[height>=720]", Choice()),
-    ],
-)
-def test_the_choice_for_manifests_that_yt_dlp_is_not_asked_about(format_: str, choice: Choice) -> None:
-    assert choice_of(format_) == choice
-
-
-@pytest.mark.parametrize("options", ["", "{}", '{"extractor_args": {"generic": {"impersonate": ["chrome"]}}}'])
-def test_options_that_are_taken(options: str) -> None:
-    assert "bv*+ba/b" in Wishes.of(Settings.load(ytdlp_options=options)).params["format"]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        "{",
-        "[]",
-        '{"postprocessors": [{"key": "Exec", "exec_cmd": "id"}]}',
-        '{"enable_file_urls": true}',
-        '{"netrc_cmd": "id"}',
-        '{"cookiesfrombrowser": ["chrome"]}',
-        '{"js_runtimes": {"deno": {"path": "x"}}}',
-    ],
-)
-def test_options_that_could_run_or_read_something_are_refused(options: str) -> None:
-    with pytest.raises(SettingsError, match="YTDLP_OPTIONS"):
-        Settings.load(ytdlp_options=options)
 
 
 # Processes
