@@ -160,7 +160,7 @@ async def serving(server: FileServer | Tracker, port: int = 0) -> AsyncIterator[
         await asyncio.gather(*tasks)
 
 
-def make_torrent(tracker: str, name: str, files: dict[str, bytes]) -> tuple[bytes, str]:
+def make_torrent(tracker: str, name: str, files: dict[str, bytes], *, private: bool = False) -> tuple[bytes, str]:
     """A `.torrent` for files in a folder `name`, or for the one file `name`; and its magnet link."""
     piece = 32_768
     whole = b"".join(files.values())
@@ -170,6 +170,8 @@ def make_torrent(tracker: str, name: str, files: dict[str, bytes]) -> tuple[byte
         info["length"] = len(whole)
     else:
         info["files"] = [{"length": len(data), "path": path.split("/")} for path, data in files.items()]
+    if private:
+        info["private"] = 1
     announce = f"{tracker}/announce"
     info_hash = hashlib.sha1(bencode2.bencode(info)).hexdigest()
     return bencode2.bencode({"announce": announce, "info": info}), f"magnet:?xt=urn:btih:{info_hash}&tr={announce}"

@@ -78,6 +78,7 @@ def test_direct_downloads_run_without_ffmpeg(tmp_path: Path, program: str) -> No
     assert findings["ffmpeg"]["state"] == "missing"
 
 
+@pytest.mark.fault(46)
 def test_an_ffmpeg_that_is_too_old(tmp_path: Path) -> None:
     old = tmp_path / "ffmpeg"
     old.write_text("#!/bin/sh\necho ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright\n")
@@ -87,6 +88,7 @@ def test_an_ffmpeg_that_is_too_old(tmp_path: Path) -> None:
     assert "ffmpeg 5" in ffmpeg["advice"]
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize(
     ("says", "state", "what"),
     [("deno 2.3.0 (stable)", "ok", ""), ("deno 1.46.3", "missing", "Too old"), ("hello", "missing", "does not run")],

@@ -83,7 +83,6 @@ def test_a_part_that_fails_is_tried_again_by_itself() -> None:
     assert len(world.the(commands.RemoveTransfers).gids) == COUNT
 
 
-@pytest.mark.fault(47)
 def test_a_part_is_not_handed_over_again_before_aria2_has_answered() -> None:
     world = fetching()
     failed = reported(report(ONE, "error", gid=gid(ONE, 3), error_code=2))

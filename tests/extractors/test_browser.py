@@ -199,6 +199,7 @@ async def test_the_deadline_ends_a_browser_that_does_not_answer(site: Site) -> N
     await none_left(processes)
 
 
+@pytest.mark.fault(48)
 async def test_a_browser_that_crashes(site: Site) -> None:
     async with Browser() as browser:
         errors: list[DownloadError] = []
@@ -217,6 +218,7 @@ async def test_a_browser_that_crashes(site: Site) -> None:
         assert browser.starts == 2
 
 
+@pytest.mark.fault(48)
 async def test_a_page_that_crashes_is_no_crash_of_the_browser(site: Site) -> None:
     found: list[Found] = []
     url = site.html("<script>fetch('/loaded')</script>")
@@ -247,6 +249,7 @@ async def test_two_at_once_do_not_share_a_browser(site: Site) -> None:
 # The guard
 
 
+@pytest.mark.fault(48)
 async def test_every_request_goes_through_the_guard(site: Site) -> None:
     """What the guard refuses is not asked for, by whatever means a page has."""
     async with Site(host="127.0.0.2") as other, Guard(Exceptions.parse("127.0.0.1")) as guard:
@@ -261,6 +264,19 @@ async def test_every_request_goes_through_the_guard(site: Site) -> None:
             assert (await sniffed(browser, page)).candidates == []
         assert {request.path for request in site.log} > {"/inner", "/worker.js", "/loaded"}
         assert other.log == []
+
+
+@pytest.mark.fault(48)
+async def test_no_service_worker_comes_between(site: Site) -> None:
+    """It would ask for a page's things past those who watch the page."""
+    site.put(
+        "/worker.js", b"self.onfetch = event => event.respondWith(fetch('/film.mp4'))", content_type="text/javascript"
+    )
+    page = site.html("<script>navigator.serviceWorker?.register('/worker.js'); fetch('/loaded')</script>")
+    async with Browser(timeout_s=30.0) as browser:
+        await sniffed(browser, page)
+    assert site.requests("/loaded")
+    assert not site.requests("/worker.js")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.2:8080/", "https://127.0.0.2:8080/", "/away"])
@@ -297,6 +313,7 @@ BAD = {
 }
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_page(site: Site, browser: Browser, name: str) -> None:
     site.put("/endless", b"x" * 9999, endless=True, disposition="attachment; filename=x.bin")
@@ -305,6 +322,7 @@ async def test_a_bad_page(site: Site, browser: Browser, name: str) -> None:
     assert (await sniffed(browser, site.url("/gone"))).status is None
 
 
+@pytest.mark.fault(48)
 async def test_a_page_that_never_stops_loading(site: Site, browser: Browser) -> None:
     site.put("/slow", b"<p>more</p>", content_type="text/html", endless=True, rate=200)
     assert (await sniffed(browser, site.url("/slow"))).status == 200
@@ -318,6 +336,7 @@ async def test_a_redirect_to_what_is_no_web_page(site: Site, browser: Browser, t
     assert "net::ERR_" in str(found.failure)
 
 
+@pytest.mark.fault(48)
 async def test_a_page_that_takes_all_memory(site: Site) -> None:
     url = site.html("<script>const all = []; setInterval(() => all.push(new Uint8Array(4e7).fill(7)), 20)</script>")
     async with Browser(memory_max=900 * MIB, timeout_s=60.0) as browser:

@@ -24,7 +24,8 @@ LINES = (
     "`wal_checkpoint(TRUNCATE)`, `VACUUM` → a ring for nothing at the most, no error",
     "The database is replaced by a rename or a restore → opened anew, its rows taken up, what was under way stopped",
     "The database is deleted → a clear error, no new empty file, taken up when it is back",
-    "A bot holds the write lock for a minute → aria2 goes on; what was to be written is, when the lock is gone",
+    "A bot holds the write lock for a minute → aria2 goes on; what was to be written is written in one go, when the"
+    " lock is gone",
     "BUSY_SNAPSHOT: a reading transaction that wants to write",
     "A bot with a rollback journal; a database that may not be written → served; refused with the reason",
     "The disk of the database is full → what was to be written is kept and tried again, no loop of crashes",
@@ -39,11 +40,12 @@ LINES = (
     "SIGKILL of aria2c in the midst of a file → started again, the file goes on",
     "The bot dies → the reactor it launched ends soon, its aria2c too",
     "Two reactors on one database → the second is refused",
-    "The WebSocket breaks while much is under way, events are lost → asked about; every row gets to its end",
+    "The WebSocket breaks with 100 under way, events are lost → asked about; every row gets to its end",
     "The answer to an addUri is lost → found by its gid, not added twice",
     "aria2 was started again and knows no gid → what was not finished is added again",
     "`id: null`, unknown methods and gids, broken JSON, events that come twice or in another order → passed over",
-    "aria2 does not answer for long → nothing is added twice; the question has a deadline",
+    "aria2 does not answer for long → the question has a deadline, nothing is added twice, no aria2c is killed; after"
+    " a limit our own is started again",
     "A wrong secret; another program on the port → a sentence, and no storm of tries",
     "A remote aria2c with downloads of others and a folder of its own → never touched",
     "A torrent of 10 000 files, one of 2.5 MB → taken; the connection survives",
@@ -52,7 +54,7 @@ LINES = (
     "403, 404, 410, 416, 429 with Retry-After, 5xx, endless redirects → as the table of `core/retry.py` has it",
     "A body cut short, a wrong Content-Length, ranges ignored, an ETag that changed, an empty file → never published"
     " with a wrong size",
-    "A server that stalls → stopped, tried again, then failed",
+    "A server that sends a byte a second, or stalls at 99 % → stopped, tried again where it was, then failed",
     "A page in place of the file → looked into, not published as the file",
     "A name that does not resolve, or resolves to another address the second time → tried again; refused when dialled",
     "`127.1`, `0177.0.0.1`, `2130706433`, `[::ffff:…]`, NAT64, 6to4, odd digits, `user@host` → refused",
@@ -63,16 +65,19 @@ LINES = (
     "A URL or header with CR, LF, NUL, 64 KiB, invalid UTF-8, IDN, spaces, `--option` → refused or encoded",
     "A name such as `../../x`, `/abs`, `.`, 300 bytes, RTL, `con`, `.desktop`, or one that is taken → clean and unique",
     "A full disk, a read-only one, no permission → the queue is held or the row fails; goes on when there is room",
-    "A magnet without peers, metadata that never comes, several files, seeding → a sentence; followed; done at 100 %",
+    "A magnet without peers, metadata that never comes, one info hash twice, a private torrent, several files, seeding"
+    " → a sentence; followed; waits for its twin; done at 100 %",
     "yt-dlp hangs, is killed, prints nonsense; lists, live streams, DRM, geo-blocks, sign-ins → a sentence, killed as a"
     " group",
-    "No yt-dlp, no ffmpeg, too old ones → doctor says so; direct links and torrents go on",
+    "No yt-dlp, no deno, no ffmpeg, or too old ones → doctor says so; direct links and torrents go on",
     "An extracted URL runs out in the midst (403) → extracted anew once, the same bytes go on",
-    "A page that loops, allocates, opens dialogs and popups, never ends → ended at its limit, the next row goes on",
+    "A page that loops, allocates, opens dialogs and popups, asks localhost by WebSocket, installs a service worker,"
+    " crashes, never ends → ended at its limit, the next row goes on, no browser is left",
     "The clock jumps → retries neither storm nor sleep for ever",
-    "10 000 rows at once, 1 000 cancels at once, a million finished rows → served in order, scans stay indexed",
-    "SIGTERM at any moment, a second one, a closed pipe → a clean end, all of it resumable",
-    "Reconnects all the time → descriptors and threads stay as many as they were",
+    "10 000 rows at once, all cancelled at once, a million finished rows → served in order, scans stay indexed (how"
+    " late the event loop is stands in the metrics)",
+    "SIGTERM in each stage and in the midst of writing, a second one, a closed pipe → a clean end, all of it resumable",
+    "Reconnects all the time → descriptors, threads and memory stay as they were",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

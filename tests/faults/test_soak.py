@@ -1,4 +1,4 @@
-"""What runs for months: nothing grows with what has happened."""
+"""What runs for months, and much at once: nothing grows with what has happened, nothing is lost on the way."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ CUT_EVERY_S = 0.2
 WARM, CUTS = 5, 25
 SPARE = 2
 """Descriptors that may be open just then: a connection that is being made."""
+GROWTH = 6 * 1024 * 1024
+"""Bytes that the interpreter may still fill up before they are used again; a leak of a connection's buffers is more."""
 
 
 def connected_often(reactor: Reactor, times: int) -> bool:
@@ -38,8 +40,43 @@ async def test_many_reconnects_leave_nothing_open(tmp_path: Path) -> None:
             reactor.add(server.put(f"/{cuts}.bin", b"x" * 1000))
             await reactor.until_final()
             await reactor.until(partial(connected_often, reactor, cuts))
-            held.append((process.num_fds(), process.num_threads()))
-        (fds, threads), (fds_after, threads_after) = held
+            held.append((process.num_fds(), process.num_threads(), process.memory_info().rss))
+        (fds, threads, memory), (fds_after, threads_after, memory_after) = held
         assert fds_after <= fds + SPARE
         assert threads_after <= threads
+        assert memory_after <= memory + GROWTH
     assert wire.cuts >= CUTS
+
+
+MANY = 100
+SLOW = b"0123456789" * 3000
+
+
+@pytest.mark.fault(21)
+async def test_a_hundred_at_once_over_a_line_that_breaks(tmp_path: Path) -> None:
+    """What aria2 tells while the line is down is lost: only asking finds it."""
+    async with (
+        FileServer() as server,
+        elsewhere(tmp_path / "there", f"--max-concurrent-downloads={MANY}") as aria2c,
+        (wire := Wire(aria2c.port)).laid() as port,
+        running(
+            tmp_path,
+            **aria2c.settings(
+                ARIA2C_RPC_URL=f"ws://127.0.0.1:{port}/jsonrpc",
+                MAX_CONCURRENT_DOWNLOADS=str(MANY),
+                STALL_TIMEOUT="300",
+            ),
+        ) as reactor,
+    ):
+        urls = [server.put(f"/{n}.bin", SLOW, stall_after=1000, etag=f'"{n}"') for n in range(MANY)]
+        reactor.add(*urls)
+        await server.until(lambda: sum(request.sent == 1000 for request in server.log) == MANY)
+        cuts = wire.cuts
+        await reactor.until(lambda: wire.cuts > cuts)
+        server.release()
+        await reactor.until_final()
+        rows = reactor.rows()
+        assert {(row["status"], row["retry_count"]) for row in rows} == {("downloaded", 0)}
+        assert {Path(row["file_path"]).read_bytes() for row in rows} == {SLOW}
+        sent = [request for request in server.log if request.method == "GET" and request.sent]
+        assert len(sent) == MANY, "each was fetched once"

@@ -86,8 +86,10 @@ class Swarm:
             )
         )
 
-    def make(self, name: str, files: dict[str, bytes]) -> Made:
-        """Make a torrent of `files`: one file without a folder when its key is `name`. Nobody serves it yet."""
+    def make(self, name: str, files: dict[str, bytes], *, private: bool = False) -> Made:
+        """Make a torrent of `files`: one file without a folder when its key is `name`. Nobody serves it yet.
+
+        `private`: its peers may be asked of its tracker only (BEP 27)."""
         root = self._folder / "seed" / name
         for path, data in files.items():
             file = root if path == name else root / path
@@ -96,9 +98,9 @@ class Swarm:
         torrent = self._folder / f"{name}.torrent"
         transmission = tool("transmission-create")
         if transmission is None:
-            torrent.write_bytes(make_torrent(self.url.removesuffix("/announce"), name, files)[0])
+            torrent.write_bytes(make_torrent(self.url.removesuffix("/announce"), name, files, private=private)[0])
         else:
-            command = [transmission, "-o", str(torrent), "-t", self.url, "-s", "32", str(root)]
+            command = [transmission, *["-p"] * private, "-o", str(torrent), "-t", self.url, "-s", "32", str(root)]
             subprocess.run(command, check=True, capture_output=True)
         metainfo = torrent.read_bytes()
         info = bencode2.bdecode(metainfo)[b"info"]

@@ -82,6 +82,17 @@ async def test_servers_that_misbehave(
     assert reactor.files() == {"good.bin": DATA}
 
 
+@pytest.mark.fault(33)
+async def test_what_stalls_near_its_end_goes_on_from_there(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="2") as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=len(DATA) - 1000, etag='"1"'))
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert (row["status"], row["retry_count"]) == ("downloaded", 1)
+    assert reactor.files() == {"a.bin": DATA}
+    assert server.requests("/a.bin", "GET")[-1].sent < len(DATA) // 2, "most of it was kept"
+
+
 @pytest.mark.fault(32)
 async def test_a_body_shorter_than_promised_is_never_published(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:

@@ -40,6 +40,12 @@ def grow(reactor: Reactor, size: str) -> None:
     )
 
 
+def remount(reactor: Reactor, how: str) -> None:
+    """Make its disk one that may (`rw`) or may not (`ro`) be written."""
+    mount = ("mount", "-o", f"remount,bind,{how}", str(reactor.downloads))
+    subprocess.run(["nsenter", f"--target={_pid(reactor)}", "--user", "--mount", "--", *mount], check=True, timeout=30)
+
+
 def on_disk(reactor: Reactor, path: Any) -> bytes:
     """A file of its disk."""
     return Path(f"/proc/{_pid(reactor)}/root{path}").read_bytes()
@@ -95,3 +101,29 @@ async def test_an_attempt_has_its_time(tmp_path: Path) -> None:
         assert (row["status"], row["error_code"]) == ("failed", "timeout")
         assert "DOWNLOAD_TIMEOUT" in row["error"]
         assert reactor.files() == {}
+
+
+@pytest.mark.fault(43)
+async def test_a_disk_that_may_not_be_written_for_a_while(tmp_path: Path) -> None:
+    async with FileServer() as server, on_a_small_disk(tmp_path, "40m", MAX_DOWNLOAD_RETRIES="100") as reactor:
+        remount(reactor, "ro")
+        (one,) = reactor.add(server.put("/a.bin", b"small"))
+        await reactor.until(lambda: reactor.row(one)["error_code"] == "storage")
+        row = reactor.row(one)
+        assert row["status"] in ("pending", "downloading")
+        assert row["error"].startswith("The download folder cannot be written: Read-only file system.")
+        remount(reactor, "rw")
+        await reactor.until_final()
+        assert (reactor.row(one)["status"], reactor.row(one)["error"]) == ("downloaded", None)
+        assert on_disk(reactor, reactor.row(one)["file_path"]) == b"small"
+
+
+@pytest.mark.fault(43)
+async def test_a_disk_that_may_never_be_written(tmp_path: Path) -> None:
+    async with FileServer() as server, on_a_small_disk(tmp_path, "40m", MAX_DOWNLOAD_RETRIES="2") as reactor:
+        remount(reactor, "ro")
+        (one,) = reactor.add(server.put("/a.bin", b"small"))
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert (row["status"], row["error_code"], row["retry_count"]) == ("failed", "storage", 2)
+    assert row["error"].endswith(".")

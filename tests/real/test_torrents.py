@@ -93,3 +93,15 @@ async def test_a_torrent_that_names_another_folder_is_refused(tmp_path: Path) ->
     assert [row["status"] for row in rows] == ["failed"] * 2
     assert all(row["error"].endswith(".") for row in rows)
     assert not reactor.files()
+
+
+@pytest.mark.fault(44)
+async def test_a_private_torrent(tmp_path: Path) -> None:
+    async with swarm_in(tmp_path / "swarm") as swarm, FileServer() as server, running(tmp_path) as reactor:
+        film = swarm.make("film.mkv", FILM, private=True)
+        await swarm.serve(film)
+        (one,) = reactor.add(server.put("/film.torrent", film.metainfo))
+        await reactor.until_final()
+        assert reactor.row(one)["status"] == "downloaded", reactor.row(one)
+        assert not reactor.row(one)["error"]
+    assert reactor.files() == FILM
