@@ -56,6 +56,8 @@ STATUS_LINE_MAX = 8192
 NOWHERE = Reach("", below=False, ports=frozenset())
 """The reach of what is not to be asked at all: a server of another protocol."""
 
+BROKEN = Failure("connection_lost", "The connection broke off.", None, True)
+
 _STATUS = {"bad_redirect": 403, "refused_address": 403, "timeout": 504}
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 407: "Proxy Authentication Required", 502: "Bad Gateway"} | {
     504: "Gateway Timeout"
@@ -99,6 +101,8 @@ class Guard(AsyncContextManagerMixin):
         self._doors: dict[Reach | None, _Door] = {}
         self._tunnels: set[_Tunnel] = set()
         self._failures: OrderedDict[str, Failure] = OrderedDict()
+        self.broken = 0
+        """How many connections ended by an error that nobody had thought of."""
         self._room = anyio.Semaphore(connections_max())
         self._tasks: TaskGroup | None = None
 
@@ -190,15 +194,36 @@ class Guard(AsyncContextManagerMixin):
 
     async def _serve(self, tunnel: _Tunnel, door: _Door) -> None:
         try:
-            with closing(tunnel.near), tunnel.scope, suppress(OSError):
-                request = None
-                with anyio.move_on_after(HEAD_S):
-                    request = await self._request(tunnel.near)
-                if request is not None:
-                    await self._carry_out(request, tunnel, door)
+            with closing(tunnel.near), tunnel.scope:
+                await self._answered(tunnel, door)
+        except OSError:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever one connection does, it does not end those of the others
+            self._break(error)
         finally:
             self._tunnels.discard(tunnel)
             self._room.release()
+
+    async def _answered(self, tunnel: _Tunnel, door: _Door) -> None:
+        request = None
+        with anyio.move_on_after(HEAD_S):
+            request = await self._request(tunnel.near)
+        if request is None:
+            return
+        try:
+            await self._carry_out(request, tunnel, door)
+        except OSError:
+            raise
+        except Exception:
+            self._remember(request.user, BROKEN)
+            raise
+
+    def _break(self, error: Exception) -> None:
+        """Count it. The first one is told, with its trace: it is a flaw of ours."""
+        self.broken += 1
+        if self.broken == 1:
+            message = "A connection through the guard ended by an error; more of them are not told."
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
     async def _request(self, near: socket.socket) -> Request | None:
         """What is wanted, from one of our own programs; None, and it was told so, when it is none."""

@@ -13,7 +13,7 @@ BODY_MAX = 8 * 1024 * 1024
 HEAD_MAX = 64 * 1024
 HOST_MAX = 300
 
-_AUTHORITY = re.compile(rb"(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#\[\]@]+))(?::(\d{1,5}))?")
+_AUTHORITY = re.compile(rb"(?:\[([0-9a-fA-F:.]+)\]|([^\x00-\x20\x7f-\xff:/?#\[\]@]+))(?::(\d{1,5}))?")
 _ABSOLUTE = re.compile(rb"http://([^/?#]*)([^#]*)", re.IGNORECASE)
 _FOLDED = re.compile(rb"\n[ \t]")
 _OURS = frozenset({b"connection", b"expect", b"host", b"keep-alive", b"te", b"trailer", b"upgrade"})

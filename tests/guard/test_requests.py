@@ -112,6 +112,7 @@ OTHER = {
     "a port too high": get("Host: a.example:65536", url="http://a.example:65536/"),
     "a port that is none": get("Host: a.example", url="http://a.example:8a/"),
     "no host at all": get("Host:", url="http:///x"),
+    "a Host that is not ASCII": get("Host: \xff").replace(b"\xc3\xbf", b"\xff"),
     "letters that are not ASCII": get("Host: a.example", url="http://ä.example/"),
     "a long host": get("Host: a.example", url=f"http://{'a' * 301}/"),
     "a tunnel without a port": b"CONNECT a.example HTTP/1.1\r\nHost: a.example\r\n\r\n",
@@ -154,3 +155,27 @@ def test_any_bytes_are_a_request_or_none(raw: bytes) -> None:
         except BadRequest:
             continue
         assert request is None or request.host.isascii()
+
+
+@given(
+    request=st.sampled_from(["CONNECT", "GET"]),
+    target=st.binary(max_size=40),
+    host=st.binary(max_size=40),
+    login=st.binary(max_size=40),
+    more=st.binary(max_size=60),
+)
+def test_any_bytes_in_each_place_of_a_request_are_a_request_or_none(
+    request: str, target: bytes, host: bytes, login: bytes, more: bytes
+) -> None:
+    place = b"http://" + target if request == "GET" else target
+    for named in (host, target):
+        lines = [
+            request.encode() + b" " + place + b" HTTP/1.1",
+            b"Host: " + named,
+            b"Proxy-Authorization: Basic " + login,
+        ]
+        try:
+            found = Reader().take(b"\r\n".join([*lines, b"X-A: " + more, b"", b""]))
+        except BadRequest:
+            continue
+        assert found is None or found.host.isascii()
