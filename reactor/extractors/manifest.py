@@ -21,7 +21,7 @@ from reactor.extractors.cookies import cookie_header, set_cookies
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow, read_body
 from reactor.extractors.urls import normalise_http
-from reactor.guard.credentials import HARMLESS, cookie_goes_to, same_host, split_credentials
+from reactor.guard.credentials import cookie_goes_to, headers_for, same_host, split_credentials
 from reactor.guard.filenames import clean_name
 from reactor.media import dash, hls
 from reactor.media.choice import Choice
@@ -157,11 +157,7 @@ class _Reader:
         return credentials.into(plain) if credentials and same_host(self.home, plain) else plain
 
     def _headers(self, url: str) -> Iterator[Header]:
-        at_home = same_host(self.home, url)
-        for header in self.headers:
-            name = header.name.lower()
-            if name not in _NEVER and (at_home or name in HARMLESS):
-                yield header
+        return (each for each in headers_for(self.headers, self.home, url) if each.name.lower() not in _NEVER)
 
     def _lines(self, url: str) -> Mapping[str, str]:
         """The headers for a request of our own."""

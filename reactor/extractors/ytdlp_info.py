@@ -23,7 +23,7 @@ from reactor.extractors.detect import MEDIA_SUFFIXES
 from reactor.extractors.failures import RETRY_AFTER_MAX_S
 from reactor.extractors.urls import normalise_http
 from reactor.extractors.ytdlp_process import bad_answer
-from reactor.guard.credentials import same_host
+from reactor.guard.credentials import headers_for, referer_for
 from reactor.guard.filenames import clean_name
 from reactor.media.choice import Choice
 from reactor.media.local import Key, Segment, read_playlist, write_playlist
@@ -41,7 +41,6 @@ EXPIRES = range(1_500_000_000, 10_000_000_000)
 """What a number in a URL must be to be a moment."""
 
 _NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
-_SECRET = ("authorization", "proxy-authorization")
 _EXPIRES = ("expire", "expires", "exp")
 _EXPIRES_IN_PATH = re.compile(r"/expire/(\d{10})/")
 _SUFFIX = re.compile(r"\.([a-z0-9]{1,5})$", re.IGNORECASE)
@@ -270,13 +269,15 @@ def _fetch(format_: Format, url: str, name: str, *, size: int | None = None) -> 
 
 
 def _headers(format_: Format, url: str) -> tuple[Header, ...]:
-    """What yt-dlp would send, without what is aria2's to say; a password only to the host it is for."""
-    left_out = _NEVER if same_host(format_.url, url) else (*_NEVER, *_SECRET)
-    headers = format_.http_headers.items()
+    """What yt-dlp would send, without what is aria2's to say; what may be a secret only to the host it is for. Its
+    Referer is the page as it was asked for, with all that stands in its address."""
+    told = [(name, value) for name, value in format_.http_headers.items() if name.lower() not in _NEVER]
+    cut = [(name, referer_for(value, format_.url) if name.lower() == "referer" else value) for name, value in told]
     try:
-        return tuple(Header(name=name, value=value) for name, value in headers if name.lower() not in left_out)
+        given = [Header(name=name, value=value) for name, value in cut if value is not None]
     except ValidationError as error:
         raise bad_answer() from error
+    return tuple(headers_for(given, format_.url, url))
 
 
 def _checked(url: str) -> str:

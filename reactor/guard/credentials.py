@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
-from reactor.models import Cookie, Fetch
+from reactor.models import Cookie, Fetch, Header
 
 HARMLESS = frozenset({
     "accept", "accept-language", "cache-control", "dnt", "origin", "pragma", "referer", "sec-ch-ua",
     "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user",
     "upgrade-insecure-requests", "user-agent",
 })  # fmt: skip
-"""Headers that are no secret. Any other one may be a credential, whatever it is called."""
+"""Headers that are no secret. Any other one may be a credential, whatever it is called. A Referer is none where
+`referer_for` or the browser has cut it."""
 
 REDACTED_MAX = 500
 """Characters of a redacted URL that are shown."""
@@ -82,6 +84,44 @@ def cookie_goes_to(cookie: Cookie, url: str) -> bool:
     below = not cookie.host_only and not _is_address(host) and host.endswith(f".{domain}")
     folder = cookie.path if cookie.path.endswith("/") else f"{cookie.path}/"
     return (host == domain or below) and (path == cookie.path or path.startswith(folder))
+
+
+def headers_for(headers: Iterable[Header], home: str, url: str) -> Iterator[Header]:
+    """Those of the headers that were given for `home` which may go to `url`: elsewhere only what is no secret.
+
+    At home a Referer stays as it was sent there, without user info; elsewhere it is cut by `referer_for`."""
+    at_home = same_host(home, url)
+    for header in headers:
+        name = header.name.lower()
+        if name == "referer":
+            page = _without_user_info(header.value) if at_home else referer_for(header.value, url)
+            if page is not None:
+                yield header.model_copy(update={"value": page})
+        elif at_home or name in HARMLESS:
+            yield header
+
+
+def referer_for(page: str, url: str) -> str | None:
+    """What the server of `url` may learn of the page that names it; None when that is no web page.
+
+    On the page's own host its address without user info and query, since aria2 takes it along wherever a redirect
+    leads. Elsewhere, and by plain http of an https page, only its origin."""
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        return None
+    scheme, host, _ = _origin(page)
+    if scheme not in ("http", "https") or not host:
+        return None
+    path = parts.path if same_host(page, url) else ""
+    return urlunsplit((scheme, parts.netloc.rpartition("@")[2], path or "/", "", ""))
+
+
+def _without_user_info(url: str) -> str | None:
+    try:
+        return split_credentials(url)[0]
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ async def test_a_long_title(server: FileServer, context: Context) -> None:
 
 
 async def test_what_is_secret_stays_at_home(context: Context) -> None:
-    """Another port is another host; Referer and the like go everywhere, and what aria2 says itself nowhere."""
+    """Another port is another host. What is no secret goes everywhere, of the Referer its origin; and what aria2 says
+    itself nowhere."""
     names = (
         "Authorization",
         "X-Token",
@@ -114,7 +115,8 @@ async def test_what_is_secret_stays_at_home(context: Context) -> None:
         "Accept-Encoding",
         "Host",
     )
-    headers = tuple(Header(name=name, value="value") for name in names)
+    page = "http://page.test/film?token=value"
+    headers = tuple(Header(name=name, value=page if name == "Referer" else "value") for name in names)
     async with FileServer() as home, FileServer() as other:
         text = f"{HEAD}#EXTINF:2.5,\n{other.url('/one.ts')}\n#EXTINF:2.5,\ntwo.ts\n{END}"
         home.put("/list.m3u8", text.encode())
@@ -124,8 +126,10 @@ async def test_what_is_secret_stays_at_home(context: Context) -> None:
         extraction = await extracted(url, context, headers=headers)
         assert sent_to(extraction, 0)[0] == {"Referer", "User-Agent", "Origin"}
         assert sent_to(extraction, 1)[0] == {"Referer", "User-Agent", "Origin", "Authorization", "X-Token"}
+        referers = [h.value for fetch in extraction.fetches for h in fetch.headers if h.name == "Referer"]
+        assert referers == ["http://page.test/", page], "at home as the player has sent it there"
         (asked,) = other.log
-        assert (asked.headers.get("referer"), asked.headers.get("x-token")) == ("value", None)
+        assert (asked.headers.get("referer"), asked.headers.get("x-token")) == ("http://page.test/", None)
         assert asked.headers.get("authorization") is None
         assert [request.headers.get("x-token") for request in home.log] == ["value", "value"]
         assert {request.headers["accept-encoding"] for request in home.log} == {"identity"}

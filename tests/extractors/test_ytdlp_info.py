@@ -127,7 +127,8 @@ async def test_a_length_that_is_rounded_is_a_promise_only_of_what_is_long(contex
 async def test_fragments(context: Context) -> None:
     dash = {**VIDEO, "protocol": "http_dash_segments", "fragment_base_url": "https://media.test/dash/"}
     fragments = [{"path": "init.mp4"}, {"url": "https://cdn.test/1", "duration": 2.0}, {"path": "2?x", "duration": 1.5}]
-    secret = {"Authorization": "Bearer s3cret", "User-Agent": "x"}
+    secret = {"Authorization": "Bearer s3cret", "X-Token": "s3cret", "User-Agent": "x"}
+    secret |= {"Referer": "https://anna:s3cret@media.test/page?token=s3cret"}
     found = await extraction(context, {**dash, "fragments": fragments, "http_headers": secret}, duration=99.5)
     assert [fetch.urls[0] for fetch in found.fetches] == [
         "https://media.test/dash/init.mp4",
@@ -135,7 +136,9 @@ async def test_fragments(context: Context) -> None:
         "https://media.test/dash/2?x",
     ]
     assert [fetch.name for fetch in found.fetches] == [f"video-0-0000{n}.m4s" for n in (1, 2, 3)]
-    assert [len(fetch.headers) for fetch in found.fetches] == [2, 1, 2], "a password stays with its host"
+    assert [len(fetch.headers) for fetch in found.fetches] == [4, 2, 4], "a password stays with its host"
+    referers = [header.value for fetch in found.fetches for header in fetch.headers if header.name == "Referer"]
+    assert referers == ["https://media.test/page", "https://media.test/", "https://media.test/page"]
     (track,) = found.finish.tracks
     assert (track.form, track.count, found.finish.duration_s) == ("concat", 3, 3.5)
 

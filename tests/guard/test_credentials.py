@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from reactor.guard.credentials import (
     REDACTED_MAX,
     Credentials,
+    headers_for,
     reach_of,
     redact,
     redact_text,
+    referer_for,
     same_host,
     split_credentials,
 )
@@ -64,6 +66,46 @@ def test_credentials_go_back_into_a_url_and_into_a_header_but_not_into_a_repr() 
 )
 def test_same_host(given_for: str, other: str, same: bool) -> None:
     assert same_host(given_for, other) is same
+
+
+PAGE = "https://anna:S3CRET@h.example/a/page?token=S3CRET#S3CRET"
+
+
+@pytest.mark.parametrize(
+    ("page", "url", "told"),
+    [
+        (PAGE, "https://h.example/film.mp4", "https://h.example/a/page"),
+        (PAGE, "https://cdn.example/film.mp4", "https://h.example/"),
+        (PAGE, "https://www.h.example/film.mp4", "https://h.example/"),
+        (PAGE, "https://h.example:444/film.mp4", "https://h.example/"),
+        (PAGE, "http://h.example/film.mp4", "https://h.example/"),
+        (PAGE, "http://cdn.example/film.mp4", "https://h.example/"),
+        ("http://u:p@h.example:81/a?b", "http://h.example:81/", "http://h.example:81/a"),
+        ("http://u:p@h.example:81/a?b", "https://cdn.example/", "http://h.example:81/"),
+        ("http://h.example/a", "https://h.example/", "http://h.example/a"),
+        ("http://u:S3CRET/@h.example/a", "http://h.example/", None),
+        ("//h.example/S3CRET", "http://h.example/", None),
+        ("data:S3CRET", "http://h.example/", None),
+        ("http://[S3CRET", "http://h.example/", None),
+        ("S3CRET", "http://h.example/", None),
+    ],
+)
+def test_what_a_server_is_told_of_the_page(page: str, url: str, told: str | None) -> None:
+    assert referer_for(page, url) == told
+    assert told is None or referer_for(told, url) == told
+
+
+def test_which_headers_go_along_to_another_host() -> None:
+    given = {"User-Agent": "U", "X-Token": "t", "authorization": "b", "rEferer": PAGE, "Origin": "https://h.example"}
+    headers = [Header(name=name, value=value) for name, value in given.items()]
+
+    def kept(url: str) -> dict[str, str]:
+        return {header.name: header.value for header in headers_for(headers, "https://cdn.example/x", url)}
+
+    at_home = PAGE.replace("anna:S3CRET@", "")
+    assert kept("https://cdn.example/y") == given | {"rEferer": at_home}, "as the player has sent it there"
+    public = {"User-Agent": "U", "Origin": "https://h.example"}
+    assert kept("https://other.example/y") == public | {"rEferer": "https://h.example/"}
 
 
 @pytest.mark.parametrize(

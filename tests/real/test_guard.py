@@ -189,6 +189,27 @@ async def test_without_the_guard_everything_may_be_asked_and_credentials_stay_ho
     assert [request for request in server.log if "authorization" in request.headers]
 
 
+async def test_a_login_in_a_pages_address_goes_to_no_other_host(tmp_path: Path, samples: Samples) -> None:
+    """Neither by itself nor in a Referer, to a file and to the parts of one; nor does the page's query."""
+    async with FileServer() as site, FileServer() as other, running(tmp_path) as reactor:
+        other.put("/film.mp4", samples.film().read_bytes(), content_type="video/mp4")
+        for name, data in samples.hls("ts").items():
+            other.put(f"/{name}", data)
+        for path, film in (("/file", "/film.mp4"), ("/parts", "/index.m3u8")):
+            page = f"<html><video src='{other.url(film)}'></video>".encode()
+            site.put(path, page, content_type="text/html", user=("anna", SECRET))
+            reactor.add(f"{site.url(path, user=f'anna:{SECRET}')}?token={SECRET}")
+        await reactor.until_final()
+        assert [row["status"] for row in reactor.rows()] == ["downloaded"] * 2, reactor.rows()
+    assert len(other.requests()) > 3
+    assert {request.headers.get("referer") for request in other.log if request.path != "/favicon.ico"} <= {
+        *(None, site.url("/")),
+    }
+    assert site.url("/") in {request.headers.get("referer") for request in other.log}, "but for where it comes from"
+    leaks = [request for request in other.log if SECRET in repr(request) or "authorization" in request.headers]
+    assert leaks == []
+
+
 @pytest.mark.fault(42)
 async def test_programs_and_shortcuts_are_renamed_unless_they_are_wanted(tmp_path: Path) -> None:
     names = ["setup.exe", "Run Me.DESKTOP", "film.mp4.lnk", "x.sh", "film.mp4"]
