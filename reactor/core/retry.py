@@ -75,7 +75,14 @@ FROM_ZERO = frozenset({"cannot_resume", "changed", "checksum"})
 
 _HTTP_STATUS = re.compile(r"status=?\s?(\d{3})|HTTP (\d{3})")
 _DISK_FULL = re.compile(r"no space left|not enough space|ENOSPC|disk full", re.IGNORECASE)
-_TLS = re.compile(r"SSL/TLS handshake failure|certificate", re.IGNORECASE)
+_HANDSHAKE = "SSL/TLS handshake failure"
+_CERTIFICATE = re.compile(
+    r"certificate|issuer|known authorities|host ?name (does not match|mismatch)|`(expired|not activated yet)"
+    r"|insecure algorithm|revoked|\bCA\b|too weak",
+    re.IGNORECASE,
+)
+"""What GnuTLS (1.36) and OpenSSL (1.37) say of one that is not to be trusted. All else that can go wrong in a handshake
+is a connection that broke."""
 _NO_FIT = "Download aborted."
 """All that aria2 says, with number 1, of a control file that does not fit: to the length of the file that is on the
 server now, or to anything."""
@@ -92,7 +99,7 @@ def classify(number: int | None, text: str) -> Failure:
         return ARIA2[9]
     if number == 1 and text == _NO_FIT:
         return ARIA2[10]
-    if number == 1 and _TLS.search(text):
+    if number == 1 and _HANDSHAKE in text and _CERTIFICATE.search(text):
         return Failure("tls", "The server's certificate cannot be trusted.", "The site has to renew it.")
     known = ARIA2.get(number if number is not None else -1)
     return known or Failure("failed", f"aria2 gave up with error {number}: {text[:200]}.", None)

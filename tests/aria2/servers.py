@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -134,7 +135,9 @@ class Tracker:
 
 
 @asynccontextmanager
-async def serving(server: FileServer | Tracker, port: int = 0) -> AsyncIterator[None]:
+async def serving(
+    server: FileServer | Tracker, port: int = 0, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
     """Serve on this port, or one that the system chooses; nothing is left of it afterwards."""
     tasks: set[asyncio.Task[Any]] = set()
 
@@ -149,8 +152,8 @@ async def serving(server: FileServer | Tracker, port: int = 0) -> AsyncIterator[
             await writer.wait_closed()
         tasks.discard(task)
 
-    listener = await asyncio.start_server(handle, "127.0.0.1", port)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    listener = await asyncio.start_server(handle, "127.0.0.1", port, ssl=tls)
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield
     finally:

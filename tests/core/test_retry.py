@@ -18,6 +18,11 @@ PASSING = Failure("timeout", "The server stopped answering.", None, True)
     [
         (1, "Failed to establish connection, cause: Connection refused", "unreachable", True),
         (1, "SSL/TLS handshake failure: unable to get local issuer certificate", "tls", False),
+        (1, "SSL/TLS handshake failure:  `not signed by known authorities or invalid' `expired'", "tls", False),
+        (1, "SSL/TLS handshake failure: hostname does not match", "tls", False),
+        (1, "SSL/TLS handshake failure: Error in the pull function.", "unreachable", True),
+        (1, "SSL/TLS handshake failure: SSL I/O error", "unreachable", True),
+        (1, "SSL/TLS handshake failure: EOF was received", "unreachable", True),
         (1, "fallocate failed. cause: No space left on device", "no_space", True),
         (1, "Download aborted.", "changed", True),
         (16, "Download aborted.", "storage", False),
