@@ -249,7 +249,11 @@ class AskStatus:
 
 @dataclass(frozen=True, slots=True)
 class LookAtDisk:
-    """See how much room there is in the download folder. → DiskSeen"""
+    """See how much room there is in the download folder, and, where that matters, what the staging folders of some
+    rows take of it. → DiskSeen"""
+
+    folders: tuple[int, ...] | None = None
+    """Whose; None: nobody's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,35 @@
-"""Whether there is room on the disk. While there is none nothing is begun, and what is under way waits."""
+"""Whether there is room on the disk: for what begins, for what turns out to be larger, and for everybody else.
+
+While there is none nothing is begun, and what is under way waits. Who has taken the room decides what becomes of it:
+
+    it is larger than all the room there is, and what it holds itself     it fails, and its partial file goes
+    there is room, but others under way have been promised it             it waits
+    it grew, nobody knew how far, and fills the disk by itself            it gives up its partial file, and a retry
+    somebody else has filled the disk                                     all wait, what was fetched is kept
+
+A look tells how much is free; only when that is too little for somebody a second one measures what each row holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 
 from reactor import notices
-from reactor.core import commands
+from reactor.core import commands, events
 from reactor.core.flow import Flow
 from reactor.core.job import Job, State
+from reactor.core.quotas import MIB, ROOM_MIN
 from reactor.errors import Failure
 
 INTERVAL_S = 5.0
 """How often it is looked at while it is full."""
-ROOM_MIN = 16 * 1024 * 1024
-"""With less room than this a disk is full, whatever the settings say."""
 NO_ROOM = Failure("no_space", "There is not enough room on the disk.", "It goes on when some was freed.", True)
+CROWDED = Failure(
+    "no_space", "The disk has no room for this while others are being downloaded.", "It begins after them.", True
+)
+OUTGROWN = Failure("no_space", "It has filled the disk, and what was there of it had to go.", None, True)
+FREE_SOME = "Free some space, then ask for it again."
+HOLDING = (State.FETCHING, State.FINISHING, State.STOPPING)
 
 
 class Disk:
@@ -22,7 +37,8 @@ class Disk:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._needed = max(flow.limits.quotas.min_free_disk, ROOM_MIN)
+        self._kept = flow.limits.quotas.min_free_disk
+        self._needed = max(self._kept, ROOM_MIN)
         self.full = False
         self.due_at: float | None = None
 
@@ -33,7 +49,7 @@ class Disk:
 
     def look(self) -> None:
         """Have somebody look at it, where some of it has to stay free."""
-        if self.full or self._flow.limits.quotas.min_free_disk:
+        if self.full or self._kept:
             self._flow.out.append(commands.LookAtDisk())
 
     def time_passed(self) -> None:
@@ -42,18 +58,99 @@ class Disk:
             self.due_at = None
             self.look()
 
-    def seen(self, free: int | None, jobs: Iterable[Job]) -> bool:
+    def seen(self, seen: events.DiskSeen, jobs: Collection[Job]) -> bool:
         """Take in what was seen, and stop what has no room. True when there is room again."""
-        had_room, was_full = self.has_room, self.full
+        had_room = self.has_room
+        holding = [job for job in jobs if job.state in HOLDING]
+        if seen.free is None:
+            self._unseen(holding)
+        elif seen.held is None and self._doubtful(seen.free, holding):
+            self._flow.out.append(commands.LookAtDisk(tuple(job.id for job in holding)))
+            return False
+        else:
+            self._judge(seen.free, dict(seen.held or ()), holding)
         self._flow.room_doubted = False
-        if free is not None:
-            self.full = free < self._needed
-            if self.full and not was_full:
-                self._flow.tell(notices.DiskFull(free=free, needed=self._needed))
-            if was_full and not self.full:
-                self._flow.tell(notices.DiskFreed(free=free))
+        for job in holding:
+            job.weighing = False
+            if job.state is State.FETCHING:
+                self._flow.add(job)
         self.due_at = self._flow.now + INTERVAL_S if self.full else None
-        for job in jobs:
-            if self.full and job.state is State.FETCHING:
-                self._flow.fail(job, NO_ROOM)
         return self.has_room and not had_room
+
+    def _unseen(self, holding: Collection[Job]) -> None:
+        """Only aria2 can tell, by failing."""
+        for job in holding:
+            job.weighed = job.wanted
+            if job.roomless is not None and job.state is not State.STOPPING:
+                self._flow.end(job, job.roomless)
+
+    def _doubtful(self, free: int, holding: Collection[Job]) -> bool:
+        """True when it matters who holds what."""
+        left = sum(max(0, (_size(job) or 0) - _fetched(job)) for job in holding)
+        short = free < self._needed or left > free - self._kept
+        return bool(holding) and (short or any(job.roomless is not None for job in holding))
+
+    def _judge(self, free: int, held: Mapping[int, int], holding: Collection[Job]) -> None:
+        going = sum(held.get(job.id, 0) for job in holding if job.ending is not None and job.ending.discard)
+        working = [job for job in holding if job.state is not State.STOPPING]
+        short = self._needed - free - going
+        growing = sorted(
+            (job for job in working if job.state is State.FETCHING and job.wanted in (None, 0) and held.get(job.id)),
+            key=lambda job: held[job.id],
+            reverse=True,
+        )
+        given = 0
+        if 0 < short <= sum(held[job.id] for job in growing):
+            for job in growing:
+                if given < short:
+                    given += held[job.id]
+                    self._flow.end(job, OUTGROWN, own=True, discard=True)
+        self._fullness(free)
+        for job in working:
+            if job.state is State.STOPPING:
+                continue
+            if given < short and (job.state is State.FETCHING or job.roomless is not None):
+                self._flow.end(job, NO_ROOM)
+            elif job.roomless is not None:
+                self._flow.end(job, NO_ROOM if short > 0 else job.roomless, own=short <= 0)
+        self._promise(free + going + given - self._kept, held, working)
+
+    def _promise(self, room: int, held: Mapping[int, int], working: Collection[Job]) -> None:
+        """Give what there is to those that had it first, and stop those that there is not enough for."""
+        promised = 0
+        for job in sorted(working, key=lambda job: (job.weighed is None, job.begun_at, job.id)):
+            size, left = job.wanted, max(0, (_size(job) or 0) - held.get(job.id, _fetched(job)))
+            if size is None or job.state is State.STOPPING:
+                continue
+            if job.state is State.FINISHING or size <= (job.weighed or 0):
+                promised += left
+            elif left > room:
+                self._flow.end(job, _too_large(left, room))
+            elif left > room - promised:
+                self._flow.end(job, CROWDED)
+            else:
+                job.weighed = size
+                promised += left
+
+    def _fullness(self, free: int) -> None:
+        was_full, self.full = self.full, free < self._needed
+        if self.full and not was_full:
+            self._flow.tell(notices.DiskFull(free=free, needed=self._needed))
+        if was_full and not self.full:
+            self._flow.tell(notices.DiskFreed(free=free))
+
+
+def _size(job: Job) -> int | None:
+    """What it takes until it is done: of media the parts, and what is made of them."""
+    size = job.wanted
+    joined = job.extraction is not None and job.extraction.finish.how == "media"
+    return size * 2 if size is not None and joined else size
+
+
+def _fetched(job: Job) -> int:
+    return sum(transfer.completed for transfer in job.transfers)
+
+
+def _too_large(left: int, room: int) -> Failure:
+    needs, has = left / MIB, max(0, room) / MIB
+    return Failure("no_space", f"It needs {needs:.1f} MiB of the disk, which has room for {has:.1f} MiB.", FREE_SOME)

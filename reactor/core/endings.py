@@ -64,25 +64,35 @@ class Endings:
         self.out.append(commands.Tell(notice))
 
     def fail(self, job: Job, failure: Failure) -> None:
-        """The attempt has failed: wait for the next one, or give up."""
+        """The attempt has failed: wait for the next one, or give up. Where there was no room `disk` decides."""
+        if failure.code != "no_space":
+            return self.end(job, failure)
+        self.room_doubted = True
+        self.out.append(commands.LookAtDisk())
+        if job.state not in (State.FETCHING, State.FINISHING):
+            return self.end(job, failure)
+        job.roomless = failure
+        return None
+
+    def end(self, job: Job, failure: Failure, *, own: bool = False, discard: bool = False) -> None:
+        """End the attempt. It costs a retry when it is the download's `own` fault, or that of its server; `discard`:
+        what was fetched goes."""
         policy = self.limits.retry
-        if failure.code == "no_space":
-            self.room_doubted = True
-            self.out.append(commands.LookAtDisk())
         unjoined = job.state is State.FINISHING and failure.code not in NOT_THE_PARTS
-        if job.kept and (unjoined or failure.code in FROM_ZERO):
+        if job.kept and (unjoined or discard or failure.code in FROM_ZERO):
             self.out.append(
                 commands.SaveProgress((commands.ProgressOf(job.attempt, None, 0, None, None, done=frozenset()),))
             )
-        delay = policy.next_delay_s(failure, job.attempt, job.retry_count)
+        costs = own or policy.costs(failure)
+        delay = policy.next_delay_s(failure, job.attempt, job.retry_count, costs=costs)
         expired = failure.code in EXPIRED or failure == UNTOLD
         if expired and job.kind in EXTRACTED and job.state is State.FETCHING and job.retry_count == 0:
             delay = 0.0 if policy.retries_max else None  # the page can be asked for a new URL, once and at once
         if delay is None:
             ending = Ending(End.FAILED, policy.final(failure, job.retry_count), job.retry_count)
         else:
-            count = job.retry_count + policy.costs(failure)
-            ending = Ending(End.WAITING, failure, count, delay, discard=failure.code in FROM_ZERO)
+            discard = discard or failure.code in FROM_ZERO
+            ending = Ending(End.WAITING, failure, job.retry_count + costs, delay, discard)
         self.stop(job, ending)
 
     def cancel(self, job: Job, how: How) -> None:

@@ -305,6 +305,8 @@ class DiskSeen:
     """So many bytes are free in the download folder; None where that is not ours to see."""
 
     free: int | None
+    held: tuple[tuple[int, int], ...] | None = None
+    """(row, bytes that its staging folder takes), as it was asked; None when it was not."""
 
 
 # Ourselves

@@ -13,6 +13,7 @@ from reactor.core.endings import Endings, of
 from reactor.core.events import ClaimedRow, TransferReport, TransferStatus
 from reactor.core.job import End, Ending, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import Trigger, move
+from reactor.core.quotas import ROOM_MIN
 from reactor.core.reconcile import Found, reconcile
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
@@ -132,8 +133,10 @@ class Flow(Endings):
         """Hand every planned transfer to aria2, if it can be reached; else the next connect does. Not while a write
         was refused: the row may be somebody else's by now, and nobody would find the transfer again."""
         planned = [each for each in job.transfers if each.state is TransferState.PLANNED and not each.unanswered]
-        if not planned or not self.connected or job.verdict_from is not None:
+        if not planned or not self.connected or job.verdict_from is not None or job.roomless is not None:
             return
+        if self._weigh(job) and job.weighed is None:
+            return  # until there is known to be room
         for transfer in planned:
             if transfer.adds >= ADDS_MAX:
                 refusal = transfer.refusal or Failure("aria2_lost", "aria2 lost this download again and again.")
@@ -146,6 +149,16 @@ class Flow(Endings):
         job.fresh = False
         job.removed = False
         job.moved_at = self.now
+
+    def _weigh(self, job: Job) -> bool:
+        """True when the disk is looked at for a job, because of its size."""
+        size = job.wanted
+        if size is None or size <= max(job.weighed or 0, ROOM_MIN):
+            return False
+        if not job.weighing:
+            job.weighing = True
+            self.out.append(commands.LookAtDisk())
+        return True
 
     def added(self, job: Job, numbers: tuple[int, ...]) -> None:
         """aria2 took them."""
@@ -200,6 +213,8 @@ class Flow(Endings):
             job.moved_at = self.now
         elif finding.found is Found.MISSING and report.status is not TransferStatus.UNKNOWN:
             self.out.append(commands.ForgetTransfers((report.gid,)))  # its gid is needed again
+        if job.state is State.FETCHING:
+            self._weigh(job)
 
     def _fetched(self, job: Job) -> None:
         """When all parts are there, they are put together."""
@@ -238,8 +253,7 @@ class Flow(Endings):
             self.fail(job, _stalled(job, limit))
             return None
         completed = sum(transfer.completed for transfer in job.transfers)
-        totals = [transfer.total or transfer.fetch.size or 0 for transfer in job.transfers]
-        size = sum(totals) if all(totals) else None
+        size = job.wanted
         speed = sum(transfer.speed for transfer in job.transfers if transfer.state is TransferState.LIVE)
         share = completed / size if size else _share(job)
         if share is not None:

@@ -163,6 +163,12 @@ class Job:
     """True once finishing found bytes missing."""
     verdict_from: int | None = None
     """After a refused write: the number of the first look that can tell why."""
+    weighed: int | None = None
+    """The size for which there was room on the disk."""
+    weighing: bool = False
+    """True while the disk is looked at for it."""
+    roomless: Failure | None = None
+    """What it was told where it found no room; whose fault that is, a look at the disk has to show."""
     ending: Ending | None = None
     stop_by: float | None = None
     """While aria2 is away: when to end without it."""
@@ -182,6 +188,12 @@ class Job:
         if self.extraction is not None:
             return self.extraction.kind
         return self.detection.kind if self.detection is not None else None
+
+    @property
+    def wanted(self) -> int | None:
+        """Bytes of all its transfers together; None while those of one are unknown."""
+        sizes = [transfer.total or transfer.fetch.size or 0 for transfer in self.transfers]
+        return sum(sizes) if sizes and all(sizes) else None
 
     @property
     def in_aria2(self) -> bool:

@@ -129,7 +129,7 @@ class Machine:
             case events.DebtPaid():
                 self._look_wanted |= self.debts.paid(event.attempt)
             case events.DiskSeen():
-                self._look_wanted |= self.disk.seen(event.free, self.jobs.values())
+                self._look_wanted |= self.disk.seen(event, self.jobs.values())
             case _:
                 self._of_one_job(event)
 

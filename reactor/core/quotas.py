@@ -8,6 +8,8 @@ from reactor.errors import Failure
 from reactor.models import Extraction
 
 MIB = 1024 * 1024
+ROOM_MIN = 16 * MIB
+"""With less room than this a disk is full, whatever the settings say. What is no larger is begun without a look."""
 MORE = "Whoever runs this can allow more."
 
 

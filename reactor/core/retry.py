@@ -123,14 +123,16 @@ class RetryPolicy:
     delay_base_s: float
     delay_max_s: float
 
-    def next_delay_s(self, failure: Failure, attempt: Attempt, retry_count: int) -> float | None:
-        """Seconds until the next attempt after `retry_count` retries, or None when there is none.
+    def next_delay_s(self, failure: Failure, attempt: Attempt, retry_count: int, *, costs: bool = True) -> float | None:
+        """Seconds until the next attempt after `retry_count` retries, or None when there is none. Those that cost
+        nothing have no limit, and are waited for longer each time all the same.
 
         Backoff doubles, with full jitter: anything between nothing and all of it. What is drawn derives from the
         attempt, so that it is the same in a replay. A server's Retry-After is not undercut, up to `delay_max_s`."""
-        if not failure.retryable or (retry_count >= self.retries_max and failure.code not in FREE):
+        if not failure.retryable or (costs and retry_count >= self.retries_max):
             return None
-        cap = min(self.delay_max_s, self.delay_base_s * float(1 << min(retry_count, 32)))
+        doublings = retry_count if costs else attempt.number - 1
+        cap = min(self.delay_max_s, self.delay_base_s * float(1 << min(doublings, 32)))
         delay = cap * _chance(attempt)
         return max(delay, min(failure.retry_after_s or 0.0, self.delay_max_s))
 

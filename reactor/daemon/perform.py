@@ -179,7 +179,7 @@ class Performer:
             case commands.AskStatus():
                 self._begin(None, self._downloading.ask(command))
             case commands.LookAtDisk():
-                self._begin(None, self._stages.look_at_disk())
+                self._begin(None, self._stages.look_at_disk(command))
             case commands.PayDebt():
                 self._begin(None, self._downloading.pay(command))
             case _:

@@ -100,9 +100,14 @@ class Stages:
         with suppress(OSError):
             await to_thread.run_sync(partial(self._staging.discard, download_id, keep_result=keep_result))
 
-    async def look_at_disk(self) -> Outcome:
+    async def look_at_disk(self, command: commands.LookAtDisk) -> Outcome:
         """How much room there is, where the disk is ours to see."""
-        yield events.DiskSeen(await to_thread.run_sync(self._staging.free))
+        yield await to_thread.run_sync(self._disk, command)
+
+    def _disk(self, command: commands.LookAtDisk) -> events.DiskSeen:
+        # What they hold first: what is freed in between may be missed, and is not counted twice.
+        held = [(id, self._staging.held(id)) for id in command.folders or ()]
+        return events.DiskSeen(self._staging.free(), None if command.folders is None else tuple(held))
 
     async def tidy(self, command: commands.Tidy) -> Outcome:
         """Delete what is left of what is published, also when this is the end. What the disk refuses to delete the

@@ -7,11 +7,9 @@ import dataclasses
 import pytest
 
 from reactor.core import commands, events
-from reactor.core.disk import INTERVAL_S, ROOM_MIN
 from reactor.core.endings import Limits
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import MIB, Quotas
-from reactor.core.retry import ARIA2
 from tests.core.test_parts import parts
 from tests.core.world import LIMITS, World, detection, gid, one_file, report, reported
 
@@ -77,57 +75,3 @@ def test_an_attempt_that_takes_too_long() -> None:
         "timeout",
         "It was not done after 50 s (DOWNLOAD_TIMEOUT). Whoever runs this can allow more.",
     )
-
-
-@pytest.mark.fault(43)
-def test_a_full_disk_holds_the_queue_and_says_so_and_it_goes_on_when_there_is_room() -> None:
-    world = World(limits(min_free_disk=100 * MIB)).up().fetching(ONE)
-    world.feed(events.TimePassed(), after=5.0)
-    assert world.the(commands.LookAtDisk)
-    world.feed(events.DiskSeen(99 * MIB))
-    assert [notice.event for notice in world.told()] == ["disk_full"]
-    world.feed(events.TransfersRemoved(ONE))
-    waiting = world.the(commands.SaveWaiting)
-    assert (waiting.retry_count, waiting.failure and waiting.failure.code) == (0, "no_space")
-    assert not [command for command in world.log if isinstance(command, commands.Discard)], "what is there is kept"
-    world.feed(events.Saved(ONE))
-    assert world.the(commands.Look).claim == 0
-    for _ in range(3):
-        world.feed(events.RowsSeen(), events.TimePassed(), after=INTERVAL_S)
-        assert world.the(commands.LookAtDisk)
-        world.feed(events.DiskSeen(99 * MIB))
-        assert not world.told(), "said once"
-    world.feed(events.TimePassed(), after=INTERVAL_S).feed(events.DiskSeen(200 * MIB))
-    assert [notice.event for notice in world.told()] == ["disk_freed"]
-    assert world.the(commands.Look).claim == 2
-    assert not world.machine.disk.full
-
-
-def test_a_file_that_does_not_fit_holds_up_nobody_else() -> None:
-    """aria2 had no room for it; the disk has more than has to stay free."""
-    world = World(limits(min_free_disk=100 * MIB)).up().fetching(ONE)
-    world.feed(reported(report(ONE, "error", 50, error_code=9, error_message="")))
-    assert world.the(commands.LookAtDisk)
-    assert failure(world) == (ARIA2[9].code, ARIA2[9].sentence)
-    world.feed(events.DiskSeen(200 * MIB))
-    assert world.the(commands.Look).claim == 1, "the other place is free"
-
-
-@pytest.mark.parametrize("free", [200 * MIB, None], ids=["there-is-room", "nobody-can-see"])
-def test_where_there_was_no_room_nothing_is_begun_before_the_disk_was_looked_at(free: int | None) -> None:
-    world = World(limits()).up().fetching(ONE)
-    world.feed(reported(report(ONE, "error", 50, error_code=9, error_message="")))
-    world.feed(events.TransfersRemoved(ONE), events.Saved(ONE))
-    assert world.the(commands.Look).claim == 0
-    world.feed(events.RowsSeen())
-    assert not world.of(commands.Look)
-    world.feed(events.DiskSeen(free))
-    assert world.the(commands.Look).claim == 2
-
-
-def test_without_a_limit_a_disk_is_full_when_nothing_fits() -> None:
-    world = World(limits()).up().fetching(ONE)
-    world.feed(events.TimePassed(), after=5.0)
-    assert not world.of(commands.LookAtDisk), "nobody asked for it"
-    world.feed(events.WorkFailed(ONE, ARIA2[9]), events.DiskSeen(ROOM_MIN - 1))
-    assert world.machine.disk.full

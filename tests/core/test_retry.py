@@ -91,7 +91,7 @@ def test_no_retry_beyond_the_limit_nor_for_what_will_not_pass() -> None:
 
 
 def test_what_is_nobodys_fault_costs_no_retry() -> None:
-    assert POLICY.next_delay_s(ARIA2[9], Attempt(1, 9), 5) is not None
+    assert POLICY.next_delay_s(ARIA2[9], Attempt(1, 9), 5, costs=POLICY.costs(ARIA2[9])) is not None
     assert not POLICY.costs(ARIA2[9])
     assert POLICY.costs(PASSING)
 

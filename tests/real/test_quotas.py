@@ -1,11 +1,10 @@
-"""What the disk and the settings do not allow, with a real disk that is too small and grows."""
+"""What the disk and the settings do not allow, with a real disk that is too small."""
 
 from __future__ import annotations
 
 import random
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +31,6 @@ async def on_a_small_disk(folder: Path, size: str, **settings: str) -> AsyncIter
         await reactor.stop()
 
 
-def grow(reactor: Reactor, size: str) -> None:
-    """Make its disk larger."""
-    remount = ("mount", "-o", f"remount,size={size}", str(reactor.downloads))
-    subprocess.run(
-        ["nsenter", f"--target={_pid(reactor)}", "--user", "--mount", "--", *remount], check=True, timeout=30
-    )
-
-
 def remount(reactor: Reactor, how: str) -> None:
     """Make its disk one that may (`rw`) or may not (`ro`) be written."""
     mount = ("mount", "-o", f"remount,bind,{how}", str(reactor.downloads))
@@ -56,25 +47,69 @@ def _pid(reactor: Reactor) -> int:
     return reactor.process.pid
 
 
+@contextmanager
+def filled(reactor: Reactor, mib: int) -> Iterator[None]:
+    """Somebody else's file on its disk, of so many MiB or as many as fit."""
+    path = Path(f"/proc/{_pid(reactor)}/root{reactor.downloads}/somebody's")
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        for _ in range(mib):
+            file.write(bytes(MIB))
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
 @pytest.mark.fault(43)
 @pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
-async def test_a_full_disk_holds_the_queue_and_it_goes_on_when_there_is_room(tmp_path: Path, kept: str) -> None:
-    size = "40m" if kept == "20" else "16m"
-    async with FileServer() as server, on_a_small_disk(tmp_path, size, MIN_FREE_DISK=kept) as reactor:
+async def test_a_disk_that_somebody_fills_holds_the_queue_and_it_goes_on_when_there_is_room(
+    tmp_path: Path, kept: str
+) -> None:
+    async with FileServer() as server, on_a_small_disk(tmp_path, "64m", MIN_FREE_DISK=kept) as reactor:
         one = server.put("/one.bin", DATA, rate=2 * MIB, etag='"1"')
         reactor.add(one, server.put("/two.bin", b"small"))
-        await reactor.until(lambda: reactor.events("disk_full"))
-        await reactor.until(lambda: reactor.row(1)["stage"] == "waiting")
-        first, second = reactor.rows()
-        assert (first["status"], first["error_code"], first["retry_count"]) == ("pending", "no_space", 0)
-        assert "room" in first["error"]
-        assert (second["status"], second["attempt"]) == ("pending", 0), "nothing is begun"
-        grow(reactor, "200m")
+        await reactor.until(lambda: (reactor.row(1)["progress"] or 0) > 5)
+        with filled(reactor, 40 if kept == "20" else 64):
+            await reactor.until(lambda: reactor.events("disk_full"))
+            await reactor.until(lambda: reactor.row(1)["stage"] == "waiting")
+            first, second = reactor.rows()
+            assert (first["status"], first["error_code"], first["retry_count"]) == ("pending", "no_space", 0)
+            assert "room" in first["error"]
+            assert (second["status"], second["attempt"]) == ("pending", 0), "nothing is begun"
         await reactor.until_final()
         assert [row["status"] for row in reactor.rows()] == ["downloaded"] * 2
         assert on_disk(reactor, reactor.row(1)["file_path"]) == DATA
         assert len(reactor.events("disk_full")) == len(reactor.events("disk_freed")) == 1
         assert [request.range for request in server.requests("/one.bin", "GET")][-1], "what was there was kept"
+
+
+@pytest.mark.fault(43)
+@pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
+async def test_what_is_larger_than_the_disk_holds_up_nobody(tmp_path: Path, kept: str) -> None:
+    size = "40m" if kept == "20" else "23m"
+    async with FileServer() as server, on_a_small_disk(tmp_path, size, MIN_FREE_DISK=kept) as reactor:
+        reactor.add(server.put("/large.bin", DATA), server.put("/small.bin", b"small"))
+        await reactor.until_final()
+        large, small = reactor.rows()
+        assert (large["status"], large["error_code"], large["attempt"]) == ("failed", "no_space", 1)
+        assert large["error"].startswith("It needs 24.0 MiB of the disk, which has room for ")
+        assert small["status"] == "downloaded"
+        assert sum(request.sent for request in server.requests("/large.bin", "GET")) <= 1, "it was not begun"
+        assert not reactor.events("disk_full")
+
+
+@pytest.mark.fault(43)
+@pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
+async def test_what_has_no_end_is_given_up_in_the_end_and_holds_up_nobody(tmp_path: Path, kept: str) -> None:
+    size = "40m" if kept == "20" else "20m"
+    async with FileServer() as server, on_a_small_disk(tmp_path, size, MIN_FREE_DISK=kept) as reactor:
+        endless = server.put("/large.bin", DATA, endless=True, ranges=False, rate=16 * MIB)
+        reactor.add(endless, server.put("/small.bin", b"small"))
+        await reactor.until_final()
+        large, small = reactor.rows()
+        assert (large["status"], large["error_code"], large["attempt"]) == ("failed", "no_space", 2)
+        assert small["status"] == "downloaded"
+        await reactor.until(lambda: not list(Path(f"/proc/{_pid(reactor)}/root{reactor.downloads}/.reactor").iterdir()))
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["told-before", "found-out"])

@@ -306,6 +306,7 @@ class Process:
             case commands.Tidy():
                 world.tidy(self._place(id) for id in command.ids)
             case commands.LookAtDisk():
-                self._answer(events.DiskSeen(world.free()))
+                held = tuple((id, world.held(self._place(id))) for id in command.folders or ())
+                self._answer(events.DiskSeen(world.free(), None if command.folders is None else held))
             case _:
                 raise AssertionError(f"no arm for {command!r}")

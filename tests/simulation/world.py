@@ -18,7 +18,7 @@ from reactor.core.events import Event
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
 from reactor.notices import Notice
-from tests.simulation.aria2 import Aria2, Folder, Place
+from tests.simulation.aria2 import SIZE, Aria2, Folder, Place
 from tests.simulation.checks import Checks
 from tests.simulation.process import Process
 from tests.simulation.rows import FEW, NATURES, Rows, Sites
@@ -318,6 +318,10 @@ class World:
         if self.chance(0.1):
             self._full_until = self.now + self.dice.random() * 30
         return 0 if self.now < self._full_until and not self.calm else 1000 * MIB
+
+    def held(self, place: Place) -> int:
+        """What a staging folder takes of it."""
+        return SIZE * len(self.folders[place].parts) if place in self.folders else 0
 
     def folder(self, place: Place) -> Folder:
         """A staging folder, made if missing."""
