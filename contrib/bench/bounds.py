@@ -29,7 +29,7 @@ from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
 from reactor.core.job import Attempt, derive_gid
-from reactor.database import downloads
+from reactor.database import downloads, saving
 from reactor.database.connection import Database
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
@@ -145,5 +145,5 @@ class _Rows:
             await self._save(commands.SaveDownloaded(attempt, str(target), report.total, found.title))
 
     async def _save(self, save: commands.Save) -> None:
-        if await self._database.run(downloads.apply, [save], time.time()):
+        if await self._database.run(saving.apply, [save], time.time()):
             raise Invalid("a row was refused")

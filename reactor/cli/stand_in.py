@@ -15,7 +15,7 @@ from reactor.core import commands, events
 from reactor.core.commands import Save
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
-from reactor.database import downloads
+from reactor.database import downloads, saving
 from reactor.database.connection import Database
 from reactor.errors import ReactorError
 from reactor.journal.recording import Begun, Step
@@ -63,8 +63,8 @@ class StandIn:
             self._ours(each) for each in self.machine.handle(step.event, step.now) if isinstance(each, get_args(Save))
         ]
         wanted = [save for save in saves if save is not None]
-        for attempt in await self._database.run(downloads.apply, wanted, time.time()) if wanted else ():
-            await self._database.run(downloads.apply, [commands.SaveCancelled(attempt)], time.time())
+        for attempt in await self._database.run(saving.apply, wanted, time.time()) if wanted else ():
+            await self._database.run(saving.apply, [commands.SaveCancelled(attempt)], time.time())
 
     async def _claim(self, recorded: int) -> Attempt:
         """A row for a recorded one: its own from before, else the oldest that is pending."""

@@ -17,7 +17,7 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.daemon import clock
 from reactor.daemon.staging import Staging
-from reactor.database import downloads, plans
+from reactor.database import downloads, plans, saving
 from reactor.database.changes import ChangeFeed
 from reactor.database.connection import Database
 from reactor.database.lock import lock
@@ -115,7 +115,7 @@ class Rows:
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
         """Commit saves in one transaction; the attempts that were refused. Raises DatabaseError."""
-        return await self.database.run(downloads.apply, saves, clock.wall())
+        return await self.database.run(saving.apply, saves, clock.wall())
 
     # The doorbell
 

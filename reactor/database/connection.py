@@ -1,6 +1,6 @@
 """One connection to the bot's database, in a thread of its own.
 
-A function of `downloads.py` is one transaction. `Database.run` carries it out in the connection's thread in one
+A function of `downloads.py` or `saving.py` is one transaction. `Database.run` carries it out in the connection's thread in one
 hop, so nothing is ever awaited inside a transaction, and whoever waits may be cancelled at any time: the
 transaction is over, one way or the other, before anybody else's turn.
 

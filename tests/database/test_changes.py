@@ -14,7 +14,7 @@ import pytest
 
 from reactor.core import commands
 from reactor.core.job import Attempt
-from reactor.database import downloads, wishes
+from reactor.database import downloads, saving, wishes
 from reactor.database.changes import ChangeFeed
 from reactor.database.connection import Database
 from reactor.database.files import Watcher
@@ -145,7 +145,7 @@ async def test_our_own_saves_do_not_ring(path: Path) -> None:
                 commands.SaveProgress((commands.ProgressOf(one, 50.0, 1, 1, 1),)),
                 commands.SaveWaiting(one, failure, 1, 0.0),
             ):
-                assert await database.run(downloads.apply, [save], 1.0) == ()
+                assert await database.run(saving.apply, [save], 1.0) == ()
             query(path, "UPDATE downloads SET cancelled = 1")
             await ring(feed)
             confirms, peeks = feed.statistics().confirms, feed.statistics().peeks

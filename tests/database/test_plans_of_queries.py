@@ -11,7 +11,7 @@ import pytest
 
 from reactor.core import commands
 from reactor.core.job import Attempt
-from reactor.database import downloads, wishes
+from reactor.database import downloads, saving, wishes
 from reactor.database.overview import overview
 from reactor.errors import Failure
 from reactor.models import Stage
@@ -80,7 +80,7 @@ def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> N
 
 def test_a_look_where_no_status_means_pending(long_table: sqlite3.Connection) -> None:
     with traced(long_table) as statements:
-        assert not downloads._any(long_table, f"{downloads.UNSET} AND id < 0", {})
+        assert not downloads.any_row(long_table, f"{downloads.UNSET} AND id < 0", {})
         long_table.execute(f"UPDATE downloads SET status = 'pending' WHERE {downloads.UNSET}")
     assert_indexed(long_table, statements)
 
@@ -106,7 +106,7 @@ def test_saves(long_table: sqlite3.Connection) -> None:
         commands.ForgetPlan(attempt),
     ]
     with traced(long_table) as statements:
-        downloads.apply(long_table, saves, NOW)
+        saving.apply(long_table, saves, NOW)
     assert_indexed(long_table, statements)
 
 

@@ -11,7 +11,7 @@ import pytest
 from reactor.core import commands
 from reactor.core.events import Debt
 from reactor.core.job import Attempt
-from reactor.database import downloads
+from reactor.database import downloads, saving
 from reactor.errors import Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, Stage, Status
 from tests.tools import sqlite3_program
@@ -43,7 +43,7 @@ def claimed(table: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def apply(table: sqlite3.Connection, *saves: commands.Save) -> tuple[Attempt, ...]:
-    return downloads.apply(table, saves, NOW)
+    return saving.apply(table, saves, NOW)
 
 
 def row(table: sqlite3.Connection, columns: str = "*") -> tuple[Any, ...]:
@@ -237,11 +237,11 @@ def test_what_a_stranger_names_and_promises_can_be_stored(claimed: sqlite3.Conne
 
 
 def test_the_plans_own_methods_are_guarded_too(claimed: sqlite3.Connection) -> None:
-    assert downloads.update_download_metadata(claimed, ONE, title="T", file_size=5)
-    assert downloads.update_download_metadata(claimed, ONE)
-    assert downloads.update_file_path(claimed, ONE, "/downloads/t")
+    assert saving.update_download_metadata(claimed, ONE, title="T", file_size=5)
+    assert saving.update_download_metadata(claimed, ONE)
+    assert saving.update_file_path(claimed, ONE, "/downloads/t")
     assert row(claimed, "title, file_size, file_path") == ("T", 5, "/downloads/t")
-    assert downloads.update_download_status(claimed, ONE, Status.DOWNLOADED, NOW)
-    assert not downloads.update_file_path(claimed, ONE, "/elsewhere")
-    assert not downloads.update_stage(claimed, ONE, Stage.FETCHING)
-    assert not downloads.update_download_status(claimed, ONE, Status.FAILED, NOW, failure=TIMEOUT)
+    assert saving.update_download_status(claimed, ONE, Status.DOWNLOADED, NOW)
+    assert not saving.update_file_path(claimed, ONE, "/elsewhere")
+    assert not saving.update_stage(claimed, ONE, Stage.FETCHING)
+    assert not saving.update_download_status(claimed, ONE, Status.FAILED, NOW, failure=TIMEOUT)

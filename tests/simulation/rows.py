@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reactor.core import commands, events
 from reactor.core.job import Attempt
-from reactor.database import downloads, plans
+from reactor.database import downloads, plans, saving
 from reactor.database.migration import migrate
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
 
@@ -61,7 +61,7 @@ class Rows:
 
     def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
         """As the daemon does it."""
-        return downloads.apply(self._connection, saves, self._world.wall)
+        return saving.apply(self._connection, saves, self._world.wall)
 
     def recover(self, folders: frozenset[int]) -> events.Recovered:
         """As the daemon does it; `folders` are those of the staging that are there."""
