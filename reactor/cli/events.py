@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reactor.cli.options import counted
 from reactor.errors import ReactorError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _show(file: Path) -> None:
     if broken and not shown:
         raise ReactorError(f"{file} is no journal: none of its {broken} lines is an event.")
     if broken:
-        typer.echo(f"reactor: {broken} lines are no events.", err=True)
+        typer.echo(f"reactor: {counted(broken, 'line')} could not be read.", err=True)
 
 
 def _print_lines(lines: Iterable[bytes], terminal: HumanLines) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What several verbs take: flags, each with the name of the setting it overrides."""
+"""What several verbs take and say: flags, each with the name of the setting it overrides, and small words."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ Aria2 = Annotated[
     str | None,
     typer.Option("--aria2", metavar="URL", help="An aria2c elsewhere, instead of one of our own. [ARIA2C_RPC_URL]"),
 ]
+
+
+def counted(count: int, what: str) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from reactor.cli.options import counted
 from reactor.errors import ReactorError
 
 if TYPE_CHECKING:
     from reactor.core.commands import Command
-    from reactor.journal.recording import Begun, Step
+    from reactor.journal.recording import Begun, Step, Unread
 
 
 def replay(
@@ -44,17 +45,20 @@ def replay(
         with _opened(file) as lines:
             run_async(partial(play_into, into, read(lines), speed))
         return
-    player, differing = Player(row), 0
+    player = Player(row)
     with _opened(file) as lines:
         for each in read(lines):
             for line in player.play(each):
                 typer.echo(line)
-                differing += line.startswith("!")
     if not player.runs:
         raise ReactorError(f"{file} is empty.")
-    if differing:
-        typer.echo(f"reactor: {differing} times it decides otherwise today.", err=True)
-    raise typer.Exit(1 if differing else 0)
+    if row is not None and row not in player.rows:
+        raise ReactorError(f"There is no download {row} in {file}.")
+    if player.unread:
+        typer.echo(f"reactor: {counted(player.unread, 'line')} could not be read.", err=True)
+    if player.differing:
+        typer.echo(f"reactor: {counted(player.differing, 'time')} it decides otherwise today.", err=True)
+    raise typer.Exit(1 if player.differing else 0)
 
 
 def _opened(file: Path) -> BinaryIO:
@@ -69,17 +73,25 @@ class Player:
 
     def __init__(self, row: int | None) -> None:
         self.runs = 0
+        self.unread = 0
+        """Lines that say nothing to us."""
+        self.differing = 0
+        """Events after which today's core decides otherwise."""
+        self.rows: set[int] = set()
+        """Those that anything was about."""
         self._row = row
         self._owners: dict[str, int] = {}
 
-    def play(self, each: Begun | Step) -> Iterator[str]:
+    def play(self, each: Begun | Step | Unread) -> Iterator[str]:
         """What is to be said of one line of the recording."""
-        from reactor.journal.recording import Begun
+        from reactor.journal.recording import Begun, Step
 
         if isinstance(each, Begun):
             yield from self._begin(each)
-        else:
+        elif isinstance(each, Step):
             yield from self._step(each)
+        else:
+            self.unread += 1
 
     def _begin(self, begun: Begun) -> Iterator[str]:
         from reactor.core.machine import Machine
@@ -91,19 +103,21 @@ class Player:
         yield f"{self._moment(begun.now)}  reactor {begun.version} begins"
 
     def _step(self, step: Step) -> Iterator[str]:
-        from reactor.journal.reasons import decisions, reason, rows_of
+        from reactor.journal.reasons import decisions, reason, rows_named, rows_of
         from reactor.journal.recording import name
 
         decided = self._machine.handle(step.event, step.now)
         self._learn(decided)
         names = tuple(name(command) for command in decided)
-        rows = rows_of(step.event, self._owners)
+        rows, named = rows_of(step.event, self._owners), rows_named((*names, *step.decided))
+        self.rows.update(rows, named)
         if self._row is None or self._row in rows:
             whose = "".join(f" #{row}" for row in rows[:3]) + (" …" if len(rows) > 3 else "")
             what = decisions(names)
             if what or rows:
                 yield f"{self._moment(step.now)} {whose} {reason(step.event)}" + (f" → {what}" if what else "")
-        if names != step.decided:
+        if names != step.decided and (self._row is None or self._row in (*rows, *named)):
+            self.differing += 1
             yield f"! {self._moment(step.now)} it was decided then: {', '.join(step.decided) or 'nothing'}"
             yield f"! {self._moment(step.now)} today it would be:   {', '.join(names) or 'nothing'}"
 
@@ -116,5 +130,6 @@ class Player:
                 self._owners |= {each.gid: command.attempt.download_id for each in command.additions}
 
     def _moment(self, now: float) -> str:
+        """In the local time, with its date, as `events` has it."""
         at = self._begun.at + now - self._begun.now
-        return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S.%f")[:-3]
+        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

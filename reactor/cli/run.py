@@ -103,7 +103,7 @@ async def _serve(
             for line in site.lines:
                 typer.echo(f"reactor: {line}", err=True)
             await stack.enter_async_context(site.serving())
-        recorder = Recorder(open_stream(record)) if record else None
+        recorder = Recorder(open_stream(record, "The recording")) if record else None
         await serve_as(service, settings, journal, vitals=vitals if site else None, stop=stop, recorder=recorder)
         tasks.cancel_scope.cancel()
 

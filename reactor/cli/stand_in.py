@@ -17,8 +17,9 @@ from reactor.core.job import Attempt
 from reactor.core.machine import Machine
 from reactor.database import downloads, saving
 from reactor.database.connection import Database
+from reactor.database.lock import lock
 from reactor.errors import ReactorError
-from reactor.journal.recording import Begun, Step
+from reactor.journal.recording import Begun, Step, Unread
 
 OWNER = "stand-in"
 LOOK_S = 0.05
@@ -26,22 +27,28 @@ PATIENCE_S = 60.0
 """How long it waits for the bot to insert the next row."""
 
 
-async def play_into(path: Path, recording: Iterable[Begun | Step], speed: float) -> int:
+async def play_into(path: Path, recording: Iterable[Begun | Step | Unread], speed: float) -> int:
     """Play it; how many rows it has taken. Each recorded row is played on the oldest one that is pending then.
 
-    Raises ReactorError when the bot inserts too few, DatabaseError when the database cannot be used."""
-    async with Database.open(path) as database:
-        stand_in, before = StandIn(database), None
-        for each in recording:
-            if isinstance(each, Begun):
-                stand_in.machine = Machine(each.limits)
-                stand_in.machine.start()
-            else:
-                if before is not None:
-                    await anyio.sleep(max(0.0, each.now - before) / speed)
-                before = each.now
-                await stand_in.step(each)
-        return stand_in.taken
+    Raises ReactorError when the bot inserts too few, DatabaseError when the database cannot be used, DatabaseInUse
+    when a reactor serves it."""
+    with lock(path):
+        async with Database.open(path) as database:
+            return await _play(StandIn(database), recording, speed)
+
+
+async def _play(stand_in: StandIn, recording: Iterable[Begun | Step | Unread], speed: float) -> int:
+    before: float | None = None
+    for each in recording:
+        if isinstance(each, Begun):
+            stand_in.machine = Machine(each.limits)
+            stand_in.machine.start()
+        elif isinstance(each, Step):
+            if before is not None:
+                await anyio.sleep(max(0.0, each.now - before) / speed)
+            before = each.now
+            await stand_in.step(each)
+    return stand_in.taken
 
 
 class StandIn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from reactor.core import events as e
@@ -40,6 +41,15 @@ def decisions(names: Iterable[str]) -> str:
     """Commands, by their names in a recording, as a list for people; empty when nothing is worth telling."""
     told = dict.fromkeys(DECIDED[name] for name in (each.split(" ")[0] for each in names) if name in DECIDED)
     return ", ".join(told)
+
+
+_NAMED = re.compile(r" (\d+)(?:\.\d+)?$")
+"""The row in the name of a command: `Detect 3.1`, `Tell download_claimed 3`."""
+
+
+def rows_named(names: Iterable[str]) -> tuple[int, ...]:
+    """The rows that commands are about, by their names in a recording."""
+    return tuple(dict.fromkeys(int(found[1]) for name in names if (found := _NAMED.search(name))))
 
 
 def rows_of(event: Event, owners: dict[str, int]) -> tuple[int, ...]:

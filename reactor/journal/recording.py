@@ -6,7 +6,8 @@ and what the core made of it:
     {"recording": 1, "version": "0.1.0", "at": 1767225600.0, "now": 512.3, "limits": {…}}
     {"now": 512.4, "event": "RowsSeen", "fields": {…}, "decided": ["Detect 3.1", "Tell download_claimed 3.1"]}
 
-A run that begins is another first line. What a URL, a header or a cookie may hold that is nobody's business is taken
+A run that begins is another first line. A line that whoever wrote it did not finish, or one of another version, is
+passed over. What a URL, a header or a cookie may hold that is nobody's business is taken
 out before it is written; the core decides by none of it.
 """
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from reactor.core import commands
 from reactor.core.commands import Command
@@ -29,9 +30,10 @@ from reactor.guard.credentials import redact, redact_text
 from reactor.journal.stream import Stream
 
 VERSION = 1
-HIDDEN = "-"
-SECRET = frozenset({"value", "metainfo"})
-"""Fields of headers, cookies and torrents that are not written."""
+MAKE_ONE = "Make one with `run --record`."
+HIDDEN = {"value": "-", "metainfo": ""}
+"""What is written in place of the fields of headers, cookies and torrents that nobody is to see: something that can be
+read as what it stands for, so no bytes for bytes."""
 URLS = frozenset({"url", "urls", "next_url"})
 
 
@@ -58,6 +60,11 @@ class Step:
     now: float
     event: Event
     decided: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A line that says nothing to us."""
 
 
 class Recorder:
@@ -99,32 +106,29 @@ def name(command: Command) -> str:
     return type(command).__name__ + whose
 
 
-def read(lines: Iterable[bytes]) -> Iterator[Begun | Step]:
-    """What was recorded, in order. The last line may be cut off: whoever wrote it was killed. Raises NoRecording."""
-    waiting: bytes | None = None
+def read(lines: Iterable[bytes]) -> Iterator[Begun | Step | Unread]:
+    """What was recorded, in order. Raises NoRecording when it does not begin like one, or has another version."""
     first = True
     for line in lines:
-        if waiting is not None:
-            yield _read(waiting, first)
-            first = False
-        waiting = line
-    if waiting is not None and (first or waiting.endswith(b"\n")):
-        yield _read(waiting, first)
+        if not line.strip():  # where a line was torn, the next run begins with an end of line
+            continue
+        try:
+            yield _read(line, first)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if first:
+                raise NoRecording("This is no recording: its first line is not JSON.", hint=MAKE_ONE) from error
+            yield Unread()
+        first = False
 
 
 def _read(line: bytes, first: bool) -> Begun | Step:
-    try:
-        fields = json.loads(line)
-        if "recording" in fields:
-            return _begun(fields)
-        if first:
-            raise NoRecording("This is no recording: it does not begin like one.", hint="Make one with `run --record`.")
-        kind = EVENTS[fields["event"]]
-        event = _adapter(kind).validate_json(json.dumps(fields["fields"]))
-        return Step(float(fields["now"]), event, tuple(fields["decided"]))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = "an event of another version" if isinstance(error, ValidationError | KeyError) else "not JSON"
-        raise NoRecording(f"A line cannot be read: it is {reason}.") from error
+    fields = json.loads(line)
+    if "recording" in fields:
+        return _begun(fields)
+    if first:
+        raise NoRecording("This is no recording: it does not begin like one.", hint=MAKE_ONE)
+    event = _adapter(EVENTS[fields["event"]]).validate_json(json.dumps(fields["fields"]))
+    return Step(float(fields["now"]), event, tuple(fields["decided"]))
 
 
 def _begun(fields: dict[str, Any]) -> Begun:
@@ -153,6 +157,6 @@ def _shown(value: Any, field: str = "") -> Any:
         return [_shown(each, field) for each in value]
     if not isinstance(value, str):
         return value
-    if field in SECRET:
-        return HIDDEN
+    if field in HIDDEN:
+        return HIDDEN[field]
     return redact(value) if field in URLS else redact_text(value) if "://" in value else value

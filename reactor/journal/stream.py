@@ -18,11 +18,11 @@ class Stream:
 
     encoding = "utf-8"
 
-    def __init__(self, fd: int, *, own: bool = False) -> None:
-        """Write to `fd`, and close it at the end when it is our own."""
+    def __init__(self, fd: int, *, own: bool = False, torn: bool = False) -> None:
+        """Write to `fd`, and close it at the end when it is our own. `torn`: what is there ends within a line."""
         self._fd = fd
         self._own = own
-        self._torn = False
+        self._torn = torn
         self.lasting = _is_file(fd)
         """True for a regular file: a full disk passes. A pipe or terminal that is gone does not come back."""
 
@@ -72,19 +72,31 @@ def writable(fd: int, wait_s: float | None) -> bool:
     return bool(poll.poll(None if wait_s is None else wait_s * 1000))
 
 
-def open_stream(path: Path) -> Stream:
-    """Open `path` for appending, made if missing. Raises SettingsError.
+def open_stream(path: Path, what: str = "The events") -> Stream:
+    """Open `path` for appending, made if missing. Raises SettingsError, which calls what is written `what`.
 
     A named pipe is opened for both directions, so that its reader may come and go."""
     try:
         piped = stat.S_ISFIFO(path.stat().st_mode) if path.exists() else False
         flags = os.O_RDWR if piped else os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        return Stream(os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY, 0o644), own=True)
+        return Stream(os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY, 0o644), own=True, torn=_is_torn(path))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"The events cannot be written to {path}: {why}.", hint="Name a file in a folder that exists."
+            f"{what} cannot be written to {path}: {why}.", hint="Name a file in a folder that exists."
         ) from error
+
+
+def _is_torn(path: Path) -> bool:
+    """True for a file whose last line has no end: whoever wrote it was killed, or its disk was full."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except PermissionError:  # it may be written and not read: an empty line does no harm
+        return True
 
 
 def is_terminal(fd: int) -> bool:

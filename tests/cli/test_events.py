@@ -45,7 +45,7 @@ def test_broken_lines_are_counted_and_newer_ones_passed_over(tmp_path: Path) -> 
     done = reactor("events", "file", cwd=tmp_path)
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2
-    assert done.stderr == "reactor: 3 lines are no events.\n"
+    assert done.stderr == "reactor: 3 lines could not be read.\n"
 
 
 @pytest.mark.parametrize(

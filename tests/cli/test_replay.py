@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.cli.command import reactor, refused
 from tests.database.bot import query
 from tests.real.harness import Reactor
-from tests.real.swarm import free_port
+from tests.real.swarm import free_port, swarm_in
 from tests.servers import FileServer
 
 SECRET = "hunter2"
@@ -69,7 +70,65 @@ async def test_what_would_be_decided_otherwise_today_is_said(night: tuple[Path, 
     done = reactor("replay", recording, cwd=served.folder)
     assert done.returncode == 1
     assert "it was decided then: Exit" in done.stdout
-    assert done.stderr.startswith("reactor: 2 times") or done.stderr.startswith("reactor: 1 time")
+    assert done.stderr == "reactor: 1 time it decides otherwise today.\n"
+    of_one = reactor("replay", recording, "--row", 1, cwd=served.folder)
+    of_two = reactor("replay", recording, "--row", 2, cwd=served.folder)
+    assert sorted((of_one.returncode, of_two.returncode)) == [0, 1], "it is about one of them only"
+
+
+async def test_a_row_that_is_not_in_it(night: tuple[Path, Reactor]) -> None:
+    recording, served = night
+    assert "no download 999 in " in refused(
+        reactor("replay", recording, "--row", 999, cwd=served.folder), after="begins"
+    )
+
+
+async def test_moments_have_their_date_and_are_local(night: tuple[Path, Reactor]) -> None:
+    recording, served = night
+    told, elsewhere = (
+        reactor("replay", recording, cwd=served.folder, TZ=zone).stdout.splitlines()[0] for zone in ("UTC", "UTC-5:30")
+    )
+    at = json.loads(recording.read_text().splitlines()[0])["at"]
+    for line, zone in ((told, UTC), (elsewhere, timezone(timedelta(hours=5, minutes=30)))):
+        assert line.startswith(datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M:%S."))
+
+
+async def test_a_torn_line_costs_itself_and_nothing_that_comes_after(tmp_path: Path) -> None:
+    recording, served = tmp_path / "night.ndjson", Reactor(tmp_path)
+    served.more = ("--record", str(recording))
+    async with FileServer() as server:
+        await served.start()
+        served.add(server.put("/film.bin", b"x" * 5000))
+        await served.until_final()
+        await served.stop(signal.SIGKILL)
+        recording.write_bytes(recording.read_bytes()[:-20])
+        await served.start()
+        served.add(server.put("/song.bin", b"x" * 5000))
+        await served.until_final()
+        await served.stop()
+    done = reactor("replay", recording, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "reactor: 1 line could not be read.\n")
+    assert done.stdout.count(" begins\n") == 2
+    assert "song.bin" in done.stdout
+
+
+async def test_a_torrent_is_told_again(tmp_path: Path) -> None:
+    recording, served = tmp_path / "night.ndjson", Reactor(tmp_path)
+    served.more = ("--record", str(recording))
+    async with FileServer() as server, swarm_in(tmp_path / "swarm") as others:
+        film = others.make("film.bin", {"film.bin": b"f" * 50_000})
+        await others.serve(film)
+        await served.start()
+        served.add(server.put("/film.torrent", film.metainfo), server.put("/song.bin", b"x" * 5000))
+        await served.until_final()
+        await served.stop()
+    done = reactor("replay", recording, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "it stands under its name" in done.stdout
+    assert "song.bin" in done.stdout, "what came after the torrent"
+    reactor("add", "--db", "test.db", "https://a.example/1", "https://a.example/2", cwd=tmp_path)
+    assert reactor("replay", recording, "--into", "test.db", "--speed", 100, cwd=tmp_path).returncode == 0
+    assert query(tmp_path / "test.db", "SELECT status FROM downloads") == [("downloaded",), ("downloaded",)]
 
 
 async def test_a_recording_that_was_cut_off_is_read_as_far_as_it_goes(night: tuple[Path, Reactor]) -> None:
@@ -130,6 +189,13 @@ async def test_it_stands_in_for_a_reactor_in_a_bots_tests(night: tuple[Path, Rea
     played = query(bots, f"SELECT {columns} FROM downloads ORDER BY id")
     assert played == query(served.db, f"SELECT {columns} FROM downloads ORDER BY id")
     assert [row[0] for row in played] == ["downloaded", "failed", "failed"]
+
+
+async def test_it_does_not_write_where_a_reactor_serves(night: tuple[Path, Reactor]) -> None:
+    recording, served = night
+    await served.start()
+    assert "Another reactor" in refused(reactor("replay", recording, "--into", served.db, cwd=served.folder))
+    await served.stop()
 
 
 async def test_a_bot_can_cancel_what_stands_in(night: tuple[Path, Reactor], tmp_path: Path) -> None:
