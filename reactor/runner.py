@@ -4,7 +4,8 @@
         ...
         print((await runner.status()).state)
 
-The child ends with the bot, however the bot ends: it holds the other end of a pipe that the system closes then.
+The child ends with the bot, however the bot ends: it watches the bot's process, and holds the other end of a pipe
+that the system closes then. What it says, and what its journal tells, is in the log `reactor.runner`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import anyio
-from anyio.abc import ByteReceiveStream, Process
+from anyio.abc import ByteReceiveStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 from pydantic import SecretStr
 
@@ -31,6 +32,8 @@ from reactor.database.changes import unwrapped
 from reactor.database.connection import Database
 from reactor.database.presence import Presence, read
 from reactor.errors import DatabaseError, ReactorError, SettingsError
+from reactor.journal.ndjson import BrokenLine, from_line
+from reactor.journal.words import describe
 from reactor.models import Download
 from reactor.settings import Settings
 
@@ -47,8 +50,13 @@ SETTLED_S = 60.0
 """After this long a death is the first again."""
 WRONG = 2
 """The exit code after which starting again is no use: a setting is wrong, another reactor serves the database."""
+NOT_BEGUN = -1
+"""In place of an exit code: the system had no room for another process."""
 LINE_BYTES_MAX = 1024 * 1024
 LINES_KEPT = 20
+TROUBLES = {"aria2_lost", "database_troubled", "disk_full", "entries_lost"}
+STEPS = {"download_progressed", "download_detected", "download_handed_over", "download_extracted", "download_finishing"}
+"""Of the journal, what is logged as a warning, and what at DEBUG; the rest is INFO."""
 
 _log = logging.getLogger(__name__)
 
@@ -97,12 +105,16 @@ class Runner(anyio.AsyncContextManagerMixin):
         self._restarts = 0
         self._error: str | None = None
         self._keeper: anyio.CancelScope | None = None
+        self._starters = 0
+        """How many wait for it to be ready: they are told by an error what the log tells later on."""
+        self._tasks: TaskGroup | None = None
         self._changed = anyio.Event()
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
         with unwrapped():
-            async with anyio.create_task_group() as self._tasks:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
                 try:
                     if self._launch:
                         await self.start()
@@ -110,20 +122,31 @@ class Runner(anyio.AsyncContextManagerMixin):
                 finally:
                     with anyio.CancelScope(shield=True):
                         await self.stop()
+                    self._tasks = None
 
     async def start(self) -> None:
         """Start it, unless it is there, and wait until it takes rows. Raises ReactorError."""
+        if self._tasks is None:
+            raise ReactorError("The runner is not open.", hint="Use it inside `async with Runner(…) as runner`.")
         if self._keeper is None:
             self._error, self._keeper = None, anyio.CancelScope()
             self._move("starting")
             self._tasks.start_soon(self._keep, self._keeper)
-        with anyio.move_on_after(READY_DEADLINE_S):
-            while self._state != "running" and self._keeper is not None:
-                await self._changed.wait()
-        if self._state != "running":
+        keeper = self._keeper
+        self._starters += 1
+        try:
+            with anyio.move_on_after(READY_DEADLINE_S) as waiting:
+                while self._state != "running" and self._keeper is keeper:
+                    await self._changed.wait()
+        finally:
+            self._starters -= 1
+        if self._keeper is keeper and not waiting.cancelled_caught:
+            return
+        last_words = self._error or "It was stopped before it was ready."
+        if waiting.cancelled_caught:
             last_words = self._error or f"It was not ready within {READY_DEADLINE_S:g} s."
             await self.stop()
-            raise ReactorError(last_words, code="not_started")
+        raise ReactorError(last_words, code="not_started")
 
     async def stop(self) -> None:
         """Have it end in order: what is under way goes on with the next start."""
@@ -186,6 +209,8 @@ class Runner(anyio.AsyncContextManagerMixin):
                     break
                 self._error = last_words
                 if code == WRONG:
+                    if not self._starters:
+                        _log.error("the reactor has ended for good: %s", last_words)
                     break
                 pause = BACKOFF_FIRST_S if time.monotonic() - began > SETTLED_S else pause
                 _log.warning("the reactor has ended (%s); it is started again in %.1f s", last_words, pause)
@@ -201,16 +226,28 @@ class Runner(anyio.AsyncContextManagerMixin):
     async def _run_once(self) -> tuple[int, str]:
         """From its start to its end; its exit code and its last words. A cancel ends it in order."""
         said: deque[str] = deque(maxlen=LINES_KEPT)
-        command = [sys.executable, "-m", "reactor", "run", "--events", "-", "--with-stdin"]
-        self._process = process = await anyio.open_process(
-            command, stdin=subprocess.PIPE, env=os.environ | self._environment, start_new_session=True
-        )
+
+        def listen(line: str) -> None:
+            said.append(line.removeprefix("reactor: "))
+            _log.info("%s", said[-1])
+
+        watching = ["--with-stdin", "--launcher", str(os.getpid())]
+        try:
+            process = await anyio.open_process(
+                [sys.executable, "-m", "reactor", "run", "--events", "-", *watching],
+                stdin=subprocess.PIPE,
+                env=os.environ | self._environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return NOT_BEGUN, f"It could not be started: {error.strerror or error}."
+        self._process = process
         try:
             async with anyio.create_task_group() as tasks:
                 assert process.stdout is not None
                 assert process.stderr is not None
                 tasks.start_soon(_lines, process.stdout, self._hear)
-                tasks.start_soon(_lines, process.stderr, said.append)
+                tasks.start_soon(_lines, process.stderr, listen)
                 code = await process.wait()
         finally:
             with anyio.CancelScope(shield=True):
@@ -218,17 +255,29 @@ class Runner(anyio.AsyncContextManagerMixin):
                 await process.aclose()
                 self._process = None
                 self._move(self._state)
-        return code, said[-1].removeprefix("reactor: ") if said else f"It ended with {code}."
+        return code, said[-1] if said else f"It ended with {code}."
 
     def _hear(self, line: str) -> None:
         try:
             event = json.loads(line)
         except ValueError:
             return
+        _tell(line, event.get("event"))
         if event.get("event") == "aria2_connected" and self._state == "starting":
             self._move("running")
         if self._on_event is not None:
             self._on_event(event)
+
+
+def _tell(line: str, event: str | None) -> None:
+    """Log a line of the journal, in words for people."""
+    level = logging.WARNING if event in TROUBLES else logging.DEBUG if event in STEPS else logging.INFO
+    if not _log.isEnabledFor(level):
+        return
+    with suppress(BrokenLine):
+        if (entry := from_line(line)) is not None:
+            number: int | None = getattr(entry.notice, "download_id", None)
+            _log.log(level, "%s%s", f"#{number} " if number is not None else "", describe(entry.notice))
 
 
 def _plain(value: object) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
+import re
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import pytest
 import reactor
 from reactor import runner as room
 from reactor.errors import ReactorError, SettingsError
+from reactor.programs import find_aria2c
 from reactor.queue import Queue
 from reactor.runner import Runner
 from tests.real.harness import SETTINGS, alive, processes, running
@@ -25,10 +30,14 @@ DATA = random.Random(6).randbytes(300_000)
 WAIT_S = 60.0
 MARK = "REACTOR_RUNNER_TEST"
 BOT = """
-import asyncio, sys
+import asyncio, multiprocessing, os, sys
+from concurrent.futures import ProcessPoolExecutor
 from reactor import Runner
 async def main():
     async with Runner() as runner:
+        if "forks" in sys.argv:
+            workers = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
+            print(workers.submit(os.getpid).result(), flush=True)
         print("ready", flush=True)
         await asyncio.sleep(600)
 asyncio.run(main())
@@ -133,6 +142,31 @@ async def test_nothing_outlives_the_bot(settings: dict[str, Any], number: signal
     await until(lambda: not marked(mark))
 
 
+@pytest.mark.fault(19)
+async def test_the_reactor_does_not_outlive_a_bot_that_has_forked(settings: dict[str, Any], tmp_path: Path) -> None:
+    """A forked worker holds whatever the bot held, the pipe to the reactor too."""
+    mark = str(tmp_path)
+    environment = os.environ | {name.upper(): value for name, value in settings.items()} | {MARK: mark}
+    bot = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "ignore", "-c", BOT, "forks"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    assert bot.stdout is not None
+    async with asyncio.timeout(WAIT_S):
+        worker = int(await bot.stdout.readline())
+        assert await bot.stdout.readline() == b"ready\n"
+    try:
+        assert len(marked(mark)) >= 4, "the bot, its worker, the reactor, its aria2c"
+        bot.send_signal(signal.SIGKILL)
+        await until(lambda: marked(mark) == [worker])
+    finally:
+        os.kill(worker, signal.SIGKILL)
+        async with asyncio.timeout(WAIT_S):
+            await bot.communicate()
+
+
 async def test_what_is_wrong_is_told_in_its_own_words_and_not_tried_again(settings: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match="MAX_CONCURRENT_DOWNLOADS"):
         Runner(**settings | {"max_concurrent_downloads": "many"})
@@ -150,6 +184,86 @@ async def test_a_second_one_on_the_same_database_is_refused(settings: dict[str, 
         with pytest.raises(ReactorError, match="Another reactor"):
             async with Runner(**settings):
                 pass
+
+
+async def test_one_that_is_about_to_end_is_waited_for(settings: dict[str, Any], tmp_path: Path) -> None:
+    """As that of a bot which was killed and is started again at once."""
+
+    def waits() -> bool:
+        fds = Path(f"/proc/{runner._process.pid}/fd").iterdir() if runner._process else ()
+        with suppress(OSError):
+            return any("pidfd" in str(fd.readlink()) for fd in fds)
+        return False
+
+    runner = Runner(launch=False, **settings)
+    async with running(tmp_path) as theirs, runner, asyncio.TaskGroup() as tasks:
+        start = tasks.create_task(runner.start())
+        await until(waits)
+        await theirs.stop()
+        await start
+        assert (await runner.status()).state == "running"
+    assert runner._restarts == 0
+
+
+async def test_a_start_that_is_called_off_says_so(settings: dict[str, Any]) -> None:
+    async with Runner(launch=False, **settings) as runner:
+        start = asyncio.create_task(runner.start())
+        await until(lambda: runner._process)
+        await runner.stop()
+        with pytest.raises(ReactorError, match="stopped before it was ready"):
+            await start
+        assert (await runner.status()).state == "stopped"
+        await runner.start()
+    with pytest.raises(ReactorError, match="not open"):
+        await runner.start()
+
+
+async def test_one_that_cannot_go_on_is_told_in_the_log_and_the_status(
+    settings: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "aria2c"
+    program.symlink_to(find_aria2c().path)
+    async with Runner(**settings | {"aria2c_path": str(program)}) as runner:
+        program.unlink()
+        first = (await runner.status()).pid
+        assert first
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: runner._state == "stopped")
+        status = await runner.status()
+        assert (status.state, status.pid, status.restarts) == ("stopped", None, 1)
+        assert str(program) in (status.error or "")
+        (told,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+        assert str(program) in told
+
+
+async def test_a_system_that_has_no_room_for_a_process_is_tried_again(
+    settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with Runner(**settings) as runner:
+        first = (await runner.status()).pid
+        assert first
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))  # no file can be opened any more
+            os.kill(first, signal.SIGKILL)
+            await until(lambda: "could not be started: Too many open files" in caplog.text)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        await until(lambda: runner._state == "running")
+        assert (await runner.status()).restarts >= 2
+
+
+async def test_what_it_says_is_in_the_bots_log(
+    settings: dict[str, Any], server: FileServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "reactor.runner")
+    async with Runner(**settings | {"http_address": "127.0.0.1:0"}), Queue(settings["download_db"]) as queue:
+        assert re.search(r"the page is at http://127\.0\.0\.1:\d+/#token=\w+", caplog.text)
+        await downloaded(queue, await queue.add(server.put("/a.bin", DATA)))
+        await until(lambda: "#1 downloaded" in caplog.text)
+    assert "#1 taken up: http://127.0.0.1" in caplog.text
+    assert "stopped: " in caplog.text
+    assert {record.levelno for record in caplog.records if record.name == "reactor.runner"} == {logging.INFO}
 
 
 async def test_one_that_dies_again_and_again_is_started_later_and_later(

@@ -42,6 +42,12 @@ def run(
         bool,
         typer.Option("--with-stdin", help="End when stdin does, with whoever holds its other end."),
     ] = False,
+    launcher: Annotated[
+        int | None,
+        typer.Option(
+            "--launcher", metavar="PID", help="End when this process does, which has started us; wait for its last one."
+        ),
+    ] = None,
     http: Annotated[
         str | None, typer.Option("--http", metavar="HOST:PORT", help="Serve the page. [HTTP_ADDRESS]")
     ] = None,
@@ -73,7 +79,7 @@ def run(
         open_service(os.environ) as service,
         open_journal(*_renderers(events), sinks=(service.offer, *(site.sinks if site else ()))) as journal,
     ):
-        run_async(partial(_serve, settings, service, journal, vitals, site, with_stdin, record))
+        run_async(partial(_serve, settings, service, journal, vitals, site, with_stdin, launcher, record))
 
 
 async def _serve(
@@ -83,13 +89,14 @@ async def _serve(
     vitals: Vitals,
     site: Site | None,
     with_stdin: bool,
+    launcher: int | None,
     record: Path | None,
 ) -> None:
     from contextlib import AsyncExitStack
 
     import anyio
 
-    from reactor.cli.running import until_stdin_ends
+    from reactor.cli.running import until_free, until_process_ends, until_stdin_ends
     from reactor.daemon.service import serve_as
     from reactor.journal.recording import Recorder
     from reactor.journal.stream import open_stream
@@ -98,6 +105,9 @@ async def _serve(
         stop = anyio.Event()
         if with_stdin:
             tasks.start_soon(until_stdin_ends, stop)
+        if launcher is not None:
+            tasks.start_soon(until_process_ends, launcher, stop)
+            await until_free(settings.download_db)
         if site is not None:
             vitals.on_ring, vitals.on_answer = site.on_ring, site.on_answer
             for line in site.lines:

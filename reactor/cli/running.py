@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -11,12 +12,14 @@ from typing import TypeVar
 
 import anyio
 
-from reactor.errors import ReactorError
+from reactor.errors import DatabaseInUse, ReactorError
 from reactor.journal.journal import Journal, Sink
 from reactor.journal.outlet import Outlet, Renderer
 
 Result = TypeVar("Result")
 STDIN, READ_BYTES = 0, 4096
+HANDOVER_S, HANDOVER_LOOK_S = 10.0, 0.1
+"""How long a reactor that has been told to end may take, with room to spare; how often it is looked for."""
 
 
 def run_async(work: Callable[[], Awaitable[Result]]) -> Result:
@@ -56,3 +59,37 @@ async def until_stdin_ends(stop: anyio.Event) -> None:
         with suppress(BlockingIOError):
             if not os.read(STDIN, READ_BYTES):
                 return stop.set()
+
+
+async def until_process_ends(pid: int, stop: anyio.Event) -> None:
+    """Set `stop` when the process that has started us has ended. Only Linux tells (pidfd_open(2)); elsewhere this
+    returns at once.
+
+    Its end of our stdin is not enough: whatever it has forked holds that too, and may outlive it."""
+    if sys.platform != "linux":
+        return
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return stop.set()
+    except OSError:  # an old kernel, or a sandbox
+        return
+    try:
+        if os.getppid() == pid:  # or it had ended before, and this is another one of its number
+            await anyio.wait_readable(watched)
+        stop.set()
+    finally:
+        os.close(watched)
+
+
+async def until_free(database: os.PathLike[str]) -> None:
+    """Wait for a reactor that is about to end, as that of a bot that has just been started again: for HANDOVER_S."""
+    from reactor.database.lock import lock
+
+    with anyio.move_on_after(HANDOVER_S):
+        while True:
+            try:
+                with lock(database):
+                    return
+            except DatabaseInUse:
+                await anyio.sleep(HANDOVER_LOOK_S)
