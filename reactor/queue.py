@@ -27,6 +27,7 @@ from reactor.database.changes import ChangeFeed, unwrapped
 from reactor.database.connection import Database, in_thread_of
 from reactor.database.overview import Counts, Overview
 from reactor.database.statements import within
+from reactor.database.troubles import REPLACED
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
 
@@ -95,7 +96,13 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
         self._create = create
         self._poll_interval = poll_interval
         self._tick = anyio.Event()
-        self._closed = anyio.Event()
+        self._closed: anyio.Event | None = None
+        """None until it is entered."""
+        self._opened: AsyncExitStack | None = None
+        self._database: Database | None = None
+        """None while the file that has taken the place of the last one cannot be opened."""
+        self._fed: Database | None = None
+        """The one that a change feed reads."""
 
     @staticmethod
     def within(connection: aiosqlite.Connection) -> Wishes:
@@ -104,8 +111,8 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
-        self._opened, self._following, self._closed = AsyncExitStack(), False, anyio.Event()
-        self._database = await self._opened.enter_async_context(Database.open(self._path, create=self._create))
+        await self._open(create=self._create)
+        self._following, self._closed, self._replacing = False, anyio.Event(), anyio.Lock()
         try:
             with unwrapped():
                 async with anyio.create_task_group() as self._tasks:
@@ -114,7 +121,9 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
         finally:
             self._closed.set()
             self._ring()
-            await self._opened.aclose()
+            with anyio.CancelScope(shield=True):
+                async with self._replacing:
+                    await self._close()
 
     # Following rows
 
@@ -132,7 +141,9 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
                 before = row
 
     async def watch_all(self) -> AsyncGenerator[Download, None]:
-        """Every download that is not over, then each row that has changed. Ends with the queue."""
+        """Every download that is not over, then each row that has changed, up to its end. Ends with the queue.
+
+        What a bot does with a row after that (`uploading`, …) is not told: `changes` has a beat for it."""
         async with aclosing(self._each(wishes.Changes().read)) as found:
             async for row in found:
                 yield row
@@ -156,10 +167,19 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
     async def _run(
         self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
     ) -> Result:
-        return await self._database.run(function, *args, **more)
+        database = self._database or await self._current()
+        try:
+            return await database.run(function, *args, **more)
+        except DatabaseError as error:
+            if error.word != REPLACED:
+                raise
+        # It has done nothing: what is meant is the file that has this name now.
+        return await (await self._current(instead_of=database)).run(function, *args, **more)
 
     async def _each(self, read: Callable[[sqlite3.Connection], Iterable[Result]]) -> AsyncGenerator[Result, None]:
         """What `read` finds now, and again after each change; ends when the queue is closed."""
+        if self._closed is None:
+            raise _not_open()
         if not self._following:
             self._following = True
             self._tasks.start_soon(self._follow)
@@ -184,33 +204,60 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
             await tick.wait()
 
     async def _follow(self) -> None:
-        """Ring all watches when the database changes; open it anew when another file has taken its place."""
+        """Ring all watches when the database changes; have the file that has taken its place, when one has."""
         while True:
             try:
-                async with ChangeFeed(self._database, poll_interval=self._poll_interval) as feed:
-                    self._ring()  # for what was written between a watch's first look and now
-                    async for layer in feed:
-                        if layer != "replaced":
-                            self._ring()
+                self._fed = database = await self._current()
+                try:
+                    async with ChangeFeed(database, poll_interval=self._poll_interval) as feed:
+                        self._ring()  # for what was written between a watch's first look and now
+                        async for layer in feed:
+                            if layer != "replaced":
+                                self._ring()
+                finally:
+                    self._fed = None
+                    self._ring()
+                await self._current(instead_of=database)
             except DatabaseError:  # the watches meet it too, and tell when it lasts
                 await anyio.sleep(self._poll_interval)
-            else:
-                await self._reopen()
 
     def _ring(self) -> None:
         self._tick.set()
         self._tick = anyio.Event()
 
-    async def _reopen(self) -> None:
-        fresh = AsyncExitStack()
-        while True:
-            try:
-                self._database = await fresh.enter_async_context(Database.open(self._path, create=False))
-                break
-            except DatabaseError:
-                await anyio.sleep(self._poll_interval)
-        self._opened, old = fresh, self._opened
-        await old.aclose()
+    # Opening it
+
+    async def _current(self, *, instead_of: Database | None = None) -> Database:
+        """The database that is open, or has just been opened in place of one that another file has replaced.
+
+        Raises DatabaseError."""
+        if self._closed is None or self._closed.is_set():
+            raise _not_open()
+        with anyio.move_on_after(PATIENCE_S):
+            while instead_of is not None and self._fed is instead_of:
+                await self._tick.wait()  # its feed closes it before anybody opens the other: see Database.close
+        async with self._replacing:
+            if self._closed.is_set():
+                raise _not_open()
+            if self._database is None or (self._database is instead_of and self._fed is not instead_of):
+                await self._close()
+                return await self._open(create=False)
+            return self._database
+
+    async def _open(self, *, create: bool) -> Database:
+        async with AsyncExitStack() as opening:
+            self._database = await opening.enter_async_context(Database.open(self._path, create=create))
+            self._opened = opening.pop_all()
+        return self._database
+
+    async def _close(self) -> None:
+        opened, self._opened, self._database = self._opened, None, None
+        if opened is not None:
+            await opened.aclose()
+
+
+def _not_open() -> DatabaseError:
+    return DatabaseError("The queue is not open.", hint="Use it inside `async with Queue(…) as queue`.")
 
 
 def _is_over(row: Download) -> bool:

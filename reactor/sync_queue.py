@@ -22,7 +22,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from anyio.from_thread import start_blocking_portal
 
-from reactor.database import statements, wishes
+from reactor.database import overview, statements, wishes
+from reactor.database.overview import Counts, Overview
 from reactor.errors import DatabaseError
 from reactor.models import Download
 from reactor.queue import Queue
@@ -31,6 +32,7 @@ __all__ = ["SyncQueue"]
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+Found = TypeVar("Found")
 
 
 class SyncWishes(ABC):
@@ -89,7 +91,8 @@ class SyncQueue(SyncWishes):
         self._queue = Queue(path, create=create, poll_interval=poll_interval)
         self._lock = RLock()
         """Held while something is asked: what was asked before the end is answered."""
-        self._closed = True
+        self._closed: bool | None = None
+        """None until it is entered."""
 
     @staticmethod
     def within(connection: sqlite3.Connection) -> SyncWishes:
@@ -114,28 +117,47 @@ class SyncQueue(SyncWishes):
         return self._each(self._queue.watch(id))
 
     def watch_all(self) -> Generator[Download, None, None]:
-        """Every download that is not over, then each row that has changed. Ends with the queue."""
+        """Every download that is not over, then each row that has changed, up to its end. Ends with the queue.
+
+        What a bot does with a row after that (`uploading`, …) is not told: `changes` has a beat for it."""
         return self._each(self._queue.watch_all())
+
+    def counts(self) -> Counts:
+        """How many rows are not over, and how old the oldest is."""
+        return self._run(overview.counts)
+
+    def overview(self, shown_max: int = 50) -> Overview:
+        """What is under way, what is next, what ended last: at most `shown_max` rows of each."""
+        return self._run(overview.overview, shown_max)
+
+    def changes(self) -> Generator[None, None, None]:
+        """A beat now, and after each change of the database, for what a bot looks up itself. Ends with the queue."""
+        return self._each(self._queue.changes())
 
     def _run(
         self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
     ) -> Result:
         return self._call(partial(self._queue._run, function, *args, **more))
 
-    def _each(self, found: AsyncGenerator[Download, None]) -> Generator[Download, None, None]:
-        async def following() -> Download | None:
-            return await anext(found, None)
+    def _each(self, found: AsyncGenerator[Found, None]) -> Generator[Found, None, None]:
+        async def following() -> tuple[Found] | None:
+            try:
+                return (await anext(found),)
+            except StopAsyncIteration:
+                return None
 
         with suppress(_Closed):
-            while (row := self._call(following)) is not None:
+            while (one := self._call(following)) is not None:
                 try:
-                    yield row
+                    yield one[0]
                 except GeneratorExit:
                     self._call(found.aclose)
                     raise
 
     def _call(self, function: Callable[[], Awaitable[Result]]) -> Result:
         with self._lock:
+            if self._closed is None:
+                raise DatabaseError("The queue is not open.", hint="Use it inside `with SyncQueue(…) as queue`.")
             if self._closed:
                 raise _Closed("The queue is closed.")
             future = self._portal.start_task_soon(function)

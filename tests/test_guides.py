@@ -65,9 +65,12 @@ async def test_a_bot_in_another_language(tmp_path: Path) -> None:
     assert reactor.files() == {"film.bin": DATA}
 
 
-@pytest.mark.parametrize("word", ["add", "cancel", "retry", "get", "list", "watch_all"])
+@pytest.mark.parametrize(
+    "word", ["add", "cancel", "retry", "get", "list", "watch_all", "counts", "overview", "changes"]
+)
 def test_what_is_named_is_there(word: str) -> None:
     from reactor import Queue, SyncQueue
 
+    assert f"`{word}" in README.read_text("utf-8")
     assert callable(getattr(Queue, word))
     assert callable(getattr(SyncQueue, word))

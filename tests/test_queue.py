@@ -61,6 +61,39 @@ async def test_a_row_that_is_not_there_is_none(path: Path) -> None:
             assert [row async for row in queue.watch(99)] == []
 
 
+async def test_a_row_is_pending_whatever_the_bots_column_has_by_default(path: Path) -> None:
+    query(path, "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, Status TEXT NOT NULL DEFAULT 'new')")
+    async with Queue(path) as queue:
+        for own, status in (({}, "pending"), ({"status": "new"}, "new"), ({"STATUS": "later"}, "later")):
+            row = await queue.get(await queue.add(URL, **own))
+            assert row is not None
+            assert row.status == status
+
+
+async def test_what_has_no_room_is_told_in_a_sentence(path: Path) -> None:
+    async with Queue(path) as queue:
+        for call in (queue.get, queue.cancel, queue.retry):
+            with pytest.raises(DatabaseError, match="number is too large"):
+                await call(2**63)
+        with pytest.raises(DatabaseError, match="half a character"):
+            await queue.add(URL + "\ud800")
+        async with aiosqlite.connect(path) as bot:
+            with pytest.raises(DatabaseError, match="half a character"):
+                await Queue.within(bot).add("\udcff")
+        assert await queue.list() == []
+
+
+async def test_a_queue_that_is_not_open_says_so(path: Path) -> None:
+    queue = Queue(path)
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match="not open"):
+            await queue.get(1)
+        async with queue:
+            assert await queue.list() == []
+    with pytest.raises(DatabaseError, match="not open"):
+        await anext(Queue(path).watch(1))
+
+
 async def test_a_bots_own_columns_come_and_go_with_the_row(path: Path) -> None:
     sqlite3_program(
         path,
@@ -207,6 +240,47 @@ async def test_a_watch_goes_on_in_the_file_that_took_the_databases_place(path: P
                 seen.append(row)
         assert seen[-1].url == "http://host.example/restored"
         assert await queue.add(URL) == 2
+
+
+async def test_a_bot_that_watches_nothing_goes_on_in_the_file_that_took_the_databases_place(
+    path: Path, tmp_path: Path
+) -> None:
+    for name in ("first.db", "second.db"):
+        async with Queue(tmp_path / name) as backup:
+            await backup.add(f"http://host.example/{name}")
+    before = threading.active_count()
+    async with Queue(path) as queue:
+        await queue.add(URL)
+        (tmp_path / "first.db").replace(path)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(queue.add, URL)
+        assert [row.url for row in await queue.list()] == ["http://host.example/first.db", *[URL] * 5]
+        assert query(path, "PRAGMA integrity_check") == [("ok",)]
+        (tmp_path / "garbage").write_bytes(b"no database" * 999)
+        (tmp_path / "garbage").replace(path)
+        for _ in range(2):
+            with pytest.raises(DatabaseError, match="not an SQLite database"):
+                await queue.add(URL)
+        (tmp_path / "second.db").replace(path)
+        assert await queue.add(URL) == 2
+    assert threading.active_count() == before
+    assert not path.with_name("bot.db-wal").exists()
+
+
+async def test_what_is_asked_beside_a_watch_goes_on_in_the_file_that_took_the_databases_place(
+    path: Path, tmp_path: Path
+) -> None:
+    async with Queue(tmp_path / "backup.db") as backup:
+        await backup.add("http://host.example/restored")
+    async with Queue(path) as queue:
+        with anyio.fail_after(DEADLINE_S):
+            async with aclosing(queue.watch(await queue.add(URL))) as watch:
+                await anext(watch)
+                (tmp_path / "backup.db").replace(path)
+                assert await queue.add(URL) == 2
+                assert (await anext(watch)).url == "http://host.example/restored"
+        assert query(path, "PRAGMA integrity_check") == [("ok",)]
 
 
 async def test_a_database_that_is_not_there_is_made_only_when_asked(path: Path) -> None:

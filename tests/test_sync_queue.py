@@ -69,6 +69,20 @@ def test_a_watch_of_all_may_be_left_in_the_midst(path: Path) -> None:
         assert [row.id for _, row in zip(ids, queue.watch_all(), strict=False)] == ids
 
 
+def test_what_a_bot_looks_up_itself_is_waited_for(path: Path) -> None:
+    with pytest.raises(DatabaseError, match="not open"):
+        next(SyncQueue(path).changes())
+    with SyncQueue(path) as queue:
+        id = queue.add(URL)
+        assert (queue.counts().pending, queue.counts().downloading) == (1, 0)
+        assert [row.id for row in queue.overview().queued] == [id]
+        for _ in queue.changes():
+            ((status,),) = query(path, "SELECT status FROM downloads")
+            if status == "uploaded":
+                break
+            query(path, "UPDATE downloads SET status = ?", {"pending": "uploading", "uploading": "uploaded"}[status])
+
+
 def test_its_threads_share_it(path: Path) -> None:
     def serve(number: int) -> int:
         id = queue.add(f"{URL}{number}")

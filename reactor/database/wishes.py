@@ -6,18 +6,41 @@ Each function is one transaction on the connection it is given.
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from reactor.database import rows
 from reactor.database.migration import columns
 from reactor.database.statements import transaction
 from reactor.errors import DatabaseError
-from reactor.models import Download
+from reactor.models import Download, Status
 
 LIST_MAX = 1000
 Row = tuple[Any, ...]
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
+def _storable(function: Callable[P, Result]) -> Callable[P, Result]:
+    """A value that SQLite has no room for is told in a sentence: DatabaseError."""
+
+    @wraps(function)
+    def telling(*args: P.args, **more: P.kwargs) -> Result:
+        try:
+            return function(*args, **more)
+        except OverflowError as error:
+            raise DatabaseError("A number is too large for the database: it takes 64 bits.") from error
+        except UnicodeEncodeError as error:
+            raise DatabaseError(
+                "A text with half a character in it (a lone surrogate) cannot be stored.",
+                hint="Clean it first: text.encode('utf-8', 'replace').decode().",
+            ) from error
+
+    return telling
+
+
+@_storable
 def add(connection: sqlite3.Connection, url: str, own: dict[str, Any]) -> int:
     """Insert a row with the bot's own columns `own`; its id comes back.
 
@@ -31,6 +54,8 @@ def add(connection: sqlite3.Connection, url: str, own: dict[str, Any]) -> int:
     if unknown := [name for name in own if name.lower() not in there]:
         raise DatabaseError(f"The table `downloads` has no column `{unknown[0]}`.")
     names, values = ["url", *own], [url, *own.values()]
+    if "status" not in map(str.lower, own):  # the bot's column may have a default of its own
+        names, values = [*names, "status"], [*values, Status.PENDING.value]
     if there["added_date"].default is None and "added_date" not in map(str.lower, own):
         names, values = [*names, "added_date"], [*values, connection.execute(NOW).fetchone()[0]]
     listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
@@ -44,6 +69,7 @@ def add(connection: sqlite3.Connection, url: str, own: dict[str, Any]) -> int:
 NOW = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
 
+@_storable
 def mark_cancelled(connection: sqlite3.Connection, id: int) -> bool:
     """Ask for a stop. False when there is no such row, or it is over, or not reactor's."""
     asked = connection.execute(
@@ -54,6 +80,7 @@ def mark_cancelled(connection: sqlite3.Connection, id: int) -> bool:
     return asked.rowcount > 0
 
 
+@_storable
 def retry(connection: sqlite3.Connection, id: int) -> bool:
     """Send a failed or cancelled row back to the queue, as if it were new. False when it is neither."""
     sent = connection.execute(
@@ -66,6 +93,7 @@ def retry(connection: sqlite3.Connection, id: int) -> bool:
     return sent.rowcount > 0
 
 
+@_storable
 def get_download(connection: sqlite3.Connection, id: int) -> Download | None:
     """One row."""
     cursor = connection.execute("SELECT * FROM downloads WHERE id = ?", (id,))
@@ -73,11 +101,13 @@ def get_download(connection: sqlite3.Connection, id: int) -> Download | None:
     return rows.download(cursor, found[0]) if found else None
 
 
+@_storable
 def get_downloads_by_status(connection: sqlite3.Connection, status: str, limit: int = LIST_MAX) -> list[Download]:
     """The latest `limit` rows with this status, oldest first."""
     return _read(connection, "WHERE status = ? ORDER BY id DESC LIMIT ?", status, limit)[::-1]
 
 
+@_storable
 def list_downloads(connection: sqlite3.Connection, limit: int = LIST_MAX) -> list[Download]:
     """The latest `limit` rows, oldest first."""
     return _read(connection, "ORDER BY id DESC LIMIT ?", limit)[::-1]
