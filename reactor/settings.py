@@ -80,7 +80,8 @@ class Settings(BaseSettings):
         0, description="MiB that one download may have; 0: any size"
     )
     min_free_disk: Annotated[int, Field(ge=0, le=2**30)] = Field(
-        100, description="MiB that stay free on the disk; what does not fit beside them fails, and with less the queue waits for room"
+        100,
+        description="MiB that stay free on the disk; what does not fit beside them fails, and with less the queue waits for room",
     )
     max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(20_000, description="parts that one video may come in")
     http_timeout: Annotated[float, Field(gt=0, le=600)] = Field(
