@@ -28,6 +28,9 @@ __all__ = [
     "Track",
 ]
 
+SIZE_MAX = 2**44
+"""Bytes: no file that ext4 holds is larger. aria2c keeps a bit and more for each MiB it is promised, and dies of a
+number that nobody has."""
 FETCHES_MAX = 20_000
 """Most parts one download may have."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reactor.errors import Failure
-from reactor.models import Extraction
+from reactor.models import SIZE_MAX, Extraction
 
-MIB = 1024 * 1024
+MIB, TIB = 1024**2, 1024**4
 ROOM_MIN = 16 * MIB
 """With less room than this a disk is full, whatever the settings say. What is no larger is begun without a look."""
 MORE = "Whoever runs this can allow more."
@@ -31,6 +31,9 @@ class Quotas:
 
     def too_large(self, size: int) -> Failure | None:
         """What speaks against so many bytes."""
+        if size > SIZE_MAX:
+            sentence = f"It is said to have more than {SIZE_MAX // TIB} TiB, which no file has."
+            return Failure("too_large", sentence)
         if not self.max_file_size or size <= self.max_file_size:
             return None
         sizes = f"It has {size / MIB:.1f} MiB; {self.max_file_size / MIB:g} MiB are allowed (MAX_FILE_SIZE)."

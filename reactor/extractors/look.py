@@ -18,6 +18,7 @@ CHALLENGES = (403, 503)
 """What is answered, with a page, to whoever is not a browser."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
 _SIZE_DIGITS_MAX = 18
+"""A number with more of them counts as one with so many nines: what is far too large is refused, not unknown."""
 
 
 class BrowsersOnly(DownloadError):
@@ -93,7 +94,10 @@ def _size(response: Response) -> int | None:
         digits = total[1] if total else ""
     else:
         digits = headers.get("content-length", "")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _SIZE_DIGITS_MAX else None
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= _SIZE_DIGITS_MAX else 10**_SIZE_DIGITS_MAX - 1
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from bencode2 import BencodeDecodeError, bdecode, bencode
@@ -19,6 +20,10 @@ from reactor.guard.filenames import clean_name
 
 DEPTH_MAX = 100
 """Folders inside folders."""
+FILES_MAX = 100_000
+"""aria2c tells of all of them in one message."""
+PIECE_BYTES_MAX = 2**28
+"""The longest pieces that anybody makes have half of that. aria2c counts them in 31 bits."""
 _FORBIDDEN = re.compile(r"[/\\\0]")
 
 
@@ -41,10 +46,11 @@ class Metainfo:
 
 
 def parse_metainfo(raw: bytes) -> Metainfo:
-    """Look into the bytes of a `.torrent`. Raises DownloadError (`bad_torrent`, `unsafe_name`)."""
+    """Look into the bytes of a `.torrent`; of the longest ones it takes seconds. Raises DownloadError (`bad_torrent`,
+    `unsafe_name`, `too_large`)."""
     try:
         whole = bdecode(raw)
-    except BencodeDecodeError as error:
+    except (BencodeDecodeError, ValueError, RecursionError, OverflowError) as error:  # ValueError: 5000 digits
         page = raw.lstrip()[:1] == b"<"
         raise _bad("it is a web page" if page else "its content cannot be read") from error
     info = whole.get(b"info") if isinstance(whole, dict) else None
@@ -57,10 +63,12 @@ def parse_metainfo(raw: bytes) -> Metainfo:
         raise _bad("it has no pieces")
     name = _safe(_text(info, b"name"))
     entries = _v1_files(info) if v1 else _v2_files(info.get(b"file tree"))
-    files = tuple(("/".join(path) or name, size) for path, size in entries)
+    files = tuple(("/".join(path) or name, size) for path, size in islice(entries, FILES_MAX + 1))
     folder = b"files" in info if v1 else [path for path, _ in files] != [name]
     if not files:
         raise _bad("it names no file")
+    if len(files) > FILES_MAX:
+        raise DownloadError(f"This torrent holds more than {FILES_MAX:,} files.", code="too_large")
     metainfo = Metainfo(name, folder, files, v1, v2)
     if v1:
         _check_pieces(info, metainfo.size)
@@ -113,7 +121,7 @@ def _v2_files(tree: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[list[str
 def _check_pieces(info: dict[bytes, Any], size: int) -> None:
     """As many hashes as pieces."""
     pieces, length = info[b"pieces"], info.get(b"piece length")
-    if not isinstance(pieces, bytes) or not isinstance(length, int) or length < 1:
+    if not isinstance(pieces, bytes) or not isinstance(length, int) or not 0 < length <= PIECE_BYTES_MAX:
         raise _bad("its pieces are not valid")
     if len(pieces) != 20 * -(-size // length):
         raise _bad("its pieces do not fit its files")

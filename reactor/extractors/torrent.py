@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from anyio import to_thread
+
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.failures import status_failure
@@ -28,7 +30,8 @@ class TorrentExtractor:
             raw = await _fetch(detection.url, context)
         except HandOver as magnet:  # the only thing that a way can end at
             return await self.extract(magnet.detection, context)
-        return _of_metainfo(parse_metainfo(raw), raw if context.torrent_udp else metainfo_by_http(raw))
+        metainfo = await to_thread.run_sync(parse_metainfo, raw, abandon_on_cancel=True)
+        return _of_metainfo(metainfo, raw if context.torrent_udp else metainfo_by_http(raw))
 
 
 def _of_magnet(url: str) -> Extraction:

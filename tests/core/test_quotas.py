@@ -10,6 +10,8 @@ from reactor.core import commands, events
 from reactor.core.endings import Limits
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import MIB, Quotas
+from reactor.core.retry import ARIA2
+from reactor.models import SIZE_MAX
 from tests.core.test_parts import parts
 from tests.core.world import LIMITS, World, detection, gid, one_file, report, reported
 
@@ -47,6 +49,17 @@ def test_a_size_that_aria2_finds_out(completed: int, total: int) -> None:
     assert world.the(commands.RemoveTransfers).gids == (gid(ONE),)
     world.feed(events.TransfersRemoved(ONE))
     assert world.of(commands.Discard), "nothing of it stays"
+
+
+def test_a_size_that_no_file_has_is_refused_whatever_is_allowed() -> None:
+    for told, found in ((SIZE_MAX + 1, 0), (None, SIZE_MAX + 1)):
+        world = World(limits()).up().claim(ONE)
+        world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, one_file(size=told)))
+        assert bool(world.of(commands.AddTransfers)) is (told is None), "aria2 is not asked for it"
+        if told is None:
+            world.feed(events.TransfersAdded(ONE, (0,)), reported(report(ONE, "active", 0, found)))
+        assert failure(world)[:1] == ("too_large",)
+        assert failure(world)[1].startswith("It is said to have more than 16 TiB, which no file has.")
 
 
 def test_so_much_is_just_allowed() -> None:

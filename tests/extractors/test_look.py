@@ -8,7 +8,7 @@ import pytest
 
 from reactor.extractors.base import Context
 from reactor.extractors.look import look
-from reactor.models import Look
+from reactor.models import SIZE_MAX, Look
 from tests.servers import FileServer
 
 DATA = b"0123456789" * 1000
@@ -81,6 +81,20 @@ async def test_sizes(server: FileServer, context: Context) -> None:
     assert (await look(packed, context)).size is None
     odd = server.put("/odd", DATA, head=405, headers=(("Content-Range", "bytes 0-0/*"),))
     assert (await look(odd, context)).size is None
+
+
+@pytest.mark.parametrize("digits", ["999999999999999999", "9" * 20, "9" * 5000])
+async def test_a_size_that_nobody_has_is_known_as_such(server: FileServer, context: Context, digits: str) -> None:
+    """By GET too, where HEAD is no use."""
+    by_range = server.put("/a.bin", DATA, head=405, headers=(("Content-Range", f"bytes 0-0/{digits}"),))
+    assert ((await look(by_range, context)).size or 0) > SIZE_MAX
+    if len(digits) <= 20:  # longer ones are no HTTP
+        lie = (("Content-Length", digits),)
+        for url in (
+            server.put("/b.bin", DATA, head_headers=lie),
+            server.put("/c.bin", DATA, head=405, ranges=False, headers=lie),
+        ):
+            assert ((await look(url, context)).size or 0) > SIZE_MAX
 
 
 async def test_names_types_and_validators(server: FileServer, context: Context) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from bencode2 import bdecode, bencode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
-from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
+from reactor.extractors.metainfo import FILES_MAX, metainfo_by_http, parse_metainfo
 from reactor.programs import find_aria2c
 from tests.extractors.samples import folder, torrent
 
@@ -70,6 +71,11 @@ def test_names_that_lead_out_are_refused(raw: bytes) -> None:
         torrent(files=[{"length": 1, "path": [7]}]),
         torrent(files=[{"length": 1, "path": ["a"] * 200}]),
         torrent(**{"piece length": 0}),
+        torrent(**{"piece length": 2**40, "length": 2**40, "pieces": "h" * 20}),
+        torrent(**{"piece length": "9" * 5000}),
+        torrent().replace(b"i20000e", b"i" + b"9" * 5000 + b"e"),
+        torrent().replace(b"i16384e", b"i-" + b"9" * 5000 + b"e"),
+        torrent().replace(b"6:pieces40", b"6:pieces" + b"9" * 5000),
         torrent(pieces=None, **{"meta version": 2, "file tree": {"": {"length": 5}}}),
         torrent(pieces=None, **{"meta version": 2}),
         b"d4:infod6:lengthi1e4:name1:x12:piece lengthi1e6:pieces20:" + b"h" * 20 + b"e1:ai1ee",
@@ -79,6 +85,12 @@ def test_what_is_no_torrent_is_refused(raw: bytes) -> None:
     with pytest.raises(DownloadError, match=r"not a valid \.torrent file") as caught:
         parse_metainfo(raw)
     assert caught.value.word == "bad_torrent"
+
+
+def test_more_files_than_aria2c_can_tell_of_are_refused() -> None:
+    with pytest.raises(DownloadError, match="100,000 files") as caught:
+        parse_metainfo(folder(*[["a"]] * (FILES_MAX + 1), **{"piece length": 2**28}))
+    assert caught.value.word == "too_large"
 
 
 def test_several_files_and_names_in_utf_8() -> None:
@@ -129,6 +141,23 @@ def test_any_bytes_are_a_torrent_or_refused(raw: bytes) -> None:
         return
     assert metainfo.files
     assert not any(part in ("", ".", "..") for path, _ in metainfo.files for part in path.split("/"))
+
+
+TORRENTS = [torrent(), folder(["a", "b"], ["c"], source="x"), torrent(**{"meta version": 2, "file tree": {"x": {}}})]
+SPLINTERS = st.sampled_from([b"9" * 5000, b"i" + b"9" * 5000 + b"e", b"l" * 3000, b"d1:a" * 3000, b"-0", b"le" * 500])
+
+
+@settings(max_examples=300)
+@given(
+    raw=st.sampled_from(TORRENTS),
+    at=st.floats(0, 1),
+    gone=st.integers(0, 9),
+    splinter=SPLINTERS | st.binary(max_size=9),
+)
+def test_a_torrent_with_a_splinter_in_it_is_one_or_refused(raw: bytes, at: float, gone: int, splinter: bytes) -> None:
+    place = int(at * len(raw))
+    with suppress(DownloadError):
+        assert parse_metainfo(raw[:place] + splinter + raw[place + gone :]).files
 
 
 def test_what_is_not_asked_by_http_is_taken_out() -> None:

@@ -129,6 +129,23 @@ async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunk
         assert sent < len(DATA) if chunked else sent <= 1
 
 
+async def test_a_size_that_no_file_has_is_not_asked_of_aria2(tmp_path: Path) -> None:
+    """It would die of it, and everybody's transfers with it."""
+    lie = (("Content-Length", "9" * 18),)
+    piece = b"d4:infod6:lengthi1099511627776e4:name1:x12:piece lengthi1099511627776e6:pieces20:" + b"h" * 20 + b"ee"
+    async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="4") as reactor:
+        pids = reactor.children()
+        by_head = server.put("/a.bin", DATA, headers=lie, ranges=False)
+        by_get = server.put("/b.bin", DATA, headers=lie, head=405, ranges=False)
+        reactor.add(by_head, by_get, server.put("/c.torrent", piece), server.put("/d.bin", b"small"))
+        await reactor.until_final()
+        *refused, last = reactor.rows()
+        assert [row["error_code"] for row in refused] == ["too_large", "too_large", "bad_torrent"], refused
+        assert refused[0]["retry_count"] == 0
+        assert last["status"] == "downloaded"
+        assert reactor.children() == pids
+
+
 async def test_an_attempt_has_its_time(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path, DOWNLOAD_TIMEOUT="1") as reactor:
         reactor.add(server.put("/slow.bin", DATA, rate=1000))
