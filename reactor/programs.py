@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +21,9 @@ from typing import Literal
 import anyio
 
 from reactor.errors import ProgramMissing, SettingsError
+
+if sys.platform == "linux":
+    import resource
 
 VERSION_DEADLINE_S = 10.0
 
@@ -61,6 +65,17 @@ async def version_of(program: Program, *, deadline_s: float = VERSION_DEADLINE_S
     if done.returncode != 0 or found is None:
         raise _unusable(program, f"it ended with {done.returncode} when asked for its version")
     return found[1].decode(errors="replace")
+
+
+def limit_memory(pid: int, most: int) -> None:
+    """Let a program that was just started have no more than so many bytes of memory: what it is given to read is a
+    stranger's. Where the system has no such limit (elsewhere than on Linux) it does nothing."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # it has ended, or a filter around us forbids to ask
+            hard = resource.prlimit(pid, resource.RLIMIT_DATA)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            # Not RLIMIT_AS: address space that is reserved and not used does no harm.
+            resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
 
 
 def _find(name: str, variable: str, setting: Path | None, wheel: Callable[[], Path | None], install: str) -> Program:

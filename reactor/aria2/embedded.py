@@ -30,7 +30,7 @@ from anyio.abc import ByteReceiveStream, Process, TaskStatus
 
 from reactor.aria2.background import background
 from reactor.errors import Aria2Error, SettingsError
-from reactor.programs import Program
+from reactor.programs import Program, limit_memory
 
 START_DEADLINE_S = 10.0
 """aria2c listens 20 ms after its start; a slow machine gets much more."""
@@ -45,6 +45,9 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 5.0
 SETTLED_S = 30.0
 """After this long a death is the first again, and the next start comes at once."""
 STOP_DEADLINE_S = 3.0
+MEMORY_MAX = 4 * 1024**3
+"""Bytes: far more than it uses, with a large disk cache too. Else a server that tells it a length which no file has
+could take the whole machine's."""
 ERRORS_KEPT = 4096
 """Characters of aria2c's last errors."""
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -149,6 +152,7 @@ class EmbeddedAria2:
             )
         except OSError as error:
             raise Aria2Error(f"aria2c at {self._program.path} does not start: {error.strerror}.") from error
+        limit_memory(process.pid, MEMORY_MAX)
         self._process = process
         try:
             async with anyio.create_task_group() as group:

@@ -16,7 +16,10 @@ from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from reactor.errors import DownloadError, ProgramMissing
+from reactor.programs import limit_memory
 
+MEMORY_MAX = 2 * 1024**3
+"""Bytes. Joining by copy takes a tenth of it."""
 WORDS_MAX = 64 * 1024
 """Bytes of what ffmpeg says that are kept: the last ones."""
 LINE_MAX = 4096
@@ -56,6 +59,7 @@ async def run_ffmpeg(
             )
     except OSError as error:
         raise ProgramMissing(f"ffmpeg at {ffmpeg} does not run: {error.strerror or error}.") from error
+    limit_memory(process.pid, MEMORY_MAX)
     words: deque[bytes] = deque()
     output: deque[bytes] = deque()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -51,6 +52,7 @@ async def test_it_runs_and_goes_without_a_trace(program: Program, scratch: Path)
         assert pid is not None
         assert alive(pid)
         assert os.getsid(pid) == pid, "a Ctrl-C in our terminal must not reach it"
+        assert resource.prlimit(pid, resource.RLIMIT_DATA)[0] == room.MEMORY_MAX
         async with Aria2Connection(embedded.url, embedded.secret) as aria2:
             await aria2.wait_connected()
         (folder,) = folders(scratch)

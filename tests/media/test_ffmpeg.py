@@ -11,7 +11,7 @@ import pytest
 
 from reactor.errors import DownloadError, ProgramMissing
 from reactor.media.ffmpeg import join, probe
-from reactor.media.process import run_ffmpeg
+from reactor.media.process import MEMORY_MAX, run_ffmpeg
 from tests.media.conftest import Fetched, Serve
 from tests.media.samples import KEYS, Samples, playlist_of
 
@@ -182,6 +182,14 @@ async def test_cancelled_while_joining(
     for pid in pids.read_text().split():
         await gone(int(pid))
     assert {path.name for path in tmp_path.iterdir()} == {fetch.name for fetch in extraction.fetches}
+
+
+async def test_it_has_so_much_memory_and_no_more(tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text('#!/bin/sh\nuntil [ "$(ulimit -d)" != unlimited ]; do :; done; ulimit -d\n')
+    program.chmod(0o755)
+    run = await run_ffmpeg(program, [], folder=tmp_path, deadline_s=60.0)
+    assert int(run.output) * 1024 == MEMORY_MAX
 
 
 async def test_the_deadline_ends_it(tmp_path: Path, stand_in: Stand) -> None:
