@@ -7,10 +7,11 @@ elsewhere at the second question is never asked a second one.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -23,6 +24,8 @@ DIAL_S = 20.0
 STAGGER_S = 0.25
 """An address that has not answered for so long has the next one dialed beside it (RFC 8305)."""
 ADDRESSES_MAX = 8
+BESIDE_MAX = 64
+"""Connections tried beside another one, of all hosts together: each takes an open file."""
 KEPT_S = 30.0
 """How long a resolved name counts: what is fetched in a thousand parts is not looked up a thousand times."""
 NAMES_MAX = 512
@@ -30,6 +33,8 @@ RESOLVERS = 16
 """Names looked up at once: a slow name server holds up strangers' downloads and nothing else."""
 DISCARD = 9
 """A port that nothing is ever sent to."""
+_NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What says nothing of an address."""
 HINT = "Whoever runs this machine can allow it: ALLOWED_PRIVATE_HOSTS."
 
 Endpoint = tuple[str, int]
@@ -52,15 +57,20 @@ class Dialer:
         self._own = own
         self._look_up = look_up or _look_up
         self._limiter = CapacityLimiter(RESOLVERS)
+        self._beside = anyio.Semaphore(BESIDE_MAX)
         self._known: OrderedDict[str, tuple[float, tuple[Address, ...]]] = OrderedDict()
 
     async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
         """The addresses of a host that may be dialed, best first.
 
-        Raises DownloadError: `refused_address` when none may, `dns` when there is none."""
+        Raises DownloadError: `refused_address` when none may, `dns` when there is none, `unreachable` when nobody
+        can say now."""
         found = await self._addresses(host)
         ours = await self._ours(port)
-        allowed = tuple(each for each in found if self._may(host, port, each) and not ours(each))
+        try:
+            allowed = tuple(each for each in found if self._may(host, port, each) and not ours(each))
+        except OSError as error:
+            raise _no_file_left(host) from error
         if not allowed:
             raise refused(host)
         return allowed
@@ -76,7 +86,7 @@ class Dialer:
         addresses = await self.resolve(host, port)
         try:
             with anyio.fail_after(DIAL_S):
-                connected = await _first(addresses, port)
+                connected = await _Race(port, self._beside).run(addresses[:ADDRESSES_MAX])
         except TimeoutError:
             raise DownloadError(f"{host} did not answer in time.", code="timeout", retryable=True) from None
         if connected is None:
@@ -116,8 +126,7 @@ class Dialer:
                 closed |= {plain(each) for each in await self._addresses(host)}
             except DownloadError:  # it cannot be meant by an address that nobody finds
                 continue
-        at_home = any(is_here(each) for each in closed)
-        return lambda address: plain(address) in closed or (at_home and is_here(address))
+        return lambda address: plain(address) in closed or (is_here(address) and any(map(is_here, closed)))
 
 
 def refused(host: str) -> DownloadError:
@@ -126,17 +135,25 @@ def refused(host: str) -> DownloadError:
     return DownloadError(sentence, hint=HINT, code="refused_address")
 
 
+def _no_file_left(host: str) -> DownloadError:
+    sentence = f"There are too many connections for one more to {host}."
+    return DownloadError(sentence, code="unreachable", retryable=True)
+
+
 def is_here(address: Address) -> bool:
-    """True for an address of this machine: a packet to it would come from it. None is sent."""
+    """True for an address of this machine: a packet to it would come from it. None is sent. Raises OSError when that
+    cannot be found out now."""
     address = plain(address)
     if address.is_loopback or address.is_unspecified:
         return True
-    with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
             probe.connect((str(address), DISCARD))
-        except OSError:  # no way leads there
-            return False
-        return ipaddress.ip_address(probe.getsockname()[0]) == address
+            return ipaddress.ip_address(probe.getsockname()[0]) == address
+    except OSError as error:
+        if error.errno in _NO_FILE_LEFT:
+            raise
+        return False  # no way leads there, or this machine has no addresses of this family
 
 
 def _family(address: Address) -> socket.AddressFamily:
@@ -150,38 +167,67 @@ def _look_up(host: str, flags: int = 0) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(ipaddress.ip_address(each[4][0]) for each in found))
 
 
-async def _first(addresses: tuple[Address, ...], port: int) -> socket.socket | None:
-    """The first connection that stands; all others are closed."""
-    if len(addresses) == 1:
-        return await _connect(addresses[0], port)
-    won: list[socket.socket] = []
+class _Race:
+    """The addresses of one host, dialed one beside the other, until the first connection stands."""
 
-    async def try_one(address: Address, failed: anyio.Event) -> None:
-        connected = await _connect(address, port)
+    def __init__(self, port: int, beside: anyio.Semaphore) -> None:
+        """`beside` has one place for each connection that is tried while the race tries another one."""
+        self._port = port
+        self._beside = beside
+        self._won: socket.socket | None = None
+        self._trying = 0
+        self._waiting = anyio.CancelScope()
+
+    async def run(self, addresses: Sequence[Address]) -> socket.socket | None:
+        """The connection that won; all others are closed."""
+        if len(addresses) == 1:  # as most do, which is no race
+            return await _connect(addresses[0], self._port)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for address in addresses:
+                    placed = await self._place()
+                    failed = anyio.Event()
+                    self._trying += 1
+                    tasks.start_soon(self._try, address, failed, placed, tasks.cancel_scope)
+                    with anyio.move_on_after(STAGGER_S):
+                        await failed.wait()
+        except BaseException:
+            if self._won is not None:
+                self._won.close()
+            raise
+        return self._won
+
+    async def _place(self) -> bool:
+        """Wait until there is a place beside what is being tried, which has to be given back, or nothing is."""
+        with anyio.CancelScope() as self._waiting:
+            if self._trying:
+                await self._beside.acquire()
+                return True
+        return False
+
+    async def _try(self, address: Address, failed: anyio.Event, placed: bool, others: anyio.CancelScope) -> None:
+        try:
+            connected = await _connect(address, self._port)
+        finally:
+            self._trying -= 1
+            if placed:
+                self._beside.release()
         if connected is None:
             failed.set()
-        elif won:
+            if not self._trying:
+                self._waiting.cancel()
+        elif self._won is not None:
             connected.close()
         else:
-            won.append(connected)
-            tasks.cancel_scope.cancel()
-
-    try:
-        async with anyio.create_task_group() as tasks:
-            for address in addresses[:ADDRESSES_MAX]:
-                failed = anyio.Event()
-                tasks.start_soon(try_one, address, failed)
-                with anyio.move_on_after(STAGGER_S):
-                    await failed.wait()
-    except BaseException:
-        for connected in won:
-            connected.close()
-        raise
-    return won[0] if won else None
+            self._won = connected
+            others.cancel()
 
 
 async def _connect(address: Address, port: int) -> socket.socket | None:
-    connection = socket.socket(_family(address), socket.SOCK_STREAM)
+    try:
+        connection = socket.socket(_family(address), socket.SOCK_STREAM)
+    except OSError:  # a family that this machine does not have, or no file is left
+        return None
     try:
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, (str(address), port))

@@ -33,7 +33,7 @@ from anyio.abc import TaskGroup
 from reactor.errors import DownloadError, Failure
 from reactor.guard.addresses import Exceptions
 from reactor.guard.credentials import Reach
-from reactor.guard.dialer import Dialer, Endpoint, LookUp
+from reactor.guard.dialer import BESIDE_MAX, Dialer, Endpoint, LookUp
 from reactor.guard.requests import BadRequest, Reader, Request
 
 HEAD_S = 10.0
@@ -46,7 +46,7 @@ DOORS_MAX = 128
 """Of more doors the one that was not used for longest is closed. What goes through it already goes on."""
 CONNECTIONS_MAX = 1024
 FILES_KEPT = 256
-"""Open files that are left to the rest of the process. A tunnel takes two."""
+"""Open files that are left to the rest of the process. A tunnel takes two, and more while it is being dialed."""
 FAILURES_MAX = 4096
 BACKLOG = 128
 ACCEPT_AGAIN_S = 0.05
@@ -288,8 +288,9 @@ def connections_max() -> int:
     import resource
 
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    room = CONNECTIONS_MAX if files == resource.RLIM_INFINITY else (files - FILES_KEPT) // 2
-    return max(32, min(CONNECTIONS_MAX, room))
+    if files == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return max(32, min(CONNECTIONS_MAX, (files - FILES_KEPT - DOORS_MAX - BESIDE_MAX) // 2))
 
 
 async def _join(tunnel: _Tunnel, far: socket.socket) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from ipaddress import ip_address
 
 import anyio
@@ -14,6 +16,7 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.guard.addresses import Address, Exceptions
 from reactor.guard.dialer import Dialer, is_here
+from tests.guard.asking import files, until
 
 SPELLINGS = """
     127.0.0.1 127.1 127.0.1 0177.0.0.1 0x7f.0.0.1 0x7f.1 0x7f000001 0X7F000001 2130706433 017700000001 127.0.0.1.
@@ -171,6 +174,85 @@ async def test_nobody_listens() -> None:
     assert await refusal(dialer, "two.example", port) == "unreachable"
 
 
+def without(
+    monkeypatch: pytest.MonkeyPatch, number: int, *, family: int | None = None, kind: int | None = None
+) -> None:
+    """From now on no socket of this family, or this kind, is to be had."""
+
+    class Refusing(socket.socket):
+        def __init__(self, *arguments: int, **how: int) -> None:
+            made = "fileno" not in how  # and not accepted
+            if made and (arguments[:1] == (family,) or arguments[1:2] == (kind,)):
+                raise OSError(number, os.strerror(number))
+            super().__init__(*arguments, **how)
+
+    monkeypatch.setattr(socket, "socket", Refusing)
+
+
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EPERM, errno.EACCES])
+@pytest.mark.parametrize("better", ["2606:4700::1111", "::1"])
+async def test_a_machine_that_makes_no_sockets_for_ipv6(
+    monkeypatch: pytest.MonkeyPatch, number: int, better: str
+) -> None:
+    """Its kernel has none, or a filter around us. Hosts that have both are reached by the other one."""
+    async with listening() as listener:
+        without(monkeypatch, number, family=socket.AF_INET6)
+        dialer = Dialer(Exceptions.parse("127.0.0.1, ::1"), look_up=lambda _: told(better, "127.0.0.1"))
+        (await dialer.dial("both.example", listener.port)).close()
+        await until(lambda: listener.entries == 1)
+        only = Dialer(Exceptions.parse("::1"), look_up=lambda _: told(better))
+        assert await refusal(only, "six.example", listener.port) == "unreachable"
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+async def test_without_a_file_left_nothing_is_dialed_and_nothing_is_judged(
+    monkeypatch: pytest.MonkeyPatch, kind: int
+) -> None:
+    without(monkeypatch, errno.EMFILE, kind=kind)
+    for addresses in (["2606:4700::1111"], ["2606:4700::1111", "1.1.1.1"]):
+        with pytest.raises(DownloadError) as caught:
+            await Dialer(look_up=lambda _, found=addresses: told(*found)).dial("a.example", 80)  # type: ignore[misc]
+        assert (caught.value.word, caught.value.retryable) == ("unreachable", True)
+
+
+@contextmanager
+def silent(*addresses: str) -> Iterator[int]:
+    """The port at which these addresses do not answer: as many as are to wait for an answer do so already."""
+    with ExitStack() as stack:
+        port = 0
+        for address in addresses:
+            full = stack.enter_context(socket.create_server((address, port), backlog=0))
+            port = full.getsockname()[1]
+            for _ in range(4):
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex((address, port))
+        yield port
+
+
+async def test_many_names_with_many_silent_addresses_take_few_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor.guard.dialer.BESIDE_MAX", 3)
+    monkeypatch.setattr("reactor.guard.dialer.STAGGER_S", 0.001)
+    addresses = [f"127.0.0.{n}" for n in range(2, 10)]
+    dialer = Dialer(Exceptions.parse("127.0.0.0/8"), look_up=lambda _: told(*addresses))
+    with silent(*addresses) as port:
+        before = files()
+        async with anyio.create_task_group() as tasks:
+            for n in range(10):
+                tasks.start_soon(dialer.dial, f"silent-{'abcdefghij'[n]}.example", port)
+            await until(lambda: files() - before == 10 + 3)
+            for _ in range(20):
+                await anyio.sleep(0.005)
+                assert files() - before == 10 + 3, "one for each, and few beside"
+            with socket.create_server(("127.0.0.9", 0)) as good:
+                refusing = Dialer(Exceptions.parse("127.0.0.0/8"), look_up=lambda _: told("127.0.0.1", "127.0.0.9"))
+                refusing._beside = dialer._beside
+                (await refusing.dial("two.example", good.getsockname()[1])).close()
+            tasks.cancel_scope.cancel()
+        assert files() == before
+        assert dialer._beside.value == 3
+
+
 async def test_the_second_address_when_the_first_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """And no connection is left over."""
     with socket.create_server(("127.0.0.2", 0), backlog=0) as full:
@@ -222,10 +304,3 @@ def test_every_address_of_this_machine_is_known_as_its_own() -> None:
         except OSError:
             return  # it has none but the loopback one
         assert is_here(ip_address(probe.getsockname()[0]))
-
-
-async def until(condition: object) -> None:
-    assert callable(condition)
-    with anyio.fail_after(30):
-        while not condition():
-            await anyio.sleep(0.005)

@@ -281,3 +281,11 @@ async def test_a_reader_that_does_not_read_does_not_fill_the_memory() -> None:
                 sent = far.log[0].sent
                 assert sent < 64 * 1024 * 1024
                 await anyio.sleep(0.3)
+
+
+@pytest.mark.parametrize(("files", "connections"), [(1024, 288), (65536, 1024), (256, 32)])
+def test_as_many_connections_as_there_are_files_for(
+    monkeypatch: pytest.MonkeyPatch, files: int, connections: int
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (files, files))
+    assert proxy.connections_max() == connections
