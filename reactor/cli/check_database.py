@@ -11,6 +11,8 @@ from pathlib import Path
 from watchfiles import watch
 
 from reactor.cli.checks import NETWORK_FILE_SYSTEMS, Finding, file_system, nearest
+from reactor.database.rehearsal import rehearse
+from reactor.errors import DatabaseError
 from reactor.models import Download
 
 WAIT_S = 2.0
@@ -39,10 +41,9 @@ def _database(path: Path) -> Finding:
         return _unusable(where, f"SQLite says: {error}.")
 
 
-def _unusable(where: str, what: str) -> Finding:
-    return Finding(
-        "database", "missing", what, where=where, advice="Set DOWNLOAD_DB to the bot's database.", needed=True
-    )
+def _unusable(where: str, what: str, advice: str | None = None) -> Finding:
+    advice = advice or "Set DOWNLOAD_DB to the bot's database."
+    return Finding("database", "missing", what, where=where, advice=advice, needed=True)
 
 
 def _table(path: Path) -> Finding:
@@ -52,6 +53,10 @@ def _table(path: Path) -> Finding:
         columns = {row[1].lower() for row in database.execute("PRAGMA table_info(downloads)")}
         if columns and not {"id", "url"} <= columns:
             return _unusable(str(path), "Its table `downloads` has no column `id` or `url`.")
+        try:
+            rehearse(database)
+        except DatabaseError as error:
+            return _unusable(str(path), error.message, error.hint)
         parts = [f"journal mode {mode}", _rows(database, columns), _lacks(columns)]
     return Finding("database", "ok", ", ".join(part for part in parts if part), where=str(path), needed=True)
 

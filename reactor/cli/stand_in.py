@@ -70,8 +70,8 @@ class StandIn:
             self._ours(each) for each in self.machine.handle(step.event, step.now) if isinstance(each, get_args(Save))
         ]
         wanted = [save for save in saves if save is not None]
-        for attempt in await self._database.run(saving.apply, wanted, time.time()) if wanted else ():
-            await self._database.run(saving.apply, [commands.SaveCancelled(attempt)], time.time())
+        for unsaved in await self._database.run(saving.apply, wanted, time.time()) if wanted else ():
+            await self._database.run(saving.apply, [commands.SaveCancelled(unsaved.attempt)], time.time())
 
     async def _claim(self, recorded: int) -> Attempt:
         """A row for a recorded one: its own from before, else the oldest that is pending."""

@@ -37,7 +37,8 @@ class Recover:
 
 
 # Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled). → SaveRefused when
-# the row is in another state; Saved when it was the last one of its attempt (downloaded, waiting, failed, cancelled)
+# the row is in another state, SaveForbidden when the table does not take it; Saved when it was the last one of its
+# attempt (downloaded, waiting, failed, cancelled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from reactor import notices
 from reactor.core import commands
 from reactor.core.commands import Command
+from reactor.core.events import SaveForbidden
 from reactor.core.job import End, Ending, How, Job, State, Transfer
 from reactor.core.lifecycle import Trigger, move
 from reactor.core.quotas import Quotas
@@ -172,6 +173,22 @@ class Endings:
         """The last write was refused, but the row is as it should be again."""
         job.verdict_from = None
         self._save_ending(job)
+
+    def forbidden(self, job: Job, failure: Failure) -> None:
+        """The bot's table does not take what was to be written: the row fails. Where it does not even take that, the
+        row stays as it is until the next start, and holds up nobody."""
+        final = (End.FAILED, End.CANCELLED)
+        if job.state is State.CLOSING and job.ending is not None and job.ending.end in final:
+            self.saved(job)
+        else:
+            self.fail(job, failure)
+
+    def never_begun(self, rows: Collection[SaveForbidden]) -> bool:
+        """Rows failed in place of being claimed. True when there are any: their places are still free."""
+        for row in rows:
+            told = {"download_id": row.attempt.download_id, "attempt": row.attempt.number}
+            self.tell(notices.DownloadFailed(**told, code=row.failure.code, error=row.failure.sentence))
+        return bool(rows)
 
     def saved(self, job: Job) -> None:
         """The row says how it ended; now the world may know."""

@@ -67,6 +67,8 @@ class RowsSeen:
     claimed: tuple[ClaimedRow, ...] = ()
     swept: tuple[int, ...] = ()
     """Rows that were cancelled before they began and now say so."""
+    forbidden: tuple[SaveForbidden, ...] = ()
+    """Rows whose claim the table did not take, and that say so: they have failed."""
     debts: tuple[Debt, ...] = ()
     """What attempts left behind whose rows were cancelled, deleted or replaced while they waited for the next
     one; none of those that are `held`."""
@@ -117,6 +119,15 @@ class SaveRefused:
     else of that event was carried out for it."""
 
     attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class SaveForbidden:
+    """The bot's own table does not take what was to be written into this row, now or ever: a constraint, a trigger.
+    Nothing else of that event was carried out for it."""
+
+    attempt: Attempt
+    failure: Failure
 
 
 # aria2
@@ -327,6 +338,7 @@ class ShutdownRequested:
 JobEvent = (
     Saved
     | SaveRefused
+    | SaveForbidden
     | TransfersAdded
     | AddFailed
     | TransfersRemoved

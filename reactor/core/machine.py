@@ -74,7 +74,7 @@ class Machine:
         self._flow.now, self._flow.out = now, []
         if self._leaving is None:
             self._route(event)
-        elif isinstance(event, events.Saved | events.SaveRefused):
+        elif isinstance(event, events.Saved | events.SaveRefused | events.SaveForbidden):
             self._of_one_job(event)
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
             self._bury(job)
@@ -167,6 +167,8 @@ class Machine:
                 # Only the row can tell why, and only a look that begins after this.
                 job.verdict_from = self._looks + 1
                 self._look_wanted = True
+            case events.SaveForbidden(), state if state not in (State.STOPPING, State.SEEDING):
+                flow.forbidden(job, event.failure)
             case _:
                 pass  # work that was stopped said its last word, or aria2 answered twice
 
@@ -187,6 +189,7 @@ class Machine:
         self._database_works()
         for download_id in seen.swept:
             self._flow.tell(notices.DownloadCancelled(download_id=download_id, how="pending"))
+        self._look_wanted |= self._flow.never_begun(seen.forbidden)
         rows = {row.id: row for row in seen.watched}
         for download_id in sorted(self._watched):
             job = self.jobs.get(download_id)

@@ -22,6 +22,7 @@ from reactor.daemon.downloading import Downloading
 from reactor.daemon.rows import Rows
 from reactor.daemon.stages import Stages, unforeseen
 from reactor.daemon.workers import Workers
+from reactor.database.saving import Unsaved
 from reactor.errors import DatabaseError
 from reactor.guard.credentials import redact
 from reactor.journal.journal import Journal
@@ -130,15 +131,16 @@ class Performer:
         return waited
 
     async def _write(self, saves: list[Save]) -> None:
-        refused = frozenset(await self._commit(saves))
+        unsaved = await self._commit(saves)
+        refused = {event.attempt for event in unsaved}
         self._refused |= refused
-        for attempt in refused:
-            await self._emit(events.SaveRefused(attempt))
+        for event in unsaved:
+            await self._emit(event)
         for save in saves:
             if isinstance(save, ENDINGS) and save.attempt not in refused:
                 await self._emit(events.Saved(save.attempt))
 
-    async def _commit(self, saves: list[Save]) -> tuple[Attempt, ...]:
+    async def _commit(self, saves: list[Save]) -> tuple[Unsaved, ...]:
         tries = 0
         while True:
             try:

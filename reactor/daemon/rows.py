@@ -21,6 +21,7 @@ from reactor.database import downloads, plans, saving
 from reactor.database.changes import ChangeFeed
 from reactor.database.connection import Database
 from reactor.database.lock import lock
+from reactor.database.saving import Unsaved
 from reactor.errors import DatabaseError
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
@@ -41,6 +42,7 @@ class Rows:
     ) -> None:
         self._path = settings.download_db
         self._poll_interval = settings.download_poll_interval
+        self._retry_max_s = settings.retry_max_delay
         self._staging = staging
         self._journal = journal
         self._emit = emit
@@ -74,7 +76,9 @@ class Rows:
 
     async def look(self, command: commands.Look) -> Outcome:
         """Read, sweep and claim in one go."""
-        seen = await self._ask(command.database, downloads.look, command, self._owner, clock.wall())
+        seen = await self._ask(
+            command.database, downloads.look, command, self._owner, clock.wall(), retry_max_s=self._retry_max_s
+        )
         if seen is not None:
             yield seen
 
@@ -113,8 +117,8 @@ class Rows:
         debts = (*found.debts, *(events.Debt(Attempt(download_id, 0), 0, keep_result=True) for download_id in stray))
         return replace(found, debts=debts)
 
-    async def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
-        """Commit saves in one transaction; the attempts that were refused. Raises DatabaseError."""
+    async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
+        """Commit saves in one transaction; those that could not be written. Raises DatabaseError."""
         return await self.database.run(saving.apply, saves, clock.wall())
 
     # The doorbell

@@ -1,8 +1,8 @@
 """One connection to the bot's database, in a thread of its own.
 
-A function of `downloads.py` or `saving.py` is one transaction. `Database.run` carries it out in the connection's thread in one
-hop, so nothing is ever awaited inside a transaction, and whoever waits may be cancelled at any time: the
-transaction is over, one way or the other, before anybody else's turn.
+A function of `downloads.py` or `saving.py` is one transaction. `Database.run` carries it out in the connection's
+thread in one hop, so nothing is ever awaited inside a transaction, and whoever waits may be cancelled at any time:
+the transaction is over, one way or the other, before anybody else's turn.
 
 The database file is never opened by other means than SQLite: closing such a file would drop the locks that every
 connection of this process holds, and with them committed data.
@@ -22,6 +22,7 @@ import aiosqlite
 import anyio
 
 from reactor.database.migration import is_empty, migrate
+from reactor.database.rehearsal import rehearse
 from reactor.database.statements import decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
 from reactor.errors import DatabaseError
@@ -153,6 +154,7 @@ class Database:
         sqlite.execute("PRAGMA synchronous = NORMAL")
         mode = "PRAGMA journal_mode = WAL" if is_empty(sqlite) else "PRAGMA journal_mode"
         self.journal_mode = sqlite.execute(mode).fetchone()[0]
+        rehearse(sqlite)
         self.instance = migrate(sqlite)
         _refuse_read_only(sqlite)
         self._identity = _identity(self.path)

@@ -6,71 +6,109 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from reactor.core import commands
-from reactor.core.events import ClaimedRow, Recovered, RowsSeen, WatchedRow
+from reactor.core.events import ClaimedRow, Recovered, RowsSeen, SaveForbidden, WatchedRow
 from reactor.core.job import Attempt
-from reactor.database import plans, rows
+from reactor.database import history, plans, rows
+from reactor.database.insistence import Again, Insistence
 from reactor.database.migration import columns
 from reactor.database.statements import transaction
 
 LEASE_S = 60.0
 """How long a claim holds without a sign of life. With one reactor for a database nobody waits for it."""
-RETRY_MAX_S = 7 * 24 * 3600.0
-"""A row that is to wait longer than any setting allows: the clock was set back since. It is due."""
+RETRY_MAX_S = 3600.0
+SLACK_S = 60.0
+"""A row that is to wait for so much longer than the settings allow: the clock was set back since. It is due."""
+DUE_IN_MAX_S = 60.0
+"""Rows that wait are looked at so often, for the clock may be set."""
+PASSED_MAX = 100
+"""So many rows that can neither be claimed nor fail are passed over in one look."""
 
 OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
 """What every row has that is no longer under way."""
 CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(finished_at, :moment),
     next_attempt_at = NULL, {OVER}"""
-DUE = f"""status = 'pending' AND cancelled IS NOT TRUE
+CANCELLED_BARE = ("status = 'cancelled', stage = NULL",)
+FAILED_BARE = ("status = 'failed', stage = NULL, error = :error, error_code = :code", "status = 'failed', stage = NULL")
+"""What a row says at least, where the bot's table does not take more: from much to little."""
+DUE = f"""status = 'pending' AND cancelled IS NOT TRUE AND typeof(id) = 'integer'
     AND (next_attempt_at IS NULL OR next_attempt_at <= :now OR next_attempt_at > :now + :retry_max)
     AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND p.attempt > {plans.ATTEMPT})
-    """
+    AND id NOT IN (SELECT value FROM json_each(:held))"""
 """A plan of a later attempt is that of another row that had this id: a debt, to be paid first."""
+CLAIMED = """CAST(attempt AS INTEGER) BETWEEN 1 AND 1000000000 AND attempt = CAST(attempt AS INTEGER)
+    AND typeof(id) = 'integer'"""
+"""A row under way that says anything else is no reactor's."""
 
 # Looking, claiming, recovering
 
 
 def look(
-    connection: sqlite3.Connection, command: commands.Look, owner: str, now_wall: float, lease_s: float = LEASE_S
+    connection: sqlite3.Connection,
+    command: commands.Look,
+    owner: str,
+    now_wall: float,
+    lease_s: float = LEASE_S,
+    retry_max_s: float = RETRY_MAX_S,
 ) -> RowsSeen:
-    """Carry out a Look. Takes the write lock only when there is something to write, so that a bot that holds it
-    cannot keep a cancel from being seen."""
+    """Carry out a Look; `retry_max_s` is the longest wait that the settings allow. Takes the write lock only when there
+    is something to write, so that a bot that holds it cannot keep a cancel from being seen."""
     asked = {
         "watch": json.dumps(command.watch),
-        "held": json.dumps(command.held),
-        "claim": command.claim,
         "owner": owner,
         "now": now_wall,
         "moment": rows.moment(now_wall),
         "lease": now_wall + lease_s,
-        "retry_max": RETRY_MAX_S,
+        "retry_max": retry_max_s + SLACK_S,
     }
-    sweeps = [which for which in (WITHDRAWN, STOPPED, UNSET) if any_row(connection, which, asked)]
+    insistence = Insistence()
+    while True:
+        with suppress(Again):
+            held = json.dumps([*command.held, *insistence.passed])
+            return _look(connection, command, asked | {"held": held}, insistence)
+
+
+def _look(
+    connection: sqlite3.Connection, command: commands.Look, asked: Mapping[str, Any], insistence: Insistence
+) -> RowsSeen:
+    room = command.claim if len(insistence.passed) < PASSED_MAX else 0
+    sweeps = [which for which in SWEEPS if any_row(connection, which, asked)]
     if UNSET in sweeps and not _null_is_pending(connection):
         sweeps.remove(UNSET)
-    writing = bool(sweeps) or (command.claim > 0 and bool(_due(connection, asked, 1)))
+    writing = bool(sweeps) or (room > 0 and bool(_due(connection, asked, 1)))
     with transaction(connection, "IMMEDIATE" if writing else "DEFERRED"):
-        swept = _sweep(connection, sweeps, asked)
-        due = _due(connection, asked, command.claim + 1)
-        claimed = _claim(connection, due[: command.claim], asked) if writing else ()
+        swept = _sweep(connection, sweeps, asked, insistence)
+        due = _due(connection, asked, room + 1)
+        claimed, forbidden = _claim(connection, due[:room], asked, insistence) if writing else ((), ())
         return RowsSeen(
             watched=_watched(connection, asked),
             claimed=claimed,
             swept=swept,
+            forbidden=forbidden,
             debts=plans.debts(connection, command.held),
             due_in_s=_due_in(connection, asked),
-            next_url=_url(connection, due[len(claimed)]) if claimed and len(due) > len(claimed) else None,
+            next_url=_url(connection, due[room]) if claimed and len(due) > room else None,
         )
 
 
 UNSET = "status IS NULL"
+UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE AND id NOT IN (SELECT value FROM json_each(:watch))
+    AND id NOT IN (SELECT value FROM json_each(:held))"""
+"""Nobody serves it: it was under way with a downloader before this one, or the bot has made the table anew."""
 WITHDRAWN = "cancelled AND status = 'pending'"
 """Cancelled before it began, or while it waited for its next attempt."""
 STOPPED = "status = 'cancelled' AND stage IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:watch))"
 """The bot wrote `cancelled` itself, into a row that waits, or while no reactor ran."""
+SWEEPS = {
+    UNSET: ("status = 'pending'",),
+    UNCLAIMED: ("status = 'pending', stage = NULL, next_attempt_at = NULL",),
+    WITHDRAWN: (CANCELLED, *CANCELLED_BARE),
+    STOPPED: (CANCELLED, *CANCELLED_BARE),
+}
+"""Which rows are made to say what they are, and how."""
 
 
 def _null_is_pending(connection: sqlite3.Connection) -> bool:
@@ -79,55 +117,62 @@ def _null_is_pending(connection: sqlite3.Connection) -> bool:
 
 
 def any_row(connection: sqlite3.Connection, which: str, asked: Mapping[str, Any]) -> bool:
+    """True when there is one."""
     return connection.execute(f"SELECT 1 FROM downloads WHERE {which} LIMIT 1", asked).fetchone() is not None
 
 
-def _sweep(connection: sqlite3.Connection, sweeps: Sequence[str], asked: Mapping[str, Any]) -> tuple[int, ...]:
-    if UNSET in sweeps:
-        connection.execute(f"UPDATE downloads SET status = 'pending' WHERE {UNSET}")
+def _sweep(
+    connection: sqlite3.Connection, sweeps: Sequence[str], asked: Mapping[str, Any], insistence: Insistence
+) -> tuple[int, ...]:
+    """Those that were cancelled."""
     swept: set[int] = set()
-    for which in (WITHDRAWN, STOPPED):
-        if which in sweeps:
-            ended = connection.execute(f"UPDATE downloads SET {CANCELLED} WHERE {which} RETURNING id", asked)
-            swept |= {id for (id,) in ended.fetchall()}
+    for which, ways in SWEEPS.items():
+        if which in sweeps or (which is WITHDRAWN and sweeps):
+            found = connection.execute(f"SELECT id FROM downloads WHERE {which} AND typeof(id) = 'integer'", asked)
+            ids = [id for (id,) in found.fetchall()]
+            done = {row[0] for _, row in insistence.update(connection, ids, ways, asked)}
+            swept |= done if ways[0] is CANCELLED else set()
     return tuple(sorted(swept))
 
 
 def _due(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> list[int]:
-    found = connection.execute(
-        f"""SELECT id FROM downloads WHERE {DUE} AND id NOT IN (SELECT value FROM json_each(:held))
-        ORDER BY added_date, id LIMIT :limit""",
-        {**asked, "limit": limit},
+    found = (
+        connection.execute(f"SELECT id FROM downloads WHERE {DUE} AND {which} LIMIT :limit", {**asked, "limit": limit})
+        for which in (rows.DATELESS, rows.DATED)
     )
-    return [row[0] for row in found.fetchall()]
+    return rows.in_turn(*([id for (id,) in each.fetchall()] for each in found))[:limit]
 
 
 def _url(connection: sqlite3.Connection, id: int) -> str | None:
     return rows.text(connection.execute("SELECT url FROM downloads WHERE id = ?", (id,)).fetchone()[0])
 
 
-def _claim(connection: sqlite3.Connection, ids: list[int], asked: Mapping[str, Any]) -> tuple[ClaimedRow, ...]:
-    """In the order of `ids`: RETURNING promises none."""
-    if not ids:
-        return ()
-    claimed = connection.execute(
-        f"""UPDATE downloads SET status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMPT} + 1,
-            claimed_by = :owner, lease_until = :lease, started_at = COALESCE(started_at, :moment), finished_at = NULL,
-            next_attempt_at = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL
-        WHERE id IN (SELECT value FROM json_each(:ids)) AND {DUE}
-        RETURNING id, attempt, url, retry_count, progress, added_date""",
-        {**asked, "ids": json.dumps(ids)},
-    ).fetchall()
-    return tuple(
-        _claimed_row(connection, row[:5], waited_s=rows.waited(row[5], asked["now"]))
-        for row in sorted(claimed, key=lambda row: ids.index(row[0]))
-    )
+CLAIM = f"""status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMPT} + 1, claimed_by = :owner,
+    lease_until = :lease, started_at = COALESCE(started_at, :moment), finished_at = NULL, next_attempt_at = NULL,
+    progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL"""
+
+
+def _claim(
+    connection: sqlite3.Connection, ids: Sequence[int], asked: Mapping[str, Any], insistence: Insistence
+) -> tuple[tuple[ClaimedRow, ...], tuple[SaveForbidden, ...]]:
+    """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
+    returning = "id, attempt, url, retry_count, progress, added_date"
+    done = insistence.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
+    claimed, forbidden = list[ClaimedRow](), list[SaveForbidden]()
+    for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
+        if way == 0:
+            claimed.append(_claimed_row(connection, row[:5], waited_s=rows.waited(row[5], asked["now"])))
+        else:
+            failure = insistence.failures[row[0]]
+            forbidden.append(SaveForbidden(Attempt(row[0], rows.count(row[1])), failure))
+            history.add(connection, forbidden[-1].attempt, asked["now"], failure)
+    return tuple(claimed), tuple(forbidden)
 
 
 def _watched(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> tuple[WatchedRow, ...]:
     found = connection.execute(
-        """SELECT id, COALESCE(attempt, 0), status, cancelled IS TRUE FROM downloads
-        WHERE id IN (SELECT value FROM json_each(:watch)) ORDER BY id""",
+        f"""SELECT id, CASE WHEN {CLAIMED} THEN CAST(attempt AS INTEGER) ELSE 0 END, status, cancelled IS TRUE
+        FROM downloads WHERE id IN (SELECT value FROM json_each(:watch)) ORDER BY id""",
         asked,
     )
     return tuple(
@@ -142,16 +187,16 @@ def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float |
         AND next_attempt_at <= :now + :retry_max""",
         asked,
     ).fetchone()
-    return None if due is None else float(due) - float(asked["now"])
+    moment = rows.real(due)
+    return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
 
 
 def recover(connection: sqlite3.Connection) -> Recovered:
     """Carry out a Recover: the rows an earlier run had under way, and what it left of rows that are not."""
     with transaction(connection, "DEFERRED"):
         under_way = connection.execute(
-            """SELECT id, attempt, url, retry_count, progress, stage FROM downloads
-            WHERE status = 'downloading' AND attempt BETWEEN 1 AND 1000000000 AND attempt = CAST(attempt AS INTEGER)
-            ORDER BY id"""
+            f"""SELECT id, attempt, url, retry_count, progress, stage FROM downloads
+            WHERE status = 'downloading' AND {CLAIMED} ORDER BY id"""
         ).fetchall()
         found = [_claimed_row(connection, row[:5], stage=rows.text(row[5])) for row in under_way]
         (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
@@ -164,13 +209,13 @@ def _claimed_row(
     id, attempt, url, retries, progress = row
     plan, plan_attempt, done = plans.of_row(connection, id)
     return ClaimedRow(
-        Attempt(id, attempt),
+        Attempt(id, int(attempt)),
         rows.text(url) or "",
-        max(0, rows.whole(retries) or 0),
+        rows.count(retries),
         waited_s,
         plan,
         plan_attempt,
         stage,
         done,
-        rows.real(progress),
+        rows.percent(progress),
     )

@@ -43,12 +43,15 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
+class Contract:
     """What schema.sql describes."""
 
     columns: tuple[Column, ...]
     names: frozenset[str]
     """Of all tables and indexes."""
+    names_of_columns: frozenset[str]
+    table: str
+    """`downloads`, as SQLite writes it down."""
 
 
 def columns(connection: sqlite3.Connection) -> dict[str, Column]:
@@ -77,11 +80,14 @@ def is_empty(connection: sqlite3.Connection) -> bool:
 
 
 @cache
-def _model() -> _Model:
+def contract() -> Contract:
+    """What schema.sql describes."""
     with closing(sqlite3.connect(":memory:")) as connection:
         for statement in script(SCHEMA):
             connection.execute(statement)
-        return _Model(tuple(columns(connection).values()), _names(connection))
+        there = columns(connection)
+        (table,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'downloads'").fetchone()
+        return Contract(tuple(there.values()), _names(connection), frozenset(there), table)
 
 
 def _names(connection: sqlite3.Connection) -> frozenset[str]:
@@ -91,7 +97,7 @@ def _names(connection: sqlite3.Connection) -> frozenset[str]:
 def _ready(connection: sqlite3.Connection) -> str | None:
     """The instance id, when nothing is missing."""
     there = columns(connection)
-    if not _model().names <= _names(connection) or any(column.name not in there for column in _model().columns):
+    if not contract().names <= _names(connection) or any(column.name not in there for column in contract().columns):
         return None
     meta: dict[str, str] = dict(connection.execute("SELECT key, value FROM reactor_meta"))
     if int(meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
@@ -126,7 +132,7 @@ def _add(connection: sqlite3.Connection) -> None:
     strict = connection.execute(
         "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = 'downloads' COLLATE NOCASE"
     ).fetchone()[0]
-    for column in _model().columns:
+    for column in contract().columns:
         if column.name not in there:
             # A STRICT table knows no BOOLEAN.
             definition = column.definition.replace("BOOLEAN", "INTEGER") if strict else column.definition

@@ -24,7 +24,7 @@ class Counts:
     """Pending ones that wait for their retry."""
     downloading: int
     oldest_s: float
-    """Age of the oldest one that was never begun; 0 when there is none."""
+    """Age of the oldest one with a date that was never begun; 0 when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
         return Overview(
             counts(connection),
             under_way=_read(connection, UNDER_WAY, shown_max),
-            queued=_read(connection, QUEUED, shown_max),
+            queued=_queued(connection, shown_max),
             ended=_read(connection, ENDED, shown_max),
             served=presence.read(connection),
         )
@@ -63,12 +63,18 @@ def counts(connection: sqlite3.Connection) -> Counts:
 
 
 UNDER_WAY = "SELECT * FROM downloads WHERE status = 'downloading' ORDER BY id LIMIT ?"
-QUEUED = "SELECT * FROM downloads WHERE status = 'pending' ORDER BY added_date, id LIMIT ?"
+QUEUED = "SELECT * FROM downloads WHERE status = 'pending' AND {} LIMIT ?"
 ENDED = "SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading') ORDER BY id DESC LIMIT ?"
 WAITING = """SELECT count(*) FROM downloads WHERE status = 'pending' AND next_attempt_at IS NOT NULL
     AND next_attempt_at > (julianday('now') - 2440587.5) * 86400"""
-OLDEST = """SELECT (julianday('now') - julianday(added_date)) * 86400 FROM downloads
-    WHERE status = 'pending' AND next_attempt_at IS NULL ORDER BY added_date, id LIMIT 1"""
+OLDEST = f"""SELECT (julianday('now') - julianday(added_date)) * 86400 FROM downloads
+    WHERE status = 'pending' AND next_attempt_at IS NULL AND {rows.DATED} LIMIT 1"""
+
+
+def _queued(connection: sqlite3.Connection, shown_max: int) -> tuple[Download, ...]:
+    found = [_read(connection, QUEUED.format(which), shown_max) for which in (rows.DATELESS, rows.DATED)]
+    known = {row.id: row for each in found for row in each}
+    return tuple(known[id] for id in rows.in_turn(*([row.id for row in each] for each in found))[:shown_max])
 
 
 def _read(connection: sqlite3.Connection, statement: str, shown_max: int) -> tuple[Download, ...]:

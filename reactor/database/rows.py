@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from reactor.errors import Failure
 from reactor.models import Download, Extraction
 
 INTEGER_MAX = 2**63 - 1
+COUNT_MAX = 1_000_000_000
 PRIVATE = frozenset({"claimed_by", "lease_until"})
 """Columns of ours that nobody outside needs."""
 
@@ -48,6 +51,22 @@ def whole(value: object) -> int | None:
     return None if number is None else int(number)
 
 
+def count(value: object) -> int:
+    """How often something happened: 0 where it does not say, and never more than anything could."""
+    return max(0, min(whole(value) or 0, COUNT_MAX))
+
+
+def percent(value: object) -> float | None:
+    """A progress."""
+    number = real(value)
+    return number if number is not None and 0 <= number <= 100 else None
+
+
+def said(failure: Failure | None) -> dict[str, str | None]:
+    """What the columns `error` and `error_code` say of a failure."""
+    return {"error": storable(failure.sentence) if failure else None, "code": failure.code if failure else None}
+
+
 def storable(value: str | None) -> str | None:
     """Text that SQLite takes: a name from a disk may hold bytes that are no UTF-8."""
     return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
@@ -69,10 +88,24 @@ def waited(added: object, now: float) -> float | None:
     if then is None and isinstance(added, str):
         try:
             date = datetime.fromisoformat(added.strip())
-        except ValueError:
+            then = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
             return None
-        then = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     return None if then is None or then > now else now - then
+
+
+DATELESS = "added_date IS NULL ORDER BY id"
+DATED = "added_date IS NOT NULL ORDER BY added_date, id"
+
+
+def in_turn(dateless: Sequence[int], dated: Sequence[int]) -> list[int]:
+    """The order in which rows are served: the oldest first, and of those without a date the one that came first. Of
+    the two that are first the one with the smaller id goes: neither kind can keep the other waiting for ever."""
+    order: list[int] = []
+    undated, others = deque(dateless), deque(dated)
+    while undated and others:
+        order.append((undated if undated[0] < others[0] else others).popleft())
+    return [*order, *undated, *others]
 
 
 def plan(stored: str | None) -> Extraction | None:

@@ -7,84 +7,156 @@ cancelled. When a bot's cancel was committed first, the guard finds nothing and 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from reactor.core import commands
+from reactor.core.events import SaveForbidden, SaveRefused
 from reactor.core.job import Attempt
-from reactor.database import history, plans, rows
-from reactor.database.downloads import CANCELLED, LEASE_S, OVER, any_row
+from reactor.database import history, plans, rows, troubles
+from reactor.database.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE, LEASE_S, OVER, any_row
 from reactor.database.statements import transaction
 from reactor.errors import Failure
 from reactor.models import Kind, Stage, Status
 
 MIB = 1024 * 1024
+ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled)
+BARE = {commands.SaveFailed: FAILED_BARE, commands.SaveCancelled: CANCELLED_BARE}
+"""What a row that ends says at least, where the bot's table does not take more: from much to little."""
+Unsaved = SaveRefused | SaveForbidden
+Unit = (
+    commands.SaveStage
+    | commands.SavePlan
+    | commands.ProgressOf
+    | commands.SaveDownloaded
+    | commands.SaveWaiting
+    | commands.SaveFailed
+    | commands.SaveCancelled
+    | commands.ForgetPlan
+)
+"""A save, or one row's part of one."""
+
 GUARD = "id = :id AND attempt = :attempt AND status = 'downloading' AND cancelled IS NOT TRUE"
 
 
 def apply(
     connection: sqlite3.Connection, saves: Sequence[commands.Save], now_wall: float, lease_s: float = LEASE_S
-) -> tuple[Attempt, ...]:
-    """Carry out all saves in one transaction. The attempts whose row was in another state come back: for those
-    nothing was written."""
-    with transaction(connection):
-        return tuple(
-            dict.fromkeys(
-                attempt for save in saves if (attempt := _apply(connection, save, now_wall, lease_s)) is not None
-            )
-        )
+) -> tuple[Unsaved, ...]:
+    """Carry out all saves in one transaction. What comes back are the attempts for which something was not written:
+    their row was in another state, or the bot's table does not take it. The others are saved all the same."""
+    units = [unit for save in saves for unit in _units(save)]
+    spared = [0] * len(units)
+    forbidden: dict[int, Failure] = {}
+    while True:
+        try:
+            with transaction(connection):
+                refused, ended = _apply_all(connection, units, now_wall, now_wall + lease_s, spared, forbidden)
+        except _Forbidden as found:
+            # All of it is undone, however the constraint fails (ON CONFLICT ROLLBACK): once more, with less of this.
+            spared[found.number] += 1
+            if spared[found.number] > len(BARE.get(type(units[found.number]), ())):
+                forbidden[found.number] = troubles.forbidden(found.error)
+        else:
+            left = {units[number].attempt: failure for number, failure in forbidden.items()}
+            told = (SaveForbidden(attempt, failure) for attempt, failure in left.items() if attempt not in ended)
+            return (*map(SaveRefused, refused), *told)
 
 
-def _apply(connection: sqlite3.Connection, save: commands.Save, now_wall: float, lease_s: float) -> Attempt | None:
-    """The save's attempt when its row was in another state."""
+class _Forbidden(Exception):
+    """The bot's table does not take the save of this number."""
+
+    def __init__(self, number: int, error: sqlite3.Error) -> None:
+        super().__init__(number)
+        self.number = number
+        self.error = error
+
+
+def _units(save: commands.Save) -> Sequence[Unit]:
+    """What is written for one attempt each."""
     match save:
-        case commands.SaveStage(attempt, stage, kind):
-            done = update_stage(connection, attempt, stage, kind)
-        case commands.SavePlan(attempt, extraction):
+        case commands.SaveProgress():
+            return save.rows
+        case _:
+            return (save,)
+
+
+def _apply_all(
+    connection: sqlite3.Connection,
+    units: Sequence[Unit],
+    now_wall: float,
+    lease_until: float,
+    spared: Sequence[int],
+    forbidden: Container[int],
+) -> tuple[dict[Attempt, None], set[Attempt]]:
+    """The attempts whose row was in another state, and those that are over now."""
+    refused, ended = dict[Attempt, None](), set[Attempt]()
+    for number, unit in enumerate(units):
+        if number in forbidden:
+            continue
+        try:
+            done = write(connection, unit, now_wall, lease_until, spared[number])
+        except troubles.FORBIDDEN as error:
+            raise _Forbidden(number, error) from error
+        if not done:
+            refused[unit.attempt] = None
+        elif isinstance(unit, (*ENDINGS, commands.SaveWaiting)):
+            ended.add(unit.attempt)
+    return refused, ended
+
+
+def write(connection: sqlite3.Connection, save: Unit, now_wall: float, lease_until: float, spared: int = 0) -> bool:
+    """False when the row was in another state. `spared`: how much less is written than there is to say. Raises one of
+    troubles.FORBIDDEN when the bot's table does not take it."""
+    attempt = save.attempt
+    match save:
+        case commands.SaveStage():
+            done = update_stage(connection, attempt, save.stage, save.kind)
+        case commands.SavePlan(extraction=extraction):
             done = update_download_metadata(
                 connection, attempt, title=extraction.title, file_size=extraction.size, kind=extraction.kind
             ) and update_stage(connection, attempt, Stage.FETCHING, anew=not save.continues)
             if done:
                 plans.store(connection, save)
-        case commands.SaveProgress():
-            for row in save.rows:
-                if update_progress(connection, row, now_wall + lease_s) and row.done is not None:
-                    plans.store_done(connection, row.attempt, row.done)
-            return None
-        case commands.SaveDownloaded(attempt):
+        case commands.ProgressOf():
+            if update_progress(connection, save, lease_until) and save.done is not None:
+                plans.store_done(connection, attempt, save.done)
+            done = True
+        case commands.SaveDownloaded():
             done = (
                 update_download_metadata(connection, attempt, title=save.title, file_size=save.size)
                 and update_file_path(connection, attempt, save.path)
                 and update_download_status(connection, attempt, Status.DOWNLOADED, now_wall)
             )
-        case commands.SaveWaiting(attempt, failure, retry_count, delay_s):
+        case commands.SaveWaiting(failure=failure, delay_s=delay_s):
             done = update_download_status(
                 connection,
                 attempt,
                 Status.PENDING,
                 now_wall,
                 failure=failure,
-                retry_count=retry_count,
+                retry_count=save.retry_count,
                 next_attempt_at=now_wall + delay_s,
             )
             if done and failure is not None:
                 history.add(connection, attempt, now_wall, failure, delay_s)
-        case commands.SaveFailed(attempt, failure, kind):
-            done = update_download_status(connection, attempt, Status.FAILED, now_wall, failure=failure, kind=kind)
+        case commands.SaveFailed(failure=failure):
+            if spared:
+                done = _update(connection, attempt, FAILED_BARE[spared - 1], **rows.said(failure))
+            else:
+                done = update_download_status(
+                    connection, attempt, Status.FAILED, now_wall, failure=failure, kind=save.kind
+                )
             if done:
                 history.add(connection, attempt, now_wall, failure)
-        case commands.SaveCancelled(attempt):
-            done = _save_cancelled(connection, attempt, now_wall)
-        case commands.ForgetPlan(attempt):
+        case commands.SaveCancelled():
+            done = _save_cancelled(connection, attempt, now_wall, CANCELLED_BARE[spared - 1] if spared else CANCELLED)
+        case commands.ForgetPlan():
             plans.forget(connection, attempt)
-            return None
+            done = True
     if isinstance(save, ENDINGS) and done and not save.keep_plan:
         plans.forget(connection, attempt)
     elif isinstance(save, commands.SaveDownloaded) and done:
         plans.store_published(connection, attempt)
-    return None if done else attempt
-
-
-ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled)
+    return done
 
 
 def update_stage(
@@ -171,16 +243,15 @@ def update_download_status(
         next=next_attempt_at,
         retries=retry_count,
         kind=kind,
-        error=rows.storable(failure.sentence) if failure else None,
-        code=failure.code if failure else None,
+        **rows.said(failure),
     )
 
 
-def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: float) -> bool:
+def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: float, assignments: str) -> bool:
     """A row that is gone is no refusal: that is how the bot cancelled it."""
     values = {"id": attempt.download_id, "attempt": attempt.number, "moment": rows.moment(now_wall)}
     ended = connection.execute(
-        f"""UPDATE downloads SET {CANCELLED} WHERE id = :id AND attempt = :attempt
+        f"""UPDATE downloads SET {assignments} WHERE id = :id AND attempt = :attempt
         AND (status = 'cancelled' OR (cancelled AND status IN ('downloading', 'pending')))""",
         values,
     )
@@ -189,4 +260,8 @@ def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: 
 
 def _update(connection: sqlite3.Connection, attempt: Attempt, assignments: str, **values: object) -> bool:
     values |= {"id": attempt.download_id, "attempt": attempt.number}
-    return connection.execute(f"UPDATE downloads SET {assignments} WHERE {GUARD}", values).rowcount > 0
+    if connection.execute(f"UPDATE downloads SET {assignments} WHERE {GUARD}", values).rowcount > 0:
+        return True
+    if any_row(connection, GUARD, values):
+        raise troubles.passed_over()
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from reactor.errors import DatabaseError
+from reactor.errors import DatabaseError, Failure
 
 BUSY = "database_busy"
 GONE = "database_gone"
@@ -53,6 +53,21 @@ def translate(error: sqlite3.DatabaseError, path: Path) -> DatabaseError:
             return DatabaseError(f"The database {path} is damaged: {error}.", hint="Restore it from a backup.")
         case _:
             return DatabaseError(f"The database {path} refused: {error}.")
+
+
+FORBIDDEN = sqlite3.IntegrityError, sqlite3.DataError
+"""What SQLite raises when a constraint, a trigger or a limit does not let a value in: the same again is no use."""
+
+
+def passed_over() -> sqlite3.IntegrityError:
+    """For a write that found its row and left no trace: ON CONFLICT IGNORE, or RAISE(IGNORE)."""
+    return sqlite3.IntegrityError("a constraint or a trigger passes over it without a word")
+
+
+def forbidden(error: sqlite3.Error) -> Failure:
+    """Why the bot's table does not take what was to be written into a row."""
+    what = f"The bot's database does not take what was to be written for this download: {error}."
+    return Failure("constraint", what, "Change that constraint or trigger of the table `downloads`.")
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -111,6 +111,8 @@ def _of_one_row(event: Event) -> str:
             return "how it ended is committed"
         case e.SaveRefused():
             return "a write was refused: the row is in another state"
+        case e.SaveForbidden():
+            return f"the bot's table does not take a write: {clean(event.failure.sentence, 500)}"
         case e.Detected():
             return f"it is {event.detection.kind}: {clean(event.detection.why)}"
         case e.Extracted():

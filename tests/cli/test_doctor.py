@@ -240,3 +240,15 @@ def test_the_sqlite_versions_with_the_wal_bug(version: tuple[int, int, int], sta
 def test_the_file_system_is_told_by_its_mount() -> None:
     assert file_system(Path("/proc/self")) == "proc"
     assert file_system(Path("/")) != "proc"
+
+
+@pytest.mark.fault(12)
+def test_a_table_that_no_row_could_go_through(tmp_path: Path) -> None:
+    make_table(
+        tmp_path / "bot.db",
+        "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, error TEXT NOT NULL DEFAULT '')",
+    )
+    code, findings = doctor(tmp_path, DOWNLOAD_DB=str(tmp_path / "bot.db"))
+    assert code == 1
+    assert "`error` is NOT NULL" in findings["database"]["what"]
+    assert findings["database"]["advice"] == "Let `error` be NULL."

@@ -257,10 +257,13 @@ def test_a_shutdown_waits_for_the_last_word_of_a_row_that_is_being_written() -> 
     assert world.the(commands.Tidy).ids == (ONE.download_id,)
 
 
-def test_a_shutdown_leaves_a_row_whose_last_word_was_refused_to_the_next_run() -> None:
+@pytest.mark.parametrize(
+    "unsaved", [events.SaveRefused(ONE), events.SaveForbidden(ONE, Failure("constraint", "CHECK constraint failed."))]
+)
+def test_a_shutdown_leaves_a_row_whose_last_word_was_refused_to_the_next_run(unsaved: events.Event) -> None:
     world = World().up().fetching(ONE)
     world.feed(reported(report(ONE, "complete", 100)), events.Finished(ONE, "/downloads/a.bin", 100))
-    world.feed(events.ShutdownRequested("SIGTERM"), events.SaveRefused(ONE))
+    world.feed(events.ShutdownRequested("SIGTERM"), unsaved)
     assert [notice.event for notice in world.told()] == ["reactor_stopped"]
     assert isinstance(world.last[-1], commands.Exit)
     assert not world.of(commands.Tidy)

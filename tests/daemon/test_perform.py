@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import anyio
+import pytest
 
 from reactor.core import commands, events
 from reactor.core.commands import Addition
 from reactor.core.job import Attempt
 from reactor.daemon.perform import Performer
 from reactor.daemon.workers import Workers
+from reactor.database.saving import Unsaved
+from reactor.errors import Failure
 from reactor.journal.journal import Journal
 from tests.core.world import one_file
 
@@ -24,14 +27,14 @@ class Rows:
     """A database that takes its time, and refuses what it is told to."""
 
     def __init__(self) -> None:
-        self.refused: tuple[Attempt, ...] = ()
+        self.unsaved: tuple[Unsaved, ...] = ()
         self.saves: list[commands.Save] = []
         self.ready = anyio.Event()
 
-    async def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
+    async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         await self.ready.wait()
         self.saves += saves
-        return self.refused
+        return self.unsaved
 
 
 class Hands:
@@ -87,17 +90,21 @@ async def test_nothing_begins_before_what_was_decided_with_it_is_saved() -> None
         assert rows.saves == [plan(ONE)]
 
 
-async def test_what_waited_behind_a_save_that_is_refused_does_not_begin_either() -> None:
+FORBIDDEN = events.SaveForbidden(ONE, Failure("constraint", "CHECK constraint failed."))
+
+
+@pytest.mark.parametrize("unsaved", [events.SaveRefused(ONE), FORBIDDEN])
+async def test_what_waited_behind_a_save_that_is_refused_does_not_begin_either(unsaved: Unsaved) -> None:
     """It was decided before the machine could know: nobody would find such a transfer again."""
     async with performing() as (performer, rows, hands, heard):
-        rows.refused = (ONE,)
+        rows.unsaved = (unsaved,)
         performer.submit([plan(ONE), add(ONE)])
         await anyio.wait_all_tasks_blocked()
         performer.submit([add(ONE), commands.ForgetTransfers(("0123456789abcdef",))])
         rows.ready.set()
         await anyio.wait_all_tasks_blocked()
         assert hands.begun == [commands.ForgetTransfers(("0123456789abcdef",))]
-        assert heard == [events.SaveRefused(ONE)]
+        assert heard == [unsaved]
 
 
 async def test_a_mistake_of_ours_ends_the_attempt_it_was_made_over_and_no_other() -> None:

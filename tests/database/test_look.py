@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reactor.core import commands
 from reactor.core.events import Debt, RowsSeen, WatchedRow
 from reactor.core.job import Attempt
-from reactor.database import downloads, plans
+from reactor.database import downloads, plans, saving
 from reactor.database.migration import migrate
 from tests.database.bot import a_bot, opened, query
 
@@ -83,7 +83,7 @@ def test_a_claim_takes_the_row_and_says_so_in_it(table: sqlite3.Connection) -> N
             st.sampled_from(STATUSES),
             st.sampled_from([0, 1, None]),
             st.sampled_from([None, "2026-01-01 00:00:00", "2026-01-01 00:00:00.5", "2026-01-02 00:00:00", 5, b"x"]),
-            st.sampled_from([None, NOW - 1, NOW, NOW + 1, NOW + 8 * 24 * 3600]),
+            st.sampled_from([None, NOW - 1, NOW, NOW + 1, NOW + 2 * 3600]),
             st.booleans(),
         ),
         max_size=12,
@@ -99,27 +99,33 @@ def test_the_oldest_that_are_due_are_claimed_in_order(rows: list[tuple[Any, ...]
             id = add(table, status=status, cancelled=cancelled, added_date=added, next_attempt_at=due)
             held += [id] if is_held else []
         table.execute("COMMIT")
-        expected = [
-            id
-            for (id,) in table.execute(
-                """SELECT id FROM downloads WHERE status = 'pending' AND coalesce(cancelled, 0) = 0
-                AND coalesce(next_attempt_at, 0) NOT BETWEEN ? AND ? ORDER BY added_date, id""",
-                (NOW + 0.5, NOW + 10),
-            ).fetchall()
-            if id not in held
-        ]
+        due = """SELECT id FROM downloads WHERE coalesce(cancelled, 0) = 0 AND (status = 'downloading'
+            OR (status = 'pending' AND coalesce(next_attempt_at, 0) NOT BETWEEN ? AND ?)) AND added_date IS {} NULL
+            ORDER BY added_date, id"""
+        dateless, dated = (
+            [id for (id,) in table.execute(due.format(no), (NOW + 0.5, NOW + 10)).fetchall() if id not in held]
+            for no in ("", "NOT")
+        )
+        expected = list[int]()
+        while dateless or dated:
+            first = min((each for each in (dateless, dated) if each), key=lambda each: each[0])
+            expected.append(first.pop(0))
         seen = look(table, room, held=held)
         assert claimed(seen) == expected[:room]
         assert (seen.next_url is not None) == (len(expected) > room > 0)
-        untouched = [(number, row[0]) for number, row in enumerate(rows, 1) if row[0] != "pending"]
+        ours = ("pending", "downloading")
+        untouched = [(number, row[0]) for number, row in enumerate(rows, 1) if row[0] not in ours]
         assert all(row_status == row(table, id, "status")[0] for id, row_status in untouched)
 
 
-def test_a_row_without_a_date_comes_first(table: sqlite3.Connection) -> None:
-    later = add(table)
-    dateless = add(table, added_date=None)
-    seen = look(table, 2)
-    assert claimed(seen) == [dateless, later]
+def test_rows_with_and_without_a_date_do_not_starve_each_other(table: sqlite3.Connection) -> None:
+    """The bot's own inserts have none where its table had no such column; what the page adds has one."""
+    bots = [add(table, added_date=None) for _ in range(3)]
+    pages = add(table)
+    bots += [add(table, added_date=None) for _ in range(3)]
+    older = add(table, added_date="2020-01-01 00:00:00")
+    seen = look(table, 8)
+    assert claimed(seen) == [*bots, older, pages], "the one that is first of its kind waits for those that came before"
     assert seen.claimed[0].waited_s is None
 
 
@@ -132,6 +138,7 @@ def test_a_row_without_a_date_comes_first(table: sqlite3.Connection) -> None:
         (NOW - 60, 60.0),
         ("2027-01-15 09:00:00", None),
         ("yesterday", None),
+        ("0001-01-01T00:00:00+23:59", pytest.approx(65e9, rel=0.1)),
         (b"\x00", None),
     ],
 )
@@ -199,8 +206,28 @@ def test_a_row_that_waits_is_claimed_when_it_is_due(table: sqlite3.Connection) -
 
 @pytest.mark.fault(49)
 def test_a_clock_that_was_set_back_keeps_nobody_waiting(table: sqlite3.Connection) -> None:
-    id = add(table, next_attempt_at=NOW + 30 * 24 * 3600)
-    assert claimed(look(table, 1)) == [id]
+    id = add(table, next_attempt_at=NOW + 3600)
+    hour = downloads.look(table, commands.Look((), 1), "me", NOW, retry_max_s=3600)
+    assert hour.claimed == ()
+    assert hour.due_in_s == downloads.DUE_IN_MAX_S, "it is looked at again: the clock may be set right meanwhile"
+    minutes = downloads.look(table, commands.Look((), 1), "me", NOW, retry_max_s=600)
+    assert claimed(minutes) == [id], "no setting lets it wait so long"
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_rows_that_no_reactor_has_under_way_begin_anew(table: sqlite3.Connection, watched: bool) -> None:
+    """An earlier downloader has left them, or the bot has made its table anew without our columns."""
+    left = add(table, status="downloading", stage="odd", progress=40.0, next_attempt_at=NOW + 60)
+    cancelled = add(table, status="downloading", cancelled=1)
+    ours = add(table, status="downloading", attempt=1)
+    seen = look(table, 0, watch=[left, cancelled] if watched else [])
+    states = [row(table, id, "status, stage") for id in (left, cancelled, ours)]
+    if watched:
+        assert states == [("downloading", "odd"), ("downloading", None), ("downloading", None)], "it is being stopped"
+        return
+    assert seen.swept == (cancelled,)
+    assert states == [("pending", None), ("cancelled", None), ("downloading", None)]
+    assert [(found.attempt, found.progress) for found in look(table, 1).claimed] == [(Attempt(left, 1), 40.0)]
 
 
 def test_watched_rows_are_told_as_they_are(table: sqlite3.Connection) -> None:
@@ -273,3 +300,29 @@ def test_a_look_that_finds_nothing_writes_nothing(path: Path, table: sqlite3.Con
         look(table, 5)
         assert other.execute("PRAGMA data_version").fetchone() == before
     assert query(path, "SELECT count(*) FROM downloads") == [(1,)]
+
+
+@pytest.mark.fault(12)
+@pytest.mark.parametrize("odd", [1e300, -1e300, float("inf"), "1e300", 2**63 - 1, "x" * 1000, b"\xff", -5, None])
+def test_what_a_bot_has_put_into_our_columns_can_be_written_back(table: sqlite3.Connection, odd: object) -> None:
+    """A cancel that is taken back, and a failure, save the count that was read."""
+    add(table, **dict.fromkeys(("retry_count", "progress", "lease_until", "added_date", "next_attempt_at"), odd))
+    (found,) = look(table, 1).claimed
+    assert 0 <= found.retry_count <= 10**9
+    assert found.progress is None or 0 <= found.progress <= 100
+    waiting = commands.SaveWaiting(found.attempt, None, found.retry_count, 0.0)
+    progress = commands.SaveProgress((commands.ProgressOf(found.attempt, found.progress, 0, None, None),))
+    assert saving.apply(table, [progress, waiting], NOW) == ()
+    assert [again.attempt for again in look(table, 1).claimed] == [Attempt(1, 2)]
+
+
+@pytest.mark.fault(12)
+def test_an_id_that_is_no_number_is_passed_over(path: Path) -> None:
+    with opened(path) as table:
+        table.execute("CREATE TABLE downloads (id BIGINT NOT NULL PRIMARY KEY, url TEXT)")
+        migrate(table)
+        for id in ("../x", b"\x00", 1.5, 7):
+            table.execute("INSERT INTO downloads (id, url) VALUES (?, 'u')", (id,))
+        assert claimed(look(table, 5)) == [7]
+        table.execute("UPDATE downloads SET cancelled = 1")
+        assert claimed(look(table, 5, watch=[7])) == []

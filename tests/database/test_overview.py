@@ -6,6 +6,8 @@ import sqlite3
 
 import pytest
 
+from reactor.core import commands
+from reactor.database import downloads
 from reactor.database.overview import Counts, counts, overview
 
 
@@ -27,6 +29,14 @@ def test_each_kind_in_the_order_it_is_shown(table: sqlite3.Connection) -> None:
     assert [row.id for row in seen.queued] == [early, late]
     assert [row.id for row in seen.ended] == over[:0:-1], "no more than asked for, the newest first"
     assert (seen.counts.pending, seen.counts.waiting, seen.counts.downloading) == (2, 0, 2)
+
+
+def test_the_queue_is_shown_in_the_order_in_which_it_is_served(table: sqlite3.Connection) -> None:
+    for id in range(8):
+        add(table, "pending", None if id % 3 else f"2026-01-0{9 - id} 00:00:00")  # type: ignore[arg-type]
+    queued = [row.id for row in overview(table, 5).queued]
+    seen = downloads.look(table, commands.Look((), 5), "me", 1_800_000_000.0)
+    assert queued == [row.attempt.download_id for row in seen.claimed]
 
 
 def test_counts(table: sqlite3.Connection) -> None:

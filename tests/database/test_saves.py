@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reactor.core import commands
-from reactor.core.events import Debt
+from reactor.core.events import Debt, SaveRefused
 from reactor.core.job import Attempt
 from reactor.database import downloads, saving
 from reactor.errors import Failure
@@ -43,7 +43,10 @@ def claimed(table: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def apply(table: sqlite3.Connection, *saves: commands.Save) -> tuple[Attempt, ...]:
-    return saving.apply(table, saves, NOW)
+    """The attempts that were refused."""
+    unsaved = saving.apply(table, saves, NOW)
+    assert all(isinstance(each, SaveRefused) for each in unsaved)
+    return tuple(each.attempt for each in unsaved)
 
 
 def row(table: sqlite3.Connection, columns: str = "*") -> tuple[Any, ...]:
@@ -186,15 +189,18 @@ def test_what_is_refused_keeps_nothing_else_from_being_saved(claimed: sqlite3.Co
 
 
 def test_all_saves_are_one_transaction(path: Path, claimed: sqlite3.Connection) -> None:
-    sqlite3_program(
-        path,
-        """CREATE TRIGGER no BEFORE UPDATE OF status ON downloads WHEN NEW.status = 'failed'
-        BEGIN SELECT RAISE(ABORT, 'no'); END""",
-    )
-    with pytest.raises(sqlite3.IntegrityError):
-        apply(claimed, commands.SaveStage(ONE, Stage.FETCHING), commands.SaveFailed(ONE, TIMEOUT))
+    """The disk is full at the second one."""
+    (pages,) = claimed.execute("PRAGMA page_count").fetchone()
+    claimed.execute(f"PRAGMA max_page_count = {pages}")
+    large = Failure("timeout", "x" * 100_000)
+    saves = commands.SaveStage(ONE, Stage.FETCHING), commands.SaveFailed(ONE, large)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        apply(claimed, *saves)
     assert row(claimed, "status, stage") == ("downloading", "detecting")
     assert not claimed.in_transaction
+    claimed.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    assert apply(claimed, *saves) == ()
+    assert row(claimed, "status, error") == ("failed", large.sentence)
 
 
 def test_a_plan_that_cannot_be_read_is_none_and_its_debt_stays(claimed: sqlite3.Connection) -> None:

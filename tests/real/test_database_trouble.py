@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.harness import running
+from tests.real.harness import Reactor, running
 from tests.servers import FileServer
 
 DATA = random.Random(5).randbytes(300_000)
@@ -78,3 +78,37 @@ async def test_what_ends_while_a_bot_holds_the_write_lock_is_written_afterwards(
         await reactor.until_final()
         assert reactor.row(one)["status"] == "downloaded"
         await reactor.until(lambda: reactor.events("database_recovered"))
+
+
+BOTS_OWN = """CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT NOT NULL, chat_id INTEGER,
+    file_size INTEGER CHECK (file_size < 1000), title TEXT);
+    CREATE TRIGGER bots BEFORE UPDATE OF status ON downloads WHEN NEW.url LIKE '%never%' AND NEW.status = 'downloaded'
+    BEGIN SELECT RAISE(ABORT, 'not this one'); END"""
+
+
+@pytest.mark.fault(12)
+async def test_a_row_that_the_bots_own_table_refuses_ends_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "bot.db") as bot:
+        bot.executescript(BOTS_OWN)
+    bot.close()
+    async with FileServer() as server, running(tmp_path) as reactor:
+        large, never, fine = reactor.add(
+            server.put("/large.bin", DATA), server.put("/never.bin", b"small"), server.put("/fine.bin", b"small")
+        )
+        await reactor.until_final()
+        assert [reactor.row(id)["status"] for id in (large, never, fine)] == ["failed", "failed", "downloaded"]
+        assert "CHECK constraint failed: file_size < 1000" in reactor.row(large)["error"]
+        assert "not this one" in reactor.row(never)["error"]
+        assert reactor.row(never)["error_code"] == "constraint"
+        await reactor.until(lambda: not reactor.staged())
+        assert not reactor.events("database_troubled")
+    assert sorted(reactor.files()) == ["fine.bin"]
+
+
+@pytest.mark.fault(12)
+async def test_a_table_that_nothing_could_be_written_into_is_refused_at_once(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "bot.db") as bot:
+        bot.execute("CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, error TEXT NOT NULL DEFAULT '')")
+    bot.close()
+    with pytest.raises(AssertionError, match=r"ended with 2: .*`error` is NOT NULL"):
+        await Reactor(tmp_path).start()

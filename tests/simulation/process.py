@@ -17,6 +17,7 @@ from reactor.core.events import Event
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
 from reactor.daemon.perform import ENDINGS, SAVES, STARTS, SUPERSEDING, WAITED_FOR
+from reactor.database.saving import Unsaved
 from reactor.errors import Failure
 from tests.simulation.aria2 import LOST, TAKEN, Place
 
@@ -152,13 +153,14 @@ class Process:
         if self.world.database.locked():
             self.post(events.DatabaseFailed(BUSY, saving=True))
             return self._later(SAVE_AGAIN_S, lambda: self._commit(saves, taken))
-        refused = frozenset(self.world.database.apply(saves))
-        self._refused |= refused
-        return self._soon(lambda: self._saved(saves, taken, refused))
+        unsaved = self.world.database.apply(saves)
+        self._refused |= {event.attempt for event in unsaved}
+        return self._soon(lambda: self._saved(saves, taken, unsaved))
 
-    def _saved(self, saves: list[commands.Save], taken: list[Command], refused: frozenset[Attempt]) -> None:
-        for attempt in sorted(refused):
-            self.post(events.SaveRefused(attempt))
+    def _saved(self, saves: list[commands.Save], taken: list[Command], unsaved: Sequence[Unsaved]) -> None:
+        refused = {event.attempt for event in unsaved}
+        for event in sorted(unsaved, key=lambda event: event.attempt):
+            self.post(event)
         for save in saves:
             if isinstance(save, ENDINGS) and save.attempt not in refused:
                 self.post(events.Saved(save.attempt))

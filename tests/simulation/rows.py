@@ -59,7 +59,7 @@ class Rows:
         """As the daemon does it."""
         return downloads.look(self._connection, command, "here", self._world.wall)
 
-    def apply(self, saves: Sequence[commands.Save]) -> tuple[Attempt, ...]:
+    def apply(self, saves: Sequence[commands.Save]) -> tuple[saving.Unsaved, ...]:
         """As the daemon does it."""
         return saving.apply(self._connection, saves, self._world.wall)
 

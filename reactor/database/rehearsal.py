@@ -1,0 +1,155 @@
+"""Whether a bot's own table takes what reactor writes: tried on a copy of it in memory, with two rows, before the
+first row is taken.
+
+What constraints make of columns of ours alone is certain, and refused here with a sentence. What depends on the bot's
+own columns only the rows can tell: there the one row fails (see saving.py and insistence.py).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+
+from reactor.core import commands
+from reactor.core.job import Attempt
+from reactor.database import troubles
+from reactor.database.downloads import CLAIM
+from reactor.database.migration import columns, contract, migrate
+from reactor.database.saving import Unit, write
+from reactor.errors import DatabaseError, Failure
+from reactor.models import Extraction, Fetch, Finish, Kind, Stage
+
+NOW = 1_800_000_000.0
+IDS = (1, 2)
+"""Two rows, so that what must be unique meets its like."""
+STATUSES = "pending, downloading, downloaded, cancelled and failed"
+TOLD = frozenset({"url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code"})
+"""What these hold depends on the download: a CHECK of them may let in some."""
+TYPES: tuple[tuple[str, type], ...] = (("INT", int), ("CHAR", str), ("CLOB", str), ("TEXT", str), ("BLOB", bytes))
+"""What a declared type that holds this word takes, as SQLite has it."""
+
+
+def rehearse(connection: sqlite3.Connection) -> None:
+    """Raises DatabaseError, which names the column, when the table cannot be served. Nothing is written."""
+    theirs = _definitions(connection)
+    if not theirs or theirs == [contract().table]:
+        return
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        copy.execute("PRAGMA ignore_check_constraints = ON")
+        try:
+            for definition in theirs:
+                copy.execute(definition)
+        except sqlite3.Error:
+            return  # it has functions or collations of the bot's: only the rows can tell
+        migrate(copy)
+        for error in _play(copy):
+            if what := _meaning(str(error), frozenset(columns(copy))):
+                raise DatabaseError(f"The table `downloads` cannot be served: {what[0]}", hint=what[1])
+
+
+def _definitions(connection: sqlite3.Connection) -> list[str]:
+    """The table, and what must be unique in it."""
+    found = connection.execute(
+        """SELECT sql FROM main.sqlite_master WHERE tbl_name = 'downloads' COLLATE NOCASE AND (type = 'table'
+        OR (type = 'index' AND sql LIKE 'CREATE UNIQUE%')) ORDER BY type DESC"""
+    )
+    return [definition for (definition,) in found.fetchall()]
+
+
+def _play(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
+    """What SQLite says against the way of two rows, for each of the ways that there are."""
+    for last in range(len(_endings(Attempt(1, 1)))):
+        try:
+            copy.execute("PRAGMA ignore_check_constraints = ON")
+            _insert(copy)
+            copy.execute("PRAGMA ignore_check_constraints = OFF")
+        except sqlite3.Error:
+            return  # what a bot's row has to be cannot be guessed
+        asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000"}
+        try:
+            copy.execute(f"UPDATE downloads SET {CLAIM}", asked)
+        except troubles.FORBIDDEN as error:
+            yield error
+            copy.execute("PRAGMA ignore_check_constraints = ON")
+            with suppress(sqlite3.Error):
+                copy.execute("UPDATE downloads SET status = 'downloading', attempt = 1")
+            copy.execute("PRAGMA ignore_check_constraints = OFF")
+        if isinstance(_endings(Attempt(1, 1))[last], commands.SaveCancelled):
+            copy.execute("UPDATE downloads SET cancelled = 1")
+        for step in range(len(_steps(Attempt(1, 1)))):
+            yield from _tried(copy, [_steps(Attempt(id, 1))[step] for id in IDS])
+        yield from _tried(copy, [_endings(Attempt(id, 1))[last] for id in IDS])
+
+
+def _insert(copy: sqlite3.Connection) -> None:
+    """The rows as a bot has them, with nothing in the bot's own columns where that is allowed."""
+    copy.execute("DELETE FROM downloads")
+    for id in IDS:
+        values: dict[str, object] = {"id": id, "url": f"http://host.example/{id}", "status": "pending"}
+        for column in columns(copy).values():
+            known = column.name.lower() in contract().names_of_columns
+            if column.name.lower() not in values and (not known or (column.not_null and column.default is None)):
+                values[column.name] = _something(column.type, id) if column.not_null else None
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in values)
+        marks = ", ".join("?" * len(values))
+        copy.execute(f"INSERT INTO downloads ({names}) VALUES ({marks})", tuple(values.values()))
+
+
+def _something(declared: str, id: int) -> object:
+    kind = next((kind for word, kind in TYPES if word in declared.upper()), float)
+    return str(id).encode() if kind is bytes else kind(id)
+
+
+def _steps(attempt: Attempt) -> list[Unit]:
+    fetch = Fetch(urls=("http://host.example/a",), name="a.bin", size=1000)
+    plan = Extraction(kind=Kind.DIRECT, title="A title", fetches=(fetch,), finish=Finish(how="file", name="a.bin"))
+    return [
+        commands.SaveStage(attempt, Stage.EXTRACTING, Kind.DIRECT),
+        commands.SavePlan(attempt, plan),
+        commands.ProgressOf(attempt, 33.33, 1_000_000, 7, 1000, "A title"),
+        commands.ProgressOf(attempt, None, 0, None, None),
+    ]
+
+
+def _endings(attempt: Attempt) -> list[Unit]:
+    failure = Failure("timeout", "The server stopped answering.")
+    return [
+        commands.SaveDownloaded(attempt, "/downloads/a.bin", 1000, "A title"),
+        commands.SaveWaiting(attempt, failure, 1, 30.5),
+        commands.SaveFailed(attempt, failure, Kind.DIRECT),
+        commands.SaveCancelled(attempt),
+    ]
+
+
+def _tried(copy: sqlite3.Connection, units: Sequence[Unit]) -> Iterator[sqlite3.Error]:
+    for unit in units:
+        try:
+            write(copy, unit, NOW, NOW)
+        except troubles.FORBIDDEN as error:
+            yield error
+
+
+def _meaning(error: str, there: frozenset[str]) -> tuple[str, str] | None:
+    """What is wrong and what to do, when only columns of ours are at fault, and whatever the download is."""
+    kind, _, what = error.partition(" constraint failed: ")
+    ours = contract().names_of_columns
+    named = [name.lower() for name in re.findall(r"downloads\.(\w+)", error, re.IGNORECASE)]
+    if not ours.issuperset(named):
+        return None
+    listed = ", ".join(f"`{name}`" for name in named)
+    if kind == "NOT NULL" and named:
+        return f"its column {listed} is NOT NULL, and reactor has to empty it.", f"Let {listed} be NULL."
+    if kind == "UNIQUE" and named:
+        return f"its {listed} is UNIQUE, and two downloads may have the same.", "Take that constraint or index away."
+    if kind == "CHECK" and _words(what) & there and not _words(what) & (there - ours | TOLD):
+        return f"its CHECK ({what}) does not let in what reactor writes.", f"Change it. Statuses are {STATUSES}."
+    if stored := re.match(r"cannot store (\w+) value in (\w+) column", error):
+        return f"its STRICT column {listed} is {stored[2]}, and {stored[1]} is written there.", f"Make it {stored[1]}."
+    return None
+
+
+def _words(expression: str) -> set[str]:
+    """The names in a CHECK. Of one that has a name itself SQLite tells no more than that."""
+    return {word.lower() for word in re.findall(r"\w+", re.sub(r"'(?:[^']|'')*'", "", expression))}
