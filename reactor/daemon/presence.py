@@ -39,6 +39,7 @@ async def present(rows: Rows, aria2: Aria2Connection, tasks: TaskGroup) -> Async
         yield
     finally:
         with anyio.CancelScope(shield=True):
+            rows.hurry()  # nothing depends on what comes now
             await _write(rows, replace(here, stopped=True, since=clock.wall()))
 
 

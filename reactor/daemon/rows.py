@@ -68,6 +68,10 @@ class Rows:
         self._opened += 1
         await earlier.aclose()
 
+    def hurry(self) -> None:
+        """We are leaving: what is not written now stays for the next run."""
+        self.database.hurry()
+
     async def close(self) -> None:
         """Close it, and its thread."""
         await self._stack.aclose()

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
-from anyio.abc import TaskGroup
 
 from reactor import __version__, notices
 from reactor.aria2.connection import Aria2Connection
@@ -79,10 +78,15 @@ async def serve(
         anyio.create_task_group() as work,
     ):
         build_models()
+
+        def leave() -> None:
+            rows.hurry()
+            tasks.cancel_scope.cancel()
+
         if vitals:
             vitals.attach(aria2, rows)
         if handle_signals:
-            await tasks.start(_take_signals, loop, tasks)
+            await tasks.start(_take_signals, loop, leave)
         journal.tell(
             notices.ReactorStarted(
                 version=__version__,
@@ -99,7 +103,7 @@ async def serve(
         )
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
         tasks.start_soon(rows.watch)
-        tasks.start_soon(_wait_for_stop, stop, loop, tasks)
+        tasks.start_soon(_wait_for_stop, stop, loop, leave)
         async with present(rows, aria2, tasks):
             loop.start(performer.submit)
             try:
@@ -124,27 +128,27 @@ def _telling_when_ready(loop: Loop, on_ready: Callable[[], None] | None) -> Emit
     return emit
 
 
-async def _wait_for_stop(stop: anyio.Event | None, loop: Loop, tasks: TaskGroup) -> None:
+async def _wait_for_stop(stop: anyio.Event | None, loop: Loop, leave: Callable[[], None]) -> None:
     if stop is not None:
         await stop.wait()
         loop.post(events.ShutdownRequested("asked"))
-        await _leave_by_force(tasks)
+        await _leave_by_force(leave)
 
 
-async def _take_signals(loop: Loop, tasks: TaskGroup, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+async def _take_signals(loop: Loop, leave: Callable[[], None], *, task_status: anyio.abc.TaskStatus[None]) -> None:
     """The first signal asks to leave in order; a second one, or a database that lets nobody write, ends it at once."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
-        async for number in signals:
-            loop.post(events.ShutdownRequested(number.name))
-            tasks.start_soon(_leave_by_force, tasks)
-            async for _ in signals:
-                tasks.cancel_scope.cancel()
+        number = await anext(signals)
+        loop.post(events.ShutdownRequested(number.name))
+        with anyio.move_on_after(LEAVE_DEADLINE_S):
+            await anext(signals)
+        leave()
 
 
-async def _leave_by_force(tasks: TaskGroup) -> None:
+async def _leave_by_force(leave: Callable[[], None]) -> None:
     await anyio.sleep(LEAVE_DEADLINE_S)
-    tasks.cancel_scope.cancel()
+    leave()
 
 
 @asynccontextmanager

@@ -27,8 +27,10 @@ from reactor.database.statements import decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
 from reactor.errors import DatabaseError
 
-BUSY_TIMEOUT_MS = 5000
-"""How long another writer is waited for."""
+BUSY_SLICE_MS = 100
+BUSY_SLICES = 50
+"""So often another writer is waited for, for so long: in between we can see that we are to leave, which ends no wait
+of SQLite's own."""
 
 Identity = tuple[int, int]
 """Device and inode: which file it is, whatever its name."""
@@ -54,6 +56,7 @@ class Database:
         self._wal: Identity | None = None
         self._shm: Identity | None = None
         self._closed = False
+        self._leaving = False
         self._ring: Callable[[], None] | None = None
         self._hooked = False
 
@@ -94,7 +97,11 @@ class Database:
         """Call `function(connection, …)` in the connection's thread. It must be one transaction, or only read.
 
         Raises DatabaseError: `retryable` when the database is locked by somebody else, or not there at the time."""
-        return await self._hop(self._perform, lambda: function(self._sqlite, *args, **more))
+        return await self._hop(lambda: self._perform(lambda: function(self._sqlite, *args, **more)))
+
+    def hurry(self) -> None:
+        """From now on wait for nobody's lock for longer than a moment, what waits already included: we are leaving."""
+        self._leaving = True
 
     async def install_hook(self, ring: Callable[[], None]) -> None:
         """From now on call `ring`, on the event loop, after each commit of this connection that did what a bot
@@ -124,12 +131,12 @@ class Database:
 
     # The hop
 
-    async def _hop(self, function: Callable[..., Result], *args: Any) -> Result:
+    async def _hop(self, function: Callable[[], Result]) -> Result:
         if self._closed:
             raise self.trouble() or DatabaseError(f"The database {self.path} is closed.")
         try:
             with anyio.CancelScope(shield=True):
-                result = await in_thread_of(self._connection, function, *args)
+                result = await in_thread_of(self._connection, lambda: self._patiently(function))
         except sqlite3.ProgrammingError:
             raise  # our mistake, not the database's
         except sqlite3.DatabaseError as error:
@@ -137,6 +144,16 @@ class Database:
         return result
 
     # In the connection's thread
+
+    def _patiently(self, function: Callable[[], Result]) -> Result:
+        """What was refused for somebody's lock has left nothing behind: it is one transaction, and tried again."""
+        for _ in range(BUSY_SLICES - 1):
+            try:
+                return function()
+            except sqlite3.OperationalError as error:
+                if self._leaving or not is_busy(error):
+                    raise
+        return function()
 
     @property
     def _sqlite(self) -> sqlite3.Connection:
@@ -192,7 +209,7 @@ async def in_thread_of(connection: aiosqlite.Connection, function: Callable[...,
 
 async def _connect(path: Path, *, create: bool) -> aiosqlite.Connection:
     uri = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
-    connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+    connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SLICE_MS / 1000)
     try:
         with anyio.CancelScope(shield=True):  # nobody would end the thread of half a connection
             await connection

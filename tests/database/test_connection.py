@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from reactor.database.connection import Database
+from reactor.database.connection import BUSY_SLICES, Database
 from reactor.database.statements import transaction
 from reactor.errors import DatabaseError
 from tests.database.bot import DEADLINE_S, a_bot, opened, python, query
@@ -58,7 +58,7 @@ async def test_a_pipe_is_no_database(path: Path) -> None:
 
 OPEN_AS_NOBODY = """
 import anyio, os, sys
-from reactor.database.connection import Database
+from reactor.database.connection import BUSY_SLICES, Database
 from reactor.errors import DatabaseError
 async def main(path):
     try:
@@ -143,6 +143,55 @@ async def test_a_bot_that_holds_the_lock_is_an_error_that_may_pass(path: Path) -
         await bot("COMMIT")
         await database.run(insert)
         assert query(path, "SELECT count(*) FROM downloads") == [(1,)]
+
+
+@pytest.mark.fault(51)
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_whoever_is_to_leave_waits_for_no_lock(path: Path, waiting: bool) -> None:
+    tried, begun = list[int](), threading.Event()
+
+    def insert(connection: sqlite3.Connection) -> None:
+        tried.append(1)
+        begun.set()
+        with transaction(connection):
+            connection.execute("INSERT INTO downloads (url) VALUES ('u')")
+
+    async def insert_in_vain(database: Database) -> None:
+        with pytest.raises(DatabaseError, match="locked"):
+            await database.run(insert)
+
+    async with Database.open(path) as database, a_bot(path) as bot, anyio.create_task_group() as tasks:
+        await bot("BEGIN IMMEDIATE")
+        if waiting:
+            tasks.start_soon(insert_in_vain, database)
+            await anyio.to_thread.run_sync(begun.wait, DEADLINE_S)
+            database.hurry()
+        else:
+            database.hurry()
+            await insert_in_vain(database)
+    assert len(tried) < BUSY_SLICES
+    assert waiting or len(tried) == 1
+
+
+async def test_a_lock_is_waited_for_a_slice_at_a_time(path: Path) -> None:
+    tried, ready, free = list[int](), threading.Event(), threading.Event()
+
+    def insert(connection: sqlite3.Connection) -> None:
+        tried.append(1)
+        if len(tried) == 3:
+            ready.set()
+            assert free.wait(DEADLINE_S)
+        with transaction(connection):
+            connection.execute("INSERT INTO downloads (url) VALUES ('u')")
+
+    async with Database.open(path) as database, a_bot(path) as bot, anyio.create_task_group() as tasks:
+        await bot("BEGIN IMMEDIATE")
+        tasks.start_soon(database.run, insert)
+        await anyio.to_thread.run_sync(ready.wait, DEADLINE_S)
+        await bot("COMMIT")
+        free.set()
+    assert len(tried) == 3
+    assert query(path, "SELECT count(*) FROM downloads") == [(1,)]
 
 
 async def test_a_mistake_of_ours_is_not_hidden_as_trouble_of_the_database(path: Path) -> None:
@@ -253,7 +302,7 @@ def test_what_a_signal_interrupts_closes_the_database_all_the_same(path: Path) -
     """The process ends: no thread keeps it."""
     program = """
 import anyio, sys
-from reactor.database.connection import Database
+from reactor.database.connection import BUSY_SLICES, Database
 async def main():
     async with Database.open(sys.argv[1]):
         raise SystemExit(0)

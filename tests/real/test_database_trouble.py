@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -112,3 +113,28 @@ async def test_a_table_that_nothing_could_be_written_into_is_refused_at_once(tmp
     bot.close()
     with pytest.raises(AssertionError, match=r"ended with 2: .*`error` is NOT NULL"):
         await Reactor(tmp_path).start()
+
+
+@pytest.mark.fault(51)
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_reactor_that_is_to_end_does_not_wait_for_the_lock_of_a_bot(tmp_path: Path, number: int) -> None:
+    """In order as long as it has the time, or at once with the second signal; the row is the next run's."""
+    async with FileServer() as server, running(tmp_path) as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=1000))
+        await server.until(lambda: any(request.sent == 1000 for request in server.log))
+        bot = sqlite3.connect(reactor.db, isolation_level=None)
+        bot.execute("BEGIN IMMEDIATE")
+        server.release()
+        await reactor.until(lambda: (tmp_path / "downloads" / "a.bin").exists())
+        assert reactor.process is not None
+        for _ in range(number - 1):
+            reactor.process.send_signal(signal.SIGTERM)
+        await reactor.stop()
+        assert reactor.process.returncode == 0
+        assert bot.in_transaction, "the lock is still held"
+        bot.execute("COMMIT")
+        bot.close()
+        await reactor.start()
+        await reactor.until_final()
+        assert reactor.row(one)["status"] == "downloaded"
+    assert reactor.files() == {"a.bin": DATA}
