@@ -21,7 +21,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import aiosqlite
 import anyio
 
-from reactor.database.migration import is_empty, migrate
+from reactor.database.migration import columns, is_empty, migrate
 from reactor.database.rehearsal import rehearse
 from reactor.database.statements import decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
@@ -55,6 +55,8 @@ class Database:
         self._identity: Identity | None = None
         self._wal: Identity | None = None
         self._shm: Identity | None = None
+        self._schema: int | None = None
+        """SQLite's number of the schema that was found to fit."""
         self._closed = False
         self._leaving = False
         self._ring: Callable[[], None] | None = None
@@ -171,11 +173,24 @@ class Database:
         sqlite.execute("PRAGMA synchronous = NORMAL")
         mode = "PRAGMA journal_mode = WAL" if is_empty(sqlite) else "PRAGMA journal_mode"
         self.journal_mode = sqlite.execute(mode).fetchone()[0]
-        rehearse(sqlite)
-        self.instance = migrate(sqlite)
+        self._fit()
         _refuse_read_only(sqlite)
         self._identity = _identity(self.path)
         self._wal, self._shm = _identity(self._beside("-wal")), _identity(self._beside("-shm"))
+
+    def _fit(self) -> None:
+        """Make it fit the contract, now and whenever its schema has changed since: a bot that makes its table anew
+        (Alembic does, for a column that goes) drops our columns, or our indexes with the old one."""
+        while True:
+            (version,) = self._sqlite.execute("PRAGMA schema_version").fetchone()
+            if version == self._schema:
+                return
+            if self._schema is not None and not columns(self._sqlite):
+                # Made now, it would be in the way of the one that is about to get this name.
+                raise DatabaseError(f"The database {self.path} has no table `downloads`.", code=GONE, retryable=True)
+            rehearse(self._sqlite)
+            self.instance = migrate(self._sqlite)
+            self._schema = version
 
     def _leave_nothing(self) -> None:
         """What only the -wal holds goes into the file it belongs to, wherever that is now, before the -wal goes."""
@@ -188,6 +203,7 @@ class Database:
     def _perform(self, function: Callable[[], Result]) -> Result:
         if trouble := self.trouble():
             raise trouble  # or we would write into a file that nobody will ever see again
+        self._fit()
         self._hooked = False
         result = function()
         if self._hooked and self._ring is not None:

@@ -138,3 +138,40 @@ async def test_a_reactor_that_is_to_end_does_not_wait_for_the_lock_of_a_bot(tmp_
         await reactor.until_final()
         assert reactor.row(one)["status"] == "downloaded"
     assert reactor.files() == {"a.bin": DATA}
+
+
+@pytest.mark.fault(12)
+async def test_a_table_that_the_bot_makes_anew_is_served_on(tmp_path: Path) -> None:
+    """As a migration does it, without our columns: nobody can tell any more what was under way."""
+    async with FileServer() as server, running(tmp_path) as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=1000))
+        await server.until(lambda: any(request.sent == 1000 for request in server.log))
+        for statement in (
+            "CREATE TABLE anew (id INTEGER PRIMARY KEY, url TEXT NOT NULL, chat_id INTEGER)",
+            "INSERT INTO anew (id, url) SELECT id, url FROM downloads",
+            "DROP TABLE downloads",
+            "ALTER TABLE anew RENAME TO downloads",
+        ):
+            reactor.execute(statement)
+        await reactor.until(lambda: "error_code" in _columns(reactor.db))
+        server.release()
+        (two,) = reactor.add(server.put("/b.bin", b"small"))
+        await reactor.until_final(one, two)
+        assert [reactor.row(id)["status"] for id in (one, two)] == ["downloaded"] * 2
+        await reactor.until(lambda: not reactor.staged())
+    assert reactor.files() == {"a.bin": DATA, "b.bin": b"small"}
+
+
+async def test_what_an_earlier_downloader_left_under_way_begins_anew(tmp_path: Path) -> None:
+    async with FileServer() as server:
+        with sqlite3.connect(tmp_path / "bot.db") as bot:
+            bot.execute(
+                "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, status DEFAULT 'pending', progress REAL)"
+            )
+            rows = [(server.put("/a.bin", DATA), "downloading"), (server.put("/b.bin", DATA), "downloaded")]
+            bot.executemany("INSERT INTO downloads (url, status, progress) VALUES (?, ?, 40)", rows)
+        bot.close()
+        async with running(tmp_path) as reactor:
+            await reactor.until_final()
+            assert [row["status"] for row in reactor.rows()] == ["downloaded"] * 2
+        assert reactor.files() == {"a.bin": DATA}
