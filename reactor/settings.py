@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     )
     min_free_disk: Annotated[int, Field(ge=0, le=2**30)] = Field(
         100,
-        description="MiB that stay free on the disk; what does not fit beside them fails, and with less the queue waits for room",
+        description="MiB that stay free on the disk; what does not fit fails, and with less the queue waits",
     )
     max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(20_000, description="parts that one video may come in")
     http_timeout: Annotated[float, Field(gt=0, le=600)] = Field(
@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     seed_ratio: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0, description="share ratio up to which a finished torrent is served to others; 0: not at all"
     )
-    max_concurrent_parts: Count = Field(16, description="how many parts of what comes in parts are fetched at once")
+    max_concurrent_parts: Count = Field(16, description="parts of one video that are fetched at once")
     connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(4, description="connections for one file")
     user_agent: str = Field("", description="the User-Agent sent to servers; empty: reactor's own")
     aria2c_rpc_url: str | None = Field(

@@ -38,15 +38,20 @@ class Method(Generic[T_co]):
 # Adding
 
 
-def add_uri(urls: Sequence[str], options: Options) -> Method[str]:
-    """Add a download by its mirrors, or a magnet link. → its gid"""
-    return Method("aria2.addUri", (list(urls), dict(options)), messages.text)
+FIRST = (0,)
+"""The position before all that wait."""
 
 
-def add_torrent(metainfo: bytes, web_seeds: Sequence[str], options: Options) -> Method[str]:
-    """Add a torrent by the bytes of its `.torrent`. → its gid"""
+def add_uri(urls: Sequence[str], options: Options, *, first: bool = False) -> Method[str]:
+    """Add a download by its mirrors, or a magnet link, `first` before all that wait. → its gid"""
+    return Method("aria2.addUri", (list(urls), dict(options), *(FIRST if first else ())), messages.text)
+
+
+def add_torrent(metainfo: bytes, web_seeds: Sequence[str], options: Options, *, first: bool = False) -> Method[str]:
+    """Add a torrent by the bytes of its `.torrent`, `first` before all that wait. → its gid"""
     encoded = base64.b64encode(metainfo).decode("ascii")
-    return Method("aria2.addTorrent", (encoded, list(web_seeds), dict(options)), messages.text)
+    position = FIRST if first else ()
+    return Method("aria2.addTorrent", (encoded, list(web_seeds), dict(options), *position), messages.text)
 
 
 # Asking

@@ -91,11 +91,13 @@ def addition(
     policy: TransferPolicy,
     resuming: bool = False,
     extra: dict[str, str] | None = None,
+    first: bool = False,
 ) -> Method[str]:
     """The call that adds this fetch to aria2 under our gid, into `directory` as aria2 sees it (None: its own).
 
-    `resuming`: some of it may be there. `extra` options win over ours. Raises DownloadError when it cannot be
-    fetched as it is described, or holds what would break out of an option or a header line."""
+    `resuming`: some of it may be there. `extra` options win over ours. `first`: before all that wait. Raises
+    DownloadError when it cannot be fetched as it is described, or holds what would break out of an option or a header
+    line."""
     options: dict[str, str | list[str]] = {**_ALWAYS, **_limits(policy), "gid": _checked_gid(gid)}
     if directory is not None:
         options["dir"] = _line(directory, "the folder")
@@ -103,23 +105,23 @@ def addition(
     if fetch.byte_range is not None:
         raise DownloadError("A part of a file cannot be fetched by itself.", code="unsupported")
     if fetch.torrent is not None:
-        return _torrent(fetch, {**options, **_torrent_options(policy)}, extra or {})
-    return _files(fetch, options, extra or {})
+        return _torrent(fetch, {**options, **_torrent_options(policy)}, extra or {}, first)
+    return _files(fetch, options, extra or {}, first)
 
 
-def _torrent(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str]) -> Method[str]:
+def _torrent(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str], first: bool) -> Method[str]:
     """Headers and cookies stay out: they were for the server of the `.torrent`, not for trackers and peers."""
     assert fetch.torrent is not None
     if fetch.torrent.metainfo is not None:
         web_seeds = [_checked_url(url).geturl() for url in fetch.urls]
-        return add_torrent(fetch.torrent.metainfo, web_seeds, {**options, **extra})
+        return add_torrent(fetch.torrent.metainfo, web_seeds, {**options, **extra}, first=first)
     magnets = [_line(url, "the magnet link") for url in fetch.urls if urlsplit(url).scheme.lower() == "magnet"]
     if len(magnets) != 1:
         raise DownloadError("This is no magnet link.", code="unsupported")
-    return add_uri(magnets, {**options, **extra})
+    return add_uri(magnets, {**options, **extra}, first=first)
 
 
-def _files(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str]) -> Method[str]:
+def _files(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str], first: bool) -> Method[str]:
     urls = [_checked_url(url) for url in fetch.urls]
     if not urls:
         raise DownloadError("There is no URL to fetch.", code="unsupported")
@@ -136,7 +138,7 @@ def _files(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, s
     options["uri-selector"] = "inorder"  # mirrors come best first
     if fetch.checksum is not None:
         options["checksum"] = _line(fetch.checksum, "the checksum")
-    return add_uri([url.geturl() for url in urls], {**options, **extra})
+    return add_uri([url.geturl() for url in urls], {**options, **extra}, first=first)
 
 
 def _limits(policy: TransferPolicy) -> dict[str, str]:

@@ -189,10 +189,11 @@ class StopWork:
 @dataclass(frozen=True, slots=True)
 class Discard:
     """Delete the row's staging folder, and, unless `keep_result`, what was published from it: a cancel may have
-    overtaken that. → Discarded"""
+    overtaken that. → Discarded; where it `must` be empty for what comes, WorkFailed when it cannot be"""
 
     attempt: Attempt
     keep_result: bool = False
+    must: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,10 @@ class Addition:
     n: int
     gid: str
     fetch: Fetch
+    spoilt: bool = False
+    """True when what is there of it is deleted first."""
+    first: bool = False
+    """True when it goes before all that wait in aria2."""
 
 
 @dataclass(frozen=True, slots=True)

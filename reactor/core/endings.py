@@ -34,6 +34,8 @@ class Limits:
     """What the machine is allowed: the part of the settings that the core needs."""
 
     concurrent: int = 1
+    parts: int = 16
+    """How many parts of one row are fetched at once."""
     progress_interval_s: float = 5.0
     seeding: bool = False
     """True when finished torrents are served to others for a while."""
@@ -80,7 +82,9 @@ class Endings:
         what was fetched goes."""
         policy = self.limits.retry
         unjoined = job.state is State.FINISHING and failure.code not in NOT_THE_PARTS
-        if job.kept and (unjoined or discard or failure.code in FROM_ZERO):
+        # Of many parts the others are as they should be.
+        discard = discard or (failure.code in FROM_ZERO and len(job.transfers) < 2)
+        if job.kept and (unjoined or discard):
             self.out.append(
                 commands.SaveProgress((commands.ProgressOf(job.attempt, None, 0, None, None, done=frozenset()),))
             )
@@ -92,7 +96,6 @@ class Endings:
         if delay is None:
             ending = Ending(End.FAILED, policy.final(failure, job.retry_count), job.retry_count)
         else:
-            discard = discard or failure.code in FROM_ZERO
             ending = Ending(End.WAITING, failure, job.retry_count + costs, delay, discard)
         self.stop(job, ending)
 

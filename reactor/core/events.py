@@ -295,6 +295,8 @@ class WorkFailed:
 
     attempt: Attempt
     failure: Failure
+    parts: tuple[int, ...] = ()
+    """The numbers of the parts that are to blame, where it is they: they are missing, or were deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,27 @@
 """The way of one job to its bytes: what each thing that happens to it makes of it.
 
-The steps from the claim to the bytes stand here, those that end a job in `endings`. Every step takes a job,
-moves it by the law of `lifecycle`, and appends the commands that follow to `out`. What is around the jobs (rows,
-the connection to aria2, time) is the machine's.
+The steps from the claim to the bytes stand here, those between us and aria2 in `handing`, those that end a job in
+`endings`. Every step takes a job, moves it by the law of `lifecycle`, and appends the commands that follow to `out`.
+What is around the jobs (rows, the connection to aria2, time) is the machine's.
 """
 
 from __future__ import annotations
 
 from reactor import notices
 from reactor.core import commands
-from reactor.core.endings import Endings, of
+from reactor.core.endings import of
 from reactor.core.events import ClaimedRow, TransferReport, TransferStatus
+from reactor.core.handing import Handing
 from reactor.core.job import End, Ending, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import Trigger, move
-from reactor.core.quotas import ROOM_MIN
 from reactor.core.reconcile import Found, reconcile
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
 
-ADDS_MAX = 4
-"""How often one transfer is handed to aria2 in one attempt before it counts as refused."""
 HAND_OVERS_MAX = 4
-PARTS_MANY = 8
-"""From so many parts on, a job is asked about as a whole: a question for each of 2000 notifications would be 2000."""
 
 
-class Flow(Endings):
+class Flow(Handing):
     """The steps from a claimed row to its bytes."""
 
     # Stage 1 and 2
@@ -59,6 +55,7 @@ class Flow(Endings):
         return Job(
             *(row.attempt, row.url, state, row.retry_count, self.now),
             earlier=row.plan,
+            remains=row.plan_attempt > 0,
             kept=row.done,
             progress=row.progress,
         )
@@ -93,9 +90,24 @@ class Flow(Endings):
         refusal = self.limits.quotas.refusal(extraction)
         if refusal is not None:
             return self.fail(job, refusal)
+        continues = job.earlier is not None and extraction.continues(job.earlier)
+        if job.remains and not continues:
+            # Before the new plan is saved: what a plan says of its files has to be true after a crash, too.
+            job.found = extraction
+            self.out.append(commands.Discard(job.attempt, must=True))
+        else:
+            self._planned(job, extraction, continues=continues)
+        return None
+
+    def emptied(self, job: Job) -> None:
+        """Nothing is left of what an earlier attempt was fetching."""
+        extraction, job.found, job.remains = job.found, None, False
+        if extraction is not None:
+            self._planned(job, extraction, continues=False)
+
+    def _planned(self, job: Job, extraction: Extraction, *, continues: bool) -> None:
         move(job, Trigger.EXTRACTED)
         self._plan(job, extraction)
-        continues = job.earlier is not None and extraction.continues(job.earlier)
         job.fresh = not continues
         if not continues:
             job.kept, job.progress = frozenset(), None
@@ -116,74 +128,18 @@ class Flow(Endings):
 
     def _plan(self, job: Job, extraction: Extraction) -> None:
         job.extraction = extraction
-        job.transfers = [
-            Transfer(n, derive_gid(self.instance, job.attempt, n), fetch) for n, fetch in enumerate(extraction.fetches)
-        ]
+        fetches = enumerate(extraction.fetches)
+        job.plan([Transfer(n, derive_gid(self.instance, job.attempt, n), fetch) for n, fetch in fetches])
         self.gids.update((transfer.gid, (job, transfer)) for transfer in job.transfers)
 
     def _keep(self, job: Job) -> None:
         """What is whole already is not fetched again."""
         job.done = len(job.kept)
-        for n in job.kept:
-            job.transfers[n].state = TransferState.DONE
+        for transfer in (job.transfers[n] for n in job.kept):
+            transfer.state = TransferState.DONE
+            job.sort(transfer)
 
     # Stage 3
-
-    def add(self, job: Job) -> None:
-        """Hand every planned transfer to aria2, if it can be reached; else the next connect does. Not while a write
-        was refused: the row may be somebody else's by now, and nobody would find the transfer again."""
-        planned = [each for each in job.transfers if each.state is TransferState.PLANNED and not each.unanswered]
-        if not planned or not self.connected or job.verdict_from is not None or job.roomless is not None:
-            return
-        if self._weigh(job) and job.weighed is None:
-            return  # until there is known to be room
-        for transfer in planned:
-            if transfer.adds >= ADDS_MAX:
-                refusal = transfer.refusal or Failure("aria2_lost", "aria2 lost this download again and again.")
-                return self.fail(job, refusal)
-            transfer.state = TransferState.ADDING
-            transfer.adds += 1
-            transfer.unanswered = True
-        additions = tuple(commands.Addition(transfer.n, transfer.gid, transfer.fetch) for transfer in planned)
-        self.out.append(commands.AddTransfers(job.attempt, additions, fresh=job.fresh))
-        job.fresh = False
-        job.removed = False
-        job.moved_at = self.now
-
-    def _weigh(self, job: Job) -> bool:
-        """True when the disk is looked at for a job, because of its size."""
-        size = job.wanted
-        if size is None or size <= max(job.weighed or 0, ROOM_MIN):
-            return False
-        if not job.weighing:
-            job.weighing = True
-            self.out.append(commands.LookAtDisk())
-        return True
-
-    def added(self, job: Job, numbers: tuple[int, ...]) -> None:
-        """aria2 took them."""
-        for transfer in (job.transfers[n] for n in numbers):
-            transfer.unanswered = False
-            if transfer.state is not TransferState.DONE:
-                transfer.state = TransferState.LIVE
-
-    def add_failed(self, job: Job, numbers: tuple[int, ...], failure: Failure) -> None:
-        """A refusal may mean that aria2 has it already (the gid is taken): only asking tells."""
-        refused = [job.transfers[n] for n in numbers]
-        for transfer in refused:
-            transfer.unanswered = False
-        unsure = [transfer for transfer in refused if transfer.state is TransferState.ADDING]
-        for transfer in unsure:
-            transfer.state = TransferState.UNSURE
-            transfer.refusal = failure
-        if self.connected:
-            self.ask(unsure)
-        self.add(job)
-
-    def ask(self, transfers: list[Transfer]) -> None:
-        """Ask aria2 about these now."""
-        if transfers:
-            self.out.append(commands.AskStatus(tuple(transfer.live_gid for transfer in transfers)))
 
     def reported(self, job: Job, transfer: Transfer, report: TransferReport, *, brief: bool) -> None:
         """What aria2 says of one transfer of a job that is fetching. What it turns out not to have is planned
@@ -193,28 +149,27 @@ class Flow(Endings):
             return  # this was asked before it was added, or is known
         if brief and len(job.transfers) == 1 and (report.status is TransferStatus.COMPLETE or report.seeder):
             return self.ask([transfer])
+        before = transfer.weight, transfer.size
         finding = reconcile(transfer, report)
-        refusal = self.limits.quotas.too_large(sum(max(each.total, each.completed) for each in job.transfers))
+        job.reckon(transfer, *before)
+        refusal = self.limits.quotas.too_large(job.weight)
         if refusal is not None:
             return self.fail(job, refusal)
         transfer.seeding = transfer.seeding and self.limits.seeding
+        job.sort(transfer)
+        if finding.found in (Found.MOVED, Found.FOLLOWED, Found.DONE):
+            job.moved_at, job.deaths = self.now, 0
         if finding.found is Found.FAILED and finding.failure is not None:
-            self._part_failed(job, transfer, finding.failure)
+            self.part_failed(job, transfer, finding.failure)
         elif finding.found is Found.FOLLOWED:
-            job.moved_at = self.now
             self.gids[transfer.live_gid] = (job, transfer)
             self.ask([transfer])
         elif finding.found is Found.DONE:
-            job.moved_at = self.now
             job.done += 1
-            job.heard.discard(transfer.n)
+            job.setbacks = 0
             self._fetched(job)
-        elif finding.found is Found.MOVED:
-            job.moved_at = self.now
         elif finding.found is Found.MISSING and report.status is not TransferStatus.UNKNOWN:
             self.out.append(commands.ForgetTransfers((report.gid,)))  # its gid is needed again
-        if job.state is State.FETCHING:
-            self._weigh(job)
 
     def _fetched(self, job: Job) -> None:
         """When all parts are there, they are put together."""
@@ -227,27 +182,37 @@ class Flow(Endings):
                 )
             self._finish(job)
 
-    def _part_failed(self, job: Job, transfer: Transfer, failure: Failure) -> None:
-        """One part of many is tried again by itself, a few times; otherwise the attempt has failed."""
-        if len(job.transfers) == 1 or not failure.retryable or transfer.adds >= ADDS_MAX:
-            return self.fail(job, failure)
-        self.out.append(commands.ForgetTransfers(transfer.gids))
-        transfer.state, transfer.refusal = TransferState.PLANNED, failure
-        return None
+    def spoilt(self, job: Job, numbers: tuple[int, ...], failure: Failure) -> None:
+        """Finishing found parts that are missing or worth nothing: they are fetched again, and no others."""
+        move(job, Trigger.FILES_MISSING)
+        job.resumed, job.moved_at = False, self.now
+        job.kept -= frozenset(numbers)
+        again = commands.ProgressOf(job.attempt, job.progress, 0, None, None, done=job.kept)
+        self.out.append(commands.SaveProgress((again,)))
+        for transfer in (job.transfers[n] for n in numbers):
+            if job.state is State.FETCHING and transfer.state is TransferState.DONE:
+                job.done -= 1
+                self.part_failed(job, transfer, failure)
 
-    def heard(self, job: Job, transfer: Transfer, what: str) -> None:
-        """aria2 told something of a transfer: ask. Of many parts only the last one is worth a question, the
-        periodic one finds the others."""
-        job.heard.add(transfer.n)
-        live = len(job.transfers) - job.done
-        if len(job.transfers) < PARTS_MANY or what == "error":
-            self.ask([transfer])
-        elif len(job.heard) >= live:
-            self.ask([each for each in job.transfers if each.askable])
+    def go_on(self, job: Job) -> None:
+        """A job has waited long enough."""
+        job.held_until = None
+        if job.state is State.FETCHING:
+            self.add(job)
+        elif job.state is State.FINISHING:
+            self._finish(job, again=True)
+
+    def wait_for_room(self, job: Job) -> None:
+        """There was no room to put it together: all that was fetched stays, and it is tried again after a while."""
+        job.setbacks += 1
+        self.hold(job, job.setbacks, slow=True)
+        self.out.append(commands.LookAtDisk())
 
     def measure(self, job: Job) -> commands.ProgressOf | None:
         """What the row is to say of the progress now, or None when it says so already. A job that has stood
         still for too long is stopped here."""
+        if all(transfer.waiting for transfer in job.given.values()):
+            job.moved_at = self.now  # it is not its turn
         limit = self.limits.torrent_stall_timeout_s if job.torrent else self.limits.stall_timeout_s
         if limit and self.now - job.moved_at >= limit:
             self.fail(job, _stalled(job, limit))
@@ -277,10 +242,10 @@ class Flow(Endings):
         job.kept = frozenset(transfer.n for transfer in job.transfers if transfer.state is TransferState.DONE)
         return job.kept
 
-    def _finish(self, job: Job) -> None:
+    def _finish(self, job: Job, *, again: bool = False) -> None:
         assert job.extraction is not None  # nothing is finished that was not planned
         job.joined_at = self.now
-        if not job.resumed:
+        if not job.resumed and not again:
             self.tell(notices.DownloadFinishing(**of(job)))
         self.out.append(
             commands.Finish(
@@ -324,9 +289,10 @@ class Flow(Endings):
         move(job, Trigger.FILES_MISSING)
         for transfer in job.transfers:
             transfer.state = TransferState.UNSURE
+            job.sort(transfer)
         self._keep(job)
         if self.connected:
-            self.ask([transfer for transfer in job.transfers if transfer.askable])
+            self.ask(job.askable)
         self._fetched(job)
 
 

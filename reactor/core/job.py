@@ -56,6 +56,10 @@ class TransferState(StrEnum):
     DONE = "done"
 
 
+GIVEN = frozenset({TransferState.ADDING, TransferState.UNSURE, TransferState.LIVE})
+"""Where aria2 has a transfer, or may have it."""
+
+
 @dataclass(slots=True)
 class Transfer:
     """One aria2 download, under a gid of ours. Sizes in bytes, speed in bytes/s."""
@@ -69,7 +73,11 @@ class Transfer:
     gone: str | None = None
     """The follower that aria2 does not know any more."""
     adds: int = 0
-    """How often it was handed to aria2 in this attempt."""
+    """How often it was handed to aria2 in this attempt, or since aria2 was started anew."""
+    spoilt: bool = False
+    """True when what is there of it is of no use: it is deleted before it is handed over again."""
+    waiting: bool = False
+    """True when aria2 has not begun with it, as far as is known: others have all its slots."""
     unanswered: bool = False
     """True while handing it over may still have to wait for the database: it is not handed over twice meanwhile."""
     refusal: Failure | None = None
@@ -80,6 +88,16 @@ class Transfer:
     seeding: bool = False
     files: tuple[str, ...] = ()
     info_name: str | None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes, as far as aria2 knows."""
+        return max(self.total, self.completed)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it will have; 0 while nobody knows."""
+        return self.total or self.fetch.size or 0
 
     @property
     def askable(self) -> bool:
@@ -138,6 +156,10 @@ class Job:
     """What the attempt before this one was fetching, as far as its partial files are there."""
     kept: frozenset[int] = frozenset()
     """The parts of the plan found with the row that are whole on the disk, as the row's plan has it."""
+    remains: bool = False
+    """True when there may be partial files of an earlier attempt."""
+    found: Extraction | None = None
+    """What is to be fetched when they are gone."""
     detection: Detection | None = None
     tried: list[Kind] = field(default_factory=list)
     extraction: Extraction | None = None
@@ -148,8 +170,28 @@ class Job:
     transfers: list[Transfer] = field(default_factory=list)
     done: int = 0
     """How many of the transfers are done."""
+    planned: dict[int, Transfer] = field(default_factory=dict)
+    """Those that are still to be handed to aria2, in that order, by their numbers."""
+    given: dict[int, Transfer] = field(default_factory=dict)
+    """Those that aria2 has, or may have."""
     heard: set[int] = field(default_factory=set)
-    """The numbers of the transfers that aria2 said something of, and that are not known to be done."""
+    """The numbers of those that aria2 said something of, and that were not asked about since."""
+    window: int = 0
+    """How many of them aria2 may have at once."""
+    filled_at: float | None = None
+    """When aria2 was last given some."""
+    held_until: float | None = None
+    """Nothing more is begun for it before."""
+    setbacks: int = 0
+    """How often in a row something of it failed and all had to wait, with nothing done in between."""
+    deaths: int = 0
+    """How often in a row aria2 has died with it, and no byte came in between."""
+    weight: int = 0
+    """Bytes of all its transfers, as far as aria2 knows them."""
+    sized: int = 0
+    """Bytes that those of known size will have."""
+    unsized: int = 0
+    """How many are of unknown size."""
     moved_at: float = 0.0
     """When a byte was last seen to arrive."""
     progress: float | None = None
@@ -177,6 +219,37 @@ class Job:
     published: str | None = None
     size: int = 0
 
+    def sort(self, transfer: Transfer) -> None:
+        """Put a transfer where its state belongs: whoever changes a state calls this."""
+        if transfer.state is TransferState.PLANNED:
+            self.planned[transfer.n] = transfer
+        else:
+            self.planned.pop(transfer.n, None)
+        if transfer.state in GIVEN or transfer.seeding:
+            self.given[transfer.n] = transfer
+        else:
+            self.given.pop(transfer.n, None)
+            self.heard.discard(transfer.n)
+
+    def plan(self, transfers: list[Transfer]) -> None:
+        """Take up what there is to transfer."""
+        self.transfers = transfers
+        self.planned = {transfer.n: transfer for transfer in transfers}
+        self.sized = sum(transfer.size for transfer in transfers)
+        self.unsized = sum(not transfer.size for transfer in transfers)
+
+    def reckon(self, transfer: Transfer, weight: int, size: int) -> None:
+        """Take in what has become of a transfer that had this `weight` and `size`: to add up 20 000 each time one of
+        them moves would take seconds."""
+        self.weight += transfer.weight - weight
+        self.sized += transfer.size - size
+        self.unsized += (not transfer.size) - (not size)
+
+    @property
+    def askable(self) -> list[Transfer]:
+        """The transfers that there is something to ask about."""
+        return [transfer for transfer in self.given.values() if transfer.askable]
+
     @property
     def id(self) -> int:
         """The row's id."""
@@ -192,8 +265,7 @@ class Job:
     @property
     def wanted(self) -> int | None:
         """Bytes of all its transfers together; None while those of one are unknown."""
-        sizes = [transfer.total or transfer.fetch.size or 0 for transfer in self.transfers]
-        return sum(sizes) if sizes and all(sizes) else None
+        return self.sized if self.transfers and not self.unsized else None
 
     @property
     def in_aria2(self) -> bool:

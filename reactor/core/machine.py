@@ -16,7 +16,8 @@ from reactor.core.disk import Disk
 from reactor.core.endings import Limits
 from reactor.core.events import Event, TransferStatus
 from reactor.core.flow import Flow
-from reactor.core.job import Attempt, End, How, Job, State, TransferState
+from reactor.core.handing import SETBACKS_MAX
+from reactor.core.job import Attempt, End, How, Job, State
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
@@ -24,7 +25,7 @@ LOOK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """After a look that failed: how long until the next one."""
 FORGET_AT = 100
 """So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
-FILES_MISSING = "files_missing"
+FILES_MISSING, NO_SPACE = "files_missing", "no_space"
 TELLING = frozenset({"complete", "bt_complete", "error", "stop"})
 """Notifications after which there is something to ask."""
 WORKING = frozenset({State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING})
@@ -36,7 +37,7 @@ class Machine:
     def __init__(self, limits: Limits) -> None:
         self._flow = Flow(limits)
         self._limits = limits
-        self.jobs: dict[int, Job] = {}
+        self.jobs: dict[int, Job] = self._flow.jobs
         self.debts = Debts(self._flow)
         self.disk = Disk(self._flow)
         self._session: str | None = None
@@ -76,6 +77,7 @@ class Machine:
             self._route(event)
         elif isinstance(event, events.Saved | events.SaveRefused | events.SaveForbidden):
             self._of_one_job(event)
+        self._flow.drop()
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
             self._bury(job)
         if self._leaving is not None:
@@ -93,7 +95,8 @@ class Machine:
         if self._leaving is not None:
             return None
         deadlines = [self._due_at, self._look_at, self.disk.due_at, *(job.stop_by for job in self.jobs.values())]
-        deadlines += [self._ends_at(job) for job in self.jobs.values()]
+        for job in self.jobs.values():
+            deadlines += [self._ends_at(job), job.held_until]
         if self.connected:
             deadlines += [self._ask_at, self.debts.due_at]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
@@ -153,6 +156,12 @@ class Machine:
                 flow.joined(job, event.share)
             case events.Finished(), State.FINISHING:
                 flow.finished(job, event.path, event.size)
+            case events.Discarded(), State.EXTRACTING:
+                flow.emptied(job)
+            case events.WorkFailed(), State.FINISHING if event.parts:
+                flow.spoilt(job, event.parts, event.failure)
+            case events.WorkFailed(), State.FINISHING if event.failure.code == NO_SPACE and job.setbacks < SETBACKS_MAX:
+                flow.wait_for_room(job)
             case events.WorkFailed(), State.FINISHING if event.failure.code == FILES_MISSING and not job.refetched:
                 flow.refetch(job)
             case events.WorkFailed(), state if state in WORKING:
@@ -301,25 +310,14 @@ class Machine:
         self._session, self._flow.connected, self._asking = event.session, True, False
         self._flow.tell(notices.Aria2Connected(version=event.version, url=event.url, restarted=restarted))
         self.debts.pay_all()
-        for job in self.jobs.values():
-            if job.state is State.FETCHING:
-                job.moved_at = self._flow.now
-                self._flow.add(job)
-                self._flow.ask([transfer for transfer in job.transfers if transfer.askable])
-            elif job.state is State.SEEDING:
-                self._flow.ask(job.transfers)
-            elif job.state is State.STOPPING and not job.removed:
-                self._flow.remove(job)
+        self._flow.reconnected(restarted=restarted)
         self._look_wanted = True
 
     def _aria2_lost(self, event: events.Aria2Lost) -> None:
         self._flow.connected = self._asking = False
         self._ask_at = self.debts.due_at = None
         self._flow.tell(notices.Aria2Lost(reason=event.reason))
-        for job in self.jobs.values():
-            for transfer in job.transfers:
-                if transfer.state is TransferState.ADDING:
-                    transfer.state = TransferState.UNSURE
+        self._flow.disconnected()
 
     def _notified(self, event: events.TransferNotified) -> None:
         found = self._flow.gids.get(event.gid)
@@ -345,6 +343,7 @@ class Machine:
                 self._flow.seeded(job)
         for job in moved.values():
             if job.state is State.FETCHING:
+                self._flow.weigh(job)
                 self._flow.add(job)
         if event.periodic:
             self._asking = False
@@ -363,7 +362,7 @@ class Machine:
             return
         due = self._ask_at is not None and not self._asking
         self._ask_at = self._flow.now + min(self._limits.progress_interval_s, RECONCILE_INTERVAL_S)
-        live = [transfer for job in under_way for transfer in job.transfers if transfer.askable] if due else []
+        live = [transfer for job in under_way for transfer in job.askable] if due else []
         if live:
             self._asking = True
             self.disk.look()
@@ -385,6 +384,8 @@ class Machine:
         for job in list(self.jobs.values()):
             if job.stop_by is not None and now >= job.stop_by:
                 self._flow.out_of_patience(job)
+            if job.held_until is not None and now >= job.held_until:
+                self._flow.go_on(job)
             ends_at = self._ends_at(job)
             if ends_at is not None and now >= ends_at:
                 self._flow.fail(job, self._limits.quotas.took_too_long)

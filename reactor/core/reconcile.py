@@ -16,7 +16,7 @@ class Found(StrEnum):
 
     UNDER_WAY = "under way"
     MOVED = "moved"
-    """More bytes than last time, or it may not move now (queued, paused by somebody)."""
+    """More bytes than last time."""
     FOLLOWED = "followed"
     """The metadata is there; aria2 goes on under another gid."""
     DONE = "done"
@@ -53,8 +53,9 @@ def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
         return Finding(Found.FOLLOWED)
     if report.gid != transfer.live_gid:
         return Finding(Found.UNDER_WAY)
-    moved = report.completed > transfer.completed or status in (TransferStatus.WAITING, TransferStatus.PAUSED)
+    moved = report.completed > transfer.completed
     transfer.state = TransferState.LIVE
+    transfer.waiting = status in (TransferStatus.WAITING, TransferStatus.PAUSED)
     transfer.completed, transfer.total, transfer.speed = report.completed, report.total, report.speed
     transfer.files = report.files or transfer.files
     transfer.info_name = report.info_name or transfer.info_name

@@ -20,7 +20,7 @@ from reactor.core.events import TransferReport
 from reactor.daemon.egress import Egress
 from reactor.daemon.stages import NOTHING, shown, storage_failure
 from reactor.daemon.staging import Staging
-from reactor.errors import Aria2Error, Aria2Timeout, DownloadError
+from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
 from reactor.guard.credentials import redact_text
 from reactor.models import Fetch
 
@@ -47,9 +47,12 @@ class Downloading:
         try:
             if not self._staging.shared and self._staging.remote_dir is None:
                 self._staging.remote_dir = (await self._aria2.call(methods.get_global_option()))["dir"]
-            # A row that never had a folder, as most do, is not worth a thread.
-            if self._staging.shared and not self._staging.is_new(attempt.download_id):
-                await to_thread.run_sync(lambda: self._staging.prepare(attempt.download_id, fresh=command.fresh))
+            spoilt = [each.fetch.name for each in command.additions if each.spoilt]
+            async with self._staging.turn(attempt.download_id):
+                # A row that never had a folder, as most do, is not worth a thread.
+                if self._staging.shared and not self._staging.is_new(attempt.download_id):
+                    prepare = partial(self._staging.prepare, attempt.download_id, fresh=command.fresh, spoilt=spoilt)
+                    await to_thread.run_sync(prepare)
             directory = self._staging.seen_by_aria2(attempt.download_id)
             wanted = [
                 addition(
@@ -59,6 +62,7 @@ class Downloading:
                     policy=self._policy,
                     resuming=not command.fresh,
                     extra=self._egress.options(each.fetch, each.gid),
+                    first=each.first,
                 )
                 for each in command.additions
             ]
@@ -75,9 +79,12 @@ class Downloading:
         added = tuple(n for n, outcome in zip(numbers, outcomes, strict=True) if not isinstance(outcome, Aria2Error))
         if added:
             yield events.TransfersAdded(attempt, added)
+        failed: dict[Failure, list[int]] = {}  # one broken connection fails all of them
         for n, outcome in zip(numbers, outcomes, strict=True):
             if isinstance(outcome, Aria2Error):
-                yield events.AddFailed(attempt, (n,), shown(outcome.failure))
+                failed.setdefault(shown(outcome.failure), []).append(n)
+        for failure, which in failed.items():
+            yield events.AddFailed(attempt, tuple(which), failure)
 
     async def ask(self, command: commands.AskStatus) -> Outcome:
         """One batch of questions. The files are asked for only when something ended or began."""
@@ -120,9 +127,11 @@ class Downloading:
         except Aria2Error as error:
             yield events.RemoveFailed(command.attempt, error.failure)
             return
+        download_id = command.attempt.download_id
         with suppress(OSError):  # what cannot be deleted stays; the row goes on
-            discard = partial(self._staging.discard, command.attempt.download_id, keep_result=command.keep_result)
-            await to_thread.run_sync(discard)
+            async with self._staging.turn(download_id):
+                discard = partial(self._staging.discard, download_id, keep_result=command.keep_result)
+                await to_thread.run_sync(discard)
         yield events.DebtPaid(command.attempt)
 
     async def _remove(self, gids: Sequence[str]) -> None:

@@ -98,7 +98,7 @@ async def serve(
         ours = settings.aria2c_rpc_url is None
         egress = Egress(guard if ours else None, everything=settings.egress_guard)
         stages, downloading = (
-            Stages(context, staging, settings.ffmpeg_path, loop.post),
+            Stages(context, staging, settings.ffmpeg_path, loop.post, settings.min_free_disk * MIB),
             Downloading(aria2, staging, _policy(settings), egress),
         )
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
@@ -180,8 +180,8 @@ async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connectio
             yield connection
         return
     program = find_aria2c(settings.aria2c_path)
-    # One for each row, and some for the parts of those that come in parts.
-    slots = str(settings.max_concurrent_downloads + settings.max_concurrent_parts)
+    # The parts of one row, and one for each of the others.
+    slots = str(settings.max_concurrent_downloads - 1 + settings.max_concurrent_parts)
     options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
     async with (
         EmbeddedAria2(program, settings.aria2c_conf, options=options) as embedded,
@@ -193,6 +193,7 @@ async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connectio
 def _limits(settings: Settings) -> Limits:
     return Limits(
         concurrent=settings.max_concurrent_downloads,
+        parts=settings.max_concurrent_parts,
         progress_interval_s=settings.progress_interval,
         seeding=settings.seed_ratio > 0,
         stall_timeout_s=settings.stall_timeout,

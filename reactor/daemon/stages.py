@@ -20,6 +20,7 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.detect import detect
 from reactor.guard.credentials import redact_text
+from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
 from reactor.programs import find_ffmpeg
 
@@ -34,19 +35,27 @@ class Stages:
     """One method for each command; each yields the outcome as an event."""
 
     def __init__(
-        self, context: Context, staging: Staging, ffmpeg: Path | None, post: Callable[[events.Event], None]
+        self,
+        context: Context,
+        staging: Staging,
+        ffmpeg: Path | None,
+        post: Callable[[events.Event], None],
+        spare: int = 0,
     ) -> None:
-        """`ffmpeg` is the setting FFMPEG_PATH; `post` takes what happens before the outcome."""
+        """`ffmpeg` is the setting FFMPEG_PATH; `post` takes what happens before the outcome; `spare` bytes of the disk
+        stay free."""
         self._context = context
         self._ahead = Ahead(context)
         self._staging = staging
         self._ffmpeg = ffmpeg
         self._post = post
+        self._spare = spare
 
     async def detect(self, command: commands.Detect) -> Outcome:
         """Stage 1."""
         if command.clear:
-            await self._empty(command.attempt.download_id, keep_result=True)
+            with suppress(OSError):
+                await self._empty(command.attempt.download_id, keep_result=True)
         try:
             yield events.Detected(command.attempt, await detect(command.url, self._context))
         except DownloadError as error:
@@ -58,13 +67,19 @@ class Stages:
         try:
             found = await self._ahead.take(command.detection)
             found = found or await extractor.extract(command.detection, self._context)
-            if found.finish.how == "media" and not self._staging.shared:
-                raise DownloadError(APART, hint="Share the disk, and set DOWNLOAD_PATH_MAP.", code="unsupported")
+            if found.finish.how == "media":
+                self._check_joinable()
             yield events.Extracted(command.attempt, found)
         except HandOver as other:
             yield events.HandedOver(command.attempt, other.detection)
-        except DownloadError as error:
+        except ReactorError as error:
             yield events.WorkFailed(command.attempt, shown(error.failure))
+
+    def _check_joinable(self) -> None:
+        """Before thousands of parts are fetched. Raises DownloadError, ProgramMissing, SettingsError."""
+        if not self._staging.shared:
+            raise DownloadError(APART, hint="Share the disk, and set DOWNLOAD_PATH_MAP.", code="unsupported")
+        find_ffmpeg(self._ffmpeg)
 
     async def look_ahead(self, command: commands.LookAhead) -> Outcome:
         """Ask the next row's server already."""
@@ -74,12 +89,22 @@ class Stages:
 
     async def finish(self, command: commands.Finish) -> Outcome:
         """Check, put together, publish."""
+        extraction, download_id = command.extraction, command.attempt.download_id
         try:
-            if command.extraction.finish.how == "media" and not command.resumed:
-                folder = self._staging.folder(command.attempt.download_id)
-                program = find_ffmpeg(self._ffmpeg).path
-                await join(program, folder, command.extraction, progress=partial(self._joined, command.attempt))
-            path, size = await to_thread.run_sync(self._staging.finish, command)
+            async with self._staging.turn(download_id):
+                if extraction.finish.how == "media" and not command.resumed:
+                    await join(
+                        find_ffmpeg(self._ffmpeg).path,
+                        self._staging.folder(download_id),
+                        extraction,
+                        progress=partial(self._joined, command.attempt),
+                        spare=self._spare,
+                    )
+                path, size = await to_thread.run_sync(self._staging.finish, command)
+        except BadParts as error:
+            names = frozenset(error.names)
+            parts = tuple(n for n, fetch in enumerate(extraction.fetches) if fetch.name in names)
+            yield events.WorkFailed(command.attempt, shown(error.failure), parts)
         except ReactorError as error:
             yield events.WorkFailed(command.attempt, shown(error.failure))
         except OSError as error:
@@ -93,11 +118,16 @@ class Stages:
     async def discard(self, command: commands.Discard) -> Outcome:
         """Delete what the attempt left on the disk. What the disk refuses to delete stays until the next start
         tries it again: a row must not hang on it."""
-        await self._empty(command.attempt.download_id, keep_result=command.keep_result)
+        try:
+            await self._empty(command.attempt.download_id, keep_result=command.keep_result)
+        except OSError as error:
+            if command.must:
+                yield events.WorkFailed(command.attempt, storage_failure(error))
+                return
         yield events.Discarded(command.attempt)
 
     async def _empty(self, download_id: int, *, keep_result: bool) -> None:
-        with suppress(OSError):
+        async with self._staging.turn(download_id):
             await to_thread.run_sync(partial(self._staging.discard, download_id, keep_result=keep_result))
 
     async def look_at_disk(self, command: commands.LookAtDisk) -> Outcome:

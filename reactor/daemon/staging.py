@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+
+import anyio
 
 from reactor.core import commands
 from reactor.errors import DownloadError, SettingsError
@@ -41,6 +43,14 @@ class FilesMissing(DownloadError):
 
 
 @dataclass(slots=True)
+class _Turn:
+    """Whose turn it is in a row's folder, and how many want it."""
+
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    wanted: int = 0
+
+
+@dataclass(slots=True)
 class Staging:
     """The folders of one database."""
 
@@ -55,6 +65,7 @@ class Staging:
     """The database's, known when it was read."""
     programs: bool = True
     """Whether programs and shortcuts keep their names."""
+    _turns: dict[int, _Turn] = field(default_factory=dict)
 
     def folder(self, download_id: int) -> Path:
         """The staging folder of a row, as we see it."""
@@ -81,15 +92,32 @@ class Staging:
             self.folder(download_id).mkdir(parents=True)
         return True
 
-    def prepare(self, download_id: int, *, fresh: bool) -> None:
-        """Make the row's folder; `fresh` empties it first. What an attempt has published that was stopped before the
-        row could say so is taken back. Raises OSError."""
+    @asynccontextmanager
+    async def turn(self, download_id: int) -> AsyncIterator[None]:
+        """What works in the folder of a row does so one after the other. A thread goes on when whoever waits for it is
+        stopped: what takes back what it has done has to begin after it."""
+        turn = self._turns.setdefault(download_id, _Turn())
+        turn.wanted += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[download_id]
+
+    def prepare(self, download_id: int, *, fresh: bool, spoilt: Iterable[str] = ()) -> None:
+        """Make the row's folder; `fresh` empties it first, without it the files named `spoilt` go. What an attempt has
+        published that was stopped before the row could say so is taken back. Raises OSError."""
         folder = self.folder(download_id)
         if not self.is_new(download_id):
             take_back(folder / MOVED, self.download_dir)
             if fresh:
                 _remove(folder)
                 self.is_new(download_id)
+            for name in spoilt:
+                for suffix in ("", *CONTROL_SUFFIXES):
+                    _delete(folder / f"{name}{suffix}")
 
     def discard(self, download_id: int, *, keep_result: bool = False) -> None:
         """Delete the row's folder, and, unless `keep_result`, what was published from it. Raises OSError."""

@@ -1,6 +1,6 @@
 """A look at what was fetched before ffmpeg sees it: missing parts, error pages in place of media, wrong keys.
 
-A part that is not what it must be is deleted, so that the next attempt fetches it again.
+A part that is not what it must be is deleted, so that it is fetched again.
 """
 
 from __future__ import annotations
@@ -16,16 +16,34 @@ KEY_BYTES = 16
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 
-def check_parts(folder: Path, extraction: Extraction) -> int:
-    """Look at every part of every track; the bytes of all of them. Blocks on the disk.
+class BadParts(DownloadError):
+    """Parts are missing, or were deleted since they are worth nothing; all others are as they should be."""
 
-    Raises DownloadError: `files_missing`, `bad_part`, `bad_key`."""
+    retryable_by_default = True
+
+    def __init__(self, message: str, *names: str, code: str) -> None:
+        super().__init__(message, code=code)
+        self.names = names
+
+
+def check_parts(folder: Path, extraction: Extraction) -> int:
+    """Look at every part of every track; the bytes that joining them writes. Blocks on the disk.
+
+    Raises BadParts: `files_missing`, `bad_part`, `bad_key`."""
     total = 0
+    bad: list[BadParts] = []
     for track in extraction.finish.tracks:
+        copies = 2 if track.form == "concat" and track.count > 1 else 1  # one for ffmpeg, and its result
         fetches = extraction.fetches[track.first : track.first + track.count]
         keys = _key_names(track)
         for fetch in fetches:
-            total += _checked(folder, fetch, fetch.name in keys)
+            try:
+                total += copies * _checked(folder, fetch, fetch.name in keys)
+            except BadParts as error:
+                bad.append(error)
+    if bad:
+        bad[0].names = tuple(name for each in bad for name in each.names)
+        raise bad[0]
     return total
 
 
@@ -43,15 +61,15 @@ def _checked(folder: Path, fetch: Fetch, is_key: bool) -> int:
         size = path.stat().st_size
     except FileNotFoundError:
         sentence = f"A part of this video ({fetch.name}) was not there when all were to be joined."
-        raise DownloadError(sentence, code="files_missing", retryable=True) from None
+        raise BadParts(sentence, fetch.name, code="files_missing") from None
     if is_key and size != KEY_BYTES:
         path.unlink()
         what = "an error page" if is_text(start) and size > 2 * KEY_BYTES else f"{size} bytes long, not {KEY_BYTES}"
-        raise DownloadError(f"The key of this video ({fetch.name}) is {what}.", code="bad_key", retryable=True)
+        raise BadParts(f"The key of this video ({fetch.name}) is {what}.", fetch.name, code="bad_key")
     if not is_key and is_text(start):
         path.unlink()
         what = "an error page in place of media" if start else "empty"
-        raise DownloadError(f"A part of this video ({fetch.name}) is {what}.", code="bad_part", retryable=True)
+        raise BadParts(f"A part of this video ({fetch.name}) is {what}.", fetch.name, code="bad_part")
     return size
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -70,18 +71,25 @@ class Probed:
 
 
 async def join(
-    ffmpeg: Path, folder: Path, extraction: Extraction, *, progress: Callable[[float], None] | None = None
+    ffmpeg: Path,
+    folder: Path,
+    extraction: Extraction,
+    *,
+    progress: Callable[[float], None] | None = None,
+    spare: int = 0,
 ) -> Path:
     """Join the fetched parts in `folder` by the tracks of `extraction.finish`; return the one file, in `folder`.
 
-    Its suffix says what it became, and may differ from that of the wished name. `progress` gets 0…1. The parts
-    stay; nothing else is left, no process either, also when it is cancelled. Raises DownloadError
-    (`files_missing`, `bad_part`, `bad_key`, `no_space`, `killed`, `timeout`, `join_failed`,
-    `incomplete`) and
-    ProgramMissing. A part that is worth nothing is deleted, for the next attempt to fetch it again."""
+    Its suffix says what it became, and may differ from that of the wished name. `progress` gets 0…1. It is not begun
+    where it would leave less than `spare` bytes free. The parts stay; nothing else is left, no process either, also
+    when it is cancelled. Raises DownloadError (`no_space`, `killed`, `timeout`, `join_failed`, `incomplete`), BadParts
+    (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing. A part that is worth nothing is deleted, so that it is
+    fetched again."""
     joined = None
     try:
         size = await anyio.to_thread.run_sync(check_parts, folder, extraction, abandon_on_cancel=True)
+        if shutil.disk_usage(folder).free - size < spare:
+            raise _no_space()
         joined = await _join(ffmpeg, folder, extraction, size, progress)
     except OSError as error:
         raise _disk_trouble(error) from error

@@ -65,7 +65,7 @@ def test_what_is_small_is_begun_without_a_look() -> None:
 
 
 def test_where_the_disk_cannot_be_seen_all_is_begun() -> None:
-    world = seen(extracted(World(KEPT).up(), ONE, 10**15), None)
+    world = seen(extracted(World(KEPT).up(), ONE, 10**13), None)
     assert world.the(commands.AddTransfers)
 
 

@@ -199,12 +199,16 @@ def test_a_url_is_handed_on_to_another_kind_but_never_in_circles() -> None:
 
 
 def test_partial_files_are_continued_only_when_they_are_the_beginning_of_the_same_thing() -> None:
-    for validator, fresh in (('"1"', False), ('"2"', True)):
-        world = World().up()
-        world.claim(Attempt(1, 2), plan=one_file(validator='"1"'), plan_attempt=1)
-        world.feed(events.Detected(Attempt(1, 2), detection()))
-        world.feed(events.Extracted(Attempt(1, 2), one_file(validator=validator)))
-        assert world.the(commands.AddTransfers).fresh is fresh
+    two = Attempt(1, 2)
+    for validator, other in (('"1"', False), ('"2"', True)):
+        world = World().up().claim(two, plan=one_file(validator='"1"'), plan_attempt=1)
+        world.feed(events.Detected(two, detection()), events.Extracted(two, one_file(validator=validator)))
+        if other:
+            assert world.the(commands.Discard).must
+            assert not world.of(commands.SavePlan), "a plan that a crash would find must not be about other bytes"
+            world.feed(events.Discarded(two))
+        assert world.the(commands.SavePlan).continues is not other
+        assert world.the(commands.AddTransfers)
 
 
 def test_what_comes_from_an_attempt_that_is_over_is_dropped() -> None:

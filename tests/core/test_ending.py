@@ -7,7 +7,7 @@ import pytest
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.endings import STOP_PATIENCE_S
-from reactor.core.flow import ADDS_MAX
+from reactor.core.handing import ADDS_MAX
 from reactor.core.job import Attempt, State
 from reactor.errors import Failure
 from tests.core.world import (

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reactor.core import commands, events
-from reactor.core.flow import ADDS_MAX, PARTS_MANY
+from reactor.core.handing import ADDS_MAX, PARTS_MANY
 from reactor.core.job import Attempt, State
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Track
+from reactor.models import Kind
 from reactor.notices import DownloadProgressed
-from tests.core.world import World, connected, detection, gid, report, reported
+from tests.core.parts import COUNT, kept, parts, wait
+from tests.core.world import LIMITS, World, connected, detection, gid, report, reported
 
 ONE = Attempt(1, 1)
-COUNT = 20
+ALL = replace(LIMITS, parts=COUNT)
 MISSING = Failure("files_missing", "A part is not there.")
 
 
-def parts(count: int = COUNT, *, size: int | None = None) -> Extraction:
-    fetches = tuple(
-        Fetch(urls=(f"http://host.example/{n}.ts",), name=f"{n:04}.ts", size=size) for n in range(1, count + 1)
-    )
-    track = Track(form="hls", first=0, count=count, playlist="#EXTM3U\n")
-    return Extraction(
-        kind=Kind.YTDLP, title="film", fetches=fetches, finish=Finish(how="media", name="film.mp4", tracks=(track,))
-    )
-
-
 def fetching(count: int = COUNT) -> World:
-    world = World().up().claim(ONE)
+    """All of them in aria2 at once."""
+    world = World(ALL).up().claim(ONE)
     world.feed(events.Detected(ONE, detection(Kind.YTDLP)), events.Extracted(ONE, parts(count)))
     (added,) = world.of(commands.AddTransfers)
     assert [addition.n for addition in added.additions] == list(range(count))
@@ -76,6 +70,8 @@ def test_a_part_that_fails_is_tried_again_by_itself() -> None:
         world.feed(events.TransferNotified(gid(ONE, 3), "error"))
         world.feed(reported(report(ONE, "error", gid=gid(ONE, 3), error_code=2)))
         assert world.the(commands.ForgetTransfers).gids == (gid(ONE, 3),)
+        assert not world.of(commands.AddTransfers)
+        wait(world)
         assert [addition.n for addition in world.the(commands.AddTransfers).additions] == [3]
         world.feed(events.TransfersAdded(ONE, (3,)))
     world.feed(reported(report(ONE, "error", gid=gid(ONE, 3), error_code=2)))
@@ -87,9 +83,11 @@ def test_a_part_is_not_handed_over_again_before_aria2_has_answered() -> None:
     world = fetching()
     failed = reported(report(ONE, "error", gid=gid(ONE, 3), error_code=2))
     world.feed(failed)
+    wait(world)
     assert world.the(commands.AddTransfers)
     world.feed(events.Aria2Lost("It was cut."), connected(), failed)
     assert world.the(commands.ForgetTransfers)
+    wait(world)
     assert not world.of(commands.AddTransfers), "the first order may still wait for the database"
     world.feed(events.AddFailed(ONE, (3,), Failure("aria2_lost", "The connection broke.", None, True)))
     assert [each.n for each in world.the(commands.AddTransfers).additions] == [3]
@@ -137,10 +135,6 @@ def test_the_joining_counts_from_0_and_is_written_as_seldom_as_all_progress() ->
 
 
 # What is whole is not fetched again
-
-
-def kept(world: World) -> frozenset[int] | None:
-    return world.the(commands.SaveProgress).rows[0].done
 
 
 def some_done(world: World, count: int) -> World:
@@ -198,9 +192,9 @@ def test_the_next_attempt_begins_anew_when_it_fetches_something_else() -> None:
     elsewhere = [
         fetch.model_copy(update={"urls": (f"http://host.example/720/{fetch.name}",)}) for fetch in other.fetches
     ]
-    world = World().up().claim(two, plan=parts(), plan_attempt=1, done=frozenset(range(15)))
+    world = World(ALL).up().claim(two, plan=parts(), plan_attempt=1, done=frozenset(range(15)))
     other = other.model_copy(update={"fetches": tuple(elsewhere)})
-    world.feed(events.Detected(two, detection(Kind.YTDLP)), events.Extracted(two, other))
+    world.feed(events.Detected(two, detection(Kind.YTDLP)), events.Extracted(two, other), events.Discarded(two))
     assert world.the(commands.SavePlan).done == frozenset()
     assert len(world.the(commands.AddTransfers).additions) == COUNT
     assert world.the(commands.AddTransfers).fresh

@@ -10,9 +10,8 @@ from reactor.core import commands, events
 from reactor.core.endings import Limits
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import MIB, Quotas
-from reactor.core.retry import ARIA2
 from reactor.models import SIZE_MAX
-from tests.core.test_parts import parts
+from tests.core.parts import parts
 from tests.core.world import LIMITS, World, detection, gid, one_file, report, reported
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 1)

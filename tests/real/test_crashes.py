@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import random
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reactor.programs import find_aria2c
 from tests.real.harness import Reactor, alive, running
 from tests.servers import FileServer
 
@@ -42,8 +46,6 @@ async def test_a_download_goes_on_after_the_reactor_was_ended(tmp_path: Path, nu
 
 @pytest.mark.fault(18)
 async def test_an_aria2c_that_dies_is_started_again_and_the_download_goes_on(tmp_path: Path) -> None:
-    import os
-
     async with FileServer() as server, running(tmp_path) as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000, etag='"1"'))
         await server.until(lambda: any(request.sent == 700_000 for request in server.log))
@@ -115,3 +117,49 @@ async def test_a_deleted_row_closes_the_connection_and_leaves_nothing(tmp_path: 
         await server.until(lambda: server.log[-1].ended == "closed by client")
         await reactor.until(lambda: not reactor.files())
         await reactor.until(lambda: [event["how"] for event in reactor.events("download_cancelled")] == ["deleted"])
+
+
+AWAY = """#!/bin/sh
+[ -e {flag} ] && exec sleep 60
+exec {aria2c} "$@"
+"""
+"""An aria2c that does not come back while the flag is there."""
+
+
+class Gated(FileServer):
+    """Answers nothing while its gate is shut."""
+
+    gate = asyncio.Event()
+
+    async def _answer(self, *exchange: Any) -> bool:
+        await self.gate.wait()
+        return await super()._answer(*exchange)
+
+
+async def test_what_is_left_of_another_version_is_not_continued_after_a_crash(tmp_path: Path) -> None:
+    """The second attempt finds another file of the same length, while aria2c is away; there it is killed."""
+    new, flag, program = bytes(reversed(DATA)), tmp_path / "away", tmp_path / "aria2c"
+    program.write_text(AWAY.format(flag=flag, aria2c=find_aria2c().path))
+    program.chmod(0o755)
+    async with Gated() as server, running(tmp_path, STALL_TIMEOUT="2", ARIA2C_PATH=str(program)) as reactor:
+        server.gate.set()
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000, etag='"1"'))
+        await server.until(lambda: any(request.sent == 700_000 for request in server.log))
+        server.gate.clear()
+        server.put("/a.bin", new, etag='"2"')
+        await reactor.until(lambda: reactor.row(one)["attempt"] == 2)
+        flag.touch()
+        os.kill(reactor.children()[0], signal.SIGKILL)
+        await reactor.until(lambda: reactor.events("aria2_lost"))
+        server.gate.set()
+        await reactor.until(lambda: reactor.row(one)["stage"] == "fetching")
+        sleeping = reactor.children()
+        await reactor.stop(signal.SIGKILL)
+        for pid in sleeping:
+            os.kill(pid, signal.SIGKILL)
+        flag.unlink()
+        await reactor.start()
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert (row["status"], row["attempt"]) == ("downloaded", 2)
+    assert reactor.files() == {"a.bin": new}

@@ -1,0 +1,222 @@
+"""How the transfers of a job are handed to aria2: some at a time, not too often, not too soon.
+
+What comes in parts is handed over by the window, so that others need not wait behind thousands of parts, and aria2
+never has more results than it keeps. A window is as large as MAX_CONCURRENT_PARTS, larger where parts are quick, and
+filled up when the half of it is done: a video of 2000 parts costs a dozen requests. When a part fails the whole job
+waits for a moment, longer each time, and when the server has had enough it begins again with one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import islice
+
+from reactor.core import commands
+from reactor.core.endings import Endings, Limits
+from reactor.core.job import Attempt, Job, State, Transfer, TransferState
+from reactor.core.quotas import ROOM_MIN
+from reactor.core.retry import FROM_ZERO
+from reactor.errors import Failure
+
+ADDS_MAX = 4
+"""How often one transfer is handed to aria2 in one attempt before it counts as refused."""
+SETBACKS_MAX = 4
+"""How often in a row a job may be held up by its parts, with nothing done in between."""
+DEATHS_MAX = 4
+"""How often in a row aria2 may die with a job of which no byte comes."""
+PARTS_MANY = 8
+"""From so many parts on, a job is asked about as a whole: a question for each of 2000 notifications would be 2000."""
+WINDOW_MAX = 512
+"""Half of the results that aria2 keeps unless told otherwise (max-download-result)."""
+REFILL_S = 10.0
+"""A window of which the half is done sooner is too small."""
+HOLD_S, HOLD_SLOW_S, HOLD_MAX_S = 1.0, 5.0, 60.0
+"""How long a job waits after a part has failed: at first, at first when the server had enough, and at most."""
+TOO_MUCH = frozenset({"rate_limited", "server_error"})
+"""What a server says that had enough."""
+LOST = Failure("aria2_lost", "aria2 lost this download again and again.", None, True)
+DIES = Failure("aria2_lost", "aria2 ended again and again when it was to fetch this.", None, True)
+
+
+class Handing(Endings):
+    """The steps between us and aria2."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self.jobs: dict[int, Job] = {}
+        """All of them, by the row's id."""
+        self._dropped: list[str] = []
+
+    def add(self, job: Job) -> None:
+        """Hand over what is planned and has its turn, if aria2 can be reached; else the next connect does. Not while a
+        write was refused: the row may be somebody else's by now, and nobody would find the transfer again."""
+        if not job.planned or not self.connected or job.verdict_from is not None or job.held_until is not None:
+            return
+        if job.roomless is not None or (self.weigh(job) and job.weighed is None):
+            return  # until there is known to be room
+        ready = (each for each in job.planned.values() if not each.unanswered)
+        taken = list(islice(ready, self._room(job)))
+        if not taken:
+            return
+        for transfer in taken:
+            if transfer.adds >= ADDS_MAX:
+                return self.fail(job, transfer.refusal or LOST)
+            transfer.state = TransferState.ADDING
+            transfer.adds += 1
+            transfer.unanswered, transfer.waiting = True, False
+            job.sort(transfer)
+        self.out.append(commands.AddTransfers(job.attempt, self._additions(job, taken), fresh=job.fresh))
+        job.fresh, job.removed = False, False
+        job.moved_at = job.filled_at = self.now
+
+    def weigh(self, job: Job) -> bool:
+        """True when the disk is looked at for a job, because of its size."""
+        size = job.wanted
+        if size is None or size <= max(job.weighed or 0, ROOM_MIN):
+            return False
+        if not job.weighing:
+            job.weighing = True
+            self.out.append(commands.LookAtDisk())
+        return True
+
+    def _room(self, job: Job) -> int:
+        """How many more of its transfers aria2 may have now."""
+        if len(job.transfers) == 1:
+            return 1
+        least = max(1, self.limits.parts)
+        job.window = job.window or least
+        if len(job.planned) + len(job.given) <= job.window:
+            return len(job.planned)
+        if len(job.given) > job.window // 2:
+            return 0
+        if job.filled_at is not None:
+            quick = self.now - job.filled_at < REFILL_S
+            most = WINDOW_MAX if quick else max(least, job.window // 2)
+            job.window = min(most, job.window * 2)
+        return job.window - len(job.given)
+
+    def _additions(self, job: Job, taken: list[Transfer]) -> tuple[commands.Addition, ...]:
+        # One file does not wait for the parts of another row; in an aria2 of several users it has no other privilege.
+        first = len(job.transfers) == 1 and any(len(each.transfers) > 1 for each in self.jobs.values())
+        additions = tuple(commands.Addition(each.n, each.gid, each.fetch, each.spoilt, first) for each in taken)
+        for transfer in taken:
+            transfer.spoilt = False
+        return additions
+
+    def added(self, job: Job, numbers: tuple[int, ...]) -> None:
+        """aria2 took them."""
+        for transfer in (job.transfers[n] for n in numbers):
+            transfer.unanswered = False
+            if transfer.state is not TransferState.DONE:
+                transfer.state = TransferState.LIVE
+                job.sort(transfer)
+
+    def add_failed(self, job: Job, numbers: tuple[int, ...], failure: Failure) -> None:
+        """A refusal may mean that aria2 has it already (the gid is taken): only asking tells."""
+        refused = [job.transfers[n] for n in numbers]
+        for transfer in refused:
+            transfer.unanswered = False
+        unsure = [transfer for transfer in refused if transfer.state is TransferState.ADDING]
+        for transfer in unsure:
+            transfer.state = TransferState.UNSURE
+            transfer.refusal = failure
+        if self.connected:
+            self.ask(unsure)
+        self.add(job)
+
+    # Asking
+
+    def ask(self, transfers: list[Transfer]) -> None:
+        """Ask aria2 about these now."""
+        if transfers:
+            self.out.append(commands.AskStatus(tuple(transfer.live_gid for transfer in transfers)))
+
+    def heard(self, job: Job, transfer: Transfer, what: str) -> None:
+        """aria2 told something of a transfer: ask. Of many parts they are asked about together, when there is room for
+        others then, or none are left; the periodic question finds the rest."""
+        if transfer.n not in job.given:
+            return
+        if len(job.transfers) < PARTS_MANY or (what == "error" and job.held_until is None):
+            return self.ask([transfer])
+        job.heard.add(transfer.n)
+        if len(job.given) - len(job.heard) <= (job.window // 2 if job.planned else 0):
+            heard = [job.given[n] for n in sorted(job.heard)]
+            job.heard.clear()
+            self.ask([each for each in heard if each.askable])
+        return None
+
+    # Failing parts
+
+    def part_failed(self, job: Job, transfer: Transfer, failure: Failure) -> None:
+        """One part of many is tried again by itself, a few times and after all the others; otherwise the attempt has
+        failed. Until then nothing more is begun for the job."""
+        if len(job.transfers) == 1 or not failure.retryable or transfer.adds >= ADDS_MAX:
+            return self.fail(job, failure)
+        if job.held_until is None:
+            job.setbacks += 1
+            if job.setbacks >= SETBACKS_MAX:
+                return self.fail(job, failure)
+        self._dropped += transfer.gids
+        transfer.state, transfer.refusal = TransferState.PLANNED, failure
+        transfer.spoilt = failure.code in FROM_ZERO
+        job.sort(transfer)
+        slow = failure.code in TOO_MUCH
+        if slow:
+            job.window, job.filled_at = 1, None
+        if slow or job.held_until is None:
+            self.hold(job, max(job.setbacks, transfer.adds), slow=slow)
+        return None
+
+    def drop(self) -> None:
+        """Have aria2 forget the parts that failed: their gids are needed again."""
+        if self._dropped:
+            self.out.append(commands.ForgetTransfers(tuple(self._dropped)))
+            self._dropped = []
+
+    def hold(self, job: Job, times: int, *, slow: bool = False) -> None:
+        """Let a job wait, for the `times`th time: twice as long each time."""
+        base = HOLD_SLOW_S if slow else HOLD_S
+        delay = min(HOLD_MAX_S, base * float(1 << max(0, min(times - 1, 16))))
+        until = self.now + delay * (1 + _chance(job.attempt, times)) / 2
+        job.held_until = max(job.held_until or 0.0, until)
+
+    # aria2 itself
+
+    def reconnected(self, *, restarted: bool) -> None:
+        """aria2 can be asked again; `restarted` means that it has nothing of what it had."""
+        culprit = self._died() if restarted else None
+        for job in list(self.jobs.values()):
+            if job is culprit:
+                self.fail(job, DIES)
+            elif job.state is State.FETCHING:
+                job.moved_at = self.now
+                self.add(job)
+                self.ask(job.askable)
+            elif job.state is State.SEEDING:
+                self.ask(job.transfers)
+            elif job.state is State.STOPPING and not job.removed:
+                self.remove(job)
+
+    def _died(self) -> Job | None:
+        """aria2 was started anew. That uses up no try of what it had. Where it dies again and again, and no byte of
+        some jobs comes in between, the one of them that began last is to be stopped: before that one aria2 lived."""
+        for job in self.jobs.values():
+            if job.state is State.FETCHING:
+                for transfer in job.given.values():
+                    transfer.adds = 0
+                job.deaths += any(not transfer.waiting for transfer in job.given.values())
+        suspects = [job for job in self.jobs.values() if job.state is State.FETCHING and job.deaths >= DEATHS_MAX]
+        return max(suspects, key=lambda job: (job.begun_at, job.id), default=None)
+
+    def disconnected(self) -> None:
+        """aria2 cannot be asked: nobody knows what it took of what is on its way."""
+        for job in self.jobs.values():
+            for transfer in job.given.values():
+                if transfer.state is TransferState.ADDING:
+                    transfer.state = TransferState.UNSURE
+
+
+def _chance(attempt: Attempt, times: int) -> float:
+    """A number in [0, 1) that belongs to this wait of this attempt."""
+    digest = hashlib.sha256(f"hold/{attempt.download_id}/{attempt.number}/{times}".encode()).digest()
+    return int.from_bytes(digest[:7]) / (1 << 56)

@@ -1,0 +1,110 @@
+"""What comes in parts, when a server or aria2c is unkind: only what is wrong is fetched again, and others go on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from pathlib import Path
+
+from reactor.core.handing import DEATHS_MAX
+from tests.media.samples import Samples, playlist_of
+from tests.real.harness import running
+from tests.servers import FileServer
+
+HTML = b"<!doctype html><html><body>Please wait</body></html>"
+DATA = random.Random(7).randbytes(900_000)
+
+
+def serve(server: FileServer, files: dict[str, bytes]) -> str:
+    for name, data in files.items():
+        server.put(f"/film/{name}", data)
+    return server.url("/film/index.m3u8")
+
+
+def many(server: FileServer, count: int, segment: bytes, **how: object) -> str:
+    """A playlist of `count` parts, all of them the same bytes."""
+    for n in range(count):
+        server.put(f"/film/part{n}.ts", segment, **how)
+    return server.put("/film/index.m3u8", playlist_of("".join(f"#EXTINF:2.0,\npart{n}.ts\n" for n in range(count))))
+
+
+def gets(server: FileServer, path: str) -> int:
+    return len(server.requests(path, "GET"))
+
+
+async def test_a_part_that_was_cut_off_once_is_fetched_again_and_no_other(tmp_path: Path, samples: Samples) -> None:
+    files = samples.hls("ts")
+    parts = sorted(name for name in files if name.endswith(".ts"))
+    async with FileServer() as server, running(tmp_path) as reactor:
+        url = serve(server, files)
+        for name in parts:
+            server.put(f"/film/{name}", files[name], ranges=False)
+        server.put(f"/film/{parts[1]}", files[parts[1]], ranges=False, cut_after=1000)
+        (one,) = reactor.add(url)
+        await server.until(lambda: any(request.ended == "cut" for request in server.log))
+        server.put(f"/film/{parts[1]}", files[parts[1]], ranges=False)
+        await reactor.until_final()
+        row = reactor.row(one)
+        assert (row["status"], row["attempt"]) == ("downloaded", 1), row["error"]
+        assert gets(server, f"/film/{parts[0]}") == 1
+        assert gets(server, f"/film/{parts[1]}") <= 4  # aria2c itself tries it once or twice
+
+
+async def test_a_page_instead_of_a_part_is_fetched_again_and_no_other(tmp_path: Path, samples: Samples) -> None:
+    files = samples.hls("ts")
+    parts = sorted(name for name in files if name.endswith(".ts"))
+    async with FileServer() as server, running(tmp_path) as reactor:
+        url = serve(server, files)
+        server.put(f"/film/{parts[1]}", HTML)
+        (one,) = reactor.add(url)
+        await server.until(lambda: any(request.ended == "complete" for request in server.requests(f"/film/{parts[1]}")))
+        server.put(f"/film/{parts[1]}", files[parts[1]])
+        await reactor.until_final()
+        row = reactor.row(one)
+        assert (row["status"], row["attempt"]) == ("downloaded", 1), row["error"]
+        assert [gets(server, f"/film/{name}") for name in parts] == [1, 2, *[1] * (len(parts) - 2)]
+
+
+async def test_a_server_that_limits_its_rate_is_not_asked_for_every_part_again_and_again(
+    tmp_path: Path, samples: Samples
+) -> None:
+    async with FileServer() as server, running(tmp_path, MAX_DOWNLOAD_RETRIES="0") as reactor:
+        url = many(server, 300, samples.hls("ts")["part0.ts"], status=429, headers=(("Retry-After", "60"),))
+        (one,) = reactor.add(url)
+        await reactor.until_final()
+        assert reactor.row(one)["error_code"] == "rate_limited"
+        assert len([request for request in server.log if request.status == 429]) < 40
+
+
+async def test_one_file_does_not_wait_for_the_parts_of_another_row(tmp_path: Path, samples: Samples) -> None:
+    settings = {"MAX_CONCURRENT_DOWNLOADS": "2", "MAX_CONCURRENT_PARTS": "2"}
+    async with FileServer() as server, running(tmp_path, **settings) as reactor:
+        url = many(server, 40, samples.hls("ts")["part0.ts"], stall_after=100)
+        film, file = reactor.add(url, server.put("/small.bin", b"small" * 200))
+        await reactor.until_final(file)
+        assert reactor.row(file)["status"] == "downloaded"
+        assert len([request for request in server.log if request.path.endswith(".ts")]) == 2
+        assert reactor.row(film)["status"] == "downloading"
+
+
+async def test_an_aria2c_that_is_killed_again_and_again_costs_no_row_that_moves(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, etag='"1"', rate=150_000))
+
+        def progress() -> float:
+            return reactor.row(one)["progress"] or 0.0
+
+        async def die() -> None:
+            had, lost = progress(), len(reactor.events("aria2_lost"))
+            await reactor.until(lambda: progress() > had + 1)
+            os.kill(reactor.children()[0], signal.SIGKILL)
+            await reactor.until(lambda: len(reactor.events("aria2_lost")) > lost)
+
+        for _ in range(DEATHS_MAX + 1):
+            await die()
+        server.put("/a.bin", DATA, etag='"1"')
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert (row["status"], row["attempt"]) == ("downloaded", 1), row["error"]
+    assert reactor.files() == {"a.bin": DATA}
