@@ -33,6 +33,7 @@ from reactor.media.parts import (
     too_large,
     too_many_parts,
 )
+from reactor.media.tags import useful
 from reactor.models import FETCHES_MAX
 
 LINE_MAX = 64 * 1024
@@ -169,7 +170,9 @@ def _parsed(text: str) -> dict[str, Any]:
             keys.append(state["current_key"])
         return False
 
-    found: dict[str, Any] = parse_m3u8(text.lstrip("\ufeff"), custom_tags_parser=on_tag)
+    found: dict[str, Any] = parse_m3u8(useful(text.lstrip("\ufeff")), custom_tags_parser=on_tag)
+    if found["segments"] and "uri" not in found["segments"][-1]:
+        found["segments"].pop()  # tags at the end, with no segment after them
     for section, key in zip(found["segment_map"], keys, strict=True):
         section["key"] = key
     return found

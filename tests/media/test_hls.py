@@ -240,3 +240,52 @@ def test_any_text_is_understood_or_refused(drawn: list[str]) -> None:
     except DownloadError:
         return
     assert [line for line in (stream.playlist or "").split("\n") if not OURS.fullmatch(line)] == []
+
+
+# What is playable, though not all in it can be understood
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#EXT-X-PROGRAM-DATE-TIME:",
+        "#EXT-X-PROGRAM-DATE-TIME: +0000",
+        "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T24:00:00Z",
+        '#EXT-X-DATERANGE:ID="1",START-DATE="2026-01-01T00:00:00Z",DURATION="3.5"',
+        "#EXT-X-TARGETDURATION:10.0",
+        "#EXT-X-VERSION:six",
+        "#EXT-X-START:TIME-OFFSET=now",
+        "#EXT-X-CUE-OUT:DURATION=soon",
+    ],
+)
+def test_a_tag_that_nobody_needs_is_no_reason_to_refuse(line: str) -> None:
+    plain = streamed(HEAD + TWO + END)
+    assert streamed(HEAD + f"{line}\n" + TWO.replace("#EXTINF", f"{line}\n#EXTINF") + END) == plain
+
+
+def test_tags_at_the_end_without_a_segment_are_left_out() -> None:
+    assert streamed(HEAD + TWO + "#EXTINF:2.0,\n" + END) == streamed(HEAD + TWO + END)
+
+
+def test_odd_attributes_of_variants_are_left_out() -> None:
+    frames = ',AVERAGE-BANDWIDTH=1.5,FRAME-RATE="25.000",HDCP-LEVEL=NONE'
+    ladder = [variant("30", height=720, more=",FRAME-RATE=30"), variant("25", height=720, more=frames)]
+    assert picked(*ladder, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=x") == [("30", ())]
+    assert picked(variant("odd", more=",FRAME-RATE=fast"), variant("quick", more=",FRAME-RATE=60")) == [("quick", ())]
+    assert picked('#EXT-X-STREAM-INF:BANDWIDTH="9",RESOLUTION="96x64"\nquoted', variant("less")) == [("quoted", ())]
+
+
+FREE = '#EXT-X-KEY:METHOD=AES-128,URI="k.bin"\n'
+LICENSED = '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://1",KEYFORMAT="com.apple.streamingkeydelivery"\n'
+
+
+def test_of_several_keys_the_one_without_a_licence_is_taken() -> None:
+    alone = streamed(HEAD + FREE + TWO + END)
+    assert "AES-128" in (alone.playlist or "")
+    assert streamed(HEAD + FREE + LICENSED + TWO + END) == alone
+    assert streamed(HEAD + LICENSED + FREE + TWO + END) == alone
+    first, second = TWO[: len(TWO) // 2], TWO[len(TWO) // 2 :]
+    assert refused(HEAD + FREE + first + LICENSED + second + END) == "drm"
+    assert refused(HEAD + LICENSED + TWO + END) == "drm"
+    open_again = streamed(HEAD + FREE + first + "#EXT-X-KEY:METHOD=NONE\n" + second + END)
+    assert [segment.key is None for segment in read_playlist(open_again.playlist or "")] == [False, True]
