@@ -168,6 +168,8 @@ class Fetch(Frozen):
     """ETag or Last-Modified: a partial file may be continued only when it has not changed."""
     by_head: bool = False
     """True when HEAD was answered, with this size."""
+    optional: bool = False
+    """True when it is not known to exist: without it the result is whole."""
     torrent: Torrent | None = None
 
     @property

@@ -14,11 +14,12 @@ from reactor.core.events import ClaimedRow, TransferReport, TransferStatus
 from reactor.core.handing import Handing
 from reactor.core.job import End, Ending, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import Trigger, move
-from reactor.core.reconcile import Found, reconcile
+from reactor.core.reconcile import Finding, Found, reconcile
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
 
 HAND_OVERS_MAX = 4
+NOT_THERE = "not_found"
 
 
 class Flow(Handing):
@@ -151,6 +152,8 @@ class Flow(Handing):
             return self.ask([transfer])
         before = transfer.weight, transfer.size
         finding = reconcile(transfer, report)
+        if transfer.fetch.optional and finding.failure is not None and finding.failure.code == NOT_THERE:
+            transfer.state, finding = TransferState.DONE, Finding(Found.DONE)
         job.reckon(transfer, *before)
         refusal = self.limits.quotas.too_large(job.weight)
         if refusal is not None:

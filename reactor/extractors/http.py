@@ -41,16 +41,17 @@ async def open_context(
 
 @asynccontextmanager
 async def follow(
-    method: str, url: str, context: Context, headers: Headers | None = None
+    method: str, url: str, context: Context, headers: Headers | None = None, jar: list[Cookie] | None = None
 ) -> AsyncIterator[tuple[str, Response]]:
     """Ask for `url` and go where it redirects; yield the URL that answered and its answer, body unread.
 
     The URL's user info goes to its own host only, and is part of the yielded URL only there. Cookies set
-    on the way live as long as the way. The answer may have any status. Raises DownloadError when there is
-    none within `http_timeout_s`, and HandOver when the way ends at a magnet link."""
+    on the way live as long as the way; those and the answer's own are put into `jar`, where there is one. The
+    answer may have any status. Raises DownloadError when there is none within `http_timeout_s`, and HandOver when
+    the way ends at a magnet link."""
     try:
         with anyio.fail_after(context.http_timeout_s):
-            final, response = await _walk(method, url, context, headers or {})
+            final, response = await _walk(method, url, context, headers or {}, [] if jar is None else jar)
     except (NoAnswer, TimeoutError) as error:
         raise transport_failure(error, url) from error
     try:
@@ -74,10 +75,12 @@ async def read_body(response: Response, context: Context, most: int, too_long: D
     return bytes(body)
 
 
-async def _walk(method: str, url: str, context: Context, headers: Headers) -> tuple[str, Response]:
+async def _walk(
+    method: str, url: str, context: Context, headers: Headers, cookies: list[Cookie]
+) -> tuple[str, Response]:
     """One request after the other, until an answer is no redirect."""
     start, credentials = split_credentials(url)
-    current, cookies = start, list[Cookie]()
+    current = start
     for _ in range(REDIRECTS_MAX + 1):
         lines = dict(headers(current) if callable(headers) else headers)
         if cookie := cookie_header(cookies, current):
@@ -86,11 +89,11 @@ async def _walk(method: str, url: str, context: Context, headers: Headers) -> tu
         if credentials and at_home:
             lines["Authorization"] = credentials.basic
         response = await context.client.ask(method, urlsplit(current)._replace(fragment="").geturl(), lines)
+        cookies += set_cookies(response)
         location = response.headers.get("location", "").strip()
         if response.status not in REDIRECTS or not location:
             return credentials.into(current) if credentials and at_home else current, response
         response.close()
-        cookies += set_cookies(response)
         current = _target(current, location)
     raise DownloadError(
         f"{urlsplit(start).hostname} keeps redirecting: {REDIRECTS_MAX} redirects led to no answer.",

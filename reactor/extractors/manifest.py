@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.cookies import cookie_header, set_cookies
+from reactor.extractors.cookies import cookie_header
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow, read_body
 from reactor.extractors.urls import normalise_http
@@ -124,15 +124,15 @@ class _Reader:
 
     async def read(self, url: str) -> tuple[str, str]:
         """The text that stands at `url`, and the address that answered, without user info."""
-        address = self._checked(url)
+        address, jar = self._checked(url), list[Cookie]()
         try:
-            async with follow("GET", address, self.context, self._lines) as (final, response):
+            async with follow("GET", address, self.context, self._lines, jar) as (final, response):
                 if response.status not in (200, 203):
                     raise status_failure(response.status, response.url, response.headers)
                 body = await read_body(response, self.context, MANIFEST_BYTES_MAX, too_large())
         except HandOver as error:
             raise bad_manifest("it leads to a magnet link") from error
-        self.cookies += set_cookies(response)
+        self.cookies += tuple(jar)
         return split_credentials(final)[0], body.decode("utf-8-sig", errors="replace")
 
     def fetches(self, stream: Stream) -> list[Fetch]:
@@ -142,7 +142,8 @@ class _Reader:
     def _fetch(self, part: Part) -> Fetch:
         url = self._checked(part.url)
         cookies = tuple(cookie for cookie in self.cookies if cookie_goes_to(cookie, url))
-        return Fetch(urls=(url,), name=part.name, headers=tuple(self._headers(url)), cookies=cookies)
+        headers = tuple(self._headers(url))
+        return Fetch(urls=(url,), name=part.name, headers=headers, cookies=cookies, optional=part.optional)
 
     def _checked(self, url: str) -> str:
         """An http or https address; with user info only where it is the home's, and ours to give."""

@@ -60,6 +60,8 @@ def _checked(folder: Path, fetch: Fetch, is_key: bool) -> int:
             start = file.read(LOOK_BYTES)
         size = path.stat().st_size
     except FileNotFoundError:
+        if fetch.optional:
+            return 0
         sentence = f"A part of this video ({fetch.name}) was not there when all were to be joined."
         raise BadParts(sentence, fetch.name, code="files_missing") from None
     if is_key and size != KEY_BYTES:

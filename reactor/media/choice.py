@@ -53,10 +53,11 @@ def video_rank(
     return fits, not other, lines if fits else -lines, sdr, -max(places, default=0), fps, bandwidth
 
 
-def audio_rank(*, codecs: Iterable[str], bandwidth: int, main: bool = True) -> tuple[float, ...]:
-    """A key for `max`: the main sound before a commentary, what goes into an mp4, the densest."""
+def audio_rank(*, codecs: Iterable[str], bandwidth: int, main: bool | None = None) -> tuple[float, ...]:
+    """A key for `max`: what is said to be the main sound, then that of which nothing is said (None), then a commentary;
+    what goes into an mp4, the densest."""
     places = [place for family in codecs if (place := _place(family, _AUDIO)) is not None]
-    return main, "vorbis" not in tuple(codecs), -max(places, default=0), bandwidth
+    return 0.5 if main is None else main, "vorbis" not in tuple(codecs), -max(places, default=0), bandwidth
 
 
 def _place(family: str, families: tuple[tuple[str, ...], ...]) -> int | None:

@@ -218,7 +218,9 @@ def _rank(each: _Representation, choice: Choice) -> tuple[float, ...]:
     bandwidth = each.number("bandwidth")
     if each.kind == "audio":
         roles = {role.get("value") for role in each.above[2].findall("Role")}
-        main = (not roles or "main" in roles) and each.above[2].find("Accessibility") is None
+        main = "main" in roles if roles else None
+        if each.above[2].find("Accessibility") is not None:
+            main = False
         return audio_rank(codecs=each.codecs, bandwidth=bandwidth, main=main)
     height = each.number("height") or None
     return video_rank(choice, codecs=each.codecs, height=height, bandwidth=bandwidth, fps=_rate(each))
@@ -251,8 +253,15 @@ def _stream(each: _Representation, duration: float | None, prefix: str) -> Strea
         suffix = "webm" if webm else {"video": "mp4", "audio": "m4a"}[each.kind]
         return Stream("file", (Part(urls[0], f"{each.kind}.{suffix}"),), None, duration, holds)
     suffix = "webm" if webm else "m4s"
-    parts = tuple(Part(url, f"{prefix}{number:04}.{suffix}") for number, url in enumerate(urls))
+    # A duration that is rounded up, or that of another track, counts one segment too many.
+    last = len(urls) - 1 if template and _is_counted(template) and len(urls) > 2 else None
+    parts = tuple(Part(url, f"{prefix}{number:04}.{suffix}", number == last) for number, url in enumerate(urls))
     return Stream("concat", parts, None, duration, holds)
+
+
+def _is_counted(template: _Addressing) -> bool:
+    """True when the number of segments is told by the duration alone."""
+    return template.child("SegmentTimeline") is None and template.attribute("endNumber") is None
 
 
 def _addressing(each: _Representation, name: str) -> _Addressing | None:

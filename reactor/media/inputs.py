@@ -34,6 +34,8 @@ class Input:
     """Relative to the folder."""
     duration_s: float | None = None
     """The sum of its segments, where it has some."""
+    timed: bool = True
+    """False when it is made of several, whose moments are not those of the stream."""
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -57,6 +59,8 @@ async def track_input(folder: Path, number: int, track: Track, fetches: Sequence
     name = f"{HELPER}{number}.bin"
     async with await anyio.open_file(folder / name, "wb") as whole:
         for fetch in mine:
+            if fetch.optional and not await anyio.Path(folder / fetch.name).exists():
+                continue
             async with await anyio.open_file(folder / fetch.name, "rb") as part:
                 while piece := await part.read(PIECE):
                     await whole.write(piece)
@@ -89,7 +93,7 @@ async def _hls_input(folder: Path, number: int, track: Track, names: set[str], *
         lines.append(f"duration {duration:.6f}")
     listed = f"{HELPER}{number}.txt"
     await anyio.Path(folder / listed).write_text("\n".join([*lines, ""]))
-    return Input((*options, "-f", "concat", "-safe", "0"), listed, total)
+    return Input((*options, "-f", "concat", "-safe", "0"), listed, total, timed=False)
 
 
 async def _cut_ranges(folder: Path, number: int, segments: Sequence[Segment]) -> list[Segment]:

@@ -26,6 +26,8 @@ class Part:
     """Absolute, as the manifest has it: not yet checked."""
     name: str
     """Ours; unique in its stream."""
+    optional: bool = False
+    """True when the manifest only lets one think that it exists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,18 @@ def test_where_there_is_no_room_to_join_the_parts_it_waits_with_them() -> None:
     assert not world.of(commands.SaveProgress), "nor does it lose its parts"
 
 
+def test_a_part_that_may_not_exist_is_not_missed() -> None:
+    plan = parts(8)
+    last = plan.fetches[7].model_copy(update={"optional": True})
+    world = World().up().claim(ONE)
+    plan = plan.model_copy(update={"fetches": (*plan.fetches[:7], last)})
+    world.feed(events.Detected(ONE, detection(Kind.YTDLP)), events.Extracted(ONE, plan))
+    ended(took(world), 7, status="error", error_code=3)
+    assert state(world) is State.FETCHING
+    ended(world, *range(7))
+    assert world.the(commands.Finish)
+
+
 # aria2 dies
 
 

@@ -159,6 +159,13 @@ async def test_cookies_go_where_they_belong(server: FileServer, context: Context
     assert sent_to(extraction, 1)[1] == set()
 
 
+async def test_cookies_of_a_redirect_to_the_manifest_go_with_its_segments(server: FileServer, context: Context) -> None:
+    server.put("/in", redirect="/list.m3u8", headers=(("Set-Cookie", "way=1; Path=/"),))
+    server.put("/list.m3u8", MEDIA, headers=(("Set-Cookie", "end=2; Path=/"),))
+    extraction = await extracted(server.url("/in"), context)
+    assert sent_to(extraction, 0)[1] == {"way", "end"}
+
+
 @pytest.mark.parametrize(
     ("given", "url", "goes"),
     [

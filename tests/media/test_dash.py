@@ -42,6 +42,9 @@ def refused(text: str) -> str:
     return caught.value.word
 
 
+TIMELINE = '<SegmentTemplate media="$Time$"><SegmentTimeline><S d="2" r="5"/></SegmentTimeline></SegmentTemplate>'
+
+
 def test_numbers_up_to_the_duration() -> None:
     inside = '<SegmentTemplate media="$RepresentationID$/$Number%03d$.m4s?b=$Bandwidth$&amp;c=$$" duration="3000" '
     inside += 'timescale="1000" startNumber="9" initialization="i-$RepresentationID$"/>'
@@ -118,6 +121,24 @@ def test_the_best_picture_and_the_best_sound() -> None:
     assert chosen(*sets, choice=Choice(audio_only=True)) == ["high"]
     streams = parsed(mpd(f"<Period>{picture}{sound}</Period>"))
     assert [(s.parts[0].name, s.holds) for s in streams] == [("video.mp4", ("video",)), ("audio.m4a", ("audio",))]
+
+
+def test_what_is_said_to_be_the_main_sound_comes_first() -> None:
+    main = adaptation("audio/mp4", quality("en", "mp4a", 128), inside='<Role value="main"/>')
+    unsaid = adaptation("audio/mp4", quality("de", "mp4a", 192))
+    other = adaptation("audio/mp4", quality("talk", "mp4a", 999), inside='<Role value="alternate"/>')
+    blind = adaptation("audio/mp4", quality("told", "mp4a", 999), inside='<Role value="main"/><Accessibility/>')
+    assert chosen(other, unsaid, main, blind) == ["en"]
+    assert chosen(other, unsaid, blind) == ["de"]
+
+
+def test_the_last_segment_may_be_one_too_many_where_they_are_only_counted() -> None:
+    counted = '<SegmentTemplate media="$Number$" duration="2"/>'
+    (stream,) = parsed(video(counted, duration="PT10.01S"))
+    assert [part.optional for part in stream.parts] == [False] * 5 + [True]
+    for told in ('<SegmentTemplate media="$Number$" duration="2" endNumber="6"/>', TIMELINE):
+        (stream,) = parsed(video(told, duration="PT12S"))
+        assert not any(part.optional for part in stream.parts)
 
 
 def test_protection() -> None:
