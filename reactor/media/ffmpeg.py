@@ -36,6 +36,8 @@ RATE_MIN = 2 * 1024 * 1024
 TOLERANCE = 0.01
 TOLERANCE_MIN_S = 0.5
 """Short videos are forgiven this much: a frame of sound, a rounded segment."""
+LATENESS_MIN_S, LATENESS_MAX_S = 0.01, 30.0
+"""So much later than its picture may a sound begin that stands apart, to be taken at its word."""
 
 _MP4_VIDEO = ("h264", "hevc", "av1", "vp9", "mpeg4")
 _MP4_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
@@ -55,6 +57,7 @@ _AUDIO_HOMES = {"aac": ".m4a", "alac": ".m4a", "ac3": ".m4a", "eac3": ".mka", "m
 }
 _STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
 _DURATION = re.compile(r"^ +Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
+_START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d+\.\d+)", re.MULTILINE)
 _SPEAKER = re.compile(r"\[[^]]* @ 0x[0-9a-f]+\] ")
 _PICKY: dict[Path, bool] = {}
 """What was found out about each ffmpeg."""
@@ -68,6 +71,8 @@ class Probed:
     video: str | None
     """The codec of the first picture that moves, as ffmpeg calls it: `h264`, `vp9`, …"""
     audio: str | None
+    start_s: float | None = None
+    """The moment of the first picture or sound, as the file has it."""
 
 
 async def join(
@@ -120,7 +125,10 @@ async def _join(
     audio = next((n for n, each in reversed(list(enumerate(seen))) if each.audio), None)
     suffix = _suffix(seen[video].video if video is not None else None, seen[audio].audio if audio is not None else None)
     result = folder / f"{RESULT}{suffix}"
-    arguments = [word for each in inputs for word in each.arguments]
+    late = _lateness(inputs, seen) if None not in (video, audio) else [0.0] * len(inputs)
+    arguments = list[str]()
+    for each, seconds in zip(inputs, late, strict=True):
+        arguments += [*(("-itsoffset", f"{seconds:.6f}") if seconds else ()), *each.arguments]
     arguments += [] if video is None else ["-map", f"{video}:V:0"]
     arguments += [] if audio is None else ["-map", f"{audio}:a:0"]
     arguments += ["-c", "copy", "-sn", "-dn"]
@@ -141,7 +149,7 @@ async def _join(
     )
     if run.code != 0:
         raise _failed(run, folder)
-    _check(await probe(ffmpeg, result), extraction, sound_alone=sound_alone)
+    _check(await probe(ffmpeg, result), extraction, sound_alone=sound_alone, late_s=max(late))
     if progress:
         progress(1.0)
     return result
@@ -155,7 +163,8 @@ async def _probe(ffmpeg: Path, folder: Path, source: Input) -> Probed:
     duration = _DURATION.search(run.words)
     seconds = int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None
     video, audio = (next((codec for kind, codec in streams if kind == wanted), None) for wanted in ("Video", "Audio"))
-    return Probed(seconds, video, audio)
+    start = _START.search(run.words)
+    return Probed(seconds, video, audio, float(start[1]) if start else None)
 
 
 async def _is_picky(ffmpeg: Path, folder: Path) -> bool:
@@ -179,6 +188,15 @@ def _suffix(video: str | None, audio: str | None) -> str:
     return ".mp4" if video in _MP4_VIDEO and audio in (None, *_MP4_AUDIO) else ".mkv"
 
 
+def _lateness(inputs: Sequence[Input], seen: Sequence[Probed]) -> list[float]:
+    """How much later than the first each input begins, in seconds, as their own moments say: ffmpeg itself would have
+    all of them begin at 0. What is far apart has clocks of its own."""
+    starts = [its.start_s for mine, its in zip(inputs, seen, strict=True) if mine.timed and its.start_s is not None]
+    if len(starts) < len(inputs) or max(starts) - min(starts) > LATENESS_MAX_S:
+        return [0.0] * len(inputs)
+    return [late if (late := start - min(starts)) >= LATENESS_MIN_S else 0.0 for start in starts]
+
+
 def _share(progress: Callable[[float], None] | None, total_s: float) -> Callable[[float], None] | None:
     """Seconds written as a share of all."""
     if progress is None or total_s <= 0:
@@ -186,7 +204,7 @@ def _share(progress: Callable[[float], None] | None, total_s: float) -> Callable
     return lambda written_s: progress(min(written_s / total_s, 1.0))
 
 
-def _check(found: Probed, extraction: Extraction, *, sound_alone: bool) -> None:
+def _check(found: Probed, extraction: Extraction, *, sound_alone: bool, late_s: float) -> None:
     """Compare the result with what was promised."""
     promised = _promised(extraction.finish.tracks) - ({"video"} if sound_alone else set())
     if "video" in promised and not found.video:
@@ -194,7 +212,10 @@ def _check(found: Probed, extraction: Extraction, *, sound_alone: bool) -> None:
     if "audio" in promised and not found.audio:
         raise DownloadError("The joined video has no sound, though it was promised.", code="incomplete")
     wanted, lasts = extraction.finish.duration_s, found.duration_s
-    if wanted is not None and (lasts is None or abs(lasts - wanted) > max(TOLERANCE * wanted, TOLERANCE_MIN_S)):
+    if wanted is None:
+        return
+    tolerance = max(TOLERANCE * wanted, TOLERANCE_MIN_S)
+    if lasts is None or not wanted - tolerance <= lasts <= wanted + late_s + tolerance:
         raise DownloadError(
             f"The joined video lasts {lasts or 0:.1f} s, but {wanted:.1f} s were promised.", code="incomplete"
         )

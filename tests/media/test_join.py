@@ -142,6 +142,32 @@ async def test_sound_apart(samples: Samples, serve: Serve, joined: Joined, form:
     await check(joined, samples, serve(apart(samples, form)) + "master.m3u8")
 
 
+def begins(ffmpeg: Path, file: Path, kind: str) -> float:
+    """When the first picture (`v`) or sound (`a`) is due, in seconds."""
+    run = subprocess.run(
+        [ffmpeg, "-nostdin", "-v", "error", "-i", file, "-map", f"0:{kind}:0", "-frames", "1", "-f", "framecrc", "-"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+        text=True,
+    )
+    lines = run.stdout.splitlines()
+    (unit,) = (line.split()[-1].split("/") for line in lines if line.startswith("#tb"))
+    (first,) = (line for line in lines if not line.startswith("#"))
+    return int(first.split(",")[2]) * int(unit[0]) / int(unit[1])
+
+
+@pytest.mark.parametrize("form", ["mpegts", "fmp4"])
+async def test_sound_apart_that_begins_later(samples: Samples, serve: Serve, joined: Joined, form: str) -> None:
+    files = apart(samples, form)
+    make = samples.hls if form == "mpegts" else samples.fmp4
+    late = make(f"late-{form}", "-vn", "-t", str(SECONDS - 1.5), "-output_ts_offset", "1.5")
+    path, found = await joined(serve(files | {f"a/{name}": data for name, data in late.items()}) + "master.m3u8")
+    assert (*of(found), lasts(found)) == ("h264", "aac", True)
+    assert abs(begins(samples.ffmpeg, path, "v")) < 0.1
+    assert abs(begins(samples.ffmpeg, path, "a") - 1.5) < 0.1
+
+
 async def test_sound_alone_where_it_is_apart(samples: Samples, serve: Serve, joined: Joined) -> None:
     path, found = await joined(serve(apart(samples, "mpegts")) + "master.m3u8", Choice(audio_only=True))
     assert (path.suffix, *of(found)) == (".m4a", None, "aac")
