@@ -76,6 +76,14 @@ async def test_two_thousand_parts_cost_few_messages_and_a_cancel_leaves_nothing(
             await reactor.stop()
 
 
+async def test_without_an_ffmpeg_no_part_is_fetched(tmp_path: Path, samples: Samples) -> None:
+    async with FileServer() as server, running(tmp_path, FFMPEG_PATH=str(tmp_path / "none")) as reactor:
+        (one,) = reactor.add(serve(server, "film", samples.hls("ts")) + "index.m3u8")
+        await reactor.until_final()
+        assert "FFMPEG_PATH" in reactor.row(one)["error"]
+    assert not [request for request in server.log if request.path.endswith(".ts")]
+
+
 async def test_a_live_stream_is_refused_with_a_sentence(tmp_path: Path, samples: Samples) -> None:
     files = samples.hls("ts")
     files["index.m3u8"] = files["index.m3u8"].replace(b"#EXT-X-ENDLIST", b"").replace(b"#EXT-X-PLAYLIST-TYPE:VOD", b"")
