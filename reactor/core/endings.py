@@ -126,8 +126,9 @@ class Endings:
         """Take the job's transfers out of aria2. While it does not answer, a row that ends waits only so long."""
         job.stop_by = self.now + STOP_PATIENCE_S
         if self.connected:
-            gids = tuple(gid for transfer in job.transfers for gid in transfer.gids)
-            self.out.append(commands.RemoveTransfers(job.attempt, gids))
+            # Of thousands of parts most were never handed over.
+            handed = (each for each in job.transfers if each.adds or each.n in job.given)
+            self.out.append(commands.RemoveTransfers(job.attempt, tuple(gid for each in handed for gid in each.gids)))
 
     def out_of_patience(self, job: Job) -> None:
         """aria2 has not answered: a final row ends without it, and owes the rest; a waiting one goes on waiting."""

@@ -62,6 +62,13 @@ class TestFiles:
         assert int(options["retry-wait"]) >= 1
         assert "user-agent" not in options_of(fetch())
 
+    def test_what_goes_before_all_that_wait(self) -> None:
+        for one in (fetch(), fetch("magnet:?xt=urn:btih:0", torrent=Torrent()), fetch(torrent=Torrent(metainfo=b"d"))):
+            plain, first = (
+                addition(one, gid=GID, directory=None, policy=TransferPolicy(), first=first) for first in (False, True)
+            )
+            assert first.params == (*plain.params, 0)
+
     def test_a_checksum(self) -> None:
         assert options_of(fetch(checksum="sha-256=00ff"))["checksum"] == "sha-256=00ff"
         assert "checksum" not in options_of(fetch())

@@ -149,6 +149,13 @@ def test_a_job_whose_turn_has_not_come_has_not_stalled() -> None:
     assert state(world) is State.FETCHING
 
 
+def test_a_cancel_is_about_those_only_that_aria2_may_have() -> None:
+    world = begun(400, LIMITS)
+    ended(world, *range(3))
+    world.seen(ONE, cancelled=True)
+    assert world.the(commands.RemoveTransfers).gids == tuple(gid(ONE, n) for n in range(LIMITS.parts))
+
+
 # Parts that fail
 
 

@@ -7,8 +7,11 @@ import random
 import signal
 from pathlib import Path
 
+import pytest
+
 from reactor.core.handing import DEATHS_MAX
 from tests.media.samples import Samples, playlist_of
+from tests.real.elsewhere import elsewhere
 from tests.real.harness import running
 from tests.servers import FileServer
 
@@ -108,3 +111,23 @@ async def test_an_aria2c_that_is_killed_again_and_again_costs_no_row_that_moves(
         row = reactor.row(one)
     assert (row["status"], row["attempt"]) == ("downloaded", 1), row["error"]
     assert reactor.files() == {"a.bin": DATA}
+
+
+@pytest.mark.parametrize("at_once", [1, 16])
+async def test_an_aria2c_elsewhere_that_keeps_few_results_is_given_no_part_twice(
+    tmp_path: Path, samples: Samples, at_once: int
+) -> None:
+    count, downloads = 120 if at_once == 1 else 1500, tmp_path / "downloads"
+    settings = {"DOWNLOAD_PATH_MAP": f"{downloads}={downloads}", "MAX_CONCURRENT_PARTS": str(at_once)}
+    async with (
+        FileServer() as server,
+        elsewhere(tmp_path / "there") as aria2c,
+        running(tmp_path, **aria2c.settings(**settings)) as reactor,
+    ):
+        url = many(server, count, samples.hls("ts")["part0.ts"])
+        server.put(f"/film/part{count - 1}.ts", samples.hls("ts")["part0.ts"], stall_after=100)
+        (one,) = reactor.add(url)
+        await reactor.until(lambda: (reactor.row(one)["progress"] or 0) > 99)
+        parts = [request.path for request in server.log if request.path.endswith(".ts")]
+        assert sorted(parts) == sorted(set(parts))
+        assert len(parts) == count
