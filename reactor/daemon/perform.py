@@ -120,7 +120,7 @@ class Performer:
                 self._stages_told[save.attempt] = save
             elif isinstance(save, SUPERSEDING):
                 self._stages_told.pop(save.attempt, None)
-        urgent = [save for save in saves if not isinstance(save, commands.SaveStage)]
+        urgent = last_words([save for save in saves if not isinstance(save, commands.SaveStage)])
         # What is still told then came after all that would supersede it.
         if urgent:
             await self._write([*urgent, *self._take_stages()])
@@ -196,6 +196,13 @@ class Performer:
         async with aclosing(work):
             async for event in work:
                 await self._emit(event)
+
+
+def last_words(saves: Sequence[Save]) -> list[Save]:
+    """Without the endings of attempts that have another one behind them: the row is told one, and the answer to it is
+    the answer to the last."""
+    last = {save.attempt: save for save in saves if isinstance(save, ENDINGS)}
+    return [save for save in saves if not isinstance(save, ENDINGS) or last[save.attempt] is save]
 
 
 async def _failing_alone(

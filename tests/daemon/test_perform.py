@@ -107,6 +107,20 @@ async def test_what_waited_behind_a_save_that_is_refused_does_not_begin_either(u
         assert heard == [unsaved]
 
 
+async def test_of_several_endings_of_an_attempt_the_last_is_written() -> None:
+    """The earlier one has waited, and something was decided anew meanwhile."""
+    async with performing() as (performer, rows, _, heard):
+        performer.submit([plan(TWO)])
+        await anyio.wait_all_tasks_blocked()
+        first, again = (commands.SaveDownloaded(ONE, "/a", 1, None) for _ in range(2))
+        performer.submit([first])
+        performer.submit([again])
+        rows.ready.set()
+        await anyio.wait_all_tasks_blocked()
+    assert rows.saves == [plan(TWO), again]
+    assert heard == [events.Saved(ONE)]
+
+
 async def test_a_mistake_of_ours_ends_the_attempt_it_was_made_over_and_no_other() -> None:
     async with performing() as (performer, _, hands, heard):
         hands.broken = ONE

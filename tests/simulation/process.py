@@ -16,7 +16,7 @@ from reactor.core.commands import Command
 from reactor.core.events import Event
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
-from reactor.daemon.perform import ENDINGS, SAVES, STARTS, SUPERSEDING, WAITED_FOR
+from reactor.daemon.perform import ENDINGS, SAVES, STARTS, SUPERSEDING, WAITED_FOR, last_words
 from reactor.database.saving import Unsaved
 from reactor.errors import Failure
 from tests.simulation.aria2 import LOST, TAKEN, Place
@@ -145,7 +145,7 @@ class Process:
                 if isinstance(command, SUPERSEDING):
                     self._stages.pop(command.attempt, None)
                 urgent.append(command)
-        saves = [*urgent, *self._stages.values()]
+        saves = [*last_words(urgent), *self._stages.values()]
         self._stages.clear()
         self._commit(saves, taken)
 
