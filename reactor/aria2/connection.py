@@ -12,7 +12,6 @@ server that is not aria2, end the `async with` with the error: trying again woul
 
 from __future__ import annotations
 
-import os
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -21,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import anyio
 import certifi
@@ -31,6 +29,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from reactor.aria2 import methods
 from reactor.aria2.background import background
+from reactor.aria2.lost import shown, why_closed, why_unopened
 from reactor.aria2.methods import Method
 from reactor.aria2.protocol import BATCH_BYTES_MAX, Encoded, Protocol, Reply, Request, split
 from reactor.core import events
@@ -45,6 +44,9 @@ FRAME_BYTES_MAX = 64 * 1024 * 1024
 PING_INTERVAL_S = 20.0
 PING_TIMEOUT_S = 60.0
 """aria2 answers nothing while it waits for its disk: do not take a stall for a broken line."""
+SILENCE_MAX_S = 180.0
+"""How long an aria2 may take connections and answer nothing, once the connection broke, before somebody is told: many
+times more than a disk has ever stalled."""
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.05, 5.0
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
 """What aria2 takes by default, where it does not say (its option rpc-max-request-size)."""
@@ -89,12 +91,17 @@ class Aria2Connection:
         ca: Path | None = None,
         emit: Emit | None = None,
         deadline_s: float = CALL_DEADLINE_S,
+        when_silent: Callable[[], None] | None = None,
+        silence_max_s: float = SILENCE_MAX_S,
     ) -> None:
-        """`url` may be asked anew for each connect: an embedded aria2c changes its port when it is restarted."""
+        """`url` may be asked anew for each connect: an embedded aria2c changes its port when it is restarted.
+        `when_silent` is called when nothing could be had from it for `silence_max_s`, and again after as long."""
         self._url = url if callable(url) else lambda: url
         self._ca = ca
         self._emit = emit
         self._deadline_s = deadline_s
+        self._when_silent = when_silent
+        self._silence_max_s = silence_max_s
         self._protocol = Protocol(secret)
         self._waiters: dict[int, _Waiter] = {}
         self._socket: ClientConnection | None = None
@@ -112,7 +119,7 @@ class Aria2Connection:
         return self._url()
 
     def __repr__(self) -> str:
-        return f"<Aria2Connection {_shown(self._url())} {'connected' if self._socket else 'lost'}>"
+        return f"<Aria2Connection {shown(self._url())} {'connected' if self._socket else 'lost'}>"
 
     async def __aenter__(self) -> Aria2Connection:
         self._running = background(self._keep_connected)
@@ -167,7 +174,7 @@ class Aria2Connection:
             await self._connected.wait()
         if self._socket is None:
             raise Aria2Timeout(
-                f"aria2 at {_shown(self._url())} cannot be reached: {self._trouble}.",
+                f"aria2 at {shown(self._url())} cannot be reached: {self._trouble}.",
                 hint="Is aria2c running there, with --enable-rpc?",
             )
 
@@ -220,14 +227,14 @@ class Aria2Connection:
         try:
             await socket.send(request.data, text=True)
         except ConnectionClosed as error:
-            raise Aria2Lost(f"The connection to aria2 broke at {request.name}: {_why_closed(error)}.") from None
+            raise Aria2Lost(f"The connection to aria2 broke at {request.name}: {why_closed(error)}.") from None
         self._requests += 1
 
     # Keeping the connection
 
     async def _keep_connected(self, status: TaskStatus[None]) -> None:
         status.started()
-        failures = 0
+        failures, heard_at = 0, anyio.current_time()
         while True:
             connects = self._connects
             try:
@@ -237,8 +244,11 @@ class Aria2Connection:
             except (Aria2Lost, Aria2Timeout) as error:
                 self._trouble = error.message.rstrip(".")
             if self._connects > connects:
-                failures = 0
+                failures, heard_at = 0, anyio.current_time()
                 await self._tell(events.Aria2Lost(self._trouble))
+            elif self._when_silent is not None and anyio.current_time() - heard_at >= self._silence_max_s:
+                heard_at = anyio.current_time()
+                self._when_silent()
             await anyio.sleep(min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**failures) * random.uniform(0.5, 1.0))
             failures = min(failures + 1, 16)
 
@@ -263,13 +273,13 @@ class Aria2Connection:
         try:
             yield socket
         except ConnectionClosed as error:
-            raise Aria2Lost(_why_closed(error)) from None
+            raise Aria2Lost(why_closed(error)) from None
         finally:
             with anyio.CancelScope(shield=True):
                 await socket.close()
 
     def _unopened(self, url: str, error: Exception) -> Aria2Error:
-        where = _shown(url)
+        where = shown(url)
         if isinstance(error, ssl.SSLCertVerificationError):
             why = error.verify_message
             return Aria2Error(
@@ -277,7 +287,7 @@ class Aria2Connection:
             )
         if isinstance(error, InvalidURI):
             return Aria2Error(f"{where} is no address of an aria2.", hint="Check ARIA2C_RPC_URL.", retryable=False)
-        reason = _why_unopened(error)
+        reason = why_unopened(error)
         passing = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
         passing |= isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError | OSError)
         passing |= isinstance(error, InvalidStatus) and error.response.status_code in (429, 500, 502, 503, 504)
@@ -288,7 +298,7 @@ class Aria2Connection:
         if self._connects:
             return Aria2Lost(reason)
         return Aria2Error(
-            f"What answers at {_shown(self._url())} is not aria2's RPC: {reason}.",
+            f"What answers at {shown(self._url())} is not aria2's RPC: {reason}.",
             hint="Check ARIA2C_RPC_URL; the path is /jsonrpc unless a proxy says otherwise.",
             retryable=False,
         )
@@ -317,7 +327,7 @@ class Aria2Connection:
         version, session, options = outcomes
         with suppress(ValueError):
             self._request_bytes_max = int(options.get("rpc-max-request-size", REQUEST_BYTES_MAX))
-        return events.Aria2Connected(session, version.version, _shown(self._url()))
+        return events.Aria2Connected(session, version.version, shown(self._url()))
 
     async def _answer(self, socket: ClientConnection, request: Request) -> tuple[Any, ...]:
         while True:
@@ -340,7 +350,7 @@ class Aria2Connection:
                         self._notifications += 1
                         await self._tell(item)
         except ConnectionClosed as error:
-            self._trouble = _why_closed(error)
+            self._trouble = why_closed(error)
             raise
         finally:
             self._socket = None
@@ -365,27 +375,3 @@ class Aria2Connection:
             return ssl.create_default_context(cafile=str(self._ca or certifi.where()))
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(f"ARIA2C_RPC_CA: {self._ca} holds no certificates ({error}).") from None
-
-
-def _shown(url: str) -> str:
-    """The URL without what may be a password."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
-
-
-def _why_closed(error: ConnectionClosed) -> str:
-    told = error.rcvd or error.sent
-    return f"closed with {told.code} {told.reason}".rstrip() if told else "closed without a word"
-
-
-def _why_unopened(error: Exception) -> str:
-    if isinstance(error, InvalidStatus):
-        return f"HTTP {error.response.status_code}"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)  # asyncio's own text is "Connect call failed ('127.0.0.1', 6800)"
-    if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
-    return str(error).rstrip(".") or type(error).__name__

@@ -1,7 +1,7 @@
-"""An aria2c of our own: started with us, started again when it dies, gone with us however we end.
+"""An aria2c of our own: started with us, started again when it dies or hangs, gone with us however we end.
 
     async with EmbeddedAria2(find_aria2c()) as embedded:
-        async with Aria2Connection(lambda: embedded.url, embedded.secret) as aria2: …
+        async with Aria2Connection(lambda: embedded.url, embedded.secret, when_silent=embedded.kill) as aria2: …
 
 It listens on a free loopback port with a random secret. The secret stands in a file that only this user can
 read, for as long as aria2c takes to read it. Nothing of the user's (configuration, netrc, proxies in the
@@ -92,6 +92,12 @@ class EmbeddedAria2:
     def pid(self) -> int | None:
         """Its process, or None while there is none."""
         return self._process.pid if self._process else None
+
+    def kill(self) -> None:
+        """End one that hangs, whatever it is at: it is started again as one that died. What it had under way goes on
+        from its control files."""
+        if self._process is not None:
+            _signal(self._process, KILL)
 
     async def __aenter__(self) -> EmbeddedAria2:
         self._folder = Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="reactor-aria2c-")))

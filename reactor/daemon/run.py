@@ -185,7 +185,7 @@ async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connectio
     options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
     async with (
         EmbeddedAria2(program, settings.aria2c_conf, options=options) as embedded,
-        Aria2Connection(lambda: embedded.url, embedded.secret, emit=emit) as connection,
+        Aria2Connection(lambda: embedded.url, embedded.secret, emit=emit, when_silent=embedded.kill) as connection,
     ):
         yield connection
 

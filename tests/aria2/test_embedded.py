@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from reactor.aria2 import connection as connection_room
 from reactor.aria2 import embedded as room
 from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2, default_conf
@@ -20,7 +21,7 @@ from reactor.aria2.methods import add_uri, get_global_option, get_version
 from reactor.core import events
 from reactor.errors import Aria2Error, SettingsError
 from reactor.programs import Program
-from tests.aria2.conftest import Running, Start, fetched, for_tests
+from tests.aria2.conftest import Recorder, Running, Start, fetched, for_tests
 from tests.aria2.servers import FileServer, until
 
 
@@ -112,6 +113,39 @@ async def test_it_comes_back_when_it_is_killed(start: Start) -> None:
     assert connects[0].url != connects[1].url, "another port: the old one may be somebody else's by now"
     assert (aria2.embedded.pid, aria2.embedded.url) != first
     await aria2.connection.call(get_version())
+
+
+@pytest.mark.fault(25)
+@pytest.mark.parametrize("hangs", [True, False], ids=["for-good", "for-a-while"])
+async def test_one_that_hangs_for_good_is_started_again_and_one_that_stalls_is_left_alone(
+    program: Program, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    for name, value in {"PING_INTERVAL_S": 0.1, "PING_TIMEOUT_S": 0.5, "OPEN_DEADLINE_S": 0.5}.items():
+        monkeypatch.setattr(connection_room, name, value)
+    inbox = Recorder()
+    async with (
+        EmbeddedAria2(program, options=for_tests()) as embedded,
+        Aria2Connection(
+            lambda: embedded.url,
+            embedded.secret,
+            emit=inbox.emit,
+            deadline_s=0.5,
+            when_silent=embedded.kill,
+            silence_max_s=1.0 if hangs else 3600.0,
+        ) as connection,
+    ):
+        await connection.wait_connected()
+        pid = embedded.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await inbox.until(lambda seen: any(isinstance(event, events.Aria2Lost) for event in seen))
+        if not hangs:
+            os.kill(pid, signal.SIGCONT)
+        await inbox.until(lambda seen: sum(isinstance(event, events.Aria2Connected) for event in seen) == 2)
+        assert (embedded.pid != pid) is hangs
+        assert alive(pid) is not hangs
+        sessions = {event.session for event in inbox.events if isinstance(event, events.Aria2Connected)}
+        assert len(sessions) == (2 if hangs else 1)
 
 
 async def test_a_port_that_was_taken_meanwhile(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:

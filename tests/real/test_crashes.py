@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reactor.programs import find_aria2c
-from tests.real.harness import Reactor, alive, running
+from tests.real.harness import Reactor, alive, running, serving
 from tests.servers import FileServer
 
 DATA = random.Random(7).randbytes(1_500_000)
@@ -57,6 +57,30 @@ async def test_an_aria2c_that_dies_is_started_again_and_the_download_goes_on(tmp
     assert reactor.files() == {"a.bin": DATA}
     assert reactor.events("aria2_lost")
     assert reactor.events("aria2_connected")[-1]["restarted"] is True
+
+
+HASTY = """
+from reactor.aria2 import connection
+connection.PING_INTERVAL_S, connection.PING_TIMEOUT_S, connection.OPEN_DEADLINE_S = 0.2, 1.0, 1.0
+connection.Aria2Connection.__init__.__kwdefaults__.update(silence_max_s=2.0, deadline_s=1.0)
+"""
+
+
+@pytest.mark.fault(25)
+async def test_an_aria2c_that_hangs_is_started_again_and_the_download_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HASTY)
+    reactor = Reactor(tmp_path, PYTHONPATH=str(tmp_path))
+    async with FileServer() as server, serving(reactor):
+        (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000, etag='"1"'))
+        await server.until(lambda: any(request.sent == 700_000 for request in server.log))
+        server.put("/a.bin", DATA, etag='"1"')
+        (hung,) = reactor.children()
+        os.kill(hung, signal.SIGSTOP)
+        await reactor.until_final()
+        row = reactor.row(one)
+        assert not alive(hung)
+    assert (row["status"], row["attempt"], row["retry_count"]) == ("downloaded", 1, 0)
+    assert reactor.files() == {"a.bin": DATA}
 
 
 @pytest.mark.fault(20)
