@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     retry_max_delay: Seconds = Field(3600.0, description="s; no retry waits longer")
     stall_timeout: Seconds = Field(120.0, description="s without a byte until a transfer counts as stalled; 0: never")
     torrent_stall_timeout: Seconds = Field(600.0, description="s without a byte until a torrent is given up; 0: never")
+    min_speed: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
+        1.0, description="KiB/s; what is slower on the average of a stall timeout counts as stalled; 0: any speed"
+    )
     download_timeout: Annotated[float, Field(ge=0, le=30 * 24 * 3600, allow_inf_nan=False)] = Field(
         0.0, description="s for one attempt from its start to the file; 0: as long as it takes"
     )

@@ -86,7 +86,7 @@ class Disk:
 
     def _doubtful(self, free: int, holding: Collection[Job]) -> bool:
         """True when it matters who holds what."""
-        left = sum(max(0, (_size(job) or 0) - _fetched(job)) for job in holding)
+        left = sum(max(0, (_size(job) or 0) - job.fetched) for job in holding)
         short = free < self._needed or left > free - self._kept
         return bool(holding) and (short or any(job.roomless is not None for job in holding))
 
@@ -119,7 +119,7 @@ class Disk:
         """Give what there is to those that had it first, and stop those that there is not enough for."""
         promised = 0
         for job in sorted(working, key=lambda job: (job.weighed is None, job.begun_at, job.id)):
-            size, left = job.wanted, max(0, (_size(job) or 0) - held.get(job.id, _fetched(job)))
+            size, left = job.wanted, max(0, (_size(job) or 0) - held.get(job.id, job.fetched))
             if size is None or job.state is State.STOPPING:
                 continue
             if job.state is State.FINISHING or size <= (job.weighed or 0):
@@ -145,10 +145,6 @@ def _size(job: Job) -> int | None:
     size = job.wanted
     joined = job.extraction is not None and job.extraction.finish.how == "media"
     return size * 2 if size is not None and joined else size
-
-
-def _fetched(job: Job) -> int:
-    return sum(transfer.completed for transfer in job.transfers)
 
 
 def _too_large(left: int, room: int) -> Failure:

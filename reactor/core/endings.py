@@ -20,8 +20,8 @@ from reactor.core.retry import FROM_ZERO, UNTOLD, RetryPolicy
 from reactor.errors import Failure
 from reactor.models import Kind
 
-EXPIRED = frozenset({"forbidden", "not_found"})
-"""What a server says when the URL that an extractor found has run out."""
+EXPIRED = frozenset({"forbidden", "not_found", "needs_login"})
+"""What a server says when the URL that an extractor found has run out, or the headers that it found beside it."""
 EXTRACTED = frozenset({Kind.YTDLP, Kind.PLAYWRIGHT})
 NOT_THE_PARTS = frozenset({"no_space", "killed"})
 """Why joining failed though every part is as it should be."""
@@ -41,6 +41,8 @@ class Limits:
     """True when finished torrents are served to others for a while."""
     stall_timeout_s: float = 120.0
     torrent_stall_timeout_s: float = 600.0
+    min_speed: float = 0.0
+    """Bytes/s, on the average of a stall timeout; 0: as slow as it likes."""
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))
     quotas: Quotas = field(default_factory=Quotas)
 
@@ -90,9 +92,13 @@ class Endings:
             )
         costs = own or policy.costs(failure)
         delay = policy.next_delay_s(failure, job.attempt, job.retry_count, costs=costs)
+        in_vain = job.in_vain(failure)
+        if (in_vain and failure.code in FROM_ZERO) or job.before == failure.code == "checksum":
+            delay = None  # it began from zero, and that did not help
         expired = failure.code in EXPIRED or failure == UNTOLD
-        if expired and job.kind in EXTRACTED and job.state is State.FETCHING and job.retry_count == 0:
-            delay = 0.0 if policy.retries_max else None  # the page can be asked for a new URL, once and at once
+        renewable = expired and job.kind in EXTRACTED and job.state is State.FETCHING and not in_vain
+        if renewable and job.retry_count < policy.retries_max:
+            delay = 0.0  # the page can be asked for a new URL at once
         if delay is None:
             ending = Ending(End.FAILED, policy.final(failure, job.retry_count), job.retry_count)
         else:

@@ -56,6 +56,8 @@ class ClaimedRow:
     """Of the plan's many parts, those that are whole on the disk."""
     progress: float | None = None
     """As the row has it, 0 to 100."""
+    error_code: str | None = None
+    """How the attempt before this one ended, where that was badly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from reactor.core.handing import Handing
 from reactor.core.job import End, Ending, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import Trigger, move
 from reactor.core.reconcile import Finding, Found, reconcile
+from reactor.core.stalls import stalled
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
 
@@ -59,6 +60,7 @@ class Flow(Handing):
             remains=row.plan_attempt > 0,
             kept=row.done,
             progress=row.progress,
+            before=row.error_code if row.retry_count else None,  # else somebody has sent it back to begin anew
         )
 
     def detected(self, job: Job, detection: Detection) -> None:
@@ -151,6 +153,7 @@ class Flow(Handing):
         if brief and len(job.transfers) == 1 and (report.status is TransferStatus.COMPLETE or report.seeder):
             return self.ask([transfer])
         before = transfer.weight, transfer.size
+        job.arrived |= transfer.told and report.gid == transfer.live_gid and report.completed > transfer.completed
         finding = reconcile(transfer, report)
         if transfer.fetch.optional and finding.failure is not None and finding.failure.code == NOT_THERE:
             transfer.state, finding = TransferState.DONE, Finding(Found.DONE)
@@ -165,9 +168,11 @@ class Flow(Handing):
         if finding.found is Found.FAILED and finding.failure is not None:
             self.part_failed(job, transfer, finding.failure)
         elif finding.found is Found.FOLLOWED:
+            job.moves(self.now)
             self.gids[transfer.live_gid] = (job, transfer)
             self.ask([transfer])
         elif finding.found is Found.DONE:
+            job.arrived = True
             job.done += 1
             job.setbacks = 0
             self._fetched(job)
@@ -213,15 +218,13 @@ class Flow(Handing):
 
     def measure(self, job: Job) -> commands.ProgressOf | None:
         """What the row is to say of the progress now, or None when it says so already. A job that has stood
-        still for too long is stopped here."""
-        if all(transfer.waiting for transfer in job.given.values()):
-            job.moved_at = self.now  # it is not its turn
+        still for too long, or nearly, is stopped here."""
         limit = self.limits.torrent_stall_timeout_s if job.torrent else self.limits.stall_timeout_s
-        if limit and self.now - job.moved_at >= limit:
-            self.fail(job, _stalled(job, limit))
+        failure = stalled(job, limit, self.limits.min_speed, self.now)
+        if failure is not None:
+            self.fail(job, failure)
             return None
-        completed = sum(transfer.completed for transfer in job.transfers)
-        size = job.wanted
+        completed, size = job.fetched, job.wanted
         speed = sum(transfer.speed for transfer in job.transfers if transfer.state is TransferState.LIVE)
         share = completed / size if size else _share(job)
         if share is not None:
@@ -288,7 +291,7 @@ class Flow(Handing):
         if job.refetched:
             job.kept = frozenset()
         job.resumed = False
-        job.moved_at = self.now
+        job.moves(self.now)
         move(job, Trigger.FILES_MISSING)
         for transfer in job.transfers:
             transfer.state = TransferState.UNSURE
@@ -297,15 +300,6 @@ class Flow(Handing):
         if self.connected:
             self.ask(job.askable)
         self._fetched(job)
-
-
-def _stalled(job: Job, limit_s: float) -> Failure:
-    if not job.torrent:
-        return Failure("timeout", f"No byte came for {limit_s:g} s.", None, True)
-    known = any(transfer.total for transfer in job.transfers if transfer.followers or not transfer.fetch.urls)
-    what = "of the torrent" if known else "who has this torrent"
-    message = f"No byte {what} came for {limit_s:g} s." if known else f"Nobody {what} was found within {limit_s:g} s."
-    return Failure("no_peers", message, "Nobody seems to share it at the moment.", True)
 
 
 def _share(job: Job) -> float | None:

@@ -67,7 +67,8 @@ class Handing(Endings):
             job.sort(transfer)
         self.out.append(commands.AddTransfers(job.attempt, self._additions(job, taken), fresh=job.fresh))
         job.fresh, job.removed = False, False
-        job.moved_at = job.filled_at = self.now
+        job.moves(self.now)
+        job.filled_at = self.now
 
     def weigh(self, job: Job) -> bool:
         """True when the disk is looked at for a job, because of its size."""
@@ -189,7 +190,7 @@ class Handing(Endings):
             if job is culprit:
                 self.fail(job, DIES)
             elif job.state is State.FETCHING:
-                job.moved_at = self.now
+                job.moves(self.now)
                 self.add(job)
                 self.ask(job.askable)
             elif job.state is State.SEEDING:

@@ -82,6 +82,8 @@ class Transfer:
     """True while handing it over may still have to wait for the database: it is not handed over twice meanwhile."""
     refusal: Failure | None = None
     """What aria2 said when it refused it last."""
+    told: bool = False
+    """True once aria2 has said how much there is of it."""
     completed: int = 0
     total: int = 0
     speed: int = 0
@@ -194,7 +196,14 @@ class Job:
     """How many are of unknown size."""
     moved_at: float = 0.0
     """When a byte was last seen to arrive."""
+    paced_at: float | None = None
+    """Since when its speed is measured, with how many bytes then."""
+    paced: int = 0
     progress: float | None = None
+    before: str | None = None
+    """The code of the error with which the attempt before this one ended."""
+    arrived: bool = False
+    """True once bytes were seen to arrive in this attempt."""
     written: tuple[float | None, int, int | None] | None = None
     """Progress, speed and size as the row has them."""
     joined_at: float = 0.0
@@ -268,9 +277,28 @@ class Job:
         return self.sized if self.transfers and not self.unsized else None
 
     @property
+    def fetched(self) -> int:
+        """Bytes that aria2 says are there."""
+        return sum(transfer.completed for transfer in self.transfers)
+
+    @property
     def in_aria2(self) -> bool:
         """True while aria2 works for it."""
         return self.state is State.SEEDING or (self.state is State.FETCHING and not self.removed)
+
+    def moves(self, now: float) -> None:
+        """It is not to be blamed for the time until now."""
+        self.moved_at, self.paced_at = now, None
+
+    def in_vain(self, failure: Failure) -> bool:
+        """True when the attempt before this one ended in the same way, and no byte has come since."""
+        return failure.code == self.before and not self.arrived
+
+    @property
+    def info_hashes(self) -> frozenset[str]:
+        """What aria2 takes once only."""
+        torrents = (transfer.fetch.torrent for transfer in self.transfers)
+        return frozenset(torrent.info_hash for torrent in torrents if torrent is not None and torrent.info_hash)
 
     @property
     def torrent(self) -> bool:

@@ -50,11 +50,12 @@ def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
     if report.followed_by and report.gid == transfer.live_gid:
         transfer.followers.append(report.followed_by[0])
         transfer.completed = transfer.total = transfer.speed = 0
+        transfer.told = False
         return Finding(Found.FOLLOWED)
     if report.gid != transfer.live_gid:
         return Finding(Found.UNDER_WAY)
     moved = report.completed > transfer.completed
-    transfer.state = TransferState.LIVE
+    transfer.state, transfer.told = TransferState.LIVE, True
     transfer.waiting = status in (TransferStatus.WAITING, TransferStatus.PAUSED)
     transfer.completed, transfer.total, transfer.speed = report.completed, report.total, report.speed
     transfer.files = report.files or transfer.files

@@ -46,10 +46,21 @@ ARIA2: Mapping[int, Failure] = {
     26: Failure("bad_torrent", "The torrent file is broken.", _CHECK_URL),
     27: Failure("bad_magnet", "The magnet link cannot be read.", _CHECK_URL),
     29: Failure("server_error", "The server is overloaded or being serviced.", None, True),
-    31: Failure("removed", "The transfer was removed from aria2 by somebody else.", None, True),
+    31: Failure("removed", "It was removed from aria2 by somebody else.", "Ask for it again if it is still wanted."),
     32: Failure("checksum", "The file's checksum is wrong.", None, True),
 }
-"""aria2 error number → what it means. A number not listed is permanent."""
+"""aria2 error number → what it means. A number not listed is permanent.
+
+Whoever removes a transfer (31) from an aria2 of their own wants it gone, so it is not added again. Its row says
+`failed`, not `cancelled`: whoever asked for it in a chat did not cancel it, and is told why it does not come.
+
+What may pass is tried as often as the settings allow. Fewer tries would serve nobody
+- where the server cannot be reached (1) or refuses by FTP (21): one that is started anew takes minutes, and with the
+  defaults all retries together are a quarter of an hour;
+- where the disk fails (17): one that is away for a minute would end the whole queue;
+- where nothing can be continued (8) and bytes had come: it is then just a connection that broke.
+What begins from zero and ends in the same way again before a byte has come (8, 10), or with a wrong checksum twice in a
+row (32), is over."""
 
 HTTP: Mapping[int, Failure] = {
     401: ARIA2[24],

@@ -19,6 +19,7 @@ from reactor.core.endings import Limits
 from reactor.core.machine import Machine
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
+from reactor.core.stalls import KIB
 from reactor.daemon import clock
 from reactor.daemon.downloading import Downloading
 from reactor.daemon.egress import Egress, open_guard
@@ -198,6 +199,7 @@ def _limits(settings: Settings) -> Limits:
         seeding=settings.seed_ratio > 0,
         stall_timeout_s=settings.stall_timeout,
         torrent_stall_timeout_s=settings.torrent_stall_timeout,
+        min_speed=settings.min_speed * KIB,
         retry=RetryPolicy(settings.max_download_retries, settings.retry_base_delay, settings.retry_max_delay),
         quotas=Quotas(
             max_file_size=settings.max_file_size * MIB,

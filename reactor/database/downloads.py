@@ -156,12 +156,12 @@ def _claim(
     connection: sqlite3.Connection, ids: Sequence[int], asked: Mapping[str, Any], insistence: Insistence
 ) -> tuple[tuple[ClaimedRow, ...], tuple[SaveForbidden, ...]]:
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
-    returning = "id, attempt, url, retry_count, progress, added_date"
+    returning = "id, attempt, url, retry_count, progress, error_code, added_date"
     done = insistence.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
     claimed, forbidden = list[ClaimedRow](), list[SaveForbidden]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
-            claimed.append(_claimed_row(connection, row[:5], waited_s=rows.waited(row[5], asked["now"])))
+            claimed.append(_claimed_row(connection, row[:6], waited_s=rows.waited(row[6], asked["now"])))
         else:
             failure = insistence.failures[row[0]]
             forbidden.append(SaveForbidden(Attempt(row[0], rows.count(row[1])), failure))
@@ -195,10 +195,10 @@ def recover(connection: sqlite3.Connection) -> Recovered:
     """Carry out a Recover: the rows an earlier run had under way, and what it left of rows that are not."""
     with transaction(connection, "DEFERRED"):
         under_way = connection.execute(
-            f"""SELECT id, attempt, url, retry_count, progress, stage FROM downloads
+            f"""SELECT id, attempt, url, retry_count, progress, error_code, stage FROM downloads
             WHERE status = 'downloading' AND {CLAIMED} ORDER BY id"""
         ).fetchall()
-        found = [_claimed_row(connection, row[:5], stage=rows.text(row[5])) for row in under_way]
+        found = [_claimed_row(connection, row[:6], stage=rows.text(row[6])) for row in under_way]
         (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
         return Recovered(tuple(found), plans.debts(connection), instance)
 
@@ -206,7 +206,7 @@ def recover(connection: sqlite3.Connection) -> Recovered:
 def _claimed_row(
     connection: sqlite3.Connection, row: tuple[Any, ...], *, waited_s: float | None = None, stage: str | None = None
 ) -> ClaimedRow:
-    id, attempt, url, retries, progress = row
+    id, attempt, url, retries, progress, error_code = row
     plan, plan_attempt, done = plans.of_row(connection, id)
     return ClaimedRow(
         Attempt(id, int(attempt)),
@@ -218,4 +218,5 @@ def _claimed_row(
         stage,
         done,
         rows.percent(progress),
+        rows.text(error_code),
     )

@@ -6,7 +6,7 @@ import pytest
 
 from reactor import notices
 from reactor.core import commands, events
-from reactor.core.endings import STOP_PATIENCE_S
+from reactor.core.endings import STOP_PATIENCE_S, Limits
 from reactor.core.handing import ADDS_MAX
 from reactor.core.job import Attempt, State
 from reactor.errors import Failure
@@ -237,6 +237,56 @@ def test_a_partial_file_that_is_of_no_use_goes_before_the_retry(number: int) -> 
     assert world.the(commands.SaveWaiting)
 
 
+@pytest.mark.parametrize(
+    ("number", "before", "arrives", "over"),
+    [
+        (8, "cannot_resume", False, True),
+        (8, "cannot_resume", True, False),
+        (8, "timeout", False, False),
+        (10, "changed", False, True),
+        (32, "checksum", True, True),
+        (32, "changed", True, False),
+    ],
+)
+def test_what_began_from_zero_and_ends_in_the_same_way_is_over(
+    number: int, before: str, arrives: bool, over: bool
+) -> None:
+    two = Attempt(1, 2)
+    world = World().up().fetching(two, retry_count=1, error_code=before)
+    world.feed(reported(report(two, "active", 1)), reported(report(two, "active", 2 if arrives else 1)))
+    world.feed(reported(report(two, "error", 0, error_code=number)))
+    world.feed(events.TransfersRemoved(two), events.Discarded(two))
+    assert bool(world.of(commands.SaveFailed)) is over
+    assert bool(world.of(commands.SaveWaiting)) is not over
+
+
+def test_what_somebody_takes_out_of_aria2_is_not_put_there_again() -> None:
+    world = until(State.FETCHING).feed(reported(report(ONE, "removed", 50)))
+    take_down(world)
+    assert world.the(commands.SaveFailed).failure.code == "removed"
+
+
+def test_a_row_that_was_sent_back_begins_anew_whatever_it_says_of_the_last_time() -> None:
+    world = World().up().fetching(Attempt(1, 9), retry_count=0, error_code="checksum")
+    world.feed(reported(report(Attempt(1, 9), "error", 0, error_code=32)))
+    world.feed(events.TransfersRemoved(Attempt(1, 9)), events.Discarded(Attempt(1, 9)))
+    assert world.the(commands.SaveWaiting)
+
+
+def test_the_same_torrent_again_ends_the_serving_of_the_first() -> None:
+    two = Attempt(2, 1)
+    world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
+    world.feed(reported(report(ONE, "active", 100, seeder=True)))
+    world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE), events.RowsSeen())
+    world.fetching(two, magnet())
+    world.feed(reported(report(two, "error", error_code=12)))
+    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),), keep_result=True)
+    assert isinstance(world.told()[-1], notices.SeedingEnded)
+    world.feed(events.DebtPaid(ONE), events.TransfersRemoved(two))
+    waiting = world.the(commands.SaveWaiting)
+    assert (waiting.retry_count, waiting.failure and waiting.failure.code) == (0, "duplicate")
+
+
 def test_a_failure_that_will_not_pass_ends_the_row() -> None:
     world = until(State.EXTRACTING).feed(events.WorkFailed(ONE, LASTING))
     take_down(world)
@@ -259,6 +309,37 @@ def test_a_cancel_overtakes_a_failure_that_is_being_cleaned_up() -> None:
     world.seen(ONE, cancelled=True)
     take_down(world.feed(events.TransfersRemoved(ONE)))
     assert world.the(commands.SaveCancelled)
+
+
+@pytest.mark.fault(33)
+@pytest.mark.parametrize(("speed", "stopped"), [(1000, True), (1024, False)])
+def test_a_transfer_that_drips_is_stopped(speed: int, stopped: bool) -> None:
+    world = World(Limits(min_speed=1024.0)).up().fetching(ONE, one_file(size=None))
+    for second in range(0, 600, 5):
+        world.feed(events.TimePassed(), after=5.0)
+        if not world.of(commands.AskStatus):
+            break
+        world.feed(reported(report(ONE, "active", second * speed, 10**9, files=()), periodic=True))
+    assert (world.machine.jobs[1].state is State.STOPPING) is stopped
+    if stopped:
+        world.feed(events.TransfersRemoved(ONE))
+        failure = world.the(commands.SaveWaiting).failure
+        assert failure is not None
+        assert failure.sentence == "It came at less than 1 KiB/s (MIN_SPEED) for 120 s."
+
+
+@pytest.mark.fault(33)
+def test_parts_in_aria2s_queue_do_not_speak_for_those_that_stand_still() -> None:
+    world = World().up().claim(ONE)
+    fetches = tuple(one_file(f"{n}.bin").fetches[0] for n in range(2))
+    both_of_it = one_file().model_copy(update={"fetches": fetches})
+    world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, both_of_it))
+    world.feed(events.TransfersAdded(ONE, (0, 1)))
+    while world.machine.jobs[1].state is State.FETCHING and world.now < 600:
+        world.feed(events.TimePassed(), after=5.0)
+        both = report(ONE, "active", 10), report(ONE, "waiting", 0, gid=gid(ONE, 1))
+        world.feed(reported(*both, periodic=True))
+    assert world.machine.jobs[1].state is State.STOPPING
 
 
 @pytest.mark.fault(33)

@@ -101,6 +101,50 @@ def test_a_part_whose_url_has_run_out_has_the_page_asked_anew_at_once() -> None:
     assert (saved.delay_s, saved.retry_count) == (0.0, 1)
 
 
+@pytest.mark.parametrize(
+    ("before", "arrives", "renewed"),
+    [
+        ("timeout", False, True),
+        ("forbidden", False, False),
+        ("forbidden", True, True),
+        ("not_found", False, True),
+    ],
+    ids=["after-a-blip", "in-vain", "bytes-came", "in-another-way"],
+)
+@pytest.mark.fault(47)
+def test_a_url_that_runs_out_later_is_renewed_unless_the_one_before_was_of_no_use(
+    before: str, arrives: bool, renewed: bool
+) -> None:
+    two = Attempt(1, 2)
+    world = World().up().fetching(two, parts(1), retry_count=1, error_code=before)
+    world.feed(reported(report(two, "active", 50)))
+    assert not world.machine.jobs[1].arrived, "it may have been there"
+    refused = report(two, "error", 51 if arrives else 50, error_code=22, error_message="status=403")
+    world.feed(reported(refused), events.TransfersRemoved(two))
+    if not renewed:
+        world.feed(events.Discarded(two))
+        assert world.the(commands.SaveFailed)
+        return
+    saved = world.the(commands.SaveWaiting)
+    assert (saved.delay_s, saved.retry_count) == (0.0, 2)
+    assert not [command for command in world.log if isinstance(command, commands.Discard)], "what is there stays"
+
+
+def test_each_renewal_costs_a_retry_however_many_bytes_came() -> None:
+    last = Attempt(1, 3)
+    world = World().up().fetching(last, parts(1), retry_count=2, error_code="forbidden")
+    world.feed(reported(report(last, "active", 50)), reported(report(last, "active", 60)))
+    world.feed(reported(report(last, "error", 60, error_code=22, error_message="status=403")))
+    world.feed(events.TransfersRemoved(last), events.Discarded(last))
+    assert world.the(commands.SaveFailed)
+
+
+def test_headers_that_an_extractor_found_run_out_too() -> None:
+    world = fetching(1)
+    world.feed(reported(report(ONE, "error", error_code=24)), events.TransfersRemoved(ONE))
+    assert world.the(commands.SaveWaiting).delay_s == 0.0
+
+
 def test_so_it_is_when_aria2_does_not_tell_the_status() -> None:
     world = fetching(1)
     world.feed(reported(report(ONE, "error", error_code=22, error_message="No URI available.")))

@@ -96,6 +96,14 @@ def test_what_is_nobodys_fault_costs_no_retry() -> None:
     assert POLICY.costs(PASSING)
 
 
+def test_what_costs_nothing_is_waited_for_longer_each_time() -> None:
+    delays = [
+        max(POLICY.next_delay_s(ARIA2[12], Attempt(id, number), 0, costs=False) or 0 for id in range(50))
+        for number in (1, 2, 4, 9)
+    ]
+    assert 15 < delays[0] < 30 < delays[1] < 60 < delays[2] < 240 < delays[3] < 3600
+
+
 def test_retry_after_is_not_undercut() -> None:
     asked = Failure("rate_limited", "Too often.", None, True, retry_after_s=500.0)
     assert POLICY.next_delay_s(asked, Attempt(1, 1), 0) == 500.0

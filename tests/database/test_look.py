@@ -149,6 +149,13 @@ def test_how_long_it_waited_is_told_where_the_date_can_be_read(
     assert look(table, 1).claimed[0].waited_s == (waited if waited is None else pytest.approx(waited))
 
 
+@pytest.mark.parametrize(("code", "known"), [("forbidden", "forbidden"), (None, None), (b"\xff", "\ufffd"), (7, "7")])
+def test_a_claim_tells_how_the_attempt_before_ended(table: sqlite3.Connection, code: object, known: str | None) -> None:
+    add(table, attempt=1, retry_count=1, error="no", error_code=code)
+    assert look(table, 1).claimed[0].error_code == known
+    assert downloads.recover(table).rows[0].error_code == known
+
+
 @pytest.mark.fault(12)
 @pytest.mark.parametrize(
     ("url", "text"),

@@ -180,3 +180,15 @@ async def test_a_disk_that_may_never_be_written(tmp_path: Path) -> None:
         row = reactor.row(one)
     assert (row["status"], row["error_code"], row["retry_count"]) == ("failed", "storage", 2)
     assert row["error"].endswith(".")
+
+
+@pytest.mark.fault(33)
+async def test_a_server_that_drips_does_not_keep_its_place(tmp_path: Path) -> None:
+    settings = {"STALL_TIMEOUT": "2", "MAX_DOWNLOAD_RETRIES": "0"}
+    async with FileServer() as server, running(tmp_path, **settings) as reactor:
+        reactor.add(server.put("/drips.bin", DATA, rate=100), server.put("/small.bin", b"small"))
+        await reactor.until_final()
+        drips, small = reactor.rows()
+        assert (drips["status"], drips["error_code"]) == ("failed", "timeout")
+        assert "MIN_SPEED" in drips["error"]
+        assert small["status"] == "downloaded"
