@@ -18,11 +18,11 @@ from reactor.core.events import Event, TransferStatus
 from reactor.core.flow import Flow
 from reactor.core.handing import SETBACKS_MAX
 from reactor.core.job import Attempt, End, How, Job, State
+from reactor.core.trouble import Trouble
+from reactor.errors import Failure
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
-LOOK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""After a look that failed: how long until the next one."""
 FORGET_AT = 100
 """So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
 FILES_MISSING, NO_SPACE = "files_missing", "no_space"
@@ -52,8 +52,7 @@ class Machine:
         self._looks = 0
         self._watched: frozenset[int] = frozenset()
         self._look_at: float | None = None
-        self._looks_failed = 0
-        self._troubled = False
+        self._trouble = Trouble(self._flow)
         self._due_at: float | None = None
         # Asking aria2
         self._asking = False
@@ -195,7 +194,7 @@ class Machine:
 
     def _rows_seen(self, seen: events.RowsSeen) -> None:
         self._looking = False
-        self._database_works()
+        self._trouble.over()
         for download_id in seen.swept:
             self._flow.tell(notices.DownloadCancelled(download_id=download_id, how="pending"))
         self._look_wanted |= self._flow.never_begun(seen.forbidden)
@@ -254,7 +253,7 @@ class Machine:
     def _recover(self, event: events.Recovered) -> None:
         self._recovered = self._look_wanted = True
         self._flow.instance = event.instance
-        self._database_works()
+        self._trouble.over()
         self.debts.owed.update((debt.attempt.download_id, debt) for debt in event.debts)
         for row in event.rows:
             self.jobs[row.attempt.download_id] = self._flow.resume(row)
@@ -262,22 +261,12 @@ class Machine:
             self.debts.pay_all()
 
     def _database_failed(self, event: events.DatabaseFailed) -> None:
-        if not self._troubled:
-            self._flow.tell(notices.DatabaseTroubled(reason=event.failure.sentence))
-        self._troubled = True
+        self._trouble.tell(event.failure.sentence)
         if event.saving:
             self._look_wanted = True  # the look behind that save tells when the database works again
             return
-        pause = LOOK_AGAIN_S[min(self._looks_failed, len(LOOK_AGAIN_S) - 1)]
-        self._looks_failed += 1
         self._looking, self._look_wanted = False, True
-        self._look_at = self._flow.now + pause
-
-    def _database_works(self) -> None:
-        self._looks_failed = 0
-        if self._troubled:
-            self._troubled = False
-            self._flow.tell(notices.DatabaseRecovered())
+        self._look_at = self._trouble.look_failed()
 
     def _replaced(self) -> None:
         """Another database: none of its rows is ours yet, whatever their ids are. What it has under way is
@@ -288,8 +277,7 @@ class Machine:
             elif job.state is not State.SEEDING:
                 self._overtake(job, "deleted")
             if job.state is State.SEEDING:
-                self._flow.seeding_over(job)
-                self.debts.owe(events.Debt(job.attempt, len(job.transfers), keep_result=True))
+                self._stop_seeding(job)
         self._flow.tell(notices.DatabaseRecovered(replaced=True))
         self._looking = self._recovered = False
         self._replacing = True
@@ -339,6 +327,8 @@ class Machine:
             if job.state is State.FETCHING:
                 self._flow.reported(job, transfer, report, brief=event.periodic)
                 moved[job.attempt] = job
+                if job.ending is not None and job.ending.failure is not None:
+                    self._make_way(job, job.ending.failure)
             elif job.state is State.SEEDING and report.status is not TransferStatus.ACTIVE:
                 self._flow.seeded(job)
         for job in moved.values():
@@ -351,6 +341,16 @@ class Machine:
             rows = tuple(row for row in measured if row is not None)
             if rows:
                 self._flow.out.append(commands.SaveProgress(rows))
+
+    def _make_way(self, job: Job, failure: Failure) -> None:
+        """aria2 takes a torrent once only. Serving it to others is a courtesy, a row a wish: that one goes first."""
+        for other in list(self.jobs.values()) if failure.code == "duplicate" else ():
+            if other.state is State.SEEDING and other.info_hashes & job.info_hashes:
+                self._stop_seeding(other)
+
+    def _stop_seeding(self, job: Job) -> None:
+        self._flow.seeding_over(job)
+        self.debts.owe(events.Debt(job.attempt, len(job.transfers), keep_result=True))
 
     def _ask_for_progress(self) -> None:
         """One question about all that is under way, when it is time; none while nothing is."""

@@ -61,6 +61,31 @@ async def test_a_torrent_can_be_served_to_others_after_the_row_is_done(tmp_path:
 
 
 @pytest.mark.fault(44)
+@pytest.mark.parametrize("first", ["magnet", "torrent"])
+async def test_the_same_torrent_again_while_the_first_is_served_to_others(tmp_path: Path, first: str) -> None:
+    async with (
+        swarm_in(tmp_path / "swarm") as swarm,
+        FileServer() as server,
+        running(tmp_path, SEED_RATIO="1000") as reactor,
+    ):
+        film = swarm.make("film.mkv", FILM)
+        await swarm.serve(film)
+        urls = film.magnet, server.put("/film.torrent", film.metainfo)
+        one, two = urls if first == "magnet" else urls[::-1]
+        reactor.add(one)
+        await reactor.until_final()
+        assert not reactor.events("seeding_ended")
+        reactor.add(two)
+        await reactor.until_final()
+        assert [row["status"] for row in reactor.rows()] == ["downloaded"] * 2, reactor.rows()
+        assert reactor.row(2)["attempt"] <= 4
+        assert len(reactor.events("seeding_ended")) == 1
+    assert {name: data for name, data in reactor.files().items() if not name.startswith(".reactor")} == FILM | {
+        "film (1).mkv": FILM["film.mkv"]
+    }
+
+
+@pytest.mark.fault(44)
 async def test_a_magnet_link_that_nobody_serves_ends_with_a_sentence(tmp_path: Path) -> None:
     async with swarm_in(tmp_path / "swarm") as swarm:
         film = swarm.make("film.mkv", FILM)
