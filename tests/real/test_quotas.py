@@ -184,9 +184,9 @@ async def test_a_disk_that_may_never_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.fault(33)
 async def test_a_server_that_drips_does_not_keep_its_place(tmp_path: Path) -> None:
-    settings = {"STALL_TIMEOUT": "2", "MAX_DOWNLOAD_RETRIES": "0"}
+    settings = {"STALL_TIMEOUT": "4", "MIN_SPEED": "1000", "MAX_DOWNLOAD_RETRIES": "0"}
     async with FileServer() as server, running(tmp_path, **settings) as reactor:
-        reactor.add(server.put("/drips.bin", DATA, rate=100), server.put("/small.bin", b"small"))
+        reactor.add(server.put("/drips.bin", DATA, rate=40_000), server.put("/small.bin", b"small"))
         await reactor.until_final()
         drips, small = reactor.rows()
         assert (drips["status"], drips["error_code"]) == ("failed", "timeout")
