@@ -21,7 +21,7 @@ from reactor.daemon.egress import Egress
 from reactor.daemon.stages import NOTHING, shown, storage_failure
 from reactor.daemon.staging import Staging
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
-from reactor.guard.credentials import redact_text
+from reactor.guard.credentials import for_people
 from reactor.models import Fetch
 
 Outcome = AsyncGenerator[events.Event, None]
@@ -160,7 +160,7 @@ class Downloading:
     def _shown(self, report: TransferReport) -> TransferReport:
         if not report.error_message:
             return report
-        return replace(self._egress.explained(report), error_message=redact_text(report.error_message))
+        return replace(self._egress.explained(report), error_message=for_people(report.error_message))
 
     async def _batch(self, wanted: Sequence[Method[T]]) -> list[T | Aria2Error]:
         if not wanted:

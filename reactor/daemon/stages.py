@@ -19,7 +19,7 @@ from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.detect import detect
-from reactor.guard.credentials import redact_text
+from reactor.guard.credentials import for_people
 from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
 from reactor.programs import find_ffmpeg
@@ -149,8 +149,8 @@ class Stages:
 
 
 def shown(failure: Failure) -> Failure:
-    """The failure, with every URL in its message redacted."""
-    return Failure(failure.code, redact_text(failure.message), failure.hint, failure.retryable, failure.retry_after_s)
+    """The failure, with a message that can be shown."""
+    return Failure(failure.code, for_people(failure.message), failure.hint, failure.retryable, failure.retry_after_s)
 
 
 def unforeseen(error: Exception) -> Failure:

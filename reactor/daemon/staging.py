@@ -22,7 +22,7 @@ import anyio
 
 from reactor.core import commands
 from reactor.errors import DownloadError, SettingsError
-from reactor.guard.filenames import clean_name, tame_name
+from reactor.guard.filenames import INNER_BYTES_MAX, clean_name, tame_name
 from reactor.guard.publish import forget, publish, published, take_back
 from reactor.media.ffmpeg import RESULT
 from reactor.settings import Settings
@@ -185,8 +185,9 @@ class Staging:
         return str(final), size
 
     def tame(self, name: str, folder: bool = False) -> str:
-        """A name by which nothing is run, unless that is wanted."""
-        return name if self.programs else tame_name(name, folder=folder)
+        """A clean name by which nothing is run, unless that is wanted."""
+        clean = clean_name(name, bytes_max=INNER_BYTES_MAX)
+        return clean if self.programs else tame_name(clean, folder=folder)
 
     def tidy(self, ids: Iterable[int]) -> None:
         """Delete the folders of these rows that are empty, and the records beside them. Raises OSError."""

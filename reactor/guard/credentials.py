@@ -170,6 +170,12 @@ def redact_text(text: str) -> str:
     return _URL_IN_TEXT.sub(_redact_match, text)
 
 
+def for_people(text: str) -> str:
+    """`redact_text` in one line, without what cannot be seen: another program quotes a stranger's names as they are."""
+    seen = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    return redact_text(seen)
+
+
 def _redact_match(match: re.Match[str]) -> str:
     url = match[0].rstrip("'\"`.,;:!)]}>")
     return redact(url) + match[0][len(url) :]

@@ -16,6 +16,8 @@ NAME_BYTES_MAX = 255
 """What the usual file systems take for one name, in bytes of UTF-8."""
 CLEAN_BYTES_MAX = NAME_BYTES_MAX - len(".aria2__temp") - len(" (9999)")
 """Leaves room for aria2's control file (written as `NAME.aria2__temp` first) and for a number."""
+INNER_BYTES_MAX = NAME_BYTES_MAX - 2
+"""For a name inside of a torrent, which is whole already; what is put before or behind it fits too."""
 SUFFIX_MAX = 16
 """Longer than this, what follows the last dot is part of the title."""
 

@@ -169,27 +169,47 @@ def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
 
 
 def _clone(source: Path, copy: Path, tame: Tame) -> None:
-    """The same tree once more, of hard links where they are possible."""
-    for path in _tree(source):
-        target = copy if path == source else _twin(path, source, copy, tame)
-        if path.is_dir():
-            target.mkdir(exist_ok=True)
-            continue
-        try:
-            os.link(path, target, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in (*_NO_LINKS, errno.EXDEV):
-                raise
-            shutil.copy2(path, target, follow_symlinks=False)
+    """The same tree once more, of hard links where they are possible, under the names that are to be. What has such a
+    name already keeps it."""
+    if not source.is_dir():
+        return _link_or_copy(source, copy)
+    copy.mkdir()
+    twins = {source: copy}
+    for folder, folders, files in os.walk(source):
+        here, there = Path(folder), _Names(twins[Path(folder)])
+        inside = [(name, tame(name, True), True) for name in folders] + [
+            (name, tame(name, False), False) for name in files
+        ]
+        for name, tamed, is_folder in sorted(inside, key=lambda each: each[0] != each[1]):
+            twin = there.free(tamed)
+            if is_folder:
+                twin.mkdir()
+                twins[here / name] = twin
+            else:
+                _link_or_copy(here / name, twin)
+    return None
 
 
-def _twin(path: Path, source: Path, copy: Path, tame: Tame) -> Path:
-    """Where in the copy of a folder something inside of it goes. Two names may become the same."""
-    *folders, name = path.relative_to(source).parts
-    folder = copy.joinpath(*(tame(each, True) for each in folders))
-    if path.is_dir():
-        return folder / tame(name, True)
-    return next(free for each in candidates(tame(name, False)) if not (free := folder / each).exists())
+class _Names:
+    """The names inside a new folder. Where several become the same, whoever comes later gets a number."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._wanted: dict[str, Iterator[str]] = {}
+
+    def free(self, name: str) -> Path:
+        """Where nothing stands yet. A name that many want is counted on, not from its beginning."""
+        wanted = self._wanted.setdefault(name, candidates(name))
+        return next(free for each in wanted if not (free := self._folder / each).exists())
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (*_NO_LINKS, errno.EXDEV):
+            raise
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _tree(path: Path) -> Iterator[Path]:

@@ -117,6 +117,27 @@ def test_a_torrents_folder_is_published_without_what_aria2_keeps_beside_it(stagi
     assert (tmp_path / "album" / "one.ogg").read_bytes() == b"12345"
 
 
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("programs", [False, True])
+def test_names_inside_a_torrent_are_clean_too(staging: Staging, tmp_path: Path, keep: bool, programs: bool) -> None:
+    """And what is served to others keeps its own."""
+    staging.programs = programs
+    raw = ["bidi\u202e4pm.txt", "zero\u200b.txt", "x.exe\u2060", "-rf", "con", ".bashrc", "q?<>|*.txt", "e\u0301" * 80]
+    album = staging.folder(1) / "album"
+    for folder in ("", "\u2066.hidden"):
+        (album / folder).mkdir(parents=True, exist_ok=True)
+        for name in raw:
+            (album / folder / name).write_text(name)
+    final = Path(staging.finish(dataclasses.replace(finish(how="torrent"), keep=keep))[0])
+    found = {str(path.relative_to(final)): path.read_text() for path in final.rglob("*") if path.is_file()}
+    program = "x.exe" if programs else "x.exe.renamed"
+    clean = ["bidi4pm.txt", "zero.txt", program, "rf", "_con", "bashrc", "q_____.txt", "é" * 80]
+    assert found == {f"{folder}{name}": was for folder in ("", "hidden/") for name, was in zip(clean, raw, strict=True)}
+    assert album.exists() is keep
+    if keep:
+        assert {path.name for path in album.iterdir()} == {*raw, "\u2066.hidden"}
+
+
 def test_preparing_afresh_empties_the_folder_and_preparing_again_does_not(staging: Staging) -> None:
     (staging.folder(1) / "a.bin").touch()
     staging.prepare(1, fresh=False)

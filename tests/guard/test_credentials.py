@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reactor.guard.credentials import (
     REDACTED_MAX,
     Credentials,
+    for_people,
     headers_for,
     reach_of,
     redact,
@@ -147,6 +148,12 @@ def test_redact_text() -> None:
         redact_text(text)
         == "Failed (http://h/x?y=…), see 'https://a/b#…'. ftp://z/ and magnet:?xt=urn:btih:a; so 1:2@3"
     )
+
+
+def test_what_people_read_is_one_line_of_what_can_be_seen() -> None:
+    text = "Not in \x1b[31mrar\u202e4pm\u200b\x00\u2060.txt\tor\r\nhttp://u:p@h/x?y=1 \ud800"
+    assert for_people(text) == "Not in [31mrar4pm.txt or  http://h/x?y=… "
+    assert for_people("Fährt über die 日本語 👍.") == "Fährt über die 日本語 👍."
 
 
 SECRET = st.text(min_size=1, max_size=12).map(lambda text: f"S3cr3t{text}S3cr3t")

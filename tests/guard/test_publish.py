@@ -184,3 +184,35 @@ def test_names_inside_a_folder_are_tamed(tmp_path: Path, directory: Path, keep: 
     assert published(source, directory) == final
     assert publish(source, directory, "www.site.com", keep=keep) == final, "once"
     assert names(directory) == ["www.site.com"]
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_names_that_become_the_same_stay_apart(tmp_path: Path, directory: Path, keep: bool) -> None:
+    """Files, folders, and one of each; whoever has the name already keeps it."""
+    source = tmp_path / "staging" / "album"
+    for name in ("a?", "a", "a*", "b/one", "b?/one", "c", "c?/deep", "d?/x", "d*/x/deep"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(name)
+    final = publish(source, directory, "album", keep=keep, tame=lambda name, _: name.rstrip("?*"))
+    found = content(final)
+    assert sorted(found.values()) == ["a", "a*", "a?", "b/one", "b?/one", "c", "c?/deep", "d*/x/deep", "d?/x"]
+    assert {name: found[name] for name in ("a", "b/one", "c")} == {"a": "a", "b/one": "b/one", "c": "c"}
+    assert set(found) >= {"a (1)", "a (2)", "b (1)/one", "c (1)/deep"}
+    assert set(found) & {"d/x", "d (1)/x"}
+    assert source.exists() is keep
+    if keep:
+        assert len(content(source)) == 9, "what is served to others keeps its names"
+
+
+def test_thousands_of_names_that_become_one(tmp_path: Path, directory: Path) -> None:
+    source = tmp_path / "staging" / "album"
+    source.mkdir(parents=True)
+    for number in range(5000):
+        (source / f"{number}").touch()
+    final = publish(source, directory, "album", tame=lambda *_: "same.txt")
+    assert len(names(final)) == 5000
+    assert "same (4999).txt" in names(final)
