@@ -258,8 +258,11 @@ def _certain(source: Path, command: commands.Finish) -> bool:
 
 
 def _check(source: Path, command: commands.Finish) -> None:
-    """Never publish what is not whole: aria2's word is not enough, a 200 may have been cut short."""
-    if not source.exists() or any(source.with_name(source.name + suffix).exists() for suffix in CONTROL_SUFFIXES):
+    """Never publish what is not whole: aria2's word is not enough, a 200 may have been cut short.
+
+    A torrent's control file stays until it is no longer served; that it has all its bytes its hashes say."""
+    suffixes = () if command.extraction.finish.how == "torrent" else CONTROL_SUFFIXES
+    if not source.exists() or any(source.with_name(source.name + suffix).exists() for suffix in suffixes):
         raise FilesMissing("aria2c said it was done, but the file is not there as a whole.")
     promised = command.extraction.size if command.extraction.finish.how == "file" else None
     there = _size(source)

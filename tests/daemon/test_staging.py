@@ -93,6 +93,13 @@ def test_a_file_with_a_control_file_is_not_whole(staging: Staging, beside: str) 
         staging.finish(finish())
 
 
+def test_a_torrents_control_file_stays_while_it_is_served(staging: Staging, tmp_path: Path) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    (staging.folder(1) / "a.bin.aria2").touch()
+    assert staging.finish(finish(how="torrent", total=5)) == (str(tmp_path / "a.bin"), 5)
+    assert not list(staging.folder(1).iterdir())
+
+
 def test_a_file_that_is_not_there_is_missing(staging: Staging) -> None:
     with pytest.raises(FilesMissing):
         staging.finish(finish())
