@@ -208,10 +208,12 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def title_of(info: Mapping[str, Any]) -> Any:
-    """Without the number that a video element of a page has, also the only one: there is no other here."""
+    """Without the number that a video element of a page has, also the only one: there is no other here. Of a page
+    without a title yt-dlp makes `None (1)`."""
     title = info.get("title")
-    numbered = info.get("extractor_key") == "HTML5MediaEmbed"
-    return title.removesuffix(" (1)") if numbered and isinstance(title, str) else title
+    if info.get("extractor_key") != "HTML5MediaEmbed" or not isinstance(title, str):
+        return title
+    return None if title == "None (1)" else title.removesuffix(" (1)")
 
 
 def params(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -124,6 +124,11 @@ async def test_a_video_element(server: FileServer, context: Context) -> None:
     assert fetch.size is None
 
 
+async def test_a_page_without_a_title_is_not_called_none(server: FileServer, context: Context) -> None:
+    found = await both_stages(page(server, "<video src='film.mp4'></video>", title="", path="/"), context)
+    assert (found.title, found.finish.name) == (None, "video.mp4")
+
+
 async def test_the_better_of_two_sources(server: FileServer, context: Context) -> None:
     sources = "<source src='low.mp4' res='360' label='360p'><source src='high.mp4' res='1080' label='1080p'>"
     found = await both_stages(page(server, f"<video>{sources}</video>"), context)
