@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -23,23 +24,49 @@ _NOT_PUBLIC_V4 = [
 ]
 _PUBLIC_V6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_V6 = [IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20")]
-# What carries an IPv4 address, and how far from the right it stands. Of the other wrappings (::a.b.c.d, Teredo, NAT64
-# with a prefix of one's own) none leads to the internet, and none is in 2000::/3 without standing above.
+# What carries an IPv4 address, and how far from the right it stands. Of the other wrappings ::a.b.c.d and Teredo lead
+# nowhere, and a NAT64 with a prefix of its operator's is found by asking, see `nat64_prefixes`.
 _WRAPPED = [(IPv6Network("::ffff:0:0/96"), 0), (IPv6Network("64:ff9b::/96"), 0), (IPv6Network("2002::/16"), 80)]
+
+NAT64_NAME = "ipv4only.arpa"
+"""A name without IPv6 addresses: where it has some, they show the prefix of this network's NAT64 (RFC 7050)."""
+_NAT64_V4 = (IPv4Address("192.0.0.170"), IPv4Address("192.0.0.171"))
+"""Its IPv4 addresses."""
+_NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)
 
 _NUMBER = re.compile(r"\d{1,5}")
 _NAME = re.compile(r"(?=[\d.]*[^\d.])[\w.-]+")
 _BRACKETED = re.compile(r"\[([^\]]+)\](.*)")
 
 
-def is_public(address: Address) -> bool:
-    """True for an address on the internet. One that wraps another is judged by that one."""
+def is_public(address: Address, nat64: Iterable[IPv6Network] = ()) -> bool:
+    """True for an address on the internet. One that wraps another is judged by that one; `nat64` are the prefixes
+    under which this network wraps."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_V4)
     for network, shift in _WRAPPED:
         if address in network:
             return is_public(IPv4Address(int(address) >> shift & 0xFFFF_FFFF))
-    return address in _PUBLIC_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
+    if address not in _PUBLIC_V6 or any(address in network for network in _NOT_PUBLIC_V6):
+        return False
+    return all(is_public(_translated(address, prefix.prefixlen)) for prefix in nat64 if address in prefix)
+
+
+def nat64_prefixes(found: Iterable[Address]) -> frozenset[IPv6Network]:
+    """The prefixes of this network's NAT64, by the addresses that it gives to `NAT64_NAME`."""
+    return frozenset(
+        IPv6Network((address, length), strict=False)
+        for address in found
+        if isinstance(address, IPv6Address)
+        for length in _NAT64_LENGTHS
+        if _translated(address, length) in _NAT64_V4
+    )
+
+
+def _translated(address: IPv6Address, length: int) -> IPv4Address:
+    """What stands behind a prefix of so many bits; the ninth byte is left out (RFC 6052, section 2.2)."""
+    packed = address.packed if length == 96 else address.packed[:8] + address.packed[9:]
+    return IPv4Address(packed[length // 8 :][:4])
 
 
 def plain(address: Address) -> Address:

@@ -12,12 +12,14 @@ import ipaddress
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from ipaddress import IPv6Network
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 
 from reactor.errors import DownloadError
-from reactor.guard.addresses import Address, Exceptions, is_public, plain
+from reactor.guard.addresses import NAT64_NAME, Address, Exceptions, is_public, nat64_prefixes, plain
 
 RESOLVE_S = 20.0
 DIAL_S = 20.0
@@ -29,6 +31,9 @@ BESIDE_MAX = 64
 KEPT_S = 30.0
 """How long a resolved name counts: what is fetched in a thousand parts is not looked up a thousand times."""
 NAMES_MAX = 512
+NAT64_S = 3.0
+"""How long it may take to find out about this network's NAT64. Without an answer there is none."""
+NAT64_KEPT_S = 60.0
 RESOLVERS = 16
 """Names looked up at once: a slow name server holds up strangers' downloads and nothing else."""
 DISCARD = 9
@@ -57,6 +62,7 @@ class Dialer:
         self._own = own
         self._look_up = look_up or _look_up
         self._limiter = CapacityLimiter(RESOLVERS)
+        self._nat64_kept: tuple[float, frozenset[IPv6Network]] = (0.0, frozenset())
         self._beside = anyio.Semaphore(BESIDE_MAX)
         self._known: OrderedDict[str, tuple[float, tuple[Address, ...]]] = OrderedDict()
 
@@ -67,19 +73,20 @@ class Dialer:
         can say now."""
         found = await self._addresses(host)
         ours = await self._ours(port)
+        nat64 = await self._nat64() if any(each.version == 6 and is_public(each) for each in found) else frozenset()
         try:
-            allowed = tuple(each for each in found if self._may(host, port, each) and not ours(each))
+            allowed = tuple(each for each in found if self._may(host, port, each, nat64) and not ours(each))
         except OSError as error:
             raise _no_file_left(host) from error
         if not allowed:
             raise refused(host)
         return allowed
 
-    def _may(self, host: str, port: int, address: Address) -> bool:
+    def _may(self, host: str, port: int, address: Address, nat64: frozenset[IPv6Network]) -> bool:
         """From inside no firewall stands before this machine's own services, at its public addresses neither."""
         if self._exceptions.name(host, port) or self._exceptions.hold(address, port):
             return True
-        return is_public(address) and not is_here(address)
+        return is_public(address, nat64) and not is_here(address)
 
     async def dial(self, host: str, port: int) -> socket.socket:
         """A connected socket, non-blocking. Raises DownloadError: as `resolve`, and `unreachable`, `timeout`."""
@@ -114,6 +121,15 @@ class Dialer:
         if len(self._known) > NAMES_MAX:
             self._known.popitem(last=False)
         return found
+
+    async def _nat64(self) -> frozenset[IPv6Network]:
+        """The prefixes under which this network leads to IPv4 addresses, private ones perhaps."""
+        if self._nat64_kept[0] <= anyio.current_time():
+            found: tuple[Address, ...] = ()
+            with anyio.move_on_after(NAT64_S), suppress(DownloadError):
+                found = await self._addresses(NAT64_NAME)
+            self._nat64_kept = (anyio.current_time() + NAT64_KEPT_S, nat64_prefixes(found))
+        return self._nat64_kept[1]
 
     async def _ours(self, port: int) -> Callable[[Address], bool]:
         """Whether an address with this port is one of our own doors."""

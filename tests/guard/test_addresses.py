@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from ipaddress import IPv6Network, ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.guard.addresses import ANYWHERE, Exceptions, is_public, plain
+from reactor.guard.addresses import ANYWHERE, Exceptions, is_public, nat64_prefixes, plain
 
 REFUSED = """
     0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.1.2.3 127.255.255.255 169.254.0.1
@@ -108,3 +109,36 @@ def test_what_is_no_exception(text: str) -> None:
 @given(st.ip_addresses(), st.integers(1, 65_535))
 def test_anywhere_is_anywhere(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> None:
     assert ANYWHERE.hold(address, port)
+
+
+# RFC 6052, section 2.4: 192.0.2.33 behind prefixes of each length; here with the address that tells of them.
+PREFIXES = [
+    ("2001:db8::/32", "2001:db8:c000:aa::", "2001:db8:a9fe:a9fe::", "2001:db8:101:101::"),
+    ("2001:db8:100::/40", "2001:db8:1c0:0:aa::", "2001:db8:1a9:fea9:fe::", "2001:db8:101:101:1::"),
+    ("2001:db8:122::/48", "2001:db8:122:c000:0:aa00::", "2001:db8:122:a9fe:a9:fe00::", "2001:db8:122:101:1:100::"),
+    ("2001:db8:122:300::/56", "2001:db8:122:3c0:0:aa::", "2001:db8:122:3a9:fe:a9fe::", "2001:db8:122:301:1:101::"),
+    (
+        "2001:db8:122:344::/64",
+        "2001:db8:122:344:c0:0:aa00:0",
+        "2001:db8:122:344:a9:fea9:fe00:0",
+        "2001:db8:122:344:1:101:100:0",
+    ),
+    ("2001:db8:122:344::/96", "2001:db8:122:344::c000:ab", "2001:db8:122:344::a9fe:a9fe", "2001:db8:122:344::101:101"),
+]
+
+
+@pytest.mark.parametrize(("prefix", "tells", "private", "public"), PREFIXES)
+def test_a_nat64_with_a_prefix_of_its_own(prefix: str, tells: str, private: str, public: str) -> None:
+    """The examples' prefixes are for documentation: moved to where an operator's are."""
+    moved = [text.replace("2001:db8", "2a00:db8") for text in (prefix, tells, private, public)]
+    known = nat64_prefixes([ip_address("192.0.0.170"), ip_address(moved[1])])
+    assert IPv6Network(moved[0]) in known
+    assert is_public(ip_address(moved[2]))
+    assert not is_public(ip_address(moved[2]), known)
+    assert is_public(ip_address(moved[3]), known)
+    assert is_public(ip_address("2606:4700::1111"), known)
+    assert not is_public(ip_address(public), nat64_prefixes([ip_address(tells)])), "it allows nothing"
+
+
+def test_no_nat64() -> None:
+    assert nat64_prefixes([ip_address("192.0.0.170"), ip_address("2606:4700::1111")]) == frozenset()

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from ipaddress import ip_address
@@ -134,6 +135,43 @@ PRIVATE = (
 async def test_a_public_name_of_a_private_address(address: str) -> None:
     dialer = Dialer(look_up=lambda _: told(address))
     assert await refusal(dialer, "innocent.example", 80) == "refused_address"
+
+
+async def test_a_nat64_with_a_prefix_of_its_own_is_found_out() -> None:
+    """By one question, asked when an IPv6 address is to be judged, and for each minute again."""
+    asked: list[str] = []
+    names = {
+        "ipv4only.arpa": told("192.0.0.170", "2a00:1098:2b::c000:aa", "2a00:1098:2b::c000:ab"),
+        "metadata.example": told("2a00:1098:2b::a9fe:a9fe"),
+        "public.example": told("2a00:1098:2b::101:101", "2606:4700::1111"),
+        "four.example": told("1.1.1.1"),
+    }
+
+    def look_up(host: str) -> Iterable[Address]:
+        asked.append(host)
+        return names[host]
+
+    dialer = Dialer(look_up=look_up)
+    await dialer.resolve("four.example", 80)
+    assert asked == ["four.example"]
+    assert await refusal(dialer, "metadata.example", 80) == "refused_address"
+    assert await dialer.resolve("public.example", 80) == names["public.example"]
+    assert asked.count("ipv4only.arpa") == 1
+
+
+async def test_a_network_that_says_nothing_of_a_nat64_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor.guard.dialer.NAT64_S", 0.05)
+    release = threading.Event()
+
+    def look_up(host: str) -> Iterable[Address]:
+        if host == "ipv4only.arpa":
+            release.wait(30)
+            raise socket.gaierror
+        return told("2606:4700::1111")
+
+    assert await Dialer(look_up=look_up).resolve("a.example", 80) == told("2606:4700::1111")
+    release.set()
+    assert await Dialer(look_up=look_up).resolve("a.example", 80) == told("2606:4700::1111")
 
 
 async def test_the_sentence_says_who_can_allow_it() -> None:
