@@ -66,7 +66,7 @@ def candidates(name: str) -> Iterator[str]:
     stem, suffix = split_suffix(name)
     for number in itertools.count(1):
         mark = f" ({number})"
-        yield f"{_trim(stem, NAME_BYTES_MAX - _size(suffix) - len(mark))}{mark}{suffix}"
+        yield f"{_trim(stem, NAME_BYTES_MAX - _size(suffix) - len(mark)).rstrip(_TRAILING)}{mark}{suffix}"
 
 
 def is_program(name: str, *, folder: bool = False) -> bool:

@@ -113,6 +113,7 @@ def test_suffixes(name: str, parts: tuple[str, str]) -> None:
 def test_candidates_count_before_the_suffix() -> None:
     assert list(itertools.islice(candidates("a.tar.gz"), 3)) == ["a.tar.gz", "a (1).tar.gz", "a (2).tar.gz"]
     assert list(itertools.islice(candidates("a"), 2)) == ["a", "a (1)"]
+    assert list(itertools.islice(candidates("a .b"), 2)) == ["a .b", "a (1).b"]
 
 
 PROGRAMS = """
