@@ -13,6 +13,7 @@ from typing import TypeVar
 import anyio
 
 from reactor.errors import DatabaseInUse, ReactorError
+from reactor.journal.complaints import complaining
 from reactor.journal.journal import Journal, Sink
 from reactor.journal.outlet import Outlet, Renderer
 
@@ -27,7 +28,8 @@ def run_async(work: Callable[[], Awaitable[Result]]) -> Result:
     gc.enable()
     gc.freeze()  # what was imported stays: it is not looked through again and again
     try:
-        return anyio.run(work)
+        with complaining():
+            return anyio.run(work)
     except BaseExceptionGroup as group:
         raise _first(group) from group
 

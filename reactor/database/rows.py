@@ -21,6 +21,10 @@ from reactor.models import Download, Extraction
 
 INTEGER_MAX = 2**63 - 1
 COUNT_MAX = 1_000_000_000
+SPEED_MAX = 1e9
+"""MiB/s that anybody may believe."""
+LAST_MOMENT = 253_402_214_400.0
+"""The beginning of the last day of the year 9999, whose time every zone can tell."""
 PRIVATE = frozenset({"claimed_by", "lease_until"})
 """Columns of ours that nobody outside needs."""
 
@@ -62,9 +66,27 @@ def percent(value: object) -> float | None:
     return number if number is not None and 0 <= number <= 100 else None
 
 
+def speed(value: object) -> float | None:
+    """MiB/s. What nobody could reach is of no use to anybody, and breaks whoever reckons with it."""
+    number = real(value)
+    return number if number is not None and 0 <= number <= SPEED_MAX else None
+
+
 def said(failure: Failure | None) -> dict[str, str | None]:
     """What the columns `error` and `error_code` say of a failure."""
     return {"error": storable(failure.sentence) if failure else None, "code": failure.code if failure else None}
+
+
+def amount(value: object) -> int | None:
+    """A whole number from 0 to the largest that SQLite has."""
+    number = whole(value)
+    return number if number is not None and 0 <= number <= INTEGER_MAX else None
+
+
+def due(value: object) -> float | None:
+    """Seconds since the epoch; what lies after the last year that has a date is never, which that is as well."""
+    number = real(value)
+    return None if number is None else max(0.0, min(number, LAST_MOMENT))
 
 
 def storable(value: str | None) -> str | None:
@@ -141,16 +163,16 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "cancelled": lambda value: bool(whole(value)),
     "added_date": text,
     "title": text,
-    "file_size": whole,
+    "file_size": amount,
     "file_path": text,
-    "progress": real,
-    "download_speed": real,
-    "eta_seconds": whole,
+    "progress": percent,
+    "download_speed": speed,
+    "eta_seconds": amount,
     "stage": text,
     "url_type": text,
-    "retry_count": lambda value: whole(value) or 0,
-    "attempt": lambda value: whole(value) or 0,
-    "next_attempt_at": real,
+    "retry_count": count,
+    "attempt": count,
+    "next_attempt_at": due,
     "started_at": text,
     "finished_at": text,
     "error": text,

@@ -151,9 +151,15 @@ class Metrics:
         self._oldest.set(float("nan"))
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """All of it as a scraper that sent this Accept header reads it, and the content type."""
-        encode, content_type = prometheus_client.exposition.choose_encoder(accept)
-        return encode(self.registry), content_type
+        """All of it as a scraper that sent this Accept header reads it, and the content type. One that nobody can
+        understand gets it as one that sent none."""
+        choose = prometheus_client.exposition.choose_encoder
+        try:
+            encode, content_type = choose(accept)
+            return encode(self.registry), content_type
+        except (ValueError, TypeError):
+            encode, content_type = choose("")
+            return encode(self.registry), content_type
 
     # What the journal tells
 

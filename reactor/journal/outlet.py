@@ -131,12 +131,12 @@ class Outlet:
             complain(f"cannot write to {self._name}: {error.strerror or error}.")
 
 
-def complain(sentence: str) -> None:
+def complain(sentence: str, wait_s: float = 0) -> None:
     """One line on stderr, straight to the descriptor: a daemon whose stderr is gone has nobody left to tell, and
-    one whose stderr nobody reads does not wait for it."""
+    one whose stderr nobody reads waits `wait_s` for it at most."""
     try:
         fd = sys.__stderr__.fileno() if sys.__stderr__ else 2
-        if writable(fd, 0):  # a pipe that is takes PIPE_BUF bytes, which is more than any of our lines
-            os.write(fd, f"reactor: {sentence}\n".encode())
+        if writable(fd, wait_s):  # a pipe that is takes PIPE_BUF bytes, which is more than any of our lines
+            os.write(fd, f"reactor: {sentence}\n".encode(errors="backslashreplace"))
     except (OSError, ValueError):
         return

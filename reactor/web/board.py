@@ -87,7 +87,8 @@ class Board:
         return set(self._rows)
 
     async def run(self) -> None:
-        """Read the table whenever somebody looks and there is news."""
+        """Read the table whenever somebody looks and there is news. May be called again when it has raised."""
+        self.rung("begins")
         while True:
             await self._news.wait()
             await anyio.sleep(GATHER_S)

@@ -1,8 +1,11 @@
-"""Whether it lives, and whether it can serve: for a service manager, a load balancer, a person with curl."""
+"""Whether it lives, and whether it can serve: for a service manager, a load balancer, a person with curl.
+
+No token is asked for, so what is said names no URL and no path."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import anyio
 import anyio.lowlevel
@@ -17,12 +20,17 @@ Probe = Callable[[], Awaitable[str | None]]
 """Looks at one thing: a sentence when it is in trouble, else None."""
 
 
+_PLACE = re.compile(r"\w+://\S+|(?<![\w.])~?/[^\s:;,)]+")
+"""A URL, or a path from the root."""
+
+
 class Health:
     """`offer` is a sink of the journal: what was told there counts until the opposite is. `probes`, by what each
-    looks at, are asked at every request."""
+    looks at, are asked at every request. `unsaid` are paths that may hold blanks."""
 
-    def __init__(self, probes: Mapping[str, Probe]) -> None:
+    def __init__(self, probes: Mapping[str, Probe], unsaid: Iterable[str] = ()) -> None:
         self._probes = probes
+        self._unsaid = sorted(unsaid, key=len, reverse=True)
         self._told: dict[str, str] = {}
 
     def offer(self, entry: n.Entry) -> None:
@@ -53,7 +61,12 @@ class Health:
             for what, probe in self._probes.items():
                 if what not in found:
                     tasks.start_soon(look, what, probe)
-        return [clean(sentence, 300) for _, sentence in sorted(found.items())]
+        return [clean(self._without_places(sentence), 300) for _, sentence in sorted(found.items())]
+
+    def _without_places(self, sentence: str) -> str:
+        for path in self._unsaid:
+            sentence = sentence.replace(f" {path}", "")
+        return _PLACE.sub("…", sentence)
 
     def routes(self) -> list[Route]:
         """`/healthz`: it lives. `/readyz`: it can serve."""

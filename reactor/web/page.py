@@ -19,7 +19,7 @@ import anyio
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -28,16 +28,14 @@ from reactor.errors import DatabaseError
 from reactor.queue import Queue
 from reactor.web.board import Board, Viewer
 from reactor.web.door import TOKEN_WRONG, Door, Guarded
-from reactor.web.server import abort
 from reactor.web.table import Table
 
 VIEWERS_MAX = 30
 BODY_BYTES_MAX = 1024 * 1024
 URLS_MAX = 100
-ID_MAX = 2**63 - 1
+ID_DIGITS_MAX = 18
+"""Fewer than SQLite's largest number has."""
 URL_CHARS_MAX = 16_384
-STALL_S = 20.0
-"""How long a viewer may take to read what is waiting for it; then it is sent away, and may come back."""
 HEARTBEAT_S = 15.0
 """So that a connection whose other end is gone is noticed."""
 OVER, NOT_OVER = "That is over already.", "Only what failed or was cancelled can begin again."
@@ -79,9 +77,9 @@ class Page:
             Route("/api/session", self._inside, methods=["GET"]),
             Route("/api/events", _Stream(self._board)),
             Route("/api/downloads", self._add, methods=["POST"]),
-            Route("/api/downloads/{id:int}/{wish:str}", self._change, methods=["POST"]),
+            Route("/api/downloads/{id:str}/{wish:str}", self._change, methods=["POST"]),
         ]
-        handlers: Any = {HTTPException: _refused, DatabaseError: _troubled}
+        handlers: Any = {HTTPException: _refused, DatabaseError: _troubled, ClientDisconnect: _gone}
         return Guarded(Starlette(routes=routes, exception_handlers=handlers), self._door)
 
     async def _open(self, request: Request) -> Response:
@@ -103,9 +101,9 @@ class Page:
     async def _change(self, request: Request) -> Response:
         number, wish = request.path_params["id"], request.path_params["wish"]
         change = {"cancel": Queue.cancel, "retry": Queue.retry}.get(wish)
-        if change is None or number > ID_MAX:
+        if change is None or not (number.isascii() and number.isdecimal() and len(number) <= ID_DIGITS_MAX):
             raise HTTPException(404)
-        if not await self._table.ask(lambda queue: change(queue, number)):
+        if not await self._table.ask(lambda queue: change(queue, int(number))):
             raise HTTPException(409, OVER if wish == "cancel" else NOT_OVER)
         return Response(status_code=204)
 
@@ -144,21 +142,17 @@ class _Stream:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._feed, scope, send, tasks.cancel_scope)
+            tasks.start_soon(self._feed, send)
             while (await receive())["type"] != "http.disconnect":
                 pass
             tasks.cancel_scope.cancel()
 
-    async def _feed(self, scope: Scope, send: Send, stream: anyio.CancelScope) -> None:
+    async def _feed(self, send: Send) -> None:
         with self._board.viewing() as viewer:
             text = "retry: 1000\n\n"
             while True:
-                with anyio.move_on_after(STALL_S) as patience:
-                    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-                if patience.cancelled_caught:
-                    await abort(scope)
-                    stream.cancel()
-                    return
+                # Who does not read it is sent away by the server.
+                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
                 text = await _next(viewer)
 
 
@@ -190,6 +184,10 @@ async def _add_all(urls: list[str], queue: Queue) -> list[int]:
 
 async def _refused(_: Request, error: HTTPException) -> JSONResponse:
     return JSONResponse({"error": error.detail}, error.status_code)
+
+
+async def _gone(_: Request, __: ClientDisconnect) -> Response:
+    return Response(status_code=400)  # nobody is there to read it
 
 
 async def _troubled(_: Request, error: DatabaseError) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -24,6 +25,8 @@ NEEDS = {
     "HTTP_ADDRESS": ("page", ("starlette", "uvicorn")),
 }
 """The extra that a setting needs, and what it brings."""
+AGAIN_S = 1.0
+"""Before what broke begins again."""
 
 
 class Site:
@@ -38,7 +41,8 @@ class Site:
         from reactor.web.table import Table
 
         self._table = Table(settings.download_db)
-        health = Health(probes)
+        database = settings.download_db.expanduser().absolute()
+        health = Health(probes, {str(database), str(database.resolve())})
         self._health = health.routes()
         self._served: list[tuple[socket.socket, list[BaseRoute]]] = []
         self._tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [self._table.keep]
@@ -76,7 +80,7 @@ class Site:
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
             for task in self._tasks:
-                tasks.start_soon(task)
+                tasks.start_soon(_kept_up, task)
             for listening, routes in self._served:
                 await stack.enter_async_context(serving(Starlette(routes=[*self._health, *routes]), listening))
             yield
@@ -123,6 +127,16 @@ class Site:
         self._ringing.append(board.rung)
         self.sinks.append(board.offer)
         self.lines.append(f"the page is at {url_of(listening)}/" + ("" if own else f"#token={door.token}"))
+
+
+async def _kept_up(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a task of those who look, for as long as there is a reactor: whatever breaks it is no reason to end that."""
+    while True:
+        try:
+            await task()
+        except Exception as error:
+            logging.getLogger(__name__).error("What is shown broke and begins again", exc_info=error)
+        await anyio.sleep(AGAIN_S)
 
 
 @contextmanager

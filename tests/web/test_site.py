@@ -20,7 +20,7 @@ from reactor.errors import SettingsError
 from reactor.journal.journal import Journal
 from reactor.queue import Queue
 from reactor.settings import Settings
-from reactor.web import page
+from reactor.web import page, server
 from reactor.web.health import Probe
 from reactor.web.site import Site, open_site
 
@@ -224,7 +224,7 @@ async def test_a_database_that_is_gone_is_said_and_found_again(tmp_path: Path) -
 async def test_a_viewer_who_does_not_read_holds_nothing_up_and_is_sent_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "STALL_S", 1.0)
+    monkeypatch.setattr(server, "STALL_S", 1.0)
     async with serving(tmp_path) as served:
         one = await served.add("http://host/a", status="downloading", stage="fetching", title="t" * 200, error="e")
         async with await anyio.connect_tcp("127.0.0.1", int(served.urls[0].rpartition(":")[2])) as stalled:
