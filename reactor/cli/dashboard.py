@@ -70,7 +70,7 @@ def frame(
     seen: Overview, speeds: Speeds, now: float, wall: float, width: int, height: int, trouble: str = ""
 ) -> RenderableType:
     """One picture, of `height` lines at most. `now` is of the clock of `speeds`; `wall` is seconds since the epoch."""
-    rows = (seen.under_way, seen.queued, seen.ended)
+    rows = (seen.under_way, seen.queued, seen.over)
     shown = [
         rows[kind][:count] for kind, count in enumerate(_shares(height - FIXED_LINES, [len(kind) for kind in rows]))
     ]
@@ -81,7 +81,7 @@ def frame(
         _speed(speeds, now, width),
         *_section(f"Under way: {counts.downloading}", _under_way(shown[0])),
         *_section(f"Queued: {counts.pending + counts.waiting}{waiting}", _queued(shown[1], wall)),
-        *_section("Over" if seen.ended else "Nothing is over yet", _over(shown[2])),
+        *_section("Over" if seen.over else "Nothing is over yet", _over(shown[2])),
     )
 
 

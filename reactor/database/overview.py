@@ -1,4 +1,4 @@
-"""What an operator looks at: the rows that are under way, those that wait, the latest that ended.
+"""What an operator looks at: the rows that are under way, those that wait, the latest that failed or ended otherwise.
 
 Each statement reads as many rows as it shows, by an index, however many there are.
 """
@@ -16,7 +16,7 @@ from reactor.models import Download
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The rows that are not over."""
+    """The rows that are not over, or have failed."""
 
     pending: int
     """Those that may begin."""
@@ -25,6 +25,7 @@ class Counts:
     downloading: int
     oldest_s: float
     """Age of the oldest one with a date that was never begun; 0 when there is none."""
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,17 @@ class Overview:
     under_way: tuple[Download, ...]
     queued: tuple[Download, ...]
     """Those that are next, in the order in which they are served."""
+    failed: tuple[Download, ...]
+    """Those that failed last, the last one first."""
     ended: tuple[Download, ...]
-    """The latest that reactor has nothing more to do with, newest first."""
+    """The latest others that reactor has nothing more to do with, newest first."""
     served: Presence | None
     """Who serves them, or did last."""
+
+    @property
+    def over(self) -> tuple[Download, ...]:
+        """Both, newest first."""
+        return tuple(sorted((*self.failed, *self.ended), key=lambda row: row.id, reverse=True))
 
 
 def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
@@ -48,6 +56,7 @@ def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
             counts(connection),
             under_way=_read(connection, UNDER_WAY, shown_max),
             queued=_queued(connection, shown_max),
+            failed=_read(connection, FAILED, shown_max),
             ended=_read(connection, ENDED, shown_max),
             served=presence.read(connection),
         )
@@ -59,12 +68,15 @@ def counts(connection: sqlite3.Connection) -> Counts:
     (waiting,) = connection.execute(WAITING).fetchone()
     (downloading,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'downloading'").fetchone()
     oldest = connection.execute(OLDEST).fetchone()
-    return Counts(pending - waiting, waiting, downloading, max(0.0, float(oldest[0] or 0.0)) if oldest else 0.0)
+    (failed,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'failed'").fetchone()
+    age_s = max(0.0, float(oldest[0] or 0.0)) if oldest else 0.0
+    return Counts(pending - waiting, waiting, downloading, age_s, failed)
 
 
 UNDER_WAY = "SELECT * FROM downloads WHERE status = 'downloading' ORDER BY id LIMIT ?"
 QUEUED = "SELECT * FROM downloads WHERE status = 'pending' AND {} LIMIT ?"
-ENDED = "SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading') ORDER BY id DESC LIMIT ?"
+FAILED = "SELECT * FROM downloads WHERE status = 'failed' ORDER BY finished_at DESC, id DESC LIMIT ?"
+ENDED = "SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading', 'failed') ORDER BY id DESC LIMIT ?"
 WAITING = """SELECT count(*) FROM downloads WHERE status = 'pending' AND next_attempt_at IS NOT NULL
     AND next_attempt_at > (julianday('now') - 2440587.5) * 86400"""
 OLDEST = f"""SELECT (julianday('now') - julianday(added_date)) * 86400 FROM downloads

@@ -21,14 +21,14 @@ from reactor.models import Download, Status
 from reactor.web.table import Table
 
 SHOWN_MAX = 50
-"""Rows of each kind: under way, queued, ended."""
+"""Rows of each kind: under way, queued, failed, ended otherwise."""
 GATHER_S = 0.1
 """After news: for what comes with them, and for the reactor's own last writes."""
 AGAIN_S = 1.0
 MIB = 1024 * 1024
 
 View = dict[str, Any]
-NOTHING: View = {"queued": 0, "under_way": 0}
+NOTHING: View = {"queued": 0, "under_way": 0, "failed": 0, "shown_max": SHOWN_MAX}
 
 
 class Board:
@@ -103,7 +103,8 @@ class Board:
                 self._take(seen)
 
     def _take(self, seen: Overview) -> None:
-        self._read = {row.id: (row, self._view(row)) for row in (*seen.under_way, *seen.queued, *seen.ended)}
+        found = (*seen.under_way, *seen.queued, *seen.failed, *seen.ended)
+        self._read = {row.id: (row, self._view(row)) for row in found}
         rows = {number: view for number, (_, view) in self._read.items()}
         self._live = {number: live for number, live in self._live.items() if _is_of(live, rows.get(number))}
         for number, live in self._live.items():
@@ -112,7 +113,8 @@ class Board:
         self._rows = rows
         self._tell(changed)
         counts = seen.counts
-        self._take_state({"queued": counts.pending + counts.waiting, "under_way": counts.downloading, "trouble": None})
+        told = {"queued": counts.pending + counts.waiting, "under_way": counts.downloading, "failed": counts.failed}
+        self._take_state(NOTHING | told | {"trouble": None})
 
     def _view(self, row: Download) -> View:
         before = self._read.get(row.id)

@@ -27,7 +27,9 @@ def test_each_kind_in_the_order_it_is_shown(table: sqlite3.Connection) -> None:
     seen = overview(table, 3)
     assert [row.id for row in seen.under_way] == way
     assert [row.id for row in seen.queued] == [early, late]
+    assert [row.id for row in seen.failed] == over[:1]
     assert [row.id for row in seen.ended] == over[:0:-1], "no more than asked for, the newest first"
+    assert [row.id for row in seen.over] == over[::-1]
     assert (seen.counts.pending, seen.counts.waiting, seen.counts.downloading) == (2, 0, 2)
 
 
@@ -37,6 +39,16 @@ def test_the_queue_is_shown_in_the_order_in_which_it_is_served(table: sqlite3.Co
     queued = [row.id for row in overview(table, 5).queued]
     seen = downloads.look(table, commands.Look((), 5), "me", 1_800_000_000.0)
     assert queued == [row.attempt.download_id for row in seen.claimed]
+
+
+def test_what_failed_is_not_pushed_out_by_what_did_not(table: sqlite3.Connection) -> None:
+    failed = [add(table, "failed", finished_at=f"2026-01-0{day} 00:00:00") for day in (1, 3, 2)]
+    for _ in range(20):
+        add(table, "uploaded")
+    seen = overview(table, 2)
+    assert [row.id for row in seen.failed] == [failed[1], failed[2]], "by when they failed, the last one first"
+    assert seen.counts.failed == 3
+    assert {row.status for row in seen.ended} == {"uploaded"}
 
 
 def test_counts(table: sqlite3.Connection) -> None:

@@ -65,6 +65,19 @@ async def test_what_failed_says_why_and_begins_again(tmp_path: Path) -> None:
         assert (reactor.downloads / "lost.bin").read_bytes() == DATA
 
 
+async def test_what_failed_is_seen_however_many_others_ended_since(tmp_path: Path) -> None:
+    async with served(tmp_path) as reactor:
+        for n in range(60):
+            reactor.execute("INSERT INTO downloads(url, status, title) VALUES('u', 'failed', ?)", f"lost {n}")
+        for _ in range(60):
+            reactor.execute("INSERT INTO downloads(url, status) VALUES('u', 'uploaded')")
+        async with visiting(reactor) as page:
+            await expect(page.locator("#n-failed")).to_have_text("60")
+            await expect(page.locator("#failed li")).to_have_count(50)
+            await expect(page.locator("#more-failed")).to_have_text("and 10 more")
+            await expect(page.locator("#n-finished")).to_have_text("50+")
+
+
 async def test_a_hostile_title_is_only_text(tmp_path: Path) -> None:
     async with served(tmp_path) as reactor:
         for status in ("failed", "uploading"):

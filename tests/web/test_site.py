@@ -20,7 +20,7 @@ from reactor.errors import SettingsError
 from reactor.journal.journal import Journal
 from reactor.queue import Queue
 from reactor.settings import Settings
-from reactor.web import page, server
+from reactor.web import board, page, server
 from reactor.web.health import Probe
 from reactor.web.site import Site, open_site
 
@@ -160,7 +160,8 @@ async def test_the_board_and_what_changes(tmp_path: Path) -> None:
             assert [(row["id"], row["name"], row["url"]) for row in first["rows"]] == [
                 (one, "a b.bin", "http://host/a%20b.bin?key=…")
             ]
-            assert first["state"] == {"queued": 0, "under_way": 1, "trouble": None}
+            state = {"queued": 0, "under_way": 1, "failed": 0, "trouble": None}
+            assert first["state"] == state | {"shown_max": board.SHOWN_MAX}
             served.tell(n.DownloadProgressed(download_id=one, progress=12.5, completed=10, size=80, speed=7, eta_s=10))
             (row,) = (await anext(events))["rows"]
             assert [row[name] for name in ("progress", "completed", "size", "speed", "eta")] == [12.5, 10, 80, 7, 10]

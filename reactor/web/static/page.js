@@ -4,7 +4,7 @@
 const at = (id) => document.getElementById(id);
 const rows = new Map(); // id -> the row as it was told last
 const shown = new Map(); // id -> its element, and the list it is in
-let state = { queued: 0, under_way: 0, trouble: null };
+let state = { queued: 0, under_way: 0, failed: 0, shown_max: 0, trouble: null };
 let stream = null;
 
 const STAGES = {
@@ -139,11 +139,14 @@ function show() {
   const lists = Object.fromEntries(LISTS.map((name) => [name, []]));
   for (const row of rows.values()) lists[listOf(row)].push(row);
   for (const name of LISTS) arrange(name, lists[name].sort(ORDERS[name]));
-  const counts = { "under-way": state.under_way, queue: state.queued, failed: lists.failed.length, finished: lists.finished.length };
+  const most = lists.finished.length >= state.shown_max ? `${lists.finished.length}+` : lists.finished.length;
+  const counts = { "under-way": state.under_way, queue: state.queued, failed: state.failed, finished: most };
   for (const name of LISTS) put(at(`n-${name}`), counts[name] ? String(counts[name]) : "");
-  const more = state.queued - lists.queue.length;
-  at("more").hidden = more <= 0;
-  put(at("more"), `and ${more} more`);
+  for (const name of ["queue", "failed"]) {
+    const more = counts[name] - lists[name].length;
+    at(`more-${name}`).hidden = more <= 0;
+    put(at(`more-${name}`), `and ${more} more`);
+  }
   at("trouble").hidden = !state.trouble;
   put(at("trouble"), state.trouble || "");
   const first = lists["under-way"][0];
