@@ -86,14 +86,18 @@ class Within(Wishes):
 
 
 class Queue(Wishes, anyio.AsyncContextManagerMixin):
-    """The downloads of one database. Opening it makes the table, or adds the columns it lacks.
+    """The downloads of one database. Opening it makes the table, or adds the columns it lacks; to `look` does neither.
 
     Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = True, poll_interval: float = 1.0) -> None:
-        """Without `create` a missing file is an error. `poll_interval` (s) is the safety net behind the watches."""
+    def __init__(
+        self, path: str | os.PathLike[str], *, create: bool = True, look: bool = False, poll_interval: float = 1.0
+    ) -> None:
+        """Without `create` a missing file is an error. With `look` nothing is ever written, and what would be is
+        refused. `poll_interval` (s) is the safety net behind the watches."""
         self._path = path
         self._create = create
+        self._look = look
         self._poll_interval = poll_interval
         self._tick = anyio.Event()
         self._closed: anyio.Event | None = None
@@ -246,7 +250,9 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
 
     async def _open(self, *, create: bool) -> Database:
         async with AsyncExitStack() as opening:
-            self._database = await opening.enter_async_context(Database.open(self._path, create=create))
+            self._database = await opening.enter_async_context(
+                Database.open(self._path, create=create, look=self._look)
+            )
             self._opened = opening.pop_all()
         return self._database
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reactor.errors import SettingsError
@@ -196,9 +197,13 @@ class Settings(BaseSettings):
         """Turn every understood form into ws:// or wss://."""
         if value is None:
             return None
-        parts = urlsplit(value)
-        scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme.lower())
-        if scheme is None or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme.lower(), "")
+            usable = bool(scheme and parts.hostname) and parts.port != 0
+        except ValueError:  # brackets that do not match, a port that is none
+            usable = False
+        if not usable:
             raise ValueError("takes a URL such as ws://127.0.0.1:6800/jsonrpc (ws, wss, http or https)")
         return parts._replace(scheme=scheme, path=parts.path if parts.path not in ("", "/") else "/jsonrpc").geturl()
 
@@ -267,4 +272,28 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             variable = ".".join(str(part) for part in first["loc"]).upper()
-            raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}.") from error
+            raise SettingsError(f"{variable}: {_wanted(first)}.") from error
+        except UnicodeDecodeError as error:
+            raise SettingsError("The file .env is not UTF-8.", hint="Save it as UTF-8.") from error
+        except OSError as error:
+            raise SettingsError(f"The file .env cannot be read: {error.strerror}.") from error
+
+
+_WANTED = {
+    "greater_than_equal": "takes {ge} or more",
+    "greater_than": "takes more than {gt}",
+    "less_than_equal": "takes {le} at most",
+    "int_parsing": "takes a whole number",
+    "int_from_float": "takes a whole number",
+    "float_parsing": "takes a number",
+    "finite_number": "takes a number",
+    "bool_parsing": "takes true or false",
+}
+"""What a setting takes, by the validator that has refused it."""
+
+
+def _wanted(error: ErrorDetails) -> str:
+    sentence = _WANTED.get(error["type"])
+    if sentence is None:
+        return error["msg"].removeprefix("Value error, ")
+    return sentence.format(**error.get("ctx", {}))

@@ -7,7 +7,10 @@ what is heavy inside, so that `--help` is quick.
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn, Protocol, cast
@@ -17,6 +20,7 @@ import typer
 from reactor import __version__
 from reactor.cli import add, cancel, doctor, events, get, replay, retry, run, top, watch, why
 from reactor.cli import list as list_
+from reactor.cli.help import Verb
 from reactor.errors import ReactorError
 
 
@@ -35,6 +39,11 @@ WRONG, MAY_PASS = 2, 75
 """Exit codes for a person, a service unit and `reactor.Runner`: starting again is no use, or may be. 75 is
 EX_TEMPFAIL of sysexits(3)."""
 
+UNWRITTEN = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""How a write fails that nobody here can help."""
+STDERR_S = 2.0
+"""How long the last sentence waits for whoever reads stderr."""
+
 app = typer.Typer(
     name="reactor",
     help="Downloads what is asked for in a SQLite table, by way of aria2.",
@@ -44,18 +53,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("run")(run.run)
-app.command("get")(get.get)
-app.command("add")(add.add)
-app.command("cancel")(cancel.cancel)
-app.command("retry")(retry.retry)
-app.command("list")(list_.list_rows)
-app.command("watch")(watch.watch)
-app.command("top")(top.top)
-app.command("why")(why.why)
-app.command("replay")(replay.replay)
-app.command("events")(events.events)
-app.command("doctor")(doctor.doctor)
+app.command("run", cls=Verb)(run.run)
+app.command("get", cls=Verb)(get.get)
+app.command("add", cls=Verb)(add.add)
+app.command("cancel", cls=Verb)(cancel.cancel)
+app.command("retry", cls=Verb)(retry.retry)
+app.command("list", cls=Verb)(list_.list_rows)
+app.command("watch", cls=Verb)(watch.watch)
+app.command("top", cls=Verb)(top.top)
+app.command("why", cls=Verb)(why.why)
+app.command("replay", cls=Verb)(replay.replay)
+app.command("events", cls=Verb)(events.events)
+app.command("doctor", cls=Verb)(doctor.doctor)
 
 
 def _show_version(wanted: bool) -> None:
@@ -78,15 +87,32 @@ def _reactor(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code."""
     gc.disable()  # imports leave no garbage, and looking for it is a fifth of their time; `run_async` goes on with it
+    _steady_streams()
     try:
         code = app(arguments, prog_name="reactor", standalone_mode=False)
     except _USAGE_ERROR as error:
         code = _fail(_usage(cast(_UsageError, error)), WRONG)
     except ReactorError as error:
         code = _fail(str(error), MAY_PASS if error.retryable else WRONG)
+    except OSError as error:
+        if error.errno not in UNWRITTEN or error.filename is not None:
+            raise
+        code = _unwritten(error)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _steady_streams() -> None:
+    """Have stdin, stdout and stderr open, or what is opened next would be taken for them; and have them take every
+    character, whatever the terminal's encoding is."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _usage(error: _UsageError) -> str:
@@ -94,6 +120,18 @@ def _usage(error: _UsageError) -> str:
     return f"{error.format_message().rstrip('.')}. See {where} --help."
 
 
+def _unwritten(error: OSError) -> int:
+    """What was to be printed was not: the disk is full, or the reader is gone (`| head`), which is news to nobody."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # for what Python still holds and writes at the end
+    os.close(nowhere)
+    if error.errno == errno.EPIPE:
+        return 1
+    return _fail(f"The output cannot be written: {error.strerror}.", 1)
+
+
 def _fail(sentence: str, code: int) -> int:
-    typer.echo(f"reactor: {' '.join(sentence.split())}", err=True)
+    from reactor.journal.outlet import complain
+
+    complain(" ".join(sentence.split()), wait_s=STDERR_S)
     return code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reactor.cli.options import Db
+from reactor.cli.options import Db, readable
 
 if TYPE_CHECKING:
     from reactor.settings import Settings
@@ -24,7 +24,7 @@ def add(
     from reactor.cli.running import run_async
     from reactor.settings import Settings
 
-    run_async(partial(_add, Settings.load(download_db=db), urls))
+    run_async(partial(_add, Settings.load(download_db=db), readable(urls)))
 
 
 async def _add(settings: Settings, urls: list[str]) -> None:

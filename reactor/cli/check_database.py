@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from watchfiles import watch
 
 from reactor.cli.checks import NETWORK_FILE_SYSTEMS, Finding, file_system, nearest
+from reactor.database import presence
 from reactor.database.rehearsal import rehearse
 from reactor.errors import DatabaseError
 from reactor.models import Download
@@ -20,8 +21,14 @@ WAIT_S = 2.0
 
 
 def examine(path: Path) -> list[Finding]:
-    """The database, its file system, the change watch on its folder, and SQLite itself."""
-    return [_database(path), *_place(path), _watching(path), sqlite_library(sqlite3.sqlite_version_info)]
+    """The database, who serves it, its file system, the change watch on its folder, and SQLite itself."""
+    return [
+        _database(path),
+        *_served(path),
+        *_place(path),
+        _watching(path),
+        sqlite_library(sqlite3.sqlite_version_info),
+    ]
 
 
 def _database(path: Path) -> Finding:
@@ -47,8 +54,7 @@ def _unusable(where: str, what: str, advice: str | None = None) -> Finding:
 
 
 def _table(path: Path) -> Finding:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as database:
+    with _opened(path) as database:
         mode: str = database.execute("PRAGMA journal_mode").fetchone()[0]
         columns = {row[1].lower() for row in database.execute("PRAGMA table_info(downloads)")}
         if columns and not {"id", "url"} <= columns:
@@ -74,6 +80,31 @@ def _rows(database: sqlite3.Connection, columns: set[str]) -> str:
         return f"{database.execute('SELECT count(*) FROM downloads').fetchone()[0]} rows"
     counts = database.execute("SELECT status, count(*) FROM downloads GROUP BY status ORDER BY status").fetchall()
     return ", ".join(f"{count} {status}" for status, count in counts) or "no rows"
+
+
+def _served(path: Path) -> Iterator[Finding]:
+    """Who serves it, and where it can be seen."""
+    if not path.is_file():
+        return
+    try:
+        with _opened(path) as database:
+            served = presence.read(database)
+    except sqlite3.Error:
+        return  # said already
+    if served is None or not served.alive:
+        ever = "none has served this database yet" if served is None else "none serves this database now"
+        yield Finding("reactor", "note", ever, advice="`reactor run` does.")
+        return
+    places = [("page at ", served.page), ("metrics at ", served.metrics)]
+    shown = [f"process {served.pid} on {served.host}", *(f"{what}{place}" for what, place in places if place)]
+    yield Finding("reactor", "ok", ", ".join(shown), served.version)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as database:
+        yield database
 
 
 def _place(path: Path) -> Iterator[Finding]:

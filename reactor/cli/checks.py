@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.messages import Version
 from reactor.cli.running import run_async
+from reactor.cli.unfit import cookies_trouble, refusals
 from reactor.errors import ReactorError
 from reactor.journal.words import size
 from reactor.programs import Program, find_aria2c
@@ -53,6 +54,7 @@ def examine(settings: Settings) -> list[Finding]:
     apart = settings.aria2c_rpc_url is not None and settings.path_map is None
 
     return [
+        *_settings(settings),
         _python(),
         aria2c(settings),
         *(check_remote.examine(settings) if settings.aria2c_rpc_url else []),
@@ -60,6 +62,13 @@ def examine(settings: Settings) -> list[Finding]:
         *([] if apart else [folder(settings.download_dir)]),
         *check_media.examine(settings),
     ]
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for error in refusals(settings):
+        yield Finding("settings", "missing", error.message, advice=error.hint or "Correct it.", needed=True)
+    if trouble := cookies_trouble(settings):
+        yield Finding("settings", "missing", trouble, advice="Put the file there, or unset it.")
 
 
 def _python() -> Finding:

@@ -10,6 +10,7 @@ import typer
 from reactor.cli.options import Aria2, Db
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
     from reactor.cli.checks import Finding
@@ -42,19 +43,44 @@ def doctor(
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         console = Console(highlight=False, emoji=False)
-        for finding in findings:
-            console.print(_line(finding), soft_wrap=True)
+        if console.is_terminal:
+            console.print(_table(findings))
+        else:
+            for finding in findings:
+                console.print(_line(finding), soft_wrap=True)
     raise typer.Exit(1 if any(finding.needed and finding.state == "missing" for finding in findings) else 0)
 
 
 def _line(finding: Finding) -> Text:
     from rich.text import Text
 
+    state, name, told = _cells(finding)
+    state.pad_right(8 - len(state))
+    name.pad_right(17 - len(name))
+    return Text.assemble(state, name, Text(f"\n{'':25}").join(told))
+
+
+def _table(findings: list[Finding]) -> Table:
+    """The same so that no word is broken."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1))
+    for _ in range(2):
+        grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for finding in findings:
+        state, name, told = _cells(finding)
+        grid.add_row(state, name, Text("\n").join(told))
+    return grid
+
+
+def _cells(finding: Finding) -> tuple[Text, Text, list[Text]]:
+    """Its state, its name, and what is to be said of it, line by line."""
+    from rich.text import Text
+
     from reactor.journal.words import clean
 
-    parts = [finding.version, finding.where, finding.what]
-    shown = ", ".join(clean(part, 500) for part in parts if part)
-    line = Text.assemble((f"{finding.state:8}", COLOURS[finding.state]), (f"{finding.name:17}", "bold"), shown)
-    if finding.advice:
-        line.append(f"\n{'':25}→ {clean(finding.advice, 500)}", "dim")
-    return line
+    shown = ", ".join(clean(part, 500) for part in (finding.version, finding.where, finding.what) if part)
+    advice = [Text(f"→ {clean(finding.advice, 500)}", "dim")] if finding.advice else []
+    return Text(finding.state, COLOURS[finding.state]), Text(finding.name, "bold"), [Text(shown), *advice]

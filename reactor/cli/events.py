@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def events(
-    file: Annotated[Path | None, typer.Argument(help="Journal to read, as `run --events` wrote it; -: stdin.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Journal to read, as `run --events` wrote it; -: stdin.")
+    ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a line.")] = False,
 ) -> None:
     """Print a recorded journal, or the schema of its lines."""
@@ -37,7 +38,7 @@ def _show(file: Path) -> None:
     from reactor.journal.terminal import HumanLines
 
     try:
-        with nullcontext(typer.get_binary_stream("stdin")) if str(file) == "-" else file.open("rb") as lines:
+        with open(0, "rb", closefd=False) if str(file) == "-" else file.open("rb") as lines:
             shown, broken = _print_lines(lines, HumanLines(Stream(STDOUT), dated=True))
     except FileNotFoundError as error:
         raise ReactorError(f"{file} is not there.") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import anyio
 import typer
 
-from reactor.cli.options import Aria2
+from reactor.cli.options import Aria2, readable
 
 if TYPE_CHECKING:
     from reactor.journal.journal import Journal
@@ -55,6 +55,7 @@ def get(
     """
     from reactor.cli.running import run_async
 
+    urls = readable(urls)
     with tempfile.TemporaryDirectory(prefix="reactor-get-", ignore_cleanup_errors=True) as private:
         settings = settings_for(
             download_db=Path(private) / "get.db",

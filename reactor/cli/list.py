@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import math
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reactor.cli.options import Db
+from reactor.cli.options import ID_MAX, Db
 
 if TYPE_CHECKING:
     from reactor.models import Download
     from reactor.settings import Settings
+
+
+LIMIT = 1000
 
 
 def list_rows(
@@ -19,27 +24,53 @@ def list_rows(
     status: Annotated[
         str | None, typer.Option("--status", metavar="STATUS", help="Only rows with this status, such as downloading.")
     ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, help="Only the newest N; 0: all of them. [1000]")
+    ] = LIMIT,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, every column included.")] = False,
 ) -> None:
     """List the downloads, oldest first."""
     from reactor.cli.running import run_async
     from reactor.settings import Settings
 
-    rows = run_async(partial(_read, Settings.load(download_db=db), status))
+    rows, count = run_async(partial(_read, Settings.load(download_db=db), status, limit))
     if as_json:
         import json
 
-        typer.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=2))
-        return
-    from rich.console import Console
+        typer.echo(json.dumps([_plain(row.model_dump()) for row in rows], indent=2))
+    else:
+        from rich.console import Console
 
-    from reactor.cli.table import table
+        from reactor.cli.table import table
 
-    Console(highlight=False, emoji=False).print(table(rows))
+        console = Console(highlight=False, emoji=False)
+        console.print(table(rows, console.width))
+    if count > len(rows):
+        typer.echo(f"reactor: and {count - len(rows)} older ones; --limit 0 shows all.", err=True)
 
 
-async def _read(settings: Settings, status: str | None) -> list[Download]:
-    from reactor.queue import Queue
+async def _read(settings: Settings, status: str | None, limit: int) -> tuple[list[Download], int]:
+    """The rows, and how many there are."""
+    from reactor.database import wishes
+    from reactor.database.connection import Database
 
-    async with Queue(settings.download_db, create=False) as queue:
-        return await queue.list(status)
+    most = limit or ID_MAX
+    async with Database.open(settings.download_db, look=True) as database:
+        if status is None:
+            rows = await database.run(wishes.list_downloads, most)
+        else:
+            rows = await database.run(wishes.get_downloads_by_status, status, most)
+        return rows, len(rows) if len(rows) < most else await database.run(wishes.count, status)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: a bot may keep a picture in a column of its own, or a number that is none."""
+    match value:
+        case dict():
+            return {key: _plain(each) for key, each in value.items()}
+        case bytes():
+            return base64.b64encode(value).decode()
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value

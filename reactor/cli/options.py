@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from reactor.errors import ReactorError
+
 Db = Annotated[
     Path | None, typer.Option("--db", metavar="FILE", help="The SQLite database. [DOWNLOAD_DB=downloads.db]")
 ]
@@ -18,6 +20,33 @@ Aria2 = Annotated[
     str | None,
     typer.Option("--aria2", metavar="URL", help="An aria2c elsewhere, instead of one of our own. [ARIA2C_RPC_URL]"),
 ]
+
+
+ID_MAX = 2**63 - 1
+"""SQLite's largest number."""
+
+
+def fits(number: int) -> bool:
+    """True for what may be the id of a row."""
+    return -ID_MAX <= number <= ID_MAX
+
+
+def no_download(number: int) -> ReactorError:
+    """What to raise where there is no such row."""
+    return ReactorError(f"There is no download {number}.")
+
+
+def readable(urls: list[str]) -> list[str]:
+    """The URLs, if each is one line of text. Raises ReactorError."""
+    for url in urls:
+        if not url.strip():
+            raise ReactorError("A URL is empty.", hint="Put it into quotes, and see whether its variable is set.")
+        try:
+            url.encode()
+        except UnicodeEncodeError as error:
+            shown = url.encode("utf-8", "backslashreplace").decode()
+            raise ReactorError(f"This URL is not UTF-8: {shown}", hint="Write such bytes as %XX.") from error
+    return urls
 
 
 def counted(count: int, what: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="What `reactor run --record` wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `reactor run --record` wrote.")],
     row: Annotated[int | None, typer.Option("--row", metavar="ID", help="Only what is about this download.")] = None,
     into: Annotated[
         Path | None,
@@ -31,7 +31,7 @@ def replay(
         float, typer.Option("--speed", metavar="X", min=0.01, help="With --into: so many times as fast as it was.")
     ] = 1.0,
 ) -> None:
-    """Run a recording through the core again, and tell what it decided and why.
+    """Tell a recorded run again, with each decision and its reason.
 
     Exits with 1 when this reactor decides otherwise than the recorded one did. With --into nothing is told: rows that
     a bot inserts there get the progress and the ends of the recorded ones, and nothing is downloaded.

@@ -60,8 +60,10 @@ def run(
     import os
 
     from reactor.cli.running import open_journal, run_async
+    from reactor.cli.unfit import cookies_trouble
     from reactor.daemon.service import open_service
     from reactor.daemon.vitals import Vitals
+    from reactor.journal.outlet import complain
     from reactor.settings import Settings
     from reactor.web.site import open_site
 
@@ -73,6 +75,8 @@ def run(
         metrics_address=metrics,
         http_address=http,
     )
+    if trouble := cookies_trouble(settings):
+        complain(trouble)
     vitals = Vitals()
     with (
         open_site(settings, {"aria2": vitals.aria2_trouble, "database": vitals.database_trouble}) as site,
@@ -110,6 +114,7 @@ async def _serve(
             await until_free(settings.download_db)
         if site is not None:
             vitals.on_ring, vitals.on_answer = site.on_ring, site.on_answer
+            vitals.page, vitals.metrics = site.page, site.metrics
             for line in site.lines:
                 typer.echo(f"reactor: {line}", err=True)
             await stack.enter_async_context(site.serving())

@@ -35,12 +35,10 @@ def run_async(work: Callable[[], Awaitable[Result]]) -> Result:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to tell a person: the first of reactor's own, unless something else went wrong too."""
+    """The error to tell a person: the first of reactor's own, or the only one; unless something else went wrong too."""
     ours, others = group.split(ReactorError)
-    if ours is None or others is not None:
-        return group
-    error: BaseException = ours
-    while isinstance(error, BaseExceptionGroup):
+    error: BaseException = group if ours is None or others is not None else ours
+    while isinstance(error, BaseExceptionGroup) and (len(error.exceptions) == 1 or others is None):
         error = error.exceptions[0]
     return error
 
@@ -54,10 +52,13 @@ def open_journal(*renderers: tuple[Renderer, str], sinks: tuple[Sink, ...] = ())
 
 
 async def until_stdin_ends(stop: anyio.Event) -> None:
-    """Set `stop` when nobody holds the other end of stdin any more."""
+    """Set `stop` when nobody holds the other end of stdin any more; at once where it has none (a file, /dev/null)."""
     os.set_blocking(STDIN, False)
     while True:
-        await anyio.wait_readable(STDIN)
+        try:
+            await anyio.wait_readable(STDIN)
+        except PermissionError:  # epoll_ctl(2): it cannot be waited for
+            return stop.set()
         with suppress(BlockingIOError):
             if not os.read(STDIN, READ_BYTES):
                 return stop.set()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable
 
 from rich.table import Table
@@ -12,20 +15,41 @@ from reactor.journal.words import clean, size, span
 from reactor.models import Download
 
 MIB = 1024 * 1024
+NARROW = 100
+"""Columns that a terminal needs for everything."""
+STATUS_MAX, TOLD_MAX = 12, 120
+"""Of a narrow one: columns for a status, characters of name and story."""
 STYLES = {"downloaded": "green", "failed": "red", "cancelled": "magenta", "downloading": "cyan"}
 
 
-def table(rows: Iterable[Download]) -> Table:
-    """One row for each download."""
+def table(rows: Iterable[Download], width: int) -> Table:
+    """One row for each download, as a terminal of `width` columns has room for: a narrow one gets neither stages nor
+    speeds, and no more of a long story than some lines."""
+    narrow = width < NARROW
+    titles = [title for title in ("%", "size", "speed", "left") if not (narrow and title == "speed")]
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    drawn.add_column("id", justify="right", style="cyan")
-    drawn.add_column("status", no_wrap=True)
-    for title in ("%", "size", "speed", "left"):
+    drawn.add_column("id", justify="right", style="cyan", no_wrap=True)
+    drawn.add_column("status", no_wrap=True, max_width=STATUS_MAX if narrow else None, overflow="ellipsis")
+    for title in titles:
         drawn.add_column(title, justify="right", no_wrap=True)
     drawn.add_column("what", overflow="fold")
     for row in rows:
-        drawn.add_row(str(row.id), state(row), *measures(row), Text(f"{name(row)}{end(row)}"))
+        share, whole, speed, left = measures(row)
+        known = (share, whole, left) if narrow else (share, whole, speed, left)
+        what = f"{name(row)}{end(row)}"
+        drawn.add_row(
+            str(row.id), state(row, stage=not narrow), *known, Text(clean(what, TOLD_MAX) if narrow else what)
+        )
     return drawn
+
+
+def fitted(text: str) -> str:
+    """A line as the terminal shows it without breaking a word; where there is none, as it is."""
+    if not sys.stdout or not sys.stdout.isatty():
+        return text
+    indent = " " * (len(text) - len(text.lstrip()) + 4)
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def line(row: Download) -> str:
@@ -35,10 +59,10 @@ def line(row: Download) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def state(row: Download) -> Text:
+def state(row: Download, *, stage: bool = True) -> Text:
     """Its status and stage, in colour."""
     asked = "cancelling" if row.cancelled and row.status in ("pending", "downloading") else row.status
-    shown = f"{asked}, {row.stage}" if row.stage and asked == row.status else asked
+    shown = f"{asked}, {row.stage}" if stage and row.stage and asked == row.status else asked
     return Text(clean(shown), STYLES.get(asked, ""))
 
 
@@ -62,4 +86,5 @@ def end(row: Download) -> str:
     """Where the file is, or what went wrong; to be put behind the name."""
     if row.status == "downloaded" and row.file_path:
         return f" → {clean(row.file_path, 1000)}"
-    return f": {clean(row.error, 500)}" if row.error and row.status != "downloaded" else ""
+    old = row.status in ("downloaded", "downloading")  # what an earlier try met is none of this one's
+    return f": {clean(row.error, 500)}" if row.error and not old else ""

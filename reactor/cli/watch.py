@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reactor.cli.options import Db
+from reactor.cli.options import Db, fits, no_download
+from reactor.errors import ReactorError
 
 if TYPE_CHECKING:
     from reactor.models import Download
@@ -17,16 +18,14 @@ if TYPE_CHECKING:
 
 ENDED_SHOWN = 10
 """Downloads that are over and still shown, the latest."""
-
-
-class Show(Protocol):
-    """Shows a row that changed."""
-
-    def __call__(self, row: Download) -> None: ...
+SHOWN_MAX = 200
+"""Rows of each other kind; no screen has more lines."""
+GATHER_S = 0.1
+"""After a change: for what comes with it."""
 
 
 def watch(
-    number: Annotated[int | None, typer.Argument(metavar="[ID]", help="One download; without it, all of them.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="ID", help="One download; without it, all of them.")] = None,
     db: Db = None,
 ) -> None:
     """Show downloads while they change.
@@ -34,30 +33,65 @@ def watch(
     Live on a terminal, else a line for each change. With an ID it ends with the download, and exits with 0 only
     when the file is there.
     """
+    from rich.console import Console
+
     from reactor.cli.running import run_async
     from reactor.settings import Settings
 
     settings = Settings.load(download_db=db)
-    with _shower() as show:
-        arrived = run_async(partial(_watch, settings, number, show))
-    raise typer.Exit(0 if arrived else 1)
+    if number is not None:
+        if not fits(number):
+            raise no_download(number)
+        raise typer.Exit(0 if run_async(partial(_one, settings, number)) else 1)
+    live = Console(highlight=False, emoji=False).is_terminal
+    run_async(partial(_table if live else _lines, settings))
 
 
-async def _watch(settings: Settings, number: int | None, show: Show) -> bool:
-    from reactor.errors import ReactorError
+async def _one(settings: Settings, number: int) -> bool:
+    """Follow one; whether it arrived."""
     from reactor.queue import Queue
 
     row: Download | None = None
-    async with Queue(settings.download_db, create=False) as queue:
-        async for row in queue.watch_all() if number is None else queue.watch(number):
-            show(row)
-    if row is None:
-        raise ReactorError(f"There is no download {number}.")
+    async with Queue(settings.download_db, look=True) as queue:
+        with _shower() as show:
+            async for row in queue.watch(number):
+                show([row])
+        if row is None:
+            raise no_download(number)
+        if await queue.get(number) is None:
+            raise ReactorError(f"Download {number} was deleted.")
     return row.status == "downloaded"
 
 
+async def _lines(settings: Settings) -> None:
+    """A line for each change."""
+    from reactor.cli.table import line
+    from reactor.queue import Queue
+
+    async with Queue(settings.download_db, look=True) as queue:
+        async for row in queue.watch_all():
+            typer.echo(line(row))
+
+
+async def _table(settings: Settings) -> None:
+    """What is under way, what is next, and the latest of what is over; as many as a screen has lines."""
+    from contextlib import aclosing
+
+    import anyio
+
+    from reactor.queue import Queue
+
+    async with Queue(settings.download_db, look=True) as queue, aclosing(queue.changes()) as beats:
+        with _shower() as show:
+            async for _ in beats:
+                seen = await queue.overview(SHOWN_MAX)
+                show([*reversed(seen.over[:ENDED_SHOWN]), *seen.under_way, *seen.queued])
+                await anyio.sleep(GATHER_S)
+
+
 @contextmanager
-def _shower() -> Iterator[Show]:
+def _shower() -> Iterator[Callable[[list[Download]], None]]:
+    """Shows rows, in place of those before; without a terminal a line each."""
     from rich.console import Console
     from rich.live import Live
 
@@ -65,23 +99,7 @@ def _shower() -> Iterator[Show]:
 
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
-        yield lambda row: typer.echo(line(row))
+        yield lambda rows: typer.echo("\n".join(map(line, rows)))
         return
-    rows: dict[int, Download] = {}
     with Live(console=console, auto_refresh=False) as live:
-
-        def show(row: Download) -> None:
-            rows[row.id] = row
-            live.update(table(_shown(rows.values())), refresh=True)
-
-        yield show
-
-
-def _shown(rows: Iterable[Download]) -> list[Download]:
-    """What is under way, and the latest of what is over, by id."""
-    from reactor.models import Status
-
-    final = {status.value for status in Status if status.final}
-    ordered = sorted(rows, key=lambda row: row.id)
-    ended = [row for row in ordered if row.status in final][-ENDED_SHOWN:]
-    return sorted([row for row in ordered if row.status not in final] + ended, key=lambda row: row.id)
+        yield lambda rows: live.update(table(rows, console.width), refresh=True)

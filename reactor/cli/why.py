@@ -3,44 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reactor.cli.options import Db
+from reactor.cli.options import Db, fits, no_download
 
 if TYPE_CHECKING:
     from reactor.database.history import Try
+    from reactor.database.presence import Presence
     from reactor.models import Download
     from reactor.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a row's story depends on beside the row."""
+
+    served: Presence | None
+    """Who serves the database, or did last."""
+    under_way: int
+    """Rows that are being downloaded."""
+    ahead: int
+    """Pending rows that are served before it."""
+
+    @property
+    def alive(self) -> bool:
+        """True while somebody serves it."""
+        return self.served is not None and self.served.alive
+
+
 def why(number: Annotated[int, typer.Argument(metavar="ID", help="As `list` prints it.")], db: Db = None) -> None:
-    """Tell what became of a download: what was tried, what happens next, what you can do."""
+    """Tell what became of a download, and what you can do.
+
+    What was tried, what each try saw, what happens next.
+    """
     import time
 
     from reactor.cli.running import run_async
-    from reactor.errors import ReactorError
+    from reactor.cli.table import fitted
     from reactor.settings import Settings
 
-    row, tries = run_async(partial(_read, Settings.load(download_db=db), number))
+    if not fits(number):
+        raise no_download(number)
+    row, tries, around = run_async(partial(_read, Settings.load(download_db=db), number))
     if row is None:
-        raise ReactorError(f"There is no download {number}.")
-    for line in story(row, tries, time.time()):
-        typer.echo(line)
+        raise no_download(number)
+    for line in story(row, tries, around, time.time()):
+        typer.echo(fitted(line))
 
 
-async def _read(settings: Settings, number: int) -> tuple[Download | None, list[Try]]:
-    from reactor.database import history, wishes
+async def _read(settings: Settings, number: int) -> tuple[Download | None, list[Try], Around]:
+    from reactor.database import history, overview, presence, wishes
     from reactor.database.connection import Database
 
-    async with Database.open(settings.download_db, create=False) as database:
-        return await database.run(wishes.get_download, number), await database.run(history.tries, number)
+    async with Database.open(settings.download_db, look=True) as database:
+        row = await database.run(wishes.get_download, number)
+        around = Around(
+            await database.run(presence.read),
+            (await database.run(overview.counts)).downloading,
+            await database.run(overview.ahead, number),
+        )
+        return row, await database.run(history.tries, number), around
 
 
-def story(row: Download, tries: list[Try], now: float) -> Iterator[str]:
+def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterator[str]:
     """The lines. `now` in seconds since the epoch."""
     from reactor.guard.credentials import redact
     from reactor.journal.words import clean
@@ -51,17 +81,19 @@ def story(row: Download, tries: list[Try], now: float) -> Iterator[str]:
     yield f"  Asked for {_day(row.added_date)}" + (f", begun {_day(row.started_at)}" if row.started_at else "") + "."
     for past in tries:
         if not _before(past.at, row.added_date):  # else it is of another row, which had this id before
-            yield f"  Try {past.attempt}, {_moment(past.at)}: {clean(past.sentence, 500)}{_again(past)}"
-    yield from (f"  {line}" for line in _now(row, now))
+            yield f"  Try {past.attempt}, {_moment(past.at)}: {clean(past.sentence, 500)}{_again(past, row, now)}"
+    yield from (f"  {line}" for line in _now(row, around, now))
 
 
-def _again(past: Try) -> str:
+def _again(past: Try, row: Download, now: float) -> str:
     from reactor.journal.words import span
 
-    return "" if past.again_s is None else f" Tried again after {span(past.again_s)}."
+    if past.again_s is None or (past.attempt >= row.attempt and row.status == "pending"):
+        return ""  # what is still to come is said at the end
+    return f" Tried again after {span(past.again_s)}."
 
 
-def _now(row: Download, now: float) -> Iterator[str]:
+def _now(row: Download, around: Around, now: float) -> Iterator[str]:
     """How it stands, what happens next, what a person can do."""
     from reactor.journal.words import clean, size, span
 
@@ -73,17 +105,28 @@ def _now(row: Download, now: float) -> Iterator[str]:
         case "failed":
             yield f"Failed {_day(row.finished_at)}: {clean(row.error or 'without a word', 500)}"
             yield f"Nothing more happens by itself. `reactor retry {row.id}` starts it again."
-        case "downloading" if row.cancelled:
+        case "downloading" if row.cancelled and around.alive:
             yield "It is being stopped."
+        case "downloading" if not around.alive:
+            yield f"It was under way ({row.stage or 'begun'}{_far(row)}) when the reactor left. {_unserved(around)}"
         case "downloading":
             yield f"Now: {row.stage or 'downloading'}{_far(row)}."
         case "pending" if row.next_attempt_at is not None and row.next_attempt_at > now:
             wait = span(row.next_attempt_at - now)
             yield f"It waits for its next try, {_moment(row.next_attempt_at)}, in {wait}."
+            if not around.alive:
+                yield _unserved(around)
+        case "pending" if not around.alive:
+            yield f"It waits for a reactor. {_unserved(around)}"
         case "pending":
-            yield "It waits for its turn. Rows are served oldest first; is a reactor running? `reactor doctor` tells."
+            yield f"It waits for its turn: {around.under_way} under way, {around.ahead} older ones before it."
         case other:
             yield f"Its status is {clean(other)}: that is not reactor's to change."
+
+
+def _unserved(around: Around) -> str:
+    ever = "No reactor has served this database yet" if around.served is None else "No reactor serves this database now"
+    return f"{ever}: `reactor run` does."
 
 
 def _far(row: Download) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from reactor.cli.options import fits, no_download
+
 if TYPE_CHECKING:
     from reactor.queue import Queue
     from reactor.settings import Settings
@@ -33,8 +35,9 @@ async def _carry_out(settings: Settings, ids: list[int], wish: Wish, refusal: st
     sentences = []
     async with Queue(settings.download_db, create=False) as queue:
         for id in ids:
-            if not await wish(queue, id):
-                row = await queue.get(id)
-                told = f"There is no download {id}." if row is None else refusal.format(id=id, status=row.status)
-                sentences.append(told)
+            if fits(id) and await wish(queue, id):
+                continue
+            row = await queue.get(id) if fits(id) else None
+            told = no_download(id).message if row is None else refusal.format(id=id, status=row.status)
+            sentences.append(told)
     return sentences

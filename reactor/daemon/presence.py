@@ -16,15 +16,19 @@ from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
 from reactor.daemon import clock
 from reactor.daemon.rows import Rows
+from reactor.daemon.vitals import Vitals
 from reactor.database.presence import Presence, begun, store
 from reactor.errors import Aria2Error, DatabaseError
 
 
 @asynccontextmanager
-async def present(rows: Rows, aria2: Aria2Connection, tasks: TaskGroup) -> AsyncIterator[None]:
+async def present(
+    rows: Rows, aria2: Aria2Connection, tasks: TaskGroup, vitals: Vitals | None = None
+) -> AsyncIterator[None]:
     """Here for the time of the block. A database that cannot be written to goes without: nothing depends on it."""
     pid = os.getpid()
-    here = Presence(pid, socket.gethostname(), begun(pid), clock.wall(), __version__)
+    page, metrics = (vitals.page, vitals.metrics) if vitals else (None, None)
+    here = Presence(pid, socket.gethostname(), begun(pid), clock.wall(), __version__, page=page, metrics=metrics)
 
     async def introduce() -> None:
         nonlocal here

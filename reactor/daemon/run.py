@@ -105,7 +105,7 @@ async def serve(
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
         tasks.start_soon(rows.watch)
         tasks.start_soon(_wait_for_stop, stop, loop, leave)
-        async with present(rows, aria2, tasks):
+        async with present(rows, aria2, tasks, vitals):
             loop.start(performer.submit)
             try:
                 await performer.run()

@@ -24,6 +24,10 @@ class Vitals:
         """Told which layer of the change feed has rung."""
         self.on_answer: Callable[[float], None] | None = None
         """Told after how many seconds aria2 has answered a request."""
+        self.page: str | None = None
+        """Where the page is, without its token; None: there is none."""
+        self.metrics: str | None = None
+        """Where the metrics are; None: nowhere."""
         self._aria2: Aria2Connection | None = None
         self._rows: Rows | None = None
 

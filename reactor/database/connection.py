@@ -21,7 +21,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import aiosqlite
 import anyio
 
-from reactor.database.migration import columns, is_empty, migrate
+from reactor.database.migration import columns, is_empty, migrate, refuse_unready
 from reactor.database.rehearsal import rehearse
 from reactor.database.statements import decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 class Database:
     """The open database. Made by `Database.open` only."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, *, look: bool = False) -> None:
         self.path = path
         """As it was given, absolute; may be a symbolic link."""
         self.file = path.resolve()
@@ -51,6 +51,7 @@ class Database:
         self.journal_mode = ""
         """As found, or as made: `wal`, `delete`, …"""
         self._connection = connection
+        self._looks_only = look
         self._loop = asyncio.get_running_loop()
         self._identity: Identity | None = None
         self._wal: Identity | None = None
@@ -64,15 +65,19 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: str | os.PathLike[str], *, create: bool = True) -> AsyncIterator[Database]:
+    async def open(
+        cls, path: str | os.PathLike[str], *, create: bool = True, look: bool = False
+    ) -> AsyncIterator[Database]:
         """Open it, make it fit the contract, close it at the end.
 
         A missing file is made with `create`. A database without any table becomes one in WAL mode; how a bot's own
-        database keeps its journal is the bot's decision. Raises DatabaseError when it cannot be used."""
+        database keeps its journal is the bot's decision. With `look` it is only looked at: nothing is made, added or
+        written, and what it lacks of the contract is an error. Raises DatabaseError when it cannot be used."""
         given = absolute(path)
-        if refusal := cannot_open(given, create=create):
+        if refusal := cannot_open(given, create=create and not look):
             raise refusal
-        database = cls(given, await _connect(given, create=create))
+        mode = _mode_to_look(given) if look else "rwc" if create else "rw"
+        database = cls(given, await _connect(given, mode), look=look)
         try:
             await database._hop(database._prepare)
             yield database
@@ -108,13 +113,15 @@ class Database:
     async def install_hook(self, ring: Callable[[], None]) -> None:
         """From now on call `ring`, on the event loop, after each commit of this connection that did what a bot
         does: rows added, deleted, cancelled, sent back to pending."""
+        if self._looks_only:
+            return  # it will never do what a bot does
         self._ring = ring
         await self._hop(lambda: _install_hook(self._sqlite, self._note))
 
     async def remove_hook(self) -> None:
         """Ring no more."""
         self._ring = None
-        if not self._closed:
+        if not self._closed and not self._looks_only:
             await self._hop(lambda: _remove_hook(self._sqlite))
 
     def trouble(self) -> DatabaseError | None:
@@ -170,11 +177,13 @@ class Database:
     def _prepare(self) -> None:
         sqlite = self._sqlite
         sqlite.text_factory = decode
-        sqlite.execute("PRAGMA synchronous = NORMAL")
-        mode = "PRAGMA journal_mode = WAL" if is_empty(sqlite) else "PRAGMA journal_mode"
+        sqlite.execute("PRAGMA query_only = ON" if self._looks_only else "PRAGMA synchronous = NORMAL")
+        empty = is_empty(sqlite) and not self._looks_only
+        mode = "PRAGMA journal_mode = WAL" if empty else "PRAGMA journal_mode"
         self.journal_mode = sqlite.execute(mode).fetchone()[0]
         self._fit()
-        _refuse_read_only(sqlite)
+        if not self._looks_only:
+            _refuse_read_only(sqlite)
         self._identity = _identity(self.path)
         self._wal, self._shm = _identity(self._beside("-wal")), _identity(self._beside("-shm"))
 
@@ -188,8 +197,11 @@ class Database:
             if self._schema is not None and not columns(self._sqlite):
                 # Made now, it would be in the way of the one that is about to get this name.
                 raise DatabaseError(f"The database {self.path} has no table `downloads`.", code=GONE, retryable=True)
-            rehearse(self._sqlite)
-            self.instance = migrate(self._sqlite)
+            if self._looks_only:
+                refuse_unready(self._sqlite)
+            else:
+                rehearse(self._sqlite)
+                self.instance = migrate(self._sqlite)
             self._schema = version
 
     def _leave_nothing(self) -> None:
@@ -223,8 +235,8 @@ async def in_thread_of(connection: aiosqlite.Connection, function: Callable[...,
     return await cast("Callable[..., Awaitable[Result]]", connection._execute)(function, *args)
 
 
-async def _connect(path: Path, *, create: bool) -> aiosqlite.Connection:
-    uri = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
+async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
+    uri = f"{path.as_uri()}?mode={mode}"
     connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SLICE_MS / 1000)
     try:
         with anyio.CancelScope(shield=True):  # nobody would end the thread of half a connection
@@ -232,6 +244,15 @@ async def _connect(path: Path, *, create: bool) -> aiosqlite.Connection:
     except sqlite3.DatabaseError as error:
         raise translate(error, path) from error
     return connection
+
+
+def _mode_to_look(path: Path) -> str:
+    """How to open what is only looked at. Who may write there opens it so, or SQLite would leave its -wal and -shm
+    behind; where they are not there and may not be made, a database in WAL mode can only be read as it stands."""
+    file = path.resolve()
+    if not os.access(file.parent, os.W_OK):
+        return "ro" if file.with_name(f"{file.name}-wal").exists() else "ro&immutable=1"
+    return "rw" if os.access(file, os.W_OK) else "ro"
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:

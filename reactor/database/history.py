@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from reactor.core.job import Attempt
 from reactor.database import rows
+from reactor.database.statements import has_table
 from reactor.errors import Failure
 
 TRIES_MAX = 20
@@ -49,6 +50,8 @@ def add(
 
 def tries(connection: sqlite3.Connection, download_id: int) -> list[Try]:
     """Of one row, oldest first."""
+    if not has_table(connection, "reactor_history"):
+        return []
     found = connection.execute(
         "SELECT attempt, at, code, sentence, again_s FROM reactor_history WHERE download_id = ? ORDER BY id",
         (download_id,),

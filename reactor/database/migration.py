@@ -74,6 +74,18 @@ def migrate(connection: sqlite3.Connection) -> str:
     return instance
 
 
+def refuse_unready(connection: sqlite3.Connection) -> None:
+    """Raise DatabaseError for what cannot be looked at as it is; nothing is added."""
+    there = columns(connection)
+    if not there:
+        raise DatabaseError("There is no table `downloads`.", hint="Is it the bot's database?")
+    missing = [column.name for column in contract().columns if column.name not in there]
+    if missing:
+        raise DatabaseError(
+            f"The table `downloads` has no column `{missing[0]}` yet.", hint="`reactor run` adds what is missing."
+        )
+
+
 def is_empty(connection: sqlite3.Connection) -> bool:
     """True when there is no table yet: nobody else has made this database what it is."""
     return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None

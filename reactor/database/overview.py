@@ -73,10 +73,19 @@ def counts(connection: sqlite3.Connection) -> Counts:
     return Counts(pending - waiting, waiting, downloading, age_s, failed)
 
 
+def ahead(connection: sqlite3.Connection, number: int) -> int:
+    """How many pending rows are served before this one."""
+    found = connection.execute(AHEAD, (number,)).fetchone()
+    return int(found[0])
+
+
 UNDER_WAY = "SELECT * FROM downloads WHERE status = 'downloading' ORDER BY id LIMIT ?"
 QUEUED = "SELECT * FROM downloads WHERE status = 'pending' AND {} LIMIT ?"
 FAILED = "SELECT * FROM downloads WHERE status = 'failed' ORDER BY finished_at DESC, id DESC LIMIT ?"
 ENDED = "SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading', 'failed') ORDER BY id DESC LIMIT ?"
+AHEAD = """SELECT count(*) FROM downloads AS d, (SELECT added_date, id FROM downloads WHERE id = ?) AS this
+    WHERE d.status = 'pending'
+    AND coalesce((d.added_date, d.id) < (this.added_date, this.id), d.id < this.id)"""
 WAITING = """SELECT count(*) FROM downloads WHERE status = 'pending' AND next_attempt_at IS NOT NULL
     AND next_attempt_at > (julianday('now') - 2440587.5) * 86400"""
 OLDEST = f"""SELECT (julianday('now') - julianday(added_date)) * 86400 FROM downloads

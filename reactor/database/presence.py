@@ -9,6 +9,8 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from reactor.database.statements import has_table
+
 KEY = "process"
 
 
@@ -26,6 +28,10 @@ class Presence:
     aria2: str | None = None
     """The version of its aria2c, once that answered."""
     stopped: bool = False
+    page: str | None = None
+    """Where its page is, without the token; None: it has none."""
+    metrics: str | None = None
+    """Where its metrics are; None: nowhere."""
 
     @property
     def alive(self) -> bool:
@@ -63,6 +69,8 @@ def store(connection: sqlite3.Connection, presence: Presence) -> None:
 
 def read(connection: sqlite3.Connection) -> Presence | None:
     """None where no reactor has served yet, or one that wrote it otherwise."""
+    if not has_table(connection, "reactor_meta"):
+        return None
     found = connection.execute("SELECT value FROM reactor_meta WHERE key = ?", (KEY,)).fetchone()
     try:
         return Presence(**json.loads(found[0])) if found else None

@@ -60,6 +60,12 @@ def within(
         connection.row_factory, connection.text_factory = before
 
 
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """True when there is a table of this name."""
+    found = connection.execute("SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?", (name,))
+    return found.fetchone() is not None
+
+
 def decode(text: bytes) -> str:
     """TEXT as it was stored, which need not be UTF-8: one bad row must not hide the others."""
     return text.decode("utf-8", "replace")

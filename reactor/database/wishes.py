@@ -113,6 +113,14 @@ def list_downloads(connection: sqlite3.Connection, limit: int = LIST_MAX) -> lis
     return _read(connection, "ORDER BY id DESC LIMIT ?", limit)[::-1]
 
 
+def count(connection: sqlite3.Connection, status: str | None = None) -> int:
+    """How many rows there are, all or with one status. Reads them all."""
+    (found,) = connection.execute(
+        "SELECT count(*) FROM downloads WHERE :status IS NULL OR status = :status", {"status": status}
+    ).fetchone()
+    return int(found)
+
+
 class Changes:
     """Which rows changed since it was asked last. The first answer is every row that is not over.
 

@@ -13,6 +13,8 @@ from reactor.journal.words import clean, describe, name_in, size, span
 
 NAME_MAX = 40
 """Columns for a name; the bar takes the rest."""
+OTHERS_WIDTH = 55
+"""Columns that the rest needs: a bar that says something, two sizes, a speed, a time."""
 
 
 class LiveView:
@@ -108,12 +110,14 @@ class LiveView:
 
 
 def _columns(console: Console) -> Progress:
+    name = Column(max_width=max(8, min(NAME_MAX, console.width - OTHERS_WIDTH)), no_wrap=True, overflow="ellipsis")
+    state, eta = Column(min_width=11, no_wrap=True), Column(min_width=9, no_wrap=True)
     return Progress(
-        TextColumn("{task.description}", markup=False, table_column=Column(max_width=NAME_MAX, no_wrap=True)),
+        TextColumn("{task.description}", markup=False, table_column=name),
         BarColumn(bar_width=None),
-        DownloadColumn(binary_units=True),
-        TextColumn("{task.fields[state]}", markup=False, justify="right", table_column=Column(min_width=11)),
-        TextColumn("{task.fields[eta]}", markup=False, justify="right", table_column=Column(min_width=9)),
+        DownloadColumn(binary_units=True, table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[state]}", markup=False, justify="right", table_column=state),
+        TextColumn("{task.fields[eta]}", markup=False, justify="right", table_column=eta),
         console=console,
         expand=True,
         refresh_per_second=8,

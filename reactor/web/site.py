@@ -33,7 +33,8 @@ class Site:
     """Listens from the start, answers inside of `serving`.
 
     `sinks` are for the journal; `on_ring` and `on_answer` for what the journal does not tell: rings of the change
-    feed, and the seconds of aria2's answers; `lines` for the person who started it."""
+    feed, and the seconds of aria2's answers; `lines` for the person who started it, `page` and `metrics` (where they
+    are, without the token) for everybody else."""
 
     def __init__(self, settings: Settings, probes: Mapping[str, Probe]) -> None:
         """Raises SettingsError."""
@@ -50,6 +51,8 @@ class Site:
         self.sinks: list[Sink] = [health.offer]
         self.on_answer: Callable[[float], None] | None = None
         self.lines: list[str] = []
+        self.page: str | None = None
+        self.metrics: str | None = None
         try:
             if settings.metrics_address is not None:
                 self._add_metrics(settings.metrics_address)
@@ -98,7 +101,8 @@ class Site:
         self._ringing.append(metrics.rung)
         self.sinks.append(metrics.offer)
         self.on_answer = metrics.answered
-        self.lines.append(f"metrics are at {url_of(listening)}/metrics")
+        self.metrics = f"{url_of(listening)}/metrics"
+        self.lines.append(f"metrics are at {self.metrics}")
 
     def _add_page(self, settings: Settings, address: str) -> None:
         from starlette.routing import Mount
@@ -114,11 +118,7 @@ class Site:
             listening, routes = bind(address, "HTTP_ADDRESS"), []
             self._served.append((listening, routes))
         own = settings.http_token.get_secret_value() if settings.http_token else None
-        if own is None and not is_loopback(listening):
-            raise SettingsError(
-                f"HTTP_ADDRESS: {address} can be reached from other machines, so the page needs a token of your own.",
-                hint="Set HTTP_TOKEN, or serve it at 127.0.0.1.",
-            )
+        check_token(settings, near=is_loopback(listening))
         host = address.rpartition(":")[0].lower()
         door = Door(own, names_in(settings.http_hosts) | {host})
         board = Board(self._table)
@@ -126,7 +126,8 @@ class Site:
         self._tasks.append(board.run)
         self._ringing.append(board.rung)
         self.sinks.append(board.offer)
-        self.lines.append(f"the page is at {url_of(listening)}/" + ("" if own else f"#token={door.token}"))
+        self.page = f"{url_of(listening)}/"
+        self.lines.append(f"the page is at {self.page}" + ("" if own else f"#token={door.token}"))
 
 
 async def _kept_up(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -148,7 +149,7 @@ def open_site(settings: Settings, probes: Mapping[str, Probe]) -> Iterator[Site 
         return
     for variable in NEEDS:
         if getattr(settings, variable.lower()) is not None:
-            _check_installed(variable)
+            check_installed(variable)
     site = Site(settings, probes)
     try:
         yield site
@@ -156,7 +157,18 @@ def open_site(settings: Settings, probes: Mapping[str, Probe]) -> Iterator[Site 
         site.close()
 
 
-def _check_installed(variable: str) -> None:
+def check_token(settings: Settings, *, near: bool) -> None:
+    """Raise SettingsError for a page without a token of one's own that is not for this machine alone (`near`)."""
+    if settings.http_token is None and not near:
+        raise SettingsError(
+            f"HTTP_ADDRESS: {settings.http_address} can be reached from other machines, so the page needs a token of "
+            "your own.",
+            hint="Set HTTP_TOKEN, or serve it at 127.0.0.1.",
+        )
+
+
+def check_installed(variable: str) -> None:
+    """Raise SettingsError when what a setting needs is not there."""
     extra, modules = NEEDS[variable]
     missing = [name for name in modules if find_spec(name) is None]
     if missing:

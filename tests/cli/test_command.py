@@ -11,7 +11,7 @@ import pytest
 from reactor import __version__
 from tests.cli.command import environment, reactor, refused
 
-VERBS = ("run", "get", "add", "cancel", "retry", "list", "watch", "why", "replay", "events", "doctor")
+VERBS = ("run", "get", "add", "cancel", "retry", "list", "watch", "top", "why", "replay", "events", "doctor")
 
 
 def test_the_version(tmp_path: Path) -> None:
@@ -33,6 +33,17 @@ def test_every_verb_explains_itself(tmp_path: Path, verb: str) -> None:
     assert done.returncode == 0
     assert f"Usage: reactor {verb}" in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)], ids=str)
+def test_help_is_in_whole_sentences_and_in_words_of_people(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    text = reactor(*verb, "--help", cwd=tmp_path, COLUMNS="80").stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert not [line for line in text.splitlines() if line.endswith("...") and not line.startswith("Usage: ")]
+    assert not set("{}") & set(text)
+    assert "[[" not in text
+    assert "<list" not in text
+    assert "<int" not in text
 
 
 def test_help_needs_none_of_the_heavy_imports(tmp_path: Path) -> None:
@@ -58,11 +69,18 @@ def test_help_needs_none_of_the_heavy_imports(tmp_path: Path) -> None:
         (("run", "--job", "1"), "No such option"),
         (("events",), "takes a FILE or --schema"),
         (("events", "--schema", "file"), "takes a FILE or --schema"),
-        (("run", "--jobs", "0"), "MAX_CONCURRENT_DOWNLOADS: Input should be greater than or equal to 1"),
-        (("get", "-j", "5000", "http://127.0.0.1/"), "MAX_CONCURRENT_DOWNLOADS: Input should be less than"),
-        (("get", "--retries", "-1", "http://127.0.0.1/"), "MAX_DOWNLOAD_RETRIES: Input should be greater"),
+        (("run", "--jobs", "0"), "MAX_CONCURRENT_DOWNLOADS: takes 1 or more"),
+        (("get", "-j", "5000", "http://127.0.0.1/"), "MAX_CONCURRENT_DOWNLOADS: takes 1000 at most"),
+        (("get", "--retries", "-1", "http://127.0.0.1/"), "MAX_DOWNLOAD_RETRIES: takes 0 or more"),
+        (("run", "--aria2", "ws://h:99999/"), "ARIA2C_RPC_URL: takes a URL such as ws://"),
+        (("run", "--aria2", "ws://[::1/"), "ARIA2C_RPC_URL: takes a URL such as ws://"),
         (("run", "--aria2", "ftp://somewhere"), "ARIA2C_RPC_URL: takes a URL such as ws://"),
         (("doctor", "--aria2", "6800"), "ARIA2C_RPC_URL: takes a URL such as ws://"),
+        (("run", "--record", "no/such/folder/night"), "The recording cannot be written to no/such/folder/night"),
+        (("get", ""), "A URL is empty."),
+        (("add", "http://127.0.0.1/", " "), "A URL is empty."),
+        (("add", "http://127.0.0.1/\udcff"), "This URL is not UTF-8: http://127.0.0.1/"),
+        (("get", "http://127.0.0.1/\udcff"), "This URL is not UTF-8: http://127.0.0.1/"),
         (("run", "--events", "no/such/folder/events"), "The events cannot be written to no/such/folder/events"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
@@ -75,6 +93,11 @@ def test_wrong_arguments_are_refused_in_one_line(tmp_path: Path, arguments: tupl
 @pytest.mark.parametrize("verb", ["run", "list", "watch", "doctor"])
 def test_a_wrong_setting_is_refused_with_its_name(tmp_path: Path, verb: str) -> None:
     assert "PROGRESS_INTERVAL: " in refused(reactor(verb, cwd=tmp_path, PROGRESS_INTERVAL="often"))
+
+
+def test_a_dotenv_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("DOWNLOAD_DIR=Fülme\n".encode("latin-1"))
+    assert "The file .env is not UTF-8." in refused(reactor("list", cwd=tmp_path))
 
 
 def test_settings_are_read_from_dotenv_and_flags_are_stronger(tmp_path: Path) -> None:

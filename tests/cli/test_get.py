@@ -103,7 +103,6 @@ def test_retries_are_few_and_can_be_none(server: FileServer, folder: Path) -> No
 @pytest.mark.parametrize(
     "url",
     [
-        "",
         "no url at all",
         "file:///etc/passwd",
         "javascript:alert(1)",

@@ -1,0 +1,52 @@
+"""Settings that are well-formed and cannot be used: what `run` refuses or warns of, and `doctor` finds before."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from reactor.errors import SettingsError
+from reactor.settings import Settings
+
+
+def refusals(settings: Settings) -> Iterator[SettingsError]:
+    """Why `reactor run` would not start. Nothing is bound or opened."""
+    from reactor.daemon.egress import allowed_hosts
+    from reactor.web.site import NEEDS, check_installed, check_token
+
+    try:
+        allowed_hosts(settings)
+    except SettingsError as error:
+        yield error
+    for variable in NEEDS:
+        try:
+            if getattr(settings, variable.lower()) is not None:
+                check_installed(variable)
+        except SettingsError as error:
+            yield error
+    if settings.http_address is not None:
+        try:
+            check_token(settings, near=_is_near(settings.http_address))
+        except SettingsError as error:
+            yield error
+
+
+def cookies_trouble(settings: Settings) -> str:
+    """Why YTDLP_COOKIES cannot be read; "" when it can, or is not set. Rows of other kinds do not need it."""
+    path = settings.ytdlp_cookies
+    if path is None or (path.expanduser().is_file() and os.access(path.expanduser(), os.R_OK)):
+        return ""
+    return f"YTDLP_COOKIES: {path} cannot be read, so yt-dlp will fail."
+
+
+def _is_near(address: str) -> bool:
+    """True when an address, as the settings have it, is this machine's alone. One that cannot be found is no matter
+    of tokens."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return True
+    return all(ip_address(str(place[0]).partition("%")[0]).is_loopback for *_, place in found)

@@ -1,0 +1,192 @@
+"""Verbs that only look change nothing, and say what is true of a database, whoever serves it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.command import REACTOR, WAIT_S, environment, reactor, refused
+from tests.cli.terminal import terminal
+from tests.cli.test_doctor import doctor
+from tests.database.bot import query
+from tests.real.harness import Reactor
+from tests.servers import FileServer
+from tests.web.visitor import TOKEN, Served
+
+LOOKS = [("list",), ("watch", "1"), ("top",), ("why", "1")]
+OWN = "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT NOT NULL, chat INTEGER)"
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look[0])
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [("CREATE TABLE songs (id)", "There is no table `downloads`."), (OWN, "has no column `status` yet")],
+    ids=["foreign", "the bot's own"],
+)
+def test_a_database_that_was_never_served_stays_as_it_is(
+    tmp_path: Path, look: tuple[str, ...], made: str, sentence: str
+) -> None:
+    query(tmp_path / "bot.db", made)
+    before = (tmp_path / "bot.db").read_bytes()
+    assert sentence in refused(reactor(*look, "--db", "bot.db", cwd=tmp_path))
+    assert (tmp_path / "bot.db").read_bytes() == before
+    assert os.listdir(tmp_path) == ["bot.db"]  # noqa: PTH208 - names
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+@pytest.mark.parametrize("folder_too", [False, True], ids=["file", "file and folder"])
+def test_one_that_may_only_be_read_is_read(tmp_path: Path, mode: str, folder_too: bool) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    assert reactor("add", "--db", "place/bot.db", "http://127.0.0.1/a", cwd=tmp_path).returncode == 0
+    query(place / "bot.db", f"PRAGMA journal_mode = {mode}")
+    query(place / "bot.db", "UPDATE downloads SET status = 'downloaded'")
+    (place / "bot.db").chmod(0o444)
+    place.chmod(0o555 if folder_too else 0o755)
+    # Root may write anything, unless it has laid down that right.
+    less = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    for look in LOOKS:
+        done = subprocess.run(
+            [*less, *REACTOR, *look, "--db", "place/bot.db"],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), look
+        assert "127.0.0.1/a" in done.stdout
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look[0])
+def test_nothing_is_left_beside_it(tmp_path: Path, look: tuple[str, ...]) -> None:
+    reactor("add", "http://127.0.0.1/1", cwd=tmp_path)
+    query(tmp_path / "downloads.db", "UPDATE downloads SET status = 'downloaded'")
+    before = (tmp_path / "downloads.db").read_bytes()
+    reactor(*look, cwd=tmp_path)
+    assert os.listdir(tmp_path) == ["downloads.db"]  # noqa: PTH208 - names
+    assert (tmp_path / "downloads.db").read_bytes() == before
+
+
+def test_what_is_waited_for(tmp_path: Path) -> None:
+    reactor("add", "http://127.0.0.1/1", "http://127.0.0.1/2", cwd=tmp_path)
+    assert "It waits for a reactor. No reactor has served this database yet" in reactor("why", 2, cwd=tmp_path).stdout
+    query(tmp_path / "downloads.db", "UPDATE downloads SET status = 'downloading', stage = 'fetching', progress = 42")
+    said = reactor("why", 2, cwd=tmp_path).stdout
+    assert "It was under way (fetching, 42 %) when the reactor left." in said
+    assert "Now:" not in said
+
+
+async def test_who_serves_and_where(tmp_path: Path) -> None:
+    served = Served(tmp_path, METRICS_ADDRESS="127.0.0.1:0")
+    async with FileServer() as server:
+        await served.start()
+        one, two, three = served.add(*(server.put(f"/{n}.bin", b"x" * 90_000, stall_after=10) for n in range(3)))
+        await served.until(lambda: served.row(one)["stage"] == "fetching")
+        said = reactor("why", "--db", served.db, three, cwd=tmp_path).stdout
+        assert "It waits for its turn: 1 under way, 1 older ones before it." in said
+        assert "Now: fetching" in reactor("why", "--db", served.db, one, cwd=tmp_path).stdout
+        finding = doctor(tmp_path, "--db", served.db)[1]["reactor"]
+        assert finding["state"] == "ok"
+        assert f"process {served.process.pid} on " in finding["what"]  # type: ignore[union-attr]
+        assert f"page at {served.address}" in finding["what"]
+        assert "metrics at http://127.0.0.1:" in finding["what"]
+        assert TOKEN not in finding["what"]
+        await served.stop(signal.SIGKILL)
+    assert doctor(tmp_path, "--db", served.db)[1]["reactor"]["what"] == "none serves this database now"
+    assert "It was under way (fetching" in reactor("why", "--db", served.db, one, cwd=tmp_path).stdout
+    assert "No reactor serves this database now" in reactor("why", "--db", served.db, two, cwd=tmp_path).stdout
+
+
+async def test_a_try_that_is_still_to_come_was_not_yet_made(tmp_path: Path) -> None:
+    served = Reactor(tmp_path, RETRY_BASE_DELAY="600", MAX_DOWNLOAD_RETRIES="3")
+    async with FileServer() as server:
+        await served.start()
+        (one,) = served.add(server.put("/a.bin", b"x", status=503))
+        await served.until(lambda: served.row(one)["stage"] == "waiting")
+        said = reactor("why", "--db", served.db, one, cwd=tmp_path).stdout
+        await served.stop()
+    assert "Try 1, " in said
+    assert "Tried again" not in said
+    assert "It waits for its next try, " in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"ALLOWED_PRIVATE_HOSTS": "///"}, "ALLOWED_PRIVATE_HOSTS: "),
+        ({"HTTP_ADDRESS": "0.0.0.0:80"}, "needs a token of your own"),
+    ],
+    ids=["hosts", "token"],
+)
+def test_doctor_finds_what_run_refuses(tmp_path: Path, settings: dict[str, Any], word: str) -> None:
+    code, findings = doctor(tmp_path, **settings)
+    assert code == 1
+    assert word in findings["settings"]["what"]
+    assert word in refused(reactor("run", cwd=tmp_path, **settings), after="reactor_started")
+
+
+async def test_cookies_that_are_not_there_are_said_by_both(tmp_path: Path) -> None:
+    code, findings = doctor(tmp_path, YTDLP_COOKIES="nowhere.txt")
+    assert code == 0, "other kinds need none"
+    assert "nowhere.txt cannot be read" in findings["settings"]["what"]
+    served = Reactor(tmp_path, YTDLP_COOKIES="nowhere.txt")
+    await served.start()
+    assert "YTDLP_COOKIES: nowhere.txt cannot be read" in await served.stop()
+
+
+def test_watch_shows_the_latest_of_what_is_over_and_no_row_that_is_gone(tmp_path: Path) -> None:
+    reactor("add", "http://127.0.0.1/first", "http://127.0.0.1/second", cwd=tmp_path)
+    with terminal("watch", cwd=tmp_path, width=80, height=40) as screen:
+        screen.until(lambda lines: sum("pending" in line for line in lines) == 2)
+        for n in range(40):
+            query(tmp_path / "downloads.db", "INSERT INTO downloads(url, status) VALUES(?, 'uploaded')", f"u{n}")
+        lines = screen.until(lambda lines: sum("uploaded" in line for line in lines) == 10)
+        assert sum("pending" in line for line in lines) == 2
+        query(tmp_path / "downloads.db", "DELETE FROM downloads WHERE id = 1")
+        screen.until(lambda lines: not any("first" in line for line in lines))
+
+
+def test_eighty_columns_are_enough(tmp_path: Path) -> None:
+    reactor("add", "http://127.0.0.1/a", cwd=tmp_path)
+    long = "The server at files.example.org says that there is nothing at this address, and offers no other one. " * 4
+    for statement in (
+        "UPDATE downloads SET status = 'downloading', stage = 'extracting', title = 'A film', error = 'Old.',"
+        " progress = 99, file_size = 1e9, download_speed = 999, eta_seconds = 86000",
+        "INSERT INTO downloads(url, status) VALUES('http://127.0.0.1/b', 'being uploaded to the other channel')",
+    ):
+        query(tmp_path / "downloads.db", statement)
+    query(tmp_path / "downloads.db", "INSERT INTO downloads(url, status, error) VALUES('u', 'failed', ?)", long)
+    lines = reactor("list", cwd=tmp_path, COLUMNS="80").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 9
+    assert "Old." not in "".join(lines), "what an earlier try met"
+    with terminal("why", 3, cwd=tmp_path, width=80, height=24) as screen:
+        screen.ended()
+        words = " ".join(screen.lines).split()
+        assert set(long.split()) <= set(words), "no word is broken"
+    with terminal("doctor", cwd=tmp_path, width=80, height=60, BROWSER_PATH="none") as screen:
+        screen.ended()
+        assert "Pages that only a browser can read need one." in " ".join(" ".join(screen.lines).split())
+
+
+def test_get_has_one_line_for_a_download_at_eighty_columns(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from reactor.journal.progress import _columns
+
+    console = Console(width=80, force_terminal=True, color_system=None)
+    progress = _columns(console)
+    progress.add_task("a film with a name of forty characters x", completed=312 << 20, total=700 << 20,
+                      state="1023.9 MiB/s", eta="20:34 left")  # fmt: skip
+    with console.capture() as captured:
+        console.print(progress.get_renderable())
+    (line,) = captured.get().splitlines()
+    assert "312.0/700.0 MiB" in line
+    assert line.rstrip().endswith("1023.9 MiB/s 20:34 left")
