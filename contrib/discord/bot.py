@@ -1,4 +1,4 @@
-"""A Discord bot in one file: links in, files out. README.md tells how to set it up.
+"""A Discord bot: links in, files out. README.md tells how to set it up.
 
 All it has to know is in the table `downloads`, so it may be killed and started again at any time.
 """
@@ -12,30 +12,32 @@ import re
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from pathlib import Path, PurePath
-from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Annotated, Any
 
 import aiohttp
-import aiosqlite
 import anyio
 import discord
 from discord import app_commands
-from discord.utils import escape_markdown
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from store import Store
+from words import about, name_of, plain, safe, size
 from yarl import URL
 
 from reactor import Queue, Runner
+from reactor.database.lock import lock
 from reactor.errors import ReactorError
 from reactor.models import Download
 from reactor.settings import Settings
 
 LINK = re.compile(r"(?:https?://|magnet:\?)[^\s<>\"]{1,8000}", re.IGNORECASE)
-LISTED_MAX, SENTENCE_MAX, BAR, AGAIN_S = 20, 600, 12, 5.0
-TROUBLE = (ReactorError, sqlite3.Error, discord.DiscordException, aiohttp.ClientError, OSError)
+LISTED_MAX, AGAIN_S = 20, 5.0
+AWAY = (discord.DiscordException, aiohttp.ClientError, OSError)
+TROUBLE = (*AWAY, ReactorError, sqlite3.Error)
+UPLOAD_WAITS: tuple[float | None, ...] = (0.5, 2.0, 8.0, 30.0, None)  # before another try; None: there is none
 STRANGER = "This bot serves only those its owner has named. Your user id is `{}`: its owner can add it to its list."
 log = logging.getLogger("bot")
 
@@ -48,121 +50,17 @@ class Config(BaseSettings):
     discord_token: SecretStr = SecretStr("")
     allowed_users: str = ""
     discord_api_url: str = ""
-    upload_limit_mb: int = 10
-    edit_interval: float = 3.0
-    max_waiting: int = 20
+    upload_limit_mb: Annotated[int, Field(ge=1, le=500)] = 10
+    edit_interval: Annotated[float, Field(ge=0.05, le=60)] = 3.0
+    max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 20
     start_reactor: bool = True
 
-
-# What a message says
-
-
-def about(row: Download) -> str:
-    """The text of a row's message: what it is, and how it goes."""
-    return f"**{safe(name_of(row))}**\n{_state(row)}"
-
-
-def name_of(row: Download) -> str:
-    """The title, or what the link says; clean and short, not escaped."""
-    try:
-        parts = urlsplit(row.url)
-        named = PurePath(unquote(parts.path)).name or parts.hostname or ""
-    except ValueError:
-        named = ""
-    return plain(row.title or named, 120) or f"Download {row.id}"
-
-
-def plain(text: str, most: int) -> str:
-    """One line of at most `most` characters, without signs that cannot be seen or turn the text around."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * most]).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
-
-
-def safe(text: str) -> str:
-    """A stranger's text that Discord shows as it is."""
-    return escape_markdown(text, ignore_links=False).replace("<", "\\<")
-
-
-def size(count: float) -> str:
-    """Bytes for a person."""
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
-
-
-def _state(row: Download) -> str:
-    done = f" ({size(row.file_size)})" if row.file_size else ""
-    why = plain(str(row.extra.get("upload_error") or ""), SENTENCE_MAX)
-    if row.status in ("pending", "downloading") and row.cancelled:
-        return "✋ Stopping …"
-    if row.status == "downloading":
-        looking = row.stage in ("detecting", "extracting")
-        return "🔎 Finding out what there is to fetch …" if looking else _moving(row)
-    known = {
-        "pending": "🕑 It is tried again soon." if row.stage == "waiting" else "🕑 In the queue",
-        "downloaded": f"✅ Downloaded{done}" + (f".\n⚠️ {safe(why)}" if why else ""),
-        "uploading": f"⬆️ Sending{done} …",
-        "uploaded": f"📨 Here it is{done}",
-        "cancelled": "✋ Cancelled",
-        "failed": f"❌ {safe(plain(row.error or 'It failed.', SENTENCE_MAX))}",
-    }
-    return known.get(row.status) or safe(plain(row.status, 40))
-
-
-def _moving(row: Download) -> str:
-    percent, eta = min(100.0, max(0.0, row.progress or 0.0)), row.eta_seconds
-    full = round(percent / 100 * BAR)
-    drawn = f"{'🧩 Joining' if row.stage == 'finishing' else '⬇️'} {'▓' * full}{'░' * (BAR - full)} {percent:.0f} %"
-    speed = f" · {size(row.download_speed * 1024 * 1024)}/s" if row.download_speed else ""
-    return drawn + speed + (f" · {eta // 60}:{eta % 60:02} left" if eta is not None else "")
-
-
-# The bot's own columns
-
-
-class Store:
-    """Who asked (`channel_id`, `user_id`), where it is told (`message_id`) and what that message says (`shown`), and
-    why a file could not be sent (`upload_error`)."""
-
-    COLUMNS = ("channel_id", "user_id", "message_id", "shown", "upload_error")
-    SAYS = "(coalesce(status, '') || coalesce(stage, '') || coalesce(cancelled, '') || coalesce(upload_error, ''))"
-    INDEXES = (
-        f"bot_untold ON downloads (channel_id) WHERE channel_id IS NOT NULL AND shown IS NOT {SAYS}",
-        "bot_waiting ON downloads (user_id) WHERE status IN ('pending', 'downloading')",
-        "bot_unsent ON downloads (id) WHERE status = 'downloaded' AND upload_error IS NULL",
-    )
-
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
-
+    @field_validator("allowed_users")
     @classmethod
-    @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Self]:
-        """Add what the table of an open Queue lacks. What was being sent when the bot ended is to be sent again."""
-        async with aiosqlite.connect(path, isolation_level=None, timeout=120) as connection:
-            connection.text_factory = lambda text: text.decode("utf-8", "replace")
-            store = cls(connection)
-            there = {column[1] for column in await store.all("PRAGMA table_info(downloads)")}
-            missing = [f"ALTER TABLE downloads ADD COLUMN {column}" for column in cls.COLUMNS if column not in there]
-            for statement in [*missing, *(f"CREATE INDEX IF NOT EXISTS {index}" for index in cls.INDEXES)]:
-                await store.all(statement)
-            await store.all("UPDATE downloads SET status = 'downloaded' WHERE status = 'uploading'")
-            yield store
-
-    async def all(self, sql: str, *values: Any) -> list[Any]:
-        return list(await self._connection.execute_fetchall(sql, values))
-
-    async def untold(self) -> list[tuple[int, str]]:
-        """(download, what its message has to say) where a message may be out of date; news first."""
-        return await self.all(
-            f"""SELECT id, {self.SAYS} FROM downloads WHERE channel_id IS NOT NULL AND shown IS NOT {self.SAYS}
-            UNION ALL SELECT id, {self.SAYS} FROM downloads
-            WHERE status = 'downloading' AND channel_id IS NOT NULL AND shown IS {self.SAYS}"""
-        )
-
-    async def claim_upload(self) -> int | None:
-        """Take the next finished download that nobody has sent."""
-        sql = """UPDATE downloads SET status = 'uploading' WHERE status = 'downloaded' AND id = (SELECT min(id) FROM
-            downloads WHERE status = 'downloaded' AND upload_error IS NULL AND channel_id IS NOT NULL) RETURNING id"""
-        return next((id for (id,) in await self.all(sql)), None)
+    def _are_numbers(cls, value: str) -> str:
+        if re.fullmatch(r"[\d,;\s]*", value) is None:
+            raise ValueError("takes user ids (numbers) with commas between them; /queue tells yours")
+        return value
 
 
 # Telling and sending
@@ -174,6 +72,7 @@ class Board:
     def __init__(self, client: Fetcher) -> None:
         self._client, self._queue, self._store, self._config = client, client.queue, client.store, client.config
         self._texts: dict[int, str] = {}  # what the messages of downloads under way say
+        self._ends: dict[int, tuple[str, str | None]] = {}  # how a sending went: status and why, for the table
 
     async def follow(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do this work now and after every change of the database, until cancelled."""
@@ -187,9 +86,18 @@ class Board:
                 await anyio.sleep(AGAIN_S)
 
     async def tell(self) -> None:
-        """Bring all messages up to date. discord.py itself waits where Discord says "later"."""
-        while [id for id, says in await self._store.untold() if await self._tell(id, says)]:
-            pass
+        """Bring all messages up to date; one of them in trouble holds up no other. discord.py itself waits where
+        Discord says "later"."""
+        moved, trouble = True, None
+        while moved and trouble is None:
+            moved = False
+            for id, says in await self._store.untold():
+                try:
+                    moved = await self._tell(id, says) or moved
+                except AWAY as error:
+                    trouble = error
+        if trouble is not None:
+            raise trouble
 
     async def _tell(self, id: int, says: str) -> bool:
         row = await self._queue.get(id)
@@ -199,7 +107,7 @@ class Board:
         message_id, new = row.extra["message_id"], text != self._texts.get(id)
         if new:
             before, message_id = message_id, await self._say(row, message_id, text)
-            if before and not message_id:  # it was deleted: news are told by a new one
+            if before and not message_id:  # it was deleted, or archived: news are told by a new one
                 says, text = row.extra["shown"], ""
         self._texts[id] = text
         if row.status not in ("pending", "downloading"):
@@ -210,36 +118,65 @@ class Board:
         return new
 
     async def _say(self, row: Download, message_id: int | None, text: str) -> int | None:
-        """Edit the message of a row, or send one; its id. None when that was deleted, or nobody can be told."""
+        """Edit the message of a row, or send one; its id. None when Discord takes no edit, or nobody can be told."""
         channel = self._client.get_partial_messageable(row.extra["channel_id"])
         try:
             if message_id is None:
                 return (await channel.send(text, view=buttons(row) or discord.ui.View(), suppress_embeds=True)).id
             return (await channel.get_partial_message(message_id).edit(content=text, view=buttons(row))).id
-        except (discord.NotFound, discord.Forbidden) as error:
+        except discord.HTTPException as error:
+            if error.status not in (400, 403, 404):
+                raise
             log.warning("Download %s cannot be told: %s", row.id, error)
             return None
 
     async def send(self) -> None:
-        """Send what has arrived, one file after the other."""
-        while (id := await self._store.claim_upload()) is not None:
-            why = await self._send(row) if (row := await self._queue.get(id)) else None
-            status = "downloaded" if why else "uploaded"
-            await self._store.all("UPDATE downloads SET status = ?, upload_error = ? WHERE id = ?", status, why, id)
+        """Send what has arrived, one download after the other."""
+        while True:
+            sql = "UPDATE downloads SET status = ?, upload_error = ? WHERE id = ? AND status = 'uploading'"
+            for id, (status, why) in list(self._ends.items()):
+                await self._store.all(sql, status, why, id)
+                del self._ends[id]
+            if (id := await self._store.claim_upload()) is None:
+                return
+            self._ends[id] = "downloaded", None  # it is taken again, should we not get to the end of this
+            if row := await self._queue.get(id):
+                why = await self._send(row)
+                self._ends[id] = ("downloaded", why) if why else ("uploaded", None)
 
     async def _send(self, row: Download) -> str | None:
-        """Send the file of a row. Why it stays here, or None."""
-        path, limit = anyio.Path(row.file_path or "-"), self._config.upload_limit_mb * 1_000_000
+        """Send the file of a row, or all files of its folder. Why something of it stays here, or None."""
+        limit, name = self._config.upload_limit_mb * 1_000_000, ""
         try:
-            if not await path.is_file():
-                return "There is no single file of it on this machine, and Discord takes nothing else."
-            if (await path.stat()).st_size > limit:
-                return f"Too large for Discord, which takes {size(limit)} from a bot. It stays on the server."
-            file = discord.File(path, plain(path.stem, 100) + plain(path.suffix, 20))
-            await self._client.get_partial_messageable(row.extra["channel_id"]).send(file=file)
-        except (discord.HTTPException, OSError) as error:
-            return f"It could not be sent: {plain(str(error), 200)}"
-        return None
+            files = files_of(row)
+            for path in [path for path, count in files.items() if count <= limit]:
+                name = plain(path.stem, 100) + plain(path.suffix, 20)
+                await self._send_file(row, path, name)
+        except AWAY as error:
+            return f"It could not be sent: {plain(f'{name} {error}', 200)}"
+        if large := [plain(path.name, 60) for path, count in files.items() if count > limit]:
+            return (
+                f"Too large for Discord, which takes {size(limit)} from a bot: {', '.join(large[:3])}. It stays here."
+            )
+        return None if files else "It is not on this machine any more."
+
+    async def _send_file(self, row: Download, path: Path, name: str) -> None:
+        for wait in UPLOAD_WAITS:
+            try:
+                await self._client.get_partial_messageable(row.extra["channel_id"]).send(file=discord.File(path, name))
+                return
+            except AWAY as error:
+                if wait is None or (isinstance(error, discord.HTTPException) and error.status < 500):
+                    raise
+                log.info("Download %s: %s; again in %.1f s", row.id, error, wait)
+                await anyio.sleep(wait)
+
+
+def files_of(row: Download) -> dict[Path, int]:
+    """The files of a download and their bytes."""
+    place = Path(row.file_path or "-")
+    inside = sorted(place.rglob("*")) if place.is_dir() else [place]
+    return {path: path.stat().st_size for path in inside if path.is_file() and not path.is_symlink()}
 
 
 def buttons(row: Download) -> discord.ui.View | None:
@@ -266,7 +203,10 @@ class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?P<verb>
         return bool(await interaction.client.tree.interaction_check(interaction))
 
     async def callback(self, interaction: Any) -> None:
-        await press(interaction, self.verb, self.download_id)
+        try:
+            await press(interaction, self.verb, self.download_id)
+        except TROUBLE as error:
+            await interaction.client.tree.on_error(interaction, error)
 
 
 # What people say
@@ -277,9 +217,18 @@ class Door(app_commands.CommandTree["Fetcher"]):
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         if interaction.user.id in self.client.users_allowed:
+            # Discord waits for 3 s, and the database may be locked for longer.
+            await interaction.response.defer(ephemeral=True, thinking=True)
             return True
         await answer(interaction, STRANGER.format(interaction.user.id))
         return False
+
+    async def on_error(self, interaction: Interaction, error: Exception, /) -> None:
+        cause = getattr(error, "original", error)
+        log.warning("A command could not be carried out: %s", cause, exc_info=cause)
+        why = safe(str(cause)) if isinstance(cause, ReactorError) else ""
+        with suppress(*TROUBLE):
+            await answer(interaction, f"That does not work just now. Try it again later. {why}")
 
 
 class Fetcher(discord.Client):
@@ -303,12 +252,17 @@ Interaction = discord.Interaction[Fetcher]
 
 async def answer(interaction: Interaction, text: str) -> None:
     """Say something that only the one who asked can see."""
-    await interaction.response.send_message(text[:2000], ephemeral=True)
+    if interaction.response.is_done():
+        await interaction.edit_original_response(content=text[:2000])
+    else:
+        await interaction.response.send_message(text[:2000], ephemeral=True)
 
 
-async def get(interaction: Interaction, links: str) -> None:
-    """Put links into the table; their messages come from the board."""
+async def get(interaction: Interaction, links: str = "", torrent: discord.Attachment | None = None) -> None:
+    """Put links and a `.torrent` into the table; their messages come from the board."""
     client, wanted = interaction.client, list(dict.fromkeys(LINK.findall(links)))
+    if torrent and torrent.filename.lower().endswith(".torrent"):
+        wanted.append(torrent.url)
     sql = "SELECT id FROM downloads WHERE user_id = ? AND status IN ('pending', 'downloading')"
     room = max(0, client.config.max_waiting - len(await client.store.all(sql, interaction.user.id)))
     for link in wanted[:room]:
@@ -318,11 +272,14 @@ async def get(interaction: Interaction, links: str) -> None:
     await answer(interaction, taken if wanted else "There is no link in that.")
 
 
-async def queued(interaction: Interaction) -> None:
+async def live_in(interaction: Interaction) -> list[int]:
     """The downloads of this channel that are not over."""
-    sql = "SELECT id FROM downloads WHERE channel_id = ? AND status IN ('pending', 'downloading') ORDER BY id LIMIT ?"
-    ids = [id for (id,) in await interaction.client.store.all(sql, interaction.channel_id, LISTED_MAX)]
-    rows = [await interaction.client.queue.get(id) for id in ids]
+    sql = "SELECT id FROM downloads WHERE channel_id = ? AND status IN ('pending', 'downloading') ORDER BY id"
+    return [id for (id,) in await interaction.client.store.all(sql, interaction.channel_id)]
+
+
+async def queued(interaction: Interaction) -> None:
+    rows = [await interaction.client.queue.get(id) for id in (await live_in(interaction))[:LISTED_MAX]]
     lines = [f"#{row.id} {safe(name_of(row))} ({row.stage or row.status})" for row in rows if row]
     await answer(interaction, "\n".join(lines) or "Nothing is under way here.")
 
@@ -341,8 +298,13 @@ async def press(interaction: Interaction, verb: str, number: int) -> None:
         await answer(interaction, f"Trying again: {safe(name_of(row))}" if again else f"#{number} has not failed.")
 
 
-async def cancel(interaction: Interaction, number: int) -> None:
-    await press(interaction, "cancel", number)
+async def cancel(interaction: Interaction, number: str) -> None:
+    """Stop one, or all of this channel."""
+    if number.strip().lower() == "all":
+        stopped = [id for id in await live_in(interaction) if await interaction.client.queue.cancel(id)]
+        return await answer(interaction, f"Stopped: {len(stopped)}.")
+    found = re.fullmatch(r"#?(\d{1,18})", number.strip())
+    await press(interaction, "cancel", int(found[1]) if found else 0)
 
 
 async def retry(interaction: Interaction, number: int) -> None:
@@ -357,9 +319,9 @@ async def status(interaction: Interaction) -> None:
 
 
 COMMANDS: tuple[tuple[str, str, Any], ...] = (
-    ("get", "Fetch these links", get),
+    ("get", "Fetch these links, or what a .torrent file describes", get),
     ("queue", "What is under way here and what waits", queued),
-    ("cancel", "Stop a download", cancel),
+    ("cancel", "Stop a download: its number, or `all`", cancel),
     ("retry", "Try one again that failed", retry),
     ("status", "How the downloader is", status),
 )
@@ -370,22 +332,23 @@ async def main() -> None:
     config, path = Config(), Settings.load().download_db
     if config.discord_api_url:
         discord.http.Route.BASE = config.discord_api_url
-    async with (
-        Queue(path) as queue,
-        Store.open(path) as store,
-        Runner(launch=config.start_reactor) as runner,
-        Fetcher(config, queue, store, runner) as client,
-    ):
-        await client.login(config.discord_token.get_secret_value())
-        if config.discord_api_url:
-            discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = URL((await client.http.get_bot_gateway())[1])
-        async with anyio.create_task_group() as tasks:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, tasks.cancel_scope.cancel)
-            board = Board(client)
-            tasks.start_soon(board.follow, board.tell)
-            tasks.start_soon(board.follow, board.send)
-            await client.connect()
+    with lock(path, "bot"):  # another one would send the same files
+        async with (
+            Queue(path) as queue,
+            Store.open(path) as store,
+            Runner(launch=config.start_reactor) as runner,
+            Fetcher(config, queue, store, runner) as client,
+        ):
+            await client.login(config.discord_token.get_secret_value())
+            if config.discord_api_url:
+                discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = URL((await client.http.get_bot_gateway())[1])
+            async with anyio.create_task_group() as tasks:
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    asyncio.get_running_loop().add_signal_handler(number, tasks.cancel_scope.cancel)
+                board = Board(client)
+                tasks.start_soon(board.follow, board.tell)
+                tasks.start_soon(board.follow, board.send)
+                await client.connect()
 
 
 if __name__ == "__main__":
@@ -393,7 +356,12 @@ if __name__ == "__main__":
     discord.utils.setup_logging(level=logging.INFO)
     try:
         anyio.run(main)
-    except (ReactorError, ValidationError, aiohttp.ClientError) as error:
+    except KeyboardInterrupt:
+        pass
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        sys.exit(f"bot: {str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}.")
+    except (ReactorError, aiohttp.ClientError) as error:
         sys.exit(f"bot: {error}")
     except discord.LoginFailure:
         sys.exit("bot: DISCORD_TOKEN: Discord does not know this token. Put your application's into .env.")

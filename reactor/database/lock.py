@@ -1,4 +1,4 @@
-"""One reactor for a database.
+"""One reactor for a database; and one of whatever else there should be one of, such as what sends its files.
 
 The lock is the system's (flock) on a file beside the database, so it ends with the process, however that ends.
 The file stays; what it holds, the pid of its owner, is only for the sentence that others are told.
@@ -17,16 +17,16 @@ from reactor.errors import DatabaseError, DatabaseInUse
 
 
 @contextmanager
-def lock(database: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold the lock of a database. Raises DatabaseInUse when another reactor has it."""
+def lock(database: str | os.PathLike[str], who: str = "reactor") -> Iterator[None]:
+    """Hold the lock of a database, of which each `who` has one. Raises DatabaseInUse when another has it."""
     path = Path(database).expanduser().resolve()
-    place = path.with_name(f"{path.name}.reactor.lock")
+    place = path.with_name(f"{path.name}.{who}.lock")
     holder = FileLock(place, blocking=False, is_singleton=False)
     try:
         holder.acquire()
     except Timeout as error:
         raise DatabaseInUse(
-            f"Another reactor{_pid(place)} serves the database {path}.", hint="One is enough: stop it, or use it."
+            f"Another {who}{_pid(place)} serves the database {path}.", hint="One is enough: stop it, or use it."
         ) from error
     except OSError as error:
         raise DatabaseError(f"The lock {place} of the database cannot be made: {error.strerror}.") from error

@@ -22,6 +22,8 @@ BOT = {"id": "900", "username": "fetcher", "discriminator": "0000", "avatar": No
 ANN, BOB = 4242, 1717
 CHANNEL, OTHER_CHANNEL = 500, 501
 HELLO, ACK, DISPATCH, HEARTBEAT, IDENTIFY = 10, 11, 0, 1, 2
+SAID = 4
+"""The type of an answer that says something at once; the others say it later."""
 UPLOAD_MAX = 10_000_000
 
 
@@ -55,6 +57,13 @@ class Discord(Fake):
         """Those that the bot has registered."""
         self.later: int = 0
         """So many of the next edits are answered with 429."""
+        self.drops: int = 0
+        """In the midst of so many of the next uploads the connection is closed."""
+        self.archived: set[int] = set()
+        """Threads in which nothing can be edited until there is a new message."""
+        self.closed: set[int] = set()
+        """Channels in which Discord refuses everything."""
+        self.attachments: dict[str, dict[str, Any]] = {}
         self._gateway: web.WebSocketResponse | None = None
         self._sequence = 0
 
@@ -76,10 +85,20 @@ class Discord(Fake):
     # People
 
     def command(self, name: str, *, by: int = ANN, channel: int = CHANNEL, **options: str | int) -> None:
-        """Somebody uses a slash command."""
-        given = [{"name": n, "value": v, "type": 4 if isinstance(v, int) else 3} for n, v in options.items()]
-        data = {"id": str(self.next_id()), "name": name, "type": 1, "options": given}
+        """Somebody uses a slash command; a file in it is what `attach` has given."""
+        given = [{"name": n, "value": v, "type": self._type_of(v)} for n, v in options.items()]
+        resolved = {"attachments": self.attachments}
+        data = {"id": str(self.next_id()), "name": name, "type": 1, "options": given, "resolved": resolved}
         self._interaction(2, data, by, channel)
+
+    def attach(self, name: str, url: str) -> str:
+        """Somebody attaches a file, which Discord serves at this URL."""
+        id = str(self.next_id())
+        self.attachments[id] = {"id": id, "filename": name, "size": 1, "url": url, "proxy_url": url}
+        return id
+
+    def _type_of(self, value: str | int) -> int:
+        return 4 if isinstance(value, int) else 11 if value in self.attachments else 3
 
     def press(self, message: Message, label: str, *, by: int = ANN) -> None:
         """Somebody presses a button below a message."""
@@ -150,7 +169,7 @@ class Discord(Fake):
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         parts = request.match_info["path"].split("/")
-        if parts[0] != "interactions" and request.headers.get("Authorization") != f"Bot {self.token}":
+        if parts[0] not in ("interactions", "webhooks") and request.headers.get("Authorization") != f"Bot {self.token}":
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
         body, file = await _body(request)
         self._changed.set()
@@ -168,8 +187,18 @@ class Discord(Fake):
                 self.commands = [{"id": str(self.next_id())} | known | command for command in body]
                 return _json(self.commands)
             case ["POST", "interactions", _, _, "callback"]:
-                self.replies.append(str(body["data"]["content"]))
+                if body["type"] == SAID:
+                    self.replies.append(str(body["data"]["content"]))
                 return _json(self._answered(body))
+            case ["PATCH", "webhooks", _, _, "messages", "@original"]:
+                self.replies.append(str(body["content"]))
+                return _json(self._as_json(Message(self.next_id(), CHANNEL, self.replies[-1])))
+            case [_, "channels", channel, "messages", *_] if int(channel) in self.closed:
+                return _json({"message": "Cannot send messages in this channel", "code": 50008}, status=400)
+            case ["POST", "channels", _, "messages"] if file and self.drops:
+                self.drops -= 1
+                assert request.transport is not None
+                request.transport.abort()
             case ["POST", "channels", channel, "messages"]:
                 return self._posted(int(channel), body, file)
             case ["PATCH", "channels", channel, "messages", id]:
@@ -186,6 +215,7 @@ class Discord(Fake):
         content = str(body.get("content") or "")
         message = Message(self.next_id(), channel, content, (body.get("components") or []), [content], file)
         self.messages[message.id] = message
+        self.archived.discard(channel)
         return _json(self._as_json(message))
 
     def _edited(self, channel: int, id: int, body: dict[str, Any]) -> web.Response:
@@ -196,6 +226,8 @@ class Discord(Fake):
         message = self.messages.get(id)
         if message is None or message.channel_id != channel:
             return _json({"message": "Unknown Message", "code": 10008}, status=404)
+        if channel in self.archived:
+            return _json({"message": "Thread is archived", "code": 50083}, status=400)
         message.content, message.components = str(body.get("content") or ""), (body.get("components") or [])
         message.history.append(message.content)
         return _json(self._as_json(message))

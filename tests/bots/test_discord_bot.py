@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import random
 import signal
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.bots.copied import Program, copied
-from tests.bots.discord_api import ANN, BOB, OTHER_CHANNEL, TOKEN, Discord, Message
+from tests.bots.discord_api import ANN, BOB, CHANNEL, OTHER_CHANNEL, TOKEN, Discord, Message
+from tests.bots.stages import REFUSES_UPLOADED, hanging, in_the_midst
+from tests.media.samples import Samples
+from tests.pages.site import Site
 from tests.real.harness import Reactor, running
+from tests.real.swarm import swarm_in
 from tests.servers import FileServer
 
 BODY = random.Random(6).randbytes(400_000)
@@ -94,7 +99,7 @@ async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) ->
         api.press(place.about("stalls.bin"), "Cancel")
         await api.until(lambda: api.about("stalls.bin", "Cancelled"))
         assert place.about("stalls.bin").buttons.keys() == {"Try again"}
-        api.command("cancel", number=4)
+        api.command("cancel", number="4")
         await api.until(lambda: api.replies[-1] == "#4 is not under way.")
         api.command("get", links="nothing")
         await api.until(lambda: api.replies[-1] == "There is no link in that.")
@@ -116,10 +121,105 @@ async def test_strangers_and_other_channels_change_nothing(tmp_path: Path) -> No
         api.press(place.about("film.bin"), "Cancel", by=BOB)
         await api.until(lambda: len(api.replies) == 3)
         assert f"`{BOB}`" in api.replies[2]
-        api.command("cancel", channel=OTHER_CHANNEL, number=1)
+        api.command("cancel", channel=OTHER_CHANNEL, number="#1")
         await api.until(lambda: len(api.replies) == 4)
         assert "no such download in this channel" in api.replies[3]
         assert place.reactor.row(1)["cancelled"] == 0
+
+
+async def test_a_channel_that_discord_refuses_silences_no_other(tmp_path: Path) -> None:
+    async with discord(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as place:
+        api, server = place.discord, place.server
+        await api.until(lambda: api.ready)
+        api.closed = {OTHER_CHANNEL}
+        api.command("get", channel=OTHER_CHANNEL, links=server.put("/unheard.bin", BODY, stall_after=100_000))
+        api.command("get", links=server.put("/archived.bin", BODY, stall_after=100_000))
+        await api.until(lambda: api.about("archived.bin", "▓"))
+        api.archived = {CHANNEL}
+        server.release()
+        await api.until(lambda: api.about("archived.bin", "Here it is") and not api.archived)
+        api.command("get", links=server.put("/heard.bin", BODY))
+        await api.until(lambda: api.about("heard.bin", "Here it is"))
+        await api.until(lambda: place.reactor.row(1)["upload_error"])
+        assert "It could not be sent: unheard.bin" in place.reactor.row(1)["upload_error"]
+        assert {name for name, _ in api.files()} == {"archived.bin", "heard.bin"}
+
+
+async def test_an_upload_that_breaks_off_is_sent_again(tmp_path: Path) -> None:
+    async with discord(tmp_path) as place:
+        api, server = place.discord, place.server
+        await api.until(lambda: api.ready)
+        api.drops = 2
+        api.command("get", links=server.put("/film.bin", BODY))
+        await api.until(lambda: api.about("film.bin", "Here it is"))
+        assert api.files() == [("film.bin", BODY)]
+        assert api.drops == 0
+
+
+async def test_a_command_is_answered_while_the_database_is_locked(tmp_path: Path) -> None:
+    async with discord(tmp_path) as place:
+        api, server = place.discord, place.server
+        await api.until(lambda: api.ready)
+        url = server.put("/film.bin", BODY, stall_after=100_000)
+        api.command("get", links=url)
+        await api.until(lambda: api.about("film.bin", "▓"))
+        with closing(sqlite3.connect(place.reactor.db, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            api.command("cancel", number="1")
+            await api.until(lambda: "locked by another program" in api.replies[-1])
+            other.execute("ROLLBACK")
+        server.release()
+        await api.until(lambda: api.about("film.bin", "Here it is"))
+
+
+async def test_a_database_that_fails_after_the_file_was_sent_strands_nothing(tmp_path: Path) -> None:
+    async with discord(tmp_path) as place:
+        api, server = place.discord, place.server
+        await api.until(lambda: api.ready)
+        place.reactor.execute(REFUSES_UPLOADED)
+        api.command("get", links=server.put("/film.bin", BODY))
+        await api.until(lambda: api.files() and "going on in" in place.bot.printed)
+        assert place.reactor.row(1)["status"] == "uploading"
+        place.reactor.execute("DROP TRIGGER refuses")
+        await api.until(lambda: api.about("film.bin", "Here it is"))
+        assert len(api.files()) == 1
+
+
+async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_is_sent(tmp_path: Path) -> None:
+    async with swarm_in(tmp_path / "swarm") as swarm, discord(tmp_path) as place:
+        api = place.discord
+        await api.until(lambda: api.ready)
+        made = swarm.make("album", {"one.txt": BODY, "two.txt": BODY[:1000]})
+        await swarm.serve(made)
+        api.command("get", torrent=api.attach("album.torrent", place.server.put("/album.torrent", made.metainfo)))
+        await api.until(lambda: api.about("Here it is"))
+        assert dict(api.files()) == {"one.txt": BODY, "two.txt": BODY[:1000]}
+        api.command("get", torrent=api.attach("cat.jpg", place.server.url("/cat.jpg")))
+        await api.until(lambda: api.replies[-1] == "There is no link in that.")
+
+
+@pytest.mark.parametrize("stage", ["extracting", "finishing"])
+async def test_a_cancel_in_the_midst_of_other_stages(tmp_path: Path, samples: Samples, stage: str) -> None:
+    async with Site() as site, discord(tmp_path, serving=True, **hanging(tmp_path, samples)) as place:
+        api = place.discord
+        await api.until(lambda: api.ready)
+        api.command("get", links=in_the_midst(stage, site, samples))
+        await api.until(lambda: [row for row in place.reactor.rows() if row["stage"] == stage])
+        api.command("cancel", number="all")
+        await api.until(lambda: api.replies[-1] == "Stopped: 1.")
+        await api.until(lambda: api.about("Cancelled"))
+        await place.reactor.until(lambda: not place.reactor.files())
+
+
+async def test_a_second_bot_is_refused(tmp_path: Path) -> None:
+    async with discord(tmp_path, serving=False) as place:
+        await place.discord.until(lambda: place.discord.ready)
+        second = Program(place.bot.folder.rename(tmp_path / "moved"), "bot.py", place.bot.environment)
+        second.log = tmp_path / "second.log"
+        await second.start()
+        assert await second.ended() == 1
+        assert second.printed.splitlines()[-1].startswith("bot: Another bot (pid ")
+        assert place.bot.runs
 
 
 async def test_a_bot_and_a_reactor_that_were_killed_go_on(tmp_path: Path) -> None:
@@ -140,6 +240,21 @@ async def test_a_bot_and_a_reactor_that_were_killed_go_on(tmp_path: Path) -> Non
         assert len([m for m in api.messages.values() if m.content]) == 1
         assert api.files() == [("film.bin", BODY)]
         assert await place.bot.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"EDIT_INTERVAL": "soon"}, "bot: EDIT_INTERVAL: "),
+        ({"MAX_WAITING": "-5"}, "bot: MAX_WAITING: "),
+        ({"ALLOWED_USERS": "@ann"}, "bot: ALLOWED_USERS: takes user ids (numbers)"),
+    ],
+)
+async def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, settings: dict[str, str], sentence: str) -> None:
+    async with discord(tmp_path, serving=False, **settings) as place:
+        assert await place.bot.ended() == 1
+        (printed,) = place.bot.printed.splitlines()
+        assert printed.startswith(sentence)
 
 
 async def test_a_wrong_setting_ends_the_bot_with_one_sentence(tmp_path: Path) -> None:
