@@ -36,7 +36,9 @@ class Store:
             missing = [f"ALTER TABLE downloads ADD COLUMN {column}" for column in cls.COLUMNS if column not in there]
             for statement in [*missing, *(f"CREATE INDEX IF NOT EXISTS {index}" for index in cls.INDEXES)]:
                 await store.all(statement)
-            await store.all("UPDATE downloads SET status = 'downloaded' WHERE status = 'uploading'")
+            await store.all(
+                "UPDATE downloads SET status = 'downloaded' WHERE status = 'uploading' AND channel_id IS NOT NULL"
+            )
             yield store
 
     async def all(self, sql: str, *values: Any) -> list[Any]:

@@ -5,7 +5,6 @@ python bot.py
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from contextlib import AsyncExitStack
@@ -15,7 +14,7 @@ import anyio
 from aiogram import Bot, Dispatcher
 from aiogram.types import BotCommand
 from board import Board
-from config import Config, what_is_wrong
+from config import Config, log_to_stderr, what_is_wrong
 from handlers import COMMANDS, Door, Mouth, router
 from patience import patiently
 from store import Store
@@ -27,6 +26,7 @@ from reactor.settings import Settings
 async def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     config, path = Config.load(), Settings.load().download_db
+    log_to_stderr(config.bot_token)
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(config.bot())
         queue = await stack.enter_async_context(Queue(path))
@@ -55,9 +55,10 @@ async def _greet(bot: Bot) -> None:
 
 if __name__ == "__main__":
     os.chdir(Path(__file__).parent)  # where .env is, and the database
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         anyio.run(main)
+    except KeyboardInterrupt:
+        pass
     except Exception as error:
         if (sentence := what_is_wrong(error)) is None:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Annotated
 
@@ -88,4 +89,24 @@ def what_is_wrong(error: BaseException) -> str | None:
     return str(error) if isinstance(error, WrongSetting | ReactorError) else None
 
 
+class Discreet(logging.Formatter):
+    """Lines of a log without the token, which is part of every address at Telegram."""
+
+    def __init__(self, token: SecretStr) -> None:
+        super().__init__(LOG_FORMAT)
+        self._token = token.get_secret_value()
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        return line.replace(self._token, "…") if self._token else line
+
+
+def log_to_stderr(token: SecretStr) -> None:
+    """From now on log what is worth a line."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Discreet(token))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
 WRONG_TOKEN = "BOT_TOKEN: Telegram does not know this token. Put the one from @BotFather into .env."

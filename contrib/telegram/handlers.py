@@ -15,6 +15,8 @@ from functools import partial
 from html import escape
 from typing import Any
 
+import aiohttp
+import anyio
 from aiogram import BaseMiddleware, Bot, F, Router
 from aiogram.exceptions import AiogramError
 from aiogram.filters import Command, CommandObject
@@ -40,11 +42,15 @@ COMMANDS = {
     "status": "how the downloader is",
     "start": "what this is",
 }
-FILE_S = 20
-"""For a `.torrent` to come from Telegram."""
+FILE_S = 5
+"""For a `.torrent` to come from Telegram; what else people say waits for that."""
 HELP = "Send me links, magnet links or .torrent files, and I fetch them."
 router = Router()
 log = logging.getLogger(__name__)
+
+
+class NotFetched(Exception):
+    """A file did not come from Telegram."""
 
 
 class Mouth:
@@ -169,12 +175,25 @@ async def spoken_to(message: Message, bot: Bot) -> bool:
 
 @router.message(Command("get"))
 @router.message(spoken_to)
-async def links(message: Message, bot: Bot, mouth: Mouth, queue: Queue, store: Store, max_waiting: int) -> None:
-    """Put the links of a message into the table, or those of the one it answers."""
+async def links(
+    message: Message,
+    bot: Bot,
+    mouth: Mouth,
+    queue: Queue,
+    store: Store,
+    max_waiting: int,
+    command: CommandObject | None = None,
+) -> None:
+    """Put the links of a message into the table, or, for `/get`, those of the one it answers."""
     try:
-        wanted = await _wanted_by(message, bot) or await _wanted_by(message.reply_to_message, bot)
+        wanted = await _wanted_by(message, bot)
+        if not wanted and command is not None:
+            wanted = await _wanted_by(_somebodys(message.reply_to_message, bot), bot)
     except NotATorrent:
         mouth.say(message, "That file is no torrent that I can read.")
+        return
+    except NotFetched:
+        mouth.say(message, "That file did not come from Telegram. Send it again, please.")
         return
     if not wanted:
         mouth.say(message, f"There is no link in that. {HELP}")
@@ -189,8 +208,14 @@ async def links(message: Message, bot: Bot, mouth: Mouth, queue: Queue, store: S
         mouth.say(message, f"You can have {max_waiting} waiting at once; {len(new) - room} of these are left out.")
 
 
+def _somebodys(answered: Message | None, bot: Bot) -> Message | None:
+    """The message that is answered, unless it is one of ours: Telegram makes links of the names in those."""
+    ours = answered is not None and answered.from_user is not None and answered.from_user.id == bot.id
+    return None if ours else answered
+
+
 async def _wanted_by(message: Message | None, bot: Bot) -> list[str]:
-    """What one message asks for. Raises NotATorrent."""
+    """What one message asks for. Raises NotATorrent, NotFetched."""
     if message is None:
         return []
     document = message.document
@@ -199,7 +224,13 @@ async def _wanted_by(message: Message | None, bot: Bot) -> list[str]:
     if (document.file_size or 0) > TORRENT_BYTES_MAX:
         raise NotATorrent
     content = io.BytesIO()
-    await bot.download(document, content, timeout=FILE_S)
+    try:
+        with anyio.fail_after(FILE_S):
+            await bot.download(document, content)
+    except (aiohttp.ClientError, AiogramError, OSError) as error:
+        # Its text may hold the address, and with it the token.
+        log.warning("A file did not come from Telegram: %s %s", type(error).__name__, getattr(error, "status", ""))
+        raise NotFetched from None
     return [magnet_of(content.getvalue())]
 
 

@@ -121,14 +121,10 @@ class Store:
             RETURNING id"""
         return next((id for (id,) in await self._all(sql)), None)
 
-    async def uploaded(self, id: int) -> None:
-        """It has arrived."""
-        await self._do("UPDATE downloads SET status = 'uploaded' WHERE id = ? AND status = 'uploading'", id)
-
-    async def not_uploaded(self, id: int, why: str) -> None:
-        """It stays here, and a sentence says why."""
-        sql = "UPDATE downloads SET status = 'downloaded', upload_error = ? WHERE id = ? AND status = 'uploading'"
-        await self._do(sql, why, id)
+    async def upload_ended(self, id: int, status: str, why: str | None) -> None:
+        """`uploaded`: it has arrived. `downloaded`: it stays here, and a sentence says why, or it is taken again."""
+        sql = "UPDATE downloads SET status = ?, upload_error = ? WHERE id = ? AND status = 'uploading'"
+        await self._do(sql, status, why, id)
 
     async def upload_again(self, id: int) -> bool:
         """Let the uploader have another try. False when it has not given up."""

@@ -14,7 +14,7 @@ import sqlite3
 import sys
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from aiogram import Bot
@@ -22,16 +22,18 @@ from aiogram.exceptions import (
     AiogramError,
     TelegramEntityTooLarge,
     TelegramMigrateToChat,
+    TelegramNetworkError,
     TelegramUnauthorizedError,
 )
 from aiogram.methods import SendAudio, SendDocument, SendVideo, TelegramMethod
 from aiogram.types import FSInputFile, Message, ReplyParameters
-from config import Config, what_is_wrong
+from config import Config, log_to_stderr, what_is_wrong
 from patience import patiently
 from store import Store
 from words import plain, size
 
 from reactor import Queue
+from reactor.database.lock import lock
 from reactor.errors import DatabaseError
 from reactor.models import Download
 from reactor.settings import Settings
@@ -102,51 +104,76 @@ async def _send(bot: Bot, row: Download, file: Path, *, by_path: bool) -> None:
         raise NotSent(f"Too large for Telegram: {plain(name, 60)}. It stays on the server.") from error
     except (TelegramUnauthorizedError, TelegramMigrateToChat):
         raise
+    except TelegramNetworkError as error:  # its text may hold the address, and with it the token
+        raise NotSent(f"Telegram cannot be reached, or breaks off: {plain(name, 60)} stays on the server.") from error
     except AiogramError as error:
         raise NotSent(f"Telegram did not take {plain(name, 60)}: {error}") from error
 
 
 async def serve(bot: Bot, queue: Queue, store: Store, config: Config) -> None:
     """Send what is finished, one after the other, as it comes."""
-    await store.return_uploads()
+    ended: dict[int, End] = {}
+    """What the table does not say yet: it may be that nobody can write to it just now."""
+    returned = False
     while True:
         try:
+            if not returned:
+                await store.return_uploads()
+                returned = True
             async with aclosing(queue.changes()) as beats:
                 async for _ in beats:
-                    while (id := await store.claim_upload()) is not None:
-                        row = await queue.get(id)
-                        if row is not None:
-                            await _handle(bot, row, store, config)
+                    while (id := await _next(store, ended)) is not None:
+                        if (row := await queue.get(id)) is not None:
+                            ended[id] = await _handle(bot, row, store, config)
         except (DatabaseError, sqlite3.Error) as error:
-            log.warning("The downloads cannot be read just now: %s", error)
+            log.warning("The downloads cannot be read or written just now: %s", error)
             await anyio.sleep(AGAIN_S)
 
 
-async def _handle(bot: Bot, row: Download, store: Store, config: Config) -> None:
+class End(NamedTuple):
+    """How sending a download ended: its status from now on, and why it stays here."""
+
+    status: str
+    why: str | None = None
+
+
+async def _next(store: Store, ended: dict[int, End]) -> int | None:
+    """Write down what has ended, and take the next finished download."""
+    for id, end in list(ended.items()):
+        await store.upload_ended(id, end.status, end.why)
+        del ended[id]
+    id = await store.claim_upload()
+    if id is not None:
+        ended[id] = End("downloaded")  # it is taken again, should we not get to the end of it
+    return id
+
+
+async def _handle(bot: Bot, row: Download, store: Store, config: Config) -> End:
     log.info("Download %s: sending %s", row.id, row.file_path)
     try:
         await upload(bot, row, config.upload_limit, by_path=config.bot_api_local)
     except TelegramMigrateToChat as error:
         await store.moved(row.extra["chat_id"], error.migrate_to_chat_id)
-        await store.return_uploads()
+        return End("downloaded")
     except (NotSent, OSError) as error:
         why = str(error) if isinstance(error, NotSent) else f"The file cannot be read: {error.strerror}."
         log.warning("Download %s: %s", row.id, why)
-        await store.not_uploaded(row.id, why)
-    else:
-        await store.uploaded(row.id)
+        return End("downloaded", why)
+    return End("uploaded")
 
 
 async def main() -> None:
+    """Send until SIGTERM or SIGINT."""
     config, path = Config.load(), Settings.load().download_db
-    async with config.bot() as bot, Queue(path) as queue, Store.open(path) as store:
-        await patiently(bot.get_me)
-        await serve(bot, queue, store, config)
+    log_to_stderr(config.bot_token)
+    with lock(path, "uploader"):  # another one would take our files for left over, and send them too
+        async with config.bot() as bot, Queue(path) as queue, Store.open(path) as store:
+            await patiently(bot.get_me)
+            await serve(bot, queue, store, config)
 
 
 if __name__ == "__main__":
     os.chdir(Path(__file__).parent)  # where .env and the database are
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         anyio.run(main)
     except KeyboardInterrupt:

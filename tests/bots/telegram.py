@@ -28,7 +28,8 @@ TOKEN = "123456789:put-the-token-from-BotFather-here"
 POLL_S = 10.0
 TEXT_MAX, UPLOAD_MAX, LOCAL_UPLOAD_MAX = 4096, 50_000_000, 2_000_000_000
 TAGS = {"b", "i", "u", "s", "a", "code", "pre", "blockquote"}
-LINK = re.compile(r"https?://\S+")
+LINK = re.compile(r"https?://\S+|(?<![\w@./])(?:[\w-]+\.)+(?:com|net|org|mov|zip)\b(?:/\S*)?")
+"""What Telegram makes a link of: whatever might be the name of a host, too."""
 BOT = {"id": int(TOKEN.partition(":")[0]), "is_bot": True, "first_name": "Fetcher", "username": "fetcher_bot"}
 DATE = 1_800_000_000
 ANN, BOB = 4242, 1717
@@ -81,6 +82,8 @@ class BotApi(Fake):
         self.messages: dict[int, Message] = {}
         self.files: dict[str, bytes] = {}
         """file_id → what people have sent."""
+        self.stuck: set[str] = set()
+        """Those that never come."""
         self.floods: list[tuple[int, float]] = []
         """(chat, seconds) where an edit came sooner after the one before than `edit_gap` (s)."""
         self.edit_gap = 0.0
@@ -187,7 +190,12 @@ class BotApi(Fake):
         return _json(body | ({"parameters": refusal.parameters} if refusal.parameters else {}), refusal.status)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(body=self.files[request.match_info["path"].removeprefix("documents/")])
+        file_id = request.match_info["path"].removeprefix("documents/")
+        if file_id in self.stuck:
+            await asyncio.Event().wait()
+        if file_id not in self.files:
+            return _json({"ok": False, "error_code": 404, "description": "Not Found"}, 404)
+        return web.Response(body=self.files[file_id])
 
     async def _do_getMe(self, _: dict[str, Any]) -> Any:
         return BOT
@@ -273,7 +281,8 @@ class BotApi(Fake):
     def as_json(self, message: Message) -> dict[str, Any]:
         """A message of the bot's as the API has it."""
         chat = _chat(message.chat_id)
-        return {"message_id": message.id, "date": DATE, "chat": chat, "text": message.text, "from": BOT}
+        text = {"text": message.text, "entities": entities(message.text)}
+        return {"message_id": message.id, "date": DATE, "chat": chat, "from": BOT} | text
 
     def _incoming(self, by: int, chat: int | None) -> dict[str, Any]:
         return {"message_id": self.next_id(), "date": DATE, "chat": _chat(chat or by), "from": person(by)}

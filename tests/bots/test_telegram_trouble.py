@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.bots.copied import telegram
-from tests.bots.telegram import ANN, BOB, GROUP, Refusal, person, too_many
+from tests.bots.copied import Program, telegram
+from tests.bots.stages import REFUSES_UPLOADED, hanging, in_the_midst
+from tests.bots.telegram import ANN, BOB, GROUP, TOKEN, Refusal, person, too_many
+from tests.media.samples import Samples
+from tests.pages.site import Site
 
 BODY = random.Random(6).randbytes(400_000)
 
@@ -83,6 +86,79 @@ async def test_a_stranger_learns_the_id_to_name_and_a_group_is_served_when_it_as
         elsewhere = api.say("/retry 1")
         await api.until(lambda: api.answers(elsewhere))
         assert place.reactor.row(1)["status"] == "failed", "a chat's downloads are its own"
+
+
+async def test_an_answer_to_a_message_starts_nothing_that_stands_in_that(tmp_path: Path) -> None:
+    async with telegram(tmp_path) as place:
+        api, server = place.api, place.server
+        request = api.say(server.put("/film.zip", BODY))
+        await api.until(lambda: api.answers(request) and "Downloaded" in api.about(request).text)
+        ours = api.as_json(api.about(request))
+        assert [entity["type"] for entity in ours["entities"]] == ["url"], "Telegram takes film.zip for a host"
+        theirs = {"message_id": 1, "date": 1, "chat": {"id": GROUP, "type": "supergroup"}, "from": person(BOB)}
+        url = server.put("/other.bin", BODY)
+        link = {"type": "url", "offset": 0, "length": len(url)}
+        said = [
+            api.say("thanks", reply_to_message=ours),
+            api.say("/get", reply_to_message=ours),
+            api.say("@fetcher_bot thanks", chat=GROUP, reply_to_message=theirs | {"text": url, "entities": [link]}),
+        ]
+        await api.until(lambda: all(map(api.answers, said)))
+        assert {api.answers(one)[0][:24] for one in said} == {"There is no link in that"}
+        assert len(place.reactor.rows()) == 1
+
+
+async def test_a_file_that_does_not_come_gives_no_token_away(tmp_path: Path) -> None:
+    async with telegram(tmp_path) as place:
+        api = place.api
+        gone, stuck = {"file_id": "gone", "file_unique_id": "g"}, {"file_id": "stuck", "file_unique_id": "s"}
+        api.stuck = {"stuck"}
+        said = [api.say("", document=file | {"file_name": "a.torrent"}) for file in (gone, stuck)]
+        await api.until(lambda: all(map(api.answers, said)))
+        assert {api.answers(one)[0][:38] for one in said} == {"That file did not come from Telegram. "}
+        assert place.bot.printed.count("did not come from Telegram") == 2
+        assert TOKEN not in place.bot.printed
+        assert "Traceback" not in place.bot.printed
+
+
+async def test_an_address_that_cannot_be_used_gives_no_token_away(tmp_path: Path) -> None:
+    async with telegram(tmp_path, BOT_API_URL="127.0.0.1:9") as place:
+        await place.api.until(lambda: "again in" in place.bot.printed)
+        assert TOKEN not in place.bot.printed
+        assert await place.bot.stop(signal.SIGINT) == 0
+        assert "Traceback" not in place.bot.printed
+
+
+async def test_a_database_that_fails_after_the_file_was_sent_strands_nothing(tmp_path: Path) -> None:
+    async with telegram(tmp_path) as place:
+        api, server = place.api, place.server
+        await place.uploader.start()
+        request = api.say(server.put("/film.bin", BODY, stall_after=1000))
+        await api.until(lambda: place.reactor.rows(1))
+        place.reactor.execute(REFUSES_UPLOADED)
+        server.release()
+        await api.until(lambda: api.files_sent() and "not just now" in place.uploader.printed)
+        assert place.reactor.row(1)["status"] == "uploading"
+        second = Program(place.uploader.folder, "upload.py", place.uploader.environment)
+        second.log = tmp_path / "second.log"
+        await second.start()
+        assert await second.ended() == 1
+        assert second.printed.splitlines()[-1].startswith("upload: Another uploader (pid ")
+        place.reactor.execute("DROP TRIGGER refuses")
+        await api.until(lambda: "Here it is" in api.about(request).text)
+        assert len(api.files_sent()) == 1
+
+
+@pytest.mark.parametrize("stage", ["extracting", "finishing"])
+async def test_a_cancel_in_the_midst_of_other_stages(tmp_path: Path, samples: Samples, stage: str) -> None:
+    async with Site() as site, telegram(tmp_path, local=False, serving=True, **hanging(tmp_path, samples)) as place:
+        api = place.api
+        request = api.say(in_the_midst(stage, site, samples))
+        await api.until(lambda: [row for row in place.reactor.rows() if row["stage"] == stage])
+        await api.until(lambda: api.answers(request) and api.about(request).buttons)
+        api.press(api.about(request).id, "Cancel")
+        await api.until(lambda: "Cancelled" in api.about(request).text)
+        await place.reactor.until(lambda: not place.reactor.files())
 
 
 async def test_a_bot_that_was_killed_goes_on_with_the_messages_that_are_there(tmp_path: Path) -> None:
