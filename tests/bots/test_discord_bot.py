@@ -131,14 +131,14 @@ async def test_a_channel_that_discord_refuses_silences_no_other(tmp_path: Path) 
     async with discord(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as place:
         api, server = place.discord, place.server
         await api.until(lambda: api.ready)
-        api.closed = {OTHER_CHANNEL}
-        api.command("get", channel=OTHER_CHANNEL, links=server.put("/unheard.bin", BODY, stall_after=100_000))
-        api.command("get", links=server.put("/archived.bin", BODY, stall_after=100_000))
+        api.closed = {CHANNEL}
+        api.command("get", links=server.put("/unheard.bin", BODY, stall_after=100_000))
+        api.command("get", channel=OTHER_CHANNEL, links=server.put("/archived.bin", BODY, stall_after=100_000))
         await api.until(lambda: api.about("archived.bin", "▓"))
-        api.archived = {CHANNEL}
+        api.archived = {OTHER_CHANNEL}
         server.release()
         await api.until(lambda: api.about("archived.bin", "Here it is") and not api.archived)
-        api.command("get", links=server.put("/heard.bin", BODY))
+        api.command("get", channel=OTHER_CHANNEL, links=server.put("/heard.bin", BODY))
         await api.until(lambda: api.about("heard.bin", "Here it is"))
         await api.until(lambda: place.reactor.row(1)["upload_error"])
         assert "It could not be sent: unheard.bin" in place.reactor.row(1)["upload_error"]
