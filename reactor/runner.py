@@ -76,7 +76,7 @@ class RunnerStatus:
     aria2: str | None
     """The version of its aria2c."""
     error: str | None
-    """Its last words, when it has died, or cannot be started."""
+    """Its last words, when it has died, or cannot be started. With `stopped`: it is not started again by itself."""
 
 
 class Runner(anyio.AsyncContextManagerMixin):
@@ -239,8 +239,8 @@ class Runner(anyio.AsyncContextManagerMixin):
                 env=os.environ | self._environment,
                 start_new_session=True,
             )
-        except OSError as error:
-            return NOT_BEGUN, f"It could not be started: {error.strerror or error}."
+        except (OSError, RuntimeError) as error:  # RuntimeError: no room for the thread that waits for its end
+            return NOT_BEGUN, f"It could not be started: {getattr(error, 'strerror', None) or error}."
         self._process = process
         try:
             async with anyio.create_task_group() as tasks:
@@ -255,7 +255,8 @@ class Runner(anyio.AsyncContextManagerMixin):
                 await process.aclose()
                 self._process = None
                 self._move(self._state)
-        return code, said[-1] if said else f"It ended with {code}."
+        # Whoever is killed has no last words: what it said before may be an address with a token.
+        return code, said[-1] if said and code > 0 else f"It ended with {code}."
 
     def _hear(self, line: str) -> None:
         try:

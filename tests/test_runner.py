@@ -257,13 +257,19 @@ async def test_what_it_says_is_in_the_bots_log(
     settings: dict[str, Any], server: FileServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "reactor.runner")
-    async with Runner(**settings | {"http_address": "127.0.0.1:0"}), Queue(settings["download_db"]) as queue:
+    page = {"http_address": "127.0.0.1:0"}
+    async with Runner(**settings | page) as runner, Queue(settings["download_db"]) as queue:
         assert re.search(r"the page is at http://127\.0\.0\.1:\d+/#token=\w+", caplog.text)
         await downloaded(queue, await queue.add(server.put("/a.bin", DATA)))
         await until(lambda: "#1 downloaded" in caplog.text)
+        first = (await runner.status()).pid
+        assert first
+        assert {record.levelno for record in caplog.records if record.name == "reactor.runner"} == {logging.INFO}
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: runner._restarts == 1 and runner._state == "running")
+        assert (await runner.status()).error == "It ended with -9.", "and not the address with its token"
     assert "#1 taken up: http://127.0.0.1" in caplog.text
     assert "stopped: " in caplog.text
-    assert {record.levelno for record in caplog.records if record.name == "reactor.runner"} == {logging.INFO}
 
 
 async def test_one_that_dies_again_and_again_is_started_later_and_later(
