@@ -166,7 +166,8 @@ class Board:
                 await self._client.get_partial_messageable(row.extra["channel_id"]).send(file=discord.File(path, name))
                 return
             except AWAY as error:
-                if wait is None or (isinstance(error, discord.HTTPException) and error.status < 500):
+                refused = isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429
+                if refused or wait is None:
                     raise
                 log.info("Download %s: %s; again in %.1f s", row.id, error, wait)
                 await anyio.sleep(wait)
