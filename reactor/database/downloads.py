@@ -95,7 +95,7 @@ def _look(
 
 
 UNSET = "status IS NULL"
-UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE AND id NOT IN (SELECT value FROM json_each(:watch))
+UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE
     AND id NOT IN (SELECT value FROM json_each(:held))"""
 """Nobody serves it: it was under way with a downloader before this one, or the bot has made the table anew."""
 WITHDRAWN = "cancelled AND status = 'pending'"

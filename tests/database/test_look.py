@@ -221,15 +221,15 @@ def test_a_clock_that_was_set_back_keeps_nobody_waiting(table: sqlite3.Connectio
     assert claimed(minutes) == [id], "no setting lets it wait so long"
 
 
-@pytest.mark.parametrize("watched", [False, True])
-def test_rows_that_no_reactor_has_under_way_begin_anew(table: sqlite3.Connection, watched: bool) -> None:
+@pytest.mark.parametrize("held", [False, True])
+def test_rows_that_no_reactor_has_under_way_begin_anew(table: sqlite3.Connection, held: bool) -> None:
     """An earlier downloader has left them, or the bot has made its table anew without our columns."""
     left = add(table, status="downloading", stage="odd", progress=40.0, next_attempt_at=NOW + 60)
     cancelled = add(table, status="downloading", cancelled=1)
     ours = add(table, status="downloading", attempt=1)
-    seen = look(table, 0, watch=[left, cancelled] if watched else [])
+    seen = look(table, 0, held=[left, cancelled] if held else [])
     states = [row(table, id, "status, stage") for id in (left, cancelled, ours)]
-    if watched:
+    if held:
         assert states == [("downloading", "odd"), ("downloading", None), ("downloading", None)], "it is being stopped"
         return
     assert seen.swept == (cancelled,)
