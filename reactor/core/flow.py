@@ -20,6 +20,8 @@ from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
 
 HAND_OVERS_MAX = 4
+ROOM_WAITS_MAX = 8
+"""How often in a row a job waits for room to be put together in, about 4 minutes in all."""
 NOT_THERE = "not_found"
 
 
@@ -99,16 +101,16 @@ class Flow(Handing):
             job.found = extraction
             self.out.append(commands.Discard(job.attempt, must=True))
         else:
-            self._planned(job, extraction, continues=continues)
+            self._begin_fetching(job, extraction, continues=continues)
         return None
 
     def emptied(self, job: Job) -> None:
         """Nothing is left of what an earlier attempt was fetching."""
         extraction, job.found, job.remains = job.found, None, False
         if extraction is not None:
-            self._planned(job, extraction, continues=False)
+            self._begin_fetching(job, extraction, continues=False)
 
-    def _planned(self, job: Job, extraction: Extraction, *, continues: bool) -> None:
+    def _begin_fetching(self, job: Job, extraction: Extraction, *, continues: bool) -> None:
         move(job, Trigger.EXTRACTED)
         self._plan(job, extraction)
         job.fresh = not continues
@@ -164,7 +166,9 @@ class Flow(Handing):
         transfer.seeding = transfer.seeding and self.limits.seeding
         job.sort(transfer)
         if finding.found in (Found.MOVED, Found.FOLLOWED, Found.DONE):
-            job.moved_at, job.deaths = self.now, 0
+            job.moved_at = self.now
+        if finding.found in (Found.MOVED, Found.DONE):
+            job.deaths = 0
         if finding.found is Found.FAILED and finding.failure is not None:
             self.part_failed(job, transfer, finding.failure)
         elif finding.found is Found.FOLLOWED:
@@ -196,7 +200,7 @@ class Flow(Handing):
         job.resumed, job.moved_at = False, self.now
         job.kept -= frozenset(numbers)
         again = commands.ProgressOf(job.attempt, job.progress, 0, None, None, done=job.kept)
-        self.out.append(commands.SaveProgress((again,)))
+        self.out += [commands.SaveStage(job.attempt, Stage.FETCHING), commands.SaveProgress((again,))]
         for transfer in (job.transfers[n] for n in numbers):
             if job.state is State.FETCHING and transfer.state is TransferState.DONE:
                 job.done -= 1
@@ -210,11 +214,15 @@ class Flow(Handing):
         elif job.state is State.FINISHING:
             self._finish(job, again=True)
 
-    def wait_for_room(self, job: Job) -> None:
-        """There was no room to put it together: all that was fetched stays, and it is tried again after a while."""
+    def wait_for_room(self, job: Job, failure: Failure) -> None:
+        """There was no room to put it together: all that was fetched stays, and it is tried again after a while. When
+        that lasts, the row is to say what it waits for."""
         job.setbacks += 1
+        if job.setbacks > ROOM_WAITS_MAX:
+            return self.fail(job, failure)
         self.hold(job, job.setbacks, slow=True)
         self.out.append(commands.LookAtDisk())
+        return None
 
     def measure(self, job: Job) -> commands.ProgressOf | None:
         """What the row is to say of the progress now, or None when it says so already. A job that has stood

@@ -16,7 +16,6 @@ from reactor.core.disk import Disk
 from reactor.core.endings import Limits
 from reactor.core.events import Event, TransferStatus
 from reactor.core.flow import Flow
-from reactor.core.handing import SETBACKS_MAX
 from reactor.core.job import Attempt, End, How, Job, State
 from reactor.core.trouble import Trouble
 from reactor.errors import Failure
@@ -159,8 +158,8 @@ class Machine:
                 flow.emptied(job)
             case events.WorkFailed(), State.FINISHING if event.parts:
                 flow.spoilt(job, event.parts, event.failure)
-            case events.WorkFailed(), State.FINISHING if event.failure.code == NO_SPACE and job.setbacks < SETBACKS_MAX:
-                flow.wait_for_room(job)
+            case events.WorkFailed(), State.FINISHING if event.failure.code == NO_SPACE:
+                flow.wait_for_room(job, event.failure)
             case events.WorkFailed(), State.FINISHING if event.failure.code == FILES_MISSING and not job.refetched:
                 flow.refetch(job)
             case events.WorkFailed(), state if state in WORKING:

@@ -10,13 +10,14 @@ import pytest
 
 from reactor.core import commands, events
 from reactor.core.endings import Limits
+from reactor.core.flow import ROOM_WAITS_MAX
 from reactor.core.handing import DEATHS_MAX, REFILL_S, SETBACKS_MAX, WINDOW_MAX
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import Quotas
 from reactor.errors import Failure
 from reactor.models import Kind
 from tests.core.parts import kept, parts, wait
-from tests.core.world import LIMITS, World, connected, detection, gid, one_file, report, reported
+from tests.core.world import LIMITS, World, connected, detection, gid, magnet, one_file, report, reported
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 1)
 
@@ -216,16 +217,18 @@ def test_a_part_that_is_a_page_each_time_fails_the_attempt_and_the_others_stay()
 def test_where_there_is_no_room_to_join_the_parts_it_waits_with_them() -> None:
     world = begun(8, LIMITS)
     ended(world, *range(8))
-    no_room = events.WorkFailed(ONE, Failure("no_space", "There is no room.", None, True))
-    for _ in range(SETBACKS_MAX):
-        world.feed(no_room)
+    full = events.WorkFailed(ONE, Failure("no_space", "There is no room.", None, True))
+    for _ in range(ROOM_WAITS_MAX):
+        world.feed(full)
         assert not world.of(commands.Finish)
         assert not world.of(commands.SaveProgress)
         wait(world)
         assert world.the(commands.Finish)
-    world.feed(no_room)
-    assert world.the(commands.LookAtDisk), "it does not keep its place for ever"
-    assert not world.of(commands.SaveProgress), "nor does it lose its parts"
+    world.feed(full)
+    assert world.the(commands.LookAtDisk), "what becomes of it is for the disk to tell"
+    assert not world.of(commands.SaveProgress), "the parts stay"
+    world.feed(events.DiskSeen(0, ())).feed(events.TransfersRemoved(ONE))
+    assert world.the(commands.SaveWaiting).failure is not None
 
 
 def test_a_part_that_may_not_exist_is_not_missed() -> None:
@@ -270,6 +273,15 @@ def test_a_row_of_which_no_byte_comes_before_aria2_dies_again_waits_for_its_next
     saved = world.the(commands.SaveWaiting)
     assert saved.failure is not None
     assert (saved.failure.code, saved.retry_count) == ("aria2_lost", 1)
+
+
+def test_a_magnet_link_that_ends_aria2_each_time_does_not_do_so_for_ever() -> None:
+    world = World().up().fetching(ONE, magnet())
+    world.feed(reported(report(ONE, "complete", 1, 1, followed_by=("aa",))))
+    for n in range(DEATHS_MAX):
+        assert state(world) is State.FETCHING
+        dies(world, n + 2)
+    assert state(world) is State.STOPPING
 
 
 def test_of_several_the_one_that_came_last_is_stopped_first() -> None:
