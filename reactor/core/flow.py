@@ -49,7 +49,7 @@ class Flow(Handing):
             self.out.append(commands.Detect(job.attempt, row.url, job.stale))
         else:
             job = self._job(row, State.FINISHING)
-            job.removed, job.resumed = False, True
+            job.removed, job.resumed, job.inherited = False, True, True
             self._plan(job, row.plan)
             self._finish(job)
         self.tell(notices.DownloadResumed(**of(job), url=row.url, stage=row.stage or job.state))

@@ -252,3 +252,9 @@ def test_parts_that_could_not_be_joined_are_not_kept_unless_it_was_not_their_fau
     assert kept(world) == frozenset(range(COUNT))
     world.feed(events.WorkFailed(ONE, Failure(code, "It did not work.", None, True)))
     assert [save.rows[0].done for save in world.of(commands.SaveProgress)] == [frozenset()] * lost
+
+
+def test_after_a_crash_a_cancel_is_about_all_that_aria2_may_have() -> None:
+    row = events.ClaimedRow(ONE, "http://host.example/", plan=parts(), plan_attempt=1, stage="fetching")
+    world = World().up(row).seen(ONE, cancelled=True)
+    assert world.the(commands.RemoveTransfers).gids == tuple(gid(ONE, n) for n in range(COUNT))
