@@ -86,7 +86,7 @@ class Door:
             return None
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         by_token = self.opens(bearer)
-        if not by_token and not _is_own(headers, method):
+        if not by_token and not self._is_own(headers, method):
             return FROM_ELSEWHERE
         if by_token or self._has_session(headers) or (path == LOGIN and method == "POST"):
             return None
@@ -97,23 +97,34 @@ class Door:
         return hmac.compare_digest(session.encode(), self._session.encode())
 
     def _is_ours(self, host: str) -> bool:
-        if set(host) & set("@/?#\\"):  # a URL's parts have no place in it
-            return False
+        name = _name_in(host)
         try:
-            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
             return name in self._names or bool(ip_address(name))
         except ValueError:
             return False
 
+    def _is_own(self, headers: Headers, method: str) -> bool:
+        """True when a browser says that the page itself asks, or a person at its address bar wants to read."""
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if origin is not None:
+            place = origin.partition("://")[2].lower()
+            # What stands in front may put its own name for us into Host; the browser still knows ours.
+            known = site == "same-origin" and _name_in(place) in self._names
+            if place != headers.get("host", "").lower() and not known:
+                return False
+        if method in SAFE:
+            return site in (None, "same-origin", "none")
+        return site == "same-origin" or (site is None and origin is not None)
 
-def _is_own(headers: Headers, method: str) -> bool:
-    """True when a browser says that the page itself asks, or a person at its address bar wants to read."""
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
-        return False
-    if method in SAFE:
-        return site in (None, "same-origin", "none")
-    return site == "same-origin" or (site is None and origin is not None)
+
+def _name_in(host: str) -> str:
+    """The name without its port; "" for what is none."""
+    if set(host) & set("@/?#\\"):  # a URL's parts have no place in it
+        return ""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 class Guarded:

@@ -83,6 +83,20 @@ def test_what_another_site_asks_is_not_done(door: Door, more: dict[str, str]) ->
     assert door.refusal("POST", LOGIN, headers) is FROM_ELSEWHERE
 
 
+def test_behind_something_that_changes_the_host_the_browser_is_believed(door: Door) -> None:
+    behind = {"host": "127.0.0.1:8080", "origin": "https://get.example", "sec-fetch-site": "same-origin"}
+    assert door.refusal("POST", LOGIN, Headers(behind)) is None
+    for more in (
+        {"origin": "https://evil.example"},  # a name of somebody's that leads here
+        {"origin": "https://get.example.evil.example"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": ""},
+    ):
+        assert door.refusal("POST", LOGIN, Headers(behind | more)) is FROM_ELSEWHERE, more
+    del behind["sec-fetch-site"]
+    assert door.refusal("POST", LOGIN, Headers(behind)) is FROM_ELSEWHERE
+
+
 def test_a_cookie_alone_is_not_enough_to_change_anything(door: Door) -> None:
     alone = {"host": "localhost"} | session(door)
     assert door.refusal("POST", API, Headers(alone)) is FROM_ELSEWHERE
