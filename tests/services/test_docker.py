@@ -25,7 +25,7 @@ from tests.real.harness import running
 from tests.real.swarm import free_port
 
 FOLDER = ROOT / "contrib" / "docker"
-COMPOSE = ("compose.yaml", "compose.aria2c.yaml")
+COMPOSE = ("compose.yaml", "compose.aria2c.yaml", "compose.metrics.yaml")
 FOREIGN = {"HOME", "PATH"}
 """Variables that are no settings."""
 
@@ -79,6 +79,13 @@ def test_the_seccomp_profile_leaves_what_the_sandbox_of_a_browser_is_made_of() -
     refused = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ERRNO" for name in rule["names"]}
     assert not refused & {"clone", "clone3", "unshare", "chroot", "seccomp", "capset", "prctl"}
     assert {"mount", "bpf", "init_module", "kexec_load", "setns", "keyctl"} <= refused
+
+
+def test_metrics_for_a_neighbour_are_at_the_port_that_the_check_asks() -> None:
+    inside = re.search(r"METRICS_ADDRESS=\S+:(\d+)", (FOLDER / "Containerfile").read_text())
+    (service,) = services("compose.metrics.yaml").values()
+    assert inside is not None
+    assert service == {"environment": {"METRICS_ADDRESS": f"0.0.0.0:{inside[1]}"}}
 
 
 async def test_its_health_is_whether_it_serves(tmp_path: Path) -> None:
