@@ -63,7 +63,7 @@ class Handing(Endings):
                 return self.fail(job, transfer.refusal or LOST)
             transfer.state = TransferState.ADDING
             transfer.adds += 1
-            transfer.unanswered, transfer.waiting = True, False
+            transfer.unanswered, transfer.waiting, transfer.over = True, False, False
             job.sort(transfer)
         self.out.append(commands.AddTransfers(job.attempt, self._additions(job, taken), fresh=job.fresh))
         job.fresh, job.removed = False, False
@@ -137,6 +137,7 @@ class Handing(Endings):
         others then, or none are left; the periodic question finds the rest."""
         if transfer.n not in job.given:
             return
+        transfer.over = transfer.over or what == "complete"
         if len(job.transfers) < PARTS_MANY or (what == "error" and job.held_until is None):
             return self.ask([transfer])
         job.heard.add(transfer.n)

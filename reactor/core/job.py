@@ -78,6 +78,8 @@ class Transfer:
     """True when what is there of it is of no use: it is deleted before it is handed over again."""
     waiting: bool = False
     """True when aria2 has not begun with it, as far as is known: others have all its slots."""
+    over: bool = False
+    """True once aria2 has told by itself that it is complete. What it forgets after that is done."""
     unanswered: bool = False
     """True while handing it over may still have to wait for the database: it is not handed over twice meanwhile."""
     refusal: Failure | None = None

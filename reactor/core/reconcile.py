@@ -73,5 +73,8 @@ def _missing(transfer: Transfer) -> Finding:
         transfer.gone = transfer.live_gid
         transfer.followers.clear()
         return Finding(Found.FOLLOWED)
+    if transfer.over:  # aria2 keeps so many results (max-download-result); finishing looks whether all is there
+        transfer.state = TransferState.DONE
+        return Finding(Found.DONE)
     transfer.state = TransferState.PLANNED
     return Finding(Found.MISSING)

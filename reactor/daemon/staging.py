@@ -218,6 +218,11 @@ class Staging:
         if command.resumed:
             raise FilesMissing("What an aria2c elsewhere has done meanwhile only it can say.")
         files = [path for reported in command.files for path in reported]
+        if (
+            not files and command.extraction.finish.how == "file"
+        ):  # it has forgotten the result; where it is was our word
+            folder = PurePosixPath(self.seen_by_aria2(command.attempt.download_id))
+            return str(folder / command.extraction.fetches[0].name), command.total or command.extraction.size or 0
         if not files:
             raise FilesMissing("aria2c did not say where the files are.")
         if command.extraction.finish.how != "torrent" or len(files) == 1:

@@ -116,13 +116,23 @@ def test_parts_that_are_too_large_together_are_stopped_as_soon_as_that_is_known(
 
 def test_what_is_planned_again_is_not_asked_about() -> None:
     world = begun(300, replace(LIMITS, parts=300))
-    world.feed(*[events.TransferNotified(gid(ONE, n), "complete") for n in range(300)])
+    world.feed(*[events.TransferNotified(gid(ONE, n), "stop") for n in range(300)])
     (asked,) = world.of(commands.AskStatus)
     world.feed(reported(*[report(ONE, "unknown", gid=one) for one in asked.gids]))
     assert len(numbers(world)) == 300
     took(world)
     world.feed(*[events.TransferNotified(gid(ONE, n), "complete") for n in range(299)])
     assert not world.of(commands.AskStatus)
+
+
+def test_what_aria2_has_told_of_and_forgotten_is_done() -> None:
+    """It keeps so many results and no more; that it was complete it said before."""
+    world = begun(300, replace(LIMITS, parts=300))
+    world.feed(*[events.TransferNotified(gid(ONE, n), "complete") for n in range(300)])
+    (asked,) = world.of(commands.AskStatus)
+    world.feed(reported(*[report(ONE, "unknown", gid=one) for one in asked.gids]))
+    assert world.the(commands.Finish)
+    assert not world.of(commands.AddTransfers)
 
 
 def test_one_file_goes_before_the_parts_of_another_row() -> None:

@@ -211,6 +211,7 @@ def test_without_a_shared_disk_the_other_sides_path_is_the_result(tmp_path: Path
     many = finish(how="torrent")
     album = commands.Finish(ONE, many.extraction, ((f"{folder}/album/1.ogg", f"{folder}/album/2.ogg"),), 9)
     assert remote.finish(album) == (f"{folder}/album", 9)
+    assert remote.finish(one) == (f"{folder}/{one.extraction.fetches[0].name}", one.extraction.size or 0), "it forgot"
     with pytest.raises(FilesMissing):
-        remote.finish(one)
+        remote.finish(many)
     assert not list(tmp_path.iterdir())

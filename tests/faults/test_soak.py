@@ -80,3 +80,20 @@ async def test_a_hundred_at_once_over_a_line_that_breaks(tmp_path: Path) -> None
         assert {Path(row["file_path"]).read_bytes() for row in rows} == {SLOW}
         sent = [request for request in server.log if request.method == "GET" and request.sent]
         assert len(sent) == MANY, "each was fetched once"
+
+
+FORGETFUL = 3
+
+
+@pytest.mark.fault(29)
+async def test_an_aria2c_that_forgets_results_soon_fails_no_row_that_is_done(tmp_path: Path) -> None:
+    async with (
+        FileServer() as server,
+        elsewhere(tmp_path / "there", f"--max-download-result={FORGETFUL}", "--max-concurrent-downloads=20") as aria2c,
+        running(tmp_path, **aria2c.settings(MAX_CONCURRENT_DOWNLOADS="20")) as reactor,
+    ):
+        reactor.add(*(server.put(f"/{n}.bin", SLOW) for n in range(MANY)))
+        await reactor.until_final()
+        rows = reactor.rows()
+        assert {(row["status"], row["retry_count"]) for row in rows} == {("downloaded", 0)}
+        assert {Path(row["file_path"]).read_bytes() for row in rows} == {SLOW}
