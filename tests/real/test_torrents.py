@@ -130,3 +130,17 @@ async def test_a_private_torrent(tmp_path: Path) -> None:
         assert reactor.row(one)["status"] == "downloaded", reactor.row(one)
         assert not reactor.row(one)["error"]
     assert reactor.files() == FILM
+
+
+@pytest.mark.fault(44)
+async def test_the_same_torrent_twice_at_once(tmp_path: Path) -> None:
+    """aria2 takes an info hash once: the second row waits for the first, and has a file of its own."""
+    async with swarm_in(tmp_path / "swarm") as swarm, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as reactor:
+        film = swarm.make("film.mkv", FILM)
+        await swarm.serve(film)
+        reactor.add(film.magnet, film.magnet)
+        await reactor.until_final()
+        rows = reactor.rows()
+        await reactor.until(lambda: not reactor.staged())
+    assert [(row["status"], row["retry_count"]) for row in rows] == [("downloaded", 0)] * 2
+    assert reactor.files() == {"film.mkv": FILM["film.mkv"], "film (1).mkv": FILM["film.mkv"]}
