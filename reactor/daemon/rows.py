@@ -21,6 +21,7 @@ from reactor.database import downloads, plans, saving
 from reactor.database.changes import ChangeFeed
 from reactor.database.connection import Database
 from reactor.database.lock import lock
+from reactor.database.rehearsal import rehearse
 from reactor.database.saving import Unsaved
 from reactor.errors import DatabaseError
 from reactor.journal.journal import Journal
@@ -63,7 +64,7 @@ class Rows:
     async def open(self, *, create: bool = True) -> None:
         """Open the database, and close the one before. Raises DatabaseError."""
         stack = AsyncExitStack()
-        database = await stack.enter_async_context(Database.open(self._path, create=create))
+        database = await stack.enter_async_context(Database.open(self._path, create=create, check=rehearse))
         earlier, self._stack, self._database = self._stack, stack, database
         self._opened += 1
         await earlier.aclose()

@@ -22,7 +22,6 @@ import aiosqlite
 import anyio
 
 from reactor.database.migration import columns, is_empty, migrate, refuse_unready
-from reactor.database.rehearsal import rehearse
 from reactor.database.statements import decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
 from reactor.errors import DatabaseError
@@ -34,6 +33,7 @@ of SQLite's own."""
 
 Identity = tuple[int, int]
 """Device and inode: which file it is, whatever its name."""
+Check = Callable[[sqlite3.Connection], None]
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
@@ -41,7 +41,9 @@ Result = TypeVar("Result")
 class Database:
     """The open database. Made by `Database.open` only."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, *, look: bool = False) -> None:
+    def __init__(
+        self, path: Path, connection: aiosqlite.Connection, *, look: bool = False, check: Check | None = None
+    ) -> None:
         self.path = path
         """As it was given, absolute; may be a symbolic link."""
         self.file = path.resolve()
@@ -52,6 +54,7 @@ class Database:
         """As found, or as made: `wal`, `delete`, …"""
         self._connection = connection
         self._looks_only = look
+        self._check = check
         self._loop = asyncio.get_running_loop()
         self._identity: Identity | None = None
         self._wal: Identity | None = None
@@ -66,18 +69,19 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: str | os.PathLike[str], *, create: bool = True, look: bool = False
+        cls, path: str | os.PathLike[str], *, create: bool = True, look: bool = False, check: Check | None = None
     ) -> AsyncIterator[Database]:
         """Open it, make it fit the contract, close it at the end.
 
         A missing file is made with `create`. A database without any table becomes one in WAL mode; how a bot's own
         database keeps its journal is the bot's decision. With `look` it is only looked at: nothing is made, added or
-        written, and what it lacks of the contract is an error. Raises DatabaseError when it cannot be used."""
+        written, and what it lacks of the contract is an error. `check` sees the schema before it is used, and again
+        when it has changed: it may refuse it with a DatabaseError. Raises DatabaseError when it cannot be used."""
         given = absolute(path)
         if refusal := cannot_open(given, create=create and not look):
             raise refusal
         mode = _mode_to_look(given) if look else "rwc" if create else "rw"
-        database = cls(given, await _connect(given, mode), look=look)
+        database = cls(given, await _connect(given, mode), look=look, check=check)
         try:
             await database._hop(database._prepare)
             yield database
@@ -197,10 +201,11 @@ class Database:
             if self._schema is not None and not columns(self._sqlite):
                 # Made now, it would be in the way of the one that is about to get this name.
                 raise DatabaseError(f"The database {self.path} has no table `downloads`.", code=GONE, retryable=True)
+            if self._check is not None:
+                self._check(self._sqlite)
             if self._looks_only:
                 refuse_unready(self._sqlite)
             else:
-                rehearse(self._sqlite)
                 self.instance = migrate(self._sqlite)
             self._schema = version
 

@@ -17,6 +17,7 @@ from reactor.core.job import Attempt
 from reactor.database import downloads, history, saving
 from reactor.database.connection import Database
 from reactor.database.migration import migrate
+from reactor.database.rehearsal import rehearse
 from reactor.errors import DatabaseError, Failure
 from reactor.models import Stage
 from tests.database.bot import opened, query
@@ -48,7 +49,7 @@ async def test_a_table_that_no_row_could_go_through_is_refused_untouched(path: P
         bot.executescript(statement)
     before = query(path, "SELECT * FROM sqlite_master")
     with pytest.raises(DatabaseError, match=re.escape(what)) as refused:
-        async with Database.open(path):
+        async with Database.open(path, check=rehearse):
             pass
     assert not refused.value.retryable
     assert refused.value.hint
@@ -73,7 +74,7 @@ async def test_a_table_that_no_row_could_go_through_is_refused_untouched(path: P
 async def test_a_table_that_takes_some_rows_is_served(path: Path, statement: str) -> None:
     with opened(path) as bot:
         bot.executescript(statement)
-    async with Database.open(path) as database:
+    async with Database.open(path, check=rehearse) as database:
         assert database.instance
 
 

@@ -10,6 +10,7 @@ from reactor.core import commands
 from reactor.database import downloads
 from reactor.database.connection import Database
 from reactor.database.migration import contract
+from reactor.database.rehearsal import rehearse
 from reactor.errors import DatabaseError
 from tests.database.bot import opened, query
 
@@ -73,7 +74,7 @@ async def test_a_table_that_is_gone_for_a_moment_is_not_made(path: Path) -> None
 
 
 async def test_a_table_that_cannot_be_served_any_more_is_refused_until_it_can(path: Path) -> None:
-    async with Database.open(path) as database:
+    async with Database.open(path, check=rehearse) as database:
         query(path, "CREATE UNIQUE INDEX titles ON downloads (title)")
         for _ in range(2):
             with pytest.raises(DatabaseError, match="`title` is UNIQUE"):
