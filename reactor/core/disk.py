@@ -65,6 +65,7 @@ class Disk:
         if seen.free is None:
             self._unseen(holding)
         elif seen.held is None and self._doubtful(seen.free, holding):
+            self._flow.room_doubted = True
             self._flow.out.append(commands.LookAtDisk(tuple(job.id for job in holding)))
             return False
         else:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from reactor import notices
 from reactor.core import commands
 from reactor.core.commands import Command
-from reactor.core.events import SaveForbidden
+from reactor.core.events import SaveForbidden, TransferReport, TransferStatus
 from reactor.core.job import End, Ending, How, Job, State, Transfer
 from reactor.core.lifecycle import Trigger, move
 from reactor.core.quotas import Quotas
@@ -164,10 +164,10 @@ class Endings:
         ending, attempt = job.ending, job.attempt
         assert ending is not None
         keep = not job.removed
+        job.verdict_from = None  # on a write before this one
         if ending.end is End.DOWNLOADED:
-            seeding = any(transfer.seeding for transfer in job.transfers)
-            path = job.published or ""
-            self.out.append(commands.SaveDownloaded(attempt, path, job.size, job.title, keep_plan=seeding))
+            path, keep = job.published or "", job.serving or job.unasked
+            self.out.append(commands.SaveDownloaded(attempt, path, job.size, job.title, keep_plan=keep))
         elif ending.end is End.CANCELLED:
             self.out.append(commands.SaveCancelled(attempt, keep_plan=keep))
         elif ending.end is End.WAITING:
@@ -181,7 +181,6 @@ class Endings:
 
     def save_again(self, job: Job) -> None:
         """The last write was refused, but the row is as it should be again."""
-        job.verdict_from = None
         self._save_ending(job)
 
     def forbidden(self, job: Job, failure: Failure) -> None:
@@ -203,10 +202,10 @@ class Endings:
     def saved(self, job: Job) -> None:
         """The row says how it ended; now the world may know."""
         assert job.ending is not None
-        seeding = job.ending.end is End.DOWNLOADED and any(transfer.seeding for transfer in job.transfers)
-        move(job, Trigger.SAVED_SEEDING if seeding else Trigger.SAVED)
+        done = job.ending.end is End.DOWNLOADED
+        move(job, Trigger.SAVED_SEEDING if done and job.serving else Trigger.SAVED)
         self.tell(self._last_notice(job, job.ending))
-        if job.ending.end is End.DOWNLOADED and not seeding:
+        if done and not job.serving and not job.unasked:
             self.published.append(job.id)
             self._forget(job)
 
@@ -251,8 +250,10 @@ class Endings:
         self.out.append(commands.Exit())
         return True
 
-    def seeded(self, job: Job) -> None:
-        """The torrent is no longer served: what was kept for it goes."""
+    def seeding_reported(self, job: Job, report: TransferReport) -> None:
+        """What aria2 says of a torrent that was served: when it is no longer, what was kept for it goes."""
+        if report.status is TransferStatus.ACTIVE:
+            return
         self.seeding_over(job)
         self._forget(job)
         self.out += [commands.Discard(job.attempt, keep_result=True), commands.ForgetPlan(job.attempt)]

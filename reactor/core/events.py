@@ -121,6 +121,8 @@ class SaveRefused:
     else of that event was carried out for it."""
 
     attempt: Attempt
+    last: bool = False
+    """True when it was the last write of its attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,7 +267,7 @@ class Flow(Handing):
                 job.extraction,
                 tuple(transfer.files for transfer in job.transfers),
                 0 if job.kept else sum(transfer.total for transfer in job.transfers),
-                keep=any(transfer.seeding for transfer in job.transfers),
+                keep=job.serving,
                 resumed=job.resumed,
             )
         )
@@ -298,7 +298,7 @@ class Flow(Handing):
         job.refetched = not job.resumed
         if job.refetched:
             job.kept = frozenset()
-        job.resumed = False
+        job.resumed = job.removed = False
         job.moves(self.now)
         move(job, Trigger.FILES_MISSING)
         for transfer in job.transfers:

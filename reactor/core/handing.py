@@ -137,7 +137,8 @@ class Handing(Endings):
         others then, or none are left; the periodic question finds the rest."""
         if transfer.n not in job.given:
             return
-        transfer.over = transfer.over or what == "complete"
+        # Of a magnet link it is the metadata that is complete first.
+        transfer.over = transfer.over or (what == "complete" and transfer.fetch.torrent is None)
         if len(job.transfers) < PARTS_MANY or (what == "error" and job.held_until is None):
             return self.ask([transfer])
         job.heard.add(transfer.n)

@@ -305,6 +305,16 @@ class Job:
         return frozenset(torrent.info_hash for torrent in torrents if torrent is not None and torrent.info_hash)
 
     @property
+    def serving(self) -> bool:
+        """True when aria2 goes on serving it to others."""
+        return any(transfer.seeding for transfer in self.transfers)
+
+    @property
+    def unasked(self) -> bool:
+        """True when its bytes were found after a restart, and aria2 may be serving them for all that is known."""
+        return self.resumed and self.torrent
+
+    @property
     def torrent(self) -> bool:
         """True when bytes come from peers."""
         return any(transfer.fetch.torrent is not None for transfer in self.transfers)

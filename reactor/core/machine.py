@@ -7,6 +7,8 @@ rows and when to ask aria2.
 
 from __future__ import annotations
 
+import math
+
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.admission import room
@@ -14,11 +16,11 @@ from reactor.core.commands import Command
 from reactor.core.debts import Debts
 from reactor.core.disk import Disk
 from reactor.core.endings import Limits
-from reactor.core.events import Event, TransferStatus
+from reactor.core.events import Event
 from reactor.core.flow import Flow
 from reactor.core.job import Attempt, End, How, Job, State
+from reactor.core.seeding import Seeding
 from reactor.core.trouble import Trouble
-from reactor.errors import Failure
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
@@ -38,6 +40,7 @@ class Machine:
         self._limits = limits
         self.jobs: dict[int, Job] = self._flow.jobs
         self.debts = Debts(self._flow)
+        self._seeding = Seeding(self._flow, self.debts)
         self.disk = Disk(self._flow)
         self._session: str | None = None
         self._recovered = False
@@ -170,7 +173,10 @@ class Machine:
                 flow.close(job)
             case events.Saved(), State.CLOSING:
                 flow.saved(job)
-            case events.SaveRefused(), state if state not in (State.STOPPING, State.SEEDING):
+                self._look_wanted |= job.serving  # which takes up no place
+            case events.SaveRefused(), State.STOPPING | State.SEEDING:
+                pass
+            case events.SaveRefused(), state if event.last or state is not State.CLOSING:
                 # Only the row can tell why, and only a look that begins after this.
                 job.verdict_from = self._looks + 1
                 self._look_wanted = True
@@ -185,7 +191,7 @@ class Machine:
         if not self._look_wanted or self._looking or not self._recovered or self._look_at is not None:
             return
         self._look_wanted, self._looking, self._looks = False, True, self._looks + 1
-        self._watched = frozenset(job.id for job in self.jobs.values() if job.state is not State.SEEDING)
+        self._watched = frozenset(self.jobs)
         may_begin = self.connected and self.disk.has_room
         claim = room(self._limits.concurrent, self.jobs.values()) if may_begin else 0
         held = tuple(sorted({*self.jobs, *self.debts.owed}))
@@ -206,7 +212,7 @@ class Machine:
             self.jobs[row.attempt.download_id] = self._flow.begin(row)
         if seen.next_url is not None and seen.claimed:
             self._flow.out.append(commands.LookAhead(seen.next_url))
-        if not self.jobs:
+        if all(job.state is State.SEEDING for job in self.jobs.values()):
             self._flow.forget()
         self._due_at = None if seen.due_in_s is None else self._flow.now + seen.due_in_s
         for debt in seen.debts:
@@ -216,7 +222,9 @@ class Machine:
     def _judge(self, job: Job, row: events.WatchedRow | None) -> None:
         """Compare a job with its row. In CLOSING only a refused write makes us act on it: the row may have
         moved on because of that very write."""
-        if job.state is State.ENDED:
+        if job.state is State.SEEDING and row is not None and row.status == "pending":
+            self._seeding.stop(job)  # its row is wanted again, or is another one
+        if job.state in (State.ENDED, State.SEEDING):
             return
         refused = job.verdict_from is not None and self._looks >= job.verdict_from
         if job.state is State.CLOSING and not refused:
@@ -246,6 +254,8 @@ class Machine:
         if job.ending is not None and job.ending.end is End.WAITING:
             due = self._flow.now + job.ending.delay_s
             self._due_at = due if self._due_at is None else min(self._due_at, due)
+        elif job.ending is not None and job.ending.end is End.DOWNLOADED and job.unasked:
+            self._seeding.clear_up(job)
         elif job.ending is not None and job.ending.end is not End.DOWNLOADED and not job.removed:
             self.debts.owe(events.Debt(job.attempt, len(job.transfers)))
 
@@ -276,7 +286,7 @@ class Machine:
             elif job.state is not State.SEEDING:
                 self._overtake(job, "deleted")
             if job.state is State.SEEDING:
-                self._stop_seeding(job)
+                self._seeding.stop(job)
         self._flow.tell(notices.DatabaseRecovered(replaced=True))
         self._looking = self._recovered = False
         self._replacing = True
@@ -326,10 +336,9 @@ class Machine:
             if job.state is State.FETCHING:
                 self._flow.reported(job, transfer, report, brief=event.periodic)
                 moved[job.attempt] = job
-                if job.ending is not None and job.ending.failure is not None:
-                    self._make_way(job, job.ending.failure)
-            elif job.state is State.SEEDING and report.status is not TransferStatus.ACTIVE:
-                self._flow.seeded(job)
+                self._seeding.make_way(job, self.jobs.values())
+            elif job.state is State.SEEDING and report.gid == transfer.live_gid:
+                self._flow.seeding_reported(job, report)
         for job in moved.values():
             if job.state is State.FETCHING:
                 self._flow.weigh(job)
@@ -341,26 +350,19 @@ class Machine:
             if rows:
                 self._flow.out.append(commands.SaveProgress(rows))
 
-    def _make_way(self, job: Job, failure: Failure) -> None:
-        """aria2 takes a torrent once only. Serving it to others is a courtesy, a row a wish: that one goes first."""
-        for other in list(self.jobs.values()) if failure.code == "duplicate" else ():
-            if other.state is State.SEEDING and other.info_hashes & job.info_hashes:
-                self._stop_seeding(other)
-
-    def _stop_seeding(self, job: Job) -> None:
-        self._flow.seeding_over(job)
-        self.debts.owe(events.Debt(job.attempt, len(job.transfers), keep_result=True))
-
     def _ask_for_progress(self) -> None:
         """One question about all that is under way, when it is time; none while nothing is."""
         under_way = [job for job in self.jobs.values() if job.in_aria2]
         if not under_way or not self.connected:
             self._ask_at = None
             return
+        busy = any(job.state is State.FETCHING for job in under_way)  # else they are only being served
+        next_at = self._flow.now + min(self._limits.progress_interval_s if busy else math.inf, RECONCILE_INTERVAL_S)
         if self._ask_at is not None and self._flow.now < self._ask_at:
+            self._ask_at = min(self._ask_at, next_at)
             return
         due = self._ask_at is not None and not self._asking
-        self._ask_at = self._flow.now + min(self._limits.progress_interval_s, RECONCILE_INTERVAL_S)
+        self._ask_at = next_at
         live = [transfer for job in under_way for transfer in job.askable] if due else []
         if live:
             self._asking = True

@@ -58,7 +58,7 @@ def apply(
         else:
             left = {units[number].attempt: failure for number, failure in forbidden.items()}
             told = (SaveForbidden(attempt, failure) for attempt, failure in left.items() if attempt not in ended)
-            return (*map(SaveRefused, refused), *told)
+            return (*(SaveRefused(attempt, last) for attempt, last in refused.items()), *told)
 
 
 class _Forbidden(Exception):
@@ -86,9 +86,10 @@ def _apply_all(
     lease_until: float,
     spared: Sequence[int],
     forbidden: Container[int],
-) -> tuple[dict[Attempt, None], set[Attempt]]:
-    """The attempts whose row was in another state, and those that are over now."""
-    refused, ended = dict[Attempt, None](), set[Attempt]()
+) -> tuple[dict[Attempt, bool], set[Attempt]]:
+    """The attempts whose row was in another state, with whether it was their end that it did not take; and those that
+    are over now."""
+    refused, ended = dict[Attempt, bool](), set[Attempt]()
     for number, unit in enumerate(units):
         if number in forbidden:
             continue
@@ -96,9 +97,10 @@ def _apply_all(
             done = write(connection, unit, now_wall, lease_until, spared[number])
         except troubles.FORBIDDEN as error:
             raise _Forbidden(number, error) from error
+        last = isinstance(unit, (*ENDINGS, commands.SaveWaiting))
         if not done:
-            refused[unit.attempt] = None
-        elif isinstance(unit, (*ENDINGS, commands.SaveWaiting)):
+            refused[unit.attempt] = refused.get(unit.attempt, False) or last
+        elif last:
             ended.add(unit.attempt)
     return refused, ended
 

@@ -165,14 +165,37 @@ def test_a_torrent_that_is_served_to_others_ends_the_row_and_keeps_its_files() -
     assert world.the(commands.SaveDownloaded).keep_plan
     world.feed(events.Saved(ONE))
     assert world.machine.jobs[1].state is State.SEEDING
-    world.feed(events.DatabaseChanged("file"))
-    assert world.the(commands.Look).claim == 1, "it takes up no place"
+    assert world.the(commands.Look).claim == 1, "it takes up no place, and nobody has to ring for the next row"
 
 
 def test_a_torrent_is_done_when_it_has_its_bytes_and_is_not_served_unless_wanted() -> None:
     world = World().up().fetching(ONE, magnet())
     world.feed(reported(report(ONE, "active", 100, seeder=True)))
     assert not world.the(commands.Finish).keep
+
+
+def serving() -> World:
+    """A torrent that is served to others, and a look on its way that began before that."""
+    world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
+    world.feed(reported(report(ONE, "active", 100, seeder=True)), events.DatabaseChanged("file"))
+    return world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE))
+
+
+def test_a_look_from_before_the_serving_says_nothing_against_it() -> None:
+    world = serving().feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    assert world.machine.jobs[1].state is State.SEEDING
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "uploading", False),)))
+    assert world.machine.jobs[1].state is State.SEEDING, "a bot may go on with its row"
+    world.feed(events.DatabaseChanged("file"), events.RowsSeen())
+    assert world.machine.jobs[1].state is State.SEEDING, "or delete it"
+
+
+def test_a_row_that_is_wanted_again_ends_the_serving() -> None:
+    world = serving().feed(events.RowsSeen(watched=(events.WatchedRow(1, 0, "pending", False),)))
+    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),), keep_result=True)
+    assert not world.machine.jobs
+    world.feed(events.DebtPaid(ONE), events.RowsSeen(), events.DatabaseChanged("file"))
+    assert world.of(commands.Look)[-1].held == ()
 
 
 def test_when_seeding_is_over_its_files_go() -> None:

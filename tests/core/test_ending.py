@@ -125,7 +125,7 @@ def test_what_a_stopped_worker_still_says_is_dropped() -> None:
 
 def test_a_cancel_that_overtakes_the_last_write_takes_the_published_file_back() -> None:
     world = until(State.FINISHING)
-    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE, last=True))
     assert not world.told()
     world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", True),)))
     take_down(world.feed(events.TransfersRemoved(ONE)))
@@ -137,7 +137,7 @@ def test_a_cancel_that_overtakes_the_last_write_takes_the_published_file_back() 
 def test_a_look_from_before_the_refused_write_decides_nothing() -> None:
     world = until(State.FINISHING)
     world.feed(events.DatabaseChanged("file"))
-    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE, last=True))
     world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
     assert world.machine.jobs[1].state is State.CLOSING
     assert world.the(commands.Look), "another look, begun after the refusal"
@@ -146,7 +146,7 @@ def test_a_look_from_before_the_refused_write_decides_nothing() -> None:
 @pytest.mark.fault(15)
 def test_a_cancel_taken_back_before_the_last_write_changes_nothing() -> None:
     world = until(State.FINISHING)
-    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE, last=True))
     world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
     assert world.the(commands.SaveDownloaded)
 
@@ -154,7 +154,7 @@ def test_a_cancel_taken_back_before_the_last_write_changes_nothing() -> None:
 @pytest.mark.fault(15)
 def test_a_cancel_taken_back_while_it_is_carried_out_makes_the_row_pending_again() -> None:
     world = take_down(until(State.FETCHING).seen(ONE, cancelled=True))
-    world.feed(events.SaveRefused(ONE))
+    world.feed(events.SaveRefused(ONE, last=True))
     world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
     take_down(world)
     assert world.the(commands.SaveWaiting) == commands.SaveWaiting(ONE, None, 0, 0.0)
@@ -271,6 +271,19 @@ def test_a_row_that_was_sent_back_begins_anew_whatever_it_says_of_the_last_time(
     world.feed(reported(report(Attempt(1, 9), "error", 0, error_code=32)))
     world.feed(events.TransfersRemoved(Attempt(1, 9)), events.Discarded(Attempt(1, 9)))
     assert world.the(commands.SaveWaiting)
+
+
+def test_an_earlier_write_that_was_refused_says_nothing_against_the_last_one() -> None:
+    world = until(State.FINISHING).feed(events.SaveRefused(ONE))
+    look = world.the(commands.Look)
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100))
+    assert world.the(commands.SaveDownloaded)
+    assert look.watch == (1,)
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloaded", False),)))
+    world.feed(events.SaveRefused(ONE))
+    world.feed(events.DatabaseChanged("file"), events.RowsSeen(watched=(events.WatchedRow(1, 1, "uploading", False),)))
+    assert not [command for command in world.log if isinstance(command, commands.Discard)], "the file is the row's"
+    assert isinstance(world.feed(events.Saved(ONE)).told()[0], notices.DownloadCompleted)
 
 
 def test_the_same_torrent_again_ends_the_serving_of_the_first() -> None:

@@ -130,6 +130,18 @@ def test_a_url_that_runs_out_later_is_renewed_unless_the_one_before_was_of_no_us
     assert not [command for command in world.log if isinstance(command, commands.Discard)], "what is there stays"
 
 
+def test_parts_that_are_missing_are_asked_for_again_when_the_question_got_lost() -> None:
+    done = frozenset(range(COUNT))
+    world = World().up().claim(Attempt(1, 2), plan=parts(), plan_attempt=1, done=done)
+    two = Attempt(1, 2)
+    world.feed(events.Detected(two, detection(Kind.YTDLP)), events.Extracted(two, parts()))
+    world.feed(events.WorkFailed(two, Failure("files_missing", "They are not there.", None, True)))
+    lost = world.the(commands.AskStatus).gids
+    world.feed(events.AskFailed(lost, Failure("aria2_lost", "The connection broke.", None, True)))
+    world.feed(events.TimePassed(), after=5.0)
+    assert world.the(commands.AskStatus) == commands.AskStatus(lost, periodic=True)
+
+
 def test_each_renewal_costs_a_retry_however_many_bytes_came() -> None:
     last = Attempt(1, 3)
     world = World().up().fetching(last, parts(1), retry_count=2, error_code="forbidden")

@@ -257,8 +257,19 @@ def test_a_shutdown_waits_for_the_last_word_of_a_row_that_is_being_written() -> 
     assert world.the(commands.Tidy).ids == (ONE.download_id,)
 
 
+def test_a_torrent_whose_files_were_published_may_still_be_served_by_an_aria2_elsewhere() -> None:
+    row = ClaimedRow(ONE, "http://host.example/1", plan=magnet(), plan_attempt=1, stage="finishing")
+    world = World().feed(events.Recovered((row,), (), INSTANCE), connected())
+    world.feed(events.Finished(ONE, "/downloads/t", 100))
+    assert world.the(commands.SaveDownloaded).keep_plan, "somebody has to find it after a crash"
+    world.feed(events.Saved(ONE))
+    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),), keep_result=True)
+    assert world.feed(events.DebtPaid(ONE)).of(commands.ForgetPlan)
+
+
 @pytest.mark.parametrize(
-    "unsaved", [events.SaveRefused(ONE), events.SaveForbidden(ONE, Failure("constraint", "CHECK constraint failed."))]
+    "unsaved",
+    [events.SaveRefused(ONE, last=True), events.SaveForbidden(ONE, Failure("constraint", "CHECK constraint failed."))],
 )
 def test_a_shutdown_leaves_a_row_whose_last_word_was_refused_to_the_next_run(unsaved: events.Event) -> None:
     world = World().up().fetching(ONE)

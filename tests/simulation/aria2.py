@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from reactor.core import events
 from reactor.core.commands import Addition
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RUNNING = (TransferStatus.ACTIVE, TransferStatus.WAITING)
 ERRORS = (1, 2, 3, 6, 8, 9, 10, 17, 22, 29)
+DUPLICATE = 12
 LOST = Failure("aria2_lost", "The connection broke.", None, True)
 TAKEN = Failure("aria2_refused", "The gid is taken.", None, False)
 SIZE = 100
@@ -30,7 +31,11 @@ class Transfer:
     attempt: Attempt
     n: int
     folder: Place
+    url: str
+    info_hash: str | None = None
     metadata: bool = False
+    pace: Pace = "steady"
+    seeder: bool = False
     status: TransferStatus = TransferStatus.ACTIVE
     completed: int = 0
     error: int | None = None
@@ -39,13 +44,20 @@ class Transfer:
 
 Place = tuple[str, int]
 """A staging folder: the instance of a database, and the id of a row."""
+Pace = Literal["steady", "slow", "drips", "stands still"]
+STEP_S = 10.0
+"""How long what is not steady takes for a step."""
+STEPS = {"slow": 5, "drips": 1, "stands still": 0}
+"""Bytes of a step. What drips is never done, however much comes."""
 
 
 @dataclass(slots=True)
 class Folder:
-    """What stands in a row's staging folder: part → whole or not; the record of where the result was put."""
+    """What stands in a row's staging folder: part → whole or not, and all the URLs that its bytes came from; the record
+    of where the result was put."""
 
     parts: dict[int, bool] = field(default_factory=dict)
+    sources: dict[int, set[str]] = field(default_factory=dict)
     record: str | None = None
 
 
@@ -71,41 +83,82 @@ class Aria2:
         """False when the gid is taken."""
         if addition.gid in self.transfers:
             return False
-        torrent = addition.fetch.torrent is not None and addition.fetch.torrent.metainfo is None
-        self._begin(Transfer(addition.gid, attempt, addition.n, folder, metadata=torrent))
+        torrent = addition.fetch.torrent
+        info_hash = torrent.info_hash if torrent is not None else None
+        url = addition.fetch.urls[0]
+        self._begin(Transfer(addition.gid, attempt, addition.n, folder, url, info_hash, metadata=info_hash is not None))
         return True
 
     def _begin(self, transfer: Transfer) -> None:
         self.transfers[transfer.gid] = transfer
         self.changes += 1
+        world = self._world
         if not transfer.metadata:
-            self._world.folder(transfer.folder).parts[transfer.n] = False
-        self._world.at(self._world.soon(), lambda: self._advance(transfer, self.session))
+            folder = world.folder(transfer.folder)
+            folder.parts[transfer.n] = False
+            folder.sources.setdefault(transfer.n, set()).add(transfer.url)
+        if world.chance(0.08):
+            transfer.pace = world.dice.choice(("slow", "drips", "stands still"))
+            if transfer.pace != "slow":
+                world.hurt(transfer.attempt.download_id)
+        world.at(world.soon(), lambda: self._advance(transfer, self.session))
 
     def _advance(self, transfer: Transfer, session: int) -> None:
         world = self._world
         if session != self.session or self.transfers.get(transfer.gid) is not transfer or transfer.error is not None:
             return
+        if self._taken(transfer):
+            return self._fail(transfer, DUPLICATE)
         if world.chance(0.06):
-            transfer.status, transfer.error = TransferStatus.ERROR, world.dice.choice(ERRORS)
             world.hurt(transfer.attempt.download_id)
-            return self._tell(transfer.gid, "error")
+            return self._fail(transfer, world.dice.choice(ERRORS))
+        if transfer.pace != "steady":
+            transfer.completed += STEPS[transfer.pace]
+            if transfer.completed < SIZE or transfer.pace == "drips":
+                return world.at(STEP_S, lambda: self._advance(transfer, session))
         transfer.completed = min(SIZE, transfer.completed + world.dice.randint(10, 80))
         if transfer.completed < SIZE:
             world.at(world.soon(), lambda: self._advance(transfer, session))
             return None
+        if not transfer.metadata:
+            world.folder(transfer.folder).parts[transfer.n] = True
+        if transfer.info_hash is not None and not transfer.metadata and world.limits.seeding:
+            return self._seed(transfer)
         transfer.status = TransferStatus.COMPLETE
         if transfer.metadata:
-            follower = Transfer(f"f{transfer.gid[1:]}", transfer.attempt, transfer.n, transfer.folder)
+            of, url = transfer.attempt, transfer.url
+            follower = Transfer(f"f{transfer.gid[1:]}", of, transfer.n, transfer.folder, url, transfer.info_hash)
             transfer.followed_by = (follower.gid,)
             self._begin(follower)
-        else:
-            world.folder(transfer.folder).parts[transfer.n] = True
         self._tell(transfer.gid, "complete")
         if not transfer.metadata and world.chance(0.03):
             world.hurt(transfer.attempt.download_id)
             del self.transfers[transfer.gid]  # a result that was forgotten before anybody asked
         return None
+
+    def _taken(self, transfer: Transfer) -> bool:
+        """True when another download has the same torrent already."""
+        others = (other for other in self.running() if other.info_hash == transfer.info_hash and other is not transfer)
+        return transfer.info_hash is not None and any(transfer.gid not in other.followed_by for other in others)
+
+    def _fail(self, transfer: Transfer, error: int) -> None:
+        transfer.status, transfer.error = TransferStatus.ERROR, error
+        self.changes += 1
+        self._tell(transfer.gid, "error")
+
+    def _seed(self, transfer: Transfer) -> None:
+        """Serve it to others: for a while, or for ever, because nobody wants it."""
+        world, session = self._world, self.session
+        transfer.seeder = True
+        self._tell(transfer.gid, "bt_complete")
+
+        def end() -> None:
+            if session == self.session and self.transfers.get(transfer.gid) is transfer:
+                transfer.status, transfer.seeder = TransferStatus.COMPLETE, False
+                self._tell(transfer.gid, "complete")
+
+        if world.dice.random() < 0.5:
+            world.at(world.dice.random() * 60, end)
 
     def _tell(self, gid: str, what: str) -> None:
         world = self._world
@@ -128,8 +181,9 @@ class Aria2:
             gid,
             transfer.status,
             completed=transfer.completed,
-            total=SIZE,
+            total=max(SIZE, transfer.completed),
             speed=10,
+            seeder=transfer.seeder,
             error_code=transfer.error,
             error_message="It went wrong." if transfer.error else "",
             followed_by=transfer.followed_by,

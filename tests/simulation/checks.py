@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from reactor.core.job import State, derive_gid
-from tests.simulation.aria2 import Transfer
+from reactor.core import commands
+from reactor.core.job import Attempt, State
+from reactor.models import Extraction, Fetch
+from tests.simulation.aria2 import Folder, Transfer
+from tests.simulation.rows import HUGE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+FREE = ("no_space", "duplicate", "interrupted")
+RENEWED = ("server_error",)
+"""A page is asked for another URL at once."""
+MANY_DELAYS, NO_DELAY_S = 5, 0.02
+"""So many draws that are all so small are no chance any more."""
+STOPPING_S = 40.0
+"""How long it may take in a storm until a row says that its time was up."""
 FINAL = ("downloaded", "failed", "cancelled")
 COLUMNS = "id, status, COALESCE(attempt, 0), COALESCE(retry_count, 0), progress, stage, file_path, url"
 
@@ -24,6 +35,12 @@ class Checks:
         """Rows whose cancel was committed before they were final, and not taken back."""
         self._final: dict[int, str] = {}
         self._progress: dict[tuple[int, int], float] = {}
+        self._spent: Counter[int] = Counter()
+        """How often a row was sent back for another try that is not free."""
+        self._delays: list[float] = []
+        self._begun: dict[tuple[int, int], float] = {}
+        self.full = False
+        """True when the reactor has last heard that there is no room."""
         self._checked: object = None
         """What the rows and the transfers were when all was checked last."""
         self._orphaned: set[str] = set()
@@ -37,6 +54,7 @@ class Checks:
         """The bot has deleted, replaced or sent back a row: what is in its place is new."""
         self.cancelled.discard(id)
         self._final.pop(id, None)
+        self._spent.pop(id, None)
         self._progress = {key: value for key, value in self._progress.items() if key[0] != id}
         self._orphaned |= {path for path, owner in self._world.published.items() if owner == id}
         self._world.hurts[id] += 1  # what it left behind may be in the way of the new one
@@ -45,6 +63,8 @@ class Checks:
         """Another database."""
         self.forget_files()
         self.cancelled, self._final, self._progress = set(), {}, {}
+        self._spent.clear()
+        self._begun.clear()
         for id in range(1, 100):
             self._world.hurts[id] += 1
 
@@ -55,11 +75,47 @@ class Checks:
     def _live(self) -> list[Transfer]:
         """What runs for rows of the database that is there now: of those of another nobody can know after a crash."""
         instance = self._world.database.instance
-        return [
-            transfer
-            for transfer in self._world.aria2.running()
-            if transfer.gid[1:] == derive_gid(instance, transfer.attempt, transfer.n)[1:]
-        ]
+        return [transfer for transfer in self._world.aria2.running() if transfer.folder[0] == instance]
+
+    # What is asked for and done
+
+    def claimed(self, attempts: list[Attempt], due: list[int]) -> None:
+        """A look has claimed these, when it was the turn of those that were `due`."""
+        ids = [attempt.download_id for attempt in attempts]
+        assert ids == due[: len(ids)], f"{ids} were claimed, and it was the turn of {due}"
+        self.begun(attempts)
+
+    def begun(self, attempts: Iterable[Attempt]) -> None:
+        """The reactor has these under way from now on."""
+        self._begun |= {(attempt.download_id, attempt.number): self._world.now for attempt in attempts}
+
+    def looked(self, command: commands.Look) -> None:
+        """A look was asked for."""
+        assert not command.claim or not self.full, "it begins what there is no room for"
+
+    def added(self, fetch: Fetch) -> None:
+        """Something was handed to aria2."""
+        assert (fetch.size or 0) < HUGE, "there never was room for it"
+
+    def saved(self, save: commands.Save) -> None:
+        """A save was committed."""
+        limits = self._world.limits
+        if isinstance(save, commands.SavePlan) and limits.quotas.max_parts:
+            assert len(save.extraction.fetches) <= limits.quotas.max_parts, "too many parts"
+        if not isinstance(save, commands.SaveWaiting) or save.failure is None or save.failure.code in FREE:
+            return
+        id = save.attempt.download_id
+        self._spent[id] += 1
+        assert self._spent[id] <= limits.retry.retries_max, f"row {id} is tried too often"
+        if save.delay_s or save.failure.code not in RENEWED:
+            self._delays.append(save.delay_s)
+
+    def published(self, folder: Folder, extraction: Extraction) -> None:
+        """The parts of a result were put together."""
+        for n, fetch in enumerate(extraction.fetches):
+            assert folder.sources[n] == {fetch.urls[0]}, f"part {n} is made of {folder.sources[n]}"
+
+    # After every step
 
     def after_a_step(self) -> None:
         """Everything that must never be otherwise."""
@@ -77,6 +133,7 @@ class Checks:
             self._a_cancel_wins(row)
             self._final_is_final(row)
             self._retries_have_a_limit(row)
+            self._attempts_have_a_limit(row)
             self._progress_goes_on(row)
         return None
 
@@ -114,6 +171,12 @@ class Checks:
     def _retries_have_a_limit(self, row: tuple[Any, ...]) -> None:
         assert row[3] <= self._world.limits.retry.retries_max, f"too many retries: {row}"
 
+    def _attempts_have_a_limit(self, row: tuple[Any, ...]) -> None:
+        limit = self._world.limits.quotas.download_timeout_s
+        begun = self._begun.get((row[0], row[2]))
+        if limit and begun is not None and row[1] == "downloading" and self._world.process.alive:
+            assert self._world.now - begun <= limit + STOPPING_S, f"it takes too long: {row}"
+
     def _progress_goes_on(self, row: tuple[Any, ...]) -> None:
         id, _, attempt, _, progress, stage = row[:6]
         if stage != "fetching" or progress is None:
@@ -131,7 +194,7 @@ class Checks:
             self._world.process.alive
             and not self._world.replaced
             and all(row[1] in FINAL for row in self.rows())
-            and not machine.jobs
+            and all(job.state is State.SEEDING for job in machine.jobs.values())
             and not machine.debts.owed
         )
 
@@ -139,16 +202,20 @@ class Checks:
         """Nothing is left of anything, and every row has what it says."""
         world, rows = self._world, self.rows()
         assert self.is_quiet()
-        live = self._live()
+        seeding = set(world.process.machine.jobs)
+        live = [each for each in self._live() if not each.seeder or each.attempt.download_id not in seeding]
         assert not live, f"still running: {live}"
-        assert not world.database.plans(), f"plans were left: {world.database.plans()}"
-        folders = {place: folder for place, folder in world.folders.items() if place[0] not in world.lost}
+        plans = set(world.database.plans()) - seeding
+        assert not plans, f"plans were left: {plans}"
+        kept = {(world.database.instance, id) for id in seeding}
+        folders = [place for place in world.folders if place[0] not in world.lost and place not in kept]
         assert not folders, f"folders were left: {folders}"
-        assert not [job for job in world.process.machine.jobs.values() if job.state is not State.SEEDING]
+        assert len(self._delays) < MANY_DELAYS or max(self._delays) > NO_DELAY_S, "nobody waits for the next try"
         for id, status, *_, path, url in rows:
             assert (status == "downloaded") == (world.published.get(path) == id), f"row {id} is {status}: {path}"
             quotas = world.limits.quotas
-            fault = world.hurts[id] or url.startswith("unknown") or quotas.max_parts or quotas.download_timeout_s
+            fault = url.startswith(("unknown", "huge")) or quotas.max_parts or quotas.download_timeout_s
+            fault = fault or world.hurts[id]
             assert status != "failed" or fault, f"row {id} failed, and nothing had gone wrong"
         theirs = {row[6] for row in rows if row[1] == "downloaded"}
         extra = set(world.published) - theirs - self._orphaned

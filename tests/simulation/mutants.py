@@ -3,18 +3,25 @@ simulation has to find every one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
-from reactor.core import commands, events, machine, reconcile
+from reactor.core import commands, events, flow, machine, reconcile, stalls
 from reactor.core.debts import Debts
+from reactor.core.disk import Disk
 from reactor.core.endings import Endings
 from reactor.core.flow import Flow
-from reactor.core.job import State, Transfer, TransferState
+from reactor.core.job import Attempt, State, Transfer, TransferState, derive_gid
 from reactor.core.machine import Machine
+from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Finding, Found
 from reactor.core.retry import RetryPolicy
+from reactor.core.seeding import Seeding
+from reactor.database import downloads
+from reactor.errors import Failure
+from reactor.models import Extraction
 
 Patch = tuple[Any, str, Any]
 """Where, what, and what it is for the time of the mutation."""
@@ -38,7 +45,7 @@ def _cancels_unseen(self: Machine, job: Any, row: Any) -> None:
         self._overtake(job, "deleted")
 
 
-def _always_again(self: RetryPolicy, failure: Any, attempt: Any, retry_count: int) -> float | None:
+def _always_again(self: RetryPolicy, failure: Any, attempt: Any, retry_count: int, **more: Any) -> float | None:
     return self.delay_base_s if failure.retryable else None
 
 
@@ -88,6 +95,66 @@ def _from_zero_each_time(self: Flow, job: Any) -> Any:
     return MEASURE(self, job)
 
 
+def _salted(instance: str, attempt: Attempt, n: int) -> str:
+    return f"{next(SALT):x}{derive_gid(instance, attempt, n)}"[:16]
+
+
+def _costs_nothing(self: RetryPolicy, failure: Failure) -> bool:
+    return False
+
+
+def _refused_is_saved(self: Machine, event: Any) -> None:
+    job = self.jobs.get(event.attempt.download_id)
+    if isinstance(event, events.SaveRefused) and job is not None and job.state is State.CLOSING:
+        self._flow.saved(job)
+    else:
+        OF_ONE_JOB(self, event)
+
+
+def _requeue_fails(self: Endings, job: Any) -> None:
+    self.end(job, Failure("changed", "The row has changed."))
+
+
+def _seeds_in_place(limit: int, jobs: Iterable[Any]) -> int:
+    return max(0, limit - len(list(jobs)))
+
+
+def _served_for_ever(self: Seeding, job: Any, jobs: Iterable[Any]) -> None:
+    """The row waits instead."""
+
+
+def _stale_verdicts(self: Endings, job: Any) -> None:
+    verdict_from = job.verdict_from
+    SAVE_ENDING(self, job)
+    job.verdict_from = verdict_from
+
+
+def _no_look_at_it(self: Flow, job: Any) -> bool:
+    return False
+
+
+def _never_over(self: Machine, job: Any) -> None:
+    return None
+
+
+def _no_refusal(self: Quotas, extraction: Any) -> None:
+    return None
+
+
+def _at_once(self: RetryPolicy, *args: Any, **more: Any) -> float | None:
+    return None if NEXT_DELAY(self, *args, **more) is None else 0.0
+
+
+def _newest_first(connection: Any, asked: Any, limit: int) -> list[int]:
+    return DUE(connection, asked, 1000)[::-1][:limit]
+
+
+def _anything(*args: Any) -> None:
+    """Nothing is to be said of it."""
+
+
+SALT = count()
+NEXT_DELAY, DUE, SAVE_ENDING = RetryPolicy.next_delay_s, downloads._due, Endings._save_ending
 FINISHED, FETCHED, MEASURE = Flow.finished, Flow._fetched, Flow.measure
 OF_ONE_JOB, JUDGE = Machine._of_one_job, Machine._judge
 
@@ -106,6 +173,22 @@ MUTANTS: Mapping[str, tuple[Patch, ...]] = {
     "a deleted row goes on": ((Machine, "_judge", _deleted_rows_go_on),),
     "a refused add is final": ((Flow, "add_failed", _added_twice),),
     "progress begins anew with each question": ((Flow, "measure", _from_zero_each_time),),
+    "gids that nobody can derive again": ((flow, "derive_gid", _salted),),
+    "retries cost nothing": ((RetryPolicy, "costs", _costs_nothing),),
+    "a last write that was refused is taken for saved": ((Machine, "_of_one_job", _refused_is_saved),),
+    "an attempt that cannot go on has failed": ((Endings, "requeue", _requeue_fails),),
+    "what is only served takes up a place": ((machine, "room", _seeds_in_place),),
+    "what is only served keeps others from it": ((Seeding, "make_way", _served_for_ever),),
+    "the refusal of one write speaks against a later one": ((Endings, "_save_ending", _stale_verdicts),),
+    "what stands still may": ((stalls, "_still", _anything), (stalls, "_slow", _anything)),
+    "what drips is not slow": ((stalls, "_slow", _anything),),
+    "a full disk holds nobody": ((Disk, "has_room", property(lambda self: True)),),
+    "what does not fit is begun": ((Flow, "_weigh", _no_look_at_it),),
+    "an attempt has all the time there is": ((Machine, "_ends_at", _never_over),),
+    "any number of parts": ((Quotas, "refusal", _no_refusal),),
+    "again at once, each time": ((RetryPolicy, "next_delay_s", _at_once),),
+    "the newest first": ((downloads, "_due", _newest_first),),
+    "parts of another version are kept": ((Extraction, "continues", lambda self, earlier: True),),
 }
 
 

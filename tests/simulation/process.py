@@ -113,9 +113,16 @@ class Process:
     def _answer(self, event: Event) -> None:
         self._soon(lambda: self.post(event))
 
+    def _disk_seen(self, seen: events.DiskSeen) -> None:
+        self.world.checks.full = (seen.free or 0) < self.world.limits.quotas.min_free_disk
+        self.post(seen)
+
     # As daemon/perform.py has it
 
     def _submit(self, batch: Sequence[Command]) -> None:
+        for command in batch:
+            if isinstance(command, commands.Look):
+                self.world.checks.looked(command)
         attempts = {command.attempt for command in batch if hasattr(command, "attempt")}
         if any(isinstance(command, WAITED_FOR) for command in batch) or attempts & self._held:
             self._batches.append(batch)
@@ -153,6 +160,9 @@ class Process:
         if self.world.database.locked():
             self.post(events.DatabaseFailed(BUSY, saving=True))
             return self._later(SAVE_AGAIN_S, lambda: self._commit(saves, taken))
+        for save in saves:
+            if not isinstance(save, commands.SaveProgress) and self.world.chance(0.05):
+                self.world.change_of_mind(save.attempt.download_id)
         unsaved = self.world.database.apply(saves)
         self._refused |= {event.attempt for event in unsaved}
         return self._soon(lambda: self._saved(saves, taken, unsaved))
@@ -223,7 +233,9 @@ class Process:
             world.clear(self.instance)
         self.instance = world.database.instance
         folders = frozenset(id for instance, id in world.folders if instance == self.instance)
-        return self._answer_of_database(command.database, world.database.recover(folders))
+        found = world.database.recover(folders)
+        world.checks.begun(row.attempt for row in found.rows)
+        return self._answer_of_database(command.database, found)
 
     def _answer_of_database(self, number: int, event: Event) -> None:
         """What a database says, unless another one has been opened before it is heard."""
@@ -269,6 +281,7 @@ class Process:
             return answer(events.AddFailed(attempt, tuple(each.n for each in command.additions), LOST))
         added = []
         for addition in command.additions:
+            world.checks.added(addition.fetch)
             if not world.aria2.add(attempt, addition, self._place(attempt.download_id)):
                 answer(events.AddFailed(attempt, (addition.n,), TAKEN))
             elif world.chance(0.05):
@@ -309,6 +322,7 @@ class Process:
                 world.tidy(self._place(id) for id in command.ids)
             case commands.LookAtDisk():
                 held = tuple((id, world.held(self._place(id))) for id in command.folders or ())
-                self._answer(events.DiskSeen(world.free(), None if command.folders is None else held))
+                seen = events.DiskSeen(world.free(), None if command.folders is None else held)
+                self._soon(lambda: self._disk_seen(seen))
             case _:
                 raise AssertionError(f"no arm for {command!r}")

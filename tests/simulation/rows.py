@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from reactor.core import commands, events
 from reactor.core.job import Attempt
+from reactor.core.quotas import MIB
 from reactor.database import downloads, plans, saving
 from reactor.database.migration import migrate
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
+from tests.simulation.aria2 import SIZE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-NATURES = ("direct", "direct", "unsized", "parts", "parts", "magnet", "page", "unknown")
+NATURES = ("direct", "direct", "unsized", "parts", "parts", "magnet", "magnet", "page", "huge", "unknown")
+HUGE = 10_000 * MIB
+"""Bytes of a file for which there is never room."""
 FEW, MANY = 3, 9
 """Parts: few are asked about one by one, many as a whole."""
 
@@ -57,11 +63,30 @@ class Rows:
 
     def look(self, command: commands.Look) -> events.RowsSeen:
         """As the daemon does it."""
-        return downloads.look(self._connection, command, "here", self._world.wall)
+        due = self._due(command) if command.claim else []
+        seen = downloads.look(self._connection, command, "here", self._world.wall)
+        self._world.checks.claimed([row.attempt for row in seen.claimed], due)
+        return seen
+
+    def _due(self, command: commands.Look) -> list[int]:
+        """Whose turn it is, the first one first."""
+        waiting = self.execute(
+            """SELECT id FROM downloads AS d WHERE status = 'pending' AND cancelled IS NOT TRUE
+            AND COALESCE(next_attempt_at, 0) NOT BETWEEN ? AND ? AND NOT EXISTS
+            (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = d.id AND p.attempt > COALESCE(d.attempt, 0))
+            ORDER BY added_date, id""",
+            *(math.nextafter(self._world.wall, math.inf), self._world.wall + downloads.RETRY_MAX_S + downloads.SLACK_S),
+        )
+        return [id for (id,) in waiting if id not in command.held]
 
     def apply(self, saves: Sequence[commands.Save]) -> tuple[saving.Unsaved, ...]:
         """As the daemon does it."""
-        return saving.apply(self._connection, saves, self._world.wall)
+        unsaved = saving.apply(self._connection, saves, self._world.wall)
+        refused = {event.attempt for event in unsaved}
+        for save in saves:
+            if isinstance(save, commands.SaveProgress) or save.attempt not in refused:
+                self._world.checks.saved(save)
+        return unsaved
 
     def recover(self, folders: frozenset[int]) -> events.Recovered:
         """As the daemon does it; `folders` are those of the staging that are there."""
@@ -97,21 +122,23 @@ class Sites:
         if self._world.chance(0.1):
             self._versions[url] = self._versions.get(url, 0) + 1
         if nature == "magnet":
-            return events.Extracted(attempt, _magnet(url))
+            return events.Extracted(attempt, _magnet(url, f"{self._world.database.instance}/{int(number) % 2}"))
         if nature in ("parts", "page"):
             return events.Extracted(attempt, _parts(url, MANY if int(number) % 2 else FEW, self._versions.get(url, 0)))
-        return events.Extracted(attempt, _file(url, sized=nature == "direct", version=self._versions.get(url, 0)))
+        size = {"direct": SIZE, "huge": HUGE}.get(nature)
+        return events.Extracted(attempt, _file(url, size=size, version=self._versions.get(url, 0)))
 
 
-def _file(url: str, *, sized: bool, version: int) -> Extraction:
-    size, validator = (100, f'"{version}"') if sized else (None, None)
+def _file(url: str, *, size: int | None, version: int) -> Extraction:
+    validator = None if size is None else f'"{version}"'
     fetch = Fetch(urls=(f"http://host.example/{version}/{url}",), name="a.bin", size=size, validator=validator)
     return Extraction(kind=Kind.DIRECT, title=url, fetches=(fetch,), finish=Finish(how="file", name="a.bin"))
 
 
-def _magnet(url: str) -> Extraction:
-    torrent = Torrent(info_hash="a" * 40)
-    fetch = Fetch(urls=("magnet:?xt=urn:btih:" + "a" * 40,), name="magnet", torrent=torrent)
+def _magnet(url: str, what: str) -> Extraction:
+    """There are few torrents, so that the same one is often wanted twice."""
+    info_hash = hashlib.sha1(what.encode()).hexdigest()
+    fetch = Fetch(urls=(f"magnet:?xt=urn:btih:{info_hash}",), name="magnet", torrent=Torrent(info_hash=info_hash))
     return Extraction(kind=Kind.TORRENT, title=url, fetches=(fetch,), finish=Finish(how="torrent", name="magnet"))
 
 

@@ -49,9 +49,11 @@ class World:
         self.dice = random.Random(seed)
         self.limits = Limits(
             concurrent=self.dice.choice((1, 1, 2, 3)),
-            progress_interval_s=self.dice.choice((0.5, 2.0)),
+            progress_interval_s=self.dice.choice((2.0, 5.0)),
+            seeding=self.dice.random() < 0.5,
             stall_timeout_s=30.0,
             torrent_stall_timeout_s=30.0,
+            min_speed=0.4,
             retry=RetryPolicy(self.dice.choice((0, 1, 3)), 1.0, 20.0),
             quotas=Quotas(
                 min_free_disk=100 * MIB,
@@ -147,7 +149,7 @@ class World:
 
     def _begin_again(self) -> None:
         if not self.process.alive:
-            self.replaced = False  # it opens what is there
+            self.replaced = self.checks.full = False  # it opens what is there
             self.process = Process(self)
             self._begin()
 
@@ -262,6 +264,12 @@ class World:
         process = self.process
         self.at(POLL_S if self.mute else self.soon(), lambda: process.post(events.DatabaseChanged("file")))
 
+    def change_of_mind(self, id: int) -> None:
+        """A cancel that is committed just before a write of the reactor's, and mostly taken back at once."""
+        self._cancel(id)
+        if self.dice.random() < 0.8:
+            self.at(self.soon(), lambda: self._take_back(id))
+
     def _write(self, sql: str, *values: object) -> list[tuple[int]]:
         if self.now < self.locked_until:
             return []
@@ -278,16 +286,18 @@ class World:
 
     def _insert(self) -> None:
         for _ in range(self.dice.choice((1, 1, 3))):
-            self._write("INSERT INTO downloads (url) VALUES (?)", self._new_url())
+            added = "INSERT INTO downloads (url, added_date) VALUES (?, datetime(?, 'unixepoch'))"
+            self._write(added, self._new_url(), self.wall)
 
-    def _cancel(self) -> None:
+    def _cancel(self, id: int | None = None) -> None:
         asked = "UPDATE downloads SET cancelled = 1 WHERE id = ? AND status IN ('pending', 'downloading') RETURNING id"
-        for (id,) in self._write(asked, self._some_row()):
-            self.checks.cancelled.add(id)
+        for (cancelled,) in self._write(asked, id or self._some_row()):
+            self.checks.cancelled.add(cancelled)
 
-    def _take_back(self) -> None:
-        for (id,) in self._write("UPDATE downloads SET cancelled = 0 WHERE id = ? RETURNING id", self._some_row()):
-            self.checks.cancelled.discard(id)
+    def _take_back(self, id: int | None = None) -> None:
+        back = "UPDATE downloads SET cancelled = 0 WHERE id = ? RETURNING id"
+        for (taken_back,) in self._write(back, id or self._some_row()):
+            self.checks.cancelled.discard(taken_back)
 
     def _end_by_status(self) -> None:
         ended = "UPDATE downloads SET status = 'cancelled' WHERE id = ? AND status IN ('pending', 'downloading')"
@@ -301,7 +311,9 @@ class World:
     def _replace_row(self) -> None:
         id = self._some_row()
         if id and self._write(
-            "INSERT OR REPLACE INTO downloads (id, url) VALUES (?, ?) RETURNING id", id, self._new_url()
+            """INSERT OR REPLACE INTO downloads (id, url, added_date) VALUES (?, ?, datetime(?, 'unixepoch'))
+            RETURNING id""",
+            *(id, self._new_url(), self.wall),
         ):
             self.checks.forget(id)
 
@@ -333,16 +345,19 @@ class World:
         if folder is None:
             return None
         if folder.record in self.published:
-            folder.parts.clear()
+            if not command.keep:
+                folder.parts.clear()
             return folder.record
         certain = extraction.finish.how == "file" and extraction.size is not None
         whole = all(folder.parts.get(n, False) for n in range(len(extraction.fetches)))
         if not whole or (command.resumed and not certain):
             return None
+        self.checks.published(folder, extraction)
         folder.record = f"/downloads/{next(self._paths)}"
         self.published[folder.record] = command.attempt.download_id
         self._say(f"{command.attempt} is published as {folder.record}")
-        folder.parts.clear()
+        if not command.keep:
+            folder.parts.clear()
         return folder.record
 
     def prepare(self, place: Place, *, fresh: bool) -> None:
