@@ -1,4 +1,4 @@
-"""The simulation is worth what it finds: each way to break the core, within a few hundred storms."""
+"""The simulation is worth what it finds: each way to break the core, within some hundred storms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.mutants import MUTANTS, mutated
 from tests.simulation.runs import first_broken
 
-SEEDS = 400
+SEEDS = 800
 
 
 @pytest.mark.parametrize("name", MUTANTS)
