@@ -12,7 +12,7 @@ from reactor.core.job import Attempt, State
 from reactor.errors import Failure
 from tests.core.world import (
     LASTING,
-    LIMITS,
+    ONE,
     PASSING,
     World,
     connected,
@@ -22,33 +22,9 @@ from tests.core.world import (
     one_file,
     report,
     reported,
+    take_down,
+    until,
 )
-
-ONE = Attempt(1, 1)
-
-
-def until(state: State) -> World:
-    """A job brought into `state`."""
-    world = World().up()
-    if state is State.DETECTING:
-        return world.claim(ONE)
-    if state is State.EXTRACTING:
-        world.claim(ONE)
-        return world.feed(events.Detected(ONE, detection()))
-    world.fetching(ONE)
-    if state is State.FINISHING:
-        world.feed(reported(report(ONE, "complete", 100)))
-    assert world.machine.jobs[1].state is state
-    return world
-
-
-def take_down(world: World) -> World:
-    """Answer what a stop asked for, to the last save."""
-    if world.of(commands.RemoveTransfers):
-        world.feed(events.TransfersRemoved(ONE))
-    if world.of(commands.Discard):
-        world.feed(events.Discarded(ONE))
-    return world
 
 
 @pytest.mark.fault(14)
@@ -166,51 +142,6 @@ def test_a_save_refused_on_the_way_is_explained_by_the_next_look() -> None:
     world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", True),)))
     take_down(world)
     assert world.the(commands.SaveCancelled)
-
-
-FORBIDDEN = Failure("constraint", "CHECK constraint failed.", "Change it.")
-
-
-@pytest.mark.parametrize("state", [State.EXTRACTING, State.FETCHING, State.FINISHING])
-def test_a_row_that_its_table_does_not_let_on_fails(state: State) -> None:
-    world = until(state)
-    take_down(world.feed(events.SaveForbidden(ONE, FORBIDDEN)))
-    save = world.the(commands.SaveFailed)
-    assert (save.failure.code, save.keep_plan) == ("constraint", False)
-    world.feed(events.Saved(ONE))
-    assert [notice.event for notice in world.told()] == ["download_failed"]
-    assert not world.machine.jobs
-
-
-def test_what_is_published_and_cannot_be_said_in_the_row_is_taken_back() -> None:
-    world = until(State.FINISHING)
-    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveForbidden(ONE, FORBIDDEN))
-    take_down(world)
-    assert commands.Discard(ONE) in world.log
-    assert world.the(commands.SaveFailed).failure.code == "constraint"
-
-
-@pytest.mark.parametrize("cancelled", [False, True])
-def test_a_row_that_its_table_lets_not_even_end_is_left_and_holds_up_nobody(cancelled: bool) -> None:
-    world = until(State.FETCHING)
-    if cancelled:
-        take_down(world.seen(ONE, cancelled=True))
-    else:
-        take_down(world.feed(events.SaveForbidden(ONE, FORBIDDEN)))
-    world.feed(events.SaveForbidden(ONE, FORBIDDEN))
-    assert [notice.event for notice in world.told()] == ["download_cancelled" if cancelled else "download_failed"]
-    assert not world.machine.jobs
-    assert world.the(commands.Look).claim == LIMITS.concurrent
-
-
-def test_a_row_that_cannot_be_claimed_has_failed_and_its_place_is_free() -> None:
-    world = World().up()
-    world.feed(events.DatabaseChanged("file"))
-    world.feed(events.RowsSeen(forbidden=(events.SaveForbidden(Attempt(1, 0), FORBIDDEN),)))
-    (notice,) = world.told()
-    assert isinstance(notice, notices.DownloadFailed)
-    assert (notice.download_id, notice.code) == (1, "constraint")
-    assert world.the(commands.Look).claim == LIMITS.concurrent
 
 
 def test_a_failure_that_may_pass_waits_for_its_retry_and_keeps_its_partial_file() -> None:

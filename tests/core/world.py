@@ -8,7 +8,7 @@ from reactor.core import commands, events
 from reactor.core.commands import Command
 from reactor.core.endings import Limits
 from reactor.core.events import ClaimedRow, Event, TransferReport, TransferStatus, WatchedRow
-from reactor.core.job import Attempt, derive_gid
+from reactor.core.job import Attempt, State, derive_gid
 from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy
 from reactor.errors import Failure
@@ -17,6 +17,7 @@ from reactor.notices import Notice
 
 C = TypeVar("C")
 
+ONE = Attempt(1, 1)
 INSTANCE = "0123456789abcdef"
 LIMITS = Limits(concurrent=1, retry=RetryPolicy(2, 30.0, 3600.0))
 PASSING = Failure("timeout", "The server stopped answering.", None, True)
@@ -122,3 +123,27 @@ def report(attempt: Attempt, status: str, completed: int = 0, total: int = 100, 
 def reported(*reports: TransferReport, periodic: bool = False) -> events.TransfersReported:
     """The outcome of a question."""
     return events.TransfersReported(reports, periodic)
+
+
+def until(state: State) -> World:
+    """A job brought into `state`."""
+    world = World().up()
+    if state is State.DETECTING:
+        return world.claim(ONE)
+    if state is State.EXTRACTING:
+        world.claim(ONE)
+        return world.feed(events.Detected(ONE, detection()))
+    world.fetching(ONE)
+    if state is State.FINISHING:
+        world.feed(reported(report(ONE, "complete", 100)))
+    assert world.machine.jobs[1].state is state
+    return world
+
+
+def take_down(world: World) -> World:
+    """Answer what a stop asked for, to the last save."""
+    if world.of(commands.RemoveTransfers):
+        world.feed(events.TransfersRemoved(ONE))
+    if world.of(commands.Discard):
+        world.feed(events.Discarded(ONE))
+    return world
