@@ -133,7 +133,7 @@ class Endings:
         job.stop_by = self.now + STOP_PATIENCE_S
         if self.connected:
             # Of thousands of parts most were never handed over.
-            handed = (each for each in job.transfers if job.inherited or each.adds or each.n in job.given)
+            handed = (each for each in job.transfers if each.adds or each.n in job.given)
             self.out.append(commands.RemoveTransfers(job.attempt, tuple(gid for each in handed for gid in each.gids)))
 
     def out_of_patience(self, job: Job) -> None:

@@ -7,6 +7,8 @@ What is around the jobs (rows, the connection to aria2, time) is the machine's.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reactor import notices
 from reactor.core import commands
 from reactor.core.endings import of
@@ -20,6 +22,7 @@ from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
 
 HAND_OVERS_MAX = 4
+WORKING = frozenset({State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING})
 ROOM_WAITS_MAX = 8
 """How often in a row a job waits for room to be put together in, about 4 minutes in all."""
 NOT_THERE = "not_found"
@@ -49,8 +52,9 @@ class Flow(Handing):
             self.out.append(commands.Detect(job.attempt, row.url, job.stale))
         else:
             job = self._job(row, State.FINISHING)
-            job.removed, job.resumed, job.inherited = False, True, True
+            job.removed, job.resumed = False, True
             self._plan(job, row.plan)
+            self._doubt(job)
             self._finish(job)
         self.tell(notices.DownloadResumed(**of(job), url=row.url, stage=row.stage or job.state))
         return job
@@ -136,6 +140,12 @@ class Flow(Handing):
         fetches = enumerate(extraction.fetches)
         job.plan([Transfer(n, derive_gid(self.instance, job.attempt, n), fetch) for n, fetch in fetches])
         self.gids.update((transfer.gid, (job, transfer)) for transfer in job.transfers)
+
+    def _doubt(self, job: Job) -> None:
+        """aria2 may have any of them."""
+        for transfer in job.transfers:
+            transfer.state = TransferState.UNSURE
+            job.sort(transfer)
 
     def _keep(self, job: Job) -> None:
         """What is whole already is not fetched again."""
@@ -224,6 +234,23 @@ class Flow(Handing):
         self.out.append(commands.LookAtDisk())
         return None
 
+    def ends_at(self, job: Job) -> float | None:
+        """When its attempt has to be over; None when it may take as long as it likes."""
+        return self.limits.quotas.ends_at(job.begun_at) if job.state in WORKING else None
+
+    def end_in_time(self, job: Job) -> None:
+        """Stop it when it has taken too long."""
+        ends_at = self.ends_at(job)
+        if ends_at is not None and self.now >= ends_at:
+            self.fail(job, self.limits.quotas.took_too_long)
+
+    def save_progress(self, jobs: Iterable[Job]) -> None:
+        """Write how far these are, as far as their rows do not say so already."""
+        measured = [self.measure(job) for job in jobs]
+        rows = tuple(row for row in measured if row is not None)
+        if rows:
+            self.out.append(commands.SaveProgress(rows))
+
     def measure(self, job: Job) -> commands.ProgressOf | None:
         """What the row is to say of the progress now, or None when it says so already. A job that has stood
         still for too long, or nearly, is stopped here."""
@@ -301,9 +328,7 @@ class Flow(Handing):
         job.resumed = job.removed = False
         job.moves(self.now)
         move(job, Trigger.FILES_MISSING)
-        for transfer in job.transfers:
-            transfer.state = TransferState.UNSURE
-            job.sort(transfer)
+        self._doubt(job)
         self._keep(job)
         if self.connected:
             self.ask(job.askable)

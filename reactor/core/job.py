@@ -210,8 +210,6 @@ class Job:
     """Progress, speed and size as the row has them."""
     joined_at: float = 0.0
     """When it was last written how much is joined; before that, when all bytes were there."""
-    inherited: bool = False
-    """True when an earlier run had it: aria2 may have any of its transfers."""
     resumed: bool = False
     """True after a restart, until it is known whether its bytes are there already."""
     refetched: bool = False

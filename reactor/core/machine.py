@@ -17,7 +17,7 @@ from reactor.core.debts import Debts
 from reactor.core.disk import Disk
 from reactor.core.endings import Limits
 from reactor.core.events import Event
-from reactor.core.flow import Flow
+from reactor.core.flow import WORKING, Flow
 from reactor.core.job import Attempt, End, How, Job, State
 from reactor.core.seeding import Seeding
 from reactor.core.trouble import Trouble
@@ -29,7 +29,6 @@ FORGET_AT = 100
 FILES_MISSING, NO_SPACE = "files_missing", "no_space"
 TELLING = frozenset({"complete", "bt_complete", "error", "stop"})
 """Notifications after which there is something to ask."""
-WORKING = frozenset({State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING})
 
 
 class Machine:
@@ -97,7 +96,7 @@ class Machine:
             return None
         deadlines = [self._due_at, self._look_at, self.disk.due_at, *(job.stop_by for job in self.jobs.values())]
         for job in self.jobs.values():
-            deadlines += [self._ends_at(job), job.held_until]
+            deadlines += [self._flow.ends_at(job), job.held_until]
         if self.connected:
             deadlines += [self._ask_at, self.debts.due_at]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
@@ -229,7 +228,11 @@ class Machine:
         refused = job.verdict_from is not None and self._looks >= job.verdict_from
         if job.state is State.CLOSING and not refused:
             return
-        if row is None or row.attempt != job.attempt.number or row.status not in ("downloading", "cancelled"):
+        if row is None or row.attempt != job.attempt.number:
+            self._overtake(job, "deleted")
+        elif row.status == "downloaded" and job.ending is not None and job.ending.end is End.DOWNLOADED:
+            self._flow.saved(job)  # it was another write of it that was refused
+        elif row.status not in ("downloading", "cancelled"):
             self._overtake(job, "deleted")
         elif row.status == "cancelled":
             self._overtake(job, "status")
@@ -345,10 +348,7 @@ class Machine:
                 self._flow.add(job)
         if event.periodic:
             self._asking = False
-            measured = [self._flow.measure(job) for job in moved.values() if job.state is State.FETCHING]
-            rows = tuple(row for row in measured if row is not None)
-            if rows:
-                self._flow.out.append(commands.SaveProgress(rows))
+            self._flow.save_progress([job for job in moved.values() if job.state is State.FETCHING])
 
     def _ask_for_progress(self) -> None:
         """One question about all that is under way, when it is time; none while nothing is."""
@@ -387,12 +387,7 @@ class Machine:
                 self._flow.out_of_patience(job)
             if job.held_until is not None and now >= job.held_until:
                 self._flow.go_on(job)
-            ends_at = self._ends_at(job)
-            if ends_at is not None and now >= ends_at:
-                self._flow.fail(job, self._limits.quotas.took_too_long)
-
-    def _ends_at(self, job: Job) -> float | None:
-        return self._limits.quotas.ends_at(job.begun_at) if job.state in WORKING else None
+            self._flow.end_in_time(job)
 
     def _shutdown(self, event: events.ShutdownRequested) -> None:
         """Rows stay as they are: the next run finds them and goes on."""

@@ -119,6 +119,16 @@ def test_a_look_from_before_the_refused_write_decides_nothing() -> None:
     assert world.the(commands.Look), "another look, begun after the refusal"
 
 
+def test_a_row_that_says_so_is_downloaded_though_another_write_of_it_was_refused() -> None:
+    """The same one, say, that was written twice."""
+    world = until(State.FINISHING)
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE, last=True))
+    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloaded", False),)))
+    assert not world.of(commands.StopWork)
+    assert any(isinstance(notice, notices.DownloadCompleted) for notice in world.told())
+    assert 1 not in world.machine.jobs
+
+
 @pytest.mark.fault(15)
 def test_a_cancel_taken_back_before_the_last_write_changes_nothing() -> None:
     world = until(State.FINISHING)

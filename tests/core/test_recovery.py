@@ -37,6 +37,12 @@ def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
     assert world.the(commands.Finish)
 
 
+def test_after_a_crash_a_row_that_fails_before_aria2_was_asked_leaves_nothing_in_it() -> None:
+    world = World().feed(events.Recovered((planned(ONE),), (), INSTANCE), connected())
+    world.feed(events.WorkFailed(ONE, Failure("storage", "It cannot be written.")))
+    assert world.the(commands.RemoveTransfers).gids == (gid(ONE),)
+
+
 @pytest.mark.fault(23)
 def test_after_a_crash_of_both_it_is_added_again_under_the_same_gid_and_continued() -> None:
     world = World().feed(connected(), events.Recovered((planned(TWO),), (), INSTANCE))

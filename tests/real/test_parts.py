@@ -127,6 +127,7 @@ async def test_an_aria2c_elsewhere_that_keeps_few_results_is_given_no_part_twice
         url = many(server, count, samples.hls("ts")["part0.ts"])
         server.put(f"/film/part{count - 1}.ts", samples.hls("ts")["part0.ts"], stall_after=100)
         (one,) = reactor.add(url)
+        await reactor.until(lambda: server.requests(f"/film/part{count - 1}.ts"))
         await reactor.until(lambda: (reactor.row(one)["progress"] or 0) > 99)
         parts = [request.path for request in server.log if request.path.endswith(".ts")]
         assert sorted(parts) == sorted(set(parts))
