@@ -11,6 +11,7 @@ import errno
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn, Protocol, cast
@@ -39,6 +40,9 @@ WRONG, MAY_PASS = 2, 75
 """Exit codes for a person, a service unit and `reactor.Runner`: starting again is no use, or may be. 75 is
 EX_TEMPFAIL of sysexits(3)."""
 
+_NO_NUMBER = re.compile(r"Input should be a valid (integer|number)[^.]*")
+_NUMBERS = {"integer": "whole number", "number": "number"}
+"""What typer says of a word that is no number, and what we say."""
 UNWRITTEN = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 """How a write fails that nobody here can help."""
 STDERR_S = 2.0
@@ -117,7 +121,8 @@ def _steady_streams() -> None:
 
 def _usage(error: _UsageError) -> str:
     where = error.ctx.command_path if error.ctx else "reactor"
-    return f"{error.format_message().rstrip('.')}. See {where} --help."
+    said = _NO_NUMBER.sub(lambda found: f"it takes a {_NUMBERS[found[1]]}", error.format_message())
+    return f"{said.rstrip('.')}. See {where} --help."
 
 
 def _unwritten(error: OSError) -> int:

@@ -12,6 +12,7 @@ from watchfiles import watch
 
 from reactor.cli.checks import NETWORK_FILE_SYSTEMS, Finding, file_system, nearest
 from reactor.database import presence
+from reactor.database.connection import mode_to_look
 from reactor.database.rehearsal import rehearse
 from reactor.errors import DatabaseError
 from reactor.models import Download
@@ -102,8 +103,9 @@ def _served(path: Path) -> Iterator[Finding]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    uri = f"{path.absolute().as_uri()}?mode={mode_to_look(path)}"
     with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as database:
+        database.execute("PRAGMA query_only = ON")
         yield database
 
 

@@ -80,7 +80,7 @@ class Database:
         given = absolute(path)
         if refusal := cannot_open(given, create=create and not look):
             raise refusal
-        mode = _mode_to_look(given) if look else "rwc" if create else "rw"
+        mode = mode_to_look(given) if look else "rwc" if create else "rw"
         database = cls(given, await _connect(given, mode), look=look, check=check)
         try:
             await database._hop(database._prepare)
@@ -251,7 +251,7 @@ async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
     return connection
 
 
-def _mode_to_look(path: Path) -> str:
+def mode_to_look(path: Path) -> str:
     """How to open what is only looked at. Who may write there opens it so, or SQLite would leave its -wal and -shm
     behind; where they are not there and may not be made, a database in WAL mode can only be read as it stands."""
     file = path.resolve()

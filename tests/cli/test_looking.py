@@ -64,12 +64,12 @@ def test_one_that_may_only_be_read_is_read(tmp_path: Path, mode: str, folder_too
         assert "127.0.0.1/a" in done.stdout
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look[0])
+@pytest.mark.parametrize("look", [*LOOKS, ("doctor",)], ids=lambda look: look[0])
 def test_nothing_is_left_beside_it(tmp_path: Path, look: tuple[str, ...]) -> None:
     reactor("add", "http://127.0.0.1/1", cwd=tmp_path)
     query(tmp_path / "downloads.db", "UPDATE downloads SET status = 'downloaded'")
     before = (tmp_path / "downloads.db").read_bytes()
-    reactor(*look, cwd=tmp_path)
+    reactor(*look, cwd=tmp_path, BROWSER_PATH="none")
     assert os.listdir(tmp_path) == ["downloads.db"]  # noqa: PTH208 - names
     assert (tmp_path / "downloads.db").read_bytes() == before
 
