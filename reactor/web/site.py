@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import anyio
 
 from reactor.errors import SettingsError
 from reactor.journal.journal import Sink
+from reactor.notices import Entry
 from reactor.settings import Settings
 
 if TYPE_CHECKING:  # starlette, uvicorn and prometheus_client are extras: they may not be there
@@ -48,7 +50,7 @@ class Site:
         self._served: list[tuple[socket.socket, list[BaseRoute]]] = []
         self._tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [self._table.keep]
         self._ringing: list[Callable[[str], None]] = []
-        self.sinks: list[Sink] = [health.offer]
+        self.sinks: list[Sink] = [partial(_offer, health.offer)]
         self.on_answer: Callable[[float], None] | None = None
         self.lines: list[str] = []
         self.page: str | None = None
@@ -99,7 +101,7 @@ class Site:
         self._served.append((listening, [*scrape.routes()]))
         self._tasks.append(scrape.watch_lag)
         self._ringing.append(metrics.rung)
-        self.sinks.append(metrics.offer)
+        self.sinks.append(partial(_offer, metrics.offer))
         self.on_answer = metrics.answered
         self.metrics = f"{url_of(listening)}/metrics"
         self.lines.append(f"metrics are at {self.metrics}")
@@ -125,9 +127,17 @@ class Site:
         routes.append(Mount("/", Page(self._table, board, door).app()))
         self._tasks.append(board.run)
         self._ringing.append(board.rung)
-        self.sinks.append(board.offer)
+        self.sinks.append(partial(_offer, board.offer))
         self.page = f"{url_of(listening)}/"
         self.lines.append(f"the page is at {self.page}" + ("" if own else f"#token={door.token}"))
+
+
+def _offer(sink: Sink, entry: Entry) -> None:
+    """Hand a notice on. Whoever tells it must not hear of what goes wrong with those who look."""
+    try:
+        sink(entry)
+    except Exception as error:
+        logging.getLogger(__name__).error("What is shown broke", exc_info=error)
 
 
 async def _kept_up(task: Callable[[], Coroutine[Any, Any, None]]) -> None:

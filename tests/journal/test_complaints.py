@@ -26,10 +26,10 @@ def test_an_error_is_one_sentence_that_says_where(capfd: pytest.CaptureFixture[s
 def test_many_are_counted(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with complaining():
         for _ in range(LINES_MAX + 5):
-            logging.getLogger("uvicorn.error").error("It broke.")
+            logging.getLogger("asyncio").error("It broke.")
         assert capfd.readouterr().err == "reactor: It broke.\n" * LINES_MAX
         monkeypatch.setattr(complaints, "PERIOD_S", 0.0)
-        logging.getLogger("uvicorn.error").warning("It broke again.")
+        logging.getLogger("asyncio").warning("It broke again.")
     held, last = capfd.readouterr().err.splitlines()
     assert held == "reactor: 5 more complaints of that kind were held back."
     assert last == "reactor: It broke again."

@@ -236,7 +236,7 @@ async def test_a_viewer_who_does_not_read_holds_nothing_up_and_is_sent_away(
             async with reading(served) as events:
                 assert len((await anext(events))["rows"]) == 1
                 with anyio.fail_after(PATIENCE_S):
-                    board = served.site.sinks[-1].__self__  # type: ignore[attr-defined]
+                    board = served.site.sinks[-1].args[0].__self__  # type: ignore[attr-defined]
                     count = 0
                     while board.viewers == 2:  # the stalled one is there until the socket is full, and a moment longer
                         count += 1

@@ -14,6 +14,7 @@ import pytest
 from anyio import to_thread
 
 from reactor import notices as n
+from reactor.database.rows import COUNT_MAX
 from reactor.journal.complaints import LINES_MAX
 from reactor.web import board, server
 from tests.servers import FileServer
@@ -149,7 +150,8 @@ async def test_absurd_numbers_in_a_row(tmp_path: Path) -> None:
         )
         (row,) = (await anext(events))["rows"]
         assert row["id"] == number
-        assert [row[name] for name in ("speed", "progress", "eta", "size", "retries")] == [None] * 4 + [0]
+        assert [row[name] for name in ("speed", "progress", "eta", "size")] == [None] * 4
+        assert row["retries"] == COUNT_MAX
 
 
 async def test_what_breaks_for_those_who_look_is_said_and_begins_again(
@@ -169,6 +171,19 @@ async def test_what_breaks_for_those_who_look_is_said_and_begins_again(
         number = await served.add("http://host/a")
         assert [row["id"] for row in (await anext(events))["rows"]] == [number]
     assert broken == []
+
+
+async def test_a_sink_that_breaks_is_said_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaking(*_: object) -> None:
+        raise ValueError("a notice of a new kind")
+
+    monkeypatch.setattr(board.Board, "offer", breaking)
+    async with serving(tmp_path) as served:
+        served.tell(n.Aria2Lost(reason="closed."))
+        assert (await served.client.get("/readyz")).status_code == 503, "the others have heard of it"
+    assert "What is shown broke" in caplog.text
 
 
 async def test_an_id_of_thousands_of_digits_and_an_accept_of_nonsense(tmp_path: Path) -> None:
