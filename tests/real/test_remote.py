@@ -151,7 +151,8 @@ async def test_a_line_that_breaks_every_second_costs_no_byte(tmp_path: Path) -> 
                 assert [Path(row["file_path"]).read_bytes() for row in reactor.rows()] == [DATA] * 2
                 assert [row["retry_count"] for row in reactor.rows()] == [0, 0]
         assert sum(request.sent for request in server.log if request.method == "GET") == 2 * len(DATA)
-        assert aria2c.rpc("aria2.tellActive") == aria2c.rpc("aria2.tellStopped", 0, 10) == []
+        # A result may stay: what asks aria2 to forget it got lost with the line, and is not worth a second try.
+        assert aria2c.rpc("aria2.tellActive") == aria2c.rpc("aria2.tellWaiting", 0, 10) == []
 
 
 @pytest.mark.fault(26)

@@ -13,6 +13,7 @@ from reactor.core.debts import Debts
 from reactor.core.disk import Disk
 from reactor.core.endings import Endings
 from reactor.core.flow import Flow
+from reactor.core.handing import Handing
 from reactor.core.job import Attempt, State, Transfer, TransferState, derive_gid
 from reactor.core.machine import Machine
 from reactor.core.quotas import Quotas
@@ -123,17 +124,11 @@ def _served_for_ever(self: Seeding, job: Any, jobs: Iterable[Any]) -> None:
     """The row waits instead."""
 
 
-def _stale_verdicts(self: Endings, job: Any) -> None:
-    verdict_from = job.verdict_from
-    SAVE_ENDING(self, job)
-    job.verdict_from = verdict_from
-
-
-def _no_look_at_it(self: Flow, job: Any) -> bool:
+def _no_look_at_it(self: Handing, job: Any) -> bool:
     return False
 
 
-def _never_over(self: Machine, job: Any) -> None:
+def _never_over(self: Flow, job: Any) -> None:
     return None
 
 
@@ -154,7 +149,7 @@ def _anything(*args: Any) -> None:
 
 
 SALT = count()
-NEXT_DELAY, DUE, SAVE_ENDING = RetryPolicy.next_delay_s, downloads._due, Endings._save_ending
+NEXT_DELAY, DUE = RetryPolicy.next_delay_s, downloads._due
 FINISHED, FETCHED, MEASURE = Flow.finished, Flow._fetched, Flow.measure
 OF_ONE_JOB, JUDGE = Machine._of_one_job, Machine._judge
 
@@ -179,12 +174,11 @@ MUTANTS: Mapping[str, tuple[Patch, ...]] = {
     "an attempt that cannot go on has failed": ((Endings, "requeue", _requeue_fails),),
     "what is only served takes up a place": ((machine, "room", _seeds_in_place),),
     "what is only served keeps others from it": ((Seeding, "make_way", _served_for_ever),),
-    "the refusal of one write speaks against a later one": ((Endings, "_save_ending", _stale_verdicts),),
     "what stands still may": ((stalls, "_still", _anything), (stalls, "_slow", _anything)),
     "what drips is not slow": ((stalls, "_slow", _anything),),
     "a full disk holds nobody": ((Disk, "has_room", property(lambda self: True)),),
-    "what does not fit is begun": ((Flow, "_weigh", _no_look_at_it),),
-    "an attempt has all the time there is": ((Machine, "_ends_at", _never_over),),
+    "what does not fit is begun": ((Handing, "weigh", _no_look_at_it),),
+    "an attempt has all the time there is": ((Flow, "ends_at", _never_over),),
     "any number of parts": ((Quotas, "refusal", _no_refusal),),
     "again at once, each time": ((RetryPolicy, "next_delay_s", _at_once),),
     "the newest first": ((downloads, "_due", _newest_first),),
