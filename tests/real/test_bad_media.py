@@ -49,7 +49,7 @@ PAGES = {
 
 @pytest.mark.fault(48)
 async def test_pages(tmp_path: Path, temporary: Path) -> None:
-    settings = {"BROWSER_TIMEOUT": "15", "BROWSER_MEMORY": "512", "BROWSER_IDLE": "0", "YTDLP_TIMEOUT": "12"}
+    settings = {"BROWSER_TIMEOUT": "25", "BROWSER_MEMORY": "900", "BROWSER_IDLE": "0", "YTDLP_TIMEOUT": "12"}
     settings |= {"MAX_CONCURRENT_DOWNLOADS": "3", "MAX_DOWNLOAD_RETRIES": "0", "TMPDIR": str(temporary)}
     async with Site() as site, running(tmp_path, **settings) as reactor:
         site.put("/never", hang=True)
