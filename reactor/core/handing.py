@@ -8,14 +8,13 @@ waits for a moment, longer each time, and when the server has had enough it begi
 
 from __future__ import annotations
 
-import hashlib
 from itertools import islice
 
 from reactor.core import commands
 from reactor.core.endings import Endings, Limits
-from reactor.core.job import Attempt, Job, State, Transfer, TransferState
+from reactor.core.job import Job, State, Transfer, TransferState
 from reactor.core.quotas import ROOM_MIN
-from reactor.core.retry import FROM_ZERO
+from reactor.core.retry import FROM_ZERO, chance
 from reactor.errors import Failure
 
 ADDS_MAX = 4
@@ -180,7 +179,7 @@ class Handing(Endings):
         """Let a job wait, for the `times`th time: twice as long each time."""
         base = HOLD_SLOW_S if slow else HOLD_S
         delay = min(HOLD_MAX_S, base * float(1 << max(0, min(times - 1, 16))))
-        until = self.now + delay * (1 + _chance(job.attempt, times)) / 2
+        until = self.now + delay * (1 + chance("hold", job.attempt.download_id, job.attempt.number, times)) / 2
         job.held_until = max(job.held_until or 0.0, until)
 
     # aria2 itself
@@ -217,9 +216,3 @@ class Handing(Endings):
             for transfer in job.given.values():
                 if transfer.state is TransferState.ADDING:
                     transfer.state = TransferState.UNSURE
-
-
-def _chance(attempt: Attempt, times: int) -> float:
-    """A number in [0, 1) that belongs to this wait of this attempt."""
-    digest = hashlib.sha256(f"hold/{attempt.download_id}/{attempt.number}/{times}".encode()).digest()
-    return int.from_bytes(digest[:7]) / (1 << 56)

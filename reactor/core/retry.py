@@ -144,7 +144,7 @@ class RetryPolicy:
             return None
         doublings = retry_count if costs else attempt.number - 1
         cap = min(self.delay_max_s, self.delay_base_s * float(1 << min(doublings, 32)))
-        delay = cap * _chance(attempt)
+        delay = cap * chance("jitter", attempt.download_id, attempt.number)
         return max(delay, min(failure.retry_after_s or 0.0, self.delay_max_s))
 
     def final(self, failure: Failure, retry_count: int) -> Failure:
@@ -159,7 +159,7 @@ class RetryPolicy:
         return failure.code not in FREE
 
 
-def _chance(attempt: Attempt) -> float:
-    """A number in [0, 1) that belongs to the attempt."""
-    digest = hashlib.sha256(f"jitter/{attempt.download_id}/{attempt.number}".encode()).digest()
+def chance(*identity: object) -> float:
+    """A number in [0, 1) that belongs to `identity`: no dice, so that it is the same in a replay."""
+    digest = hashlib.sha256("/".join(map(str, identity)).encode()).digest()
     return int.from_bytes(digest[:7]) / (1 << 56)
