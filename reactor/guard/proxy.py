@@ -294,18 +294,23 @@ def connections_max() -> int:
 
 
 async def _join(tunnel: _Tunnel, far: socket.socket) -> None:
-    """Pass bytes on both ways until both ends have said all, or one of them is gone."""
+    """Pass bytes on both ways until our program is gone, or either side cannot be reached.
+
+    A server may say all it has and go on listening. None of our programs does so: when nothing more comes from it, it
+    has closed the connection whole, and whatever is still sent is sent for nothing."""
     async with anyio.create_task_group() as tasks:
 
-        async def one_way(source: socket.socket, sink: socket.socket, size: int) -> None:
-            try:
-                await _pass(tunnel, source, sink, size)
-                sink.shutdown(socket.SHUT_WR)
-            except OSError:
-                tasks.cancel_scope.cancel()
+        async def up() -> None:
+            with suppress(OSError):
+                await _pass(tunnel, tunnel.near, far, UP_BYTES)
+            tasks.cancel_scope.cancel()
 
-        tasks.start_soon(one_way, tunnel.near, far, UP_BYTES)
-        await one_way(far, tunnel.near, DOWN_BYTES)
+        tasks.start_soon(up)
+        try:
+            await _pass(tunnel, far, tunnel.near, DOWN_BYTES)
+            tunnel.near.shutdown(socket.SHUT_WR)
+        except OSError:
+            tasks.cancel_scope.cancel()
 
 
 async def _pass(tunnel: _Tunnel, source: socket.socket, sink: socket.socket, size: int) -> None:

@@ -29,11 +29,15 @@ from tests.servers import FileServer
 
 
 async def test_a_tunnel_carries_every_byte_both_ways() -> None:
+    said = bytearray()
+
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(100_000):
-            writer.write(data)
+        for _ in range(0, len(DATA), 1000):
+            writer.write(await reader.readexactly(1000))
             await writer.drain()
         writer.write(b"the end")
+        writer.write_eof()  # one half is closed, the other one goes on
+        said.extend(await reader.readexactly(5))
         writer.close()
 
     async with await asyncio.start_server(echo, "127.0.0.1", 0) as far, guarding() as guard:
@@ -44,11 +48,31 @@ async def test_a_tunnel_carries_every_byte_both_ways() -> None:
             async def send() -> None:
                 writer.write(DATA)
                 await writer.drain()
-                writer.write_eof()  # one half is closed, the other one goes on
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(send)
                 assert await reader.read(-1) == DATA + b"the end"
+            writer.write(b"I too")
+            await until(lambda: said == b"I too")
+
+
+async def test_a_server_that_does_not_hear_is_cut_off_when_our_program_has_closed() -> None:
+    """For what it sends on nobody asks any more."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        assert await reader.read() == b""  # half of the connection is closed: it could go on
+        await seen.wait()
+        writer.close()
+
+    seen = asyncio.Event()
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as far, guarding() as guard:
+        way = guard.route("one")
+        async with connected(way) as (reader, writer):
+            assert await tunnel((reader, writer), way, f"127.0.0.1:{far.sockets[0].getsockname()[1]}") == 200
+            assert await reader.readexactly(5) == b"hello"
+        await until(lambda: guard.tunnels == 0)
+        seen.set()
 
 
 async def test_a_plain_request() -> None:
