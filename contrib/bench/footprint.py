@@ -111,8 +111,7 @@ def memory(bench: Bench) -> list[Row]:
     met = grown[downloads] <= 2
     note = (
         f"Memory: after {2 * downloads:,} downloads {now:.1f} MiB are resident. What the first one brings is code and"
-        " tables that nothing has asked for before; between 1,000 and 2,000 Python makes its table of interned strings"
-        " anew, beside the old one, once. The poller was idle only."
+        " tables that nothing has asked for before. The poller was idle only."
     )
     growth = "growth of the peak"
     return [

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import anyio
@@ -33,6 +34,8 @@ MOVED = "moved already"
 """Stands for a source that is not in its folder any more."""
 CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
 """What aria2 keeps beside a file that is not complete."""
+FOLDERS_KEPT = 128
+"""Paths: a row asks for its own again and again, and pathlib interns each part of each new one."""
 
 
 class FilesMissing(DownloadError):
@@ -69,7 +72,7 @@ class Staging:
 
     def folder(self, download_id: int) -> Path:
         """The staging folder of a row, as we see it."""
-        return self.download_dir / FOLDER / f"{self.instance[:12]}-{download_id}"
+        return _folder(self.download_dir, f"{self.instance[:12]}-{download_id}")
 
     def seen_by_aria2(self, download_id: int) -> str:
         """The same folder as aria2 sees it."""
@@ -230,6 +233,11 @@ class Staging:
         folder = PurePosixPath(self.seen_by_aria2(command.attempt.download_id))
         top = PurePosixPath(files[0]).relative_to(folder).parts[0]
         return str(folder / top), command.total
+
+
+@lru_cache(maxsize=FOLDERS_KEPT)
+def _folder(download_dir: Path, name: str) -> Path:
+    return download_dir / FOLDER / name
 
 
 def staging_of(settings: Settings) -> Staging:

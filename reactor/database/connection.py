@@ -48,6 +48,7 @@ class Database:
         """As it was given, absolute; may be a symbolic link."""
         self.file = path.resolve()
         """What it leads to: the -wal is beside that."""
+        self._beside = {suffix: self.file.with_name(f"{self.file.name}{suffix}") for suffix in ("-wal", "-shm")}
         self.instance = ""
         """The database's own id: gids and staging folders derive from it."""
         self.journal_mode = ""
@@ -133,7 +134,7 @@ class Database:
 
         Costs two calls of stat. A -wal lives as long as somebody has the database open: when another one stands in
         its place, what others write no longer reaches us."""
-        found, wal = _identity(self.path), _identity(self._beside("-wal"))
+        found, wal = _identity(self.path), _identity(self._beside["-wal"])
         if found is None:
             return DatabaseError(f"The database {self.path} is gone.", code=GONE, retryable=True)
         if found != self._identity or self._wal not in (None, wal):
@@ -172,9 +173,6 @@ class Database:
     def _sqlite(self) -> sqlite3.Connection:
         return self._connection._conn
 
-    def _beside(self, suffix: str) -> Path:
-        return self.file.with_name(f"{self.file.name}{suffix}")
-
     def _is_replaced(self) -> bool:
         return _identity(self.path) not in (None, self._identity)
 
@@ -189,7 +187,7 @@ class Database:
         if not self._looks_only:
             _refuse_read_only(sqlite)
         self._identity = _identity(self.path)
-        self._wal, self._shm = _identity(self._beside("-wal")), _identity(self._beside("-shm"))
+        self._wal, self._shm = _identity(self._beside["-wal"]), _identity(self._beside["-shm"])
 
     def _fit(self) -> None:
         """Make it fit the contract, now and whenever its schema has changed since: a bot that makes its table anew
@@ -214,8 +212,8 @@ class Database:
         with suppress(sqlite3.Error):
             self._sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
         for suffix, ours in (("-wal", self._wal), ("-shm", self._shm)):
-            if ours is not None and _identity(self._beside(suffix)) == ours:
-                self._beside(suffix).unlink(missing_ok=True)
+            if ours is not None and _identity(self._beside[suffix]) == ours:
+                self._beside[suffix].unlink(missing_ok=True)
 
     def _perform(self, function: Callable[[], Result]) -> Result:
         if trouble := self.trouble():

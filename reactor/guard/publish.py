@@ -22,6 +22,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from reactor.errors import DownloadError
@@ -29,6 +30,8 @@ from reactor.guard.filenames import candidates, clean_name
 
 RECORD = ".published"
 """What follows the name of the folder that holds the source in the record's name."""
+RECORDS_KEPT = 128
+"""Their paths: each is asked for several times, and pathlib interns each part of each new one."""
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
@@ -255,6 +258,7 @@ def _hidden_copy(source: Path, directory: Path) -> Path:
     return directory / f".publishing-{hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:16]}"
 
 
+@lru_cache(maxsize=RECORDS_KEPT)
 def _record_path(source: Path) -> Path:
     return source.parent.with_name(f"{source.parent.name}{RECORD}")
 
