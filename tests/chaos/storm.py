@@ -67,7 +67,7 @@ class Report:
     wanted_bytes: int = 0
     sent_bytes: int = 0
     """By the file server, for the rows that were downloaded from it."""
-    waste: Waste = field(default_factory=lambda: Waste(0, 0))
+    waste: Waste = field(default_factory=lambda: Waste(0, 0, 0))
     trouble: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class Report:
         lines = [
             f"seed {self.seed}: killed {killed}; {self.downloaded} downloaded, {self.cancelled} cancelled;"
             f" {self.sent_bytes:,} bytes sent for {self.wanted_bytes:,}: {self.waste.twice:,} twice, of which a resume"
-            f" could have kept {self.waste.avoidable:,}"
+            f" could have kept {self.waste.avoidable:,}, and {self.waste.probes:,} where only the size was asked for"
         ]
         return "\n".join([*lines, *(f"  wrong: {trouble}" for trouble in self.trouble)])
 

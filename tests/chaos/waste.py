@@ -10,6 +10,8 @@ from tests.servers import Request
 
 ON_ITS_WAY_S = 0.25
 """For so long after somebody has died, what was still in a socket is answered."""
+PROBED_S = 0.5
+"""Within this a client that asked for all, and wants no more than the head of the answer, asks for what is missing."""
 
 
 class Waste(NamedTuple):
@@ -20,11 +22,16 @@ class Waste(NamedTuple):
     avoidable: int
     """Of these, what was there long enough before the next death for aria2 or reactor to have written it down, or
     what was asked for again although nobody had died."""
+    probes: int
+    """Not among them: what came after a head that aria2 had asked for. Where a server answers no HEAD, aria2 asks for
+    the whole file to learn its size, goes away, and asks for the rest."""
 
 
 def waste(requests: Iterable[Request], deaths: Sequence[float], kept_s: float) -> Waste:
     """Of the requests for one file, in their order. What is older than `kept_s` when somebody dies could be kept."""
-    answers = [_Answer.of(request) for request in requests if request.moments]
+    every = [_Answer.of(request) for request in requests if request.moments]
+    probes = [probe for probe, after in pairwise(every) if _is_probe(probe, after, deaths)]
+    answers = [answer for answer in every if answer not in probes]
     twice = avoidable = 0
     for number, answer in enumerate(answers):
         for sent in answer.pieces:
@@ -34,7 +41,7 @@ def waste(requests: Iterable[Request], deaths: Sequence[float], kept_s: float) -
                 )
                 twice += again
                 avoidable += 0 if young else again
-    return Waste(twice, avoidable)
+    return Waste(twice, avoidable, sum(probe.pieces[-1].end for probe in probes))
 
 
 class _Piece(NamedTuple):
@@ -53,6 +60,13 @@ class _Answer(NamedTuple):
         moments = [(request.moments[0][0], 0), *request.moments]
         pieces = [_Piece(when, first + before, first + end) for (_, before), (when, end) in pairwise(moments)]
         return cls(pieces[0].when, tuple(pieces))
+
+
+def _is_probe(answer: _Answer, after: _Answer, deaths: Sequence[float]) -> bool:
+    died = any(answer.began <= death <= after.began for death in deaths)
+    return (
+        not answer.pieces[0].first and after.pieces[0].first > 0 and after.began - answer.began < PROBED_S and not died
+    )
 
 
 def _again(sent: _Piece, answers: Iterable[_Answer]) -> Iterable[tuple[float, int]]:
