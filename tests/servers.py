@@ -14,7 +14,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +28,8 @@ from urllib.parse import urlsplit
 
 PIECE = 256 * 1024
 """Bytes written at once when nothing slows the server down."""
+RESET = struct.pack("ii", 1, 0)
+"""The linger of a socket that is reset when it is closed."""
 WAIT_S = 30.0
 """How long `until` waits: an error in the test, not a measure."""
 
@@ -60,6 +64,8 @@ class Resource:
     """Sends so many bytes of the body and then nothing, until the client goes or `release` is called."""
     cut_after: int | None = None
     """Closes the connection after so many bytes of the promised body."""
+    reset_after: int | None = None
+    """Resets it after so many bytes."""
     chunked: bool = False
     """Sends no length."""
     endless: bool = False
@@ -232,9 +238,13 @@ class FileServer:
         piece = min(PIECE, max(1, resource.rate // 10)) if resource.rate else PIECE
         position = 0
         while position < len(body) or (resource.endless and len(body)):
-            limits = [m - request.sent for m in (resource.stall_after, resource.cut_after) if m is not None]
+            marks = (resource.stall_after, resource.cut_after, resource.reset_after)
+            limits = [m - request.sent for m in marks if m is not None]
             part = bytes(body[position : position + min([piece, *(m for m in limits if m > 0)])])
             if resource.cut_after is not None and request.sent >= resource.cut_after:
+                return False
+            if resource.reset_after is not None and request.sent >= resource.reset_after:
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 return False
             if resource.stall_after is not None and request.sent == resource.stall_after:
                 await self._stall(request, reader)

@@ -19,10 +19,11 @@ import asyncio
 import hmac
 import secrets
 import socket
+import struct
 import sys
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -56,6 +57,8 @@ STATUS_LINE_MAX = 8192
 NOWHERE = Reach("", below=False, ports=frozenset())
 """The reach of what is not to be asked at all: a server of another protocol."""
 
+BROKEN_OFF, IN_ORDER = (struct.pack("hh" if sys.platform == "win32" else "ii", on, 0) for on in (1, 0))
+"""The linger of a socket that is reset when it is closed, and of one that is not."""
 BROKEN = Failure("connection_lost", "The connection broke off.", None, True)
 
 _STATUS = {"bad_redirect": 403, "refused_address": 403, "timeout": 504}
@@ -229,6 +232,8 @@ class Guard(AsyncContextManagerMixin):
         """What is wanted, from one of our own programs; None, and it was told so, when it is none."""
         loop, reader = asyncio.get_running_loop(), Reader()
         near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Until all is said: an end in order would make a whole file of half a one where nobody has said how long it is.
+        _close_by(BROKEN_OFF, near)
         while data := await loop.sock_recv(near, UP_BYTES):
             try:
                 request = reader.take(data)
@@ -294,22 +299,26 @@ def connections_max() -> int:
 
 
 async def _join(tunnel: _Tunnel, far: socket.socket) -> None:
-    """Pass bytes on both ways until our program is gone, or either side cannot be reached.
+    """Pass bytes on both ways until our program is gone, or one of the two breaks the connection off.
 
     A server may say all it has and go on listening. None of our programs does so: when nothing more comes from it, it
     has closed the connection whole, and whatever is still sent is sent for nothing."""
     async with anyio.create_task_group() as tasks:
 
         async def up() -> None:
-            with suppress(OSError):
+            try:
                 await _pass(tunnel, tunnel.near, far, UP_BYTES)
+            except OSError:
+                _close_by(BROKEN_OFF, far)
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(up)
         try:
             await _pass(tunnel, far, tunnel.near, DOWN_BYTES)
+            _close_by(IN_ORDER, tunnel.near)
             tunnel.near.shutdown(socket.SHUT_WR)
         except OSError:
+            _close_by(BROKEN_OFF, far)
             tasks.cancel_scope.cancel()
 
 
@@ -329,22 +338,32 @@ async def _pass_answer(tunnel: _Tunnel, far: socket.socket) -> None:
     async with anyio.create_task_group() as tasks:
 
         async def until_gone() -> None:
-            with suppress(OSError):
+            try:
                 await loop.sock_recv(tunnel.near, 1)
+            except OSError:
+                _close_by(BROKEN_OFF, far)
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(until_gone)
-        with suppress(OSError):
+        try:
             while b"\n" not in head and len(head) < STATUS_LINE_MAX and (data := await loop.sock_recv(far, UP_BYTES)):
                 head += data
             line, end, rest = head.partition(b"\n")
             close = b"Connection: close\r\n" if end and line.startswith(b"HTTP/1.") else b""
             await loop.sock_sendall(tunnel.near, line + end + close + rest)
             await _pass(tunnel, far, tunnel.near, DOWN_BYTES)
+            _close_by(IN_ORDER, tunnel.near)
+        except OSError:
+            _close_by(BROKEN_OFF, far)
         tasks.cancel_scope.cancel()
 
 
+def _close_by(linger: bytes, end: socket.socket) -> None:
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+
 async def _answer(near: socket.socket, status: int, sentence: str) -> None:
+    _close_by(IN_ORDER, near)
     body = f"{sentence}\n".encode()
     lines = [
         f"HTTP/1.1 {status} {_PHRASES[status]}",

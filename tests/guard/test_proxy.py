@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -73,6 +74,63 @@ async def test_a_server_that_does_not_hear_is_cut_off_when_our_program_has_close
             assert await reader.readexactly(5) == b"hello"
         await until(lambda: guard.tunnels == 0)
         seen.set()
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["tunnel", "plain"])
+async def test_what_a_server_breaks_off_does_not_look_whole(plain: bool) -> None:
+    """Where nobody has said how long it is, the end of the connection is the end of the file."""
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + b"half of it")
+        await writer.drain()
+        await heard.wait()
+        writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, proxy.BROKEN_OFF)
+        writer.close()
+
+    heard = asyncio.Event()
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as far, guarding() as guard:
+        way, where = guard.route("one"), f"127.0.0.1:{far.sockets[0].getsockname()[1]}"
+        async with connected(way) as (reader, writer):
+            if plain:
+                writer.write(asking("GET", f"http://{where}/file", way))
+            else:
+                assert await tunnel((reader, writer), way, where) == 200
+                writer.write(b"GET /file HTTP/1.1\r\n\r\n")
+            assert (await reader.readuntil(b"half of it")).startswith(b"HTTP/1.1 200 OK\r\n")
+            heard.set()
+            async with asyncio.timeout(10):
+                with pytest.raises(ConnectionResetError):
+                    await reader.read()
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["tunnel", "plain"])
+async def test_what_our_program_breaks_off_the_server_hears_of_at_once(plain: bool) -> None:
+    """By an end in order it would learn only that nothing more is asked."""
+    broken = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        await reader.readuntil(b"\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        broken.set()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as far, guarding() as guard:
+        way, where = guard.route("one"), f"127.0.0.1:{far.sockets[0].getsockname()[1]}"
+        async with connected(way) as (reader, writer):
+            if plain:
+                writer.write(asking("GET", f"http://{where}/file", way))
+            else:
+                assert await tunnel((reader, writer), way, where) == 200
+                writer.write(b"GET /file HTTP/1.1\r\n\r\n")
+            await reader.readuntil(b"hello")
+            end = writer.transport.get_extra_info("socket")
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, proxy.BROKEN_OFF)
+            writer.transport.abort()
+            async with asyncio.timeout(10):
+                await broken.wait()
 
 
 async def test_a_plain_request() -> None:
@@ -212,8 +270,8 @@ async def test_who_does_not_say_what_is_wanted_is_sent_away(monkeypatch: pytest.
     monkeypatch.setattr(proxy, "HEAD_S", 0.1)
     async with guarding() as guard, connected(guard.route("one")) as (reader, writer):
         writer.write(sent)
-        with anyio.fail_after(30):
-            assert await reader.read(-1) == b""
+        with anyio.fail_after(30), pytest.raises(ConnectionResetError):
+            await reader.read(-1)
         await until(lambda: guard.tunnels == 0)
 
 
@@ -229,7 +287,8 @@ async def test_a_drop_at_a_time_is_no_way_to_stay(monkeypatch: pytest.MonkeyPatc
         await until(lambda: guard.tunnels == 0)
 
 
-async def test_a_tunnel_through_which_nothing_goes_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_tunnel_through_which_nothing_goes_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not ended: that would say that all has come."""
     monkeypatch.setattr(proxy, "IDLE_S", 0.1)
     async with server() as far, guarding() as guard:
         way = guard.route("one")
@@ -237,9 +296,9 @@ async def test_a_tunnel_through_which_nothing_goes_is_closed(monkeypatch: pytest
         async with connected(way) as silent, connected(way) as half:
             assert await tunnel(silent, way, f"127.0.0.1:{far.port}") == 200
             half[1].write(asking("GET", far.url("/never"), way))
-            with anyio.fail_after(30):
-                assert await silent[0].read(-1) == b""
-                assert await half[0].read(-1) == b""
+            for reader, _ in (silent, half):
+                with anyio.fail_after(30), pytest.raises(ConnectionResetError):
+                    await reader.read(-1)
         await until(lambda: guard.tunnels == 0)
         await far.until(lambda: [request.ended for request in far.log] == ["closed by client"])
 

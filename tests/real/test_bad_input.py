@@ -108,6 +108,21 @@ async def test_a_body_shorter_than_promised_is_never_published(tmp_path: Path) -
     assert set(reactor.files()) <= {"a.bin"}
 
 
+@pytest.mark.fault(32)
+@pytest.mark.parametrize("guarded", ["true", "false"])
+async def test_a_body_without_a_length_that_breaks_off_is_not_the_whole(tmp_path: Path, guarded: str) -> None:
+    """Where the end of the connection is the end of the file, it matters how it ends."""
+    nothing_said = {"headers": (("Content-Length", ""), ("Connection", "close")), "head": 405, "ranges": False}
+    async with FileServer() as server, running(tmp_path, EGRESS_GUARD=guarded) as reactor:
+        (one,) = reactor.add(server.put("/a.bin", DATA, reset_after=50_000, **nothing_said))
+        # aria2's own request: reactor's look asks with GET, too, where HEAD is refused.
+        await server.until(lambda: any(r.ended == "cut" and "want-digest" in r.headers for r in server.log))
+        server.put("/a.bin", raw=b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + DATA)
+        await reactor.until_final(one)
+        assert reactor.row(one)["status"] == "downloaded"
+    assert reactor.files() == {"a.bin": DATA}
+
+
 @pytest.mark.parametrize(
     ("how", "code"),
     [
