@@ -25,9 +25,11 @@ fix:
     {{bin}}/ruff check --fix
     {{bin}}/ruff format
 
-# check the types
+# check the types; each bot is a program of its own
 types:
     {{bin}}/mypy
+    cd contrib/telegram && ../../{{bin}}/mypy --config-file ../../pyproject.toml *.py
+    cd contrib/discord && ../../{{bin}}/mypy --config-file ../../pyproject.toml *.py
 
 # serve downloads.db; arguments go to `reactor run`
 run *arguments:

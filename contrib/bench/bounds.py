@@ -5,9 +5,11 @@ one process, one row at a time, with the reactor's own parts:
 
     driven   each file is handed to aria2c by itself over its WebSocket, its end is heard, its outcome asked
     looked   and its server was asked for name, size and type (while the file before was on its way)
-    kept     and a row was claimed, its plan and its end saved, each in a commit of its own, and the file published
+    kept     and a row was claimed, its plan and its end saved, each in a commit of its own
+    placed   and the file has come into a folder of its own, was checked, placed by a record that outlives a kill, and
+             tidied up after
 
-What is left between `kept` and the reactor is what decides, writes the journal and listens to everybody else.
+What is left between `placed` and the reactor is what decides, writes the journal and listens to everybody else.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
 from reactor.core.job import Attempt, derive_gid
+from reactor.daemon.staging import Staging
 from reactor.database import downloads, saving
 from reactor.database.connection import Database
 from reactor.extractors import EXTRACTORS
@@ -38,7 +41,7 @@ from reactor.extractors.http import open_context
 from reactor.models import Extraction, Fetch, Finish, Kind
 from reactor.programs import find_aria2c
 
-RUNGS = ("driven", "looked", "kept")
+RUNGS = ("driven", "looked", "kept", "placed")
 
 
 def rung(bench: Bench, which: str, url: str, files: Path, names: Sequence[str]) -> float:
@@ -68,7 +71,7 @@ async def _climb(which: str, folder: Path, urls: list[str]) -> tuple[float, Path
         await aria2.wait_connected()
         _insert(folder / "bot.db", urls)
         began = time.monotonic()
-        await _Rows(which, folder, published, database, aria2, context, heard).fetch(urls)
+        await _Rows(which, published, database, aria2, context, heard).fetch(urls)
         return time.monotonic() - began, published
 
 
@@ -85,16 +88,15 @@ class _Rows:
     def __init__(
         self,
         which: str,
-        folder: Path,
         published: Path,
         database: Database,
         aria2: Aria2Connection,
         context: Context,
         heard: dict[str, anyio.Event],
     ) -> None:
-        self._kept = which == "kept"
-        self._looked = which != "driven"
-        self._staged = folder / "staged" if self._kept else published
+        height = RUNGS.index(which)
+        self._looked, self._kept, self._placed = (height >= RUNGS.index(name) for name in ("looked", "kept", "placed"))
+        self._staging = Staging(published, instance=database.instance)
         self._published = published
         self._database = database
         self._aria2 = aria2
@@ -109,6 +111,8 @@ class _Rows:
             async with anyio.create_task_group() as tasks:
                 if n + 1 < len(urls):
                     tasks.start_soon(self._look_ahead, urls[n + 1], ahead)
+                if n and self._placed:
+                    tasks.start_soon(anyio.to_thread.run_sync, self._staging.tidy, [n])
                 await self._one(n, found)
             if ahead:
                 found = ahead[0]
@@ -130,19 +134,24 @@ class _Rows:
             seen = await self._database.run(downloads.look, commands.Look((), 1, ()), "bench", time.time())
             attempt = seen.claimed[0].attempt
             await self._save(commands.SavePlan(attempt, found))
+        if self._placed:
+            self._staging.is_new(attempt.download_id)
         gid = derive_gid("bench", attempt, 0)
         over = self._heard[gid] = anyio.Event()
-        await self._aria2.call(addition(fetch, gid=gid, directory=str(self._staged), policy=self._policy))
+        directory = self._staging.folder(attempt.download_id) if self._placed else self._published
+        await self._aria2.call(addition(fetch, gid=gid, directory=str(directory), policy=self._policy))
         with anyio.fail_after(PATIENCE_S):
             await over.wait()
         del self._heard[gid]
         report = await self._aria2.call(methods.tell_status(gid))
         if report.status is not events.TransferStatus.COMPLETE:
             raise Invalid(f"aria2 says {report.status} of {fetch.name}: {report.error_message}")
+        path, size = str(self._published / fetch.name), report.total
+        if self._placed:
+            finish = commands.Finish(attempt, found, ((),), report.total)
+            path, size = await anyio.to_thread.run_sync(self._staging.finish, finish)
         if self._kept:
-            target = self._published / fetch.name
-            await anyio.to_thread.run_sync((self._staged / fetch.name).rename, target)
-            await self._save(commands.SaveDownloaded(attempt, str(target), report.total, found.title))
+            await self._save(commands.SaveDownloaded(attempt, path, size, found.title))
 
     async def _save(self, save: commands.Save) -> None:
         if await self._database.run(saving.apply, [save], time.time()):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
@@ -128,9 +128,9 @@ class Reactor(Subject):
 
     name = "reactor"
 
-    def __init__(self, folder: Path, *, log_calls: bool = False, **settings: str) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None, *, log_calls: bool = False) -> None:
         super().__init__(folder, log_calls=log_calls)
-        self._settings = settings
+        self._settings = settings or {}
 
     @property
     def aria2_pid(self) -> int:

@@ -24,7 +24,7 @@ def many_small(bench: Bench) -> list[Row]:
     names = _make_small(files, bench.scale.small_files)
     some, rounds = names[: bench.scale.poller_files], bench.scale.small_rounds
     ours, bare = Samples("many small, reactor", rounds), Samples("many small, bare aria2c", rounds)
-    with Reactor(bench.place("reactor"), **UNGUARDED).running() as reactor:
+    with Reactor(bench.place("reactor"), UNGUARDED).running() as reactor:
         for _ in range(rounds):
             ours.add(_rate(reactor, url, files, names))
             took, downloads = bare_aria2c(bench.place("bare"), [f"{url}/{name}" for name in names])
@@ -60,7 +60,7 @@ def one_large(bench: Bench) -> list[Row]:
     _make_large(files / LARGE, size)
     ours, bare = Samples("one large, reactor", rounds), Samples("one large, bare aria2c", rounds)
     around = [Samples("around the transfer, reactor", rounds), Samples("around it, bare aria2c", rounds)]
-    with Reactor(bench.place("reactor"), **UNGUARDED).running() as reactor:
+    with Reactor(bench.place("reactor"), UNGUARDED).running() as reactor:
         turns = [
             (ours, around[0], partial(_large_by, reactor, url)),
             (bare, around[1], partial(_large_bare, bench, url)),
@@ -98,7 +98,7 @@ def guarded(bench: Bench) -> list[Row]:
     _make_large(files / LARGE, bench.scale.guarded_bytes)
     with (
         Reactor(bench.place("guarded")).running() as through,
-        Reactor(bench.place("unguarded"), **UNGUARDED).running() as past,
+        Reactor(bench.place("unguarded"), UNGUARDED).running() as past,
     ):
         line = _rates(bench, through, past, f"{url}/{LIMITED}", files)
         free = _rates(bench, through, past, url, files)

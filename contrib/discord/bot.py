@@ -134,9 +134,9 @@ class Board:
         """Send what has arrived, one download after the other."""
         while True:
             sql = "UPDATE downloads SET status = ?, upload_error = ? WHERE id = ? AND status = 'uploading'"
-            for id, (status, why) in list(self._ends.items()):
-                await self._store.all(sql, status, why, id)
-                del self._ends[id]
+            for ended, (status, why) in list(self._ends.items()):
+                await self._store.all(sql, status, why, ended)
+                del self._ends[ended]
             if (id := await self._store.claim_upload()) is None:
                 return
             self._ends[id] = "downloaded", None  # it is taken again, should we not get to the end of this

@@ -139,9 +139,9 @@ class End(NamedTuple):
 
 async def _next(store: Store, ended: dict[int, End]) -> int | None:
     """Write down what has ended, and take the next finished download."""
-    for id, end in list(ended.items()):
-        await store.upload_ended(id, end.status, end.why)
-        del ended[id]
+    for done, end in list(ended.items()):
+        await store.upload_ended(done, end.status, end.why)
+        del ended[done]
     id = await store.claim_upload()
     if id is not None:
         ended[id] = End("downloaded")  # it is taken again, should we not get to the end of it
