@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 __all__ = [
     "Cookie",
@@ -33,6 +33,11 @@ SIZE_MAX = 2**44
 number that nobody has."""
 FETCHES_MAX = 20_000
 """Most parts one download may have."""
+
+
+def _whole(value: object) -> object:
+    """A stranger's text with `?` for half a character (a lone surrogate): no file, table or line takes one."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 class Status(StrEnum):
@@ -225,11 +230,9 @@ class Extraction(Frozen):
     """What stage 2 hands to stage 3: all there is to fetch, and how to put it together."""
 
     kind: Kind
-    title: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    title: Annotated[str, BeforeValidator(_whole), StringConstraints(max_length=10_000)] | None = None
     fetches: Annotated[tuple[Fetch, ...], Field(min_length=1, max_length=FETCHES_MAX)]
     finish: Finish
-    expires_at: float | None = None
-    """When the URLs stop working, if known (seconds since the epoch)."""
 
     @property
     def size(self) -> int | None:

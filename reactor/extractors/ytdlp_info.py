@@ -10,9 +10,8 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,14 +34,8 @@ EXACT_S = 100.0
 """From this length on a duration told in whole seconds is exact to 1 %."""
 SIZE_MAX = 2**63
 """Bytes; more is no size."""
-EXPIRES_LOOK = 100
-"""As many URLs are looked at: those of one video are much alike."""
-EXPIRES = range(1_500_000_000, 10_000_000_000)
-"""What a number in a URL must be to be a moment."""
 
 _NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
-_EXPIRES = ("expire", "expires", "exp")
-_EXPIRES_IN_PATH = re.compile(r"/expire/(\d{10})/")
 _SUFFIX = re.compile(r"\.([a-z0-9]{1,5})$", re.IGNORECASE)
 _PLAIN = "http", "https"
 _HLS = "m3u8", "m3u8_native"
@@ -147,19 +140,7 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
         tracks=tuple(_placed(pieces)),
         duration_s=_duration(info, pieces),
     )
-    return Extraction(kind=Kind.YTDLP, title=title, fetches=fetches, finish=finish, expires_at=expiry(fetches))
-
-
-def expiry(fetches: Iterable[Fetch]) -> float | None:
-    """When the first of these URLs stops working, where one says so: `expire=`, or `/expire/…/` in its path."""
-    found = []
-    for fetch in islice(fetches, EXPIRES_LOOK):
-        parts = urlsplit(fetch.urls[0])
-        query = parse_qs(parts.query) if "exp" in parts.query.lower() else {}
-        values = [value for key, values in query.items() if key.lower() in _EXPIRES for value in values]
-        values += _EXPIRES_IN_PATH.findall(parts.path)
-        found += [int(value) for value in values if re.fullmatch(r"[0-9]{10}", value) and int(value) in EXPIRES]
-    return float(min(found)) if found else None
+    return Extraction(kind=Kind.YTDLP, title=title, fetches=fetches, finish=finish)
 
 
 def _refuse_live(info: Info) -> None:
@@ -182,7 +163,7 @@ def _one_file(format_: Format, title: str | None) -> Extraction:
     name = clean_name(f"{title or 'video'}{suffix}")
     fetch = _fetch(format_, format_.url, name, size=_size(format_))
     finish = Finish(how="file", name=name)
-    return Extraction(kind=Kind.YTDLP, title=title, fetches=(fetch,), finish=finish, expires_at=expiry((fetch,)))
+    return Extraction(kind=Kind.YTDLP, title=title, fetches=(fetch,), finish=finish)
 
 
 async def _pieces(format_: Format, number: int, context: Context) -> list[Piece]:
