@@ -84,7 +84,9 @@ async def test_one_file_does_not_wait_for_the_parts_of_another_row(tmp_path: Pat
     settings = {"MAX_CONCURRENT_DOWNLOADS": "2", "MAX_CONCURRENT_PARTS": "2"}
     async with FileServer() as server, running(tmp_path, **settings) as reactor:
         url = many(server, 40, samples.hls("ts")["part0.ts"], stall_after=100)
-        film, file = reactor.add(url, server.put("/small.bin", b"small" * 200))
+        (film,) = reactor.add(url)
+        await server.until(lambda: len([request for request in server.log if request.path.endswith(".ts")]) == 2)
+        (file,) = reactor.add(server.put("/small.bin", b"small" * 200))
         await reactor.until_final(file)
         assert reactor.row(file)["status"] == "downloaded"
         assert len([request for request in server.log if request.path.endswith(".ts")]) == 2
