@@ -37,7 +37,7 @@ class Scale:
 
 
 FULL = Scale(30, 30, 500, 3, 10, 2048 * MIB, 5, 256 * MIB, 999_000, 60.0, 1000)
-QUICK = Scale(3, 3, 200, 1, 3, 256 * MIB, 2, 128 * MIB, 99_000, 10.0, 200)
+QUICK = Scale(3, 3, 100, 1, 2, 256 * MIB, 2, 64 * MIB, 99_000, 10.0, 100)
 
 
 @dataclass
