@@ -18,7 +18,8 @@ async def codes(reactor: Reactor, site: Site, urls: dict[str, str]) -> dict[str,
     """The error codes of these rows by their names, when all are over, and a good one after them."""
     ids = dict(zip(urls, reactor.add(*urls.values()), strict=True))
     (good,) = reactor.add(site.put("/good.bin", GOOD))
-    await reactor.until_final()
+    for number in (*ids.values(), good):  # each has its patience: a page may take all the time it is given
+        await reactor.until_final(number)
     assert reactor.row(good)["status"] == "downloaded"
     rows = {name: reactor.row(number) for name, number in ids.items()}
     for row in rows.values():
@@ -48,6 +49,7 @@ PAGES = {
 
 
 @pytest.mark.fault(48)
+@pytest.mark.timeout(300)
 async def test_pages(tmp_path: Path, temporary: Path) -> None:
     settings = {"BROWSER_TIMEOUT": "25", "BROWSER_MEMORY": "900", "BROWSER_IDLE": "0", "YTDLP_TIMEOUT": "12"}
     settings |= {"MAX_CONCURRENT_DOWNLOADS": "3", "MAX_DOWNLOAD_RETRIES": "0", "TMPDIR": str(temporary)}
