@@ -43,6 +43,7 @@ class Elsewhere:
             *command(self.folder, self.port, *self._more, secret=self.secret), stdin=subprocess.DEVNULL
         )
         await listening("127.0.0.1", self.port)
+        assert self._process.returncode is None, f"aria2c ended: somebody else has port {self.port}"
 
     async def kill(self) -> None:
         """End it as a machine that loses its power does."""

@@ -131,9 +131,10 @@ class Swarm:
 
 
 def free_port() -> int:
-    """A port that is free now, for TCP and UDP, and not one the system gives to the next who asks."""
+    """A port that is free now, for TCP and UDP, and none that the system gives to the next who asks: those begin at
+    32768 (Linux), and reactor's own aria2c takes one in between."""
     while True:
-        port = random.randint(50_000, 60_000)
+        port = random.randint(10_000, 19_999)
         try:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_INET, kind) as probe:
