@@ -26,6 +26,7 @@ __all__ = [
     "Status",
     "Torrent",
     "Track",
+    "whole_characters",
 ]
 
 SIZE_MAX = 2**44
@@ -35,9 +36,13 @@ FETCHES_MAX = 20_000
 """Most parts one download may have."""
 
 
+def whole_characters(text: str) -> str:
+    """The text with `?` for half a character (a lone surrogate): no file, table or line takes one."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _whole(value: object) -> object:
-    """A stranger's text with `?` for half a character (a lone surrogate): no file, table or line takes one."""
-    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+    return whole_characters(value) if isinstance(value, str) else value
 
 
 class Status(StrEnum):

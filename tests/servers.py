@@ -244,7 +244,7 @@ class FileServer:
             if resource.cut_after is not None and request.sent >= resource.cut_after:
                 return False
             if resource.reset_after is not None and request.sent >= resource.reset_after:
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                to_be_reset(writer)
                 return False
             if resource.stall_after is not None and request.sent == resource.stall_after:
                 await self._stall(request, reader)
@@ -308,6 +308,11 @@ class ThreadedFileServer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(WAIT_S)
+
+
+def to_be_reset(writer: asyncio.StreamWriter) -> None:
+    """Closing the connection resets it from now on."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
 def _plain(status: int) -> Resource:

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reactor.errors import Failure
-from reactor.models import Download, Extraction
+from reactor.models import Download, Extraction, whole_characters
 
 INTEGER_MAX = 2**63 - 1
 COUNT_MAX = 1_000_000_000
@@ -91,7 +91,7 @@ def due(value: object) -> float | None:
 
 def storable(value: str | None) -> str | None:
     """Text that SQLite takes: a name from a disk may hold bytes that are no UTF-8."""
-    return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
+    return None if value is None else whole_characters(value)
 
 
 def size(value: int | None) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from reactor.guard.credentials import Reach
 from reactor.guard.proxy import NOWHERE
 from tests.guard.asking import (
     DATA,
+    Streams,
     ask,
     asking,
     connected,
@@ -26,7 +26,7 @@ from tests.guard.asking import (
     tunnel,
     until,
 )
-from tests.servers import FileServer
+from tests.servers import FileServer, to_be_reset
 
 
 async def test_a_tunnel_carries_every_byte_both_ways() -> None:
@@ -76,6 +76,15 @@ async def test_a_server_that_does_not_hear_is_cut_off_when_our_program_has_close
         seen.set()
 
 
+async def ask_for_file(streams: Streams, way: str, where: str, plain: bool) -> None:
+    """By a plain request, or within a tunnel."""
+    if plain:
+        streams[1].write(asking("GET", f"http://{where}/file", way))
+    else:
+        assert await tunnel(streams, way, where) == 200
+        streams[1].write(b"GET /file HTTP/1.1\r\n\r\n")
+
+
 @pytest.mark.parametrize("plain", [False, True], ids=["tunnel", "plain"])
 async def test_what_a_server_breaks_off_does_not_look_whole(plain: bool) -> None:
     """Where nobody has said how long it is, the end of the connection is the end of the file."""
@@ -86,18 +95,14 @@ async def test_what_a_server_breaks_off_does_not_look_whole(plain: bool) -> None
         writer.write(head + b"half of it")
         await writer.drain()
         await heard.wait()
-        writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, proxy.BROKEN_OFF)
+        to_be_reset(writer)
         writer.close()
 
     heard = asyncio.Event()
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as far, guarding() as guard:
         way, where = guard.route("one"), f"127.0.0.1:{far.sockets[0].getsockname()[1]}"
         async with connected(way) as (reader, writer):
-            if plain:
-                writer.write(asking("GET", f"http://{where}/file", way))
-            else:
-                assert await tunnel((reader, writer), way, where) == 200
-                writer.write(b"GET /file HTTP/1.1\r\n\r\n")
+            await ask_for_file((reader, writer), way, where, plain)
             assert (await reader.readuntil(b"half of it")).startswith(b"HTTP/1.1 200 OK\r\n")
             heard.set()
             async with asyncio.timeout(10):
@@ -120,14 +125,9 @@ async def test_what_our_program_breaks_off_the_server_hears_of_at_once(plain: bo
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as far, guarding() as guard:
         way, where = guard.route("one"), f"127.0.0.1:{far.sockets[0].getsockname()[1]}"
         async with connected(way) as (reader, writer):
-            if plain:
-                writer.write(asking("GET", f"http://{where}/file", way))
-            else:
-                assert await tunnel((reader, writer), way, where) == 200
-                writer.write(b"GET /file HTTP/1.1\r\n\r\n")
+            await ask_for_file((reader, writer), way, where, plain)
             await reader.readuntil(b"hello")
-            end = writer.transport.get_extra_info("socket")
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, proxy.BROKEN_OFF)
+            to_be_reset(writer)
             writer.transport.abort()
             async with asyncio.timeout(10):
                 await broken.wait()

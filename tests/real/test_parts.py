@@ -84,12 +84,16 @@ async def test_one_file_does_not_wait_for_the_parts_of_another_row(tmp_path: Pat
     settings = {"MAX_CONCURRENT_DOWNLOADS": "2", "MAX_CONCURRENT_PARTS": "2"}
     async with FileServer() as server, running(tmp_path, **settings) as reactor:
         url = many(server, 40, samples.hls("ts")["part0.ts"], stall_after=100)
+
+        def parts() -> int:
+            return len([request for request in server.log if request.path.endswith(".ts")])
+
         (film,) = reactor.add(url)
-        await server.until(lambda: len([request for request in server.log if request.path.endswith(".ts")]) == 2)
+        await server.until(lambda: parts() == 2)
         (file,) = reactor.add(server.put("/small.bin", b"small" * 200))
         await reactor.until_final(file)
         assert reactor.row(file)["status"] == "downloaded"
-        assert len([request for request in server.log if request.path.endswith(".ts")]) == 2
+        assert parts() == 2
         assert reactor.row(film)["status"] == "downloading"
 
 
