@@ -116,7 +116,7 @@ class Handing(Endings):
         refused = [job.transfers[n] for n in numbers]
         for transfer in refused:
             transfer.unanswered = False
-        unsure = [transfer for transfer in refused if transfer.state is TransferState.ADDING]
+        unsure = [transfer for transfer in refused if transfer.state in (TransferState.ADDING, TransferState.UNSURE)]
         for transfer in unsure:
             transfer.state = TransferState.UNSURE
             transfer.refusal = failure

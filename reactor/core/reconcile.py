@@ -76,5 +76,8 @@ def _missing(transfer: Transfer) -> Finding:
     if transfer.over:  # aria2 keeps so many results (max-download-result); finishing looks whether all is there
         transfer.state = TransferState.DONE
         return Finding(Found.DONE)
+    if transfer.unanswered:  # on its way to an aria2 that was started anew meanwhile: it may arrive yet
+        transfer.state = TransferState.UNSURE
+        return Finding(Found.UNDER_WAY)
     transfer.state = TransferState.PLANNED
     return Finding(Found.MISSING)

@@ -133,6 +133,37 @@ def test_an_add_under_way_when_the_connection_breaks_is_asked_for_at_the_next() 
     assert not world.of(commands.AddTransfers)
 
 
+def overtaken() -> World:
+    """An addition is on its way while aria2 is started anew; asked in between, aria2 knows nothing of it."""
+    world = World().up().claim(ONE)
+    world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, one_file()))
+    world.feed(events.Aria2Lost("reset"), connected("s2"))
+    assert world.the(commands.AskStatus).gids == (gid(ONE),)
+    return world.feed(reported(report(ONE, "unknown")))
+
+
+@pytest.mark.fault(21, 22)
+def test_an_addition_that_may_arrive_yet_counts_as_there() -> None:
+    world = overtaken()
+    assert not world.of(commands.AddTransfers), "it is not handed over twice"
+    world.seen(ONE, cancelled=True)
+    assert world.the(commands.RemoveTransfers).gids == (gid(ONE),)
+
+
+def test_an_addition_that_did_not_arrive_after_all_is_made_again() -> None:
+    world = overtaken()
+    world.feed(events.AddFailed(ONE, (0,), Failure("aria2_lost", "lost", None, True)))
+    assert world.the(commands.AskStatus).gids == (gid(ONE),)
+    world.feed(reported(report(ONE, "unknown")))
+    assert world.the(commands.AddTransfers).additions[0].gid == gid(ONE)
+
+
+def test_an_addition_that_arrived_after_all_is_as_good_as_any() -> None:
+    world = overtaken()
+    world.feed(events.TransfersAdded(ONE, (0,)), reported(report(ONE, "complete", 100)))
+    assert world.the(commands.Finish)
+
+
 def test_what_was_extracted_while_aria2_was_away_is_added_when_it_is_back() -> None:
     world = World().up().claim(ONE)
     world.feed(events.Aria2Lost("reset"), events.Detected(ONE, detection()), events.Extracted(ONE, one_file()))
