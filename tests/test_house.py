@@ -21,7 +21,7 @@ LINES_MAX = 400
 
 FLOORS = (
     {"errors", "models", "notices", "settings", "programs"},
-    {"core", "media", "guard"},
+    {"core", "media", "guard", "workers"},
     {"aria2", "database", "extractors", "journal"},
     {"daemon", "queue", "sync_queue", "runner", "web"},
     {"cli"},

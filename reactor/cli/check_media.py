@@ -13,9 +13,9 @@ from reactor.cli.checks import Finding, told, where
 from reactor.cli.running import run_async
 from reactor.errors import ReactorError
 from reactor.extractors import browser, ytdlp_process
-from reactor.extractors.exchange import WorkerDied
 from reactor.programs import Program, find_ffmpeg
 from reactor.settings import Settings
+from reactor.workers.exchange import WorkerDied
 
 FFMPEG_MIN = 5
 YTDLP_MIN = "2026.07.04"

@@ -24,12 +24,12 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError, ProgramMissing, ReactorError, SettingsError
-from reactor.extractors.exchange import WorkerDied
-from reactor.extractors.pool import Pool
 from reactor.extractors.ytdlp_failures import error_of
 from reactor.guard.credentials import split_credentials
 from reactor.programs import Program
 from reactor.settings import Settings
+from reactor.workers.exchange import WorkerDied
+from reactor.workers.pool import Pool
 
 if TYPE_CHECKING:
     from reactor.extractors.browser_process import BrowserProcess

@@ -27,7 +27,7 @@ from anyio import to_thread
 from anyio.abc import Process
 
 from reactor.errors import DownloadError
-from reactor.extractors.exchange import END_DEADLINE_S, Exchange, WorkerDied, no_folder
+from reactor.workers.exchange import END_DEADLINE_S, Exchange, WorkerDied, no_folder
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 WATCH_S = 0.25

@@ -26,8 +26,6 @@ from pydantic import ValidationError
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.detect import is_manifest
-from reactor.extractors.exchange import WorkerDied
-from reactor.extractors.pool import Pool
 from reactor.extractors.ytdlp_failures import Report, by_the_guard, error_of, failure_of, for_a_browser
 from reactor.extractors.ytdlp_info import extraction_of, parse_info
 from reactor.extractors.ytdlp_process import HINT, Setup, Worker, bad_answer, installed
@@ -35,6 +33,8 @@ from reactor.guard.proxy import Guard
 from reactor.media.choice import Choice
 from reactor.models import Detection, Extraction, Kind
 from reactor.settings import Settings
+from reactor.workers.exchange import WorkerDied
+from reactor.workers.pool import Pool
 
 WORKERS_MAX = 4
 """Processes at once; who comes when all are busy waits."""

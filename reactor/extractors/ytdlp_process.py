@@ -25,7 +25,7 @@ from anyio.abc import Process
 
 from reactor.errors import DownloadError
 from reactor.extractors import ytdlp_worker
-from reactor.extractors.exchange import END_DEADLINE_S, Exchange, no_folder
+from reactor.workers.exchange import END_DEADLINE_S, Exchange, no_folder
 
 DATA_BYTES_MAX = 1536 * 1024 * 1024
 """Memory one process may use. A JavaScript runtime, which inherits the limit, does not start with 512 MiB."""

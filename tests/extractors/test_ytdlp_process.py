@@ -16,8 +16,8 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.extractors.exchange import WorkerDied
 from reactor.extractors.ytdlp_process import Setup, Worker, installed
+from reactor.workers.exchange import WorkerDied
 from tests.extractors.processes import in_group, runs, switches, until
 
 SETUP = Setup(plugins=Path(__file__).parent / "plugins")

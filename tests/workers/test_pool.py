@@ -8,7 +8,7 @@ import anyio
 import pytest
 from anyio.abc import Process
 
-from reactor.extractors.pool import Pool
+from reactor.workers.pool import Pool
 from tests.extractors.processes import runs, until
 
 

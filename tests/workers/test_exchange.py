@@ -15,7 +15,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import browser_process, ytdlp_process
-from reactor.extractors.exchange import LONG_ANSWER, Exchange, WorkerDied
+from reactor.workers.exchange import LONG_ANSWER, Exchange, WorkerDied
 
 ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
 MOST = 4 * LONG_ANSWER
