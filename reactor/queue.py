@@ -30,6 +30,7 @@ from reactor.database.statements import within
 from reactor.database.troubles import REPLACED
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
+from reactor.task_context import TaskContext
 
 __all__ = ["Queue"]
 
@@ -85,7 +86,7 @@ class Within(Wishes):
         return await in_thread_of(self._connection, lambda: within(self._connection._conn, function, *args, **more))
 
 
-class Queue(Wishes, anyio.AsyncContextManagerMixin):
+class Queue(Wishes):
     """The downloads of one database. Opening it makes the table, or adds the columns it lacks; to `look` does neither.
 
     Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
@@ -107,20 +108,29 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
         """None while the file that has taken the place of the last one cannot be opened."""
         self._fed: Database | None = None
         """The one that a change feed reads."""
+        self._context = TaskContext("Queue")
 
     @staticmethod
     def within(connection: aiosqlite.Connection) -> Wishes:
         """`add`, `cancel`, `retry`, `get` and `list` on the bot's own connection, in its own transaction."""
         return Within(connection)
 
+    async def __aenter__(self) -> Self:
+        """Open it. Another task may close it."""
+        await self._context.enter(self._being_open())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._context.exit()
+
     @asynccontextmanager
-    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
+    async def _being_open(self) -> AsyncGenerator[None, None]:
         await self._open(create=self._create)
         self._following, self._closed, self._replacing = False, anyio.Event(), anyio.Lock()
         try:
             with unwrapped():
                 async with anyio.create_task_group() as self._tasks:
-                    yield self
+                    yield
                     self._tasks.cancel_scope.cancel()
         finally:
             self._closed.set()
@@ -206,6 +216,8 @@ class Queue(Wishes, anyio.AsyncContextManagerMixin):
             for row in found:
                 yield row
             await tick.wait()
+        if (failure := self._context.failure) is not None:
+            raise failure
 
     async def _follow(self) -> None:
         """Ring all watches when the database changes; have the file that has taken its place, when one has."""

@@ -36,6 +36,7 @@ from reactor.journal.ndjson import BrokenLine, from_line
 from reactor.journal.words import describe
 from reactor.models import Download
 from reactor.settings import Settings
+from reactor.task_context import TaskContext
 
 __all__ = ["Runner", "RunnerStatus", "State"]
 
@@ -79,7 +80,7 @@ class RunnerStatus:
     """Its last words, when it has died, or cannot be started. With `stopped`: it is not started again by itself."""
 
 
-class Runner(anyio.AsyncContextManagerMixin):
+class Runner:
     """One reactor. Entering the context starts it and waits until it is ready; leaving it stops it in order.
 
     Raises ReactorError with the reactor's own sentence when it cannot start. Later on it is started again whenever it
@@ -109,16 +110,25 @@ class Runner(anyio.AsyncContextManagerMixin):
         """How many wait for it to be ready: they are told by an error what the log tells later on."""
         self._tasks: TaskGroup | None = None
         self._changed = anyio.Event()
+        self._context = TaskContext("Runner")
+
+    async def __aenter__(self) -> Self:
+        """Start it. Another task may stop it."""
+        await self._context.enter(self._being_open())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._context.exit()
 
     @asynccontextmanager
-    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
+    async def _being_open(self) -> AsyncGenerator[None, None]:
         with unwrapped():
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
                 try:
                     if self._launch:
                         await self.start()
-                    yield self
+                    yield
                 finally:
                     with anyio.CancelScope(shield=True):
                         await self.stop()
@@ -267,7 +277,10 @@ class Runner(anyio.AsyncContextManagerMixin):
         if event.get("event") == "aria2_connected" and self._state == "starting":
             self._move("running")
         if self._on_event is not None:
-            self._on_event(event)
+            try:
+                self._on_event(event)
+            except Exception:  # noqa: BLE001  (the bot's own mistake is no reason to end its downloads)
+                _log.exception("on_event has raised an error at %s", event.get("event"))
 
 
 def _tell(line: str, event: str | None) -> None:

@@ -14,17 +14,15 @@ import builtins
 import os
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import suppress
 from functools import partial
-from threading import RLock
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
-
-from anyio.from_thread import start_blocking_portal
+from typing import Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar
 
 from reactor.database import overview, statements, wishes
 from reactor.database.overview import Counts, Overview
 from reactor.errors import DatabaseError
+from reactor.loop_thread import Forked, LoopThread, ThreadEnded
 from reactor.models import Download
 from reactor.queue import Queue
 
@@ -89,10 +87,9 @@ class SyncQueue(SyncWishes):
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True, poll_interval: float = 1.0) -> None:
         """Without `create` a missing file is an error. `poll_interval` (s) is the safety net behind the watches."""
         self._queue = Queue(path, create=create, poll_interval=poll_interval)
-        self._lock = RLock()
-        """Held while something is asked: what was asked before the end is answered."""
-        self._closed: bool | None = None
-        """None until it is entered."""
+        self._thread: LoopThread | None = None
+        """The last one that was started."""
+        self._opened = False
 
     @staticmethod
     def within(connection: sqlite3.Connection) -> SyncWishes:
@@ -100,17 +97,21 @@ class SyncQueue(SyncWishes):
         return SyncWithin(connection)
 
     def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            self._portal = opening.enter_context(start_blocking_portal(name="reactor queue"))
-            opening.enter_context(self._portal.wrap_async_context_manager(self._queue))
-            self._opened, self._closed = opening.pop_all(), False
+        if self._opened:
+            raise DatabaseError("This queue is open already.")
+        thread = LoopThread(self._queue, "reactor queue")
+        thread.start()
+        self._thread, self._opened = thread, True
         return self
 
     def __exit__(self, *_: object) -> None:
         """What other threads have asked for is answered; their watches end."""
-        with self._lock:
-            self._closed = True
-        self._opened.close()
+        self._opened = False
+        if self._thread is not None:
+            self._thread.stop()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A SyncQueue cannot be sent to another process: open one there.")
 
     def watch(self, id: int) -> Generator[Download, None, None]:
         """The download as it is now, then each time it has changed; ends with the final row, or when it is deleted."""
@@ -151,21 +152,23 @@ class SyncQueue(SyncWishes):
                 try:
                     yield one[0]
                 except GeneratorExit:
-                    self._call(found.aclose)
+                    if self._thread is not None and self._thread.is_ours:
+                        self._call(found.aclose)
                     raise
 
-    def _call(self, function: Callable[[], Awaitable[Result]]) -> Result:
-        with self._lock:
-            if self._closed is None:
-                raise DatabaseError("The queue is not open.", hint="Use it inside `with SyncQueue(…) as queue`.")
-            if self._closed:
-                raise _Closed("The queue is closed.")
-            future = self._portal.start_task_soon(function)
+    def _call(self, function: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        if self._thread is None:
+            raise DatabaseError("The queue is not open.", hint="Use it inside `with SyncQueue(…) as queue`.")
+        if not self._opened:
+            raise _Closed("The queue is closed.")
         try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # for Ctrl-C: nobody waits for it any more
-            raise
+            return self._thread.ask(function)
+        except ThreadEnded as error:
+            raise _Closed("The queue is closed.") from error
+        except Forked as error:
+            raise DatabaseError(
+                "This queue was opened in another process, before a fork.", hint="Open a SyncQueue in each process."
+            ) from error
 
 
 class _Closed(DatabaseError):

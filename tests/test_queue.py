@@ -362,7 +362,10 @@ BRINGS = {"aiosqlite", "annotated_types", "anyio", "pydantic", "pydantic_core", 
     "typing_inspection",
 }
 """Packages that a queue is made of, and what they are made of."""
-ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "reactor.queue", "reactor.sync_queue"}
+ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "reactor.queue", "reactor.sync_queue"} | {
+    "reactor.loop_thread",
+    "reactor.task_context",
+}
 IMPORTED = """
 import sys
 def new():

@@ -300,3 +300,15 @@ async def test_the_status_of_one_that_somebody_else_runs(tmp_path: Path) -> None
             assert (await watcher.status()).state == "stopped", "though it had no time to say so"
             await theirs.start()
         assert ((await watcher.status()).state, (await watcher.status()).pid) == ("stopped", None)
+
+
+async def test_a_callback_that_breaks_does_not_end_the_reactor(
+    settings: dict[str, Any], server: FileServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(event: Mapping[str, Any]) -> None:
+        raise KeyError("chat_id")
+
+    async with Runner(on_event=breaks, **settings) as runner, Queue(settings["download_db"]) as queue:
+        await downloaded(queue, await queue.add(server.put("/a.bin", DATA)))
+        assert (await runner.status()).restarts == 0
+    assert "on_event has raised an error at download_claimed" in caplog.text

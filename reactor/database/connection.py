@@ -56,6 +56,7 @@ class Database:
         self._connection = connection
         self._looks_only = look
         self._check = check
+        self._pid = os.getpid()
         self._loop = asyncio.get_running_loop()
         self._identity: Identity | None = None
         self._wal: Identity | None = None
@@ -94,7 +95,7 @@ class Database:
 
         When another file has taken its place, what it left beside that one, a -wal and a -shm, is cleared away:
         SQLite would take them for the other's, and mix the two databases."""
-        if self._closed:
+        if self._closed or self._pid != os.getpid():
             return
         self._closed = True
         with anyio.CancelScope(shield=True):
@@ -146,6 +147,11 @@ class Database:
     # The hop
 
     async def _hop(self, function: Callable[[], Result]) -> Result:
+        if self._pid != os.getpid():
+            raise DatabaseError(
+                f"The database {self.path} was opened in another process, before a fork.",
+                hint="Open it in each process.",
+            )
         if self._closed:
             raise self.trouble() or DatabaseError(f"The database {self.path} is closed.")
         try:
@@ -241,6 +247,7 @@ async def in_thread_of(connection: aiosqlite.Connection, function: Callable[...,
 async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
     uri = f"{path.as_uri()}?mode={mode}"
     connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SLICE_MS / 1000)
+    connection._thread.daemon = True  # a program that ends without closing it does not wait for it for ever
     try:
         with anyio.CancelScope(shield=True):  # nobody would end the thread of half a connection
             await connection
