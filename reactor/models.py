@@ -1,16 +1,25 @@
 """The values that cross rooms: a row of the table, and what stage 2 hands to stage 3.
 
-All are frozen pydantic models, validated where they are made. Sizes are bytes, moments are seconds
-since the epoch, speeds in a row are MiB/s (the table's unit) and bytes/s everywhere else.
+All are frozen and validated where they are made. Sizes are bytes, moments are seconds since the epoch, speeds in a row
+are MiB/s (the table's unit) and bytes/s everywhere else.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass, rebuild_dataclass
 
 __all__ = [
     "Cookie",
@@ -34,6 +43,17 @@ SIZE_MAX = 2**44
 number that nobody has."""
 FETCHES_MAX = 20_000
 """Most parts one download may have."""
+PLAN_BYTES_MAX = 8 * 1024 * 1024
+"""Most bytes of a plan as it is stored: the addresses of all parts, headers, cookies, local playlists."""
+COOKIES_MAX = 300
+"""Most cookies of one download."""
+COOKIE_BYTES_MAX = 4096
+"""Of a cookie's name and value together, as in browsers (RFC 6265bis, section 5.6)."""
+COOKIE_PATH_MAX = 1024
+HEADER_SETS_MAX = 64
+"""Most sets of headers among which the parts of one download choose."""
+HEADERS_MAX = 64
+"""Most headers of one request, cookies not counted."""
 
 
 def whole_characters(text: str) -> str:
@@ -80,13 +100,14 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+STRICT = ConfigDict(extra="forbid", strict=True, ser_json_bytes="base64", val_json_bytes="base64", defer_build=True)
+
+
 class Frozen(BaseModel):
     """Strict and immutable: nonsense is refused at the border, not found later. Validators are built at first use:
     together they would cost a start 50 ms."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, ser_json_bytes="base64", val_json_bytes="base64", defer_build=True
-    )
+    model_config = STRICT | {"frozen": True}
 
 
 class Download(BaseModel):
@@ -139,14 +160,20 @@ class Header(Frozen):
 class Cookie(Frozen):
     """One cookie and the hosts it may go to: `domain` itself, and those below it unless `host_only`."""
 
-    name: Line
-    value: Line
+    name: str
+    value: str
     domain: Annotated[str, StringConstraints(min_length=1, max_length=253)]
-    path: str = "/"
+    path: Annotated[str, StringConstraints(max_length=COOKIE_PATH_MAX)] = "/"
     secure: bool = False
     host_only: bool = True
 
     _check_lines = field_validator("name", "value", "domain", "path")(_one_line)
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if len(self.name.encode(errors="replace")) + len(self.value.encode(errors="replace")) > COOKIE_BYTES_MAX:
+            raise ValueError("the cookie is too large")
+        return self
 
 
 class Torrent(Frozen):
@@ -160,15 +187,16 @@ class Torrent(Frozen):
     """True when it is known to hold several files."""
 
 
-class Fetch(Frozen):
-    """One thing for aria2 to fetch."""
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Fetch:
+    """One thing for aria2 to fetch. No model as the others are: there may be 20 000, and each is to be small."""
 
     urls: tuple[Line, ...] = ()
     """Mirrors of the same bytes, best first. May hold a password: never show one unredacted."""
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     """A clean base name inside the staging folder."""
-    headers: tuple[Header, ...] = ()
-    cookies: tuple[Cookie, ...] = ()
+    headers: Annotated[int, Field(ge=0)] | None = None
+    """Which set of `Extraction.headers` is sent; None: none. Cookies are chosen by URL (RFC 6265, section 5.4)."""
     size: Annotated[int, Field(ge=0)] | None = None
     checksum: Annotated[str, StringConstraints(pattern=r"^(sha-1|sha-256|md5|sha-512)=[0-9a-f]+$")] | None = None
     """As aria2's `checksum` option has it: `sha-256=0123…`."""
@@ -236,8 +264,24 @@ class Extraction(Frozen):
 
     kind: Kind
     title: Annotated[str, BeforeValidator(_whole), StringConstraints(max_length=10_000)] | None = None
+    headers: Annotated[
+        tuple[Annotated[tuple[Header, ...], Field(max_length=HEADERS_MAX)], ...], Field(max_length=HEADER_SETS_MAX)
+    ] = ()
+    """Sets of headers; each fetch names one."""
+    cookies: Annotated[tuple[Cookie, ...], Field(max_length=COOKIES_MAX)] = ()
+    """The jar of all fetches."""
     fetches: Annotated[tuple[Fetch, ...], Field(min_length=1, max_length=FETCHES_MAX)]
     finish: Finish
+
+    @model_validator(mode="after")
+    def _check_header_sets(self) -> Self:
+        if any(fetch.headers is not None and fetch.headers >= len(self.headers) for fetch in self.fetches):
+            raise ValueError("a fetch names headers that are not there")
+        return self
+
+    def headers_of(self, fetch: Fetch) -> tuple[Header, ...]:
+        """The headers that are sent for one of its fetches."""
+        return () if fetch.headers is None else self.headers[fetch.headers]
 
     @property
     def size(self) -> int | None:
@@ -283,5 +327,6 @@ class Detection(Frozen):
 def build_models() -> None:
     """Build now what every row needs, so that the first one does not wait for it: 3 ms that are free while aria2c
     starts."""
-    for model in (Header, Cookie, Fetch, Finish, Look, Detection, Extraction):
+    rebuild_dataclass(Fetch)  # type: ignore[arg-type]  # mypy sees a dataclass of the standard library
+    for model in (Header, Cookie, Finish, Look, Detection, Extraction):
         model.model_rebuild()

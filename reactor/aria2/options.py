@@ -18,14 +18,16 @@ How a partial file goes on was measured with 1.36 and 1.37:
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from reactor.aria2.methods import Method, add_torrent, add_uri
 from reactor.errors import DownloadError
-from reactor.guard.credentials import HARMLESS, cookie_goes_to
-from reactor.models import Cookie, Fetch, Header
+from reactor.guard.cookies import Jar
+from reactor.guard.credentials import HARMLESS
+from reactor.models import Fetch, Header
 
 SCHEMES = frozenset({"http", "https", "ftp", "sftp"})
 """What aria2 is asked to fetch, beside magnet links and torrents."""
@@ -92,8 +94,11 @@ def addition(
     resuming: bool = False,
     extra: dict[str, str] | None = None,
     first: bool = False,
+    headers: Collection[Header] = (),
+    jar: Jar | None = None,
 ) -> Method[str]:
-    """The call that adds this fetch to aria2 under our gid, into `directory` as aria2 sees it (None: its own).
+    """The call that adds this fetch to aria2 under our gid, into `directory` as aria2 sees it (None: its own), with
+    these headers, and the cookies of the jar that go to its first URL.
 
     `resuming`: some of it may be there. `extra` options win over ours. `first`: before all that wait. Raises
     DownloadError when it cannot be fetched as it is described, or holds what would break out of an option or a header
@@ -106,7 +111,7 @@ def addition(
         raise DownloadError("A part of a file cannot be fetched by itself.", code="unsupported")
     if fetch.torrent is not None:
         return _torrent(fetch, {**options, **_torrent_options(policy)}, extra or {}, first)
-    return _files(fetch, options, extra or {}, first)
+    return _files(fetch, options, extra or {}, first, headers, jar)
 
 
 def _torrent(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str], first: bool) -> Method[str]:
@@ -121,15 +126,22 @@ def _torrent(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str,
     return add_uri(magnets, {**options, **extra}, first=first)
 
 
-def _files(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str], first: bool) -> Method[str]:
+def _files(
+    fetch: Fetch,
+    options: dict[str, str | list[str]],
+    extra: dict[str, str],
+    first: bool,
+    given: Collection[Header],
+    jar: Jar | None,
+) -> Method[str]:
     urls = [_checked_url(url) for url in fetch.urls]
     if not urls:
         raise DownloadError("There is no URL to fetch.", code="unsupported")
-    for header in fetch.headers:
+    for header in given:
         _line(header.name, "a header")
         _line(header.value, "a header")
-    headers = [header for header in fetch.headers if header.name.lower() not in KEPT_FROM_SERVERS]
-    cookies = [cookie for cookie in fetch.cookies if cookie_goes_to(cookie, urls[0].geturl())]
+    headers = [header for header in given if header.name.lower() not in KEPT_FROM_SERVERS]
+    cookies = jar.line(urls[0].geturl()) if jar else ""
     if cookies or any(header.name.lower() not in HARMLESS for header in headers):
         # aria2 sends its headers to every mirror: those of other servers are given up.
         urls = [url for url in urls if _origin(url) == _origin(urls[0])]
@@ -164,10 +176,10 @@ def _torrent_options(policy: TransferPolicy) -> dict[str, str]:
     return options | {"seed-time": "0"}
 
 
-def _header_lines(headers: list[Header], cookies: list[Cookie]) -> list[str]:
+def _header_lines(headers: list[Header], cookies: str) -> list[str]:
     """One line for each header; all cookies in one, as RFC 6265, section 5.4, asks for."""
     pairs = [header.value for header in headers if header.name.lower() == "cookie"]
-    pairs += [f"{cookie.name}={cookie.value}" for cookie in cookies]
+    pairs += [cookies] if cookies else []
     lines = [f"{header.name}: {header.value}" for header in headers if header.name.lower() != "cookie"]
     if not any(header.name.lower() == "accept" for header in headers):
         # aria2's own asks for metalinks, also with follow-metalink=false: some servers would send one as the file.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reactor.core.job import Attempt
 from reactor.errors import Failure
-from reactor.models import Detection, Extraction, Fetch, Kind, Stage
+from reactor.models import Cookie, Detection, Extraction, Fetch, Header, Kind, Stage
 from reactor.notices import Notice
 
 # Reading and claiming rows
@@ -228,6 +228,9 @@ class AddTransfers:
     attempt: Attempt
     additions: tuple[Addition, ...]
     fresh: bool = False
+    headers: tuple[tuple[Header, ...], ...] = ()
+    cookies: tuple[Cookie, ...] = ()
+    """Those of the extraction; its fetches refer to them."""
 
 
 @dataclass(frozen=True, slots=True)

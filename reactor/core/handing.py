@@ -64,7 +64,9 @@ class Handing(Endings):
             transfer.adds += 1
             transfer.unanswered, transfer.waiting, transfer.over = True, False, False
             job.sort(transfer)
-        self.out.append(commands.AddTransfers(job.attempt, self._additions(job, taken), fresh=job.fresh))
+        assert job.extraction is not None  # what is planned comes of it
+        sent = job.extraction.headers, job.extraction.cookies
+        self.out.append(commands.AddTransfers(job.attempt, self._additions(job, taken), job.fresh, *sent))
         job.fresh, job.removed = False, False
         job.moves(self.now)
         job.filled_at = self.now

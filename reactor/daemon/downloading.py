@@ -21,6 +21,7 @@ from reactor.daemon.egress import Egress
 from reactor.daemon.stages import NOTHING, shown, storage_failure
 from reactor.daemon.staging import Staging
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
+from reactor.guard.cookies import Jar
 from reactor.guard.credentials import for_people
 from reactor.models import Fetch
 
@@ -53,19 +54,7 @@ class Downloading:
                 if self._staging.shared and not self._staging.is_new(attempt.download_id):
                     prepare = partial(self._staging.prepare, attempt.download_id, fresh=command.fresh, spoilt=spoilt)
                     await to_thread.run_sync(prepare)
-            directory = self._staging.seen_by_aria2(attempt.download_id)
-            wanted = [
-                addition(
-                    each.fetch if self._staging.shared else self._tamed(each.fetch),
-                    gid=each.gid,
-                    directory=directory,
-                    policy=self._policy,
-                    resuming=not command.fresh,
-                    extra=self._egress.options(each.fetch, each.gid),
-                    first=each.first,
-                )
-                for each in command.additions
-            ]
+            wanted = self._wanted(command)
         except DownloadError as error:
             yield events.WorkFailed(attempt, shown(error.failure))
             return
@@ -85,6 +74,28 @@ class Downloading:
                 failed.setdefault(shown(outcome.failure), []).append(n)
         for failure, which in failed.items():
             yield events.AddFailed(attempt, tuple(which), failure)
+
+    def _wanted(self, command: commands.AddTransfers) -> list[Method[str]]:
+        """Raises DownloadError when one of them cannot be fetched as it is described."""
+        directory, jar = self._staging.seen_by_aria2(command.attempt.download_id), Jar(command.cookies)
+        wanted = []
+        for each in command.additions:
+            fetch = each.fetch
+            headers = () if fetch.headers is None else command.headers[fetch.headers]
+            extra = self._egress.options(fetch, each.gid, headers, jar)
+            method = addition(
+                fetch if self._staging.shared else self._tamed(fetch),
+                gid=each.gid,
+                directory=directory,
+                policy=self._policy,
+                resuming=not command.fresh,
+                extra=extra,
+                first=each.first,
+                headers=headers,
+                jar=jar,
+            )
+            wanted.append(method)
+        return wanted
 
     async def ask(self, command: commands.AskStatus) -> Outcome:
         """One batch of questions. The files are asked for only when something ended or began."""
@@ -155,7 +166,7 @@ class Downloading:
 
     def _tamed(self, fetch: Fetch) -> Fetch:
         """With the name that it keeps where it is put."""
-        return fetch.model_copy(update={"name": self._staging.tame(fetch.name)})
+        return replace(fetch, name=self._staging.tame(fetch.name))
 
     def _shown(self, report: TransferReport) -> TransferReport:
         if not report.error_message:

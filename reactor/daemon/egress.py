@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -11,9 +11,10 @@ from reactor.aria2.options import through
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.errors import SettingsError
 from reactor.guard.addresses import ANYWHERE, Exceptions
+from reactor.guard.cookies import Jar
 from reactor.guard.credentials import reach_of
 from reactor.guard.proxy import NOWHERE, Guard
-from reactor.models import Fetch
+from reactor.models import Fetch, Header
 from reactor.settings import Settings
 
 NOT_CONNECTED = "Proxy connection failed"
@@ -29,11 +30,15 @@ class Egress:
         self._guard = guard
         self._everything = everything
 
-    def options(self, fetch: Fetch, gid: str) -> dict[str, str]:
-        """aria2's options for a transfer."""
+    def options(
+        self, fetch: Fetch, gid: str, headers: Collection[Header] = (), jar: Jar | None = None
+    ) -> dict[str, str]:
+        """aria2's options for a transfer with these headers, and with the cookies of the jar that go to it."""
         if self._guard is None:
             return {}
-        reach = reach_of(fetch) if fetch.torrent is None else None
+        reach = None
+        if fetch.torrent is None and fetch.urls:
+            reach = reach_of(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
         if reach is None and not self._everything:
             return {}
         return through(self._guard.route(gid, reach), self._guard.route(gid, NOWHERE))

@@ -1,16 +1,15 @@
-"""What answers set, and what goes along with the requests that follow on the same way."""
+"""What a stranger hands out as cookies → ours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from email.message import Message
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from reactor.extractors.client import Response
-from reactor.guard.credentials import cookie_goes_to
 from reactor.models import Cookie
 
 if TYPE_CHECKING:
@@ -26,30 +25,28 @@ def set_cookies(response: Response) -> tuple[Cookie, ...]:
 
     jar, host = CookieJar(), urlsplit(response.url).hostname or ""
     jar.extract_cookies(_Answer(response), Request(response.url))  # type: ignore[arg-type]
-    return tuple(cookie for each in jar if (cookie := _cookie(each, host)))
+    return tuple(kept_cookies(_fields(each, host) for each in jar))
 
 
-def _cookie(told: TheirCookie, host: str) -> Cookie | None:
-    """A cookie as ours; None for one that no browser would keep: too long, or of a domain that is none."""
-    domain = told.domain.lstrip(".") if told.domain_specified else host
-    try:
-        return Cookie(
-            name=told.name,
-            value=told.value or "",
-            domain=domain,
-            path=told.path,
-            secure=bool(told.secure),  # "true" after `Secure=true`
-            host_only=not told.domain_specified,
-        )
-    except ValidationError:
-        return None
+def kept_cookies(told: Iterable[Mapping[str, Any]]) -> Iterator[Cookie]:
+    """Cookies by their fields, without those that no browser would keep: too long, of a domain that is none, or such
+    that they could break out of their line."""
+    for fields in told:
+        try:
+            yield Cookie(**fields)
+        except ValidationError:
+            continue
 
 
-def cookie_header(cookies: Iterable[Cookie], url: str) -> str:
-    """The `Cookie` line of a request; empty when none of them goes there. The latest of one name, host and path
-    counts."""
-    latest = {(each.name, each.domain, each.path): each for each in cookies if cookie_goes_to(each, url)}
-    return "; ".join(f"{each.name}={each.value}" for each in latest.values())
+def _fields(told: TheirCookie, host: str) -> dict[str, Any]:
+    return {
+        "name": told.name,
+        "value": told.value or "",
+        "domain": told.domain.lstrip(".") if told.domain_specified else host,
+        "path": told.path,
+        "secure": bool(told.secure),  # "true" after `Secure=true`
+        "host_only": not told.domain_specified,
+    }
 
 
 class _Answer:

@@ -13,11 +13,12 @@ from reactor import __version__
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.client import Client, Dial, NoAnswer, Response
-from reactor.extractors.cookies import cookie_header, set_cookies
+from reactor.extractors.cookies import set_cookies
 from reactor.extractors.failures import transport_failure
 from reactor.extractors.urls import normalise, normalise_http
+from reactor.guard.cookies import Jar
 from reactor.guard.credentials import same_host, split_credentials
-from reactor.models import Cookie, Detection, Kind
+from reactor.models import Detection, Kind
 
 REDIRECTS_MAX = 10
 LOCATION_MAX = 16 * 1024
@@ -41,7 +42,7 @@ async def open_context(
 
 @asynccontextmanager
 async def follow(
-    method: str, url: str, context: Context, headers: Headers | None = None, jar: list[Cookie] | None = None
+    method: str, url: str, context: Context, headers: Headers | None = None, jar: Jar | None = None
 ) -> AsyncIterator[tuple[str, Response]]:
     """Ask for `url` and go where it redirects; yield the URL that answered and its answer, body unread.
 
@@ -51,7 +52,7 @@ async def follow(
     the way ends at a magnet link."""
     try:
         with anyio.fail_after(context.http_timeout_s):
-            final, response = await _walk(method, url, context, headers or {}, [] if jar is None else jar)
+            final, response = await _walk(method, url, context, headers or {}, Jar() if jar is None else jar)
     except (NoAnswer, TimeoutError) as error:
         raise transport_failure(error, url) from error
     try:
@@ -75,21 +76,19 @@ async def read_body(response: Response, context: Context, most: int, too_long: D
     return bytes(body)
 
 
-async def _walk(
-    method: str, url: str, context: Context, headers: Headers, cookies: list[Cookie]
-) -> tuple[str, Response]:
+async def _walk(method: str, url: str, context: Context, headers: Headers, jar: Jar) -> tuple[str, Response]:
     """One request after the other, until an answer is no redirect."""
     start, credentials = split_credentials(url)
     current = start
     for _ in range(REDIRECTS_MAX + 1):
         lines = dict(headers(current) if callable(headers) else headers)
-        if cookie := cookie_header(cookies, current):
+        if cookie := jar.line(current):
             lines["Cookie"] = "; ".join(filter(None, (lines.get("Cookie"), cookie)))
         at_home = credentials is not None and same_host(start, current)
         if credentials and at_home:
             lines["Authorization"] = credentials.basic
         response = await context.client.ask(method, urlsplit(current)._replace(fragment="").geturl(), lines)
-        cookies += set_cookies(response)
+        jar.add(set_cookies(response))
         location = response.headers.get("location", "").strip()
         if response.status not in REDIRECTS or not location:
             return credentials.into(current) if credentials and at_home else current, response

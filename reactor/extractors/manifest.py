@@ -6,7 +6,7 @@ player sent for it. What could be a credential stays with the host it was given 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -17,16 +17,16 @@ import anyio.to_thread
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.cookies import cookie_header
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow, read_body
 from reactor.extractors.urls import normalise_http
-from reactor.guard.credentials import cookie_goes_to, headers_for, same_host, split_credentials
+from reactor.guard.cookies import Jar
+from reactor.guard.credentials import HeaderSets, headers_for, same_host, split_credentials
 from reactor.guard.filenames import clean_name
 from reactor.media import dash, hls
 from reactor.media.choice import Choice
 from reactor.media.parts import Part, Stream, bad_manifest, too_large, too_many_parts
-from reactor.models import FETCHES_MAX, Cookie, Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.models import FETCHES_MAX, Extraction, Fetch, Finish, Header, Kind, Track
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """20 000 segments with addresses of 800 characters."""
@@ -45,17 +45,18 @@ async def extract_manifest(
     *,
     kind: Kind,
     headers: tuple[Header, ...] = (),
-    cookies: tuple[Cookie, ...] = (),
+    cookies: Jar | None = None,
     title: str | None = None,
     text: str | None = None,
     choice: Choice | None = None,
 ) -> Extraction:
     """Read the manifest at `url` (`text`: what stands there, where that is known), and those it names.
 
-    `kind` is what the extraction says of itself. Without a `choice` the context's is made. Raises DownloadError:
+    `kind` is what the extraction says of itself. Without a `choice` the context's is made. What answers set is added to
+    `cookies`. Raises DownloadError:
     `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`, `bad_key`, and those of a server that
     does not answer as it should."""
-    reader = _Reader(context, url, headers, cookies)
+    reader = _Reader.of(context, url, headers, cookies)
     choice = choice or context.choice
     if text is None:
         url, text = await reader.read(url)
@@ -78,7 +79,14 @@ async def extract_manifest(
         tracks=tuple(tracks),
         duration_s=max(durations) if len(durations) == len(streams) else None,
     )
-    return Extraction(kind=kind, title=title, fetches=tuple(fetches), finish=finish)
+    return Extraction(
+        kind=kind,
+        title=title,
+        headers=reader.sets.all,
+        cookies=reader.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches),
+        fetches=tuple(fetches),
+        finish=finish,
+    )
 
 
 async def _streams(url: str, text: str, choice: Choice, reader: _Reader) -> list[Stream]:
@@ -120,19 +128,27 @@ class _Reader:
     home: str
     """The address whose user info, headers and cookies were given."""
     headers: tuple[Header, ...]
-    cookies: tuple[Cookie, ...]
+    jar: Jar
+    sets: HeaderSets
+    number: Callable[[str], int | None]
+    """Which of the sets goes to an address."""
+
+    @classmethod
+    def of(cls, context: Context, home: str, headers: tuple[Header, ...], jar: Jar | None) -> _Reader:
+        given = tuple(header for header in headers if header.name.lower() not in _NEVER)
+        sets = HeaderSets()
+        return cls(context, home, given, Jar() if jar is None else jar, sets, sets.given(given, home))
 
     async def read(self, url: str) -> tuple[str, str]:
         """The text that stands at `url`, and the address that answered, without user info."""
-        address, jar = self._checked(url), list[Cookie]()
+        address = self._checked(url)
         try:
-            async with follow("GET", address, self.context, self._lines, jar) as (final, response):
+            async with follow("GET", address, self.context, self._lines, self.jar) as (final, response):
                 if response.status not in (200, 203):
                     raise status_failure(response.status, response.url, response.headers)
                 body = await read_body(response, self.context, MANIFEST_BYTES_MAX, too_large())
         except HandOver as error:
             raise bad_manifest("it leads to a magnet link") from error
-        self.cookies += tuple(jar)
         return split_credentials(final)[0], body.decode("utf-8-sig", errors="replace")
 
     def fetches(self, stream: Stream) -> list[Fetch]:
@@ -141,9 +157,7 @@ class _Reader:
 
     def _fetch(self, part: Part) -> Fetch:
         url = self._checked(part.url)
-        cookies = tuple(cookie for cookie in self.cookies if cookie_goes_to(cookie, url))
-        headers = tuple(self._headers(url))
-        return Fetch(urls=(url,), name=part.name, headers=headers, cookies=cookies, optional=part.optional)
+        return Fetch(urls=(url,), name=part.name, headers=self.number(url), optional=part.optional)
 
     def _checked(self, url: str) -> str:
         """An http or https address; with user info only where it is the home's, and ours to give."""
@@ -157,11 +171,6 @@ class _Reader:
             raise bad_manifest("an address in it is not valid") from error
         return credentials.into(plain) if credentials and same_host(self.home, plain) else plain
 
-    def _headers(self, url: str) -> Iterator[Header]:
-        return (each for each in headers_for(self.headers, self.home, url) if each.name.lower() not in _NEVER)
-
     def _lines(self, url: str) -> Mapping[str, str]:
         """The headers for a request of our own."""
-        lines = {header.name: header.value for header in self._headers(url)}
-        cookies = cookie_header(self.cookies, url)
-        return lines | ({"Cookie": cookies} if cookies else {})
+        return {header.name: header.value for header in headers_for(self.headers, self.home, url)}

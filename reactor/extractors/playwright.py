@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,15 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
+from reactor.extractors.cookies import kept_cookies
 from reactor.extractors.failures import status_failure
 from reactor.extractors.ranking import MEDIA_SUFFIXES, suffix_of
 from reactor.extractors.urls import normalise_http
-from reactor.guard.credentials import cookie_goes_to, split_credentials
+from reactor.guard.cookies import Jar
+from reactor.guard.credentials import split_credentials
 from reactor.guard.filenames import clean_name
-from reactor.models import Cookie, Detection, Extraction, Fetch, Finish, Header, Kind
+from reactor.models import HEADERS_MAX, Detection, Extraction, Fetch, Finish, Header, Kind
 
 TITLE_MAX = 1000
-HEADERS_MAX = 60
 LD_DEPTH_MAX = 6
 
 _OF_EACH_REQUEST = """
@@ -84,7 +85,7 @@ class Seen(_Wire):
     received: dict[str, str]
 
 
-class Jar(_Wire):
+class BrowserCookie(_Wire):
     """One of the browser's cookies."""
 
     name: str
@@ -108,7 +109,7 @@ class Found(_Wire):
 
     candidates: list[Seen]
     """Best first."""
-    cookies: list[Jar]
+    cookies: list[BrowserCookie]
     titles: Titles
     status: int | None
     """Of the answer that the page is."""
@@ -182,24 +183,18 @@ def kept_headers(sent: Mapping[str, str]) -> tuple[Header, ...]:
     return tuple(header for name, value in kept[:HEADERS_MAX] for header in _header(name, value))
 
 
-def kept_cookies(jar: Iterable[Jar]) -> Iterator[Cookie]:
+def jar_of(cookies: Iterable[BrowserCookie]) -> Jar:
     """The browser's cookies as ours."""
-    for each in jar:
-        try:
-            yield Cookie(
-                name=each.name,
-                value=each.value,
-                domain=each.domain.lstrip("."),
-                path=each.path,
-                secure=each.secure,
-                host_only=not each.domain.startswith("."),
-            )
-        except ValidationError:  # a stranger's cookie that could break out of its line
-            continue
+    return Jar(
+        kept_cookies(
+            each.model_dump() | {"domain": each.domain.lstrip("."), "host_only": not each.domain.startswith(".")}
+            for each in cookies
+        )
+    )
 
 
 async def _extraction(seen: Seen, found: Found, title: str | None, context: Context) -> Extraction:
-    headers, cookies = kept_headers(seen.sent), tuple(kept_cookies(found.cookies))
+    headers, jar = kept_headers(seen.sent), jar_of(found.cookies)
     if seen.manifest:
         from reactor.extractors.manifest import extract_manifest
 
@@ -208,7 +203,7 @@ async def _extraction(seen: Seen, found: Found, title: str | None, context: Cont
             context,
             kind=Kind.PLAYWRIGHT,
             headers=headers,
-            cookies=cookies,
+            cookies=jar,
             title=title,
             text=seen.text,
         )
@@ -223,12 +218,18 @@ async def _extraction(seen: Seen, found: Found, title: str | None, context: Cont
     fetch = Fetch(
         urls=(url,),
         name=name,
-        headers=headers,
-        cookies=tuple(cookie for cookie in cookies if cookie_goes_to(cookie, url)),
+        headers=0,
         size=seen.size,
         validator=etag if etag and not etag.startswith("W/") else seen.received.get("last-modified"),
     )
-    return Extraction(kind=Kind.PLAYWRIGHT, title=title, fetches=(fetch,), finish=Finish(how="file", name=name))
+    return Extraction(
+        kind=Kind.PLAYWRIGHT,
+        title=title,
+        headers=(headers,),
+        cookies=jar.of(url),
+        fetches=(fetch,),
+        finish=Finish(how="file", name=name),
+    )
 
 
 def _nothing(found: Found, url: str) -> DownloadError:

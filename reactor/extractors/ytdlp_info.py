@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -18,15 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
+from reactor.extractors.cookies import kept_cookies
 from reactor.extractors.detect import MEDIA_SUFFIXES
 from reactor.extractors.failures import RETRY_AFTER_MAX_S
 from reactor.extractors.urls import normalise_http
 from reactor.extractors.ytdlp_process import bad_answer
-from reactor.guard.credentials import headers_for, referer_for
+from reactor.guard.cookies import Jar
+from reactor.guard.credentials import HeaderSets, referer_for
 from reactor.guard.filenames import clean_name
 from reactor.media.choice import Choice
 from reactor.media.local import Key, Segment, read_playlist, write_playlist
-from reactor.models import FETCHES_MAX, Cookie, Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.models import FETCHES_MAX, Extraction, Fetch, Finish, Header, Kind, Track
 
 TITLE_MAX = 1000
 """Characters of a title that are kept."""
@@ -67,7 +69,6 @@ class Format(_Part):
     filesize: int | float | None = None
     """Bytes, exactly; what yt-dlp guesses has another name and is not asked for."""
     http_headers: dict[str, str] = {}
-    cookies: list[Cookie] = []
     fragments: list[Fragment] | None = None
     fragment_base_url: str | None = None
     hls_media_playlist_data: str | None = None
@@ -96,7 +97,17 @@ class Info(_Part):
     is_live: bool | None = None
     live_status: str | None = None
     release_timestamp: float | None = None
+    cookies: list[dict[str, Any]] = []
+    """Those that the jar has for the formats."""
     formats: Annotated[list[Format], Field(min_length=1, max_length=8)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is sent for the fetches of a video."""
+
+    jar: Jar
+    headers: HeaderSets = field(default_factory=HeaderSets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +138,10 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     formats = sorted(info.formats, key=lambda format_: format_.sound_alone)
     if any(format_.special for format_ in formats):
         raise _unsupported("in a way that only yt-dlp itself can fetch")
+    sent = Sent(Jar(kept_cookies(info.cookies)))
     if len(formats) == 1 and formats[0].protocol in _PLAIN:
-        return _one_file(formats[0], title)
-    pieces = [piece for n, format_ in enumerate(formats) for piece in await _pieces(format_, n, context)]
+        return _one_file(formats[0], title, sent)
+    pieces = [piece for n, format_ in enumerate(formats) for piece in await _pieces(format_, n, context, sent)]
     fetches = tuple(fetch for piece in pieces for fetch in piece.fetches)
     if len(fetches) > FETCHES_MAX:
         raise DownloadError(f"This video comes in more than {FETCHES_MAX:,} parts.", code="too_many_parts")
@@ -140,7 +152,14 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
         tracks=tuple(_placed(pieces)),
         duration_s=_duration(info, pieces),
     )
-    return Extraction(kind=Kind.YTDLP, title=title, fetches=fetches, finish=finish)
+    return _extraction(title, fetches, finish, sent)
+
+
+def _extraction(title: str | None, fetches: tuple[Fetch, ...], finish: Finish, sent: Sent) -> Extraction:
+    cookies = sent.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches)
+    return Extraction(
+        kind=Kind.YTDLP, title=title, headers=sent.headers.all, cookies=cookies, fetches=fetches, finish=finish
+    )
 
 
 def _refuse_live(info: Info) -> None:
@@ -157,33 +176,33 @@ def _refuse_live(info: Info) -> None:
         raise DownloadError("This is a live stream, which has no end to wait for.", code="live")
 
 
-def _one_file(format_: Format, title: str | None) -> Extraction:
+def _one_file(format_: Format, title: str | None, sent: Sent) -> Extraction:
     """One URL that is the whole video."""
     suffix = _suffix(format_)
     name = clean_name(f"{title or 'video'}{suffix}")
-    fetch = _fetch(format_, format_.url, name, size=_size(format_))
-    finish = Finish(how="file", name=name)
-    return Extraction(kind=Kind.YTDLP, title=title, fetches=(fetch,), finish=finish)
+    fetch = _fetch(format_.url, name, _headers(format_, sent), size=_size(format_))
+    return _extraction(title, (fetch,), Finish(how="file", name=name), sent)
 
 
-async def _pieces(format_: Format, number: int, context: Context) -> list[Piece]:
+async def _pieces(format_: Format, number: int, context: Context, sent: Sent) -> list[Piece]:
     """One format as streams. `number` keeps its names apart from those of the others."""
     role = f"{'audio' if format_.sound_alone else 'video'}-{number}"
     if format_.protocol in _PLAIN:
-        fetch = _fetch(format_, format_.url, f"{role}{_suffix(format_)}", size=_size(format_))
+        fetch = _fetch(format_.url, f"{role}{_suffix(format_)}", _headers(format_, sent), size=_size(format_))
         return [Piece((fetch,), Track(form="file", first=0, count=1, holds=_holds(format_)))]
     if format_.protocol == _DASH and format_.fragments:
-        return [await to_thread.run_sync(_fragments, format_, role, abandon_on_cancel=True)]
+        return [await to_thread.run_sync(_fragments, format_, role, sent, abandon_on_cancel=True)]
     if format_.protocol in _HLS:
-        return await _hls(format_, role, context)
+        return await _hls(format_, role, context, sent)
     raise _unsupported(f"as {format_.protocol[:30]}")
 
 
-def _fragments(format_: Format, role: str) -> Piece:
+def _fragments(format_: Format, role: str, sent: Sent) -> Piece:
     fragments = format_.fragments or []
     base = format_.fragment_base_url or format_.url
     urls = [fragment.url or _joined(base, fragment.path) for fragment in fragments]
-    fetches = tuple(_fetch(format_, url, f"{role}-{place:05}.m4s") for place, url in enumerate(urls, 1))
+    headers = _headers(format_, sent)
+    fetches = tuple(_fetch(url, f"{role}-{place:05}.m4s", headers) for place, url in enumerate(urls, 1))
     durations = [fragment.duration for fragment in fragments if fragment.duration and fragment.duration > 0]
     # An initialisation segment lasts nothing.
     known = len(durations) >= max(len(fragments) - 1, 1)
@@ -191,7 +210,7 @@ def _fragments(format_: Format, role: str) -> Piece:
     return Piece(fetches, track, sum(durations) if known else None)
 
 
-async def _hls(format_: Format, role: str, context: Context) -> list[Piece]:
+async def _hls(format_: Format, role: str, context: Context, sent: Sent) -> list[Piece]:
     """The parts that the playlist names, under names that no other playlist's parts have."""
     from reactor.extractors.manifest import extract_manifest
 
@@ -199,15 +218,23 @@ async def _hls(format_: Format, role: str, context: Context) -> list[Piece]:
         _checked(format_.url),
         context,
         kind=Kind.YTDLP,
-        headers=_headers(format_, format_.url),
-        cookies=tuple(format_.cookies),
+        headers=_told(format_),
+        cookies=sent.jar,
         text=format_.hls_media_playlist_data,
         choice=Choice(audio_only=format_.sound_alone),
     )
+    numbers = [sent.headers.number(headers) for headers in found.headers]
     pieces = []
     for track in found.finish.tracks:
         fetches = found.fetches[track.first : track.first + track.count]
-        renamed = tuple(fetch.model_copy(update={"name": f"{role}-{fetch.name}"}) for fetch in fetches)
+        renamed = tuple(
+            replace(
+                fetch,
+                name=f"{role}-{fetch.name}",
+                headers=None if fetch.headers is None else numbers[fetch.headers],
+            )
+            for fetch in fetches
+        )
         playlist = _renamed(track.playlist, role) if track.playlist else None
         track = track.model_copy(update={"first": 0, "playlist": playlist})
         pieces.append(Piece(renamed, track, found.finish.duration_s))
@@ -244,21 +271,25 @@ def _duration(info: Info, pieces: Sequence[Piece]) -> float | None:
     return said if said and (said >= EXACT_S or not float(said).is_integer()) else None
 
 
-def _fetch(format_: Format, url: str, name: str, *, size: int | None = None) -> Fetch:
+def _fetch(url: str, name: str, headers: Callable[[str], int | None], *, size: int | None = None) -> Fetch:
     url = _checked(url)
-    return Fetch(urls=(url,), name=name, headers=_headers(format_, url), cookies=tuple(format_.cookies), size=size)
+    return Fetch(urls=(url,), name=name, headers=headers(url), size=size)
 
 
-def _headers(format_: Format, url: str) -> tuple[Header, ...]:
-    """What yt-dlp would send, without what is aria2's to say; what may be a secret only to the host it is for. Its
-    Referer is the page as it was asked for, with all that stands in its address."""
+def _headers(format_: Format, sent: Sent) -> Callable[[str], int | None]:
+    """Which headers go to a URL of this format: what may be a secret only to the host it is for."""
+    return sent.headers.given(_told(format_), format_.url)
+
+
+def _told(format_: Format) -> tuple[Header, ...]:
+    """What yt-dlp would send, without what is aria2's to say. Its Referer is the page as it was asked for, with all
+    that stands in its address."""
     told = [(name, value) for name, value in format_.http_headers.items() if name.lower() not in _NEVER]
     cut = [(name, referer_for(value, format_.url) if name.lower() == "referer" else value) for name, value in told]
     try:
-        given = [Header(name=name, value=value) for name, value in cut if value is not None]
+        return tuple(Header(name=name, value=value) for name, value in cut if value is not None)
     except ValidationError as error:
         raise bad_answer() from error
-    return tuple(headers_for(given, format_.url, url))
 
 
 def _checked(url: str) -> str:

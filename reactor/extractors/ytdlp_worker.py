@@ -25,7 +25,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -41,6 +41,8 @@ PARTS_MAX = 20_001
 COUNT_MAX = 10_000
 COUNT_S = 5.0
 """As far, and as long, as the entries of a list are counted."""
+COOKIES_MAX = 300
+"""As many as a jar of reactor's holds."""
 TEXT_MAX = 2000
 CAUSES_MAX = 8
 GRACE_S = 10.0
@@ -202,7 +204,8 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         formats = info.get("requested_formats") or [info]
         if info.get("extractor_key") in OF_ANY_PAGE:  # a page's own word on its sizes is no promise
             formats = [{**each, "filesize": None} for each in formats]
-        used["formats"] = [of_format(ydl, each) for each in formats]
+        used["formats"] = [of_format(each) for each in formats]
+        used["cookies"] = cookies_of(ydl, [each.get("url") for each in formats])
         sanitized: dict[str, Any] = ydl.sanitize_info(used)
         return sanitized
 
@@ -248,18 +251,23 @@ def only_entry(ydl: Any, result: dict[str, Any]) -> dict[str, Any]:
     return first
 
 
-def of_format(ydl: Any, format_: Mapping[str, Any]) -> dict[str, Any]:
-    """What reactor uses of one format, with the cookies that the jar has for its URL."""
+def of_format(format_: Mapping[str, Any]) -> dict[str, Any]:
+    """What reactor uses of one format."""
     fragments = format_.get("fragments")
     return {
         **{key: format_[key] for key in OF_FORMAT if format_.get(key) is not None},
         "fragments": None if fragments is None else list(islice(map(of_fragment, fragments), PARTS_MAX)),
-        "cookies": list(of_cookies(ydl, format_.get("url"))),
     }
 
 
 def of_fragment(fragment: Mapping[str, Any]) -> dict[str, Any]:
     return {key: fragment[key] for key in OF_FRAGMENT if fragment.get(key) is not None}
+
+
+def cookies_of(ydl: Any, urls: Iterable[Any]) -> list[dict[str, Any]]:
+    """The cookies that the jar has for these URLs, each once."""
+    found = {tuple(cookie.values()): cookie for url in urls for cookie in of_cookies(ydl, url)}
+    return list(islice(found.values(), COOKIES_MAX))
 
 
 def of_cookies(ydl: Any, url: Any) -> Iterator[dict[str, Any]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from itertools import islice
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
-from reactor.models import Cookie, Fetch, Header
+from reactor.models import HEADERS_MAX, Cookie, Header
 
 HARMLESS = frozenset({
     "accept", "accept-language", "cache-control", "dnt", "origin", "pragma", "referer", "sec-ch-ua",
@@ -18,6 +18,9 @@ HARMLESS = frozenset({
 })  # fmt: skip
 """Headers that are no secret. Any other one may be a credential, whatever it is called. A Referer is none where
 `referer_for` or the browser has cut it."""
+
+HEADERS_BYTES_MAX = 64 * 1024
+"""Of the headers of one request, cookies not counted: no server reads more."""
 
 REDACTED_MAX = 500
 """Characters of a redacted URL that are shown."""
@@ -75,17 +78,6 @@ def same_host(given_for: str, other: str) -> bool:
     return (scheme, port, to_scheme, to_port) == ("http", 80, "https", 443)
 
 
-def cookie_goes_to(cookie: Cookie, url: str) -> bool:
-    """Whether a cookie may be sent to a URL: its domain, its path and `secure` (RFC 6265, section 5.4)."""
-    parts = urlsplit(url)
-    host, domain, path = parts.hostname or "", cookie.domain.lower().lstrip("."), parts.path or "/"
-    if cookie.secure and parts.scheme != "https":
-        return False
-    below = not cookie.host_only and not _is_address(host) and host.endswith(f".{domain}")
-    folder = cookie.path if cookie.path.endswith("/") else f"{cookie.path}/"
-    return (host == domain or below) and (path == cookie.path or path.startswith(folder))
-
-
 def headers_for(headers: Iterable[Header], home: str, url: str) -> Iterator[Header]:
     """Those of the headers that were given for `home` which may go to `url`: elsewhere only what is no secret.
 
@@ -98,6 +90,45 @@ def headers_for(headers: Iterable[Header], home: str, url: str) -> Iterator[Head
             if page is not None:
                 yield header.model_copy(update={"value": page})
         elif at_home or name in HARMLESS:
+            yield header
+
+
+class HeaderSets:
+    """The headers of a plan: each set of them once, by its number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[Header, ...], int] = {}
+
+    @property
+    def all(self) -> tuple[tuple[Header, ...], ...]:
+        """As `models.Extraction` has them."""
+        return tuple(self._numbers)
+
+    def number(self, headers: tuple[Header, ...]) -> int | None:
+        """Of this set; None of an empty one."""
+        return self._numbers.setdefault(headers, len(self._numbers)) if headers else None
+
+    def given(self, headers: Iterable[Header], home: str) -> Callable[[str], int | None]:
+        """Tells by a URL the number of those headers, given for `home`, that may go to it. Of one name the last counts,
+        and of all as many as a request may have."""
+        named = tuple(_bounded({header.name.lower(): header for header in headers}.values()))
+        pages = [header.value for header in named if header.name.lower() == "referer"]
+        known: dict[tuple[bool, ...], int | None] = {}
+
+        def number(url: str) -> int | None:
+            kind = same_host(home, url), *(same_host(page, url) for page in pages)
+            if kind not in known:
+                known[kind] = self.number(tuple(headers_for(named, home, url)))
+            return known[kind]
+
+        return number
+
+
+def _bounded(headers: Iterable[Header]) -> Iterator[Header]:
+    left = HEADERS_BYTES_MAX
+    for header in islice(headers, HEADERS_MAX):
+        left -= len(header.name) + len(header.value)
+        if left >= 0:
             yield header
 
 
@@ -138,13 +169,12 @@ class Reach:
         return port in self.ports and (host == self.host or (self.below and host.endswith(f".{self.host}")))
 
 
-def reach_of(fetch: Fetch) -> Reach | None:
-    """Where everything that is sent with a fetch may go; None when it holds nothing secret.
+def reach_of(url: str, headers: Iterable[Header], cookies: Sequence[Cookie]) -> Reach | None:
+    """Where everything that is sent to `url` may go, with these headers and with these cookies, which go there; None
+    when nothing of it is secret.
 
     The port is the URL's own; from plain http the step up to https is one that credentials may take, never back."""
-    url = fetch.urls[0] if fetch.urls else ""
-    cookies = [cookie for cookie in fetch.cookies if cookie_goes_to(cookie, url)]
-    of_one_host = "@" in urlsplit(url).netloc or any(h.name.lower() not in HARMLESS for h in fetch.headers)
+    of_one_host = "@" in urlsplit(url).netloc or any(h.name.lower() not in HARMLESS for h in headers)
     if not cookies and not of_one_host:
         return None
     _, host, port = _origin(url)
@@ -218,14 +248,6 @@ def _redacted_magnet(url: str) -> str:
 def _scheme_only(url: str) -> str:
     scheme = _SCHEME.match(url)
     return f"{scheme[0]}://…" if scheme and "://" in url[:40] else "…"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

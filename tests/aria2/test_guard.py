@@ -14,6 +14,7 @@ from reactor.aria2.options import TransferPolicy, addition, through
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.daemon.egress import Egress
 from reactor.guard.addresses import ANYWHERE, Exceptions
+from reactor.guard.cookies import Jar
 from reactor.guard.proxy import NOWHERE, Guard
 from reactor.models import Cookie, Fetch, Header, Torrent
 from tests.aria2.conftest import Running
@@ -52,9 +53,11 @@ async def guard() -> AsyncIterator[Guard]:
 async def fetch(aria2: Running, guard: Guard, folder: Path, url: str, n: int = 1, **more: Any) -> TransferReport:
     """Have one row fetched as the reactor does it: its report, with what the guard knows."""
     gid, egress = f"{n:016x}", Egress(guard)
+    headers, jar = more.pop("headers", ()), Jar(more.pop("cookies", ()))
     wanted = Fetch(**{"urls": (url,), "name": f"file-{n}", **more})
-    options = egress.options(wanted, gid)
-    await aria2.connection.call(addition(wanted, gid=gid, directory=str(folder), policy=POLICY, extra=options))
+    extra = egress.options(wanted, gid, headers, jar)
+    method = addition(wanted, gid=gid, directory=str(folder), policy=POLICY, extra=extra, headers=headers, jar=jar)
+    await aria2.connection.call(method)
     return egress.explained(await aria2.over(gid))
 
 

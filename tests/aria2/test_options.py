@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import copy
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.errors import DownloadError
+from reactor.guard.cookies import Jar
 from reactor.models import Cookie, Fetch, Header, Torrent
 
 GID = "2089b05ecca3d829"
@@ -20,15 +23,17 @@ NONE = "Cookie:"
 URL = "https://one.example/a/file"
 
 
-def options_of(fetch: Fetch, policy: TransferPolicy | None = None, **more: Any) -> dict[str, Any]:
-    method = addition(fetch, gid=GID, directory="/staging", policy=policy or TransferPolicy(), **more)
+def options_of(
+    fetch: Fetch, policy: TransferPolicy | None = None, *, cookies: Iterable[Cookie] = (), **more: Any
+) -> dict[str, Any]:
+    method = addition(fetch, gid=GID, directory="/staging", policy=policy or TransferPolicy(), jar=Jar(cookies), **more)
     options = method.params[-1]
     assert isinstance(options, dict)
     return options
 
 
-def urls_of(fetch: Fetch) -> list[str]:
-    method = addition(fetch, gid=GID, directory=None, policy=TransferPolicy())
+def urls_of(fetch: Fetch, *, cookies: Iterable[Cookie] = (), headers: tuple[Header, ...] = ()) -> list[str]:
+    method = addition(fetch, gid=GID, directory=None, policy=TransferPolicy(), headers=headers, jar=Jar(cookies))
     urls = method.params[0]
     assert isinstance(urls, list)
     return urls
@@ -38,11 +43,19 @@ def fetch(*urls: str, **more: Any) -> Fetch:
     return Fetch(**{"urls": urls or (URL,), "name": "file.bin", **more})
 
 
+def spoilt(fetch: Fetch, **fields: Any) -> Fetch:
+    """As no validation would let it pass."""
+    spoilt = copy.copy(fetch)
+    for name, value in fields.items():
+        object.__setattr__(spoilt, name, value)
+    return spoilt
+
+
 class TestFiles:
     def test_every_value_is_a_string_or_a_list_of_strings(self) -> None:
         policy = TransferPolicy(user_agent="me", seed_ratio=1.5, timeout_s=0.2)
         for options in (
-            options_of(fetch(headers=(Header(name="A", value="b"),)), policy),
+            options_of(fetch(), policy, headers=(Header(name="A", value="b"),)),
             options_of(fetch("magnet:?xt=urn:btih:0", torrent=Torrent()), policy),
         ):
             for name, value in options.items():
@@ -118,22 +131,24 @@ class TestUntrustedText:
             "folder": {},
             "name": {"name": bad},
         }
-        wanted = fetch().model_copy(update=broken[where])
+        sent: dict[str, Any] = {"headers": (), "cookies": (), **broken[where]}
+        headers, jar = sent.pop("headers"), Jar(sent.pop("cookies"))
+        wanted = spoilt(fetch(), **sent)
         folder = bad if where == "folder" else "/staging"
         with pytest.raises(DownloadError):
-            addition(wanted, gid=GID, directory=folder, policy=TransferPolicy())
+            addition(wanted, gid=GID, directory=folder, policy=TransferPolicy(), headers=headers, jar=jar)
 
     @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc/passwd", "a\\b", "a\tb", "ü" * 128])
     def test_only_a_base_name_is_a_name(self, name: str) -> None:
         with pytest.raises(DownloadError):
-            options_of(fetch().model_copy(update={"name": name}))
+            options_of(spoilt(fetch(), name=name))
 
     @pytest.mark.fault(41)
     @given(st.text(max_size=50))
     def test_header_lines_stay_lines(self, value: str) -> None:
         header = Header.model_construct(name="X-Any", value=value)
         try:
-            lines = options_of(fetch().model_copy(update={"headers": (header,)}))["header"]
+            lines = options_of(fetch(), headers=(header,))["header"]
         except DownloadError:
             return
         assert lines == [f"X-Any: {value}", ANY, NONE]
@@ -143,16 +158,16 @@ class TestUntrustedText:
 class TestHeaders:
     def test_they_are_sent_as_they_are(self) -> None:
         headers = (Header(name="Referer", value="https://p.example/"), Header(name="X-A", value="1"))
-        assert options_of(fetch(headers=headers))["header"] == ["Referer: https://p.example/", "X-A: 1", ANY, NONE]
+        assert options_of(fetch(), headers=headers)["header"] == ["Referer: https://p.example/", "X-A: 1", ANY, NONE]
 
     def test_metalinks_are_not_asked_for(self) -> None:
         assert options_of(fetch())["header"] == [ANY, NONE]
         headers = (Header(name="accept", value="video/*"),)
-        assert options_of(fetch(headers=headers))["header"] == ["accept: video/*", NONE]
+        assert options_of(fetch(), headers=headers)["header"] == ["accept: video/*", NONE]
 
     @pytest.mark.parametrize("name", ["Range", "range", "Accept-Encoding", "Host", "If-Range", "Transfer-Encoding"])
     def test_what_would_change_the_bytes_is_left_out(self, name: str) -> None:
-        assert options_of(fetch(headers=(Header(name=name, value="bytes=0-"),)))["header"] == [ANY, NONE]
+        assert options_of(fetch(), headers=(Header(name=name, value="bytes=0-"),))["header"] == [ANY, NONE]
 
     @pytest.mark.parametrize(
         ("cookie", "sent"),
@@ -174,21 +189,25 @@ class TestHeaders:
         ],
     )
     def test_a_cookie_goes_to_its_own_host_only(self, cookie: dict[str, Any], sent: bool) -> None:
-        options = options_of(fetch(cookies=(Cookie(name="a", value="b", **cookie),)))
+        options = options_of(fetch(), cookies=(Cookie(name="a", value="b", **cookie),))
         assert options["header"] == ([ANY, "Cookie: a=b"] if sent else [ANY, NONE])
 
     def test_a_secure_cookie_needs_https(self) -> None:
         cookies = (Cookie(name="a", value="b", domain="one.example", secure=True),)
-        assert options_of(fetch("http://one.example/", cookies=cookies))["header"] == [ANY, NONE]
+        assert options_of(fetch("http://one.example/"), cookies=cookies)["header"] == [ANY, NONE]
 
     def test_an_address_has_nothing_below_it(self) -> None:
         cookies = (Cookie(name="a", value="b", domain="0.0.1", host_only=False),)
-        assert options_of(fetch("http://127.0.0.1/", cookies=cookies))["header"] == [ANY, NONE]
+        assert options_of(fetch("http://127.0.0.1/"), cookies=cookies)["header"] == [ANY, NONE]
 
     def test_all_cookies_stand_in_one_line(self) -> None:
         cookies = tuple(Cookie(name=name, value="1", domain="one.example") for name in "ab")
         headers = (Header(name="cookie", value="c=1"), Header(name="X-A", value="1"))
-        assert options_of(fetch(cookies=cookies, headers=headers))["header"] == ["X-A: 1", ANY, "Cookie: c=1; a=1; b=1"]
+        assert options_of(fetch(), cookies=cookies, headers=headers)["header"] == [
+            "X-A: 1",
+            ANY,
+            "Cookie: c=1; a=1; b=1",
+        ]
 
 
 class TestMirrors:
@@ -207,12 +226,12 @@ class TestMirrors:
         ],
     )
     def test_credentials_keep_to_one_server(self, secret: dict[str, Any]) -> None:
-        assert urls_of(fetch(*self.mirrors, **secret)) == ["https://one.example/f", "https://one.example/g"]
+        assert urls_of(fetch(*self.mirrors), **secret) == ["https://one.example/f", "https://one.example/g"]
 
     def test_a_cookie_for_another_mirror_is_not_sent(self) -> None:
-        wanted = fetch(*self.mirrors, cookies=(Cookie(name="a", value="b", domain="two.example"),))
-        assert options_of(wanted)["header"] == [ANY, NONE]
-        assert urls_of(wanted) == list(self.mirrors)
+        wanted, cookies = fetch(*self.mirrors), (Cookie(name="a", value="b", domain="two.example"),)
+        assert options_of(wanted, cookies=cookies)["header"] == [ANY, NONE]
+        assert urls_of(wanted, cookies=cookies) == list(self.mirrors)
 
 
 class TestTorrents:
@@ -237,8 +256,8 @@ class TestTorrents:
 
     def test_headers_and_cookies_are_not_for_peers(self) -> None:
         cookies = (Cookie(name="a", value="b", domain="one.example"),)
-        wanted = fetch(self.magnet, torrent=Torrent(), headers=(Header(name="A", value="b"),), cookies=cookies)
-        assert options_of(wanted)["header"] == [NONE]
+        wanted, headers = fetch(self.magnet, torrent=Torrent()), (Header(name="A", value="b"),)
+        assert options_of(wanted, headers=headers, cookies=cookies)["header"] == [NONE]
 
     def test_seeding(self) -> None:
         wanted = fetch(self.magnet, torrent=Torrent())

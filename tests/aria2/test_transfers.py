@@ -17,6 +17,7 @@ from reactor.core import events
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.retry import classify
 from reactor.errors import Aria2Refused
+from reactor.guard.cookies import Jar
 from reactor.models import Cookie, Fetch, Header
 from tests.aria2.conftest import Running, Start, fetched
 from tests.aria2.servers import FileServer, serving, some_bytes, until
@@ -27,8 +28,10 @@ POLICY = TransferPolicy(user_agent="reactor/test")
 
 
 async def add(aria2: Running, folder: Path, *urls: str, gid: str = GID, **more: Any) -> str:
+    headers, jar = more.pop("headers", ()), Jar(more.pop("cookies", ()))
     wanted = Fetch(**{"urls": urls, "name": "file", **more})
-    return await aria2.connection.call(addition(wanted, gid=gid, directory=str(folder), policy=POLICY))
+    method = addition(wanted, gid=gid, directory=str(folder), policy=POLICY, headers=headers, jar=jar)
+    return await aria2.connection.call(method)
 
 
 async def fetch(aria2: Running, folder: Path, *urls: str, **more: Any) -> TransferReport:

@@ -243,7 +243,7 @@ def test_where_there_is_no_room_to_join_the_parts_it_waits_with_them() -> None:
 
 def test_a_part_that_may_not_exist_is_not_missed() -> None:
     plan = parts(8)
-    last = plan.fetches[7].model_copy(update={"optional": True})
+    last = replace(plan.fetches[7], optional=True)
     world = World().up().claim(ONE)
     plan = plan.model_copy(update={"fetches": (*plan.fetches[:7], last)})
     world.feed(events.Detected(ONE, detection(Kind.YTDLP)), events.Extracted(ONE, plan))

@@ -245,9 +245,7 @@ def test_the_next_attempt_keeps_them_when_it_fetches_the_same() -> None:
 
 def test_the_next_attempt_begins_anew_when_it_fetches_something_else() -> None:
     two, other = Attempt(1, 2), parts()
-    elsewhere = [
-        fetch.model_copy(update={"urls": (f"http://host.example/720/{fetch.name}",)}) for fetch in other.fetches
-    ]
+    elsewhere = [replace(fetch, urls=(f"http://host.example/720/{fetch.name}",)) for fetch in other.fetches]
     world = World(ALL).up().claim(two, plan=parts(), plan_attempt=1, done=frozenset(range(15)))
     other = other.model_copy(update={"fetches": tuple(elsewhere)})
     world.feed(events.Detected(two, detection(Kind.YTDLP)), events.Extracted(two, other), events.Discarded(two))

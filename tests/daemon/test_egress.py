@@ -12,32 +12,32 @@ from reactor.models import Fetch, Header
 from reactor.settings import Settings
 
 PLAIN = Fetch(urls=("https://a.example/x",), name="x")
-SECRET = PLAIN.model_copy(update={"headers": (Header(name="Authorization", value="x"),)})
+SECRET = (Header(name="Authorization", value="x"),)
 ENDED = TransferReport(
     gid="0" * 15 + "1", status=TransferStatus.ERROR, error_code=1, error_message="Proxy connection failed."
 )
 
 
 def test_without_a_guard_nothing_is_said() -> None:
-    assert Egress(None).options(SECRET, "1") == {}
+    assert Egress(None).options(PLAIN, "1", SECRET) == {}
     assert Egress(None).explained(ENDED) == ENDED
 
 
 async def test_everything_goes_through_it() -> None:
     async with Guard() as guard:
         egress = Egress(guard)
-        plain, secret = egress.options(PLAIN, "1"), egress.options(SECRET, "2")
+        plain, secret = egress.options(PLAIN, "1"), egress.options(PLAIN, "2", SECRET)
         assert set(plain) == {"http-proxy", "https-proxy", "ftp-proxy", "no-proxy", "proxy-method"}
         doors = {options[way].rpartition(":")[2] for options in (plain, secret) for way in ("https-proxy", "ftp-proxy")}
         assert len(doors) == 3, "one for all, one for the credentials, one that leads nowhere"
-        assert egress.options(SECRET, "2") == secret
+        assert egress.options(PLAIN, "2", SECRET) == secret
 
 
 async def test_or_only_what_holds_credentials() -> None:
     async with Guard() as guard:
         egress = Egress(guard, everything=False)
         assert egress.options(PLAIN, "1") == {}
-        assert egress.options(SECRET, "2")["proxy-method"] == "tunnel"
+        assert egress.options(PLAIN, "2", SECRET)["proxy-method"] == "tunnel"
 
 
 async def test_an_error_of_another_kind_is_left_alone() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reactor.extractors.base import Context
-from reactor.extractors.cookies import cookie_header, set_cookies
+from reactor.extractors.cookies import set_cookies
 from reactor.extractors.http import follow
-from reactor.models import Cookie
 from tests.servers import FileServer
 
 
@@ -34,13 +33,3 @@ async def test_what_an_answer_sets(
 async def test_an_answer_without_any(server: FileServer, context: Context) -> None:
     async with follow("GET", server.put("/x", b"1"), context) as (_, response):
         assert set_cookies(response) == ()
-
-
-def test_the_line() -> None:
-    def cookie(name: str, value: str, path: str = "/") -> Cookie:
-        return Cookie(name=name, value=value, domain="a.example", path=path, host_only=True)
-
-    cookies = [cookie("a", "1"), cookie("b", "2", "/deep"), cookie("a", "3")]
-    assert cookie_header(cookies, "http://a.example/") == "a=3"
-    assert cookie_header(cookies, "http://a.example/deep/x") == "a=3; b=2"
-    assert cookie_header(cookies, "http://b.example/") == ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
-from reactor.guard.credentials import cookie_goes_to
+from reactor.guard.cookies import Jar, cookie_goes_to
 from reactor.media.choice import Choice
 from reactor.models import Cookie, Extraction, Header, Kind
 from tests.servers import FileServer
@@ -35,7 +36,8 @@ async def failure(url: str, context: Context, **how: object) -> DownloadError:
 
 def sent_to(extraction: Extraction, part: int = 0) -> tuple[set[str], set[str]]:
     fetch = extraction.fetches[part]
-    return {header.name for header in fetch.headers}, {cookie.name for cookie in fetch.cookies}
+    cookies = Jar(extraction.cookies).of(fetch.urls[0])
+    return {header.name for header in extraction.headers_of(fetch)}, {cookie.name for cookie in cookies}
 
 
 async def test_a_media_playlist(server: FileServer, context: Context) -> None:
@@ -126,7 +128,7 @@ async def test_what_is_secret_stays_at_home(context: Context) -> None:
         extraction = await extracted(url, context, headers=headers)
         assert sent_to(extraction, 0)[0] == {"Referer", "User-Agent", "Origin"}
         assert sent_to(extraction, 1)[0] == {"Referer", "User-Agent", "Origin", "Authorization", "X-Token"}
-        referers = [h.value for fetch in extraction.fetches for h in fetch.headers if h.name == "Referer"]
+        referers = [h.value for each in extraction.fetches for h in extraction.headers_of(each) if h.name == "Referer"]
         assert referers == ["http://page.test/", page], "at home as the player has sent it there"
         (asked,) = other.log
         assert (asked.headers.get("referer"), asked.headers.get("x-token")) == ("http://page.test/", None)
@@ -145,18 +147,19 @@ async def test_user_info_of_the_url_stays_at_home(context: Context) -> None:
         assert "secret" not in (extraction.title or "") + extraction.finish.name
 
 
-def cookie(domain: str = "127.0.0.1", **how: object) -> Cookie:
-    return Cookie(name="given", value="1", domain=domain, **how)  # type: ignore[arg-type]
+def cookie(domain: str = "127.0.0.1", **how: Any) -> Cookie:
+    return Cookie(name="given", value="1", domain=domain, **how)
 
 
 async def test_cookies_go_where_they_belong(server: FileServer, context: Context) -> None:
     """Also those that the manifest's own answer sets."""
     text = MEDIA.decode().replace("two.ts", "http://localhost/two.ts")
     server.put("/list.m3u8", text.encode(), headers=(("Set-Cookie", "set=2; Path=/"),))
-    extraction = await extracted(server.url("/list.m3u8"), context, cookies=(cookie(), cookie("example.org")))
+    extraction = await extracted(server.url("/list.m3u8"), context, cookies=Jar([cookie(), cookie("example.org")]))
     assert server.log[0].headers["cookie"] == "given=1"
     assert sent_to(extraction, 0)[1] == {"given", "set"}
     assert sent_to(extraction, 1)[1] == set()
+    assert "example.org" not in {each.domain for each in extraction.cookies}, "nothing of it is fetched there"
 
 
 async def test_cookies_of_a_redirect_to_the_manifest_go_with_its_segments(server: FileServer, context: Context) -> None:

@@ -14,7 +14,8 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.browser import Browser
 from reactor.extractors.http import follow, open_context
-from reactor.extractors.playwright import Jar, Titles, kept_cookies, kept_headers, parse_found, title_of
+from reactor.extractors.playwright import BrowserCookie, Titles, jar_of, kept_headers, parse_found, title_of
+from reactor.guard.cookies import Jar
 from reactor.models import Detection, Extraction, Fetch, Kind
 from reactor.programs import find_ffmpeg
 from tests.media.samples import SECONDS, Samples
@@ -55,10 +56,10 @@ async def extracted(url: str, context: Context) -> Extraction:
     return await EXTRACTORS[Kind.PLAYWRIGHT].extract(Detection(kind=Kind.PLAYWRIGHT, url=url, why="test"), context)
 
 
-async def fetched(fetch: Fetch, context: Context) -> bytes:
+async def fetched(found: Extraction, fetch: Fetch, context: Context) -> bytes:
     """What a server gives to who asks as the fetch says."""
-    headers = {header.name: header.value for header in fetch.headers}
-    headers["Cookie"] = "; ".join(f"{cookie.name}={cookie.value}" for cookie in fetch.cookies)
+    headers = {header.name: header.value for header in found.headers_of(fetch)}
+    headers["Cookie"] = Jar(found.cookies).line(fetch.urls[0])
     async with follow("GET", fetch.urls[0], context, headers) as (_, response):
         assert response.status == 200
         return b"".join([piece async for piece in response.pieces()])
@@ -88,7 +89,7 @@ async def test_a_player_of_streams(
     )
     assert found.finish.duration_s == pytest.approx(SECONDS, rel=0.05)
     assert {name for track in found.finish.tracks for name in track.holds} in ({"video", "audio"}, set())
-    parts = [await fetched(fetch, context) for fetch in found.fetches]
+    parts = [await fetched(found, fetch, context) for fetch in found.fetches]
     assert sorted(parts) == sorted({site.data(fetch.urls[0].removeprefix(site.url(""))) for fetch in found.fetches})
 
 
@@ -102,14 +103,14 @@ async def test_plyr(site: Site, samples: Samples, context: Context) -> None:
         len(site.data("/film.mp4")),
         '"1"',
     )
-    assert "range" not in {header.name for header in fetch.headers}
+    assert "range" not in {header.name for header in found.headers_of(fetch)}
 
 
 async def test_a_server_that_wants_the_page_and_its_cookie(site: Site, samples: Samples, context: Context) -> None:
     site.media("/guarded", master(samples.hls("hls")))
     url = site.page("hlsjs", "/guarded/main.m3u8", headers=(("Set-Cookie", "pass=given; Path=/; HttpOnly"),))
     found = await extracted(url, context)
-    assert [await fetched(fetch, context) for fetch in found.fetches] == [
+    assert [await fetched(found, fetch, context) for fetch in found.fetches] == [
         site.data(f"/guarded/part{number}.ts") for number in range(3)
     ]
     assert {request.status for request in site.requests() if request.path.startswith("/guarded/part")} <= {200, 206}
@@ -292,11 +293,11 @@ def test_what_the_player_sent_goes_along_but_for_what_each_request_says_itself()
 
 def test_cookies_keep_to_their_hosts() -> None:
     jar = [
-        Jar(name="a", value="1", domain=".site.test", path="/", secure=True),
-        Jar(name="b", value="2", domain="www.site.test", path="/x"),
-        Jar(name="c", value="3\r\nSet: x", domain="h", path="/"),
+        BrowserCookie(name="a", value="1", domain=".site.test", path="/", secure=True),
+        BrowserCookie(name="b", value="2", domain="www.site.test", path="/x"),
+        BrowserCookie(name="c", value="3\r\nSet: x", domain="h", path="/"),
     ]
-    assert [(each.name, each.domain, each.host_only, each.path, each.secure) for each in kept_cookies(jar)] == [
+    assert [(each.name, each.domain, each.host_only, each.path, each.secure) for each in jar_of(jar)] == [
         ("a", "site.test", False, "/", True),
         ("b", "www.site.test", True, "/x", False),
     ]

@@ -166,8 +166,8 @@ async def test_a_cookie_file_is_read_anew_and_never_written(tmp_path: Path) -> N
         assert "YTDLP_COOKIES" in str(await refusal(ytdlp, "film"))
         text = "# Netscape HTTP Cookie File\n.media.test\tTRUE\t/\tFALSE\t4102444800\tsession\ts3cret\n"
         cookies.write_text(text)
-        (format_,) = (await ytdlp.extract(HERE + "film"))["formats"]
-    (cookie,) = format_["cookies"]
+        info = await ytdlp.extract(HERE + "film")
+    (cookie,) = info["cookies"]
     assert (cookie["name"], cookie["value"], cookie["domain"]) == ("session", "s3cret", "media.test")
     assert cookie["host_only"] is False
     assert cookies.read_text() == text

@@ -44,7 +44,8 @@ async def test_one_url_is_one_file(context: Context) -> None:
     cookie = {"name": "a", "value": "b", "domain": "media.test", "path": "/", "secure": True, "host_only": False}
     found = await extraction(
         context,
-        {**FILM, "filesize": 1000, "cookies": [cookie], "http_headers": {"Referer": "https://h/", "Host": "evil"}},
+        {**FILM, "filesize": 1000, "http_headers": {"Referer": "https://h/", "Host": "evil"}},
+        cookies=[cookie, {**cookie, "name": "a\n"}, {**cookie, "value": "v" * 5000}],
         duration=12.5,
     )
     (fetch,) = found.fetches
@@ -55,8 +56,8 @@ async def test_one_url_is_one_file(context: Context) -> None:
         "A film.mp4",
     )
     assert (fetch.urls, fetch.name, fetch.size) == (("https://media.test/film.mp4",), "A film.mp4", 1000)
-    assert [(header.name, header.value) for header in fetch.headers] == [("Referer", "https://h/")]
-    assert [(c.name, c.value, c.domain, c.secure, c.host_only) for c in fetch.cookies] == [
+    assert [(header.name, header.value) for header in found.headers_of(fetch)] == [("Referer", "https://h/")]
+    assert [(c.name, c.value, c.domain, c.secure, c.host_only) for c in found.cookies] == [
         ("a", "b", "media.test", True, False)
     ]
 
@@ -122,8 +123,8 @@ async def test_fragments(context: Context) -> None:
         "https://media.test/dash/2?x",
     ]
     assert [fetch.name for fetch in found.fetches] == [f"video-0-0000{n}.m4s" for n in (1, 2, 3)]
-    assert [len(fetch.headers) for fetch in found.fetches] == [4, 2, 4], "a password stays with its host"
-    referers = [header.value for fetch in found.fetches for header in fetch.headers if header.name == "Referer"]
+    assert [len(found.headers_of(fetch)) for fetch in found.fetches] == [4, 2, 4], "a password stays with its host"
+    referers = [h.value for fetch in found.fetches for h in found.headers_of(fetch) if h.name == "Referer"]
     assert referers == ["https://media.test/page", "https://media.test/", "https://media.test/page"]
     (track,) = found.finish.tracks
     assert (track.form, track.count, found.finish.duration_s) == ("concat", 3, 3.5)
@@ -216,7 +217,7 @@ async def test_live_streams(context: Context) -> None:
         {"formats": [{**FILM, "url": None}]},
         {"formats": [{**FILM, "url": 7}]},
         {"formats": [{"url": "https://h/"}]},
-        {"formats": [{**FILM, "cookies": [{"name": "a\n", "value": "", "domain": "h"}]}]},
+        {"formats": [FILM], "cookies": [1]},
         {"formats": [FILM], "title": 7},
         {"formats": [FILM], "duration": "long"},
         {"formats": [FILM], "duration": float("inf")},

@@ -119,8 +119,8 @@ async def test_a_video_element(server: FileServer, context: Context) -> None:
     (fetch,) = found.fetches
     assert (found.kind, found.finish.how, found.finish.name) == (Kind.YTDLP, "file", "A & B.mp4")
     assert fetch.urls == (server.url("/film.mp4"),)
-    assert ("Referer", url) in [(header.name, header.value) for header in fetch.headers]
-    assert [(c.name, c.value, c.domain, c.host_only) for c in fetch.cookies] == [("session", "1", "127.0.0.1", True)]
+    assert ("Referer", url) in [(header.name, header.value) for header in found.headers_of(fetch)]
+    assert [(c.name, c.value, c.domain, c.host_only) for c in found.cookies] == [("session", "1", "127.0.0.1", True)]
     assert fetch.size is None
 
 
@@ -186,7 +186,7 @@ async def test_h264_is_preferred_but_not_to_more_lines(server: FileServer, told:
     assert [fetch.urls[0] for fetch in found.fetches] == [avc["url"], sound["url"]]
     found = await told(formats=[sound, avc, taller], cookie=["127.0.0.1", "a", "b"])
     assert [fetch.urls[0] for fetch in found.fetches] == [taller["url"], sound["url"]]
-    assert [[cookie.name for cookie in fetch.cookies] for fetch in found.fetches] == [["a"], ["a"]]
+    assert [cookie.name for cookie in found.cookies] == ["a"]
 
 
 async def test_what_yt_dlp_does_not_know_goes_to_a_browser(server: FileServer, context: Context) -> None:

@@ -79,6 +79,8 @@ LINES = (
     "SIGTERM in each stage and in the midst of writing, a second one, a closed pipe → a clean end, all of it resumable",
     "Reconnects all the time → descriptors, threads and memory stay as they were",
     "Ctrl-C at any moment of `SyncQueue`, a fork with one open, a program that never closes it → it ends, or is told",
+    "Many cookies or long headers × many parts, a plan of hundreds of MB from before → each stands once, bounded; too"
+    " much of it ends in a sentence",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reactor.guard.cookies import Jar
 from reactor.guard.credentials import (
+    HEADERS_BYTES_MAX,
     REDACTED_MAX,
     Credentials,
+    HeaderSets,
     for_people,
     headers_for,
     reach_of,
@@ -20,7 +23,7 @@ from reactor.guard.credentials import (
     same_host,
     split_credentials,
 )
-from reactor.models import Cookie, Fetch, Header
+from reactor.models import HEADERS_MAX, Cookie, Header
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -225,7 +228,7 @@ def test_how_far_credentials_may_go(
     url: str, cookies: list[Cookie], headers: list[str], holds: list[str], lacks: list[str]
 ) -> None:
     named = tuple(Header(name=name, value="x") for name in headers)
-    reach = reach_of(Fetch(urls=(url,), name="file", cookies=tuple(cookies), headers=named))
+    reach = reach_of(url, named, Jar(cookies).of(url))
     assert reach is not None
     for place in (*holds, *lacks):
         host, _, port = place.rpartition(":")
@@ -236,5 +239,32 @@ def test_what_is_no_secret_may_go_anywhere() -> None:
     """A browser's usual headers, and cookies that are for another host."""
     named = ("Referer", "User-Agent", "Accept", "Accept-Language", "Origin", "Sec-Fetch-Mode", "Sec-CH-UA")
     headers = tuple(Header(name=name, value="x") for name in named)
-    fetch = Fetch(urls=("https://a.example/",), name="file", headers=headers, cookies=(_cookie("b.example"),))
-    assert reach_of(fetch) is None
+    url = "https://a.example/"
+    assert reach_of(url, headers, Jar([_cookie("b.example")]).of(url)) is None
+
+
+def test_a_set_of_headers_stands_once() -> None:
+    """However many URLs there are: at home, beside the page, and elsewhere."""
+    given = [Header(name=name, value="https://page.example/a?b") for name in ("Referer", "X-Token", "Accept")]
+    sets = HeaderSets()
+    number = sets.given(given, "https://home.example/m3u8")
+    hosts = ("home", "page", "other", "another")
+    numbers = [number(f"https://{host}.example/{n}.ts") for n in range(100) for host in hosts]
+    assert numbers == [0, 1, 2, 2] * 100
+    assert [[header.name for header in each] for each in sets.all] == [
+        ["Referer", "X-Token", "Accept"],
+        ["Referer", "Accept"],
+        ["Referer", "Accept"],
+    ]
+    assert HeaderSets().given([], "https://home.example/")("https://home.example/a") is None
+
+
+def test_headers_are_no_more_than_a_server_reads() -> None:
+    """Of one name the last counts, in whatever case."""
+    sets, home = HeaderSets(), "https://home.example/"
+    many = [Header(name=f"X-{n}", value="v" * 4000) for n in range(1000)]
+    assert sets.given([*many, Header(name="x-0", value="last")], home)(home) == 0
+    (headers,) = sets.all
+    assert headers[0].value == "last"
+    assert 10 < len(headers) <= HEADERS_MAX
+    assert sum(len(header.name) + len(header.value) for header in headers) <= HEADERS_BYTES_MAX
