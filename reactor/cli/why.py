@@ -29,6 +29,8 @@ class Around:
     """Rows that are being downloaded."""
     ahead: int
     """Pending rows that are served before it."""
+    full: str = ""
+    """Why the disk keeps new ones from beginning; empty when it does not."""
 
     @property
     def alive(self) -> bool:
@@ -66,8 +68,27 @@ async def _read(settings: Settings, number: int) -> tuple[Download | None, list[
             await database.run(presence.read),
             (await database.run(overview.counts)).downloading,
             await database.run(overview.ahead, number),
+            _full(settings),
         )
         return row, await database.run(history.tries, number), around
+
+
+def _full(settings: Settings) -> str:
+    """What is to be said of a download folder that has less room than has to stay free."""
+    import shutil
+
+    from reactor.core.quotas import MIB, ROOM_MIN
+
+    needed = max(settings.min_free_disk * MIB, ROOM_MIN)
+    try:
+        free = shutil.disk_usage(settings.download_dir.expanduser()).free
+    except OSError:
+        return ""
+    elsewhere = settings.aria2c_rpc_url is not None and settings.path_map is None
+    if elsewhere or free >= needed:
+        return ""
+    has = f"The disk has {free // MIB} MiB free, and {needed // MIB} MiB have to stay free (MIN_FREE_DISK)"
+    return f"{has}: nothing new is begun before some is freed."
 
 
 def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterator[str]:
@@ -82,7 +103,7 @@ def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterat
     for past in tries:
         if not _before(past.at, row.added_date):  # else it is of another row, which had this id before
             yield f"  Try {past.attempt}, {_moment(past.at)}: {clean(past.sentence, 500)}{_again(past, row, now)}"
-    yield from (f"  {line}" for line in _now(row, around, now))
+    yield from (f"  {line}" for line in _now(row, around, now) if line)
 
 
 def _again(past: Try, row: Download, now: float) -> str:
@@ -114,12 +135,12 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
         case "pending" if row.next_attempt_at is not None and row.next_attempt_at > now:
             wait = span(row.next_attempt_at - now)
             yield f"It waits for its next try, {_moment(row.next_attempt_at)}, in {wait}."
-            if not around.alive:
-                yield _unserved(around)
+            yield around.full if around.alive else _unserved(around)
         case "pending" if not around.alive:
             yield f"It waits for a reactor. {_unserved(around)}"
         case "pending":
             yield f"It waits for its turn: {around.under_way} under way, {around.ahead} older ones before it."
+            yield around.full
         case other:
             yield f"Its status is {clean(other)}: that is not reactor's to change."
 

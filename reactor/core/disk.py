@@ -23,6 +23,8 @@ from reactor.errors import Failure
 
 INTERVAL_S = 5.0
 """How often it is looked at while it is full."""
+FRESH_S = 1.0
+"""What was seen of it is believed for so long when something is to begin."""
 NO_ROOM = Failure("no_space", "There is not enough room on the disk.", "It goes on when some was freed.", True)
 CROWDED = Failure(
     "no_space", "The disk has no room for this while others are being downloaded.", "It begins after them.", True
@@ -41,15 +43,28 @@ class Disk:
         self._needed = max(self._kept, ROOM_MIN)
         self.full = False
         self.due_at: float | None = None
+        self._seen_at: float | None = None
+        self._looking = False
 
     @property
     def has_room(self) -> bool:
         """True when something may begin, as far as is known."""
-        return not self.full and not self._flow.room_doubted
+        return not self.full and not self._flow.room_doubted and self._fresh
+
+    @property
+    def _fresh(self) -> bool:
+        """True when what is known of it is news, or nothing has to be known."""
+        return not self._kept or (self._seen_at is not None and self._flow.now - self._seen_at < FRESH_S)
+
+    def refresh(self) -> None:
+        """Something may be to begin: see whether there is room, unless that is known."""
+        if not self._fresh and not self._looking:
+            self.look()
 
     def look(self) -> None:
         """Have somebody look at it, where some of it has to stay free."""
         if self.full or self._kept:
+            self._looking = True
             self._flow.out.append(commands.LookAtDisk())
 
     def time_passed(self) -> None:
@@ -61,6 +76,7 @@ class Disk:
     def seen(self, seen: events.DiskSeen, jobs: Collection[Job]) -> bool:
         """Take in what was seen, and stop what has no room. True when there is room again."""
         had_room = self.has_room
+        self._looking, self._seen_at = False, self._flow.now
         holding = [job for job in jobs if job.state in HOLDING]
         if seen.free is None:
             self._unseen(holding)

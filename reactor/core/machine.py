@@ -191,8 +191,10 @@ class Machine:
             return
         self._look_wanted, self._looking, self._looks = False, True, self._looks + 1
         self._watched = frozenset(self.jobs)
-        may_begin = self.connected and self.disk.has_room
-        claim = room(self._limits.concurrent, self.jobs.values()) if may_begin else 0
+        claim = room(self._limits.concurrent, self.jobs.values()) if self.connected else 0
+        if claim:
+            self.disk.refresh()
+            claim = claim if self.disk.has_room else 0
         held = tuple(sorted({*self.jobs, *self.debts.owed}))
         self._flow.out.append(commands.Look(tuple(sorted(self._watched)), claim, held, self._database))
 
@@ -312,6 +314,7 @@ class Machine:
         self.debts.pay_all()
         self._flow.reconnected(restarted=restarted)
         self._look_wanted = True
+        self.disk.refresh()
 
     def _aria2_lost(self, event: events.Aria2Lost) -> None:
         self._flow.connected = self._asking = False

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from reactor.core import commands, events
-from reactor.core.disk import INTERVAL_S
+from reactor.core.disk import FRESH_S, INTERVAL_S
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import MIB, ROOM_MIN
 from reactor.core.retry import ARIA2
 from tests.core.test_quotas import failure, limits
-from tests.core.world import World, detection, gid, one_file, report, reported
+from tests.core.world import INSTANCE, World, connected, detection, gid, one_file, report, reported
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 1)
 KEPT = limits(min_free_disk=100 * MIB)
@@ -189,3 +189,29 @@ def test_no_room_before_there_is_anything_to_hold(state: str) -> None:
         world.feed(events.Detected(ONE, detection()))
     world.feed(events.WorkFailed(ONE, ARIA2[9]))
     assert states(world) == {1: State.CLOSING}
+
+
+def test_nothing_is_begun_before_the_disk_was_looked_at() -> None:
+    world = World(KEPT).feed(events.Recovered((), (), INSTANCE), connected())
+    assert world.of(commands.LookAtDisk)
+    world.feed(events.RowsSeen(), events.DatabaseChanged("file"))
+    assert [look.claim for look in world.of(commands.Look)] == [0]
+    world.feed(events.DiskSeen(200 * MIB), events.RowsSeen())
+    assert world.the(commands.Look).claim == 2
+
+
+def test_what_was_seen_of_the_disk_is_believed_for_a_moment_only() -> None:
+    """Small files need no look of their own: many of them fill it all the same."""
+    world = World(KEPT).up()
+    assert world.feed(events.DatabaseChanged("file")).the(commands.Look).claim == 2
+    world.feed(events.RowsSeen())
+    world.feed(events.DatabaseChanged("file"), after=FRESH_S)
+    assert world.the(commands.Look).claim == 0
+    assert world.the(commands.LookAtDisk)
+    world.feed(events.DatabaseChanged("file"))
+    assert not world.of(commands.LookAtDisk), "one look is on its way"
+    world.feed(events.RowsSeen(), events.RowsSeen(), events.DiskSeen(99 * MIB))
+    assert [notice.event for notice in world.told()] == ["disk_full"]
+    assert all(look.claim == 0 for look in world.of(commands.Look))
+    world.feed(events.TimePassed(), after=INTERVAL_S)
+    assert world.feed(events.DiskSeen(200 * MIB)).the(commands.Look).claim == 2

@@ -72,6 +72,8 @@ class World:
     def up(self, *rows: ClaimedRow, debts: tuple[events.Debt, ...] = ()) -> World:
         """Started, connected, the first look answered with nothing."""
         self.feed(events.Recovered(rows, debts, INSTANCE), connected())
+        if self.of(commands.LookAtDisk):
+            self.feed(events.DiskSeen(10**12))
         if not rows and not debts:
             self.feed(events.RowsSeen()).feed(events.RowsSeen())
         return self
@@ -79,11 +81,14 @@ class World:
     def claim(self, *attempts: Attempt, **more: Any) -> World:
         """Somebody inserts; the look claims."""
         self.feed(events.DatabaseChanged("file"))
+        if self.of(commands.LookAtDisk):  # before anything is begun
+            self.feed(events.DiskSeen(10**12), events.RowsSeen(watched=self._watched()))
         rows = tuple(ClaimedRow(attempt, f"http://host.example/{attempt.download_id}", **more) for attempt in attempts)
-        watched = tuple(
-            WatchedRow(job.id, job.attempt.number, "downloading", False) for job in self.machine.jobs.values()
-        )
-        return self.feed(events.RowsSeen(watched=watched, claimed=rows))
+        return self.feed(events.RowsSeen(watched=self._watched(), claimed=rows))
+
+    def _watched(self) -> tuple[WatchedRow, ...]:
+        jobs = self.machine.jobs.values()
+        return tuple(WatchedRow(job.id, job.attempt.number, "downloading", False) for job in jobs)
 
     def fetching(self, attempt: Attempt, extraction: Extraction | None = None, **more: Any) -> World:
         """Claimed, detected, extracted, added."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -111,6 +113,19 @@ async def test_what_has_no_end_is_given_up_in_the_end_and_holds_up_nobody(tmp_pa
         assert (large["status"], large["error_code"], large["attempt"]) == ("failed", "no_space", 2)
         assert small["status"] == "downloaded"
         await reactor.until(lambda: not list(Path(f"/proc/{_pid(reactor)}/root{reactor.downloads}/.reactor").iterdir()))
+
+
+@pytest.mark.fault(43)
+async def test_small_files_are_not_begun_either_where_there_is_no_room(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, MIN_FREE_DISK="1000000000") as reactor:
+        one, *_ = reactor.add(*(server.put(f"/{n}.bin", b"small") for n in range(5)))
+        await reactor.until(lambda: reactor.events("disk_full"))
+        command = [sys.executable, "-m", "reactor", "why", str(one)]
+        told = await asyncio.create_subprocess_exec(*command, env=reactor.environment, stdout=subprocess.PIPE)
+        said = (await told.communicate())[0].decode()
+        assert "have to stay free (MIN_FREE_DISK): nothing new is begun" in said
+        assert {row["attempt"] for row in reactor.rows()} == {0}
+        assert not server.requests("/0.bin")
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["told-before", "found-out"])
