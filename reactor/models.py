@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass, rebuild_dataclass
 
+from reactor.numbers import FETCHES_MAX
+
 __all__ = [
     "Cookie",
     "Detection",
@@ -38,11 +40,6 @@ __all__ = [
     "whole_characters",
 ]
 
-SIZE_MAX = 2**44
-"""Bytes: no file that ext4 holds is larger. aria2c keeps a bit and more for each MiB it is promised, and dies of a
-number that nobody has."""
-FETCHES_MAX = 20_000
-"""Most parts one download may have."""
 PLAN_BYTES_MAX = 8 * 1024 * 1024
 """Most bytes of a plan as it is stored: the addresses of all parts, headers, cookies, local playlists."""
 COOKIES_MAX = 300

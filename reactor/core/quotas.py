@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reactor.errors import Failure
-from reactor.models import SIZE_MAX, Extraction
+from reactor.models import Extraction
+from reactor.numbers import SIZE_MAX
 
 MIB, TIB = 1024**2, 1024**4
 ROOM_MIN = 16 * MIB

@@ -26,7 +26,8 @@ from reactor.guard.filenames import clean_name
 from reactor.media import dash, hls
 from reactor.media.choice import Choice
 from reactor.media.parts import Part, Stream, bad_manifest, too_large, too_many_parts
-from reactor.models import FETCHES_MAX, Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.numbers import FETCHES_MAX
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """20 000 segments with addresses of 800 characters."""

@@ -28,7 +28,8 @@ from reactor.guard.credentials import HeaderSets, referer_for
 from reactor.guard.filenames import clean_name
 from reactor.media.choice import Choice
 from reactor.media.local import Key, Segment, read_playlist, write_playlist
-from reactor.models import FETCHES_MAX, Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.numbers import FETCHES_MAX
 
 TITLE_MAX = 1000
 """Characters of a title that are kept."""

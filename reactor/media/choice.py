@@ -8,6 +8,8 @@ from dataclasses import dataclass
 _VIDEO = ("avc1", "avc3"), ("hvc1", "hev1"), ("av01",), ("vp09", "vp9"), ("dvh1", "dvhe", "dav1", "mp4v")
 """Families of codecs that fit into an mp4, what most players show first."""
 _AUDIO = ("mp4a",), ("ec-3", "ac-3", "ac-4"), ("opus",), ("flac", "alac"), ("mp3", ".mp3")
+CODECS_MAX = 200
+"""Characters of a list of codecs that are read."""
 _OTHER_VIDEO = ("vp8", "vp08", "theora")
 _TEXT = ("wvtt", "stpp", "tx3g")
 
@@ -23,7 +25,8 @@ class Choice:
 
 def split_codecs(codecs: str | None) -> tuple[str, ...]:
     """The families in a CODECS attribute (RFC 6381): `avc1.64001f, mp4a.40.2` → `avc1`, `mp4a`."""
-    return tuple(part.strip().partition(".")[0].lower() for part in (codecs or "").split(",") if part.strip())
+    parts = (codecs or "")[:CODECS_MAX].split(",")
+    return tuple(part.strip().partition(".")[0].lower() for part in parts if part.strip())
 
 
 def is_audio_only(codecs: Iterable[str]) -> bool:

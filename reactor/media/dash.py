@@ -1,7 +1,6 @@
 """DASH (ISO/IEC 23009-1): the text of an MPD → the streams of its best picture and sound. Pure: nothing is asked.
 
 Attributes and elements that stand higher (in the Period, in the AdaptationSet) hold for what is below them.
-An MPD with a DOCTYPE is refused before the parser sees it: without one there are no entities to expand.
 """
 
 from __future__ import annotations
@@ -9,15 +8,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice, audio_rank, holds_audio, holds_video, split_codecs, video_rank
+from reactor.media.mpd import AdaptationSet, Addressing, Representation, integer, read_mpd, seconds, sort_of
 from reactor.media.parts import (
+    URL_MAX,
     Holds,
     Part,
     Stream,
@@ -26,70 +26,18 @@ from reactor.media.parts import (
     bounded,
     live,
     protected,
-    too_large,
     too_many_parts,
 )
-from reactor.models import FETCHES_MAX
+from reactor.numbers import FETCHES_MAX
 
-DEPTH_MAX = 64
-"""Elements inside elements."""
-ELEMENTS_MAX = 400_000
-"""Counted by their tags."""
-
-_DURATION = re.compile(
-    r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?"
-)
-_DURATION_UNITS_S = (31_536_000, 2_592_000, 86_400, 3600, 60, 1)
 _VARIABLE = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0(\d{1,2})d)?)?\$")
-_INTEGER = re.compile(r"-?\d{1,18}")
-_TRICK_MODE = ("http://dashif.org/guidelines/trickmode",)
+NAME_MAX = 1000
+"""Characters of what stands for a variable in a template."""
 _SYSTEMS = {
     "urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed": "Widevine",
     "urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95": "PlayReady",
     "urn:uuid:94ce86fb-07ff-4f43-adb8-93d2fa968ca2": "FairPlay",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Representation:
-    """One quality, with what it inherits."""
-
-    element: Element
-    above: tuple[Element, ...]
-    """MPD, Period, AdaptationSet."""
-    base: str
-    kind: Literal["video", "audio"]
-    codecs: tuple[str, ...]
-
-    @property
-    def levels(self) -> tuple[Element, ...]:
-        """From the Representation up to the Period, which is how attributes are looked for."""
-        return (self.element, self.above[2], self.above[1])
-
-    def attribute(self, name: str) -> str | None:
-        return next((value for level in self.levels[:2] if (value := level.get(name)) is not None), None)
-
-    def number(self, name: str) -> int:
-        return _integer(self.attribute(name), name, 0)
-
-    def has(self, name: str) -> Iterator[Element]:
-        return (found for level in self.levels[:2] for found in level.findall(name))
-
-
-@dataclass(frozen=True, slots=True)
-class _Addressing:
-    """A SegmentTemplate or SegmentList with what it inherits from those of its name above."""
-
-    elements: tuple[Element, ...]
-
-    def attribute(self, name: str) -> str | None:
-        return next((value for each in self.elements if (value := each.get(name)) is not None), None)
-
-    def number(self, name: str, default: int) -> int:
-        return _integer(self.attribute(name), name, default)
-
-    def child(self, name: str) -> Element | None:
-        return next((found for each in self.elements if (found := each.find(name)) is not None), None)
 
 
 def is_dash(text: str) -> bool:
@@ -101,7 +49,7 @@ def parse(text: str, url: str, choice: Choice) -> list[Stream]:
     """The best picture and the best sound within the choice, of the MPD that stands at `url`.
 
     Raises DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`."""
-    mpd = _root(text)
+    mpd = read_mpd(text)
     if mpd.get("type") == "dynamic":
         raise live()
     periods = mpd.findall("Period")
@@ -114,7 +62,7 @@ def parse(text: str, url: str, choice: Choice) -> list[Stream]:
             code="unsupported",
         )
     total = periods[0].get("duration") or mpd.get("mediaPresentationDuration")
-    duration = _seconds(total) if total else None
+    duration = seconds(total) if total else None
     representations = list(_representations(mpd, periods[0], url))
     wanted = [] if choice.audio_only else [_best(representations, "video", choice)]
     wanted.append(_best(representations, "audio", choice))
@@ -125,118 +73,54 @@ def parse(text: str, url: str, choice: Choice) -> list[Stream]:
     return [_stream(each, duration, "audio-" if both and each.kind == "audio" else "") for each in chosen]
 
 
-# The XML
-
-
-def _root(text: str) -> Element:
-    """The MPD element, its names without name spaces."""
-    if "<!DOCTYPE" in text:
-        raise bad_manifest("it declares entities")
-    if text.count("<") > ELEMENTS_MAX:
-        raise too_large()
-    try:
-        root = ElementTree.fromstring(text.lstrip("\ufeff \t\r\n"))
-    except (ElementTree.ParseError, ValueError) as error:
-        raise bad_manifest("it is not valid XML") from error
-    todo = [(root, 0)]
-    while todo:
-        element, depth = todo.pop()
-        if depth > DEPTH_MAX:
-            raise bad_manifest("its elements are nested too deeply")
-        element.tag = element.tag.rpartition("}")[2]
-        todo += [(child, depth + 1) for child in element]
-    if root.tag != "MPD":
-        raise bad_manifest("it is not an MPD")
-    return root
-
-
-def _integer(text: str | None, what: str, default: int) -> int:
-    if text is None:
-        return default
-    if not _INTEGER.fullmatch(text.strip()):
-        raise bad_manifest(f"its {what} is not a number")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        raise bad_manifest("its duration cannot be read")
-    total = sum(float(digits or 0) * unit for digits, unit in zip(found.groups(), _DURATION_UNITS_S, strict=True))
-    if total <= 0:
-        raise bad_manifest("it lasts no time at all")
-    return total
-
-
-def _based(base: str, element: Element) -> str:
-    """The address that relative ones below `element` refer to: of several, the first."""
-    found = element.findtext("BaseURL")
-    return absolute(base, found) if found and found.strip() else base
-
-
 # Which representation
 
 
-def _representations(mpd: Element, period: Element, url: str) -> Iterator[_Representation]:
-    base = _based(_based(url, mpd), period)
+def _representations(mpd: Element, period: Element, url: str) -> Iterator[Representation]:
     for adaptation in period.findall("AdaptationSet"):
-        if any(each.get("schemeIdUri") in _TRICK_MODE for each in adaptation.findall("EssentialProperty")):
+        above = AdaptationSet(mpd, period, adaptation, url)
+        if above.seeking:
             continue
-        inner = _based(base, adaptation)
+        common = split_codecs(adaptation.get("codecs"))
         for element in adaptation.findall("Representation"):
-            codecs = split_codecs(element.get("codecs") or adaptation.get("codecs"))
-            kind = _kind(element, adaptation, codecs)
+            codecs = split_codecs(element.get("codecs")) or common
+            kind = _kind(element, above, codecs)
             if kind:
-                above = (mpd, period, adaptation)
-                yield _Representation(element, above, _based(inner, element), kind, codecs)
+                yield Representation(element, above, kind, codecs)
 
 
-def _kind(element: Element, adaptation: Element, codecs: Iterable[str]) -> Literal["video", "audio"] | None:
-    said = (
-        adaptation.get("contentType")
-        or (element.get("mimeType") or adaptation.get("mimeType") or "").partition("/")[0]
-        or next((each.get("contentType") or "" for each in adaptation.findall("ContentComponent")), "")
-    )
+def _kind(element: Element, above: AdaptationSet, codecs: Iterable[str]) -> Literal["video", "audio"] | None:
+    said = above.element.get("contentType") or sort_of(element) or above.content
     if said == "video" or (not said and holds_video(codecs)):
         return "video"
     return "audio" if said == "audio" or (not said and holds_audio(codecs)) else None
 
 
 def _best(
-    representations: Iterable[_Representation], kind: Literal["video", "audio"], choice: Choice
-) -> _Representation | None:
+    representations: Iterable[Representation], kind: Literal["video", "audio"], choice: Choice
+) -> Representation | None:
     """The best of a kind that is not protected. Raises DownloadError (`drm`) when all of them are."""
     found = [each for each in representations if each.kind == kind]
-    free = [each for each in found if next(each.has("ContentProtection"), None) is None]
+    free = [each for each in found if not each.protections]
     if found and not free:
-        names = (_SYSTEMS.get(str(each.get("schemeIdUri")).lower()) for each in found[0].has("ContentProtection"))
+        names = (_SYSTEMS.get(str(each.get("schemeIdUri")).lower()) for each in found[0].protections)
         raise protected(", ".join(sorted({name for name in names if name})))
     return max(free, key=lambda each: _rank(each, choice), default=None)
 
 
-def _rank(each: _Representation, choice: Choice) -> tuple[float, ...]:
+def _rank(each: Representation, choice: Choice) -> tuple[float, ...]:
     bandwidth = each.number("bandwidth")
     if each.kind == "audio":
-        roles = {role.get("value") for role in each.above[2].findall("Role")}
-        main = "main" in roles if roles else None
-        if each.above[2].find("Accessibility") is not None:
-            main = False
-        return audio_rank(codecs=each.codecs, bandwidth=bandwidth, main=main)
+        return audio_rank(codecs=each.codecs, bandwidth=bandwidth, main=each.above.main)
     height = each.number("height") or None
-    return video_rank(choice, codecs=each.codecs, height=height, bandwidth=bandwidth, fps=_rate(each))
-
-
-def _rate(each: _Representation) -> float:
-    try:
-        return float(Fraction(each.attribute("frameRate") or "0"))
-    except (ValueError, ZeroDivisionError, OverflowError):
-        return 0.0
+    fps = numbers.ratio(each.attribute("frameRate")) or 0.0
+    return video_rank(choice, codecs=each.codecs, height=height, bandwidth=bandwidth, fps=fps)
 
 
 # Its segments
 
 
-def _stream(each: _Representation, duration: float | None, prefix: str) -> Stream:
+def _stream(each: Representation, duration: float | None, prefix: str) -> Stream:
     holds: Holds = (each.kind,)
     if each.kind == "video" and holds_audio(each.codecs):
         holds = ("video", "audio")
@@ -248,6 +132,8 @@ def _stream(each: _Representation, duration: float | None, prefix: str) -> Strea
         urls = list(bounded(_of_list(each, listed)))
     else:
         urls = [each.base]
+    if not urls:
+        raise bad_manifest("it names no segments")
     if len(set(urls)) == 1:
         # One address, whole or in ranges: it is the stream, and fetched once.
         suffix = "webm" if webm else {"video": "mp4", "audio": "m4a"}[each.kind]
@@ -259,17 +145,17 @@ def _stream(each: _Representation, duration: float | None, prefix: str) -> Strea
     return Stream("concat", parts, None, duration, holds)
 
 
-def _is_counted(template: _Addressing) -> bool:
+def _is_counted(template: Addressing) -> bool:
     """True when the number of segments is told by the duration alone."""
     return template.child("SegmentTimeline") is None and template.attribute("endNumber") is None
 
 
-def _addressing(each: _Representation, name: str) -> _Addressing | None:
+def _addressing(each: Representation, name: str) -> Addressing | None:
     elements = tuple(found for level in each.levels if (found := level.find(name)) is not None)
-    return _Addressing(elements) if elements else None
+    return Addressing(elements) if elements else None
 
 
-def _of_list(each: _Representation, listed: _Addressing) -> Iterator[str]:
+def _of_list(each: Representation, listed: Addressing) -> Iterator[str]:
     """The init section, then one address a segment. Ranges are for one address only: that is fetched whole."""
     segments = next((found for level in listed.elements if (found := level.findall("SegmentURL"))), [])
     if not segments:
@@ -283,7 +169,7 @@ def _of_list(each: _Representation, listed: _Addressing) -> Iterator[str]:
     yield from (absolute(each.base, uri) for uri in uris)
 
 
-def _of_template(each: _Representation, template: _Addressing, duration: float | None) -> Iterator[str]:
+def _of_template(each: Representation, template: Addressing, duration: float | None) -> Iterator[str]:
     """The init section, then every segment."""
     init, media = template.attribute("initialization"), template.attribute("media")
     element = template.child("Initialization")
@@ -300,7 +186,7 @@ def _of_template(each: _Representation, template: _Addressing, duration: float |
         yield absolute(each.base, _filled(media, each, number, time))
 
 
-def _steps(template: _Addressing, duration: float | None) -> Iterator[int]:
+def _steps(template: Addressing, duration: float | None) -> Iterator[int]:
     """The start times of segments that all last the same."""
     step, scale = template.number("duration", 0), template.number("timescale", 1)
     if step < 1:
@@ -310,7 +196,7 @@ def _steps(template: _Addressing, duration: float | None) -> Iterator[int]:
     if scale < 1 or (duration is None and last is None):
         raise bad_manifest("it does not say how many segments there are")
     if last is not None:
-        count = _integer(last, "endNumber", 0) - first + 1
+        count = integer(last, "endNumber", 0) - first + 1
     else:
         count = math.ceil(Fraction(round((duration or 0) * 1_000_000), 1_000_000) * scale / step)
     _check_count(count)
@@ -318,20 +204,20 @@ def _steps(template: _Addressing, duration: float | None) -> Iterator[int]:
     yield from (start + number * step for number in range(count))
 
 
-def _timeline(timeline: Element, template: _Addressing, duration: float | None) -> Iterator[int]:
+def _timeline(timeline: Element, template: Addressing, duration: float | None) -> Iterator[int]:
     """The start times in a SegmentTimeline: `r` more of the same, or, when negative, up to the next or the end."""
     scale, offset = template.number("timescale", 1), template.number("presentationTimeOffset", 0)
     entries, time, count = timeline.findall("S"), 0, 0
     for place, entry in enumerate(entries):
-        time = _integer(entry.get("t"), "t", time)
-        step, more = _integer(entry.get("d"), "d", 0), _integer(entry.get("r"), "r", 0)
+        time = integer(entry.get("t"), "t", time)
+        step, more = integer(entry.get("d"), "d", 0), integer(entry.get("r"), "r", 0)
         if step < 1:
             raise bad_manifest("a segment in it lasts no time at all")
         if more < 0:
             following = entries[place + 1].get("t") if place + 1 < len(entries) else None
             if following is None and duration is None:
                 raise bad_manifest("it does not say how many segments there are")
-            end = _integer(following, "t", offset + round((duration or 0) * scale))
+            end = integer(following, "t", offset + round((duration or 0) * scale))
             more = -((time - end) // step) - 1
         count += more + 1
         _check_count(count)
@@ -346,8 +232,10 @@ def _check_count(count: int) -> None:
         raise too_many_parts(count)
 
 
-def _filled(template: str, each: _Representation, number: int | None = None, time: int | None = None) -> str:
+def _filled(template: str, each: Representation, number: int | None = None, time: int | None = None) -> str:
     """The template with its variables put in (ISO/IEC 23009-1, section 5.3.9.4.4)."""
+    if len(template) > URL_MAX:
+        raise bad_manifest("an address in it is too long")
     values = {
         "RepresentationID": each.element.get("id"),
         "Bandwidth": each.attribute("bandwidth"),
@@ -361,6 +249,8 @@ def _filled(template: str, each: _Representation, number: int | None = None, tim
         known = values[found[1]]
         if known is None:
             raise bad_manifest(f"its template needs ${found[1]}$, which is not known")
+        if len(str(known)) > NAME_MAX:
+            raise bad_manifest(f"what its template needs for ${found[1]}$ is too long")
         return str(known).zfill(int(found[2])) if found[2] else str(known)
 
     return _VARIABLE.sub(value, template)

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice, audio_rank, holds_audio, holds_video, is_audio_only, split_codecs, video_rank
 from reactor.media.local import Init, Key, Segment, Span, write_playlist
@@ -33,8 +32,8 @@ from reactor.media.parts import (
     too_large,
     too_many_parts,
 )
-from reactor.media.tags import useful
-from reactor.models import FETCHES_MAX
+from reactor.media.tags import Attributes, InitTag, SegmentTag, Variant, read
+from reactor.numbers import FETCHES_MAX
 
 LINE_MAX = 64 * 1024
 """Characters of one line."""
@@ -54,17 +53,18 @@ _SYSTEMS = {
     "com.microsoft.playready": "PlayReady",
     "com.widevine": "Widevine",
 }
-_NOT_UNDERSTOOD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
-"""What the parser may raise at what is no playlist."""
+_FLOAT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
+_SIZE = re.compile(r"([0-9]{1,6})[xX]([0-9]{1,6})")
+SEGMENT_S_MAX = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Master:
-    """A multivariant playlist, as the parser has it."""
+    """A multivariant playlist."""
 
     url: str
-    variants: tuple[dict[str, Any], ...]
-    media: tuple[dict[str, Any], ...]
+    variants: tuple[Variant, ...]
+    media: tuple[Attributes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Media:
     """A media playlist that has an end."""
 
     url: str
-    segments: tuple[dict[str, Any], ...]
+    segments: tuple[SegmentTag, ...]
     sequence: int
     exact: bool
     """True when the durations are no whole numbers of seconds, rounded."""
@@ -105,28 +105,26 @@ def parse(text: str, url: str) -> Master | Media:
         raise bad_manifest("a line in it is too long")
     if len(lines) > LINES_MAX or sum(line.count("=") for line in lines if line.startswith("#")) > ATTRIBUTES_MAX:
         raise too_large()
-    try:
-        found = _parsed(text)
-    except _NOT_UNDERSTOOD as error:
-        raise bad_manifest("it cannot be read") from error
-    if found["is_variant"]:
-        return Master(url, tuple(found["playlists"]), tuple(found["media"]))
-    if "targetduration" not in found and not found["is_endlist"]:
+    found = read(text)
+    if found.master:
+        return Master(url, tuple(found.variants), tuple(found.media))
+    if not found.timed and not found.ended:
         raise DownloadError("This is a list of links, not one video.", code="unsupported")
-    if found["is_i_frames_only"] or found["is_images_only"]:
+    if found.seeking:
         raise DownloadError("This playlist holds pictures to seek by, not the video.", code="unsupported")
-    if not found["is_endlist"] and found.get("playlist_type") != "vod":
+    if not found.ended and not found.vod:
         raise live()
-    if not found["segments"]:
+    if not found.segments:
         raise bad_manifest("it names no segment")
-    if not 0 <= found["media_sequence"] < 2**63:
+    sequence = numbers.whole(found.sequence or "0")
+    if sequence is None:
         raise bad_manifest("the number of its first segment is not valid")
-    return Media(url, tuple(found["segments"]), found["media_sequence"], _EXACT.search(text) is not None)
+    return Media(url, tuple(found.segments), sequence, _EXACT.search(text) is not None)
 
 
 def choose(master: Master, choice: Choice) -> list[Pick]:
     """The best variant within the choice, and the sound that belongs to it where that stands apart."""
-    variants = [variant for variant in master.variants if variant.get("uri")]
+    variants = master.variants
     if not variants:
         raise bad_manifest("it names no variant")
     pictures = [variant for variant in variants if not _is_audio(variant)]
@@ -134,8 +132,8 @@ def choose(master: Master, choice: Choice) -> list[Pick]:
     sound = _rendition(master, best)
     if choice.audio_only and sound is None:
         best = _for_its_sound(variants)
-    url = absolute(master.url, best["uri"])
-    sound_url = absolute(master.url, sound["uri"]) if sound else url
+    url = absolute(master.url, best.uri)
+    sound_url = absolute(master.url, sound["URI"]) if sound else url
     if choice.audio_only or not pictures:
         return [Pick(sound_url, ("audio",))]
     if sound_url != url:
@@ -156,62 +154,39 @@ def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> Stream:
     return Stream("hls", tuple(naming.parts), write_playlist(segments), total if exact else None, holds)
 
 
-# The parser
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    """The parser's dictionary, where each init section has the key that was in force when it was named."""
-    from m3u8 import parse as parse_m3u8  # type: ignore[import-untyped]  # slow to import, and not always needed
-
-    keys: list[dict[str, str] | None] = []
-
-    def on_tag(line: str, lineno: int, data: dict[str, Any], state: dict[str, Any]) -> bool:
-        if line.startswith("#EXT-X-MAP:"):
-            keys.append(state["current_key"])
-        return False
-
-    found: dict[str, Any] = parse_m3u8(useful(text.lstrip("\ufeff")), custom_tags_parser=on_tag)
-    if found["segments"] and "uri" not in found["segments"][-1]:
-        found["segments"].pop()  # tags at the end, with no segment after them
-    for section, key in zip(found["segment_map"], keys, strict=True):
-        section["key"] = key
-    return found
-
-
 # Which variant
 
 
-def _info(variant: dict[str, Any]) -> dict[str, Any]:
-    info: dict[str, Any] = variant["stream_info"]
-    return info
+def _codecs(variant: Variant) -> tuple[str, ...]:
+    return split_codecs(variant.attributes.get("CODECS"))
 
 
-def _codecs(variant: dict[str, Any]) -> tuple[str, ...]:
-    return split_codecs(_info(variant).get("codecs"))
+def _is_audio(variant: Variant) -> bool:
+    return not _SIZE.fullmatch(variant.attributes.get("RESOLUTION", "")) and is_audio_only(_codecs(variant))
 
 
-def _is_audio(variant: dict[str, Any]) -> bool:
-    return not _info(variant).get("resolution") and is_audio_only(_codecs(variant))
+def _number(variant: Variant, name: str) -> float:
+    told = variant.attributes.get(name, "")
+    return (numbers.decimal(told) or 0.0) if _FLOAT.fullmatch(told) else 0.0
 
 
-def _bandwidth(variant: dict[str, Any]) -> int:
-    return int(_info(variant).get("bandwidth") or 0)
+def _bandwidth(variant: Variant) -> int:
+    return int(_number(variant, "BANDWIDTH"))
 
 
-def _rank(variant: dict[str, Any], choice: Choice) -> tuple[float, ...]:
-    info = _info(variant)
-    size = re.fullmatch(r"(\d{1,6})x(\d{1,6})", str(info.get("resolution", "")).lower())
+def _rank(variant: Variant, choice: Choice) -> tuple[float, ...]:
+    size = _SIZE.fullmatch(variant.attributes.get("RESOLUTION", ""))
     return video_rank(
         choice,
         codecs=_codecs(variant),
         height=int(size[2]) if size else None,
         bandwidth=_bandwidth(variant),
-        fps=info.get("frame_rate") or 0.0,
-        sdr=info.get("video_range", "SDR") == "SDR",
+        fps=_number(variant, "FRAME-RATE"),
+        sdr=variant.attributes.get("VIDEO-RANGE", "SDR") == "SDR",
     )
 
 
-def _for_its_sound(variants: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def _for_its_sound(variants: Iterable[Variant]) -> Variant:
     """The best variant of sound alone, else the smallest of all."""
     alone = [variant for variant in variants if _is_audio(variant)]
     if alone:
@@ -219,19 +194,19 @@ def _for_its_sound(variants: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return min(variants, key=_bandwidth)
 
 
-def _rendition(master: Master, variant: dict[str, Any]) -> dict[str, Any] | None:
+def _rendition(master: Master, variant: Variant) -> Attributes | None:
     """The sound of a variant where it has a playlist of its own, else None."""
-    group = _info(variant).get("audio")
-    members = [each for each in master.media if each.get("type") == "AUDIO" and each.get("group_id") == group]
+    group = variant.attributes.get("AUDIO")
+    members = [each for each in master.media if each.get("TYPE") == "AUDIO" and each.get("GROUP-ID") == group]
     if not members or group is None:
         return None
 
-    def rank(each: dict[str, Any]) -> tuple[bool, bool, bool]:
-        plain = "accessibility" not in each.get("characteristics", "")
-        return each.get("default") == "YES", plain, each.get("autoselect") == "YES"
+    def rank(each: Attributes) -> tuple[bool, bool, bool]:
+        plain = "accessibility" not in each.get("CHARACTERISTICS", "")
+        return each.get("DEFAULT") == "YES", plain, each.get("AUTOSELECT") == "YES"
 
     best = max(members, key=rank)
-    return best if best.get("uri") else None
+    return best if best.get("URI") else None
 
 
 # The segments
@@ -239,30 +214,43 @@ def _rendition(master: Master, variant: dict[str, Any]) -> dict[str, Any] | None
 
 @dataclass(slots=True)
 class _Naming:
-    """Gives each address a name of ours, once."""
+    """Gives each address a name of ours, once. What stands for many segments is worked out once, too."""
 
     base: str
     prefix: str
     parts: list[Part] = field(default_factory=list)
+    _urls: dict[str, str] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
     _names: dict[tuple[str, str], str] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     _length: int = 0
 
+    def url(self, uri: str) -> str:
+        """What `uri` means here."""
+        if uri not in self._urls:
+            self._urls[uri] = absolute(self.base, uri)
+            self._length += len(self._urls[uri])
+            if self._length > URLS_MAX:
+                raise too_large()
+        return self._urls[uri]
+
     def name(self, kind: str, uri: str, form: Callable[[int], str]) -> str:
-        url = absolute(self.base, uri)
+        url = self.url(uri)
         if (kind, url) not in self._names:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             name = self._names[kind, url] = self.prefix + form(self._counts[kind])
             self.parts.append(Part(url, name))
-            self._length += len(url)
             if len(self.parts) > FETCHES_MAX:
                 raise too_many_parts()
-            if self._length > URLS_MAX:
-                raise too_large()
         return self._names[kind, url]
 
     def known(self, kind: str, uri: str) -> str | None:
-        return self._names.get((kind, absolute(self.base, uri)))
+        return self._names.get((kind, self.url(uri)))
+
+    def data_key(self, uri: str) -> str:
+        if uri not in self._keys:
+            self._keys[uri] = _data_key(uri)
+        return self._keys[uri]
 
 
 def _segments(media: Media, naming: _Naming) -> Iterator[Segment]:
@@ -270,19 +258,17 @@ def _segments(media: Media, naming: _Naming) -> Iterator[Segment]:
     before: Init | None = None
     discontinuity = False
     for number, raw in enumerate(media.segments, media.sequence):
-        discontinuity = discontinuity or bool(raw.get("discontinuity"))
-        if raw.get("gap_tag"):
+        discontinuity = discontinuity or raw.discontinuity
+        if raw.gap:
             discontinuity = True
             continue
-        if not raw.get("uri"):
-            raise bad_manifest("a segment in it has no address")
-        key = _key(raw.get("key"), number, naming)
-        init = _init(raw.get("init_section"), number, naming)
-        span = _span(raw.get("byterange"), naming.base, raw["uri"], ends)
-        name = _segment_name(raw["uri"], init, naming)
+        key = _key(raw.key, number, naming)
+        init = _init(raw.init, number, naming)
+        span = _span(raw.byterange, naming.url(raw.uri), ends)
+        name = _segment_name(raw.uri, init, naming)
         # Another init section means another decoder, whether the playlist tells of a discontinuity or not.
         cut = discontinuity or init != before
-        yield Segment(name, _duration(raw.get("duration", 0.0)), span, key, init, cut)
+        yield Segment(name, _duration(raw.duration), span, key, init, cut)
         before, discontinuity = init, False
 
 
@@ -294,29 +280,30 @@ def _segment_name(uri: str, init: Init | None, naming: _Naming) -> str:
     return naming.name("segment", uri, lambda n: f"{n:04}.{suffix}")
 
 
-def _init(raw: dict[str, Any] | None, number: int, naming: _Naming) -> Init | None:
-    if not raw:
+def _init(raw: InitTag | None, number: int, naming: _Naming) -> Init | None:
+    if raw is None:
         return None
-    if not raw.get("uri"):
+    if not raw.uri:
         raise bad_manifest("an init section in it has no address")
-    span = _span(raw.get("byterange"), naming.base, raw["uri"], {})
-    name = naming.name("init", raw["uri"], lambda n: f"init-{n}.mp4")
-    return Init(name, span, _key(raw.get("key"), number, naming))
+    span = _span(raw.byterange, naming.url(raw.uri), {})
+    name = naming.name("init", raw.uri, lambda n: f"init-{n}.mp4")
+    return Init(name, span, _key(raw.key, number, naming))
 
 
-def _key(raw: dict[str, str] | None, number: int, naming: _Naming) -> Key | None:
+def _key(raw: Attributes | None, number: int, naming: _Naming) -> Key | None:
     """The key of segment `number`, whose number is the IV where none is given (RFC 8216, section 5.2)."""
-    if raw is None or raw.get("method", "NONE").upper() == "NONE":
+    method = "NONE" if raw is None else raw.get("METHOD", "").upper()
+    if raw is None or method == "NONE":
         return None
-    uri, form = raw.get("uri", ""), raw.get("keyformat", "identity").lower()
-    if raw["method"].upper() != "AES-128" or form != "identity" or uri[:4].lower() == "skd:":
+    uri, form = raw.get("URI", ""), raw.get("KEYFORMAT", "identity").lower()
+    if method and (method != "AES-128" or form != "identity" or uri[:4].lower() == "skd:"):
         raise protected(_SYSTEMS.get(form, ""))
-    iv = _IV.fullmatch(raw["iv"]) if "iv" in raw else None
-    if not uri or ("iv" in raw and iv is None):
+    iv = _IV.fullmatch(raw["IV"]) if "IV" in raw else None
+    if not method or not uri or ("IV" in raw and iv is None):
         raise bad_manifest("a key in it is not described as it must be")
     value = int(iv[1], 16) if iv else number
     if uri[:5].lower() == "data:":
-        return Key(_data_key(uri), f"{value:032x}")
+        return Key(naming.data_key(uri), f"{value:032x}")
     return Key(naming.name("key", uri, lambda n: f"key-{n}.bin"), f"{value:032x}")
 
 
@@ -333,20 +320,22 @@ def _data_key(uri: str) -> str:
     return f"data:application/octet-stream;base64,{base64.b64encode(key).decode()}"
 
 
-def _span(raw: str | None, base: str, uri: str, ends: dict[str, int]) -> Span | None:
+def _span(raw: str | None, url: str, ends: dict[str, int]) -> Span | None:
     """A byte range. Without an offset it begins where the last one of the same address ended."""
     if raw is None:
         return None
     found = _BYTE_RANGE.fullmatch(raw.strip())
-    url = absolute(base, uri)
     if found is None or not int(found[1]):
         raise bad_manifest("a byte range in it is not valid")
     span = Span(int(found[2]) if found[2] else ends.get(url, 0), int(found[1]))
+    if span.offset + span.length > numbers.SIZE_MAX:
+        raise bad_manifest("a byte range in it is not valid")
     ends[url] = span.offset + span.length
     return span
 
 
-def _duration(raw: float) -> float:
-    if not (math.isfinite(raw) and 0 <= raw <= 86_400):
+def _duration(raw: str | None) -> float:
+    found = numbers.decimal(raw if raw is not None else "0", most=SEGMENT_S_MAX)
+    if found is None:
         raise bad_manifest("the duration of a segment in it is not valid")
-    return round(raw, 6)
+    return round(found, 6)

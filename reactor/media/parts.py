@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urljoin
 
 from reactor.errors import DownloadError
-from reactor.models import FETCHES_MAX
+from reactor.numbers import FETCHES_MAX
 
 URL_MAX = 16 * 1024
 """Characters of one address."""

@@ -10,7 +10,7 @@ from reactor.core import commands, events
 from reactor.core.endings import Limits
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import MIB, Quotas
-from reactor.models import SIZE_MAX
+from reactor.numbers import SIZE_MAX
 from tests.core.parts import parts
 from tests.core.world import LIMITS, World, detection, gid, one_file, report, reported
 

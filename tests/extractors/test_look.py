@@ -8,7 +8,8 @@ import pytest
 
 from reactor.extractors.base import Context
 from reactor.extractors.look import look
-from reactor.models import SIZE_MAX, Look
+from reactor.models import Look
+from reactor.numbers import SIZE_MAX
 from tests.servers import FileServer
 
 DATA = b"0123456789" * 1000

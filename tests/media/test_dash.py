@@ -152,7 +152,7 @@ def test_protection() -> None:
 
 TEMPLATE = '<SegmentTemplate media="$Number$" {}/>'
 STEPS = TEMPLATE.format('duration="1" timescale="1500"')
-TIMELINE = '<SegmentTemplate media="$Time$"><SegmentTimeline>{}</SegmentTimeline></SegmentTemplate>'
+TIMED = '<SegmentTemplate media="$Time$"><SegmentTimeline>{}</SegmentTimeline></SegmentTemplate>'
 RANGES = '<SegmentList><SegmentURL media="a" mediaRange="0-1"/><SegmentURL media="b"/></SegmentList>'
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
 
@@ -177,11 +177,11 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
         (video(TEMPLATE.format('duration="x"')), "bad_manifest"),
         (video(TEMPLATE.format('duration="1" timescale="100000"')), "too_many_parts"),
         (video(TEMPLATE.format('duration="1" endNumber="99999999999"')), "too_many_parts"),
-        (video(TIMELINE.format('<S t="0" d="1" r="99999999999"/>')), "too_many_parts"),
-        (video(TIMELINE.format('<S t="0" d="1" r="19999"/><S d="1"/>')), "too_many_parts"),
-        (video(TIMELINE.format('<S t="0" d="0"/>')), "bad_manifest"),
-        (video(TIMELINE.format('<S t="9" d="1" r="-1"/><S t="3" d="1"/>')), "bad_manifest"),
-        (video(TIMELINE.format('<S d="1" r="-1"/>'), duration=""), "bad_manifest"),
+        (video(TIMED.format('<S t="0" d="1" r="99999999999"/>')), "too_many_parts"),
+        (video(TIMED.format('<S t="0" d="1" r="19999"/><S d="1"/>')), "too_many_parts"),
+        (video(TIMED.format('<S t="0" d="0"/>')), "bad_manifest"),
+        (video(TIMED.format('<S t="9" d="1" r="-1"/><S t="3" d="1"/>')), "bad_manifest"),
+        (video(TIMED.format('<S d="1" r="-1"/>'), duration=""), "bad_manifest"),
         (video('<SegmentTemplate duration="1"/>'), "bad_manifest"),
         (video('<SegmentTemplate media="$Time$$Number$" initialization="$Time$" duration="1"/>'), "bad_manifest"),
         (video("<SegmentList/>"), "bad_manifest"),
@@ -233,3 +233,13 @@ def test_any_tree_is_understood_or_refused(first: str, second: str) -> None:
     except DownloadError:
         return
     assert all(stream.parts for stream in streams)
+
+
+@pytest.mark.parametrize("rate", ["1e20000000", "9" * 5000, "1/1e99999999", "1/0", "-1", ""])
+def test_a_number_nobody_can_compute_is_none(rate: str) -> None:
+    """And the one with a rate is taken before it."""
+    plain = 'mimeType="video/mp4" height="9"'
+    inner = f'<Representation {plain} frameRate="{rate}"><BaseURL>odd</BaseURL></Representation>'
+    inner += f'<Representation {plain} frameRate="1"><BaseURL>plain</BaseURL></Representation>'
+    (stream,) = parsed(mpd(element("Period", {}, element("AdaptationSet", {}, inner))))
+    assert stream.parts[0].url.endswith("plain")

@@ -289,3 +289,12 @@ def test_of_several_keys_the_one_without_a_licence_is_taken() -> None:
     assert refused(HEAD + LICENSED + TWO + END) == "drm"
     open_again = streamed(HEAD + FREE + first + "#EXT-X-KEY:METHOD=NONE\n" + second + END)
     assert [segment.key is None for segment in read_playlist(open_again.playlist or "")] == [False, True]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1e20000000", "0x10"])
+def test_a_number_nobody_can_compute_is_refused(number: str) -> None:
+    assert refused(f"{HEAD}#EXTINF:{number},\na\n{END}") == "bad_manifest"
+    assert refused(f"{HEAD}#EXT-X-MEDIA-SEQUENCE:{number}\n{TWO}{END}") == "bad_manifest"
+    assert refused(f"{HEAD}#EXTINF:1.0,\n#EXT-X-BYTERANGE:{number}\na\n{END}") == "bad_manifest"
+    assert refused(f"{HEAD}#EXTINF:1.0,\n#EXT-X-BYTERANGE:1@{number}\na\n{END}") == "bad_manifest"
+    assert picked(variant("odd", more=f",FRAME-RATE={number}"), variant("ok", rate=1001))[0][0] == "ok"

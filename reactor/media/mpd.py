@@ -1,0 +1,171 @@
+"""The elements of an MPD (ISO/IEC 23009-1), with what they inherit from those above them. Pure.
+
+An MPD with a DOCTYPE is refused before the parser sees it: without one there are no entities to expand.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from reactor import numbers
+from reactor.media.parts import absolute, bad_manifest, too_large
+
+DEPTH_MAX = 64
+"""Elements inside elements."""
+ELEMENTS_MAX = 400_000
+"""Counted by their tags."""
+
+_DURATION = re.compile(
+    r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,20})?)S)?)?",
+    re.ASCII,
+)
+_DURATION_UNITS_S = (31_536_000, 2_592_000, 86_400, 3600, 60, 1)
+NUMBER_MAX = 2**64 - 1
+_TRICK_MODE = ("http://dashif.org/guidelines/trickmode",)
+
+
+class AdaptationSet:
+    """An AdaptationSet, and what holds for each of its Representations: found once, as there may be many."""
+
+    def __init__(self, mpd: Element, period: Element, element: Element, url: str) -> None:
+        self.element = element
+        self.period = period
+        self._above = (mpd, period, element)
+        self._url = url
+
+    @cached_property
+    def base(self) -> str:
+        """What relative addresses in it refer to."""
+        base = self._url
+        for element in self._above:
+            base = based(base, element)
+        return base
+
+    @cached_property
+    def content(self) -> str:
+        """`video`, `audio` or something else that the set says of all in it; empty where it says nothing."""
+        components = (each.get("contentType") or "" for each in self.element.findall("ContentComponent"))
+        return self.element.get("contentType") or sort_of(self.element) or next(components, "")
+
+    @cached_property
+    def protections(self) -> list[Element]:
+        return self.element.findall("ContentProtection")
+
+    @cached_property
+    def main(self) -> bool | None:
+        """True when it is said to be what most want to hear, None when nothing is said."""
+        if self.element.find("Accessibility") is not None:
+            return False
+        roles = {role.get("value") for role in self.element.findall("Role")}
+        return "main" in roles if roles else None
+
+    @property
+    def seeking(self) -> bool:
+        """True when it holds pictures to seek by."""
+        return any(each.get("schemeIdUri") in _TRICK_MODE for each in self.element.findall("EssentialProperty"))
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """One quality, with what it inherits."""
+
+    element: Element
+    above: AdaptationSet
+    kind: Literal["video", "audio"]
+    codecs: tuple[str, ...]
+
+    @property
+    def base(self) -> str:
+        """Worked out for those that are taken: a long one times many others is more than anybody wants to hold."""
+        return based(self.above.base, self.element)
+
+    @property
+    def levels(self) -> tuple[Element, ...]:
+        """From the Representation up to the Period, which is how attributes are looked for."""
+        return (self.element, self.above.element, self.above.period)
+
+    @property
+    def protections(self) -> list[Element]:
+        """Its own; else those of all in its set."""
+        return self.element.findall("ContentProtection") or self.above.protections
+
+    def attribute(self, name: str) -> str | None:
+        return next((value for level in self.levels[:2] if (value := level.get(name)) is not None), None)
+
+    def number(self, name: str) -> int:
+        return integer(self.attribute(name), name, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Addressing:
+    """A SegmentTemplate or SegmentList with what it inherits from those of its name above."""
+
+    elements: tuple[Element, ...]
+
+    def attribute(self, name: str) -> str | None:
+        return next((value for each in self.elements if (value := each.get(name)) is not None), None)
+
+    def number(self, name: str, default: int) -> int:
+        return integer(self.attribute(name), name, default)
+
+    def child(self, name: str) -> Element | None:
+        return next((found for each in self.elements if (found := each.find(name)) is not None), None)
+
+
+def read_mpd(text: str) -> Element:
+    """The MPD element, its names without name spaces. Raises DownloadError (`bad_manifest`, `too_large`)."""
+    if "<!DOCTYPE" in text:
+        raise bad_manifest("it declares entities")
+    if text.count("<") > ELEMENTS_MAX:
+        raise too_large()
+    try:
+        root = ElementTree.fromstring(text.lstrip("\ufeff \t\r\n"))
+    except (ElementTree.ParseError, ValueError) as error:
+        raise bad_manifest("it is not valid XML") from error
+    todo = [(root, 0)]
+    while todo:
+        element, depth = todo.pop()
+        if depth > DEPTH_MAX:
+            raise bad_manifest("its elements are nested too deeply")
+        element.tag = element.tag.rpartition("}")[2]
+        todo += [(child, depth + 1) for child in element]
+    if root.tag != "MPD":
+        raise bad_manifest("it is not an MPD")
+    return root
+
+
+def integer(text: str | None, what: str, default: int) -> int:
+    """The whole number that an attribute is. Raises DownloadError (`bad_manifest`) where it is none."""
+    if text is None:
+        return default
+    number = numbers.whole(text, least=-NUMBER_MAX, most=NUMBER_MAX)
+    if number is None:
+        raise bad_manifest(f"its {what} is not a number")
+    return number
+
+
+def seconds(text: str) -> float:
+    """An xs:duration, with years of 365 days. Raises DownloadError (`bad_manifest`)."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise bad_manifest("its duration cannot be read")
+    total = sum(float(digits or 0) * unit for digits, unit in zip(found.groups(), _DURATION_UNITS_S, strict=True))
+    if total <= 0:
+        raise bad_manifest("it lasts no time at all")
+    return total
+
+
+def based(base: str, element: Element) -> str:
+    """The address that relative ones below `element` refer to: of several, the first."""
+    found = element.findtext("BaseURL")
+    return absolute(base, found) if found and found.strip() else base
+
+
+def sort_of(element: Element) -> str:
+    """`video` of `video/mp4`."""
+    return (element.get("mimeType") or "").partition("/")[0]
