@@ -201,6 +201,8 @@ class Fetch:
     """First and last byte, both included, when only a part of the resource is wanted."""
     validator: str | None = None
     """ETag or Last-Modified: a partial file may be continued only when it has not changed."""
+    strong: bool = False
+    """True when an equal validator means equal bytes: no server is to send a part under another one (If-Range)."""
     by_head: bool = False
     """True when HEAD was answered, with this size."""
     optional: bool = False
@@ -303,6 +305,8 @@ class Look(Frozen):
     attachment: bool = False
     """True when the server says that it is to be saved, not shown."""
     validator: str | None = None
+    strong: bool = False
+    """True when the validator may stand in If-Range."""
     resumable: bool = False
     """True when the server said it takes byte ranges."""
     by_head: bool = False

@@ -92,6 +92,8 @@ def addition(
     directory: str | None,
     policy: TransferPolicy,
     resuming: bool = False,
+    from_zero: bool = False,
+    single: bool = False,
     extra: dict[str, str] | None = None,
     first: bool = False,
     headers: Collection[Header] = (),
@@ -100,13 +102,17 @@ def addition(
     """The call that adds this fetch to aria2 under our gid, into `directory` as aria2 sees it (None: its own), with
     these headers, and the cookies of the jar that go to its first URL.
 
-    `resuming`: some of it may be there. `extra` options win over ours. `first`: before all that wait. Raises
-    DownloadError when it cannot be fetched as it is described, or holds what would break out of an option or a header
-    line."""
+    `resuming`: some of it may be there. `from_zero`: nothing of what is there is used. `single`: by one connection.
+    `extra` options win over ours. `first`: before all that wait. Raises DownloadError when it cannot be fetched as it
+    is described, or holds what would break out of an option or a header line."""
     options: dict[str, str | list[str]] = {**_ALWAYS, **_limits(policy), "gid": _checked_gid(gid)}
     if directory is not None:
         options["dir"] = _line(directory, "the folder")
     options["use-head"] = "true" if resuming and fetch.by_head else "false"
+    if from_zero:
+        options["remove-control-file"] = "true"  # also where we cannot delete it: elsewhere
+    if single:
+        options |= {"max-connection-per-server": "1", "split": "1"}
     if fetch.byte_range is not None:
         raise DownloadError("A part of a file cannot be fetched by itself.", code="unsupported")
     if fetch.torrent is not None:
@@ -145,7 +151,7 @@ def _files(
     if cookies or any(header.name.lower() not in HARMLESS for header in headers):
         # aria2 sends its headers to every mirror: those of other servers are given up.
         urls = [url for url in urls if _origin(url) == _origin(urls[0])]
-    options["header"] = _header_lines(headers, cookies)
+    options["header"] = [*_header_lines(headers, cookies), *_same_bytes(fetch)]
     options["out"] = _base_name(fetch.name)
     options["uri-selector"] = "inorder"  # mirrors come best first
     if fetch.checksum is not None:
@@ -185,6 +191,15 @@ def _header_lines(headers: list[Header], cookies: str) -> list[str]:
         # aria2's own asks for metalinks, also with follow-metalink=false: some servers would send one as the file.
         lines.append("Accept: */*")
     return [_line(line, "a header") for line in [*lines, f"Cookie: {'; '.join(pairs)}".rstrip()]]
+
+
+def _same_bytes(fetch: Fetch) -> list[str]:
+    """The header by which a server sends a part of the very bytes that are known, else the whole. aria2 takes no whole
+    in place of a part: a connection that gets one is given up, and the transfer when it has no other (errors 8 and 1).
+    Without a Range it says nothing (RFC 9110, 13.1.5). Mirrors have validators of their own."""
+    if not fetch.strong or fetch.validator is None or len(fetch.urls) > 1:
+        return []
+    return [_line(f"If-Range: {fetch.validator}", "the validator")]
 
 
 def through(proxy: str, nowhere: str) -> dict[str, str]:

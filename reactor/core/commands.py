@@ -218,6 +218,8 @@ class Addition:
     """True when what is there of it is deleted first."""
     first: bool = False
     """True when it goes before all that wait in aria2."""
+    single: bool = False
+    """True when it is to come by one connection, in one answer if that holds."""
 
 
 @dataclass(frozen=True, slots=True)

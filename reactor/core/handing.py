@@ -100,7 +100,8 @@ class Handing(Endings):
     def _additions(self, job: Job, taken: list[Transfer]) -> tuple[commands.Addition, ...]:
         # One file does not wait for the parts of another row; in an aria2 of several users it has no other privilege.
         first = len(job.transfers) == 1 and any(len(each.transfers) > 1 for each in self.jobs.values())
-        additions = tuple(commands.Addition(each.n, each.gid, each.fetch, each.spoilt, first) for each in taken)
+        single = job.before in FROM_ZERO  # its server has several versions, and may have them all at once
+        additions = tuple(commands.Addition(each.n, each.gid, each.fetch, each.spoilt, first, single) for each in taken)
         for transfer in taken:
             transfer.spoilt = False
         return additions

@@ -89,6 +89,8 @@ class Downloading:
                 directory=directory,
                 policy=self._policy,
                 resuming=not command.fresh,
+                from_zero=command.fresh or each.spoilt,
+                single=each.single,
                 extra=extra,
                 first=each.first,
                 headers=headers,

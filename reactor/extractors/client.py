@@ -66,11 +66,11 @@ class Response:
         self.status = head.status_code
         self.raw = list(head.headers)
         """Header lines in order, names in lower case."""
-        self.headers: dict[str, str] = {}
-        """By name in lower case; several of one name are joined by a comma."""
+        several: dict[str, list[str]] = {}
         for name, value in self.raw:
-            key, text = name.decode("ascii"), _text(value)
-            self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+            several.setdefault(name.decode("ascii"), []).append(_text(value))
+        self.headers = {name: ", ".join(values) for name, values in several.items()}
+        """By name in lower case; several of one name are joined by a comma."""
         self._connection = connection
 
     async def pieces(self) -> AsyncIterator[bytes]:

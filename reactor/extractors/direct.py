@@ -23,5 +23,12 @@ class DirectExtractor:
         if kind is not Kind.DIRECT:
             raise HandOver(Detection(kind=kind, url=detection.url, why=why, look=seen))
         name = seen.name or "download"
-        fetch = Fetch(urls=(seen.url,), name=name, size=seen.size, validator=seen.validator, by_head=seen.by_head)
+        fetch = Fetch(
+            urls=(seen.url,),
+            name=name,
+            size=seen.size,
+            validator=seen.validator,
+            strong=seen.strong,
+            by_head=seen.by_head,
+        )
         return Extraction(kind=Kind.DIRECT, title=name, fetches=(fetch,), finish=Finish(how="file", name=name))

@@ -1,26 +1,32 @@
 """The names a server gives: Content-Disposition (RFC 6266) and the last segment of a URL.
 
-The standard library's MIME parser knows quoted strings, RFC 2231 continuations and charsets; what servers
-really send beyond that (bare UTF-8, RFC 2047 words, percent-encoding without a star) is understood here.
+Quoted strings, RFC 2231 continuations and charsets are understood, and what servers really send beyond that: bare
+UTF-8, RFC 2047 words, percent-encoding without a star, a quote that is never closed. What cannot be understood counts
+as not there: no header raises anything.
 """
 
 from __future__ import annotations
 
+import binascii
 import mimetypes
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
-from email.message import Message
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from reactor.guard.filenames import clean_name, split_suffix
+from reactor.models import whole_characters
 
 HEADER_MAX = 4096
 """A longer header is cut."""
+CONTINUATIONS_MAX = 100
 
 _ENCODED = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
+_CHARSET = re.compile(r"[a-z0-9][a-z0-9._:-]{0,39}", re.IGNORECASE)
+_SIGN = re.compile(r"[=;]")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')
+_WORDS = re.compile(r"(=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=)(?:\s+(?==\?))?", re.IGNORECASE)
 _GENERIC_TYPES = ("application/octet-stream", "binary/octet-stream", "text/plain")
 
 
@@ -38,18 +44,14 @@ def parse_disposition(header: bytes | None) -> Disposition:
     """Read the raw header; what cannot be understood counts as not there."""
     if not header:
         return Disposition()
-    message = Message()
-    message["content-disposition"] = _text(header[:HEADER_MAX]).replace("\r", " ").replace("\n", " ")
-    # The stubs do not know that an RFC 2231 value is a tuple: (charset, language, text).
-    parameters: list[tuple[str, Any]] = list(message.get_params([], header="content-disposition"))
-    names = [value for key, value in parameters if key.lower() == "filename"]
-    extended = next((_decoded(value) for value in names if isinstance(value, tuple)), None)
-    plain = next((_guessed(value) for value in names if isinstance(value, str)), None)
-    filename = extended or plain
-    if filename:
-        filename = re.split(r"[/\\]", filename.rstrip("/\\"))[-1]
-    attachment = bool(parameters) and parameters[0][0].strip().lower() == "attachment"
-    return Disposition(attachment, filename or None)
+    parts = list(_parts(_text(header[:HEADER_MAX]).replace("\r", " ").replace("\n", " ")))
+    values: dict[str, str] = {}
+    for name, value in parts:
+        if value is not None:
+            values.setdefault(name, value)
+    filename = _extended(values.get("filename*", "")) or _continued(values) or _guessed(values.get("filename", ""))
+    filename = re.split(r"[/\\]", whole_characters(filename).rstrip("/\\"))[-1]
+    return Disposition(bool(parts) and parts[0] == ("attachment", None), filename or None)
 
 
 def choose_name(disposition: Disposition, url: str, content_type: str | None) -> str:
@@ -61,6 +63,58 @@ def choose_name(disposition: Disposition, url: str, content_type: str | None) ->
     return clean_name(name + (mimetypes.guess_extension(content_type) or ""))
 
 
+def _parts(text: str) -> Iterator[tuple[str, str | None]]:
+    """What stands between the semicolons, names in lower case: ("attachment", None), ("filename", "a;b.txt")."""
+    at = 0
+    while at < len(text):
+        sign = _SIGN.search(text, at)
+        end = sign.start() if sign else len(text)
+        name, at = text[at:end].strip().lower(), end + 1
+        if sign is None or sign[0] == ";":
+            yield name, None
+            continue
+        while at < len(text) and text[at].isspace():
+            at += 1
+        quoted = _QUOTED.match(text, at)
+        end = text.find(";", quoted.end() if quoted else at)
+        end = len(text) if end < 0 else end
+        yield name, _ESCAPED.sub(r"\1", quoted[1]) if quoted else text[at:end].strip()
+        at = end + 1
+
+
+def _extended(value: str) -> str:
+    """`filename*=charset'language'…` (RFC 8187); without a charset the bytes are UTF-8, or what most mean."""
+    charset, quote, rest = value.partition("'")
+    text = rest.partition("'")[2] if quote and "'" in rest else value
+    return _decoded(unquote_to_bytes(text), charset if text is not value else "")
+
+
+def _continued(values: Mapping[str, str]) -> str:
+    """`filename*0=…; filename*1*=…` (RFC 2231), as far as the numbers follow one another."""
+    raw, charset = b"", ""
+    for n in range(CONTINUATIONS_MAX):
+        plain, encoded = values.get(f"filename*{n}"), values.get(f"filename*{n}*")
+        if encoded is not None:
+            if n == 0 and encoded.count("'") >= 2:
+                charset, _, encoded = encoded.split("'", 2)
+            raw += unquote_to_bytes(encoded)
+        elif plain is not None:
+            raw += plain.encode("utf-8", "replace")
+        else:
+            break
+    return _decoded(raw, charset)
+
+
+def _decoded(raw: bytes, charset: str) -> str:
+    charset = charset.partition("*")[0]  # a language may follow it (RFC 2231)
+    if _CHARSET.fullmatch(charset):
+        try:
+            return raw.decode(charset)
+        except (LookupError, ValueError):  # no charset, or not its bytes
+            pass
+    return _text(raw)
+
+
 def _text(raw: bytes) -> str:
     """Bytes of a header: UTF-8 as most send it, else ISO-8859-1 as the RFC has it."""
     try:
@@ -69,21 +123,12 @@ def _text(raw: bytes) -> str:
         return raw.decode("iso-8859-1")
 
 
-def _decoded(value: tuple[str | None, str | None, str]) -> str:
-    """`filename*=charset'language'…`, whose bytes the parser has put into ISO-8859-1 characters."""
-    charset, _, text = value
-    try:
-        return text.encode("iso-8859-1").decode(charset or "utf-8")
-    except (LookupError, UnicodeError):
-        return _text(text.encode("iso-8859-1", "replace"))
-
-
 def _guessed(text: str) -> str:
     """`filename=…`, with what servers put there though no RFC says so."""
     if text.startswith("=?"):
         try:
-            return str(make_header(decode_header(text)))
-        except (HeaderParseError, LookupError, UnicodeError, ValueError):
+            return _WORDS.sub(lambda word: _word(word[1]), text)
+        except (LookupError, ValueError):  # no charset, not its bytes, or no base64
             return text
     if _ENCODED.search(text):
         try:
@@ -91,3 +136,14 @@ def _guessed(text: str) -> str:
         except UnicodeDecodeError:
             return text
     return text
+
+
+def _word(word: str) -> str:
+    """`=?charset?B?…?=` (RFC 2047). Raises LookupError or ValueError."""
+    charset, how, body = word[2:-2].split("?", 2)
+    charset = charset.partition("*")[0]
+    if not _CHARSET.fullmatch(charset):
+        raise LookupError(charset)
+    if how.lower() == "b":
+        return binascii.a2b_base64(body.encode("ascii") + b"==").decode(charset)
+    return binascii.a2b_qp(body.encode("ascii"), header=True).decode(charset)

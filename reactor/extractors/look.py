@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
@@ -11,6 +10,7 @@ from reactor.extractors.client import Response
 from reactor.extractors.disposition import choose_name, parse_disposition
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow
+from reactor.extractors.validators import validator_of
 from reactor.models import Look
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
@@ -72,14 +72,15 @@ def _seen(url: str, response: Response) -> Look:
     if status == 416:  # not even a first byte: empty; the type is that of the error page
         content_type = None
     disposition = parse_disposition(_raw(response, b"content-disposition"))
-    plain = url.partition("#")[0]
+    plain, (validator, strong) = url.partition("#")[0], validator_of(headers)
     return Look(
         url=plain,
         content_type=content_type,
         size=_size(response),
         name=choose_name(disposition, plain, content_type),
         attachment=disposition.attachment,
-        validator=_validator(headers),
+        validator=validator,
+        strong=strong,
         resumable=status in (206, 416) or "bytes" in headers.get("accept-ranges", "").lower(),
     )
 
@@ -98,13 +99,6 @@ def _size(response: Response) -> int | None:
         return None
     digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) <= _SIZE_DIGITS_MAX else 10**_SIZE_DIGITS_MAX - 1
-
-
-def _validator(headers: Mapping[str, str]) -> str | None:
-    """A strong ETag, else Last-Modified: with either, the same bytes may be told from others."""
-    etag: str = headers.get("etag", "")
-    last_modified: str | None = headers.get("last-modified")
-    return etag if etag and not etag.startswith("W/") else last_modified
 
 
 def _raw(response: Response, name: bytes) -> bytes | None:

@@ -16,6 +16,7 @@ from reactor.extractors.cookies import kept_cookies
 from reactor.extractors.failures import status_failure
 from reactor.extractors.ranking import MEDIA_SUFFIXES, suffix_of
 from reactor.extractors.urls import normalise_http
+from reactor.extractors.validators import validator_of
 from reactor.guard.cookies import Jar
 from reactor.guard.credentials import split_credentials
 from reactor.guard.filenames import clean_name
@@ -214,13 +215,14 @@ async def _extraction(seen: Seen, found: Found, title: str | None, context: Cont
     suffix = own if own in MEDIA_SUFFIXES else _SUFFIXES.get(seen.content_type, "mp4")
     title = title or stem[:TITLE_MAX] or "video"
     name = clean_name(f"{title}.{suffix}")
-    etag = seen.received.get("etag", "")
+    validator, strong = validator_of(seen.received)
     fetch = Fetch(
         urls=(url,),
         name=name,
         headers=0,
         size=seen.size,
-        validator=etag if etag and not etag.startswith("W/") else seen.received.get("last-modified"),
+        validator=validator,
+        strong=strong,
     )
     return Extraction(
         kind=Kind.PLAYWRIGHT,

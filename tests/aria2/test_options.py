@@ -82,6 +82,18 @@ class TestFiles:
             )
             assert first.params == (*plain.params, 0)
 
+    def test_a_part_is_asked_for_under_a_strong_validator_only(self) -> None:
+        condition = 'If-Range: "1"'
+        assert condition in options_of(fetch(validator='"1"', strong=True))["header"]
+        mirrors = (URL, "https://two.example/file")
+        for other in (fetch(validator='"1"'), fetch(*mirrors, validator='"1"', strong=True), fetch(strong=True)):
+            assert not any(line.startswith("If-Range") for line in options_of(other)["header"])
+
+    def test_from_zero_and_by_one_connection(self) -> None:
+        plain, other = options_of(fetch()), options_of(fetch(), from_zero=True, single=True)
+        assert (plain["remove-control-file"], other["remove-control-file"]) == ("false", "true")
+        assert (plain["split"], other["split"], other["max-connection-per-server"]) == ("4", "1", "1")
+
     def test_a_checksum(self) -> None:
         assert options_of(fetch(checksum="sha-256=00ff"))["checksum"] == "sha-256=00ff"
         assert "checksum" not in options_of(fetch())

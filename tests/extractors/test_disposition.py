@@ -43,10 +43,39 @@ from reactor.guard.filenames import clean_name
         ("attachment; filename=/", None),
         ("", None),
         (";;;=;*=;'", None),
+        ('attachment; filename="report.pdf', "report.pdf"),
+        ('attachment; filename = "a\\\\b;c.txt" ; size=3', "b;c.txt"),
+        ("attachment; filename*=utf-8''a; filename*1*=b", "a"),
+        ("attachment; filename*0*=utf-8''%e2%82; filename*1*=%ac; filename*2=.txt", "€.txt"),
+        ("attachment; filename*1=b; filename*3=d", None),
+        ("attachment; filename*0*=a; filename*0=b; filename*=''c.txt; filename=d", "c.txt"),
+        ('attachment; filename="=?utf-8é?q?=e2?="', "=?utf-8é?q?=e2?="),
+        ('attachment; filename="=?utf-8?q?=e2?="', "=?utf-8?q?=e2?="),
+        ('attachment; filename="=?utf-8?q?a_=e2=82=ac?= =?utf-8?q?.txt?="', "a €.txt"),
+        ("attachment; filename*=hex''6161.txt", "6161.txt"),
+        ("attachment; filename*=utf-7''+2AA-.txt", "?.txt"),
     ],
 )
 def test_filenames(header: str, name: str | None) -> None:
     assert parse_disposition(header.encode()).filename == name
+
+
+@pytest.mark.fault(41)
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'attachment; filename="=?utf-8\xe9?q?=e2?="',
+        b"attachment; filename*=utf-8''a; filename*1*=b",
+        b"attachment; filename*0*=utf-8''a; filename*=b",
+        b"attachment; filename*=\x00''a; filename==?\x00?b?=?=",
+        b"attachment; filename*=undefined''a%ff",
+        b'attachment; filename="=?utf-8?b?=?="',
+        b'"' * 4096,
+        b"attachment" + b";filename*0*=''" * 300,
+    ],
+)
+def test_headers_that_email_parsers_break_at_raise_nothing(header: bytes) -> None:
+    assert parse_disposition(header).attachment is header.startswith(b"attachment")
 
 
 def test_raw_latin_1_and_attachments() -> None:

@@ -25,6 +25,7 @@ async def test_a_good_server_is_asked_once(server: FileServer, context: Context)
         size=len(DATA),
         name="a b.bin",
         validator='"e1"',
+        strong=True,
         resumable=True,
         by_head=True,
     )
