@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and {"reactor", "-mreactor"} & set(sys.orig_argv) and not sys.flags.safe_path:
+    # `python -m reactor` has put the working folder before everything else, where strangers' files may lie.
+    del sys.path[0]
+
 from importlib import import_module
 from typing import TYPE_CHECKING
 

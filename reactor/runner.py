@@ -35,6 +35,7 @@ from reactor.errors import DatabaseError, ReactorError, SettingsError
 from reactor.journal.ndjson import BrokenLine, from_line
 from reactor.journal.words import describe
 from reactor.models import Download
+from reactor.programs import FROZEN_HINT, LAUNCHED, daemon_command, daemon_environment
 from reactor.settings import Settings
 from reactor.task_context import TaskContext
 
@@ -53,6 +54,9 @@ WRONG = 2
 """The exit code after which starting again is no use: a setting is wrong, another reactor serves the database."""
 NOT_BEGUN = -1
 """In place of an exit code: the system had no room for another process."""
+NO_REACTOR = "No module named reactor"
+IN_ITS_PLACE = "started_in_reactors_place"
+"""Said by a bot that a bot has started for the reactor: its `sys.executable` is no Python."""
 LINE_BYTES_MAX = 1024 * 1024
 LINES_KEPT = 20
 TROUBLES = {"aria2_lost", "database_troubled", "disk_full", "entries_lost"}
@@ -87,16 +91,25 @@ class Runner:
     dies, the later the oftener it does."""
 
     def __init__(
-        self, *, launch: bool = True, on_event: Callable[[Event], None] | None = None, **settings: object
+        self,
+        *,
+        launch: bool = True,
+        on_event: Callable[[Event], None] | None = None,
+        python: str | os.PathLike[str] | None = None,
+        **settings: object,
     ) -> None:
         """`settings` win over the environment: `download_db="bot.db"`. Without `launch` somebody else runs the reactor
-        (systemd), and only `status` is of use. `on_event` gets each line of its journal; it must not block.
+        (systemd), and only `status` is of use. `on_event` gets each line of its journal; it must not block. `python` is
+        a Python that has reactor, for a bot that was made into a program of its own (PyInstaller, Nuitka, …).
 
         Raises SettingsError."""
+        if python is not None:
+            settings["reactor_python"] = python
         unknown = sorted(set(settings) - set(Settings.model_fields))
         if unknown:
             raise SettingsError(f"There is no setting {unknown[0].upper()}.")
-        self._path = Settings.load(**settings).download_db
+        known = Settings.load(**settings)
+        self._path, self._python, self._strangers = known.download_db, known.reactor_python, known.download_dir
         self._environment = {name.upper(): _plain(value) for name, value in settings.items() if value is not None}
         self._launch = launch
         self._on_event = on_event
@@ -106,6 +119,8 @@ class Runner:
         self._restarts = 0
         self._error: str | None = None
         self._keeper: anyio.CancelScope | None = None
+        self._is_the_bot = False
+        """What was started in reactor's place has said that it is a bot."""
         self._starters = 0
         """How many wait for it to be ready: they are told by an error what the log tells later on."""
         self._tasks: TaskGroup | None = None
@@ -138,6 +153,10 @@ class Runner:
         """Start it, unless it is there, and wait until it takes rows. Raises ReactorError."""
         if self._tasks is None:
             raise ReactorError("The runner is not open.", hint="Use it inside `async with Runner(…) as runner`.")
+        if LAUNCHED in os.environ:
+            # The bot that has started this one hears it.
+            os.write(1, json.dumps({"event": IN_ITS_PLACE}).encode() + b"\n")
+            raise _not_a_python()
         if self._keeper is None:
             self._error, self._keeper = None, anyio.CancelScope()
             self._move("starting")
@@ -244,11 +263,13 @@ class Runner:
         watching = ["--with-stdin", "--launcher", str(os.getpid())]
         try:
             process = await anyio.open_process(
-                [sys.executable, "-m", "reactor", "run", "--events", "-", *watching],
+                daemon_command(self._python, "run", "--events", "-", *watching),
                 stdin=subprocess.PIPE,
-                env=os.environ | self._environment,
+                env=daemon_environment(self._python, self._environment, self._strangers),
                 start_new_session=True,
             )
+        except ReactorError as error:
+            return WRONG, str(error)
         except (OSError, RuntimeError) as error:  # RuntimeError: no room for the thread that waits for its end
             return NOT_BEGUN, f"It could not be started: {getattr(error, 'strerror', None) or error}."
         self._process = process
@@ -265,6 +286,10 @@ class Runner:
                 await process.aclose()
                 self._process = None
                 self._move(self._state)
+        if self._is_the_bot:
+            return WRONG, str(_not_a_python())
+        if code == 1 and said and said[-1].endswith(NO_REACTOR):
+            return WRONG, f"{said[-1]}. Install it there: pip install aria2-reactor."
         # Whoever is killed has no last words: what it said before may be an address with a token.
         return code, said[-1] if said and code > 0 else f"It ended with {code}."
 
@@ -272,6 +297,11 @@ class Runner:
         try:
             event = json.loads(line)
         except ValueError:
+            return
+        if not isinstance(event, dict):
+            return
+        if event.get("event") == IN_ITS_PLACE:
+            self._is_the_bot = True
             return
         _tell(line, event.get("event"))
         if event.get("event") == "aria2_connected" and self._state == "starting":
@@ -281,6 +311,14 @@ class Runner:
                 self._on_event(event)
             except Exception:  # noqa: BLE001  (the bot's own mistake is no reason to end its downloads)
                 _log.exception("on_event has raised an error at %s", event.get("event"))
+
+
+def _not_a_python() -> ReactorError:
+    return ReactorError(
+        f"{sys.executable or sys.argv[0]} is no Python: started as the reactor, it was this bot once more.",
+        hint=FROZEN_HINT,
+        code="not_started",
+    )
 
 
 def _tell(line: str, event: str | None) -> None:

@@ -156,6 +156,10 @@ class Settings(BaseSettings):
         "", description="hosts, addresses and networks the guard lets through: `nas.lan, 10.0.0.0/8, [fd00::1]:8080`"
     )
 
+    reactor_python: Path | None = Field(
+        None, description="the Python that `Runner` starts reactor with; unset: the bot's own, which a frozen bot lacks"
+    )
+
     metrics_address: str | None = Field(
         None, description="HOST:PORT (or only PORT, on this machine) where Prometheus reads `/metrics`; unset: nowhere"
     )
@@ -179,6 +183,7 @@ class Settings(BaseSettings):
         "aria2c_conf",
         "browser_path",
         "ffmpeg_path",
+        "reactor_python",
         "ytdlp_cookies",
         "ytdlp_proxy",
         "ytdlp_options",

@@ -28,7 +28,8 @@ from tests.servers import FileServer
 
 DATA = random.Random(6).randbytes(300_000)
 WAIT_S = 60.0
-MARK = "REACTOR_RUNNER_TEST"
+MARK = "TMPDIR"
+"""What every child gets, aria2c too: its folder is inside of the bot's."""
 BOT = """
 import asyncio, multiprocessing, os, sys
 from concurrent.futures import ProcessPoolExecutor
@@ -70,7 +71,7 @@ def marked(mark: str) -> list[int]:
             environ = Path(f"/proc/{pid}/environ").read_bytes()
         except OSError:
             continue
-        if f"{MARK}={mark}".encode() in environ.split(b"\0") and alive(pid):
+        if any(each.startswith(f"{MARK}={mark}".encode()) for each in environ.split(b"\0")) and alive(pid):
             found.append(pid)
     return found
 
@@ -312,3 +313,79 @@ async def test_a_callback_that_breaks_does_not_end_the_reactor(
         await downloaded(queue, await queue.add(server.put("/a.bin", DATA)))
         assert (await runner.status()).restarts == 0
     assert "on_event has raised an error at download_claimed" in caplog.text
+
+
+FROZEN = """#!{python}
+import asyncio, sys
+sys.executable = {bot!r}
+with open({starts!r}, "a") as file:
+    file.write("start\\n")
+from reactor import Runner
+async def main():
+    async with Runner(download_db="bot.db"):
+        pass
+asyncio.run(main())
+"""
+
+
+@pytest.mark.fault(56)
+@pytest.mark.parametrize("name", ["bot", "python"])
+async def test_a_bot_that_is_its_own_python_is_started_once(name: str, tmp_path: Path) -> None:
+    """One that nothing marks as frozen, too: it may look like a Python."""
+    starts, bot = tmp_path / "starts", tmp_path / name
+    bot.write_text(FROZEN.format(python=sys.executable, bot=str(bot), starts=str(starts)))
+    bot.chmod(0o755)
+    (tmp_path / "main.py").symlink_to(bot)  # so that its name tells nothing
+    started = [sys.executable, str(tmp_path / "main.py")] if name == "python" else [str(bot)]
+    async with asyncio.timeout(WAIT_S):
+        process = await asyncio.create_subprocess_exec(
+            *started,
+            cwd=tmp_path,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"PATH": "", "ARIA2C_PATH": "false"},
+        )
+        _, said = await process.communicate()
+    assert process.returncode == 1
+    many = len(starts.read_text().splitlines())
+    if name == "python":
+        assert many == 2, "the second one says what it is, and there is no third"
+        assert "is no Python" in said.decode()
+        assert "REACTOR_PYTHON=" in said.decode()
+    else:
+        assert many == 1, "the environment has a Python, which is started instead"
+
+
+async def test_a_frozen_bot_is_told_what_to_do(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", "/srv/bot/bot")
+    with pytest.raises(ReactorError, match=r"no Python to start reactor with.*Runner\(python="):
+        async with Runner(**settings):
+            pass
+    async with Runner(launch=False, **settings) as runner:
+        assert (await runner.status()).state == "stopped"
+
+
+async def test_another_python_without_reactor_is_told_at_once(settings: dict[str, Any], tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    other.chmod(0o755)
+    with pytest.raises(ReactorError, match=r"No module named reactor.*pip install aria2-reactor"):
+        async with Runner(python=other, **settings):
+            pass
+
+
+@pytest.mark.fault(55)
+async def test_what_a_stranger_has_sent_is_no_code(
+    settings: dict[str, Any], server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bot's working folder is its DOWNLOAD_DIR, and an empty entry of PYTHONPATH names it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep)
+    settings |= {"download_dir": ".", "allow_executables": True}
+    evil = b"import pathlib; pathlib.Path('PWNED').touch()\n"
+    async with Runner(**settings) as runner, Queue(settings["download_db"]) as queue:
+        for name in ("aiosqlite", "sitecustomize", "typing"):
+            await downloaded(queue, await queue.add(server.put(f"/{name}.py", evil)))
+            assert (tmp_path / f"{name}.py").read_bytes() == evil
+        await runner.restart()
+    assert not (tmp_path / "PWNED").exists()

@@ -30,7 +30,7 @@ from anyio.abc import ByteReceiveStream, Process, TaskStatus
 
 from reactor.aria2.background import background
 from reactor.errors import Aria2Error, SettingsError
-from reactor.programs import Program, limit_memory
+from reactor.programs import Program, child_environment, limit_memory
 
 START_DEADLINE_S = 10.0
 """aria2c listens 20 ms after its start; a slow machine gets much more."""
@@ -153,7 +153,8 @@ class EmbeddedAria2:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 cwd=self._folder,
-                env=self._environment(),
+                # The language is that of its error texts, which we read.
+                env=child_environment(home=self._folder, LC_ALL="C.UTF-8", LANGUAGE="C"),
                 start_new_session=True,  # a Ctrl-C in the terminal is for us: we end it when we are ready
             )
         except OSError as error:
@@ -248,15 +249,6 @@ class EmbeddedAria2:
             "dht-file-path": str(self._folder / "dht.dat"),
             "dht-file-path6": str(self._folder / "dht6.dat"),
         }
-
-    def _environment(self) -> dict[str, str]:
-        """Ours without what would steer aria2c: proxies, the user's home, a language for its error texts."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.lower().endswith("_proxy") and not name.startswith(("XDG_", "LC_"))
-        }
-        return kept | {"HOME": str(self._folder), "LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
 
 
 def _as_lines(options: Mapping[str, str]) -> list[str]:

@@ -64,9 +64,11 @@ def run(
     from reactor.daemon.service import open_service
     from reactor.daemon.vitals import Vitals
     from reactor.journal.outlet import complain
+    from reactor.programs import LAUNCHED
     from reactor.settings import Settings
     from reactor.web.site import open_site
 
+    os.environ.pop(LAUNCHED, None)
     settings = Settings.load(
         download_db=db,
         download_dir=folder,

@@ -11,7 +11,6 @@ import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from anyio import to_thread
 from anyio.abc import Process
 
 from reactor.errors import DownloadError
+from reactor.programs import child_environment, own_code
 from reactor.workers.exchange import END_DEADLINE_S, Exchange, WorkerDied, no_folder
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
@@ -35,9 +35,6 @@ WATCH_S = 0.25
 CLOSE_DEADLINE_S = 5.0
 DEEP = 30
 """Characters of a folder's path. A socket's may have 104 everywhere, and Chromium's is longer by 70."""
-
-_KEPT = ("LANG", "LD_LIBRARY_PATH", "PATH", "PLAYWRIGHT_NODEJS_PATH", "SYSTEMROOT", "TZ")
-_BOOT = "import sys; sys.path += sys.argv[2:]; from reactor.extractors.browser_worker import run; run(sys.argv[1])"
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -246,14 +243,12 @@ def _make_folder() -> str:
 
 
 async def _open(folder: Path) -> Process:
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {"HOME": str(folder), "TMPDIR": str(folder), "TEMP": str(folder), "LC_ALL": "C.UTF-8"}
     library = importlib.util.find_spec("playwright")
-    places = [Path(__file__).parents[2], Path(library.origin).parents[1] if library and library.origin else Path()]
+    places = [str(Path(library.origin).parents[1])] if library and library.origin else []
     return await anyio.open_process(
-        [sys.executable, "-I", "-c", _BOOT, str(folder), *map(str, places)],
+        own_code("reactor.extractors.browser_worker:main", str(folder), places=places),
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env=environment,
+        env=child_environment("PLAYWRIGHT_NODEJS_PATH", home=folder, LC_ALL="C.UTF-8"),
         start_new_session=True,
     )

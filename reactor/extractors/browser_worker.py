@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NoReturn
@@ -84,8 +85,9 @@ def why(told: str) -> str:
     return told.partition("\n")[0]
 
 
-def run(folder: str) -> NoReturn:
-    """Serve until the input ends, or the browser. `folder` is all this process may write to."""
+def main() -> NoReturn:
+    """Serve until the input ends, or the browser. The folder that is named is all this process may write to."""
+    folder = sys.argv[1]
     inward, outward = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # What a library reads or prints is not for who talks to us; nor do the programs we start inherit that.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,13 +24,12 @@ from anyio.abc import Process
 
 from reactor.errors import DownloadError
 from reactor.extractors import ytdlp_worker
+from reactor.programs import child_environment, find_python
 from reactor.workers.exchange import END_DEADLINE_S, Exchange, no_folder
 
 DATA_BYTES_MAX = 1536 * 1024 * 1024
 """Memory one process may use. A JavaScript runtime, which inherits the limit, does not start with 512 MiB."""
 HINT = "Update yt-dlp: pip install -U 'yt-dlp[default,deno]'"
-
-_KEPT = ("LANG", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "SYSTEMROOT", "TZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +150,10 @@ def kill_group(process: Process) -> None:
 
 
 async def _open(folder: Path) -> Process:
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {"HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C.UTF-8", "DENO_NO_UPDATE_CHECK": "1"}
     return await anyio.open_process(
-        [sys.executable, "-I", ytdlp_worker.__file__],
+        [str(find_python()), "-I", ytdlp_worker.__file__],
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env=environment,
+        env=child_environment(home=folder, LC_ALL="C.UTF-8", DENO_NO_UPDATE_CHECK="1"),
         start_new_session=True,
     )

@@ -16,7 +16,7 @@ from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from reactor.errors import DownloadError, ProgramMissing
-from reactor.programs import limit_memory
+from reactor.programs import child_environment, limit_memory
 
 MEMORY_MAX = 2 * 1024**3
 """Bytes. Joining by copy takes a tenth of it."""
@@ -55,7 +55,11 @@ async def run_ffmpeg(
         # Cancelled in the midst of a start, asyncio would kill the process alone, and not those it has started.
         with anyio.CancelScope(shield=True):
             process = await anyio.open_process(
-                [*command, *arguments], stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True
+                [*command, *arguments],
+                stdin=subprocess.DEVNULL,
+                cwd=folder,
+                env=child_environment(),
+                start_new_session=True,
             )
     except OSError as error:
         raise ProgramMissing(f"ffmpeg at {ffmpeg} does not run: {error.strerror or error}.") from error

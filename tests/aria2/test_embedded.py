@@ -65,6 +65,7 @@ async def test_it_runs_and_goes_without_a_trace(program: Program, scratch: Path)
     assert folders(scratch) == []
 
 
+@pytest.mark.fault(57)
 async def test_nothing_of_the_users_reaches_it(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ async def test_nothing_of_the_users_reaches_it(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("BOT_TOKEN", "s3cret")
     async with (
         EmbeddedAria2(program, options=for_tests()) as embedded,
         Aria2Connection(embedded.url, embedded.secret) as aria2,
@@ -82,6 +84,7 @@ async def test_nothing_of_the_users_reaches_it(
         environment = proc(embedded.pid, "environ")
     assert "somebody" not in options["user-agent"]
     assert "_proxy" not in environment.lower()
+    assert "s3cret" not in environment
     assert "http-proxy" not in options
     assert options["no-netrc"] == "true"
 

@@ -27,8 +27,8 @@ from tests.chaos.wire import locking
 from tests.real.harness import FINAL, LOOK_S, PATIENCE_S, Reactor, alive, processes
 from tests.servers import FileServer, Request
 
-MARK = "REACTOR_CHAOS"
-"""In the environment of everything that comes of a storm's reactor."""
+MARK = "TMPDIR"
+"""In the environment of everything that comes of a storm's reactor: a child's folder is inside of the storm's."""
 VICTIMS = ("reactor",) * 5 + ("aria2c",) * 4 + ("bot",)
 WHOLE_KEPT_S, PARTS_KEPT_S = 2.5, 7.0
 """After this what was sent must not be sent again when somebody dies. aria2 writes down once a second what it has of a
@@ -92,10 +92,12 @@ class Storm:
         self._dice = random.Random(seed)
         self._left = kills
         self._lock_s = lock_s
-        self._mark = f"{os.getpid()}-{seed}-{folder.name}"
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        self._mark = f"{MARK}={scratch}".encode()
         self._deaths: list[float] = []
         self._bot: asyncio.subprocess.Process | None = None
-        self.reactor = Reactor(folder, **SETTINGS | settings | {MARK: self._mark})
+        self.reactor = Reactor(folder, **SETTINGS | settings | {MARK: str(scratch)})
         self.report = Report(seed)
 
     async def run(self, server: FileServer) -> Report:
@@ -197,7 +199,8 @@ class Storm:
 
     def _is_ours(self, pid: int) -> bool:
         try:
-            return f"{MARK}={self._mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            return any(each.startswith(self._mark) for each in environment)
         except OSError:
             return False
 

@@ -59,8 +59,19 @@ async def test_it_sees_nothing_of_the_users(monkeypatch: pytest.MonkeyPatch) -> 
         assert seen["folder"] == [], "an empty folder, also after yt-dlp was loaded"
         assert seen["cwd"] == seen["home"] != str(Path.cwd())
         assert home.is_dir()
-        allowed = {"DENO_NO_UPDATE_CHECK", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "TMPDIR"}
-        assert set(seen["environment"]) <= allowed | {"SSL_CERT_DIR", "SSL_CERT_FILE", "TZ"}
+        allowed = {
+            "DENO_NO_UPDATE_CHECK",
+            "HOME",
+            "LANG",
+            "LC_ALL",
+            "LC_CTYPE",
+            "LD_LIBRARY_PATH",
+            "PATH",
+            "TEMP",
+            "TMP",
+            "TMPDIR",
+        }
+        assert set(seen["environment"]) <= allowed | {"LANGUAGE", "TEMP", "TMP", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ"}
         assert seen["modules"] == [], "reactor is not loaded into it"
         assert seen["plugins"] == ["yt_dlp_plugins.extractor", "yt_dlp_plugins.extractor.trials"]
         assert seen["arguments"][1] == "-I"

@@ -81,6 +81,9 @@ LINES = (
     "Ctrl-C at any moment of `SyncQueue`, a fork with one open, a program that never closes it → it ends, or is told",
     "Many cookies or long headers × many parts, a plan of hundreds of MB from before → each stands once, bounded; too"
     " much of it ends in a sentence",
+    "A stranger's file in the bot's working folder that is named like a module → nobody's code",
+    "A bot that is a program of its own (frozen, embedded) → started once, and told to name a Python",
+    "The bot's token, proxies and secrets in the environment → no child gets them",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

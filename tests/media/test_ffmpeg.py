@@ -232,3 +232,14 @@ async def test_an_ffmpeg_that_is_too_old(
     extraction = await fetched(serve(samples.hls("ts")) + "index.m3u8")
     with pytest.raises(ProgramMissing, match="too old"):
         await join(program, tmp_path, extraction)
+
+
+@pytest.mark.fault(57)
+async def test_it_inherits_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_TOKEN", "s3cret")
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nenv\n")
+    program.chmod(0o755)
+    run = await run_ffmpeg(program, [], folder=tmp_path, deadline_s=60.0)
+    assert "PATH=" in run.output
+    assert "s3cret" not in run.output
