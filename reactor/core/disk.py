@@ -158,10 +158,13 @@ class Disk:
 
 
 def _size(job: Job) -> int | None:
-    """What it takes until it is done: of media the parts, and what is made of them."""
+    """What it takes until it is done: of media the parts, and what is made of them; of a track that is made of parts
+    first, that too."""
     size = job.wanted
-    joined = job.extraction is not None and job.extraction.finish.how == "media"
-    return size * 2 if size is not None and joined else size
+    if size is None or job.extraction is None or job.extraction.finish.how != "media":
+        return size
+    made = any(track.form == "concat" and track.count > 1 for track in job.extraction.finish.tracks)
+    return size * (3 if made else 2)
 
 
 def _too_large(left: int, room: int) -> Failure:

@@ -266,6 +266,8 @@ class Extracted:
 
     attempt: Attempt
     extraction: Extraction
+    joined: int = 0
+    """Bytes of the largest thing that putting it together writes, as far as that can be told before."""
 
 
 @dataclass(frozen=True, slots=True)

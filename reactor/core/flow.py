@@ -94,9 +94,10 @@ class Flow(Handing):
             commands.Extract(job.attempt, detection),
         ]
 
-    def extracted(self, job: Job, extraction: Extraction) -> None:
-        """Stage 2 is over: hand all there is to fetch to aria2, when it is there."""
-        refusal = self.limits.quotas.refusal(extraction)
+    def extracted(self, job: Job, extraction: Extraction, joined: int = 0) -> None:
+        """Stage 2 is over: hand all there is to fetch to aria2, when it is there. Putting it together writes `joined`
+        bytes, as far as that is known."""
+        refusal = self.limits.quotas.refusal(extraction, joined)
         if refusal is not None:
             return self.fail(job, refusal)
         continues = job.earlier is not None and extraction.continues(job.earlier)
@@ -226,7 +227,9 @@ class Flow(Handing):
 
     def wait_for_room(self, job: Job, failure: Failure) -> None:
         """There was no room to put it together: all that was fetched stays, and it is tried again after a while. When
-        that lasts, the row is to say what it waits for."""
+        that lasts, the row is to say what it waits for. Where the disk as a whole is too small, it ends."""
+        if not failure.retryable:
+            return self.end(job, failure)
         job.setbacks += 1
         if job.setbacks > ROOM_WAITS_MAX:
             return self.fail(job, failure)

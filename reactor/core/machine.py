@@ -147,7 +147,7 @@ class Machine:
             case events.HandedOver(), State.EXTRACTING:
                 flow.handed_over(job, event.detection)
             case events.Extracted(), State.EXTRACTING:
-                flow.extracted(job, event.extraction)
+                flow.extracted(job, event.extraction, event.joined)
             case events.TransfersAdded(), State.FETCHING:
                 flow.added(job, event.numbers)
             case events.AddFailed(), State.FETCHING:

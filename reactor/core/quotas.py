@@ -23,12 +23,12 @@ class Quotas:
     max_parts: int = 0
     download_timeout_s: float = 0.0
 
-    def refusal(self, extraction: Extraction) -> Failure | None:
-        """What speaks against it, as far as can be told before."""
+    def refusal(self, extraction: Extraction, joined: int = 0) -> Failure | None:
+        """What speaks against it, as far as can be told before; `joined`: bytes that putting it together writes."""
         parts = len(extraction.fetches)
         if self.max_parts and parts > self.max_parts:
             return Failure("too_large", f"It comes in {parts} parts; {self.max_parts} are allowed (MAX_PARTS).", MORE)
-        return self.too_large(extraction.size or 0)
+        return self.too_large(max(extraction.size or 0, joined))
 
     def too_large(self, size: int) -> Failure | None:
         """What speaks against so many bytes."""

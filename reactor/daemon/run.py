@@ -38,6 +38,7 @@ from reactor.extractors.ytdlp import choice_of, open_ytdlp
 from reactor.guard.proxy import Guard
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Begun, Recorder
+from reactor.media.room import Room
 from reactor.models import build_models
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
@@ -98,8 +99,9 @@ async def serve(
         )
         ours = settings.aria2c_rpc_url is None
         egress = Egress(guard if ours else None, everything=settings.egress_guard)
+        room = Room(spare=settings.min_free_disk * MIB, size_max=settings.max_file_size * MIB)
         stages, downloading = (
-            Stages(context, staging, settings.ffmpeg_path, loop.post, settings.min_free_disk * MIB),
+            Stages(context, staging, settings.ffmpeg_path, loop.post, room),
             Downloading(aria2, staging, _policy(settings), egress),
         )
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)

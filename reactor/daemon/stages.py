@@ -22,6 +22,8 @@ from reactor.extractors.detect import detect
 from reactor.guard.credentials import for_people
 from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
+from reactor.media.room import Room, reckon
+from reactor.models import Extraction
 from reactor.programs import find_ffmpeg
 
 Outcome = AsyncGenerator[events.Event, None]
@@ -40,16 +42,16 @@ class Stages:
         staging: Staging,
         ffmpeg: Path | None,
         post: Callable[[events.Event], None],
-        spare: int = 0,
+        room: Room = Room(),  # noqa: B008 - frozen
     ) -> None:
-        """`ffmpeg` is the setting FFMPEG_PATH; `post` takes what happens before the outcome; `spare` bytes of the disk
-        stay free."""
+        """`ffmpeg` is the setting FFMPEG_PATH; `post` takes what happens before the outcome; `room` is what joining may
+        write."""
         self._context = context
         self._ahead = Ahead(context)
         self._staging = staging
         self._ffmpeg = ffmpeg
         self._post = post
-        self._spare = spare
+        self._room = room
 
     async def detect(self, command: commands.Detect) -> Outcome:
         """Stage 1."""
@@ -69,11 +71,19 @@ class Stages:
             found = found or await extractor.extract(command.detection, self._context)
             if found.finish.how == "media":
                 self._check_joinable()
-            yield events.Extracted(command.attempt, found)
+            yield events.Extracted(command.attempt, found, await self._joined_size(found))
         except HandOver as other:
             yield events.HandedOver(command.attempt, other.detection)
         except ReactorError as error:
             yield events.WorkFailed(command.attempt, shown(error.failure))
+
+    async def _joined_size(self, found: Extraction) -> int:
+        """Bytes of the largest thing that joining writes, as far as can be told before."""
+        if found.finish.how != "media":
+            return 0
+        sizes = {fetch.name: fetch.size for fetch in found.fetches if fetch.size is not None}
+        written = await to_thread.run_sync(reckon, found, sizes)
+        return max(written.helpers, written.result)
 
     def _check_joinable(self) -> None:
         """Before thousands of parts are fetched. Raises DownloadError, ProgramMissing, SettingsError."""
@@ -98,7 +108,7 @@ class Stages:
                         self._staging.folder(download_id),
                         extraction,
                         progress=partial(self._joined, command.attempt),
-                        spare=self._spare,
+                        room=self._room,
                     )
                 path, size = await to_thread.run_sync(self._staging.finish, command)
         except BadParts as error:

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 import anyio
 
 from reactor.core import commands
+from reactor.core.quotas import MIB, Quotas
 from reactor.errors import DownloadError, SettingsError
 from reactor.guard.filenames import INNER_BYTES_MAX, clean_name, tame_name
 from reactor.guard.publish import forget, publish, published, take_back
@@ -68,6 +69,7 @@ class Staging:
     """The database's, known when it was read."""
     programs: bool = True
     """Whether programs and shortcuts keep their names."""
+    quotas: Quotas = field(default_factory=Quotas)
     _turns: dict[int, _Turn] = field(default_factory=dict)
 
     def folder(self, download_id: int) -> Path:
@@ -179,6 +181,9 @@ class Staging:
                 raise FilesMissing("Whether the file is whole is not known.")
             if command.extraction.finish.how != "media":  # which was checked when it was joined
                 _check(source, command)
+            refusal = self.quotas.too_large(_size(source)) if source.exists() else None
+            if refusal is not None:
+                raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
         name = self.tame(self._name(source, command), source.is_dir())
         final = publish(source, self.download_dir, name, keep=command.keep, tame=self.tame)
         size = _size(final)
@@ -255,7 +260,14 @@ def staging_of(settings: Settings) -> Staging:
     path_map = settings.path_map if settings.aria2c_rpc_url is not None else None
     if path_map is not None and not folder.is_relative_to(path_map[1]):
         raise SettingsError(f"DOWNLOAD_PATH_MAP: {path_map[1]} does not hold DOWNLOAD_DIR ({folder}).")
-    return Staging(folder, path_map, shared, settings.aria2c_dir, programs=settings.allow_executables)
+    return Staging(
+        folder,
+        path_map,
+        shared,
+        settings.aria2c_dir,
+        programs=settings.allow_executables,
+        quotas=Quotas(max_file_size=settings.max_file_size * MIB),
+    )
 
 
 def _is_bookkeeping(path: Path) -> bool:

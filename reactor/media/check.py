@@ -26,25 +26,24 @@ class BadParts(DownloadError):
         self.names = names
 
 
-def check_parts(folder: Path, extraction: Extraction) -> int:
-    """Look at every part of every track; the bytes that joining them writes. Blocks on the disk.
+def check_parts(folder: Path, extraction: Extraction) -> dict[str, int]:
+    """Look at every part of every track; their sizes, by their names. Blocks on the disk.
 
     Raises BadParts: `files_missing`, `bad_part`, `bad_key`."""
-    total = 0
+    sizes: dict[str, int] = {}
     bad: list[BadParts] = []
     for track in extraction.finish.tracks:
-        copies = 2 if track.form == "concat" and track.count > 1 else 1  # one for ffmpeg, and its result
         fetches = extraction.fetches[track.first : track.first + track.count]
         keys = _key_names(track)
         for fetch in fetches:
             try:
-                total += copies * _checked(folder, fetch, fetch.name in keys)
+                sizes[fetch.name] = _checked(folder, fetch, fetch.name in keys)
             except BadParts as error:
                 bad.append(error)
     if bad:
         bad[0].names = tuple(name for each in bad for name in each.names)
         raise bad[0]
-    return total
+    return sizes
 
 
 def _key_names(track: Track) -> set[str]:

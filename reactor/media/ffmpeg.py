@@ -1,6 +1,6 @@
 """Joining what was fetched into one file, without encoding anything anew.
 
-    join(ffmpeg, folder, extraction, progress=…) -> the file
+    join(ffmpeg, folder, extraction, progress=…, room=…) -> the file
     probe(ffmpeg, file) -> Probed
 
 An mp4 where it can hold the codecs, else an mkv; of sound alone the container that its codec is known by.
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 
 import anyio
@@ -22,6 +22,7 @@ from reactor.errors import DownloadError, ProgramMissing
 from reactor.media.check import check_parts
 from reactor.media.inputs import HELPER, Input, file_input, track_input
 from reactor.media.process import Run, run_ffmpeg
+from reactor.media.room import Room, no_space, reckon
 from reactor.models import Extraction, Track
 
 RESULT = ".joined"
@@ -81,21 +82,19 @@ async def join(
     extraction: Extraction,
     *,
     progress: Callable[[float], None] | None = None,
-    spare: int = 0,
+    room: Room = Room(),  # noqa: B008 - frozen
 ) -> Path:
     """Join the fetched parts in `folder` by the tracks of `extraction.finish`; return the one file, in `folder`.
 
     Its suffix says what it became, and may differ from that of the wished name. `progress` gets 0…1. It is not begun
-    where it would leave less than `spare` bytes free. The parts stay; nothing else is left, no process either, also
-    when it is cancelled. Raises DownloadError (`no_space`, `killed`, `timeout`, `join_failed`, `incomplete`), BadParts
-    (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing. A part that is worth nothing is deleted, so that it is
-    fetched again."""
+    where more would be written than there is `room` for, and ended when that shows on the way. The parts stay; nothing
+    else is left, no process either, also when it is cancelled. Raises DownloadError (`too_large`, `no_space`, `killed`,
+    `timeout`, `join_failed`, `incomplete`), BadParts (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing. A
+    part that is worth nothing is deleted, so that it is fetched again."""
     joined = None
     try:
-        size = await anyio.to_thread.run_sync(check_parts, folder, extraction, abandon_on_cancel=True)
-        if shutil.disk_usage(folder).free - size < spare:
-            raise _no_space()
-        joined = await _join(ffmpeg, folder, extraction, size, progress)
+        written = await anyio.to_thread.run_sync(_reckoned, folder, extraction, room, abandon_on_cancel=True)
+        joined = await room.watch(folder, partial(_join, ffmpeg, folder, extraction, written, progress, room))
     except OSError as error:
         raise _disk_trouble(error) from error
     finally:
@@ -104,13 +103,20 @@ async def join(
     return joined
 
 
+def _reckoned(folder: Path, extraction: Extraction, room: Room) -> int:
+    """The bytes that joining writes, for which there is room."""
+    written = reckon(extraction, check_parts(folder, extraction))
+    room.check(folder, written)
+    return written.total
+
+
 async def probe(ffmpeg: Path, file: Path) -> Probed:
     """Look into a media file. Raises DownloadError (`join_failed`) when it is none."""
     return await _probe(ffmpeg, file.parent, file_input(file.name))
 
 
 async def _join(
-    ffmpeg: Path, folder: Path, extraction: Extraction, size: int, progress: Callable[[float], None] | None
+    ffmpeg: Path, folder: Path, extraction: Extraction, size: int, progress: Callable[[float], None] | None, room: Room
 ) -> Path:
     finish = extraction.finish
     picky = await _is_picky(ffmpeg, folder) if any(track.form == "hls" for track in finish.tracks) else False
@@ -136,6 +142,8 @@ async def _join(
         arguments += ["-movflags", "+faststart"]
     if suffix == ".mp4" and video is not None and seen[video].video == "hevc":
         arguments += ["-tag:v", "hvc1"]  # what Apple's players want to see
+    largest = room.largest(folder)
+    arguments += [] if largest is None else ["-fs", str(largest)]
     arguments += ["-f", _MUXERS[suffix], "-y", f"file:{result.name}"]
     lengths = [mine.duration_s or its.duration_s or 0.0 for mine, its in zip(inputs, seen, strict=True)]
     total = finish.duration_s or max(lengths)
@@ -149,6 +157,7 @@ async def _join(
     )
     if run.code != 0:
         raise _failed(run, folder)
+    room.check_result(result.stat().st_size, largest)
     _check(await probe(ffmpeg, result), extraction, sound_alone=sound_alone, late_s=max(late))
     if progress:
         progress(1.0)
@@ -232,7 +241,7 @@ def _failed(run: Run, folder: Path) -> DownloadError:
     said = [line for line in lines if line and not line.startswith(("Conversion failed", "At least one output"))]
     tail = said[-1][:300].rstrip(".") if said else f"it ended with {run.code}"
     if "No space left on device" in run.words:
-        return _no_space()
+        return no_space()
     if run.code < 0:  # by whoever is short of memory, as a rule
         return DownloadError("ffmpeg was killed while it joined this video.", code="killed", retryable=True)
     return DownloadError(f"ffmpeg could not join the parts of this video: {tail}.", code="join_failed")
@@ -240,12 +249,8 @@ def _failed(run: Run, folder: Path) -> DownloadError:
 
 def _disk_trouble(error: OSError) -> DownloadError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _no_space()
+        return no_space()
     return DownloadError(f"The parts could not be joined: {error.strerror or error}.", code="disk_error")
-
-
-def _no_space() -> DownloadError:
-    return DownloadError("There is not enough room on the disk to join the parts.", code="no_space", retryable=True)
 
 
 def _tidy(folder: Path, keep: Path | None) -> None:

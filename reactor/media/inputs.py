@@ -14,6 +14,7 @@ import anyio
 
 from reactor.errors import DownloadError
 from reactor.media.local import Init, Segment, Span, groups, read_playlist, write_playlist
+from reactor.media.room import cuts
 from reactor.models import Fetch, Track
 
 HELPER = ".join-"
@@ -96,28 +97,30 @@ async def _hls_input(folder: Path, number: int, track: Track, names: set[str], *
     return Input((*options, "-f", "concat", "-safe", "0"), listed, total, timed=False)
 
 
-async def _cut_ranges(folder: Path, number: int, segments: Sequence[Segment]) -> list[Segment]:
+async def _cut_ranges(folder: Path, number: int, segments: list[Segment]) -> list[Segment]:
     """Byte ranges that are encrypted as files of their own: ffmpeg would decrypt the whole file as one."""
-    done: dict[tuple[str, Span], str] = {}
+    names: dict[tuple[str, Span], str] = {}
+    for name, span in cuts(segments):
+        names[name, span] = target = f"{HELPER}{number}-range-{len(names)}.{name.rpartition('.')[2]}"
+        async with (
+            await anyio.open_file(folder / name, "rb") as source,
+            await anyio.open_file(folder / target, "wb") as cut,
+        ):
+            await source.seek(span.offset)
+            left = span.length
+            while left > 0 and (piece := await source.read(min(PIECE, left))):
+                await cut.write(piece)
+                left -= len(piece)
 
-    async def cut(name: str, span: Span) -> str:
-        if (name, span) not in done:
-            target = f"{HELPER}{number}-range-{len(done)}.{name.rpartition('.')[2]}"
-            async with await anyio.open_file(folder / name, "rb") as source:
-                await source.seek(span.offset)
-                await anyio.Path(folder / target).write_bytes(await source.read(span.length))
-            done[name, span] = target
-        return done[name, span]
-
-    async def of_init(init: Init | None) -> Init | None:
+    def of_init(init: Init | None) -> Init | None:
         if init is None or init.span is None or init.key is None:
             return init
-        return replace(init, name=await cut(init.name, init.span), span=None)
+        return replace(init, name=names[init.name, init.span], span=None)
 
     found = []
     for segment in segments:
-        segment = replace(segment, init=await of_init(segment.init))
+        segment = replace(segment, init=of_init(segment.init))
         if segment.key and segment.span:
-            segment = replace(segment, name=await cut(segment.name, segment.span), span=None)
+            segment = replace(segment, name=names[segment.name, segment.span], span=None)
         found.append(segment)
     return found

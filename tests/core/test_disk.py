@@ -9,6 +9,7 @@ from reactor.core.disk import FRESH_S, INTERVAL_S
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import MIB, ROOM_MIN
 from reactor.core.retry import ARIA2
+from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from tests.core.test_quotas import failure, limits
 from tests.core.world import INSTANCE, World, connected, detection, gid, one_file, report, reported
 
@@ -102,6 +103,16 @@ def test_media_needs_room_for_its_parts_and_for_what_is_made_of_them() -> None:
     world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, media))
     seen(world, 200 * MIB)
     assert "It needs 120.0 MiB" in failure(world)[1]
+
+
+def test_a_track_that_is_made_of_parts_first_needs_room_for_that_too() -> None:
+    fetches = tuple(Fetch(urls=(f"http://host.example/{n}",), name=f"{n}.m4s", size=30 * MIB) for n in range(2))
+    finish = Finish(how="media", name="a.mp4", tracks=(Track(form="concat", first=0, count=2),))
+    world = World(KEPT).up().claim(ONE)
+    media = Extraction(kind=Kind.DIRECT, fetches=fetches, finish=finish)
+    world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, media))
+    seen(world, 200 * MIB)
+    assert "It needs 180.0 MiB" in failure(world)[1]
 
 
 @pytest.mark.fault(43)

@@ -10,9 +10,10 @@ from reactor.core import commands, events
 from reactor.core.endings import Limits
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import MIB, Quotas
+from reactor.errors import Failure
 from reactor.numbers import SIZE_MAX
 from tests.core.parts import parts
-from tests.core.world import LIMITS, World, detection, gid, one_file, report, reported
+from tests.core.world import LIMITS, World, detection, gid, one_file, report, reported, until
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 1)
 
@@ -38,6 +39,21 @@ def test_a_size_that_is_known_before() -> None:
         "too_large",
         "It has 6.0 MiB; 5 MiB are allowed (MAX_FILE_SIZE). Whoever runs this can allow more.",
     )
+
+
+def test_what_putting_it_together_writes_counts_too() -> None:
+    world = World(limits(max_file_size=5 * MIB)).up().claim(ONE)
+    world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, one_file(size=1000), joined=6 * MIB))
+    assert not world.of(commands.AddTransfers)
+    assert failure(world)[0] == "too_large"
+
+
+def test_what_no_disk_of_this_size_has_room_for_is_not_waited_for() -> None:
+    world = until(State.FINISHING)
+    world.feed(events.WorkFailed(ONE, Failure("no_space", "It is too small.", None, retryable=False)))
+    assert failure(world)[0] == "no_space"
+    world.feed(events.Discarded(ONE))
+    assert world.the(commands.SaveFailed)
 
 
 @pytest.mark.parametrize(("completed", "total"), [(0, 6 * MIB), (6 * MIB, 0)])

@@ -20,6 +20,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.http import open_context
 from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
+from reactor.media.room import Room
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent, Track
 
 ONE = Attempt(1, 1)
@@ -118,7 +119,7 @@ async def test_the_parts_that_are_to_blame_are_named_and_gone(tmp_path: Path) ->
 async def test_without_the_room_for_it_joining_is_not_begun(tmp_path: Path) -> None:
     (tmp_path / "0.m4s").write_bytes(b"\0\1\2")
     with pytest.raises(DownloadError, match="room") as caught:
-        await join(tmp_path / "no-ffmpeg", tmp_path, media("0.m4s"), spare=10**18)
+        await join(tmp_path / "no-ffmpeg", tmp_path, media("0.m4s"), room=Room(spare=10**18))
     assert caught.value.failure.code == "no_space"
     assert not isinstance(caught.value, BadParts)
     assert [path.name for path in tmp_path.iterdir()] == ["0.m4s"]

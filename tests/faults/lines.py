@@ -84,6 +84,8 @@ LINES = (
     "A stranger's file in the bot's working folder that is named like a module → nobody's code",
     "A bot that is a program of its own (frozen, embedded) → started once, and told to name a Python",
     "The bot's token, proxies and secrets in the environment → no child gets them",
+    "One part named 20 000 times, overlapping encrypted ranges, a small file that unfolds into a large one; a disk that"
+    " fills up while it is joined → `MAX_FILE_SIZE` and `MIN_FREE_DISK` hold for all that is written, with a sentence",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.media.samples import Samples, playlist_of
 from tests.real.harness import Reactor, running
 from tests.servers import FileServer
 
@@ -128,6 +129,53 @@ async def test_small_files_are_not_begun_either_where_there_is_no_room(tmp_path:
         assert not server.requests("/0.bin")
 
 
+@pytest.mark.fault(58)
+@pytest.mark.parametrize("limit", ["MAX_FILE_SIZE", "MIN_FREE_DISK"])
+async def test_one_part_that_is_named_many_times(tmp_path: Path, samples: Samples, limit: str) -> None:
+    files = samples.hls("ts")
+    many = 40 * MIB // len(files["part0.ts"])
+    files["index.m3u8"] = playlist_of("#EXT-X-DISCONTINUITY\n#EXTINF:2,\npart0.ts\n" * many)
+    settings = {"MAX_FILE_SIZE": "5", "MIN_FREE_DISK": "0"} if limit == "MAX_FILE_SIZE" else {limit: "20"}
+    async with FileServer() as server, on_a_small_disk(tmp_path, "50m", **settings) as reactor:
+        urls = {name: server.put(f"/{name}", data) for name, data in files.items()}
+        (one,) = reactor.add(urls["index.m3u8"])
+        await reactor.until_final()
+        row = reactor.row(one)
+        code = "too_large" if limit == "MAX_FILE_SIZE" else "no_space"
+        assert (row["status"], row["error_code"], row["retry_count"]) == ("failed", code, 0)
+        assert (
+            "Put together it has" in row["error"] if code == "too_large" else "Joining the parts takes" in row["error"]
+        )
+        await reactor.until(lambda: not list(Path(f"/proc/{_pid(reactor)}/root{reactor.downloads}/.reactor").iterdir()))
+
+
+SLOW = """#!/bin/sh
+case "$*" in *-movflags*) : > "$0.begun"; while [ ! -e "$0.go" ]; do sleep 0.05; done;; esac
+exec "{ffmpeg}" "$@"
+"""
+
+
+@pytest.mark.fault(43, 58)
+async def test_a_disk_that_somebody_fills_while_a_film_is_joined(tmp_path: Path, samples: Samples) -> None:
+    """It stops, keeps what was fetched, and goes on when there is room."""
+    slow = tmp_path / "ffmpeg"
+    slow.write_text(SLOW.format(ffmpeg=samples.ffmpeg))
+    slow.chmod(0o755)
+    settings = {"MIN_FREE_DISK": "20", "FFMPEG_PATH": str(slow)}
+    async with FileServer() as server, on_a_small_disk(tmp_path, "40m", **settings) as reactor:
+        files = samples.hls("ts")
+        urls = {name: server.put(f"/{name}", data) for name, data in files.items()}
+        (one,) = reactor.add(urls["index.m3u8"])
+        await reactor.until(lambda: (tmp_path / "ffmpeg.begun").exists())
+        with filled(reactor, 30):
+            await reactor.until(lambda: reactor.events("disk_full"))
+            (tmp_path / "ffmpeg.go").touch()
+        await reactor.until_final()
+        row = reactor.row(one)
+        assert (row["status"], row["retry_count"]) == ("downloaded", 0), row["error"]
+        assert len(server.requests("/part0.ts", "GET")) == 1, "what was fetched was kept"
+
+
 @pytest.mark.parametrize("chunked", [False, True], ids=["told-before", "found-out"])
 async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunked: bool) -> None:
     async with FileServer() as server, running(tmp_path, MAX_FILE_SIZE="5") as reactor:
@@ -173,7 +221,7 @@ async def test_an_attempt_has_its_time(tmp_path: Path) -> None:
 
 @pytest.mark.fault(43)
 async def test_a_disk_that_may_not_be_written_for_a_while(tmp_path: Path) -> None:
-    async with FileServer() as server, on_a_small_disk(tmp_path, "40m", MAX_DOWNLOAD_RETRIES="100") as reactor:
+    async with FileServer() as server, on_a_small_disk(tmp_path, "140m", MAX_DOWNLOAD_RETRIES="100") as reactor:
         remount(reactor, "ro")
         (one,) = reactor.add(server.put("/a.bin", b"small"))
         await reactor.until(lambda: reactor.row(one)["error_code"] == "storage")
@@ -188,7 +236,7 @@ async def test_a_disk_that_may_not_be_written_for_a_while(tmp_path: Path) -> Non
 
 @pytest.mark.fault(43)
 async def test_a_disk_that_may_never_be_written(tmp_path: Path) -> None:
-    async with FileServer() as server, on_a_small_disk(tmp_path, "40m", MAX_DOWNLOAD_RETRIES="2") as reactor:
+    async with FileServer() as server, on_a_small_disk(tmp_path, "140m", MAX_DOWNLOAD_RETRIES="2") as reactor:
         remount(reactor, "ro")
         (one,) = reactor.add(server.put("/a.bin", b"small"))
         await reactor.until_final()

@@ -1,0 +1,161 @@
+"""What joining writes, and what it may write: helper files (tracks made of parts, encrypted byte ranges cut out) and
+the result. Reckoned before, looked at while it is written, checked at the end.
+
+Nothing of it is in proportion to what was fetched: a playlist may name one segment 20 000 times.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import CancelScope, to_thread
+
+from reactor.errors import DownloadError
+from reactor.media.local import Segment, Span, read_playlist
+from reactor.models import Extraction, Track
+
+LOOK_S = 1.0
+"""How often the disk is looked at while something is joined."""
+BLOCK = 4096
+"""Bytes that the smallest file takes."""
+MIB = 1024**2
+MORE = "Whoever runs this can allow more."
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Bytes that joining writes: at least so many while the sizes of some parts are unknown."""
+
+    helpers: int = 0
+    result: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them; they are there at the same time."""
+        return self.helpers + self.result
+
+
+def reckon(extraction: Extraction, sizes: Mapping[str, int]) -> Written:
+    """What joining an extraction writes; `sizes` of its parts by their names, as far as they are known."""
+    helpers = result = 0
+    for track in extraction.finish.tracks:
+        mine = [fetch.name for fetch in extraction.fetches[track.first : track.first + track.count]]
+        if track.form == "hls":
+            segments = read_playlist(track.playlist or "")
+            helpers += _playlists(track) + sum(_blocks(_length(*cut, sizes)) for cut in cuts(segments))
+            result += sum(_length(segment.name, segment.span, sizes) for segment in segments)
+        else:
+            whole = sum(sizes.get(name, 0) for name in mine)
+            helpers += whole if len(mine) > 1 else 0
+            result += whole
+    return Written(helpers, result)
+
+
+def cuts(segments: list[Segment]) -> dict[tuple[str, Span], None]:
+    """The byte ranges that are cut out as files of their own, since they are encrypted; each once, in order."""
+    found: dict[tuple[str, Span], None] = {}
+    for segment in segments:
+        if segment.init and segment.init.span and segment.init.key:
+            found[segment.init.name, segment.init.span] = None
+        if segment.key and segment.span:
+            found[segment.name, segment.span] = None
+    return found
+
+
+def _length(name: str, span: Span | None, sizes: Mapping[str, int]) -> int:
+    size = sizes.get(name)
+    if span is None:
+        return size or 0
+    return span.length if size is None else max(0, min(span.length, size - span.offset))
+
+
+def _blocks(length: int) -> int:
+    return -(-length // BLOCK) * BLOCK
+
+
+def _playlists(track: Track) -> int:
+    return _blocks(len(track.playlist or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may be written, in bytes; 0 is no limit."""
+
+    spare: int = 0
+    """What has to stay free on the disk."""
+    size_max: int = 0
+    """What a result may have, and so may all helper files together."""
+
+    def check(self, folder: Path, written: Written) -> None:
+        """Raises DownloadError (`too_large`, `no_space`) when it cannot be written into `folder`, and OSError."""
+        for what, size in (("Put together it", written.result), ("What is needed to join its parts", written.helpers)):
+            if self.size_max and size > self.size_max:
+                raise _too_large(f"{what} has {_mib(size)} MiB; {_mib(self.size_max)} MiB are allowed (MAX_FILE_SIZE).")
+        disk = shutil.disk_usage(folder)
+        if disk.free - written.total < self.spare:
+            has = max(0, disk.free - self.spare)
+            raise no_space(
+                f"Joining the parts takes {_mib(written.total)} MiB of the disk, which has room for {_mib(has)} MiB.",
+                lasting=disk.total - written.total < self.spare,
+            )
+
+    def largest(self, folder: Path) -> int | None:
+        """With so many bytes a result is too large, or fills the disk: it is not written any further."""
+        limits = [self.size_max + 1] if self.size_max else []
+        limits += [max(1, shutil.disk_usage(folder).free - self.spare)] if self.spare else []
+        return min(limits, default=None)
+
+    def check_result(self, size: int, largest: int | None) -> None:
+        """Raises DownloadError (`too_large`, `no_space`) for a result that has so many bytes, and may be cut off."""
+        if self.size_max and size > self.size_max:
+            message = f"Put together it has more than the {_mib(self.size_max)} MiB that are allowed (MAX_FILE_SIZE)."
+            raise _too_large(message)
+        if largest is not None and size >= largest:
+            raise no_space()
+
+    async def watch(self, folder: Path, work: Callable[[], Awaitable[T]]) -> T:
+        """Do the work as long as there is room for it: it is cancelled, and DownloadError (`no_space`) raised, when
+        less than what has to stay free is, whoever has filled the disk."""
+        done: list[T] = []
+        failed: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            if self.spare:
+                tasks.start_soon(self._until_full, folder, tasks.cancel_scope)
+            try:
+                done.append(await work())
+            except Exception as error:  # noqa: BLE001 - raised below, where it is in no group
+                failed = error
+            tasks.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
+        if not done:
+            raise no_space()
+        return done[0]
+
+    async def _until_full(self, folder: Path, work: CancelScope) -> None:
+        while True:
+            if (await to_thread.run_sync(shutil.disk_usage, folder)).free < self.spare:
+                return work.cancel()
+            await anyio.sleep(LOOK_S)
+
+
+def no_space(
+    message: str = "There is not enough room on the disk to join the parts.", *, lasting: bool = False
+) -> DownloadError:
+    """The error where the disk has no room; `lasting` where it is too small for it as a whole."""
+    return DownloadError(message, code="no_space", retryable=not lasting)
+
+
+def _too_large(message: str) -> DownloadError:
+    return DownloadError(message, hint=MORE, code="too_large")
+
+
+def _mib(size: int) -> str:
+    return f"{size / MIB:.1f}".removesuffix(".0")
