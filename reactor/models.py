@@ -40,13 +40,13 @@ __all__ = [
     "whole_characters",
 ]
 
-PLAN_BYTES_MAX = 8 * 1024 * 1024
-"""Most bytes of a plan as it is stored: the addresses of all parts, headers, cookies, local playlists."""
 COOKIES_MAX = 300
 """Most cookies of one download."""
 COOKIE_BYTES_MAX = 4096
 """Of a cookie's name and value together, as in browsers (RFC 6265bis, section 5.6)."""
 COOKIE_PATH_MAX = 1024
+COOKIE_LINE_MAX = 64 * 1024
+"""Bytes of the cookies in one request: no server reads a longer header."""
 HEADER_SETS_MAX = 64
 """Most sets of headers among which the parts of one download choose."""
 HEADERS_MAX = 64
@@ -281,6 +281,24 @@ class Extraction(Frozen):
     def headers_of(self, fetch: Fetch) -> tuple[Header, ...]:
         """The headers that are sent for one of its fetches."""
         return () if fetch.headers is None else self.headers[fetch.headers]
+
+    @property
+    def plan_bytes(self) -> int:
+        """What it takes as stored, at least: without quotes and escapes, and without a `.torrent`, which has a limit of
+        its own."""
+        addresses = sum(len(url) for fetch in self.fetches for url in fetch.urls)
+        names = sum(len(fetch.name) for fetch in self.fetches)
+        headers = sum(len(header.name) + len(header.value) for each in self.headers for header in each)
+        cookies = sum(len(cookie.name) + len(cookie.value) for cookie in self.cookies)
+        playlists = sum(len(track.playlist or "") for track in self.finish.tracks)
+        return addresses + names + headers + cookies + playlists
+
+    @property
+    def request_bytes(self) -> int:
+        """Most bytes of headers and cookies that go with one of its fetches."""
+        headers = (sum(len(header.name) + len(header.value) for header in each) for each in self.headers)
+        cookies = sum(len(cookie.name) + len(cookie.value) for cookie in self.cookies)
+        return max(headers, default=0) + min(cookies, COOKIE_LINE_MAX)
 
     @property
     def size(self) -> int | None:

@@ -14,6 +14,8 @@ SIZE_MAX = 2**44
 number that nobody has."""
 FETCHES_MAX = 20_000
 """Most parts one download may have."""
+PLAN_BYTES_MAX = 8 * 1024 * 1024
+"""Most bytes of a plan as it is stored: the addresses of all parts, headers, cookies, local playlists."""
 COUNT_MAX = 2**63 - 1
 """What SQLite and aria2 can hold."""
 SIZE_SAID_MAX = 10**18 - 1

@@ -137,7 +137,7 @@ class Flow(Handing):
         self._fetched(job)
 
     def _plan(self, job: Job, extraction: Extraction) -> None:
-        job.extraction = extraction
+        job.extraction, job.request_bytes = extraction, extraction.request_bytes
         fetches = enumerate(extraction.fetches)
         job.plan([Transfer(n, derive_gid(self.instance, job.attempt, n), fetch) for n, fetch in fetches])
         self.gids.update((transfer.gid, (job, transfer)) for transfer in job.transfers)

@@ -27,6 +27,8 @@ PARTS_MANY = 8
 """From so many parts on, a job is asked about as a whole: a question for each of 2000 notifications would be 2000."""
 WINDOW_MAX = 512
 """Half of the results that aria2 keeps unless told otherwise (max-download-result)."""
+WINDOW_BYTES_MAX = 8 * 1024 * 1024
+"""Of the headers and cookies that aria2 has at once for one job: it keeps them with each of its results."""
 REFILL_S = 10.0
 """A window of which the half is done sooner is too small."""
 HOLD_S, HOLD_SLOW_S, HOLD_MAX_S = 1.0, 5.0, 60.0
@@ -85,7 +87,8 @@ class Handing(Endings):
         """How many more of its transfers aria2 may have now."""
         if len(job.transfers) == 1:
             return 1
-        least = max(1, self.limits.parts)
+        fitting = max(1, WINDOW_BYTES_MAX // max(1, job.request_bytes))
+        least = min(max(1, self.limits.parts), fitting)
         job.window = job.window or least
         if len(job.planned) + len(job.given) <= job.window:
             return len(job.planned)
@@ -93,7 +96,7 @@ class Handing(Endings):
             return 0
         if job.filled_at is not None:
             quick = self.now - job.filled_at < REFILL_S
-            most = WINDOW_MAX if quick else max(least, job.window // 2)
+            most = min(WINDOW_MAX, fitting) if quick else max(least, job.window // 2)
             job.window = min(most, job.window * 2)
         return job.window - len(job.given)
 

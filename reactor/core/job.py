@@ -180,6 +180,8 @@ class Job:
     """Those that aria2 has, or may have."""
     heard: set[int] = field(default_factory=set)
     """The numbers of those that aria2 said something of, and that were not asked about since."""
+    request_bytes: int = 0
+    """Bytes of headers and cookies that go with each of its transfers, at most."""
     window: int = 0
     """How many of them aria2 may have at once."""
     filled_at: float | None = None

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from reactor.errors import Failure
 from reactor.models import Extraction
-from reactor.numbers import SIZE_MAX
+from reactor.numbers import PLAN_BYTES_MAX, SIZE_MAX
 
 MIB, TIB = 1024**2, 1024**4
 ROOM_MIN = 16 * MIB
 """With less room than this a disk is full, whatever the settings say. What is no larger is begun without a look."""
 MORE = "Whoever runs this can allow more."
+PLAN_TOO_LARGE = Failure(
+    "too_large",
+    f"The list of its parts takes more than {PLAN_BYTES_MAX // MIB} MiB: too many of them have too long addresses.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Quotas:
         parts = len(extraction.fetches)
         if self.max_parts and parts > self.max_parts:
             return Failure("too_large", f"It comes in {parts} parts; {self.max_parts} are allowed (MAX_PARTS).", MORE)
+        if extraction.plan_bytes > PLAN_BYTES_MAX:
+            return PLAN_TOO_LARGE
         return self.too_large(max(extraction.size or 0, joined))
 
     def too_large(self, size: int) -> Failure | None:

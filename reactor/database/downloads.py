@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from reactor.core import commands
@@ -83,7 +84,7 @@ def _look(
         swept = _sweep(connection, sweeps, asked, insistence)
         due = _due(connection, asked, room + 1)
         claimed, forbidden = _claim(connection, due[:room], asked, insistence) if writing else ((), ())
-        return RowsSeen(
+        seen = RowsSeen(
             watched=_watched(connection, asked),
             claimed=claimed,
             swept=swept,
@@ -92,6 +93,8 @@ def _look(
             due_in_s=_due_in(connection, asked),
             next_url=_url(connection, due[room]) if claimed and len(due) > room else None,
         )
+    # They are ours now: nobody has to wait while we read what was planned for them.
+    return replace(seen, claimed=tuple(_with_plan(connection, row) for row in claimed)) if claimed else seen
 
 
 UNSET = "status IS NULL"
@@ -144,7 +147,7 @@ def _due(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -
 
 
 def _url(connection: sqlite3.Connection, id: int) -> str | None:
-    return rows.text(connection.execute("SELECT url FROM downloads WHERE id = ?", (id,)).fetchone()[0])
+    return rows.url(connection.execute("SELECT url FROM downloads WHERE id = ?", (id,)).fetchone()[0])
 
 
 CLAIM = f"""status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMPT} + 1, claimed_by = :owner,
@@ -161,7 +164,7 @@ def _claim(
     claimed, forbidden = list[ClaimedRow](), list[SaveForbidden]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
-            claimed.append(_claimed_row(connection, row[:6], waited_s=rows.waited(row[6], asked["now"])))
+            claimed.append(_claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"])))
         else:
             failure = insistence.failures[row[0]]
             forbidden.append(SaveForbidden(Attempt(row[0], rows.count(row[1])), failure))
@@ -198,25 +201,24 @@ def recover(connection: sqlite3.Connection) -> Recovered:
             f"""SELECT id, attempt, url, retry_count, progress, error_code, stage FROM downloads
             WHERE status = 'downloading' AND {CLAIMED} ORDER BY id"""
         ).fetchall()
-        found = [_claimed_row(connection, row[:6], stage=rows.text(row[6])) for row in under_way]
+        found = [_with_plan(connection, _claimed_row(row[:6], stage=rows.text(row[6]))) for row in under_way]
         (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
         return Recovered(tuple(found), plans.debts(connection), instance)
 
 
-def _claimed_row(
-    connection: sqlite3.Connection, row: tuple[Any, ...], *, waited_s: float | None = None, stage: str | None = None
-) -> ClaimedRow:
+def _claimed_row(row: tuple[Any, ...], *, waited_s: float | None = None, stage: str | None = None) -> ClaimedRow:
     id, attempt, url, retries, progress, error_code = row
-    plan, plan_attempt, done = plans.of_row(connection, id)
     return ClaimedRow(
         Attempt(id, int(attempt)),
-        rows.text(url) or "",
+        rows.url(url),
         rows.count(retries),
         waited_s,
-        plan,
-        plan_attempt,
-        stage,
-        done,
-        rows.percent(progress),
-        rows.text(error_code),
+        stage=stage,
+        progress=rows.percent(progress),
+        error_code=rows.text(error_code),
     )
+
+
+def _with_plan(connection: sqlite3.Connection, row: ClaimedRow) -> ClaimedRow:
+    plan, plan_attempt, done = plans.of_row(connection, row.attempt.download_id)
+    return replace(row, plan=plan, plan_attempt=plan_attempt, done=done)

@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 
-from reactor.database.statements import script, transaction
+from reactor.database.statements import has_table, script, transaction
 from reactor.errors import DatabaseError
 
 SCHEMA = "schema.sql"
@@ -138,8 +138,11 @@ def _refuse(connection: sqlite3.Connection) -> None:
 
 def _add(connection: sqlite3.Connection) -> None:
     tables = [statement for statement in script(SCHEMA) if "CREATE TABLE" in statement]
+    old_plans = has_table(connection, "reactor_plans") and not has_table(connection, "reactor_plan_pieces")
     for statement in tables:
         connection.execute(statement)
+    if old_plans:  # from before they were bounded: nobody reads them, and they may have hundreds of MB
+        connection.execute("UPDATE reactor_plans SET plan = ''")
     there = columns(connection)
     strict = connection.execute(
         "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = 'downloads' COLLATE NOCASE"

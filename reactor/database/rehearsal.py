@@ -126,7 +126,7 @@ def _endings(attempt: Attempt) -> list[Unit]:
 def _tried(copy: sqlite3.Connection, units: Sequence[Unit]) -> Iterator[sqlite3.Error]:
     for unit in units:
         try:
-            write(copy, unit, NOW, NOW)
+            write(copy, unit, NOW, NOW, plan=(b"{}",))
         except troubles.FORBIDDEN as error:
             yield error
 

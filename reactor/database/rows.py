@@ -14,10 +14,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from reactor.errors import Failure
-from reactor.models import Download, Extraction, whole_characters
+from reactor.models import Download, whole_characters
 
 INTEGER_MAX = 2**63 - 1
 COUNT_MAX = 1_000_000_000
@@ -25,6 +23,8 @@ SPEED_MAX = 1e9
 """MiB/s that anybody may believe."""
 LAST_MOMENT = 253_402_214_400.0
 """The beginning of the last day of the year 9999, whose time every zone can tell."""
+URL_MAX = 256 * 1024
+"""Characters."""
 PRIVATE = frozenset({"claimed_by", "lease_until"})
 """Columns of ours that nobody outside needs."""
 
@@ -34,6 +34,11 @@ def text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def url(value: object) -> str:
+    """What is to be fetched: of what is far too long for a URL no more than it takes to say so."""
+    return (text(value) or "")[:URL_MAX]
 
 
 def real(value: object) -> float | None:
@@ -128,16 +133,6 @@ def in_turn(dateless: Sequence[int], dated: Sequence[int]) -> list[int]:
     while undated and others:
         order.append((undated if undated[0] < others[0] else others).popleft())
     return [*order, *undated, *others]
-
-
-def plan(stored: str | None) -> Extraction | None:
-    """A stored plan; None when there is none, or it is of another version."""
-    if stored is None:
-        return None
-    try:
-        return Extraction.model_validate_json(stored)
-    except ValidationError:
-        return None
 
 
 def ranges(wanted: Collection[int]) -> str:

@@ -7,11 +7,12 @@ cancelled. When a bot's cancel was committed first, the guard finds nothing and 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from reactor.core import commands
 from reactor.core.events import SaveForbidden, SaveRefused
 from reactor.core.job import Attempt
+from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import history, plans, rows, troubles
 from reactor.database.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE, LEASE_S, OVER, any_row
 from reactor.database.statements import transaction
@@ -42,14 +43,16 @@ def apply(
     connection: sqlite3.Connection, saves: Sequence[commands.Save], now_wall: float, lease_s: float = LEASE_S
 ) -> tuple[Unsaved, ...]:
     """Carry out all saves in one transaction. What comes back are the attempts for which something was not written:
-    their row was in another state, or the bot's table does not take it. The others are saved all the same."""
+    their row was in another state, or the bot's table does not take it, or what was planned is too large. The others
+    are saved all the same."""
     units = [unit for save in saves for unit in _units(save)]
     spared = [0] * len(units)
-    forbidden: dict[int, Failure] = {}
+    encoded, forbidden = _encoded(units)
     while True:
         try:
             with transaction(connection):
-                refused, ended = _apply_all(connection, units, now_wall, now_wall + lease_s, spared, forbidden)
+                lease_until = now_wall + lease_s
+                refused, ended = _apply_all(connection, units, encoded, now_wall, lease_until, spared, forbidden)
         except _Forbidden as found:
             # All of it is undone, however the constraint fails (ON CONFLICT ROLLBACK): once more, with less of this.
             spared[found.number] += 1
@@ -79,9 +82,24 @@ def _units(save: commands.Save) -> Sequence[Unit]:
             return (save,)
 
 
+def _encoded(units: Sequence[Unit]) -> tuple[dict[int, tuple[bytes, ...]], dict[int, Failure]]:
+    """The plans as they are stored, by the numbers of their saves, and those that are too large: made before anybody
+    has to wait for our transaction."""
+    encoded: dict[int, tuple[bytes, ...]] = {}
+    forbidden: dict[int, Failure] = {}
+    for number, unit in enumerate(units):
+        if isinstance(unit, commands.SavePlan):
+            try:
+                encoded[number] = plans.encode(unit.extraction)
+            except plans.PlanTooLarge:
+                forbidden[number] = PLAN_TOO_LARGE
+    return encoded, forbidden
+
+
 def _apply_all(
     connection: sqlite3.Connection,
     units: Sequence[Unit],
+    encoded: Mapping[int, Sequence[bytes]],
     now_wall: float,
     lease_until: float,
     spared: Sequence[int],
@@ -94,7 +112,7 @@ def _apply_all(
         if number in forbidden:
             continue
         try:
-            done = write(connection, unit, now_wall, lease_until, spared[number])
+            done = write(connection, unit, now_wall, lease_until, spared[number], encoded.get(number, ()))
         except troubles.FORBIDDEN as error:
             raise _Forbidden(number, error) from error
         last = isinstance(unit, (*ENDINGS, commands.SaveWaiting))
@@ -105,9 +123,16 @@ def _apply_all(
     return refused, ended
 
 
-def write(connection: sqlite3.Connection, save: Unit, now_wall: float, lease_until: float, spared: int = 0) -> bool:
-    """False when the row was in another state. `spared`: how much less is written than there is to say. Raises one of
-    troubles.FORBIDDEN when the bot's table does not take it."""
+def write(
+    connection: sqlite3.Connection,
+    save: Unit,
+    now_wall: float,
+    lease_until: float,
+    spared: int = 0,
+    plan: Sequence[bytes] = (),
+) -> bool:
+    """False when the row was in another state. `spared`: how much less is written than there is to say; `plan`: of a
+    SavePlan, as it is stored. Raises one of troubles.FORBIDDEN when the bot's table does not take it."""
     attempt = save.attempt
     match save:
         case commands.SaveStage():
@@ -117,7 +142,7 @@ def write(connection: sqlite3.Connection, save: Unit, now_wall: float, lease_unt
                 connection, attempt, title=extraction.title, file_size=extraction.size, kind=extraction.kind
             ) and update_stage(connection, attempt, Stage.FETCHING, anew=not save.continues)
             if done:
-                plans.store(connection, save)
+                plans.store(connection, save, plan)
         case commands.ProgressOf():
             if update_progress(connection, save, lease_until) and save.done is not None:
                 plans.store_done(connection, attempt, save.done)

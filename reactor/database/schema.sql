@@ -38,9 +38,17 @@ CREATE TABLE IF NOT EXISTS reactor_plans (
     download_id INTEGER PRIMARY KEY,
     attempt INTEGER NOT NULL,
     parts INTEGER NOT NULL,
-    plan TEXT NOT NULL,                 -- models.Extraction as JSON
+    plan TEXT NOT NULL,                 -- models.Extraction as JSON; empty when it is too long to stand here
     done TEXT NOT NULL DEFAULT '[]',    -- of many parts, those that are whole on the disk: [[first, last], …]
     published INTEGER NOT NULL DEFAULT 0  -- 1: the row is downloaded; what is left here serves others (seeding)
+);
+
+-- Plans that are long, in pieces: what changes all the time, above, is not to be written with them. See plans.py.
+CREATE TABLE IF NOT EXISTS reactor_plan_pieces (
+    download_id INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    piece BLOB NOT NULL,
+    PRIMARY KEY (download_id, n)
 );
 
 -- How tries ended that did not end well; see history.py.

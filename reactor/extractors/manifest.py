@@ -30,7 +30,7 @@ from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.numbers import FETCHES_MAX
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
-"""20 000 segments with addresses of 800 characters."""
+"""More than any whose addresses fit into a plan."""
 TITLE_MAX = 1000
 
 _NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")

@@ -28,6 +28,7 @@ from reactor.guard.credentials import HeaderSets, referer_for
 from reactor.guard.filenames import clean_name
 from reactor.media.choice import Choice
 from reactor.media.local import Key, Segment, read_playlist, write_playlist
+from reactor.media.parts import bounded
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.numbers import FETCHES_MAX
 
@@ -201,7 +202,7 @@ async def _pieces(format_: Format, number: int, context: Context, sent: Sent) ->
 def _fragments(format_: Format, role: str, sent: Sent) -> Piece:
     fragments = format_.fragments or []
     base = format_.fragment_base_url or format_.url
-    urls = [fragment.url or _joined(base, fragment.path) for fragment in fragments]
+    urls = bounded(fragment.url or _joined(base, fragment.path) for fragment in fragments)
     headers = _headers(format_, sent)
     fetches = tuple(_fetch(url, f"{role}-{place:05}.m4s", headers) for place, url in enumerate(urls, 1))
     durations = [fragment.duration for fragment in fragments if fragment.duration and fragment.duration > 0]

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from reactor.models import COOKIES_MAX, Cookie
+from reactor.models import COOKIE_LINE_MAX, COOKIES_MAX, Cookie
 
 DOMAIN_COOKIES_MAX = 180
 """Most cookies of one domain, as in Chromium."""
-LINE_BYTES_MAX = 64 * 1024
-"""Of the cookies in one request: no server reads a longer header."""
 
 Key = tuple[str, str, str, bool]
 """Name, domain, path, and whether it is host-only: a cookie that is equal in these replaces the one before."""
@@ -98,7 +96,7 @@ def _goes_to(cookie: Cookie, domain: str, host: str, parts: SplitResult) -> bool
 
 
 def _within(cookies: Iterable[Cookie]) -> Iterator[Cookie]:
-    left = LINE_BYTES_MAX
+    left = COOKIE_LINE_MAX
     for cookie in cookies:
         left -= len(cookie.name) + len(cookie.value) + 3
         if left < 0:

@@ -8,11 +8,11 @@ from typing import Literal
 from urllib.parse import urljoin
 
 from reactor.errors import DownloadError
-from reactor.numbers import FETCHES_MAX
+from reactor.numbers import FETCHES_MAX, PLAN_BYTES_MAX
 
 URL_MAX = 16 * 1024
 """Characters of one address."""
-URLS_MAX = 32 * 1024 * 1024
+URLS_MAX = PLAN_BYTES_MAX
 """Characters of all addresses of a stream: a small manifest can make long ones, and many of them."""
 
 Holds = tuple[Literal["video", "audio"], ...]

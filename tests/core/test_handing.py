@@ -11,11 +11,11 @@ import pytest
 from reactor.core import commands, events
 from reactor.core.endings import Limits
 from reactor.core.flow import ROOM_WAITS_MAX
-from reactor.core.handing import DEATHS_MAX, REFILL_S, SETBACKS_MAX, WINDOW_MAX
+from reactor.core.handing import DEATHS_MAX, REFILL_S, SETBACKS_MAX, WINDOW_BYTES_MAX, WINDOW_MAX
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import Quotas
 from reactor.errors import Failure
-from reactor.models import Kind
+from reactor.models import Cookie, Kind
 from tests.core.parts import kept, parts, wait
 from tests.core.world import LIMITS, World, connected, detection, gid, magnet, one_file, report, reported
 
@@ -71,6 +71,22 @@ def test_one_part_at_a_time_where_no_more_are_allowed() -> None:
         assert list(world.machine.jobs[1].given) == [n]
         world.feed(after=REFILL_S)
         took(ended(world, n))
+
+
+@pytest.mark.fault(54)
+def test_parts_with_long_headers_are_fewer_at_a_time() -> None:
+    """aria2 keeps 60 kB of cookies with each of them: a window of 512 would be 30 MB."""
+    cookies = tuple(Cookie(name=f"c{n}", value="v" * 4000, domain="host.example") for n in range(15))
+    plan = parts(2000).model_copy(update={"cookies": cookies})
+    world = World(LIMITS).up().claim(ONE)
+    world.feed(events.Detected(ONE, detection(Kind.YTDLP)), events.Extracted(ONE, plan))
+    assert world.the(commands.AddTransfers).cookies == cookies
+    took(world)
+    most = 0
+    while state(world) is State.FETCHING:
+        most = max(most, given(world))
+        took(ended(world, *sorted(world.machine.jobs[1].given)))
+    assert 100 < most <= WINDOW_BYTES_MAX // 60_000
 
 
 def test_two_thousand_quick_parts_cost_few_requests() -> None:

@@ -9,7 +9,7 @@ import pytest
 from reactor.core import commands, events
 from reactor.core.endings import Limits
 from reactor.core.job import Attempt, State
-from reactor.core.quotas import MIB, Quotas
+from reactor.core.quotas import MIB, PLAN_TOO_LARGE, Quotas
 from reactor.errors import Failure
 from reactor.numbers import SIZE_MAX
 from tests.core.parts import parts
@@ -54,6 +54,20 @@ def test_what_no_disk_of_this_size_has_room_for_is_not_waited_for() -> None:
     assert failure(world)[0] == "no_space"
     world.feed(events.Discarded(ONE))
     assert world.the(commands.SaveFailed)
+
+
+@pytest.mark.fault(54)
+def test_a_plan_has_a_size_too() -> None:
+    """Many parts with long addresses: it is refused before anything is written or fetched."""
+    long = "http://host.example/" + "a" * 8000
+    fetches = tuple(dataclasses.replace(fetch, urls=(f"{long}/{fetch.name}",)) for fetch in parts(2000).fetches)
+    world = World(limits()).up().claim(ONE)
+    plan = parts(2000).model_copy(update={"fetches": fetches})
+    world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, plan))
+    assert not world.of(commands.AddTransfers)
+    assert not world.of(commands.SavePlan)
+    code, sentence = failure(world)
+    assert (code, sentence.startswith(PLAN_TOO_LARGE.message)) == ("too_large", True)
 
 
 @pytest.mark.parametrize(("completed", "total"), [(0, 6 * MIB), (6 * MIB, 0)])

@@ -191,6 +191,13 @@ async def test_an_encrypted_playlist_that_came_with_the_page(server: FileServer,
         ({**FILM, "protocol": "m3u8_native", "url": "ftp://h/x.m3u8"}, "bad_answer"),
         ({**FILM, "protocol": "http_dash_segments", "fragments": [{}]}, "bad_answer"),
         ({**FILM, "protocol": "http_dash_segments", "fragments": [{"url": "https://h"}] * 20_001}, "too_many_parts"),
+        (
+            {
+                **{**FILM, "protocol": "http_dash_segments", "fragment_base_url": f"https://h/{'b' * 8000}/"},
+                "fragments": [{"path": "p"}] * 20_000,
+            },
+            "too_large",
+        ),
     ],
 )
 async def test_formats_that_are_refused(context: Context, format_: dict[str, Any], code: str) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reactor.guard.cookies import DOMAIN_COOKIES_MAX, LINE_BYTES_MAX, Jar, cookie_goes_to
-from reactor.models import COOKIE_BYTES_MAX, COOKIES_MAX, Cookie
+from reactor.guard.cookies import DOMAIN_COOKIES_MAX, Jar, cookie_goes_to
+from reactor.models import COOKIE_BYTES_MAX, COOKIE_LINE_MAX, COOKIES_MAX, Cookie
 
 
 def cookie(name: str, value: str = "1", domain: str = "a.example", path: str = "/", **more: bool) -> Cookie:
@@ -45,7 +45,7 @@ def test_a_line_is_no_longer_than_a_server_reads() -> None:
     """Those of the longest paths stay."""
     jar = Jar(cookie(f"{n:03}", "v" * 4000, path="/" * (1 + n)) for n in range(100))
     line = jar.line("http://a.example/" + "/" * 200)
-    assert LINE_BYTES_MAX - 4100 < len(line) <= LINE_BYTES_MAX
+    assert COOKIE_LINE_MAX - 4100 < len(line) <= COOKIE_LINE_MAX
     assert line.startswith("099=")
 
 
