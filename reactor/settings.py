@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from reactor.errors import SettingsError
+from reactor.database_path import database_path
+from reactor.errors import DatabaseError, SettingsError
 
 
 class YtdlpOptions(BaseModel):
@@ -195,6 +196,14 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("download_db", mode="before")
+    @classmethod
+    def _is_database_path(cls, value: Any) -> Any:
+        try:
+            return database_path(value) if isinstance(value, str | Path) else value
+        except DatabaseError as error:
+            raise ValueError(str(error).removesuffix(".")) from error
 
     @field_validator("aria2c_rpc_url")
     @classmethod

@@ -20,7 +20,7 @@ HOUSE = ROOT / "reactor"
 LINES_MAX = 400
 
 FLOORS = (
-    {"errors", "models", "notices", "numbers", "settings", "programs", "task_context", "loop_thread"},
+    {"errors", "models", "notices", "numbers", "settings", "programs", "database_path", "task_context", "loop_thread"},
     {"core", "media", "guard", "workers"},
     {"aria2", "database", "extractors", "journal"},
     {"daemon", "queue", "sync_queue", "runner", "web"},

@@ -36,6 +36,8 @@ def _database(path: Path) -> Finding:
     where = str(path)
     there = nearest(path)
     if there != path.absolute():
+        if there != path.absolute().parent:
+            return _unusable(where, f"There is no folder {path.absolute().parent}.")
         if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
             return Finding("database", "ok", "not there yet: `add` and `run` make it", where=where, needed=True)
         return _unusable(where, f"{there} cannot be written.")

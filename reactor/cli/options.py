@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reactor.errors import ReactorError
 
-Db = Annotated[
-    Path | None, typer.Option("--db", metavar="FILE", help="The SQLite database. [DOWNLOAD_DB=downloads.db]")
-]
+Db = Annotated[str | None, typer.Option("--db", metavar="FILE", help="The SQLite database. [DOWNLOAD_DB=downloads.db]")]
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", metavar="N", help="How many downloads at once. [MAX_CONCURRENT_DOWNLOADS]"),

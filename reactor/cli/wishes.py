@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 Wish = Callable[["Queue", int], Awaitable[bool]]
 
 
-def carry_out(ids: list[int], db: Path | None, wish: Wish, refusal: str) -> None:
+def carry_out(ids: list[int], db: str | None, wish: Wish, refusal: str) -> None:
     """Ask for each; say for which it could not be done, by `refusal` (`{id}`, `{status}`), and exit with 1 then."""
     from reactor.cli.running import run_async
     from reactor.settings import Settings

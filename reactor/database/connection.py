@@ -24,6 +24,7 @@ import anyio
 from reactor.database.migration import columns, is_empty, migrate, refuse_unready
 from reactor.database.statements import decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
+from reactor.database_path import database_path
 from reactor.errors import DatabaseError
 
 BUSY_SLICE_MS = 100
@@ -266,8 +267,8 @@ def mode_to_look(path: Path) -> str:
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """The path as messages and locks have it: `~` expanded, symbolic links left alone."""
-    return Path(path).expanduser().absolute()
+    """The path as messages and locks have it, symbolic links left alone. Raises DatabaseError for what is none."""
+    return database_path(path).absolute()
 
 
 def _identity(path: Path) -> Identity | None:

@@ -13,13 +13,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from reactor.database.troubles import no_folder
+from reactor.database_path import database_path
 from reactor.errors import DatabaseError, DatabaseInUse
 
 
 @contextmanager
 def lock(database: str | os.PathLike[str], who: str = "reactor") -> Iterator[None]:
     """Hold the lock of a database, of which each `who` has one. Raises DatabaseInUse when another has it."""
-    path = Path(database).expanduser().resolve()
+    path = database_path(database).resolve()
+    if not path.parent.is_dir():  # the lock would make it, and the database be another one than is meant
+        raise no_folder(path)
     place = path.with_name(f"{path.name}.{who}.lock")
     holder = FileLock(place, blocking=False, is_singleton=False)
     try:

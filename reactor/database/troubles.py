@@ -23,10 +23,18 @@ def cannot_open(path: Path, *, create: bool) -> DatabaseError | None:
         if path.exists():
             return None if path.is_file() else DatabaseError(f"The database {path} is not a file.")
         if not path.parent.is_dir():
-            return DatabaseError(f"The database {path} cannot be made: there is no folder {path.parent}.")
+            return no_folder(path)
     except OSError as error:
         return DatabaseError(f"The database {path} cannot be reached: {error.strerror}.")
     return None if create else DatabaseError(f"There is no database {path}.", code=GONE)
+
+
+def no_folder(path: Path) -> DatabaseError:
+    """A folder that is not there is one that was not mounted, as a rule: it is not made."""
+    return DatabaseError(
+        f"The database {path} cannot be made: there is no folder {path.parent}.",
+        hint="Make that folder, or set DOWNLOAD_DB to the bot's database.",
+    )
 
 
 def is_busy(error: sqlite3.Error) -> bool:

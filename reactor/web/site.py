@@ -44,7 +44,7 @@ class Site:
         from reactor.web.table import Table
 
         self._table = Table(settings.download_db)
-        database = settings.download_db.expanduser().absolute()
+        database = settings.download_db.absolute()
         health = Health(probes, {str(database), str(database.resolve())})
         self._health = health.routes()
         self._served: list[tuple[socket.socket, list[BaseRoute]]] = []
