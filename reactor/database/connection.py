@@ -21,8 +21,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import aiosqlite
 import anyio
 
-from reactor.database.migration import columns, is_empty, migrate, refuse_unready
-from reactor.database.statements import decode, script
+from reactor.database.migration import columns, empties, is_empty, migrate, refuse_unready
+from reactor.database.statements import Connection, decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
 from reactor.database_path import database_path
 from reactor.errors import DatabaseError
@@ -212,6 +212,7 @@ class Database:
                 refuse_unready(self._sqlite)
             else:
                 self.instance = migrate(self._sqlite)
+                cast("Connection", self._sqlite).empties = empties(self._sqlite)
             self._schema = version
 
     def _leave_nothing(self) -> None:
@@ -247,7 +248,9 @@ async def in_thread_of(connection: aiosqlite.Connection, function: Callable[...,
 
 async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
     uri = f"{path.as_uri()}?mode={mode}"
-    connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SLICE_MS / 1000)
+    connection = aiosqlite.connect(
+        uri, uri=True, isolation_level=None, timeout=BUSY_SLICE_MS / 1000, factory=Connection
+    )
     connection._thread.daemon = True  # a program that ends without closing it does not wait for it for ever
     try:
         with anyio.CancelScope(shield=True):  # nobody would end the thread of half a connection

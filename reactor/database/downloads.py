@@ -30,7 +30,7 @@ PASSED_MAX = 100
 
 OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
 """What every row has that is no longer under way."""
-CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(finished_at, :moment),
+CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(NULLIF(finished_at, ''), :moment),
     next_attempt_at = NULL, {OVER}"""
 CANCELLED_BARE = ("status = 'cancelled', stage = NULL",)
 FAILED_BARE = ("status = 'failed', stage = NULL, error = :error, error_code = :code", "status = 'failed', stage = NULL")
@@ -103,7 +103,9 @@ UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE
 """Nobody serves it: it was under way with a downloader before this one, or the bot has made the table anew."""
 WITHDRAWN = "cancelled AND status = 'pending'"
 """Cancelled before it began, or while it waited for its next attempt."""
-STOPPED = "status = 'cancelled' AND stage IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:watch))"
+STOPPED = (
+    "status = 'cancelled' AND stage IS NOT NULL AND stage <> '' AND id NOT IN (SELECT value FROM json_each(:watch))"
+)
 """The bot wrote `cancelled` itself, into a row that waits, or while no reactor ran."""
 SWEEPS = {
     UNSET: ("status = 'pending'",),
@@ -151,8 +153,8 @@ def _url(connection: sqlite3.Connection, id: int) -> str | None:
 
 
 CLAIM = f"""status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMPT} + 1, claimed_by = :owner,
-    lease_until = :lease, started_at = COALESCE(started_at, :moment), finished_at = NULL, next_attempt_at = NULL,
-    progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL"""
+    lease_until = :lease, started_at = COALESCE(NULLIF(started_at, ''), :moment), finished_at = NULL,
+    next_attempt_at = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL"""
 
 
 def _claim(

@@ -12,5 +12,5 @@ CREATE TEMP TRIGGER IF NOT EXISTS reactor_hook_update AFTER UPDATE OF url, statu
 WHEN NEW.url IS NOT OLD.url
     OR NEW.cancelled IS NOT OLD.cancelled
     OR (NEW.status = 'pending' AND OLD.status IS NOT 'pending' AND NEW.stage IS NOT 'waiting')
-    OR (NEW.status = 'cancelled' AND OLD.status IS NOT 'cancelled' AND NEW.finished_at IS NULL)
+    OR (NEW.status = 'cancelled' AND OLD.status IS NOT 'cancelled' AND NULLIF(NEW.finished_at, '') IS NULL)
 BEGIN SELECT reactor_hook(); END;

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.database import rows, troubles
+from reactor.database.statements import fitted
 from reactor.errors import Failure
 
 
@@ -50,8 +51,8 @@ class Insistence:
             values = {**asked, "ids": json.dumps(group), **rows.said(self.failures.get(group[0]))}
             try:
                 found = connection.execute(
-                    f"""UPDATE downloads SET {ways[way]} WHERE id IN (SELECT value FROM json_each(:ids))
-                    RETURNING {returning}""",
+                    f"""UPDATE downloads SET {fitted(connection, ways[way])}
+                    WHERE id IN (SELECT value FROM json_each(:ids)) RETURNING {returning}""",
                     values,
                 ).fetchall()
                 if len(found) < len(group):

@@ -11,8 +11,10 @@ is the bot's word for something else and is left alone.
 
 from __future__ import annotations
 
+import re
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +24,12 @@ from reactor.errors import DatabaseError
 
 SCHEMA = "schema.sql"
 SCHEMA_VERSION = 1
+CONSTANT = re.compile(r"'(?:[^']|'')*'|[+-]?\d+(\.\d+)?")
+"""A default that is a literal, as SQLite writes it down."""
+TEXTS, NUMBERS = ("CHAR", "CLOB", "TEXT"), ("INT", "REAL", "FLOA", "DOUB")
+"""Words in the declared types of columns that hold them."""
+BOTS = frozenset({"id", "url", "added_date"})
+"""Columns that are never updated: the database may compute them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,19 @@ class Column:
     not_null: bool
     key: int
     """Its place in the primary key, from 1; 0 when it is not in it."""
+    generated: bool = False
+    """The database computes it: nobody writes into it."""
+
+    @property
+    def empty(self) -> str | None:
+        """What is written in place of NULL into a column that is NOT NULL: '', of a number its default or 0; None
+        where a bot could not read that, as in a column of moments."""
+        declared, constant = self.type.upper(), CONSTANT.fullmatch(self.default or "")
+        if any(word in declared for word in TEXTS):
+            return "''"
+        if constant:
+            return self.default
+        return "0" if self.default is None and any(word in declared for word in NUMBERS) else None
 
     @property
     def definition(self) -> str:
@@ -56,8 +77,31 @@ class Contract:
 
 def columns(connection: sqlite3.Connection) -> dict[str, Column]:
     """The columns of `downloads` by their name in lower case (SQLite does not care either); empty without it."""
-    rows = connection.execute("SELECT name, type, dflt_value, \"notnull\", pk FROM pragma_table_info('downloads')")
-    return {name.lower(): Column(name, kind, default, bool(nn), pk) for name, kind, default, nn, pk in rows}
+    rows = connection.execute(
+        "SELECT name, type, dflt_value, \"notnull\", pk, hidden > 1 FROM pragma_table_xinfo('downloads')"
+    )
+    return {
+        name.lower(): Column(name, kind, default, bool(nn), pk, bool(gen)) for name, kind, default, nn, pk, gen in rows
+    }
+
+
+def empties(connection: sqlite3.Connection) -> dict[str, str]:
+    """Columns of ours that a bot has made NOT NULL, with what is written there in place of NULL."""
+    there = columns(connection)
+    ours = {name: there[name] for name in contract().names_of_columns & there.keys() - {"id"}}
+    return {name: column.empty for name, column in ours.items() if column.not_null and column.empty}
+
+
+def required(there: Mapping[str, Column]) -> dict[str, object]:
+    """Columns of ours that a row has to fill, as an ORM makes them whose defaults are not SQL's; each as it is in a
+    row that was never taken up."""
+    zeros = dict.fromkeys(("cancelled", "progress", "retry_count", "attempt"), 0)
+    ours = {name: there[name] for name in contract().names_of_columns & there.keys() - BOTS}
+    return {
+        name: zeros.get(name, "" if column.empty == "''" else 0)
+        for name, column in ours.items()
+        if column.not_null and column.default is None and (name in zeros or column.empty)
+    }
 
 
 def migrate(connection: sqlite3.Connection) -> str:
@@ -109,7 +153,8 @@ def _names(connection: sqlite3.Connection) -> frozenset[str]:
 def _ready(connection: sqlite3.Connection) -> str | None:
     """The instance id, when nothing is missing."""
     there = columns(connection)
-    if not contract().names <= _names(connection) or any(column.name not in there for column in contract().columns):
+    ready = {name for name, column in there.items() if name in BOTS or not column.generated}
+    if not contract().names <= _names(connection) or not contract().names_of_columns <= ready:
         return None
     meta: dict[str, str] = dict(connection.execute("SELECT key, value FROM reactor_meta"))
     if int(meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
@@ -130,6 +175,13 @@ def _refuse(connection: sqlite3.Connection) -> None:
             "The table `downloads` has no column `url`.",
             hint="Rename the bot's column to `url`, or choose another database.",
         )
+    for name, column in there.items():
+        if column.generated and name in contract().names_of_columns - BOTS:
+            what = f"its column `{column.name}` is GENERATED, and reactor writes it."
+            raise DatabaseError(
+                f"The table `downloads` cannot be served: {what}",
+                hint="Make it a plain column, or give it another name.",
+            )
     key = there.get("id")
     whole_number = key is not None and (key.type.upper() == "INTEGER" or ("INT" in key.type.upper() and key.not_null))
     if not whole_number or [column.name for column in there.values() if column.key] != [key.name if key else ""]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 
 from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.database import troubles
 from reactor.database.downloads import CLAIM
-from reactor.database.migration import columns, contract, migrate
+from reactor.database.migration import columns, contract, empties, migrate, required
 from reactor.database.saving import Unit, write
+from reactor.database.statements import Connection, fitted
 from reactor.errors import DatabaseError, Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, Stage
 
@@ -32,21 +33,63 @@ TYPES: tuple[tuple[str, type], ...] = (("INT", int), ("CHAR", str), ("CLOB", str
 
 
 def rehearse(connection: sqlite3.Connection) -> None:
-    """Raises DatabaseError, which names the column, when the table cannot be served. Nothing is written."""
+    """Raises DatabaseError, which names the column or the trigger, when the table cannot be served. Nothing is
+    written."""
     theirs = _definitions(connection)
-    if not theirs or theirs == [contract().table]:
+    triggers = connection.execute(TRIGGERS).fetchall()
+    if not theirs or (theirs == [contract().table] and not triggers):
         return
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+    with _copy(theirs) as copy:
+        if copy is None:
+            return  # it cannot be copied: only the rows can tell
+        for error in _play(copy):
+            if what := _meaning(str(error), frozenset(columns(copy))):
+                raise _unfit(*what)
+    for name, trigger in triggers:
+        with _copy(theirs, [sql for (sql,) in connection.execute(OTHERS).fetchall()]) as copy:
+            if copy is not None:
+                _rehearse_trigger(copy, name, trigger)
+
+
+TRIGGERS = """SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = 'downloads' COLLATE NOCASE
+    AND sql IS NOT NULL ORDER BY name"""
+OTHERS = """SELECT sql FROM main.sqlite_master WHERE type IN ('table', 'view') AND sql IS NOT NULL
+    AND tbl_name <> 'downloads' COLLATE NOCASE AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'reactor%'"""
+"""What a trigger may write into."""
+MISSING = re.compile(r"(?:no such|unknown) (function|collation sequence): (\w+)")
+"""What SQLite says of what a program has added to its own connection."""
+
+
+def _unfit(what: str, hint: str) -> DatabaseError:
+    return DatabaseError(f"The table `downloads` cannot be served: {what}", hint=hint)
+
+
+def _refuse_missing(error: sqlite3.Error, whose: str) -> None:
+    if found := MISSING.search(str(error)):
+        raise _unfit(
+            f"{whose} uses the {found[1]} `{found[2]}`, which only the bot's own connection has.",
+            "SQLite needs it for each write of any program: do without it there.",
+        ) from error
+
+
+@contextmanager
+def _copy(theirs: Sequence[str], others: Sequence[str] = ()) -> Iterator[Connection | None]:
+    """The table in memory, made ready; None where it cannot be made."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None, factory=Connection)) as copy:
         copy.execute("PRAGMA ignore_check_constraints = ON")
+        for definition in others:
+            with suppress(sqlite3.Error):  # a virtual table of the bot's, and what belongs to one
+                copy.execute(definition)
         try:
             for definition in theirs:
                 copy.execute(definition)
-        except sqlite3.Error:
-            return  # it has functions or collations of the bot's: only the rows can tell
-        migrate(copy)
-        for error in _play(copy):
-            if what := _meaning(str(error), frozenset(columns(copy))):
-                raise DatabaseError(f"The table `downloads` cannot be served: {what[0]}", hint=what[1])
+            migrate(copy)
+        except sqlite3.Error as error:
+            _refuse_missing(error, "it")
+            yield None
+        else:
+            copy.empties = empties(copy)
+            yield copy
 
 
 def _definitions(connection: sqlite3.Connection) -> list[str]:
@@ -61,21 +104,9 @@ def _definitions(connection: sqlite3.Connection) -> list[str]:
 def _play(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
     """What SQLite says against the way of two rows, for each of the ways that there are."""
     for last in range(len(_endings(Attempt(1, 1)))):
-        try:
-            copy.execute("PRAGMA ignore_check_constraints = ON")
-            _insert(copy)
-            copy.execute("PRAGMA ignore_check_constraints = OFF")
-        except sqlite3.Error:
+        if not _inserted(copy):
             return  # what a bot's row has to be cannot be guessed
-        asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000"}
-        try:
-            copy.execute(f"UPDATE downloads SET {CLAIM}", asked)
-        except troubles.FORBIDDEN as error:
-            yield error
-            copy.execute("PRAGMA ignore_check_constraints = ON")
-            with suppress(sqlite3.Error):
-                copy.execute("UPDATE downloads SET status = 'downloading', attempt = 1")
-            copy.execute("PRAGMA ignore_check_constraints = OFF")
+        yield from _claimed(copy)
         if isinstance(_endings(Attempt(1, 1))[last], commands.SaveCancelled):
             copy.execute("UPDATE downloads SET cancelled = 1")
         for step in range(len(_steps(Attempt(1, 1)))):
@@ -83,15 +114,73 @@ def _play(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
         yield from _tried(copy, [_endings(Attempt(id, 1))[last] for id in IDS])
 
 
-def _insert(copy: sqlite3.Connection) -> None:
-    """The rows as a bot has them, with nothing in the bot's own columns where that is allowed."""
-    copy.execute("DELETE FROM downloads")
+def _rehearse_trigger(copy: Connection, name: str, trigger: str) -> None:
+    """Raises DatabaseError when it lets no row be downloaded, whatever the download and the bot's columns are."""
+    if not _inserted(copy):
+        return
+    before = {str(error) for error in _downloaded(copy)}
+    _inserted(copy)
+    try:
+        copy.execute(trigger)
+        said = [str(error) for error in _downloaded(copy)]
+    except sqlite3.OperationalError as error:
+        return _refuse_missing(error, f"its trigger `{name}`")
+    if _is_certain(trigger) and (new := [error for error in said if error not in before]):
+        raise _unfit(
+            f"its trigger `{name}` does not let in what reactor writes: {new[0]}.",
+            f"Change it. Statuses are {STATUSES}.",
+        )
+
+
+def _is_certain(trigger: str) -> bool:
+    """True when nothing but columns of ours decides what it does."""
+    asked = {name.lower() for name in re.findall(r"\b(?:NEW|OLD)\s*\.\s*[\"`\[]?(\w+)", trigger, re.IGNORECASE)}
+    return asked <= contract().names_of_columns - TOLD and not re.search(r"\bFROM\b", trigger, re.IGNORECASE)
+
+
+def _downloaded(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
+    """What is said against the way of rows that just work."""
+    yield from _claimed(copy)
     for id in IDS:
-        values: dict[str, object] = {"id": id, "url": f"http://host.example/{id}", "status": "pending"}
-        for column in columns(copy).values():
-            known = column.name.lower() in contract().names_of_columns
-            if column.name.lower() not in values and (not known or (column.not_null and column.default is None)):
-                values[column.name] = _something(column.type, id) if column.not_null else None
+        yield from _tried(copy, [*_steps(Attempt(id, 1)), _endings(Attempt(id, 1))[0]])
+
+
+def _claimed(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
+    """The rows under way, as they are where nothing is said against it too."""
+    asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000"}
+    try:
+        copy.execute(f"UPDATE downloads SET {fitted(copy, CLAIM)}", asked)
+    except troubles.FORBIDDEN as error:
+        yield error
+        copy.execute("PRAGMA ignore_check_constraints = ON")
+        with suppress(sqlite3.Error):
+            copy.execute("UPDATE downloads SET status = 'downloading', attempt = 1")
+        copy.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def _inserted(copy: sqlite3.Connection) -> bool:
+    """The rows as a bot has them, with nothing in the bot's own columns where that is allowed; False where that is
+    not enough."""
+    try:
+        copy.execute("PRAGMA ignore_check_constraints = ON")
+        _insert(copy)
+        copy.execute("PRAGMA ignore_check_constraints = OFF")
+    except sqlite3.Error:
+        return False
+    return True
+
+
+def _insert(copy: sqlite3.Connection) -> None:
+    copy.execute("DELETE FROM downloads")
+    there = columns(copy)
+    known = required(there)
+    for id in IDS:
+        values: dict[str, object] = {"id": id, "url": f"http://host.example/{id}", "status": "pending", **known}
+        for name, column in there.items():
+            ours = name in contract().names_of_columns
+            if name not in values and (not ours or (column.not_null and column.default is None)):
+                values[name] = _something(column.type, id) if column.not_null else None
+        values = {name: value for name, value in values.items() if not there[name].generated}
         names = ", ".join('"' + name.replace('"', '""') + '"' for name in values)
         marks = ", ".join("?" * len(values))
         copy.execute(f"INSERT INTO downloads ({names}) VALUES ({marks})", tuple(values.values()))

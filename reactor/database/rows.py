@@ -41,6 +41,11 @@ def url(value: object) -> str:
     return (text(value) or "")[:URL_MAX]
 
 
+def filled(value: object) -> str | None:
+    """Text that says something: where a bot's column is NOT NULL, '' stands for nothing."""
+    return text(value) or None
+
+
 def real(value: object) -> float | None:
     """A finite number."""
     if not isinstance(value, int | float | str):
@@ -156,22 +161,22 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "url": lambda value: text(value) or "",
     "status": lambda value: text(value) or "",
     "cancelled": lambda value: bool(whole(value)),
-    "added_date": text,
-    "title": text,
+    "added_date": filled,
+    "title": filled,
     "file_size": amount,
-    "file_path": text,
+    "file_path": filled,
     "progress": percent,
     "download_speed": speed,
     "eta_seconds": amount,
-    "stage": text,
-    "url_type": text,
+    "stage": filled,
+    "url_type": filled,
     "retry_count": count,
     "attempt": count,
     "next_attempt_at": due,
-    "started_at": text,
-    "finished_at": text,
-    "error": text,
-    "error_code": text,
+    "started_at": filled,
+    "finished_at": filled,
+    "error": filled,
+    "error_code": filled,
 }
 
 

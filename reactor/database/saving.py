@@ -15,7 +15,7 @@ from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import history, plans, rows, troubles
 from reactor.database.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE, LEASE_S, OVER, any_row
-from reactor.database.statements import transaction
+from reactor.database.statements import fitted, transaction
 from reactor.errors import Failure
 from reactor.models import Kind, Stage, Status
 
@@ -278,7 +278,7 @@ def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: 
     """A row that is gone is no refusal: that is how the bot cancelled it."""
     values = {"id": attempt.download_id, "attempt": attempt.number, "moment": rows.moment(now_wall)}
     ended = connection.execute(
-        f"""UPDATE downloads SET {assignments} WHERE id = :id AND attempt = :attempt
+        f"""UPDATE downloads SET {fitted(connection, assignments)} WHERE id = :id AND attempt = :attempt
         AND (status = 'cancelled' OR (cancelled AND status IN ('downloading', 'pending')))""",
         values,
     )
@@ -287,6 +287,7 @@ def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: 
 
 def _update(connection: sqlite3.Connection, attempt: Attempt, assignments: str, **values: object) -> bool:
     values |= {"id": attempt.download_id, "attempt": attempt.number}
+    assignments = fitted(connection, assignments)
     if connection.execute(f"UPDATE downloads SET {assignments} WHERE {GUARD}", values).rowcount > 0:
         return True
     if any_row(connection, GUARD, values):

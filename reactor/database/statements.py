@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+
+
+class Connection(sqlite3.Connection):
+    """One that knows the table it writes into."""
+
+    empties: Mapping[str, str] = MappingProxyType({})
+    """Columns that a bot has made NOT NULL, with what is written there in place of NULL."""
+
+
+def fitted(connection: sqlite3.Connection, assignments: str) -> str:
+    """Assignments of an UPDATE such that no NULL meets a column that is NOT NULL."""
+    return fit(assignments, connection.empties) if isinstance(connection, Connection) else assignments
+
+
+def fit(assignments: str, empties: Mapping[str, str]) -> str:
+    """The same, of what is known of a table."""
+    return _fitted(assignments, frozenset(empties.items())) if empties else assignments
+
+
+@lru_cache(maxsize=256)
+def _fitted(assignments: str, empties: frozenset[tuple[str, str]]) -> str:
+    known, parts = dict(empties), []
+    for part in _at_top(assignments):
+        name, _, value = (each.strip() for each in part.partition("="))
+        parts.append(f"{name} = COALESCE({value}, {known[name]})" if name in known else part.strip())
+    return ", ".join(parts)
+
+
+def _at_top(assignments: str) -> Iterator[str]:
+    """Cut at the commas that stand in no brackets."""
+    depth, begin = 0, 0
+    for at, letter in enumerate(assignments):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            yield assignments[begin:at]
+            begin = at + 1
+    yield assignments[begin:]
 
 
 @cache

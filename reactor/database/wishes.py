@@ -11,8 +11,8 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from reactor.database import rows
-from reactor.database.migration import columns
-from reactor.database.statements import transaction
+from reactor.database.migration import columns, empties, required
+from reactor.database.statements import fit, transaction
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
 
@@ -56,8 +56,12 @@ def add(connection: sqlite3.Connection, url: str, own: dict[str, Any]) -> int:
     names, values = ["url", *own], [url, *own.values()]
     if "status" not in map(str.lower, own):  # the bot's column may have a default of its own
         names, values = [*names, "status"], [*values, Status.PENDING.value]
-    if there["added_date"].default is None and "added_date" not in map(str.lower, own):
+    added = there["added_date"]
+    if added.default is None and not added.generated and "added_date" not in map(str.lower, own):
         names, values = [*names, "added_date"], [*values, connection.execute(NOW).fetchone()[0]]
+    for name, value in required(there).items():
+        if name not in map(str.lower, names):
+            names, values = [*names, name], [*values, value]
     listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
     marks = ", ".join("?" * len(values))
     inserted = connection.execute(f"INSERT INTO downloads ({listed}) VALUES ({marks}) RETURNING id", values).fetchall()
@@ -84,13 +88,16 @@ def mark_cancelled(connection: sqlite3.Connection, id: int) -> bool:
 def retry(connection: sqlite3.Connection, id: int) -> bool:
     """Send a failed or cancelled row back to the queue, as if it were new. False when it is neither."""
     sent = connection.execute(
-        """UPDATE downloads SET status = 'pending', cancelled = 0, stage = NULL, progress = 0, download_speed = NULL,
-            eta_seconds = NULL, retry_count = 0, next_attempt_at = NULL, started_at = NULL, finished_at = NULL,
-            error = NULL, error_code = NULL
+        f"""UPDATE downloads SET {fit(ANEW, empties(connection))}
         WHERE id = ? AND status IN ('failed', 'cancelled')""",
         (id,),
     )
     return sent.rowcount > 0
+
+
+ANEW = """status = 'pending', cancelled = 0, stage = NULL, progress = 0, download_speed = NULL, eta_seconds = NULL,
+    retry_count = 0, next_attempt_at = NULL, started_at = NULL, finished_at = NULL, error = NULL, error_code = NULL"""
+"""What a row has that was never taken up."""
 
 
 @_storable

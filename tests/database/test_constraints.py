@@ -30,13 +30,28 @@ def table(columns: str, strict: str = "") -> str:
     return f"CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT NOT NULL, {columns}) {strict}"
 
 
+STATES = "CREATE TRIGGER own BEFORE UPDATE {} ON downloads WHEN {} BEGIN SELECT RAISE(ABORT, 'bad status'); END"
+
+
 @pytest.mark.fault(12)
 @pytest.mark.parametrize(
     ("statement", "what"),
     [
-        (table("error TEXT NOT NULL DEFAULT ''"), "`error` is NOT NULL"),
-        (table("eta_seconds INTEGER NOT NULL DEFAULT 0"), "`eta_seconds` is NOT NULL"),
-        (table("finished_at TEXT NOT NULL DEFAULT ''"), "`finished_at` is NOT NULL"),
+        (table("finished_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP"), "`finished_at` is NOT NULL"),
+        (table("finished_at DATETIME NOT NULL, cancelled BOOLEAN NOT NULL"), "`finished_at` is NOT NULL"),
+        (table("cancelled BOOLEAN NOT NULL, title TEXT UNIQUE"), "`title` is UNIQUE"),
+        (table("progress REAL AS (100.0 * got / size), got INTEGER, size INTEGER"), "`progress` is GENERATED"),
+        (table("cancelled INTEGER AS (stop_at IS NOT NULL) STORED, stop_at TEXT"), "`cancelled` is GENERATED"),
+        (table("Status TEXT AS (coalesce(state, 'pending')), state TEXT"), "`Status` is GENERATED"),
+        (table("x") + ";" + STATES.format("", "NEW.status NOT IN ('pending', 'downloading', 'done')"), "trigger `own`"),
+        (table("x") + ";" + STATES.format("", "NEW.status = 'downloading'"), "trigger `own`"),
+        (table("x") + ";" + STATES.format("OF stage", "1"), "trigger `own`"),
+        (table("x") + "; CREATE TRIGGER own AFTER UPDATE ON downloads BEGIN SELECT theirs(NEW.id); END", "`theirs`"),
+        (
+            table("x, kind TEXT") + "; CREATE TRIGGER own AFTER UPDATE OF status ON downloads WHEN NEW.kind = 'a'"
+            " BEGIN SELECT their_function(NEW.id); END",
+            "its trigger `own` uses the function `their_function`",
+        ),
         (table("title TEXT UNIQUE"), "`title` is UNIQUE"),
         (table("title TEXT") + "; CREATE UNIQUE INDEX one ON downloads (Title)", "`title` is UNIQUE"),
         (table("progress INTEGER", "STRICT"), "`progress` is INTEGER, and REAL"),
@@ -63,6 +78,20 @@ async def test_a_table_that_no_row_could_go_through_is_refused_untouched(path: P
             "title TEXT NOT NULL DEFAULT '', progress REAL NOT NULL DEFAULT 0, download_speed REAL NOT NULL DEFAULT 0"
         ),
         table("title TEXT CHECK (length(title) > 10), file_size INTEGER CHECK (file_size < 500)"),
+        table("x") + ";" + STATES.format("OF status", "NEW.status IN ('failed', 'cancelled')"),
+        table("kind TEXT DEFAULT 'a'") + ";" + STATES.format("", "NEW.kind = 'a' AND NEW.status <> 'done'"),
+        table("x") + ";" + STATES.format("", "NEW.url LIKE 'https%'"),
+        table("x") + ";" + STATES.format("", "(SELECT count(*) FROM downloads WHERE status = 'downloading') > 1"),
+        table("x")
+        + "; CREATE TABLE log (d INTEGER REFERENCES downloads (id), s TEXT NOT NULL); CREATE TRIGGER own AFTER"
+        " UPDATE OF status ON downloads BEGIN INSERT INTO log (d, s) VALUES (NEW.id, NEW.status); END",
+        table("updated_at TEXT")
+        + "; CREATE TRIGGER own AFTER UPDATE ON downloads BEGIN UPDATE downloads SET updated_at ="
+        " datetime('now') WHERE id = NEW.id; END",
+        table("x") + "; CREATE VIRTUAL TABLE found USING fts5 (title); CREATE TRIGGER own AFTER UPDATE OF title ON"
+        " downloads BEGIN INSERT INTO found (rowid, title) VALUES (NEW.id, NEW.title); END",
+        table("x") + "; CREATE TRIGGER own BEFORE INSERT ON downloads BEGIN SELECT RAISE(ABORT, 'not like this'); END",
+        "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT AS (base || path), base TEXT, path TEXT)",
         table("kind TEXT NOT NULL CHECK (kind IN ('a', 'b')), chat_id INTEGER NOT NULL UNIQUE"),
         table("kind TEXT, status TEXT, CHECK (status <> 'downloaded' OR kind IN ('a', 'b'))"),
         table("status TEXT CONSTRAINT own CHECK (status <> 'failed')"),
