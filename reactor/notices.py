@@ -43,6 +43,8 @@ class ReactorStarted(_Notice):
     """Absolute path."""
     download_dir: str
     """Where finished files go, as aria2c's machine sees it."""
+    database_made: bool = False
+    """True when there was no such file, and this run has made it."""
 
 
 class ReactorStopped(_Notice):
@@ -97,6 +99,26 @@ class DatabaseRecovered(_Notice):
     event: Literal["database_recovered"] = "database_recovered"
     replaced: bool = False
     """True when another file has taken its place."""
+
+
+class StatusUnserved(_Notice):
+    """Rows have a status that reactor does not take, and nobody has begun them: they wait for ever. Told once a run."""
+
+    event: Literal["status_unserved"] = "status_unserved"
+    status: str | None
+    """Their word for it; null where it is NULL, in a column that has a default."""
+    count: int
+    """How many there are now."""
+    first_download_id: int
+    """The `id` of the first."""
+
+
+class TableUnserved(_Notice):
+    """No row is in `downloads`, and some are in a table that looks like the bot's queue. Told once a run."""
+
+    event: Literal["table_unserved"] = "table_unserved"
+    table: str
+    """Its name."""
 
 
 class FilesUnwatched(_Notice):
@@ -268,6 +290,8 @@ Notice = (
     | Aria2Lost
     | DatabaseTroubled
     | DatabaseRecovered
+    | StatusUnserved
+    | TableUnserved
     | FilesUnwatched
     | DiskFull
     | DiskFreed

@@ -14,9 +14,12 @@ from reactor.cli.checks import NETWORK_FILE_SYSTEMS, Finding, file_system, neare
 from reactor.database import presence
 from reactor.database.connection import mode_to_look
 from reactor.database.rehearsal import rehearse
+from reactor.database.unserved import OVER, unserved_statuses, unserved_table
 from reactor.errors import DatabaseError
 from reactor.models import Download
 
+SUFFIXES = (".db", ".db3", ".sqlite", ".sqlite3")
+BESIDE_MAX = 5
 WAIT_S = 2.0
 """How long another writer is waited for."""
 
@@ -39,7 +42,12 @@ def _database(path: Path) -> Finding:
         if there != path.absolute().parent:
             return _unusable(where, f"There is no folder {path.absolute().parent}.")
         if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-            return Finding("database", "ok", "not there yet: `add` and `run` make it", where=where, needed=True)
+            beside = _beside(path)
+            what = "not there yet: `add` and `run` make it"
+            if not beside:
+                return Finding("database", "ok", what, where=where, needed=True)
+            advice = f"Is one of these the bot's: {', '.join(beside)}?"
+            return Finding("database", "note", what, where=where, advice=advice, needed=True)
         return _unusable(where, f"{there} cannot be written.")
     if not path.is_file():
         return _unusable(where, "It is not a file.")
@@ -67,7 +75,34 @@ def _table(path: Path) -> Finding:
         except DatabaseError as error:
             return _unusable(str(path), error.message, error.hint)
         parts = [f"journal mode {mode}", _rows(database, columns), _lacks(columns)]
-    return Finding("database", "ok", ", ".join(part for part in parts if part), where=str(path), needed=True)
+        advice = " ".join(_unserved(database, columns))
+    what = ", ".join(part for part in parts if part)
+    return Finding("database", "note" if advice else "ok", what, where=str(path), advice=advice, needed=True)
+
+
+def _unserved(database: sqlite3.Connection, columns: set[str]) -> Iterator[str]:
+    """What is never served, with what would have to change."""
+    if table := unserved_table(database):
+        yield f"There are rows in the table “{table}”, and none in “downloads”: rename it, or add the rows there."
+    if columns >= Download.model_fields.keys() - {"extra"}:
+        for each in unserved_statuses(database):
+            word = "NULL" if each.status is None else f"“{each.status}”"
+            which = f"{each.count}, the first is {each.download_id}"
+            yield f"Rows with the status {word} are never served ({which}): write “pending”."
+    elif "status" in columns:
+        marks = ", ".join("?" * len(OVER))
+        found = database.execute(
+            f"""SELECT DISTINCT status FROM downloads
+            WHERE lower(status) NOT IN ({marks}) AND status <> 'pending' LIMIT 5""",
+            [*OVER],
+        )
+        if words := [f"“{status}”" for (status,) in found.fetchall()]:
+            yield f"Rows with the status {', '.join(words)} are never served: write “pending”."
+
+
+def _beside(path: Path) -> list[str]:
+    """Other databases in the folder of one that is not there."""
+    return sorted(each.name for each in path.absolute().parent.iterdir() if each.suffix in SUFFIXES)[:BESIDE_MAX]
 
 
 def _lacks(columns: set[str]) -> str:

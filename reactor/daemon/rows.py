@@ -52,6 +52,8 @@ class Rows:
         self._database: Database | None = None
         self._opened = 0
         """How many databases were opened, one after another; the commands name theirs by this number."""
+        self.changed = anyio.Event()
+        """Set when the database has changed since this was asked for."""
         self.on_ring: Callable[[str], None] | None = None
         """Told, if set, which layer of the change feed has rung."""
 
@@ -139,6 +141,8 @@ class Rows:
                     async for layer in feed:
                         if self.on_ring:
                             self.on_ring(layer)
+                        self.changed.set()
+                        self.changed = anyio.Event()
                         if layer != "replaced":
                             await self._emit(events.DatabaseChanged(layer))
             except DatabaseError as error:

@@ -29,6 +29,7 @@ from reactor.daemon.presence import present
 from reactor.daemon.rows import open_rows
 from reactor.daemon.stages import Stages
 from reactor.daemon.staging import staging_of
+from reactor.daemon.unserved import tell_unserved
 from reactor.daemon.vitals import Vitals
 from reactor.daemon.workers import Workers
 from reactor.extractors.base import Context
@@ -95,6 +96,7 @@ async def serve(
                 pid=os.getpid(),
                 database=str(settings.download_db.absolute()),
                 download_dir=str(staging.download_dir),
+                database_made=rows.database.made,
             )
         )
         ours = settings.aria2c_rpc_url is None
@@ -106,6 +108,7 @@ async def serve(
         )
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
         tasks.start_soon(rows.watch)
+        tasks.start_soon(tell_unserved, rows, journal)
         tasks.start_soon(_wait_for_stop, stop, loop, leave)
         async with present(rows, aria2, tasks, vitals):
             loop.start(performer.submit)

@@ -50,6 +50,8 @@ class Database:
         self.file = path.resolve()
         """What it leads to: the -wal is beside that."""
         self._beside = {suffix: self.file.with_name(f"{self.file.name}{suffix}") for suffix in ("-wal", "-shm")}
+        self.made = not path.exists()
+        """There was no such file before."""
         self.instance = ""
         """The database's own id: gids and staging folders derive from it."""
         self.journal_mode = ""

@@ -70,4 +70,7 @@ CREATE INDEX IF NOT EXISTS reactor_cancels ON downloads (id) WHERE cancelled AND
 CREATE INDEX IF NOT EXISTS reactor_under_way ON downloads (id) WHERE status = 'downloading';
 CREATE INDEX IF NOT EXISTS reactor_stopped ON downloads (id) WHERE status = 'cancelled' AND stage IS NOT NULL AND stage <> '';
 CREATE INDEX IF NOT EXISTS reactor_failed ON downloads (finished_at, id) WHERE status = 'failed';
+CREATE INDEX IF NOT EXISTS reactor_unserved ON downloads (status, id)
+    WHERE status NOT IN ('pending', 'downloading', 'downloaded', 'cancelled', 'failed')
+    AND COALESCE(NULLIF(started_at, ''), NULLIF(finished_at, ''), NULLIF(file_path, '')) IS NULL;
 CREATE INDEX IF NOT EXISTS reactor_unset ON downloads (id) WHERE status IS NULL;

@@ -17,6 +17,8 @@ STYLES = {
     "entries_lost": "red",
     "aria2_lost": "red",
     "database_troubled": "red",
+    "status_unserved": "yellow",
+    "table_unserved": "yellow",
     "download_progressed": "dim",
     "download_completed": "green",
     "download_retry_scheduled": "yellow",

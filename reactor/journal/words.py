@@ -72,6 +72,8 @@ def describe(notice: n.Notice) -> str:
             return f"the database cannot be used: {clean(reason)} Trying on."
         case n.DatabaseRecovered(replaced=replaced):
             return "the database was replaced and opened anew" if replaced else "the database works again"
+        case n.StatusUnserved() | n.TableUnserved():
+            return _unserved(notice)
         case n.FilesUnwatched(reason=reason):
             return f"the database's files cannot be watched, so changes are found by asking: {clean(reason)}"
         case n.DiskFull(free=free, needed=needed):
@@ -90,14 +92,30 @@ def describe(notice: n.Notice) -> str:
 
 def _of_reactor(notice: n.ReactorStarted | n.ReactorStopped | n.Aria2Connected | n.Aria2Lost) -> str:
     match notice:
-        case n.ReactorStarted(version=version, database=database, download_dir=folder):
-            return f"reactor {version} serves {clean(database)}; files go to {clean(folder)}"
+        case n.ReactorStarted(version=version, database=database, download_dir=folder, database_made=made):
+            new = " (made just now: there was none)" if made else ""
+            return f"reactor {version} serves {clean(database)}{new}; files go to {clean(folder)}"
         case n.ReactorStopped(reason=reason, left=left):
             return f"stopped: {clean(reason)}" + (f"; {left} to go on with next time" if left else "")
         case n.Aria2Connected(version=version, url=url, restarted=restarted):
             return f"{'a new ' if restarted else ''}aria2 {clean(version)} answers at {clean(url)}"
         case n.Aria2Lost(reason=reason):
             return f"aria2 is gone: {clean(reason)}"
+        case _:
+            assert_never(notice)
+
+
+def _unserved(notice: n.StatusUnserved | n.TableUnserved) -> str:
+    match notice:
+        case n.StatusUnserved(status=status, count=count, first_download_id=first):
+            word = "NULL" if status is None else f"“{clean(status)}”"
+            rows = "1 row has" if count == 1 else f"{count} rows have"
+            return f"{rows} the status {word}, which is never served (#{first} is the first): write “pending”"
+        case n.TableUnserved(table=table):
+            return (
+                f"there are rows in the table “{clean(table)}” and none in “downloads”, the only one that is served:"
+                " rename it, or add the rows there"
+            )
         case _:
             assert_never(notice)
 

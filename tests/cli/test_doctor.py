@@ -252,3 +252,28 @@ def test_a_table_that_no_row_could_go_through(tmp_path: Path) -> None:
     assert code == 1
     assert "`error` is NOT NULL" in findings["database"]["what"]
     assert findings["database"]["advice"] == "Let `error` be NULL."
+
+
+def test_rows_that_are_never_served_are_told(tmp_path: Path) -> None:
+    make_table(
+        tmp_path / "downloads.db",
+        """CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, status TEXT DEFAULT 'queued');
+        INSERT INTO downloads (url) VALUES ('u'), ('u'); INSERT INTO downloads (url, status) VALUES ('u', 'sent')""",
+    )
+    code, findings = doctor(tmp_path)
+    assert (code, findings["database"]["state"]) == (0, "note")
+    assert findings["database"]["advice"] == "Rows with the status “queued” are never served: write “pending”."
+    reactor("add", "http://127.0.0.1/a", cwd=tmp_path)
+    found = doctor(tmp_path)[1]["database"]
+    assert found["advice"] == "Rows with the status “queued” are never served (2, the first is 1): write “pending”."
+
+
+def test_another_table_and_another_file_are_named(tmp_path: Path) -> None:
+    make_table(tmp_path / "bot.sqlite3", "CREATE TABLE tasks (link TEXT); INSERT INTO tasks VALUES ('u')")
+    found = doctor(tmp_path)[1]["database"]
+    assert (found["state"], found["advice"]) == ("note", "Is one of these the bot's: bot.sqlite3?")
+    found = doctor(tmp_path, "--db", "bot.sqlite3")[1]["database"]
+    assert (found["state"], "“tasks”" in found["advice"]) == ("note", True)
+    code, findings = doctor(tmp_path, "--db", "data/bot.db")
+    assert (code, "There is no folder" in findings["database"]["what"]) == (1, True)
+    assert not (tmp_path / "data").exists()

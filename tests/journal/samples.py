@@ -13,6 +13,8 @@ EVERY: tuple[n.Notice, ...] = (
     n.Aria2Lost(reason="the connection was closed."),
     n.DatabaseTroubled(reason="disk I/O error."),
     n.DatabaseRecovered(replaced=True),
+    n.StatusUnserved(status="queued", count=5, first_download_id=1),
+    n.TableUnserved(table="tasks"),
     n.FilesUnwatched(reason="the limit of watches is reached."),
     n.DiskFull(free=50 * 2**20, needed=100 * 2**20),
     n.DiskFreed(free=2**33),

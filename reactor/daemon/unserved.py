@@ -1,0 +1,40 @@
+"""Says once of each kind of rows that nobody will ever serve them: at the start, and when the table has changed."""
+
+from __future__ import annotations
+
+import anyio
+
+from reactor import notices
+from reactor.daemon.rows import Rows
+from reactor.database.unserved import unserved_statuses, unserved_table
+from reactor.errors import DatabaseError
+from reactor.journal.journal import Journal
+
+SETTLE_S, PAUSE_S = 1.0, 30.0
+"""After a change: a bot may still correct what it has inserted; and no more often than that."""
+
+
+async def tell_unserved(rows: Rows, journal: Journal) -> None:
+    """For ever."""
+    told: set[str | None] = set()
+    table_told, pause_s = False, 0.0
+    while True:
+        changed = rows.changed
+        try:
+            found = await rows.database.run(unserved_statuses)
+            table = None if table_told else await rows.database.run(unserved_table)
+        except DatabaseError:  # the machine meets it too, and tells
+            found, table = [], None
+        for each in found:
+            if each.status not in told:
+                told.add(each.status)
+                journal.tell(
+                    notices.StatusUnserved(status=each.status, count=each.count, first_download_id=each.download_id)
+                )
+        if table is not None:
+            table_told = True
+            journal.tell(notices.TableUnserved(table=table))
+        await anyio.sleep(pause_s)
+        await changed.wait()
+        await anyio.sleep(SETTLE_S)
+        pause_s = PAUSE_S

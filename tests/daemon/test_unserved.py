@@ -1,0 +1,52 @@
+"""What is never served is said once a run: at the start, and when it comes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from reactor import notices
+from reactor.daemon import unserved
+from reactor.daemon.rows import open_rows
+from reactor.daemon.staging import Staging
+from reactor.journal.journal import Journal
+from reactor.settings import Settings
+from tests.daemon.test_rows import silence
+from tests.database.bot import DEADLINE_S, query
+
+
+async def test_each_word_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unserved, "SETTLE_S", 0.0)
+    monkeypatch.setattr(unserved, "PAUSE_S", 0.0)
+    path, told, heard = tmp_path / "bot.db", list[notices.Notice](), anyio.Event()
+    query(path, "CREATE TABLE tasks (url TEXT)")
+    query(path, "INSERT INTO tasks VALUES ('u')")
+
+    def hear(entry: notices.Entry) -> None:
+        nonlocal heard
+        told.append(entry.notice)
+        heard.set()
+        heard = anyio.Event()
+
+    async def until(count: int) -> None:
+        with anyio.fail_after(DEADLINE_S):
+            while len(told) < count:
+                await heard.wait()
+
+    journal = Journal([hear], now=lambda: 0.0)
+    settings = Settings.load(download_db=path)
+    async with open_rows(settings, Staging(tmp_path), journal, silence) as rows, anyio.create_task_group() as tasks:
+        tasks.start_soon(rows.watch)
+        tasks.start_soon(unserved.tell_unserved, rows, journal)
+        await until(1)
+        for word in ("queued", "queued", "PENDING"):
+            query(path, "INSERT INTO downloads (url, status) VALUES ('u', ?)", word)
+        await until(3)
+        query(path, "INSERT INTO downloads (url, status) VALUES ('u', 'queued'), ('u', 'sent'), ('u', 'todo')")
+        await until(4)
+        tasks.cancel_scope.cancel()
+    assert told[0] == notices.TableUnserved(table="tasks")
+    assert [each.status for each in told if isinstance(each, notices.StatusUnserved)][2] == "todo"
+    assert {each.status for each in told if isinstance(each, notices.StatusUnserved)} == {"queued", "PENDING", "todo"}
