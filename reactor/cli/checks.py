@@ -19,7 +19,7 @@ from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.messages import Version
 from reactor.cli.running import run_async
-from reactor.cli.unfit import cookies_trouble, refusals
+from reactor.cli.unfit import cookies_trouble, exposure, refusals
 from reactor.errors import ReactorError
 from reactor.journal.words import size
 from reactor.programs import Program, find_aria2c
@@ -54,7 +54,7 @@ def examine(settings: Settings) -> list[Finding]:
     apart = settings.aria2c_rpc_url is not None and settings.path_map is None
 
     return [
-        *_settings(settings),
+        *examine_settings(settings),
         _python(),
         aria2c(settings),
         *(check_remote.examine(settings) if settings.aria2c_rpc_url else []),
@@ -64,11 +64,15 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _settings(settings: Settings) -> Iterator[Finding]:
+def examine_settings(settings: Settings) -> Iterator[Finding]:
+    """What they say that cannot be, or had better not."""
     for error in refusals(settings):
         yield Finding("settings", "missing", error.message, advice=error.hint or "Correct it.", needed=True)
     if trouble := cookies_trouble(settings):
         yield Finding("settings", "missing", trouble, advice="Put the file there, or unset it.")
+    if trouble := exposure(settings):
+        advice = "chmod 600, or 660 where bot and reactor are two users of one group; the same for its -wal and -shm."
+        yield Finding("database mode", "note", trouble, advice=advice)
 
 
 def _python() -> Finding:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from reactor.errors import SettingsError
+from reactor.guard.private import exposed
 from reactor.settings import Settings
 
 
@@ -39,6 +40,15 @@ def cookies_trouble(settings: Settings) -> str:
     if path is None or (path.expanduser().is_file() and os.access(path.expanduser(), os.R_OK)):
         return ""
     return f"YTDLP_COOKIES: {path} cannot be read, so yt-dlp will fail."
+
+
+def exposure(settings: Settings) -> str:
+    """That everybody on this machine may read the database; "" when not. It is the bot's, so its mode is too."""
+    path = settings.download_db.expanduser()
+    mode = exposed(path)
+    if not mode:
+        return ""
+    return f"Everybody on this machine may read {path} (mode {mode}), with its links, logins and cookies."
 
 
 def _is_near(address: str) -> bool:

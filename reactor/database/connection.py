@@ -26,6 +26,7 @@ from reactor.database.statements import Connection, decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
 from reactor.database_path import database_path
 from reactor.errors import DatabaseError
+from reactor.guard import private
 
 BUSY_SLICE_MS = 100
 BUSY_SLICES = 50
@@ -86,6 +87,8 @@ class Database:
         if refusal := cannot_open(given, create=create and not look):
             raise refusal
         mode = mode_to_look(given) if look else "rwc" if create else "rw"
+        if mode == "rwc" and not given.exists():
+            private.make(given.resolve())  # once in a database's life; not worth a thread
         database = cls(given, await _connect(given, mode), look=look, check=check)
         try:
             await database._hop(database._prepare)
@@ -195,8 +198,16 @@ class Database:
         self._fit()
         if not self._looks_only:
             _refuse_read_only(sqlite)
+            self._close_to_others()
         self._identity = _identity(self.path)
         self._wal, self._shm = _identity(self._beside["-wal"]), _identity(self._beside["-shm"])
+
+    def _close_to_others(self) -> None:
+        """SQLite gives a new -wal and -shm the database's mode. They keep it when that is changed."""
+        with suppress(OSError):
+            mode = self.file.stat().st_mode & 0o777
+            for path in self._beside.values():
+                private.narrow(path, mode)
 
     def _fit(self) -> None:
         """Make it fit the contract, now and whenever its schema has changed since: a bot that makes its table anew

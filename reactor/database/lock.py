@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from reactor.database.troubles import no_folder
 from reactor.database_path import database_path
 from reactor.errors import DatabaseError, DatabaseInUse
+from reactor.guard import private
 
 
 @contextmanager
@@ -25,7 +26,8 @@ def lock(database: str | os.PathLike[str], who: str = "reactor") -> Iterator[Non
     if not path.parent.is_dir():  # the lock would make it, and the database be another one than is meant
         raise no_folder(path)
     place = path.with_name(f"{path.name}.{who}.lock")
-    holder = FileLock(place, blocking=False, is_singleton=False)
+    mode = private.mode_for(place, path)
+    holder = FileLock(place, blocking=False, is_singleton=False, mode=mode)
     try:
         holder.acquire()
     except Timeout as error:
@@ -35,6 +37,7 @@ def lock(database: str | os.PathLike[str], who: str = "reactor") -> Iterator[Non
     except OSError as error:
         raise DatabaseError(f"The lock {place} of the database cannot be made: {error.strerror}.") from error
     try:
+        private.narrow(place, mode)  # who may only read it could take the lock
         place.write_text(f"{os.getpid()}\n")
         yield
     finally:

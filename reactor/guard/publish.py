@@ -27,6 +27,7 @@ from pathlib import Path
 
 from reactor.errors import DownloadError
 from reactor.guard.filenames import candidates, clean_name
+from reactor.guard.private import open_private
 
 RECORD = ".published"
 """What follows the name of the folder that holds the source in the record's name."""
@@ -276,5 +277,6 @@ def _read_record(source: Path) -> _Record | None:
 def _write_record(source: Path, record: _Record) -> None:
     path = _record_path(source)
     new = path.with_name(f"{path.name}.new")
-    new.write_text(json.dumps(asdict(record)))
+    with open(new, "w", encoding="utf-8", opener=open_private) as file:
+        file.write(json.dumps(asdict(record)))
     new.replace(path)

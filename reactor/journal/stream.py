@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from reactor.errors import SettingsError
+from reactor.guard.private import open_private
 
 STDOUT = 1
 STDERR = 2
@@ -79,7 +80,7 @@ def open_stream(path: Path, what: str = "The events") -> Stream:
     try:
         piped = stat.S_ISFIFO(path.stat().st_mode) if path.exists() else False
         flags = os.O_RDWR if piped else os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        return Stream(os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY, 0o644), own=True, torn=_is_torn(path))
+        return Stream(open_private(path, flags | os.O_NOCTTY), own=True, torn=_is_torn(path))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise SettingsError(

@@ -16,8 +16,9 @@ import pytest
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.cli import check_media
 from reactor.cli.check_database import sqlite_library
-from reactor.cli.checks import file_system
+from reactor.cli.checks import examine_settings, file_system
 from reactor.programs import find_aria2c
+from reactor.settings import Settings
 from tests.cli.command import reactor
 from tests.servers import FileServer
 
@@ -277,3 +278,15 @@ def test_another_table_and_another_file_are_named(tmp_path: Path) -> None:
     code, findings = doctor(tmp_path, "--db", "data/bot.db")
     assert (code, "There is no folder" in findings["database"]["what"]) == (1, True)
     assert not (tmp_path / "data").exists()
+
+
+def test_a_database_that_everybody_may_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bot.db").touch(mode=0o600)
+    settings = Settings.load(download_db="bot.db")
+    assert list(examine_settings(settings)) == []
+    monkeypatch.setattr("reactor.cli.unfit.exposed", lambda path: "0644" if path.name == "bot.db" else "")
+    (finding,) = examine_settings(settings)
+    assert (finding.name, finding.state) == ("database mode", "note")
+    assert "Everybody on this machine may read bot.db (mode 0644)" in finding.what
+    assert "chmod 600" in finding.advice

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from reactor.database.connection import BUSY_SLICES, Database
+from reactor.database.lock import lock
 from reactor.database.statements import transaction
 from reactor.errors import DatabaseError
 from tests.database.bot import DEADLINE_S, a_bot, opened, python, query
@@ -310,3 +311,41 @@ anyio.run(main)
 """
     assert python(program, path) == ""
     assert sys.platform != "linux" or not path.with_name("bot.db-wal").exists()
+
+
+def modes(path: Path) -> dict[str, int]:
+    return {each.name: each.stat().st_mode & 0o777 for each in path.parent.glob("bot.db*")}
+
+
+@pytest.mark.fault(59)
+@pytest.mark.parametrize(("setgid", "wanted"), [(False, 0o600), (True, 0o660)])
+async def test_a_new_database_and_what_is_beside_it_is_private(path: Path, setgid: bool, wanted: int) -> None:
+    path.parent.chmod(0o2770 if setgid else 0o777)
+    before = os.umask(0)
+    try:
+        async with Database.open(path) as database:
+            with lock(path):
+                await database.run(lambda sqlite: sqlite.execute("INSERT INTO downloads (url) VALUES ('u')"))
+                assert modes(path) == dict.fromkeys(
+                    ("bot.db", "bot.db-wal", "bot.db-shm", "bot.db.reactor.lock"), wanted
+                )
+    finally:
+        os.umask(before)
+
+
+async def test_a_bots_own_database_keeps_its_mode_and_the_rest_follows(path: Path) -> None:
+    async with a_bot(path) as bot:
+        await bot("PRAGMA journal_mode = WAL")
+        await bot("CREATE TABLE mine (id)")
+        path.chmod(0o660)
+        for suffix in ("-wal", "-shm"):
+            Path(f"{path}{suffix}").chmod(0o644)
+        Path(f"{path}.reactor.lock").touch(mode=0o644)
+        async with Database.open(path):
+            with lock(path):
+                assert modes(path) == {
+                    "bot.db": 0o660,
+                    "bot.db-wal": 0o640,
+                    "bot.db-shm": 0o640,
+                    "bot.db.reactor.lock": 0o640,
+                }

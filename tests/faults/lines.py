@@ -86,6 +86,7 @@ LINES = (
     "The bot's token, proxies and secrets in the environment → no child gets them",
     "One part named 20 000 times, overlapping encrypted ranges, a small file that unfolds into a large one; a disk that"
     " fills up while it is joined → `MAX_FILE_SIZE` and `MIN_FREE_DISK` hold for all that is written, with a sentence",
+    "Another user of this machine reads the database's files, or takes a lock on one → may not; if he may, it is told",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"
