@@ -10,19 +10,34 @@ when the URL turns out to be of another kind. `http.open_context` makes the cont
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from reactor.extractors.base import Extractor, Unsupported
-from reactor.extractors.direct import DirectExtractor
-from reactor.extractors.playwright import PlaywrightExtractor
-from reactor.extractors.torrent import TorrentExtractor
-from reactor.extractors.ytdlp import YtdlpExtractor
-from reactor.models import Kind
+if TYPE_CHECKING:
+    from reactor.extractors.base import Extractor
+    from reactor.models import Kind
 
-EXTRACTORS: Mapping[Kind, Extractor] = {
-    extractor.kind: extractor
-    for extractor in (
+    EXTRACTORS: Mapping[Kind, Extractor]
+    """One for every kind."""
+
+
+def __getattr__(name: str) -> object:
+    """The processes that need one module of this room do not pay for all of them (PEP 562)."""
+    if name != "EXTRACTORS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()["EXTRACTORS"] = _extractors()
+    return found
+
+
+def _extractors() -> Mapping[Kind, Extractor]:
+    from reactor.extractors.base import Unsupported
+    from reactor.extractors.direct import DirectExtractor
+    from reactor.extractors.playwright import PlaywrightExtractor
+    from reactor.extractors.torrent import TorrentExtractor
+    from reactor.extractors.ytdlp import YtdlpExtractor
+    from reactor.models import Kind
+
+    extractors: tuple[Extractor, ...] = (
         *(DirectExtractor(), TorrentExtractor(), YtdlpExtractor(), PlaywrightExtractor()),
         Unsupported(Kind.UNKNOWN),
     )
-}
-"""One for every kind."""
+    return {extractor.kind: extractor for extractor in extractors}

@@ -12,6 +12,7 @@ from reactor.models import Detection, Extraction, Kind
 if TYPE_CHECKING:
     from reactor.extractors.browser import Browser
     from reactor.extractors.client import Client
+    from reactor.extractors.parsing import Parsers
     from reactor.extractors.ytdlp import Ytdlp
 
 
@@ -21,6 +22,8 @@ class Context:
 
     client: Client
     """Follows no redirect, keeps no cookie, reads no proxy or netrc of the environment."""
+    parsers: Parsers
+    """Read what strangers wrote, in processes of their own."""
     http_timeout_s: float = 20.0
     """How long a server may take to answer one question; a look asks two at most."""
     torrent_bytes_max: int = 8 * 1024 * 1024

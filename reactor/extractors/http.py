@@ -15,6 +15,7 @@ from reactor.extractors.base import Context, HandOver
 from reactor.extractors.client import Client, Dial, NoAnswer, Response
 from reactor.extractors.cookies import set_cookies
 from reactor.extractors.failures import transport_failure
+from reactor.extractors.parsing import Parsers
 from reactor.extractors.urls import normalise, normalise_http
 from reactor.guard.cookies import Jar
 from reactor.guard.credentials import same_host, split_credentials
@@ -35,9 +36,13 @@ Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]]
 async def open_context(
     *, user_agent: str = "", http_timeout_s: float = 20.0, tls: ssl.SSLContext | None = None, dial: Dial | None = None
 ) -> AsyncIterator[Context]:
-    """The one client of a reactor, with certifi's CAs unless told otherwise, closed at the end."""
-    async with Client(user_agent=user_agent or USER_AGENT, timeout_s=http_timeout_s, tls=tls, dial=dial) as client:
-        yield Context(client=client, http_timeout_s=http_timeout_s)
+    """The one client of a reactor, with certifi's CAs unless told otherwise, and its readers of documents; closed at
+    the end."""
+    async with (
+        Client(user_agent=user_agent or USER_AGENT, timeout_s=http_timeout_s, tls=tls, dial=dial) as client,
+        Parsers() as parsers,
+    ):
+        yield Context(client=client, parsers=parsers, http_timeout_s=http_timeout_s)
 
 
 @asynccontextmanager

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-import anyio
-import anyio.to_thread
+import anyio.lowlevel
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
@@ -23,21 +20,20 @@ from reactor.extractors.urls import normalise_http
 from reactor.guard.cookies import Jar
 from reactor.guard.credentials import HeaderSets, headers_for, same_host, split_credentials
 from reactor.guard.filenames import clean_name
-from reactor.media import dash, hls
 from reactor.media.choice import Choice
-from reactor.media.parts import Part, Stream, bad_manifest, too_large, too_many_parts
+from reactor.media.parts import Holds, Part, Stream, bad_manifest, too_large, too_many_parts
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.numbers import FETCHES_MAX
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """More than any whose addresses fit into a plan."""
+TURN_CHARS = 20_000
+"""Of addresses that are made ready at a time."""
 TITLE_MAX = 1000
 
 _NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
 """What aria2 and our client have to say themselves; cookies come as such, with their domains."""
 _PLAIN_NAMES = ("chunklist", "hls", "index", "main", "manifest", "master", "media", "playlist", "stream", "video")
-
-T = TypeVar("T")
 
 
 async def extract_manifest(
@@ -60,17 +56,20 @@ async def extract_manifest(
     reader = _Reader.of(context, url, headers, cookies)
     choice = choice or context.choice
     if text is None:
-        url, text = await reader.read(url)
-    elif len(text) > MANIFEST_BYTES_MAX:
+        context.parsers.warm()
+        url, document = await reader.read(url)
+    else:
+        document = text.encode("utf-8", "replace")
+    if len(document) > MANIFEST_BYTES_MAX:
         raise too_large()
-    streams = await _streams(url, text, choice, reader)
+    streams = await _streams(url, document, choice, reader)
     sound_alone = choice.audio_only or all(stream.holds == ("audio",) for stream in streams)
     title = (title or "").strip()[:TITLE_MAX] or _title(url)
     tracks, fetches = [], list[Fetch]()
     for stream in streams:
         form, count = stream.form, len(stream.parts)
         tracks.append(Track(form=form, first=len(fetches), count=count, playlist=stream.playlist, holds=stream.holds))
-        fetches += await _aside(partial(reader.fetches, stream))
+        fetches += await reader.fetches(stream)
     if len(fetches) > FETCHES_MAX:
         raise too_many_parts(len(fetches))
     durations = [stream.duration_s for stream in streams if stream.duration_s]
@@ -90,28 +89,20 @@ async def extract_manifest(
     )
 
 
-async def _streams(url: str, text: str, choice: Choice, reader: _Reader) -> list[Stream]:
-    """The streams of whatever kind of manifest it is. Parsing goes to a thread: a long one takes a second."""
-    if not hls.is_hls(text):
-        if not dash.is_dash(text):
-            raise bad_manifest("it is a web page" if "<html" in text[:4096].lower() else "it is neither HLS nor DASH")
-        return await _aside(partial(dash.parse, text, url, choice))
-    found = await _aside(partial(hls.parse, text, url))
-    if isinstance(found, hls.Media):
-        return [await _aside(partial(hls.stream, found, holds=("audio",) if choice.audio_only else ()))]
+async def _streams(url: str, document: bytes, choice: Choice, reader: _Reader) -> list[Stream]:
+    """The streams of whatever kind of manifest it is."""
+    parsers = reader.context.parsers
+    holds: Holds = ("audio",) if choice.audio_only else ()
     streams: list[Stream] = []
-    for pick in hls.choose(found, choice):
-        at, inner = await reader.read(pick.url)
-        media = await _aside(partial(hls.parse, inner, at))
-        if isinstance(media, hls.Master):
-            raise bad_manifest("it names itself, or another list of variants, as a variant")
+    for found in await parsers.manifest(document, url, choice, holds=holds):
+        if isinstance(found, Stream):
+            streams.append(found)
+            continue
+        at, inner = await reader.read(found.url)
         prefix = "audio-" if streams else ""
-        streams.append(await _aside(partial(hls.stream, media, prefix=prefix, holds=pick.holds)))
+        media = await parsers.manifest(inner, at, choice, variant=True, prefix=prefix, holds=found.holds)
+        streams += [each for each in media if isinstance(each, Stream)]
     return streams
-
-
-async def _aside(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 def _title(url: str) -> str:
@@ -140,8 +131,8 @@ class _Reader:
         sets = HeaderSets()
         return cls(context, home, given, Jar() if jar is None else jar, sets, sets.given(given, home))
 
-    async def read(self, url: str) -> tuple[str, str]:
-        """The text that stands at `url`, and the address that answered, without user info."""
+    async def read(self, url: str) -> tuple[str, bytes]:
+        """What stands at `url`, and the address that answered, without user info."""
         address = self._checked(url)
         try:
             async with follow("GET", address, self.context, self._lines, self.jar) as (final, response):
@@ -150,11 +141,18 @@ class _Reader:
                 body = await read_body(response, self.context, MANIFEST_BYTES_MAX, too_large())
         except HandOver as error:
             raise bad_manifest("it leads to a magnet link") from error
-        return split_credentials(final)[0], body.decode("utf-8-sig", errors="replace")
+        return split_credentials(final)[0], body
 
-    def fetches(self, stream: Stream) -> list[Fetch]:
-        """One for each part."""
-        return [self._fetch(part) for part in stream.parts]
+    async def fetches(self, stream: Stream) -> list[Fetch]:
+        """One for each part. Others have their turn after each few milliseconds of it."""
+        fetches, length = list[Fetch](), 0
+        for part in stream.parts:
+            fetches.append(self._fetch(part))
+            length += len(part.url) + 100
+            if length > TURN_CHARS:
+                await anyio.lowlevel.checkpoint()
+                length = 0
+        return fetches
 
     def _fetch(self, part: Part) -> Fetch:
         url = self._checked(part.url)

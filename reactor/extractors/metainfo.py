@@ -52,21 +52,21 @@ def parse_metainfo(raw: bytes) -> Metainfo:
         whole = bdecode(raw)
     except (BencodeDecodeError, ValueError, RecursionError, OverflowError) as error:  # ValueError: 5000 digits
         page = raw.lstrip()[:1] == b"<"
-        raise _bad("it is a web page" if page else "its content cannot be read") from error
+        raise bad_torrent("it is a web page" if page else "its content cannot be read") from error
     info = whole.get(b"info") if isinstance(whole, dict) else None
     if not isinstance(info, dict):
-        raise _bad("it has no info dictionary")
+        raise bad_torrent("it has no info dictionary")
     encoded = bencode(info)
     v1 = hashlib.sha1(encoded, usedforsecurity=False).hexdigest() if b"pieces" in info else None
     v2 = hashlib.sha256(encoded).hexdigest() if info.get(b"meta version") == 2 else None
     if not (v1 or v2):
-        raise _bad("it has no pieces")
+        raise bad_torrent("it has no pieces")
     name = _safe(_text(info, b"name"))
     entries = _v1_files(info) if v1 else _v2_files(info.get(b"file tree"))
     files = tuple(("/".join(path) or name, size) for path, size in islice(entries, FILES_MAX + 1))
     folder = b"files" in info if v1 else [path for path, _ in files] != [name]
     if not files:
-        raise _bad("it names no file")
+        raise bad_torrent("it names no file")
     if len(files) > FILES_MAX:
         raise DownloadError(f"This torrent holds more than {FILES_MAX:,} files.", code="too_large")
     metainfo = Metainfo(name, folder, files, v1, v2)
@@ -97,22 +97,22 @@ def _v1_files(info: dict[bytes, Any]) -> Iterator[tuple[list[str], int]]:
         yield [], _length(info)
         return
     if not isinstance(info[b"files"], list):
-        raise _bad("its list of files is not valid")
+        raise bad_torrent("its list of files is not valid")
     for file in info[b"files"]:
         path = file.get(b"path.utf-8", file.get(b"path")) if isinstance(file, dict) else None
         if not isinstance(path, list) or not path or len(path) > DEPTH_MAX:
-            raise _bad("its list of files is not valid")
+            raise bad_torrent("its list of files is not valid")
         yield [_safe(_decoded(part)) for part in path], _length(file)
 
 
 def _v2_files(tree: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[list[str], int]]:
     """A file is a name whose dictionary has the empty key."""
     if not isinstance(tree, dict) or len(above) > DEPTH_MAX:
-        raise _bad("its file tree is not valid")
+        raise bad_torrent("its file tree is not valid")
     for key, value in tree.items():
         if key == b"":
             if not isinstance(value, dict) or not above:
-                raise _bad("its file tree is not valid")
+                raise bad_torrent("its file tree is not valid")
             yield list(above), _length(value)
         else:
             yield from _v2_files(value, (*above, _safe(_decoded(key))))
@@ -122,15 +122,15 @@ def _check_pieces(info: dict[bytes, Any], size: int) -> None:
     """As many hashes as pieces."""
     pieces, length = info[b"pieces"], info.get(b"piece length")
     if not isinstance(pieces, bytes) or not isinstance(length, int) or not 0 < length <= PIECE_BYTES_MAX:
-        raise _bad("its pieces are not valid")
+        raise bad_torrent("its pieces are not valid")
     if len(pieces) != 20 * -(-size // length):
-        raise _bad("its pieces do not fit its files")
+        raise bad_torrent("its pieces do not fit its files")
 
 
 def _length(file: dict[bytes, Any]) -> int:
     length = file.get(b"length")
     if not isinstance(length, int) or not 0 <= length < 2**63:
-        raise _bad("a file in it has no valid length")
+        raise bad_torrent("a file in it has no valid length")
     return length
 
 
@@ -140,7 +140,7 @@ def _text(info: dict[bytes, Any], key: bytes) -> str:
 
 def _decoded(text: Any) -> str:
     if not isinstance(text, bytes):
-        raise _bad("a name in it is not valid")
+        raise bad_torrent("a name in it is not valid")
     return text.decode(errors="replace")
 
 
@@ -154,5 +154,6 @@ def _safe(name: str) -> str:
     return name
 
 
-def _bad(why: str) -> DownloadError:
+def bad_torrent(why: str) -> DownloadError:
+    """The error for a `.torrent` that cannot be used; `why` ends the sentence."""
     return DownloadError(f"This is not a valid .torrent file: {why}.", code="bad_torrent")

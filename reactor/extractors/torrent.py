@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from anyio import to_thread
-
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow, read_body
-from reactor.extractors.metainfo import Metainfo, metainfo_by_http, parse_metainfo
+from reactor.extractors.parsing import TorrentFacts
 from reactor.extractors.urls import magnet_by_http, parse_magnet
 from reactor.guard.filenames import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
@@ -27,11 +25,11 @@ class TorrentExtractor:
         if detection.url.startswith("magnet:"):
             return _of_magnet(detection.url if context.torrent_udp else magnet_by_http(detection.url))
         try:
+            context.parsers.warm()
             raw = await _fetch(detection.url, context)
         except HandOver as magnet:  # the only thing that a way can end at
             return await self.extract(magnet.detection, context)
-        metainfo = await to_thread.run_sync(parse_metainfo, raw, abandon_on_cancel=True)
-        return _of_metainfo(metainfo, raw if context.torrent_udp else metainfo_by_http(raw))
+        return _of_metainfo(*await context.parsers.metainfo(raw, by_http=not context.torrent_udp))
 
 
 def _of_magnet(url: str) -> Extraction:
@@ -44,7 +42,7 @@ def _of_magnet(url: str) -> Extraction:
     return Extraction(kind=Kind.TORRENT, title=title, fetches=(fetch,), finish=Finish(how="torrent", name=name))
 
 
-def _of_metainfo(metainfo: Metainfo, raw: bytes) -> Extraction:
+def _of_metainfo(metainfo: TorrentFacts, raw: bytes) -> Extraction:
     if metainfo.v1 is None:
         raise _v2_only("torrent")
     name = clean_name(metainfo.name, fallback=metainfo.v1)

@@ -1,9 +1,10 @@
-"""Lines of JSON to and from a process of ours: one request, one answer."""
+"""Lines of JSON to and from a process of ours, and documents beside them: one request, one answer."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -39,13 +40,33 @@ class Exchange:
         """Send one request and wait for its answer; one at a time, and none after one that was given up.
 
         Raises WorkerDied, and what `bad_answer` makes where the answer is too long or is no JSON object."""
-        try:
+        async with self._deaths():
             await self._stdin.send(json.dumps(request).encode() + b"\n")
             line = await self._lines.receive_until(b"\n", self._answer_bytes_max)
+        return await self._read(line)
+
+    async def ask_about(self, document: bytes, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """The same with a document that goes with the request, and with what comes with the answer: `workers.child`
+        is at the other end."""
+        async with self._deaths():
+            await self._stdin.send(json.dumps({**request, "body": len(document)}).encode() + b"\n")
+            await self._stdin.send(document)
+            answer = await self._read(await self._lines.receive_until(b"\n", LONG_ANSWER))
+            length = answer.get("body")
+            if type(length) is not int or not 0 <= length <= self._answer_bytes_max:
+                raise self._bad_answer()
+            return answer, await self._lines.receive_exactly(length)
+
+    @asynccontextmanager
+    async def _deaths(self) -> AsyncIterator[None]:
+        try:
+            yield
         except anyio.DelimiterNotFound:
             raise self._bad_answer() from None
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, anyio.IncompleteRead):
             raise WorkerDied(await self._how_it_ended()) from None
+
+    async def _read(self, line: bytes) -> dict[str, Any]:
         try:
             answer = json.loads(line) if len(line) < LONG_ANSWER else await to_thread.run_sync(json.loads, line)
         except (ValueError, RecursionError):

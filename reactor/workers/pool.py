@@ -19,6 +19,9 @@ import anyio
 from anyio import AsyncContextManagerMixin
 from anyio.abc import TaskGroup
 
+from reactor.errors import ReactorError
+from reactor.workers.exchange import WorkerDied
+
 
 class Process(Protocol):
     """What is lent."""
@@ -51,6 +54,7 @@ class Pool(AsyncContextManagerMixin, Generic[P]):
         """Those that wait to be lent, the last one used most lately, and what ends their waiting."""
         self._busy: set[P] = set()
         self._tasks: TaskGroup | None = None
+        self._warming: anyio.Event | None = None
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -91,8 +95,26 @@ class Pool(AsyncContextManagerMixin, Generic[P]):
         if self._tasks is None or not process.alive:
             await process.end()
             return
-        taken = self._idle[process] = anyio.Event()
-        self._tasks.start_soon(self._end_when_idle, process, taken)
+        self._keep(process)
+
+    def warm(self) -> None:
+        """Have one started for who comes soon, unless there is one: it comes to be while there is something else to
+        wait for. Nobody hears of it when that fails; who comes does it again."""
+        if self._tasks is not None and not self._idle and not self._busy and self._warming is None:
+            self._warming = anyio.Event()
+            self._tasks.start_soon(self._warm)
+
+    async def _warm(self) -> None:
+        assert self._warming is not None
+        try:
+            process = await self._start()
+            self.starts += 1
+            self._keep(process)
+        except (ReactorError, OSError, WorkerDied):
+            pass
+        finally:
+            self._warming.set()
+            self._warming = None
 
     @abstractmethod
     async def _start(self) -> P:
@@ -100,6 +122,8 @@ class Pool(AsyncContextManagerMixin, Generic[P]):
 
     async def _take(self) -> P:
         """The one that was used last, for the others to become superfluous; else a new one."""
+        if self._warming is not None:
+            await self._warming.wait()
         while self._idle:
             process, taken = self._idle.popitem()
             taken.set()
@@ -109,6 +133,11 @@ class Pool(AsyncContextManagerMixin, Generic[P]):
         process = await self._start()
         self.starts += 1
         return process
+
+    def _keep(self, process: P) -> None:
+        assert self._tasks is not None
+        taken = self._idle[process] = anyio.Event()
+        self._tasks.start_soon(self._end_when_idle, process, taken)
 
     async def _end_when_idle(self, process: P, taken: anyio.Event) -> None:
         with anyio.move_on_after(self._idle_s):

@@ -87,6 +87,9 @@ LINES = (
     "One part named 20 000 times, overlapping encrypted ranges, a small file that unfolds into a large one; a disk that"
     " fills up while it is joined → `MAX_FILE_SIZE` and `MIN_FREE_DISK` hold for all that is written, with a sentence",
     "Another user of this machine reads the database's files, or takes a lock on one → may not; if he may, it is told",
+    "A document that its parser hangs at, or takes all memory for, or dies of → it is killed, a sentence, others are"
+    " served, a cancel and SIGTERM work at once",
+    "Numbers of eleven letters that take hours (`1e20000000`), of 5000 digits, negative ones → none, or a sentence",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

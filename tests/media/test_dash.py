@@ -236,6 +236,7 @@ def test_any_tree_is_understood_or_refused(first: str, second: str) -> None:
 
 
 @pytest.mark.parametrize("rate", ["1e20000000", "9" * 5000, "1/1e99999999", "1/0", "-1", ""])
+@pytest.mark.fault(61)
 def test_a_number_nobody_can_compute_is_none(rate: str) -> None:
     """And the one with a rate is taken before it."""
     plain = 'mimeType="video/mp4" height="9"'

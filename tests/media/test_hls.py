@@ -292,6 +292,7 @@ def test_of_several_keys_the_one_without_a_licence_is_taken() -> None:
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "1e20000000", "0x10"])
+@pytest.mark.fault(61)
 def test_a_number_nobody_can_compute_is_refused(number: str) -> None:
     assert refused(f"{HEAD}#EXTINF:{number},\na\n{END}") == "bad_manifest"
     assert refused(f"{HEAD}#EXT-X-MEDIA-SEQUENCE:{number}\n{TWO}{END}") == "bad_manifest"

@@ -36,6 +36,8 @@ listen-port=40000-49999
 
 IDLE = "ytdlp_worker"
 """On the command line of the only process that stays for a while when its work is done."""
+READER = "parse_worker"
+"""Except for this one."""
 SETTINGS = {
     "ALLOWED_PRIVATE_HOSTS": "127.0.0.0/8, ::1",
     "DOWNLOAD_POLL_INTERVAL": "1",
@@ -170,7 +172,8 @@ class Reactor:
         return [child for child in processes() if parent(child) == pid]
 
     def beside(self) -> list[str]:
-        """The command lines of all processes that it has started, and those they have, but for its aria2c."""
+        """The command lines of all processes that it has started, and those they have, but for its aria2c, and what
+        reads documents, of which one stays warm."""
         assert self.process is not None
         found = []
         for pid in tree(self.process.pid)[1:]:
@@ -178,7 +181,18 @@ class Reactor:
                 process = psutil.Process(pid)
                 if process.status() != psutil.STATUS_ZOMBIE:
                     found.append(" ".join(process.cmdline()))
-        return [line for line in found if "aria2c" not in line]
+        return [line for line in found if "aria2c" not in line and READER not in line]
+
+    def readers(self) -> list[int]:
+        """The processes that read documents."""
+        assert self.process is not None
+        found = []
+        for pid in tree(self.process.pid)[1:]:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE and READER in " ".join(process.cmdline()):
+                    found.append(pid)
+        return found
 
 
 FINAL = ("downloaded", "failed", "cancelled")

@@ -1,0 +1,66 @@
+"""What runs in the process that reads manifests and `.torrent` files: nothing of them is taken to pieces elsewhere.
+
+Answers are JSON, as `parsing` reads it. This imports neither pydantic nor the client: it is to start quickly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
+from reactor.media import dash, hls
+from reactor.media.choice import Choice
+from reactor.media.parts import Stream, bad_manifest
+from reactor.workers.child import serve
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    serve({"manifest": manifest, "metainfo": metainfo})
+
+
+def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
+    """`url`, `choice`; `variant` for a playlist that another one has named, with `prefix` and `holds` → streams, or
+    the playlists to read next. Raises DownloadError, as `hls` and `dash` do."""
+    text, url = document.decode("utf-8-sig", errors="replace"), request["url"]
+    choice = Choice(**request["choice"])
+    if not request["variant"] and not hls.is_hls(text):
+        if not dash.is_dash(text):
+            raise bad_manifest("it is a web page" if "<html" in text[:4096].lower() else "it is neither HLS nor DASH")
+        return _streams(dash.parse(text, url, choice))
+    found = hls.parse(text, url)
+    if isinstance(found, hls.Media):
+        return _streams([hls.stream(found, prefix=request["prefix"], holds=tuple(request["holds"]))])
+    if request["variant"]:
+        raise bad_manifest("it names itself, or another list of variants, as a variant")
+    return _json({"picks": [[pick.url, pick.holds] for pick in hls.choose(found, choice)]})
+
+
+def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
+    """A line about the torrent and, for `by_http`, its bytes without the trackers that are not asked by HTTP. Raises
+    DownloadError."""
+    found = parse_metainfo(document)
+    told = {"name": found.name, "folder": found.folder, "size": found.size, "v1": found.v1, "v2": found.v2}
+    return _json(told) + b"\n" + (metainfo_by_http(document) if request["by_http"] else b"")
+
+
+def _streams(streams: Iterable[Stream]) -> bytes:
+    return _json({"streams": [_stream(stream) for stream in streams]})
+
+
+def _stream(stream: Stream) -> dict[str, Any]:
+    return {
+        "form": stream.form,
+        "playlist": stream.playlist,
+        "duration_s": stream.duration_s,
+        "holds": stream.holds,
+        "urls": [part.url for part in stream.parts],
+        "names": [part.name for part in stream.parts],
+        "optional": [place for place, part in enumerate(stream.parts) if part.optional],
+    }
+
+
+def _json(told: Mapping[str, Any]) -> bytes:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

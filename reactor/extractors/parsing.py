@@ -1,0 +1,211 @@
+"""Strangers' documents, read where nothing is lost with them: in processes of their own, warm for the next one.
+
+    async with Parsers() as parsers:
+        await parsers.manifest(text, url, choice)       streams, or the playlists to read next
+        await parsers.metainfo(raw)                     what a `.torrent` says of itself
+
+A process reads one document at a time. It is killed when whoever asked is cancelled and when it takes too much time,
+and ended when nobody has needed it for a while. What it answers is held against what it may say.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from reactor.errors import DownloadError
+from reactor.extractors.metainfo import bad_torrent
+from reactor.media.choice import Choice
+from reactor.media.hls import Pick
+from reactor.media.parts import URL_MAX, Holds, Part, Stream, bad_manifest
+from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
+from reactor.workers.exchange import WorkerDied
+from reactor.workers.limits import Limits
+from reactor.workers.pool import Pool
+from reactor.workers.process import Reader, bad_answer
+
+MIB = 1024 * 1024
+READERS_MAX = 4
+"""Processes at once; who comes when all are busy waits."""
+IDLE_S = 300.0
+REQUESTS_MAX = 1000
+RESIDENT_MAX = 64 * MIB
+"""Bytes of memory; a process that holds more after a document is replaced. A fresh one holds 20 MiB."""
+LIMITS = Limits(cpu_s=10, wall_s=60.0, data_bytes=768 * MIB, answer_bytes=80 * MIB)
+"""The longest manifest that is read takes 3 s and 300 MiB."""
+LARGE = 64 * 1024
+"""Bytes of an answer from which on it is read in a thread."""
+_FORMS = ("file", "hls", "concat")
+_HOLDS = ("video", "audio")
+
+Bad = Callable[[str], DownloadError]
+"""The error for a document; its argument ends the sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentFacts:
+    """What a `.torrent` says, in short."""
+
+    name: str
+    """As it says itself; not cleaned."""
+    folder: bool
+    size: int
+    v1: str | None
+    v2: str | None
+
+
+class Parsers(Pool[Reader]):
+    """See the module. Leaving the `async with` ends every process."""
+
+    def __init__(self, limits: Limits = LIMITS, *, readers_max: int = READERS_MAX, idle_s: float = IDLE_S) -> None:
+        super().__init__(most=readers_max, idle_s=idle_s)
+        self._limits = limits
+
+    async def manifest(
+        self,
+        document: bytes,
+        url: str,
+        choice: Choice,
+        *,
+        variant: bool = False,
+        prefix: str = "",
+        holds: Holds = (),
+    ) -> list[Stream] | list[Pick]:
+        """Read an HLS or DASH manifest that stands at `url`; `variant`: an HLS playlist that another one has named.
+
+        Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`, `bad_key`."""
+        asked = {"call": "manifest", "url": url, "choice": asdict(choice), "variant": variant, "prefix": prefix}
+        body = await self._read(document, asked | {"holds": holds}, bad_manifest)
+        told = await _aside(json.loads, body)
+        if isinstance(told, dict) and isinstance(told.get("picks"), list):
+            return [_pick(each) for each in told["picks"]]
+        streams: list[Stream] = await _aside(_streams, told, size=len(body))
+        return streams
+
+    async def metainfo(self, raw: bytes, *, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
+        """Look into a `.torrent`; `by_http`: without what is not asked by HTTP. What comes with it are the bytes for
+        aria2. Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`)."""
+        body = await self._read(raw, {"call": "metainfo", "by_http": by_http}, bad_torrent)
+        line, _, rewritten = body.partition(b"\n")
+        return _facts(_loaded(line)), rewritten if by_http else raw
+
+    async def _read(self, document: bytes, request: Mapping[str, Any], bad: Bad) -> bytes:
+        """Have a process read it; when it dies over it, another one, once."""
+        how = ""
+        for _ in range(2):
+            try:
+                async with self.slots:
+                    with anyio.fail_after(self._limits.wall_s):
+                        answer, body = await self._ask(document, request)
+            except TimeoutError:
+                raise bad(f"to read it takes more than {self._limits.wall_s:g} s") from None
+            except WorkerDied as died:
+                if str(died) == "signal 24":  # SIGXCPU
+                    raise bad(f"to read it takes more than {self._limits.cpu_s} s") from None
+                how = str(died)
+                continue
+            if "error" in answer:
+                raise self._error(answer["error"], bad)
+            return body
+        raise bad(f"the process that read it ended, twice ({how})")
+
+    async def _ask(self, document: bytes, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+        async with self.lend() as reader:
+            answer, body = await reader.ask(document, request)
+            error = answer.get("error")
+            sound = error is None or (isinstance(error, dict) and error.get("kind") == "sentence")
+            if not sound or reader.requests >= REQUESTS_MAX or reader.resident_bytes > RESIDENT_MAX:
+                await reader.end()
+        return answer, body
+
+    def _error(self, told: Any, bad: Bad) -> DownloadError:
+        match told:
+            case {"kind": "sentence", "message": str(message), "hint": None | str() as hint, "code": str(code)}:
+                return DownloadError(message[:2000], hint=hint, code=code)
+            case {"kind": "memory"}:
+                return bad(f"to read it takes more than {self._limits.data_bytes // MIB} MiB of memory")
+            case {"kind": "too_long"}:
+                return bad("it comes to more than can be held")
+        return bad("it cannot be read")
+
+    async def _start(self) -> Reader:
+        return await Reader.start("reactor.extractors.parse_worker:main", _places(), self._limits)
+
+
+@cache
+def _places() -> tuple[str, ...]:
+    """Where the library is that metainfo is read with: a user's own one is not found otherwise."""
+    library = importlib.util.find_spec("bencode2")
+    return (str(Path(library.origin).parents[1]),) if library and library.origin else ()
+
+
+async def _aside(work: Callable[..., Any], told: Any, *, size: int | None = None) -> Any:
+    """In a thread, where it takes more than a moment: it cannot hang, and is waited for also by who is cancelled."""
+    if (len(told) if size is None else size) < LARGE:
+        return _checked(partial(work, told))
+    return await to_thread.run_sync(_checked, partial(work, told))
+
+
+def _checked(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        raise bad_answer() from None
+
+
+def _loaded(line: bytes) -> Any:
+    return _checked(partial(json.loads, line))
+
+
+def _streams(told: Any) -> list[Stream]:
+    return [_stream(**each) for each in told["streams"]]
+
+
+def _stream(
+    form: Any, playlist: Any, duration_s: Any, holds: Any, urls: list[Any], names: list[Any], optional: list[Any]
+) -> Stream:
+    maybe = {place for place in optional if isinstance(place, int)}
+    parts = tuple(
+        Part(_text(url, URL_MAX), _text(name, 255), place in maybe)
+        for place, (url, name) in enumerate(zip(urls, names, strict=True))
+    )
+    if form not in _FORMS or not 0 < len(parts) <= FETCHES_MAX or not isinstance(playlist, str | None):
+        raise ValueError(form)
+    return Stream(form, parts, playlist, bounded(duration_s), _holds(holds))
+
+
+def _pick(told: Any) -> Pick:
+    return _checked(lambda: Pick(_text(told[0], URL_MAX), _holds(told[1])))  # type: ignore[no-any-return]
+
+
+def _holds(told: Any) -> Holds:
+    if not isinstance(told, list) or not all(each in _HOLDS for each in told):
+        raise ValueError(told)
+    return tuple(told)
+
+
+def _text(told: Any, most: int) -> str:
+    if not isinstance(told, str) or len(told) > most:
+        raise ValueError(told)
+    return told
+
+
+def _facts(told: Any) -> TorrentFacts:
+    match told:
+        case {
+            "name": str(name),
+            "folder": bool(folder),
+            "size": int(size),
+            "v1": None | str() as v1,
+            "v2": None | str() as v2,
+        } if size >= 0:
+            return TorrentFacts(name, folder, min(size, SIZE_MAX + 1), v1, v2)
+    raise bad_answer()

@@ -1,0 +1,70 @@
+"""What a process that reads a stranger's document may use: set by the process itself, before it reads anything.
+
+On Windows there are no such limits; the deadline of whoever asks holds everywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+if sys.platform != "win32":
+    import resource
+
+PR_SET_PDEATHSIG = 1
+SIGKILL = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one process, and of one answer."""
+
+    cpu_s: int
+    """Seconds of its processor for one answer. The system ends a process that takes more, whatever it computes."""
+    wall_s: float
+    """Seconds that one answer may take."""
+    data_bytes: int
+    """Memory, all told."""
+    answer_bytes: int
+
+
+def protect(parent: int, data_bytes: int) -> None:
+    """Have no more memory than that, write no file, and do not outlive `parent`."""
+    if sys.platform == "win32":
+        return
+    # Not RLIMIT_AS: address space that is reserved and not used does no harm.
+    _lower(resource.RLIMIT_DATA, data_bytes)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
+    if os.getppid() != parent:
+        sys.exit()
+
+
+def allow_cpu(seconds: int) -> None:
+    """From now on, so many seconds of the processor; then the system ends this process."""
+    if sys.platform == "win32":
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + seconds)
+
+
+def resident_bytes() -> int:
+    """The memory this process holds now; 0 where that is not told."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+if sys.platform != "win32":
+
+    def _lower(what: int, most: int) -> None:
+        """Where the administrator allows less, it stays less."""
+        hard = resource.getrlimit(what)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, hard))

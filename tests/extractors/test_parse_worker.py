@@ -1,0 +1,66 @@
+"""What is done in the process that reads documents, done here; and what that process imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import bencode2
+import pytest
+
+from reactor.errors import DownloadError
+from reactor.extractors import parse_worker
+
+HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
+MEDIA = f"{HEAD}#EXTINF:2.5,\none.ts\n#EXT-X-ENDLIST\n"
+MASTER = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1,mp4a"\nv.m3u8\n'
+MPD = '<MPD mediaPresentationDuration="PT4S"><Period><AdaptationSet mimeType="video/mp4"><Representation/>'
+MPD += "</AdaptationSet></Period></MPD>"
+
+
+def asked(document: str, **more: Any) -> Any:
+    request = {"url": "https://h/a", "choice": {}, "variant": False, "prefix": "", "holds": []} | more
+    return json.loads(parse_worker.manifest(request, document.encode()))
+
+
+def refused(document: str, **more: Any) -> str:
+    with pytest.raises(DownloadError) as caught:
+        asked(document, **more)
+    return caught.value.message
+
+
+def test_each_kind_of_manifest() -> None:
+    (stream,) = asked(f"\ufeff{MEDIA}", holds=["audio"], prefix="audio-")["streams"]
+    assert (stream["form"], stream["urls"], stream["names"]) == ("hls", ["https://h/one.ts"], ["audio-0001.ts"])
+    assert (stream["duration_s"], stream["holds"], stream["optional"]) == (2.5, ["audio"], [])
+    assert asked(MASTER) == {"picks": [["https://h/v.m3u8", ["video", "audio"]]]}
+    (stream,) = asked(MPD)["streams"]
+    assert (stream["form"], stream["names"]) == ("file", ["video.mp4"])
+
+
+def test_what_is_none() -> None:
+    assert "it is a web page" in refused("<!doctype html><HTML>")
+    assert "neither HLS nor DASH" in refused("{}")
+    assert "as a variant" in refused(MASTER, variant=True)
+    assert "it is not a playlist" in refused(MPD, variant=True)
+
+
+def test_a_torrent_and_its_bytes() -> None:
+    info = {"name": "a", "length": 3, "pieces": b"x" * 20, "piece length": 2**14}
+    raw = bencode2.bencode({"announce": "udp://a/", "info": info})
+    line, _, more = parse_worker.metainfo({"by_http": False}, raw).partition(b"\n")
+    assert json.loads(line) == {"name": "a", "folder": False, "size": 3, "v1": json.loads(line)["v1"], "v2": None}
+    assert more == b""
+    (_, _, more) = parse_worker.metainfo({"by_http": True}, raw).partition(b"\n")
+    assert bencode2.bdecode(more).keys() == {b"info"}
+
+
+def test_it_imports_only_what_it_needs() -> None:
+    """Each of these would cost more than all the rest."""
+    code = "import sys, reactor.extractors.parse_worker; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "reactor.media.dash" in loaded
+    assert not loaded & {"pydantic", "asyncio", "anyio", "h11", "ssl", "sqlite3", "http.cookiejar", "subprocess"}
