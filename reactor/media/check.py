@@ -1,18 +1,39 @@
-"""A look at what was fetched before ffmpeg sees it: missing parts, error pages in place of media, wrong keys.
+"""A look at what was fetched before ffmpeg sees it: missing parts, error pages and pictures in place of media, parts
+that end too early, wrong keys; and the clock of each part.
 
 A part that is not what it must be is deleted, so that it is fetched again.
 """
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import anyio.to_thread
+
 from reactor.errors import DownloadError
-from reactor.media.local import read_playlist
+from reactor.media.clocks import CutShort, Measured, find_transport_stream, is_foreign, measure
+from reactor.media.local import Segment, Span, read_playlist
+from reactor.media.timeline import KINDS, Piece, jump_s
 from reactor.models import Extraction, Fetch, Track
 
 LOOK_BYTES = 512
 KEY_BYTES = 16
+BATCH = 64
+"""Parts that are looked at between two moments at which a cancel takes effect."""
+HELPER = ".join-"
+"""How the names of helper files begin. A clean name never begins with a dot."""
+SHORT_MIN_S, SHORT_SHARE = 0.5, 0.2
+"""So much shorter than it is said to be, and than its neighbours' clocks show, a part is cut short."""
+GZIP = b"\x1f\x8b\x08"
+GZIP_RATIO_MAX = 4
+"""Media is packed already: what grows more is something else."""
+PIECE = 1024 * 1024
+SEARCH_BYTES = 128 * 1024
+"""A picture before a segment is no longer than this."""
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 
@@ -26,33 +47,83 @@ class BadParts(DownloadError):
         self.names = names
 
 
-def check_parts(folder: Path, extraction: Extraction) -> dict[str, int]:
-    """Look at every part of every track; their sizes, by their names. Blocks on the disk.
+@dataclass(slots=True)
+class CheckedTrack:
+    """A track whose parts are there."""
+
+    track: Track
+    names: tuple[str, ...]
+    """Its parts, those left out that need not exist."""
+    segments: list[Segment] = field(default_factory=list)
+    """Those of its playlist, where it has one."""
+    pieces: list[Piece] = field(default_factory=list)
+    """What is played, in order: segments, or parts."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """All tracks, and how large the parts are, by their names."""
+
+    tracks: list[CheckedTrack]
+    sizes: dict[str, int]
+
+
+async def check_parts(folder: Path, extraction: Extraction) -> Checked:
+    """Look at how every part of every track begins.
 
     Raises BadParts: `files_missing`, `bad_part`, `bad_key`."""
     sizes: dict[str, int] = {}
     bad: list[BadParts] = []
+    tracks = []
     for track in extraction.finish.tracks:
         fetches = extraction.fetches[track.first : track.first + track.count]
-        keys = _key_names(track)
-        for fetch in fetches:
-            try:
-                sizes[fetch.name] = _checked(folder, fetch, fetch.name in keys)
-            except BadParts as error:
-                bad.append(error)
+        segments = read_playlist(track.playlist or "")
+        keys = {key.uri for each in segments for key in (each.key, each.init and each.init.key) if key}
+        closed = {each.name for each in segments if each.key}
+        for first in range(0, len(fetches), BATCH):
+            await anyio.to_thread.run_sync(_look, folder, fetches[first : first + BATCH], keys, closed, sizes, bad)
+        names = tuple(fetch.name for fetch in fetches if fetch.name in sizes)
+        tracks.append(CheckedTrack(track, names, segments))
+    _raise(bad)
+    return Checked(tracks, sizes)
+
+
+async def measure_parts(folder: Path, checked: Checked) -> None:
+    """Unpack what was compressed on its way, unasked, and read the clock of every part.
+
+    Raises BadParts (`bad_part`), OSError."""
+    bad: list[BadParts] = []
+    for track in checked.tracks:
+        await _measure(folder, track, checked.sizes, bad)
+    _raise(bad)
+
+
+def _raise(bad: list[BadParts]) -> None:
     if bad:
-        bad[0].names = tuple(name for each in bad for name in each.names)
+        bad[0].names = tuple(dict.fromkeys(name for each in bad for name in each.names))
         raise bad[0]
-    return sizes
 
 
-def _key_names(track: Track) -> set[str]:
-    segments = read_playlist(track.playlist or "")
-    keys = (key for segment in segments for key in (segment.key, segment.init and segment.init.key))
-    return {key.uri for key in keys if key}
+def _look(
+    folder: Path,
+    fetches: Sequence[Fetch],
+    keys: set[str],
+    closed: set[str],
+    sizes: dict[str, int],
+    bad: list[BadParts],
+) -> None:
+    for fetch in fetches:
+        try:
+            size = _checked(folder, fetch, is_key=fetch.name in keys, is_closed=fetch.name in closed)
+        except BadParts as error:
+            bad.append(error)
+        else:
+            if size is not None:
+                sizes[fetch.name] = size
 
 
-def _checked(folder: Path, fetch: Fetch, is_key: bool) -> int:
+def _checked(folder: Path, fetch: Fetch, *, is_key: bool, is_closed: bool) -> int | None:
+    """The size of a part; None for one that need not exist, and does not."""
     path = folder / fetch.name
     try:
         with path.open("rb") as file:
@@ -60,7 +131,7 @@ def _checked(folder: Path, fetch: Fetch, is_key: bool) -> int:
         size = path.stat().st_size
     except FileNotFoundError:
         if fetch.optional:
-            return 0
+            return None
         sentence = f"A part of this video ({fetch.name}) was not there when all were to be joined."
         raise BadParts(sentence, fetch.name, code="files_missing") from None
     if is_key and size != KEY_BYTES:
@@ -68,10 +139,154 @@ def _checked(folder: Path, fetch: Fetch, is_key: bool) -> int:
         what = "an error page" if is_text(start) and size > 2 * KEY_BYTES else f"{size} bytes long, not {KEY_BYTES}"
         raise BadParts(f"The key of this video ({fetch.name}) is {what}.", fetch.name, code="bad_key")
     if not is_key and is_text(start):
-        path.unlink()
-        what = "an error page in place of media" if start else "empty"
-        raise BadParts(f"A part of this video ({fetch.name}) is {what}.", fetch.name, code="bad_part")
+        raise _bad(folder, fetch.name, "an error page in place of media" if start else "empty")
+    if is_closed and size % 16 and not start.startswith(b"\x47"):  # whole blocks of AES
+        raise _bad(folder, fetch.name, "cut short")
     return size
+
+
+def _bad(folder: Path, name: str, what: str) -> BadParts:
+    """The error for a part that is worth nothing; it is deleted."""
+    (folder / name).unlink(missing_ok=True)
+    return BadParts(f"A part of this video ({name}) is {what}.", name, code="bad_part")
+
+
+def _unpack(folder: Path, name: str) -> int:
+    """Put what was compressed on its way, unasked, into the place of the part; its size then."""
+    path, target = folder / name, folder / f"{HELPER}unpacked"
+    most = GZIP_RATIO_MAX * path.stat().st_size + PIECE
+    reader, written = zlib.decompressobj(31), 0
+    try:
+        with path.open("rb") as source, target.open("wb") as file:
+            while written <= most and (piece := reader.unconsumed_tail or source.read(PIECE)):
+                data = reader.decompress(piece, PIECE)
+                written += len(data)
+                file.write(data)
+    except zlib.error:
+        written = most + 1
+    if written > most or not reader.eof:
+        raise _bad(folder, name, "not media")
+    target.replace(path)
+    return written
+
+
+# Clocks
+
+
+async def _measure(folder: Path, checked: CheckedTrack, sizes: dict[str, int], bad: list[BadParts]) -> None:
+    """Measure the parts of a track, and find those that are cut short or no media."""
+    pieces: list[Piece] = []
+    jobs = _segment_jobs(checked) if checked.track.form == "hls" else _part_jobs(checked)
+    for first in range(0, len(jobs), BATCH):
+        pieces += await anyio.to_thread.run_sync(_measure_some, folder, jobs[first : first + BATCH], sizes, bad)
+    if checked.track.form == "hls":
+        checked.segments = [replace(each, span=job.span) for each, job in zip(checked.segments, jobs, strict=True)]
+        _find_short(folder, jobs, pieces, bad)
+    elif len(pieces) > 1 and pieces[0].measured is None:
+        del pieces[0]  # an init section
+    checked.pieces = pieces
+
+
+@dataclass(slots=True)
+class _Job:
+    """Something to measure."""
+
+    name: str
+    piece: Piece
+    span: Span | None = None
+    init: str | None = None
+    closed: bool = False
+
+
+def _segment_jobs(checked: CheckedTrack) -> list[_Job]:
+    found = []
+    before: Segment | None = None
+    for segment in checked.segments:
+        cut = before is not None and before.init != segment.init
+        init = segment.init.name if segment.init and not segment.init.key else None
+        piece = Piece(segment.section, segment.duration_s, cut, segment.gap)
+        closed = segment.key is not None
+        found.append(_Job(segment.name, piece, segment.span, init, closed))
+        before = segment
+    return found
+
+
+def _part_jobs(checked: CheckedTrack) -> list[_Job]:
+    first = checked.names[0] if checked.track.form == "concat" else None
+    return [_Job(name, Piece(0), init=first) for name in checked.names]
+
+
+def _measure_some(folder: Path, jobs: Sequence[_Job], sizes: dict[str, int], bad: list[BadParts]) -> list[Piece]:
+    found = []
+    for job in jobs:
+        measured: Measured | None = None
+        with suppress(FileNotFoundError):  # it was bad, and named twice
+            try:
+                measured = None if job.closed else _measured(folder, job, sizes)
+            except BadParts as error:
+                bad.append(error)
+            except CutShort:
+                bad.append(_bad(folder, job.name, "cut short"))
+            except _Foreign:
+                bad.append(_bad(folder, job.name, "something else than media"))
+        found.append(replace(job.piece, measured=measured))
+    return found
+
+
+class _Foreign(Exception):
+    """The part is a picture, an archive or a document."""
+
+
+def _measured(folder: Path, job: _Job, sizes: dict[str, int]) -> Measured | None:
+    path = folder / job.name
+    init = folder / job.init if job.init and job.init != job.name else None
+    if job.span:
+        return measure(path, offset=job.span.offset, length=job.span.length, init=init)
+    if _start(path).startswith(GZIP):
+        sizes[job.name] = _unpack(folder, job.name)
+    start = _start(path)
+    if is_foreign(start):
+        offset = find_transport_stream(start)
+        if offset is None:
+            raise _Foreign
+        job.span = Span(offset, path.stat().st_size - offset)
+        return measure(path, offset=offset, length=job.span.length)
+    return measure(path, init=init)
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        start = file.read(LOOK_BYTES)
+        return start + file.read(SEARCH_BYTES) if is_foreign(start) else start
+
+
+def _find_short(folder: Path, jobs: Sequence[_Job], pieces: Sequence[Piece], bad: list[BadParts]) -> None:
+    """Parts that last less than they are said to, with nothing in the time until the next: two say it."""
+    for place, piece in enumerate(pieces):
+        measured = piece.measured
+        if measured is None or measured.main is None:
+            continue
+        lacks = piece.told_s - (measured.main.end_s - measured.main.start_s)
+        if lacks <= max(SHORT_MIN_S, SHORT_SHARE * piece.told_s):
+            continue
+        following = pieces[place + 1] if place + 1 < len(pieces) else None
+        if following is None:
+            short = measured.ragged
+        else:
+            alike = following.section == piece.section and not following.gap and following.measured is not None
+            short = alike and following.measured is not None and _leaves_a_hole(measured, following.measured, lacks)
+        if short:
+            bad.append(_bad(folder, jobs[place].name, "shorter than it is said to be"))
+
+
+def _leaves_a_hole(one: Measured, two: Measured, lacks_s: float) -> bool:
+    """True when all streams pause for about as long as is missing."""
+    pauses = []
+    for kind in KINDS:
+        if one.of(kind) and two.of(kind):
+            mine = replace(one, streams=tuple(each for each in one.streams if each.kind == kind))
+            pauses.append(jump_s(mine, replace(two, streams=tuple(each for each in two.streams if each.kind == kind))))
+    return bool(pauses) and all(pause is not None and lacks_s / 2 <= pause <= 2 * lacks_s + 1 for pause in pauses)
 
 
 def is_text(start: bytes) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
 
@@ -19,10 +19,12 @@ import anyio
 import anyio.to_thread
 
 from reactor.errors import DownloadError, ProgramMissing
-from reactor.media.check import check_parts
-from reactor.media.inputs import HELPER, Input, file_input, track_input
+from reactor.media.check import HELPER, Checked, CheckedTrack, check_parts, measure_parts
+from reactor.media.clocks import StreamClock, StreamKind
+from reactor.media.inputs import Input, file_input, list_input, track_inputs
 from reactor.media.process import Run, run_ffmpeg
 from reactor.media.room import Room, no_space, reckon
+from reactor.media.timeline import Entry, Group, Timeline, arrange, grouped
 from reactor.models import Extraction, Track
 
 RESULT = ".joined"
@@ -37,8 +39,10 @@ RATE_MIN = 2 * 1024 * 1024
 TOLERANCE = 0.01
 TOLERANCE_MIN_S = 0.5
 """Short videos are forgiven this much: a frame of sound, a rounded segment."""
-LATENESS_MIN_S, LATENESS_MAX_S = 0.01, 30.0
-"""So much later than its picture may a sound begin that stands apart, to be taken at its word."""
+UNKNOWN_SHARE = 0.5
+"""Where no clock of the parts could be read, so much of what was promised has to be there: such numbers are nominal."""
+PROBES_MAX = 100
+"""Groups of parts that ffmpeg looks into, where their own clocks are not readable."""
 
 _MP4_VIDEO = ("h264", "hevc", "av1", "vp9", "mpeg4")
 _MP4_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
@@ -56,6 +60,7 @@ _AUDIO_HOMES = {"aac": ".m4a", "alac": ".m4a", "ac3": ".m4a", "eac3": ".mka", "m
     "flac": ".flac",
     "vorbis": ".ogg",
 }
+_KINDS: dict[str, StreamKind] = {"Video": "video", "Audio": "audio"}
 _STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
 _DURATION = re.compile(r"^ +Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
 _START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d+\.\d+)", re.MULTILINE)
@@ -69,11 +74,20 @@ class Probed:
     """What ffmpeg sees in a file."""
 
     duration_s: float | None
-    video: str | None
-    """The codec of the first picture that moves, as ffmpeg calls it: `h264`, `vp9`, …"""
-    audio: str | None
+    streams: tuple[tuple[StreamKind, str], ...] = ()
+    """Kind and codec, as ffmpeg calls it (`h264`, `vp9`, …), of all pictures that move and all sounds."""
     start_s: float | None = None
     """The moment of the first picture or sound, as the file has it."""
+
+    @property
+    def video(self) -> str | None:
+        """The codec of the first picture that moves."""
+        return next((codec for kind, codec in self.streams if kind == "video"), None)
+
+    @property
+    def audio(self) -> str | None:
+        """The codec of the first sound."""
+        return next((codec for kind, codec in self.streams if kind == "audio"), None)
 
 
 async def join(
@@ -89,12 +103,14 @@ async def join(
     Its suffix says what it became, and may differ from that of the wished name. `progress` gets 0…1. It is not begun
     where more would be written than there is `room` for, and ended when that shows on the way. The parts stay; nothing
     else is left, no process either, also when it is cancelled. Raises DownloadError (`too_large`, `no_space`, `killed`,
-    `timeout`, `join_failed`, `incomplete`), BadParts (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing. A
-    part that is worth nothing is deleted, so that it is fetched again."""
+    `timeout`, `join_failed`, `incomplete`, `unsupported`), BadParts (`files_missing`, `bad_part`, `bad_key`) and
+    ProgramMissing. A part that is worth nothing is deleted, so that it is fetched again."""
     joined = None
     try:
-        written = await anyio.to_thread.run_sync(_reckoned, folder, extraction, room, abandon_on_cancel=True)
-        joined = await room.watch(folder, partial(_join, ffmpeg, folder, extraction, written, progress, room))
+        checked = await check_parts(folder, extraction)
+        room.check(folder, reckon(extraction, checked.sizes))
+        work = partial(_measured_and_joined, ffmpeg, folder, extraction, checked, progress, room)
+        joined = await room.watch(folder, work)
     except OSError as error:
         raise _disk_trouble(error) from error
     finally:
@@ -103,11 +119,18 @@ async def join(
     return joined
 
 
-def _reckoned(folder: Path, extraction: Extraction, room: Room) -> int:
-    """The bytes that joining writes, for which there is room."""
-    written = reckon(extraction, check_parts(folder, extraction))
+async def _measured_and_joined(
+    ffmpeg: Path,
+    folder: Path,
+    extraction: Extraction,
+    checked: Checked,
+    progress: Callable[[float], None] | None,
+    room: Room,
+) -> Path:
+    await measure_parts(folder, checked)
+    written = reckon(extraction, checked.sizes)
     room.check(folder, written)
-    return written.total
+    return await _join(ffmpeg, folder, extraction, checked, written.total, progress, room)
 
 
 async def probe(ffmpeg: Path, file: Path) -> Probed:
@@ -116,64 +139,116 @@ async def probe(ffmpeg: Path, file: Path) -> Probed:
 
 
 async def _join(
-    ffmpeg: Path, folder: Path, extraction: Extraction, size: int, progress: Callable[[float], None] | None, room: Room
+    ffmpeg: Path,
+    folder: Path,
+    extraction: Extraction,
+    checked: Checked,
+    size: int,
+    progress: Callable[[float], None] | None,
+    room: Room,
 ) -> Path:
     finish = extraction.finish
-    picky = await _is_picky(ffmpeg, folder) if any(track.form == "hls" for track in finish.tracks) else False
-    inputs = [
-        await track_input(folder, number, track, extraction.fetches, picky=picky)
-        for number, track in enumerate(finish.tracks)
-    ]
-    seen = [await _probe(ffmpeg, folder, each) for each in inputs]
     sound_alone = PurePath(finish.name).suffix.lower() in AUDIO_SUFFIXES
-    video = None if sound_alone else next((n for n, each in enumerate(seen) if each.video), None)
-    # Where sound stands apart it comes last, and what the picture's track holds besides is second best.
-    audio = next((n for n, each in reversed(list(enumerate(seen))) if each.audio), None)
-    suffix = _suffix(seen[video].video if video is not None else None, seen[audio].audio if audio is not None else None)
+    picky = await _is_picky(ffmpeg, folder) if any(track.form == "hls" for track in finish.tracks) else False
+    sources = [await _source(ffmpeg, folder, number, track, picky=picky) for number, track in enumerate(checked.tracks)]
+    timeline = arrange([source.groups for source in sources], sound_alone=sound_alone)
+    video = await _codec(ffmpeg, folder, sources, timeline.video, "video")
+    audio = await _codec(ffmpeg, folder, sources, timeline.audio, "audio")
+    suffix = _suffix(video, audio)
     result = folder / f"{RESULT}{suffix}"
-    late = _lateness(inputs, seen) if None not in (video, audio) else [0.0] * len(inputs)
-    arguments = list[str]()
-    for each, seconds in zip(inputs, late, strict=True):
-        arguments += [*(("-itsoffset", f"{seconds:.6f}") if seconds else ()), *each.arguments]
-    arguments += [] if video is None else ["-map", f"{video}:V:0"]
-    arguments += [] if audio is None else ["-map", f"{audio}:a:0"]
-    arguments += ["-c", "copy", "-sn", "-dn"]
+    arguments, maps = list[str](), list[str]()
+    lists = [entries for entries in dict.fromkeys((timeline.video, timeline.audio)) if entries]
+    for number, entries in enumerate(lists):
+        mine = [sources[entry.track].input_of(entry.group) for entry in entries]
+        listed = await list_input(folder, f"list-{number}", entries, mine, timeline.length_s)
+        arguments += listed.arguments
+        maps += ["-map", f"{number}:V:0"] if entries == timeline.video else []
+        maps += ["-map", f"{number}:a:0"] if entries == timeline.audio else []
+    arguments += [*maps, "-c", "copy", "-sn", "-dn", "-strict", "-2"]
     if suffix in (".mp4", ".m4a"):
         arguments += ["-movflags", "+faststart"]
-    if suffix == ".mp4" and video is not None and seen[video].video == "hevc":
+    if suffix == ".mp4" and video == "hevc":
         arguments += ["-tag:v", "hvc1"]  # what Apple's players want to see
     largest = room.largest(folder)
     arguments += [] if largest is None else ["-fs", str(largest)]
     arguments += ["-f", _MUXERS[suffix], "-y", f"file:{result.name}"]
-    lengths = [mine.duration_s or its.duration_s or 0.0 for mine, its in zip(inputs, seen, strict=True)]
-    total = finish.duration_s or max(lengths)
-    deadline_s = JOIN_DEADLINE_S + size / RATE_MIN
     run = await run_ffmpeg(
         ffmpeg,
         ["-v", "warning", *arguments],
         folder=folder,
-        deadline_s=deadline_s,
-        on_progress=_share(progress, total),
+        deadline_s=JOIN_DEADLINE_S + size / RATE_MIN,
+        on_progress=_share(progress, timeline.length_s or finish.duration_s or 0.0),
     )
     if run.code != 0:
         raise _failed(run, folder)
     room.check_result(result.stat().st_size, largest)
-    _check(await probe(ffmpeg, result), extraction, sound_alone=sound_alone, late_s=max(late))
+    _check(await probe(ffmpeg, result), extraction, timeline, sound_alone=sound_alone)
     if progress:
         progress(1.0)
     return result
 
 
+@dataclass(slots=True)
+class _Source:
+    """A track: its groups, what reads each of them, and what ffmpeg saw in some."""
+
+    groups: list[Group]
+    inputs: list[Input]
+    seen: dict[int, Probed]
+    """By the group's first part."""
+
+    def input_of(self, group: Group) -> Input:
+        return next(mine for mine, each in zip(self.inputs, self.groups, strict=True) if each.first == group.first)
+
+
+async def _source(ffmpeg: Path, folder: Path, number: int, checked: CheckedTrack, *, picky: bool) -> _Source:
+    """The groups of a track, each with what is known of it: ffmpeg looks where the clocks of the parts tell nothing."""
+    groups = grouped(checked.pieces)
+    source = _Source(groups, await track_inputs(folder, number, checked, groups, picky=picky), {})
+    is_file = checked.track.form != "hls"
+    for place, group in enumerate(groups):
+        if group.known or len(source.seen) >= PROBES_MAX:
+            continue
+        found = source.seen[group.first] = await _probe(ffmpeg, folder, source.inputs[place])
+        length = (found.duration_s if is_file else None) or group.length_s
+        streams = tuple(StreamClock(kind, _same(codec), 0.0, length) for kind, codec in found.streams)
+        known = is_file and found.duration_s is not None
+        groups[place] = replace(
+            group, streams=streams, start_s=found.start_s or 0.0, length_s=length, sound_s=length, known=known
+        )
+    alike = next((group.streams for group in groups if group.streams), ())
+    source.groups = [group if group.streams else replace(group, streams=alike) for group in groups]
+    return source
+
+
+async def _codec(
+    ffmpeg: Path, folder: Path, sources: Sequence[_Source], entries: Sequence[Entry], kind: StreamKind
+) -> str | None:
+    """What ffmpeg calls the codec of a list; None where it has nothing."""
+    if not entries:
+        return None
+    source, group = sources[entries[0].track], entries[0].group
+    if group.first not in source.seen:
+        source.seen[group.first] = await _probe(ffmpeg, folder, source.input_of(group))
+    found, measured = source.seen[group.first], group.of(kind)
+    return (found.video if kind == "video" else found.audio) or (measured.codec if measured else None)
+
+
+def _same(codec: str) -> str:
+    """Layers of MPEG sound have one name in a transport stream."""
+    return "mp3" if codec in ("mp1", "mp2") else codec
+
+
 async def _probe(ffmpeg: Path, folder: Path, source: Input) -> Probed:
     run = await run_ffmpeg(ffmpeg, source.arguments, folder=folder, deadline_s=PROBE_DEADLINE_S)
-    streams = [(kind, codec) for kind, codec, more in _STREAM.findall(run.words) if "(attached pic)" not in more]
-    if not streams:
+    found = [(kind, codec) for kind, codec, more in _STREAM.findall(run.words) if "(attached pic)" not in more]
+    if not found:
         raise _failed(run, folder)
     duration = _DURATION.search(run.words)
     seconds = int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None
-    video, audio = (next((codec for kind, codec in streams if kind == wanted), None) for wanted in ("Video", "Audio"))
     start = _START.search(run.words)
-    return Probed(seconds, video, audio, float(start[1]) if start else None)
+    streams = tuple((_KINDS[kind], codec) for kind, codec in found)
+    return Probed(seconds, streams, float(start[1]) if start else None)
 
 
 async def _is_picky(ffmpeg: Path, folder: Path) -> bool:
@@ -197,15 +272,6 @@ def _suffix(video: str | None, audio: str | None) -> str:
     return ".mp4" if video in _MP4_VIDEO and audio in (None, *_MP4_AUDIO) else ".mkv"
 
 
-def _lateness(inputs: Sequence[Input], seen: Sequence[Probed]) -> list[float]:
-    """How much later than the first each input begins, in seconds, as their own moments say: ffmpeg itself would have
-    all of them begin at 0. What is far apart has clocks of its own."""
-    starts = [its.start_s for mine, its in zip(inputs, seen, strict=True) if mine.timed and its.start_s is not None]
-    if len(starts) < len(inputs) or max(starts) - min(starts) > LATENESS_MAX_S:
-        return [0.0] * len(inputs)
-    return [late if (late := start - min(starts)) >= LATENESS_MIN_S else 0.0 for start in starts]
-
-
 def _share(progress: Callable[[float], None] | None, total_s: float) -> Callable[[float], None] | None:
     """Seconds written as a share of all."""
     if progress is None or total_s <= 0:
@@ -213,20 +279,22 @@ def _share(progress: Callable[[float], None] | None, total_s: float) -> Callable
     return lambda written_s: progress(min(written_s / total_s, 1.0))
 
 
-def _check(found: Probed, extraction: Extraction, *, sound_alone: bool, late_s: float) -> None:
-    """Compare the result with what was promised."""
+def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_alone: bool) -> None:
+    """Compare the result with what was promised, and with how long its parts last."""
     promised = _promised(extraction.finish.tracks) - ({"video"} if sound_alone else set())
     if "video" in promised and not found.video:
         raise DownloadError("The joined video has no picture, though one was promised.", code="incomplete")
     if "audio" in promised and not found.audio:
         raise DownloadError("The joined video has no sound, though it was promised.", code="incomplete")
-    wanted, lasts = extraction.finish.duration_s, found.duration_s
-    if wanted is None:
-        return
+    wanted, lasts = timeline.length_s, found.duration_s or 0.0
     tolerance = max(TOLERANCE * wanted, TOLERANCE_MIN_S)
-    if lasts is None or not wanted - tolerance <= lasts <= wanted + late_s + tolerance:
+    if timeline.known and not wanted - tolerance <= lasts <= wanted + tolerance:
         raise DownloadError(
-            f"The joined video lasts {lasts or 0:.1f} s, but {wanted:.1f} s were promised.", code="incomplete"
+            f"The joined video lasts {lasts:.1f} s, but its parts last {wanted:.1f} s together.", code="incomplete"
+        )
+    if lasts < wanted * UNKNOWN_SHARE:
+        raise DownloadError(
+            f"The joined video lasts {lasts:.1f} s, but {wanted:.1f} s were promised.", code="incomplete"
         )
 
 

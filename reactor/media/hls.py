@@ -56,6 +56,7 @@ _SYSTEMS = {
 _FLOAT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
 _SIZE = re.compile(r"([0-9]{1,6})[xX]([0-9]{1,6})")
 SEGMENT_S_MAX = 86_400.0
+SECTIONS_MAX = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,12 @@ class Media:
 
     url: str
     segments: tuple[SegmentTag, ...]
-    sequence: int
+    sequence: int | None
+    """The number of the first segment; None where what is said is none."""
     exact: bool
     """True when the durations are no whole numbers of seconds, rounded."""
+    section: int = 0
+    """How many discontinuities there were before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +121,8 @@ def parse(text: str, url: str) -> Master | Media:
     if not found.segments:
         raise bad_manifest("it names no segment")
     sequence = numbers.whole(found.sequence or "0")
-    if sequence is None:
-        raise bad_manifest("the number of its first segment is not valid")
-    return Media(url, tuple(found.segments), sequence, _EXACT.search(text) is not None)
+    section = numbers.whole(found.section, most=SECTIONS_MAX) or 0
+    return Media(url, tuple(found.segments), sequence, _EXACT.search(text) is not None, section)
 
 
 def choose(master: Master, choice: Choice) -> list[Pick]:
@@ -255,21 +258,19 @@ class _Naming:
 
 def _segments(media: Media, naming: _Naming) -> Iterator[Segment]:
     ends: dict[str, int] = {}
-    before: Init | None = None
-    discontinuity = False
-    for number, raw in enumerate(media.segments, media.sequence):
-        discontinuity = discontinuity or raw.discontinuity
+    section, gap = media.section, False
+    for place, raw in enumerate(media.segments):
+        number = None if media.sequence is None else media.sequence + place
+        section += bool(place and raw.discontinuity)
         if raw.gap:
-            discontinuity = True
+            gap = True
             continue
         key = _key(raw.key, number, naming)
         init = _init(raw.init, number, naming)
         span = _span(raw.byterange, naming.url(raw.uri), ends)
         name = _segment_name(raw.uri, init, naming)
-        # Another init section means another decoder, whether the playlist tells of a discontinuity or not.
-        cut = discontinuity or init != before
-        yield Segment(name, _duration(raw.duration), span, key, init, cut)
-        before, discontinuity = init, False
+        yield Segment(name, _duration(raw.duration), span, key, init, section, gap)
+        gap = False
 
 
 def _segment_name(uri: str, init: Init | None, naming: _Naming) -> str:
@@ -280,7 +281,7 @@ def _segment_name(uri: str, init: Init | None, naming: _Naming) -> str:
     return naming.name("segment", uri, lambda n: f"{n:04}.{suffix}")
 
 
-def _init(raw: InitTag | None, number: int, naming: _Naming) -> Init | None:
+def _init(raw: InitTag | None, number: int | None, naming: _Naming) -> Init | None:
     if raw is None:
         return None
     if not raw.uri:
@@ -290,7 +291,7 @@ def _init(raw: InitTag | None, number: int, naming: _Naming) -> Init | None:
     return Init(name, span, _key(raw.key, number, naming))
 
 
-def _key(raw: Attributes | None, number: int, naming: _Naming) -> Key | None:
+def _key(raw: Attributes | None, number: int | None, naming: _Naming) -> Key | None:
     """The key of segment `number`, whose number is the IV where none is given (RFC 8216, section 5.2)."""
     method = "NONE" if raw is None else raw.get("METHOD", "").upper()
     if raw is None or method == "NONE":
@@ -302,6 +303,8 @@ def _key(raw: Attributes | None, number: int, naming: _Naming) -> Key | None:
     if not method or not uri or ("IV" in raw and iv is None):
         raise bad_manifest("a key in it is not described as it must be")
     value = int(iv[1], 16) if iv else number
+    if value is None:
+        raise bad_manifest("the number of its first segment is not valid")
     if uri[:5].lower() == "data:":
         return Key(naming.data_key(uri), f"{value:032x}")
     return Key(naming.name("key", uri, lambda n: f"key-{n}.bin"), f"{value:032x}")
@@ -335,7 +338,5 @@ def _span(raw: str | None, url: str, ends: dict[str, int]) -> Span | None:
 
 
 def _duration(raw: str | None) -> float:
-    found = numbers.decimal(raw if raw is not None else "0", most=SEGMENT_S_MAX)
-    if found is None:
-        raise bad_manifest("the duration of a segment in it is not valid")
-    return round(found, 6)
+    """Seconds, nominally: what a segment really lasts its own clock tells. 0 where nothing is said that makes sense."""
+    return round(numbers.decimal(raw, most=SEGMENT_S_MAX) or 0.0, 6)

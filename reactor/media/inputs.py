@@ -13,14 +13,15 @@ from pathlib import Path
 import anyio
 
 from reactor.errors import DownloadError
-from reactor.media.local import Init, Segment, Span, groups, read_playlist, write_playlist
+from reactor.media.check import HELPER, CheckedTrack
+from reactor.media.local import Init, Segment, Span, write_playlist
 from reactor.media.room import cuts
-from reactor.models import Fetch, Track
+from reactor.media.timeline import Entry, Group
 
-HELPER = ".join-"
-"""How the names of helper files begin. A clean name never begins with a dot."""
 PIECE = 8 * 1024 * 1024
 """Bytes copied at once: between two a cancel takes effect."""
+LATE_MIN_S = 0.01
+"""What begins so much later than the first is delayed."""
 
 _FORMATS = "aac,ac3,asf,avi,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav"
 _PROTOCOLS = "file,crypto,data"
@@ -33,14 +34,15 @@ class Input:
     options: tuple[str, ...]
     path: str
     """Relative to the folder."""
-    duration_s: float | None = None
-    """The sum of its segments, where it has some."""
-    timed: bool = True
-    """False when it is made of several, whose moments are not those of the stream."""
+    within: tuple[tuple[str, str], ...] = ()
+    """Options for the file where a list names it."""
+    late_s: float = 0.0
+    """So much later than the film it begins."""
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        return (*self.options, "-i", f"file:{self.path}")
+        late = ("-itsoffset", f"{self.late_s:.6f}") if self.late_s >= LATE_MIN_S else ()
+        return (*late, *self.options, "-i", f"file:{self.path}")
 
 
 def file_input(name: str) -> Input:
@@ -48,53 +50,70 @@ def file_input(name: str) -> Input:
     return Input(("-protocol_whitelist", "file", "-format_whitelist", _FORMATS), name)
 
 
-async def track_input(folder: Path, number: int, track: Track, fetches: Sequence[Fetch], *, picky: bool) -> Input:
-    """The input for one track, its helper files written into `folder`.
+async def track_inputs(
+    folder: Path, number: int, checked: CheckedTrack, groups: Sequence[Group], *, picky: bool
+) -> list[Input]:
+    """An input for each group of a track, their helper files written into `folder`.
 
     `picky`: this ffmpeg looks at suffixes unless told otherwise. Raises DownloadError, OSError."""
-    mine = fetches[track.first : track.first + track.count]
-    if track.form == "hls":
-        return await _hls_input(folder, number, track, {fetch.name for fetch in mine}, picky=picky)
-    if len(mine) == 1:
-        return file_input(mine[0].name)
+    if checked.track.form == "hls":
+        return await _hls_inputs(folder, number, checked, groups, picky=picky)
+    if len(checked.names) == 1:
+        return [file_input(checked.names[0])]
     name = f"{HELPER}{number}.bin"
     async with await anyio.open_file(folder / name, "wb") as whole:
-        for fetch in mine:
-            if fetch.optional and not await anyio.Path(folder / fetch.name).exists():
-                continue
-            async with await anyio.open_file(folder / fetch.name, "rb") as part:
+        for each in checked.names:
+            async with await anyio.open_file(folder / each, "rb") as part:
                 while piece := await part.read(PIECE):
                     await whole.write(piece)
-    return file_input(name)
+    return [file_input(name)]
 
 
-async def _hls_input(folder: Path, number: int, track: Track, names: set[str], *, picky: bool) -> Input:
-    """One playlist, or several with a list of them: ffmpeg itself knows nothing of discontinuities in HLS, takes
+async def list_input(folder: Path, name: str, entries: Sequence[Entry], inputs: Sequence[Input], end_s: float) -> Input:
+    """Several inputs one after another, each in its place: ffmpeg itself knows nothing of discontinuities in HLS, takes
     the second init section for a mistake, and what follows for damage."""
-    segments = read_playlist(track.playlist or "")
+    if len(entries) == 1:
+        return replace(inputs[0], late_s=entries[0].at_s)
+    ends = [each.at_s for each in entries[1:]] + [end_s]
+    lines = ["ffconcat version 1.0"]
+    for entry, mine, end in zip(entries, inputs, ends, strict=True):
+        lines += [f"file '{mine.path}'", *(f"option {key} {value}" for key, value in mine.within)]
+        lines.append(f"duration {max(end - entry.at_s, 0.001):.6f}")
+    listed = f"{HELPER}{name}.txt"
+    await anyio.Path(folder / listed).write_text("\n".join([*lines, ""]))
+    options = ("-protocol_whitelist", _PROTOCOLS, "-format_whitelist", f"concat,hls,{_FORMATS}")
+    return Input((*options, "-f", "concat", "-safe", "0"), listed, late_s=entries[0].at_s)
+
+
+async def _hls_inputs(
+    folder: Path, number: int, checked: CheckedTrack, groups: Sequence[Group], *, picky: bool
+) -> list[Input]:
+    segments = checked.segments
     used = {segment.name for segment in segments} | {segment.init.name for segment in segments if segment.init}
-    if not segments or not used <= names:
+    if not segments or not used <= set(checked.names):
         raise DownloadError("The parts of this video are not those that its playlist names.", code="bad_manifest")
     segments = await _cut_ranges(folder, number, segments)
-    playlists: list[tuple[str, float]] = []
-    for place, group in enumerate(groups(segments)):
-        name = f"{HELPER}{number}-{place}.m3u8"
-        await anyio.Path(folder / name).write_text(write_playlist(group))
-        playlists.append((name, sum(segment.duration_s for segment in group)))
-    total = sum(duration for _, duration in playlists)
     own = {"allowed_extensions": "ALL", "seg_format_options": f"format_whitelist={_FORMATS}"}
     own |= {"extension_picky": "0"} if picky else {}
-    options = ["-protocol_whitelist", _PROTOCOLS, "-format_whitelist", f"concat,hls,{_FORMATS}"]
-    if len(playlists) == 1:
-        options += ["-f", "hls", *(word for name, value in own.items() for word in (f"-{name}", value))]
-        return Input(tuple(options), playlists[0][0], total)
-    lines = ["ffconcat version 1.0"]
-    for name, duration in playlists:
-        lines += [f"file '{name}'", *(f"option {key} {value}" for key, value in own.items())]
-        lines.append(f"duration {duration:.6f}")
-    listed = f"{HELPER}{number}.txt"
-    await anyio.Path(folder / listed).write_text("\n".join([*lines, ""]))
-    return Input((*options, "-f", "concat", "-safe", "0"), listed, total, timed=False)
+    options = ["-protocol_whitelist", _PROTOCOLS, "-format_whitelist", f"concat,hls,{_FORMATS}", "-f", "hls"]
+    options += [word for name, value in own.items() for word in (f"-{name}", value)]
+    found = []
+    for place, group in enumerate(groups):
+        mine = [replace(each, section=0, gap=False) for each in segments[group.first : group.first + group.count]]
+        if _is_file(mine):
+            found.append(file_input(mine[0].name))
+            continue
+        name = f"{HELPER}{number}-{place}.m3u8"
+        await anyio.Path(folder / name).write_text(write_playlist(mine))
+        found.append(Input(tuple(options), name, tuple(own.items())))
+    return found
+
+
+def _is_file(segments: Sequence[Segment]) -> bool:
+    """True for a single part that is a whole file with a header and, maybe, an index."""
+    one = segments[0]
+    plain = one.init is None and one.key is None and one.span is None
+    return len(segments) == 1 and plain and not one.name.endswith(".ts")
 
 
 async def _cut_ranges(folder: Path, number: int, segments: list[Segment]) -> list[Segment]:

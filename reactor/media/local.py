@@ -1,7 +1,8 @@
 """The media playlist of our own that lies beside the fetched parts: written here, and read back here.
 
-It holds local names only. Key and init section are told again after every discontinuity, so that what
-stands between two of them is a playlist by itself.
+It holds local names only. What stands between two discontinuities is a section, whose tracks share a clock; sections
+are numbered as `EXT-X-DISCONTINUITY-SEQUENCE` has it, and one that a track has nothing of is passed over. Key and init
+section are told again after every discontinuity, so that a section is a playlist by itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 END = "#EXT-X-ENDLIST"
 _NONE = "#EXT-X-KEY:METHOD=NONE"
 _DISCONTINUITY = "#EXT-X-DISCONTINUITY"
+_GAP = "#EXT-X-REACTOR-GAP"
+_SECTION = re.compile(r"#EXT-X-DISCONTINUITY-SEQUENCE:(\d{1,18})")
 _KEY = re.compile(r'#EXT-X-KEY:METHOD=AES-128,URI="([^"]+)",IV=0x([0-9a-f]{32})')
 _MAP = re.compile(r'#EXT-X-MAP:URI="([^"]+)"(?:,BYTERANGE="(\d+)@(\d+)")?')
 _RANGE = re.compile(r"#EXT-X-BYTERANGE:(\d+)@(\d+)")
@@ -55,8 +58,10 @@ class Segment:
     span: Span | None = None
     key: Key | None = None
     init: Init | None = None
-    discontinuity: bool = False
-    """Its timestamps, or its codecs, do not follow those of the segment before."""
+    section: int = 0
+    """Its timestamps go on from the segment before only where this is the same."""
+    gap: bool = False
+    """What stood before it is missing, and said to be."""
 
 
 def write_playlist(segments: Iterable[Segment]) -> str:
@@ -64,6 +69,8 @@ def write_playlist(segments: Iterable[Segment]) -> str:
     segments = list(segments)
     longest = max((math.ceil(segment.duration_s) for segment in segments), default=1)
     head = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{max(longest, 1)}", "#EXT-X-PLAYLIST-TYPE:VOD"]
+    if segments and segments[0].section:
+        head.append(f"{_DISCONTINUITY}-SEQUENCE:{segments[0].section}")
     return "\n".join([*head, *_lines(segments), END, ""])
 
 
@@ -73,10 +80,14 @@ def read_playlist(text: str) -> list[Segment]:
     key: Key | None = None
     init: Init | None = None
     span: Span | None = None
-    duration, discontinuity = 0.0, False
+    duration, section, gap = 0.0, 0, False
     for line in text.split("\n"):
         if line == _DISCONTINUITY:
-            key, init, discontinuity = None, None, True
+            key, init, section = None, None, section + 1
+        elif found := _SECTION.fullmatch(line):
+            section = int(found[1])
+        elif line == _GAP:
+            gap = True
         elif line == _NONE:
             key = None
         elif found := _KEY.fullmatch(line):
@@ -88,30 +99,24 @@ def read_playlist(text: str) -> list[Segment]:
         elif line.startswith("#EXTINF:"):
             duration = float(line[len("#EXTINF:") :].rstrip(","))
         elif line and not line.startswith("#"):
-            segments.append(Segment(line, duration, span, key, init, discontinuity))
-            span, discontinuity = None, False
+            segments.append(Segment(line, duration, span, key, init, section, gap))
+            span, gap = None, False
     return segments
-
-
-def groups(segments: Iterable[Segment]) -> list[list[Segment]]:
-    """The segments between discontinuities."""
-    found: list[list[Segment]] = []
-    for segment in segments:
-        if segment.discontinuity or not found:
-            found.append([])
-        found[-1].append(segment)
-    return found
 
 
 def _lines(segments: Iterable[Segment]) -> Iterator[str]:
     key: Key | None = None
     init: Init | None = None
+    section: int | None = None
     for segment in segments:
-        if segment.discontinuity:
+        for _ in range(segment.section - (segment.section if section is None else section)):
             yield _DISCONTINUITY
             if key:
                 yield _NONE
             key = init = None
+        section = segment.section
+        if segment.gap:
+            yield _GAP
         if segment.init != init and segment.init:
             # A key in force when the init section is named is the init section's too (RFC 8216, section 4.3.2.5).
             init = segment.init

@@ -64,6 +64,8 @@ class Playlist:
     seeking: bool = False
     """True when it holds pictures to seek by."""
     sequence: str = ""
+    section: str = ""
+    """EXT-X-DISCONTINUITY-SEQUENCE."""
 
 
 def read(text: str) -> Playlist:
@@ -81,7 +83,7 @@ def read(text: str) -> Playlist:
             continue
         if not line.startswith("#"):
             plain = False
-            if "EXTINF" in about or "BYTERANGE" in about:
+            if variant is None and not found.master:  # one whose length is not said is a segment, too
                 gap, cut = "GAP" in about, "DISCONTINUITY" in about
                 found.segments.append(
                     SegmentTag(line, about.get("EXTINF"), about.get("BYTERANGE"), key, init, cut, gap)
@@ -115,6 +117,8 @@ def read(text: str) -> Playlist:
                 found.timed = True
             case "#EXT-X-MEDIA-SEQUENCE":
                 found.sequence = rest
+            case "#EXT-X-DISCONTINUITY-SEQUENCE":
+                found.section = rest
             case "#EXT-X-PLAYLIST-TYPE":
                 found.vod = rest.strip().lower() == "vod"
             case "#EXT-X-ENDLIST":

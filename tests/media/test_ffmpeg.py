@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from reactor.errors import DownloadError, ProgramMissing
 from reactor.media.ffmpeg import join, probe
 from reactor.media.process import MEMORY_MAX, run_ffmpeg
 from tests.media.conftest import Fetched, Serve
-from tests.media.samples import KEYS, Samples, playlist_of
+from tests.media.samples import KEYS, Samples, body_of, playlist_of
 
 Stand = Callable[[str], Path]
 
@@ -78,6 +79,80 @@ async def test_a_page_in_place_of_a_segment(
     assert {path.name for path in tmp_path.iterdir()} == {"0001.ts", "0003.ts"}
 
 
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(3000) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda _: JPEG, "something else than media"),
+        (lambda _: b"PK\x03\x04" + bytes(3000), "something else than media"),
+        (lambda _: gzip.compress(bytes(5_000_000)), "not media"),
+        (lambda data: data[: len(data) // 188 // 4 * 188], "shorter than it is said to be"),
+    ],
+)
+async def test_something_else_in_place_of_a_segment(
+    samples: Samples,
+    serve: Serve,
+    fetched: Fetched,
+    tmp_path: Path,
+    change: Callable[[bytes], bytes],
+    sentence: str,
+) -> None:
+    files = dict(samples.hls("ts"))
+    files["part1.ts"] = change(files["part1.ts"])
+    error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
+    assert (error.word, error.retryable) == ("bad_part", True)
+    assert sentence in error.message
+    assert {path.name for path in tmp_path.iterdir()} == {"0001.ts", "0003.ts"}
+
+
+async def test_a_last_segment_that_ends_in_a_packet(
+    samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path
+) -> None:
+    files = dict(samples.hls("ts"))
+    files["part2.ts"] = files["part2.ts"][:3000]
+    error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
+    assert error.word == "bad_part"
+    assert "0003.ts" in error.message
+
+
+@pytest.mark.parametrize("form", ["hls", "dash"])
+async def test_a_fragment_that_is_cut_short(
+    samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, form: str
+) -> None:
+    files = dict(samples.fmp4() if form == "hls" else samples.dash("dash"))
+    name = next(name for name in sorted(files) if name.endswith(("1.m4s", "00002.m4s")))
+    files[name] = files[name][:-10]
+    error = await failure(
+        samples.ffmpeg, tmp_path, fetched, serve(files) + f"index.{'m3u8' if form == 'hls' else 'mpd'}"
+    )
+    assert error.word == "bad_part"
+    assert "cut short" in error.message
+
+
+async def test_an_encrypted_segment_of_broken_blocks(
+    samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path
+) -> None:
+    files = dict(samples.encrypted("aes", KEYS[0]))
+    files["part1.ts"] = files["part1.ts"][:-7]
+    error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
+    assert (error.word, "cut short" in error.message) == ("bad_part", True)
+
+
+async def test_a_codec_that_changes_in_the_midst(
+    samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path
+) -> None:
+    """No player goes on from the one to the other: said, and not published."""
+    other = samples.film("mpeg2.mpg", codecs=("-c:v", "mpeg2video", "-r", "25", "-c:a", "mp2"))
+    film, ad = samples.hls("ts"), samples.hls("mpeg2", film=other)
+    files = film | {name.replace("part", "ad"): data for name, data in ad.items()}
+    files["index.m3u8"] = playlist_of(body_of(film["index.m3u8"]), body_of(ad["index.m3u8"]).replace("part", "ad"))
+    error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
+    assert error.word == "unsupported"
+    assert "changes in the midst, from h264 to mpeg2video" in error.message
+
+
 @pytest.mark.parametrize("key", [b"short", b"x" * 17, b"", PAGE])
 async def test_a_key_of_another_length(
     samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, key: bytes
@@ -133,12 +208,15 @@ async def test_a_list_of_files_hidden_in_an_encrypted_segment(
     assert caught.value.word == "join_failed"
 
 
-async def test_a_result_that_is_too_short(samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path) -> None:
-    files = samples.hls("ts")
-    files["index.m3u8"] = files["index.m3u8"].replace(b"#EXTINF:2.000000", b"#EXTINF:2.500000")
-    error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
+async def test_a_result_that_is_too_short(
+    samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, stand_in: Stand
+) -> None:
+    """By what its parts last, whatever ffmpeg says of itself."""
+    program = stand_in(f'exec {samples.ffmpeg} "${{@:1:$(($#-1))}}" -t 4 "${{@: -1}}"')
+    program.write_text(program.read_text().replace("#!/bin/sh", "#!/bin/bash"))
+    error = await failure(program, tmp_path, fetched, serve(samples.hls("ts")) + "index.m3u8")
     assert error.word == "incomplete"
-    assert "7.5 s were promised" in error.message
+    assert "lasts 4.0 s, but its parts last 6.0 s" in error.message
 
 
 async def test_a_result_without_its_sound(samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path) -> None:

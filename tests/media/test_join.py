@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 from pathlib import Path
 
@@ -34,6 +35,36 @@ def frames(ffmpeg: Path, file: Path) -> int:
     )
     assert run.stderr == b""
     return sum(not line.startswith(b"#") for line in run.stdout.splitlines())
+
+
+def sound_begins(ffmpeg: Path, file: Path) -> float:
+    """When the first sound stands in the file, in seconds."""
+    run = subprocess.run(
+        [
+            ffmpeg,
+            "-nostdin",
+            "-v",
+            "error",
+            "-copyts",
+            "-i",
+            file,
+            "-map",
+            "0:a:0",
+            "-c",
+            "copy",
+            "-f",
+            "framecrc",
+            "-",
+        ],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    rate = next(line.split()[-1] for line in run.stdout.splitlines() if line.startswith("#tb"))
+    first = next(line for line in run.stdout.splitlines() if not line.startswith("#"))
+    over, under = map(int, rate.split("/"))
+    return int(first.split(",")[2]) * over / under
 
 
 async def check(joined: Joined, samples: Samples, url: str, *, count: int = FRAMES, suffix: str = ".mp4") -> None:
@@ -238,3 +269,40 @@ async def test_hevc_is_marked_as_all_players_want_it(samples: Samples, serve: Se
     path, found = await joined(serve(samples.hls("hevc", film=film)) + "index.m3u8")
     assert (path.suffix, *of(found)) == (".mp4", "hevc", "aac")
     assert b"hvc1" in path.read_bytes()
+
+
+# Numbers in manifests are nominal; what parts last by their own clocks counts
+
+
+@pytest.mark.parametrize("told", ["2.5", "1.900", "2", "0", "-1", "4.0"])
+async def test_nominal_durations(samples: Samples, serve: Serve, joined: Joined, told: str) -> None:
+    files = dict(samples.hls("ts"))
+    files["index.m3u8"] = files["index.m3u8"].replace(b"#EXTINF:2.000000", b"#EXTINF:" + told.encode())
+    await check(joined, samples, serve(files) + "index.m3u8")
+
+
+async def test_a_discontinuity_at_each_rounded_segment(samples: Samples, serve: Serve, joined: Joined) -> None:
+    """Nothing drifts, nothing pauses."""
+    files = dict(samples.hls("ts"))
+    files["index.m3u8"] = playlist_of(*(f"#EXTINF:3,\npart{n % 3}.ts?{n}\n" for n in range(9)))
+    await check(joined, samples, serve(files) + "index.m3u8", count=3 * FRAMES)
+
+
+async def test_a_slate_without_sound_before_the_film(samples: Samples, serve: Serve, joined: Joined) -> None:
+    film, slate = samples.hls("ts"), samples.hls("slate", "-an")
+    files = film | {f"slate{n}.ts": slate[f"part{n}.ts"] for n in range(2)}
+    lines = "".join(f"#EXTINF:2.0,\nslate{n}.ts\n" for n in range(2))
+    files["index.m3u8"] = playlist_of(lines, body_of(film["index.m3u8"]))
+    path, found = await joined(serve(files) + "index.m3u8")
+    assert of(found) == BOTH
+    assert lasts(found, 10)
+    assert frames(samples.ffmpeg, path) == 100
+    assert sound_begins(samples.ffmpeg, path) == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.parametrize("form", ["png", "gzip"])
+async def test_segments_in_disguise(samples: Samples, serve: Serve, joined: Joined, form: str) -> None:
+    wrap = gzip.compress if form == "gzip" else lambda data: b"\x89PNG\r\n\x1a\n" + bytes(112) + data
+    files = dict(samples.hls("ts"))
+    files |= {name: wrap(data) for name, data in files.items() if name.endswith(".ts")}
+    await check(joined, samples, serve(files) + "index.m3u8")

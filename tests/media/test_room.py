@@ -112,6 +112,8 @@ def one_chunk_for_all(samples: Samples, folder: Path) -> None:
         count, start = struct.unpack_from(">II", data, place + 4 + 4)
         struct.pack_into(f">{count}I", data, place + 4 + 8, *[start] * count)
         place, end = data.find(b"stco", place + 4), max(end, start + 8192)
+    box = data.find(b"mdat") - 4
+    struct.pack_into(">I", data, box, end - box)
     (folder / "a.mov").write_bytes(data[:end])
 
 

@@ -1,0 +1,184 @@
+"""MPEG transport streams (ISO/IEC 13818-1): which streams a segment holds, and their timestamps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import BinaryIO
+
+from reactor.media import adts
+from reactor.media.clocks import Measured, StreamClock, StreamKind
+
+PACKET = 188
+SEARCH_BYTES = 128 * 1024
+"""A picture before the stream is no longer than this."""
+HEAD_BYTES = 1024 * PACKET
+TAIL_BYTES = 2048 * PACKET
+CLOCK = 90_000
+WRAP = 2**33
+GATHERED_MAX = 64 * 1024
+"""Bytes of the last sound packet."""
+
+_TYPES: dict[int, tuple[StreamKind, str]] = {
+    0x01: ("video", "mpeg1video"), 0x02: ("video", "mpeg2video"), 0x10: ("video", "mpeg4"), 0x1B: ("video", "h264"),
+    0x24: ("video", "hevc"), 0x33: ("video", "vvc"), 0xEA: ("video", "vc1"),
+    0x03: ("audio", "mp3"), 0x04: ("audio", "mp3"), 0x0F: ("audio", "aac"), 0x11: ("audio", "aac_latm"),
+    0x81: ("audio", "ac3"), 0x82: ("audio", "dts"), 0x83: ("audio", "truehd"), 0x84: ("audio", "eac3"),
+    0x87: ("audio", "eac3"),
+}  # fmt: skip
+_PRIVATE = {0x6A: "ac3", 0x7A: "eac3", 0x7B: "dts", 0x7C: "aac"}
+"""Descriptors that say what a private stream is."""
+_REGISTERED = {b"AC-3": "ac3", b"EAC3": "eac3", b"Opus": "opus", b"DTS1": "dts", b"HEVC": "hevc"}
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One packet identifier."""
+
+    kind: StreamKind
+    codec: str
+    head: list[int] = field(default_factory=list)
+    tail: list[int] = field(default_factory=list)
+    setup: str = ""
+    last: bytearray = field(default_factory=bytearray)
+    """What the last packetised unit of a sound holds."""
+
+
+def find_packets(start: bytes) -> int | None:
+    """Where the packets begin: at a sync byte that comes again with each packet."""
+    at = -1
+    while (at := start.find(b"\x47", at + 1)) >= 0:
+        again = range(at, min(len(start), at + 5 * PACKET), PACKET)
+        if len(again) >= min(3, 1 + (len(start) - at - 1) // PACKET) and all(start[n] == 0x47 for n in again):
+            return at if len(start) - at >= PACKET else None
+    return None
+
+
+def measure(file: BinaryIO, start: int, end: int) -> Measured:
+    """The streams between two places of a file."""
+    whole = (end - start) // PACKET * PACKET
+    streams: dict[int, _Stream] = {}
+    file.seek(start)
+    head = file.read(min(HEAD_BYTES, whole))
+    tables = _Tables(streams)
+    for pid, unit, payload in _packets(head):
+        tables.take(pid, unit, payload)
+        if unit and (stream := streams.get(pid)) and (moment := _moment(payload)) is not None:
+            stream.head.append(moment)
+            if stream.kind == "audio" and not stream.setup:
+                stream.setup = adts.setup_of(_body(payload))
+    tail_bytes = TAIL_BYTES
+    while True:
+        file.seek(start + max(whole - tail_bytes, 0))
+        _read_tail(file.read(min(tail_bytes, whole)), streams)
+        if tail_bytes >= whole or all(len(stream.tail) > 1 for stream in streams.values() if stream.head):
+            break
+        tail_bytes *= 8
+    found = [clock for stream in streams.values() if (clock := _clock(stream))]
+    return Measured(tuple(found), ragged=whole != end - start)
+
+
+def _read_tail(data: bytes, streams: dict[int, _Stream]) -> None:
+    for stream in streams.values():
+        stream.tail.clear()
+        stream.last.clear()
+    for pid, unit, payload in _packets(data):
+        if pid not in streams:
+            continue
+        found = streams[pid]
+        if unit:
+            found.last.clear()
+            if (moment := _moment(payload)) is not None:
+                found.tail.append(moment)
+                found.last += _body(payload)
+        elif found.kind == "audio" and found.last and len(found.last) < GATHERED_MAX:
+            found.last += payload
+
+
+def _packets(data: bytes) -> Iterator[tuple[int, bool, bytes]]:
+    """Identifier, whether a unit begins in it, and payload. What is out of step is passed over."""
+    for at in range(0, len(data) - PACKET + 1, PACKET):
+        flags, low, control = data[at + 1], data[at + 2], data[at + 3]
+        if data[at] != 0x47 or flags & 0x80 or not control & 0x10:
+            continue
+        body = at + 4 + (data[at + 4] + 1 if control & 0x20 else 0)
+        yield (flags & 0x1F) << 8 | low, bool(flags & 0x40), data[body : at + PACKET]
+
+
+@dataclass(slots=True)
+class _Tables:
+    """Program association and map: which identifiers are pictures and sounds."""
+
+    streams: dict[int, _Stream]
+    maps: set[int] = field(default_factory=set)
+
+    def take(self, pid: int, unit: bool, payload: bytes) -> None:
+        """Look at a packet of a table."""
+        if not unit or not payload or not (pid == 0 or pid in self.maps):
+            return
+        section = payload[1 + payload[0] :]
+        if len(section) < 12:
+            return
+        length = 3 + ((section[1] & 0x0F) << 8 | section[2]) - 4  # without its checksum
+        section = section[:length]
+        if pid == 0 and section[0] == 0x00:
+            entries = (section[at : at + 4] for at in range(8, len(section) - 3, 4))
+            self.maps.update((each[2] & 0x1F) << 8 | each[3] for each in entries if each[0] or each[1])
+        elif section[0] == 0x02 and not self.streams:
+            self._map(section)
+
+    def _map(self, section: bytes) -> None:
+        at = 12 + ((section[10] & 0x0F) << 8 | section[11])
+        while at + 5 <= len(section):
+            pid = (section[at + 1] & 0x1F) << 8 | section[at + 2]
+            length = (section[at + 3] & 0x0F) << 8 | section[at + 4]
+            known = _TYPES.get(section[at]) or _private(section[at], section[at + 5 : at + 5 + length])
+            if known:
+                self.streams[pid] = _Stream(*known)
+            at += 5 + length
+
+
+def _private(stream_type: int, descriptors: bytes) -> tuple[StreamKind, str] | None:
+    at = 0
+    while stream_type == 0x06 and at + 2 <= len(descriptors):
+        tag, length = descriptors[at], descriptors[at + 1]
+        codec = _PRIVATE.get(tag)
+        if tag == 0x05:
+            codec = _REGISTERED.get(descriptors[at + 2 : at + 6])
+        if codec:
+            return ("video" if codec == "hevc" else "audio"), codec
+        at += 2 + length
+    return None
+
+
+def _moment(payload: bytes) -> int | None:
+    """The presentation timestamp of the unit that begins here."""
+    if len(payload) < 14 or payload[:3] != b"\0\0\1" or not payload[7] & 0x80:
+        return None
+    high, middle, low = payload[9], payload[10] << 8 | payload[11], payload[12] << 8 | payload[13]
+    return (high & 0x0E) << 29 | (middle & 0xFFFE) << 14 | low >> 1
+
+
+def _body(payload: bytes) -> bytes:
+    return payload[9 + payload[8] :] if len(payload) > 8 else b""
+
+
+def _clock(stream: _Stream) -> StreamClock | None:
+    if not stream.head or not stream.tail:
+        return None
+    zero = stream.head[0]
+    head = sorted(_unwrapped(moment, zero) for moment in stream.head)
+    tail = sorted({_unwrapped(moment, zero) for moment in stream.tail})
+    last_s = adts.duration_of(bytes(stream.last)) if stream.kind == "audio" else 0.0
+    if not last_s:
+        steps = [after - before for before, after in pairwise(tail[-17:])]
+        last_s = (median(steps) if steps else 0) / CLOCK
+    start = head[0] + zero
+    return StreamClock(stream.kind, stream.codec, start / CLOCK, (tail[-1] + zero) / CLOCK + last_s, stream.setup)
+
+
+def _unwrapped(moment: int, zero: int) -> int:
+    """The difference to `zero`, over the end of the clock."""
+    return (moment - zero + WRAP // 2) % WRAP - WRAP // 2
