@@ -13,6 +13,7 @@ from watchfiles import watch
 from reactor.cli.checks import NETWORK_FILE_SYSTEMS, Finding, file_system, nearest
 from reactor.database import presence
 from reactor.database.connection import mode_to_look
+from reactor.database.mounts import refuse_mounted_file
 from reactor.database.rehearsal import rehearse
 from reactor.database.unserved import OVER, unserved_statuses, unserved_table
 from reactor.errors import DatabaseError
@@ -54,7 +55,10 @@ def _database(path: Path) -> Finding:
     if not os.access(path, os.W_OK) or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
         return _unusable(where, "It, or the folder it is in, cannot be written.")
     try:
+        refuse_mounted_file(path)
         return _table(path)
+    except DatabaseError as error:
+        return _unusable(where, error.message, error.hint)
     except sqlite3.Error as error:
         return _unusable(where, f"SQLite says: {error}.")
 
@@ -70,10 +74,7 @@ def _table(path: Path) -> Finding:
         columns = {row[1].lower() for row in database.execute("PRAGMA table_info(downloads)")}
         if columns and not {"id", "url"} <= columns:
             return _unusable(str(path), "Its table `downloads` has no column `id` or `url`.")
-        try:
-            rehearse(database)
-        except DatabaseError as error:
-            return _unusable(str(path), error.message, error.hint)
+        rehearse(database)
         parts = [f"journal mode {mode}", _rows(database, columns), _lacks(columns)]
         advice = " ".join(_unserved(database, columns))
     what = ", ".join(part for part in parts if part)
@@ -155,6 +156,14 @@ def _place(path: Path) -> Iterator[Finding]:
             f"On a network file system ({kind}): WAL does not work there, and other machines' changes are only polled.",
             where=str(path),
             advice="Put the database on a local disk.",
+        )
+    if path.is_file() and path.stat().st_nlink > 1:
+        yield Finding(
+            "database place",
+            "note",
+            "The file has another name (a hard link): whoever opens it by that has a -wal of its own, and damages it.",
+            where=str(path),
+            advice="Let all programs open it by one name; remove the other, or make it a symbolic link.",
         )
 
 

@@ -22,6 +22,7 @@ import aiosqlite
 import anyio
 
 from reactor.database.migration import columns, empties, is_empty, migrate, refuse_unready
+from reactor.database.mounts import refuse_mounted_file
 from reactor.database.statements import Connection, decode, script
 from reactor.database.troubles import GONE, REPLACED, cannot_open, is_busy, translate
 from reactor.database_path import database_path
@@ -86,6 +87,7 @@ class Database:
         given = absolute(path)
         if refusal := cannot_open(given, create=create and not look):
             raise refusal
+        refuse_mounted_file(given)
         mode = mode_to_look(given) if look else "rwc" if create else "rw"
         if mode == "rwc" and not given.exists():
             private.make(given.resolve())  # once in a database's life; not worth a thread

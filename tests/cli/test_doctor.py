@@ -290,3 +290,10 @@ def test_a_database_that_everybody_may_read_is_told(monkeypatch: pytest.MonkeyPa
     assert (finding.name, finding.state) == ("database mode", "note")
     assert "Everybody on this machine may read bot.db (mode 0644)" in finding.what
     assert "chmod 600" in finding.advice
+
+
+def test_a_database_with_two_names_is_told(tmp_path: Path) -> None:
+    make_table(tmp_path / "downloads.db", "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)")
+    assert "database place" not in doctor(tmp_path)[1]
+    (tmp_path / "other.db").hardlink_to(tmp_path / "downloads.db")
+    assert "hard link" in doctor(tmp_path)[1]["database place"]["what"]
