@@ -101,6 +101,8 @@ UNSET = "status IS NULL"
 UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE
     AND id NOT IN (SELECT value FROM json_each(:held))"""
 """Nobody serves it: it was under way with a downloader before this one, or the bot has made the table anew."""
+WORDED = f"lower(cancelled) IN ({rows.TRUE_WORDS}) AND status IN ('pending', 'downloading')"
+"""Cancelled by a word, which SQLite takes for 0."""
 WITHDRAWN = "cancelled AND status = 'pending'"
 """Cancelled before it began, or while it waited for its next attempt."""
 STOPPED = (
@@ -110,6 +112,7 @@ STOPPED = (
 SWEEPS = {
     UNSET: ("status = 'pending'",),
     UNCLAIMED: ("status = 'pending', stage = NULL, next_attempt_at = NULL",),
+    WORDED: ("cancelled = 1", "status = 'cancelled'"),
     WITHDRAWN: (CANCELLED, *CANCELLED_BARE),
     STOPPED: (CANCELLED, *CANCELLED_BARE),
 }

@@ -25,6 +25,8 @@ LAST_MOMENT = 253_402_214_400.0
 """The beginning of the last day of the year 9999, whose time every zone can tell."""
 URL_MAX = 256 * 1024
 """Characters."""
+TRUE_WORDS = "'true', 't', 'yes', 'y', 'on'"
+"""As the index reactor_cancel_words has it."""
 PRIVATE = frozenset({"claimed_by", "lease_until"})
 """Columns of ours that nobody outside needs."""
 
@@ -44,6 +46,12 @@ def url(value: object) -> str:
 def filled(value: object) -> str | None:
     """Text that says something: where a bot's column is NOT NULL, '' stands for nothing."""
     return text(value) or None
+
+
+def truth(value: object) -> bool:
+    """A flag: a number, or a word that a bot wrote into a column without a type."""
+    word = text(value) or ""
+    return bool(whole(value)) or f"'{word.strip().lower()}'" in TRUE_WORDS
 
 
 def real(value: object) -> float | None:
@@ -160,7 +168,7 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "id": lambda value: whole(value) or 0,
     "url": lambda value: text(value) or "",
     "status": lambda value: text(value) or "",
-    "cancelled": lambda value: bool(whole(value)),
+    "cancelled": truth,
     "added_date": filled,
     "title": filled,
     "file_size": amount,

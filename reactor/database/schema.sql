@@ -67,6 +67,8 @@ CREATE INDEX IF NOT EXISTS reactor_tries ON reactor_history (download_id, id);
 CREATE INDEX IF NOT EXISTS reactor_pending ON downloads (added_date, id) WHERE status = 'pending';
 CREATE INDEX IF NOT EXISTS reactor_due ON downloads (next_attempt_at) WHERE status = 'pending' AND next_attempt_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reactor_cancels ON downloads (id) WHERE cancelled AND status = 'pending';
+CREATE INDEX IF NOT EXISTS reactor_cancel_words ON downloads (id)
+    WHERE lower(cancelled) IN ('true', 't', 'yes', 'y', 'on') AND status IN ('pending', 'downloading');
 CREATE INDEX IF NOT EXISTS reactor_under_way ON downloads (id) WHERE status = 'downloading';
 CREATE INDEX IF NOT EXISTS reactor_stopped ON downloads (id) WHERE status = 'cancelled' AND stage IS NOT NULL AND stage <> '';
 CREATE INDEX IF NOT EXISTS reactor_failed ON downloads (finished_at, id) WHERE status = 'failed';

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reactor.core import commands
 from reactor.core.events import Debt, RowsSeen, WatchedRow
 from reactor.core.job import Attempt
-from reactor.database import downloads, plans, saving
+from reactor.database import downloads, plans, saving, wishes
 from reactor.database.migration import migrate
 from tests.database.bot import a_bot, opened, query
 
@@ -333,3 +333,22 @@ def test_an_id_that_is_no_number_is_passed_over(path: Path) -> None:
         assert claimed(look(table, 5)) == [7]
         table.execute("UPDATE downloads SET cancelled = 1")
         assert claimed(look(table, 5, watch=[7])) == []
+
+
+@pytest.mark.parametrize("check", ["", "CHECK (cancelled IN ('true', 'False', 'No', 'YES', 't'))"])
+def test_a_cancel_in_words_is_understood(path: Path, check: str) -> None:
+    """As bots write it whose column is a text, or that bind a word: SQLite takes it for 0."""
+    with opened(path) as table:
+        table.execute(f"CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, cancelled TEXT {check})")
+        migrate(table)
+        going, words = add(table), ("true", "YES", "t")
+        assert claimed(look(table, 1)) == [going]
+        no = [add(table, cancelled=word, status="pending") for word in ("False", "No")]
+        yes = [add(table, cancelled=word, status="pending") for word in words]
+        table.execute("UPDATE downloads SET cancelled = 'true' WHERE id = ?", (going,))
+        assert wishes.get_download(table, going).cancelled  # type: ignore[union-attr]
+        seen = look(table, 9, watch=[going])
+        assert claimed(seen) == no
+        assert [row(table, id, "status") for id in yes] == [("cancelled",)] * len(words)
+        (watched,) = seen.watched
+        assert watched.cancelled or watched.status == "cancelled"
