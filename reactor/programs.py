@@ -30,6 +30,8 @@ if sys.platform == "linux":
     import resource
 
 VERSION_DEADLINE_S = 10.0
+DESCRIPTORS_MAX = 65_536
+"""Beyond that there is no use: loopback has no more ports to connect from."""
 
 KEPT = frozenset(
     (
@@ -115,6 +117,18 @@ def limit_memory(pid: int, most: int) -> None:
             most = most if hard == resource.RLIM_INFINITY else min(most, hard)
             # Not RLIMIT_AS: address space that is reserved and not used does no harm.
             resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
+
+
+def raise_descriptors(pid: int) -> None:
+    """Let a program that was just started have as many descriptors as the system allows: whoever opens idle
+    connections to a port of its own must not leave it without one for its work. Elsewhere than on Linux it does
+    nothing."""
+    if sys.platform == "linux":
+        with suppress(OSError, ValueError):
+            soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            most = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+            if soft != resource.RLIM_INFINITY and soft < most:
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
 
 
 def child_environment(*more: str, home: Path | None = None, **values: str) -> dict[str, str]:

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     aria2c_conf: Path | None = Field(
         None, description="the configuration of our own aria2c; unset: the shipped aria2.conf"
     )
+    aria2c_unknown: bool = Field(
+        False, description="whether another engine than aria2 1.36 and 1.37 is used, at your own risk"
+    )
     ffmpeg_path: Path | None = Field(None, description="the ffmpeg to use; unset: PATH, then the wheel")
     ytdlp_format: str = Field(
         "",

@@ -29,6 +29,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from reactor.aria2 import methods
 from reactor.aria2.background import background
+from reactor.aria2.engines import is_known, not_known
 from reactor.aria2.lost import shown, why_closed, why_unopened
 from reactor.aria2.methods import Method
 from reactor.aria2.protocol import BATCH_BYTES_MAX, Encoded, Protocol, Reply, Request, split
@@ -90,15 +91,18 @@ class Aria2Connection:
         *,
         ca: Path | None = None,
         emit: Emit | None = None,
+        unknown: bool = False,
         deadline_s: float = CALL_DEADLINE_S,
         when_silent: Callable[[], None] | None = None,
         silence_max_s: float = SILENCE_MAX_S,
     ) -> None:
-        """`url` may be asked anew for each connect: an embedded aria2c changes its port when it is restarted.
-        `when_silent` is called when nothing could be had from it for `silence_max_s`, and again after as long."""
+        """`url` may be asked anew for each connect: an embedded aria2c changes its port when it is restarted. An engine
+        that is not known is refused, unless it may be `unknown`. `when_silent` is called when nothing could be had from
+        it for `silence_max_s`, and again after as long."""
         self._url = url if callable(url) else lambda: url
         self._ca = ca
         self._emit = emit
+        self._unknown = unknown
         self._deadline_s = deadline_s
         self._when_silent = when_silent
         self._silence_max_s = silence_max_s
@@ -325,6 +329,8 @@ class Aria2Connection:
             if isinstance(outcome, Aria2Error):
                 raise self._stranger(outcome.message.rstrip("."))
         version, session, options = outcomes
+        if not self._unknown and not is_known(version):
+            raise not_known(version, shown(self._url()))
         with suppress(ValueError):
             self._request_bytes_max = int(options.get("rpc-max-request-size", REQUEST_BYTES_MAX))
         return events.Aria2Connected(session, version.version, shown(self._url()))

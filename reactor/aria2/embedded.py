@@ -30,7 +30,7 @@ from anyio.abc import ByteReceiveStream, Process, TaskStatus
 
 from reactor.aria2.background import background
 from reactor.errors import Aria2Error, SettingsError
-from reactor.programs import Program, child_environment, limit_memory
+from reactor.programs import Program, child_environment, limit_memory, raise_descriptors
 
 START_DEADLINE_S = 10.0
 """aria2c listens 20 ms after its start; a slow machine gets much more."""
@@ -160,6 +160,7 @@ class EmbeddedAria2:
         except OSError as error:
             raise Aria2Error(f"aria2c at {self._program.path} does not start: {error.strerror}.") from error
         limit_memory(process.pid, MEMORY_MAX)
+        raise_descriptors(process.pid)
         self._process = process
         try:
             async with anyio.create_task_group() as group:

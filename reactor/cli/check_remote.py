@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,8 @@ import bencode2
 
 from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
-from reactor.cli.checks import RPC_S, Finding
+from reactor.aria2.engines import is_known
+from reactor.cli.checks import AT_RISK, RPC_S, USE_ARIA2, Finding
 from reactor.cli.running import run_async
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.daemon.staging import FOLDER, Staging, staging_of
@@ -52,11 +54,14 @@ def examine(settings: Settings) -> list[Finding]:
 async def _examine(settings: Settings) -> list[Finding]:
     url, secret = str(settings.aria2c_rpc_url), settings.aria2c_rpc_secret
     token = secret.get_secret_value() if secret else None
-    async with Aria2Connection(url, token, ca=settings.aria2c_rpc_ca) as aria2:
+    async with Aria2Connection(url, token, ca=settings.aria2c_rpc_ca, unknown=settings.aria2c_unknown) as aria2:
         await aria2.wait_connected(RPC_S)
         version = await aria2.call(methods.get_version())
         took_ms = await _round_trip_ms(aria2)
-        answers = Finding("aria2 RPC", "ok", f"answers in {took_ms:.1f} ms", version.version, redact(url), needed=True)
+        what = f"answers in {took_ms:.1f} ms"
+        answers = Finding("aria2 RPC", "ok", what, version.version, redact(url), needed=True)
+        if not is_known(version):
+            answers = replace(answers, state="note", what=f"{what}; {AT_RISK}", advice=USE_ARIA2)
         disk = await _disk(aria2, settings, torrents="BitTorrent" in version.features)
     return [answers, disk, *_guard(settings)]
 

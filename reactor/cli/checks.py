@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from typing import Literal
 from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
+from reactor.aria2.engines import is_known
 from reactor.aria2.messages import Version
 from reactor.cli.running import run_async
 from reactor.cli.unfit import cookies_trouble, exposure, refusals
@@ -30,6 +31,12 @@ PROGRAM_S = 10.0
 RPC_S = 5.0
 """How long an aria2c may take to answer."""
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
+
+OPENSSL_WHOLE = {(3, 0): 19, (3, 3): 6, (3, 4): 4, (3, 5): 5, (3, 6): 1}
+"""The branches of OpenSSL that were still looked after in January 2026, and the release of each that mends what was
+known then; 3.1 and 3.2 were not mended any more."""
+AT_RISK = "Not known to keep what reactor promises (ARIA2C_UNKNOWN)."
+USE_ARIA2 = "Use aria2 1.36 or 1.37."
 
 State = Literal["ok", "note", "missing"]
 
@@ -104,7 +111,7 @@ def aria2c(settings: Settings) -> Finding:
     try:
         program = find_aria2c(settings.aria2c_path)
         place = where(program)
-        version = run_async(partial(_started_version, program, settings.aria2c_conf))
+        version = run_async(partial(_started_version, program, settings))
     except ReactorError as error:
         return Finding("aria2c", "missing", error.message, where=place, advice=error.hint or "", needed=True)
     lacks = [feature for feature in ("BitTorrent", "HTTPS") if feature not in version.features]
@@ -112,13 +119,41 @@ def aria2c(settings: Settings) -> Finding:
         what = f"Built without {' and '.join(lacks)}: such downloads fail."
         advice = "Install another aria2, or set ARIA2C_PATH."
         return Finding("aria2c", "note", what, version.version, place, advice, needed=True)
-    return Finding("aria2c", "ok", "WebSocket, BitTorrent, HTTPS", version.version, place, needed=True)
+    found = Finding("aria2c", "ok", "WebSocket, BitTorrent, HTTPS", version.version, place, needed=True)
+    if not is_known(version):
+        return replace(found, state="note", what=AT_RISK, advice=USE_ARIA2)
+    if library := old_openssl(program):
+        what = f"It brings its own {library}, which has known holes."
+        advice = "Install the system's aria2, which is kept up to date (apt install aria2), or set ARIA2C_PATH."
+        return replace(found, state="note", what=what, advice=advice)
+    return found
 
 
-async def _started_version(program: Program, conf: Path | None) -> Version:
+def old_openssl(program: Program) -> str:
+    """The OpenSSL inside of an aria2c that has known holes; "" when there is none, or the system's is used and
+    mended with it."""
+    _, said = told([program.path, "--version"], r"version (\S+)")
+    found = re.search(r"OpenSSL/((\d+)\.(\d+)\.(\d+)\w*)", said)
+    if found is None or _is_linked(program.path):
+        return ""
+    version = (int(found[2]), int(found[3]), int(found[4]))
+    whole = version[2] >= OPENSSL_WHOLE.get(version[:2], version[2] + 1) or version[:2] > max(OPENSSL_WHOLE)
+    built = re.search(r"on +\w+ +\d+ (\d{4})", said)
+    return "" if whole else f"OpenSSL {found[1]}" + (f" of {built[1]}" if built else "")
+
+
+def _is_linked(path: Path) -> bool:
+    """True when it loads the system's OpenSSL."""
+    try:
+        return b"libssl.so" in path.read_bytes() or b"libssl.dylib" in path.read_bytes()
+    except OSError:
+        return False
+
+
+async def _started_version(program: Program, settings: Settings) -> Version:
     async with (
-        EmbeddedAria2(program, conf) as embedded,
-        Aria2Connection(embedded.url, embedded.secret) as aria2,
+        EmbeddedAria2(program, settings.aria2c_conf) as embedded,
+        Aria2Connection(embedded.url, embedded.secret, unknown=settings.aria2c_unknown) as aria2,
     ):
         await aria2.wait_connected(RPC_S)
         return await aria2.call(methods.get_version())

@@ -181,7 +181,9 @@ async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connectio
     """A connection to the aria2c that the settings name, or to one of our own."""
     if settings.aria2c_rpc_url is not None:
         secret = settings.aria2c_rpc_secret.get_secret_value() if settings.aria2c_rpc_secret else None
-        async with Aria2Connection(settings.aria2c_rpc_url, secret, ca=settings.aria2c_rpc_ca, emit=emit) as connection:
+        async with Aria2Connection(
+            settings.aria2c_rpc_url, secret, ca=settings.aria2c_rpc_ca, emit=emit, unknown=settings.aria2c_unknown
+        ) as connection:
             await connection.wait_connected()
             yield connection
         return
@@ -191,7 +193,13 @@ async def _aria2(settings: Settings, emit: Emit) -> AsyncIterator[Aria2Connectio
     options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
     async with (
         EmbeddedAria2(program, settings.aria2c_conf, options=options) as embedded,
-        Aria2Connection(lambda: embedded.url, embedded.secret, emit=emit, when_silent=embedded.kill) as connection,
+        Aria2Connection(
+            lambda: embedded.url,
+            embedded.secret,
+            emit=emit,
+            when_silent=embedded.kill,
+            unknown=settings.aria2c_unknown,
+        ) as connection,
     ):
         yield connection
 

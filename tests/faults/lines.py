@@ -90,6 +90,8 @@ LINES = (
     "A document that its parser hangs at, or takes all memory for, or dies of → it is killed, a sentence, others are"
     " served, a cancel and SIGTERM work at once",
     "Numbers of eleven letters that take hours (`1e20000000`), of 5000 digits, negative ones → none, or a sentence",
+    "Another engine in aria2's place that speaks its RPC (aria2-next) → refused with a sentence",
+    "Idle connections to aria2's RPC port, more than the daemon may have descriptors → downloads go on",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"
