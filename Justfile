@@ -6,10 +6,9 @@ bin := ".venv/bin"
 default:
     @just --list --unsorted
 
-# make .venv with everything, in the versions of constraints.txt
+# make .venv with everything, and install the programs that tests talk to (as root on Debian)
 setup:
-    python3 -m venv .venv
-    {{bin}}/pip install -q -c constraints.txt -e '.[all,dev]'
+    bash tests/setup.sh
 
 # run the tests; arguments go to pytest
 test *arguments:

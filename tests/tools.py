@@ -1,5 +1,5 @@
-"""Programs that tests talk to. What is missing is a failure where CI is set; elsewhere a stand-in of the tests' own
-takes its place, so that a machine with nothing but Python runs every test."""
+"""Programs that tests talk to; `programs.txt` lists them. A missing one is a failure where CI is set. Elsewhere a
+stand-in of the tests' own takes its place, or what needs it is skipped, and the end of the run says how much."""
 
 from __future__ import annotations
 
@@ -8,7 +8,20 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from functools import cache
 from pathlib import Path
+
+import pytest
+
+from reactor.errors import ProgramMissing
+from reactor.extractors.browser import find_browser
+
+LIST = Path(__file__).with_name("programs.txt")
+SBIN = ("/usr/sbin", "/sbin")
+"""Not on the PATH of most users; nginx is there, and is started by its whole path."""
+NOT_INSTALLED = "which is not installed"
+MISSING = "missing program: "
+"""How the reason of such a skip begins; the program's name follows."""
 
 _SQLITE3 = """
 import sqlite3, sys
@@ -25,12 +38,51 @@ for piece in sys.argv[2].split(";"):
 
 def tool(name: str) -> str | None:
     """Where the system's program is. None when it is missing and a stand-in may be used."""
-    scripts = sysconfig.get_path("scripts")
-    path = os.pathsep.join(folder for folder in os.get_exec_path() if folder != scripts)
-    found = shutil.which(name, path=path)
+    found = _find(name)
     if found is None and os.environ.get("CI"):
-        raise AssertionError(f"{name} is not installed; .ci/run names the packages")
+        pytest.fail(f"{name} is not installed: {how_to_install(name)}")
     return found
+
+
+def needed(name: str) -> str:
+    """Where the system's program is. Skips the test when it is missing."""
+    found = tool(name)
+    if found is None:
+        pytest.skip(MISSING + name)
+    return found
+
+
+def how_to_install(name: str) -> str:
+    """What to run, or to look for, for a program of the list."""
+    package = packages()[name]
+    return f"apt-get install {package}" if shutil.which("apt-get") else f"install {package} (Debian's name of it)"
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Debian's package of each program that tests may need."""
+    lines = LIST.read_text("utf-8").splitlines()
+    return dict(line.split() for line in lines if not line.startswith("#"))
+
+
+def _find(name: str) -> str | None:
+    if name == "chromium":  # or any other browser that reactor would take
+        try:
+            return str(find_browser().path)
+        except ProgramMissing:
+            return None
+    scripts = sysconfig.get_path("scripts")
+    sbin = SBIN if name == "nginx" else ()
+    path = os.pathsep.join([*(folder for folder in os.get_exec_path() if folder != scripts), *sbin])
+    found = shutil.which(name, path=path)
+    return found if found is None or name != "unshare" or _may_unshare(found) else None
+
+
+@cache
+def _may_unshare(program: str) -> bool:
+    """Whether this user may make namespaces: some systems forbid it."""
+    trial = [program, "--map-root-user", "--mount", "--net", "--pid", "--fork", "true"]
+    return subprocess.run(trial, capture_output=True, timeout=20, check=False).returncode == 0
 
 
 def sqlite3_program(path: Path, statements: str) -> str:

@@ -105,6 +105,7 @@ def test_the_runtime_of_yt_dlp(
     assert bool(found.advice) == (state != "ok")
 
 
+@pytest.mark.needs("chromium")
 def test_what_pages_need_is_started(tmp_path: Path) -> None:
     findings = doctor(tmp_path, BROWSER_PATH="")[1]
     assert {name: findings[name]["state"] for name in ("yt-dlp", "playwright", "browser")} == {

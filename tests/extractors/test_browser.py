@@ -23,6 +23,7 @@ from reactor.settings import Settings
 from tests.extractors.processes import runs, until
 from tests.extractors.trees import chromiums, tree
 from tests.pages.site import Site
+from tests.tools import needed
 
 SHORT_S = 14.0
 """For pages of which nothing comes."""
@@ -41,6 +42,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
+    needed("chromium")
     async with Site() as site:
         site.put("/loaded", b"", content_type="text/plain")
         site.put("/gone", redirect="file:///etc/hostname")

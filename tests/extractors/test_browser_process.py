@@ -16,16 +16,17 @@ import psutil
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.extractors.browser import MIB, find_browser
+from reactor.extractors.browser import MIB
 from reactor.extractors.browser_process import BrowserProcess, Setup, kill_all, used
 from tests.extractors.processes import runs, until
 from tests.extractors.trees import chromiums, tree
 from tests.pages.site import Site
+from tests.tools import needed
 
 
 @pytest.fixture
 def setup() -> Setup:
-    return Setup(find_browser().path, memory_max=4096 * MIB)
+    return Setup(Path(needed("chromium")), memory_max=4096 * MIB)
 
 
 @pytest.fixture
@@ -121,6 +122,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.needs("chromium")
 async def test_nothing_outlives_a_parent_that_is_killed() -> None:
     async with Site() as site:
         url = site.put("/never", hang=True)

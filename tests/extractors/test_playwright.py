@@ -19,7 +19,9 @@ from reactor.guard.cookies import Jar
 from reactor.models import Detection, Extraction, Fetch, Kind
 from reactor.programs import find_ffmpeg
 from tests.media.samples import SECONDS, Samples
+from tests.pages import players
 from tests.pages.site import Site, master
+from tests.tools import needed
 
 TIMEOUT_S = 60.0
 
@@ -48,6 +50,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
+    needed("chromium")
+    players.files()
     async with Site() as site:
         yield site
 

@@ -13,7 +13,9 @@ from reactor.extractors.playwright import Found, Seen, parse_found
 from reactor.extractors.sniffing import size_of
 from reactor.programs import find_ffmpeg
 from tests.media.samples import Samples
+from tests.pages import players
 from tests.pages.site import Site, clip, master
+from tests.tools import needed
 
 TIMEOUT_S = 60.0
 """Far more than a page takes: an error in the test, not a measure."""
@@ -37,6 +39,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
 
 @pytest.fixture
 async def site(samples: Samples) -> AsyncIterator[Site]:
+    needed("chromium")
+    players.files()
     async with Site() as site:
         site.media("/hls", master(samples.hls("hls")))
         site.put("/film.mp4", samples.film().read_bytes(), content_type="video/mp4", etag='"1"')

@@ -9,9 +9,9 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, async_playwright
 
-from reactor.extractors.browser import find_browser
 from reactor.extractors.browser_worker import options
 from reactor.extractors.starting import PREPARE, What, asking
+from tests.tools import needed
 
 BIG = "style='display: block; width: 90px; height: 60px'"
 
@@ -23,7 +23,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def page() -> AsyncIterator[Page]:
-    setup = {"executable": str(find_browser().path), "sandbox": False, "proxy": None}
+    setup = {"executable": needed("chromium"), "sandbox": False, "proxy": None}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**options(setup))
         page = await browser.new_page(viewport={"width": 1280, "height": 720})

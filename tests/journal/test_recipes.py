@@ -19,7 +19,7 @@ from reactor.journal.ndjson import MODELS, line_schema, to_line
 from reactor.notices import Entry, Notice
 from tests.cli.command import environment
 from tests.journal.samples import EVERY, failed
-from tests.tools import tool
+from tests.tools import needed
 
 FOLDER = Path(document.__file__).parent
 AT = "2026-01-31T12:00:{:02}.000Z"
@@ -91,7 +91,7 @@ class TestThePage:
 
 def jq(command: str, folder: Path) -> str:
     """Run a command of the README's in a folder; what it printed."""
-    assert tool("jq"), "jq is missing: install jq"
+    needed("jq")
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -121,10 +121,11 @@ class TestJq:
         assert jq(recipe("entries_lost"), recorded) == "0\n"
 
 
+@pytest.mark.needs("systemd-analyze", "unshare")
 def test_the_journal_of_systemd(tmp_path: Path) -> None:
     """A journald of its own, in a namespace that shares nothing with the machine's, and the real reactor."""
     journald = Path("/lib/systemd/systemd-journald")
-    assert journald.exists(), "systemd-journald is missing: install systemd"
+    assert journald.exists(), "systemd has no journald here"
     script = JOURNAL.format(journald=journald, recipe=recipe("systemd-cat"), reading=recipe("journalctl"))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = environment(PATH=path, DOWNLOAD_DB=str(tmp_path / "bot.db"), DOWNLOAD_DIR=str(tmp_path / "files"))

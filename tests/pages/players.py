@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tests.tools import tool
+from tests.tools import needed
 
 FOLDER = Path(__file__).parent
 MODULES = FOLDER / "node_modules"
@@ -52,9 +52,7 @@ def _complete() -> bool:
 
 def _install() -> None:
     how = f"cd {FOLDER} && {' '.join(INSTALL)}"
-    npm = tool("npm")
-    assert npm, f"The players that these pages use are not there, and npm is not installed: install it, or run: {how}"
-    wanted = [npm, *INSTALL[1:]]
+    wanted = [needed("npm"), *INSTALL[1:]]
     try:
         done = subprocess.run(wanted, cwd=FOLDER, capture_output=True, text=True, timeout=FETCH_S, check=False)
     except subprocess.TimeoutExpired:

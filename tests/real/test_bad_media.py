@@ -49,6 +49,7 @@ PAGES = {
 
 
 @pytest.mark.fault(48)
+@pytest.mark.needs("chromium")
 @pytest.mark.timeout(300)
 async def test_pages(tmp_path: Path, temporary: Path) -> None:
     settings = {"BROWSER_TIMEOUT": "25", "BROWSER_MEMORY": "900", "BROWSER_IDLE": "0", "YTDLP_TIMEOUT": "12"}

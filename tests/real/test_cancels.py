@@ -63,7 +63,13 @@ STAGES: dict[Begin, tuple[str, str | None]] = {
 
 
 @pytest.mark.fault(14)
-@pytest.mark.parametrize("begin", STAGES)
+@pytest.mark.parametrize(
+    "begin",
+    [
+        pytest.param(each, marks=pytest.mark.needs("chromium")) if each is opening_in_a_browser else each
+        for each in STAGES
+    ],
+)
 async def test_a_cancel(tmp_path: Path, temporary: Path, samples: Samples, begin: Begin) -> None:
     stage, idle = STAGES[begin]
     program = tmp_path / "ffmpeg"

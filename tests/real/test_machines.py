@@ -10,15 +10,14 @@ import pytest
 
 from tests.cli.command import ROOT
 from tests.real.machines import SCENES
-from tests.tools import tool
 
 NAMESPACES = ("unshare", "--map-root-user", "--net", "--mount", "--fork", "--kill-child", "--")
 WAIT_S = 100.0
 
 
+@pytest.mark.needs("ip", "unshare")
 @pytest.mark.parametrize("scene", SCENES)
 def test_on_two_machines(scene: str, tmp_path: Path) -> None:
-    assert tool("ip"), "ip is missing: install iproute2"
     play = (sys.executable, "-W", "error", "-m", "tests.real.machines", scene, str(tmp_path))
     done = subprocess.run([*NAMESPACES, *play], cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

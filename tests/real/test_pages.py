@@ -14,11 +14,18 @@ from reactor.media.ffmpeg import probe
 from reactor.programs import find_ffmpeg
 from tests.cli.command import reactor as command
 from tests.media.samples import SECONDS, Samples
+from tests.pages import players
 from tests.pages.site import Site, clip, master
 from tests.real.harness import running
 from tests.servers import Request, Resource
 
+pytestmark = pytest.mark.needs("chromium")
 HLS, DASH, FILM = "/hls/main.m3u8", "/dash/index.mpd", "/film.mp4"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_players() -> None:
+    players.files()
 
 
 def serve(site: Site, samples: Samples) -> None:

@@ -16,8 +16,9 @@ import pytest
 from tests.cli.command import ROOT
 from tests.real.harness import IDLE, PATIENCE_S, Reactor
 from tests.servers import FileServer
-from tests.tools import tool
+from tests.tools import needed
 
+pytestmark = pytest.mark.needs("unshare", "chromium")
 CONTAINERFILE = ROOT / "contrib" / "docker" / "Containerfile"
 NAMESPACE = ("unshare", "--map-root-user", "--pid", "--mount-proc", "--fork", "--kill-child", "--")
 
@@ -27,7 +28,8 @@ def entry_point() -> list[str]:
     (line,) = [line for line in CONTAINERFILE.read_text().splitlines() if line.startswith("ENTRYPOINT ")]
     *before, name = json.loads(line.removeprefix("ENTRYPOINT "))
     assert name == "reactor"
-    assert [program for program in before[:1] if not tool(program)] == [], "install it: pid 1 of the image"
+    for program in before[:1]:
+        needed(program)
     return [*before]
 
 

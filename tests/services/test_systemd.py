@@ -18,7 +18,7 @@ from tests.aria2.conftest import system_aria2c
 from tests.cli.command import ROOT
 from tests.real.elsewhere import listening
 from tests.real.swarm import free_port
-from tests.tools import tool
+from tests.tools import needed
 
 FOLDER = ROOT / "contrib" / "systemd"
 UNITS = ("reactor", "aria2c")
@@ -27,8 +27,7 @@ EXPOSURE_MAX = 3.0
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run systemd-analyze, which needs no systemd that runs."""
-    program = tool("systemd-analyze")
-    assert program, "systemd-analyze is missing: install systemd"
+    program = needed("systemd-analyze")
     return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 

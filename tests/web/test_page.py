@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from tests.pages import players
 from tests.servers import FileServer
 from tests.web.visitor import TOKEN, bar_over, browsing, served, visiting
 
+pytestmark = pytest.mark.needs("chromium")
 DATA = random.Random(6).randbytes(600_000)
 HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\u202egpj.exe'
 

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Make ready for the tests: the programs that they talk to (as root on Debian; elsewhere what is missing is skipped, and
+# said at the end of the run), .venv with everything in the versions of constraints.txt, and the players from npm.
+# With CI set, a program that is missing is an error.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+
+missing() {
+  local program package
+  while read -r program package; do
+    [[ $program == '#'* ]] || PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || echo "$package"
+  done <tests/programs.txt
+}
+
+mapfile -t packages < <(missing)
+if ((${#packages[@]})) && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+  apt-get update -qq
+  # Where they do not go together (another npm is held, say), each that can be had is better than none.
+  apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+    for package in "${packages[@]}"; do
+      apt-get install -y -qq --no-install-recommends "$package" >/dev/null || true
+    done
+  mapfile -t packages < <(missing)
+fi
+if ((${#packages[@]})) && [[ -n ${CI:-} ]]; then
+  echo "The tests need these packages: ${packages[*]}" >&2
+  exit 1
+fi
+
+python3 -m venv .venv
+.venv/bin/pip install -q -c constraints.txt -e '.[all,dev]'
+if command -v npm >/dev/null; then
+  .venv/bin/python -m tests.pages.players
+fi
