@@ -153,9 +153,10 @@ def test_every_ignored_type_error_says_which() -> None:
     assert found == []
 
 
-def test_no_test_is_skipped() -> None:
+def test_no_test_is_skipped_but_for_a_missing_program() -> None:
     skip = re.compile(r"mark\.(skip|xfail)|pytest\.(skip|xfail|importorskip)\(")
-    tests = [path for path in modules(ROOT / "tests") if path != Path(__file__)]
+    may = (Path(__file__), ROOT / "tests" / "tools.py")  # the second with a reason, which CI takes for a failure
+    tests = [path for path in modules(ROOT / "tests") if path not in may]
     assert [short(path) for path in tests if skip.search(path.read_text("utf-8"))] == []
 
 
