@@ -31,6 +31,7 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "idle": footprint.idle_and_under_way,
     "under-way": footprint.idle_and_under_way,
     "memory": footprint.memory,
+    "parts": footprint.parts,
     "start": latencies.starts,
 }
 EXTRA = ("aria2p", "matplotlib")

@@ -42,11 +42,18 @@ class Bot:
         self._db.execute("UPDATE downloads SET cancelled = 1 WHERE id = ?", (download_id,))
         return self._commit()
 
-    def until(self, download_id: int, status: str) -> int:
+    def until(self, download_id: int, status: str, patience_s: float = PATIENCE_S) -> int:
         """The moment at which the row was first read in this status. Raises Invalid when it does not come to that."""
         question = "SELECT status FROM downloads WHERE id = ?"
         ends = {"downloaded", "failed", "cancelled"} - {status}
-        return self._until(lambda found: found == status, lambda found: found in ends, LOOK_S, question, download_id)
+        return self._until(
+            lambda found: found == status,
+            lambda found: found in ends,
+            LOOK_S,
+            question,
+            download_id,
+            patience_s=patience_s,
+        )
 
     def until_downloaded(self, ids: Sequence[int]) -> int:
         """The moment at which all of these, ids without a gap, were first read as downloaded."""
@@ -97,9 +104,15 @@ class Bot:
         return ended
 
     def _until(
-        self, done: Callable[[Any], bool], lost: Callable[[Any], bool], pause_s: float, question: str, *values: int
+        self,
+        done: Callable[[Any], bool],
+        lost: Callable[[Any], bool],
+        pause_s: float,
+        question: str,
+        *values: int,
+        patience_s: float = PATIENCE_S,
     ) -> int:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             found = self._ask(question, *values)
             when = time.monotonic_ns()

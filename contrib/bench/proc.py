@@ -44,6 +44,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def name(pid: int) -> str:
+    """What it is called, cut to 15 characters; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def machine() -> str:
     """Cores and memory."""
     total = int(_field(Path("/proc/meminfo").read_text(), "MemTotal")) / MIB

@@ -134,7 +134,7 @@ class Reactor(Subject):
 
     @property
     def aria2_pid(self) -> int:
-        (child,) = proc.children(self.process.pid)
+        (child,) = (pid for pid in proc.children(self.process.pid) if proc.name(pid) == "aria2c")
         return child
 
     @property

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,20 +157,26 @@ class Aria2Connection:
         Raises Aria2Lost only when nothing was sent. The deadline holds for each request."""
         socket = self._connected_socket()
         outcomes: list[Any] = [None] * len(wanted)
-        encoded: list[tuple[int, Encoded]] = []
-        for place, method in enumerate(wanted):
-            try:
-                encoded.append((place, self._protocol.encode(method)))
-            except Aria2Refused as error:
-                outcomes[place] = error
-        places = iter(place for place, _ in encoded)
-        for group in split([part for _, part in encoded], min(BATCH_BYTES_MAX, self._request_bytes_max // 2)):
+        places: deque[int] = deque()
+
+        def encoded() -> Iterator[Encoded]:
+            for place, method in enumerate(wanted):
+                try:
+                    part = self._protocol.encode(method)
+                except Aria2Refused as error:
+                    outcomes[place] = error
+                else:
+                    places.append(place)
+                    yield part
+
+        # Encoded as they are sent: all at once may be many times what one request holds.
+        for group in split(encoded(), min(BATCH_BYTES_MAX, self._request_bytes_max // 2)):
             try:
                 answers: Sequence[Any] = await self._ask(socket, self._protocol.batch(group), deadline_s)
             except Aria2Error as error:
                 answers = [error] * len(group)
             for answer in answers:
-                outcomes[next(places)] = answer
+                outcomes[places.popleft()] = answer
         return outcomes
 
     async def wait_connected(self, deadline_s: float = CALL_DEADLINE_S) -> None:

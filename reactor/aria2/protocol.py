@@ -196,7 +196,7 @@ class Protocol:
             raise Aria2Refused(f"A request {method.name} cannot be written: {type(error).__name__}.") from error
 
 
-def split(parts: Sequence[Encoded], bytes_max: int = BATCH_BYTES_MAX) -> Iterator[list[Encoded]]:
+def split(parts: Iterable[Encoded], bytes_max: int = BATCH_BYTES_MAX) -> Iterator[list[Encoded]]:
     """Cut a batch into ones of at most `bytes_max` each; a part larger than that stands alone."""
     group: list[Encoded] = []
     size = 0

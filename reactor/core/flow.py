@@ -168,6 +168,8 @@ class Flow(Handing):
         before = transfer.weight, transfer.size
         job.arrived |= transfer.told and report.gid == transfer.live_gid and report.completed > transfer.completed
         finding = reconcile(transfer, report)
+        if len(job.transfers) > 1:
+            transfer.files = ()  # parts lie in the folder under the names we gave them
         if transfer.fetch.optional and finding.failure is not None and finding.failure.code == NOT_THERE:
             transfer.state, finding = TransferState.DONE, Finding(Found.DONE)
         job.reckon(transfer, *before)

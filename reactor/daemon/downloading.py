@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 STOP_DEADLINE_S = 10.0
 """How long a removed transfer may take to come to a stop in aria2."""
+ASKED_MAX = 1000
+"""Transfers that are asked about at once: what is asked and answered is in memory meanwhile."""
 STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
@@ -100,18 +102,20 @@ class Downloading:
         return wanted
 
     async def ask(self, command: commands.AskStatus) -> Outcome:
-        """One batch of questions. The files are asked for only when something ended or began."""
-        files = not command.periodic
-        outcomes = await self._batch([methods.tell_status(gid, files=files) for gid in command.gids])
-        reports = tuple(self._shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
-        if reports or not failures:
-            yield events.TransfersReported(reports, command.periodic)
-        if failures:
-            lost = tuple(
-                gid for gid, outcome in zip(command.gids, outcomes, strict=True) if isinstance(outcome, Aria2Error)
-            )
-            yield events.AskFailed(lost, failures[0].failure, command.periodic)
+        """One batch of questions, or several where thousands are asked about: after a restart. The files are asked for
+        only when something ended or began."""
+        for first in range(0, len(command.gids), ASKED_MAX):
+            gids = command.gids[first : first + ASKED_MAX]
+            outcomes = await self._batch([methods.tell_status(gid, files=not command.periodic) for gid in gids])
+            reports = tuple(self._shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
+            failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
+            if reports or not failures:
+                yield events.TransfersReported(reports, command.periodic)
+            if failures:
+                lost = tuple(
+                    gid for gid, outcome in zip(gids, outcomes, strict=True) if isinstance(outcome, Aria2Error)
+                )
+                yield events.AskFailed(lost, failures[0].failure, command.periodic)
 
     async def remove(self, command: commands.RemoveTransfers) -> Outcome:
         """Stop transfers, wait until they stand still, forget them."""
