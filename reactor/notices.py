@@ -101,6 +101,16 @@ class DatabaseRecovered(_Notice):
     """True when another file has taken its place."""
 
 
+class TokenRefused(_Notice):
+    """Somebody has tried wrong tokens at the page. Told once a minute at most."""
+
+    event: Literal["token_refused"] = "token_refused"
+    address: str
+    """Where the last one came from."""
+    count: int
+    """Since it was told last."""
+
+
 class StatusUnserved(_Notice):
     """Rows have a status that reactor does not take, and nobody has begun them: they wait for ever. Told once a run."""
 
@@ -290,6 +300,7 @@ Notice = (
     | Aria2Lost
     | DatabaseTroubled
     | DatabaseRecovered
+    | TokenRefused
     | StatusUnserved
     | TableUnserved
     | FilesUnwatched

@@ -117,6 +117,7 @@ async def _serve(
         if site is not None:
             vitals.on_ring, vitals.on_answer = site.on_ring, site.on_answer
             vitals.page, vitals.metrics = site.page, site.metrics
+            site.tell = journal.tell
             for line in site.lines:
                 typer.echo(f"reactor: {line}", err=True)
             await stack.enter_async_context(site.serving())

@@ -72,6 +72,9 @@ def describe(notice: n.Notice) -> str:
             return f"the database cannot be used: {clean(reason)} Trying on."
         case n.DatabaseRecovered(replaced=replaced):
             return "the database was replaced and opened anew" if replaced else "the database works again"
+        case n.TokenRefused(address=address, count=count):
+            tried = "a wrong token was" if count == 1 else f"{count} wrong tokens were"
+            return f"{tried} tried at the page, from {clean(address)}"
         case n.StatusUnserved() | n.TableUnserved():
             return _unserved(notice)
         case n.FilesUnwatched(reason=reason):

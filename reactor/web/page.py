@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from functools import partial
 from importlib import resources
 from typing import Annotated, Any, TypeVar
@@ -24,10 +25,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from reactor.database import sessions
 from reactor.errors import DatabaseError
 from reactor.queue import Queue
 from reactor.web.board import Board, Viewer
-from reactor.web.door import TOKEN_WRONG, Door, Guarded
+from reactor.web.door import TOKEN_WRONG, TOO_MANY_WRONG, Door, Guarded, place_of
 from reactor.web.table import Table
 
 VIEWERS_MAX = 30
@@ -84,11 +86,20 @@ class Page:
 
     async def _open(self, request: Request) -> Response:
         wanted = await _body(request, _Token)
+        attempts, place = self._door.attempts, place_of(request.scope)
+        if attempts.busy(place):
+            raise HTTPException(TOO_MANY_WRONG.status, TOO_MANY_WRONG.sentence)
         if not self._door.opens(wanted.token.strip()):
+            await attempts.wrong(place)
             raise HTTPException(TOKEN_WRONG.status, TOKEN_WRONG.sentence)
+        attempts.right(place)
         return Response(status_code=204, headers={"Set-Cookie": self._door.key(secure=_is_secure(request))})
 
     async def _close(self, request: Request) -> Response:
+        session = self._door.session(request.headers)
+        if session is not None:
+            self._door.end(*session)
+            await self._table.ask(lambda queue: queue._run(sessions.end, *session, time.time()))
         return Response(status_code=204, headers={"Set-Cookie": self._door.lock(secure=_is_secure(request))})
 
     async def _inside(self, _: Request) -> Response:

@@ -12,21 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from reactor.errors import SettingsError
+from reactor.database import sessions
+from reactor.errors import DatabaseError, SettingsError
 from reactor.journal.journal import Sink
-from reactor.notices import Entry
+from reactor.notices import Entry, Notice, TokenRefused
 from reactor.settings import Settings
 
 if TYPE_CHECKING:  # starlette, uvicorn and prometheus_client are extras: they may not be there
     from starlette.routing import BaseRoute
 
+    from reactor.web.door import Door
     from reactor.web.health import Probe
+    from reactor.web.table import Table
 
 NEEDS = {
     "METRICS_ADDRESS": ("metrics", ("starlette", "uvicorn", "prometheus_client")),
     "HTTP_ADDRESS": ("page", ("starlette", "uvicorn")),
 }
 """The extra that a setting needs, and what it brings."""
+AGAIN_FIRST_S = 0.05
 AGAIN_S = 1.0
 """Before what broke begins again."""
 
@@ -52,6 +56,8 @@ class Site:
         self._ringing: list[Callable[[str], None]] = []
         self.sinks: list[Sink] = [partial(_offer, health.offer)]
         self.on_answer: Callable[[float], None] | None = None
+        self.tell: Callable[[Notice], object] = lambda notice: None
+        """What happens here that the journal is to tell."""
         self.lines: list[str] = []
         self.page: str | None = None
         self.metrics: str | None = None
@@ -90,6 +96,9 @@ class Site:
                 await stack.enter_async_context(serving(Starlette(routes=[*self._health, *routes]), listening))
             yield
 
+    def _tell_of_tokens(self, address: str, count: int) -> None:
+        self.tell(TokenRefused(address=address, count=count))
+
     def _add_metrics(self, address: str) -> None:
         from reactor.journal.metrics import Metrics
         from reactor.web.scrape import Scrape
@@ -123,6 +132,8 @@ class Site:
         check_token(settings, near=is_loopback(listening))
         host = address.rpartition(":")[0].lower()
         door = Door(own, names_in(settings.http_hosts) | {host})
+        door.attempts.tell = self._tell_of_tokens
+        self._tasks.append(partial(_remember, door, self._table))
         board = Board(self._table)
         routes.append(Mount("/", Page(self._table, board, door).app()))
         self._tasks.append(board.run)
@@ -138,6 +149,17 @@ def _offer(sink: Sink, entry: Entry) -> None:
         sink(entry)
     except Exception as error:
         logging.getLogger(__name__).error("What is shown broke", exc_info=error)
+
+
+async def _remember(door: Door, table: Table) -> None:
+    """Have the sessions that were ended before this run be over."""
+    while True:
+        try:
+            door.ended = await table.ask(lambda queue: queue._run(sessions.ended)) | door.ended
+        except DatabaseError:
+            await anyio.sleep(AGAIN_FIRST_S)
+        else:
+            await anyio.sleep_forever()
 
 
 async def _kept_up(task: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -92,6 +92,7 @@ LINES = (
     "Numbers of eleven letters that take hours (`1e20000000`), of 5000 digits, negative ones → none, or a sentence",
     "Another engine in aria2's place that speaks its RPC (aria2-next) → refused with a sentence",
     "Idle connections to aria2's RPC port, more than the daemon may have descriptors → downloads go on",
+    "Tokens that are guessed, a cookie that somebody has kept → late answers, told; over when its owner signs out",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

@@ -13,6 +13,7 @@ EVERY: tuple[n.Notice, ...] = (
     n.Aria2Lost(reason="the connection was closed."),
     n.DatabaseTroubled(reason="disk I/O error."),
     n.DatabaseRecovered(replaced=True),
+    n.TokenRefused(address="192.168.7.3", count=3),
     n.StatusUnserved(status="queued", count=5, first_download_id=1),
     n.TableUnserved(table="tasks"),
     n.FilesUnwatched(reason="the limit of watches is reached."),

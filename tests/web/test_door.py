@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
-from reactor.web.door import FROM_ELSEWHERE, LOGIN, NAME_UNKNOWN, TOKEN_WANTED, TOKEN_WRONG, Door, Refusal, names_in
+from reactor.web.door import (
+    FROM_ELSEWHERE,
+    LOGIN,
+    NAME_UNKNOWN,
+    SESSION_S,
+    TOKEN_WANTED,
+    TOKEN_WRONG,
+    Door,
+    Refusal,
+    names_in,
+)
 
 TOKEN = "a token of our own"
 API = "/api/downloads"
@@ -116,7 +126,32 @@ def test_the_cookie_tells_nothing_and_stays_where_it_is(door: Door) -> None:
     assert "Secure" not in door.key(secure=False)
     assert "Max-Age=0" in door.lock(secure=False)
     assert Door("another token of ours").key(secure=True).partition("=")[0] != cookie.partition("=")[0]
-    assert Door(TOKEN).key(secure=True) == cookie, "a session outlives a restart"
+    assert door.key(secure=True) != cookie, "each session is one of its own"
+
+
+def test_a_session_outlives_a_restart_but_not_its_time_and_not_its_end() -> None:
+    now = 1000.0
+    door, other = Door(TOKEN, now=lambda: now), Door("another token of ours", now=lambda: now)
+    first, second = (Headers(OWN | session(door)) for _ in range(2))
+    again = Door(TOKEN, now=lambda: now)
+    for each in (first, second):
+        assert again.refusal("POST", API, each) is None
+    assert other.session(Headers(OWN | session(door))) is None
+    ended = door.session(first)
+    assert ended is not None
+    door.end(*ended)
+    assert door.refusal("POST", API, first) is TOKEN_WANTED
+    assert door.refusal("POST", API, second) is None
+    again.ended = door.ended
+    assert again.refusal("POST", API, first) is TOKEN_WANTED
+    now += SESSION_S
+    assert door.refusal("POST", API, second) is TOKEN_WANTED
+
+
+@pytest.mark.parametrize("forged", ["x.99999999999.00", "..", "a.b.c", "x.99999999999.", "é.1.é", ""])
+def test_a_session_that_was_not_given_is_none(door: Door, forged: str) -> None:
+    name = door.key(secure=False).partition("=")[0]
+    assert door.session(Headers({"cookie": f"{name}={forged}"})) is None
 
 
 def test_a_token_that_is_made_cannot_be_guessed() -> None:

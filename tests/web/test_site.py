@@ -130,6 +130,34 @@ async def test_a_token_is_made_and_told_where_none_is_set(tmp_path: Path) -> Non
         assert (await served.client.get("/api/session")).status_code == 401
 
 
+async def test_who_signs_out_is_out_with_a_kept_cookie_too_and_after_a_restart(tmp_path: Path) -> None:
+    async def session(served: Served, cookie: str) -> int:
+        async with httpx.AsyncClient(trust_env=False, base_url=served.urls[-1]) as client:
+            return (await client.get("/api/session", headers={"Cookie": cookie})).status_code
+
+    async with serving(tmp_path) as served:
+        origin = {"Origin": served.urls[-1]}
+        cookies = []
+        for _ in range(2):
+            answer = await served.client.post("/api/session", json={"token": TOKEN}, headers=origin)
+            cookies.append(answer.headers["set-cookie"].partition(";")[0])
+        served.client.cookies.clear()
+        stolen, other = cookies
+        with anyio.fail_after(PATIENCE_S):
+            async with served.client.stream("GET", "/api/events", headers={"Cookie": stolen}) as stream:
+                lines = stream.aiter_lines()
+                await anext(lines)
+                ended = await served.client.delete("/api/session", headers=origin | {"Cookie": stolen})
+                assert ended.status_code == 204
+                assert [line async for line in lines][-1:] == [""], "what it has open ends"
+        assert (await session(served, stolen), await session(served, other)) == (401, 204)
+    async with serving(tmp_path) as served:
+        with anyio.fail_after(PATIENCE_S):
+            while await session(served, stolen) != 401:
+                await anyio.sleep(0.01)
+        assert await session(served, other) == 204
+
+
 async def test_health(tmp_path: Path) -> None:
     sentence: str | None = "aria2 did not answer."
 
