@@ -24,6 +24,7 @@ from pydantic.dataclasses import dataclass, rebuild_dataclass
 from reactor.numbers import FETCHES_MAX
 
 __all__ = [
+    "Content",
     "Cookie",
     "Detection",
     "Download",
@@ -95,6 +96,21 @@ class Kind(StrEnum):
     YTDLP = "ytdlp"
     PLAYWRIGHT = "playwright"
     UNKNOWN = "unknown"
+
+
+class Content(StrEnum):
+    """What something is by its first bytes."""
+
+    PAGE = "page"
+    HLS = "hls"
+    DASH = "dash"
+    TORRENT = "torrent"
+    METALINK = "metalink"
+    XML = "xml"
+    JSON = "json"
+    TEXT = "text"
+    BINARY = "binary"
+    """None of those that are known, and no text."""
 
 
 STRICT = ConfigDict(extra="forbid", strict=True, ser_json_bytes="base64", val_json_bytes="base64", defer_build=True)
@@ -317,6 +333,8 @@ class Look(Frozen):
     url: str
     """The URL that answered. Holds credentials only when its host is the one they were given for."""
     content_type: str | None = None
+    begins: Content | None = None
+    """What its first bytes are, where they were looked at: of what is said to be a page."""
     size: int | None = None
     name: str | None = None
     """A clean name out of Content-Disposition, else out of the URL."""

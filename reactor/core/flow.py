@@ -78,17 +78,26 @@ class Flow(Handing):
         return self._extract(job, detection)
 
     def handed_over(self, job: Job, detection: Detection) -> None:
-        """An extractor passes the URL on to another kind; never to one that had it already."""
-        if detection.kind in job.tried or len(job.tried) >= HAND_OVERS_MAX:
+        """An extractor passes the URL on to another kind, never to one that had it already; or what has arrived is no
+        file but something that another extractor can go on with: then it goes before anything else is fetched."""
+        arrived = job.state is State.FINISHING
+        if arrived and job.kind is Kind.DIRECT and job.detection is not None:
+            # As it was sent: where the redirects ended may have run out by now.
+            detection = detection.model_copy(update={"url": job.detection.url})
+        if (detection.kind, detection.url) in job.tried or len(job.tried) >= HAND_OVERS_MAX:
             return self.fail(job, Failure("unsupported", "Nothing that could be downloaded was found at this link."))
+        before = job.kind or detection.kind
         move(job, Trigger.HANDED_OVER)
-        before = job.tried[-1]
         self.tell(notices.DownloadHandedOver(**of(job), from_kind=before, to_kind=detection.kind, why=detection.why))
+        if arrived:
+            self.give_up(job)
+            job.extraction, job.earlier, job.remains, job.resumed = None, None, True, False
+            job.kept, job.progress, job.written = frozenset(), None, None
         return self._extract(job, detection)
 
     def _extract(self, job: Job, detection: Detection) -> None:
         job.detection = detection
-        job.tried.append(detection.kind)
+        job.tried.append((detection.kind, detection.url))
         self.out += [
             commands.SaveStage(job.attempt, Stage.EXTRACTING, detection.kind),
             commands.Extract(job.attempt, detection),

@@ -175,6 +175,17 @@ class Handing(Endings):
             self.hold(job, max(job.setbacks, transfer.adds), slow=slow)
         return None
 
+    def give_up(self, job: Job) -> None:
+        """Nothing of what was fetched is wanted any more; all of it is over in aria2."""
+        for transfer in job.transfers:
+            self._dropped += transfer.gids
+            for gid in transfer.gids:
+                self.gids.pop(gid, None)
+        job.plan([])
+        job.given, job.heard = {}, set()
+        job.done = job.weight = job.window = 0
+        job.weighed, job.filled_at, job.removed = None, None, True
+
     def drop(self) -> None:
         """Have aria2 forget the parts that failed: their gids are needed again."""
         if self._dropped:

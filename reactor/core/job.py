@@ -165,7 +165,8 @@ class Job:
     found: Extraction | None = None
     """What is to be fetched when they are gone."""
     detection: Detection | None = None
-    tried: list[Kind] = field(default_factory=list)
+    tried: list[tuple[Kind, str]] = field(default_factory=list)
+    """The kinds that were tried, each with its URL."""
     extraction: Extraction | None = None
     stale: bool = False
     """True when the staging folder may hold the record of what another row with this id has published."""

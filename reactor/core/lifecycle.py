@@ -53,6 +53,8 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
     State.FINISHING: {
         Trigger.FINISHED: State.CLOSING,
         Trigger.FILES_MISSING: State.FETCHING,
+        # What arrived is something else, which another extractor goes on with.
+        Trigger.HANDED_OVER: State.EXTRACTING,
         Trigger.STOP: State.STOPPING,
     },
     State.STOPPING: {

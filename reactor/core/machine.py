@@ -144,7 +144,7 @@ class Machine:
         match event, job.state:
             case events.Detected(), State.DETECTING:
                 flow.detected(job, event.detection)
-            case events.HandedOver(), State.EXTRACTING:
+            case events.HandedOver(), State.EXTRACTING | State.FINISHING:
                 flow.handed_over(job, event.detection)
             case events.Extracted(), State.EXTRACTING:
                 flow.extracted(job, event.extraction, event.joined)

@@ -14,7 +14,7 @@ from anyio import CancelScope, to_thread
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.daemon.ahead import Ahead
-from reactor.daemon.staging import Staging
+from reactor.daemon.staging import OtherThing, Staging
 from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, HandOver
@@ -23,11 +23,21 @@ from reactor.guard.credentials import for_people
 from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
 from reactor.media.room import Room, reckon
-from reactor.models import Extraction
+from reactor.models import Content, Detection, Extraction, Kind, Look
 from reactor.programs import find_ffmpeg
 
 Outcome = AsyncGenerator[events.Event, None]
 PACKAGE = Path(__file__).parents[1]
+WORDS = {
+    Content.PAGE: "a web page",
+    Content.HLS: "an HLS playlist",
+    Content.DASH: "a DASH manifest",
+    Content.TORRENT: "a torrent",
+    Content.METALINK: "a metalink",
+    Content.XML: "an XML document",
+    Content.JSON: "a JSON document",
+    Content.TEXT: "a message",
+}
 NOTHING: tuple[events.Event, ...] = ()
 """What a command without an outcome yields."""
 APART = "This comes in parts, which nobody could join where the aria2c elsewhere puts them."
@@ -111,6 +121,8 @@ class Stages:
                         room=self._room,
                     )
                 path, size = await to_thread.run_sync(self._staging.finish, command)
+        except OtherThing as other:
+            yield turned_out(command, other)
         except BadParts as error:
             names = frozenset(error.names)
             parts = tuple(n for n, fetch in enumerate(extraction.fetches) if fetch.name in names)
@@ -156,6 +168,20 @@ class Stages:
             await to_thread.run_sync(self._staging.tidy, command.ids)
         for event in NOTHING:
             yield event
+
+
+def turned_out(command: commands.Finish, other: OtherThing) -> events.Event:
+    """What is to become of something that arrived in place of the file."""
+    extraction, found = command.extraction, WORDS[other.content]
+    extracted = extraction.kind is not Kind.DIRECT
+    url = next(iter(extraction.fetches[0].urls), None)
+    # A page in place of the film that another page led to is no page with a film: its link has run out.
+    if other.kind is not None and url is not None and not (extracted and other.content is Content.PAGE):
+        seen = Look(url=url, begins=other.content)
+        detection = Detection(kind=other.kind, url=url, why=f"what arrived is {found}", look=seen)
+        return events.HandedOver(command.attempt, detection)
+    message = f"The server sent {found} in place of {extraction.finish.name}."
+    return events.WorkFailed(command.attempt, Failure("wrong_content", message, None, extracted))
 
 
 def shown(failure: Failure) -> Failure:

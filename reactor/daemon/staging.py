@@ -24,9 +24,11 @@ import anyio
 from reactor.core import commands
 from reactor.core.quotas import MIB, Quotas
 from reactor.errors import DownloadError, SettingsError
+from reactor.extractors.content import HEAD_BYTES, turns_out
 from reactor.guard.filenames import INNER_BYTES_MAX, clean_name, tame_name
 from reactor.guard.publish import forget, publish, published, take_back
 from reactor.media.ffmpeg import RESULT
+from reactor.models import Content, Kind
 from reactor.settings import Settings
 
 FOLDER = ".reactor"
@@ -44,6 +46,15 @@ class FilesMissing(DownloadError):
 
     code = "files_missing"
     retryable_by_default = True
+
+
+class OtherThing(Exception):
+    """What arrived is not what was promised: it is `content`, to which URLs of `kind` lead; None: none does."""
+
+    def __init__(self, content: Content, kind: Kind | None) -> None:
+        super().__init__(content)
+        self.content = content
+        self.kind = kind
 
 
 @dataclass(slots=True)
@@ -170,8 +181,8 @@ class Staging:
         """Check what is there and publish it: (path, bytes). Beside the folder stays the record of it, until the
         row says so. Blocks on the disk.
 
-        Raises FilesMissing when bytes are not there, another DownloadError or an OSError when they cannot be
-        published."""
+        Raises FilesMissing when bytes are not there, OtherThing when they are those of something else, another
+        DownloadError or an OSError when they cannot be published."""
         if not self.shared:
             return self._finish_remotely(command)
         folder = self.folder(command.attempt.download_id)
@@ -184,6 +195,8 @@ class Staging:
             refusal = self.quotas.too_large(_size(source)) if source.exists() else None
             if refusal is not None:
                 raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
+            if command.extraction.finish.how == "file":
+                _look_into(source, command)
         name = self.tame(self._name(source, command), source.is_dir())
         final = publish(source, self.download_dir, name, keep=command.keep, tame=self.tame)
         size = _size(final)
@@ -296,6 +309,14 @@ def _check(source: Path, command: commands.Finish) -> None:
             raise DownloadError(
                 f"The file has {there} bytes, but {size} were promised.", code="changed", retryable=True
             )
+
+
+def _look_into(source: Path, command: commands.Finish) -> None:
+    """Raises OtherThing when the first bytes are those of something else than the name promises."""
+    with source.open("rb") as file:
+        found = turns_out(command.extraction.finish.name, file.read(HEAD_BYTES))
+    if found is not None:
+        raise OtherThing(*found)
 
 
 def _size(path: Path) -> int:

@@ -15,8 +15,9 @@ from urllib.parse import unquote, urlsplit
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.look import PAGE_TYPES, BrowsersOnly, look
+from reactor.extractors.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES
 from reactor.extractors.urls import normalise
-from reactor.models import Detection, Kind, Look
+from reactor.models import Content, Detection, Kind, Look
 
 TORRENT_TYPES = ("application/x-bittorrent",)
 MANIFEST_TYPES = (
@@ -27,25 +28,8 @@ MANIFEST_TYPES = (
     "audio/x-mpegurl",
     "application/dash+xml",
 )
-_MANIFESTS = "m3u8 m3u mpd"
-_VIDEO_AND_AUDIO = """
-    3g2 3gp asf avi f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogm ogv qt rm rmvb vob webm wmv
-    aac ac3 aif aiff alac amr ape au dsf dts flac m4a m4b mid midi mka mp2 mp3 mpc oga ogg opus ra tta wav weba
-    wma wv ass srt ssa sub vtt"""
-_PICTURES = """
-    ai arw avif bmp cr2 dng eps exr gif heic heif ico jp2 jpeg jpg jxl nef png psd svg tga tif tiff webp xcf"""
-_ARCHIVES = """
-    7z ace apk appimage arj bin br bz2 cab cbr cbz cpio crx deb dll dmg exe flatpak gz img ipa iso jar lha lz lz4
-    lzma lzo msi msix nupkg ova ovf pkg qcow2 rar rpm snap squashfs tar taz tbz tbz2 tgz tlz txz tzst vdi vhd vhdx
-    vmdk war whl wim xapk xpi xz z zip zst"""
-_DOCUMENTS_AND_DATA = """
-    asc avro azw azw3 bib chm csv db db3 djvu doc docm docx dot dotx dwg dxf eot epub fb2 feather geojson gguf gpx
-    h5 hdf5 ics json jsonl key kml kmz mat md md5 mobi ndjson nfo npy npz numbers obj odg odp ods odt onnx otf pages
-    parquet pcap pdf pkl pps ppsx ppt pptx ps pt pth rtf safetensors sha1 sha256 sha512 shp sig sql sqlite sqlite3
-    stl tex tsv ttf txt vcf warc woff woff2 xls xlsb xlsm xlsx xml xps yaml yml"""
-MANIFEST_SUFFIXES = frozenset(_MANIFESTS.split())
-MEDIA_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES).split())
-FILE_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES + _ARCHIVES + _DOCUMENTS_AND_DATA).split())
+
+MANIFESTS = (Content.HLS, Content.DASH)
 
 
 async def detect(typed: str, context: Context) -> Detection:
@@ -87,6 +71,8 @@ def detect_by_text(url: str) -> Detection | None:
 
 def is_manifest(detection: Detection) -> bool:
     """True when the URL itself is a manifest (HLS or DASH), by its suffix or by what answered."""
+    if detection.look and detection.look.begins in MANIFESTS:
+        return True
     if detection.look and detection.look.content_type:
         return detection.look.content_type in MANIFEST_TYPES
     return _suffix(unquote(urlsplit(detection.url).path)) in MANIFEST_SUFFIXES
@@ -105,15 +91,25 @@ async def _site(url: str, context: Context) -> str | None:
 def kind_of_look(seen: Look) -> tuple[Kind, str]:
     """The kind of what answered, and the rule: its type, its name, and whether it is meant to be saved."""
     content_type, suffix = seen.content_type or "", _suffix(seen.name or "")
+    if seen.begins is Content.TORRENT:
+        return Kind.TORRENT, "begins like a torrent"
+    if seen.begins in MANIFESTS:
+        return Kind.YTDLP, "begins like a manifest"
     if content_type in TORRENT_TYPES:
         return Kind.TORRENT, f"content type {content_type}"
     if suffix == "torrent" and content_type not in PAGE_TYPES:
         return Kind.TORRENT, "name ends in .torrent"
     if content_type in MANIFEST_TYPES:
         return Kind.YTDLP, f"content type {content_type}"
-    if content_type in PAGE_TYPES and not seen.attachment:
+    text = seen.begins not in (None, Content.PAGE) and suffix in FILE_SUFFIXES - BINARY_SUFFIXES
+    if content_type in PAGE_TYPES and not seen.attachment and not text:
         return Kind.YTDLP, f"content type {content_type}: a page"
     return Kind.DIRECT, f"content type {content_type}" if content_type else "no content type"
+
+
+def is_named_page(url: str) -> bool:
+    """True for the full name of a web page: who sends that may want the page itself."""
+    return _suffix(unquote(urlsplit(url).path)) in PAGE_SUFFIXES
 
 
 def _suffix(path: str) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.detect import kind_of_look
+from reactor.extractors.detect import is_named_page, kind_of_look
 from reactor.extractors.look import look
-from reactor.models import Detection, Extraction, Fetch, Finish, Kind
+from reactor.models import Content, Detection, Extraction, Fetch, Finish, Kind
 
 
 class DirectExtractor:
     """One URL, one file: looks at the headers, unless stage 1 did, and takes name and size from them.
 
     What answers with a page, a manifest or a torrent, whatever its suffix promised, is handed over. aria2
-    gets the URL where the redirects ended; its user info is in it only when that is still its own host."""
+    gets the URL where the redirects ended; its user info is in it only when that is still its own host. A page comes
+    back when those that look for a film on it found none: where it was asked for by its full name, it is the file."""
 
     kind = Kind.DIRECT
 
@@ -20,7 +21,8 @@ class DirectExtractor:
         """See Extractor."""
         seen = detection.look or await look(detection.url, context)
         kind, why = kind_of_look(seen)
-        if kind is not Kind.DIRECT:
+        page_itself = seen.begins is Content.PAGE and is_named_page(detection.url)
+        if kind is not Kind.DIRECT and not page_itself:
             raise HandOver(Detection(kind=kind, url=detection.url, why=why, look=seen))
         name = seen.name or "download"
         fetch = Fetch(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+
+import anyio
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
-from reactor.extractors.client import Response
+from reactor.extractors.client import NoAnswer, Response
+from reactor.extractors.content import HEAD_BYTES, content_of, is_text
 from reactor.extractors.disposition import choose_name, parse_disposition
 from reactor.extractors.failures import status_failure
 from reactor.extractors.http import follow
 from reactor.extractors.validators import validator_of
-from reactor.models import Look
+from reactor.models import Content, Look
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
 CHALLENGES = (403, 503)
@@ -32,8 +36,8 @@ async def look(url: str, context: Context) -> Look:
     """See what stands at `url`, an http or https URL that may hold user info.
 
     Takes one request where HEAD is answered well, two where it is not: refused, without a size, or with a
-    page, which is what servers that do not know HEAD answer. No body is read. Raises DownloadError, or
-    HandOver when the URL redirects to a magnet link."""
+    page, which is what servers that do not know HEAD answer. Of a body no more is read than the beginning of what is
+    said to be a page. Raises DownloadError, or HandOver when the URL redirects to a magnet link."""
     by_head = await _by_head(url, context)
     if by_head is not None:
         return by_head
@@ -41,7 +45,31 @@ async def look(url: str, context: Context) -> Look:
         if response.status not in (200, 203, 206, 416):
             failure = status_failure(response.status, response.url, response.headers)
             raise BrowsersOnly(failure) if _challenges(response) else failure
-        return _seen(final, response)
+        seen = _seen(final, response)
+        if seen.content_type not in PAGE_TYPES or seen.attachment:
+            return seen
+        head = await beginning(response, context) if response.status != 206 else b""
+    return _seen(final, response, head or await _first_bytes(url, context))
+
+
+async def beginning(response: Response, context: Context) -> bytes:
+    """The first bytes of a body, as far as they come, and in time."""
+    head = bytearray()
+    with suppress(NoAnswer, TimeoutError), anyio.fail_after(context.http_timeout_s):
+        async for piece in response.pieces():
+            head += piece
+            if len(head) >= HEAD_BYTES:
+                break
+    return bytes(head[:HEAD_BYTES])
+
+
+async def _first_bytes(url: str, context: Context) -> bytes:
+    """Those of what stands at `url`; none where it does not answer a second time."""
+    try:
+        async with follow("GET", url, context, {"Range": f"bytes=0-{HEAD_BYTES - 1}"}) as (_, response):
+            return await beginning(response, context) if response.status in (200, 203, 206) else b""
+    except DownloadError:
+        return b""
 
 
 def _challenges(response: Response) -> bool:
@@ -66,16 +94,19 @@ async def _by_head(url: str, context: Context) -> Look | None:
     return None if not seen.size or seen.content_type in PAGE_TYPES else seen.model_copy(update={"by_head": True})
 
 
-def _seen(url: str, response: Response) -> Look:
+def _seen(url: str, response: Response, head: bytes = b"") -> Look:
+    """What the headers say, and, of what is said to be a page, its first bytes: scripts call everything a page."""
     headers, status = response.headers, response.status
+    begins = (content_of(head) or (Content.TEXT if is_text(head) else Content.BINARY)) if head else None
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
-    if status == 416:  # not even a first byte: empty; the type is that of the error page
+    if status == 416 or begins is Content.BINARY:  # not even a first byte: the type is that of the error page
         content_type = None
     disposition = parse_disposition(_raw(response, b"content-disposition"))
     plain, (validator, strong) = url.partition("#")[0], validator_of(headers)
     return Look(
         url=plain,
         content_type=content_type,
+        begins=begins,
         size=_size(response),
         name=choose_name(disposition, plain, content_type),
         attachment=disposition.attachment,

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context
+from reactor.extractors.base import Context, HandOver
 from reactor.extractors.cookies import kept_cookies
+from reactor.extractors.detect import is_named_page
 from reactor.extractors.failures import status_failure
 from reactor.extractors.ranking import MEDIA_SUFFIXES, suffix_of
 from reactor.extractors.urls import normalise_http
@@ -156,6 +157,9 @@ class PlaywrightExtractor:
                 if error.word not in ("bad_manifest", "unsupported", "bad_url"):
                     raise
                 unusable = unusable or error
+        opened = found.status is not None and found.status < 400 and not found.left and not found.crashed
+        if not unusable and opened and is_named_page(detection.url):
+            raise HandOver(Detection(kind=Kind.DIRECT, url=detection.url, why="no film on it: the page itself"))
         raise unusable or _nothing(found, detection.url)
 
 

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.cookies import kept_cookies
-from reactor.extractors.detect import MEDIA_SUFFIXES
 from reactor.extractors.failures import RETRY_AFTER_MAX_S
+from reactor.extractors.suffixes import MEDIA_SUFFIXES
 from reactor.extractors.urls import normalise_http
 from reactor.extractors.ytdlp_process import bad_answer
 from reactor.guard.cookies import Jar

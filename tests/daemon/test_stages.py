@@ -123,3 +123,43 @@ async def test_without_the_room_for_it_joining_is_not_begun(tmp_path: Path) -> N
     assert caught.value.failure.code == "no_space"
     assert not isinstance(caught.value, BadParts)
     assert [path.name for path in tmp_path.iterdir()] == ["0.m4s"]
+
+
+HLS = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n"
+
+
+def one_file(kind: Kind = Kind.DIRECT) -> commands.Finish:
+    fetch = Fetch(urls=("http://host.example/a",), name="film.mp4")
+    extraction = Extraction(kind=kind, fetches=(fetch,), finish=Finish(how="file", name="film.mp4"))
+    return commands.Finish(ONE, extraction, (), 0)
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize(
+    ("arrived", "kind", "goes_on", "again"),
+    [
+        (HLS, Kind.DIRECT, Kind.YTDLP, None),
+        (HLS, Kind.PLAYWRIGHT, Kind.YTDLP, None),
+        (b"<html>Log in", Kind.DIRECT, Kind.YTDLP, None),
+        (b"<html>This link has run out", Kind.YTDLP, None, True),
+        (b"d8:announce3:a.b", Kind.DIRECT, Kind.TORRENT, None),
+        (b'{"error": 403}', Kind.DIRECT, None, False),
+        (b'{"error": 403}', Kind.YTDLP, None, True),
+    ],
+)
+async def test_what_arrived_in_place_of_a_film_is_not_published(
+    tmp_path: Path, arrived: bytes, kind: Kind, goes_on: Kind | None, again: bool | None
+) -> None:
+    staging = Staging(tmp_path, instance="0" * 12)
+    staging.prepare(1, fresh=True)
+    (staging.folder(1) / "film.mp4").write_bytes(arrived)
+    async with stages_of(staging) as stages:
+        event = await first(stages.finish(one_file(kind)))
+    if goes_on is not None:
+        assert isinstance(event, events.HandedOver)
+        assert (event.detection.kind, event.detection.url) == (goes_on, "http://host.example/a")
+    else:
+        assert isinstance(event, events.WorkFailed)
+        assert (event.failure.code, event.failure.retryable) == ("wrong_content", again)
+        assert "in place of film.mp4" in event.failure.message
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]

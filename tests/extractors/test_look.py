@@ -8,7 +8,7 @@ import pytest
 
 from reactor.extractors.base import Context
 from reactor.extractors.look import look
-from reactor.models import Look
+from reactor.models import Content, Look
 from reactor.numbers import SIZE_MAX
 from tests.servers import FileServer
 
@@ -114,3 +114,37 @@ async def test_names_types_and_validators(server: FileServer, context: Context) 
     assert (await look(server.put("/plain", DATA), context)).validator is None
     raw = await look(server.put("/raw", DATA, disposition="attachment; filename=наïve.txt"), context)
     assert raw.name == "наïve.txt"
+
+
+PAGE = b"<!DOCTYPE html><html><title>Film</title>" + b"x" * 9000
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize(
+    ("data", "begins", "content_type", "name"),
+    [
+        (PAGE, Content.PAGE, "text/html", "get.html"),
+        (b"PK\x03\x04" + bytes(9000), Content.BINARY, None, "get"),
+        (b"#EXTM3U\n#EXT-X-VERSION:3\n", Content.HLS, "text/html", "get.html"),
+        (b"a,b,c\n1,2,3\n", Content.TEXT, "text/html", "get.html"),
+    ],
+)
+async def test_of_what_is_said_to_be_a_page_the_first_bytes_are_read(
+    server: FileServer,
+    context: Context,
+    ranges: bool,
+    data: bytes,
+    begins: Content,
+    content_type: str | None,
+    name: str,
+) -> None:
+    seen = await look(server.put("/get", data, content_type="text/html; charset=utf-8", ranges=ranges), context)
+    assert (seen.begins, seen.content_type, seen.name) == (begins, content_type, name)
+    gets = [request.range for request in server.requests("/get", "GET")]
+    assert gets == (["bytes=0-0", "bytes=0-4095"] if ranges else ["bytes=0-0"])
+
+
+async def test_a_page_that_says_nothing_is_a_page_by_its_type(server: FileServer, hasty: Context) -> None:
+    seen = await look(server.put("/get", PAGE, content_type="text/html", ranges=False, stall_after=0), hasty)
+    assert (seen.begins, seen.content_type) == (None, "text/html")
