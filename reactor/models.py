@@ -271,7 +271,7 @@ class Finish(Frozen):
     tracks: tuple[Track, ...] = ()
     """For `media`: what is joined, video first."""
     duration_s: Annotated[float, Field(gt=0)] | None = None
-    """What the result must last, within 1 %, where it is known."""
+    """What it is said to last: the number of a manifest or a site, which is nominal, and good for the progress."""
 
 
 class Extraction(Frozen):

@@ -11,7 +11,7 @@ from typing import Any
 
 from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
 from reactor.media import dash, hls
-from reactor.media.choice import Choice
+from reactor.media.choice import Choice, Like
 from reactor.media.parts import Stream, bad_manifest
 from reactor.workers.child import serve
 
@@ -25,7 +25,7 @@ def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
     """`url`, `choice`; `variant` for a playlist that another one has named, with `prefix` and `holds` → streams, or
     the playlists to read next. Raises DownloadError, as `hls` and `dash` do."""
     text, url = document.decode("utf-8-sig", errors="replace"), request["url"]
-    choice = Choice(**request["choice"])
+    choice = _choice(request["choice"])
     if not request["variant"] and not hls.is_hls(text):
         if not dash.is_dash(text):
             raise bad_manifest("it is a web page" if "<html" in text[:4096].lower() else "it is neither HLS nor DASH")
@@ -36,6 +36,10 @@ def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
     if request["variant"]:
         raise bad_manifest("it names itself, or another list of variants, as a variant")
     return _json({"picks": [[pick.url, pick.holds] for pick in hls.choose(found, choice)]})
+
+
+def _choice(told: Mapping[str, Any]) -> Choice:
+    return Choice(**{**told, "like": tuple(Like(**each) for each in told["like"])})
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:

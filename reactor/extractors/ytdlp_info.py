@@ -10,11 +10,11 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 from anyio import to_thread
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
@@ -22,6 +22,7 @@ from reactor.extractors.cookies import kept_cookies
 from reactor.extractors.failures import RETRY_AFTER_MAX_S
 from reactor.extractors.suffixes import MEDIA_SUFFIXES
 from reactor.extractors.urls import normalise_http
+from reactor.extractors.ytdlp_formats import Format, Info
 from reactor.extractors.ytdlp_process import bad_answer
 from reactor.guard.cookies import Jar
 from reactor.guard.credentials import HeaderSets, referer_for
@@ -44,64 +45,8 @@ _SUFFIX = re.compile(r"\.([a-z0-9]{1,5})$", re.IGNORECASE)
 _PLAIN = "http", "https"
 _HLS = "m3u8", "m3u8_native"
 _DASH = "http_dash_segments"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class Fragment(_Part):
-    """One fetch of a DASH format."""
-
-    url: str | None = None
-    path: str | None = None
-    """Relative to the format's `fragment_base_url`, where there is no URL."""
-    duration: float | None = None
-
-
-class Format(_Part):
-    """One stream that yt-dlp chose, or the only one."""
-
-    url: Annotated[str, Field(min_length=1, max_length=65_536)]
-    protocol: str
-    ext: str = ""
-    vcodec: str | None = None
-    """`none`: it has no picture. None: nobody knows."""
-    acodec: str | None = None
-    filesize: int | float | None = None
-    """Bytes, exactly; what yt-dlp guesses has another name and is not asked for."""
-    http_headers: dict[str, str] = {}
-    fragments: list[Fragment] | None = None
-    fragment_base_url: str | None = None
-    hls_media_playlist_data: str | None = None
-    """The media playlist, where the site hands it out with the page."""
-    hls_aes: Any = None
-    extra_param_to_segment_url: Any = None
-    extra_param_to_key_url: Any = None
-    request_data: Any = None
-
-    @property
-    def sound_alone(self) -> bool:
-        return self.vcodec == "none"
-
-    @property
-    def special(self) -> bool:
-        """True when it needs what only yt-dlp's own downloader does."""
-        return any((self.hls_aes, self.extra_param_to_segment_url, self.extra_param_to_key_url, self.request_data))
-
-
-class Info(_Part):
-    """What the worker hands over of an info dict."""
-
-    title: str | None = None
-    duration: Annotated[float, Field(gt=0)] | None = None
-    """Seconds."""
-    is_live: bool | None = None
-    live_status: str | None = None
-    release_timestamp: float | None = None
-    cookies: list[dict[str, Any]] = []
-    """Those that the jar has for the formats."""
-    formats: Annotated[list[Format], Field(min_length=1, max_length=8)]
+_FINAL = "drm", "live", "unsupported", "too_many_parts", "too_large"
+"""What a manifest says of itself, and its fragments would only hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +88,9 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     sent = Sent(Jar(kept_cookies(info.cookies)))
     if len(formats) == 1 and formats[0].protocol in _PLAIN:
         return _one_file(formats[0], title, sent)
-    pieces = [piece for n, format_ in enumerate(formats) for piece in await _pieces(format_, n, context, sent)]
+    pieces = [
+        piece for n, alike in enumerate(_by_manifest(formats)) for piece in await _pieces(alike, n, context, sent)
+    ]
     fetches = tuple(fetch for piece in pieces for fetch in piece.fetches)
     if len(fetches) > FETCHES_MAX:
         raise DownloadError(f"This video comes in more than {FETCHES_MAX:,} parts.", code="too_many_parts")
@@ -186,8 +133,20 @@ def _one_file(format_: Format, title: str | None, sent: Sent) -> Extraction:
     return _extraction(title, (fetch,), Finish(how="file", name=name), sent)
 
 
-async def _pieces(format_: Format, number: int, context: Context, sent: Sent) -> list[Piece]:
-    """One format as streams. `number` keeps its names apart from those of the others."""
+def _by_manifest(formats: Sequence[Format]) -> list[list[Format]]:
+    """The formats, those together that come from one DASH manifest."""
+    found: dict[object, list[Format]] = {}
+    for number, format_ in enumerate(formats):
+        together = format_.manifest_url if format_.protocol == _DASH else None
+        found.setdefault(together or number, []).append(format_)
+    return list(found.values())
+
+
+async def _pieces(formats: Sequence[Format], number: int, context: Context, sent: Sent) -> list[Piece]:
+    """One format, or those of one manifest, as streams. `number` keeps their names apart from those of the others."""
+    if formats[0].protocol == _DASH and formats[0].manifest_url:
+        return await _dash(formats, formats[0].manifest_url, number, context, sent)
+    (format_,) = formats
     role = f"{'audio' if format_.sound_alone else 'video'}-{number}"
     if format_.protocol in _PLAIN:
         fetch = _fetch(format_.url, f"{role}{_suffix(format_)}", _headers(format_, sent), size=_size(format_))
@@ -199,12 +158,43 @@ async def _pieces(format_: Format, number: int, context: Context, sent: Sent) ->
     raise _unsupported(f"as {format_.protocol[:30]}")
 
 
+async def _dash(formats: Sequence[Format], manifest_url: str, number: int, context: Context, sent: Sent) -> list[Piece]:
+    """What was chosen, read out of the manifest itself: yt-dlp makes one list of the fragments of all periods, and of
+    sounds that are described alike. Only where the manifest is not to be had again, its list has to do."""
+    from reactor.extractors.manifest import extract_manifest
+
+    try:
+        found = await extract_manifest(
+            _checked(manifest_url),
+            context,
+            kind=Kind.YTDLP,
+            headers=_told(formats[0]),
+            cookies=sent.jar,
+            choice=Choice(like=tuple(format_.like for format_ in formats)),
+        )
+    except DownloadError as error:
+        if error.word in _FINAL or not all(format_.fragments for format_ in formats):
+            raise
+    else:
+        pieces = _taken_over(found, f"dash-{number}", sent)
+        if len(pieces) == len(formats):
+            return pieces
+    roles = [f"{'audio' if format_.sound_alone else 'video'}-{number}-{n}" for n, format_ in enumerate(formats)]
+    return [
+        await to_thread.run_sync(_fragments, format_, role, sent, abandon_on_cancel=True)
+        for format_, role in zip(formats, roles, strict=True)
+    ]
+
+
 def _fragments(format_: Format, role: str, sent: Sent) -> Piece:
     fragments = format_.fragments or []
     base = format_.fragment_base_url or format_.url
     urls = bounded(fragment.url or _joined(base, fragment.path) for fragment in fragments)
     headers = _headers(format_, sent)
     fetches = tuple(_fetch(url, f"{role}-{place:05}.m4s", headers) for place, url in enumerate(urls, 1))
+    without = sum(1 for fragment in fragments if not fragment.duration)
+    if 1 < without < len(fragments) or len({(each.url, each.path) for each in fragments}) < len(fragments):
+        raise _unsupported("in several pieces, of which the manifest cannot be read")
     durations = [fragment.duration for fragment in fragments if fragment.duration and fragment.duration > 0]
     # An initialisation segment lasts nothing.
     known = len(durations) >= max(len(fragments) - 1, 1)
@@ -225,6 +215,11 @@ async def _hls(format_: Format, role: str, context: Context, sent: Sent) -> list
         text=format_.hls_media_playlist_data,
         choice=Choice(audio_only=format_.sound_alone),
     )
+    return _taken_over(found, role, sent)
+
+
+def _taken_over(found: Extraction, role: str, sent: Sent) -> list[Piece]:
+    """The streams of a manifest, under names that begin with `role`."""
     numbers = [sent.headers.number(headers) for headers in found.headers]
     pieces = []
     for track in found.finish.tracks:

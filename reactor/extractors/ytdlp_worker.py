@@ -67,6 +67,7 @@ ALWAYS: Mapping[str, Any] = {
 OF_INFO = ("id", "title", "duration", "is_live", "live_status", "release_timestamp")
 OF_FORMAT = (
     *("url", "ext", "protocol", "vcodec", "acodec", "filesize", "http_headers", "fragment_base_url"),
+    *("manifest_url", "height", "tbr", "language"),
     *("hls_media_playlist_data", "hls_aes", "extra_param_to_segment_url", "extra_param_to_key_url", "request_data"),
 )
 OF_FRAGMENT = ("url", "path", "duration")

@@ -83,6 +83,8 @@ async def check_parts(folder: Path, extraction: Extraction) -> Checked:
         for first in range(0, len(fetches), BATCH):
             await anyio.to_thread.run_sync(_look, folder, fetches[first : first + BATCH], keys, closed, sizes, bad)
         names = tuple(fetch.name for fetch in fetches if fetch.name in sizes)
+        maybe = {fetch.name for fetch in fetches if fetch.optional and fetch.name not in sizes}
+        segments = [each for each in segments if each.name not in maybe]
         tracks.append(CheckedTrack(track, names, segments))
     _raise(bad)
     return Checked(tracks, sizes)

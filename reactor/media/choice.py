@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 _VIDEO = ("avc1", "avc3"), ("hvc1", "hev1"), ("av01",), ("vp09", "vp9"), ("dvh1", "dvhe", "dav1", "mp4v")
 """Families of codecs that fit into an mp4, what most players show first."""
@@ -21,6 +22,20 @@ class Choice:
     max_height: int | None = None
     """Lines of the picture. When all are higher, the lowest is taken."""
     audio_only: bool = False
+    like: tuple[Like, ...] = ()
+    """What somebody else has chosen of a DASH manifest: only these kinds are taken, of each what is most like it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A quality, as far as it is known."""
+
+    kind: Literal["video", "audio"]
+    height: int | None = None
+    bandwidth: float | None = None
+    """Bits a second."""
+    codecs: str = ""
+    language: str = ""
 
 
 def split_codecs(codecs: str | None) -> tuple[str, ...]:

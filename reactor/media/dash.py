@@ -5,39 +5,42 @@ Attributes and elements that stand higher (in the Period, in the AdaptationSet) 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
+from dataclasses import dataclass
 from typing import Literal
 from xml.etree.ElementTree import Element
 
 from reactor import numbers
 from reactor.errors import DownloadError
-from reactor.media.choice import Choice, audio_rank, holds_audio, holds_video, split_codecs, video_rank
-from reactor.media.mpd import AdaptationSet, Addressing, Representation, integer, read_mpd, seconds, sort_of
-from reactor.media.parts import (
-    URL_MAX,
-    Holds,
-    Part,
-    Stream,
-    absolute,
-    bad_manifest,
-    bounded,
-    live,
-    protected,
-    too_many_parts,
-)
-from reactor.numbers import FETCHES_MAX
+from reactor.media.choice import Choice, Like, audio_rank, holds_audio, holds_video, split_codecs, video_rank
+from reactor.media.local import Init, Segment, Span, write_playlist
+from reactor.media.mpd import AdaptationSet, Representation, read_mpd, seconds, sort_of
+from reactor.media.parts import Part, Stream, bad_manifest, bounded, live, protected, too_many_parts
+from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, of_list, of_template
 
-_VARIABLE = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0(\d{1,2})d)?)?\$")
-NAME_MAX = 1000
-"""Characters of what stands for a variable in a template."""
+PERIODS_MAX = 2000
+BANDWIDTH_SHARE = 0.02
+"""So much may what somebody else says of a bandwidth be off."""
+_LINK, _NOTHING = "{http://www.w3.org/1999/xlink}href", "urn:mpeg:dash:resolve-to-zero:2013"
 _SYSTEMS = {
     "urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed": "Widevine",
     "urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95": "PlayReady",
     "urn:uuid:94ce86fb-07ff-4f43-adb8-93d2fa968ca2": "FairPlay",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A part of the film with a clock of its own."""
+
+    number: int
+    duration_s: float | None
+    """What it is said to last."""
+    representations: list[Representation]
+
+
+Chosen = tuple[Period, Representation]
 
 
 def is_dash(text: str) -> bool:
@@ -50,27 +53,52 @@ def parse(text: str, url: str, choice: Choice) -> list[Stream]:
 
     Raises DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`."""
     mpd = read_mpd(text)
-    if mpd.get("type") == "dynamic":
+    if mpd.get("type") == "dynamic" and not _is_over(mpd):
         raise live()
-    periods = mpd.findall("Period")
-    if not periods:
-        raise bad_manifest("it names no period")
-    if len(periods) > 1:
-        raise DownloadError(
-            f"This video comes in {len(periods)} pieces with breaks between them (DASH periods), "
-            "which reactor cannot join.",
-            code="unsupported",
-        )
-    total = periods[0].get("duration") or mpd.get("mediaPresentationDuration")
-    duration = seconds(total) if total else None
-    representations = list(_representations(mpd, periods[0], url))
-    wanted = [] if choice.audio_only else [_best(representations, "video", choice)]
-    wanted.append(_best(representations, "audio", choice))
-    chosen = [each for each in wanted if each is not None]
+    periods = list(_periods(mpd, url))
+    wanted = [] if choice.audio_only else [_chosen(periods, "video", choice)]
+    wanted.append(_chosen(periods, "audio", choice))
+    chosen = [each for each in wanted if each]
     if not chosen:
         raise bad_manifest("there is no sound in it" if choice.audio_only else "it names neither picture nor sound")
     both = len(chosen) > 1
-    return [_stream(each, duration, "audio-" if both and each.kind == "audio" else "") for each in chosen]
+    streams = []
+    for each in chosen:
+        prefix = "audio-" if both and each[0][1].kind == "audio" else ""
+        one = _stream(each[0][1], periods[0].duration_s, prefix) if len(periods) == 1 else None
+        streams.append(one or _joined(each, prefix))
+    return streams
+
+
+def _is_over(mpd: Element) -> bool:
+    """True for a broadcast that has ended: it lasts so long, and nobody is to ask again."""
+    return mpd.get("mediaPresentationDuration") is not None and mpd.get("minimumUpdatePeriod") is None
+
+
+def _periods(mpd: Element, url: str) -> Iterator[Period]:
+    """The periods that hold something, each with how long it is said to last."""
+    elements = [each for each in mpd.findall("Period") if each.get(_LINK) != _NOTHING]
+    if not elements:
+        raise bad_manifest("it names no period")
+    if any(each.get(_LINK) for each in elements):
+        raise DownloadError("A part of this video stands in another manifest, which is not read.", code="unsupported")
+    told = mpd.get("mediaPresentationDuration")
+    total = seconds(told) if told else None
+    starts = [seconds(start, zero=True) if (start := each.get("start")) else None for each in elements]
+    if len(elements) > PERIODS_MAX:
+        raise too_many_parts(len(elements))
+    for number, element in enumerate(elements):
+        duration = element.get("duration")
+        lasts = seconds(duration, zero=True) if duration else None
+        if lasts is None:
+            begin = starts[number] if number else starts[number] or 0.0
+            end = total if number + 1 == len(elements) else starts[number + 1]
+            lasts = end - begin if begin is not None and end is not None and end > begin else None
+        if len(elements) == 1:
+            lasts = lasts or total
+        representations = list(_representations(mpd, element, url))
+        if lasts != 0 and (representations or len(elements) == 1):
+            yield Period(number, lasts, representations)
 
 
 # Which representation
@@ -96,16 +124,54 @@ def _kind(element: Element, above: AdaptationSet, codecs: Iterable[str]) -> Lite
     return "audio" if said == "audio" or (not said and holds_audio(codecs)) else None
 
 
-def _best(
-    representations: Iterable[Representation], kind: Literal["video", "audio"], choice: Choice
-) -> Representation | None:
-    """The best of a kind that is not protected. Raises DownloadError (`drm`) when all of them are."""
+def _chosen(periods: list[Period], kind: Literal["video", "audio"], choice: Choice) -> list[Chosen]:
+    """The best of a kind in each period that has it, all of one family of codecs where that can be: only those can
+    follow each other in one film."""
+    like = next((each for each in choice.like if each.kind == kind), None)
+    if choice.like and like is None:
+        return []
+    free = {period.number: free for period in periods if (free := _free(period.representations, kind))}
+    families = [{each.codecs[:1] for each in found} for found in free.values()]
+    common = set.intersection(*families) if families else set()
+    longest = max((p for p in periods if p.number in free), key=lambda p: p.duration_s or 0.0, default=None)
+    if longest is None:
+        return []
+
+    def best(found: list[Representation], *, near: Representation | None = None) -> Representation:
+        alike = [each for each in found if each.codecs[:1] in common] or found
+        return max(alike, key=lambda each: (*_likeness(each, like, near), *_rank(each, choice)))
+
+    first = best(free[longest.number])
+    return [(period, best(free[period.number], near=first)) for period in periods if period.number in free]
+
+
+def _free(representations: Iterable[Representation], kind: Literal["video", "audio"]) -> list[Representation]:
+    """Those of a kind that are not protected. Raises DownloadError (`drm`) when all of them are."""
     found = [each for each in representations if each.kind == kind]
     free = [each for each in found if not each.protections]
     if found and not free:
         names = (_SYSTEMS.get(str(each.get("schemeIdUri")).lower()) for each in found[0].protections)
         raise protected(", ".join(sorted({name for name in names if name})))
-    return max(free, key=lambda each: _rank(each, choice), default=None)
+    return free
+
+
+def _likeness(each: Representation, like: Like | None, near: Representation | None) -> tuple[bool, ...]:
+    """How much it is what somebody else has chosen; how much it is like that of another period."""
+    if near is not None:
+        same = [
+            each.attribute(name) == near.attribute(name) for name in ("codecs", "audioSamplingRate", "lang", "height")
+        ]
+        return (each.codecs == near.codecs, *same)
+    if like is None:
+        return ()
+    bandwidth, height = each.number("bandwidth"), each.number("height")
+    language = each.attribute("lang") or ""
+    return (
+        not like.codecs or split_codecs(like.codecs)[:1] == each.codecs[:1],
+        not like.height or height == like.height,
+        not like.bandwidth or abs(bandwidth - like.bandwidth) <= BANDWIDTH_SHARE * like.bandwidth,
+        not like.language or language.split("-")[0].lower() == like.language.split("-")[0].lower(),
+    )
 
 
 def _rank(each: Representation, choice: Choice) -> tuple[float, ...]:
@@ -120,137 +186,90 @@ def _rank(each: Representation, choice: Choice) -> tuple[float, ...]:
 # Its segments
 
 
-def _stream(each: Representation, duration: float | None, prefix: str) -> Stream:
-    holds: Holds = (each.kind,)
-    if each.kind == "video" and holds_audio(each.codecs):
-        holds = ("video", "audio")
-    webm = "webm" in (each.attribute("mimeType") or "")
-    template, listed = _addressing(each, "SegmentTemplate"), _addressing(each, "SegmentList")
+def _stream(each: Representation, duration: float | None, prefix: str) -> Stream | None:
+    """A stream of one period; None where it takes a playlist to say how it is put together."""
+    template, listed = addressing(each, "SegmentTemplate"), addressing(each, "SegmentList")
     if template:
-        urls = list(bounded(_of_template(each, template, duration)))
+        urls = list(bounded(of_template(each, template, duration)))
     elif listed:
-        urls = list(bounded(_of_list(each, listed)))
+        ranges = of_list(each, listed)
+        urls = list(bounded(url for url, _ in ranges))
+        if len(set(urls)) > 1 and any(span for _, span in ranges):
+            return None
     else:
         urls = [each.base]
     if not urls:
         raise bad_manifest("it names no segments")
     if len(set(urls)) == 1:
         # One address, whole or in ranges: it is the stream, and fetched once.
-        suffix = "webm" if webm else {"video": "mp4", "audio": "m4a"}[each.kind]
-        return Stream("file", (Part(urls[0], f"{each.kind}.{suffix}"),), None, duration, holds)
-    suffix = "webm" if webm else "m4s"
+        suffix = "webm" if is_webm(each) else {"video": "mp4", "audio": "m4a"}[each.kind]
+        return Stream("file", (Part(urls[0], f"{each.kind}.{suffix}"),), None, duration, holds_of(each))
+    suffix = "webm" if is_webm(each) else "m4s"
     # A duration that is rounded up, or that of another track, counts one segment too many.
-    last = len(urls) - 1 if template and _is_counted(template) and len(urls) > 2 else None
+    last = len(urls) - 1 if template and is_counted(template) and len(urls) > 2 else None
     parts = tuple(Part(url, f"{prefix}{number:04}.{suffix}", number == last) for number, url in enumerate(urls))
-    return Stream("concat", parts, None, duration, holds)
+    return Stream("concat", parts, None, duration, holds_of(each))
 
 
-def _is_counted(template: Addressing) -> bool:
-    """True when the number of segments is told by the duration alone."""
-    return template.child("SegmentTimeline") is None and template.attribute("endNumber") is None
+def _joined(chosen: list[Chosen], prefix: str) -> Stream:
+    """A stream of several periods, or of ranges of several files: a playlist of our own, with a section for each."""
+    parts: dict[str, Part] = {}
+    segments = list[Segment]()
+    told: list[float | None] = []
+
+    def name(url: str, wanted: str, *, optional: bool = False) -> str:
+        return parts.setdefault(url, Part(url, f"{prefix}{wanted}", optional)).name
+
+    for period, each in chosen:
+        init, media, counted = _addresses(each, period.duration_s)
+        webm = is_webm(each)
+        urls = {url for url, _ in media} | ({init[0]} if init else set())
+        if len(urls) == 1:
+            if media[0][0] in parts and _begins_late(each):
+                raise DownloadError(
+                    "The periods of this video are pieces of one file, which reactor cannot join.", code="unsupported"
+                )
+            init, media = None, [(media[0][0], None)]
+        header = None
+        if init:
+            header = Init(name(init[0], f"{period.number}-init.{'webm' if webm else 'mp4'}"), init[1])
+        suffix = "webm" if webm else "m4s" if header else "mp4"
+        lasts = (period.duration_s or 0.0) / len(media)
+        for place, (url, span) in enumerate(media):
+            optional = counted and place == len(media) - 1 > 0
+            mine = name(url, f"{period.number}-{place:04}.{suffix}", optional=optional)
+            segments.append(Segment(mine, round(lasts, 6), span, None, header, period.number))
+        told.append(period.duration_s)
+    list(bounded(parts))
+    known = [lasts for lasts in told if lasts]
+    holds = tuple(dict.fromkeys(kind for _, each in chosen for kind in holds_of(each)))
+    total = sum(known) if len(known) == len(told) else None
+    return Stream("hls", tuple(parts.values()), write_playlist(segments), total, holds)
 
 
-def _addressing(each: Representation, name: str) -> Addressing | None:
-    elements = tuple(found for level in each.levels if (found := level.find(name)) is not None)
-    return Addressing(elements) if elements else None
-
-
-def _of_list(each: Representation, listed: Addressing) -> Iterator[str]:
-    """The init section, then one address a segment. Ranges are for one address only: that is fetched whole."""
-    segments = next((found for level in listed.elements if (found := level.findall("SegmentURL"))), [])
-    if not segments:
-        raise bad_manifest("its list of segments is empty")
-    init = listed.child("Initialization")
-    uris = [] if init is None else [init.get("sourceURL") or ""]
-    uris += [segment.get("media") or "" for segment in segments]
-    ranged = any(segment.get("mediaRange") for segment in segments) or (init is not None and init.get("range"))
-    if ranged and len(set(uris)) > 1:
-        raise DownloadError("Its segments are ranges of several files, which reactor cannot join.", code="unsupported")
-    yield from (absolute(each.base, uri) for uri in uris)
-
-
-def _of_template(each: Representation, template: Addressing, duration: float | None) -> Iterator[str]:
-    """The init section, then every segment."""
-    init, media = template.attribute("initialization"), template.attribute("media")
-    element = template.child("Initialization")
-    if init:
-        yield absolute(each.base, _filled(init, each))
-    elif element is not None:
-        yield absolute(each.base, element.get("sourceURL") or "")
-    if not media:
-        raise bad_manifest("its template names no segments")
-    timeline = template.child("SegmentTimeline")
-    times = _timeline(timeline, template, duration) if timeline is not None else _steps(template, duration)
-    first = template.number("startNumber", 1)
-    for number, time in enumerate(times, first):
-        yield absolute(each.base, _filled(media, each, number, time))
-
-
-def _steps(template: Addressing, duration: float | None) -> Iterator[int]:
-    """The start times of segments that all last the same."""
-    step, scale = template.number("duration", 0), template.number("timescale", 1)
-    if step < 1:
-        yield 0  # no duration, no timeline: there is one segment
-        return
-    first, last = template.number("startNumber", 1), template.attribute("endNumber")
-    if scale < 1 or (duration is None and last is None):
-        raise bad_manifest("it does not say how many segments there are")
-    if last is not None:
-        count = integer(last, "endNumber", 0) - first + 1
+def _addresses(
+    each: Representation, duration: float | None
+) -> tuple[tuple[str, Span | None] | None, list[tuple[str, Span | None]], bool]:
+    """The init section, the segments, and whether the last of them was only counted."""
+    template, listed = addressing(each, "SegmentTemplate"), addressing(each, "SegmentList")
+    found: list[tuple[str, Span | None]]
+    if template:
+        found = [(url, None) for url in bounded(of_template(each, template, duration))]
+    elif listed:
+        found = of_list(each, listed)
     else:
-        count = math.ceil(Fraction(round((duration or 0) * 1_000_000), 1_000_000) * scale / step)
-    _check_count(count)
-    start = template.number("presentationTimeOffset", 0)
-    yield from (start + number * step for number in range(count))
-
-
-def _timeline(timeline: Element, template: Addressing, duration: float | None) -> Iterator[int]:
-    """The start times in a SegmentTimeline: `r` more of the same, or, when negative, up to the next or the end."""
-    scale, offset = template.number("timescale", 1), template.number("presentationTimeOffset", 0)
-    entries, time, count = timeline.findall("S"), 0, 0
-    for place, entry in enumerate(entries):
-        time = integer(entry.get("t"), "t", time)
-        step, more = integer(entry.get("d"), "d", 0), integer(entry.get("r"), "r", 0)
-        if step < 1:
-            raise bad_manifest("a segment in it lasts no time at all")
-        if more < 0:
-            following = entries[place + 1].get("t") if place + 1 < len(entries) else None
-            if following is None and duration is None:
-                raise bad_manifest("it does not say how many segments there are")
-            end = integer(following, "t", offset + round((duration or 0) * scale))
-            more = -((time - end) // step) - 1
-        count += more + 1
-        _check_count(count)
-        yield from range(time, time + (more + 1) * step, step)
-        time += (more + 1) * step
-
-
-def _check_count(count: int) -> None:
-    if count < 1:
+        return None, [(each.base, None)], False
+    addressed = template or listed
+    init = found.pop(0) if addressed and has_init(addressed) else None
+    if not found:
         raise bad_manifest("it names no segments")
-    if count > FETCHES_MAX:
-        raise too_many_parts(count)
+    return init, found, bool(template and is_counted(template))
 
 
-def _filled(template: str, each: Representation, number: int | None = None, time: int | None = None) -> str:
-    """The template with its variables put in (ISO/IEC 23009-1, section 5.3.9.4.4)."""
-    if len(template) > URL_MAX:
-        raise bad_manifest("an address in it is too long")
-    values = {
-        "RepresentationID": each.element.get("id"),
-        "Bandwidth": each.attribute("bandwidth"),
-        "Number": number,
-        "Time": time,
-    }
-
-    def value(found: re.Match[str]) -> str:
-        if not found[1]:
-            return "$"
-        known = values[found[1]]
-        if known is None:
-            raise bad_manifest(f"its template needs ${found[1]}$, which is not known")
-        if len(str(known)) > NAME_MAX:
-            raise bad_manifest(f"what its template needs for ${found[1]}$ is too long")
-        return str(known).zfill(int(found[2])) if found[2] else str(known)
-
-    return _VARIABLE.sub(value, template)
+def _begins_late(each: Representation) -> bool:
+    """True when it is said to begin in the midst of what stands there."""
+    for name in ("SegmentBase", "SegmentTemplate", "SegmentList"):
+        addressed = addressing(each, name)
+        if addressed and addressed.number("presentationTimeOffset", 0):
+            return True
+    return False

@@ -149,13 +149,13 @@ def integer(text: str | None, what: str, default: int) -> int:
     return number
 
 
-def seconds(text: str) -> float:
-    """An xs:duration, with years of 365 days. Raises DownloadError (`bad_manifest`)."""
+def seconds(text: str, *, zero: bool = False) -> float:
+    """An xs:duration, with years of 365 days; `zero`: it may be none. Raises DownloadError (`bad_manifest`)."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise bad_manifest("its duration cannot be read")
     total = sum(float(digits or 0) * unit for digits, unit in zip(found.groups(), _DURATION_UNITS_S, strict=True))
-    if total <= 0:
+    if total <= 0 and not zero:
         raise bad_manifest("it lasts no time at all")
     return total
 

@@ -7,7 +7,7 @@ follow one another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -95,32 +95,40 @@ def grouped(pieces: Sequence[Piece]) -> list[Group]:
 
 
 def arrange(tracks: Sequence[Sequence[Group]], *, sound_alone: bool = False) -> Timeline:
-    """Put the groups of all tracks in their places. The picture comes from the first track that holds one, the sound
-    from the last.
+    """Put the groups of all tracks in their places. In each section the picture comes from the first track that holds
+    one, the sound from the last.
 
     Raises DownloadError (`unsupported`) for what no player could go on with: another codec in the midst."""
-    holding: dict[StreamKind, list[int]] = {"video": [], "audio": []}
+    sections: dict[int, dict[int, list[Group]]] = {}
     for number, track in enumerate(tracks):
-        for kind in KINDS:
-            if any(group.of(kind) for group in track):
-                holding[kind].append(number)
-    video = holding["video"][0] if holding["video"] and not sound_alone else None
-    audio = holding["audio"][-1] if holding["audio"] else None
-    used = {track for track in (video, audio) if track is not None}
+        for group in track:
+            sections.setdefault(group.section, {}).setdefault(number, []).append(group)
     places: dict[tuple[int, int], float] = {}
+    shown: dict[StreamKind, list[tuple[int, Group]]] = {"video": [], "audio": []}
     end_s = 0.0
-    for section in sorted({group.section for track in used for group in tracks[track]}):
-        members = {n: groups for n in sorted(used) if (groups := [g for g in tracks[n] if g.section == section])}
-        end_s += _place(members, end_s, places, close_gaps=len(used) == 1)
+    for _, members in sorted(sections.items()):
+        chosen: dict[StreamKind, int | None] = {
+            "video": None if sound_alone else _holding("video", members, first=True),
+            "audio": _holding("audio", members, first=False),
+        }
+        used = {number: groups for number, groups in members.items() if number in chosen.values()}
+        end_s += _place(used, end_s, places, close_gaps=len(used) == 1)
+        for kind, of_kind in chosen.items():
+            if of_kind is not None:
+                shown[kind] += [(of_kind, group) for group in members[of_kind] if group.of(kind)]
     first_s = min(places.values(), default=0.0)
-    known = all(group.known for track in used for group in tracks[track])
-    entries: dict[StreamKind, tuple[Entry, ...]] = {"video": (), "audio": ()}
-    for kind, of_kind in zip(KINDS, (video, audio), strict=True):
-        if of_kind is not None:
-            mine = tracks[of_kind]
-            entries[kind] = tuple(Entry(of_kind, g, places[of_kind, g.first] - first_s) for g in mine if g.of(kind))
-        _check_alike(entries[kind], kind)
-    return Timeline(entries["video"], entries["audio"], end_s - first_s, known)
+    known = all(group.known for pairs in shown.values() for _, group in pairs)
+    entries = []
+    for kind in KINDS:
+        _check_alike([group for _, group in shown[kind]], kind)
+        entries.append(tuple(Entry(track, g, places[track, g.first] - first_s) for track, g in shown[kind]))
+    return Timeline(entries[0], entries[1], end_s - first_s, known)
+
+
+def _holding(kind: StreamKind, members: Mapping[int, Sequence[Group]], *, first: bool) -> int | None:
+    """The first, or the last, of the tracks that hold a kind."""
+    found = [number for number, groups in members.items() if any(group.of(kind) for group in groups)]
+    return (min(found) if first else max(found)) if found else None
 
 
 def jump_s(before: Measured, after: Measured) -> float | None:
@@ -185,6 +193,8 @@ def _place(
     """Put the groups of a section, which begins at `section_s`, in their places; the seconds that it lasts.
 
     It begins with its first picture: a sound may begin a little earlier, while that of the section before is over."""
+    if not members:
+        return 0.0
     firsts = [groups[0] for groups in members.values()]
     pictures = [clock.start_s for group in firsts if (clock := group.of("video"))]
     zero_s = min(pictures or [group.start_s for group in firsts])
@@ -207,9 +217,9 @@ def _place(
     return max(ends.values())
 
 
-def _check_alike(entries: Sequence[Entry], kind: StreamKind) -> None:
+def _check_alike(groups: Sequence[Group], kind: StreamKind) -> None:
     """Raise where the groups cannot follow each other in one stream."""
-    streams = [(stream, entry.group.index(kind)) for entry in entries if (stream := entry.group.of(kind))]
+    streams = [(stream, group.index(kind)) for group in groups if (stream := group.of(kind))]
     what = "picture" if kind == "video" else "sound"
     for (one, one_index), (two, two_index) in pairwise(streams):
         if one.codec != two.codec:

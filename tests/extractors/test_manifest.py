@@ -220,7 +220,7 @@ async def test_a_master_that_names_a_master(server: FileServer, context: Context
         (MEDIA.replace(END.encode(), b""), "live"),
         (MEDIA.replace(b"#EXTINF", b'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://k"\n#EXTINF', 1), "drm"),
         (HEAD.encode() + b"#EXTINF:2.0,\na.ts\n" * 20_001 + END.encode(), "too_many_parts"),
-        (MPD.replace("<MPD ", '<MPD type="dynamic" ').encode(), "live"),
+        (MPD.replace("<MPD ", '<MPD type="dynamic" minimumUpdatePeriod="PT2S" ').encode(), "live"),
         (b'<!DOCTYPE MPD [<!ENTITY a "b">]>' + MPD.replace("film", "&a;").encode(), "bad_manifest"),
     ],
 )

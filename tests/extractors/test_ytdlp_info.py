@@ -130,6 +130,66 @@ async def test_fragments(context: Context) -> None:
     assert (track.form, track.count, found.finish.duration_s) == ("concat", 3, 3.5)
 
 
+def dash_formats(server: FileServer) -> list[dict[str, Any]]:
+    """What yt-dlp makes of an MPD of two periods: one list of all."""
+    parts = [f"{period}/{name}" for period in "ab" for name in ("i", "1", "2")]
+    fragments: list[dict[str, Any]] = [
+        {"path": part} | ({} if part.endswith("i") else {"duration": 2.0}) for part in parts
+    ]
+    both: dict[str, Any] = {"protocol": "http_dash_segments", "manifest_url": server.url("/d/x.mpd")}
+    both |= {
+        "fragments": fragments,
+        "fragment_base_url": server.url("/d/"),
+        "http_headers": {"Referer": "https://page.test/"},
+    }
+    return [{**VIDEO, **both, "height": 90, "tbr": 1.0}, {**AUDIO, **both, "tbr": 1.0, "language": "en"}]
+
+
+def mpd_of_two_periods() -> bytes:
+    template = '<SegmentTemplate media="{0}/$RepresentationID$/$Number$" initialization="{0}/$RepresentationID$/i" '
+    template += 'duration="2"/>'
+    qualities = '<Representation id="{0}" bandwidth="1000" codecs="{1}" {2}/>'
+    video = qualities.format("low", "avc1", 'height="90"') + qualities.format("high", "avc1", 'height="720"')
+    sets = f'<AdaptationSet mimeType="video/mp4">{video}{{0}}</AdaptationSet>'
+    for language in ("de", "en"):
+        sound = qualities.format(language, "mp4a.40.2", "")
+        sets += f'<AdaptationSet mimeType="audio/mp4" lang="{language}">{sound}{{0}}</AdaptationSet>'
+    period = f'<Period duration="PT4S">{sets}</Period>'
+    return f"<MPD>{''.join(period.format(template.format(name)) for name in 'ab')}</MPD>".encode()
+
+
+async def test_the_manifest_that_the_fragments_come_from_is_read_anew(server: FileServer, context: Context) -> None:
+    """With what yt-dlp sends, for the quality that it has chosen: its list is one of all periods."""
+    server.put("/d/x.mpd", mpd_of_two_periods())
+    found = await extraction(context, *dash_formats(server), duration=8)
+    assert [track.form for track in found.finish.tracks] == ["hls", "hls"]
+    assert [track.holds for track in found.finish.tracks] == [("video",), ("audio",)]
+    sections = [[s.section for s in read_playlist(track.playlist or "")] for track in found.finish.tracks]
+    assert sections == [[0, 0, 1, 1]] * 2
+    urls = [fetch.urls[0].removeprefix(server.url("/d/")) for fetch in found.fetches]
+    assert urls[:6] == ["a/low/i", "a/low/1", "a/low/2", "b/low/i", "b/low/1", "b/low/2"]
+    assert {url.split("/")[1] for url in urls[6:]} == {"en"}
+    (asked,) = server.requests("/d/x.mpd")
+    assert asked.headers["referer"] == "https://page.test/"
+
+
+async def test_without_its_manifest_a_list_of_several_periods_is_refused(server: FileServer, context: Context) -> None:
+    with pytest.raises(DownloadError, match="several pieces") as caught:
+        await extraction(context, *dash_formats(server))
+    assert caught.value.word == "unsupported"
+    one = [{**each, "fragments": each["fragments"][:3]} for each in dash_formats(server)]
+    found = await extraction(context, *one)
+    assert [(track.form, track.count) for track in found.finish.tracks] == [("concat", 3)] * 2
+
+
+async def test_what_a_manifest_says_of_itself_counts(server: FileServer, context: Context) -> None:
+    lock = b'<ContentProtection schemeIdUri="urn:x"/></AdaptationSet>'
+    server.put("/d/x.mpd", mpd_of_two_periods().replace(b"</AdaptationSet>", lock))
+    with pytest.raises(DownloadError) as caught:
+        await extraction(context, *dash_formats(server))
+    assert caught.value.word == "drm"
+
+
 async def test_sound_alone(context: Context) -> None:
     sound = {**AUDIO, "protocol": "http_dash_segments", "fragments": [{"url": "https://h/1"}, {"url": "https://h/2"}]}
     found = await extraction(context, sound)

@@ -56,12 +56,12 @@ class Samples:
         info.write_text(f"secret.key\n{key_file}\n{iv}\n")
         return self.hls(name, "-hls_key_info_file", info) | {"secret.key": key}
 
-    def dash(self, name: str, *how: str) -> dict[str, bytes]:
+    def dash(self, name: str, *how: str, film: Path | None = None) -> dict[str, bytes]:
         """A DASH in the folder `name`, `index.mpd` among its files."""
         folder = self.root / name
         if not folder.exists():
             folder.mkdir()
-            source = self.film()
+            source = film or self.film()
             self.run("-i", source, "-c", "copy", "-f", "dash", "-seg_duration", "2", *how, folder / "index.mpd")
         return files(folder)
 

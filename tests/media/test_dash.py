@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
 from reactor.media import dash
-from reactor.media.choice import Choice
+from reactor.media.choice import Choice, Like
+from reactor.media.local import Span, read_playlist
 from reactor.media.parts import Stream
 
 URL = "https://host/a/index.mpd?x=1"
@@ -160,8 +161,10 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (video("", more='type="dynamic"'), "live"),
-        (mpd("<Period/><Period/>"), "unsupported"),
+        (video("", more='type="dynamic" minimumUpdatePeriod="PT2S"'), "live"),
+        (video("", more='type="dynamic"', duration=""), "live"),
+        (mpd("<Period/><Period/>"), "bad_manifest"),
+        (mpd('<Period xmlns:x="http://www.w3.org/1999/xlink" x:href="a.xml"/>'), "unsupported"),
         (mpd(""), "bad_manifest"),
         (mpd("<Period/>"), "bad_manifest"),
         (BOMB + mpd("<Period>&b;</Period>"), "bad_manifest"),
@@ -185,7 +188,6 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
         (video('<SegmentTemplate duration="1"/>'), "bad_manifest"),
         (video('<SegmentTemplate media="$Time$$Number$" initialization="$Time$" duration="1"/>'), "bad_manifest"),
         (video("<SegmentList/>"), "bad_manifest"),
-        (video(RANGES), "unsupported"),
         (video("<BaseURL>http://[/</BaseURL>"), "bad_manifest"),
         (video(f"<BaseURL>{'a' * 20_000}</BaseURL>"), "bad_manifest"),
         (video(f"<BaseURL>{'a' * 15_000}/</BaseURL>{STEPS}"), "too_large"),
@@ -244,3 +246,84 @@ def test_a_number_nobody_can_compute_is_none(rate: str) -> None:
     inner += f'<Representation {plain} frameRate="1"><BaseURL>plain</BaseURL></Representation>'
     (stream,) = parsed(mpd(element("Period", {}, element("AdaptationSet", {}, inner))))
     assert stream.parts[0].url.endswith("plain")
+
+
+# Several periods
+
+
+def period(*sets: str, more: str = 'duration="PT4S"') -> str:
+    return f"<Period {more}>{''.join(sets)}</Period>"
+
+
+def adapted(kind: str, codecs: str, name: str, **attributes: str) -> str:
+    told = " ".join(f'{key}="{value}"' for key, value in attributes.items())
+    inside = f'<SegmentTemplate media="{name}$Number$" initialization="{name}i" duration="2"/>'
+    quality = f'<Representation id="{name}" bandwidth="1000" codecs="{codecs}" {told}>{inside}</Representation>'
+    return f'<AdaptationSet mimeType="{kind}/mp4">{quality}</AdaptationSet>'
+
+
+def sections(stream: Stream) -> list[tuple[int, str, str | None]]:
+    addresses = {part.name: part.url.removeprefix("https://host/a/") for part in stream.parts}
+    return [
+        (each.section, addresses[each.name], addresses[each.init.name] if each.init else None)
+        for each in read_playlist(stream.playlist or "")
+    ]
+
+
+def test_periods_follow_each_other() -> None:
+    """One without sound is passed over by the sound."""
+    slate = period(adapted("video", "avc1.1", "s"))
+    film = period(adapted("video", "avc1.2", "v"), adapted("audio", "mp4a.40.2", "a"))
+    picture, sound = parsed(mpd(slate + film))
+    assert (picture.form, picture.holds, picture.duration_s) == ("hls", ("video",), 8.0)
+    assert sections(picture) == [(0, "s1", "si"), (0, "s2", "si"), (1, "v1", "vi"), (1, "v2", "vi")]
+    assert sections(sound) == [(1, "a1", "ai"), (1, "a2", "ai")]
+    assert {part.name for part in picture.parts}.isdisjoint(part.name for part in sound.parts)
+    assert [part.optional for part in sound.parts] == [False, False, True], "a counted segment may be one too many"
+
+
+def test_periods_begin_where_the_next_one_says() -> None:
+    both = adapted("video", "avc1", "v")
+    text = mpd(period(both, more="") + period(both, more='start="PT6S"'), duration="PT8S")
+    (stream,) = parsed(text)
+    assert [section for section, *_ in sections(stream)] == [0, 0, 0, 1]
+
+
+def test_a_codec_that_all_periods_have_comes_before_a_better_one() -> None:
+    first = period(adapted("video", "avc1", "low", height="360"), adapted("video", "hvc1", "high", height="1080"))
+    (stream,) = parsed(mpd(first + period(adapted("video", "avc1", "ad", height="360"))))
+    assert [name for _, name, _ in sections(stream)] == ["low1", "low2", "ad1", "ad2"]
+
+
+def test_ranges_of_several_files() -> None:
+    inside = '<SegmentList><Initialization sourceURL="i" range="0-9"/><SegmentURL media="a" mediaRange="10-29"/>'
+    (stream,) = parsed(video(inside + '<SegmentURL media="a" mediaRange="30-39"/></SegmentList>'))
+    first, second = read_playlist(stream.playlist or "")
+    assert (first.span, second.span) == (Span(10, 20), Span(30, 10))
+    assert first.init
+    assert first.init.span == Span(0, 10)
+    assert [part.url[-1] for part in stream.parts] == ["i", "a"]
+
+
+def test_periods_that_are_pieces_of_one_file() -> None:
+    def piece(offset: int) -> str:
+        inside = f'<BaseURL>film.mp4</BaseURL><SegmentBase presentationTimeOffset="{offset}"/>'
+        return period(f"<AdaptationSet>{REP.format(inside)}</AdaptationSet>")
+
+    assert refused(mpd(piece(0) + period(adapted("video", "avc1", "ad")) + piece(4))) == "unsupported"
+    assert len(parsed(mpd(piece(0) + period(adapted("video", "avc1", "ad")) + piece(0)))) == 1, "a bumper, twice"
+
+
+def test_what_somebody_else_has_chosen() -> None:
+    sets = "".join(
+        (
+            adapted("video", "avc1", "low", height="360"),
+            adapted("video", "avc1", "high", height="1080"),
+            adapted("audio", "mp4a", "de", lang="de"),
+            adapted("audio", "mp4a", "en", lang="en"),
+        )
+    )
+    low, english = Like("video", height=360), Like("audio", language="en-GB")
+    both = parsed(mpd(period(sets)), Choice(like=(low, english)))
+    assert [stream.parts[0].url[-4:].lstrip("/") for stream in both] == ["lowi", "eni"]
+    assert [stream.holds for stream in parsed(mpd(period(sets)), Choice(like=(english,)))] == [("audio",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.media.samples import KEYS, SECONDS, Samples, body_of, playlist_of
 
 FRAMES = SECONDS * 10
 BOTH = ("h264", "aac")
+SETS = ("-adaptation_sets", "id=0,streams=v id=1,streams=a")
 
 
 def of(found: Probed) -> tuple[str | None, str | None]:
@@ -306,3 +308,50 @@ async def test_segments_in_disguise(samples: Samples, serve: Serve, joined: Join
     files = dict(samples.hls("ts"))
     files |= {name: wrap(data) for name, data in files.items() if name.endswith(".ts")}
     await check(joined, samples, serve(files) + "index.m3u8")
+
+
+# Periods
+
+
+def period(files: dict[str, bytes], folder: str, *, sound: bool = True) -> tuple[str, dict[str, bytes]]:
+    """What a DASH holds as a period of another one, and its files."""
+    inner = re.search(r"<Period[^>]*>(.*)</Period>", files["index.mpd"].decode(), re.DOTALL)
+    assert inner
+    sets = re.findall(r"<AdaptationSet.*?</AdaptationSet>", inner[1], re.DOTALL)
+    kept = "".join(sets if sound else sets[:1])
+    told = f'<Period duration="PT{SECONDS}S"><BaseURL>{folder}/</BaseURL>{kept}</Period>'
+    return told, {f"{folder}/{name}": data for name, data in files.items()}
+
+
+def periods(*all_of_them: tuple[str, dict[str, bytes]]) -> dict[str, bytes]:
+    told = "".join(text for text, _ in all_of_them)
+    files = {name: data for _, some in all_of_them for name, data in some.items()}
+    return files | {"index.mpd": f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">{told}</MPD>'.encode()}
+
+
+@pytest.mark.parametrize("how", [(), ("-single_file", "1")])
+async def test_periods_of_dash(samples: Samples, serve: Serve, joined: Joined, how: tuple[str, ...]) -> None:
+    """Each with its own header, clock and size; one and the same before and behind another."""
+    first = samples.dash(f"periods-{len(how)}", *SETS, *how)
+    ad = samples.dash(f"periods-ad-{len(how)}", *SETS, *how, film=samples.film("wide.mp4", size="128x96"))
+    url = serve(periods(period(ad, "ad"), period(first, "film"), period(ad, "ad"))) + "index.mpd"
+    await check(joined, samples, url, count=3 * FRAMES)
+
+
+async def test_a_period_without_sound(samples: Samples, serve: Serve, joined: Joined) -> None:
+    film = samples.dash("periods-0", *SETS)
+    url = serve(periods(period(film, "slate", sound=False), period(film, "film"))) + "index.mpd"
+    path, found = await joined(url)
+    assert of(found) == BOTH
+    assert lasts(found, 2 * SECONDS)
+    assert sound_begins(samples.ffmpeg, path) == pytest.approx(SECONDS, abs=0.1)
+
+
+async def test_periods_in_webm(samples: Samples, serve: Serve, joined: Joined) -> None:
+    codecs = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus")
+    source = samples.film("vp9.webm", codecs=codecs)
+    film = samples.dash("periods-webm", *SETS, "-dash_segment_type", "webm", film=source)
+    path, found = await joined(serve(periods(period(film, "a"), period(film, "b"))) + "index.mpd")
+    assert of(found) == ("vp9", "opus")
+    assert lasts(found, 2 * SECONDS)
+    assert frames(samples.ffmpeg, path) == 2 * FRAMES

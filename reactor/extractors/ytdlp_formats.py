@@ -1,0 +1,88 @@
+"""What yt-dlp's process tells of a video, as far as reactor reads it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reactor.media.choice import Like
+
+LIKE_MAX = 100
+"""Characters of what describes a format."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Fragment(_Part):
+    """One fetch of a DASH format."""
+
+    url: str | None = None
+    path: str | None = None
+    """Relative to the format's `fragment_base_url`, where there is no URL."""
+    duration: float | None = None
+
+
+class Format(_Part):
+    """One stream that yt-dlp chose, or the only one."""
+
+    url: Annotated[str, Field(min_length=1, max_length=65_536)]
+    protocol: str
+    ext: str = ""
+    vcodec: str | None = None
+    """`none`: it has no picture. None: nobody knows."""
+    acodec: str | None = None
+    filesize: int | float | None = None
+    """Bytes, exactly; what yt-dlp guesses has another name and is not asked for."""
+    http_headers: dict[str, str] = {}
+    fragments: list[Fragment] | None = None
+    fragment_base_url: str | None = None
+    manifest_url: str | None = None
+    """Where the manifest stands that it comes from."""
+    height: float | None = None
+    tbr: float | None = None
+    """Kilobits a second."""
+    language: str | None = None
+    hls_media_playlist_data: str | None = None
+    """The media playlist, where the site hands it out with the page."""
+    hls_aes: Any = None
+    extra_param_to_segment_url: Any = None
+    extra_param_to_key_url: Any = None
+    request_data: Any = None
+
+    @property
+    def sound_alone(self) -> bool:
+        return self.vcodec == "none"
+
+    @property
+    def like(self) -> Like:
+        """What was chosen, as a manifest describes it."""
+        codecs = self.acodec if self.sound_alone else self.vcodec
+        return Like(
+            kind="audio" if self.sound_alone else "video",
+            height=int(self.height) if self.height and not self.sound_alone else None,
+            bandwidth=self.tbr * 1000 if self.tbr else None,
+            codecs="" if codecs in (None, "none") else str(codecs)[:LIKE_MAX],
+            language=(self.language or "")[:LIKE_MAX],
+        )
+
+    @property
+    def special(self) -> bool:
+        """True when it needs what only yt-dlp's own downloader does."""
+        return any((self.hls_aes, self.extra_param_to_segment_url, self.extra_param_to_key_url, self.request_data))
+
+
+class Info(_Part):
+    """What the worker hands over of an info dict."""
+
+    title: str | None = None
+    duration: Annotated[float, Field(gt=0)] | None = None
+    """Seconds."""
+    is_live: bool | None = None
+    live_status: str | None = None
+    release_timestamp: float | None = None
+    cookies: list[dict[str, Any]] = []
+    """Those that the jar has for the formats."""
+    formats: Annotated[list[Format], Field(min_length=1, max_length=8)]

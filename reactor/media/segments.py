@@ -1,0 +1,155 @@
+"""The segments of a Representation (ISO/IEC 23009-1, section 5.3.9): their addresses, by template or list. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from xml.etree.ElementTree import Element
+
+from reactor import numbers
+from reactor.media.choice import holds_audio
+from reactor.media.local import Span
+from reactor.media.mpd import Addressing, Representation, integer
+from reactor.media.parts import URL_MAX, Holds, absolute, bad_manifest, too_many_parts
+from reactor.numbers import FETCHES_MAX
+
+_VARIABLE = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0(\d{1,2})d)?)?\$")
+NAME_MAX = 1000
+"""Characters of what stands for a variable in a template."""
+
+
+def is_counted(template: Addressing) -> bool:
+    """True when the number of segments is told by the duration alone."""
+    return template.child("SegmentTimeline") is None and template.attribute("endNumber") is None
+
+
+def addressing(each: Representation, name: str) -> Addressing | None:
+    elements = tuple(found for level in each.levels if (found := level.find(name)) is not None)
+    return Addressing(elements) if elements else None
+
+
+def of_list(each: Representation, listed: Addressing) -> list[tuple[str, Span | None]]:
+    """The init section, where it has one (see `has_init`), then every segment, and which bytes of its address they
+    are."""
+    segments = next((found for level in listed.elements if (found := level.findall("SegmentURL"))), [])
+    if not segments:
+        raise bad_manifest("its list of segments is empty")
+    init = listed.child("Initialization")
+    told = [] if init is None else [(init.get("sourceURL"), init.get("range"))]
+    told += [(segment.get("media"), segment.get("mediaRange")) for segment in segments]
+    return [(absolute(each.base, uri or ""), span_of(span)) for uri, span in told]
+
+
+def span_of(text: str | None) -> Span | None:
+    """`first-last` as a span."""
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    begin, end = numbers.whole(first), numbers.whole(last)
+    if begin is None or end is None or end < begin:
+        raise bad_manifest("a range of bytes in it is not valid")
+    return Span(begin, end - begin + 1)
+
+
+def has_init(addressed: Addressing) -> bool:
+    """True when the first address is that of an init section."""
+    return bool(addressed.attribute("initialization")) or addressed.child("Initialization") is not None
+
+
+def is_webm(each: Representation) -> bool:
+    """True for WebM; everything else is fragments of mp4."""
+    return "webm" in (each.attribute("mimeType") or "")
+
+
+def holds_of(each: Representation) -> Holds:
+    """What a representation promises to hold."""
+    return ("video", "audio") if each.kind == "video" and holds_audio(each.codecs) else (each.kind,)
+
+
+def of_template(each: Representation, template: Addressing, duration: float | None) -> Iterator[str]:
+    """The init section, then every segment."""
+    init, media = template.attribute("initialization"), template.attribute("media")
+    element = template.child("Initialization")
+    if init:
+        yield absolute(each.base, _filled(init, each))
+    elif element is not None:
+        yield absolute(each.base, element.get("sourceURL") or "")
+    if not media:
+        raise bad_manifest("its template names no segments")
+    timeline = template.child("SegmentTimeline")
+    times = _timeline(timeline, template, duration) if timeline is not None else _steps(template, duration)
+    first = template.number("startNumber", 1)
+    for number, time in enumerate(times, first):
+        yield absolute(each.base, _filled(media, each, number, time))
+
+
+def _steps(template: Addressing, duration: float | None) -> Iterator[int]:
+    """The start times of segments that all last the same."""
+    step, scale = template.number("duration", 0), template.number("timescale", 1)
+    if step < 1:
+        yield 0  # no duration, no timeline: there is one segment
+        return
+    first, last = template.number("startNumber", 1), template.attribute("endNumber")
+    if scale < 1 or (duration is None and last is None):
+        raise bad_manifest("it does not say how many segments there are")
+    if last is not None:
+        count = integer(last, "endNumber", 0) - first + 1
+    else:
+        count = math.ceil(Fraction(round((duration or 0) * 1_000_000), 1_000_000) * scale / step)
+    _check_count(count)
+    start = template.number("presentationTimeOffset", 0)
+    yield from (start + number * step for number in range(count))
+
+
+def _timeline(timeline: Element, template: Addressing, duration: float | None) -> Iterator[int]:
+    """The start times in a SegmentTimeline: `r` more of the same, or, when negative, up to the next or the end."""
+    scale, offset = template.number("timescale", 1), template.number("presentationTimeOffset", 0)
+    entries, time, count = timeline.findall("S"), 0, 0
+    for place, entry in enumerate(entries):
+        time = integer(entry.get("t"), "t", time)
+        step, more = integer(entry.get("d"), "d", 0), integer(entry.get("r"), "r", 0)
+        if step < 1:
+            raise bad_manifest("a segment in it lasts no time at all")
+        if more < 0:
+            following = entries[place + 1].get("t") if place + 1 < len(entries) else None
+            if following is None and duration is None:
+                raise bad_manifest("it does not say how many segments there are")
+            end = integer(following, "t", offset + round((duration or 0) * scale))
+            more = -((time - end) // step) - 1
+        count += more + 1
+        _check_count(count)
+        yield from range(time, time + (more + 1) * step, step)
+        time += (more + 1) * step
+
+
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise bad_manifest("it names no segments")
+    if count > FETCHES_MAX:
+        raise too_many_parts(count)
+
+
+def _filled(template: str, each: Representation, number: int | None = None, time: int | None = None) -> str:
+    """The template with its variables put in (ISO/IEC 23009-1, section 5.3.9.4.4)."""
+    if len(template) > URL_MAX:
+        raise bad_manifest("an address in it is too long")
+    values = {
+        "RepresentationID": each.element.get("id"),
+        "Bandwidth": each.attribute("bandwidth"),
+        "Number": number,
+        "Time": time,
+    }
+
+    def value(found: re.Match[str]) -> str:
+        if not found[1]:
+            return "$"
+        known = values[found[1]]
+        if known is None:
+            raise bad_manifest(f"its template needs ${found[1]}$, which is not known")
+        if len(str(known)) > NAME_MAX:
+            raise bad_manifest(f"what its template needs for ${found[1]}$ is too long")
+        return str(known).zfill(int(found[2])) if found[2] else str(known)
+
+    return _VARIABLE.sub(value, template)
