@@ -136,6 +136,13 @@ class LoopThread:
         finally:
             self._calls.discard(cast("_Call[object]", call))
 
+    def tell(self, function: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Have `function()` awaited in the loop, and wait for nothing: for finalizers, in which a Ctrl-C is lost."""
+        if self.is_ours and self._loop is not None and not self._over:
+            call = _Call(function)
+            with suppress(ThreadEnded):
+                _post(self._loop, lambda: self._take(call))
+
     # In the thread
 
     def _serve(self) -> None:

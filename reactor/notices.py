@@ -131,6 +131,15 @@ class TableUnserved(_Notice):
     """Its name."""
 
 
+class DownloadStuck(_OfDownload):
+    """The bot's table lets nothing be written into this row, not even that it failed: it is passed over. Each reason is
+    told once a run."""
+
+    event: Literal["download_stuck"] = "download_stuck"
+    error: str
+    """A sentence."""
+
+
 class FilesUnwatched(_Notice):
     """The database's files cannot be watched here: changes are found by the poll alone, a little later."""
 
@@ -303,6 +312,7 @@ Notice = (
     | TokenRefused
     | StatusUnserved
     | TableUnserved
+    | DownloadStuck
     | FilesUnwatched
     | DiskFull
     | DiskFreed

@@ -59,7 +59,11 @@ IN_ITS_PLACE = "started_in_reactors_place"
 """Said by a bot that a bot has started for the reactor: its `sys.executable` is no Python."""
 LINE_BYTES_MAX = 1024 * 1024
 LINES_KEPT = 20
-TROUBLES = {"aria2_lost", "database_troubled", "disk_full", "entries_lost", "token_refused"}
+TROUBLES = {"aria2_lost", "database_troubled", "disk_full", "entries_lost", "token_refused"} | {
+    "download_stuck",
+    "status_unserved",
+    "table_unserved",
+}
 STEPS = {"download_progressed", "download_detected", "download_handed_over", "download_extracted", "download_finishing"}
 """Of the journal, what is logged as a warning, and what at DEBUG; the rest is INFO."""
 

@@ -152,8 +152,8 @@ class SyncQueue(SyncWishes):
                 try:
                     yield one[0]
                 except GeneratorExit:
-                    if self._thread is not None and self._thread.is_ours:
-                        self._call(found.aclose)
+                    if self._thread is not None:
+                        self._thread.tell(found.aclose)
                     raise
 
     def _call(self, function: Callable[[], Coroutine[Any, Any, Result]]) -> Result:

@@ -157,14 +157,6 @@ def _place(path: Path) -> Iterator[Finding]:
             where=str(path),
             advice="Put the database on a local disk.",
         )
-    if path.is_file() and path.stat().st_nlink > 1:
-        yield Finding(
-            "database place",
-            "note",
-            "The file has another name (a hard link): whoever opens it by that has a -wal of its own, and damages it.",
-            where=str(path),
-            advice="Let all programs open it by one name; remove the other, or make it a symbolic link.",
-        )
 
 
 def _watching(path: Path) -> Finding:

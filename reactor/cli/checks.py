@@ -20,7 +20,7 @@ from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.engines import is_known
 from reactor.aria2.messages import Version
 from reactor.cli.running import run_async
-from reactor.cli.unfit import cookies_trouble, exposure, refusals
+from reactor.cli.unfit import cookies_trouble, exposure, refusals, second_name
 from reactor.errors import ReactorError
 from reactor.journal.words import size
 from reactor.programs import Program, find_aria2c
@@ -77,6 +77,9 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("settings", "missing", error.message, advice=error.hint or "Correct it.", needed=True)
     if trouble := cookies_trouble(settings):
         yield Finding("settings", "missing", trouble, advice="Put the file there, or unset it.")
+    if trouble := second_name(settings):
+        advice = "Let all programs open it by one name; remove the other, or make it a symbolic link."
+        yield Finding("database place", "note", trouble, advice=advice)
     if trouble := exposure(settings):
         advice = "chmod 600, or 660 where bot and reactor are two users of one group; the same for its -wal and -shm."
         yield Finding("database mode", "note", trouble, advice=advice)

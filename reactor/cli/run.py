@@ -60,7 +60,7 @@ def run(
     import os
 
     from reactor.cli.running import open_journal, run_async
-    from reactor.cli.unfit import cookies_trouble, exposure
+    from reactor.cli.unfit import cookies_trouble, exposure, second_name
     from reactor.daemon.service import open_service
     from reactor.daemon.vitals import Vitals
     from reactor.journal.outlet import complain
@@ -77,7 +77,7 @@ def run(
         metrics_address=metrics,
         http_address=http,
     )
-    for trouble in filter(None, (cookies_trouble(settings), exposure(settings))):
+    for trouble in filter(None, (cookies_trouble(settings), exposure(settings), second_name(settings))):
         complain(trouble)
     vitals = Vitals()
     with (

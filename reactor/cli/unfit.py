@@ -51,6 +51,14 @@ def exposure(settings: Settings) -> str:
     return f"Everybody on this machine may read {path} (mode {mode}), with its links, logins and cookies."
 
 
+def second_name(settings: Settings) -> str:
+    """That the database's file has another name; "" when not."""
+    path = settings.download_db
+    if not path.is_file() or path.stat().st_nlink == 1:
+        return ""
+    return f"{path} has another name (a hard link): whoever opens it by that has a -wal of its own, and damages it."
+
+
 def _is_near(address: str) -> bool:
     """True when an address, as the settings have it, is this machine's alone. One that cannot be found is no matter
     of tokens."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
@@ -23,7 +23,7 @@ from reactor.database.connection import Database
 from reactor.database.lock import lock
 from reactor.database.rehearsal import rehearse
 from reactor.database.saving import Unsaved
-from reactor.errors import DatabaseError
+from reactor.errors import DatabaseError, Failure
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
 
@@ -33,6 +33,10 @@ Outcome = AsyncGenerator[events.Event, None]
 
 OPEN_AGAIN_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """After another file took the database's place: how long until it is tried again to open it."""
+
+
+STUCK_MAX = 20
+"""So many reasons are told why rows take nothing."""
 
 
 class Rows:
@@ -54,6 +58,8 @@ class Rows:
         """How many databases were opened, one after another; the commands name theirs by this number."""
         self.changed = anyio.Event()
         """Set when the database has changed since this was asked for."""
+        self.stuck: dict[str, int] = {}
+        """Why rows take nothing that is written, with the first of them."""
         self.on_ring: Callable[[str], None] | None = None
         """Told, if set, which layer of the change feed has rung."""
 
@@ -83,11 +89,29 @@ class Rows:
 
     async def look(self, command: commands.Look) -> Outcome:
         """Read, sweep and claim in one go."""
+        stuck: dict[int, Failure] = {}
         seen = await self._ask(
-            command.database, downloads.look, command, self._owner, clock.wall(), retry_max_s=self._retry_max_s
+            command.database,
+            downloads.look,
+            command,
+            self._owner,
+            clock.wall(),
+            retry_max_s=self._retry_max_s,
+            stuck=stuck,
         )
+        self._note_stuck(stuck)
         if seen is not None:
             yield seen
+
+    def _note_stuck(self, stuck: Mapping[int, Failure]) -> None:
+        for id, failure in stuck.items():
+            if failure.sentence not in self.stuck and len(self.stuck) < STUCK_MAX:
+                self.stuck[failure.sentence] = id
+                self._note_change()
+
+    def _note_change(self) -> None:
+        self.changed.set()
+        self.changed = anyio.Event()
 
     async def recover(self, command: commands.Recover) -> Outcome:
         """What an earlier run left: rows, plans, and staging folders that no plan knows. Of a database that was
@@ -141,8 +165,7 @@ class Rows:
                     async for layer in feed:
                         if self.on_ring:
                             self.on_ring(layer)
-                        self.changed.set()
-                        self.changed = anyio.Event()
+                        self._note_change()
                         if layer != "replaced":
                             await self._emit(events.DatabaseChanged(layer))
             except DatabaseError as error:

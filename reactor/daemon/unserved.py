@@ -31,6 +31,10 @@ async def tell_unserved(rows: Rows, journal: Journal) -> None:
                 journal.tell(
                     notices.StatusUnserved(status=each.status, count=each.count, first_download_id=each.download_id)
                 )
+        for error, id in [*rows.stuck.items()]:
+            if error not in told:
+                told.add(error)
+                journal.tell(notices.DownloadStuck(download_id=id, error=error))
         if table is not None:
             table_told = True
             journal.tell(notices.TableUnserved(table=table))

@@ -17,6 +17,7 @@ from reactor.database import history, plans, rows
 from reactor.database.insistence import Again, Insistence
 from reactor.database.migration import columns
 from reactor.database.statements import transaction
+from reactor.errors import Failure
 
 LEASE_S = 60.0
 """How long a claim holds without a sign of life. With one reactor for a database nobody waits for it."""
@@ -54,8 +55,10 @@ def look(
     now_wall: float,
     lease_s: float = LEASE_S,
     retry_max_s: float = RETRY_MAX_S,
+    stuck: dict[int, Failure] | None = None,
 ) -> RowsSeen:
-    """Carry out a Look; `retry_max_s` is the longest wait that the settings allow. Takes the write lock only when there
+    """Carry out a Look; `retry_max_s` is the longest wait that the settings allow. Rows that take nothing at all are
+    passed over, and put into `stuck` with the reason. Takes the write lock only when there
     is something to write, so that a bot that holds it cannot keep a cancel from being seen."""
     asked = {
         "watch": json.dumps(command.watch),
@@ -69,7 +72,10 @@ def look(
     while True:
         with suppress(Again):
             held = json.dumps([*command.held, *insistence.passed])
-            return _look(connection, command, asked | {"held": held}, insistence)
+            seen = _look(connection, command, asked | {"held": held}, insistence)
+            if stuck is not None:
+                stuck.update((id, insistence.failures[id]) for id in insistence.passed)
+            return seen
 
 
 def _look(

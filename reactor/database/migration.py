@@ -28,8 +28,8 @@ CONSTANT = re.compile(r"'(?:[^']|'')*'|[+-]?\d+(\.\d+)?")
 """A default that is a literal, as SQLite writes it down."""
 TEXTS, NUMBERS = ("CHAR", "CLOB", "TEXT"), ("INT", "REAL", "FLOA", "DOUB")
 """Words in the declared types of columns that hold them."""
-BOTS = frozenset({"id", "url", "added_date"})
-"""Columns that are never updated: the database may compute them."""
+BOTS = frozenset({"id", "added_date"})
+"""Columns that nobody need write: the database may compute them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _refuse(connection: sqlite3.Connection) -> None:
         )
     for name, column in there.items():
         if column.generated and name in contract().names_of_columns - BOTS:
-            what = f"its column `{column.name}` is GENERATED, and reactor writes it."
+            what = f"its column `{column.name}` is GENERATED, and has to be written."
             raise DatabaseError(
                 f"The table `downloads` cannot be served: {what}",
                 hint="Make it a plain column, or give it another name.",

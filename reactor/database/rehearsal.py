@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 
 from reactor.core import commands
@@ -43,12 +43,12 @@ def rehearse(connection: sqlite3.Connection) -> None:
         if copy is None:
             return  # it cannot be copied: only the rows can tell
         for error in _play(copy):
-            if what := _meaning(str(error), frozenset(columns(copy))):
+            if what := _meaning(_with_check(str(error), theirs[0]), frozenset(columns(copy))):
                 raise _unfit(*what)
     for name, trigger in triggers:
         with _copy(theirs, [sql for (sql,) in connection.execute(OTHERS).fetchall()]) as copy:
             if copy is not None:
-                _rehearse_trigger(copy, name, trigger)
+                _rehearse_trigger(copy, name, trigger, {table.lower() for (table,) in connection.execute(NAMES)})
 
 
 TRIGGERS = """SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = 'downloads' COLLATE NOCASE
@@ -56,6 +56,9 @@ TRIGGERS = """SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger' AN
 OTHERS = """SELECT sql FROM main.sqlite_master WHERE type IN ('table', 'view') AND sql IS NOT NULL
     AND tbl_name <> 'downloads' COLLATE NOCASE AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'reactor%'"""
 """What a trigger may write into."""
+NAMES = "SELECT name FROM main.sqlite_master WHERE type IN ('table', 'view')"
+LOST = re.compile(r"no such table: (?:main\.)?(\w+)")
+STORED = re.compile(r"cannot store (\w+) value in (\w+) column")
 MISSING = re.compile(r"(?:no such|unknown) (function|collation sequence): (\w+)")
 """What SQLite says of what a program has added to its own connection."""
 
@@ -93,10 +96,10 @@ def _copy(theirs: Sequence[str], others: Sequence[str] = ()) -> Iterator[Connect
 
 
 def _definitions(connection: sqlite3.Connection) -> list[str]:
-    """The table, and what must be unique in it."""
+    """The table and its indexes."""
     found = connection.execute(
         """SELECT sql FROM main.sqlite_master WHERE tbl_name = 'downloads' COLLATE NOCASE AND (type = 'table'
-        OR (type = 'index' AND sql LIKE 'CREATE UNIQUE%')) ORDER BY type DESC"""
+        OR (type = 'index' AND sql IS NOT NULL AND name NOT LIKE 'reactor%')) ORDER BY type DESC"""
     )
     return [definition for (definition,) in found.fetchall()]
 
@@ -104,7 +107,9 @@ def _definitions(connection: sqlite3.Connection) -> list[str]:
 def _play(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
     """What SQLite says against the way of two rows, for each of the ways that there are."""
     for last in range(len(_endings(Attempt(1, 1)))):
-        if not _inserted(copy):
+        if (error := _inserted(copy)) is not None:
+            if STORED.match(str(error)):
+                yield error
             return  # what a bot's row has to be cannot be guessed
         yield from _claimed(copy)
         if isinstance(_endings(Attempt(1, 1))[last], commands.SaveCancelled):
@@ -114,9 +119,9 @@ def _play(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
         yield from _tried(copy, [_endings(Attempt(id, 1))[last] for id in IDS])
 
 
-def _rehearse_trigger(copy: Connection, name: str, trigger: str) -> None:
+def _rehearse_trigger(copy: Connection, name: str, trigger: str, there: Collection[str]) -> None:
     """Raises DatabaseError when it lets no row be downloaded, whatever the download and the bot's columns are."""
-    if not _inserted(copy):
+    if _inserted(copy) is not None:
         return
     before = {str(error) for error in _downloaded(copy)}
     _inserted(copy)
@@ -124,6 +129,10 @@ def _rehearse_trigger(copy: Connection, name: str, trigger: str) -> None:
         copy.execute(trigger)
         said = [str(error) for error in _downloaded(copy)]
     except sqlite3.OperationalError as error:
+        if (lost := LOST.search(str(error))) and lost[1].lower() not in there:
+            raise _unfit(
+                f"its trigger `{name}` needs the table `{lost[1]}`, which is not there.", "Drop that trigger."
+            ) from error
         return _refuse_missing(error, f"its trigger `{name}`")
     if _is_certain(trigger) and (new := [error for error in said if error not in before]):
         raise _unfit(
@@ -149,7 +158,8 @@ def _claimed(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
     """The rows under way, as they are where nothing is said against it too."""
     asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000"}
     try:
-        copy.execute(f"UPDATE downloads SET {fitted(copy, CLAIM)}", asked)
+        if copy.execute(f"UPDATE downloads SET {fitted(copy, CLAIM)}", asked).rowcount < len(IDS):
+            yield troubles.passed_over()
     except troubles.FORBIDDEN as error:
         yield error
         copy.execute("PRAGMA ignore_check_constraints = ON")
@@ -158,16 +168,16 @@ def _claimed(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
         copy.execute("PRAGMA ignore_check_constraints = OFF")
 
 
-def _inserted(copy: sqlite3.Connection) -> bool:
-    """The rows as a bot has them, with nothing in the bot's own columns where that is allowed; False where that is
-    not enough."""
+def _inserted(copy: sqlite3.Connection) -> sqlite3.Error | None:
+    """The rows as a bot has them, with nothing in the bot's own columns where that is allowed; what is said against
+    that."""
     try:
         copy.execute("PRAGMA ignore_check_constraints = ON")
         _insert(copy)
         copy.execute("PRAGMA ignore_check_constraints = OFF")
-    except sqlite3.Error:
-        return False
-    return True
+    except sqlite3.Error as error:
+        return error
+    return None
 
 
 def _insert(copy: sqlite3.Connection) -> None:
@@ -234,9 +244,22 @@ def _meaning(error: str, there: frozenset[str]) -> tuple[str, str] | None:
         return f"its {listed} is UNIQUE, and two downloads may have the same.", "Take that constraint or index away."
     if kind == "CHECK" and _words(what) & there and not _words(what) & (there - ours | TOLD):
         return f"its CHECK ({what}) does not let in what reactor writes.", f"Change it. Statuses are {STATUSES}."
-    if stored := re.match(r"cannot store (\w+) value in (\w+) column", error):
+    if stored := STORED.match(error):
         return f"its STRICT column {listed} is {stored[2]}, and {stored[1]} is written there.", f"Make it {stored[1]}."
     return None
+
+
+def _with_check(error: str, table: str) -> str:
+    """The error with the text of a CHECK in place of its name, which is all that SQLite tells of one that has any."""
+    kind, _, name = error.partition(" constraint failed: ")
+    named = re.search(rf"CONSTRAINT\s+[\"`\[]?{re.escape(name)}[\"`\]]?\s+CHECK\s*\(", table, re.IGNORECASE)
+    if kind != "CHECK" or named is None:
+        return error
+    depth, end = 1, named.end()
+    while depth and end < len(table):
+        depth += (table[end] == "(") - (table[end] == ")")
+        end += 1
+    return f"{kind} constraint failed: {table[named.end() : end - 1]}"
 
 
 def _words(expression: str) -> set[str]:

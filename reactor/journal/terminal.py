@@ -19,6 +19,7 @@ STYLES = {
     "database_troubled": "red",
     "status_unserved": "yellow",
     "table_unserved": "yellow",
+    "download_stuck": "yellow",
     "download_progressed": "dim",
     "download_completed": "green",
     "download_retry_scheduled": "yellow",

@@ -75,7 +75,7 @@ def describe(notice: n.Notice) -> str:
         case n.TokenRefused(address=address, count=count):
             tried = "a wrong token was" if count == 1 else f"{count} wrong tokens were"
             return f"{tried} tried at the page, from {clean(address)}"
-        case n.StatusUnserved() | n.TableUnserved():
+        case n.StatusUnserved() | n.TableUnserved() | n.DownloadStuck():
             return _unserved(notice)
         case n.FilesUnwatched(reason=reason):
             return f"the database's files cannot be watched, so changes are found by asking: {clean(reason)}"
@@ -108,7 +108,7 @@ def _of_reactor(notice: n.ReactorStarted | n.ReactorStopped | n.Aria2Connected |
             assert_never(notice)
 
 
-def _unserved(notice: n.StatusUnserved | n.TableUnserved) -> str:
+def _unserved(notice: n.StatusUnserved | n.TableUnserved | n.DownloadStuck) -> str:
     match notice:
         case n.StatusUnserved(status=status, count=count, first_download_id=first):
             word = "NULL" if status is None else f"“{clean(status)}”"
@@ -119,6 +119,8 @@ def _unserved(notice: n.StatusUnserved | n.TableUnserved) -> str:
                 f"there are rows in the table “{clean(table)}” and none in “downloads”, the only one that is served:"
                 " rename it, or add the rows there"
             )
+        case n.DownloadStuck(error=error):
+            return f"is never served: {clean(error, 500)}"
         case _:
             assert_never(notice)
 

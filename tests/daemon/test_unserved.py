@@ -8,13 +8,54 @@ import anyio
 import pytest
 
 from reactor import notices
+from reactor.core import commands, events
 from reactor.daemon import unserved
 from reactor.daemon.rows import open_rows
 from reactor.daemon.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
-from tests.daemon.test_rows import silence
+from tests.daemon.test_rows import of, silence
 from tests.database.bot import DEADLINE_S, query
+
+
+@pytest.mark.fault(12)
+async def test_a_row_that_takes_nothing_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unserved, "SETTLE_S", 0.0)
+    monkeypatch.setattr(unserved, "PAUSE_S", 0.0)
+    path, told, heard = tmp_path / "bot.db", list[notices.Notice](), anyio.Event()
+    query(path, "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, status TEXT DEFAULT 'pending', kind TEXT)")
+    query(
+        path,
+        """CREATE TRIGGER own BEFORE UPDATE ON downloads WHEN NEW.kind = 'odd'
+        BEGIN SELECT RAISE(ABORT, 'not this one'); END""",
+    )
+
+    def hear(entry: notices.Entry) -> None:
+        told.append(entry.notice)
+        heard.set()
+
+    settings = Settings.load(download_db=path)
+    async with (
+        open_rows(settings, Staging(tmp_path), Journal([hear], now=lambda: 0.0), silence) as rows,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(unserved.tell_unserved, rows, Journal([hear], now=lambda: 0.0))
+        query(path, "INSERT INTO downloads (url, kind) VALUES ('u', 'odd'), ('u', 'odd')")
+        with anyio.fail_after(DEADLINE_S):
+            for _ in range(3):
+                (seen,) = await of(rows.look(commands.Look((), 2, database=1)))
+                assert isinstance(seen, events.RowsSeen)
+                assert seen.claimed == ()
+            await heard.wait()
+        query(path, "INSERT INTO downloads (url) VALUES ('u')")
+        (seen,) = await of(rows.look(commands.Look((), 2, database=1)))
+        assert isinstance(seen, events.RowsSeen)
+        assert [row.attempt.download_id for row in seen.claimed] == [3]
+        tasks.cancel_scope.cancel()
+    (stuck,) = told
+    assert isinstance(stuck, notices.DownloadStuck)
+    assert "not this one" in stuck.error
+    assert stuck.download_id in (1, 2)
 
 
 async def test_each_word_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,25 @@ STATES = "CREATE TRIGGER own BEFORE UPDATE {} ON downloads WHEN {} BEGIN SELECT 
         (table("progress REAL AS (100.0 * got / size), got INTEGER, size INTEGER"), "`progress` is GENERATED"),
         (table("cancelled INTEGER AS (stop_at IS NOT NULL) STORED, stop_at TEXT"), "`cancelled` is GENERATED"),
         (table("Status TEXT AS (coalesce(state, 'pending')), state TEXT"), "`Status` is GENERATED"),
+        (
+            "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT AS (base || path), base TEXT, path TEXT)",
+            "`url` is GENERATED",
+        ),
+        (table("status TEXT CONSTRAINT own CHECK (status <> 'failed')"), "CHECK (status <> 'failed')"),
+        (
+            table("status TEXT, CONSTRAINT \"own\" CHECK (status IN ('PENDING', 'DOWNLOADING'))"),
+            "CHECK (status IN ('PENDING', 'DOWNLOADING'))",
+        ),
+        (table("status INTEGER NOT NULL DEFAULT 0", "STRICT"), "`status` is INTEGER, and TEXT"),
+        (
+            table("x") + "; CREATE TRIGGER own BEFORE UPDATE OF status ON downloads WHEN NEW.status <> 'done'"
+            " BEGIN SELECT RAISE(IGNORE); END",
+            "trigger `own`",
+        ),
+        (
+            table("x") + "; CREATE TRIGGER own AFTER UPDATE ON downloads BEGIN INSERT INTO gone VALUES (1); END",
+            "`own` needs the table `gone`",
+        ),
         (table("x") + ";" + STATES.format("", "NEW.status NOT IN ('pending', 'downloading', 'done')"), "trigger `own`"),
         (table("x") + ";" + STATES.format("", "NEW.status = 'downloading'"), "trigger `own`"),
         (table("x") + ";" + STATES.format("OF stage", "1"), "trigger `own`"),
@@ -91,10 +110,11 @@ async def test_a_table_that_no_row_could_go_through_is_refused_untouched(path: P
         table("x") + "; CREATE VIRTUAL TABLE found USING fts5 (title); CREATE TRIGGER own AFTER UPDATE OF title ON"
         " downloads BEGIN INSERT INTO found (rowid, title) VALUES (NEW.id, NEW.title); END",
         table("x") + "; CREATE TRIGGER own BEFORE INSERT ON downloads BEGIN SELECT RAISE(ABORT, 'not like this'); END",
-        "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT AS (base || path), base TEXT, path TEXT)",
+        "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, added_date TEXT AS ('2026'))",
+        table("kind TEXT, status TEXT, CONSTRAINT own CHECK (status <> 'downloaded' OR (kind IN ('a', 'b')))"),
+        table("title TEXT") + "; CREATE INDEX own ON downloads (lower(title))",
         table("kind TEXT NOT NULL CHECK (kind IN ('a', 'b')), chat_id INTEGER NOT NULL UNIQUE"),
         table("kind TEXT, status TEXT, CHECK (status <> 'downloaded' OR kind IN ('a', 'b'))"),
-        table("status TEXT CONSTRAINT own CHECK (status <> 'failed')"),
         table("chat_id INTEGER NOT NULL DEFAULT 7, status TEXT")
         + "; CREATE UNIQUE INDEX one ON downloads (chat_id) WHERE status = 'downloading'",
         table("host TEXT GENERATED ALWAYS AS (lower(url)) STORED UNIQUE, data BLOB NOT NULL", "STRICT"),

@@ -16,6 +16,7 @@ EVERY: tuple[n.Notice, ...] = (
     n.TokenRefused(address="192.168.7.3", count=3),
     n.StatusUnserved(status="queued", count=5, first_download_id=1),
     n.TableUnserved(table="tasks"),
+    n.DownloadStuck(download_id=3, error="The bot's database does not take it."),
     n.FilesUnwatched(reason="the limit of watches is reached."),
     n.DiskFull(free=50 * 2**20, needed=100 * 2**20),
     n.DiskFreed(free=2**33),
