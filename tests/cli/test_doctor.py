@@ -248,12 +248,12 @@ def test_the_file_system_is_told_by_its_mount() -> None:
 def test_a_table_that_no_row_could_go_through(tmp_path: Path) -> None:
     make_table(
         tmp_path / "bot.db",
-        "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, error TEXT NOT NULL DEFAULT '')",
+        "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, finished_at DATETIME NOT NULL)",
     )
     code, findings = doctor(tmp_path, DOWNLOAD_DB=str(tmp_path / "bot.db"))
     assert code == 1
-    assert "`error` is NOT NULL" in findings["database"]["what"]
-    assert findings["database"]["advice"] == "Let `error` be NULL."
+    assert "`finished_at` is NOT NULL" in findings["database"]["what"]
+    assert findings["database"]["advice"] == "Let `finished_at` be NULL."
 
 
 def test_rows_that_are_never_served_are_told(tmp_path: Path) -> None:
