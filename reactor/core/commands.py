@@ -259,6 +259,14 @@ class AskStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Allow:
+    """Let bytes pass the guard until there are so many, counted from its beginning; None: all there are. →
+    AllowanceUsed when they have come"""
+
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LookAtDisk:
     """See how much room there is in the download folder, and, where that matters, what the staging folders of some
     rows take of it. → DiskSeen"""
@@ -307,6 +315,7 @@ Command = (
     | RemoveTransfers
     | ForgetTransfers
     | AskStatus
+    | Allow
     | LookAtDisk
     | PayDebt
     | Tell

@@ -45,6 +45,8 @@ class Limits:
     """Bytes/s, on the average of a stall timeout; 0: as slow as it likes."""
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))
     quotas: Quotas = field(default_factory=Quotas)
+    guarded: bool = True
+    """True when all that aria2 fetches from servers passes the guard."""
 
 
 class Endings:

@@ -206,6 +206,15 @@ class TransfersReported:
     reports: tuple[TransferReport, ...]
     periodic: bool = False
     """As it was asked: True for the throttled question after progress."""
+    passed: int = 0
+    """Bytes that had passed the guard before it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowanceUsed:
+    """All the bytes have come that commands.Allow let through: nothing more comes before the next one."""
+
+    passed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +381,7 @@ Event = (
     | Aria2Lost
     | TransferNotified
     | TransfersReported
+    | AllowanceUsed
     | AskFailed
     | DebtPaid
     | DiskSeen

@@ -26,6 +26,11 @@ WORKING = frozenset({State.DETECTING, State.EXTRACTING, State.FETCHING, State.FI
 ROOM_WAITS_MAX = 8
 """How often in a row a job waits for room to be put together in, about 4 minutes in all."""
 NOT_THERE = "not_found"
+TELLING = frozenset({"complete", "bt_complete", "error", "stop"})
+"""Notifications after which there is something to ask."""
+FILES_MISSING, NO_SPACE = "files_missing", "no_space"
+FORGET_AT = 100
+"""So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
 
 
 class Flow(Handing):

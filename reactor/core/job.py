@@ -199,6 +199,8 @@ class Job:
     """Bytes that those of known size will have."""
     unsized: int = 0
     """How many are of unknown size."""
+    passed: int | None = None
+    """Bytes that had passed the guard when aria2 was asked last for all of it."""
     moved_at: float = 0.0
     """When a byte was last seen to arrive."""
     paced_at: float | None = None

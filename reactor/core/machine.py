@@ -12,23 +12,19 @@ import math
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.admission import room
+from reactor.core.allowance import Allowance
 from reactor.core.commands import Command
 from reactor.core.debts import Debts
 from reactor.core.disk import Disk
 from reactor.core.endings import Limits
 from reactor.core.events import Event
-from reactor.core.flow import WORKING, Flow
+from reactor.core.flow import FILES_MISSING, FORGET_AT, NO_SPACE, TELLING, WORKING, Flow
 from reactor.core.job import Attempt, End, How, Job, State
 from reactor.core.seeding import Seeding
 from reactor.core.trouble import Trouble
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
-FORGET_AT = 100
-"""So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
-FILES_MISSING, NO_SPACE = "files_missing", "no_space"
-TELLING = frozenset({"complete", "bt_complete", "error", "stop"})
-"""Notifications after which there is something to ask."""
 
 
 class Machine:
@@ -41,6 +37,7 @@ class Machine:
         self.debts = Debts(self._flow)
         self._seeding = Seeding(self._flow, self.debts)
         self.disk = Disk(self._flow)
+        self._allowance = Allowance(self._flow)
         self._session: str | None = None
         self._recovered = False
         self._replacing = False
@@ -75,6 +72,7 @@ class Machine:
         self._flow.now, self._flow.out = now, []
         if self._leaving is None:
             self._route(event)
+            self._allowance.follow(event)
         elif isinstance(event, events.Saved | events.SaveRefused | events.SaveForbidden):
             self._of_one_job(event)
         self._flow.drop()
@@ -98,7 +96,7 @@ class Machine:
         for job in self.jobs.values():
             deadlines += [self._flow.ends_at(job), job.held_until]
         if self.connected:
-            deadlines += [self._ask_at, self.debts.due_at]
+            deadlines += [self._ask_at, self.debts.due_at, self._allowance.due_at]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # Routing
@@ -123,6 +121,8 @@ class Machine:
                 self._notified(event)
             case events.TransfersReported():
                 self._reported(event)
+            case events.AllowanceUsed():
+                pass
             case events.AskFailed():
                 self._asking = self._asking and not event.periodic
             case events.TimePassed():

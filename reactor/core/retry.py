@@ -69,6 +69,7 @@ HTTP: Mapping[int, Failure] = {
     407: Failure("proxy", "The proxy asks for a login.", "Check the proxy's settings."),
     408: ARIA2[2],
     410: Failure("not_found", "The file has been taken down.", "Ask for a new link."),
+    413: Failure("too_large", "It is said to have more than 16 TiB, which no file has."),  # so says our own guard
     416: Failure(
         "changed", "The file on the server is another one than the partial file here.", "It starts again.", True
     ),

@@ -105,17 +105,21 @@ class Downloading:
         """One batch of questions, or several where thousands are asked about: after a restart. The files are asked for
         only when something ended or began."""
         for first in range(0, len(command.gids), ASKED_MAX):
-            gids = command.gids[first : first + ASKED_MAX]
+            gids, passed = command.gids[first : first + ASKED_MAX], self._egress.passed
             outcomes = await self._batch([methods.tell_status(gid, files=not command.periodic) for gid in gids])
             reports = tuple(self._shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
             failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
             if reports or not failures:
-                yield events.TransfersReported(reports, command.periodic)
+                yield events.TransfersReported(reports, command.periodic, passed)
             if failures:
                 lost = tuple(
                     gid for gid, outcome in zip(gids, outcomes, strict=True) if isinstance(outcome, Aria2Error)
                 )
                 yield events.AskFailed(lost, failures[0].failure, command.periodic)
+
+    def allow(self, command: commands.Allow) -> None:
+        """Let so many bytes come."""
+        self._egress.allow(command.until)
 
     async def remove(self, command: commands.RemoveTransfers) -> Outcome:
         """Stop transfers, wait until they stand still, forget them."""

@@ -41,7 +41,17 @@ class Egress:
             reach = reach_of(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
         if reach is None and not self._everything:
             return {}
-        return through(self._guard.route(gid, reach), self._guard.route(gid, NOWHERE))
+        return through(self._guard.route(gid, reach, counted=True), self._guard.route(gid, NOWHERE))
+
+    @property
+    def passed(self) -> int:
+        """Bytes that have come for aria2c's transfers."""
+        return self._guard.meter.passed if self._guard is not None else 0
+
+    def allow(self, until: int | None) -> None:
+        """Let so many come; None: all there are."""
+        if self._guard is not None:
+            self._guard.meter.allow(until)
 
     def explained(self, report: TransferReport) -> TransferReport:
         """The report, with what the guard knows of the error."""

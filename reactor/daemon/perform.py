@@ -180,6 +180,8 @@ class Performer:
                 self._begin(None, self._downloading.forget(command))
             case commands.AskStatus():
                 self._begin(None, self._downloading.ask(command))
+            case commands.Allow():
+                self._downloading.allow(command)
             case commands.LookAtDisk():
                 self._begin(None, self._stages.look_at_disk(command))
             case commands.PayDebt():

@@ -100,6 +100,7 @@ async def serve(
             )
         )
         ours = settings.aria2c_rpc_url is None
+        guard.meter.on_used = lambda passed: loop.post(events.AllowanceUsed(passed))
         egress = Egress(guard if ours else None, everything=settings.egress_guard)
         room = Room(spare=settings.min_free_disk * MIB, size_max=settings.max_file_size * MIB)
         stages, downloading = (
@@ -220,6 +221,7 @@ def _limits(settings: Settings) -> Limits:
             max_parts=settings.max_parts,
             download_timeout_s=settings.download_timeout,
         ),
+        guarded=settings.aria2c_rpc_url is None and settings.egress_guard,
     )
 
 

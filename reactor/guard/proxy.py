@@ -6,7 +6,7 @@
 
 A proxy on loopback, for CONNECT and plain HTTP. Whoever has not the secret of this run is turned away. Names are
 resolved here, once; what they lead to is judged, and that is dialed (`dialer`). After the head bytes are passed on
-as they are.
+as they are (`passing`).
 
 aria2 keeps a tunnel open for the next download to the same host through the same port of the same proxy. Those whose
 credentials may go to some hosts only (`Reach`) therefore have a door, a port of its own, which they share with those
@@ -19,12 +19,11 @@ import asyncio
 import hmac
 import secrets
 import socket
-import struct
 import sys
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import anyio
@@ -35,6 +34,8 @@ from reactor.errors import DownloadError, Failure
 from reactor.guard.addresses import Exceptions
 from reactor.guard.credentials import Reach
 from reactor.guard.dialer import BESIDE_MAX, Dialer, Endpoint, LookUp
+from reactor.guard.meter import Meter
+from reactor.guard.passing import BROKEN_OFF, IN_ORDER, UP_BYTES, Tunnel, close_by, join, pass_answer
 from reactor.guard.requests import BadRequest, Reader, Request
 
 HEAD_S = 10.0
@@ -51,28 +52,16 @@ FILES_KEPT = 256
 FAILURES_MAX = 4096
 BACKLOG = 128
 ACCEPT_AGAIN_S = 0.05
-UP_BYTES, DOWN_BYTES = 64 * 1024, 256 * 1024
-"""The most that is read at once, on the way out and on the way in."""
-STATUS_LINE_MAX = 8192
 NOWHERE = Reach("", below=False, ports=frozenset())
 """The reach of what is not to be asked at all: a server of another protocol."""
-
-BROKEN_OFF, IN_ORDER = (struct.pack("hh" if sys.platform == "win32" else "ii", on, 0) for on in (1, 0))
-"""The linger of a socket that is reset when it is closed, and of one that is not."""
+COUNTED = "counted-"
+"""How the name of a user begins whose bytes are counted."""
 BROKEN = Failure("connection_lost", "The connection broke off.", None, True)
 
 _STATUS = {"bad_redirect": 403, "refused_address": 403, "timeout": 504}
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 407: "Proxy Authentication Required", 502: "Bad Gateway"} | {
     504: "Gateway Timeout"
 }
-
-
-@dataclass(eq=False, slots=True)
-class _Tunnel:
-    near: socket.socket
-    """The connection of our own program."""
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    moved: bool = True
 
 
 @dataclass(eq=False, slots=True)
@@ -100,9 +89,11 @@ class Guard(AsyncContextManagerMixin):
         """`own`: where our own programs listen, which nobody is let in to. `look_up`: as for `Dialer`."""
         self._own = own
         self.dialer = Dialer(exceptions, own=self._closed, look_up=look_up)
+        self.meter = Meter()
+        """Counts what comes for our own downloads."""
         self._secret = secrets.token_urlsafe(24)
         self._doors: dict[Reach | None, _Door] = {}
-        self._tunnels: set[_Tunnel] = set()
+        self._tunnels: set[Tunnel] = set()
         self._failures: OrderedDict[str, Failure] = OrderedDict()
         self.broken = 0
         """How many connections ended by an error that nobody had thought of."""
@@ -131,14 +122,15 @@ class Guard(AsyncContextManagerMixin):
         finally:
             self._tasks = None
 
-    def route(self, user: str, reach: Reach | None = None) -> str:
-        """The URL of the proxy for `user`: letters, digits and dashes. Holds the secret: never shown.
+    def route(self, user: str, reach: Reach | None = None, *, counted: bool = False) -> str:
+        """The URL of the proxy for `user`: letters, digits and dashes. Holds the secret: never shown. What comes is
+        `counted` by the meter, and lengths that no file has are not passed on.
 
         What came of earlier connections of the same user is forgotten."""
         self._failures.pop(user, None)
         door = self._doors.get(reach) or self._open(reach)
         door.used_at = anyio.current_time()
-        return f"http://{user}:{self._secret}@127.0.0.1:{door.port}"
+        return f"http://{COUNTED if counted else ''}{user}:{self._secret}@127.0.0.1:{door.port}"
 
     def why(self, user: str) -> Failure | None:
         """Why `user` did not get a connection; a refusal counts more than what may pass."""
@@ -178,7 +170,7 @@ class Guard(AsyncContextManagerMixin):
                     near.close()
                     raise
                 door.used_at = anyio.current_time()
-                self._tunnels.add(tunnel := _Tunnel(near))
+                self._tunnels.add(tunnel := Tunnel(near))
                 assert self._tasks is not None
                 self._tasks.start_soon(self._serve, tunnel, door)
 
@@ -195,7 +187,7 @@ class Guard(AsyncContextManagerMixin):
 
     # One connection
 
-    async def _serve(self, tunnel: _Tunnel, door: _Door) -> None:
+    async def _serve(self, tunnel: Tunnel, door: _Door) -> None:
         try:
             with closing(tunnel.near), tunnel.scope:
                 await self._answered(tunnel, door)
@@ -207,12 +199,14 @@ class Guard(AsyncContextManagerMixin):
             self._tunnels.discard(tunnel)
             self._room.release()
 
-    async def _answered(self, tunnel: _Tunnel, door: _Door) -> None:
+    async def _answered(self, tunnel: Tunnel, door: _Door) -> None:
         request = None
         with anyio.move_on_after(HEAD_S):
             request = await self._request(tunnel.near)
         if request is None:
             return
+        if request.user.startswith(COUNTED):
+            request, tunnel.meter = replace(request, user=request.user.removeprefix(COUNTED)), self.meter
         try:
             await self._carry_out(request, tunnel, door)
         except OSError:
@@ -233,7 +227,7 @@ class Guard(AsyncContextManagerMixin):
         loop, reader = asyncio.get_running_loop(), Reader()
         near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Until all is said: an end in order would make a whole file of half a one where nobody has said how long it is.
-        _close_by(BROKEN_OFF, near)
+        close_by(BROKEN_OFF, near)
         while data := await loop.sock_recv(near, UP_BYTES):
             try:
                 request = reader.take(data)
@@ -248,7 +242,7 @@ class Guard(AsyncContextManagerMixin):
             return None
         return None
 
-    async def _carry_out(self, request: Request, tunnel: _Tunnel, door: _Door) -> None:
+    async def _carry_out(self, request: Request, tunnel: Tunnel, door: _Door) -> None:
         loop = asyncio.get_running_loop()
         try:
             far = await self._dial(request, door)
@@ -260,10 +254,10 @@ class Guard(AsyncContextManagerMixin):
             far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if request.opening is None:
                 await loop.sock_sendall(tunnel.near, b"HTTP/1.1 200 OK\r\n\r\n")
-                await _join(tunnel, far)
+                await join(tunnel, far)
             else:
                 await loop.sock_sendall(far, request.opening)
-                await _pass_answer(tunnel, far)
+                await pass_answer(tunnel, far)
 
     async def _dial(self, request: Request, door: _Door) -> socket.socket:
         """Raises DownloadError."""
@@ -298,72 +292,8 @@ def connections_max() -> int:
     return max(32, min(CONNECTIONS_MAX, (files - FILES_KEPT - DOORS_MAX - BESIDE_MAX) // 2))
 
 
-async def _join(tunnel: _Tunnel, far: socket.socket) -> None:
-    """Pass bytes on both ways until our program is gone, or one of the two breaks the connection off.
-
-    A server may say all it has and go on listening. None of our programs does so: when nothing more comes from it, it
-    has closed the connection whole, and whatever is still sent is sent for nothing."""
-    async with anyio.create_task_group() as tasks:
-
-        async def up() -> None:
-            try:
-                await _pass(tunnel, tunnel.near, far, UP_BYTES)
-            except OSError:
-                _close_by(BROKEN_OFF, far)
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(up)
-        try:
-            await _pass(tunnel, far, tunnel.near, DOWN_BYTES)
-            _close_by(IN_ORDER, tunnel.near)
-            tunnel.near.shutdown(socket.SHUT_WR)
-        except OSError:
-            _close_by(BROKEN_OFF, far)
-            tasks.cancel_scope.cancel()
-
-
-async def _pass(tunnel: _Tunnel, source: socket.socket, sink: socket.socket, size: int) -> None:
-    """Pass on what comes. Nothing more is read while the other side has not taken what was read before."""
-    loop, buffer = asyncio.get_running_loop(), memoryview(bytearray(size))
-    while count := await loop.sock_recv_into(source, buffer):
-        tunnel.moved = True
-        await loop.sock_sendall(sink, buffer[:count])
-        await asyncio.sleep(0)  # neither waits while both are ready: everybody else has a turn in between
-
-
-async def _pass_answer(tunnel: _Tunnel, far: socket.socket) -> None:
-    """Pass the answer to one plain request on, and say that no second one can follow on this connection: it may be
-    meant for another server."""
-    loop, head = asyncio.get_running_loop(), b""
-    async with anyio.create_task_group() as tasks:
-
-        async def until_gone() -> None:
-            try:
-                await loop.sock_recv(tunnel.near, 1)
-            except OSError:
-                _close_by(BROKEN_OFF, far)
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(until_gone)
-        try:
-            while b"\n" not in head and len(head) < STATUS_LINE_MAX and (data := await loop.sock_recv(far, UP_BYTES)):
-                head += data
-            line, end, rest = head.partition(b"\n")
-            close = b"Connection: close\r\n" if end and line.startswith(b"HTTP/1.") else b""
-            await loop.sock_sendall(tunnel.near, line + end + close + rest)
-            await _pass(tunnel, far, tunnel.near, DOWN_BYTES)
-            _close_by(IN_ORDER, tunnel.near)
-        except OSError:
-            _close_by(BROKEN_OFF, far)
-        tasks.cancel_scope.cancel()
-
-
-def _close_by(linger: bytes, end: socket.socket) -> None:
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-
-
 async def _answer(near: socket.socket, status: int, sentence: str) -> None:
-    _close_by(IN_ORDER, near)
+    close_by(IN_ORDER, near)
     body = f"{sentence}\n".encode()
     lines = [
         f"HTTP/1.1 {status} {_PHRASES[status]}",

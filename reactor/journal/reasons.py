@@ -30,6 +30,7 @@ DECIDED = {
     "RemoveTransfers": "takes it out of aria2",
     "ForgetTransfers": "lets aria2 forget results",
     "AskStatus": "asks aria2",
+    "Allow": "says how much may come before it asks again",
     "LookAtDisk": "looks at the disk",
     "PayDebt": "removes what an earlier attempt left",
     "Exit": "ends",
@@ -91,6 +92,8 @@ def reason(event: Event) -> str:
             return f"aria2 tells: {event.what}"
         case e.TransfersReported():
             return f"aria2 answers: {'; '.join(_report(report) for report in event.reports[:3])}" + _more(event.reports)
+        case e.AllowanceUsed():
+            return f"as much has come as was allowed ({size(event.passed)} in all)"
         case e.AskFailed():
             return f"aria2 did not answer: {clean(event.failure.sentence)}"
         case e.DiskSeen(free=None):

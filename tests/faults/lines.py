@@ -93,6 +93,8 @@ LINES = (
     "Another engine in aria2's place that speaks its RPC (aria2-next) → refused with a sentence",
     "Idle connections to aria2's RPC port, more than the daemon may have descriptors → downloads go on",
     "Tokens that are guessed, a cookie that somebody has kept → late answers, told; over when its owner signs out",
+    "A length that no file has (2^62), told only when the file is fetched → a sentence; aria2 and everybody else's"
+    " downloads live on",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

@@ -47,7 +47,9 @@ def test_whatever_bytes_are_thrown_at_it_it_goes_on(raws: list[bytes]) -> None:
     anyio.run(throw)
 
 
-@pytest.mark.parametrize("part", ["Reader.take", "Guard._carry_out", "Dialer.dial", "_join", "_pass", "_pass_answer"])
+@pytest.mark.parametrize(
+    "part", ["Reader.take", "Guard._carry_out", "Dialer.dial", "join", "passing._pass", "pass_answer"]
+)
 async def test_an_error_in_one_connection_ends_no_other(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     told: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
@@ -57,8 +59,8 @@ async def test_an_error_in_one_connection_ends_no_other(monkeypatch: pytest.Monk
         async with connected(way) as before:
             assert await tunnel(before, way, place) == 200
             with monkeypatch.context() as broken:
-                broken.setattr(f"reactor.guard.proxy.{part}", failing)
-                raws = {"_pass_answer": [plain], "_join": [through]}.get(part, [through, plain])
+                broken.setattr(f"reactor.guard.{part if part.startswith('passing') else f'proxy.{part}'}", failing)
+                raws = {"pass_answer": [plain], "join": [through]}.get(part, [through, plain])
                 for raw in raws * 2:
                     async with connected(way) as (reader, writer):
                         writer.write(raw)

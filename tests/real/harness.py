@@ -165,6 +165,14 @@ class Reactor:
         """What is left in the staging folders."""
         return [name for name in self.files() if name.startswith(".reactor")]
 
+    def held(self) -> int:
+        """Bytes of all files below the download folder; what goes meanwhile counts for nothing."""
+        total = 0
+        for path in self.downloads.rglob("*"):
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size if path.is_file() else 0
+        return total
+
     def children(self) -> list[int]:
         """The aria2c processes it has started."""
         assert self.process is not None

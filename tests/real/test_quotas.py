@@ -192,6 +192,68 @@ async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunk
         assert sent < len(DATA) if chunked else sent <= 1
 
 
+@pytest.mark.parametrize("guard", ["true", "false"])
+@pytest.mark.parametrize("kind", ["file", "parts"])
+async def test_what_has_no_end_gets_no_larger_than_is_allowed(tmp_path: Path, kind: str, guard: str) -> None:
+    """However fast it comes, and however seldom progress is asked for."""
+    settings = {"MAX_FILE_SIZE": "40", "PROGRESS_INTERVAL": "60", "EGRESS_GUARD": guard}
+    async with FileServer() as server, running(tmp_path, **settings) as reactor:
+        url = server.put("/endless.ts", DATA, endless=True, ranges=False)
+        if kind == "parts":
+            segments = "".join(f"#EXTINF:4,\nendless.ts?{n}\n" for n in range(4))
+            playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n{segments}#EXT-X-ENDLIST\n"
+            url = server.put("/index.m3u8", playlist.encode())
+        (one,) = reactor.add(url)
+        top = 0
+
+        def over() -> bool:
+            nonlocal top
+            top = max(top, reactor.held())
+            return bool(reactor.row(one)["status"] == "failed")
+
+        await reactor.until(over)
+        assert reactor.row(one)["error_code"] == "too_large"
+        await reactor.until(lambda: not reactor.staged())
+        sent = sum(request.sent for request in server.requests("/endless.ts", "GET"))
+        assert top > 0
+        assert sent > 40 * MIB
+        if guard == "true":
+            assert top < 56 * MIB
+
+
+@pytest.mark.fault(65)
+@pytest.mark.parametrize("guard", ["true"])
+async def test_a_length_that_is_told_when_it_is_fetched_ends_nobody_elses_download(tmp_path: Path, guard: str) -> None:
+    """After an honest answer to HEAD. What does not pass the guard, or is encrypted, nobody can read before aria2: it
+    dies, and the row that it died of is found out."""
+
+    async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            asked = await reader.readuntil(b"\r\n\r\n")
+            size = 5000 if asked.startswith(b"HEAD") else 2**62
+            writer.write(b"HTTP/1.1 200 OK\r\nAccept-Ranges: bytes\r\nContent-Length: %d\r\n\r\n" % size)
+            await writer.drain()
+            await reader.read()
+        writer.close()
+
+    settings = {"MAX_CONCURRENT_DOWNLOADS": "4", "MAX_DOWNLOAD_RETRIES": "3", "EGRESS_GUARD": guard}
+    async with (
+        FileServer() as server,
+        await asyncio.start_server(lie, "127.0.0.1", 0) as liar,
+        running(tmp_path, **settings) as reactor,
+    ):
+        pids = reactor.children()
+        port = liar.sockets[0].getsockname()[1]
+        bad = f"http://127.0.0.1:{port}/a.bin"
+        first, *others = reactor.add(bad, *(server.put(f"/{n}.bin", DATA, rate=4 * MIB) for n in range(3)))
+        await reactor.until_final()
+        row = reactor.row(first)
+        assert (row["status"], row["error_code"]) == ("failed", "too_large" if guard == "true" else "aria2_lost"), row
+        assert [reactor.row(other)["status"] for other in others] == ["downloaded"] * 3
+        assert [reactor.row(other)["retry_count"] for other in others] == [0] * 3
+        assert guard == "false" or reactor.children() == pids, "it has lived on"
+
+
 async def test_a_size_that_no_file_has_is_not_asked_of_aria2(tmp_path: Path) -> None:
     """It would die of it, and everybody's transfers with it."""
     lie = (("Content-Length", "9" * 18),)

@@ -312,6 +312,8 @@ class Process:
                 world.aria2.remove(command.gids)
                 world.discard(self._place(command.attempt.download_id), keep_result=command.keep_result)
                 self._answer(events.DebtPaid(command.attempt))
+            case commands.Allow():
+                pass  # nothing passes a guard here
             case commands.ForgetTransfers():
                 if not lost:
                     world.aria2.remove(command.gids)

@@ -1,0 +1,38 @@
+"""How many bytes may come for our own downloads before somebody has looked what they were for.
+
+The guard counts what passes; what of it ends up in whose file only aria2 can tell. So nobody is cut off by the count:
+when it reaches what was allowed, nothing more is read, `on_used` is told, and whoever decides asks aria2 and allows
+more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+
+
+class Meter:
+    """Counts, and is shut while all that was allowed has passed."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        """Bytes since it was made."""
+        self.on_used: Callable[[int], None] = lambda passed: None
+        self._until: int | None = None
+        self._allowed = anyio.Event()
+        self._told = False
+
+    def allow(self, until: int | None) -> None:
+        """Let so many bytes pass, counted from the beginning; None: all there are."""
+        self._until, self._told = until, False
+        self._allowed.set()
+        self._allowed = anyio.Event()
+
+    async def open(self) -> None:
+        """Wait as long as it is shut."""
+        while self._until is not None and self.passed >= self._until:
+            if not self._told:
+                self._told = True
+                self.on_used(self.passed)
+            await self._allowed.wait()
