@@ -186,8 +186,7 @@ def daemon_command(setting: Path | None, *arguments: str) -> list[str]:
     """The command `reactor …` for a bot: of the reactor that the bot has, or of the one that a Python `setting` has.
     Raises as `find_python` does."""
     python = find_python(setting)
-    installed = str(Path(__file__).parents[1]) in (*site.getsitepackages(), site.getusersitepackages())
-    if installed or not _same(python, sys.executable):
+    if not _same(python, sys.executable) or _is_installed():
         return [str(python), "-P", "-m", "reactor", *arguments]
     return own_code("reactor.cli:main", *arguments, python=python, isolated=False)
 
@@ -211,14 +210,29 @@ def daemon_environment(setting: Path | None, settings: dict[str, str], strangers
 def import_path(value: str, strangers: Path) -> str:
     """A PYTHONPATH without the working folder by an empty entry, and without what lies in `strangers`; each entry
     absolute."""
-    strangers = strangers.expanduser().resolve()
-    entries = [Path(entry).absolute() for entry in value.split(os.pathsep) if entry.strip()]
-    return os.pathsep.join(str(entry) for entry in entries if not entry.resolve().is_relative_to(strangers))
+    entries = [str(Path(entry).absolute()) for entry in value.split(os.pathsep) if entry.strip()]
+    return os.pathsep.join(entry for entry in entries if not _is_inside(entry, strangers))
+
+
+def on_import_path(strangers: Path) -> str:
+    """The place in `strangers` that this Python takes modules from; "" when there is none."""
+    return next((str(Path(entry).absolute()) for entry in sys.path if _is_inside(entry, strangers)), "")
+
+
+def _is_inside(entry: str, folder: Path) -> bool:
+    return Path(entry).resolve().is_relative_to(folder.expanduser().resolve())
+
+
+def _is_installed() -> bool:
+    """Whether this interpreter finds reactor by itself. A frozen bot's `site` has neither function."""
+    places: list[str] = getattr(site, "getsitepackages", list)()
+    return str(Path(__file__).parents[1]) in (*places, getattr(site, "getusersitepackages", str)())
 
 
 def _is_frozen() -> bool:
     """Whether this process is a program with an interpreter inside, by what the makers of such programs set."""
-    compiled = [vars(module).get("__compiled__") for module in (sys.modules["__main__"], sys.modules[__name__])]
+    modules = (sys.modules.get("__main__"), sys.modules[__name__])
+    compiled = [getattr(module, "__compiled__", None) for module in modules]
     return bool(
         getattr(sys, "frozen", False)  # PyInstaller, cx_Freeze, py2exe, py2app
         or getattr(sys, "oxidized", False)  # PyOxidizer

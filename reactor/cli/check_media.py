@@ -70,7 +70,7 @@ async def _started_ytdlp() -> str:
 
 def deno() -> Finding:
     """The JavaScript runtime of yt-dlp."""
-    beside = Path(sys.executable).with_name("deno")
+    beside = Path(sys.executable or "/").parent / "deno"
     found = str(beside) if beside.is_file() else shutil.which("deno")
     if not found:
         return Finding("deno", "missing", "Not found. yt-dlp needs it for YouTube.", advice=MEDIA)

@@ -23,7 +23,7 @@ from reactor.cli.running import run_async
 from reactor.cli.unfit import cookies_trouble, exposure, refusals, second_name
 from reactor.errors import ReactorError
 from reactor.journal.words import size
-from reactor.programs import Program, find_aria2c
+from reactor.programs import Program, child_environment, find_aria2c, on_import_path
 from reactor.settings import Settings
 
 PROGRAM_S = 10.0
@@ -80,6 +80,10 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     if trouble := second_name(settings):
         advice = "Let all programs open it by one name; remove the other, or make it a symbolic link."
         yield Finding("database place", "note", trouble, advice=advice)
+    if place := on_import_path(settings.download_dir):
+        what = f"Python looks for code in {place}, where strangers' files go."
+        advice = "Take it out of PYTHONPATH, or set DOWNLOAD_DIR to another folder."
+        yield Finding("import path", "note", what, advice=advice)
     if trouble := exposure(settings):
         advice = "chmod 600, or 660 where bot and reactor are two users of one group; the same for its -wal and -shm."
         yield Finding("database mode", "note", trouble, advice=advice)
@@ -96,6 +100,7 @@ def told(command: Iterable[str | Path], pattern: str) -> tuple[str, str]:
             [str(part) for part in command],
             capture_output=True,
             stdin=subprocess.DEVNULL,
+            env=child_environment(),
             timeout=PROGRAM_S,
             check=False,
         )

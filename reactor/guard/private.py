@@ -37,7 +37,7 @@ def make(path: Path) -> None:
     except OSError:
         return
     try:
-        os.chmod(descriptor, mode_for(path))  # noqa: PTH101  (what was opened, whatever stands under its name by now)
+        _give(descriptor, mode_for(path))
         os.close(descriptor)
         with suppress(OSError):  # somebody was quicker; or a file system without links
             os.link(new, path)
@@ -51,8 +51,7 @@ def open_private(path: str | os.PathLike[str], flags: int) -> int:
     if flags & os.O_CREAT:
         with suppress(FileExistsError):
             descriptor = os.open(path, flags | os.O_EXCL | os.O_CLOEXEC, mode)
-            with suppress(OSError):  # a file system without modes
-                os.chmod(descriptor, mode)  # noqa: PTH101  (whatever the umask has left of it)
+            _give(descriptor, mode)  # whatever the umask has left of it
             return descriptor
     descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
     narrow(descriptor, mode)
@@ -67,7 +66,7 @@ def narrow(file: int | Path, mode: int) -> None:
         found = os.lstat(file) if isinstance(file, Path) else os.fstat(file)
         bits = stat.S_IMODE(found.st_mode)
         if stat.S_ISREG(found.st_mode) and _is_ours(found) and bits & stat.S_IRWXO:
-            os.chmod(file, bits & mode)  # noqa: PTH101  (a descriptor, too)
+            _give(file, bits & mode)
 
 
 def exposed(path: Path) -> str:
@@ -79,6 +78,12 @@ def exposed(path: Path) -> str:
     except OSError:
         return ""
     return f"{bits:04o}" if bits & stat.S_IROTH and open_way and hasattr(os, "geteuid") else ""
+
+
+def _give(file: int | Path, mode: int) -> None:
+    """Where a file system has no modes, or a system knows none of a descriptor, there is nobody to keep out by them."""
+    with suppress(OSError, NotImplementedError, TypeError):
+        os.chmod(file, mode)  # noqa: PTH101  (a descriptor: what was opened, whatever stands under its name by now)
 
 
 def _is_ours(found: os.stat_result) -> bool:

@@ -281,6 +281,17 @@ def test_another_table_and_another_file_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_a_folder_of_downloads_that_code_is_taken_from_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = Settings.load(download_db=tmp_path / "bot.db", download_dir=tmp_path / "files")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path), str(tmp_path / "elsewhere")])
+    assert list(examine_settings(settings)) == []
+    sys.path.append(str(tmp_path / "files" / "inner"))
+    (finding,) = examine_settings(settings)
+    assert (finding.name, finding.state) == ("import path", "note")
+    assert "files/inner" in finding.what
+    assert "PYTHONPATH" in finding.advice
+
+
 def test_a_database_that_everybody_may_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bot.db").touch(mode=0o600)
