@@ -178,6 +178,7 @@ class Flow(Handing):
         if transfer.state in (TransferState.PLANNED, TransferState.ADDING, TransferState.DONE):
             return  # this was asked before it was added, or is known
         if brief and len(job.transfers) == 1 and (report.status is TransferStatus.COMPLETE or report.seeder):
+            job.moves(self.now)  # it is there, however slowly it came
             return self.ask([transfer])
         before = transfer.weight, transfer.size
         job.arrived |= transfer.told and report.gid == transfer.live_gid and report.completed > transfer.completed

@@ -282,6 +282,15 @@ def test_a_transfer_that_drips_is_stopped(speed: int, stopped: bool) -> None:
         assert failure.sentence == "It came at less than 1 KiB/s (MIN_SPEED) for 120 s."
 
 
+def test_what_is_all_there_is_not_stopped_for_having_been_slow() -> None:
+    world = World(Limits(min_speed=1024.0)).up().fetching(ONE, one_file(size=None))
+    for completed, status in ((1, "active"), (2, "active"), (100, "complete")):
+        world.feed(reported(report(ONE, status, completed, files=()), periodic=True), after=60.0)
+    assert world.machine.jobs[1].state is State.FETCHING
+    world.feed(reported(report(ONE, "complete", 100)))
+    assert world.of(commands.Finish)
+
+
 @pytest.mark.fault(33)
 def test_parts_in_aria2s_queue_do_not_speak_for_those_that_stand_still() -> None:
     world = World().up().claim(ONE)
