@@ -184,6 +184,19 @@ class DownloadResumed(_OfDownload):
     """Without its secrets."""
     stage: str
     """Where it goes on."""
+    crashes: int = 0
+    """How often in a row reactor has died while it worked on it."""
+
+
+class DownloadHeldBack(_OfDownload):
+    """reactor has died several times in a row while it worked on this row. It is left alone for a while after the
+    restart, then tried again; with one death more it fails (`crashed`)."""
+
+    event: Literal["download_held_back"] = "download_held_back"
+    crashes: int
+    """How often."""
+    delay_s: float
+    """For how long."""
 
 
 class DownloadDetected(_OfDownload):
@@ -318,6 +331,7 @@ Notice = (
     | DiskFreed
     | DownloadClaimed
     | DownloadResumed
+    | DownloadHeldBack
     | DownloadDetected
     | DownloadHandedOver
     | DownloadExtracted

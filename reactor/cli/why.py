@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reactor.cli.options import Db, fits, no_download
+from reactor.core.crashes import CRASHES_MAX
 
 if TYPE_CHECKING:
     from reactor.database.history import Try
@@ -31,6 +32,8 @@ class Around:
     """Pending rows that are served before it."""
     full: str = ""
     """Why the disk keeps new ones from beginning; empty when it does not."""
+    crashes: int = 0
+    """How often in a row reactor has died while it worked on it."""
 
     @property
     def alive(self) -> bool:
@@ -59,7 +62,7 @@ def why(number: Annotated[int, typer.Argument(metavar="ID", help="As `list` prin
 
 
 async def _read(settings: Settings, number: int) -> tuple[Download | None, list[Try], Around]:
-    from reactor.database import history, overview, presence, wishes
+    from reactor.database import crashes, history, overview, presence, wishes
     from reactor.database.connection import Database
 
     async with Database.open(settings.download_db, look=True) as database:
@@ -69,6 +72,7 @@ async def _read(settings: Settings, number: int) -> tuple[Download | None, list[
             (await database.run(overview.counts)).downloading,
             await database.run(overview.ahead, number),
             _full(settings),
+            await database.run(crashes.so_far, number),
         )
         return row, await database.run(history.tries, number), around
 
@@ -103,6 +107,9 @@ def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterat
     for past in tries:
         if not _before(past.at, row.added_date):  # else it is of another row, which had this id before
             yield f"  Try {past.attempt}, {_moment(past.at)}: {clean(past.sentence, 500)}{_again(past, row, now)}"
+    if around.crashes and row.status == "downloading":
+        times = _times(around.crashes)
+        yield f"  reactor has died {times} in a row while it worked on this; with {CRASHES_MAX} it fails."
     yield from (f"  {line}" for line in _now(row, around, now) if line)
 
 
@@ -158,6 +165,10 @@ def _far(row: Download) -> str:
     parts.append(f"about {span(row.eta_seconds)} to go" if row.eta_seconds else "")
     shown = ", ".join(part for part in parts if part)
     return f", {shown}" if shown else ""
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _moment(at: float) -> str:

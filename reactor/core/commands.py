@@ -36,6 +36,13 @@ class Recover:
     database: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """Read a row that was held back, with its plan. → PlanRead; nothing when there is no such row"""
+
+    attempt: Attempt
+
+
 # Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled). → SaveRefused when
 # the row is in another state, SaveForbidden when the table does not take it; Saved when it was the last one of its
 # attempt (downloaded, waiting, failed, cancelled)
@@ -131,7 +138,32 @@ class ForgetPlan:
     attempt: Attempt
 
 
-Save = SaveStage | SavePlan | SaveProgress | SaveDownloaded | SaveWaiting | SaveFailed | SaveCancelled | ForgetPlan
+@dataclass(frozen=True, slots=True)
+class SaveTakenUp:
+    """The row was held back, and is worked on from now on: should the process die, it may be the cause."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCrashes:
+    """The row is not what the process has died of."""
+
+    attempt: Attempt
+
+
+Save = (
+    SaveStage
+    | SavePlan
+    | SaveProgress
+    | SaveDownloaded
+    | SaveWaiting
+    | SaveFailed
+    | SaveCancelled
+    | SaveTakenUp
+    | ForgetPlan
+    | ForgetCrashes
+)
 
 # Work, one cancel scope for each attempt
 
@@ -303,6 +335,7 @@ class Exit:
 Command = (
     Look
     | Recover
+    | ReadPlan
     | Save
     | Detect
     | LookAhead

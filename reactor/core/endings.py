@@ -13,7 +13,7 @@ from reactor import notices
 from reactor.core import commands
 from reactor.core.commands import Command
 from reactor.core.events import SaveForbidden, TransferReport, TransferStatus
-from reactor.core.job import End, Ending, How, Job, State, Transfer
+from reactor.core.job import End, Ending, How, Job, State, Transfer, derive_gid
 from reactor.core.lifecycle import Trigger, move
 from reactor.core.quotas import Quotas
 from reactor.core.retry import FROM_ZERO, UNTOLD, RetryPolicy
@@ -136,7 +136,9 @@ class Endings:
         if self.connected:
             # Of thousands of parts most were never handed over.
             handed = (each for each in job.transfers if each.adds or each.n in job.given)
-            self.out.append(commands.RemoveTransfers(job.attempt, tuple(gid for each in handed for gid in each.gids)))
+            left = (derive_gid(self.instance, job.attempt, n) for n in range(job.left))
+            gids = (*(gid for each in handed for gid in each.gids), *left)
+            self.out.append(commands.RemoveTransfers(job.attempt, gids))
 
     def out_of_patience(self, job: Job) -> None:
         """aria2 has not answered: a final row ends without it, and owes the rest; a waiting one goes on waiting."""

@@ -58,6 +58,12 @@ class ClaimedRow:
     """As the row has it, 0 to 100."""
     error_code: str | None = None
     """How the attempt before this one ended, where that was badly."""
+    crashes: int = 0
+    """How often in a row the process has died while it worked on it."""
+    held: bool = False
+    """True when that was so often that not even its plan was read."""
+    parts: int = 0
+    """Of a `held` one: how many transfers of this attempt aria2 may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,14 @@ class Recovered:
     debts: tuple[Debt, ...] = ()
     instance: str = ""
     """The database's own id: gids and staging folders derive from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRead:
+    """The outcome of `commands.ReadPlan`: the row, as if it had been found under way just now."""
+
+    attempt: Attempt
+    row: ClaimedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +370,7 @@ JobEvent = (
     Saved
     | SaveRefused
     | SaveForbidden
+    | PlanRead
     | TransfersAdded
     | AddFailed
     | TransfersRemoved

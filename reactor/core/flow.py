@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reactor import notices
-from reactor.core import commands
+from reactor.core import commands, crashes
 from reactor.core.endings import of
 from reactor.core.events import ClaimedRow, TransferReport, TransferStatus
 from reactor.core.handing import Handing
@@ -51,6 +51,8 @@ class Flow(Handing):
     def resume(self, row: ClaimedRow) -> Job:
         """A row found under way after a restart: it goes on in the same attempt, where it was. What was planned
         may be there already, or even published: that is looked at first."""
+        if row.held:
+            return self._hold_back(row)
         if row.plan is None or row.plan_attempt != row.attempt.number:
             job = self._job(row, State.DETECTING)
             job.stale = row.plan is None
@@ -61,7 +63,21 @@ class Flow(Handing):
             self._plan(job, row.plan)
             self._doubt(job)
             self._finish(job)
-        self.tell(notices.DownloadResumed(**of(job), url=row.url, stage=row.stage or job.state))
+        stage = row.stage or job.state
+        self.tell(notices.DownloadResumed(**of(job), url=row.url, stage=stage, crashes=row.crashes))
+        return job
+
+    def _hold_back(self, row: ClaimedRow) -> Job:
+        """A row that the process has died with again and again: too often, or once more and it will be."""
+        job = self._job(row, State.DETECTING)
+        job.held, job.left, job.removed, job.stale = True, row.parts, not row.parts, not row.plan_attempt
+        if row.crashes >= crashes.CRASHES_MAX:
+            self.fail(job, crashes.CRASHED)
+            return job
+        others = sum(other.held and other.held_until is not None for other in self.jobs.values())
+        delay = crashes.HOLD_S + others * crashes.TRIAL_S
+        job.held_until = self.now + delay
+        self.tell(notices.DownloadHeldBack(**of(job), crashes=row.crashes, delay_s=delay))
         return job
 
     def _job(self, row: ClaimedRow, state: State) -> Job:
@@ -71,6 +87,8 @@ class Flow(Handing):
             remains=row.plan_attempt > 0,
             kept=row.done,
             progress=row.progress,
+            crashes=row.crashes,
+            joining=row.stage == Stage.FINISHING,
             before=row.error_code if row.retry_count else None,  # else somebody has sent it back to begin anew
         )
 
@@ -241,6 +259,9 @@ class Flow(Handing):
             self.add(job)
         elif job.state is State.FINISHING:
             self._finish(job, again=True)
+        elif job.state is State.DETECTING and job.held:  # it is tried: should the process die now, it was this one
+            job.held = False
+            self.out += [commands.SaveTakenUp(job.attempt), commands.ReadPlan(job.attempt)]
 
     def wait_for_room(self, job: Job, failure: Failure) -> None:
         """There was no room to put it together: all that was fetched stays, and it is tried again after a while. When
@@ -282,6 +303,9 @@ class Flow(Handing):
         completed, size = job.fetched, job.wanted
         speed = sum(transfer.speed for transfer in job.transfers if transfer.state is TransferState.LIVE)
         share = completed / size if size else _share(job)
+        if job.crashes and not job.joining and share is not None and share * 100 > (job.progress or 0.0):
+            job.crashes = 0
+            self.out.append(commands.ForgetCrashes(job.attempt))
         if share is not None:
             job.progress = max(job.progress or 0.0, min(100.0, share * 100))
         measured, done = (job.progress, speed, size), self._newly_done(job)

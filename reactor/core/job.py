@@ -207,6 +207,14 @@ class Job:
     """Since when its speed is measured, with how many bytes then."""
     paced: int = 0
     progress: float | None = None
+    crashes: int = 0
+    """How often in a row the process has died while it worked on it."""
+    joining: bool = False
+    """True when its bytes were all there when the process died with it."""
+    held: bool = False
+    """True while nothing is done for it, to see whether the process lives without it; see `crashes`."""
+    left: int = 0
+    """How many transfers an earlier process may have left in aria2, where the plan was not read."""
     before: str | None = None
     """The code of the error with which the attempt before this one ended."""
     arrived: bool = False

@@ -45,9 +45,7 @@ class Machine:
         self._leaving: str | None = None
         self._stopped = False
         # Looking at the rows
-        self._look_wanted = False
-        self._looking = False
-        self._looks = 0
+        self._look_wanted, self._looking, self._looks = False, False, 0
         self._watched: frozenset[int] = frozenset()
         self._look_at: float | None = None
         self._trouble = Trouble(self._flow)
@@ -142,6 +140,8 @@ class Machine:
             return  # from an attempt that is over
         flow = self._flow
         match event, job.state:
+            case events.PlanRead(), State.DETECTING:
+                self.jobs[job.id] = flow.resume(event.row)
             case events.Detected(), State.DETECTING:
                 flow.detected(job, event.detection)
             case events.HandedOver(), State.EXTRACTING | State.FINISHING:
@@ -262,7 +262,7 @@ class Machine:
         elif job.ending is not None and job.ending.end is End.DOWNLOADED and job.unasked:
             self._seeding.clear_up(job)
         elif job.ending is not None and job.ending.end is not End.DOWNLOADED and not job.removed:
-            self.debts.owe(events.Debt(job.attempt, len(job.transfers)))
+            self.debts.owe(events.Debt(job.attempt, job.left or len(job.transfers)))
 
     def _recover(self, event: events.Recovered) -> None:
         self._recovered = self._look_wanted = True

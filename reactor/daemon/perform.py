@@ -34,7 +34,7 @@ SUPERSEDING = (*ENDINGS, commands.SavePlan)
 """Saves that say the stage themselves."""
 WAITED_FOR = (*(save for save in SAVES if save is not commands.SaveStage), commands.Exit)
 """What the rest of its batch has to wait for."""
-STARTS = (commands.Detect, commands.Extract, commands.AddTransfers, commands.Finish)
+STARTS = (commands.ReadPlan, commands.Detect, commands.Extract, commands.AddTransfers, commands.Finish)
 """What must not begin when a save beside it was refused."""
 LAZY_S = 0.02
 """How long the news that a row is in another stage may wait for another save to go with."""
@@ -160,6 +160,8 @@ class Performer:
                 self._begin(None, self._rows.look(command))
             case commands.Recover():
                 self._begin(None, self._rows.recover(command))
+            case commands.ReadPlan():
+                self._begin(command.attempt, self._rows.read_plan(command))
             case commands.Detect():
                 self._begin(command.attempt, self._stages.detect(command))
             case commands.LookAhead():

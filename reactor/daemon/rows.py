@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -17,7 +17,7 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.daemon import clock
 from reactor.daemon.staging import Staging
-from reactor.database import downloads, plans, saving
+from reactor.database import crashes, downloads, plans, saving
 from reactor.database.changes import ChangeFeed
 from reactor.database.connection import Database
 from reactor.database.lock import lock
@@ -31,6 +31,7 @@ P = ParamSpec("P")
 Answer = TypeVar("Answer")
 Outcome = AsyncGenerator[events.Event, None]
 
+READ_AGAIN_S = 1.0
 OPEN_AGAIN_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """After another file took the database's place: how long until it is tried again to open it."""
 
@@ -54,6 +55,8 @@ class Rows:
         self._owner = socket.gethostname()
         self._stack = AsyncExitStack()
         self._database: Database | None = None
+        self._counted = False
+        """True once it is noted which rows the process before this one may have died of."""
         self._opened = 0
         """How many databases were opened, one after another; the commands name theirs by this number."""
         self.changed = anyio.Event()
@@ -116,6 +119,12 @@ class Rows:
     async def recover(self, command: commands.Recover) -> Outcome:
         """What an earlier run left: rows, plans, and staging folders that no plan knows. Of a database that was
         replaced by this one, nothing is left but its folders: they go."""
+        if command.database == 1 and not self._counted:
+            counted = await self._ask(command.database, downloads.count_crashes)
+            if counted is not None:
+                yield counted
+                return
+            self._counted = True
         found = await self._ask(command.database, lambda sqlite: (downloads.recover(sqlite), plans.owners(sqlite)))
         if isinstance(found, tuple):
             recovered = await to_thread.run_sync(self._take_over, *found)
@@ -123,6 +132,25 @@ class Rows:
                 yield recovered
         elif found is not None:
             yield found
+
+    async def read_plan(self, command: commands.ReadPlan) -> Outcome:
+        """Of a row that was held back."""
+        while True:
+            try:
+                found = await self.database.run(downloads.read_plan, command)
+            except DatabaseError as error:
+                yield events.DatabaseFailed(error.failure, saving=True)
+                await anyio.sleep(READ_AGAIN_S)
+            else:
+                break
+        if found is not None:
+            yield found
+
+    async def leave(self) -> None:
+        """We end as we were asked to: no row is to be blamed. A database that lets nobody write goes without."""
+        self.hurry()
+        with suppress(DatabaseError):
+            await self.database.run(crashes.leave)
 
     async def _ask(
         self,

@@ -115,6 +115,7 @@ async def serve(
             loop.start(performer.submit)
             try:
                 await performer.run()
+                await rows.leave()
             finally:
                 loop.close()
         work.cancel_scope.cancel()

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from reactor.core import commands
-from reactor.core.events import ClaimedRow, Recovered, RowsSeen, SaveForbidden, WatchedRow
+from reactor.core.events import ClaimedRow, PlanRead, Recovered, RowsSeen, SaveForbidden, WatchedRow
 from reactor.core.job import Attempt
-from reactor.database import history, plans, rows
+from reactor.database import crashes, history, plans, rows
 from reactor.database.insistence import Again, Insistence
 from reactor.database.migration import columns
 from reactor.database.statements import transaction
@@ -172,6 +172,7 @@ def _claim(
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
     returning = "id, attempt, url, retry_count, progress, error_code, added_date"
     done = insistence.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
+    crashes.forget(connection, ids)
     claimed, forbidden = list[ClaimedRow](), list[SaveForbidden]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
@@ -205,16 +206,40 @@ def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float |
     return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
 
 
+UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage FROM downloads
+    WHERE status = 'downloading' AND {CLAIMED}"""
+
+
+def count_crashes(connection: sqlite3.Connection) -> None:
+    """The process before this one has ended: note which rows it may have died of. Before `recover`, and once."""
+    with transaction(connection):
+        found = connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()
+        crashes.count(connection, [Attempt(id, int(attempt)) for id, attempt, *_ in found])
+
+
 def recover(connection: sqlite3.Connection) -> Recovered:
     """Carry out a Recover: the rows an earlier run had under way, and what it left of rows that are not."""
     with transaction(connection, "DEFERRED"):
-        under_way = connection.execute(
-            f"""SELECT id, attempt, url, retry_count, progress, error_code, stage FROM downloads
-            WHERE status = 'downloading' AND {CLAIMED} ORDER BY id"""
-        ).fetchall()
-        found = [_with_plan(connection, _claimed_row(row[:6], stage=rows.text(row[6]))) for row in under_way]
+        found = [_under_way(connection, row) for row in connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()]
         (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
         return Recovered(tuple(found), plans.debts(connection), instance)
+
+
+def read_plan(connection: sqlite3.Connection, command: commands.ReadPlan) -> PlanRead | None:
+    """Carry out a ReadPlan."""
+    with transaction(connection, "DEFERRED"):
+        found = connection.execute(f"{UNDER_WAY} AND id = ?", (command.attempt.download_id,)).fetchall()
+        read = [_under_way(connection, row) for row in found]
+        return next((PlanRead(command.attempt, row) for row in read if row.attempt == command.attempt), None)
+
+
+def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...]) -> ClaimedRow:
+    found = _claimed_row(row[:6], stage=rows.text(row[6]))
+    times, held = crashes.of_row(connection, found.attempt)
+    if not held:
+        return replace(_with_plan(connection, found), crashes=times)
+    planned, parts = plans.extent(connection, found.attempt)
+    return replace(found, crashes=times, held=True, plan_attempt=planned, parts=parts)
 
 
 def _claimed_row(row: tuple[Any, ...], *, waited_s: float | None = None, stage: str | None = None) -> ClaimedRow:

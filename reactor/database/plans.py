@@ -144,6 +144,16 @@ def _pieces(connection: sqlite3.Connection, id: int) -> Iterator[bytes]:
         yield from (piece for (piece,) in found)
 
 
+def extent(connection: sqlite3.Connection, attempt: Attempt) -> tuple[int, int]:
+    """By which attempt something was planned for a row last (0: by none), and how many transfers that are when it was
+    this one. The plan itself is not read."""
+    found = connection.execute(
+        "SELECT attempt, CASE WHEN attempt = ? THEN parts ELSE 0 END FROM reactor_plans WHERE download_id = ?",
+        (attempt.number, attempt.download_id),
+    ).fetchone()
+    return (int(found[0]), int(found[1])) if found else (0, 0)
+
+
 def owners(connection: sqlite3.Connection) -> frozenset[int]:
     """The rows that have a plan: their staging folders are somebody's."""
     return frozenset(id for (id,) in connection.execute("SELECT download_id FROM reactor_plans"))

@@ -13,7 +13,7 @@ from reactor.core import commands
 from reactor.core.events import SaveForbidden, SaveRefused
 from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
-from reactor.database import history, plans, rows, troubles
+from reactor.database import crashes, history, plans, rows, troubles
 from reactor.database.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE, LEASE_S, OVER, any_row
 from reactor.database.statements import fitted, transaction
 from reactor.errors import Failure
@@ -32,7 +32,9 @@ Unit = (
     | commands.SaveWaiting
     | commands.SaveFailed
     | commands.SaveCancelled
+    | commands.SaveTakenUp
     | commands.ForgetPlan
+    | commands.ForgetCrashes
 )
 """A save, or one row's part of one."""
 
@@ -176,8 +178,15 @@ def write(
                 history.add(connection, attempt, now_wall, failure)
         case commands.SaveCancelled():
             done = _save_cancelled(connection, attempt, now_wall, CANCELLED_BARE[spared - 1] if spared else CANCELLED)
+        case commands.SaveTakenUp():
+            done = any_row(connection, GUARD, {"id": attempt.download_id, "attempt": attempt.number})
+            if done:
+                crashes.take_up(connection, attempt)
         case commands.ForgetPlan():
             plans.forget(connection, attempt)
+            done = True
+        case commands.ForgetCrashes():
+            crashes.forget(connection, [attempt.download_id])
             done = True
     if isinstance(save, ENDINGS) and done and not save.keep_plan:
         plans.forget(connection, attempt)

@@ -51,6 +51,14 @@ CREATE TABLE IF NOT EXISTS reactor_plan_pieces (
     PRIMARY KEY (download_id, n)
 );
 
+-- How often in a row the process has died while it worked on a row; see crashes.py.
+CREATE TABLE IF NOT EXISTS reactor_crashes (
+    download_id INTEGER PRIMARY KEY,
+    attempt INTEGER NOT NULL,
+    crashes INTEGER NOT NULL,
+    at_work INTEGER NOT NULL            -- 0: it is held back, to see whether the process lives without it
+);
+
 -- How tries ended that did not end well; see history.py.
 CREATE TABLE IF NOT EXISTS reactor_history (
     id INTEGER PRIMARY KEY,

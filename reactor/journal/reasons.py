@@ -12,6 +12,9 @@ from reactor.journal.words import clean, size, span
 DECIDED = {
     "Look": "looks at the rows",
     "Recover": "asks what an earlier run left",
+    "SaveTakenUp": "notes that it is worked on again",
+    "ReadPlan": "reads what was planned for it",
+    "ForgetCrashes": "no longer suspects it",
     "SavePlan": "saves what will be fetched",
     "SaveProgress": "saves how far it is",
     "SaveDownloaded": "saves that it is downloaded",
@@ -116,6 +119,8 @@ def _of_one_row(event: Event) -> str:
             return "a write was refused: the row is in another state"
         case e.SaveForbidden():
             return f"the bot's table does not take a write: {clean(event.failure.sentence, 500)}"
+        case e.PlanRead():
+            return "what was planned for it is read"
         case e.Detected():
             return f"it is {event.detection.kind}: {clean(event.detection.why)}"
         case e.Extracted():

@@ -149,6 +149,7 @@ def _setback(notice: n.DownloadRetryScheduled | n.DownloadFailed | n.DownloadCan
 def _on_the_way(
     notice: n.DownloadClaimed
     | n.DownloadResumed
+    | n.DownloadHeldBack
     | n.DownloadDetected
     | n.DownloadHandedOver
     | n.DownloadExtracted
@@ -160,6 +161,8 @@ def _on_the_way(
             return f"{'taken up' if attempt <= 1 else f'taken up again (attempt {attempt})'}: {clean(url)}"
         case n.DownloadResumed(url=url, stage=stage):
             return f"goes on after a restart ({clean(stage)}): {clean(url)}"
+        case n.DownloadHeldBack(crashes=times, delay_s=delay):
+            return f"reactor died {times} times in a row while it worked on this: tried again in {span(delay)}"
         case n.DownloadDetected(kind=kind, why=why):
             return f"is of kind {kind}: {clean(why)}"
         case n.DownloadHandedOver(from_kind=before, to_kind=after, why=why):

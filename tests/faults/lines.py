@@ -95,6 +95,7 @@ LINES = (
     "Tokens that are guessed, a cookie that somebody has kept → late answers, told; over when its owner signs out",
     "A length that no file has (2^62), told only when the file is fetched → a sentence; aria2 and everybody else's"
     " downloads live on",
+    "The process dies with a row each time it works on it → with the third death the row fails, the others go on",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

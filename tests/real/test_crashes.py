@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from reactor.core.crashes import CRASHES_MAX
 from reactor.programs import find_aria2c
 from tests.real.harness import Reactor, alive, running, serving
 from tests.servers import FileServer
@@ -42,6 +43,40 @@ async def test_a_download_goes_on_after_the_reactor_was_ended(tmp_path: Path, nu
     if number is not signal.SIGKILL:  # then aria2c had the time to save what it had
         ranges = [request.range or "" for request in server.log[before:]]
         assert any(begin.startswith("bytes=") and int(begin[6:].split("-")[0]) >= 600_000 for begin in ranges), ranges
+
+
+@pytest.mark.fault(66)
+async def test_a_row_that_the_reactor_dies_with_each_time_fails_and_the_others_go_on(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as reactor:
+        deadly, other = reactor.add(server.put("/a.bin", DATA, hang=True), server.put("/b.bin", DATA, hang=True))
+        await server.until(lambda: len(server.log) >= 2)
+        await reactor.stop(signal.SIGKILL)
+        # As it would be had it died twice before with the one of them.
+        reactor.execute("INSERT INTO reactor_crashes VALUES (?, 1, ?, 1)", deadly, CRASHES_MAX - 1)
+        server.put("/b.bin", DATA)
+        asked = len(server.requests("/a.bin"))
+        await reactor.start()
+        await reactor.until_final()
+        assert [row["status"] for row in reactor.rows()] == ["failed", "downloaded"]
+        assert reactor.row(deadly)["error_code"] == "crashed"
+        assert len(server.requests("/a.bin")) == asked, "nothing was done for it before"
+        server.put("/a.bin", DATA)
+        reactor.execute("UPDATE downloads SET status = 'pending' WHERE id = ?", deadly)
+        await reactor.until_final()
+        assert reactor.row(deadly)["status"] == "downloaded"
+        assert reactor.events("download_failed", other) == []
+
+
+async def test_a_reactor_that_was_asked_to_end_blames_nobody(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor:
+        reactor.add(server.put("/a.bin", DATA, hang=True))
+        await reactor.until(lambda: reactor.events("download_claimed"))
+        for times in (1, 2):
+            await reactor.stop(signal.SIGTERM)
+            await reactor.start()
+            await reactor.until(lambda: len(reactor.events("download_resumed")) == times)  # noqa: B023 - waited for here
+        crashes = [event["crashes"] for event in reactor.events("download_resumed")]
+    assert crashes == [0, 0]
 
 
 @pytest.mark.fault(18)

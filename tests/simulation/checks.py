@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from reactor.core import commands
+from reactor.core.crashes import CRASHES_MAX
 from reactor.core.job import Attempt, State
 from reactor.models import Extraction, Fetch
 from tests.simulation.aria2 import Folder, Transfer
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 FREE = ("no_space", "duplicate", "interrupted")
 RENEWED = ("server_error",)
 """A page is asked for another URL at once."""
-MANY_DELAYS, NO_DELAY_S = 5, 0.02
+MANY_DELAYS, NO_DELAY_S = 3, 0.002
 """So many draws that are all so small are no chance any more."""
 STOPPING_S = 40.0
 """How long it may take in a storm until a row says that its time was up."""
 FINAL = ("downloaded", "failed", "cancelled")
-COLUMNS = "id, status, COALESCE(attempt, 0), COALESCE(retry_count, 0), progress, stage, file_path, url"
+COLUMNS = "id, status, COALESCE(attempt, 0), COALESCE(retry_count, 0), progress, stage, error_code, file_path, url"
 
 
 class Checks:
@@ -39,6 +40,12 @@ class Checks:
         """How often a row was sent back for another try that is not free."""
         self._delays: list[float] = []
         self._begun: dict[tuple[int, int], float] = {}
+        self._deaths: Counter[int] = Counter()
+        """How often the process died while a row was under way."""
+        self._causes: defaultdict[int, set[int | None]] = defaultdict(set)
+        """Of what: of these rows, or of none (None)."""
+        self._killed: Counter[int] = Counter()
+        """How often a row killed it in the calm."""
         self.full = False
         """True when the reactor has last heard that there is no room."""
         self._checked: object = None
@@ -54,7 +61,8 @@ class Checks:
         """The bot has deleted, replaced or sent back a row: what is in its place is new."""
         self.cancelled.discard(id)
         self._final.pop(id, None)
-        self._spent.pop(id, None)
+        for count in (self._spent, self._deaths, self._causes, self._killed):
+            count.pop(id, None)
         self._progress = {key: value for key, value in self._progress.items() if key[0] != id}
         self._orphaned |= {path for path, owner in self._world.published.items() if owner == id}
         self._world.hurts[id] += 1  # what it left behind may be in the way of the new one
@@ -63,7 +71,8 @@ class Checks:
         """Another database."""
         self.forget_files()
         self.cancelled, self._final, self._progress = set(), {}, {}
-        self._spent.clear()
+        for count in (self._spent, self._deaths, self._causes, self._killed):
+            count.clear()
         self._begun.clear()
         for id in range(1, 100):
             self._world.hurts[id] += 1
@@ -88,6 +97,21 @@ class Checks:
     def begun(self, attempts: Iterable[Attempt]) -> None:
         """The reactor has these under way from now on."""
         self._begun |= {(attempt.download_id, attempt.number): self._world.now for attempt in attempts}
+
+    def died(self, of: int | None) -> None:
+        """The process died, of a row or of something else."""
+        if self._world.replaced:
+            return
+        under_way = [row[0] for row in self.rows() if row[1] == "downloading"]
+        self._deaths.update(under_way)
+        for id in under_way:
+            self._causes[id].add(of)
+        if of is not None and self._world.calm:
+            self._killed[of] += 1
+            # One that kills for the first time makes those before seem harmless, once; and each attempt is a new one.
+            deadly = sum(row[8].startswith("deadly") for row in self.rows())
+            most = CRASHES_MAX * (deadly + self._world.limits.retry.retries_max)
+            assert self._killed[of] <= most, f"row {of} kills the process again and again"
 
     def looked(self, command: commands.Look) -> None:
         """A look was asked for."""
@@ -135,6 +159,7 @@ class Checks:
             self._retries_have_a_limit(row)
             self._attempts_have_a_limit(row)
             self._progress_goes_on(row)
+            self._blamed_for_what_it_does(row)
         return None
 
     def _no_more_than_allowed(self, rows: list[tuple[Any, ...]]) -> None:
@@ -185,6 +210,13 @@ class Checks:
         assert progress >= before, f"progress went back from {before}: {row}"
         self._progress[(id, attempt)] = progress
 
+    def _blamed_for_what_it_does(self, row: tuple[Any, ...]) -> None:
+        id, status, code, url = row[0], row[1], row[6], row[8]
+        if (status, code) == ("failed", "crashed"):
+            assert self._deaths[id] >= CRASHES_MAX, f"it was there {self._deaths[id]} times only: {row}"
+            fair = url.startswith("deadly") or None in self._causes[id] or len(self._causes[id]) > 1
+            assert fair, f"another row has killed the process each time: {row}"
+
     # The end
 
     def is_quiet(self) -> bool:
@@ -211,12 +243,13 @@ class Checks:
         folders = [place for place in world.folders if place[0] not in world.lost and place not in kept]
         assert not folders, f"folders were left: {folders}"
         assert len(self._delays) < MANY_DELAYS or max(self._delays) > NO_DELAY_S, "nobody waits for the next try"
-        for id, status, *_, path, url in rows:
+        for id, status, *_, code, path, url in rows:
+            assert status != "downloaded" or not url.startswith("deadly"), f"row {id} has killed nobody"
             assert (status == "downloaded") == (world.published.get(path) == id), f"row {id} is {status}: {path}"
             quotas = world.limits.quotas
             fault = url.startswith(("unknown", "huge")) or quotas.max_parts or quotas.download_timeout_s
-            fault = fault or world.hurts[id]
+            fault = fault or world.hurts[id] or code == "crashed"
             assert status != "failed" or fault, f"row {id} failed, and nothing had gone wrong"
-        theirs = {row[6] for row in rows if row[1] == "downloaded"}
+        theirs = {row[7] for row in rows if row[1] == "downloaded"}
         extra = set(world.published) - theirs - self._orphaned
         assert not extra, f"files of no row: {extra}"

@@ -9,6 +9,8 @@ from itertools import count
 from typing import Any
 
 from reactor.core import commands, events, flow, machine, reconcile, stalls
+from reactor.core import crashes as core_crashes
+from reactor.core.crashes import HELD_FROM
 from reactor.core.debts import Debts
 from reactor.core.disk import Disk
 from reactor.core.endings import Endings
@@ -20,7 +22,7 @@ from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Finding, Found
 from reactor.core.retry import RetryPolicy
 from reactor.core.seeding import Seeding
-from reactor.database import downloads
+from reactor.database import crashes, downloads
 from reactor.errors import Failure
 from reactor.models import Extraction
 
@@ -144,6 +146,11 @@ def _newest_first(connection: Any, asked: Any, limit: int) -> list[int]:
     return DUE(connection, asked, 1000)[::-1][:limit]
 
 
+def _all_are_blamed(known: dict[Attempt, tuple[int, bool]]) -> dict[Attempt, tuple[int, bool]]:
+    """Whoever is there when the process dies."""
+    return {attempt: (times + 1, times + 1 < HELD_FROM) for attempt, (times, _) in known.items()}
+
+
 def _anything(*args: Any) -> None:
     """Nothing is to be said of it."""
 
@@ -182,6 +189,10 @@ MUTANTS: Mapping[str, tuple[Patch, ...]] = {
     "any number of parts": ((Quotas, "refusal", _no_refusal),),
     "again at once, each time": ((RetryPolicy, "next_delay_s", _at_once),),
     "the newest first": ((downloads, "_due", _newest_first),),
+    "the process may die of a row as often as it likes": ((crashes, "count", _anything),),
+    "a row that the process dies of is tried for ever": ((core_crashes, "CRASHES_MAX", 1000),),
+    "whoever is there when the process dies is blamed": ((crashes, "_blamed", _all_are_blamed),),
+    "a process that was asked to end has died": ((crashes, "leave", _anything),),
     "parts of another version are kept": ((Extraction, "continues", lambda self, earlier: True),),
 }
 

@@ -54,6 +54,8 @@ class Process:
         """Of the database that was recovered last: whose staging folders are ours."""
         self.opened = 1
         """How many databases it has opened, one after another."""
+        self._counted = False
+        """True once it is noted what the life before may have died of."""
         self._inbox: deque[Event] = deque()
         self._working = False
         self._armed_for: float | None = None
@@ -176,6 +178,7 @@ class Process:
                 self.post(events.Saved(save.attempt))
         for command in taken:
             if isinstance(command, commands.Exit):
+                self.world.database.leave()
                 self.alive = False
                 return self.world.exited()
             in_vain = isinstance(command, STARTS) and command.attempt in self._refused
@@ -200,7 +203,13 @@ class Process:
                 self._in_line(lambda: self._look(command), "to the database")
             case commands.Recover():
                 self._in_line(lambda: self._recover(command), "to the database")
-            case commands.Detect() | commands.Extract() | commands.Finish() | commands.AddTransfers():
+            case (
+                commands.ReadPlan()
+                | commands.Detect()
+                | commands.Extract()
+                | commands.Finish()
+                | commands.AddTransfers()
+            ):
                 work = Work()
                 self._works.setdefault(command.attempt, []).append(work)
                 begin = self._in_line if isinstance(command, commands.AddTransfers) else self._soon
@@ -232,6 +241,9 @@ class Process:
         if self.instance not in ("", world.database.instance):
             world.clear(self.instance)
         self.instance = world.database.instance
+        if not self._counted and self.opened == 1:
+            world.database.count_crashes()
+        self._counted = True
         folders = frozenset(id for instance, id in world.folders if instance == self.instance)
         found = world.database.recover(folders)
         world.checks.begun(row.attempt for row in found.rows)
@@ -250,8 +262,13 @@ class Process:
             later = self.world.soon() if delay is None else delay
             self._later(later, lambda: None if work.over else self.post(event))
 
-        assert isinstance(command, commands.Detect | commands.Extract | commands.Finish | commands.AddTransfers)
+        assert isinstance(command, STARTS)
         attempt = command.attempt
+        job = self.machine.jobs.get(attempt.download_id)
+        if job is not None and job.attempt == attempt and self.world.sites.kills(command, job.url):
+            return self.world.die_of(attempt.download_id)
+        if isinstance(command, commands.ReadPlan):
+            return self._read_plan(command, work)
         if isinstance(command, commands.AddTransfers):
             return self._add(command, lambda event: self._answer_in_line(event, work), connection)
         if isinstance(command, commands.Detect) and command.clear:
@@ -273,6 +290,12 @@ class Process:
         if path is None:
             return answer(events.WorkFailed(attempt, MISSING))
         return answer(events.Finished(attempt, path, 100))
+
+    def _read_plan(self, command: commands.ReadPlan, work: Work) -> None:
+        if self.world.database.locked():
+            return self._later(SAVE_AGAIN_S, lambda: None if work.over else self._read_plan(command, work))
+        found = self.world.database.read_plan(command)
+        return None if found is None else self._soon(lambda: None if work.over else self.post(found))
 
     def _add(self, command: commands.AddTransfers, answer: Callable[[Event], None], connection: int) -> None:
         attempt, world = command.attempt, self.world

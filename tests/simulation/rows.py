@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.quotas import MIB
-from reactor.database import downloads, plans, saving
+from reactor.database import crashes, downloads, plans, saving
 from reactor.database.migration import migrate
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
 from tests.simulation.aria2 import SIZE
@@ -21,7 +21,9 @@ from tests.simulation.aria2 import SIZE
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-NATURES = ("direct", "direct", "unsized", "parts", "parts", "magnet", "magnet", "page", "huge", "unknown")
+NATURES = ("direct", "direct", "unsized", "parts", "parts", "magnet", "magnet", "page", "huge", "unknown", "deadly")
+DEADLY = (commands.Detect, commands.Extract, commands.AddTransfers, commands.Finish)
+"""At which of these the process dies with a `deadly` row, by its number."""
 HUGE = 10_000 * MIB
 """Bytes of a file for which there is never room."""
 FEW, MANY = 3, 9
@@ -88,6 +90,19 @@ class Rows:
                 self._world.checks.saved(save)
         return unsaved
 
+    def count_crashes(self) -> None:
+        """As the daemon does it, once in each of its lives."""
+        downloads.count_crashes(self._connection)
+
+    def read_plan(self, command: commands.ReadPlan) -> events.PlanRead | None:
+        """As the daemon does it."""
+        return downloads.read_plan(self._connection, command)
+
+    def leave(self) -> None:
+        """As the daemon does it when it was asked to end."""
+        if not self.locked():
+            crashes.leave(self._connection)
+
     def recover(self, folders: frozenset[int]) -> events.Recovered:
         """As the daemon does it; `folders` are those of the staging that are there."""
         found, planned = downloads.recover(self._connection), plans.owners(self._connection)
@@ -125,8 +140,13 @@ class Sites:
             return events.Extracted(attempt, _magnet(url, f"{self._world.database.instance}/{int(number) % 2}"))
         if nature in ("parts", "page"):
             return events.Extracted(attempt, _parts(url, MANY if int(number) % 2 else FEW, self._versions.get(url, 0)))
-        size = {"direct": SIZE, "huge": HUGE}.get(nature)
+        size = {"direct": SIZE, "deadly": SIZE, "huge": HUGE}.get(nature)
         return events.Extracted(attempt, _file(url, size=size, version=self._versions.get(url, 0)))
+
+    def kills(self, command: commands.Command, url: str) -> bool:
+        """True when the process dies of carrying this out for a row of this `url`."""
+        nature, _, number = url.partition(":")
+        return nature == "deadly" and isinstance(command, DEADLY[int(number) % len(DEADLY)])
 
 
 def _file(url: str, *, size: int | None, version: int) -> Extraction:

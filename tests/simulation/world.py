@@ -196,6 +196,15 @@ class World:
         trouble()
 
     def _crash(self) -> None:
+        self._die(None)
+
+    def die_of(self, download_id: int) -> None:
+        """The process dies of a row."""
+        self._say(f"the process dies of row {download_id}")
+        self._die(download_id)
+
+    def _die(self, of: int | None) -> None:
+        self.checks.died(of)
         self.process.alive = False
         self.exited()
 
