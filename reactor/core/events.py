@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reactor.core.job import Attempt
+from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction
 
@@ -36,34 +37,6 @@ class WatchedRow:
     attempt: int
     status: str
     cancelled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedRow:
-    """A row that is ours to work on: just claimed, or found under way at the start."""
-
-    attempt: Attempt
-    url: str
-    retry_count: int = 0
-    waited_s: float | None = None
-    """Seconds between `added_date` and the claim, where that can be told."""
-    plan: Extraction | None = None
-    """What was extracted for it last, with `plan_attempt` the number of the attempt that did."""
-    plan_attempt: int = 0
-    stage: str | None = None
-    """The stage it was in, when it was found under way."""
-    done: frozenset[int] = frozenset()
-    """Of the plan's many parts, those that are whole on the disk."""
-    progress: float | None = None
-    """As the row has it, 0 to 100."""
-    error_code: str | None = None
-    """How the attempt before this one ended, where that was badly."""
-    crashes: int = 0
-    """How often in a row the process has died while it worked on it."""
-    held: bool = False
-    """True when that was so often that not even its plan was read."""
-    parts: int = 0
-    """Of a `held` one: how many transfers of this attempt aria2 may have."""
 
 
 @dataclass(frozen=True, slots=True)

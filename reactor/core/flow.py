@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from reactor import notices
 from reactor.core import commands, crashes
 from reactor.core.endings import of
-from reactor.core.events import ClaimedRow, TransferReport, TransferStatus
+from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.handing import Handing
 from reactor.core.job import End, Ending, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import Trigger, move
 from reactor.core.reconcile import Finding, Found, reconcile
+from reactor.core.rows import ClaimedRow
 from reactor.core.stalls import stalled
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage

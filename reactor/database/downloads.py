@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from reactor.core import commands
-from reactor.core.events import ClaimedRow, PlanRead, Recovered, RowsSeen, SaveForbidden, WatchedRow
+from reactor.core.events import PlanRead, Recovered, RowsSeen, SaveForbidden, WatchedRow
 from reactor.core.job import Attempt
+from reactor.core.rows import ClaimedRow
 from reactor.database import crashes, history, plans, rows
 from reactor.database.insistence import Again, Insistence
 from reactor.database.migration import columns

@@ -9,8 +9,8 @@ import pytest
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.crashes import CRASHES_MAX, HELD_FROM, HOLD_S, TRIAL_S
-from reactor.core.events import ClaimedRow
 from reactor.core.job import Attempt
+from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from tests.core.world import INSTANCE, World, connected, gid, one_file, report, reported
 

@@ -9,11 +9,12 @@ from reactor.core import commands, events
 from reactor.core.endings import Limits
 from reactor.core.flow import FORGET_AT
 from reactor.core.job import Attempt, State
+from reactor.core.rows import ClaimedRow
 from reactor.models import Kind, Stage
 from tests.core.world import World, connected, detection, gid, magnet, one_file, report, reported
 
 ONE = Attempt(1, 1)
-FIRST = events.ClaimedRow(ONE, "http://host.example/1")
+FIRST = ClaimedRow(ONE, "http://host.example/1")
 
 
 def test_the_way_of_a_row() -> None:
@@ -153,7 +154,7 @@ def test_results_are_dropped_many_at_a_time_while_there_is_more_to_do() -> None:
         world.feed(reported(report(one, "complete", 100)), events.Finished(one, "/downloads/a.bin", 100))
         world.feed(events.Saved(one))
         assert bool(world.of(commands.ForgetTransfers)) is bool(world.of(commands.Tidy)) is (number == FORGET_AT)
-        world.feed(events.RowsSeen(claimed=(events.ClaimedRow(Attempt(number + 1000, 1), "http://host.example/"),)))
+        world.feed(events.RowsSeen(claimed=(ClaimedRow(Attempt(number + 1000, 1), "http://host.example/"),)))
         world.machine.jobs.pop(number + 1000)
 
 

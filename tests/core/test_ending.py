@@ -9,6 +9,7 @@ from reactor.core import commands, events
 from reactor.core.endings import STOP_PATIENCE_S, Limits
 from reactor.core.handing import ADDS_MAX
 from reactor.core.job import Attempt, State
+from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from tests.core.world import (
     LASTING,
@@ -87,7 +88,7 @@ def test_a_row_under_the_id_of_one_that_was_just_downloaded_is_kept_apart_from_i
 
 
 def test_after_a_crash_a_row_without_a_plan_begins_in_an_empty_folder() -> None:
-    world = World().up(events.ClaimedRow(ONE, "http://host.example/a.bin"))
+    world = World().up(ClaimedRow(ONE, "http://host.example/a.bin"))
     clears = [command.clear for command in world.log if isinstance(command, commands.Detect)]
     assert clears == [True]
 

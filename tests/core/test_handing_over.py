@@ -7,6 +7,7 @@ import pytest
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.job import Attempt, State
+from reactor.core.rows import ClaimedRow
 from reactor.models import Content, Detection, Kind, Look, Stage
 from tests.core.world import World, detection, gid, one_file, report, reported, take_down, until
 
@@ -68,7 +69,7 @@ def test_a_cancel_after_it_leaves_nothing() -> None:
 
 def test_what_was_found_after_a_restart_is_looked_into_too() -> None:
     world = World()
-    row = events.ClaimedRow(ONE, "http://host.example/1", plan=one_file(), plan_attempt=1, stage="finishing")
+    row = ClaimedRow(ONE, "http://host.example/1", plan=one_file(), plan_attempt=1, stage="finishing")
     world.up(row)
     assert world.machine.jobs[1].state is State.FINISHING
     world.feed(other())

@@ -9,6 +9,7 @@ import pytest
 from reactor.core import commands, events
 from reactor.core.handing import ADDS_MAX, PARTS_MANY
 from reactor.core.job import Attempt, State
+from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.models import Kind
 from reactor.notices import DownloadProgressed
@@ -208,7 +209,7 @@ def test_the_parts_that_are_done_are_saved_with_the_progress_when_there_are_more
 
 
 def resumed(done: frozenset[int]) -> World:
-    row = events.ClaimedRow(ONE, "http://host.example/", plan=parts(), plan_attempt=1, stage="fetching", done=done)
+    row = ClaimedRow(ONE, "http://host.example/", plan=parts(), plan_attempt=1, stage="fetching", done=done)
     world = World().up(row)
     assert world.the(commands.Finish).resumed
     return world.feed(events.WorkFailed(ONE, MISSING))
@@ -265,6 +266,6 @@ def test_parts_that_could_not_be_joined_are_not_kept_unless_it_was_not_their_fau
 
 
 def test_after_a_crash_a_cancel_is_about_all_that_aria2_may_have() -> None:
-    row = events.ClaimedRow(ONE, "http://host.example/", plan=parts(), plan_attempt=1, stage="fetching")
+    row = ClaimedRow(ONE, "http://host.example/", plan=parts(), plan_attempt=1, stage="fetching")
     world = World().up(row).seen(ONE, cancelled=True)
     assert world.the(commands.RemoveTransfers).gids == tuple(gid(ONE, n) for n in range(COUNT))

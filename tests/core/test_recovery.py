@@ -7,8 +7,8 @@ import pytest
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.endings import Limits
-from reactor.core.events import ClaimedRow
 from reactor.core.job import Attempt, State
+from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from tests.core.world import INSTANCE, World, connected, detection, gid, magnet, one_file, report, reported
 

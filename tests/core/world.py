@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 from reactor.core import commands, events
 from reactor.core.commands import Command
 from reactor.core.endings import Limits
-from reactor.core.events import ClaimedRow, Event, TransferReport, TransferStatus, WatchedRow
+from reactor.core.events import Event, TransferReport, TransferStatus, WatchedRow
 from reactor.core.job import Attempt, State, derive_gid
 from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy
+from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
 from reactor.notices import Notice

@@ -11,8 +11,8 @@ import pytest
 
 from reactor.core import commands
 from reactor.core.crashes import CRASHED, CRASHES_MAX, HELD_FROM
-from reactor.core.events import ClaimedRow
 from reactor.core.job import Attempt
+from reactor.core.rows import ClaimedRow
 from reactor.database import crashes, downloads, saving
 from reactor.database.migration import migrate
 from tests.core.world import one_file
