@@ -272,6 +272,8 @@ class Finish(Frozen):
     """For `media`: what is joined, video first."""
     duration_s: Annotated[float, Field(gt=0)] | None = None
     """What it is said to last: the number of a manifest or a site, which is nominal, and good for the progress."""
+    least_s: Annotated[float, Field(gt=0)] | None = None
+    """What lasts less is only a piece of it: by a witness of its own, such as the page's player."""
 
 
 class Extraction(Frozen):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import takewhile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from reactor.extractors.base import Context, HandOver
 from reactor.extractors.cookies import kept_cookies
 from reactor.extractors.detect import is_named_page
 from reactor.extractors.failures import status_failure
+from reactor.extractors.media_source import Buffer, put_together
 from reactor.extractors.ranking import MEDIA_SUFFIXES, suffix_of
 from reactor.extractors.urls import normalise_http
 from reactor.extractors.validators import validator_of
@@ -75,6 +78,8 @@ class Seen(_Wire):
     base: str
     """What relative addresses in `text` are relative to."""
     manifest: bool
+    scripted: bool = False
+    """A script has fetched it, not the browser's own player."""
     advertising: bool
     live: bool
     """Of a file: it has no end."""
@@ -113,6 +118,8 @@ class Found(_Wire):
     """Best first."""
     cookies: list[BrowserCookie]
     titles: Titles
+    buffers: list[Buffer] = []
+    """What scripts have fed players with."""
     status: int | None
     """Of the answer that the page is."""
     failure: str | None
@@ -120,6 +127,15 @@ class Found(_Wire):
     crashed: bool
     left: str | None
     """The scheme of where the page went, if that is no web page."""
+
+    @field_validator("buffers", mode="before")
+    @classmethod
+    def _noted_in_the_page(cls, told: Any) -> list[Buffer]:
+        """A page that tampers with this is as one that feeds nothing."""
+        try:
+            return [Buffer.model_validate(each) for each in told]
+        except (TypeError, ValidationError):
+            return []
 
     @field_validator("titles", mode="before")
     @classmethod
@@ -148,11 +164,15 @@ class PlaywrightExtractor:
             raise DownloadError("Only http and https pages are opened in a browser.", code="unsupported")
         found = parse_found(await context.browser.sniff(detection.url))
         title, unusable = title_of(found.titles), None
-        for seen in found.candidates:
-            if seen.advertising:
-                break
+        films = list(takewhile(lambda seen: not seen.advertising, found.candidates))
+        for place, seen in enumerate(films):
             try:
-                return await _extraction(seen, found, title, context)
+                film = await _extraction(seen, found, title, context)
+                if not seen.scripted or not found.buffers:
+                    return film
+                others = (other for n, other in enumerate(films) if n != place and other.scripted)
+                rest = (partial(_extraction, other, found, title, context) for other in others)
+                return await put_together(film, rest, found.buffers, context)
             except DownloadError as error:
                 if error.word not in ("bad_manifest", "unsupported", "bad_url"):
                     raise

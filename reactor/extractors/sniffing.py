@@ -154,15 +154,17 @@ class Sniffer:
     async def told(self) -> dict[str, Any]:
         """What is known now."""
         candidates = self._candidates()[:CANDIDATES_MAX]
-        cookies, titles, *answers = await asyncio.gather(
+        cookies, titles, buffers, *answers = await asyncio.gather(
             soon(self._context.cookies(), []),
             _nothing() if self._astray else soon(self._page.main_frame.evaluate(asking("titles")), {}),
+            self._everywhere("buffers"),
             *map(self._told, candidates),
         )
         return {
             "candidates": answers,
             "cookies": [dict(cookie) for cookie in cookies[:COOKIES_MAX]],
             "titles": titles,
+            "buffers": [one for told in buffers if isinstance(told, list) for one in told],
             "status": self._status,
             "failure": self._failure,
             "crashed": self._crashed,
@@ -181,6 +183,7 @@ class Sniffer:
             "url": sight.url,
             "base": sight.frame if sight.url.startswith("blob:") else sight.url,
             "manifest": candidate.form is not Form.FILE,
+            "scripted": sight.resource in ("fetch", "xhr"),
             "advertising": candidate.advertising,
             "live": candidate.live,
             "text": sight.text,
@@ -222,10 +225,12 @@ class Sniffer:
 
     def _worth_reading(self, sight: Sight) -> bool:
         """Whether the body may tell what the headers do not, or is a manifest."""
-        if sight.resource == "media" or (sight.size or 0) > TEXT_BYTES_MAX:
+        if (sight.size or 0) > TEXT_BYTES_MAX:
             return False
         by_name = suffix_of(sight.url) in _TELLING or "mpegurl" in sight.content_type or "dash+" in sight.content_type
-        if by_name or sight.content_type.endswith("xml"):
+        if by_name or sight.resource == "media":
+            return by_name  # a browser that plays HLS by itself asks for it as media
+        if sight.content_type.endswith("xml"):
             return True
         vague = sight.content_type in _VAGUE and suffix_of(sight.url) not in MEDIA_SUFFIXES
         if not vague or sight.resource not in ("fetch", "xhr") or (sight.size or 0) > PEEK_BYTES_MAX:

@@ -120,6 +120,11 @@
       first(SKIP) || first(PLAYERS) || first(ALIKE) || named(PLAY_WORDS) || largestFilm() || inTheMiddle()),
     // The button that agrees to what a banner asks, or null.
     agree: () => counted(first(CONSENT) || named(CONSENT_WORDS)),
+    // What scripts have fed players with: which sort, how much, and how long they say that it will be.
+    buffers: () => (window[Symbol.for("buffers")] || []).slice(0, 64).map(one => ({
+      type: text(one.type), bytes: one.bytes, source: one.source,
+      duration: Number.isFinite(one.of.duration) ? one.of.duration : null,
+    })),
     titles: () => ({
       og: text(document.querySelector("meta[property='og:title'], meta[name='og:title']")?.content),
       ld: [...document.querySelectorAll("script[type='application/ld+json']")].slice(0, 20)

@@ -9,13 +9,30 @@ from typing import Final, Literal
 PREPARE: Final = """
 for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "SharedWorker"])
   Object.defineProperty(window, name, {value: undefined});
+if (window.MediaSource) {
+  const noted = [], known = new WeakMap(), sources = [];
+  const {addSourceBuffer} = MediaSource.prototype, {appendBuffer} = SourceBuffer.prototype;
+  Object.defineProperty(window, Symbol.for("buffers"), {value: noted});
+  MediaSource.prototype.addSourceBuffer = function (type) {
+    const made = addSourceBuffer.apply(this, arguments);
+    if (!sources.includes(this)) sources.push(this);
+    const one = {type: String(type), bytes: 0, of: this, source: sources.indexOf(this)};
+    if (noted.length < 64) known.set(made, one), noted.push(one);
+    return made;
+  };
+  SourceBuffer.prototype.appendBuffer = function (data) {
+    const one = known.get(this);
+    if (one) one.bytes += data?.byteLength || 0;
+    return appendBuffer.apply(this, arguments);
+  };
+}
 """
 """Runs in each frame before the page's own scripts. No WebRTC: it goes past every proxy. No shared workers: their
-requests are not seen, and pages that miss them do without."""
+requests are not seen, and pages that miss them do without. What a script feeds its player with is noted."""
 
 _SOURCE: Final = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
-What = Literal["media", "play", "skip", "start", "agree", "titles"]
+What = Literal["media", "play", "skip", "start", "agree", "titles", "buffers"]
 
 
 def asking(what: What) -> str:

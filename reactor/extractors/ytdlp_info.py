@@ -28,7 +28,7 @@ from reactor.guard.cookies import Jar
 from reactor.guard.credentials import HeaderSets, referer_for
 from reactor.guard.filenames import clean_name
 from reactor.media.choice import Choice
-from reactor.media.local import Key, Segment, read_playlist, write_playlist
+from reactor.media.local import renamed
 from reactor.media.parts import bounded
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.numbers import FETCHES_MAX
@@ -224,7 +224,7 @@ def _taken_over(found: Extraction, role: str, sent: Sent) -> list[Piece]:
     pieces = []
     for track in found.finish.tracks:
         fetches = found.fetches[track.first : track.first + track.count]
-        renamed = tuple(
+        taken = tuple(
             replace(
                 fetch,
                 name=f"{role}-{fetch.name}",
@@ -232,23 +232,10 @@ def _taken_over(found: Extraction, role: str, sent: Sent) -> list[Piece]:
             )
             for fetch in fetches
         )
-        playlist = _renamed(track.playlist, role) if track.playlist else None
+        playlist = renamed(track.playlist, role) if track.playlist else None
         track = track.model_copy(update={"first": 0, "playlist": playlist})
-        pieces.append(Piece(renamed, track, found.finish.duration_s))
+        pieces.append(Piece(taken, track, found.finish.duration_s))
     return pieces
-
-
-def _renamed(playlist: str, role: str) -> str:
-    """A playlist of our own, for fetches whose names begin with `role` now."""
-
-    def key(old: Key | None) -> Key | None:
-        return replace(old, uri=f"{role}-{old.uri}") if old and not old.uri.startswith("data:") else old
-
-    def segment(old: Segment) -> Segment:
-        init = old.init and replace(old.init, name=f"{role}-{old.init.name}", key=key(old.init.key))
-        return replace(old, name=f"{role}-{old.name}", key=key(old.key), init=init)
-
-    return write_playlist(map(segment, read_playlist(playlist)))
 
 
 def _placed(pieces: Sequence[Piece]) -> Iterable[Track]:

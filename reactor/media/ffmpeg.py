@@ -292,6 +292,12 @@ def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_a
         raise DownloadError(
             f"The joined video lasts {lasts:.1f} s, but its parts last {wanted:.1f} s together.", code="incomplete"
         )
+    least = extraction.finish.least_s
+    if least is not None and lasts < least:
+        raise DownloadError(
+            f"This is only a piece of the video: it lasts {lasts:.1f} s, its player tells of more than {least:.1f} s.",
+            code="incomplete",
+        )
     if lasts < wanted * UNKNOWN_SHARE:
         raise DownloadError(
             f"The joined video lasts {lasts:.1f} s, but {wanted:.1f} s were promised.", code="incomplete"

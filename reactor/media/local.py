@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 END = "#EXT-X-ENDLIST"
 _NONE = "#EXT-X-KEY:METHOD=NONE"
@@ -102,6 +102,19 @@ def read_playlist(text: str) -> list[Segment]:
             segments.append(Segment(line, duration, span, key, init, section, gap))
             span, gap = None, False
     return segments
+
+
+def renamed(playlist: str, role: str) -> str:
+    """A playlist of our own, for parts whose names begin with `role` now."""
+
+    def key(old: Key | None) -> Key | None:
+        return replace(old, uri=f"{role}-{old.uri}") if old and not old.uri.startswith("data:") else old
+
+    def segment(old: Segment) -> Segment:
+        init = old.init and replace(old.init, name=f"{role}-{old.init.name}", key=key(old.init.key))
+        return replace(old, name=f"{role}-{old.name}", key=key(old.key), init=init)
+
+    return write_playlist(map(segment, read_playlist(playlist)))
 
 
 def _lines(segments: Iterable[Segment]) -> Iterator[str]:

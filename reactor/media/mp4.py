@@ -96,6 +96,17 @@ def measure(file: BinaryIO, start: int, end: int, init: Path | None) -> Measured
     return Measured(found)
 
 
+def kinds(file: BinaryIO, end: int) -> set[StreamKind] | None:
+    """What a file holds by its header; None where that is not among its first `end` bytes."""
+    try:
+        for kind, body, stop in boxes(file, 0, end):
+            if kind == b"moov":
+                return {track.kind for track in _moov(_read(file, body, stop)).tracks.values()}
+    except CutShort:
+        pass
+    return None
+
+
 @lru_cache(maxsize=64)
 def _read_init(path: Path, _changed: int) -> _Header:
     with path.open("rb") as file:

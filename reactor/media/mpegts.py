@@ -56,6 +56,14 @@ def find_packets(start: bytes) -> int | None:
     return None
 
 
+def kinds(start: bytes) -> set[StreamKind]:
+    """What a stream holds by its tables."""
+    tables = _Tables({})
+    for pid, unit, payload in _packets(start):
+        tables.take(pid, unit, payload)
+    return {stream.kind for stream in tables.streams.values()}
+
+
 def measure(file: BinaryIO, start: int, end: int) -> Measured:
     """The streams between two places of a file."""
     whole = (end - start) // PACKET * PACKET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -108,6 +109,45 @@ async def test_plyr(site: Site, samples: Samples, context: Context) -> None:
         '"1"',
     )
     assert "range" not in {header.name for header in found.headers_of(fetch)}
+
+
+TWO_TRACKS = """<title>Two tracks</title><video id=v muted></video><script>
+const source = new MediaSource();
+v.src = URL.createObjectURL(source);
+source.onsourceopen = async () => {
+  const all = [["v", 'video/mp4; codecs="CODEC"'], ["a", 'audio/mp4; codecs="mp4a.40.2"']].map(
+    ([name, type]) => [name, source.addSourceBuffer(type)]);
+  for (const [name, buffer] of all) {
+    buffer.appendBuffer(await (await fetch(atob("ADDRESS") + name + ".mp4")).arrayBuffer());
+    await new Promise(done => buffer.onupdateend = done);
+  }
+  source.endOfStream();
+  v.play();
+};
+</script>"""
+
+
+async def test_a_player_that_is_fed_with_two_files(site: Site, samples: Samples, context: Context) -> None:
+    """The picture alone is not the film."""
+    for name, which in (("v", "0:v"), ("a", "0:a")):
+        path = samples.root / f"fed-{name}.mp4"
+        how = ("-c:v", "libx264", "-profile:v", "baseline", "-c:a", "aac")
+        samples.run("-i", samples.film(), "-map", which, *how, "-movflags", "+frag_keyframe+empty_moov", path)
+        site.put(f"/fed/{name}.mp4", path.read_bytes(), content_type="video/mp4")
+    address = base64.b64encode(site.url("/fed/").encode()).decode()
+    url = site.html(TWO_TRACKS.replace("CODEC", "avc1.42c01e").replace("ADDRESS", address))
+    found = await extracted(url, context)
+    assert [fetch.urls[0] for fetch in found.fetches] == [site.url("/fed/v.mp4"), site.url("/fed/a.mp4")]
+    assert [track.holds for track in found.finish.tracks] == [("video",), ("audio",)]
+    assert found.finish.name == "Two tracks.mp4"
+
+
+async def test_hls_that_the_browser_plays_by_itself(site: Site, samples: Samples, context: Context) -> None:
+    """Its list of qualities is read, and not only the one that was played first."""
+    site.media("/native", master(samples.hls("hls")))
+    url = site.html(f'<video src="{site.url("/native/main.m3u8")}" autoplay muted></video>')
+    found = await extracted(url, context)
+    assert found.finish.tracks[0].holds == ("video", "audio"), "what only the list says"
 
 
 async def test_a_server_that_wants_the_page_and_its_cookie(site: Site, samples: Samples, context: Context) -> None:
