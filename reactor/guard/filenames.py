@@ -24,23 +24,52 @@ SUFFIX_MAX = 16
 RENAMED = ".renamed"
 """No program opens such a file by itself."""
 
-_PROGRAMS = """
-    ade adp app appimage application applescript appref-ms appx appxbundle action bash bat chm cmd com command
-    cpl csh desktop diagcab dll exe fileloc fish flatpakref gadget hlp hta inetloc inf ins isp jar jnlp job js
-    jse ksh library-ms lnk mpkg msc msi msix msixbundle msp mst pif pkg ps1 ps1xml ps2 psc1 psd1 psm1 py pyc
-    pyw pyz pyzw rb reg run scf scpt scptd scr sct search-ms settingcontent-ms sh shb shs terminal theme
-    themepack tool url vb vbe vbs webloc website workflow ws wsc wsf wsh xbap xll zsh"""
+_PROGRAMS = (
+    # Windows: programs, installers, settings that are taken over, shortcuts and what opens a connection.
+    "appinstaller application appref-ms appx appxbundle bat btm cer chm cmd cnt com cpi cpl crt der deskthemepack "
+    "diagcab diagcfg diagpkg dll drv efi ex_ exe fon gadget grp hlp hpj hta htc inf ins inx isp isu its jnl jnlp "
+    "job library-ms lnk local mmc mof msc msi msix msixbundle msp mst msu nsh ocx osd paf partial pif prf prg "
+    "printerexport rdp reg rgs scf scr sct search-ms searchconnector-ms settingcontent-ms shb shs sys theme "
+    "themepack u3p url vsto vxd webpnp website xbap xnk xrm-ms "
+    # Office: what runs when it is opened (Access), add-ins, queries to a server; a document with macros is a document.
+    "accda accdb accde accdr accdu ade adp dqy dsn fxp iqy mad maf mag mam maq mar mas mau mav maw mcf mda mdb "
+    "mde mdt mdw mdz odc ops oqy oxt plg ppa ppam rqy slk udl vbp vsmacros vsw wiz wll xla xlam xll "
+    # Scripts; not those that only a web server runs (`download.php` is a common name of anything).
+    "ahk applescript au3 bash cjs csh fish js jse ksh mjs msh msh1 msh1xml msh2 msh2xml mshxml pl ps1 ps1xml ps2 "
+    "ps2xml psc1 psc2 psd1 psdm1 psm1 py pyc pyo pyw pyz pyzw rb sh shar tcl tcsh vb vbe vbs vbscript ws wsc wsf "
+    "wsh zsh "
+    # Linux, phones, and libraries that a program loads from the folder it runs in.
+    "apk appimage class deb desktop dex dylib elf eopkg flatpak flatpakref flatpakrepo ipa ipk jar ko node opk "
+    "pet pup pyd rpm run slp snap so xapk "
+    # macOS.
+    "action app caction command configprofile dmg dmgpart fileloc inetloc internetconnect mobileconfig mpkg "
+    "networkconnect osas osax pkg prefpane provisionprofile saver scpt scptd seplugin sparseimage terminal tool "
+    "udif wdgt webloc workflow "
+    # Browsers, editors and players: extensions, and what they run.
+    "crx nex safariextz swf vsix xpi "
+)
 _PROGRAM_SUFFIXES = frozenset(_PROGRAMS.split())
-"""What a double click runs, installs or follows, on one system or another."""
-_BUNDLES = frozenset({"action", "app", "mpkg", "pkg", "scptd", "workflow"})
+"""What a double click runs, installs or follows, on one system or another: what Chromium's list of download types,
+Outlook's and Gmail's of attachments name, without archives, disk images other than macOS's, and documents."""
+_BUNDLES = frozenset(
+    {
+        *("action", "app", "caction", "kext", "mpkg", "osax", "pkg"),
+        *("prefpane", "qlgenerator", "saver", "scptd", "wdgt", "workflow"),
+    }
+)
 """Those that are folders."""
+_LIBRARY = re.compile(r"\.so(?:\.\d+)+$")
+_SHELL_OBJECT = re.compile(r"\.\{[0-9a-f-]{36}\}$")
+"""Windows takes the name for the object that has this number, an HTML application for instance."""
 _STARTED_BY_NAME = frozenset({"desktop.ini"})
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|]')
 _JOINERS = "\u200c\u200d"  # shape Persian and Indic words and emoji families; every other Cf character goes
 _LEADING = f".- {_JOINERS}"
 _TRAILING = f". {_JOINERS}"
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?=\.|$)", re.IGNORECASE)
-_OURS = re.compile(r"\.aria2(?:__temp)?$", re.IGNORECASE)
+_OTHERS = re.compile(r"\.aria2(?:__temp)?$|-(?:journal|wal|shm)$", re.IGNORECASE)
+"""What aria2 keeps beside a file, and SQLite beside a database, which it would read from there: it would put a
+stranger's pages into the bot's, whose folder may be the one for downloads."""
 _SUFFIX = re.compile(rf"\.[^\W_][\w+~-]{{0,{SUFFIX_MAX - 1}}}$")
 _PACKED = re.compile(r"\.(?:gz|bz2|xz|zst|lz|lz4|lzma|br|z)$", re.IGNORECASE)
 _BEFORE_PACKED = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
@@ -57,7 +86,7 @@ def clean_name(raw: str, *, fallback: str = "download", bytes_max: int = CLEAN_B
     if not any(map(_says_something, name)):
         return fallback
     name = f"_{name}" if _RESERVED.match(name) else name
-    return f"{name}_" if _OURS.search(name) else name
+    return f"{name}_" if _OTHERS.search(name) else name
 
 
 def candidates(name: str) -> Iterator[str]:
@@ -73,6 +102,8 @@ def is_program(name: str, *, folder: bool = False) -> bool:
     """True for a name by which a system would run a file or a folder, or take it for a shortcut."""
     plain = name.lower().rstrip(". ")
     if plain in _STARTED_BY_NAME:
+        return True
+    if _SHELL_OBJECT.search(plain) or (_LIBRARY.search(plain) and not folder):
         return True
     _, dot, suffix = plain.rpartition(".")
     return bool(dot) and suffix in (_BUNDLES if folder else _PROGRAM_SUFFIXES)

@@ -54,6 +54,15 @@ CASES = [
     ("e\u202e\u0301", "é"),
     (f"{FAMILY}.mp4", f"{FAMILY}.mp4"),
     ("film.mp4.aria2", "film.mp4.aria2_"),
+    ("bot.db-journal", "bot.db-journal_"),
+    ("bot.db-WAL", "bot.db-WAL_"),
+    ("downloads-shm", "downloads-shm_"),
+    ("my-journal.pdf", "my-journal.pdf"),
+    ("setup.exe:stream", "setup.exe_stream"),
+    ("setup.exe::$DATA", "setup.exe__$DATA"),
+    ("setup.exe\u00a0", "setup.exe"),
+    ("setup.exe \u200d.", "setup.exe"),
+    ("\u202eexe.fdp", "exe.fdp"),
     ("می\u200cخواهم.mp4", "می\u200cخواهم.mp4"),
 ]
 
@@ -118,9 +127,17 @@ def test_candidates_count_before_the_suffix() -> None:
 
 PROGRAMS = """
     setup.exe SETUP.EXE a.b.Cmd film.mp4.lnk film.desktop x.sh x.url x.website x.webloc x.jar x.ps1 x.scr x.com x.app
-    x.library-ms desktop.ini Desktop.INI x.exe. x.hta x.py x.command"""
+    x.library-ms desktop.ini Desktop.INI x.exe. x.hta x.py x.command
+    aiosqlite.so x.abi3.so libx.so.1 libx.so.6.0.32 x.pyd x.dylib x.dll x.node x.pyc x.pyo x.msu x.appinstaller
+    x.searchconnector-ms x.pl x.rdp x.deb x.rpm x.dmg x.udl x.vsix x.mde x.accde x.mdb x.apk x.AppImage x.run x.snap
+    x.flatpakref x.terminal x.workflow x.pkg x.mpkg x.scpt x.fileloc x.inetloc x.mobileconfig x.scf x.settingcontent-ms
+    x.cpl x.msc x.chm x.reg x.xll x.iqy x.slk x.ps1xml x.psm1 x.vbe x.vbs x.wsf x.wsh x.jse x.mjs x.crx x.xpi x.class
+    x.diagcab x.theme x.themepack x.gadget x.xlam x.crt x.efi x.ocx x.sys x.tcl x.ahk
+    x.txt.{3050f4d8-98B5-11CF-BB82-00AA00BDCE0B}"""
 HARMLESS = """
-    film.mp4 a.exe.zip exe com sh x.execute x.tar.gz x.html x.pdf x.iso x.txt x.deb x.desktops ini"""
+    film.mp4 a.exe.zip exe com sh x.execute x.tar.gz x.html x.pdf x.iso x.img x.vhd x.txt x.desktops ini x.ts x.m2ts
+    x.docx x.docm x.xlsm x.svg x.smi x.srt x.rar x.7z x.cab x.bin x.mat x.pst x.pth x.whl x.php x.json x.xml x.ico
+    x.so.far show.s01e02 libx.sofa x.epub x.torrent x.m3u8 x.mpd x.iso.001 x.{curly}"""
 
 
 @pytest.mark.fault(42)
@@ -137,9 +154,8 @@ def test_other_names_stay(name: str) -> None:
 
 
 def test_of_folders_only_bundles_are_programs() -> None:
-    assert [tame_name(name, folder=True) for name in ("www.site.com", "x.py", "Game.app")] == [
-        "www.site.com",
-        "x.py",
+    assert [tame_name(name, folder=True) for name in ("www.site.com", "x.py", "lib.so.1", "Game.app")] == [
+        *("www.site.com", "x.py", "lib.so.1"),
         "Game.app.renamed",
     ]
 
