@@ -118,7 +118,7 @@ class StatusUnserved(_Notice):
     status: str | None
     """Their word for it; null where it is NULL, in a column that has a default."""
     count: int
-    """How many there are now."""
+    """How many there are now; 10 000: that many or more."""
     first_download_id: int
     """The `id` of the first."""
 

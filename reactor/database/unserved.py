@@ -13,16 +13,22 @@ from reactor.database import rows
 from reactor.database.migration import columns
 from reactor.models import Status
 
-ENTRIES_MAX = 100_000
-"""So many rows are looked at."""
-WORDS_MAX = 10
+COUNT_MAX = 10_000
+"""So many rows of a word are counted."""
+WORDS_MAX = 100
+TOLD_MAX = 10
 KNOWN = ", ".join(f"'{status.value}'" for status in Status)
 UNKNOWN = f"""status NOT IN ({KNOWN})
     AND COALESCE(NULLIF(started_at, ''), NULLIF(finished_at, ''), NULLIF(file_path, '')) IS NULL"""
 """As the index reactor_unserved has it."""
-FIND = f"""SELECT status, count(*), min(id) FROM (SELECT status, id FROM downloads
-    WHERE {UNKNOWN} AND COALESCE(progress, 0) + 0 < 100 LIMIT {ENTRIES_MAX}) GROUP BY status ORDER BY 2 DESC"""
-FIND_NULL = "SELECT NULL, count(*), min(id) FROM downloads WHERE status IS NULL HAVING count(*) > 0"
+WORDS = f"""WITH RECURSIVE words(word) AS (SELECT min(status) FROM downloads WHERE {UNKNOWN}
+    UNION ALL SELECT (SELECT min(status) FROM downloads WHERE {UNKNOWN} AND status > word) FROM words
+    WHERE word IS NOT NULL LIMIT {WORDS_MAX + 1})
+    SELECT word FROM words WHERE word IS NOT NULL"""
+"""Each word once: one step of the index for each, however many rows have it."""
+FIND = f"""SELECT count(*), min(id) FROM (SELECT id FROM downloads
+    WHERE {UNKNOWN} AND status = ? AND COALESCE(progress, 0) + 0 < 100 LIMIT {COUNT_MAX})"""
+FIND_NULL = f"SELECT count(*), min(id) FROM (SELECT id FROM downloads WHERE status IS NULL LIMIT {COUNT_MAX})"
 OVER = (
     {"aborted", "archived", "canceled", "complete", "completed", "delete", "deleted", "delivered", "done", "draft"}
     | {"duplicate", "error", "errored", "expired", "failure", "finish", "finished", "held", "hold", "ignored", "ok"}
@@ -41,17 +47,23 @@ class UnservedStatus:
     status: str | None
     """None: NULL, where the column has a default, so that somebody has written it."""
     count: int
+    """COUNT_MAX: that many or more."""
     download_id: int
     """The `id` of the first."""
 
 
 def unserved_statuses(connection: sqlite3.Connection) -> list[UnservedStatus]:
     """Those of a table that has the columns of the contract."""
-    found = [*connection.execute(FIND).fetchall()]
+    found: list[UnservedStatus] = []
+    for (word,) in connection.execute(WORDS).fetchall():
+        status = rows.text(word) or ""
+        if status.strip().casefold() not in OVER:
+            count, id = connection.execute(FIND, (word,)).fetchone()
+            found += [UnservedStatus(status, count, rows.whole(id) or 0)] if count else []
     if columns(connection)["status"].default is not None:
-        found += connection.execute(FIND_NULL).fetchall()
-    each = (UnservedStatus(rows.text(status), count, rows.whole(id) or 0) for status, count, id in found)
-    return [one for one in each if (one.status or "").strip().casefold() not in OVER][:WORDS_MAX]
+        count, id = connection.execute(FIND_NULL).fetchone()
+        found += [UnservedStatus(None, count, rows.whole(id) or 0)] if count else []
+    return sorted(found, key=lambda one: -one.count)[:TOLD_MAX]
 
 
 def unserved_table(connection: sqlite3.Connection) -> str | None:

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from reactor.database.migration import migrate
-from reactor.database.unserved import FIND, FIND_NULL, UnservedStatus, unserved_statuses, unserved_table
+from reactor.database.unserved import (
+    COUNT_MAX,
+    FIND,
+    FIND_NULL,
+    WORDS,
+    UnservedStatus,
+    unserved_statuses,
+    unserved_table,
+)
 from tests.database.bot import opened
 
 FINISHED = 20_000
@@ -68,9 +76,12 @@ def test_it_costs_nothing_beside_many_rows_that_are_over(table: sqlite3.Connecti
         SELECT 'u', CASE i % 2 WHEN 0 THEN 'downloaded' ELSE 'sent' END, 'f' FROM n""",
         (FINISHED,),
     )
+    for word in ("done", "x-ray"):
+        table.execute(f"INSERT INTO downloads (url, status) SELECT 'u', '{word}' FROM downloads LIMIT {FINISHED}")
     insert(table, "queued")
-    assert [each.count for each in unserved_statuses(table)] == [1]
-    for statement in (FIND, FIND_NULL):
+    found = {each.status: each.count for each in unserved_statuses(table)}
+    assert found == {"queued": 1, "x-ray": COUNT_MAX}, "those of another word do not hide it"
+    for statement in (WORDS, FIND.replace("?", "'queued'"), FIND_NULL):
         plan = [step for *_, step in table.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()]
         assert [step for step in plan if "downloads" in step and "INDEX reactor_" not in step] == []
 
