@@ -364,7 +364,9 @@ BRINGS = {"aiosqlite", "annotated_types", "anyio", "pydantic", "pydantic_core", 
 """Packages that a queue is made of, and what they are made of."""
 ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "reactor.queue", "reactor.sync_queue"} | {
     "reactor.database_path",
+    "reactor.guard",
     "reactor.loop_thread",
+    "reactor.numbers",
     "reactor.task_context",
 }
 IMPORTED = """
