@@ -20,7 +20,18 @@ HOUSE = ROOT / "reactor"
 LINES_MAX = 400
 
 FLOORS = (
-    {"errors", "models", "notices", "numbers", "settings", "programs", "database_path", "task_context", "loop_thread"},
+    {
+        "errors",
+        "failures",
+        "models",
+        "notices",
+        "numbers",
+        "settings",
+        "programs",
+        "database_path",
+        "task_context",
+        "loop_thread",
+    },
     {"core", "media", "guard", "workers"},
     {"aria2", "database", "extractors", "journal"},
     {"daemon", "queue", "sync_queue", "runner", "web"},
@@ -30,7 +41,7 @@ FLOORS = (
 BESIDE = {"runner": {"queue"}, "sync_queue": {"queue"}, "web": {"queue"}}
 """Rooms that are used by others of their floor."""
 ROOMS_WITH_DOORS_OUT = {"__init__": FLOORS[0] | FLOORS[1] | FLOORS[2] | FLOORS[3], "__main__": {"cli"}}
-CORE_MAY_IMPORT = {"core", "errors", "models", "notices", "numbers"}
+CORE_MAY_IMPORT = {"core", "errors", "failures", "models", "notices", "numbers"}
 IMPURE = {"asyncio", "datetime", "multiprocessing", "os", "random", "secrets", "socket", "sqlite3", "subprocess"} | {
     "tempfile",
     "threading",

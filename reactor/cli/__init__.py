@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn, Protocol, cast
 import typer
 
 from reactor import __version__
-from reactor.cli import add, cancel, doctor, events, get, replay, retry, run, top, watch, why
+from reactor.cli import add, cancel, doctor, errors, events, get, replay, retry, run, top, watch, why
 from reactor.cli import list as list_
 from reactor.cli.help import Verb
 from reactor.errors import ReactorError
@@ -68,6 +68,7 @@ app.command("top", cls=Verb)(top.top)
 app.command("why", cls=Verb)(why.why)
 app.command("replay", cls=Verb)(replay.replay)
 app.command("events", cls=Verb)(events.events)
+app.command("errors", cls=Verb)(errors.errors)
 app.command("doctor", cls=Verb)(doctor.doctor)
 
 

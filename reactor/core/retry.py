@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from reactor.core.job import Attempt
 from reactor.errors import Failure
+from reactor.failures import FAILURES, http_failure, status_phrase
 
 _CHECK_URL = "Check the link."
 LATER, ELSEWHERE = "Try it again later.", "Look for it elsewhere."
@@ -62,26 +63,6 @@ What may pass is tried as often as the settings allow. Fewer tries would serve n
 What begins from zero and ends in the same way again before a byte has come (8, 10), or with a wrong checksum twice in a
 row (32), is over."""
 
-HTTP: Mapping[int, Failure] = {
-    401: ARIA2[24],
-    403: Failure("forbidden", "The server refuses to hand out this file.", "The link may have expired."),
-    404: ARIA2[3],
-    407: Failure("proxy", "The proxy asks for a login.", "Check the proxy's settings."),
-    408: ARIA2[2],
-    410: Failure("not_found", "The file has been taken down.", "Ask for a new link."),
-    413: Failure("too_large", "It is said to have more than 16 TiB, which no file has."),  # so says our own guard
-    416: Failure(
-        "changed", "The file on the server is another one than the partial file here.", "It starts again.", True
-    ),
-    425: ARIA2[29],
-    429: Failure("rate_limited", "The server says that it was asked too often.", None, True),
-    451: Failure("blocked", "The file may not be shown here for legal reasons.", None),
-}
-"""HTTP status → what it means, where aria2's text tells it. 5xx not listed may pass, 4xx not listed may not."""
-
-FREE = frozenset({"duplicate", "interrupted", "no_space"})
-"""Nobody's fault: these use up no retry."""
-
 FROM_ZERO = frozenset({"cannot_resume", "changed", "checksum"})
 """After these the partial file is of no use."""
 
@@ -98,6 +79,7 @@ is a connection that broke."""
 _NO_FIT = "Download aborted."
 """All that aria2 says, with number 1, of a control file that does not fit: to the length of the file that is on the
 server now, or to anything."""
+ENDLESS = Failure("too_large", "It is said to have more than 16 TiB, which no file has.")
 UNTOLD = ARIA2[22]
 """A status that aria2 does not tell: so it is when a connection had broken off before."""
 
@@ -119,12 +101,11 @@ def classify(number: int | None, text: str) -> Failure:
 
 def classify_status(status: int) -> Failure:
     """What an HTTP status means."""
-    known = HTTP.get(status)
-    if known is not None:
-        return known
-    if status >= 500:
-        return Failure("server_error", f"The server answered with an error ({status}).", None, True)
-    return Failure("refused", f"The server refused the request ({status}).", _CHECK_URL)
+    if status == 413:  # so says our own guard; no server says it of a GET
+        return ENDLESS
+    found = http_failure(status)
+    sentence = f"The server answered {status}{status_phrase(status)}: {found.meaning}."
+    return Failure(found.code, sentence, found.hint, found.retryable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +138,7 @@ class RetryPolicy:
 
     def costs(self, failure: Failure) -> bool:
         """True when this failure uses up one of the retries."""
-        return failure.code not in FREE
+        return FAILURES[failure.code].uses_retry if failure.code in FAILURES else True
 
 
 def chance(*identity: object) -> float:

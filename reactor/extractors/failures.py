@@ -7,54 +7,25 @@ import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from reactor.errors import DownloadError
 from reactor.extractors.client import BadRequest, NoAnswer, NotConnected, NotHttp
+from reactor.failures import http_failure, status_phrase
 
 RETRY_AFTER_MAX_S = 24 * 3600.0
 """No server makes us wait longer."""
-
-# status: (code, retryable, what it means)
-_STATUSES = {
-    400: ("refused", False, "it does not understand the request"),
-    401: ("needs_login", False, "it wants a user name and a password"),
-    402: ("forbidden", False, "it wants to be paid"),
-    403: ("forbidden", False, "it does not give this to us"),
-    404: ("not_found", False, "there is nothing at this address"),
-    407: ("needs_login", False, "a proxy on the way wants a password"),
-    408: ("timeout", True, "it waited too long for us"),
-    410: ("not_found", False, "what was at this address is gone"),
-    423: ("forbidden", False, "it is locked"),
-    425: ("server_error", True, "it is too early"),
-    429: ("rate_limited", True, "it has had too many requests"),
-    451: ("forbidden", False, "it may not give this out for legal reasons"),
-    501: ("server_error", False, "it cannot do this"),
-}
-_HINTS = {
-    "needs_login": "Put user:password@ before the host in the URL.",
-    "not_found": "Check the URL.",
-}
 
 
 def status_failure(status: int, url: str, headers: Mapping[str, str] | None = None) -> DownloadError:
     """The error for an answer that is not the thing asked for. `headers` by names in lower case."""
     host, headers = urlsplit(url).hostname or "The server", headers or {}
-    code, retryable, meaning = _STATUSES.get(status) or (
-        ("server_error", True, "it is in trouble")
-        if status >= 500
-        else ("refused", False, "it does not give this to us")
-    )
-    try:
-        phrase = f" ({HTTPStatus(status).phrase})"
-    except ValueError:
-        phrase = ""
+    found = http_failure(status)
     return DownloadError(
-        f"{host} answered {status}{phrase}: {meaning}.",
-        hint=_HINTS.get(code) if status != 407 else None,
-        code=code,
-        retryable=retryable,
+        f"{host} answered {status}{status_phrase(status)}: {found.meaning}.",
+        hint=found.hint,
+        code=found.code,
+        retryable=found.retryable,
         retry_after_s=retry_after_s(headers.get("retry-after"), headers.get("date")),
     )
 

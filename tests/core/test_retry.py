@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reactor.core.job import Attempt
-from reactor.core.retry import ARIA2, HTTP, RetryPolicy, classify
+from reactor.core.retry import ARIA2, RetryPolicy, classify, classify_status
 from reactor.errors import Failure
+from reactor.failures import HTTP
 
 POLICY = RetryPolicy(retries_max=5, delay_base_s=30.0, delay_max_s=3600.0)
 PASSING = Failure("timeout", "The server stopped answering.", None, True)
@@ -53,14 +54,14 @@ def test_what_an_error_of_aria2_means(number: int | None, text: str, code: str, 
 
 
 def test_every_failure_is_a_sentence_for_a_person() -> None:
-    for failure in (*ARIA2.values(), *HTTP.values()):
+    for failure in (*ARIA2.values(), *map(classify_status, HTTP)):
         assert failure.sentence[0].isupper() or failure.sentence.startswith("aria2c")
         assert failure.sentence.endswith(".")
 
 
 @pytest.mark.parametrize("retries", [0, 5])
 def test_whoever_reads_how_it_ended_reads_what_to_do(retries: int) -> None:
-    for failure in (*ARIA2.values(), *HTTP.values()):
+    for failure in (*ARIA2.values(), *map(classify_status, HTTP)):
         final = POLICY.final(failure, retries)
         assert final.hint
         assert ("tried 6 times" in final.hint) is (failure.retryable and retries == 5)

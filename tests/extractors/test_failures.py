@@ -39,7 +39,7 @@ async def fails(url: str, context: Context) -> DownloadError:
         (410, "not_found", False),
         (418, "refused", False),
         (429, "rate_limited", True),
-        (451, "forbidden", False),
+        (451, "blocked", False),
         (500, "server_error", True),
         (503, "server_error", True),
         (304, "refused", False),

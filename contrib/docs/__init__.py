@@ -1,0 +1,1 @@
+"""Pages that are made of the code: `python -m contrib.docs.document`."""
