@@ -134,8 +134,12 @@ def _never_over(self: Flow, job: Any) -> None:
     return None
 
 
-def _no_refusal(self: Quotas, extraction: Any) -> None:
-    return None
+def _any_number_of_parts(self: Quotas, extraction: Any, joined: int = 0) -> Failure | None:
+    return self.too_large(max(extraction.size or 0, joined))
+
+
+def _not_what_is_written(self: Quotas, extraction: Extraction, joined: int = 0) -> Failure | None:
+    return REFUSAL(self, extraction)
 
 
 def _at_once(self: RetryPolicy, *args: Any, **more: Any) -> float | None:
@@ -158,6 +162,7 @@ def _anything(*args: Any) -> None:
 SALT = count()
 NEXT_DELAY, DUE = RetryPolicy.next_delay_s, downloads._due
 FINISHED, FETCHED, MEASURE = Flow.finished, Flow._fetched, Flow.measure
+REFUSAL = Quotas.refusal
 OF_ONE_JOB, JUDGE = Machine._of_one_job, Machine._judge
 
 MUTANTS: Mapping[str, tuple[Patch, ...]] = {
@@ -186,7 +191,8 @@ MUTANTS: Mapping[str, tuple[Patch, ...]] = {
     "a full disk holds nobody": ((Disk, "has_room", property(lambda self: True)),),
     "what does not fit is begun": ((Handing, "weigh", _no_look_at_it),),
     "an attempt has all the time there is": ((Flow, "ends_at", _never_over),),
-    "any number of parts": ((Quotas, "refusal", _no_refusal),),
+    "any number of parts": ((Quotas, "refusal", _any_number_of_parts),),
+    "a quota of what is fetched, not of what is written": ((Quotas, "refusal", _not_what_is_written),),
     "again at once, each time": ((RetryPolicy, "next_delay_s", _at_once),),
     "the newest first": ((downloads, "_due", _newest_first),),
     "the process may die of a row as often as it likes": ((crashes, "count", _anything),),

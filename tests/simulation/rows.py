@@ -26,6 +26,9 @@ DEADLY = (commands.Detect, commands.Extract, commands.AddTransfers, commands.Fin
 """At which of these the process dies with a `deadly` row, by its number."""
 HUGE = 10_000 * MIB
 """Bytes of a file for which there is never room."""
+LARGEST = HUGE + MIB
+"""Bytes that one download may have: no more may be written of it. Of the `huge` ones every second is small, and
+putting it together would write more."""
 FEW, MANY = 3, 9
 """Parts: few are asked about one by one, many as a whole."""
 
@@ -140,6 +143,8 @@ class Sites:
             return events.Extracted(attempt, _magnet(url, f"{self._world.database.instance}/{int(number) % 2}"))
         if nature in ("parts", "page"):
             return events.Extracted(attempt, _parts(url, MANY if int(number) % 2 else FEW, self._versions.get(url, 0)))
+        if nature == "huge" and int(number) % 2:
+            return events.Extracted(attempt, _file(url, size=SIZE, version=0), joined=2 * LARGEST)
         size = {"direct": SIZE, "deadly": SIZE, "huge": HUGE}.get(nature)
         return events.Extracted(attempt, _file(url, size=size, version=self._versions.get(url, 0)))
 

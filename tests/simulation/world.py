@@ -21,7 +21,7 @@ from reactor.notices import Notice
 from tests.simulation.aria2 import SIZE, Aria2, Folder, Place
 from tests.simulation.checks import Checks
 from tests.simulation.process import Process
-from tests.simulation.rows import FEW, NATURES, Rows, Sites
+from tests.simulation.rows import FEW, LARGEST, NATURES, Rows, Sites
 
 STORM_S = 40.0
 TROUBLES = 22
@@ -56,6 +56,7 @@ class World:
             min_speed=0.4,
             retry=RetryPolicy(self.dice.choice((0, 1, 3)), 1.0, 20.0),
             quotas=Quotas(
+                max_file_size=LARGEST,
                 min_free_disk=100 * MIB,
                 max_parts=self.dice.choice((0, 0, FEW)),
                 download_timeout_s=self.dice.choice((0.0, 0.0, 60.0)),
