@@ -215,7 +215,7 @@ class Flow(Handing):
         if finding.found in (Found.MOVED, Found.FOLLOWED, Found.DONE):
             job.moved_at = self.now
         if finding.found in (Found.MOVED, Found.DONE):
-            job.deaths = 0
+            job.deaths, job.lives = 0, True
         if finding.found is Found.FAILED and finding.failure is not None:
             self.part_failed(job, transfer, finding.failure)
         elif finding.found is Found.FOLLOWED:

@@ -23,6 +23,11 @@ SETBACKS_MAX = 4
 """How often in a row a job may be held up by its parts, with nothing done in between."""
 DEATHS_MAX = 4
 """How often in a row aria2 may die with a job of which no byte comes."""
+TRIAL_FROM = 2
+"""When aria2 has died so often in a row with a job, all are begun one after the other."""
+TRIAL_S, TRIAL_ASK_S = 10.0, 0.2
+"""How long one of them is watched before the next one is begun, and how often it is asked about: what aria2 dies of is
+the head of an answer, as a rule."""
 PARTS_MANY = 8
 """From so many parts on, a job is asked about as a whole: a question for each of 2000 notifications would be 2000."""
 WINDOW_MAX = 512
@@ -47,6 +52,9 @@ class Handing(Endings):
         self.jobs: dict[int, Job] = {}
         """All of them, by the row's id."""
         self._dropped: list[str] = []
+        self._trial: tuple[Job, float] | None = None
+        """The one of several suspects that is begun again, and since when."""
+        self.trial_due: float | None = None
 
     def add(self, job: Job) -> None:
         """Hand over what is planned and has its turn, if aria2 can be reached; else the next connect does. Not while a
@@ -55,6 +63,8 @@ class Handing(Endings):
             return
         if job.roomless is not None or (self.weigh(job) and job.weighed is None):
             return  # until there is known to be room
+        if self._next_suspect() not in (job, None) and _unproven(job):
+            return  # until it is known whether it is the one before that kills aria2
         ready = (each for each in job.planned.values() if not each.unanswered)
         taken = list(islice(ready, self._room(job)))
         if not taken:
@@ -204,6 +214,7 @@ class Handing(Endings):
     def reconnected(self, *, restarted: bool) -> None:
         """aria2 can be asked again; `restarted` means that it has nothing of what it had."""
         culprit = self._died() if restarted else None
+        self._trial = None
         for job in list(self.jobs.values()):
             if job is culprit:
                 self.fail(job, DIES)
@@ -217,15 +228,44 @@ class Handing(Endings):
                 self.remove(job)
 
     def _died(self) -> Job | None:
-        """aria2 was started anew. That uses up no try of what it had. Where it dies again and again, and no byte of
-        some jobs comes in between, the one of them that began last is to be stopped: before that one aria2 lived."""
-        for job in self.jobs.values():
-            if job.state is State.FETCHING:
-                for transfer in job.given.values():
-                    transfer.adds = 0
-                job.deaths += any(not transfer.waiting for transfer in job.given.values())
-        suspects = [job for job in self.jobs.values() if job.state is State.FETCHING and job.deaths >= DEATHS_MAX]
-        return max(suspects, key=lambda job: (job.begun_at, job.id), default=None)
+        """aria2 was started anew. That uses up no try of what it had. Suspected is what it had of which no byte has
+        come since the start before; or all it had. When it dies again and again with the same one and no other
+        suspect, and no byte of that comes in between, it is that one's fault."""
+        fetching = [job for job in self.jobs.values() if job.state is State.FETCHING]
+        had = [job for job in fetching if any(not transfer.waiting for transfer in job.given.values())]
+        blamed = [job for job in had if not job.lives] or had
+        for job in blamed:
+            job.deaths += 1
+        for job in fetching:
+            job.lives = job.cleared = False
+            for transfer in job.given.values():
+                transfer.adds = 0
+        return blamed[0] if len(blamed) == 1 and blamed[0].deaths >= DEATHS_MAX else None
+
+    def _next_suspect(self) -> Job | None:
+        """The one that may be begun: with it aria2 has died least often. None while there are not several."""
+        if not any(job.deaths >= TRIAL_FROM for job in self.jobs.values() if job.state is State.FETCHING):
+            return None
+        suspects = [job for job in self.jobs.values() if _unproven(job)]
+        return min(suspects, key=lambda job: (job.deaths, job.begun_at, job.id)) if len(suspects) > 1 else None
+
+    def try_suspects(self) -> None:
+        """Begin what aria2 may have died of one after the other: as soon as a byte of one has come, or it has lived for
+        long enough, the next one."""
+        if not self.connected:
+            return
+        before, began = self._trial or (None, self.now)
+        if before is not None and self.now >= began + TRIAL_S:
+            before.cleared = True
+        suspect = self._next_suspect()
+        if suspect is not before:
+            self._trial = (suspect, self.now) if suspect is not None else None
+            self.trial_due = self.now + TRIAL_ASK_S if suspect is not None else None
+            for job in [job for job in self.jobs.values() if job.state is State.FETCHING]:
+                self.add(job)
+        elif suspect is not None and self.trial_due is not None and self.now >= self.trial_due:
+            self.trial_due = self.now + TRIAL_ASK_S
+            self.ask(suspect.askable)
 
     def disconnected(self) -> None:
         """aria2 cannot be asked: nobody knows what it took of what is on its way."""
@@ -233,3 +273,8 @@ class Handing(Endings):
             for transfer in job.given.values():
                 if transfer.state is TransferState.ADDING:
                     transfer.state = TransferState.UNSURE
+
+
+def _unproven(job: Job) -> bool:
+    """True while aria2 may yet die of it."""
+    return job.state is State.FETCHING and not job.lives and not job.cleared

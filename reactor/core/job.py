@@ -193,6 +193,10 @@ class Job:
     """How often in a row something of it failed and all had to wait, with nothing done in between."""
     deaths: int = 0
     """How often in a row aria2 has died with it, and no byte came in between."""
+    lives: bool = False
+    """True once a byte of it has come since aria2 was started."""
+    cleared: bool = False
+    """True once it has been in aria2 for long enough, and that lives."""
     weight: int = 0
     """Bytes of all its transfers, as far as aria2 knows them."""
     sized: int = 0

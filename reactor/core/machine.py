@@ -82,6 +82,7 @@ class Machine:
             if len(self._flow.over) >= FORGET_AT:
                 self._flow.forget()
             self._recover_replaced()
+            self._flow.try_suspects()
             self._ask_for_progress()
             self._look()
         return self._flow.out
@@ -94,7 +95,7 @@ class Machine:
         for job in self.jobs.values():
             deadlines += [self._flow.ends_at(job), job.held_until]
         if self.connected:
-            deadlines += [self._ask_at, self.debts.due_at, self._allowance.due_at]
+            deadlines += [self._ask_at, self.debts.due_at, self._allowance.due_at, self._flow.trial_due]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # Routing

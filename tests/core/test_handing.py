@@ -11,7 +11,7 @@ import pytest
 from reactor.core import commands, events
 from reactor.core.endings import Limits
 from reactor.core.flow import ROOM_WAITS_MAX
-from reactor.core.handing import DEATHS_MAX, REFILL_S, SETBACKS_MAX, WINDOW_BYTES_MAX, WINDOW_MAX
+from reactor.core.handing import DEATHS_MAX, REFILL_S, SETBACKS_MAX, TRIAL_ASK_S, TRIAL_S, WINDOW_BYTES_MAX, WINDOW_MAX
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import Quotas
 from reactor.errors import Failure
@@ -310,15 +310,70 @@ def test_a_magnet_link_that_ends_aria2_each_time_does_not_do_so_for_ever() -> No
     assert state(world) is State.STOPPING
 
 
-def test_of_several_the_one_that_came_last_is_stopped_first() -> None:
-    world = World(replace(LIMITS, concurrent=2)).up().fetching(ONE)
-    world.feed(after=1.0).fetching(TWO)
-    for n in range(DEATHS_MAX):
-        dies(world, n + 2)
-    assert [world.machine.jobs[id].state for id in (1, 2)] == [State.FETCHING, State.STOPPING]
-    world.feed(reported(report(ONE, "active", 1), periodic=True))
-    dies(world, 99)
-    assert state(world) is State.FETCHING
+def answers(world: World, killer: Attempt) -> World:
+    """aria2 lives as long as it does not have `killer`; of the others a byte comes when they are asked about."""
+    session, read = 2, 0
+    while world.machine.jobs[killer.download_id].state is State.FETCHING:
+        assert session < 20
+        added = [each.attempt for each in world.log[read:] if isinstance(each, commands.AddTransfers)]
+        read = len(world.log)
+        for attempt in added:
+            world.feed(events.TransfersAdded(attempt, (0,)))
+        if killer in added:
+            dies_at(world, session)
+            session += 1
+            continue
+        world.feed(events.TimePassed(), after=TRIAL_ASK_S)
+        asked = {gid for ask in world.of(commands.AskStatus) for gid in ask.gids}
+        theirs = [job for job in world.machine.jobs.values() if job.attempt != killer]
+        for job, transfer in ((job, job.transfers[0]) for job in theirs):
+            if transfer.gid in asked:
+                world.feed(reported(report(job.attempt, "active", transfer.completed + 1)))
+    return world
+
+
+def dies_at(world: World, session: int) -> None:
+    world.feed(events.Aria2Lost("It ended."), connected(f"s{session}"), after=1.0)
+    asked = [one for ask in world.of(commands.AskStatus) for one in ask.gids]
+    world.feed(reported(*[report(ONE, "unknown", gid=one) for one in asked]))
+
+
+@pytest.mark.fault(65)
+@pytest.mark.parametrize("killer", [1, 2, 3])
+def test_of_several_the_one_that_aria2_dies_of_is_found_out(killer: int) -> None:
+    """Whichever came first."""
+    world = World(replace(LIMITS, concurrent=3)).up()
+    attempts = [Attempt(id, 1) for id in (1, 2, 3)]
+    for attempt in attempts:
+        world.feed(after=1.0).fetching(attempt)
+    world.log.clear()
+    dies_at(world, 99)
+    assert sum(isinstance(each, commands.AddTransfers) for each in world.log) == 3, "it may have been an accident"
+    answers(world, attempts[killer - 1])
+    states = {job.id: job.state for job in world.machine.jobs.values()}
+    others = {attempt.download_id: State.FETCHING for attempt in attempts}
+    assert states == {**others, killer: State.STOPPING}
+
+
+def test_a_suspect_of_which_nothing_comes_holds_up_the_others_for_a_while_only() -> None:
+    world = World(replace(LIMITS, concurrent=2)).up().fetching(ONE).fetching(TWO)
+    dies(world, 98)
+    dies_at(world, 99)
+    assert world.the(commands.AddTransfers).attempt == ONE
+    world.feed(events.TransfersAdded(ONE, (0,)), events.TimePassed(), after=TRIAL_S / 2)
+    assert not world.of(commands.AddTransfers)
+    world.feed(events.TimePassed(), after=TRIAL_S / 2)
+    assert world.the(commands.AddTransfers).attempt == TWO
+
+
+def test_when_the_suspect_is_cancelled_the_next_one_is_begun() -> None:
+    world = World(replace(LIMITS, concurrent=2)).up().fetching(ONE).fetching(TWO)
+    dies(world, 98)
+    dies_at(world, 99)
+    world.feed(events.TransfersAdded(ONE, (0,)), events.DatabaseChanged("file"))
+    rows = (events.WatchedRow(1, 1, "downloading", True), events.WatchedRow(2, 1, "downloading", False))
+    world.feed(events.RowsSeen(watched=rows))
+    assert world.the(commands.AddTransfers).attempt == TWO
 
 
 def test_a_row_whose_turn_has_not_come_does_not_kill_aria2() -> None:
