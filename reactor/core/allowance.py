@@ -1,4 +1,5 @@
-"""MAX_FILE_SIZE while nobody has said how much there is: how many bytes may come before aria2 is asked again.
+"""MAX_FILE_SIZE and MIN_FREE_DISK while nobody has said how much there is: how many bytes may come before aria2 is
+asked again, and the disk looked at.
 
 aria2 is asked every PROGRESS_INTERVAL, and a fast line brings gigabytes in between. So the guard, which all of them
 pass, lets only so many through that no download gets more than SLACK too large, and waits; then aria2 is asked what
@@ -26,6 +27,9 @@ class Allowance:
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self._limit = flow.limits.quotas.max_file_size
+        self._kept = flow.limits.quotas.min_free_disk
+        self._fits: int | None = None
+        """Bytes that may have passed when no more has to be free on the disk than has to stay free."""
         self._passed = 0
         """Bytes that had passed the guard when it was heard of last."""
         self._told: int | None = None
@@ -35,12 +39,15 @@ class Allowance:
 
     def follow(self, event: events.Event) -> None:
         """Something has happened: look what may come now."""
-        if not self._limit:
+        if not self._limit and not self._kept:
             return
         match event:
             case events.AllowanceUsed():
                 self._passed, self._used = event.passed, True
                 self._ask()
+                self._flow.out += [commands.LookAtDisk()] if self._kept else []
+            case events.DiskSeen() if self._kept and event.free is not None:
+                self._fits = self._passed + max(SLACK, event.free - self._kept)
             case events.TransfersAdded() if self._used:
                 self._ask()
             case events.TransfersReported():
@@ -70,7 +77,8 @@ class Allowance:
         for job in open_jobs:
             if job.passed is None or not job.given:
                 job.passed = self._passed
-        left = [(job.passed or 0) + self._limit + SLACK - job.weight for job in open_jobs]
+        left = [(job.passed or 0) + self._limit + SLACK - job.weight for job in open_jobs] if self._limit else []
+        left += [self._fits] if open_jobs and self._fits is not None else []
         until = min(left, default=None)
         if until != self._told:
             self._told = until
@@ -80,7 +88,7 @@ class Allowance:
 
     def _pace(self, jobs: list[Job]) -> None:
         """When to ask what does not pass the guard."""
-        if self._flow.limits.guarded or not jobs or not self._flow.connected:
+        if self._flow.limits.guarded or not self._limit or not jobs or not self._flow.connected:
             self.due_at = None
             return
         left = min(self._limit + SLACK - job.weight for job in jobs)

@@ -28,6 +28,7 @@ def answered(world: World, passed: int, *reports: events.TransferReport) -> Worl
 
 def test_without_a_limit_nothing_is_counted() -> None:
     world = World(limits()).up().fetching(ONE, one_file(size=None))
+    world.feed(events.DiskSeen(10))
     assert not [command for command in world.log if isinstance(command, commands.Allow)]
 
 
@@ -87,3 +88,27 @@ def test_where_nothing_passes_the_guard_aria2_is_asked_the_oftener_the_nearer_th
     assert not world.feed(events.TimePassed(), after=soon).the(commands.AskStatus).periodic
     world.feed(reported(report(ONE, "active", 10, 100)))
     assert (world.machine.next_deadline() or 0) > 1, "its size is known"
+
+
+def test_no_more_comes_than_the_disk_has_room_for() -> None:
+    """Of what nobody knows the size of: a fast line brings gigabytes before the next look."""
+    world = World(limits(min_free_disk=100 * MIB)).up()
+    world.fetching(ONE, one_file(size=None))
+    world.feed(events.TimePassed(), after=5.0)
+    world.feed(events.DiskSeen(300 * MIB), events.DiskSeen(300 * MIB, ((1, 0),)))
+    assert told(world) == 200 * MIB
+    world.feed(events.AllowanceUsed(200 * MIB))
+    assert world.of(commands.LookAtDisk)
+    world.feed(events.DiskSeen(150 * MIB), events.DiskSeen(150 * MIB, ((1, 150 * MIB),)))
+    assert told(world) == 250 * MIB, "half of it was for others"
+    world.feed(events.AllowanceUsed(250 * MIB), events.DiskSeen(99 * MIB), events.DiskSeen(99 * MIB, ((1, 200 * MIB),)))
+    assert world.machine.jobs[1].state is State.STOPPING
+    answered(world, 0, report(ONE, "active", 5, 10))
+    world.feed(events.TransfersRemoved(ONE))
+    assert told(world) is None
+
+
+def test_what_has_told_its_size_has_its_room_already() -> None:
+    world = World(limits(min_free_disk=100 * MIB)).up().fetching(ONE, one_file(size=10))
+    answered(world, 1000, report(ONE, "active", 5, 10))
+    assert told(world) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -114,6 +115,24 @@ async def test_what_has_no_end_is_given_up_in_the_end_and_holds_up_nobody(tmp_pa
         assert (large["status"], large["error_code"], large["attempt"]) == ("failed", "no_space", 2)
         assert small["status"] == "downloaded"
         await reactor.until(lambda: not list(Path(f"/proc/{_pid(reactor)}/root{reactor.downloads}/.reactor").iterdir()))
+
+
+@pytest.mark.fault(43)
+async def test_what_has_no_end_and_comes_fast_leaves_free_what_has_to_stay_so(tmp_path: Path) -> None:
+    """However seldom progress is asked for."""
+    settings = {"MIN_FREE_DISK": "80", "PROGRESS_INTERVAL": "60", "MAX_DOWNLOAD_RETRIES": "0"}
+    async with FileServer() as server, on_a_small_disk(tmp_path, "200m", **settings) as reactor:
+        least = 200.0
+
+        def over() -> bool:
+            nonlocal least
+            least = min(least, shutil.disk_usage(f"/proc/{_pid(reactor)}/root{reactor.downloads}").free / MIB)
+            return bool(reactor.row(one)["status"] == "failed")
+
+        (one,) = reactor.add(server.put("/endless.bin", DATA, endless=True, ranges=False))
+        await reactor.until(over)
+        assert reactor.row(one)["error_code"] == "no_space"
+        assert 80 - 24 < least < 100
 
 
 @pytest.mark.fault(43)
