@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         0.0, description="s for one attempt from its start to the file; 0: as long as it takes"
     )
     max_file_size: Annotated[int, Field(ge=0, le=2**40)] = Field(
-        0, description="MiB that one download may have; 0: any size"
+        0, description="MiB that one download may have, and what is made of it; 0: any size"
     )
     min_free_disk: Annotated[int, Field(ge=0, le=2**30)] = Field(
         100,
