@@ -95,6 +95,8 @@ class Element:
     duration_s: float | None = None
     endless: bool = False
     """Its player knows of no end."""
+    loop: bool = False
+    """It is played over and over, without its sound: a background, or a teaser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Candidate:
     """It has a name as advertisements have, though it is too long for one: any other film goes before it."""
     duration_s: float | None = None
     live: bool = False
+    loop: bool = False
+    """It decorates the page: any other film goes before it, and may still come."""
 
 
 def rank(sights: Sequence[Sight], elements: Iterable[Element] = ()) -> list[Candidate]:
@@ -129,7 +133,7 @@ def rank(sights: Sequence[Sight], elements: Iterable[Element] = ()) -> list[Cand
             element = known.get(sight.url) or known.get(sight.asked) or Element(sight.url)
             # A file without an index seems endless too, until it is there; but a broadcast has no size.
             endless = element.endless and sight.size is None
-            candidate = replace(candidate, duration_s=element.duration_s, live=endless)
+            candidate = replace(candidate, duration_s=element.duration_s, live=endless, loop=element.loop)
         else:
             of_master = [sights[i] for i in manifests if sights[i].url in named[index]]
             playlists = of_master if index in masters else [sight]
@@ -144,7 +148,7 @@ def rank(sights: Sequence[Sight], elements: Iterable[Element] = ()) -> list[Cand
 
 def is_sure(candidate: Candidate) -> bool:
     """True when a candidate is the film and no clip before it: nothing better has to be waited for."""
-    if candidate.advertising or candidate.suspect:
+    if candidate.advertising or candidate.suspect or candidate.loop:
         return False
     if candidate.duration_s is None:
         return candidate.live or candidate.form is not Form.FILE
@@ -260,7 +264,7 @@ def _distinct(found: Iterable[Candidate], sights: Sequence[Sight]) -> list[Candi
 
 
 def _sorted(found: list[Candidate], sights: Sequence[Sight]) -> list[Candidate]:
-    films = (each for each in found if not (each.advertising or each.suspect))
+    films = (each for each in found if not (each.advertising or each.suspect or each.loop))
     longest = max((each.duration_s for each in films if each.duration_s), default=0.0)
 
     def merit(each: Candidate) -> tuple[float, ...]:
@@ -269,6 +273,7 @@ def _sorted(found: list[Candidate], sights: Sequence[Sight]) -> list[Candidate]:
         return (
             not each.advertising,
             not each.suspect,
+            not each.loop,
             seconds is None or seconds * 2 > longest,
             not (each.form is Form.FILE and sound),
             not _ASIDE.search(urlsplit(sight.url).path),

@@ -137,7 +137,7 @@ class Sniffer:
         while not self._gone.is_set():
             await self._look_at_elements()
             candidates = self._candidates()
-            best = candidates[0] if candidates and not candidates[0].advertising else None
+            best = candidates[0] if candidates and not (candidates[0].advertising or candidates[0].loop) else None
             leading = [candidate.index for candidate in candidates[:2]]
             if leading != before or (self._running and not (best and is_sure(best))):
                 before, quiet_since = leading, now()
@@ -299,7 +299,8 @@ class Sniffer:
                     seconds = one.get("duration")
                     known = isinstance(seconds, int | float) and 0 < seconds < 1e9
                     source, endless = one["source"].partition("#")[0], one.get("endless") is True
-                    found.append(Element(source, seconds if known else None, endless))
+                    loop = one.get("loop") is True
+                    found.append(Element(source, seconds if known else None, endless, loop))
                     self._running = self._running or one.get("running") is True
         # What has been measured stays: a player takes its advertisement's element away.
         old = {element.source: element for element in self._elements if element.duration_s}

@@ -105,6 +105,7 @@
     media: () => all("video, audio").slice(0, 100).map(one => ({
       source: String(one.currentSrc || one.src || "").slice(0, 4 * TEXT_MAX).toWellFormed(),
       endless: one.duration === Infinity,
+      loop: one.loop && one.muted,
       duration: Number.isFinite(one.duration) ? one.duration : null,
       running: loaded(one) && !one.paused && !one.ended && !one.loop,
     })),

@@ -66,6 +66,7 @@ async def refusal(*arguments: Any) -> DownloadError:
 
 
 @pytest.mark.parametrize("order", [("picture.mp4", "sound.mp4"), ("sound.mp4", "picture.mp4")])
+@pytest.mark.fault(70)
 async def test_two_tracks_at_two_addresses(
     served: Serve, context: Context, samples: Samples, tmp_path: Path, order: tuple[str, str]
 ) -> None:
@@ -103,6 +104,7 @@ async def test_an_advertisement_of_another_player_asks_for_nothing(served: Serve
     assert len((await put_together(served("picture.mp4"), [], [PICTURE, advertisement], context)).fetches) == 1
 
 
+@pytest.mark.fault(70)
 async def test_a_piece_of_many(served: Serve, context: Context, samples: Samples) -> None:
     """By how it begins, by how much its player was fed with, by how long that says it will be."""
     part = samples.fmp4()["part0.m4s"]
@@ -112,6 +114,7 @@ async def test_a_piece_of_many(served: Serve, context: Context, samples: Samples
     assert "from pieces" in (await refusal(film, [], [fed], context)).message
 
 
+@pytest.mark.fault(70)
 async def test_the_first_of_many_is_too_short(
     served: Serve, context: Context, samples: Samples, tmp_path: Path
 ) -> None:

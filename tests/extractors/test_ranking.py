@@ -273,3 +273,17 @@ def test_no_blob_is_a_file() -> None:
 )
 def test_servers_of_advertisements(url: str, known: bool) -> None:
     assert is_ad_host(url) is known
+
+
+def test_what_decorates_a_page_is_not_its_film() -> None:
+    """Played over and over, without its sound: whatever it is like, another film goes before it, and may still come."""
+    sights = [
+        Sight("https://h/bg.mp4", resource="media", content_type="video/mp4", size=90_000_000),
+        Sight("https://h/film.mp4", resource="media", content_type="video/mp4", size=1000),
+    ]
+    elements = [Element("https://h/bg.mp4", 90.0, loop=True), Element("https://h/film.mp4", 12.0)]
+    first, second = rank(sights, elements)
+    assert (first.index, second.index) == (1, 0)
+    (alone,) = rank(sights[:1], elements)
+    assert alone.loop
+    assert not is_sure(alone)

@@ -158,6 +158,7 @@ def mpd_of_two_periods() -> bytes:
     return f"<MPD>{''.join(period.format(template.format(name)) for name in 'ab')}</MPD>".encode()
 
 
+@pytest.mark.fault(70)
 async def test_the_manifest_that_the_fragments_come_from_is_read_anew(server: FileServer, context: Context) -> None:
     """With what yt-dlp sends, for the quality that it has chosen: its list is one of all periods."""
     server.put("/d/x.mpd", mpd_of_two_periods())
@@ -173,6 +174,7 @@ async def test_the_manifest_that_the_fragments_come_from_is_read_anew(server: Fi
     assert asked.headers["referer"] == "https://page.test/"
 
 
+@pytest.mark.fault(70)
 async def test_without_its_manifest_a_list_of_several_periods_is_refused(server: FileServer, context: Context) -> None:
     with pytest.raises(DownloadError, match="several pieces") as caught:
         await extraction(context, *dash_formats(server))

@@ -96,6 +96,14 @@ LINES = (
     "A length that no file has (2^62), told only when the file is fetched → a sentence; aria2 and everybody else's"
     " downloads live on",
     "The process dies with a row each time it works on it → with the third death the row fails, the others go on",
+    "Numbers of a manifest that are nominal, rounded, negative or missing → a film that is whole is not thrown away; it"
+    " lasts what its parts last",
+    "A part that is cut short, a picture, an archive or a page in place of one, a hole in the midst → fetched again,"
+    " else a sentence",
+    "Periods and discontinuities with other clocks, without sound, in another codec → one film with all of it, or a"
+    " sentence",
+    "Picture and sound at two addresses, the first piece of many, one list of several periods → both halves and all"
+    " periods, or a sentence",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

@@ -91,6 +91,7 @@ JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(3000) + b"\xff\xd9"
         (lambda data: data[: len(data) // 188 // 4 * 188], "shorter than it is said to be"),
     ],
 )
+@pytest.mark.fault(68)
 async def test_something_else_in_place_of_a_segment(
     samples: Samples,
     serve: Serve,
@@ -107,6 +108,7 @@ async def test_something_else_in_place_of_a_segment(
     assert {path.name for path in tmp_path.iterdir()} == {"0001.ts", "0003.ts"}
 
 
+@pytest.mark.fault(68)
 async def test_a_last_segment_that_ends_in_a_packet(
     samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path
 ) -> None:
@@ -118,6 +120,7 @@ async def test_a_last_segment_that_ends_in_a_packet(
 
 
 @pytest.mark.parametrize("form", ["hls", "dash"])
+@pytest.mark.fault(68)
 async def test_a_fragment_that_is_cut_short(
     samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, form: str
 ) -> None:
@@ -131,6 +134,7 @@ async def test_a_fragment_that_is_cut_short(
     assert "cut short" in error.message
 
 
+@pytest.mark.fault(68)
 async def test_an_encrypted_segment_of_broken_blocks(
     samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path
 ) -> None:
@@ -140,6 +144,7 @@ async def test_an_encrypted_segment_of_broken_blocks(
     assert (error.word, "cut short" in error.message) == ("bad_part", True)
 
 
+@pytest.mark.fault(69)
 async def test_a_codec_that_changes_in_the_midst(
     samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path
 ) -> None:

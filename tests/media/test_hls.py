@@ -288,6 +288,7 @@ def test_of_several_keys_the_one_without_a_licence_is_taken() -> None:
 
 
 @pytest.mark.parametrize("told", [",", "nan,", "-1,", "1e9,", "two,", "9" * 5000, "1e20000000,", "0x10"])
+@pytest.mark.fault(67)
 def test_how_long_a_segment_lasts_is_nominal(told: str) -> None:
     """Players do not mind, and its own clock tells it."""
     found = streamed(f"{HEAD}#EXTINF:{told}\na\n#EXTINF:2.0,\nb\nc\n{END}")

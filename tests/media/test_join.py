@@ -277,12 +277,14 @@ async def test_hevc_is_marked_as_all_players_want_it(samples: Samples, serve: Se
 
 
 @pytest.mark.parametrize("told", ["2.5", "1.900", "2", "0", "-1", "4.0"])
+@pytest.mark.fault(67)
 async def test_nominal_durations(samples: Samples, serve: Serve, joined: Joined, told: str) -> None:
     files = dict(samples.hls("ts"))
     files["index.m3u8"] = files["index.m3u8"].replace(b"#EXTINF:2.000000", b"#EXTINF:" + told.encode())
     await check(joined, samples, serve(files) + "index.m3u8")
 
 
+@pytest.mark.fault(67)
 async def test_a_discontinuity_at_each_rounded_segment(samples: Samples, serve: Serve, joined: Joined) -> None:
     """Nothing drifts, nothing pauses."""
     files = dict(samples.hls("ts"))
@@ -290,6 +292,7 @@ async def test_a_discontinuity_at_each_rounded_segment(samples: Samples, serve: 
     await check(joined, samples, serve(files) + "index.m3u8", count=3 * FRAMES)
 
 
+@pytest.mark.fault(69)
 async def test_a_slate_without_sound_before_the_film(samples: Samples, serve: Serve, joined: Joined) -> None:
     film, slate = samples.hls("ts"), samples.hls("slate", "-an")
     files = film | {f"slate{n}.ts": slate[f"part{n}.ts"] for n in range(2)}
@@ -330,6 +333,7 @@ def periods(*all_of_them: tuple[str, dict[str, bytes]]) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("how", [(), ("-single_file", "1")])
+@pytest.mark.fault(69)
 async def test_periods_of_dash(samples: Samples, serve: Serve, joined: Joined, how: tuple[str, ...]) -> None:
     """Each with its own header, clock and size; one and the same before and behind another."""
     first = samples.dash(f"periods-{len(how)}", *SETS, *how)
@@ -338,6 +342,7 @@ async def test_periods_of_dash(samples: Samples, serve: Serve, joined: Joined, h
     await check(joined, samples, url, count=3 * FRAMES)
 
 
+@pytest.mark.fault(69)
 async def test_a_period_without_sound(samples: Samples, serve: Serve, joined: Joined) -> None:
     film = samples.dash("periods-0", *SETS)
     url = serve(periods(period(film, "slate", sound=False), period(film, "film"))) + "index.mpd"
