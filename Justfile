@@ -42,6 +42,11 @@ sim *arguments:
 chaos *arguments:
     {{bin}}/python -m tests.chaos {{arguments}}
 
+# what takes too long for each change: 20 000 storms, and 200 kills
+nightly:
+    {{bin}}/python -m tests.simulation --seeds 20000
+    {{bin}}/python -m tests.chaos
+
 # fetch a file from a server on this machine, and check its bytes
 demo *arguments:
     {{bin}}/python contrib/demo.py {{arguments}}

@@ -7,7 +7,12 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.simulation.base import told
 from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed
+
+
+def pytest_report_header() -> str:
+    return told()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

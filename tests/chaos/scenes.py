@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +17,18 @@ from tests.chaos.storm import Report, Storm, Wish
 from tests.chaos.wire import Wire
 from tests.media.samples import Samples, playlist_of
 from tests.real.elsewhere import elsewhere
+from tests.real.harness import LOOK_S
 from tests.real.swarm import Swarm, swarm_in
 from tests.servers import FileServer
 
 FILE_BYTES, FILE_RATE = 2_000_000, 1_000_000
 PARTS = 200
 """Of one HLS."""
-SCENES = ("files", "hls", "torrents")
-WISHES = {"files": 16, "hls": 4, "torrents": 10}
+SCENES = ("files", "hls", "torrents", "changing")
+WISHES = {"files": 16, "hls": 4, "torrents": 10, "changing": 16}
+DATES = ("Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT")
+CHANGE_S = 2.0
+"""How long it takes at the most until a file that is being fetched is another one."""
 
 
 async def storm(scene: str, folder: Path, *, seed: int, kills: int, wire: bool = False, lock_s: float = 0) -> Report:
@@ -36,6 +41,9 @@ async def storm(scene: str, folder: Path, *, seed: int, kills: int, wire: bool =
         server = await stack.enter_async_context(FileServer())
         if scene == "files":
             wanted = files(server, seed, wishes)
+        elif scene == "changing":
+            wanted, changes = changing(server, seed, wishes)
+            await stack.enter_async_context(_beside(changes))
         elif scene == "hls":
             wanted = films(server, folder, wishes)
         else:
@@ -62,6 +70,43 @@ def files(server: FileServer, seed: int, wanted: int) -> list[Wish]:
         url = server.put(f"/file-{n:03}.bin", data, etag=f'"{n}"', rate=FILE_RATE, head=405 if n % 5 == 4 else None)
         wishes.append(Wish(url, partial(_is_file, digest), (f"/file-{n:03}.bin",)))
     return wishes
+
+
+def changing(server: FileServer, seed: int, wanted: int) -> tuple[list[Wish], Coroutine[None, None, None]]:
+    """Files of which each becomes another one of the same length at some moment: every other server says an ETag, the
+    others a date. Whichever comes, it is not a mixture."""
+    dice, wishes, after = random.Random(seed), [], dict[str, tuple[bytes, dict[str, str]]]()
+    for n in range(wanted):
+        path, versions = f"/changing-{n:03}.bin", [dice.randbytes(FILE_BYTES) for _ in range(2)]
+        told = [{"last_modified": DATES[version]} if n % 2 else {"etag": f'"{n}-{version}"'} for version in range(2)]
+        url = server.put(path, versions[0], rate=FILE_RATE, **told[0])
+        after[path] = versions[1], told[1]
+        digests = {hashlib.sha256(data).digest() for data in versions}
+        wishes.append(Wish(url, partial(_is_one_of, digests)))
+
+    async def change() -> None:
+        for path, (data, told) in after.items():
+            # Not before it is being fetched: what changed before is just a file.
+            while not server.requests(path, "GET"):
+                await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(dice.random() * CHANGE_S)  # chance, not synchronisation
+            server.put(path, data, rate=FILE_RATE, **told)
+
+    return wishes, change()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Until the block is left."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def films(server: FileServer, folder: Path, wanted: int) -> list[Wish]:
@@ -94,6 +139,10 @@ async def torrents(swarm: Swarm, server: FileServer, seed: int, wanted: int) -> 
         wishes.append(Wish(url, partial(_holds, contents)))
     await swarm.serve(*made)
     return wishes
+
+
+async def _is_one_of(digests: set[bytes], path: Path) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).digest() in digests
 
 
 async def _is_file(digest: bytes, path: Path) -> bool:

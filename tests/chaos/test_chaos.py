@@ -18,8 +18,9 @@ from tests.chaos.scenes import storm
         ("torrents", 4, False, 0),
         ("files", 3, True, 0),
         ("files", 3, False, 3),
+        ("changing", 4, False, 0),
     ],
-    ids=["files", "hls", "torrents", "socket-cut-every-second", "database-locked"],
+    ids=["files", "hls", "torrents", "socket-cut-every-second", "database-locked", "files-that-change"],
 )
 async def test_nothing_is_lost(scene: str, kills: int, wire: bool, lock_s: float, tmp_path: Path) -> None:
     report = await storm(scene, tmp_path, seed=1, kills=kills, wire=wire, lock_s=lock_s)
