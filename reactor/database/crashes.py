@@ -28,10 +28,10 @@ def count(connection: sqlite3.Connection, under_way: Sequence[Attempt]) -> None:
     that it worked on."""
     in_order = connection.execute("DELETE FROM reactor_meta WHERE key = ? RETURNING 1", (LEFT,)).fetchall()
     before = {
-        Attempt(id, number): (crashes, bool(at_work))
+        Attempt(id, number): (crashes, at_work)
         for id, number, crashes, at_work in connection.execute("SELECT * FROM reactor_crashes").fetchall()
     }
-    known = {attempt: before.get(attempt, (0, True)) for attempt in under_way}
+    known = {attempt: before.get(attempt, (0, 1)) for attempt in under_way}
     if not in_order:
         known = _blamed(known)
     connection.execute("DELETE FROM reactor_crashes")
@@ -41,14 +41,17 @@ def count(connection: sqlite3.Connection, under_way: Sequence[Attempt]) -> None:
     )
 
 
-def _blamed(known: dict[Attempt, tuple[int, bool]]) -> dict[Attempt, tuple[int, bool]]:
+def _blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tuple[int, int]]:
     """After one death more. Those that are over already stay so until their rows say it."""
     worked_on = {each: crashes for each, (crashes, at_work) in known.items() if at_work}
     tried = [each for each, crashes in worked_on.items() if crashes >= HELD_FROM]
     explained = any(worked_on.values())
     after = {each: state for each, state in known.items() if state[1] or explained or state[0] >= CRASHES_MAX}
-    for each in tried or worked_on:
-        after[each] = (worked_on[each] + 1, worked_on[each] + 1 < HELD_FROM)
+    for each in tried:
+        after[each] = (worked_on[each], 0)  # it is tried again
+    # Before the last one was taken up the process has lived with the others.
+    for each in [max(tried, key=lambda each: known[each][1])] if tried else worked_on:
+        after[each] = (worked_on[each] + 1, int(worked_on[each] + 1 < HELD_FROM))
     return after
 
 
@@ -72,7 +75,8 @@ def so_far(connection: sqlite3.Connection, id: int) -> int:
 def take_up(connection: sqlite3.Connection, attempt: Attempt) -> None:
     """It is worked on again."""
     connection.execute(
-        "UPDATE reactor_crashes SET at_work = 1 WHERE download_id = ? AND attempt = ?",
+        """UPDATE reactor_crashes SET at_work = (SELECT max(at_work) + 1 FROM reactor_crashes)
+        WHERE download_id = ? AND attempt = ?""",
         (attempt.download_id, attempt.number),
     )
 

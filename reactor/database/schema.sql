@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS reactor_crashes (
     download_id INTEGER PRIMARY KEY,
     attempt INTEGER NOT NULL,
     crashes INTEGER NOT NULL,
-    at_work INTEGER NOT NULL            -- 0: it is held back, to see whether the process lives without it
+    at_work INTEGER NOT NULL            -- 0: held back, to see whether the process lives without it; else the later, the more
 );
 
 -- How tries ended that did not end well; see history.py.

@@ -97,6 +97,15 @@ def test_a_death_while_one_is_tried_is_put_down_to_that_one_alone(table: sqlite3
     assert dies(table) == {1: (CRASHES_MAX, True), 2: (0, False), 3: (0, False)}
 
 
+def test_of_two_that_are_tried_it_is_the_one_that_was_taken_up_last(table: sqlite3.Connection) -> None:
+    first, last = claim(table, 2)
+    dies(table)
+    dies(table)
+    saving.apply(table, [commands.SaveTakenUp(last)], NOW)
+    saving.apply(table, [commands.SaveTakenUp(first)], NOW)
+    assert dies(table) == {1: (CRASHES_MAX, True), 2: (HELD_FROM, True)}
+
+
 @pytest.mark.parametrize(
     "save",
     [

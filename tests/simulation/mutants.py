@@ -150,9 +150,9 @@ def _newest_first(connection: Any, asked: Any, limit: int) -> list[int]:
     return DUE(connection, asked, 1000)[::-1][:limit]
 
 
-def _all_are_blamed(known: dict[Attempt, tuple[int, bool]]) -> dict[Attempt, tuple[int, bool]]:
+def _all_are_blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tuple[int, int]]:
     """Whoever is there when the process dies."""
-    return {attempt: (times + 1, times + 1 < HELD_FROM) for attempt, (times, _) in known.items()}
+    return {attempt: (times + 1, int(times + 1 < HELD_FROM)) for attempt, (times, _) in known.items()}
 
 
 def _anything(*args: Any) -> None:
