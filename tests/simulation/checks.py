@@ -108,8 +108,9 @@ class Checks:
         if of is not None and self._world.calm:
             self._killed[of] += 1
             # One that kills for the first time makes those before seem harmless, once; and each attempt is a new one.
-            deadly = sum(row[8].startswith("deadly") for row in self.rows())
-            most = CRASHES_MAX * (deadly + self._world.limits.retry.retries_max)
+            rows = self.rows()
+            deadly, attempts = (sum(row[8].startswith("deadly") for row in rows), {row[0]: row[2] for row in rows}[of])
+            most = CRASHES_MAX * (deadly + attempts)
             assert self._killed[of] <= most, f"row {of} kills the process again and again"
 
     def looked(self, command: commands.Look) -> None:
