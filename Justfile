@@ -46,6 +46,9 @@ chaos *arguments:
 nightly:
     {{bin}}/python -m tests.simulation --seeds 20000
     {{bin}}/python -m tests.chaos
+# feed all readers with what strangers may say, 10 minutes; `just fuzz --seconds N` for as long as that
+fuzz *arguments:
+    {{bin}}/python -m tests.fuzz {{arguments}}
 
 # fetch a file from a server on this machine, and check its bytes
 demo *arguments:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from contrib.bench import footprint, latencies, proc, report, throughput
+from contrib.bench import documents, footprint, latencies, proc, report, throughput
 from contrib.bench.bench import FULL, QUICK, Bench, opened
 from contrib.bench.servers import find_nginx
 from contrib.bench.validity import Invalid
@@ -33,6 +33,7 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "memory": footprint.memory,
     "parts": footprint.parts,
     "start": latencies.starts,
+    "documents": documents.documents,
 }
 EXTRA = ("aria2p", "matplotlib")
 CONSOLE_WIDTH = 120

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from reactor.core.events import TransferReport, TransferStatus
+from reactor.numbers import COUNT_MAX
 
 NOTIFICATIONS = {
     "aria2.onDownloadStart": "start",
@@ -95,16 +96,16 @@ class _Torrent(_Message):
 class _Status(_Message):
     gid: str
     status: TransferStatus
-    completedLength: int = Field(0, ge=0)
-    totalLength: int = Field(0, ge=0)
-    downloadSpeed: int = Field(0, ge=0)
+    completedLength: int = Field(0, ge=0, le=COUNT_MAX)
+    totalLength: int = Field(0, ge=0, le=COUNT_MAX)
+    downloadSpeed: int = Field(0, ge=0, le=COUNT_MAX)
     seeder: bool = False
     followedBy: tuple[str, ...] = ()
     errorCode: int | None = None
     errorMessage: str = ""
     files: tuple[_File, ...] = ()
     bittorrent: _Torrent = _Torrent()
-    connections: int = Field(0, ge=0)
+    connections: int = Field(0, ge=0, le=COUNT_MAX)
 
 
 _OPTIONS = TypeAdapter(dict[str, str])

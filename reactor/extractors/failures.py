@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.extractors.client import BadRequest, NoAnswer, NotConnected, NotHttp
 from reactor.failures import http_failure, status_phrase
@@ -35,8 +36,9 @@ def retry_after_s(value: str | None, date: str | None = None) -> float | None:
     if value is None:
         return None
     value = value.strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:10]), RETRY_AFTER_MAX_S)
+    seconds = numbers.size(value)
+    if seconds is not None:
+        return min(float(seconds), RETRY_AFTER_MAX_S)
     until, now = _moment(value), _moment(date) or datetime.now(UTC)
     return None if until is None else min(max((until - now).total_seconds(), 0.0), RETRY_AFTER_MAX_S)
 

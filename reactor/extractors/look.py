@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import anyio
 
+from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.client import NoAnswer, Response
@@ -21,8 +22,6 @@ PAGE_TYPES = ("text/html", "application/xhtml+xml")
 CHALLENGES = (403, 503)
 """What is answered, with a page, to whoever is not a browser."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
-_SIZE_DIGITS_MAX = 18
-"""A number with more of them counts as one with so many nines: what is far too large is refused, not unknown."""
 
 
 class BrowsersOnly(DownloadError):
@@ -126,10 +125,7 @@ def _size(response: Response) -> int | None:
         digits = total[1] if total else ""
     else:
         digits = headers.get("content-length", "")
-    if not (digits.isascii() and digits.isdigit()):
-        return None
-    digits = digits.lstrip("0")
-    return int(digits or "0") if len(digits) <= _SIZE_DIGITS_MAX else 10**_SIZE_DIGITS_MAX - 1
+    return numbers.size(digits)
 
 
 def _raw(response: Response, name: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -22,6 +22,8 @@ DEPTH_MAX = 100
 """Folders inside folders."""
 FILES_MAX = 100_000
 """aria2c tells of all of them in one message."""
+PATHS_MAX = 32 * 1024 * 1024
+"""Characters of all paths together."""
 PIECE_BYTES_MAX = 2**28
 """The longest pieces that anybody makes have half of that. aria2c counts them in 31 bits."""
 _FORBIDDEN = re.compile(r"[/\\\0]")
@@ -63,7 +65,7 @@ def parse_metainfo(raw: bytes) -> Metainfo:
         raise bad_torrent("it has no pieces")
     name = _safe(_text(info, b"name"))
     entries = _v1_files(info) if v1 else _v2_files(info.get(b"file tree"))
-    files = tuple(("/".join(path) or name, size) for path, size in islice(entries, FILES_MAX + 1))
+    files = tuple(_bounded(("/".join(path) or name, size) for path, size in islice(entries, FILES_MAX + 1)))
     folder = b"files" in info if v1 else [path for path, _ in files] != [name]
     if not files:
         raise bad_torrent("it names no file")
@@ -116,6 +118,16 @@ def _v2_files(tree: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[list[str
             yield list(above), _length(value)
         else:
             yield from _v2_files(value, (*above, _safe(_decoded(key))))
+
+
+def _bounded(files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """The files, as long as their paths are not too long together: a v2 torrent names a folder once for all in it."""
+    length = 0
+    for path, size in files:
+        length += len(path)
+        if length > PATHS_MAX:
+            raise DownloadError("This torrent's paths are too long to be held.", code="too_large")
+        yield path, size
 
 
 def _check_pieces(info: dict[bytes, Any], size: int) -> None:

@@ -28,6 +28,7 @@ from reactor.models import HEADERS_MAX, Detection, Extraction, Fetch, Finish, He
 
 TITLE_MAX = 1000
 LD_DEPTH_MAX = 6
+LD_CHARS_MAX = 64 * 1024
 
 _OF_EACH_REQUEST = """
     accept-encoding cache-control connection content-length content-type cookie host keep-alive pragma priority purpose
@@ -299,7 +300,7 @@ def _header(name: str, value: str) -> tuple[Header, ...]:
 def _ld_name(text: str) -> str:
     """The name of the first video or sound that a JSON-LD text tells of."""
     try:
-        todo: list[tuple[Any, int]] = [(json.loads(text), 0)]
+        todo: list[tuple[Any, int]] = [(json.loads(text if len(text) <= LD_CHARS_MAX else ""), 0)]
     except (ValueError, RecursionError):
         return ""
     while todo:

@@ -50,7 +50,7 @@ _AD_PATH = re.compile(
     r"|(?:^|[/_.-])(?:pre|mid|post)-?rolls?(?:[/_.-]|\d|$)",
     re.IGNORECASE,
 )
-_VAST_MEDIA = re.compile(r"<MediaFile\b[^>]*>\s*(?:<!\[CDATA\[)?\s*(https?://[^\s<\]]+)", re.IGNORECASE)
+_VAST_MEDIA = re.compile(r"<MediaFile\b[^<>]*>\s*(?:<!\[CDATA\[\s*)?(https?://[^\s<\]]+)", re.IGNORECASE)
 _URI = re.compile(r'URI="([^"]*)"')
 _EXTINF = re.compile(r"^#EXTINF:\s*(\d{1,9}(?:\.\d{1,9})?)", re.MULTILINE)
 _MPD_DURATION = re.compile(r'mediaPresentationDuration\s*=\s*["\']P(?:([\d.]{1,9})D)?T?([^"\']{1,60})["\']')
@@ -237,7 +237,7 @@ def is_live(text: str) -> bool:
     """True for a manifest that goes on growing."""
     if "#EXTINF" in text:
         return "#EXT-X-ENDLIST" not in text and "#EXT-X-PLAYLIST-TYPE:VOD" not in text
-    return bool(re.search(r'<(?:\w+:)?MPD\b[^>]*\btype\s*=\s*["\']dynamic', text))
+    return bool(re.search(r'<(?:\w+:)?MPD\b[^<>]*\btype\s*=\s*["\']dynamic', text))
 
 
 def suffix_of(url: str) -> str:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser, BrowserContext, ElementHandle, Frame, Page, Response
 from playwright.async_api import Error as PlaywrightError
 
+from reactor import numbers
 from reactor.extractors.patience import frame_of, quietly, soon
 from reactor.extractors.ranking import (
     CLIP_S,
@@ -387,7 +388,7 @@ def size_of(headers: Mapping[str, str]) -> int | None:
     if headers.get("content-encoding", "identity") != "identity":
         return None
     digits = headers.get("content-range", "").rpartition("/")[2] or headers.get("content-length", "")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 18 else None
+    return numbers.size(digits)
 
 
 def now() -> float:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from reactor import numbers
 from reactor.media.choice import Like
 
 LIKE_MAX = 100
 """Characters of what describes a format."""
+
+
+SECONDS_MAX = 1e11
+
+Seconds = Annotated[float | None, BeforeValidator(lambda told: numbers.bounded(told, most=SECONDS_MAX) or None)]
+"""Where it is none that anything lasts, or any moment, nothing was said."""
 
 
 class _Part(BaseModel):
@@ -22,7 +29,7 @@ class Fragment(_Part):
     url: str | None = None
     path: str | None = None
     """Relative to the format's `fragment_base_url`, where there is no URL."""
-    duration: float | None = None
+    duration: Seconds = None
 
 
 class Format(_Part):
@@ -78,11 +85,11 @@ class Info(_Part):
     """What the worker hands over of an info dict."""
 
     title: str | None = None
-    duration: Annotated[float, Field(gt=0)] | None = None
+    duration: Seconds = None
     """Seconds."""
     is_live: bool | None = None
     live_status: str | None = None
-    release_timestamp: float | None = None
+    release_timestamp: Seconds = None
     cookies: list[dict[str, Any]] = []
     """Those that the jar has for the formats."""
     formats: Annotated[list[Format], Field(min_length=1, max_length=8)]

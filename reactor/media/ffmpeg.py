@@ -62,8 +62,8 @@ _AUDIO_HOMES = {"aac": ".m4a", "alac": ".m4a", "ac3": ".m4a", "eac3": ".mka", "m
 }
 _KINDS: dict[str, StreamKind] = {"Video": "video", "Audio": "audio"}
 _STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
-_DURATION = re.compile(r"^ +Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
-_START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d+\.\d+)", re.MULTILINE)
+_DURATION = re.compile(r"^ +Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
+_START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d{1,12}\.\d{1,9})", re.MULTILINE)
 _SPEAKER = re.compile(r"\[[^]]* @ 0x[0-9a-f]+\] ")
 _PICKY: dict[Path, bool] = {}
 """What was found out about each ffmpeg."""

@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from reactor import numbers
 from reactor.errors import DownloadError, ProgramMissing
 from reactor.programs import child_environment, limit_memory
 
@@ -102,8 +103,9 @@ async def _follow(stream: ByteReceiveStream, on_progress: Callable[[float], None
         except (anyio.IncompleteRead, anyio.EndOfStream):
             return
         key, _, value = line.partition(b"=")
-        if key == b"out_time_us" and value.strip().isdigit():
-            on_progress(int(value) / 1_000_000)
+        done_us = numbers.whole(value.decode("ascii", "replace")) if key == b"out_time_us" else None
+        if done_us is not None:
+            on_progress(done_us / 1_000_000)
 
 
 async def _end(process: Process) -> None:

@@ -147,7 +147,7 @@ TORRENTS = [torrent(), folder(["a", "b"], ["c"], source="x"), torrent(**{"meta v
 SPLINTERS = st.sampled_from([b"9" * 5000, b"i" + b"9" * 5000 + b"e", b"l" * 3000, b"d1:a" * 3000, b"-0", b"le" * 500])
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     raw=st.sampled_from(TORRENTS),
     at=st.floats(0, 1),

@@ -171,6 +171,15 @@ async def test_more_than_there_are_processes_for(parsers: Parsers) -> None:
     assert parsers.starts <= parsing.READERS_MAX
 
 
+@pytest.mark.fault(71)
+async def test_long_ones_take_seconds_of_the_processor_not_minutes() -> None:
+    keys = "".join(f'#EXT-X-KEY:METHOD=AES-128,URI="k{n}"\n#EXTINF:1.0,\ns{n}\n' for n in range(9990))
+    qualities = f'<AdaptationSet mimeType="video/mp4">{"<Representation/>" * 100_000}</AdaptationSet>'
+    async with Parsers(replace(parsing.LIMITS, cpu_s=6)) as parsers:
+        assert await read(parsers, f"{HEAD}{keys}#EXT-X-ENDLIST\n")
+        assert await read(parsers, f"<MPD><Period>{qualities}</Period></MPD>")
+
+
 STREAM = {"form": "hls", "playlist": "", "duration_s": 1.0, "holds": [], "urls": ["u"], "names": ["n"], "optional": []}
 WRONG: list[dict[str, Any]] = [
     *({"form": "exe"}, {"playlist": 7}, {"holds": ["title"]}, {"holds": None}, {"urls": ["u", "v"]}, {"urls": [7]}),

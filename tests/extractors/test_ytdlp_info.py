@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from socket import socket
 from typing import Any
 
@@ -288,14 +289,20 @@ async def test_live_streams(context: Context) -> None:
         {"formats": [{"url": "https://h/"}]},
         {"formats": [FILM], "cookies": [1]},
         {"formats": [FILM], "title": 7},
-        {"formats": [FILM], "duration": "long"},
-        {"formats": [FILM], "duration": float("inf")},
     ],
 )
 def test_nonsense(nonsense: Any) -> None:
     with pytest.raises(DownloadError) as caught:
         parse_info(nonsense)
     assert (caught.value.word, caught.value.retryable) == ("bad_answer", False)
+
+
+@pytest.mark.fault(61)
+@pytest.mark.parametrize("said", ["long", math.inf, math.nan, 0, -1, 10**400, 1e300, True, [], None])
+def test_a_duration_that_nothing_has_was_not_said(said: object) -> None:
+    info = parse_info({"formats": [FILM], "duration": said, "release_timestamp": said})
+    assert (info.duration, info.release_timestamp) == (None, None)
+    assert parse_info({"formats": [FILM], "duration": 7}).duration == 7.0
 
 
 WORDS = st.sampled_from(

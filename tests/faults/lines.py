@@ -104,6 +104,8 @@ LINES = (
     " sentence",
     "Picture and sound at two addresses, the first piece of many, one list of several periods → both halves and all"
     " periods, or a sentence",
+    "A document of twice the length → twice the time, whatever it repeats",
+    "Any bytes as a document or a header → understood, or a sentence",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"
