@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -14,8 +14,11 @@ from reactor.media.clocks import Measured, StreamClock, StreamKind
 PACKET = 188
 SEARCH_BYTES = 128 * 1024
 """A picture before the stream is no longer than this."""
-HEAD_BYTES = 1024 * PACKET
-TAIL_BYTES = 2048 * PACKET
+HEAD_BYTES = 512 * PACKET
+TAIL_BYTES = 512 * PACKET
+"""More is read where it does not hold TAIL_UNITS of each stream."""
+TAIL_UNITS: dict[StreamKind, int] = {"video": 6, "audio": 2}
+"""Pictures are stored in another order than they are shown in: the last one shown is among so many."""
 CLOCK = 90_000
 WRAP = 2**33
 GATHERED_MAX = 64 * 1024
@@ -71,7 +74,8 @@ def measure(file: BinaryIO, start: int, end: int) -> Measured:
     file.seek(start)
     head = file.read(min(HEAD_BYTES, whole))
     tables = _Tables(streams)
-    for pid, unit, payload in _packets(head):
+    packets = list(_packets(head))
+    for pid, unit, payload in packets:
         tables.take(pid, unit, payload)
         if unit and (stream := streams.get(pid)) and (moment := _moment(payload)) is not None:
             stream.head.append(moment)
@@ -80,19 +84,20 @@ def measure(file: BinaryIO, start: int, end: int) -> Measured:
     tail_bytes = TAIL_BYTES
     while True:
         file.seek(start + max(whole - tail_bytes, 0))
-        _read_tail(file.read(min(tail_bytes, whole)), streams)
-        if tail_bytes >= whole or all(len(stream.tail) > 1 for stream in streams.values() if stream.head):
+        _read_tail(packets if whole <= len(head) else _packets(file.read(min(tail_bytes, whole))), streams)
+        enough = all(len(each.tail) >= TAIL_UNITS[each.kind] for each in streams.values() if each.head)
+        if tail_bytes >= whole or enough:
             break
-        tail_bytes *= 8
+        tail_bytes *= 4
     found = [clock for stream in streams.values() if (clock := _clock(stream))]
     return Measured(tuple(found), ragged=whole != end - start)
 
 
-def _read_tail(data: bytes, streams: dict[int, _Stream]) -> None:
+def _read_tail(packets: Iterable[tuple[int, bool, bytes]], streams: dict[int, _Stream]) -> None:
     for stream in streams.values():
         stream.tail.clear()
         stream.last.clear()
-    for pid, unit, payload in _packets(data):
+    for pid, unit, payload in packets:
         if pid not in streams:
             continue
         found = streams[pid]
