@@ -177,7 +177,7 @@ class Reactor:
         """The aria2c processes it has started."""
         assert self.process is not None
         pid = str(self.process.pid)
-        return [child for child in processes() if parent(child) == pid]
+        return [child for child in processes() if parent(child) == pid and name_of(child).startswith("aria2c")]
 
     def beside(self) -> list[str]:
         """The command lines of all processes that it has started, and those they have, but for its aria2c, and what
@@ -214,6 +214,14 @@ def _id(lastrowid: int | None) -> int:
 def processes() -> list[int]:
     """Every process of this machine."""
     return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdecimal()]
+
+
+def name_of(pid: int) -> str:
+    """The name of a process's program, as far as the kernel keeps it; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def parent(pid: int) -> str | None:
