@@ -42,10 +42,12 @@ sim *arguments:
 chaos *arguments:
     {{bin}}/python -m tests.chaos {{arguments}}
 
-# what takes too long for each change: 20 000 storms, and 200 kills
+# what takes too long for each change: 20 000 storms, 200 kills, and ten minutes of fuzz
 nightly:
     {{bin}}/python -m tests.simulation --seeds 20000
     {{bin}}/python -m tests.chaos
+    {{bin}}/python -m tests.fuzz
+
 # feed all readers with what strangers may say, 10 minutes; `just fuzz --seconds N` for as long as that
 fuzz *arguments:
     {{bin}}/python -m tests.fuzz {{arguments}}
