@@ -40,6 +40,8 @@ KEPT_FROM_SERVERS = frozenset({
 
 MIN_SPLIT_SIZE = "4M"
 """No file is split into pieces smaller than this: below it a second connection costs more than it brings."""
+SPLIT_BYTES = 2 * 4 * 1024 * 1024
+"""A file of that size and more is split."""
 
 _UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
 

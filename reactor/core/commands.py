@@ -209,6 +209,14 @@ class Finish:
     keep: bool = False
     resumed: bool = False
     """True after a restart, when nobody said yet that the bytes are there: only what is certainly whole counts."""
+    told: bool = False
+    """True after a restart when all bytes were said to be there before it."""
+    gid: str = ""
+    """Of its only transfer."""
+    continued: bool = False
+    """True when some of the bytes had come before: more than one answer was put together."""
+    single: bool = False
+    """True when it was fetched by one connection at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +273,8 @@ class AddTransfers:
     headers: tuple[tuple[Header, ...], ...] = ()
     cookies: tuple[Cookie, ...] = ()
     """Those of the extraction; its fetches refer to them."""
+    alone: bool = False
+    """True when there is no other part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from reactor import notices
 from reactor.core import commands
 from reactor.core.commands import Command
 from reactor.core.events import SaveForbidden, TransferReport, TransferStatus
-from reactor.core.job import End, Ending, How, Job, State, Transfer, derive_gid
+from reactor.core.job import End, Ending, How, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import Trigger, move
 from reactor.core.quotas import Quotas
-from reactor.core.retry import FROM_ZERO, UNTOLD, RetryPolicy
+from reactor.core.retry import CHANGED, FROM_ZERO, UNTOLD, RetryPolicy
 from reactor.errors import Failure
 from reactor.models import Kind
 
@@ -95,8 +95,11 @@ class Endings:
         costs = own or policy.costs(failure)
         delay = policy.next_delay_s(failure, job.attempt, job.retry_count, costs=costs)
         in_vain = job.in_vain(failure)
-        if (in_vain and failure.code in FROM_ZERO) or job.before == failure.code == "checksum":
+        twice = failure.code == "checksum" or failure == CHANGED
+        if (in_vain and failure.code in FROM_ZERO) or (twice and job.before == failure.code):
             delay = None  # it began from zero, and that did not help
+        elif failure == CHANGED and delay is not None:
+            delay = 0.0  # there is nothing to wait for
         expired = failure.code in EXPIRED or failure == UNTOLD
         renewable = expired and job.kind in EXTRACTED and job.state is State.FETCHING and not in_vain
         if renewable and job.retry_count < policy.retries_max:
@@ -135,10 +138,15 @@ class Endings:
         job.stop_by = self.now + STOP_PATIENCE_S
         if self.connected:
             # Of thousands of parts most were never handed over.
-            handed = (each for each in job.transfers if each.adds or each.n in job.given)
+            handed = (each for each in job.transfers if each.adds or each.n in job.given or self._told_done(job, each))
             left = (derive_gid(self.instance, job.attempt, n) for n in range(job.left))
             gids = (*(gid for each in handed for gid in each.gids), *left)
             self.out.append(commands.RemoveTransfers(job.attempt, gids))
+
+    def _told_done(self, job: Job, transfer: Transfer) -> bool:
+        """True for one that an earlier run had handed over, and that aria2 still knows as complete: without its files
+        that must not be found again."""
+        return transfer.state is TransferState.DONE and transfer.n not in job.kept
 
     def out_of_patience(self, job: Job) -> None:
         """aria2 has not answered: a final row ends without it, and owes the rest; a waiting one goes on waiting."""

@@ -13,7 +13,7 @@ from reactor import notices
 from reactor.core import commands, crashes
 from reactor.core.endings import of
 from reactor.core.events import TransferReport, TransferStatus
-from reactor.core.handing import Handing
+from reactor.core.handing import Handing, single_of
 from reactor.core.job import End, Ending, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import Trigger, move
 from reactor.core.reconcile import Finding, Found, reconcile
@@ -60,7 +60,8 @@ class Flow(Handing):
             self.out.append(commands.Detect(job.attempt, row.url, job.stale))
         else:
             job = self._job(row, State.FINISHING)
-            job.removed, job.resumed = False, True
+            job.removed, job.resumed, job.told_whole = False, True, row.stage == Stage.FINISHING
+            job.continued = True
             self._plan(job, row.plan)
             self._doubt(job)
             self._finish(job)
@@ -151,7 +152,7 @@ class Flow(Handing):
     def _begin_fetching(self, job: Job, extraction: Extraction, *, continues: bool) -> None:
         move(job, Trigger.EXTRACTED)
         self._plan(job, extraction)
-        job.fresh = not continues
+        job.fresh, job.continued = not continues, continues
         if not continues:
             job.kept, job.progress = frozenset(), None
         self.out.append(commands.SavePlan(job.attempt, extraction, job.kept, continues=continues))
@@ -341,6 +342,10 @@ class Flow(Handing):
                 0 if job.kept else sum(transfer.total for transfer in job.transfers),
                 keep=job.serving,
                 resumed=job.resumed,
+                told=job.told_whole,
+                gid=job.transfers[0].gid,
+                continued=job.continued,
+                single=single_of(job),
             )
         )
 
@@ -370,9 +375,10 @@ class Flow(Handing):
         job.refetched = not job.resumed
         if job.refetched:
             job.kept = frozenset()
-        job.resumed = job.removed = False
+        job.resumed = job.removed = job.told_whole = False
         job.moves(self.now)
         move(job, Trigger.FILES_MISSING)
+        self.out.append(commands.SaveStage(job.attempt, Stage.FETCHING))
         self._doubt(job)
         self._keep(job)
         if self.connected:

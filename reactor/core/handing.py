@@ -44,6 +44,12 @@ LOST = Failure("aria2_lost", "aria2 lost this download again and again.", None, 
 DIES = Failure("aria2_lost", "aria2 ended again and again when it was to fetch this.", None, True)
 
 
+def single_of(job: Job) -> bool:
+    """True when a job begins from zero because its server had several versions: it may have them all at once, and only
+    what comes in one answer is certain to be one."""
+    return job.before in FROM_ZERO
+
+
 class Handing(Endings):
     """The steps between us and aria2."""
 
@@ -78,7 +84,8 @@ class Handing(Endings):
             job.sort(transfer)
         assert job.extraction is not None  # what is planned comes of it
         sent = job.extraction.headers, job.extraction.cookies
-        self.out.append(commands.AddTransfers(job.attempt, self._additions(job, taken), job.fresh, *sent))
+        alone = len(job.transfers) == 1
+        self.out.append(commands.AddTransfers(job.attempt, self._additions(job, taken), job.fresh, *sent, alone))
         job.fresh, job.removed = False, False
         job.moves(self.now)
         job.filled_at = self.now
@@ -113,8 +120,9 @@ class Handing(Endings):
     def _additions(self, job: Job, taken: list[Transfer]) -> tuple[commands.Addition, ...]:
         # One file does not wait for the parts of another row; in an aria2 of several users it has no other privilege.
         first = len(job.transfers) == 1 and any(len(each.transfers) > 1 for each in self.jobs.values())
-        single = job.before in FROM_ZERO  # its server has several versions, and may have them all at once
-        additions = tuple(commands.Addition(each.n, each.gid, each.fetch, each.spoilt, first, single) for each in taken)
+        additions = tuple(
+            commands.Addition(each.n, each.gid, each.fetch, each.spoilt, first, single_of(job)) for each in taken
+        )
         for transfer in taken:
             transfer.spoilt = False
         return additions
@@ -195,6 +203,7 @@ class Handing(Endings):
         job.given, job.heard = {}, set()
         job.done = job.weight = job.window = 0
         job.weighed, job.filled_at, job.removed = None, None, True
+        job.told_whole = job.continued = False
 
     def drop(self) -> None:
         """Have aria2 forget the parts that failed: their gids are needed again."""
@@ -238,6 +247,7 @@ class Handing(Endings):
             job.deaths += 1
         for job in fetching:
             job.lives = job.cleared = False
+            job.continued = True
             for transfer in job.given.values():
                 transfer.adds = 0
         return blamed[0] if len(blamed) == 1 and blamed[0].deaths >= DEATHS_MAX else None

@@ -229,6 +229,10 @@ class Job:
     """When it was last written how much is joined; before that, when all bytes were there."""
     resumed: bool = False
     """True after a restart, until it is known whether its bytes are there already."""
+    told_whole: bool = False
+    """True when its row said before a restart that all bytes are there."""
+    continued: bool = False
+    """True when what it fetches began in an earlier attempt, or before a restart of ours or of aria2."""
     refetched: bool = False
     """True once finishing found bytes missing."""
     verdict_from: int | None = None

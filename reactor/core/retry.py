@@ -63,6 +63,9 @@ What may pass is tried as often as the settings allow. Fewer tries would serve n
 What begins from zero and ends in the same way again before a byte has come (8, 10), or with a wrong checksum twice in a
 row (32), is over."""
 
+CHANGED = Failure("changed", "The file on the server was changed while it was downloaded.", None, True)
+"""Seen by us: bytes of two versions would have been put together."""
+
 FROM_ZERO = frozenset({"cannot_resume", "changed", "checksum"})
 """After these the partial file is of no use."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,10 +17,13 @@ from reactor.aria2.methods import Method
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
 from reactor.core.events import TransferReport
+from reactor.core.retry import CHANGED
 from reactor.daemon.egress import Egress
 from reactor.daemon.stages import NOTHING, shown, storage_failure
 from reactor.daemon.staging import Staging
+from reactor.daemon.versions import Version, Versions
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
+from reactor.extractors.base import Context
 from reactor.guard.cookies import Jar
 from reactor.guard.credentials import for_people
 from reactor.models import Fetch
@@ -38,7 +41,16 @@ STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 class Downloading:
     """The aria2 side of the performer."""
 
-    def __init__(self, aria2: Aria2Connection, staging: Staging, policy: TransferPolicy, egress: Egress) -> None:
+    def __init__(
+        self,
+        aria2: Aria2Connection,
+        staging: Staging,
+        policy: TransferPolicy,
+        egress: Egress,
+        context: Context | None = None,
+    ) -> None:
+        """`context`: by which servers are asked whether a partial file may go on; None: it may."""
+        self._versions = Versions(context) if context is not None else None
         self._aria2 = aria2
         self._staging = staging
         self._policy = policy
@@ -50,13 +62,17 @@ class Downloading:
         try:
             if not self._staging.shared and self._staging.remote_dir is None:
                 self._staging.remote_dir = (await self._aria2.call(methods.get_global_option()))["dir"]
-            spoilt = [each.fetch.name for each in command.additions if each.spoilt]
+            anew = {each.n for each in command.additions if command.fresh or each.spoilt}
             async with self._staging.turn(attempt.download_id):
                 # A row that never had a folder, as most do, is not worth a thread.
-                if self._staging.shared and not self._staging.is_new(attempt.download_id):
+                if not self._staging.shared:
+                    anew |= self._unknown(command)
+                elif not self._staging.is_new(attempt.download_id):
+                    anew |= await self._stale(command, anew)
+                    spoilt = [each.fetch.name for each in command.additions if each.n in anew]
                     prepare = partial(self._staging.prepare, attempt.download_id, fresh=command.fresh, spoilt=spoilt)
                     await to_thread.run_sync(prepare)
-            wanted = self._wanted(command)
+            wanted = self._wanted(command, anew)
         except DownloadError as error:
             yield events.WorkFailed(attempt, shown(error.failure))
             return
@@ -77,7 +93,34 @@ class Downloading:
         for failure, which in failed.items():
             yield events.AddFailed(attempt, tuple(which), failure)
 
-    def _wanted(self, command: commands.AddTransfers) -> list[Method[str]]:
+    def _unknown(self, command: commands.AddTransfers) -> set[int]:
+        """What may be there elsewhere, where it cannot be looked at, without a validator to go on by."""
+        return {each.n for each in command.additions if not each.fetch.strong and each.fetch.torrent is None}
+
+    async def _stale(self, command: commands.AddTransfers, anew: Collection[int]) -> set[int]:
+        """The numbers of those whose partial files are of no use: the server has another version of them, or does not
+        let it be told. Raises DownloadError, where there is one only, when it has another one or does not answer."""
+        stale: set[int] = set()
+        folder, jar = self._staging.folder(command.attempt.download_id), Jar(command.cookies)
+        for each in command.additions:
+            path = folder / each.fetch.name
+            partial_file = each.fetch.torrent is None and path.with_name(f"{path.name}.aria2").exists()
+            if self._versions is None or each.n in anew or not partial_file:
+                continue
+            headers = () if each.fetch.headers is None else command.headers[each.fetch.headers]
+            try:
+                found = await self._versions.of_part(path, each.fetch, headers, jar)
+            except DownloadError:
+                if command.alone:
+                    raise
+                found = Version.UNKNOWN
+            if found is Version.OTHER and command.alone:
+                raise DownloadError(CHANGED.message, hint=CHANGED.hint, code=CHANGED.code, retryable=CHANGED.retryable)
+            if found is not Version.SAME:
+                stale.add(each.n)
+        return stale
+
+    def _wanted(self, command: commands.AddTransfers, anew: Collection[int]) -> list[Method[str]]:
         """Raises DownloadError when one of them cannot be fetched as it is described."""
         directory, jar = self._staging.seen_by_aria2(command.attempt.download_id), Jar(command.cookies)
         wanted = []
@@ -91,7 +134,7 @@ class Downloading:
                 directory=directory,
                 policy=self._policy,
                 resuming=not command.fresh,
-                from_zero=command.fresh or each.spoilt,
+                from_zero=each.n in anew,
                 single=each.single,
                 extra=extra,
                 first=each.first,

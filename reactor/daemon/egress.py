@@ -53,6 +53,10 @@ class Egress:
         if self._guard is not None:
             self._guard.meter.allow(until)
 
+    def single(self, gid: str) -> bool | None:
+        """True when all of a transfer came through one connection; None where nobody knows."""
+        return self._guard.single(gid) if self._guard is not None and self._everything else None
+
     def explained(self, report: TransferReport) -> TransferReport:
         """The report, with what the guard knows of the error."""
         if self._guard is None or report.status is not TransferStatus.ERROR:

@@ -104,8 +104,8 @@ async def serve(
         egress = Egress(guard if ours else None, everything=settings.egress_guard)
         room = Room(spare=settings.min_free_disk * MIB, size_max=settings.max_file_size * MIB)
         stages, downloading = (
-            Stages(context, staging, settings.ffmpeg_path, loop.post, room),
-            Downloading(aria2, staging, _policy(settings), egress),
+            Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single),
+            Downloading(aria2, staging, _policy(settings), egress, context),
         )
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
         tasks.start_soon(rows.watch)

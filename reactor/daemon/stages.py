@@ -11,14 +11,18 @@ from pathlib import Path
 
 from anyio import CancelScope, to_thread
 
+from reactor.aria2.options import SPLIT_BYTES
 from reactor.core import commands, events
 from reactor.core.job import Attempt
+from reactor.core.retry import CHANGED
 from reactor.daemon.ahead import Ahead
 from reactor.daemon.staging import OtherThing, Staging
+from reactor.daemon.versions import Version, Versions
 from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.detect import detect
+from reactor.guard.cookies import Jar
 from reactor.guard.credentials import for_people
 from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
@@ -53,15 +57,19 @@ class Stages:
         ffmpeg: Path | None,
         post: Callable[[events.Event], None],
         room: Room = Room(),  # noqa: B008 - frozen
+        single: Callable[[str], bool | None] = lambda gid: None,
     ) -> None:
         """`ffmpeg` is the setting FFMPEG_PATH; `post` takes what happens before the outcome; `room` is what joining may
-        write."""
+        write; `single` tells of a gid whether all of it came through one connection,
+        None: nobody knows."""
         self._context = context
         self._ahead = Ahead(context)
         self._staging = staging
         self._ffmpeg = ffmpeg
         self._post = post
         self._room = room
+        self._single = single
+        self._versions = Versions(context)
 
     async def detect(self, command: commands.Detect) -> Outcome:
         """Stage 1."""
@@ -120,6 +128,9 @@ class Stages:
                         progress=partial(self._joined, command.attempt),
                         room=self._room,
                     )
+                if await self._mixed(command):
+                    yield events.WorkFailed(command.attempt, CHANGED)
+                    return
                 path, size = await to_thread.run_sync(self._staging.finish, command)
         except OtherThing as other:
             yield turned_out(command, other)
@@ -133,6 +144,19 @@ class Stages:
             yield events.WorkFailed(command.attempt, storage_failure(error))
         else:
             yield events.Finished(command.attempt, path, size)
+
+    async def _mixed(self, command: commands.Finish) -> bool:
+        """True when a file that may have come in several answers is not the one that stands on the server now."""
+        extraction, staging = command.extraction, self._staging
+        fetch = extraction.fetches[0]
+        several = command.continued or (not command.single and (extraction.size or command.total) >= SPLIT_BYTES)
+        if extraction.finish.how != "file" or not staging.shared or not (several or self._single(command.gid) is False):
+            return False
+        path = staging.folder(command.attempt.download_id) / fetch.name
+        if (command.resumed and not command.told) or not path.is_file():
+            return False
+        found = await self._versions.of_whole(path, fetch, extraction.headers_of(fetch), Jar(extraction.cookies))
+        return found is Version.OTHER
 
     def _joined(self, attempt: Attempt, share: float) -> None:
         self._post(events.Joined(attempt, share))

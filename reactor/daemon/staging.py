@@ -290,9 +290,9 @@ def _is_bookkeeping(path: Path) -> bool:
 
 
 def _certain(source: Path, command: commands.Finish) -> bool:
-    """True when its size alone tells that the file is whole. aria2 keeps no control file for one whose length the
-    server did not say."""
-    return command.extraction.finish.how == "file" and source.is_file() and command.extraction.size is not None
+    """True when aria2 had said before the restart that it was all there, and the row has that on record: neither its
+    size nor the lack of a control file tells that a file is whole."""
+    return command.told and command.extraction.finish.how == "file" and source.is_file()
 
 
 def _check(source: Path, command: commands.Finish) -> None:

@@ -31,6 +31,8 @@ class Tunnel:
     """The connection of our own program."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     moved: bool = True
+    leads_to: tuple[str, int] | None = None
+    """Host and port."""
     meter: Meter | None = None
     """What counts the bytes that come, where they are counted."""
 

@@ -95,6 +95,7 @@ class Guard(AsyncContextManagerMixin):
         self._doors: dict[Reach | None, _Door] = {}
         self._tunnels: set[Tunnel] = set()
         self._failures: OrderedDict[str, Failure] = OrderedDict()
+        self._answers: OrderedDict[str, int] = OrderedDict()
         self.broken = 0
         """How many connections ended by an error that nobody had thought of."""
         self._room = anyio.Semaphore(connections_max())
@@ -128,6 +129,10 @@ class Guard(AsyncContextManagerMixin):
 
         What came of earlier connections of the same user is forgotten."""
         self._failures.pop(user, None)
+        self._answers[user] = 0
+        self._answers.move_to_end(user)
+        if len(self._answers) > FAILURES_MAX:
+            self._answers.popitem(last=False)
         door = self._doors.get(reach) or self._open(reach)
         door.used_at = anyio.current_time()
         return f"http://{COUNTED if counted else ''}{user}:{self._secret}@127.0.0.1:{door.port}"
@@ -135,6 +140,17 @@ class Guard(AsyncContextManagerMixin):
     def why(self, user: str) -> Failure | None:
         """Why `user` did not get a connection; a refusal counts more than what may pass."""
         return self._failures.get(user)
+
+    def single(self, user: str) -> bool:
+        """True when what `user` got since it was handed its route has come through one connection, as far as can be
+        told. One that finds a tunnel of another left open goes through that first, and opens its own when it broke."""
+        return self._answers.get(user, 2) < 2
+
+    def _count(self, request: Request, tunnel: Tunnel) -> None:
+        tunnel.leads_to = (request.host, request.port)
+        if request.user in self._answers:
+            others = any(each is not tunnel and each.leads_to == tunnel.leads_to for each in self._tunnels)
+            self._answers[request.user] += 1 + others
 
     def _closed(self) -> Iterable[Endpoint]:
         return [*self._own(), *(("127.0.0.1", door.port) for door in self._doors.values())]
@@ -250,6 +266,7 @@ class Guard(AsyncContextManagerMixin):
             self._remember(request.user, error.failure)
             await _answer(tunnel.near, _STATUS.get(error.word, 502), error.message)
             return
+        self._count(request, tunnel)
         with closing(far):
             far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if request.opening is None:

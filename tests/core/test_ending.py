@@ -9,6 +9,7 @@ from reactor.core import commands, events
 from reactor.core.endings import STOP_PATIENCE_S, Limits
 from reactor.core.handing import ADDS_MAX
 from reactor.core.job import Attempt, State
+from reactor.core.retry import CHANGED
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from tests.core.world import (
@@ -200,6 +201,31 @@ def test_what_began_from_zero_and_ends_in_the_same_way_is_over(
     world.feed(events.TransfersRemoved(two), events.Discarded(two))
     assert bool(world.of(commands.SaveFailed)) is over
     assert bool(world.of(commands.SaveWaiting)) is not over
+
+
+@pytest.mark.fault(32)
+@pytest.mark.parametrize("before", [None, "unreachable", "changed"])
+def test_another_version_on_the_server_is_begun_at_once_but_once(before: str | None) -> None:
+    """Bytes arrived: still it is of no use to begin again and again."""
+    world = World().up().fetching(ONE, retry_count=1, error_code=before)
+    world.feed(reported(report(ONE, "active", 50)), reported(report(ONE, "complete", 100)))
+    world.feed(events.WorkFailed(ONE, CHANGED))
+    take_down(world)
+    if before == "changed":
+        assert "was changed" in world.the(commands.SaveFailed).failure.sentence
+    else:
+        waiting = world.the(commands.SaveWaiting)
+        assert (waiting.delay_s, waiting.retry_count) == (0, 2)
+        assert [command for command in world.log if isinstance(command, commands.Discard)]
+
+
+@pytest.mark.parametrize(("before", "single"), [("changed", True), ("cannot_resume", True), ("timeout", False)])
+def test_what_begins_from_zero_comes_by_one_connection(before: str, single: bool) -> None:
+    world = World().up().claim(ONE, retry_count=1, error_code=before)
+    world.feed(events.Detected(ONE, detection()), events.Extracted(ONE, one_file()))
+    assert world.the(commands.AddTransfers).additions[0].single is single
+    world.feed(events.TransfersAdded(ONE, (0,)), reported(report(ONE, "complete", 100)))
+    assert world.the(commands.Finish).single is single
 
 
 def test_what_somebody_takes_out_of_aria2_is_not_put_there_again() -> None:

@@ -10,6 +10,7 @@ from reactor.core.endings import Limits
 from reactor.core.job import Attempt, State
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
+from reactor.models import Stage
 from tests.core.world import INSTANCE, World, connected, detection, gid, magnet, one_file, report, reported
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 3)
@@ -35,6 +36,19 @@ def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
     world.feed(events.TransferNotified(gid(ONE), "complete"))
     world.feed(reported(report(ONE, "complete", 100)))
     assert world.the(commands.Finish)
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("stage", ["fetching", "finishing"])
+def test_after_a_crash_it_counts_what_the_row_says_of_its_bytes(stage: str) -> None:
+    world = World().feed(events.Recovered((planned(ONE, stage),), (), INSTANCE))
+    assert world.the(commands.Finish).told is (stage == "finishing")
+    world.feed(connected(), events.WorkFailed(ONE, MISSING))
+    assert world.the(commands.SaveStage).stage is Stage.FETCHING, "the next crash is not to find it said again"
+    world.feed(reported(report(ONE, "unknown")))
+    assert world.the(commands.AddTransfers).alone
+    world.feed(events.TransfersAdded(ONE, (0,)), reported(report(ONE, "complete", 100)))
+    assert world.the(commands.Finish).continued, "a part of it had come before"
 
 
 def test_after_a_crash_a_row_that_fails_before_aria2_was_asked_leaves_nothing_in_it() -> None:

@@ -358,7 +358,7 @@ class World:
             if not command.keep:
                 folder.parts.clear()
             return folder.record
-        certain = extraction.finish.how == "file" and extraction.size is not None
+        certain = extraction.finish.how == "file" and command.told
         whole = all(folder.parts.get(n, False) for n in range(len(extraction.fetches)))
         if not whole or (command.resumed and not certain):
             return None
