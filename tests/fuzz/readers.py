@@ -109,7 +109,7 @@ def _disposition(header: bytes) -> None:
 
 def _headers(lines: dict[str, str]) -> None:
     for status in (200, 206, 416):
-        seen = look._seen(URL, response(lines, status))
+        seen = look.read_headers(URL, response(lines, status))
         assert seen.size is None or 0 <= seen.size < COUNT_MAX
     delay = failures.retry_after_s(lines.get("retry-after"), lines.get("date"))
     assert delay is None or 0 <= delay <= failures.RETRY_AFTER_MAX_S
