@@ -68,7 +68,7 @@ class Transfer:
     gid: str
     fetch: Fetch
     state: TransferState = TransferState.PLANNED
-    followers: list[str] = field(default_factory=list)
+    followers: tuple[str, ...] = ()
     """gids aria2 went on under (a magnet's metadata is followed by the torrent itself); the last one counts."""
     gone: str | None = None
     """The follower that aria2 does not know any more."""

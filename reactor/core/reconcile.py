@@ -48,7 +48,7 @@ def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
         transfer.gone, transfer.state = None, TransferState.PLANNED
         return Finding(Found.MISSING)
     if report.followed_by and report.gid == transfer.live_gid:
-        transfer.followers.append(report.followed_by[0])
+        transfer.followers += (report.followed_by[0],)
         transfer.completed = transfer.total = transfer.speed = 0
         transfer.told = False
         return Finding(Found.FOLLOWED)
@@ -71,7 +71,7 @@ def _missing(transfer: Transfer) -> Finding:
     # The metadata's gid may still be known, and then tells whom it was followed by.
     if transfer.followers:
         transfer.gone = transfer.live_gid
-        transfer.followers.clear()
+        transfer.followers = ()
         return Finding(Found.FOLLOWED)
     if transfer.over:  # aria2 keeps so many results (max-download-result); finishing looks whether all is there
         transfer.state = TransferState.DONE

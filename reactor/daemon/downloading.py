@@ -34,7 +34,7 @@ T = TypeVar("T")
 STOP_DEADLINE_S = 10.0
 """How long a removed transfer may take to come to a stop in aria2."""
 ASKED_MAX = 1000
-"""Transfers that are asked about at once: what is asked and answered is in memory meanwhile."""
+"""Transfers that are asked about, stopped or forgotten at once: what is asked and answered is in memory meanwhile."""
 STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
@@ -147,8 +147,8 @@ class Downloading:
     async def ask(self, command: commands.AskStatus) -> Outcome:
         """One batch of questions, or several where thousands are asked about: after a restart. The files are asked for
         only when something ended or began."""
-        for first in range(0, len(command.gids), ASKED_MAX):
-            gids, passed = command.gids[first : first + ASKED_MAX], self._egress.passed
+        for gids in _some(command.gids):
+            passed = self._egress.passed
             outcomes = await self._batch([methods.tell_status(gid, files=not command.periodic) for gid in gids])
             reports = tuple(self._shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
             failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
@@ -176,11 +176,12 @@ class Downloading:
     async def forget(self, command: commands.ForgetTransfers) -> Outcome:
         """Drop results. A torrent that has all its bytes runs for a moment longer, and is stopped first. What
         cannot be dropped now goes with aria2's own limit."""
-        gone = await self._batch([methods.remove_download_result(gid) for gid in command.gids])
-        left = [gid for gid, done in zip(command.gids, gone, strict=True) if done is False]
-        if left:
-            with suppress(Aria2Error):
-                await self._remove(left)
+        for gids in _some(command.gids):
+            gone = await self._batch([methods.remove_download_result(gid) for gid in gids])
+            left = [gid for gid, done in zip(gids, gone, strict=True) if done is False]
+            if left:
+                with suppress(Aria2Error):
+                    await self._remove(left)
         for event in NOTHING:
             yield event
 
@@ -199,7 +200,12 @@ class Downloading:
         yield events.DebtPaid(command.attempt)
 
     async def _remove(self, gids: Sequence[str]) -> None:
-        """Raises Aria2Error when aria2 cannot be asked, or one does not stop."""
+        """Raises Aria2Error when aria2 cannot be asked, or one does not stop. Of thousands those that were begun last
+        are the ones that still run."""
+        for some in reversed(_some(gids)):
+            await self._remove_some(some)
+
+    async def _remove_some(self, gids: Sequence[str]) -> None:
         _certain(await self._batch([methods.force_remove(gid) for gid in gids]))
         reports = _certain(await self._batch([methods.tell_status(gid) for gid in gids]))
         followers = [gid for report in reports for gid in report.followed_by if gid not in gids]
@@ -233,6 +239,10 @@ class Downloading:
             return await self._aria2.batch(wanted)
         except Aria2Error as error:
             return [error for _ in wanted]
+
+
+def _some(gids: Sequence[str]) -> list[Sequence[str]]:
+    return [gids[first : first + ASKED_MAX] for first in range(0, len(gids), ASKED_MAX)]
 
 
 def _certain(outcomes: Sequence[T | Aria2Error]) -> list[T]:

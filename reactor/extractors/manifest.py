@@ -50,9 +50,8 @@ async def extract_manifest(
     """Read the manifest at `url` (`text`: what stands there, where that is known), and those it names.
 
     `kind` is what the extraction says of itself. Without a `choice` the context's is made. What answers set is added to
-    `cookies`. Raises DownloadError:
-    `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`, `bad_key`, and those of a server that
-    does not answer as it should."""
+    `cookies`. Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`,
+    `bad_key`, and those of a server that does not answer as it should."""
     reader = _Reader.of(context, url, headers, cookies)
     choice = choice or context.choice
     if text is None:

@@ -23,10 +23,11 @@ from reactor.models import Cookie, Header
 from tests.core.world import one_file
 
 ONE = Attempt(1, 1)
+STATUS = "aria2.tellStatus"
 
 
 class Aria2:
-    """Knows nothing of what it is asked about; the batches of `lost` numbers get no answer."""
+    """Knows nothing of what it is asked about, and does the rest; the batches of `lost` numbers get no answer."""
 
     def __init__(self, *lost: int) -> None:
         self.batches: list[Sequence[Method[Any]]] = []
@@ -36,7 +37,10 @@ class Aria2:
         self.batches.append(wanted)
         if len(self.batches) - 1 in self._lost:
             return [Aria2Timeout("No answer.") for _ in wanted]
-        return [TransferReport(gid=method.params[0], status=TransferStatus.UNKNOWN) for method in wanted]
+        return [
+            TransferReport(gid=method.params[0], status=TransferStatus.UNKNOWN) if method.name == STATUS else True
+            for method in wanted
+        ]
 
 
 def downloading(aria2: Aria2, folder: Path, guard: Guard | None = None) -> Downloading:
@@ -82,3 +86,19 @@ async def test_each_transfer_is_handed_over_with_what_the_plan_has_for_it(tmp_pa
     ]
     ways = [each["http-proxy"].rpartition(":")[2] for each in options]
     assert len(set(ways)) == 3, "two of their own, and the one for all"
+
+
+@pytest.mark.fault(54)
+async def test_thousands_of_transfers_are_stopped_and_forgotten_some_at_a_time(tmp_path: Path) -> None:
+    """Those that were begun last are stopped first: the others are over."""
+    gids = tuple(f"{n:016x}" for n in range(1, ASKED_MAX + 11))
+    aria2 = Aria2()
+    assert [outcome async for outcome in downloading(aria2, tmp_path).remove(commands.RemoveTransfers(ONE, gids))] == [
+        events.TransfersRemoved(ONE)
+    ]
+    asked = [method.params[0] for batch in aria2.batches for method in batch if method.name == "aria2.forceRemove"]
+    assert tuple(asked) == (*gids[ASKED_MAX:], *gids[:ASKED_MAX])
+    assert max(len(batch) for batch in aria2.batches) == ASKED_MAX
+    aria2 = Aria2()
+    assert [outcome async for outcome in downloading(aria2, tmp_path).forget(commands.ForgetTransfers(gids))] == []
+    assert [len(batch) for batch in aria2.batches] == [ASKED_MAX, 10]
