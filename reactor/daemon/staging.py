@@ -222,7 +222,8 @@ class Staging:
         if command.extraction.finish.how == "file":
             return folder / fetches[0].name
         if command.extraction.finish.how == "media":
-            return next(folder.glob(f"{RESULT}.*"), folder / MOVED)
+            with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
+                return folder / next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
         # Of a torrent we know what aria2 made of its name: the one thing in the folder that is no bookkeeping.
         found = [path for path in folder.glob("*") if not _is_bookkeeping(path)]
         if len(found) > 1:

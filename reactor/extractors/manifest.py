@@ -167,7 +167,8 @@ class _Reader:
             credentials = split_credentials(self.home)[1]
         except (DownloadError, ValueError) as error:
             raise bad_manifest("an address in it is not valid") from error
-        return credentials.into(plain) if credentials and same_host(self.home, plain) else plain
+        address = credentials.into(plain) if credentials and same_host(self.home, plain) else plain
+        return url if address == url else address  # the same string: there may be 20 000
 
     def _lines(self, url: str) -> Mapping[str, str]:
         """The headers for a request of our own."""

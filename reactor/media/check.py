@@ -6,18 +6,21 @@ A part that is not what it must be is deleted, so that it is fetched again.
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio.to_thread
 
 from reactor.errors import DownloadError
 from reactor.media.clocks import CutShort, Measured, find_transport_stream, is_foreign, measure
-from reactor.media.local import Segment, Span, read_playlist
-from reactor.media.timeline import KINDS, Piece, jump_s
+from reactor.media.local import Segment, Span, each_segment
+from reactor.media.timeline import KINDS, Group, Grouping, Piece, jump_s
 from reactor.models import Extraction, Fetch, Track
 
 LOOK_BYTES = 512
@@ -54,10 +57,19 @@ class CheckedTrack:
     track: Track
     names: tuple[str, ...]
     """Its parts, those left out that need not exist."""
-    segments: list[Segment] = field(default_factory=list)
-    """Those of its playlist, where it has one."""
-    pieces: list[Piece] = field(default_factory=list)
+    missing: frozenset[str] = frozenset()
+    """These, where they are not there."""
+    found: dict[str, Span] = field(default_factory=dict)
+    """Where the media of a part was found, behind a picture."""
+    groups: list[Group] = field(default_factory=list)
     """What is played, in order: segments, or parts."""
+
+    def segments(self) -> Iterator[Segment]:
+        """Those of its playlist, without the parts that need not exist and do not. Of 20 000 no list is kept."""
+        for each in each_segment(self.track.playlist or ""):
+            if each.name not in self.missing:
+                found = self.found.get(each.name) if each.span is None else None
+                yield replace(each, span=found) if found else each
 
 
 @dataclass(slots=True)
@@ -77,15 +89,16 @@ async def check_parts(folder: Path, extraction: Extraction) -> Checked:
     tracks = []
     for track in extraction.finish.tracks:
         fetches = extraction.fetches[track.first : track.first + track.count]
-        segments = read_playlist(track.playlist or "")
-        keys = {key.uri for each in segments for key in (each.key, each.init and each.init.key) if key}
-        closed = {each.name for each in segments if each.key}
+        text = track.playlist or ""
+        keys, closed = set[str](), set[str]()
+        for each in each_segment(text):
+            keys.update(key.uri for key in (each.key, each.init and each.init.key) if key)
+            closed.update((each.name,) if each.key else ())
         for first in range(0, len(fetches), BATCH):
             await anyio.to_thread.run_sync(_look, folder, fetches[first : first + BATCH], keys, closed, sizes, bad)
         names = tuple(fetch.name for fetch in fetches if fetch.name in sizes)
-        maybe = {fetch.name for fetch in fetches if fetch.optional and fetch.name not in sizes}
-        segments = [each for each in segments if each.name not in maybe]
-        tracks.append(CheckedTrack(track, names, segments))
+        missing = frozenset(fetch.name for fetch in fetches if fetch.optional and fetch.name not in sizes)
+        tracks.append(CheckedTrack(track, names, missing))
     _raise(bad)
     return Checked(tracks, sizes)
 
@@ -126,18 +139,16 @@ def _look(
 
 def _checked(folder: Path, fetch: Fetch, *, is_key: bool, is_closed: bool) -> int | None:
     """The size of a part; None for one that need not exist, and does not."""
-    path = folder / fetch.name
     try:
-        with path.open("rb") as file:
-            start = file.read(LOOK_BYTES)
-        size = path.stat().st_size
+        with open_part(folder, fetch.name) as file:
+            start, size = file.read(LOOK_BYTES), os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         if fetch.optional:
             return None
         sentence = f"A part of this video ({fetch.name}) was not there when all were to be joined."
         raise BadParts(sentence, fetch.name, code="files_missing") from None
     if is_key and size != KEY_BYTES:
-        path.unlink()
+        (folder / fetch.name).unlink()
         what = "an error page" if is_text(start) and size > 2 * KEY_BYTES else f"{size} bytes long, not {KEY_BYTES}"
         raise BadParts(f"The key of this video ({fetch.name}) is {what}.", fetch.name, code="bad_key")
     if not is_key and is_text(start):
@@ -177,16 +188,25 @@ def _unpack(folder: Path, name: str) -> int:
 
 async def _measure(folder: Path, checked: CheckedTrack, sizes: dict[str, int], bad: list[BadParts]) -> None:
     """Measure the parts of a track, and find those that are cut short or no media."""
-    pieces: list[Piece] = []
+    grouping, shorts = Grouping(), _Shorts(folder, bad)
+
+    def some(jobs: Sequence[_Job]) -> None:
+        for job in jobs:
+            piece = _measured_piece(folder, job, sizes, bad)
+            if job.found is not None:
+                checked.found[job.name] = job.found
+            if checked.track.form == "hls":
+                shorts.take(job.name, piece)
+            elif job.leads and piece.measured is None:
+                continue  # an init section
+            grouping.take(piece)
+
     jobs = _segment_jobs(checked) if checked.track.form == "hls" else _part_jobs(checked)
-    for first in range(0, len(jobs), BATCH):
-        pieces += await anyio.to_thread.run_sync(_measure_some, folder, jobs[first : first + BATCH], sizes, bad)
+    while batch := list(islice(jobs, BATCH)):
+        await anyio.to_thread.run_sync(some, batch)
     if checked.track.form == "hls":
-        checked.segments = [replace(each, span=job.span) for each, job in zip(checked.segments, jobs, strict=True)]
-        _find_short(folder, jobs, pieces, bad)
-    elif len(pieces) > 1 and pieces[0].measured is None:
-        del pieces[0]  # an init section
-    checked.pieces = pieces
+        shorts.take()
+    checked.groups = grouping.groups
 
 
 @dataclass(slots=True)
@@ -198,41 +218,41 @@ class _Job:
     span: Span | None = None
     init: str | None = None
     closed: bool = False
+    leads: bool = False
+    """Others follow it, and it may be no more than what they begin with."""
+    found: Span | None = None
+    """Where its media was found, behind a picture."""
 
 
-def _segment_jobs(checked: CheckedTrack) -> list[_Job]:
-    found = []
+def _segment_jobs(checked: CheckedTrack) -> Iterator[_Job]:
     before: Segment | None = None
-    for segment in checked.segments:
+    for segment in checked.segments():
         cut = before is not None and before.init != segment.init
         init = segment.init.name if segment.init and not segment.init.key else None
         piece = Piece(segment.section, segment.duration_s, cut, segment.gap)
         closed = segment.key is not None
-        found.append(_Job(segment.name, piece, segment.span, init, closed))
+        yield _Job(segment.name, piece, segment.span, init, closed)
         before = segment
-    return found
 
 
-def _part_jobs(checked: CheckedTrack) -> list[_Job]:
-    first = checked.names[0] if checked.track.form == "concat" else None
-    return [_Job(name, Piece(0), init=first) for name in checked.names]
+def _part_jobs(checked: CheckedTrack) -> Iterator[_Job]:
+    first = checked.names[0] if checked.track.form == "concat" and checked.names else None
+    for place, name in enumerate(checked.names):
+        yield _Job(name, Piece(0), init=first, leads=not place and len(checked.names) > 1)
 
 
-def _measure_some(folder: Path, jobs: Sequence[_Job], sizes: dict[str, int], bad: list[BadParts]) -> list[Piece]:
-    found = []
-    for job in jobs:
-        measured: Measured | None = None
-        with suppress(FileNotFoundError):  # it was bad, and named twice
-            try:
-                measured = None if job.closed else _measured(folder, job, sizes)
-            except BadParts as error:
-                bad.append(error)
-            except CutShort:
-                bad.append(_bad(folder, job.name, "cut short"))
-            except _Foreign:
-                bad.append(_bad(folder, job.name, "something else than media"))
-        found.append(replace(job.piece, measured=measured))
-    return found
+def _measured_piece(folder: Path, job: _Job, sizes: dict[str, int], bad: list[BadParts]) -> Piece:
+    measured: Measured | None = None
+    with suppress(FileNotFoundError):  # it was bad, and named twice
+        try:
+            measured = None if job.closed else _measured(folder, job, sizes)
+        except BadParts as error:
+            bad.append(error)
+        except CutShort:
+            bad.append(_bad(folder, job.name, "cut short"))
+        except _Foreign:
+            bad.append(_bad(folder, job.name, "something else than media"))
+    return replace(job.piece, measured=measured)
 
 
 class _Foreign(Exception):
@@ -240,45 +260,56 @@ class _Foreign(Exception):
 
 
 def _measured(folder: Path, job: _Job, sizes: dict[str, int]) -> Measured | None:
-    path = folder / job.name
     init = folder / job.init if job.init and job.init != job.name else None
-    if job.span:
-        return measure(path, offset=job.span.offset, length=job.span.length, init=init)
-    if _start(path).startswith(GZIP):
-        sizes[job.name] = _unpack(folder, job.name)
-    start = _start(path)
-    if is_foreign(start):
-        offset = find_transport_stream(start)
+    if job.span is None:
+        with open_part(folder, job.name) as file:
+            packed = file.read(LOOK_BYTES).startswith(GZIP)
+        if packed:
+            sizes[job.name] = _unpack(folder, job.name)
+    with open_part(folder, job.name) as file:
+        if job.span is not None:
+            return measure(file, offset=job.span.offset, length=job.span.length, init=init)
+        start = file.read(LOOK_BYTES)
+        if not is_foreign(start):
+            return measure(file, init=init)
+        offset = find_transport_stream(start + file.read(SEARCH_BYTES))
         if offset is None:
             raise _Foreign
-        job.span = Span(offset, path.stat().st_size - offset)
-        return measure(path, offset=offset, length=job.span.length)
-    return measure(path, init=init)
+        job.found = Span(offset, os.fstat(file.fileno()).st_size - offset)
+        return measure(file, offset=offset, length=job.found.length)
 
 
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        start = file.read(LOOK_BYTES)
-        return start + file.read(SEARCH_BYTES) if is_foreign(start) else start
+def open_part(folder: Path, name: str) -> BinaryIO:
+    """Open a part for reading. Without a `Path` of its own: pathlib interns every name, and a table of 20 000 stays."""
+    return open(f"{folder}/{name}", "rb")  # noqa: PTH123
 
 
-def _find_short(folder: Path, jobs: Sequence[_Job], pieces: Sequence[Piece], bad: list[BadParts]) -> None:
-    """Parts that last less than they are said to, with nothing in the time until the next: two say it."""
-    for place, piece in enumerate(pieces):
-        measured = piece.measured
-        if measured is None or measured.main is None:
-            continue
-        lacks = piece.told_s - (measured.main.end_s - measured.main.start_s)
-        if lacks <= max(SHORT_MIN_S, SHORT_SHARE * piece.told_s):
-            continue
-        following = pieces[place + 1] if place + 1 < len(pieces) else None
-        if following is None:
-            short = measured.ragged
-        else:
-            alike = following.section == piece.section and not following.gap and following.measured is not None
-            short = alike and following.measured is not None and _leaves_a_hole(measured, following.measured, lacks)
-        if short:
-            bad.append(_bad(folder, jobs[place].name, "shorter than it is said to be"))
+@dataclass(slots=True)
+class _Shorts:
+    """Finds the parts that last less than they are said to, with nothing in the time until the next: two say it."""
+
+    folder: Path
+    bad: list[BadParts]
+    before: tuple[str, Piece] | None = None
+
+    def take(self, name: str = "", piece: Piece | None = None) -> None:
+        """The next part, or the end."""
+        if self.before is not None and _is_short(self.before[1], piece):
+            self.bad.append(_bad(self.folder, self.before[0], "shorter than it is said to be"))
+        self.before = None if piece is None else (name, piece)
+
+
+def _is_short(piece: Piece, following: Piece | None) -> bool:
+    measured = piece.measured
+    if measured is None or measured.main is None:
+        return False
+    lacks = piece.told_s - (measured.main.end_s - measured.main.start_s)
+    if lacks <= max(SHORT_MIN_S, SHORT_SHARE * piece.told_s):
+        return False
+    if following is None:
+        return measured.ragged
+    alike = following.section == piece.section and not following.gap
+    return alike and following.measured is not None and _leaves_a_hole(measured, following.measured, lacks)
 
 
 def _leaves_a_hole(one: Measured, two: Measured, lacks_s: float) -> bool:

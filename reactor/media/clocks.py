@@ -1,6 +1,6 @@
 """What a part of a stream holds and when it begins and ends, by its own clock: headers and timestamps, no decoding.
 
-    measure(path) -> Measured | None        None: a format whose clock is not read here
+    measure(file) -> Measured | None        None: a format whose clock is not read here
     find_transport_stream(start) -> offset  where a TS begins that hides behind a picture
 
 Reads the beginning and the end of a transport stream, the headers of mp4 boxes, the frames of ADTS.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 StreamKind = Literal["video", "audio"]
 
@@ -53,26 +53,25 @@ class Measured:
         return self.of("video") or self.of("audio")
 
 
-def measure(path: Path, *, offset: int = 0, length: int | None = None, init: Path | None = None) -> Measured | None:
-    """Measure `length` bytes of `path` from `offset` on; `init` holds the header of a fragmented mp4 that stands apart.
+def measure(file: BinaryIO, *, offset: int = 0, length: int | None = None, init: Path | None = None) -> Measured | None:
+    """Measure `length` bytes of `file` from `offset` on; `init` holds the header of a fragmented mp4 that stands apart.
 
     Blocks on the disk, reads about a megabyte. Raises CutShort, OSError."""
     from reactor.media import adts, mp4, mpegts
 
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        end = size if length is None else offset + length
-        if end > size:
-            raise CutShort
-        file.seek(offset)
-        start = file.read(min(mpegts.SEARCH_BYTES, end - offset))
-        packets = mpegts.find_packets(start)
-        if packets is not None and (packets == 0 or is_picture(start)):
-            return mpegts.measure(file, offset + packets, end)
-        if mp4.is_mp4(start):
-            return mp4.measure(file, offset, end, init)
-        if adts.is_adts(start):
-            return adts.measure(file, offset, end)
+    size = file.seek(0, 2)
+    end = size if length is None else offset + length
+    if end > size:
+        raise CutShort
+    file.seek(offset)
+    start = file.read(min(mpegts.SEARCH_BYTES, end - offset))
+    packets = mpegts.find_packets(start)
+    if packets is not None and (packets == 0 or is_picture(start)):
+        return mpegts.measure(file, offset + packets, end)
+    if mp4.is_mp4(start):
+        return mp4.measure(file, offset, end, init)
+    if adts.is_adts(start):
+        return adts.measure(file, offset, end)
     return None
 
 

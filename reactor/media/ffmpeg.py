@@ -9,8 +9,9 @@ An mp4 where it can hold the codecs, else an mkv; of sound alone the container t
 from __future__ import annotations
 
 import errno
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -24,7 +25,7 @@ from reactor.media.clocks import StreamClock, StreamKind
 from reactor.media.inputs import Input, file_input, list_input, track_inputs
 from reactor.media.process import Run, run_ffmpeg
 from reactor.media.room import Room, no_space, reckon
-from reactor.media.timeline import Entry, Group, Timeline, arrange, grouped
+from reactor.media.timeline import Entry, Group, Timeline, arrange
 from reactor.models import Extraction, Track
 
 RESULT = ".joined"
@@ -150,7 +151,10 @@ async def _join(
     finish = extraction.finish
     sound_alone = PurePath(finish.name).suffix.lower() in AUDIO_SUFFIXES
     picky = await _is_picky(ffmpeg, folder) if any(track.form == "hls" for track in finish.tracks) else False
-    sources = [await _source(ffmpeg, folder, number, track, picky=picky) for number, track in enumerate(checked.tracks)]
+    sources = [
+        await _source(ffmpeg, folder, number, track, checked.sizes, picky=picky)
+        for number, track in enumerate(checked.tracks)
+    ]
     timeline = arrange([source.groups for source in sources], sound_alone=sound_alone)
     video = await _codec(ffmpeg, folder, sources, timeline.video, "video")
     audio = await _codec(ffmpeg, folder, sources, timeline.audio, "audio")
@@ -201,10 +205,12 @@ class _Source:
         return next(mine for mine, each in zip(self.inputs, self.groups, strict=True) if each.first == group.first)
 
 
-async def _source(ffmpeg: Path, folder: Path, number: int, checked: CheckedTrack, *, picky: bool) -> _Source:
+async def _source(
+    ffmpeg: Path, folder: Path, number: int, checked: CheckedTrack, sizes: Mapping[str, int], *, picky: bool
+) -> _Source:
     """The groups of a track, each with what is known of it: ffmpeg looks where the clocks of the parts tell nothing."""
-    groups = grouped(checked.pieces)
-    source = _Source(groups, await track_inputs(folder, number, checked, groups, picky=picky), {})
+    groups = list(checked.groups)
+    source = _Source(groups, await track_inputs(folder, number, checked, sizes, picky=picky), {})
     is_file = checked.track.form != "hls"
     for place, group in enumerate(groups):
         if group.known or len(source.seen) >= PROBES_MAX:
@@ -329,6 +335,8 @@ def _disk_trouble(error: OSError) -> DownloadError:
 
 def _tidy(folder: Path, keep: Path | None) -> None:
     """Delete the helper files, and every result but the one that is whole."""
-    for path in (*folder.glob(f"{HELPER}*"), *folder.glob(f"{RESULT}.*")):
+    with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
+        names = [entry.name for entry in entries if entry.name.startswith((HELPER, f"{RESULT}."))]
+    for path in map(folder.joinpath, names):
         if path != keep:
             path.unlink()

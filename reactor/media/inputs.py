@@ -6,17 +6,19 @@ files only, and only as the formats below; in a segment never another playlist.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from reactor.errors import DownloadError
 from reactor.media.check import HELPER, CheckedTrack
-from reactor.media.local import Init, Segment, Span, write_playlist
+from reactor.media.local import Segment, Span, write_playlist
 from reactor.media.room import cuts
-from reactor.media.timeline import Entry, Group
+from reactor.media.timeline import Entry
 
 PIECE = 8 * 1024 * 1024
 """Bytes copied at once: between two a cancel takes effect."""
@@ -51,13 +53,13 @@ def file_input(name: str) -> Input:
 
 
 async def track_inputs(
-    folder: Path, number: int, checked: CheckedTrack, groups: Sequence[Group], *, picky: bool
+    folder: Path, number: int, checked: CheckedTrack, sizes: Mapping[str, int], *, picky: bool
 ) -> list[Input]:
-    """An input for each group of a track, their helper files written into `folder`.
+    """An input for each group of a track, their helper files written into `folder`; `sizes`: of what is there.
 
     `picky`: this ffmpeg looks at suffixes unless told otherwise. Raises DownloadError, OSError."""
     if checked.track.form == "hls":
-        return await _hls_inputs(folder, number, checked, groups, picky=picky)
+        return await _hls_inputs(folder, number, checked, sizes, picky=picky)
     if len(checked.names) == 1:
         return [file_input(checked.names[0])]
     name = f"{HELPER}{number}.bin"
@@ -86,40 +88,50 @@ async def list_input(folder: Path, name: str, entries: Sequence[Entry], inputs: 
 
 
 async def _hls_inputs(
-    folder: Path, number: int, checked: CheckedTrack, groups: Sequence[Group], *, picky: bool
+    folder: Path, number: int, checked: CheckedTrack, sizes: Mapping[str, int], *, picky: bool
 ) -> list[Input]:
-    segments = checked.segments
-    used = {segment.name for segment in segments} | {segment.init.name for segment in segments if segment.init}
-    if not segments or not used <= set(checked.names):
+    groups = checked.groups
+    if not groups or not await anyio.to_thread.run_sync(_all_there, checked, sizes):
         raise DownloadError("The parts of this video are not those that its playlist names.", code="bad_manifest")
-    segments = await _cut_ranges(folder, number, segments)
+    names = await _cut_ranges(folder, number, checked)
+    segments = (_as_cut(segment, names) for segment in checked.segments())
     own = {"allowed_extensions": "ALL", "seg_format_options": f"format_whitelist={_FORMATS}"}
     own |= {"extension_picky": "0"} if picky else {}
     options = ["-protocol_whitelist", _PROTOCOLS, "-format_whitelist", f"concat,hls,{_FORMATS}", "-f", "hls"]
     options += [word for name, value in own.items() for word in (f"-{name}", value)]
     found = []
     for place, group in enumerate(groups):
-        mine = [replace(each, section=0, gap=False) for each in segments[group.first : group.first + group.count]]
-        if _is_file(mine):
-            found.append(file_input(mine[0].name))
-            continue
+        mine: Iterator[Segment] = islice(segments, group.count)
+        if group.count == 1:
+            one = next(mine)
+            if _is_file(one):
+                found.append(file_input(one.name))
+                continue
+            mine = iter((one,))
         name = f"{HELPER}{number}-{place}.m3u8"
-        await anyio.Path(folder / name).write_text(write_playlist(mine))
+        await anyio.to_thread.run_sync(_write_playlist, folder / name, mine)
         found.append(Input(tuple(options), name, tuple(own.items())))
     return found
 
 
-def _is_file(segments: Sequence[Segment]) -> bool:
-    """True for a single part that is a whole file with a header and, maybe, an index."""
-    one = segments[0]
+def _all_there(checked: CheckedTrack, sizes: Mapping[str, int]) -> bool:
+    return all(each.name in sizes and (not each.init or each.init.name in sizes) for each in checked.segments())
+
+
+def _write_playlist(path: Path, segments: Iterable[Segment]) -> None:
+    path.write_text(write_playlist(replace(each, section=0, gap=False) for each in segments))
+
+
+def _is_file(one: Segment) -> bool:
+    """True for a part that is a whole file with a header and, maybe, an index."""
     plain = one.init is None and one.key is None and one.span is None
-    return len(segments) == 1 and plain and not one.name.endswith(".ts")
+    return plain and not one.name.endswith(".ts")
 
 
-async def _cut_ranges(folder: Path, number: int, segments: list[Segment]) -> list[Segment]:
-    """Byte ranges that are encrypted as files of their own: ffmpeg would decrypt the whole file as one."""
+async def _cut_ranges(folder: Path, number: int, checked: CheckedTrack) -> dict[tuple[str, Span], str]:
+    """Byte ranges that are encrypted as files of their own: ffmpeg would decrypt the whole file as one. Their names."""
     names: dict[tuple[str, Span], str] = {}
-    for name, span in cuts(segments):
+    for name, span in await anyio.to_thread.run_sync(cuts, checked.segments()):
         names[name, span] = target = f"{HELPER}{number}-range-{len(names)}.{name.rpartition('.')[2]}"
         async with (
             await anyio.open_file(folder / name, "rb") as source,
@@ -130,16 +142,14 @@ async def _cut_ranges(folder: Path, number: int, segments: list[Segment]) -> lis
             while left > 0 and (piece := await source.read(min(PIECE, left))):
                 await cut.write(piece)
                 left -= len(piece)
+    return names
 
-    def of_init(init: Init | None) -> Init | None:
-        if init is None or init.span is None or init.key is None:
-            return init
-        return replace(init, name=names[init.name, init.span], span=None)
 
-    found = []
-    for segment in segments:
-        segment = replace(segment, init=of_init(segment.init))
-        if segment.key and segment.span:
-            segment = replace(segment, name=names[segment.name, segment.span], span=None)
-        found.append(segment)
-    return found
+def _as_cut(segment: Segment, names: Mapping[tuple[str, Span], str]) -> Segment:
+    """The segment as it is where what is encrypted of it stands alone."""
+    if segment.init and segment.init.span and segment.init.key:
+        init = replace(segment.init, name=names[segment.init.name, segment.init.span], span=None)
+        segment = replace(segment, init=init)
+    if segment.key and segment.span:
+        segment = replace(segment, name=names[segment.name, segment.span], span=None)
+    return segment

@@ -7,6 +7,7 @@ section are told again after every discontinuity, so that a section is a playlis
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ END = "#EXT-X-ENDLIST"
 _NONE = "#EXT-X-KEY:METHOD=NONE"
 _DISCONTINUITY = "#EXT-X-DISCONTINUITY"
 _GAP = "#EXT-X-REACTOR-GAP"
+_LINE = re.compile(r"[^\n]+")
 _SECTION = re.compile(r"#EXT-X-DISCONTINUITY-SEQUENCE:(\d{1,18})")
 _KEY = re.compile(r'#EXT-X-KEY:METHOD=AES-128,URI="([^"]+)",IV=0x([0-9a-f]{32})')
 _MAP = re.compile(r'#EXT-X-MAP:URI="([^"]+)"(?:,BYTERANGE="(\d+)@(\d+)")?')
@@ -66,23 +68,39 @@ class Segment:
 
 def write_playlist(segments: Iterable[Segment]) -> str:
     """The playlist, ended by a line break."""
-    segments = list(segments)
-    longest = max((math.ceil(segment.duration_s) for segment in segments), default=1)
-    head = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{max(longest, 1)}", "#EXT-X-PLAYLIST-TYPE:VOD"]
-    if segments and segments[0].section:
-        head.append(f"{_DISCONTINUITY}-SEQUENCE:{segments[0].section}")
-    return "\n".join([*head, *_lines(segments), END, ""])
+    longest, first, body = 1, 0, io.StringIO()
+
+    def noted() -> Iterator[Segment]:
+        nonlocal longest, first
+        for place, segment in enumerate(segments):
+            longest = max(longest, math.ceil(segment.duration_s))
+            first = first if place else segment.section
+            yield segment
+
+    body.writelines(f"{line}\n" for line in _lines(noted()))
+    head = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{longest}", "#EXT-X-PLAYLIST-TYPE:VOD"]
+    head += [f"{_DISCONTINUITY}-SEQUENCE:{first}"] if first else []
+    return "\n".join([*head, f"{body.getvalue()}{END}", ""])
 
 
 def read_playlist(text: str) -> list[Segment]:
     """What `write_playlist` wrote."""
-    segments: list[Segment] = []
+    return list(each_segment(text))
+
+
+def each_segment(text: str) -> Iterator[Segment]:
+    """The same one by one: there may be 20 000, and who looks at each once need not hold them all."""
     key: Key | None = None
     init: Init | None = None
     span: Span | None = None
     duration, section, gap = 0.0, 0, False
-    for line in text.split("\n"):
-        if line == _DISCONTINUITY:
+    for line in (found[0] for found in _LINE.finditer(text)):
+        if not line.startswith("#"):
+            yield Segment(line, duration, span, key, init, section, gap)
+            span, gap = None, False
+        elif line.startswith("#EXTINF:"):
+            duration = float(line[len("#EXTINF:") :].rstrip(","))
+        elif line == _DISCONTINUITY:
             key, init, section = None, None, section + 1
         elif found := _SECTION.fullmatch(line):
             section = int(found[1])
@@ -96,12 +114,6 @@ def read_playlist(text: str) -> list[Segment]:
             init = Init(found[1], Span(int(found[3]), int(found[2])) if found[2] else None, key)
         elif found := _RANGE.fullmatch(line):
             span = Span(int(found[2]), int(found[1]))
-        elif line.startswith("#EXTINF:"):
-            duration = float(line[len("#EXTINF:") :].rstrip(","))
-        elif line and not line.startswith("#"):
-            segments.append(Segment(line, duration, span, key, init, section, gap))
-            span, gap = None, False
-    return segments
 
 
 def renamed(playlist: str, role: str) -> str:
@@ -114,7 +126,7 @@ def renamed(playlist: str, role: str) -> str:
         init = old.init and replace(old.init, name=f"{role}-{old.init.name}", key=key(old.init.key))
         return replace(old, name=f"{role}-{old.name}", key=key(old.key), init=init)
 
-    return write_playlist(map(segment, read_playlist(playlist)))
+    return write_playlist(map(segment, each_segment(playlist)))
 
 
 def _lines(segments: Iterable[Segment]) -> Iterator[str]:

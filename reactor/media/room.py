@@ -7,7 +7,7 @@ Nothing of it is in proportion to what was fetched: a playlist may name one segm
 from __future__ import annotations
 
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +16,7 @@ import anyio
 from anyio import CancelScope, to_thread
 
 from reactor.errors import DownloadError
-from reactor.media.local import Segment, Span, read_playlist
+from reactor.media.local import Segment, Span, each_segment
 from reactor.models import Extraction, Track
 
 LOOK_S = 1.0
@@ -46,19 +46,21 @@ def reckon(extraction: Extraction, sizes: Mapping[str, int]) -> Written:
     """What joining an extraction writes; `sizes` of its parts by their names, as far as they are known."""
     helpers = result = 0
     for track in extraction.finish.tracks:
-        mine = [fetch.name for fetch in extraction.fetches[track.first : track.first + track.count]]
         if track.form == "hls":
-            segments = read_playlist(track.playlist or "")
-            helpers += _playlists(track) + sum(_blocks(_length(*cut, sizes)) for cut in cuts(segments))
-            result += sum(_length(segment.name, segment.span, sizes) for segment in segments)
+            ranges = dict[tuple[str, Span], None]()
+            for segment in each_segment(track.playlist or ""):
+                ranges |= cuts((segment,))
+                result += _length(segment.name, segment.span, sizes)
+            helpers += _playlists(track) + sum(_blocks(_length(*cut, sizes)) for cut in ranges)
         else:
-            whole = sum(sizes.get(name, 0) for name in mine)
+            mine = extraction.fetches[track.first : track.first + track.count]
+            whole = sum(sizes.get(fetch.name, 0) for fetch in mine)
             helpers += whole if len(mine) > 1 else 0
             result += whole
     return Written(helpers, result)
 
 
-def cuts(segments: list[Segment]) -> dict[tuple[str, Span], None]:
+def cuts(segments: Iterable[Segment]) -> dict[tuple[str, Span], None]:
     """The byte ranges that are cut out as files of their own, since they are encrypted; each once, in order."""
     found: dict[tuple[str, Span], None] = {}
     for segment in segments:

@@ -7,8 +7,8 @@ follow one another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from reactor.errors import DownloadError
@@ -87,11 +87,106 @@ class Timeline:
     """False where `length_s` rests on what a manifest says."""
 
 
-def grouped(pieces: Sequence[Piece]) -> list[Group]:
+@dataclass(slots=True)
+class _Length:
+    """How long the parts of a group that hold a kind last, so far."""
+
+    total_s: float
+    before: StreamClock
+
+    def go_on(self, clock: StreamClock) -> None:
+        seconds = clock.start_s - self.before.end_s
+        seconds -= round(seconds / WRAP_S) * WRAP_S
+        # What jumps further is another clock, though nobody says so: ffmpeg closes up then.
+        self.total_s += (seconds if FOLLOWS_MIN_S <= seconds <= FOLLOWS_MAX_S else 0.0) + clock.end_s - clock.start_s
+        self.before = clock
+
+
+@dataclass(slots=True)
+class Grouping:
+    """Puts the parts of one track in groups, as they are looked at: of 20 000 parts only the groups stay."""
+
+    _groups: list[Group] = field(default_factory=list)
+    _before: Piece | None = None
+    _holds: dict[StreamKind, tuple[str, str]] = field(default_factory=dict)
+    """Codec and setup of what the group is known to hold."""
+    _first: Piece | None = None
+    _at: int = 0
+    """Which part is its first one."""
+    _count: int = 0
+    _told_s: float = 0.0
+    _measured: int = 0
+    """How many of its parts have a clock that could be read."""
+    _streams: tuple[StreamClock, ...] = ()
+    """Those of the first of these."""
+    _lengths: dict[StreamKind, _Length] = field(default_factory=dict)
+
+    def take(self, piece: Piece) -> None:
+        """The next part."""
+        if self._begins_another(piece):
+            self._close()
+            self._first, self._at = piece, self._at + self._count
+            self._count, self._told_s, self._measured, self._streams, self._lengths = 0, 0.0, 0, (), {}
+        self._before = piece
+        self._count += 1
+        self._told_s += piece.told_s
+        if piece.measured and piece.measured.main:
+            self._measured += 1
+            self._streams = self._streams or piece.measured.streams
+            for kind in KINDS:
+                self._add(kind, piece.measured)
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups, when all parts have been taken."""
+        self._close()
+        return self._groups
+
+    def _begins_another(self, piece: Piece) -> bool:
+        """True after a cut, and where a stream begins in the midst or goes on in another codec."""
+        before = self._before
+        cut = before is None or piece.cut or piece.gap or before.section != piece.section
+        if piece.measured is None:
+            return cut
+        holds = {stream.kind: (stream.codec, stream.setup) for stream in reversed(piece.measured.streams)}
+        another = bool(self._holds) and any(self._holds.get(kind) != what for kind, what in holds.items())
+        self._holds = holds if cut or another else holds | self._holds
+        return cut or another
+
+    def _add(self, kind: StreamKind, measured: Measured) -> None:
+        clock = measured.of(kind)
+        if clock is None:
+            return
+        if kind in self._lengths:
+            self._lengths[kind].go_on(clock)
+        else:
+            self._lengths[kind] = _Length(clock.end_s - _start_s(self._streams), clock)
+
+    def _close(self) -> None:
+        first, self._first = self._first, None
+        if first is None:
+            return
+        known = self._measured == self._count
+        streams = self._streams if known or first.measured else ()
+        lengths = {kind: length.total_s for kind, length in self._lengths.items()}
+        sound = lengths.get("audio", 0.0) if known else self._told_s
+        length = lengths.get("video", 0.0) or sound if known else self._told_s
+        start = _start_s(streams)
+        self._groups.append(
+            Group(first.section, self._at, self._count, streams, start, length, sound, first.gap, known)
+        )
+
+
+def _start_s(streams: Sequence[StreamClock]) -> float:
+    return min((stream.start_s for stream in streams), default=0.0)
+
+
+def grouped(pieces: Iterable[Piece]) -> list[Group]:
     """The parts of one track in groups."""
-    cuts = {n for n, (one, two) in enumerate(pairwise(pieces), 1) if two.cut or two.gap or one.section != two.section}
-    bounds = _by_what_they_hold(pieces, cuts | {0})
-    return [_group(pieces, first, end) for first, end in pairwise([*bounds, len(pieces)])]
+    grouping = Grouping()
+    for piece in pieces:
+        grouping.take(piece)
+    return grouping.groups
 
 
 def arrange(tracks: Sequence[Sequence[Group]], *, sound_alone: bool = False) -> Timeline:
@@ -139,52 +234,6 @@ def jump_s(before: Measured, after: Measured) -> float | None:
         return None
     seconds = two.start_s - one.end_s
     return seconds - round(seconds / WRAP_S) * WRAP_S
-
-
-def _by_what_they_hold(pieces: Sequence[Piece], cuts: set[int]) -> list[int]:
-    """The cuts, and more of them where a stream begins in the midst or goes on in another codec."""
-    known = dict[StreamKind, tuple[str, str]]()
-    for n, piece in enumerate(pieces):
-        if piece.measured is None:
-            continue
-        holds = {stream.kind: (stream.codec, stream.setup) for stream in reversed(piece.measured.streams)}
-        if n in cuts:
-            known = {}
-        elif known and any(known.get(kind) != what for kind, what in holds.items()):
-            cuts.add(n)
-            known = {}
-        known = holds | known
-    return sorted(cuts)
-
-
-def _group(pieces: Sequence[Piece], first: int, end: int) -> Group:
-    mine = pieces[first:end]
-    told = sum(piece.told_s for piece in mine)
-    section, gap = mine[0].section, mine[0].gap
-    measured = [piece.measured for piece in mine if piece.measured and piece.measured.main]
-    if len(measured) < len(mine):
-        streams = measured[0].streams if mine[0].measured and measured else ()
-        start = min((stream.start_s for stream in streams), default=0.0)
-        return Group(section, first, end - first, streams, start, told, told, gap, known=False)
-    begin = min(stream.start_s for stream in measured[0].streams)
-    lengths = {kind: _length_s(measured, kind, begin) for kind in KINDS}
-    length = lengths["video"] or lengths["audio"]
-    return Group(section, first, end - first, measured[0].streams, begin, length, lengths["audio"], gap)
-
-
-def _length_s(measured: Sequence[Measured], kind: StreamKind, begin_s: float) -> float:
-    """From `begin_s` to the end of the last part that holds this kind."""
-    own = [clock for each in measured if (clock := each.of(kind))]
-    if not own:
-        return 0.0
-    total, before = own[0].end_s - begin_s, own[0]
-    for clock in own[1:]:
-        seconds = clock.start_s - before.end_s
-        seconds -= round(seconds / WRAP_S) * WRAP_S
-        # What jumps further is another clock, though nobody says so: ffmpeg closes up then.
-        total += (seconds if FOLLOWS_MIN_S <= seconds <= FOLLOWS_MAX_S else 0.0) + clock.end_s - clock.start_s
-        before = clock
-    return total
 
 
 def _place(

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from reactor.media.clocks import CutShort, Measured, measure
+from reactor.media.clocks import CutShort, Measured
+from reactor.media.clocks import measure as measure_file
 from reactor.media.timeline import KINDS
 from tests.media.samples import KEYS, Samples
 
 Put = Callable[..., Path]
 AAC = "22050 Hz, 1 channels"
+
+
+def measure(path: Path, *, init: Path | None = None) -> Measured | None:
+    with path.open("rb") as file:
+        return measure_file(file, init=init)
 
 
 def clocks(found: Measured | None) -> list[tuple[str, str, float, float, str]]:
