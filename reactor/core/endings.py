@@ -56,6 +56,7 @@ class Endings:
         self.instance = ""
         self.limits = limits
         self.gids: dict[str, tuple[Job, Transfer]] = {}
+        """Of the transfers that aria2 has something to say of. Of thousands of parts that are few at a time."""
         self.over: list[str] = []
         """gids whose results aria2 may drop."""
         self.published: list[int] = []
@@ -69,6 +70,19 @@ class Endings:
     def tell(self, notice: notices.Notice) -> None:
         """Have a notice written into the journal."""
         self.out.append(commands.Tell(notice))
+
+    def sort(self, job: Job, transfer: Transfer) -> None:
+        """Put a transfer where its state belongs: whoever changes a state calls this."""
+        job.sort(transfer)
+        if transfer.n in job.given:
+            self.gids.update((gid, (job, transfer)) for gid in transfer.gids)
+        elif len(job.transfers) > 1:  # what is still said of it changes nothing
+            for gid in transfer.gids:
+                self.gids.pop(gid, None)
+
+    def disown(self, job: Job) -> None:
+        """Nothing that aria2 says is about this job any more."""
+        self.gids = {gid: found for gid, found in self.gids.items() if found[0] is not job}
 
     def fail(self, job: Job, failure: Failure) -> None:
         """The attempt has failed: wait for the next one, or give up. Where there was no room `disk` decides."""

@@ -8,6 +8,7 @@ What is around the jobs (rows, the connection to aria2, time) is the machine's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from reactor import notices
 from reactor.core import commands, crashes
@@ -172,22 +173,23 @@ class Flow(Handing):
 
     def _plan(self, job: Job, extraction: Extraction) -> None:
         job.extraction, job.request_bytes = extraction, extraction.request_bytes
-        fetches = enumerate(extraction.fetches)
-        job.plan([Transfer(n, derive_gid(self.instance, job.attempt, n), fetch) for n, fetch in fetches])
-        self.gids.update((transfer.gid, (job, transfer)) for transfer in job.transfers)
+        gid_of = partial(derive_gid, self.instance, job.attempt)
+        job.plan([Transfer(n, gid_of, fetch) for n, fetch in enumerate(extraction.fetches)])
+        if len(job.transfers) == 1:
+            self.gids[job.transfers[0].gid] = job, job.transfers[0]
 
     def _doubt(self, job: Job) -> None:
         """aria2 may have any of them."""
         for transfer in job.transfers:
             transfer.state = TransferState.UNSURE
-            job.sort(transfer)
+            self.sort(job, transfer)
 
     def _keep(self, job: Job) -> None:
         """What is whole already is not fetched again."""
         job.done = len(job.kept)
         for transfer in (job.transfers[n] for n in job.kept):
             transfer.state = TransferState.DONE
-            job.sort(transfer)
+            self.sort(job, transfer)
 
     # Stage 3
 
@@ -212,7 +214,7 @@ class Flow(Handing):
         if refusal is not None:
             return self.fail(job, refusal)
         transfer.seeding = transfer.seeding and self.limits.seeding
-        job.sort(transfer)
+        self.sort(job, transfer)
         if finding.found in (Found.MOVED, Found.FOLLOWED, Found.DONE):
             job.moved_at = self.now
         if finding.found in (Found.MOVED, Found.DONE):

@@ -81,7 +81,7 @@ class Handing(Endings):
             transfer.state = TransferState.ADDING
             transfer.adds += 1
             transfer.unanswered, transfer.waiting, transfer.over = True, False, False
-            job.sort(transfer)
+            self.sort(job, transfer)
         assert job.extraction is not None  # what is planned comes of it
         sent = job.extraction.headers, job.extraction.cookies
         alone = len(job.transfers) == 1
@@ -133,7 +133,7 @@ class Handing(Endings):
             transfer.unanswered = False
             if transfer.state is not TransferState.DONE:
                 transfer.state = TransferState.LIVE
-                job.sort(transfer)
+                self.sort(job, transfer)
 
     def add_failed(self, job: Job, numbers: tuple[int, ...], failure: Failure) -> None:
         """A refusal may mean that aria2 has it already (the gid is taken): only asking tells."""
@@ -185,7 +185,7 @@ class Handing(Endings):
         self._dropped += transfer.gids
         transfer.state, transfer.refusal = TransferState.PLANNED, failure
         transfer.spoilt = failure.code in FROM_ZERO
-        job.sort(transfer)
+        self.sort(job, transfer)
         slow = failure.code in TOO_MUCH
         if slow:
             job.window, job.filled_at = 1, None
@@ -195,10 +195,9 @@ class Handing(Endings):
 
     def give_up(self, job: Job) -> None:
         """Nothing of what was fetched is wanted any more; all of it is over in aria2."""
+        self.disown(job)
         for transfer in job.transfers:
             self._dropped += transfer.gids
-            for gid in transfer.gids:
-                self.gids.pop(gid, None)
         job.plan([])
         job.given, job.heard = {}, set()
         job.done = job.weight = job.window = 0

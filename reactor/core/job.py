@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -65,7 +66,8 @@ class Transfer:
     """One aria2 download, under a gid of ours. Sizes in bytes, speed in bytes/s."""
 
     n: int
-    gid: str
+    gid_of: Callable[[int], str]
+    """Derives the gid of a number: 20 000 of them are not held."""
     fetch: Fetch
     state: TransferState = TransferState.PLANNED
     followers: tuple[str, ...] = ()
@@ -92,6 +94,11 @@ class Transfer:
     seeding: bool = False
     files: tuple[str, ...] = ()
     info_name: str | None = None
+
+    @property
+    def gid(self) -> str:
+        """Ours, that of its first bytes."""
+        return self.gid_of(self.n)
 
     @property
     def weight(self) -> int:
@@ -252,7 +259,7 @@ class Job:
     size: int = 0
 
     def sort(self, transfer: Transfer) -> None:
-        """Put a transfer where its state belongs: whoever changes a state calls this."""
+        """Put a transfer where its state belongs. See `Endings.sort`."""
         if transfer.state is TransferState.PLANNED:
             self.planned[transfer.n] = transfer
         else:

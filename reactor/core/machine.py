@@ -254,8 +254,7 @@ class Machine:
     def _bury(self, job: Job) -> None:
         """The row says how it ended: its place is free, and what it leaves is noted."""
         del self.jobs[job.id]
-        for gid in [gid for transfer in job.transfers for gid in transfer.gids]:
-            self._flow.gids.pop(gid, None)
+        self._flow.disown(job)
         self._look_wanted = True
         if job.ending is not None and job.ending.end is End.WAITING:
             due = self._flow.now + job.ending.delay_s

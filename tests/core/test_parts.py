@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -269,3 +270,26 @@ def test_after_a_crash_a_cancel_is_about_all_that_aria2_may_have() -> None:
     row = ClaimedRow(ONE, "http://host.example/", plan=parts(), plan_attempt=1, stage="fetching")
     world = World().up(row).seen(ONE, cancelled=True)
     assert world.the(commands.RemoveTransfers).gids == tuple(gid(ONE, n) for n in range(COUNT))
+
+
+def test_what_is_held_of_a_part_is_little_before_its_turn_and_after_it() -> None:
+    """Of 20 000 parts each byte counts; aria2 has some at a time."""
+    count, world = 3000, World(LIMITS).up().claim(ONE)
+    world.feed(events.Detected(ONE, detection(Kind.YTDLP)))
+    plan = events.Extracted(ONE, parts(count))
+    tracemalloc.start()
+    try:
+        world.feed(plan)
+        planned, _ = tracemalloc.get_traced_memory()
+        while added := world.of(commands.AddTransfers):
+            numbers = [addition.n for each in added for addition in each.additions]
+            world.feed(events.TransfersAdded(ONE, tuple(numbers)))
+            world.feed(reported(*[report(ONE, "complete", 5, 5, gid=gid(ONE, n)) for n in numbers]), after=1.0)
+            fetching, world.log[:] = world.machine.jobs[1].state is State.FETCHING, []
+        done, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not fetching
+    assert world.the(commands.Finish)
+    assert planned < 340 * count
+    assert done < 420 * count
