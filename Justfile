@@ -42,11 +42,12 @@ sim *arguments:
 chaos *arguments:
     {{bin}}/python -m tests.chaos {{arguments}}
 
-# what takes too long for each change: 20 000 storms, 200 kills, and ten minutes of fuzz
+# what takes too long for each change: 20 000 storms, 200 kills, ten minutes of fuzz, and a machine without programs
 nightly:
     {{bin}}/python -m tests.simulation --seeds 20000
     {{bin}}/python -m tests.chaos
     {{bin}}/python -m tests.fuzz
+    {{bin}}/python -m tests.bare
 
 # feed all readers with what strangers may say, 10 minutes; `just fuzz --seconds N` for as long as that
 fuzz *arguments:
