@@ -37,7 +37,8 @@ SWITCHES = (
     "--disable-gpu",
     "--disable-quic",
     "--dns-prefetch-disable",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # its name in older ones
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--js-flags=--max-old-space-size=1024",
     "--no-pings",
 )

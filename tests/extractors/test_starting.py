@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import select
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +18,15 @@ from reactor.extractors.starting import PREPARE, What, asking
 from tests.tools import needed
 
 BIG = "style='display: block; width: 90px; height: 60px'"
+
+
+GATHER = """stun => new Promise(done => {
+  const peer = new RTCPeerConnection({iceServers: [{urls: stun}]});
+  peer.createDataChannel("x");
+  peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && done();
+  peer.createOffer().then(offer => peer.setLocalDescription(offer));
+})"""
+"""Ask a server for the address by which it sees us, and wait until the browser has no more to ask."""
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +145,35 @@ async def test_every_frame_is_without_what_goes_past_us(page: Page) -> None:
     ]
     await fresh.close()
     assert kinds == [["undefined", "undefined"]] * 2
+
+
+@asynccontextmanager
+async def asking_for_its_address(
+    arguments: Callable[[str], bool],
+) -> AsyncIterator[tuple[socket.socket, asyncio.Task[None]]]:
+    """A page with WebRTC, in a browser that was started with those of our arguments: where its datagrams come to, and
+    what ends when it has sent them all."""
+    how = options({"executable": needed("chromium"), "sandbox": False, "proxy": "http://127.0.0.1:9"})
+    how["args"] = [each for each in how["args"] if arguments(each)]
+    with socket.socket(type=socket.SOCK_DGRAM) as trap:
+        trap.bind(("127.0.0.1", 0))
+        trap.settimeout(60)
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(**how)
+            page = await browser.new_page()
+            gathered = asyncio.create_task(page.evaluate(GATHER, f"stun:127.0.0.1:{trap.getsockname()[1]}"))
+            yield trap, gathered
+            gathered.cancel()
+            await browser.close()
+
+
+async def test_no_datagram_leaves_the_browser_also_where_a_frame_still_has_webrtc() -> None:
+    """A frame in a sandbox of its own may begin before PREPARE has run in it."""
+    async with asking_for_its_address(lambda each: True) as (trap, gathered):
+        await gathered
+        assert select.select([trap], [], [], 0)[0] == []
+
+
+async def test_without_the_switch_they_do_leave() -> None:
+    async with asking_for_its_address(lambda each: "webrtc" not in each) as (trap, _):
+        assert await asyncio.to_thread(trap.recv, 1000)
