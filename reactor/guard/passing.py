@@ -16,6 +16,8 @@ from reactor.guard.meter import Meter
 
 UP_BYTES, DOWN_BYTES = 64 * 1024, 256 * 1024
 """The most that is read at once, on the way out and on the way in."""
+FIRST_BYTES = 16 * 1024
+"""The most at first: a buffer grows where what comes fills it. A request and a small file need no more."""
 STATUS_LINE_MAX = 8192
 BROKEN_OFF, IN_ORDER = (struct.pack("hh" if sys.platform == "win32" else "ii", on, 0) for on in (1, 0))
 """The linger of a socket that is reset when it is closed, and of one that is not."""
@@ -77,7 +79,7 @@ async def _pass(
 ) -> None:
     """Pass on what comes. Nothing more is read while the other side has not taken what was read before, or the meter
     is shut."""
-    loop, buffer = asyncio.get_running_loop(), memoryview(bytearray(size))
+    loop, buffer = asyncio.get_running_loop(), memoryview(bytearray(min(FIRST_BYTES, size)))
     while True:
         if meter is not None:
             await meter.open()
@@ -86,6 +88,8 @@ async def _pass(
             return
         tunnel.moved = True
         await loop.sock_sendall(sink, read_along(buffer[:count]))
+        if count == len(buffer) < size:
+            buffer = memoryview(bytearray(min(4 * count, size)))
         await asyncio.sleep(0)  # neither waits while both are ready: everybody else has a turn in between
 
 
