@@ -125,6 +125,7 @@ class Stages:
                         find_ffmpeg(self._ffmpeg).path,
                         self._staging.folder(download_id),
                         extraction,
+                        measure=self._context.parsers.clocks,
                         progress=partial(self._joined, command.attempt),
                         room=self._room,
                     )

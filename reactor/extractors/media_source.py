@@ -168,7 +168,7 @@ async def kinds_of(film: Extraction, context: Context) -> set[StreamKind] | None
         if kinds is None and film.finish.how == "file" and head[4:8] in (b"moof", b"styp", b"sidx"):
             raise DownloadError("What the player of this page fetches is a piece of a video.", code="unsupported")
         return kinds
-    if mpegts.find_packets(head) == 0:
+    if mpegts.is_stream(head):
         return mpegts.kinds(head) or None
     return None
 

@@ -1,4 +1,5 @@
-"""What runs in the process that reads manifests and `.torrent` files: nothing of them is taken to pieces elsewhere.
+"""What runs in the process that reads manifests, `.torrent` files and the parts of videos: nothing of them is taken to
+pieces elsewhere.
 
 Answers are JSON, as `parsing` reads it. This imports neither pydantic nor the client: it is to start quickly.
 """
@@ -7,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
-from reactor.media import dash, hls
+from reactor.media import dash, hls, measuring
 from reactor.media.choice import Choice, Like
 from reactor.media.parts import Stream, bad_manifest
 from reactor.workers.child import serve
@@ -18,7 +20,7 @@ from reactor.workers.child import serve
 
 def main() -> None:
     """Serve until the input ends."""
-    serve({"manifest": manifest, "metainfo": metainfo})
+    serve({"manifest": manifest, "metainfo": metainfo, "clocks": clocks})
 
 
 def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
@@ -48,6 +50,11 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
     found = parse_metainfo(document)
     told = {"name": found.name, "folder": found.folder, "size": found.size, "v1": found.v1, "v2": found.v2}
     return _json(told) + b"\n" + (metainfo_by_http(document) if request["by_http"] else b"")
+
+
+def clocks(request: Mapping[str, Any], document: bytes) -> bytes:
+    """`folder`; the document names parts in it → what each of them holds, and when. Both are `media.measuring`'s."""
+    return measuring.answer(Path(request["folder"]), document)
 
 
 def _streams(streams: Iterable[Stream]) -> bytes:

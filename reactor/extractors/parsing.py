@@ -3,6 +3,7 @@
     async with Parsers() as parsers:
         await parsers.manifest(text, url, choice)       streams, or the playlists to read next
         await parsers.metainfo(raw)                     what a `.torrent` says of itself
+        await parsers.clocks(folder, parts)             when each part of a video begins and ends
 
 A process reads one document at a time. It is killed when whoever asked is cancelled and when it takes too much time,
 and ended when nobody has needed it for a while. What it answers is held against what it may say.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.metainfo import bad_torrent
 from reactor.media.choice import Choice
 from reactor.media.hls import Pick
+from reactor.media.measuring import Asked, Found, Unreadable, asked, found
 from reactor.media.parts import URL_MAX, Holds, Part, Stream, bad_manifest
 from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
 from reactor.workers.exchange import WorkerDied
@@ -97,6 +99,12 @@ class Parsers(Pool[Reader]):
         line, _, rewritten = body.partition(b"\n")
         return _facts(_loaded(line)), rewritten if by_http else raw
 
+    async def clocks(self, folder: Path, parts: Sequence[Asked]) -> list[Found]:
+        """Measure parts in a folder: `media.measuring`. Raises Unreadable, OSError."""
+        body = await self._read(asked(parts), _clocks_in(folder), Unreadable)
+        told: list[Found] = await _aside(partial(found, count=len(parts)), body)
+        return told
+
     async def _read(self, document: bytes, request: Mapping[str, Any], bad: Bad) -> bytes:
         """Have a process read it; when it dies over it, another one, once."""
         how = ""
@@ -145,6 +153,10 @@ def _places() -> tuple[str, ...]:
     """Where the library is that metainfo is read with: a user's own one is not found otherwise."""
     library = importlib.util.find_spec("bencode2")
     return (str(Path(library.origin).parents[1]),) if library and library.origin else ()
+
+
+def _clocks_in(folder: Path) -> dict[str, str]:
+    return {"call": "clocks", "folder": str(folder.absolute())}
 
 
 async def _aside(work: Callable[..., Any], told: Any, *, size: int | None = None) -> Any:

@@ -17,7 +17,7 @@ _OWNER = b"com.apple.streaming.transportStreamTimestamp\0"
 def is_adts(start: bytes) -> bool:
     """True for frames of AAC, with tags before them or not."""
     at = _after_tags(start)
-    return _is_frame(start, at) or (at > len(start) and start[:3] == b"ID3")
+    return _is_frame(start, at) or (at + 7 > len(start) and start[:3] == b"ID3")
 
 
 def measure(file: BinaryIO, start: int, end: int) -> Measured | None:

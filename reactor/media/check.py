@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -18,25 +17,26 @@ from typing import BinaryIO
 import anyio.to_thread
 
 from reactor.errors import DownloadError
-from reactor.media.clocks import CutShort, Measured, find_transport_stream, is_foreign, measure
+from reactor.media.clocks import Measured
 from reactor.media.local import Segment, Span, each_segment
+from reactor.media.measuring import LOOK_BYTES, Asked, Found, Measure, Unreadable
 from reactor.media.timeline import KINDS, Group, Grouping, Piece, jump_s
 from reactor.models import Extraction, Fetch, Track
 
-LOOK_BYTES = 512
 KEY_BYTES = 16
 BATCH = 64
 """Parts that are looked at between two moments at which a cancel takes effect."""
+MEASURED = 64
+"""Parts that are measured by one request: some hundredths of a second, some dozens of KiB."""
+FAILURES_MAX = 12
+"""Requests that may fail while a part is looked for that nobody can read; seven find one."""
 HELPER = ".join-"
 """How the names of helper files begin. A clean name never begins with a dot."""
 SHORT_MIN_S, SHORT_SHARE = 0.5, 0.2
 """So much shorter than it is said to be, and than its neighbours' clocks show, a part is cut short."""
-GZIP = b"\x1f\x8b\x08"
 GZIP_RATIO_MAX = 4
 """Media is packed already: what grows more is something else."""
 PIECE = 1024 * 1024
-SEARCH_BYTES = 128 * 1024
-"""A picture before a segment is no longer than this."""
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 
@@ -103,13 +103,14 @@ async def check_parts(folder: Path, extraction: Extraction) -> Checked:
     return Checked(tracks, sizes)
 
 
-async def measure_parts(folder: Path, checked: Checked) -> None:
-    """Unpack what was compressed on its way, unasked, and read the clock of every part.
+async def measure_parts(folder: Path, checked: Checked, measure: Measure) -> None:
+    """Unpack what was compressed on its way, unasked, and have the clock of every part read.
 
-    Raises BadParts (`bad_part`), OSError."""
+    Raises BadParts (`bad_part`), OSError, and what `measure` raises."""
     bad: list[BadParts] = []
+    reading = _Reading(folder, measure)
     for track in checked.tracks:
-        await _measure(folder, track, checked.sizes, bad)
+        await _measure(reading, track, checked.sizes, bad)
     _raise(bad)
 
 
@@ -186,15 +187,15 @@ def _unpack(folder: Path, name: str) -> int:
 # Clocks
 
 
-async def _measure(folder: Path, checked: CheckedTrack, sizes: dict[str, int], bad: list[BadParts]) -> None:
+async def _measure(reading: _Reading, checked: CheckedTrack, sizes: dict[str, int], bad: list[BadParts]) -> None:
     """Measure the parts of a track, and find those that are cut short or no media."""
-    grouping, shorts = Grouping(), _Shorts(folder, bad)
+    grouping, shorts = Grouping(), _Shorts(reading.folder, bad)
 
-    def some(jobs: Sequence[_Job]) -> None:
-        for job in jobs:
-            piece = _measured_piece(folder, job, sizes, bad)
-            if job.found is not None:
-                checked.found[job.name] = job.found
+    def some(jobs: Sequence[_Job], found: Sequence[Found | None]) -> None:
+        for job, each in zip(jobs, found, strict=True):
+            piece = _judged(reading.folder, job, each, bad)
+            if each and each.offset:
+                checked.found[job.name] = Span(each.offset, sizes[job.name] - each.offset)
             if checked.track.form == "hls":
                 shorts.take(job.name, piece)
             elif job.leads and piece.measured is None:
@@ -202,8 +203,9 @@ async def _measure(folder: Path, checked: CheckedTrack, sizes: dict[str, int], b
             grouping.take(piece)
 
     jobs = _segment_jobs(checked) if checked.track.form == "hls" else _part_jobs(checked)
-    while batch := list(islice(jobs, BATCH)):
-        await anyio.to_thread.run_sync(some, batch)
+    while batch := list(islice(jobs, MEASURED)):
+        found = await reading.some(batch, sizes, bad)
+        some(batch, found)
     if checked.track.form == "hls":
         shorts.take()
     checked.groups = grouping.groups
@@ -220,63 +222,77 @@ class _Job:
     closed: bool = False
     leads: bool = False
     """Others follow it, and it may be no more than what they begin with."""
-    found: Span | None = None
-    """Where its media was found, behind a picture."""
 
 
 def _segment_jobs(checked: CheckedTrack) -> Iterator[_Job]:
     before: Segment | None = None
     for segment in checked.segments():
         cut = before is not None and before.init != segment.init
-        init = segment.init.name if segment.init and not segment.init.key else None
+        init = segment.init if segment.init and not segment.init.key and segment.init.name != segment.name else None
         piece = Piece(segment.section, segment.duration_s, cut, segment.gap)
         closed = segment.key is not None
-        yield _Job(segment.name, piece, segment.span, init, closed)
+        yield _Job(segment.name, piece, segment.span, init.name if init else None, closed)
         before = segment
 
 
 def _part_jobs(checked: CheckedTrack) -> Iterator[_Job]:
     first = checked.names[0] if checked.track.form == "concat" and checked.names else None
     for place, name in enumerate(checked.names):
-        yield _Job(name, Piece(0), init=first, leads=not place and len(checked.names) > 1)
+        yield _Job(name, Piece(0), init=first if place else None, leads=not place and len(checked.names) > 1)
 
 
-def _measured_piece(folder: Path, job: _Job, sizes: dict[str, int], bad: list[BadParts]) -> Piece:
-    measured: Measured | None = None
-    with suppress(FileNotFoundError):  # it was bad, and named twice
+@dataclass(slots=True)
+class _Reading:
+    """Has parts measured, many at a time; when somebody fails at them, the one part is looked for."""
+
+    folder: Path
+    measure: Measure
+    failures: int = 0
+
+    async def some(self, jobs: Sequence[_Job], sizes: dict[str, int], bad: list[BadParts]) -> list[Found | None]:
+        """What each turned out to be; None for what is encrypted."""
+        opened = [job for job in jobs if not job.closed]
+        found = dict(zip(map(id, opened), await self._found(opened), strict=True))
+        packed = [job for job in opened if found[id(job)].what == "packed"]
+        if packed:
+            names = dict.fromkeys(job.name for job in packed)
+            await anyio.to_thread.run_sync(_unpack_all, self.folder, names, sizes, bad)
+            found |= zip(map(id, packed), await self._found(packed), strict=True)
+        return [found.get(id(job)) for job in jobs]
+
+    async def _found(self, jobs: Sequence[_Job]) -> list[Found]:
+        if not jobs:
+            return []
         try:
-            measured = None if job.closed else _measured(folder, job, sizes)
+            return await self.measure(self.folder, [Asked(job.name, job.span, job.init) for job in jobs])
+        except Unreadable as error:
+            self.failures += 1
+            if len(jobs) == 1:
+                raise _bad(self.folder, jobs[0].name, f"not to be read: {error.message}") from None
+            if self.failures >= FAILURES_MAX:
+                message = f"The parts of this video are not to be read: {error.message}."
+                raise DownloadError(message, code="bad_part") from None
+        half = len(jobs) // 2
+        return await self._found(jobs[:half]) + await self._found(jobs[half:])
+
+
+def _unpack_all(folder: Path, names: Iterable[str], sizes: dict[str, int], bad: list[BadParts]) -> None:
+    for name in names:
+        try:
+            sizes[name] = _unpack(folder, name)
         except BadParts as error:
             bad.append(error)
-        except CutShort:
-            bad.append(_bad(folder, job.name, "cut short"))
-        except _Foreign:
-            bad.append(_bad(folder, job.name, "something else than media"))
-    return replace(job.piece, measured=measured)
 
 
-class _Foreign(Exception):
-    """The part is a picture, an archive or a document."""
-
-
-def _measured(folder: Path, job: _Job, sizes: dict[str, int]) -> Measured | None:
-    init = folder / job.init if job.init and job.init != job.name else None
-    if job.span is None:
-        with open_part(folder, job.name) as file:
-            packed = file.read(LOOK_BYTES).startswith(GZIP)
-        if packed:
-            sizes[job.name] = _unpack(folder, job.name)
-    with open_part(folder, job.name) as file:
-        if job.span is not None:
-            return measure(file, offset=job.span.offset, length=job.span.length, init=init)
-        start = file.read(LOOK_BYTES)
-        if not is_foreign(start):
-            return measure(file, init=init)
-        offset = find_transport_stream(start + file.read(SEARCH_BYTES))
-        if offset is None:
-            raise _Foreign
-        job.found = Span(offset, os.fstat(file.fileno()).st_size - offset)
-        return measure(file, offset=offset, length=job.found.length)
+def _judged(folder: Path, job: _Job, found: Found | None, bad: list[BadParts]) -> Piece:
+    """The part with its clock; one that is bad is deleted."""
+    if found is None:
+        return job.piece
+    if found.what == "short":
+        bad.append(_bad(folder, job.name, "cut short"))
+    elif found.what in ("foreign", "packed"):
+        bad.append(_bad(folder, job.name, "something else than media"))
+    return replace(job.piece, measured=found.measured)
 
 
 def open_part(folder: Path, name: str) -> BinaryIO:

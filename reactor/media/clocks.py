@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 StreamKind = Literal["video", "audio"]
+LOOK_BYTES = 4096
+"""Enough to tell a format by."""
 
 
 class CutShort(Exception):
@@ -64,10 +66,13 @@ def measure(file: BinaryIO, *, offset: int = 0, length: int | None = None, init:
     if end > size:
         raise CutShort
     file.seek(offset)
-    start = file.read(min(mpegts.SEARCH_BYTES, end - offset))
-    packets = mpegts.find_packets(start)
-    if packets is not None and (packets == 0 or is_picture(start)):
-        return mpegts.measure(file, offset + packets, end)
+    start = file.read(min(LOOK_BYTES, end - offset))
+    if mpegts.is_stream(start):
+        return mpegts.measure(file, offset, end)
+    if is_picture(start):
+        start += file.read(min(mpegts.SEARCH_BYTES, end - offset - len(start)))
+        packets = mpegts.find_packets(start)
+        return None if packets is None else mpegts.measure(file, offset + packets, end)
     if mp4.is_mp4(start):
         return mp4.measure(file, offset, end, init)
     if adts.is_adts(start):

@@ -1,6 +1,6 @@
 """Joining what was fetched into one file, without encoding anything anew.
 
-    join(ffmpeg, folder, extraction, progress=…, room=…) -> the file
+    join(ffmpeg, folder, extraction, measure=…, progress=…, room=…) -> the file
     probe(ffmpeg, file) -> Probed
 
 An mp4 where it can hold the codecs, else an mkv; of sound alone the container that its codec is known by.
@@ -23,6 +23,7 @@ from reactor.errors import DownloadError, ProgramMissing
 from reactor.media.check import HELPER, Checked, CheckedTrack, check_parts, measure_parts
 from reactor.media.clocks import StreamClock, StreamKind
 from reactor.media.inputs import Input, file_input, list_input, track_inputs
+from reactor.media.measuring import Measure
 from reactor.media.process import Run, run_ffmpeg
 from reactor.media.room import Room, no_space, reckon
 from reactor.media.timeline import Entry, Group, Timeline, arrange
@@ -96,21 +97,23 @@ async def join(
     folder: Path,
     extraction: Extraction,
     *,
+    measure: Measure,
     progress: Callable[[float], None] | None = None,
     room: Room = Room(),  # noqa: B008 - frozen
 ) -> Path:
     """Join the fetched parts in `folder` by the tracks of `extraction.finish`; return the one file, in `folder`.
 
-    Its suffix says what it became, and may differ from that of the wished name. `progress` gets 0…1. It is not begun
-    where more would be written than there is `room` for, and ended when that shows on the way. The parts stay; nothing
-    else is left, no process either, also when it is cancelled. Raises DownloadError (`too_large`, `no_space`, `killed`,
-    `timeout`, `join_failed`, `incomplete`, `unsupported`), BadParts (`files_missing`, `bad_part`, `bad_key`) and
-    ProgramMissing. A part that is worth nothing is deleted, so that it is fetched again."""
+    Its suffix says what it became, and may differ from that of the wished name. `measure` is who reads the clocks of
+    the parts (`Parsers.clocks`), `progress` gets 0…1. It is not begun where more would be written than there is `room`
+    for, and ended when that shows on the way. The parts stay; nothing else is left, no process either, also when it is
+    cancelled. Raises DownloadError (`too_large`, `no_space`, `killed`, `timeout`, `join_failed`, `incomplete`,
+    `unsupported`), BadParts (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing. A part that is worth nothing
+    is deleted, so that it is fetched again."""
     joined = None
     try:
         checked = await check_parts(folder, extraction)
         room.check(folder, reckon(extraction, checked.sizes))
-        work = partial(_measured_and_joined, ffmpeg, folder, extraction, checked, progress, room)
+        work = partial(_measured_and_joined, ffmpeg, folder, extraction, checked, measure, progress, room)
         joined = await room.watch(folder, work)
     except OSError as error:
         raise _disk_trouble(error) from error
@@ -125,10 +128,11 @@ async def _measured_and_joined(
     folder: Path,
     extraction: Extraction,
     checked: Checked,
+    measure: Measure,
     progress: Callable[[float], None] | None,
     room: Room,
 ) -> Path:
-    await measure_parts(folder, checked)
+    await measure_parts(folder, checked, measure)
     written = reckon(extraction, checked.sizes)
     room.check(folder, written)
     return await _join(ffmpeg, folder, extraction, checked, written.total, progress, room)

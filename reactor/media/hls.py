@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice, audio_rank, holds_audio, holds_video, is_audio_only, split_codecs, video_rank
-from reactor.media.local import Init, Key, Segment, Span, write_playlist
+from reactor.media.local import Init, Key, Segment, Span, key_data, write_playlist
 from reactor.media.parts import (
     URLS_MAX,
     Holds,
@@ -320,7 +320,7 @@ def _data_key(uri: str) -> str:
         raise bad_manifest("a key in it cannot be read") from error
     if len(key) != KEY_BYTES:
         raise bad_manifest(f"a key in it has {len(key)} bytes, not {KEY_BYTES}", code="bad_key")
-    return f"data:application/octet-stream;base64,{base64.b64encode(key).decode()}"
+    return key_data(key)
 
 
 def _span(raw: str | None, url: str, ends: dict[str, int]) -> Span | None:

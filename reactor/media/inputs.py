@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from reactor.errors import DownloadError
 from reactor.media.check import HELPER, CheckedTrack
-from reactor.media.local import Segment, Span, write_playlist
+from reactor.media.local import Segment, Span, files_of, write_playlist
 from reactor.media.room import cuts
 from reactor.media.timeline import Entry
 
@@ -115,7 +115,7 @@ async def _hls_inputs(
 
 
 def _all_there(checked: CheckedTrack, sizes: Mapping[str, int]) -> bool:
-    return all(each.name in sizes and (not each.init or each.init.name in sizes) for each in checked.segments())
+    return all(name in sizes for each in checked.segments() for name in files_of(each))
 
 
 def _write_playlist(path: Path, segments: Iterable[Segment]) -> None:

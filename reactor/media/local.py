@@ -7,6 +7,7 @@ section are told again after every discontinuity, so that a section is a playlis
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import re
@@ -21,6 +22,7 @@ _LINE = re.compile(r"[^\n]+")
 _SECTION = re.compile(r"#EXT-X-DISCONTINUITY-SEQUENCE:(\d{1,18})")
 _KEY = re.compile(r'#EXT-X-KEY:METHOD=AES-128,URI="([^"]+)",IV=0x([0-9a-f]{32})')
 _MAP = re.compile(r'#EXT-X-MAP:URI="([^"]+)"(?:,BYTERANGE="(\d+)@(\d+)")?')
+_KEY_DATA = re.compile(r"data:application/octet-stream;base64,[A-Za-z0-9+/]{22}==")
 _RANGE = re.compile(r"#EXT-X-BYTERANGE:(\d+)@(\d+)")
 
 
@@ -114,6 +116,21 @@ def each_segment(text: str) -> Iterator[Segment]:
             init = Init(found[1], Span(int(found[3]), int(found[2])) if found[2] else None, key)
         elif found := _RANGE.fullmatch(line):
             span = Span(int(found[2]), int(found[1]))
+
+
+def files_of(segment: Segment) -> Iterator[str]:
+    """The names of the files that this segment is read from; a key that stands in a `data:` URI of ours is none."""
+    yield segment.name
+    if segment.init:
+        yield segment.init.name
+    for key in (segment.key, segment.init and segment.init.key):
+        if key and not _KEY_DATA.fullmatch(key.uri):
+            yield key.uri
+
+
+def key_data(key: bytes) -> str:
+    """A key of 16 bytes as a `data:` URI."""
+    return f"data:application/octet-stream;base64,{base64.b64encode(key).decode()}"
 
 
 def renamed(playlist: str, role: str) -> str:

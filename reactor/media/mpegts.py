@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -53,17 +53,22 @@ def find_packets(start: bytes) -> int | None:
     """Where the packets begin: at a sync byte that comes again with each packet."""
     at = -1
     while (at := start.find(b"\x47", at + 1)) >= 0:
-        again = range(at, min(len(start), at + 5 * PACKET), PACKET)
-        if len(again) >= min(3, 1 + (len(start) - at - 1) // PACKET) and all(start[n] == 0x47 for n in again):
-            return at if len(start) - at >= PACKET else None
+        if is_stream(start, at):
+            return at
     return None
+
+
+def is_stream(start: bytes, at: int = 0) -> bool:
+    """True where packets follow one another."""
+    again = range(at, min(len(start), at + 5 * PACKET), PACKET)
+    return len(start) - at >= PACKET and all(start[n] == 0x47 for n in again)
 
 
 def kinds(start: bytes) -> set[StreamKind]:
     """What a stream holds by its tables."""
     tables = _Tables({})
-    for pid, unit, payload in _packets(start):
-        tables.take(pid, unit, payload)
+    for pid, _, payload in _packets(start):
+        tables.take(pid, payload)
     return {stream.kind for stream in tables.streams.values()}
 
 
@@ -74,17 +79,16 @@ def measure(file: BinaryIO, start: int, end: int) -> Measured:
     file.seek(start)
     head = file.read(min(HEAD_BYTES, whole))
     tables = _Tables(streams)
-    packets = list(_packets(head))
-    for pid, unit, payload in packets:
-        tables.take(pid, unit, payload)
-        if unit and (stream := streams.get(pid)) and (moment := _moment(payload)) is not None:
+    for pid, _, payload in _packets(head):
+        tables.take(pid, payload)
+        if (stream := streams.get(pid)) and (moment := _moment(payload)) is not None:
             stream.head.append(moment)
             if stream.kind == "audio" and not stream.setup:
                 stream.setup = adts.setup_of(_body(payload))
     tail_bytes = TAIL_BYTES
     while True:
         file.seek(start + max(whole - tail_bytes, 0))
-        _read_tail(packets if whole <= len(head) else _packets(file.read(min(tail_bytes, whole))), streams)
+        _read_tail(head if whole <= len(head) else file.read(min(tail_bytes, whole)), streams)
         enough = all(len(each.tail) >= TAIL_UNITS[each.kind] for each in streams.values() if each.head)
         if tail_bytes >= whole or enough:
             break
@@ -93,31 +97,34 @@ def measure(file: BinaryIO, start: int, end: int) -> Measured:
     return Measured(tuple(found), ragged=whole != end - start)
 
 
-def _read_tail(packets: Iterable[tuple[int, bool, bytes]], streams: dict[int, _Stream]) -> None:
+def _read_tail(data: bytes, streams: dict[int, _Stream]) -> None:
+    sounds = frozenset(pid for pid, stream in streams.items() if stream.kind == "audio")
     for stream in streams.values():
         stream.tail.clear()
         stream.last.clear()
-    for pid, unit, payload in packets:
-        if pid not in streams:
+    for pid, unit, payload in _packets(data, sounds):
+        found = streams.get(pid)
+        if found is None:
             continue
-        found = streams[pid]
         if unit:
             found.last.clear()
             if (moment := _moment(payload)) is not None:
                 found.tail.append(moment)
                 found.last += _body(payload)
-        elif found.kind == "audio" and found.last and len(found.last) < GATHERED_MAX:
+        elif found.last and len(found.last) < GATHERED_MAX:
             found.last += payload
 
 
-def _packets(data: bytes) -> Iterator[tuple[int, bool, bytes]]:
-    """Identifier, whether a unit begins in it, and payload. What is out of step is passed over."""
+def _packets(data: bytes, whole: frozenset[int] = frozenset()) -> Iterator[tuple[int, bool, bytes]]:
+    """Identifier, whether a unit begins in it, and payload: of the packets in which one begins, and of all that carry
+    an identifier of `whole`. What is out of step is passed over."""
     for at in range(0, len(data) - PACKET + 1, PACKET):
         flags, low, control = data[at + 1], data[at + 2], data[at + 3]
-        if data[at] != 0x47 or flags & 0x80 or not control & 0x10:
+        pid, unit = (flags & 0x1F) << 8 | low, bool(flags & 0x40)
+        if data[at] != 0x47 or flags & 0x80 or not control & 0x10 or not (unit or pid in whole):
             continue
         body = at + 4 + (data[at + 4] + 1 if control & 0x20 else 0)
-        yield (flags & 0x1F) << 8 | low, bool(flags & 0x40), data[body : at + PACKET]
+        yield pid, unit, data[body : at + PACKET]
 
 
 @dataclass(slots=True)
@@ -127,9 +134,9 @@ class _Tables:
     streams: dict[int, _Stream]
     maps: set[int] = field(default_factory=set)
 
-    def take(self, pid: int, unit: bool, payload: bytes) -> None:
-        """Look at a packet of a table."""
-        if not unit or not payload or not (pid == 0 or pid in self.maps):
+    def take(self, pid: int, payload: bytes) -> None:
+        """Look at a packet in which a unit begins: of a table, maybe."""
+        if not payload or not (pid == 0 or pid in self.maps):
             return
         section = payload[1 + payload[0] :]
         if len(section) < 12:

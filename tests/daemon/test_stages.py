@@ -19,9 +19,9 @@ from reactor.daemon.workers import Workers
 from reactor.errors import DownloadError
 from reactor.extractors.http import open_context
 from reactor.media.check import BadParts
-from reactor.media.ffmpeg import join
 from reactor.media.room import Room
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent, Track
+from tests.media.joining import join
 
 ONE = Attempt(1, 1)
 WAIT_S = 30.0

@@ -14,9 +14,10 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.media_source import Buffer, kinds_of, put_together
-from reactor.media.ffmpeg import join, probe
+from reactor.media.ffmpeg import probe
 from reactor.models import Cookie, Extraction, Fetch, Finish, Header, Kind
 from reactor.programs import find_ffmpeg
+from tests.media.joining import join
 from tests.media.samples import SECONDS, Samples, playlist_of
 from tests.servers import FileServer
 

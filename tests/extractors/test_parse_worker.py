@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import bencode2
@@ -12,6 +13,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import parse_worker
+from reactor.media.choice import Choice
 
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
 MEDIA = f"{HEAD}#EXTINF:2.5,\none.ts\n#EXT-X-ENDLIST\n"
@@ -21,7 +23,7 @@ MPD += "</AdaptationSet></Period></MPD>"
 
 
 def asked(document: str, **more: Any) -> Any:
-    request = {"url": "https://h/a", "choice": {}, "variant": False, "prefix": "", "holds": []} | more
+    request = {"url": "https://h/a", "choice": asdict(Choice()), "variant": False, "prefix": "", "holds": []} | more
     return json.loads(parse_worker.manifest(request, document.encode()))
 
 

@@ -12,9 +12,10 @@ from reactor.extractors.base import Context
 from reactor.extractors.http import open_context
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.choice import Choice
-from reactor.media.ffmpeg import Probed, join, probe
+from reactor.media.ffmpeg import Probed, probe
 from reactor.models import Extraction, Kind
 from reactor.programs import find_ffmpeg
+from tests.media.joining import join
 from tests.media.samples import Samples
 from tests.servers import FileServer
 

@@ -11,9 +11,10 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError, ProgramMissing
-from reactor.media.ffmpeg import join, probe
+from reactor.media.ffmpeg import probe
 from reactor.media.process import MEMORY_MAX, run_ffmpeg
 from tests.media.conftest import Fetched, Serve
+from tests.media.joining import join
 from tests.media.samples import KEYS, Samples, body_of, playlist_of
 
 Stand = Callable[[str], Path]
@@ -326,3 +327,21 @@ async def test_it_inherits_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyP
     run = await run_ffmpeg(program, [], folder=tmp_path, deadline_s=60.0)
     assert "PATH=" in run.output
     assert "s3cret" not in run.output
+
+
+@pytest.mark.parametrize(
+    "uri", ["/etc/hostname", "file:///etc/hostname", "key-2.bin", "data:text/plain,0123456789abcdef"]
+)
+async def test_a_key_that_is_none_of_the_parts(
+    samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, uri: str
+) -> None:
+    """A plan that somebody has changed: ffmpeg would open whatever it names."""
+    extraction = await fetched(serve(samples.encrypted("aes", KEYS[0])) + "index.m3u8")
+    (tmp_path / "key-1.bin").write_bytes(bytes(range(16)))
+    (track,) = extraction.finish.tracks
+    assert track.playlist
+    changed = track.model_copy(update={"playlist": track.playlist.replace("key-1.bin", uri)})
+    finish = extraction.finish.model_copy(update={"tracks": (changed,)})
+    with pytest.raises(DownloadError, match="not those that its playlist names") as caught:
+        await join(samples.ffmpeg, tmp_path, extraction.model_copy(update={"finish": finish}))
+    assert caught.value.word == "bad_manifest"

@@ -7,7 +7,7 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.media.local import Init, Key, Segment, Span, read_playlist, write_playlist
+from reactor.media.local import Init, Key, Segment, Span, files_of, key_data, read_playlist, write_playlist
 
 spans = st.none() | st.builds(Span, st.integers(0, 10**12), st.integers(1, 10**12))
 keys = st.none() | st.builds(
@@ -55,3 +55,12 @@ def test_the_order_of_keys_and_init_sections() -> None:
         '#EXT-X-MAP:URI="i.mp4",BYTERANGE="9@0"',
         "#EXT-X-KEY:METHOD=NONE",
     ]
+
+
+def test_what_a_segment_is_read_from() -> None:
+    """A key of ours that stands in the playlist is no file; whatever else it names is."""
+    ours, other = Key(key_data(bytes(16)), "0" * 32), Key("data:x;base64,AA==", "0" * 32)
+    plain = Segment("1.m4s", 2.0, None, ours, Init("i.mp4", None, ours))
+    assert list(files_of(plain)) == ["1.m4s", "i.mp4"]
+    named = Segment("1.m4s", 2.0, None, Key("key-1.bin", "0" * 32), Init("i.mp4", None, other))
+    assert list(files_of(named)) == ["1.m4s", "i.mp4", "key-1.bin", other.uri]

@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.media.ffmpeg import join
 from reactor.media.room import MIB, Room, Written, reckon
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from tests.media.conftest import Fetched, Serve
+from tests.media.joining import join
 from tests.media.samples import KEYS, SECONDS, Samples, body_of, playlist_of
 
 BLOCK = 4096

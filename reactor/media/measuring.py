@@ -1,0 +1,181 @@
+"""Parts of a download, measured where it can be killed: what is asked, what is answered, and how both are written.
+
+    asked(parts) → bytes            the request, for a process that reads strangers' documents
+    answer(folder, bytes) → bytes   in that process
+    found(bytes, count) → Found …   the answer, held against what it may say
+
+A part is a stranger's: what reads it may take long, or die. `Measure` is whoever has it done (`extractors.parsing`).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, get_args
+
+from reactor.errors import DownloadError
+from reactor.media.clocks import CutShort, Measured, StreamClock, StreamKind, find_transport_stream, is_foreign, measure
+from reactor.media.local import Span
+from reactor.numbers import SIZE_MAX, bounded
+
+LOOK_BYTES = 512
+SEARCH_BYTES = 128 * 1024
+"""A picture before a segment is no longer than this."""
+GZIP = b"\x1f\x8b\x08"
+STREAMS_MAX = 32
+"""Of one part; no more are looked at."""
+CODEC_CHARS_MAX = 16
+SETUP_CHARS_MAX = 64
+"""What is longer is told by its hash: it is only compared."""
+MOMENT_MAX_S = 1e12
+"""A later clock is none."""
+
+What = Literal["measured", "packed", "foreign", "short", "gone"]
+"""Or: compressed on its way; a picture, an archive or a document; ends too early; not there."""
+_WHATS: dict[str, What] = {what: what for what in get_args(What)}
+_KINDS: dict[str, StreamKind] = {"video": "video", "audio": "audio"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A part, or a range of one."""
+
+    name: str
+    span: Span | None = None
+    init: str | None = None
+    """The file with the header of a fragmented mp4 that stands apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a part turned out to be."""
+
+    what: What
+    measured: Measured | None = None
+    """None for what has no clock that is read here."""
+    offset: int = 0
+    """A picture stands before the stream; here it begins."""
+
+
+class Unreadable(DownloadError):
+    """One of these parts is the death of whoever reads it, or takes too much of the processor or of memory."""
+
+
+Measure = Callable[[Path, Sequence[Asked]], Awaitable[list[Found]]]
+"""Folder and parts → what each of them is. Raises Unreadable, OSError, DownloadError (`bad_answer`)."""
+
+
+def asked(parts: Sequence[Asked]) -> bytes:
+    """The parts, as a document."""
+    told = [[each.name, each.span and [each.span.offset, each.span.length], each.init] for each in parts]
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+def answer(folder: Path, document: bytes) -> bytes:
+    """Measure what is asked for. Reads about a megabyte of each part, and writes nothing."""
+    told: list[Any] = []
+    for name, span, init in json.loads(document):
+        try:
+            told.append(_told(_look(folder, Asked(name, Span(*span) if span else None, init))))
+        except OSError as error:
+            return _json({"errno": error.errno or errno.EIO})
+    return _json({"parts": told})
+
+
+def found(document: bytes, count: int) -> list[Found]:
+    """What was answered about `count` parts. Raises OSError where the disk refused, ValueError and the like for what
+    no answer is."""
+    told = json.loads(document)
+    match told:
+        case {"errno": int(number)}:
+            raise OSError(number, os.strerror(number))
+        case {"parts": list(parts)} if len(parts) == count:
+            alike: dict[str, str] = {}
+            return [_found(each, alike) for each in parts]
+    raise ValueError(told)
+
+
+def _look(folder: Path, part: Asked) -> Found:
+    init = folder / part.init if part.init else None
+    try:
+        with (folder / part.name).open("rb") as file:
+            if part.span:
+                return Found("measured", _measured(file, init, part.span))
+            start = file.read(LOOK_BYTES)
+            if start.startswith(GZIP):
+                return Found("packed")
+            if not is_foreign(start):
+                return Found("measured", _measured(file, init))
+            offset = find_transport_stream(start + file.read(SEARCH_BYTES))
+            if offset is None:
+                return Found("foreign")
+            return Found("measured", _measured(file, init, Span(offset, file.seek(0, 2) - offset)), offset)
+    except FileNotFoundError:
+        return Found("gone")
+    except CutShort:
+        return Found("short")
+
+
+def _measured(file: BinaryIO, init: Path | None, span: Span | None = None) -> Measured | None:
+    try:
+        if span is None:
+            return measure(file, init=init)
+        return measure(file, offset=span.offset, length=span.length, init=init)
+    except (CutShort, OSError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - headers that make no sense: no clock; whether it is media, ffmpeg will say
+        return None
+
+
+def _told(part: Found) -> Any:
+    """As few characters as possible: there are 20 000 of them."""
+    measured = part.measured
+    if measured is None or not all(_is_moment(each.start_s) and _is_moment(each.end_s) for each in measured.streams):
+        return [part.what, part.offset]
+    streams = [
+        [each.kind, each.codec[:CODEC_CHARS_MAX], each.start_s, each.end_s, _short(each.setup)]
+        for each in measured.streams[:STREAMS_MAX]
+    ]
+    return [part.what, part.offset, measured.ragged, streams]
+
+
+def _is_moment(seconds: float) -> bool:
+    return -MOMENT_MAX_S <= seconds <= MOMENT_MAX_S
+
+
+def _short(setup: str) -> str:
+    return setup if len(setup) <= SETUP_CHARS_MAX else hashlib.blake2b(setup.encode(), digest_size=16).hexdigest()
+
+
+def _found(told: Any, alike: dict[str, str]) -> Found:
+    match told:
+        case [str(what), int(offset), *more] if what in _WHATS and 0 <= offset <= SIZE_MAX:
+            match more:
+                case []:
+                    return Found(_WHATS[what], None, offset)
+                case [bool(ragged), list(streams)] if len(streams) <= STREAMS_MAX:
+                    clocks = tuple(_stream(each, alike) for each in streams)
+                    return Found(_WHATS[what], Measured(clocks, ragged), offset)
+    raise ValueError(told)
+
+
+def _stream(told: Any, alike: dict[str, str]) -> StreamClock:
+    """`alike`: a text is held once."""
+    match told:
+        case [str(kind), str(codec), start, end, str(setup)] if (
+            kind in _KINDS and len(codec) <= CODEC_CHARS_MAX and len(setup) <= SETUP_CHARS_MAX
+        ):
+            start_s, end_s = (bounded(each, least=-MOMENT_MAX_S, most=MOMENT_MAX_S) for each in (start, end))
+            if start_s is not None and end_s is not None:
+                codec, setup = alike.setdefault(codec, codec), alike.setdefault(setup, setup)
+                return StreamClock(_KINDS[kind], codec, start_s, end_s, setup)
+    raise ValueError(told)
+
+
+def _json(told: Any) -> bytes:
+    return json.dumps(told, separators=(",", ":")).encode()
