@@ -36,6 +36,8 @@ WORDS = {
     Content.PAGE: "a web page",
     Content.HLS: "an HLS playlist",
     Content.DASH: "a DASH manifest",
+    Content.SMOOTH: "a manifest of Smooth Streaming, which is not supported,",
+    Content.HDS: "a manifest of HTTP Dynamic Streaming, which is not supported,",
     Content.TORRENT: "a torrent",
     Content.METALINK: "a metalink",
     Content.XML: "an XML document",

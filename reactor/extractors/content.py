@@ -22,6 +22,7 @@ _TORRENT = re.compile(
 """Where the outer dictionary of a `.torrent` begins: bencoded, keys in order."""
 _BEFORE_ROOT = re.compile(r"\s+|<\?[^>]*>|<!--.*?-->|<!doctype\s[^>\[]*(?:\[[^\]]*\])?\s*>", re.IGNORECASE | re.DOTALL)
 _ROOT = re.compile(r"<(?:[a-z_][\w.-]*:)?([a-z_][\w.-]*)(?=[\s/>])", re.IGNORECASE)
+_F4M = "http://ns.adobe.com/f4m/"
 _TAGS = """
     a article b base blockquote body br center code div font form h1 h2 h3 h4 head header hr html i iframe img link main
     meta noscript p pre script section span strong style table title"""
@@ -74,6 +75,8 @@ def turns_out(name: str, head: bytes) -> tuple[Content, Kind | None] | None:
         return (content, Kind.TORRENT) if suffix != "torrent" else None
     if content in (Content.HLS, Content.DASH):
         return content, Kind.YTDLP
+    if content in (Content.SMOOTH, Content.HDS):
+        return content, None
     if content is Content.PAGE and (suffix in BINARY_SUFFIXES or suffix in _SAYING_NOTHING):
         return content, Kind.YTDLP
     if content is not None and suffix in BINARY_SUFFIXES:
@@ -111,6 +114,10 @@ def _markup(text: str) -> Content:
     name = root[1] if root else ""
     if name == "MPD":
         return Content.DASH
+    if name == "SmoothStreamingMedia":
+        return Content.SMOOTH
+    if name == "manifest" and _F4M in text:
+        return Content.HDS
     if name.lower() == "metalink":
         return Content.METALINK
     # A comment that is longer than what is looked at: pages have such.

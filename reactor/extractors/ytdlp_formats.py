@@ -90,6 +90,9 @@ class Info(_Part):
     is_live: bool | None = None
     live_status: str | None = None
     release_timestamp: Seconds = None
+    section_start: Seconds = None
+    """Only from here on, in seconds, is it what was asked for."""
+    section_end: Seconds = None
     cookies: list[dict[str, Any]] = []
     """Those that the jar has for the formats."""
     formats: Annotated[list[Format], Field(min_length=1, max_length=8)]

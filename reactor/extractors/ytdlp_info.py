@@ -81,6 +81,9 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     Raises DownloadError: `live`, `not_started`, `unsupported`, `bad_answer`, `too_many_parts`, and those of
     `manifest.extract_manifest`."""
     _refuse_live(info)
+    if info.section_start or info.section_end:  # what its addresses lead to is all of it
+        message = "This is a clip of a longer video, which reactor cannot cut out."
+        raise DownloadError(message, hint="Send the link of the whole video.", code="unsupported")
     title = (info.title or "").strip()[:TITLE_MAX] or None
     formats = sorted(info.formats, key=lambda format_: format_.sound_alone)
     if any(format_.special for format_ in formats):

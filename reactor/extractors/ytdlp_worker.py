@@ -64,7 +64,7 @@ ALWAYS: Mapping[str, Any] = {
     "usenetrc": False,
 }
 """Options that nobody overrides."""
-OF_INFO = ("id", "title", "duration", "is_live", "live_status", "release_timestamp")
+OF_INFO = ("id", "title", "duration", "is_live", "live_status", "release_timestamp", "section_start", "section_end")
 OF_FORMAT = (
     *("url", "ext", "protocol", "vcodec", "acodec", "filesize", "http_headers", "fragment_base_url"),
     *("manifest_url", "height", "tbr", "language"),

@@ -17,6 +17,8 @@ from reactor.models import Content, Kind
 HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n"
 MPD = '<?xml version="1.0"?>\n<!-- by a packager -->\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>'
 PAGE = "<!DOCTYPE html>\n<html><head><title>Log in</title></head></html>"
+SMOOTH = '<?xml version="1.0"?>\n<SmoothStreamingMedia MajorVersion="2" Duration="100000000"><StreamIndex/>'
+HDS = '<?xml version="1.0"?><manifest xmlns="http://ns.adobe.com/f4m/1.0"><media/></manifest>'
 TORRENT = b"d8:announce19:http://tracker/annou4:infod6:lengthi5e4:name1:aee"
 
 
@@ -29,6 +31,9 @@ TORRENT = b"d8:announce19:http://tracker/annou4:infod6:lengthi5e4:name1:aee"
         (MPD, Content.DASH),
         ('<d:MPD xmlns:d="urn:mpeg:dash:schema:mpd:2011">', Content.DASH),
         ('<?xml version="1.0"?><metalink xmlns="urn:ietf:params:xml:ns:metalink">', Content.METALINK),
+        (SMOOTH, Content.SMOOTH),
+        (HDS, Content.HDS),
+        ("<manifest><application/></manifest>", Content.XML),
         ('<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', Content.XML),
         ("<svg xmlns='http://www.w3.org/2000/svg'>", Content.XML),
         (PAGE, Content.PAGE),
@@ -109,6 +114,9 @@ def test_readable_or_not() -> None:
         ("list.txt", HLS, (Content.HLS, Kind.YTDLP)),
         ("film", MPD, (Content.DASH, Kind.YTDLP)),
         ("Manifest.xml", MPD, (Content.DASH, Kind.YTDLP)),
+        ("Manifest.xml", SMOOTH, (Content.SMOOTH, None)),
+        ("film.f4m", HDS, (Content.HDS, None)),
+        ("AndroidManifest.xml", "<manifest><application/></manifest>", None),
         ("film.mp4", '{"error": "gone"}', (Content.JSON, None)),
         ("data.json", '{"error": "gone"}', None),
         ("get", '{"error": "gone"}', None),

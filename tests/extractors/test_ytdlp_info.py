@@ -268,6 +268,14 @@ async def test_formats_that_are_refused(context: Context, format_: dict[str, Any
     assert (error.word, error.retryable) == (code, False)
 
 
+async def test_a_clip_is_not_the_video_that_it_is_of(context: Context) -> None:
+    for clip in ({"section_start": 4.0, "section_end": 7}, {"section_end": 3.0}, {"section_start": 60}):
+        error = await refusal(context, **clip)
+        assert (error.word, "clip" in error.message) == ("unsupported", True)
+    for whole in ({"section_start": None, "section_end": None}, {"section_start": 0}):
+        assert (await extraction(context, **whole)).fetches
+
+
 async def test_live_streams(context: Context) -> None:
     assert (await refusal(context, is_live=True)).word == "live"
     error = await refusal(context, live_status="is_upcoming", release_timestamp=4_000_000_000)
