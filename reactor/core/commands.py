@@ -211,8 +211,8 @@ class Finish:
     """True after a restart, when nobody said yet that the bytes are there: only what is certainly whole counts."""
     told: bool = False
     """True after a restart when all bytes were said to be there before it."""
-    gid: str = ""
-    """Of its only transfer."""
+    gids: tuple[str, ...] = ()
+    """Of its transfers."""
     continued: bool = False
     """True when some of the bytes had come before: more than one answer was put together."""
     single: bool = False

@@ -345,7 +345,7 @@ class Flow(Handing):
                 keep=job.serving,
                 resumed=job.resumed,
                 told=job.told_whole,
-                gid=job.transfers[0].gid,
+                gids=tuple(transfer.gid for transfer in job.transfers),
                 continued=job.continued,
                 single=single_of(job),
             )

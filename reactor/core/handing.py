@@ -121,7 +121,8 @@ class Handing(Endings):
         # One file does not wait for the parts of another row; in an aria2 of several users it has no other privilege.
         first = len(job.transfers) == 1 and any(len(each.transfers) > 1 for each in self.jobs.values())
         additions = tuple(
-            commands.Addition(each.n, each.gid, each.fetch, each.spoilt, first, single_of(job)) for each in taken
+            commands.Addition(each.n, each.gid, each.fetch, each.spoilt, first, single_of(job) or each.spoilt)
+            for each in taken
         )
         for transfer in taken:
             transfer.spoilt = False

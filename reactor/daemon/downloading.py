@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -23,7 +24,6 @@ from reactor.daemon.stages import NOTHING, shown, storage_failure
 from reactor.daemon.staging import Staging
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
-from reactor.extractors.base import Context
 from reactor.guard.cookies import Jar
 from reactor.guard.credentials import for_people
 from reactor.models import Fetch
@@ -47,10 +47,10 @@ class Downloading:
         staging: Staging,
         policy: TransferPolicy,
         egress: Egress,
-        context: Context | None = None,
+        versions: Versions | None = None,
     ) -> None:
-        """`context`: by which servers are asked whether a partial file may go on; None: it may."""
-        self._versions = Versions(context) if context is not None else None
+        """`versions`: by which servers are asked whether a partial file may go on; None: it may."""
+        self._versions = versions
         self._aria2 = aria2
         self._staging = staging
         self._policy = policy
@@ -67,8 +67,11 @@ class Downloading:
                 # A row that never had a folder, as most do, is not worth a thread.
                 if not self._staging.shared:
                     anew |= self._unknown(command)
-                elif not self._staging.is_new(attempt.download_id):
+                elif self._staging.is_new(attempt.download_id):
+                    self._begins(command, {each.n for each in command.additions})
+                else:
                     anew |= await self._stale(command, anew)
+                    self._begins(command, anew)
                     spoilt = [each.fetch.name for each in command.additions if each.n in anew]
                     prepare = partial(self._staging.prepare, attempt.download_id, fresh=command.fresh, spoilt=spoilt)
                     await to_thread.run_sync(prepare)
@@ -97,6 +100,14 @@ class Downloading:
         """What may be there elsewhere, where it cannot be looked at, without a validator to go on by."""
         return {each.n for each in command.additions if not each.fetch.strong and each.fetch.torrent is None}
 
+    def _begins(self, command: commands.AddTransfers, anew: Collection[int]) -> None:
+        """Note what is fetched from zero: all but what has a control file and is not to begin `anew`."""
+        folder = self._staging.folder(command.attempt.download_id)
+        for each in command.additions:
+            path = folder / each.fetch.name
+            if self._versions is not None and (each.n in anew or not _control_file(path).exists()):
+                self._versions.begins(path, alone=command.alone)
+
     async def _stale(self, command: commands.AddTransfers, anew: Collection[int]) -> set[int]:
         """The numbers of those whose partial files are of no use: the server has another version of them, or does not
         let it be told. Raises DownloadError, where there is one only, when it has another one or does not answer."""
@@ -104,7 +115,7 @@ class Downloading:
         folder, jar = self._staging.folder(command.attempt.download_id), Jar(command.cookies)
         for each in command.additions:
             path = folder / each.fetch.name
-            partial_file = each.fetch.torrent is None and path.with_name(f"{path.name}.aria2").exists()
+            partial_file = each.fetch.torrent is None and _control_file(path).exists()
             if self._versions is None or each.n in anew or not partial_file:
                 continue
             headers = () if each.fetch.headers is None else command.headers[each.fetch.headers]
@@ -228,6 +239,8 @@ class Downloading:
         return replace(fetch, name=self._staging.tame(fetch.name))
 
     def _shown(self, report: TransferReport) -> TransferReport:
+        if report.status is events.TransferStatus.COMPLETE:
+            self._egress.settle(report.gid)
         if not report.error_message:
             return report
         return replace(self._egress.explained(report), error_message=for_people(report.error_message))
@@ -239,6 +252,10 @@ class Downloading:
             return await self._aria2.batch(wanted)
         except Aria2Error as error:
             return [error for _ in wanted]
+
+
+def _control_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.aria2")
 
 
 def _some(gids: Sequence[str]) -> list[Sequence[str]]:

@@ -54,8 +54,13 @@ class Egress:
             self._guard.meter.allow(until)
 
     def single(self, gid: str) -> bool | None:
-        """True when all of a transfer came through one connection; None where nobody knows."""
+        """True when all of a transfer came in one answer, as far as can be told; None where nobody knows."""
         return self._guard.single(gid) if self._guard is not None and self._everything else None
+
+    def settle(self, gid: str) -> None:
+        """A transfer has all its bytes."""
+        if self._guard is not None:
+            self._guard.settle(gid)
 
     def explained(self, report: TransferReport) -> TransferReport:
         """The report, with what the guard knows of the error."""

@@ -103,10 +103,8 @@ async def serve(
         guard.meter.on_used = lambda passed: loop.post(events.AllowanceUsed(passed))
         egress = Egress(guard if ours else None, everything=settings.egress_guard)
         room = Room(spare=settings.min_free_disk * MIB, size_max=settings.max_file_size * MIB)
-        stages, downloading = (
-            Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single),
-            Downloading(aria2, staging, _policy(settings), egress, context),
-        )
+        stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single)
+        downloading = Downloading(aria2, staging, _policy(settings), egress, stages.versions)
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
         tasks.start_soon(rows.watch)
         tasks.start_soon(tell_unserved, rows, journal)

@@ -71,7 +71,8 @@ class Stages:
         self._post = post
         self._room = room
         self._single = single
-        self._versions = Versions(context)
+        self.versions = Versions(context)
+        """By which servers are asked whether they have the same file still."""
 
     async def detect(self, command: commands.Detect) -> Outcome:
         """Stage 1."""
@@ -122,7 +123,8 @@ class Stages:
         extraction, download_id = command.extraction, command.attempt.download_id
         try:
             async with self._staging.turn(download_id):
-                if extraction.finish.how == "media" and not command.resumed:
+                mixed = tuple(await self._mixed(command))
+                if not mixed and extraction.finish.how == "media" and not command.resumed:
                     await join(
                         find_ffmpeg(self._ffmpeg).path,
                         self._staging.folder(download_id),
@@ -131,10 +133,8 @@ class Stages:
                         progress=partial(self._joined, command.attempt),
                         room=self._room,
                     )
-                if await self._mixed(command):
-                    yield events.WorkFailed(command.attempt, CHANGED)
-                    return
-                path, size = await to_thread.run_sync(self._staging.finish, command)
+                if not mixed:
+                    path, size = await to_thread.run_sync(self._staging.finish, command)
         except OtherThing as other:
             yield turned_out(command, other)
         except BadParts as error:
@@ -146,20 +146,36 @@ class Stages:
         except OSError as error:
             yield events.WorkFailed(command.attempt, storage_failure(error))
         else:
-            yield events.Finished(command.attempt, path, size)
+            if mixed:
+                yield events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ())
+            else:
+                yield events.Finished(command.attempt, path, size)
 
-    async def _mixed(self, command: commands.Finish) -> bool:
-        """True when a file that may have come in several answers is not the one that stands on the server now."""
-        extraction, staging = command.extraction, self._staging
-        fetch = extraction.fetches[0]
-        several = command.continued or (not command.single and (extraction.size or command.total) >= SPLIT_BYTES)
-        if extraction.finish.how != "file" or not staging.shared or not (several or self._single(command.gid) is False):
-            return False
-        path = staging.folder(command.attempt.download_id) / fetch.name
-        if (command.resumed and not command.told) or not path.is_file():
-            return False
-        found = await self._versions.of_whole(path, fetch, extraction.headers_of(fetch), Jar(extraction.cookies))
-        return found is Version.OTHER
+    async def _mixed(self, command: commands.Finish) -> list[int]:
+        """The numbers of the files that came in several answers and are not what stands on the server now, or of which
+        that cannot be told and no validator had been asked for: what came in one answer is what it is."""
+        extraction = command.extraction
+        whole = extraction.finish.how == "file"
+        unsure = command.resumed and not (command.told and whole)
+        if extraction.finish.how == "torrent" or not self._staging.shared or unsure:
+            return []
+        folder, jar, mixed = self._staging.folder(command.attempt.download_id), Jar(extraction.cookies), []
+        gids = command.gids or ("",) * len(extraction.fetches)
+        for n, (fetch, gid) in enumerate(zip(extraction.fetches, gids, strict=True)):
+            path = folder / fetch.name
+            went_on = self.versions.went_on(path)
+            if went_on is None:
+                went_on = whole and command.continued
+            several = went_on or self._single(gid) is False
+            # Of a large one nobody can tell: there may have been enough tunnels of others for all its connections.
+            large = whole and not command.single and (extraction.size or command.total) >= SPLIT_BYTES
+            if not (several or large) or not path.is_file():
+                continue
+            found = await self.versions.of_whole(path, fetch, extraction.headers_of(fetch), jar)
+            doubted = several and found is Version.UNKNOWN and not fetch.strong
+            if found is Version.OTHER or doubted or (went_on and found is Version.NO_RANGES):
+                mixed.append(n)
+        return mixed
 
     def _joined(self, attempt: Attempt, share: float) -> None:
         self._post(events.Joined(attempt, share))

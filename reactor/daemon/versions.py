@@ -1,12 +1,14 @@
 """Whether what is on the disk is the beginning of what stands on the server now: asked before bytes go on, and at the
 end of what more than one answer was put together for.
 
-A strong validator decides; where there is none, the length, and the first and the last 64 KiB of what is there."""
+A strong validator decides; where there is none, the length, and the first and the last 64 KiB of what is there; at the
+end a few places between them, too, and those where bytes of another answer begin."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -26,6 +28,12 @@ from reactor.guard.credentials import headers_for
 from reactor.models import Fetch, Header, Look
 
 SAMPLE_BYTES = 64 * 1024
+PLACE_BYTES = 16 * 1024
+PLACES = 4
+"""So many samples of that size are taken between the two ends of what is whole: one for each connection of aria2."""
+SEAMS_MAX = 16
+"""So many of the places where bytes of another answer begin are kept of one file."""
+FILES_MAX = 1024
 WORTH_BYTES = 1024 * 1024
 """Less than that is fetched again rather than asked about, where no validator tells anything."""
 
@@ -35,14 +43,35 @@ class Version(Enum):
 
     SAME = "same"
     OTHER = "other"
+    NO_RANGES = "no ranges"
+    """The server sends nothing but the whole, and that begins in the same way: of one attempt it is one answer."""
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Versions:
-    """Asks servers, with what goes along with a fetch."""
+    """Asks servers, with what goes along with a fetch, and knows which files went on."""
 
     context: Context
+    _seams: OrderedDict[Path, tuple[int, ...]] = field(default_factory=OrderedDict)
+    """Where bytes of another answer begin in a file that went on; nothing in one that began from zero."""
+
+    def begins(self, path: Path, *, alone: bool = True) -> None:
+        """A file is fetched from zero; of many parts that goes without saying."""
+        if alone or path in self._seams:
+            self._note(path, ())
+
+    def went_on(self, path: Path) -> bool | None:
+        """True when bytes were added to those of an earlier answer, as far as this process knows; None when it knows
+        nothing of it."""
+        seams = self._seams.get(path)
+        return None if seams is None else bool(seams)
+
+    def _note(self, path: Path, seams: tuple[int, ...]) -> None:
+        self._seams[path] = seams
+        self._seams.move_to_end(path)
+        if len(self._seams) > FILES_MAX:
+            self._seams.popitem(last=False)
 
     async def of_part(self, path: Path, fetch: Fetch, headers: Collection[Header], jar: Jar) -> Version:
         """Of a file that aria2 has a control file for: UNKNOWN where going on is worth nothing, or not to be trusted.
@@ -53,13 +82,20 @@ class Versions:
         if present is None or not present.runs or (not strong and present.size < WORTH_BYTES):
             return Version.UNKNOWN
         try:
-            found = await self._compare(path, fetch, headers, jar, present)
+            (start, behind), (last, end) = present.runs[0], present.runs[-1]
+            spans = [(start, min(start + SAMPLE_BYTES, behind)), (max(last, end - SAMPLE_BYTES), end)]
+            found = await self._compare(path, fetch, headers, jar, present.total, spans)
         except DownloadError:
             if not strong:
                 raise
             found = Version.UNKNOWN
-        # With a strong one aria2 asks by it.
-        return Version.SAME if found is Version.UNKNOWN and strong else found
+        if found is Version.NO_RANGES or (found is Version.UNKNOWN and strong):
+            # With a strong one aria2 asks by it.
+            found = Version.SAME if strong else Version.UNKNOWN
+        if found is Version.SAME:
+            ends = {*self._seams.get(path, ()), *(end for _, end in present.runs)}
+            self._note(path, tuple(sorted(ends)[-SEAMS_MAX:]))
+        return found
 
     async def of_whole(self, path: Path, fetch: Fetch, headers: Collection[Header], jar: Jar) -> Version:
         """Of a file that is there as a whole: UNKNOWN also where the server does not tell."""
@@ -67,18 +103,21 @@ class Versions:
         if not size:
             return Version.SAME
         try:
-            return await self._compare(path, fetch, headers, jar, Present(size, ((0, size),)))
+            return await self._compare(path, fetch, headers, jar, size, _places(size, self._seams.get(path, ())))
         except DownloadError:
             return Version.UNKNOWN
 
     async def _compare(
-        self, path: Path, fetch: Fetch, headers: Collection[Header], jar: Jar, present: Present
+        self,
+        path: Path,
+        fetch: Fetch,
+        headers: Collection[Header],
+        jar: Jar,
+        total: int,
+        spans: Collection[tuple[int, int]],
     ) -> Version:
         if not fetch.urls:
             return Version.UNKNOWN
-        start, end = present.runs[0][0], present.runs[-1][1]
-        spans = [(start, min(start + SAMPLE_BYTES, present.runs[0][1]))]
-        spans += [(max(present.runs[-1][0], end - SAMPLE_BYTES), end)]
         for first, behind in dict.fromkeys(spans):
             seen, sample = await self._ask(fetch, headers, jar, first, behind)
             if fetch.validator is not None and seen.validator is not None:
@@ -86,10 +125,10 @@ class Versions:
                     return Version.OTHER
                 if fetch.strong and seen.strong:
                     return Version.SAME
-            if seen.size not in (None, present.total):
+            if seen.size not in (None, total):
                 return Version.OTHER
             if sample is None:
-                return Version.UNKNOWN
+                return Version.NO_RANGES if seen.size == total else Version.UNKNOWN
             if sample != await to_thread.run_sync(_read, path, first, behind - first):
                 return Version.OTHER
         return Version.SAME
@@ -124,6 +163,17 @@ class Versions:
             raise transport_failure(error, url) from error
         except HandOver as other:
             raise DownloadError(other.detection.why, code="bad_redirect") from other
+
+
+def _places(size: int, seams: Collection[int]) -> list[tuple[int, int]]:
+    """What is compared of a whole file, in order: of a small one all of it."""
+    if size <= 4 * SAMPLE_BYTES:
+        return [(0, size)]
+    middles = [(2 * n + 1) * size // (2 * PLACES) for n in range(PLACES)]
+    behind = [seam for seam in seams if seam < size]
+    before = [max(0, seam - PLACE_BYTES) for seam in seams]
+    between = [(at, min(at + PLACE_BYTES, size)) for at in sorted({*middles, *behind, *before})]
+    return [(0, SAMPLE_BYTES), (size - SAMPLE_BYTES, size), *between]
 
 
 def _present(path: Path) -> Present | None:

@@ -16,6 +16,7 @@ _REQUEST = re.compile(rb"(GET|HEAD|POST) ")
 _END = re.compile(rb"\r?\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d")
 _DIGITS = re.compile(rb"\d+")
+_LENGTH = re.compile(rb"\ncontent-length: *(\d+)\r?\n", re.IGNORECASE)
 _LENGTHS = (b"content-length", b"content-range")
 DIGITS_MAX = len(str(SIZE_MAX))
 
@@ -32,15 +33,26 @@ class Answers:
     def __init__(self) -> None:
         self._head: bytearray | None = None
         """What has come of a head that is awaited."""
+        self._asked = b""
+        """The last request's method."""
+        self._left = 0
+        """Bytes of the answer that are still to come, as far as that is said."""
 
     def asked(self, data: Data) -> None:
         """This goes to the server."""
-        if _REQUEST.match(data):
-            self._head = bytearray()
+        found = _REQUEST.match(data)
+        if found is not None:
+            self._head, self._asked, self._left = bytearray(), bytes(found[1]), 1
+
+    @property
+    def unfinished(self) -> bool:
+        """True when more of an answer is to come; also of what cannot be read, for all that is known."""
+        return not self._asked or self._left > 0
 
     def answered(self, data: Data) -> Data:
         """This came from it; what of it may be passed on. Raises Unbelievable."""
         if self._head is None:
+            self._left -= min(len(data), self._left)
             return data
         self._head += data
         passed = bytearray()
@@ -56,6 +68,8 @@ class Answers:
             self._head = rest if _INTERIM.match(head) else None
             if self._head is None:
                 passed += rest
+                length = _LENGTH.search(head) if self._asked == b"GET" else None
+                self._left = max(0, (int(length[1]) if length else 0) - len(rest))
         return passed
 
 

@@ -33,8 +33,8 @@ class Tunnel:
     """The connection of our own program."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     moved: bool = True
-    leads_to: tuple[str, int] | None = None
-    """Host and port."""
+    answers: Answers | None = None
+    """What reads the answers, where bytes are counted."""
     meter: Meter | None = None
     """What counts the bytes that come, where they are counted."""
 
@@ -44,7 +44,7 @@ async def join(tunnel: Tunnel, far: socket.socket) -> None:
 
     A server may say all it has and go on listening. None of our programs does so: when nothing more comes from it, it
     has closed the connection whole, and whatever is still sent is sent for nothing."""
-    answers = Answers() if tunnel.meter is not None else None
+    answers = tunnel.answers = Answers() if tunnel.meter is not None else None
 
     def asked(data: Data) -> Data:
         if answers is not None:

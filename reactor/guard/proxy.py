@@ -95,7 +95,12 @@ class Guard(AsyncContextManagerMixin):
         self._doors: dict[Reach | None, _Door] = {}
         self._tunnels: set[Tunnel] = set()
         self._failures: OrderedDict[str, Failure] = OrderedDict()
-        self._answers: OrderedDict[str, int] = OrderedDict()
+        self._opened: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        """For each user, since it was handed its route: how many connections, and `_broken_off` as it was then."""
+        self._several: OrderedDict[str, None] = OrderedDict()
+        """Those that are settled, with more than one answer."""
+        self._broken_off = 0
+        """Connections that ended within an answer, as far as can be told."""
         self.broken = 0
         """How many connections ended by an error that nobody had thought of."""
         self._room = anyio.Semaphore(connections_max())
@@ -129,10 +134,11 @@ class Guard(AsyncContextManagerMixin):
 
         What came of earlier connections of the same user is forgotten."""
         self._failures.pop(user, None)
-        self._answers[user] = 0
-        self._answers.move_to_end(user)
-        if len(self._answers) > FAILURES_MAX:
-            self._answers.popitem(last=False)
+        self._several.pop(user, None)
+        self._opened[user] = 0, self._broken_off
+        self._opened.move_to_end(user)
+        if len(self._opened) > FAILURES_MAX:
+            self.settle(next(iter(self._opened)))
         door = self._doors.get(reach) or self._open(reach)
         door.used_at = anyio.current_time()
         return f"http://{COUNTED if counted else ''}{user}:{self._secret}@127.0.0.1:{door.port}"
@@ -141,16 +147,24 @@ class Guard(AsyncContextManagerMixin):
         """Why `user` did not get a connection; a refusal counts more than what may pass."""
         return self._failures.get(user)
 
-    def single(self, user: str) -> bool:
-        """True when what `user` got since it was handed its route has come through one connection, as far as can be
-        told. One that finds a tunnel of another left open goes through that first, and opens its own when it broke."""
-        return self._answers.get(user, 2) < 2
+    def single(self, user: str) -> bool | None:
+        """True when what `user` got since it was handed its route has come in one answer; None when nobody knows any
+        more. It is in doubt when it opened more than one connection; and, as it goes through those that others have
+        left open where there are any, when one broke off meanwhile."""
+        if user in self._several:
+            return False
+        if user not in self._opened:
+            return None
+        opened, broken_off = self._opened[user]
+        return opened < 2 and broken_off == self._broken_off
 
-    def _count(self, request: Request, tunnel: Tunnel) -> None:
-        tunnel.leads_to = (request.host, request.port)
-        if request.user in self._answers:
-            others = any(each is not tunnel and each.leads_to == tunnel.leads_to for each in self._tunnels)
-            self._answers[request.user] += 1 + others
+    def settle(self, user: str) -> None:
+        """It has all its bytes: what breaks off later is nothing to it."""
+        if self.single(user) is False:
+            self._several[user] = None
+            if len(self._several) > FAILURES_MAX:
+                self._several.popitem(last=False)
+        self._opened.pop(user, None)
 
     def _closed(self) -> Iterable[Endpoint]:
         return [*self._own(), *(("127.0.0.1", door.port) for door in self._doors.values())]
@@ -213,6 +227,7 @@ class Guard(AsyncContextManagerMixin):
             self._break(error)
         finally:
             self._tunnels.discard(tunnel)
+            self._broken_off += tunnel.answers is not None and tunnel.answers.unfinished
             self._room.release()
 
     async def _answered(self, tunnel: Tunnel, door: _Door) -> None:
@@ -266,7 +281,9 @@ class Guard(AsyncContextManagerMixin):
             self._remember(request.user, error.failure)
             await _answer(tunnel.near, _STATUS.get(error.word, 502), error.message)
             return
-        self._count(request, tunnel)
+        if request.user in self._opened:
+            opened, broken_off = self._opened[request.user]
+            self._opened[request.user] = opened + 1, broken_off
         with closing(far):
             far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if request.opening is None:

@@ -73,12 +73,12 @@ def files(server: FileServer, seed: int, wanted: int) -> list[Wish]:
 
 
 def changing(server: FileServer, seed: int, wanted: int) -> tuple[list[Wish], Coroutine[None, None, None]]:
-    """Files of which each becomes another one of the same length at some moment: every other server says an ETag, the
-    others a date. Whichever comes, it is not a mixture."""
+    """Files of which each becomes another one of the same length at some moment: one server in three says an
+    ETag, one a date, one nothing. Whichever comes, it is not a mixture."""
     dice, wishes, after = random.Random(seed), [], dict[str, tuple[bytes, dict[str, str]]]()
     for n in range(wanted):
         path, versions = f"/changing-{n:03}.bin", [dice.randbytes(FILE_BYTES) for _ in range(2)]
-        told = [{"last_modified": DATES[version]} if n % 2 else {"etag": f'"{n}-{version}"'} for version in range(2)]
+        told = [_told(n, version) for version in range(2)]
         url = server.put(path, versions[0], rate=FILE_RATE, **told[0])
         after[path] = versions[1], told[1]
         digests = {hashlib.sha256(data).digest() for data in versions}
@@ -93,6 +93,11 @@ def changing(server: FileServer, seed: int, wanted: int) -> tuple[list[Wish], Co
             server.put(path, data, rate=FILE_RATE, **told)
 
     return wishes, change()
+
+
+def _told(n: int, version: int) -> dict[str, str]:
+    """What the `n`th server says of this version: an ETag, a date, or nothing."""
+    return ({"etag": f'"{n}-{version}"'}, {"last_modified": DATES[version]}, {})[n % 3]
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,6 +14,7 @@ from anyio import to_thread
 
 from reactor.core import commands, events
 from reactor.core.job import Attempt
+from reactor.core.retry import CHANGED
 from reactor.daemon.stages import Stages
 from reactor.daemon.staging import Staging
 from reactor.daemon.workers import Workers
@@ -22,9 +24,11 @@ from reactor.media.check import BadParts
 from reactor.media.room import Room
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent, Track
 from tests.media.joining import join
+from tests.servers import FileServer
 
 ONE = Attempt(1, 1)
 WAIT_S = 30.0
+PART = 300_000
 
 
 class Gated(Staging):
@@ -114,6 +118,38 @@ async def test_the_parts_that_are_to_blame_are_named_and_gone(tmp_path: Path) ->
     assert isinstance(failed, events.WorkFailed)
     assert (failed.failure.code, failed.parts) == ("bad_part", (1, 3))
     assert sorted(path.name for path in staging.folder(1).iterdir()) == ["0.m4s", "2.m4s"]
+
+
+@pytest.mark.fault(32)
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize(
+    ("how", "mixed"),
+    [({}, False), ({"data": b"B" * PART}, True), ({"status": 503}, True), ({"ranges": False}, False)],
+    ids=["same", "other", "does not answer", "no ranges"],
+)
+async def test_what_came_in_several_answers_is_compared_before_it_is_published(
+    tmp_path: Path, single: bool, how: dict[str, Any], mixed: bool
+) -> None:
+    """One part of several as well as a file by itself; what came in one answer is not asked about."""
+    staging = Staging(tmp_path, instance="0123456789abcdef")
+    async with FileServer() as server, open_context() as context:
+        url = server.put("/a", **{"data": b"A" * PART} | how)
+        fetches = tuple(Fetch(urls=(url,), name=f"{n}.bin") for n in range(2))
+        finish = Finish(how="file", name="a.bin")
+        file = Extraction(kind=Kind.DIRECT, fetches=fetches[:1], finish=finish)
+        for extraction in (file, media("0.ts", "1.ts").model_copy(update={"fetches": fetches})):
+            server.log.clear()
+            staging.prepare(1, fresh=True)
+            for fetch in extraction.fetches:
+                (staging.folder(1) / fetch.name).write_bytes(b"A" * PART)
+            stages = Stages(context, staging, None, lambda event: None, single={"several": single}.get)
+            gids = ("several", "one")[: len(extraction.fetches)]
+            event = await first(stages.finish(commands.Finish(ONE, extraction, (), 0, gids=gids)))
+            changed = isinstance(event, events.WorkFailed) and event.failure == CHANGED
+            assert changed is (mixed and not single)
+            assert bool(server.log) is not single
+            if isinstance(event, events.WorkFailed) and changed:
+                assert event.parts == ((0,) if len(extraction.fetches) > 1 else ())
 
 
 async def test_without_the_room_for_it_joining_is_not_begun(tmp_path: Path) -> None:

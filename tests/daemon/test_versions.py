@@ -129,6 +129,36 @@ async def test_a_whole_file_of_two_versions_is_found_out(
     assert await versions.of_whole(path, fetch(server.url("/nothing")), (), Jar()) is Version.SAME
 
 
+@pytest.mark.fault(32)
+@pytest.mark.parametrize("start", [PIECE, 3 * PIECE, 5 * PIECE, 7 * PIECE - SAMPLE_BYTES - 1])
+async def test_a_middle_of_another_version_is_found_out(
+    server: FileServer, versions: Versions, tmp_path: Path, start: int
+) -> None:
+    """What aria2's four connections brought, and what begins where a part went on."""
+    path, wanted = staged(tmp_path, *range(start // PIECE)), fetch(server.put("/a.bin", OLD))
+    assert await of_part(versions, path, wanted) is Version.SAME
+    assert versions.went_on(path)
+    mixed = OLD[:start] + NEW[start : start + 2 * PIECE] + OLD[start + 2 * PIECE :]
+    path.write_bytes(mixed)
+    server.log.clear()
+    assert await versions.of_whole(path, wanted, (), Jar()) is Version.OTHER
+    path.write_bytes(OLD)
+    assert await versions.of_whole(path, wanted, (), Jar()) is Version.SAME
+    assert sum(request.sent for request in server.log) < PIECE
+    versions.begins(path)
+    assert versions.went_on(path) is False
+
+
+async def test_a_server_that_takes_no_ranges_sent_the_whole_in_one(
+    server: FileServer, versions: Versions, tmp_path: Path
+) -> None:
+    (path := tmp_path / "a.bin").write_bytes(OLD)
+    wanted = fetch(server.put("/a.bin", OLD, ranges=False))
+    assert await versions.of_whole(path, wanted, (), Jar()) is Version.NO_RANGES
+    wanted = fetch(server.put("/a.bin", NEW, ranges=False))
+    assert await versions.of_whole(path, wanted, (), Jar()) is Version.OTHER
+
+
 @pytest.mark.fault(38)
 async def test_it_asks_as_the_fetch_does_and_leaks_nothing(
     server: FileServer, versions: Versions, tmp_path: Path

@@ -372,27 +372,3 @@ def test_as_many_connections_as_there_are_files_for(
 ) -> None:
     monkeypatch.setattr("resource.getrlimit", lambda _: (files, files))
     assert proxy.connections_max() == connections
-
-
-async def test_it_tells_whether_one_connection_was_all() -> None:
-    """What one connection brought is one version of a file; what several did may be of two."""
-    async with server() as far, guarding() as guard:
-        where = f"127.0.0.1:{far.port}"
-        first, second, third = (guard.route(user) for user in ("first", "second", "third"))
-        assert all(guard.single(user) for user in ("first", "second", "third"))
-        assert not guard.single("nobody"), "of whom nothing is known"
-        async with connected(first) as one:
-            assert await tunnel(one, first, where) == 200
-            assert guard.single("first")
-            async with connected(second) as two:
-                assert await tunnel(two, second, where) == 200
-            assert not guard.single("second"), "it may have gone through the first one's before"
-        await until(lambda: not guard.tunnels)
-        for _ in range(2):
-            assert guard.single("third")
-            async with connected(third) as streams:
-                assert await tunnel(streams, third, where) == 200
-            await until(lambda: not guard.tunnels)
-        assert not guard.single("third")
-        guard.route("third")
-        assert guard.single("third"), "it begins anew"

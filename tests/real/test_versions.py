@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ KNOWN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "weak": ({"etag": 'W/"1"'}, {"etag": 'W/"1"'}),
     "none": ({}, {}),
 }
+
+ALL = {"MAX_CONCURRENT_DOWNLOADS": str(len(KNOWN))}
+
+
+def asked(server: FileServer, path: str) -> bool:
+    return bool(server.requests(path, "GET"))
 
 
 class Deaf(FileServer):
@@ -45,39 +52,39 @@ class Nodes(FileServer):
 
 
 @pytest.mark.fault(32)
-@pytest.mark.parametrize("known", KNOWN)
-async def test_a_file_that_changes_while_the_reactor_is_away_begins_anew(tmp_path: Path, known: str) -> None:
-    old, new = KNOWN[known]
-    async with Deaf() as server, running(tmp_path) as reactor:
-        (one,) = reactor.add(server.put("/a.bin", OLD, stall_after=SIZE // 2, **old))
-        await server.until(lambda: any(request.sent == SIZE // 2 for request in server.log))
-        await reactor.until(lambda: (reactor.row(one)["progress"] or 0) > 40)
+async def test_files_that_change_while_the_reactor_is_away_begin_anew(tmp_path: Path) -> None:
+    async with Deaf() as server, running(tmp_path, **ALL) as reactor:
+        for known, (told, _) in KNOWN.items():
+            reactor.add(server.put(f"/{known}.bin", OLD, stall_after=SIZE // 2, **told))
+        await server.until(lambda: sum(request.sent == SIZE // 2 for request in server.log) >= len(KNOWN))
+        await reactor.until(lambda: all((row["progress"] or 0) > 40 for row in reactor.rows()))
         (aria2c,) = reactor.children()
         await reactor.stop(signal.SIGTERM)
         await Reactor.until(Reactor(tmp_path), lambda: not alive(aria2c))
-        server.put("/a.bin", NEW, **new)
+        for known, (_, told) in KNOWN.items():
+            server.put(f"/{known}.bin", NEW, **told)
         await reactor.start()
         await reactor.until_final()
-        row = reactor.row(one)
-    assert (row["status"], row["retry_count"]) == ("downloaded", 1), row["error"]
-    assert reactor.files() == {"a.bin": NEW}
+        rows = reactor.rows()
+    assert {(row["status"], row["retry_count"]) for row in rows} == {("downloaded", 1)}, [row["error"] for row in rows]
+    assert reactor.files() == {f"{known}.bin": NEW for known in KNOWN}
 
 
 @pytest.mark.fault(32)
-@pytest.mark.parametrize("known", KNOWN)
-async def test_a_file_that_changes_when_a_connection_breaks_is_no_mixture(tmp_path: Path, known: str) -> None:
+async def test_files_that_change_when_a_connection_breaks_are_no_mixture(tmp_path: Path) -> None:
     """aria2 goes on by itself: what no If-Range prevents is found at the end."""
-    old, new = KNOWN[known]
-    async with Deaf() as server, running(tmp_path) as reactor:
-        (one,) = reactor.add(server.put("/a.bin", OLD, cut_after=SIZE // 2, rate=4_000_000, **old))
-        await server.until(lambda: bool(server.requests("/a.bin", "GET")))
-        server.put("/a.bin", NEW, **new)
+    async with Deaf() as server, running(tmp_path, **ALL) as reactor:
+        for known, (told, _) in KNOWN.items():
+            reactor.add(server.put(f"/{known}.bin", OLD, cut_after=SIZE // 2, rate=4_000_000, **told))
+        for known, (_, told) in KNOWN.items():
+            await server.until(partial(asked, server, f"/{known}.bin"))
+            server.put(f"/{known}.bin", NEW, **told)
         await reactor.until_final()
-        row = reactor.row(one)
-    assert (row["status"], row["retry_count"]) == ("downloaded", 1), row["error"]
-    assert reactor.files() == {"a.bin": NEW}
-    (told,) = [event for event in reactor.events("download_retry_scheduled") if event["code"] == "changed"]
-    assert told["delay_s"] == 0
+        rows = reactor.rows()
+    assert {(row["status"], row["retry_count"]) for row in rows} == {("downloaded", 1)}, [row["error"] for row in rows]
+    assert reactor.files() == {f"{known}.bin": NEW for known in KNOWN}
+    retries = [event for event in reactor.events("download_retry_scheduled") if event["code"] == "changed"]
+    assert [event["delay_s"] for event in retries] == [0] * len(KNOWN)
 
 
 @pytest.mark.fault(32)
