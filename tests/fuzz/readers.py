@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from reactor.guard.credentials import redact, redact_text, split_credentials
 from reactor.guard.filenames import clean_name
 from reactor.journal import recording
 from reactor.journal.ndjson import BrokenLine, from_line
-from reactor.media import dash, hls
+from reactor.media import clocks, dash, hls, measuring
 from reactor.media.choice import Choice
 from reactor.media.local import read_playlist
 from reactor.numbers import COUNT_MAX
@@ -60,6 +61,12 @@ def _hls(text: str) -> None:
 def _dash(text: str) -> None:
     assert dash.is_dash(text) in (True, False)
     assert all(stream.parts for stream in dash.parse(text, URL, Choice(audio_only=len(text) % 2 == 0)))
+
+
+def _part(data: bytes) -> None:
+    """Headers without sense are no clock; what is told of a part is what may be told."""
+    told = measuring.measured(BytesIO(data))
+    measuring.found(measuring.told([measuring.Found("measured", told)]), 1)
 
 
 def _metainfo(document: bytes) -> None:
@@ -182,6 +189,15 @@ _hls_words = (
     *("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=", "URI=", "#EXT-X-DISCONTINUITY\n", "#EXT-X-MEDIA-SEQUENCE:", "METHOD=NONE"),
     *("#EXT-X-ENDLIST\n", "#EXT-X-DEFINE:NAME=", "data:;base64,QUFBQUFBQUFBQUFBQUFBQQ==", "https://[", "a=", ',a="'),
 )
+_packets = [b"G" + bytes([0x40, n, 0x10]) + (b"\0\0\2\xb0\x0d\0" * 31)[:184] for n in (0, 16, 17)]
+_boxes = [
+    bytes([0, 0, n, 48]) + kind for n in (0, 1) for kind in (b"ftyp", b"moov", b"trak", b"moof", b"traf", b"trun")
+]
+_part_bytes = st.lists(
+    st.sampled_from([*_packets, *_boxes, b"ID3\4\0\0\0\0\1\0", b"\xff\xf1\x50\x80\1\0\0", bytes(8), b"tfhd\0\0\0\1"])
+    | st.binary(max_size=40),
+    max_size=60,
+).map(b"".join)
 _dash_words = (
     *("<AdaptationSet", "<Representation", "<SegmentTemplate", "<SegmentTimeline>", "<S", "<BaseURL>", "</BaseURL>"),
     *(' mimeType="video/mp4"', ' frameRate="1e20000000"', ' bandwidth="', ' d="'),
@@ -351,5 +367,6 @@ READERS: Mapping[str, Reader] = {
     "page": Reader(_found, _page),
     "page-texts": Reader(pieces(*_xml_words), _sighted),
     "proxy": Reader(raw(pieces(*_request_words, glue=("", "\r\n"))), _asked, (requests.BadRequest,)),
+    "part": Reader(_part_bytes, _part, (clocks.CutShort,)),
     "reader": Reader(st.fixed_dictionaries({"streams": st.lists(_stream, max_size=2)}) | values, _answered),
 }
