@@ -33,6 +33,8 @@ class Tunnel:
     """The connection of our own program."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     moved: bool = True
+    user: str = ""
+    """Who opened it."""
     answers: Answers | None = None
     """What reads the answers, where bytes are counted."""
     meter: Meter | None = None

@@ -149,14 +149,14 @@ class Guard(AsyncContextManagerMixin):
 
     def single(self, user: str) -> bool | None:
         """True when what `user` got since it was handed its route has come in one answer; None when nobody knows any
-        more. It is in doubt when it opened more than one connection; and, as it goes through those that others have
-        left open where there are any, when one broke off meanwhile."""
+        more. It is in doubt when it opened more than one connection, or its own broke off; and, as it goes through
+        those that others have left open where there are any, when one broke off before it opened its own."""
         if user in self._several:
             return False
         if user not in self._opened:
             return None
         opened, broken_off = self._opened[user]
-        return opened < 2 and broken_off == self._broken_off
+        return opened == 1 or (opened == 0 and broken_off == self._broken_off)
 
     def settle(self, user: str) -> None:
         """It has all its bytes: what breaks off later is nothing to it."""
@@ -227,7 +227,11 @@ class Guard(AsyncContextManagerMixin):
             self._break(error)
         finally:
             self._tunnels.discard(tunnel)
-            self._broken_off += tunnel.answers is not None and tunnel.answers.unfinished
+            if tunnel.answers is not None and tunnel.answers.unfinished:
+                self._broken_off += 1
+                if tunnel.user in self._opened:
+                    opened, broken_off = self._opened[tunnel.user]
+                    self._opened[tunnel.user] = opened + 1, broken_off
             self._room.release()
 
     async def _answered(self, tunnel: Tunnel, door: _Door) -> None:
@@ -282,8 +286,9 @@ class Guard(AsyncContextManagerMixin):
             await _answer(tunnel.near, _STATUS.get(error.word, 502), error.message)
             return
         if request.user in self._opened:
-            opened, broken_off = self._opened[request.user]
-            self._opened[request.user] = opened + 1, broken_off
+            tunnel.user, (opened, broken_off) = request.user, self._opened[request.user]
+            # It may have gone through what broke off before it opened its own.
+            self._opened[request.user] = opened + 1 + (broken_off != self._broken_off), self._broken_off
         with closing(far):
             far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if request.opening is None:
