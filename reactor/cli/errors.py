@@ -13,7 +13,10 @@ def errors(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object by code.")] = False,
 ) -> None:
-    """Print what each error_code means, whether it is tried again, and what a bot can offer."""
+    """Print what each error_code means.
+
+    Also whether it is tried again by itself, and what a bot can offer whoever asked.
+    """
     from reactor.errors import ReactorError
     from reactor.failures import FAILURES
 

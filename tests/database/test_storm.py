@@ -374,7 +374,7 @@ class Storm(RuleBasedStateMachine):
 
 TestStorm = Storm.TestCase
 TestStorm.settings = settings(
-    max_examples=250,
+    max_examples=80,
     stateful_step_count=60,
     derandomize=True,
     deadline=None,

@@ -109,9 +109,10 @@ async def test_a_row_that_the_bots_own_table_refuses_ends_alone(tmp_path: Path) 
 @pytest.mark.fault(12)
 async def test_a_table_that_nothing_could_be_written_into_is_refused_at_once(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "bot.db") as bot:
-        bot.execute("CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, error TEXT NOT NULL DEFAULT '')")
+        moment = "finished_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP"
+        bot.execute(f"CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, {moment})")
     bot.close()
-    with pytest.raises(AssertionError, match=r"ended with 2: .*`error` is NOT NULL"):
+    with pytest.raises(AssertionError, match=r"ended with 2: .*`finished_at` is NOT NULL"):
         await Reactor(tmp_path).start()
 
 
