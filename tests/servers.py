@@ -115,7 +115,7 @@ class FileServer:
         self._resources: dict[str, Resource] = {}
         self._changed = asyncio.Event()
         self._released = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
 
     def put(self, path: str, data: bytes = b"", **how: Any) -> str:
@@ -149,7 +149,7 @@ class FileServer:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
-            self._connected, self.host, self.port, ssl=self.tls, limit=1024 * 1024, backlog=512
+            self._accepted, self.host, self.port, ssl=self.tls, limit=1024 * 1024, backlog=512
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -167,10 +167,21 @@ class FileServer:
 
     # One connection
 
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert self._server
+        if not self._server.is_serving():  # it came in the moment in which the port was closed
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._connected(reader, writer))
+        self._tasks[task] = writer
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        writer = self._tasks.pop(task)
+        if task.cancelled() or task.exception() is not None:  # perhaps before it began: then it has closed nothing
+            writer.transport.abort()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
         try:
             while await self._exchange(reader, writer):
                 pass
@@ -178,8 +189,6 @@ class FileServer:
             await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
             writer.transport.abort()  # the client went, or the test is over
-        finally:
-            self._tasks.discard(task)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Read one request and answer it. Returns whether the connection stays open."""
