@@ -139,20 +139,29 @@ async def serving(
     server: FileServer | Tracker, port: int = 0, *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[None]:
     """Serve on this port, or one that the system chooses; nothing is left of it afterwards."""
-    tasks: set[asyncio.Task[Any]] = set()
+    tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             await server.handle(reader, writer)
         writer.close()
         with suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()
-        tasks.discard(task)
 
-    listener = await asyncio.start_server(handle, "127.0.0.1", port, ssl=tls)
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not listener.is_serving():  # it came in the moment in which the port was closed
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(handle(reader, writer))
+        tasks[task] = writer
+        task.add_done_callback(ended)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        writer = tasks.pop(task)
+        if task.cancelled() or task.exception() is not None:  # perhaps before it began: then it has closed nothing
+            writer.transport.abort()
+
+    listener = await asyncio.start_server(accepted, "127.0.0.1", port, ssl=tls)
     server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield
@@ -160,7 +169,7 @@ async def serving(
         listener.close()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def make_torrent(tracker: str, name: str, files: dict[str, bytes], *, private: bool = False) -> tuple[bytes, str]:
