@@ -224,6 +224,8 @@ async def test_a_gid_that_is_taken(aria2: Running, server: FileServer, tmp_path:
     assert await aria2.connection.call(remove_download_result(GID)) is False
     assert (await aria2.connection.call(tell_status(GID))).status == TransferStatus.UNKNOWN
     await add(aria2, tmp_path, url)
+    # To its end: what is under way while the server goes may come to a port that is just being closed.
+    await aria2.inbox.until(lambda _: [word for word in aria2.inbox.words(GID) if word != "start"] == ["complete"] * 2)
 
 
 async def test_removing_one_that_waits_tells_nobody(start: Start, server: FileServer, tmp_path: Path) -> None:
