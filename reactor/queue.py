@@ -22,12 +22,13 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import aiosqlite
 import anyio
 
-from reactor.database import overview, wishes
-from reactor.database.changes import ChangeFeed, unwrapped
-from reactor.database.connection import Database, in_thread_of
-from reactor.database.overview import Counts, Overview
-from reactor.database.statements import within
-from reactor.database.troubles import REPLACED
+from reactor.database.sqlite import overview
+from reactor.database.sqlite import table as wishes
+from reactor.database.sqlite.changes import ChangeFeed, unwrapped
+from reactor.database.sqlite.connection import Database, in_thread_of
+from reactor.database.sqlite.errors import REPLACED
+from reactor.database.sqlite.overview import Counts, Overview
+from reactor.database.sqlite.statements import within
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
 from reactor.task_context import TaskContext
@@ -69,7 +70,7 @@ class Wishes(ABC):
     async def _run(
         self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
     ) -> Result:
-        """`function(connection, …)`: one of the statements of `reactor.database.wishes`, or of `overview`."""
+        """`function(connection, …)`: one of the statements of `reactor.database.sqlite.table`, or of `overview`."""
 
 
 class Within(Wishes):

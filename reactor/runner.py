@@ -27,13 +27,13 @@ from anyio.abc import ByteReceiveStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 from pydantic import SecretStr
 
-from reactor.database import wishes
-from reactor.database.changes import unwrapped
-from reactor.database.connection import Database
-from reactor.database.presence import Presence, read
+from reactor.database.sqlite import table as wishes
+from reactor.database.sqlite.changes import unwrapped
+from reactor.database.sqlite.connection import Database
+from reactor.database.sqlite.presence import Presence, read
 from reactor.errors import DatabaseError, ReactorError, SettingsError
+from reactor.journal.format import describe
 from reactor.journal.ndjson import BrokenLine, from_line
-from reactor.journal.words import describe
 from reactor.models import Download
 from reactor.programs import FROZEN_HINT, LAUNCHED, daemon_command, daemon_environment
 from reactor.settings import Settings

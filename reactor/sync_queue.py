@@ -19,8 +19,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar
 
-from reactor.database import overview, statements, wishes
-from reactor.database.overview import Counts, Overview
+from reactor.database.sqlite import overview, statements
+from reactor.database.sqlite import table as wishes
+from reactor.database.sqlite.overview import Counts, Overview
 from reactor.errors import DatabaseError
 from reactor.loop_thread import Forked, LoopThread, ThreadEnded
 from reactor.models import Download
@@ -62,7 +63,7 @@ class SyncWishes(ABC):
     def _run(
         self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
     ) -> Result:
-        """`function(connection, …)`: one of the statements of `reactor.database.wishes`."""
+        """`function(connection, …)`: one of the statements of `reactor.database.sqlite.table`."""
 
 
 class SyncWithin(SyncWishes):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.database.lock import lock
+from reactor.database.sqlite.lock import lock
 from reactor.database_path import database_path
 from reactor.errors import DatabaseError, ReactorError, SettingsError
 from reactor.queue import Queue

@@ -11,8 +11,8 @@ import pytest
 
 from contrib.docs import document
 from reactor.core.retry import ARIA2, classify_status
-from reactor.extractors.failures import status_failure
 from reactor.failures import FAILURES, HTTP
+from reactor.net.failures import status_failure
 from tests.cli.command import reactor
 
 HOUSE = Path(document.__file__).parents[2] / "reactor"

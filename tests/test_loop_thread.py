@@ -17,7 +17,7 @@ import pytest
 from reactor.errors import DatabaseError
 from reactor.loop_thread import LoopThread, ThreadEnded
 from reactor.sync_queue import SyncQueue
-from tests.database.bot import DEADLINE_S, python
+from tests.database.sqlite.bot import DEADLINE_S, python
 
 INTERRUPTED = """
 import os, random, signal, sys, time

@@ -15,7 +15,7 @@ import pytest
 from reactor.errors import DatabaseError
 from reactor.models import Download
 from reactor.queue import Queue
-from tests.database.bot import DEADLINE_S, a_bot, python, query
+from tests.database.sqlite.bot import DEADLINE_S, a_bot, python, query
 from tests.tools import sqlite3_program
 
 URL = "http://host.example/a"

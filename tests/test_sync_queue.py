@@ -17,7 +17,7 @@ import pytest
 
 from reactor.errors import DatabaseError
 from reactor.sync_queue import SyncQueue
-from tests.database.bot import DEADLINE_S, query
+from tests.database.sqlite.bot import DEADLINE_S, query
 
 Isolation = Literal["DEFERRED", "IMMEDIATE"] | None
 URL = "http://host.example/a"

@@ -15,7 +15,7 @@ from reactor.errors import ReactorError
 from reactor.queue import Queue
 from reactor.runner import Runner
 from reactor.task_context import TaskContext
-from tests.database.bot import DEADLINE_S, python, query
+from tests.database.sqlite.bot import DEADLINE_S, python, query
 
 URL = "http://host.example/a"
 HOOKS = """

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from reactor.errors import ProgramMissing
-from reactor.extractors.browser import find_browser
+from reactor.extractors.browser.browser import find_browser
 
 LIST = Path(__file__).with_name("programs.txt")
 SBIN = ("/usr/sbin", "/sbin")

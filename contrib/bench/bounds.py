@@ -31,14 +31,14 @@ from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
 from reactor.core.job import Attempt, derive_gid
-from reactor.daemon.staging import Staging
-from reactor.database import downloads, saving
-from reactor.database.connection import Database
+from reactor.database.sqlite import downloads, saving
+from reactor.database.sqlite.connection import Database
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.detect import detect
-from reactor.extractors.http import open_context
+from reactor.files.staging import Staging
 from reactor.models import Extraction, Fetch, Finish, Kind
+from reactor.net.redirects import open_context
 from reactor.programs import find_aria2c
 
 RUNGS = ("driven", "looked", "kept", "placed")

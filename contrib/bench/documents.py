@@ -15,14 +15,14 @@ from bencode2 import bencode
 from contrib.bench.bench import Bench
 from contrib.bench.report import Row, number
 from contrib.bench.validity import Invalid
-from reactor.extractors.client import Response
-from reactor.extractors.cookies import set_cookies
 from reactor.extractors.metainfo import parse_metainfo
 from reactor.extractors.parsing import Parsers
-from reactor.guard.cookies import Jar
 from reactor.media import dash, hls
 from reactor.media.choice import Choice
 from reactor.models import Cookie
+from reactor.net.client import Response
+from reactor.net.cookies import set_cookies
+from reactor.net.jar import Jar
 
 URL = "https://host.example/films/film/index"
 PER_DOUBLING_MAX = 2.3

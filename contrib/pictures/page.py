@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the demo's server
 from demo import MIB, reactor, serving
 from playwright.sync_api import Page, sync_playwright
 
-from reactor.extractors.browser import find_browser
+from reactor.extractors.browser.browser import find_browser
 
 FILES = {"sunrise-over-the-harbour.mp4": 96, "birds-of-the-marsh.flac": 31, "trail-map-2026.pdf": 4, "tides.epub": 2}
 """Names and MiB."""

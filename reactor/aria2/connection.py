@@ -29,9 +29,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
 
 from reactor.aria2 import methods
-from reactor.aria2.background import background
+from reactor.aria2.beside import background
 from reactor.aria2.engines import is_known, not_known
-from reactor.aria2.lost import shown, why_closed, why_unopened
+from reactor.aria2.errors import shown, why_closed, why_unopened
 from reactor.aria2.methods import Method
 from reactor.aria2.protocol import BATCH_BYTES_MAX, Encoded, Protocol, Reply, Request, split
 from reactor.core import events

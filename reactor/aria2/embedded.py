@@ -28,7 +28,7 @@ import certifi
 from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process, TaskStatus
 
-from reactor.aria2.background import background
+from reactor.aria2.beside import background
 from reactor.errors import Aria2Error, SettingsError
 from reactor.programs import Program, child_environment, limit_memory, raise_descriptors
 

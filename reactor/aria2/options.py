@@ -25,9 +25,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from reactor.aria2.methods import Method, add_torrent, add_uri
 from reactor.errors import DownloadError
-from reactor.guard.cookies import Jar
-from reactor.guard.credentials import HARMLESS
 from reactor.models import Fetch, Header
+from reactor.net.credentials import HARMLESS
+from reactor.net.jar import Jar
 
 SCHEMES = frozenset({"http", "https", "ftp", "sftp"})
 """What aria2 is asked to fetch, beside magnet links and torrents."""

@@ -19,9 +19,10 @@ from typing import Annotated, Any, NoReturn, Protocol, cast
 import typer
 
 from reactor import __version__
-from reactor.cli import add, cancel, doctor, errors, events, get, replay, retry, run, top, watch, why
+from reactor.cli import add, cancel, errors, events, get, replay, retry, run, top, watch, why
 from reactor.cli import list as list_
-from reactor.cli.help import Verb
+from reactor.cli.doctor import command as doctor
+from reactor.cli.usage import Verb
 from reactor.errors import ReactorError
 
 
@@ -137,7 +138,7 @@ def _unwritten(error: OSError) -> int:
 
 
 def _fail(sentence: str, code: int) -> int:
-    from reactor.journal.outlet import complain
+    from reactor.journal.background_writer import complain
 
     complain(" ".join(sentence.split()), wait_s=STDERR_S)
     return code

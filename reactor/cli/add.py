@@ -21,7 +21,7 @@ def add(
 
     The database is made if it is not there.
     """
-    from reactor.cli.running import run_async
+    from reactor.cli.runtime import run_async
     from reactor.settings import Settings
 
     run_async(partial(_add, Settings.load(download_db=db), readable(urls)))

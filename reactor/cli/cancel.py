@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from reactor.cli.bulk import carry_out
 from reactor.cli.options import Db
-from reactor.cli.wishes import carry_out
 
 
 def cancel(

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from reactor.cli.table import MIB, end, measures, name, state
-from reactor.database.overview import Overview
-from reactor.database.presence import Presence
-from reactor.journal.words import clean, size, span
+from reactor.database.sqlite.overview import Overview
+from reactor.database.sqlite.presence import Presence
+from reactor.journal.format import clean, size, span
 from reactor.models import Download
 
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -53,7 +53,7 @@ def get(
 
     Shows how it goes on stderr. Exits with 0 only when all of them arrived. Ctrl-C cancels and leaves no partial file.
     """
-    from reactor.cli.running import run_async
+    from reactor.cli.runtime import run_async
 
     urls = readable(urls)
     with tempfile.TemporaryDirectory(prefix="reactor-get-", ignore_cleanup_errors=True) as private:
@@ -126,7 +126,7 @@ class Outcomes:
 
 
 async def _get(settings: Settings, urls: list[str]) -> Outcomes:
-    from reactor.cli.running import open_journal
+    from reactor.cli.runtime import open_journal
     from reactor.journal.progress import LiveView
     from reactor.journal.stream import STDERR, Stream
     from reactor.queue import Queue
@@ -171,7 +171,7 @@ async def _cancel_on_signal(queue: Queue, outcomes: Outcomes, stop: anyio.Event)
 
 def _clear_away(folder: Path) -> None:
     """Remove the staging folder from a person's folder, when nothing else is in it."""
-    from reactor.daemon.staging import FOLDER
+    from reactor.files.staging import FOLDER
 
     with suppress(OSError):
         (folder / FOLDER).rmdir()

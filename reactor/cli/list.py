@@ -30,7 +30,7 @@ def list_rows(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, every column included.")] = False,
 ) -> None:
     """List the downloads, oldest first."""
-    from reactor.cli.running import run_async
+    from reactor.cli.runtime import run_async
     from reactor.settings import Settings
 
     rows, count = run_async(partial(_read, Settings.load(download_db=db), status, limit))
@@ -51,8 +51,8 @@ def list_rows(
 
 async def _read(settings: Settings, status: str | None, limit: int) -> tuple[list[Download], int]:
     """The rows, and how many there are."""
-    from reactor.database import wishes
-    from reactor.database.connection import Database
+    from reactor.database.sqlite import table as wishes
+    from reactor.database.sqlite.connection import Database
 
     most = limit or ID_MAX
     async with Database.open(settings.download_db, look=True) as database:

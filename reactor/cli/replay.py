@@ -39,8 +39,8 @@ def replay(
     from reactor.journal.recording import read
 
     if into is not None:
-        from reactor.cli.running import run_async
-        from reactor.cli.stand_in import play_into
+        from reactor.cli.fake_daemon import play_into
+        from reactor.cli.runtime import run_async
 
         with _opened(file) as lines:
             run_async(partial(play_into, into, read(lines), speed))
@@ -103,7 +103,7 @@ class Player:
         yield f"{self._moment(begun.now)}  reactor {begun.version} begins"
 
     def _step(self, step: Step) -> Iterator[str]:
-        from reactor.journal.reasons import decisions, reason, rows_named, rows_of
+        from reactor.journal.explain import decisions, reason, rows_named, rows_of
         from reactor.journal.recording import name
 
         decided = self._machine.handle(step.event, step.now)

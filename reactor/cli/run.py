@@ -11,12 +11,12 @@ import typer
 from reactor.cli.options import Aria2, Db, Jobs
 
 if TYPE_CHECKING:
+    from reactor.daemon.probes import Vitals
     from reactor.daemon.service import Service
-    from reactor.daemon.vitals import Vitals
+    from reactor.journal.background_writer import Renderer
     from reactor.journal.journal import Journal
-    from reactor.journal.outlet import Renderer
     from reactor.settings import Settings
-    from reactor.web.site import Site
+    from reactor.web.app import Site
 
 
 def run(
@@ -59,14 +59,14 @@ def run(
     """
     import os
 
-    from reactor.cli.running import open_journal, run_async
-    from reactor.cli.unfit import cookies_trouble, exposure, second_name
+    from reactor.cli.preflight import cookies_trouble, exposure, second_name
+    from reactor.cli.runtime import open_journal, run_async
+    from reactor.daemon.probes import Vitals
     from reactor.daemon.service import open_service
-    from reactor.daemon.vitals import Vitals
-    from reactor.journal.outlet import complain
+    from reactor.journal.background_writer import complain
     from reactor.programs import LAUNCHED
     from reactor.settings import Settings
-    from reactor.web.site import open_site
+    from reactor.web.app import open_site
 
     os.environ.pop(LAUNCHED, None)
     settings = Settings.load(
@@ -102,7 +102,7 @@ async def _serve(
 
     import anyio
 
-    from reactor.cli.running import until_free, until_process_ends, until_stdin_ends
+    from reactor.cli.runtime import until_free, until_process_ends, until_stdin_ends
     from reactor.daemon.service import serve_as
     from reactor.journal.recording import Recorder
     from reactor.journal.stream import open_stream

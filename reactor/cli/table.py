@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from reactor.guard.credentials import redact
-from reactor.journal.words import clean, size, span
+from reactor.journal.format import clean, size, span
 from reactor.models import Download
+from reactor.net.credentials import redact
 
 MIB = 1024 * 1024
 NARROW = 100

@@ -20,7 +20,7 @@ from reactor.cli.options import Db
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from reactor.database.overview import Overview
+    from reactor.database.sqlite.overview import Overview
     from reactor.queue import Queue
     from reactor.settings import Settings
 
@@ -45,7 +45,7 @@ def top(db: Db = None) -> None:
     """
     from rich.console import Console
 
-    from reactor.cli.running import run_async
+    from reactor.cli.runtime import run_async
     from reactor.settings import Settings
 
     console = Console(highlight=False, emoji=False)

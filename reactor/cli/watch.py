@@ -35,7 +35,7 @@ def watch(
     """
     from rich.console import Console
 
-    from reactor.cli.running import run_async
+    from reactor.cli.runtime import run_async
     from reactor.settings import Settings
 
     settings = Settings.load(download_db=db)

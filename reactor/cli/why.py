@@ -14,8 +14,8 @@ from reactor.cli.options import Db, fits, no_download
 from reactor.core.crashes import CRASHES_MAX
 
 if TYPE_CHECKING:
-    from reactor.database.history import Try
-    from reactor.database.presence import Presence
+    from reactor.database.sqlite.history import Try
+    from reactor.database.sqlite.presence import Presence
     from reactor.models import Download
     from reactor.settings import Settings
 
@@ -48,7 +48,7 @@ def why(number: Annotated[int, typer.Argument(metavar="ID", help="As `list` prin
     """
     import time
 
-    from reactor.cli.running import run_async
+    from reactor.cli.runtime import run_async
     from reactor.cli.table import fitted
     from reactor.settings import Settings
 
@@ -62,8 +62,9 @@ def why(number: Annotated[int, typer.Argument(metavar="ID", help="As `list` prin
 
 
 async def _read(settings: Settings, number: int) -> tuple[Download | None, list[Try], Around]:
-    from reactor.database import crashes, history, overview, presence, wishes
-    from reactor.database.connection import Database
+    from reactor.database.sqlite import crashes, history, overview, presence
+    from reactor.database.sqlite import table as wishes
+    from reactor.database.sqlite.connection import Database
 
     async with Database.open(settings.download_db, look=True) as database:
         row = await database.run(wishes.get_download, number)
@@ -97,8 +98,8 @@ def _full(settings: Settings) -> str:
 
 def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterator[str]:
     """The lines. `now` in seconds since the epoch."""
-    from reactor.guard.credentials import redact
-    from reactor.journal.words import clean
+    from reactor.journal.format import clean
+    from reactor.net.credentials import redact
 
     yield f"#{row.id} {clean(redact(row.url), 1000)}"
     if row.title:
@@ -114,7 +115,7 @@ def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterat
 
 
 def _again(past: Try, row: Download, now: float) -> str:
-    from reactor.journal.words import span
+    from reactor.journal.format import span
 
     if past.again_s is None or (past.attempt >= row.attempt and row.status == "pending"):
         return ""  # what is still to come is said at the end
@@ -123,7 +124,7 @@ def _again(past: Try, row: Download, now: float) -> str:
 
 def _now(row: Download, around: Around, now: float) -> Iterator[str]:
     """How it stands, what happens next, what a person can do."""
-    from reactor.journal.words import clean, size, span
+    from reactor.journal.format import clean, size, span
 
     match row.status:
         case "downloaded":
@@ -158,7 +159,7 @@ def _unserved(around: Around) -> str:
 
 
 def _far(row: Download) -> str:
-    from reactor.journal.words import span
+    from reactor.journal.format import span
 
     parts = [f"{row.progress:.0f} %" if row.progress is not None else ""]
     parts.append(f"{row.download_speed:.1f} MiB/s" if row.download_speed else "")

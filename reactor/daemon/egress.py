@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from reactor.aria2.options import through
 from reactor.core.events import TransferReport, TransferStatus
+from reactor.egress.addresses import ANYWHERE, Exceptions
+from reactor.egress.proxy import NOWHERE, Guard
 from reactor.errors import SettingsError
-from reactor.guard.addresses import ANYWHERE, Exceptions
-from reactor.guard.cookies import Jar
-from reactor.guard.credentials import reach_of
-from reactor.guard.proxy import NOWHERE, Guard
 from reactor.models import Fetch, Header
+from reactor.net.credentials import reach_of
+from reactor.net.jar import Jar
 from reactor.settings import Settings
 
 NOT_CONNECTED = "Proxy connection failed"

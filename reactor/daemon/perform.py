@@ -18,14 +18,14 @@ import anyio
 from reactor.core import commands, events
 from reactor.core.commands import Command, Save
 from reactor.core.job import Attempt
-from reactor.daemon.downloading import Downloading
-from reactor.daemon.rows import Rows
-from reactor.daemon.stages import Stages, unforeseen
+from reactor.daemon.effects.aria2 import Downloading
+from reactor.daemon.effects.database import Rows
+from reactor.daemon.effects.work import Stages, unforeseen
 from reactor.daemon.workers import Workers
-from reactor.database.saving import Unsaved
+from reactor.database.sqlite.saving import Unsaved
 from reactor.errors import DatabaseError
-from reactor.guard.credentials import redact
 from reactor.journal.journal import Journal
+from reactor.net.credentials import redact
 from reactor.notices import DownloadClaimed, DownloadResumed, Notice
 
 SAVES = get_args(Save)

@@ -21,26 +21,26 @@ from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
 from reactor.core.stalls import KIB
 from reactor.daemon import clock
-from reactor.daemon.downloading import Downloading
+from reactor.daemon.effects.aria2 import Downloading
+from reactor.daemon.effects.database import open_rows
+from reactor.daemon.effects.work import Stages
 from reactor.daemon.egress import Egress, open_guard
+from reactor.daemon.heartbeat import present
 from reactor.daemon.loop import Loop
 from reactor.daemon.perform import Emit, Performer
-from reactor.daemon.presence import present
-from reactor.daemon.rows import open_rows
-from reactor.daemon.stages import Stages
-from reactor.daemon.staging import staging_of
+from reactor.daemon.probes import Vitals
 from reactor.daemon.unserved import tell_unserved
-from reactor.daemon.vitals import Vitals
 from reactor.daemon.workers import Workers
+from reactor.egress.proxy import Guard
 from reactor.extractors.base import Context
-from reactor.extractors.browser import open_browser
-from reactor.extractors.http import USER_AGENT, open_context
-from reactor.extractors.ytdlp import choice_of, open_ytdlp
-from reactor.guard.proxy import Guard
+from reactor.extractors.browser.browser import open_browser
+from reactor.extractors.ytdlp.extractor import choice_of, open_ytdlp
+from reactor.files.staging import staging_of
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Begun, Recorder
 from reactor.media.room import Room
 from reactor.models import build_models
+from reactor.net.redirects import USER_AGENT, open_context
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 

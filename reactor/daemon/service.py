@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 import anyio
 
 from reactor import notices
+from reactor.daemon.probes import Vitals
 from reactor.daemon.run import serve
-from reactor.daemon.vitals import Vitals
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Recorder
 from reactor.notices import Entry

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 
 from reactor import notices
-from reactor.daemon.rows import Rows
-from reactor.database.unserved import unserved_statuses, unserved_table
+from reactor.daemon.effects.database import Rows
+from reactor.database.sqlite.unserved import unserved_statuses, unserved_table
 from reactor.errors import DatabaseError
 from reactor.journal.journal import Journal
 

@@ -19,13 +19,13 @@ from reactor.aria2.control_file import CONTROL_BYTES_MAX, Present, read_control_
 from reactor.aria2.options import KEPT_FROM_SERVERS
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.client import NoAnswer
-from reactor.extractors.failures import status_failure, transport_failure
-from reactor.extractors.http import follow
-from reactor.extractors.look import read_headers
-from reactor.guard.cookies import Jar
-from reactor.guard.credentials import headers_for
 from reactor.models import Fetch, Header, Look
+from reactor.net.client import NoAnswer
+from reactor.net.credentials import headers_for
+from reactor.net.failures import status_failure, transport_failure
+from reactor.net.jar import Jar
+from reactor.net.probe import read_headers
+from reactor.net.redirects import follow
 
 SAMPLE_BYTES = 64 * 1024
 PLACE_BYTES = 16 * 1024

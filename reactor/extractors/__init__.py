@@ -30,10 +30,10 @@ def __getattr__(name: str) -> object:
 
 def _extractors() -> Mapping[Kind, Extractor]:
     from reactor.extractors.base import Unsupported
+    from reactor.extractors.browser.extractor import PlaywrightExtractor
     from reactor.extractors.direct import DirectExtractor
-    from reactor.extractors.playwright import PlaywrightExtractor
     from reactor.extractors.torrent import TorrentExtractor
-    from reactor.extractors.ytdlp import YtdlpExtractor
+    from reactor.extractors.ytdlp.extractor import YtdlpExtractor
     from reactor.models import Kind
 
     extractors: tuple[Extractor, ...] = (

@@ -10,10 +10,10 @@ from reactor.media.choice import Choice
 from reactor.models import Detection, Extraction, Kind
 
 if TYPE_CHECKING:
-    from reactor.extractors.browser import Browser
-    from reactor.extractors.client import Client
+    from reactor.extractors.browser.browser import Browser
     from reactor.extractors.parsing import Parsers
-    from reactor.extractors.ytdlp import Ytdlp
+    from reactor.extractors.ytdlp.extractor import Ytdlp
+    from reactor.net.client import Client
 
 
 @dataclass(frozen=True, slots=True)

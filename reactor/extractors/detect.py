@@ -14,10 +14,10 @@ from urllib.parse import unquote, urlsplit
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.look import PAGE_TYPES, BrowsersOnly, look
-from reactor.extractors.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES
-from reactor.extractors.urls import normalise
+from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES
 from reactor.models import Content, Detection, Kind, Look
+from reactor.net.probe import PAGE_TYPES, BrowsersOnly, look
+from reactor.net.urls import normalise
 
 TORRENT_TYPES = ("application/x-bittorrent",)
 MANIFEST_TYPES = (

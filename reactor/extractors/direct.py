@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reactor.extractors.base import Context, HandOver
 from reactor.extractors.detect import is_named_page, kind_of_look
-from reactor.extractors.look import look
 from reactor.models import Content, Detection, Extraction, Fetch, Finish, Kind
+from reactor.net.probe import look
 
 
 class DirectExtractor:

@@ -14,15 +14,15 @@ import anyio.lowlevel
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.failures import status_failure
-from reactor.extractors.http import follow, read_body
-from reactor.extractors.urls import normalise_http
-from reactor.guard.cookies import Jar
-from reactor.guard.credentials import HeaderSets, headers_for, same_host, split_credentials
-from reactor.guard.filenames import clean_name
+from reactor.files.names import clean_name
 from reactor.media.choice import Choice
 from reactor.media.parts import Holds, Part, Stream, bad_manifest, too_large, too_many_parts
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.net.credentials import HeaderSets, headers_for, same_host, split_credentials
+from reactor.net.failures import status_failure
+from reactor.net.jar import Jar
+from reactor.net.redirects import follow, read_body
+from reactor.net.urls import normalise_http
 from reactor.numbers import FETCHES_MAX
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024

@@ -16,7 +16,7 @@ from typing import Any
 from bencode2 import BencodeDecodeError, bdecode, bencode
 
 from reactor.errors import DownloadError
-from reactor.guard.filenames import clean_name
+from reactor.files.names import clean_name
 
 DEPTH_MAX = 100
 """Folders inside folders."""

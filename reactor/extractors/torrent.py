@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, HandOver
-from reactor.extractors.failures import status_failure
-from reactor.extractors.http import follow, read_body
 from reactor.extractors.parsing import TorrentFacts
-from reactor.extractors.urls import magnet_by_http, parse_magnet
-from reactor.guard.filenames import clean_name
+from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
+from reactor.net.failures import status_failure
+from reactor.net.redirects import follow, read_body
+from reactor.net.urls import magnet_by_http, parse_magnet
 
 
 class TorrentExtractor:

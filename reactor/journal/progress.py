@@ -8,8 +8,8 @@ from rich.table import Column
 from rich.text import Text
 
 from reactor import notices as n
+from reactor.journal.format import clean, describe, name_in, size, span
 from reactor.journal.stream import Stream
-from reactor.journal.words import clean, describe, name_in, size, span
 
 NAME_MAX = 40
 """Columns for a name; the bar takes the rest."""

@@ -26,8 +26,8 @@ from reactor.core.commands import Command
 from reactor.core.endings import Limits
 from reactor.core.events import Event
 from reactor.errors import ReactorError
-from reactor.guard.credentials import redact, redact_text
 from reactor.journal.stream import Stream
+from reactor.net.credentials import redact, redact_text
 
 VERSION = 1
 MAKE_ONE = "Make one with `run --record`."

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from reactor.errors import SettingsError
-from reactor.guard.private import open_private
+from reactor.files.private import open_private
 
 STDOUT = 1
 STDERR = 2

@@ -7,8 +7,8 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
+from reactor.journal.format import clean, describe
 from reactor.journal.stream import Stream
-from reactor.journal.words import clean, describe
 from reactor.notices import Entry
 
 STYLES = {

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from reactor import notices as n
-from reactor.journal.words import clean
+from reactor.journal.format import clean
 
 Probe = Callable[[], Awaitable[str | None]]
 """Looks at one thing: a sentence when it is in trouble, else None."""

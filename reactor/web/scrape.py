@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from reactor.errors import DatabaseError
 from reactor.journal.metrics import Metrics
-from reactor.web.table import Table
+from reactor.web.store import Table
 
 LAG_INTERVAL_S = 1.0
 

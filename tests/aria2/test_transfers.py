@@ -17,8 +17,8 @@ from reactor.core import events
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.retry import classify
 from reactor.errors import Aria2Refused
-from reactor.guard.cookies import Jar
 from reactor.models import Cookie, Fetch, Header
+from reactor.net.jar import Jar
 from tests.aria2.conftest import Running, Start, fetched
 from tests.aria2.servers import FileServer, serving, some_bytes, until
 

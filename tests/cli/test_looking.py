@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.cli.command import REACTOR, WAIT_S, environment, reactor, refused
+from tests.cli.doctor.test_doctor import doctor
 from tests.cli.terminal import terminal
-from tests.cli.test_doctor import doctor
-from tests.database.bot import query
+from tests.database.sqlite.bot import query
 from tests.real.harness import Reactor
 from tests.servers import FileServer
 from tests.web.visitor import TOKEN, Served

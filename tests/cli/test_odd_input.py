@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import REACTOR, WAIT_S, environment, reactor, refused
-from tests.database.bot import query
+from tests.database.sqlite.bot import query
 
 HUGE = 2**63
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import reactor, refused
-from tests.database.bot import query
+from tests.database.sqlite.bot import query
 from tests.real.harness import Reactor
 from tests.real.swarm import free_port, swarm_in
 from tests.servers import FileServer

@@ -6,8 +6,8 @@ import pytest
 
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.daemon.egress import Egress, allowed_hosts, open_guard
+from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, SettingsError
-from reactor.guard.proxy import Guard
 from reactor.models import Fetch, Header
 from reactor.settings import Settings
 

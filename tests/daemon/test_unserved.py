@@ -10,12 +10,12 @@ import pytest
 from reactor import notices
 from reactor.core import commands, events
 from reactor.daemon import unserved
-from reactor.daemon.rows import open_rows
-from reactor.daemon.staging import Staging
+from reactor.daemon.effects.database import open_rows
+from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
-from tests.daemon.test_rows import of, silence
-from tests.database.bot import DEADLINE_S, query
+from tests.daemon.effects.test_database import of, silence
+from tests.database.sqlite.bot import DEADLINE_S, query
 
 
 @pytest.mark.fault(12)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from reactor.extractors.base import Context
-from reactor.extractors.http import open_context
+from reactor.net.redirects import open_context
 from tests.servers import FileServer
 
 

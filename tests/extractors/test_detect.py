@@ -9,7 +9,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
-from reactor.extractors.browser import Browser
+from reactor.extractors.browser.browser import Browser
 from reactor.extractors.detect import detect, detect_by_text
 from reactor.models import Kind
 from tests.servers import FileServer

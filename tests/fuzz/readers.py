@@ -13,23 +13,29 @@ from hypothesis import strategies as st
 
 from reactor.aria2 import messages, methods
 from reactor.aria2.protocol import Protocol
+from reactor.egress import requests
 from reactor.errors import ReactorError
-from reactor.extractors import cookies, failures, http, look, parsing, playwright, ranking, sniffing, urls, ytdlp
+from reactor.extractors import parsing
 from reactor.extractors.base import HandOver
-from reactor.extractors.client import Response
-from reactor.extractors.disposition import choose_name, parse_disposition
+from reactor.extractors.browser import extractor as playwright
+from reactor.extractors.browser import ranking, sniffing
 from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
-from reactor.extractors.ytdlp_failures import failure_of
-from reactor.extractors.ytdlp_info import parse_info
-from reactor.guard import requests
-from reactor.guard.cookies import Jar
-from reactor.guard.credentials import redact, redact_text, split_credentials
-from reactor.guard.filenames import clean_name
+from reactor.extractors.ytdlp import extractor as ytdlp
+from reactor.extractors.ytdlp.failures import failure_of
+from reactor.extractors.ytdlp.info import parse_info
+from reactor.files.names import clean_name
 from reactor.journal import recording
 from reactor.journal.ndjson import BrokenLine, from_line
 from reactor.media import clocks, dash, hls, measuring
 from reactor.media.choice import Choice
 from reactor.media.local import read_playlist
+from reactor.net import cookies, failures, urls
+from reactor.net import probe as look
+from reactor.net import redirects as http
+from reactor.net.client import Response
+from reactor.net.credentials import redact, redact_text, split_credentials
+from reactor.net.disposition import choose_name, parse_disposition
+from reactor.net.jar import Jar
 from reactor.numbers import COUNT_MAX
 from tests.fuzz.documents import numbers, odd, pieces, raw, records, torrents, values
 

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from reactor.extractors.base import Context
-from reactor.extractors.http import open_context
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.choice import Choice
 from reactor.media.ffmpeg import Probed, probe
 from reactor.models import Extraction, Kind
+from reactor.net.redirects import open_context
 from reactor.programs import find_ffmpeg
 from tests.media.joining import join
 from tests.media.samples import Samples

@@ -34,7 +34,7 @@ listen-port=40000-49999
 """
 """For tests: no peer but those that a tracker names."""
 
-IDLE = "ytdlp_worker"
+IDLE = "ytdlp/worker"
 """On the command line of the only process that stays for a while when its work is done."""
 READER = "parse_worker"
 """Except for this one."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.extractors.content import HEAD_BYTES
+from reactor.files.content import HEAD_BYTES
 from tests.media.samples import Samples
 from tests.pages.site import Site
 from tests.real.harness import IDLE, Reactor, running

@@ -266,7 +266,7 @@ async def test_nothing_that_is_told_or_shown_holds_a_secret(tmp_path: Path) -> N
         printed = await reactor.stop()
     assert private.entries == 0
     assert any("aria2c" in line for line in shown)
-    assert any("ytdlp_worker" in line for line in shown)
+    assert any("ytdlp/worker" in line for line in shown)
     assert any("--proxy-server=" in line for line in shown), "a browser"
     everything = {"events": reactor.events_file.read_text(), "rows": json.dumps(rows), "output": printed}
     everything |= {"processes": "\n".join(shown)}

@@ -18,7 +18,7 @@ import trustme
 
 from tests.real.swarm import free_port
 from tests.tools import tool
-from tests.web.test_site import PATIENCE_S, TOKEN, serving
+from tests.web.test_app import PATIENCE_S, TOKEN, serving
 
 RECIPE = Path(__file__).parents[2] / "contrib" / "proxy" / "README.md"
 NAME = "get.example"

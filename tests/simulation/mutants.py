@@ -22,7 +22,7 @@ from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Finding, Found
 from reactor.core.retry import RetryPolicy
 from reactor.core.seeding import Seeding
-from reactor.database import crashes, downloads
+from reactor.database.sqlite import crashes, downloads
 from reactor.errors import Failure
 from reactor.models import Extraction
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.quotas import MIB
-from reactor.database import crashes, downloads, plans, saving
-from reactor.database.migration import migrate
+from reactor.database.sqlite import crashes, downloads, plans, saving
+from reactor.database.sqlite.migration import migrate
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
 from tests.simulation.aria2 import SIZE
 

@@ -10,7 +10,7 @@ import pytest
 
 from reactor import notices as n
 from reactor.web.attempts import PLACES_MAX, WAITING_MAX, Attempts
-from tests.web.test_site import BEARER, PATIENCE_S, TOKEN, Served, serving
+from tests.web.test_app import BEARER, PATIENCE_S, TOKEN, Served, serving
 
 NEAR, FAR = "127.0.0.1", "203.0.113.7"
 

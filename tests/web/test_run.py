@@ -119,7 +119,7 @@ def test_a_page_for_everybody_needs_a_token(tmp_path: Path) -> None:
 def test_who_asks_for_neither_pays_for_neither() -> None:
     code = (
         "import json, sys\n"
-        "import reactor.cli.run, reactor.daemon.service, reactor.daemon.vitals, reactor.web.site\n"
+        "import reactor.cli.run, reactor.daemon.service, reactor.daemon.probes, reactor.web.app\n"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

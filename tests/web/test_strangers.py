@@ -14,12 +14,13 @@ import pytest
 from anyio import to_thread
 
 from reactor import notices as n
-from reactor.database.rows import COUNT_MAX
-from reactor.journal.complaints import LINES_MAX
-from reactor.web import board, server
+from reactor.database.contract import COUNT_MAX
+from reactor.journal.stderr_log import LINES_MAX
+from reactor.web import live as board
+from reactor.web import server
 from tests.servers import FileServer
+from tests.web.test_app import BEARER, PATIENCE_S, Served, reading, serving
 from tests.web.test_run import ready
-from tests.web.test_site import BEARER, PATIENCE_S, Served, reading, serving
 from tests.web.visitor import served as running
 
 HEAD = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"

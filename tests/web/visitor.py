@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from reactor.extractors.browser import find_browser
+from reactor.extractors.browser.browser import find_browser
 from tests.real.harness import PATIENCE_S, Reactor, serving
 
 expect.set_options(timeout=PATIENCE_S * 1000)

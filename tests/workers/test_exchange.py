@@ -14,7 +14,8 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.extractors import browser_process, ytdlp_process
+from reactor.extractors.browser import process as browser_process
+from reactor.extractors.ytdlp import process as ytdlp_process
 from reactor.workers.exchange import LONG_ANSWER, Exchange, WorkerDied
 
 ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"

@@ -1,0 +1,191 @@
+"""What `reactor doctor` looks at in the database. It is opened for reading only, and never made."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from watchfiles import watch
+
+from reactor.cli.doctor.programs import NETWORK_FILE_SYSTEMS, Finding, file_system, nearest
+from reactor.database.sqlite import presence
+from reactor.database.sqlite.compatibility import rehearse
+from reactor.database.sqlite.connection import mode_to_look
+from reactor.database.sqlite.mounts import refuse_mounted_file
+from reactor.database.sqlite.unserved import OVER, unserved_statuses, unserved_table
+from reactor.errors import DatabaseError
+from reactor.models import Download
+
+SUFFIXES = (".db", ".db3", ".sqlite", ".sqlite3")
+BESIDE_MAX = 5
+WAIT_S = 2.0
+"""How long another writer is waited for."""
+
+
+def examine(path: Path) -> list[Finding]:
+    """The database, who serves it, its file system, the change watch on its folder, and SQLite itself."""
+    return [
+        _database(path),
+        *_served(path),
+        *_place(path),
+        _watching(path),
+        sqlite_library(sqlite3.sqlite_version_info),
+    ]
+
+
+def _database(path: Path) -> Finding:
+    where = str(path)
+    there = nearest(path)
+    if there != path.absolute():
+        if there != path.absolute().parent:
+            return _unusable(where, f"There is no folder {path.absolute().parent}.")
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            beside = _beside(path)
+            what = "not there yet: `add` and `run` make it"
+            if not beside:
+                return Finding("database", "ok", what, where=where, needed=True)
+            advice = f"Is one of these the bot's: {', '.join(beside)}?"
+            return Finding("database", "note", what, where=where, advice=advice, needed=True)
+        return _unusable(where, f"{there} cannot be written.")
+    if not path.is_file():
+        return _unusable(where, "It is not a file.")
+    if not os.access(path, os.W_OK) or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        return _unusable(where, "It, or the folder it is in, cannot be written.")
+    try:
+        refuse_mounted_file(path)
+        return _table(path)
+    except DatabaseError as error:
+        return _unusable(where, error.message, error.hint)
+    except sqlite3.Error as error:
+        return _unusable(where, f"SQLite says: {error}.")
+
+
+def _unusable(where: str, what: str, advice: str | None = None) -> Finding:
+    advice = advice or "Set DOWNLOAD_DB to the bot's database."
+    return Finding("database", "missing", what, where=where, advice=advice, needed=True)
+
+
+def _table(path: Path) -> Finding:
+    with _opened(path) as database:
+        mode: str = database.execute("PRAGMA journal_mode").fetchone()[0]
+        columns = {row[1].lower() for row in database.execute("PRAGMA table_info(downloads)")}
+        if columns and not {"id", "url"} <= columns:
+            return _unusable(str(path), "Its table `downloads` has no column `id` or `url`.")
+        rehearse(database)
+        parts = [f"journal mode {mode}", _rows(database, columns), _lacks(columns)]
+        advice = " ".join(_unserved(database, columns))
+    what = ", ".join(part for part in parts if part)
+    return Finding("database", "note" if advice else "ok", what, where=str(path), advice=advice, needed=True)
+
+
+def _unserved(database: sqlite3.Connection, columns: set[str]) -> Iterator[str]:
+    """What is never served, with what would have to change."""
+    if table := unserved_table(database):
+        yield f"There are rows in the table “{table}”, and none in “downloads”: rename it, or add the rows there."
+    if columns >= Download.model_fields.keys() - {"extra"}:
+        for each in unserved_statuses(database):
+            word = "NULL" if each.status is None else f"“{each.status}”"
+            which = f"{each.count}, the first is {each.download_id}"
+            yield f"Rows with the status {word} are never served ({which}): write “pending”."
+    elif "status" in columns:
+        marks = ", ".join("?" * len(OVER))
+        found = database.execute(
+            f"""SELECT DISTINCT status FROM downloads
+            WHERE lower(status) NOT IN ({marks}) AND status <> 'pending' LIMIT 5""",
+            [*OVER],
+        )
+        if words := [f"“{status}”" for (status,) in found.fetchall()]:
+            yield f"Rows with the status {', '.join(words)} are never served: write “pending”."
+
+
+def _beside(path: Path) -> list[str]:
+    """Other databases in the folder of one that is not there."""
+    return sorted(each.name for each in path.absolute().parent.iterdir() if each.suffix in SUFFIXES)[:BESIDE_MAX]
+
+
+def _lacks(columns: set[str]) -> str:
+    """What of the contract a bot's own table does not have yet."""
+    missing = Download.model_fields.keys() - {"extra"} - columns
+    return f"{len(missing)} columns missing: `add` and `run` add them" if columns and missing else ""
+
+
+def _rows(database: sqlite3.Connection, columns: set[str]) -> str:
+    if not columns:
+        return "no table `downloads` yet: `add` and `run` make it"
+    if "status" not in columns:
+        return f"{database.execute('SELECT count(*) FROM downloads').fetchone()[0]} rows"
+    counts = database.execute("SELECT status, count(*) FROM downloads GROUP BY status ORDER BY status").fetchall()
+    return ", ".join(f"{count} {status}" for status, count in counts) or "no rows"
+
+
+def _served(path: Path) -> Iterator[Finding]:
+    """Who serves it, and where it can be seen."""
+    if not path.is_file():
+        return
+    try:
+        with _opened(path) as database:
+            served = presence.read(database)
+    except sqlite3.Error:
+        return  # said already
+    if served is None or not served.alive:
+        ever = "none has served this database yet" if served is None else "none serves this database now"
+        yield Finding("reactor", "note", ever, advice="`reactor run` does.")
+        return
+    places = [("page at ", served.page), ("metrics at ", served.metrics)]
+    shown = [f"process {served.pid} on {served.host}", *(f"{what}{place}" for what, place in places if place)]
+    yield Finding("reactor", "ok", ", ".join(shown), served.version)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    uri = f"{path.absolute().as_uri()}?mode={mode_to_look(path)}"
+    with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as database:
+        database.execute("PRAGMA query_only = ON")
+        yield database
+
+
+def _place(path: Path) -> Iterator[Finding]:
+    kind = file_system(nearest(path))
+    if kind in NETWORK_FILE_SYSTEMS:
+        yield Finding(
+            "database place",
+            "note",
+            f"On a network file system ({kind}): WAL does not work there, and other machines' changes are only polled.",
+            where=str(path),
+            advice="Put the database on a local disk.",
+        )
+
+
+def _watching(path: Path) -> Finding:
+    """Really watch the folder for a moment: limits show only when they are hit."""
+    folder = next(place for place in (nearest(path), *nearest(path).parents) if place.is_dir())
+    try:
+        next(watch(folder, rust_timeout=1, yield_on_timeout=True, recursive=False))
+    except (OSError, RuntimeError) as error:
+        return Finding(
+            "file watching",
+            "note",
+            f"Not possible ({error}): rows are found by polling only.",
+            advice="Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches.",
+        )
+    return Finding("file watching", "ok", where=str(folder))
+
+
+def sqlite_library(version: tuple[int, ...]) -> Finding:
+    """SQLite's version, and the bug of 3.7.0 to 3.51.2 (fixed in 3.44.6 and 3.50.7 as well) if it has it."""
+    text = ".".join(str(part) for part in version)
+    affected = (3, 7, 0) <= version < (3, 51, 3) and not any(
+        fixed <= version < (3, fixed[1] + 1) for fixed in ((3, 44, 6), (3, 50, 7))
+    )
+    if not affected:
+        return Finding("sqlite", "ok", version=text)
+    return Finding(
+        "sqlite",
+        "note",
+        "Has the rare WAL-reset bug of 3.7.0 to 3.51.2, which can damage a database written by several processes.",
+        text,
+        advice="Keep backups, or use a Python with SQLite 3.51.3 or newer.",
+    )

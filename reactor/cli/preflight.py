@@ -1,0 +1,70 @@
+"""Settings that are well-formed and cannot be used: what `run` refuses or warns of, and `doctor` finds before."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from reactor.errors import SettingsError
+from reactor.files.private import exposed
+from reactor.settings import Settings
+
+
+def refusals(settings: Settings) -> Iterator[SettingsError]:
+    """Why `reactor run` would not start. Nothing is bound or opened."""
+    from reactor.daemon.egress import allowed_hosts
+    from reactor.web.app import NEEDS, check_installed, check_token
+
+    try:
+        allowed_hosts(settings)
+    except SettingsError as error:
+        yield error
+    for variable in NEEDS:
+        try:
+            if getattr(settings, variable.lower()) is not None:
+                check_installed(variable)
+        except SettingsError as error:
+            yield error
+    if settings.http_address is not None:
+        try:
+            check_token(settings, near=_is_near(settings.http_address))
+        except SettingsError as error:
+            yield error
+
+
+def cookies_trouble(settings: Settings) -> str:
+    """Why YTDLP_COOKIES cannot be read; "" when it can, or is not set. Rows of other kinds do not need it."""
+    path = settings.ytdlp_cookies
+    if path is None or (path.expanduser().is_file() and os.access(path.expanduser(), os.R_OK)):
+        return ""
+    return f"YTDLP_COOKIES: {path} cannot be read, so yt-dlp will fail."
+
+
+def exposure(settings: Settings) -> str:
+    """That everybody on this machine may read the database; "" when not. It is the bot's, so its mode is too."""
+    path = settings.download_db.expanduser()
+    mode = exposed(path)
+    if not mode:
+        return ""
+    return f"Everybody on this machine may read {path} (mode {mode}), with its links, logins and cookies."
+
+
+def second_name(settings: Settings) -> str:
+    """That the database's file has another name; "" when not."""
+    path = settings.download_db
+    if not path.is_file() or path.stat().st_nlink == 1:
+        return ""
+    return f"{path} has another name (a hard link): whoever opens it by that has a -wal of its own, and damages it."
+
+
+def _is_near(address: str) -> bool:
+    """True when an address, as the settings have it, is this machine's alone. One that cannot be found is no matter
+    of tokens."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return True
+    return all(ip_address(str(place[0]).partition("%")[0]).is_loopback for *_, place in found)

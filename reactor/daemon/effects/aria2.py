@@ -1,0 +1,270 @@
+"""What the machine wants of aria2, carried out: one method for each command, each yields the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+from reactor.aria2 import methods
+from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.methods import Method
+from reactor.aria2.options import TransferPolicy, addition
+from reactor.core import commands, events
+from reactor.core.events import TransferReport
+from reactor.core.retry import CHANGED
+from reactor.daemon.effects.work import NOTHING, shown, storage_failure
+from reactor.daemon.egress import Egress
+from reactor.daemon.versions import Version, Versions
+from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
+from reactor.files.staging import Staging
+from reactor.models import Fetch
+from reactor.net.credentials import for_people
+from reactor.net.jar import Jar
+
+Outcome = AsyncGenerator[events.Event, None]
+T = TypeVar("T")
+
+STOP_DEADLINE_S = 10.0
+"""How long a removed transfer may take to come to a stop in aria2."""
+ASKED_MAX = 1000
+"""Transfers that are asked about, stopped or forgotten at once: what is asked and answered is in memory meanwhile."""
+STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+
+class Downloading:
+    """The aria2 side of the performer."""
+
+    def __init__(
+        self,
+        aria2: Aria2Connection,
+        staging: Staging,
+        policy: TransferPolicy,
+        egress: Egress,
+        versions: Versions | None = None,
+    ) -> None:
+        """`versions`: by which servers are asked whether a partial file may go on; None: it may."""
+        self._versions = versions
+        self._aria2 = aria2
+        self._staging = staging
+        self._policy = policy
+        self._egress = egress
+
+    async def add(self, command: commands.AddTransfers) -> Outcome:
+        """Hand transfers over, in as few requests as possible."""
+        attempt, numbers = command.attempt, tuple(each.n for each in command.additions)
+        try:
+            if not self._staging.shared and self._staging.remote_dir is None:
+                self._staging.remote_dir = (await self._aria2.call(methods.get_global_option()))["dir"]
+            anew = {each.n for each in command.additions if command.fresh or each.spoilt}
+            async with self._staging.turn(attempt.download_id):
+                # A row that never had a folder, as most do, is not worth a thread.
+                if not self._staging.shared:
+                    anew |= self._unknown(command)
+                elif self._staging.is_new(attempt.download_id):
+                    self._begins(command, {each.n for each in command.additions})
+                else:
+                    anew |= await self._stale(command, anew)
+                    self._begins(command, anew)
+                    spoilt = [each.fetch.name for each in command.additions if each.n in anew]
+                    prepare = partial(self._staging.prepare, attempt.download_id, fresh=command.fresh, spoilt=spoilt)
+                    await to_thread.run_sync(prepare)
+            wanted = self._wanted(command, anew)
+        except DownloadError as error:
+            yield events.WorkFailed(attempt, shown(error.failure))
+            return
+        except OSError as error:
+            yield events.WorkFailed(attempt, storage_failure(error))
+            return
+        except Aria2Error as error:
+            yield events.AddFailed(attempt, numbers, error.failure)
+            return
+        outcomes = await self._batch(wanted)
+        added = tuple(n for n, outcome in zip(numbers, outcomes, strict=True) if not isinstance(outcome, Aria2Error))
+        if added:
+            yield events.TransfersAdded(attempt, added)
+        failed: dict[Failure, list[int]] = {}  # one broken connection fails all of them
+        for n, outcome in zip(numbers, outcomes, strict=True):
+            if isinstance(outcome, Aria2Error):
+                failed.setdefault(shown(outcome.failure), []).append(n)
+        for failure, which in failed.items():
+            yield events.AddFailed(attempt, tuple(which), failure)
+
+    def _unknown(self, command: commands.AddTransfers) -> set[int]:
+        """What may be there elsewhere, where it cannot be looked at, without a validator to go on by."""
+        return {each.n for each in command.additions if not each.fetch.strong and each.fetch.torrent is None}
+
+    def _begins(self, command: commands.AddTransfers, anew: Collection[int]) -> None:
+        """Note what is fetched from zero: all but what has a control file and is not to begin `anew`."""
+        folder = self._staging.folder(command.attempt.download_id)
+        for each in command.additions:
+            path = folder / each.fetch.name
+            if self._versions is not None and (each.n in anew or not _control_file(path).exists()):
+                self._versions.begins(path, alone=command.alone)
+
+    async def _stale(self, command: commands.AddTransfers, anew: Collection[int]) -> set[int]:
+        """The numbers of those whose partial files are of no use: the server has another version of them, or does not
+        let it be told. Raises DownloadError, where there is one only, when it has another one or does not answer."""
+        stale: set[int] = set()
+        folder, jar = self._staging.folder(command.attempt.download_id), Jar(command.cookies)
+        for each in command.additions:
+            path = folder / each.fetch.name
+            partial_file = each.fetch.torrent is None and _control_file(path).exists()
+            if self._versions is None or each.n in anew or not partial_file:
+                continue
+            headers = () if each.fetch.headers is None else command.headers[each.fetch.headers]
+            try:
+                found = await self._versions.of_part(path, each.fetch, headers, jar)
+            except DownloadError:
+                if command.alone:
+                    raise
+                found = Version.UNKNOWN
+            if found is Version.OTHER and command.alone:
+                raise DownloadError(CHANGED.message, hint=CHANGED.hint, code=CHANGED.code, retryable=CHANGED.retryable)
+            if found is not Version.SAME:
+                stale.add(each.n)
+        return stale
+
+    def _wanted(self, command: commands.AddTransfers, anew: Collection[int]) -> list[Method[str]]:
+        """Raises DownloadError when one of them cannot be fetched as it is described."""
+        directory, jar = self._staging.seen_by_aria2(command.attempt.download_id), Jar(command.cookies)
+        wanted = []
+        for each in command.additions:
+            fetch = each.fetch
+            headers = () if fetch.headers is None else command.headers[fetch.headers]
+            extra = self._egress.options(fetch, each.gid, headers, jar)
+            method = addition(
+                fetch if self._staging.shared else self._tamed(fetch),
+                gid=each.gid,
+                directory=directory,
+                policy=self._policy,
+                resuming=not command.fresh,
+                from_zero=each.n in anew,
+                single=each.single,
+                extra=extra,
+                first=each.first,
+                headers=headers,
+                jar=jar,
+            )
+            wanted.append(method)
+        return wanted
+
+    async def ask(self, command: commands.AskStatus) -> Outcome:
+        """One batch of questions, or several where thousands are asked about: after a restart. The files are asked for
+        only when something ended or began."""
+        for gids in _some(command.gids):
+            passed = self._egress.passed
+            outcomes = await self._batch([methods.tell_status(gid, files=not command.periodic) for gid in gids])
+            reports = tuple(self._shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
+            failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
+            if reports or not failures:
+                yield events.TransfersReported(reports, command.periodic, passed)
+            if failures:
+                lost = tuple(
+                    gid for gid, outcome in zip(gids, outcomes, strict=True) if isinstance(outcome, Aria2Error)
+                )
+                yield events.AskFailed(lost, failures[0].failure, command.periodic)
+
+    def allow(self, command: commands.Allow) -> None:
+        """Let so many bytes come."""
+        self._egress.allow(command.until)
+
+    async def remove(self, command: commands.RemoveTransfers) -> Outcome:
+        """Stop transfers, wait until they stand still, forget them."""
+        try:
+            await self._remove(command.gids)
+        except Aria2Error as error:
+            yield events.RemoveFailed(command.attempt, error.failure)
+        else:
+            yield events.TransfersRemoved(command.attempt)
+
+    async def forget(self, command: commands.ForgetTransfers) -> Outcome:
+        """Drop results. A torrent that has all its bytes runs for a moment longer, and is stopped first. What
+        cannot be dropped now goes with aria2's own limit."""
+        for gids in _some(command.gids):
+            gone = await self._batch([methods.remove_download_result(gid) for gid in gids])
+            left = [gid for gid, done in zip(gids, gone, strict=True) if done is False]
+            if left:
+                with suppress(Aria2Error):
+                    await self._remove(left)
+        for event in NOTHING:
+            yield event
+
+    async def pay(self, command: commands.PayDebt) -> Outcome:
+        """Remove all that an attempt that is over left."""
+        try:
+            await self._remove(command.gids)
+        except Aria2Error as error:
+            yield events.RemoveFailed(command.attempt, error.failure)
+            return
+        download_id = command.attempt.download_id
+        with suppress(OSError):  # what cannot be deleted stays; the row goes on
+            async with self._staging.turn(download_id):
+                discard = partial(self._staging.discard, download_id, keep_result=command.keep_result)
+                await to_thread.run_sync(discard)
+        yield events.DebtPaid(command.attempt)
+
+    async def _remove(self, gids: Sequence[str]) -> None:
+        """Raises Aria2Error when aria2 cannot be asked, or one does not stop. Of thousands those that were begun last
+        are the ones that still run."""
+        for some in reversed(_some(gids)):
+            await self._remove_some(some)
+
+    async def _remove_some(self, gids: Sequence[str]) -> None:
+        _certain(await self._batch([methods.force_remove(gid) for gid in gids]))
+        reports = _certain(await self._batch([methods.tell_status(gid) for gid in gids]))
+        followers = [gid for report in reports for gid in report.followed_by if gid not in gids]
+        _certain(await self._batch([methods.force_remove(gid) for gid in followers]))
+        stopping = [*gids, *followers]
+        with anyio.move_on_after(STOP_DEADLINE_S):
+            for pause in (*STOP_PAUSES_S, *[STOP_PAUSES_S[-1]] * int(STOP_DEADLINE_S / STOP_PAUSES_S[-1])):
+                forgotten = _certain(await self._batch([methods.remove_download_result(gid) for gid in stopping]))
+                left = [gid for gid, gone in zip(stopping, forgotten, strict=True) if not gone]
+                reports = _certain(await self._batch([methods.tell_status(gid) for gid in left]))
+                stopping = [report.gid for report in reports if report.status is not events.TransferStatus.UNKNOWN]
+                if not stopping:
+                    return
+                # aria2 says nothing when a removed transfer that was waiting is gone, so it is asked.
+                await anyio.sleep(pause)
+        raise Aria2Timeout(f"aria2 did not stop {len(stopping)} transfers within {STOP_DEADLINE_S:g} s.")
+
+    def _tamed(self, fetch: Fetch) -> Fetch:
+        """With the name that it keeps where it is put."""
+        return replace(fetch, name=self._staging.tame(fetch.name))
+
+    def _shown(self, report: TransferReport) -> TransferReport:
+        if report.status is events.TransferStatus.COMPLETE:
+            self._egress.settle(report.gid)
+        if not report.error_message:
+            return report
+        return replace(self._egress.explained(report), error_message=for_people(report.error_message))
+
+    async def _batch(self, wanted: Sequence[Method[T]]) -> list[T | Aria2Error]:
+        if not wanted:
+            return []
+        try:
+            return await self._aria2.batch(wanted)
+        except Aria2Error as error:
+            return [error for _ in wanted]
+
+
+def _control_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.aria2")
+
+
+def _some(gids: Sequence[str]) -> list[Sequence[str]]:
+    return [gids[first : first + ASKED_MAX] for first in range(0, len(gids), ASKED_MAX)]
+
+
+def _certain(outcomes: Sequence[T | Aria2Error]) -> list[T]:
+    """The outcomes, none of them an error. Raises the first error."""
+    for outcome in outcomes:
+        if isinstance(outcome, Aria2Error):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, Aria2Error)]

@@ -1,0 +1,248 @@
+"""The work of one attempt that is not aria2's: detecting, extracting, finishing, discarding."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from anyio import CancelScope, to_thread
+
+from reactor.aria2.options import SPLIT_BYTES
+from reactor.core import commands, events
+from reactor.core.job import Attempt
+from reactor.core.retry import CHANGED
+from reactor.daemon.prefetch import Ahead
+from reactor.daemon.versions import Version, Versions
+from reactor.errors import DownloadError, Failure, ReactorError
+from reactor.extractors import EXTRACTORS
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.detect import detect
+from reactor.files.staging import OtherThing, Staging
+from reactor.media.check import BadParts
+from reactor.media.ffmpeg import join
+from reactor.media.room import Room, reckon
+from reactor.models import Content, Detection, Extraction, Kind, Look
+from reactor.net.credentials import for_people
+from reactor.net.jar import Jar
+from reactor.programs import find_ffmpeg
+
+Outcome = AsyncGenerator[events.Event, None]
+PACKAGE = Path(__file__).parents[2]
+WORDS = {
+    Content.PAGE: "a web page",
+    Content.HLS: "an HLS playlist",
+    Content.DASH: "a DASH manifest",
+    Content.SMOOTH: "a manifest of Smooth Streaming, which is not supported,",
+    Content.HDS: "a manifest of HTTP Dynamic Streaming, which is not supported,",
+    Content.TORRENT: "a torrent",
+    Content.METALINK: "a metalink",
+    Content.XML: "an XML document",
+    Content.JSON: "a JSON document",
+    Content.TEXT: "a message",
+}
+NOTHING: tuple[events.Event, ...] = ()
+"""What a command without an outcome yields."""
+APART = "This comes in parts, which nobody could join where the aria2c elsewhere puts them."
+
+
+class Stages:
+    """One method for each command; each yields the outcome as an event."""
+
+    def __init__(
+        self,
+        context: Context,
+        staging: Staging,
+        ffmpeg: Path | None,
+        post: Callable[[events.Event], None],
+        room: Room = Room(),  # noqa: B008 - frozen
+        single: Callable[[str], bool | None] = lambda gid: None,
+    ) -> None:
+        """`ffmpeg` is the setting FFMPEG_PATH; `post` takes what happens before the outcome; `room` is what joining may
+        write; `single` tells of a gid whether all of it came through one connection,
+        None: nobody knows."""
+        self._context = context
+        self._ahead = Ahead(context)
+        self._staging = staging
+        self._ffmpeg = ffmpeg
+        self._post = post
+        self._room = room
+        self._single = single
+        self.versions = Versions(context)
+        """By which servers are asked whether they have the same file still."""
+
+    async def detect(self, command: commands.Detect) -> Outcome:
+        """Stage 1."""
+        if command.clear:
+            with suppress(OSError):
+                await self._empty(command.attempt.download_id, keep_result=True)
+        try:
+            yield events.Detected(command.attempt, await detect(command.url, self._context))
+        except DownloadError as error:
+            yield events.WorkFailed(command.attempt, shown(error.failure))
+
+    async def extract(self, command: commands.Extract) -> Outcome:
+        """Stage 2."""
+        extractor = EXTRACTORS[command.detection.kind]
+        try:
+            found = await self._ahead.take(command.detection)
+            found = found or await extractor.extract(command.detection, self._context)
+            if found.finish.how == "media":
+                self._check_joinable()
+            yield events.Extracted(command.attempt, found, await self._joined_size(found))
+        except HandOver as other:
+            yield events.HandedOver(command.attempt, other.detection)
+        except ReactorError as error:
+            yield events.WorkFailed(command.attempt, shown(error.failure))
+
+    async def _joined_size(self, found: Extraction) -> int:
+        """Bytes of the largest thing that joining writes, as far as can be told before."""
+        if found.finish.how != "media":
+            return 0
+        sizes = {fetch.name: fetch.size for fetch in found.fetches if fetch.size is not None}
+        written = await to_thread.run_sync(reckon, found, sizes)
+        return max(written.helpers, written.result)
+
+    def _check_joinable(self) -> None:
+        """Before thousands of parts are fetched. Raises DownloadError, ProgramMissing, SettingsError."""
+        if not self._staging.shared:
+            raise DownloadError(APART, hint="Share the disk, and set DOWNLOAD_PATH_MAP.", code="unsupported")
+        find_ffmpeg(self._ffmpeg)
+
+    async def look_ahead(self, command: commands.LookAhead) -> Outcome:
+        """Ask the next row's server already."""
+        await self._ahead.look(command.url)
+        for event in NOTHING:
+            yield event
+
+    async def finish(self, command: commands.Finish) -> Outcome:
+        """Check, put together, publish."""
+        extraction, download_id = command.extraction, command.attempt.download_id
+        try:
+            async with self._staging.turn(download_id):
+                mixed = tuple(await self._mixed(command))
+                if not mixed and extraction.finish.how == "media" and not command.resumed:
+                    await join(
+                        find_ffmpeg(self._ffmpeg).path,
+                        self._staging.folder(download_id),
+                        extraction,
+                        measure=self._context.parsers.clocks,
+                        progress=partial(self._joined, command.attempt),
+                        room=self._room,
+                    )
+                if not mixed:
+                    path, size = await to_thread.run_sync(self._staging.finish, command)
+        except OtherThing as other:
+            yield turned_out(command, other)
+        except BadParts as error:
+            names = frozenset(error.names)
+            parts = tuple(n for n, fetch in enumerate(extraction.fetches) if fetch.name in names)
+            yield events.WorkFailed(command.attempt, shown(error.failure), parts)
+        except ReactorError as error:
+            yield events.WorkFailed(command.attempt, shown(error.failure))
+        except OSError as error:
+            yield events.WorkFailed(command.attempt, storage_failure(error))
+        else:
+            if mixed:
+                yield events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ())
+            else:
+                yield events.Finished(command.attempt, path, size)
+
+    async def _mixed(self, command: commands.Finish) -> list[int]:
+        """The numbers of the files that came in several answers and are not what stands on the server now, or of which
+        that cannot be told and no validator had been asked for: what came in one answer is what it is."""
+        extraction = command.extraction
+        whole = extraction.finish.how == "file"
+        unsure = command.resumed and not (command.told and whole)
+        if extraction.finish.how == "torrent" or not self._staging.shared or unsure:
+            return []
+        folder, jar, mixed = self._staging.folder(command.attempt.download_id), Jar(extraction.cookies), []
+        gids = command.gids or ("",) * len(extraction.fetches)
+        for n, (fetch, gid) in enumerate(zip(extraction.fetches, gids, strict=True)):
+            path = folder / fetch.name
+            went_on = self.versions.went_on(path)
+            if went_on is None:
+                went_on = whole and command.continued
+            several = went_on or self._single(gid) is False
+            # Of a large one nobody can tell: there may have been enough tunnels of others for all its connections.
+            large = whole and not command.single and (extraction.size or command.total) >= SPLIT_BYTES
+            if not (several or large) or not path.is_file():
+                continue
+            found = await self.versions.of_whole(path, fetch, extraction.headers_of(fetch), jar)
+            doubted = several and found is Version.UNKNOWN and not fetch.strong
+            if found is Version.OTHER or doubted or (went_on and found is Version.NO_RANGES):
+                mixed.append(n)
+        return mixed
+
+    def _joined(self, attempt: Attempt, share: float) -> None:
+        self._post(events.Joined(attempt, share))
+
+    async def discard(self, command: commands.Discard) -> Outcome:
+        """Delete what the attempt left on the disk. What the disk refuses to delete stays until the next start
+        tries it again: a row must not hang on it."""
+        try:
+            await self._empty(command.attempt.download_id, keep_result=command.keep_result)
+        except OSError as error:
+            if command.must:
+                yield events.WorkFailed(command.attempt, storage_failure(error))
+                return
+        yield events.Discarded(command.attempt)
+
+    async def _empty(self, download_id: int, *, keep_result: bool) -> None:
+        async with self._staging.turn(download_id):
+            await to_thread.run_sync(partial(self._staging.discard, download_id, keep_result=keep_result))
+
+    async def look_at_disk(self, command: commands.LookAtDisk) -> Outcome:
+        """How much room there is, where the disk is ours to see."""
+        yield await to_thread.run_sync(self._disk, command)
+
+    def _disk(self, command: commands.LookAtDisk) -> events.DiskSeen:
+        # What they hold first: what is freed in between may be missed, and is not counted twice.
+        held = [(id, self._staging.held(id)) for id in command.folders or ()]
+        return events.DiskSeen(self._staging.free(), None if command.folders is None else tuple(held))
+
+    async def tidy(self, command: commands.Tidy) -> Outcome:
+        """Delete what is left of what is published, also when this is the end. What the disk refuses to delete the
+        next start tries again."""
+        with CancelScope(shield=True), suppress(OSError):
+            await to_thread.run_sync(self._staging.tidy, command.ids)
+        for event in NOTHING:
+            yield event
+
+
+def turned_out(command: commands.Finish, other: OtherThing) -> events.Event:
+    """What is to become of something that arrived in place of the file."""
+    extraction, found = command.extraction, WORDS[other.content]
+    extracted = extraction.kind is not Kind.DIRECT
+    url = next(iter(extraction.fetches[0].urls), None)
+    # A page in place of the film that another page led to is no page with a film: its link has run out.
+    if other.kind is not None and url is not None and not (extracted and other.content is Content.PAGE):
+        seen = Look(url=url, begins=other.content)
+        detection = Detection(kind=other.kind, url=url, why=f"what arrived is {found}", look=seen)
+        return events.HandedOver(command.attempt, detection)
+    message = f"The server sent {found} in place of {extraction.finish.name}."
+    return events.WorkFailed(command.attempt, Failure("wrong_content", message, None, extracted))
+
+
+def shown(failure: Failure) -> Failure:
+    """The failure, with a message that can be shown."""
+    return Failure(failure.code, for_people(failure.message), failure.hint, failure.retryable, failure.retry_after_s)
+
+
+def unforeseen(error: Exception) -> Failure:
+    """What is said of a mistake of our own: where it was made, and nothing of what a stranger had sent."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents]
+    where = f" in {Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else ""
+    message = f"Reactor made a mistake over this link ({type(error).__name__}{where})."
+    return Failure("internal", message, "Please report it, with the link.")
+
+
+def storage_failure(error: OSError) -> Failure:
+    """What a refusal of the disk means for a download."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure("no_space", "There is not enough room on the disk.", None, True)
+    reason = error.strerror or type(error).__name__
+    return Failure("storage", f"The download folder cannot be written: {reason}.", "Check DOWNLOAD_DIR.", True)

@@ -1,0 +1,277 @@
+"""The doorbell: rings when somebody may have changed the database.
+
+Three layers, each with what the one before cannot hear:
+
+    hook   our own connection did what a bot does. SQLite's update hook sees its own connection only; a TEMP trigger
+           that calls a function of ours is the same thing, and rings after the commit.
+    file   another process wrote. The event comes BEFORE the commit can be seen (the -wal is written, then synced,
+           then made visible through shared memory, which tells nobody): after each one `PRAGMA data_version` is
+           read again and again, in growing steps.
+    poll   `data_version` once in `poll_interval`, for all that tells nothing: network disks, limits, lost events.
+           TRUST times as seldom as long as inotify has told of every change: waking is all that an idle reactor does.
+
+A ring carries nothing. Ringing too often costs one query; what is forbidden is to miss one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+import anyio
+
+from reactor.database.sqlite.connection import Database
+from reactor.database.sqlite.errors import REPLACED, is_busy, translate
+from reactor.database.sqlite.files import WATCHER, Watcher, watch_files
+from reactor.errors import DatabaseError
+
+Layer = Literal["hook", "file", "poll", "replaced"]
+
+SETTLE_S = 0.25
+"""How long a commit is looked for after its file event. A sync of the disk lies between the two."""
+STEP_MIN_S, STEP_MAX_S = 0.0002, 0.005
+STEP_GROWTH = 4
+"""A step is the time since the event, divided by this."""
+OWN_PAUSE_S = 0.01
+"""After a commit of our own: while we write much ourselves, what others wrote is looked for this often."""
+GAP_S = 0.01
+"""Between two rings, so that a burst is one or two of them."""
+TRUST = 5
+"""So many intervals lie between two polls until the first change that the poll alone has found."""
+UNSURE = -1
+"""For a data_version that the light connection cannot read, and ours perhaps can (a journal to roll back)."""
+
+
+@dataclass(slots=True)
+class FeedStatistics:
+    """What the feed has done so far."""
+
+    rings: dict[Layer, int] = field(default_factory=dict)
+    stirs: int = 0
+    """File events."""
+    peeks: int = 0
+    """Reads of data_version on the loop, 2 µs each."""
+    confirms: int = 0
+    """Hops to the database's own connection, which tell our own commits from everybody else's."""
+
+
+class ChangeFeed(anyio.AsyncContextManagerMixin):
+    """`async with ChangeFeed(database) as feed: async for layer in feed: …`, for one reader.
+
+    Whatever is committed after `async with` has begun rings; so scan the rows once inside it, then follow the
+    feed. The database file deleted or put back is a ring too: reading then says what is wrong. Another file under
+    its name is told as `replaced`, the feed's last word: the database is closed then, open it anew."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        poll_interval: float = 1.0,
+        watcher: Watcher = WATCHER,
+        on_fallback: Callable[[str], None] | None = None,
+    ) -> None:
+        """`on_fallback` is told, once, why files cannot be watched, or not be relied upon; the poll goes on alone."""
+        self._database = database
+        self._poll_interval = poll_interval
+        self._trusted = watcher == "inotify"
+        self._watcher: Watcher = watcher
+        self._on_fallback = on_fallback or (lambda reason: None)
+        self._statistics = FeedStatistics()
+        self._stirred = anyio.Event()
+        self._bell = anyio.Event()
+        self._rung: Layer | None = None
+        self._rung_at = float("-inf")
+        self._over = False
+        self._gone = False
+        self._replaced = False
+        self._polled = False
+        self._seen: int | None = None
+        """data_version as the light connection had it last. Our own commits change it too."""
+        self._known: int | None = None
+        """data_version of the database's own connection: only others change it."""
+
+    def statistics(self) -> FeedStatistics:
+        """What it has done so far."""
+        return replace(self._statistics, rings=dict(self._statistics.rings))
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Layer:
+        if self._over:
+            raise StopAsyncIteration
+        await self._bell.wait()
+        await anyio.sleep(max(0.0, self._rung_at + GAP_S - anyio.current_time()))
+        layer, self._rung, self._bell = self._rung, None, anyio.Event()
+        assert layer is not None
+        self._rung_at = anyio.current_time()
+        self._over = layer == "replaced"
+        self._statistics.rings[layer] = self._statistics.rings.get(layer, 0) + 1
+        return layer
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
+        file = self._database.file
+        names = {f"{file.name}{suffix}" for suffix in ("", "-wal", "-journal")} | {self._database.path.name}
+        with closing(self._open_light()) as self._light:
+            # In this order: a commit between the two is seen by the first comparison, or was there before.
+            self._seen = self._peek()
+            await self._confirm()
+            await self._database.install_hook(lambda: self._ring("hook"))
+            try:
+                with unwrapped():
+                    async with (
+                        watch_files(file.parent, names, self._stir, self._distrust, self._watcher),
+                        anyio.create_task_group() as tasks,
+                    ):
+                        tasks.start_soon(self._serve)
+                        yield self
+                        tasks.cancel_scope.cancel()
+            finally:
+                with suppress(DatabaseError):  # a hook without a listener is as good
+                    await self._database.remove_hook()
+
+    def _open_light(self) -> sqlite3.Connection:
+        """A second connection, for the loop's own thread: it never waits for a lock."""
+        uri = f"{self._database.file.as_uri()}?mode=ro"
+        try:
+            return sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+        except sqlite3.DatabaseError as error:
+            raise translate(error, self._database.path) from error
+
+    def _stir(self) -> None:
+        self._statistics.stirs += 1
+        self._stirred.set()
+
+    def _distrust(self, reason: str) -> None:
+        self._trusted = False
+        self._on_fallback(reason)
+
+    def _ring(self, layer: Layer) -> None:
+        """The first layer to notice is the one that is named; nothing comes after `replaced`."""
+        if self._rung is None or layer == "replaced":
+            self._rung = layer
+        self._bell.set()
+
+    # The two layers that look
+
+    async def _serve(self) -> None:
+        self._is_there("poll")  # the file may have been replaced since it was opened
+        self._wind()
+        try:
+            while not self._replaced:
+                await self._stirred.wait()
+                if self._polled:
+                    self._polled, self._stirred = False, anyio.Event()
+                    await self._look("poll")
+                else:
+                    await self._settle()
+        finally:
+            self._timer.cancel()
+        # Before anybody opens the other file: see Database.close.
+        self._light.close()
+        await self._database.close()
+        self._ring("replaced")
+
+    def _wind(self) -> None:
+        """The light poll: a timer and no task, for it is all that an idle reactor does."""
+        interval = self._poll_interval * (TRUST if self._trusted else 1)
+        self._timer = asyncio.get_running_loop().call_later(interval, self._tick)
+
+    def _tick(self) -> None:
+        self._wind()
+        if self._differs() and not self._stirred.is_set():
+            self._polled = True
+            self._stirred.set()
+
+    def _differs(self) -> bool:
+        """True when there is something to look at more closely."""
+        trouble = self._database.trouble()
+        if trouble is not None or self._gone:
+            return trouble is None or trouble.word == REPLACED or not self._gone
+        version = self._peek()
+        return version is not None and (version != self._seen or version == UNSURE)
+
+    async def _settle(self) -> None:
+        """Look until no commit can come of the last event any more."""
+        while True:
+            if self._stirred.is_set():
+                self._stirred, since = anyio.Event(), anyio.current_time()
+                self._polled = False
+            ours = await self._look("file")
+            elapsed = anyio.current_time() - since
+            if elapsed > SETTLE_S or self._replaced:
+                return
+            if ours:
+                await anyio.sleep(OWN_PAUSE_S)
+                continue
+            with anyio.move_on_after(min(max(elapsed / STEP_GROWTH, STEP_MIN_S), STEP_MAX_S)):
+                await self._stirred.wait()
+
+    async def _look(self, layer: Layer) -> bool:
+        """Ring when somebody else has committed. True when there was a commit, and it was our own."""
+        if not self._is_there(layer):
+            return False
+        version = self._peek()
+        if version is None or (version == self._seen and version != UNSURE):
+            return False
+        if version == UNSURE and layer != "poll":
+            return False
+        self._seen = version
+        if not await self._confirm():
+            return True
+        if layer == "poll" and self._trusted:
+            self._distrust("a change came without a word")
+        self._ring(layer)
+        return False
+
+    def _is_there(self, layer: Layer) -> bool:
+        """Whether the file is the one that we have open. Going and coming back ring."""
+        trouble = self._database.trouble()
+        if trouble is not None and trouble.word == REPLACED:
+            self._replaced = True
+        elif (trouble is not None) != self._gone:
+            self._gone = not self._gone
+            self._ring(layer)
+        return trouble is None
+
+    def _peek(self) -> int | None:
+        """data_version as everybody sees it; None when somebody holds a lock that forbids even this."""
+        self._statistics.peeks += 1
+        try:
+            (version,) = self._light.execute("PRAGMA data_version").fetchone()
+        except sqlite3.OperationalError as error:
+            # A lock means: at the next tick. To begin anew here would take what was missed for known.
+            return None if is_busy(error) else UNSURE
+        return int(version)
+
+    async def _confirm(self) -> bool:
+        """True when somebody else has committed since this was asked last."""
+        self._statistics.confirms += 1
+        before = self._known
+        try:
+            self._known = await self._database.run(_data_version)
+        except DatabaseError:
+            self._seen = None  # asked again at the next tick
+            return False
+        return self._known != before
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """One error out of a task group arrives as itself: whoever uses these rooms need not know of the group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from None

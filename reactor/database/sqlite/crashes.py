@@ -1,0 +1,88 @@
+"""Which rows the process has died with, and how often in a row; what that means stands in `core.crashes`.
+
+The next process finds a row under way that the one before has died with. That is when it is counted, in a transaction
+of its own that is over before anything is read that belongs to the row. Whoever leaves in order says so, and nothing
+is counted. A claim begins at nothing: the attempt before it has come to an end."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from reactor.core.crashes import CRASHES_MAX, HELD_FROM
+from reactor.core.job import Attempt
+from reactor.database.sqlite.statements import has_table
+
+LEFT = "left"
+"""In reactor_meta while no reactor serves, when the last one has left in order."""
+
+
+def leave(connection: sqlite3.Connection) -> None:
+    """This process ends because it was asked to: no row is to be blamed."""
+    connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, '1')", (LEFT,))
+
+
+def count(connection: sqlite3.Connection, under_way: Sequence[Attempt]) -> None:
+    """Another process begins: put the death of the one before, if it was one, down to those of the rows `under_way`
+    that it worked on."""
+    in_order = connection.execute("DELETE FROM reactor_meta WHERE key = ? RETURNING 1", (LEFT,)).fetchall()
+    before = {
+        Attempt(id, number): (crashes, at_work)
+        for id, number, crashes, at_work in connection.execute("SELECT * FROM reactor_crashes").fetchall()
+    }
+    known = {attempt: before.get(attempt, (0, 1)) for attempt in under_way}
+    if not in_order:
+        known = _blamed(known)
+    connection.execute("DELETE FROM reactor_crashes")
+    connection.executemany(
+        "INSERT INTO reactor_crashes (download_id, attempt, crashes, at_work) VALUES (?, ?, ?, ?)",
+        [(each.download_id, each.number, *state) for each, state in known.items() if state[0]],
+    )
+
+
+def _blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tuple[int, int]]:
+    """After one death more. Those that are over already stay so until their rows say it."""
+    worked_on = {each: crashes for each, (crashes, at_work) in known.items() if at_work}
+    tried = [each for each, crashes in worked_on.items() if crashes >= HELD_FROM]
+    explained = any(worked_on.values())
+    after = {each: state for each, state in known.items() if state[1] or explained or state[0] >= CRASHES_MAX}
+    for each in tried:
+        after[each] = (worked_on[each], 0)  # it is tried again
+    # Before the last one was taken up the process has lived with the others.
+    for each in [max(tried, key=lambda each: known[each][1])] if tried else worked_on:
+        after[each] = (worked_on[each] + 1, int(worked_on[each] + 1 < HELD_FROM))
+    return after
+
+
+def of_row(connection: sqlite3.Connection, attempt: Attempt) -> tuple[int, bool]:
+    """How often the process has died with it, and whether it is held back."""
+    found = connection.execute(
+        "SELECT crashes, NOT at_work FROM reactor_crashes WHERE download_id = ? AND attempt = ?",
+        (attempt.download_id, attempt.number),
+    ).fetchone()
+    return (found[0], bool(found[1])) if found else (0, False)
+
+
+def so_far(connection: sqlite3.Connection, id: int) -> int:
+    """How often the process has died with a row, for people."""
+    if not has_table(connection, "reactor_crashes"):
+        return 0
+    found = connection.execute("SELECT crashes FROM reactor_crashes WHERE download_id = ?", (id,)).fetchone()
+    return int(found[0]) if found else 0
+
+
+def take_up(connection: sqlite3.Connection, attempt: Attempt) -> None:
+    """It is worked on again."""
+    connection.execute(
+        """UPDATE reactor_crashes SET at_work = (SELECT max(at_work) + 1 FROM reactor_crashes)
+        WHERE download_id = ? AND attempt = ?""",
+        (attempt.download_id, attempt.number),
+    )
+
+
+def forget(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """The process does not die of these."""
+    connection.execute(
+        "DELETE FROM reactor_crashes WHERE download_id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
+    )

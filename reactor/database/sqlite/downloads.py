@@ -1,0 +1,262 @@
+"""Looking at the rows, claiming, recovering. Each public function is one transaction on the connection it is given.
+What is written into rows that are under way stands in `saving.py`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from reactor.core import commands
+from reactor.core.events import PlanRead, Recovered, RowsSeen, SaveForbidden, WatchedRow
+from reactor.core.job import Attempt
+from reactor.core.rows import ClaimedRow
+from reactor.database import contract as rows
+from reactor.database.sqlite import crashes, history, plans
+from reactor.database.sqlite.migration import columns
+from reactor.database.sqlite.per_row import Again, Insistence
+from reactor.database.sqlite.statements import transaction
+from reactor.errors import Failure
+
+LEASE_S = 60.0
+"""How long a claim holds without a sign of life. With one reactor for a database nobody waits for it."""
+RETRY_MAX_S = 3600.0
+SLACK_S = 60.0
+"""A row that is to wait for so much longer than the settings allow: the clock was set back since. It is due."""
+DUE_IN_MAX_S = 60.0
+"""Rows that wait are looked at so often, for the clock may be set."""
+PASSED_MAX = 100
+"""So many rows that can neither be claimed nor fail are passed over in one look."""
+
+OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
+"""What every row has that is no longer under way."""
+CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(NULLIF(finished_at, ''), :moment),
+    next_attempt_at = NULL, {OVER}"""
+CANCELLED_BARE = ("status = 'cancelled', stage = NULL",)
+FAILED_BARE = ("status = 'failed', stage = NULL, error = :error, error_code = :code", "status = 'failed', stage = NULL")
+"""What a row says at least, where the bot's table does not take more: from much to little."""
+DUE = f"""status = 'pending' AND cancelled IS NOT TRUE AND typeof(id) = 'integer'
+    AND (next_attempt_at IS NULL OR next_attempt_at <= :now OR next_attempt_at > :now + :retry_max)
+    AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND p.attempt > {plans.ATTEMPT})
+    AND id NOT IN (SELECT value FROM json_each(:held))"""
+"""A plan of a later attempt is that of another row that had this id: a debt, to be paid first."""
+CLAIMED = """CAST(attempt AS INTEGER) BETWEEN 1 AND 1000000000 AND attempt = CAST(attempt AS INTEGER)
+    AND typeof(id) = 'integer'"""
+"""A row under way that says anything else is no reactor's."""
+
+# Looking, claiming, recovering
+
+
+def look(
+    connection: sqlite3.Connection,
+    command: commands.Look,
+    owner: str,
+    now_wall: float,
+    lease_s: float = LEASE_S,
+    retry_max_s: float = RETRY_MAX_S,
+    stuck: dict[int, Failure] | None = None,
+) -> RowsSeen:
+    """Carry out a Look; `retry_max_s` is the longest wait that the settings allow. Rows that take nothing at all are
+    passed over, and put into `stuck` with the reason. Takes the write lock only when there
+    is something to write, so that a bot that holds it cannot keep a cancel from being seen."""
+    asked = {
+        "watch": json.dumps(command.watch),
+        "owner": owner,
+        "now": now_wall,
+        "moment": rows.moment(now_wall),
+        "lease": now_wall + lease_s,
+        "retry_max": retry_max_s + SLACK_S,
+    }
+    insistence = Insistence()
+    while True:
+        with suppress(Again):
+            held = json.dumps([*command.held, *insistence.passed])
+            seen = _look(connection, command, asked | {"held": held}, insistence)
+            if stuck is not None:
+                stuck.update((id, insistence.failures[id]) for id in insistence.passed)
+            return seen
+
+
+def _look(
+    connection: sqlite3.Connection, command: commands.Look, asked: Mapping[str, Any], insistence: Insistence
+) -> RowsSeen:
+    room = command.claim if len(insistence.passed) < PASSED_MAX else 0
+    sweeps = [which for which in SWEEPS if any_row(connection, which, asked)]
+    if UNSET in sweeps and not _null_is_pending(connection):
+        sweeps.remove(UNSET)
+    writing = bool(sweeps) or (room > 0 and bool(_due(connection, asked, 1)))
+    with transaction(connection, "IMMEDIATE" if writing else "DEFERRED"):
+        swept = _sweep(connection, sweeps, asked, insistence)
+        due = _due(connection, asked, room + 1)
+        claimed, forbidden = _claim(connection, due[:room], asked, insistence) if writing else ((), ())
+        seen = RowsSeen(
+            watched=_watched(connection, asked),
+            claimed=claimed,
+            swept=swept,
+            forbidden=forbidden,
+            debts=plans.debts(connection, command.held),
+            due_in_s=_due_in(connection, asked),
+            next_url=_url(connection, due[room]) if claimed and len(due) > room else None,
+        )
+    # They are ours now: nobody has to wait while we read what was planned for them.
+    return replace(seen, claimed=tuple(_with_plan(connection, row) for row in claimed)) if claimed else seen
+
+
+UNSET = "status IS NULL"
+UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE
+    AND id NOT IN (SELECT value FROM json_each(:held))"""
+"""Nobody serves it: it was under way with a downloader before this one, or the bot has made the table anew."""
+WORDED = f"lower(cancelled) IN ({rows.TRUE_WORDS}) AND status IN ('pending', 'downloading')"
+"""Cancelled by a word, which SQLite takes for 0."""
+WITHDRAWN = "cancelled AND status = 'pending'"
+"""Cancelled before it began, or while it waited for its next attempt."""
+STOPPED = (
+    "status = 'cancelled' AND stage IS NOT NULL AND stage <> '' AND id NOT IN (SELECT value FROM json_each(:watch))"
+)
+"""The bot wrote `cancelled` itself, into a row that waits, or while no reactor ran."""
+SWEEPS = {
+    UNSET: ("status = 'pending'",),
+    UNCLAIMED: ("status = 'pending', stage = NULL, next_attempt_at = NULL",),
+    WORDED: ("cancelled = 1", "status = 'cancelled'"),
+    WITHDRAWN: (CANCELLED, *CANCELLED_BARE),
+    STOPPED: (CANCELLED, *CANCELLED_BARE),
+}
+"""Which rows are made to say what they are, and how."""
+
+
+def _null_is_pending(connection: sqlite3.Connection) -> bool:
+    """True where the bot's `status` has no default: a row without one was simply inserted."""
+    return columns(connection)["status"].default is None
+
+
+def any_row(connection: sqlite3.Connection, which: str, asked: Mapping[str, Any]) -> bool:
+    """True when there is one."""
+    return connection.execute(f"SELECT 1 FROM downloads WHERE {which} LIMIT 1", asked).fetchone() is not None
+
+
+def _sweep(
+    connection: sqlite3.Connection, sweeps: Sequence[str], asked: Mapping[str, Any], insistence: Insistence
+) -> tuple[int, ...]:
+    """Those that were cancelled."""
+    swept: set[int] = set()
+    for which, ways in SWEEPS.items():
+        if which in sweeps or (which is WITHDRAWN and sweeps):
+            found = connection.execute(f"SELECT id FROM downloads WHERE {which} AND typeof(id) = 'integer'", asked)
+            ids = [id for (id,) in found.fetchall()]
+            done = {row[0] for _, row in insistence.update(connection, ids, ways, asked)}
+            swept |= done if ways[0] is CANCELLED else set()
+    return tuple(sorted(swept))
+
+
+def _due(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> list[int]:
+    found = (
+        connection.execute(f"SELECT id FROM downloads WHERE {DUE} AND {which} LIMIT :limit", {**asked, "limit": limit})
+        for which in (rows.DATELESS, rows.DATED)
+    )
+    return rows.in_turn(*([id for (id,) in each.fetchall()] for each in found))[:limit]
+
+
+def _url(connection: sqlite3.Connection, id: int) -> str | None:
+    return rows.url(connection.execute("SELECT url FROM downloads WHERE id = ?", (id,)).fetchone()[0])
+
+
+CLAIM = f"""status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMPT} + 1, claimed_by = :owner,
+    lease_until = :lease, started_at = COALESCE(NULLIF(started_at, ''), :moment), finished_at = NULL,
+    next_attempt_at = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL"""
+
+
+def _claim(
+    connection: sqlite3.Connection, ids: Sequence[int], asked: Mapping[str, Any], insistence: Insistence
+) -> tuple[tuple[ClaimedRow, ...], tuple[SaveForbidden, ...]]:
+    """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
+    returning = "id, attempt, url, retry_count, progress, error_code, added_date"
+    done = insistence.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
+    crashes.forget(connection, ids)
+    claimed, forbidden = list[ClaimedRow](), list[SaveForbidden]()
+    for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
+        if way == 0:
+            claimed.append(_claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"])))
+        else:
+            failure = insistence.failures[row[0]]
+            forbidden.append(SaveForbidden(Attempt(row[0], rows.count(row[1])), failure))
+            history.add(connection, forbidden[-1].attempt, asked["now"], failure)
+    return tuple(claimed), tuple(forbidden)
+
+
+def _watched(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> tuple[WatchedRow, ...]:
+    found = connection.execute(
+        f"""SELECT id, CASE WHEN {CLAIMED} THEN CAST(attempt AS INTEGER) ELSE 0 END, status, cancelled IS TRUE
+        FROM downloads WHERE id IN (SELECT value FROM json_each(:watch)) ORDER BY id""",
+        asked,
+    )
+    return tuple(
+        WatchedRow(id, attempt, rows.text(status) or "", bool(cancelled))
+        for id, attempt, status, cancelled in found.fetchall()
+    )
+
+
+def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float | None:
+    (due,) = connection.execute(
+        """SELECT min(next_attempt_at) FROM downloads WHERE status = 'pending' AND next_attempt_at > :now
+        AND next_attempt_at <= :now + :retry_max""",
+        asked,
+    ).fetchone()
+    moment = rows.real(due)
+    return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
+
+
+UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage FROM downloads
+    WHERE status = 'downloading' AND {CLAIMED}"""
+
+
+def count_crashes(connection: sqlite3.Connection) -> None:
+    """The process before this one has ended: note which rows it may have died of. Before `recover`, and once."""
+    with transaction(connection):
+        found = connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()
+        crashes.count(connection, [Attempt(id, int(attempt)) for id, attempt, *_ in found])
+
+
+def recover(connection: sqlite3.Connection) -> Recovered:
+    """Carry out a Recover: the rows an earlier run had under way, and what it left of rows that are not."""
+    with transaction(connection, "DEFERRED"):
+        found = [_under_way(connection, row) for row in connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()]
+        (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
+        return Recovered(tuple(found), plans.debts(connection), instance)
+
+
+def read_plan(connection: sqlite3.Connection, command: commands.ReadPlan) -> PlanRead | None:
+    """Carry out a ReadPlan."""
+    with transaction(connection, "DEFERRED"):
+        found = connection.execute(f"{UNDER_WAY} AND id = ?", (command.attempt.download_id,)).fetchall()
+        read = [_under_way(connection, row) for row in found]
+        return next((PlanRead(command.attempt, row) for row in read if row.attempt == command.attempt), None)
+
+
+def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...]) -> ClaimedRow:
+    found = _claimed_row(row[:6], stage=rows.text(row[6]))
+    times, held = crashes.of_row(connection, found.attempt)
+    if not held:
+        return replace(_with_plan(connection, found), crashes=times)
+    planned, parts = plans.extent(connection, found.attempt)
+    return replace(found, crashes=times, held=True, plan_attempt=planned, parts=parts)
+
+
+def _claimed_row(row: tuple[Any, ...], *, waited_s: float | None = None, stage: str | None = None) -> ClaimedRow:
+    id, attempt, url, retries, progress, error_code = row
+    return ClaimedRow(
+        Attempt(id, int(attempt)),
+        rows.url(url),
+        rows.count(retries),
+        waited_s,
+        stage=stage,
+        progress=rows.percent(progress),
+        error_code=rows.text(error_code),
+    )
+
+
+def _with_plan(connection: sqlite3.Connection, row: ClaimedRow) -> ClaimedRow:
+    plan, plan_attempt, done = plans.of_row(connection, row.attempt.download_id)
+    return replace(row, plan=plan, plan_attempt=plan_attempt, done=done)

@@ -1,0 +1,52 @@
+"""One reactor for a database; and one of whatever else there should be one of, such as what sends its files.
+
+The lock is the system's (flock) on a file beside the database, so it ends with the process, however that ends.
+The file stays; what it holds, the pid of its owner, is only for the sentence that others are told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from reactor.database.sqlite.errors import no_folder
+from reactor.database_path import database_path
+from reactor.errors import DatabaseError, DatabaseInUse
+from reactor.files import private
+
+
+@contextmanager
+def lock(database: str | os.PathLike[str], who: str = "reactor") -> Iterator[None]:
+    """Hold the lock of a database, of which each `who` has one. Raises DatabaseInUse when another has it."""
+    path = database_path(database).resolve()
+    if not path.parent.is_dir():  # the lock would make it, and the database be another one than is meant
+        raise no_folder(path)
+    place = path.with_name(f"{path.name}.{who}.lock")
+    mode = private.mode_for(place, path)
+    holder = FileLock(place, blocking=False, is_singleton=False, mode=mode)
+    try:
+        holder.acquire()
+    except Timeout as error:
+        raise DatabaseInUse(
+            f"Another {who}{_pid(place)} serves the database {path}.", hint="One is enough: stop it, or use it."
+        ) from error
+    except OSError as error:
+        raise DatabaseError(f"The lock {place} of the database cannot be made: {error.strerror}.") from error
+    try:
+        private.narrow(place, mode)  # who may only read it could take the lock
+        place.write_text(f"{os.getpid()}\n")
+        yield
+    finally:
+        holder.release()
+
+
+def _pid(place: Path) -> str:
+    try:
+        pid = place.read_text().strip()
+    except OSError:
+        return ""
+    return f" (pid {pid})" if pid.isdecimal() else ""

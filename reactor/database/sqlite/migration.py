@@ -1,0 +1,211 @@
+"""Makes a database fit the contract: a new one, or one in which a bot has had its table for years.
+
+Columns that are missing are added, with their defaults. Nothing is dropped, renamed or rewritten: other columns,
+tables, indexes and triggers stay as they are, and a column that exists keeps the type it has. A database that
+fits already is not written to.
+
+Rows that are there when `status` is added become `pending`: it is the bot's wish list that is taken over. Where
+the bot's own `status` has no default, a row inserted without one (NULL) counts as pending; where it has one, NULL
+is the bot's word for something else and is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+
+from reactor.database.sqlite.statements import has_table, script, transaction
+from reactor.errors import DatabaseError
+
+SCHEMA = "schema.sql"
+SCHEMA_VERSION = 1
+CONSTANT = re.compile(r"'(?:[^']|'')*'|[+-]?\d+(\.\d+)?")
+"""A default that is a literal, as SQLite writes it down."""
+TEXTS, NUMBERS = ("CHAR", "CLOB", "TEXT"), ("INT", "REAL", "FLOA", "DOUB")
+"""Words in the declared types of columns that hold them."""
+BOTS = frozenset({"id", "added_date"})
+"""Columns that nobody need write: the database may compute them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column as SQLite has it."""
+
+    name: str
+    type: str
+    default: str | None
+    not_null: bool
+    key: int
+    """Its place in the primary key, from 1; 0 when it is not in it."""
+    generated: bool = False
+    """The database computes it: nobody writes into it."""
+
+    @property
+    def empty(self) -> str | None:
+        """What is written in place of NULL into a column that is NOT NULL: '', of a number its default or 0; None
+        where a bot could not read that, as in a column of moments."""
+        declared, constant = self.type.upper(), CONSTANT.fullmatch(self.default or "")
+        if any(word in declared for word in TEXTS):
+            return "''"
+        if constant:
+            return self.default
+        return "0" if self.default is None and any(word in declared for word in NUMBERS) else None
+
+    @property
+    def definition(self) -> str:
+        """For ALTER TABLE, which takes no default that is an expression: such a column has none then."""
+        constant = self.default is not None and "(" not in self.default
+        return f"{self.name} {self.type}" + (f" DEFAULT {self.default}" if constant else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What schema.sql describes."""
+
+    columns: tuple[Column, ...]
+    names: frozenset[str]
+    """Of all tables and indexes."""
+    names_of_columns: frozenset[str]
+    table: str
+    """`downloads`, as SQLite writes it down."""
+
+
+def columns(connection: sqlite3.Connection) -> dict[str, Column]:
+    """The columns of `downloads` by their name in lower case (SQLite does not care either); empty without it."""
+    rows = connection.execute(
+        "SELECT name, type, dflt_value, \"notnull\", pk, hidden > 1 FROM pragma_table_xinfo('downloads')"
+    )
+    return {
+        name.lower(): Column(name, kind, default, bool(nn), pk, bool(gen)) for name, kind, default, nn, pk, gen in rows
+    }
+
+
+def empties(connection: sqlite3.Connection) -> dict[str, str]:
+    """Columns of ours that a bot has made NOT NULL, with what is written there in place of NULL."""
+    there = columns(connection)
+    ours = {name: there[name] for name in contract().names_of_columns & there.keys() - {"id"}}
+    return {name: column.empty for name, column in ours.items() if column.not_null and column.empty}
+
+
+def required(there: Mapping[str, Column]) -> dict[str, object]:
+    """Columns of ours that a row has to fill, as an ORM makes them whose defaults are not SQL's; each as it is in a
+    row that was never taken up."""
+    zeros = dict.fromkeys(("cancelled", "progress", "retry_count", "attempt"), 0)
+    ours = {name: there[name] for name in contract().names_of_columns & there.keys() - BOTS}
+    return {
+        name: zeros.get(name, "" if column.empty == "''" else 0)
+        for name, column in ours.items()
+        if column.not_null and column.default is None and (name in zeros or column.empty)
+    }
+
+
+def migrate(connection: sqlite3.Connection) -> str:
+    """Add what is missing, in one transaction; the database's instance id comes back.
+
+    Raises DatabaseError when the bot's table cannot carry the contract."""
+    instance = _ready(connection)
+    if instance is None:
+        with transaction(connection):
+            _refuse(connection)
+            _add(connection)
+        instance = _ready(connection)
+        assert instance is not None
+    return instance
+
+
+def refuse_unready(connection: sqlite3.Connection) -> None:
+    """Raise DatabaseError for what cannot be looked at as it is; nothing is added."""
+    there = columns(connection)
+    if not there:
+        raise DatabaseError("There is no table `downloads`.", hint="Is it the bot's database?")
+    missing = [column.name for column in contract().columns if column.name not in there]
+    if missing:
+        raise DatabaseError(
+            f"The table `downloads` has no column `{missing[0]}` yet.", hint="`reactor run` adds what is missing."
+        )
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """True when there is no table yet: nobody else has made this database what it is."""
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+
+
+@cache
+def contract() -> Contract:
+    """What schema.sql describes."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in script(SCHEMA):
+            connection.execute(statement)
+        there = columns(connection)
+        (table,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'downloads'").fetchone()
+        return Contract(tuple(there.values()), _names(connection), frozenset(there), table)
+
+
+def _names(connection: sqlite3.Connection) -> frozenset[str]:
+    return frozenset(name.lower() for (name,) in connection.execute("SELECT name FROM main.sqlite_master"))
+
+
+def _ready(connection: sqlite3.Connection) -> str | None:
+    """The instance id, when nothing is missing."""
+    there = columns(connection)
+    ready = {name for name, column in there.items() if name in BOTS or not column.generated}
+    if not contract().names <= _names(connection) or not contract().names_of_columns <= ready:
+        return None
+    meta: dict[str, str] = dict(connection.execute("SELECT key, value FROM reactor_meta"))
+    if int(meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
+        raise DatabaseError("The database was made ready by a newer reactor.", hint="Upgrade this one.")
+    return meta.get("instance")
+
+
+def _refuse(connection: sqlite3.Connection) -> None:
+    """Say what is wrong with a table that cannot be used."""
+    kind = connection.execute("SELECT type FROM main.sqlite_master WHERE name = 'downloads' COLLATE NOCASE").fetchone()
+    if kind is None:
+        return
+    if kind[0] != "table":
+        raise DatabaseError(f"`downloads` is a {kind[0]}, not a table.")
+    there = columns(connection)
+    if "url" not in there:
+        raise DatabaseError(
+            "The table `downloads` has no column `url`.",
+            hint="Rename the bot's column to `url`, or choose another database.",
+        )
+    for name, column in there.items():
+        if column.generated and name in contract().names_of_columns - BOTS:
+            what = f"its column `{column.name}` is GENERATED, and has to be written."
+            raise DatabaseError(
+                f"The table `downloads` cannot be served: {what}",
+                hint="Make it a plain column, or give it another name.",
+            )
+    key = there.get("id")
+    whole_number = key is not None and (key.type.upper() == "INTEGER" or ("INT" in key.type.upper() and key.not_null))
+    if not whole_number or [column.name for column in there.values() if column.key] != [key.name if key else ""]:
+        raise DatabaseError("The table `downloads` has no column `id` that is its INTEGER PRIMARY KEY.")
+
+
+def _add(connection: sqlite3.Connection) -> None:
+    tables = [statement for statement in script(SCHEMA) if "CREATE TABLE" in statement]
+    old_plans = has_table(connection, "reactor_plans") and not has_table(connection, "reactor_plan_pieces")
+    for statement in tables:
+        connection.execute(statement)
+    if old_plans:  # from before they were bounded: nobody reads them, and they may have hundreds of MB
+        connection.execute("UPDATE reactor_plans SET plan = ''")
+    there = columns(connection)
+    strict = connection.execute(
+        "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = 'downloads' COLLATE NOCASE"
+    ).fetchone()[0]
+    for column in contract().columns:
+        if column.name not in there:
+            # A STRICT table knows no BOOLEAN.
+            definition = column.definition.replace("BOOLEAN", "INTEGER") if strict else column.definition
+            connection.execute(f"ALTER TABLE downloads ADD COLUMN {definition}")
+    for statement in script(SCHEMA):
+        if statement not in tables:
+            connection.execute(statement)
+    for key, value in (("instance", secrets.token_hex(16)), ("schema", str(SCHEMA_VERSION))):
+        connection.execute("INSERT OR IGNORE INTO reactor_meta (key, value) VALUES (?, ?)", (key, value))

@@ -1,0 +1,28 @@
+"""Sessions of the page that were ended before their time: a cookie that was signed would open it until then."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from reactor.database.sqlite.statements import has_table, transaction
+
+KEY = "ended_sessions"
+
+
+def ended(connection: sqlite3.Connection) -> dict[str, int]:
+    """The moment (seconds since the epoch) at which each would have ended by itself, by session."""
+    if not has_table(connection, "reactor_meta"):
+        return {}
+    found = connection.execute("SELECT value FROM reactor_meta WHERE key = ?", (KEY,)).fetchone()
+    try:
+        return {str(session): int(until) for session, until in json.loads(found[0]).items()} if found else {}
+    except (AttributeError, TypeError, ValueError):
+        return {}
+
+
+def end(connection: sqlite3.Connection, session: str, until: int, now: float) -> None:
+    """From now on this one is over; those that would be over anyway are forgotten."""
+    with transaction(connection):
+        kept = {each: end for each, end in ended(connection).items() if end > now} | {session: until}
+        connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, ?)", (KEY, json.dumps(kept)))

@@ -1,0 +1,166 @@
+"""What a bot does with the table, and what it reads: the statements behind `reactor.queue`.
+
+Each function is one transaction on the connection it is given.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from reactor.database import contract as rows
+from reactor.database.sqlite.migration import columns, empties, required
+from reactor.database.sqlite.statements import fit, transaction
+from reactor.errors import DatabaseError
+from reactor.models import Download, Status
+
+LIST_MAX = 1000
+Row = tuple[Any, ...]
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+def _storable(function: Callable[P, Result]) -> Callable[P, Result]:
+    """A value that SQLite has no room for is told in a sentence: DatabaseError."""
+
+    @wraps(function)
+    def telling(*args: P.args, **more: P.kwargs) -> Result:
+        try:
+            return function(*args, **more)
+        except OverflowError as error:
+            raise DatabaseError("A number is too large for the database: it takes 64 bits.") from error
+        except UnicodeEncodeError as error:
+            raise DatabaseError(
+                "A text with half a character in it (a lone surrogate) cannot be stored.",
+                hint="Clean it first: text.encode('utf-8', 'replace').decode().",
+            ) from error
+
+    return telling
+
+
+@_storable
+def add(connection: sqlite3.Connection, url: str, own: dict[str, Any]) -> int:
+    """Insert a row with the bot's own columns `own`; its id comes back.
+
+    Raises DatabaseError for a column that the table does not have, or a table that lacks columns of reactor's."""
+    there = columns(connection)
+    if "added_date" not in there:
+        raise DatabaseError(
+            "The table `downloads` is not ready for rows.",
+            hint="Start the reactor first, or open the database once with reactor.Queue.",
+        )
+    if unknown := [name for name in own if name.lower() not in there]:
+        raise DatabaseError(f"The table `downloads` has no column `{unknown[0]}`.")
+    names, values = ["url", *own], [url, *own.values()]
+    if "status" not in map(str.lower, own):  # the bot's column may have a default of its own
+        names, values = [*names, "status"], [*values, Status.PENDING.value]
+    added = there["added_date"]
+    if added.default is None and not added.generated and "added_date" not in map(str.lower, own):
+        names, values = [*names, "added_date"], [*values, connection.execute(NOW).fetchone()[0]]
+    for name, value in required(there).items():
+        if name not in map(str.lower, names):
+            names, values = [*names, name], [*values, value]
+    listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    marks = ", ".join("?" * len(values))
+    inserted = connection.execute(f"INSERT INTO downloads ({listed}) VALUES ({marks}) RETURNING id", values).fetchall()
+    if not inserted:
+        raise DatabaseError("A trigger of the table `downloads` did not let the row in.")
+    return int(inserted[0][0])
+
+
+NOW = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+@_storable
+def mark_cancelled(connection: sqlite3.Connection, id: int) -> bool:
+    """Ask for a stop. False when there is no such row, or it is over, or not reactor's."""
+    asked = connection.execute(
+        """UPDATE downloads SET cancelled = 1
+        WHERE id = ? AND (status IN ('pending', 'downloading') OR status IS NULL)""",
+        (id,),
+    )
+    return asked.rowcount > 0
+
+
+@_storable
+def retry(connection: sqlite3.Connection, id: int) -> bool:
+    """Send a failed or cancelled row back to the queue, as if it were new. False when it is neither."""
+    sent = connection.execute(
+        f"""UPDATE downloads SET {fit(ANEW, empties(connection))}
+        WHERE id = ? AND status IN ('failed', 'cancelled')""",
+        (id,),
+    )
+    return sent.rowcount > 0
+
+
+ANEW = """status = 'pending', cancelled = 0, stage = NULL, progress = 0, download_speed = NULL, eta_seconds = NULL,
+    retry_count = 0, next_attempt_at = NULL, started_at = NULL, finished_at = NULL, error = NULL, error_code = NULL"""
+"""What a row has that was never taken up."""
+
+
+@_storable
+def get_download(connection: sqlite3.Connection, id: int) -> Download | None:
+    """One row."""
+    cursor = connection.execute("SELECT * FROM downloads WHERE id = ?", (id,))
+    found = cursor.fetchall()
+    return rows.download(cursor, found[0]) if found else None
+
+
+@_storable
+def get_downloads_by_status(connection: sqlite3.Connection, status: str, limit: int = LIST_MAX) -> list[Download]:
+    """The latest `limit` rows with this status, oldest first."""
+    return _read(connection, "WHERE status = ? ORDER BY id DESC LIMIT ?", status, limit)[::-1]
+
+
+@_storable
+def list_downloads(connection: sqlite3.Connection, limit: int = LIST_MAX) -> list[Download]:
+    """The latest `limit` rows, oldest first."""
+    return _read(connection, "ORDER BY id DESC LIMIT ?", limit)[::-1]
+
+
+def count(connection: sqlite3.Connection, status: str | None = None) -> int:
+    """How many rows there are, all or with one status. Reads them all."""
+    (found,) = connection.execute(
+        "SELECT count(*) FROM downloads WHERE :status IS NULL OR status = :status", {"status": status}
+    ).fetchone()
+    return int(found)
+
+
+class Changes:
+    """Which rows changed since it was asked last. The first answer is every row that is not over.
+
+    Its price is that of the rows that are pending or under way; finished ones are read once, when they end."""
+
+    def __init__(self) -> None:
+        self._live: dict[int, Row] = {}
+        self._last_id = -1
+
+    def read(self, connection: sqlite3.Connection) -> list[Download]:
+        """The rows as they are now, by id. A row that was deleted is not among them."""
+        with transaction(connection, "DEFERRED"):
+            cursor = connection.execute(LIVE)
+            at = next(place for place, (name, *_) in enumerate(cursor.description) if name.lower() == "id")
+            live = {row[at]: row for row in cursor.fetchall()}
+            over = {row[at]: row for id in self._live.keys() - live.keys() for row in _by_id(connection, id)}
+            if self._last_id >= 0:
+                came = connection.execute("SELECT * FROM downloads WHERE id > ?", (self._last_id,)).fetchall()
+                over |= {row[at]: row for row in came if row[at] not in live}
+            (last,) = connection.execute("SELECT COALESCE(max(id), 0) FROM downloads").fetchone()
+        changed = [row for id, row in live.items() if self._live.get(id) != row] + list(over.values())
+        self._live, self._last_id = live, last
+        return [rows.download(cursor, row) for row in sorted(changed, key=lambda row: row[at])]
+
+
+LIVE = "SELECT * FROM downloads WHERE status = 'pending' UNION ALL SELECT * FROM downloads WHERE status = 'downloading'"
+"""Each half has an index of its own; with OR it would be a scan."""
+
+
+def _by_id(connection: sqlite3.Connection, id: int) -> list[Row]:
+    return connection.execute("SELECT * FROM downloads WHERE id = ?", (id,)).fetchall()
+
+
+def _read(connection: sqlite3.Connection, clause: str, *values: object) -> list[Download]:
+    cursor = connection.execute(f"SELECT * FROM downloads {clause}", values)
+    return [rows.download(cursor, row) for row in cursor.fetchall()]

@@ -1,0 +1,317 @@
+"""Stage 2 by a browser: the page is opened, its player started, and what it fetched is what we fetch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import takewhile
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.browser.media_source import Buffer, put_together
+from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, suffix_of
+from reactor.extractors.detect import is_named_page
+from reactor.files.names import clean_name
+from reactor.models import HEADERS_MAX, Detection, Extraction, Fetch, Finish, Header, Kind
+from reactor.net.cookies import kept_cookies
+from reactor.net.credentials import split_credentials
+from reactor.net.failures import status_failure
+from reactor.net.jar import Jar
+from reactor.net.urls import normalise_http
+from reactor.net.validators import validator_of
+
+TITLE_MAX = 1000
+LD_DEPTH_MAX = 6
+LD_CHARS_MAX = 64 * 1024
+
+_OF_EACH_REQUEST = """
+    accept-encoding cache-control connection content-length content-type cookie host keep-alive pragma priority purpose
+    range te trailer transfer-encoding upgrade upgrade-insecure-requests"""
+_LEFT_OUT = frozenset(_OF_EACH_REQUEST.split())
+_LEFT_OUT_PREFIXES = (":", "sec-", "if-", "proxy-", "x-client-data", "x-playwright")
+_SUFFIXES = {
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+    "video/ogg": "ogv",
+    "video/quicktime": "mov",
+    "video/x-matroska": "mkv",
+    "video/x-flv": "flv",
+    "video/mpeg": "mpg",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "m4a",
+    "audio/aac": "aac",
+    "audio/ogg": "ogg",
+    "audio/webm": "weba",
+    "audio/flac": "flac",
+    "audio/wav": "wav",
+}
+_VIDEO_TYPES = frozenset(("VideoObject", "Movie", "Episode", "TVEpisode", "Clip", "AudioObject", "PodcastEpisode"))
+_NET = re.compile(r"net::(ERR_\w+)")
+# Chromium's error: (code, retryable, what the host does)
+_FAILURES = {
+    "ERR_NAME_NOT_RESOLVED": ("dns", True, "The host {host} does not exist, or its name cannot be resolved now."),
+    "ERR_CONNECTION_REFUSED": ("unreachable", True, "{host} does not accept the connection."),
+    "ERR_ADDRESS_UNREACHABLE": ("unreachable", True, "{host} cannot be reached."),
+    "ERR_CONNECTION_TIMED_OUT": ("timeout", True, "{host} did not answer in time."),
+    "ERR_TIMED_OUT": ("timeout", True, "{host} did not answer in time."),
+    "ERR_TOO_MANY_REDIRECTS": ("redirect_loop", False, "{host} keeps redirecting."),
+    "ERR_UNSAFE_REDIRECT": ("bad_redirect", False, "{host} redirects to something that is no http or https address."),
+    "ERR_UNKNOWN_URL_SCHEME": ("bad_redirect", False, "{host} leads to something that is no http or https address."),
+    "ERR_SSL_PROTOCOL_ERROR": ("tls", True, "No secure connection to {host} could be made."),
+}
+_HINT = "Send the link of the file itself, or of a page that plays without signing in."
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
+
+
+class Seen(_Wire):
+    """One candidate for the film, as the browser's process tells it."""
+
+    url: str
+    base: str
+    """What relative addresses in `text` are relative to."""
+    manifest: bool
+    scripted: bool = False
+    """A script has fetched it, not the browser's own player."""
+    advertising: bool
+    live: bool
+    """Of a file: it has no end."""
+    text: str | None
+    """What stands there, of a manifest."""
+    content_type: str
+    size: int | None = Field(ge=0)
+    sent: dict[str, str]
+    """The headers of the player's request; names in lower case."""
+    received: dict[str, str]
+
+
+class BrowserCookie(_Wire):
+    """One of the browser's cookies."""
+
+    name: str
+    value: str
+    domain: str
+    path: str
+    secure: bool = False
+
+
+class Titles(_Wire):
+    """What the page calls itself."""
+
+    og: str = ""
+    ld: list[str] = []
+    """JSON-LD, each as text."""
+    title: str = ""
+
+
+class Found(_Wire):
+    """What the browser's process says of a page."""
+
+    candidates: list[Seen]
+    """Best first."""
+    cookies: list[BrowserCookie]
+    titles: Titles
+    buffers: list[Buffer] = []
+    """What scripts have fed players with."""
+    status: int | None
+    """Of the answer that the page is."""
+    failure: str | None
+    """Why the page could not be opened."""
+    crashed: bool
+    left: str | None
+    """The scheme of where the page went, if that is no web page."""
+
+    @field_validator("buffers", mode="before")
+    @classmethod
+    def _noted_in_the_page(cls, told: Any) -> list[Buffer]:
+        """A page that tampers with this is as one that feeds nothing."""
+        try:
+            return [Buffer.model_validate(each) for each in told]
+        except (TypeError, ValidationError):
+            return []
+
+    @field_validator("titles", mode="before")
+    @classmethod
+    def _made_by_the_page(cls, told: Any) -> Titles:
+        """A page that tampers with its own tools spoils its title, and no more."""
+        try:
+            return Titles.model_validate(told)
+        except ValidationError:
+            return Titles()
+
+
+class PlaywrightExtractor:
+    """A page that only a browser understands → what its player fetches."""
+
+    kind = Kind.PLAYWRIGHT
+
+    async def extract(self, detection: Detection, context: Context) -> Extraction:
+        """See Extractor."""
+        if context.browser is None:
+            raise DownloadError(
+                "This page needs a browser, and what drives one is not installed.",
+                hint="Run: pip install 'aria2-reactor[browser]'.",
+                code="program_missing",
+            )
+        if urlsplit(detection.url).scheme not in ("http", "https"):
+            raise DownloadError("Only http and https pages are opened in a browser.", code="unsupported")
+        found = parse_found(await context.browser.sniff(detection.url))
+        title, unusable = title_of(found.titles), None
+        films = list(takewhile(lambda seen: not seen.advertising, found.candidates))
+        for place, seen in enumerate(films):
+            try:
+                film = await _extraction(seen, found, title, context)
+                if not seen.scripted or not found.buffers:
+                    return film
+                others = (other for n, other in enumerate(films) if n != place and other.scripted)
+                rest = (partial(_extraction, other, found, title, context) for other in others)
+                return await put_together(film, rest, found.buffers, context)
+            except DownloadError as error:
+                if error.word not in ("bad_manifest", "unsupported", "bad_url"):
+                    raise
+                unusable = unusable or error
+        opened = found.status is not None and found.status < 400 and not found.left and not found.crashed
+        if not unusable and opened and is_named_page(detection.url):
+            raise HandOver(Detection(kind=Kind.DIRECT, url=detection.url, why="no film on it: the page itself"))
+        raise unusable or _nothing(found, detection.url)
+
+
+def parse_found(told: Mapping[str, Any]) -> Found:
+    """Read what the browser's process told. Raises DownloadError (`bad_answer`)."""
+    try:
+        return Found.model_validate(told)
+    except ValidationError:
+        raise DownloadError("The browser gave an answer that cannot be used.", code="bad_answer") from None
+
+
+def title_of(titles: Titles) -> str | None:
+    """OpenGraph's title, else that of a video in JSON-LD, else the page's."""
+    named = next((name for text in titles.ld if (name := _ld_name(text))), "")
+    words = (" ".join(title.encode(errors="replace").decode().split()) for title in (titles.og, named, titles.title))
+    return next((title[:TITLE_MAX] for title in words if title), None)
+
+
+def kept_headers(sent: Mapping[str, str]) -> tuple[Header, ...]:
+    """What of the player's request goes along: not cookies, nor what each request has to say for itself."""
+    kept = [
+        (name, value)
+        for name, value in sent.items()
+        if name.lower() not in _LEFT_OUT and not name.lower().startswith(_LEFT_OUT_PREFIXES)
+    ]
+    return tuple(header for name, value in kept[:HEADERS_MAX] for header in _header(name, value))
+
+
+def jar_of(cookies: Iterable[BrowserCookie]) -> Jar:
+    """The browser's cookies as ours."""
+    return Jar(
+        kept_cookies(
+            each.model_dump() | {"domain": each.domain.lstrip("."), "host_only": not each.domain.startswith(".")}
+            for each in cookies
+        )
+    )
+
+
+async def _extraction(seen: Seen, found: Found, title: str | None, context: Context) -> Extraction:
+    headers, jar = kept_headers(seen.sent), jar_of(found.cookies)
+    if seen.manifest:
+        from reactor.extractors.manifest import extract_manifest
+
+        return await extract_manifest(
+            split_credentials(seen.base)[0],
+            context,
+            kind=Kind.PLAYWRIGHT,
+            headers=headers,
+            cookies=jar,
+            title=title,
+            text=seen.text,
+        )
+    if seen.live:
+        raise DownloadError("This is a live stream, which has no end.", code="live")
+    url = normalise_http(split_credentials(seen.url)[0])
+    own, stem = suffix_of(url), urlsplit(url).path.rpartition("/")[2].rpartition(".")[0]
+    suffix = own if own in MEDIA_SUFFIXES else _SUFFIXES.get(seen.content_type, "mp4")
+    title = title or stem[:TITLE_MAX] or "video"
+    name = clean_name(f"{title}.{suffix}")
+    validator, strong = validator_of(seen.received)
+    fetch = Fetch(
+        urls=(url,),
+        name=name,
+        headers=0,
+        size=seen.size,
+        validator=validator,
+        strong=strong,
+    )
+    return Extraction(
+        kind=Kind.PLAYWRIGHT,
+        title=title,
+        headers=(headers,),
+        cookies=jar.of(url),
+        fetches=(fetch,),
+        finish=Finish(how="file", name=name),
+    )
+
+
+def _nothing(found: Found, url: str) -> DownloadError:
+    """The error for a page without a film, by what else is known of it."""
+    host = urlsplit(url).hostname or "The server"
+    if found.left:
+        return DownloadError(f"The page leads to a {found.left}: address, which is not opened.", code="bad_redirect")
+    if found.crashed:
+        return DownloadError("The page crashed in the browser.", code="browser_crashed")
+    if found.failure and found.status is None:
+        return _not_opened(found.failure, host)
+    if found.status is None:
+        return DownloadError(f"{host} did not answer in time.", code="timeout", retryable=True)
+    if found.status >= 400:
+        return status_failure(found.status, url)
+    if found.candidates:
+        return DownloadError("Only an advertisement was found on this page.", hint=_HINT, code="unsupported")
+    return DownloadError("No video or audio was found on this page.", hint=_HINT, code="unsupported")
+
+
+def _not_opened(failure: str, host: str) -> DownloadError:
+    named = _NET.search(failure)
+    error = named[1] if named else ""
+    if error.startswith("ERR_CERT_"):
+        return DownloadError(f"The certificate of {host} is not valid ({error}).", code="tls")
+    code, retryable, sentence = _FAILURES.get(error) or (
+        "connection_lost",
+        True,
+        f"The page of {{host}} could not be opened{f' ({error})' if error else ''}.",
+    )
+    return DownloadError(sentence.format(host=host), code=code, retryable=retryable)
+
+
+def _header(name: str, value: str) -> tuple[Header, ...]:
+    try:
+        return (Header(name=name, value=value),)
+    except ValidationError:
+        return ()
+
+
+def _ld_name(text: str) -> str:
+    """The name of the first video or sound that a JSON-LD text tells of."""
+    try:
+        todo: list[tuple[Any, int]] = [(json.loads(text if len(text) <= LD_CHARS_MAX else ""), 0)]
+    except (ValueError, RecursionError):
+        return ""
+    while todo:
+        told, depth = todo.pop()
+        inner = list(told.values()) if isinstance(told, dict) else told if isinstance(told, list) else []
+        if isinstance(told, dict):
+            kinds = told.get("@type")
+            name = told.get("name") or told.get("headline")
+            known = {kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)}
+            if isinstance(name, str) and name.strip() and known & _VIDEO_TYPES:
+                return name
+        if depth < LD_DEPTH_MAX:
+            todo += [(each, depth + 1) for each in reversed(inner)]
+    return ""

@@ -1,0 +1,190 @@
+"""What a page's own player puts together (Media Source Extensions): picture and sound out of two addresses, and pieces.
+
+What such a player is fed with has to be there: the picture alone, or the first piece of many, is not the film.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from io import BytesIO
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context, HandOver
+from reactor.media import mp4, mpegts
+from reactor.media.choice import holds_audio, split_codecs
+from reactor.media.clocks import StreamKind
+from reactor.media.local import read_playlist, renamed
+from reactor.models import Extraction, Fetch, Finish, Track
+from reactor.net.client import NoAnswer
+from reactor.net.jar import Jar
+from reactor.net.redirects import follow
+
+HEAD_BYTES = 256 * 1024
+"""Of each file so much is looked at."""
+LEAST_SHARE = 0.5
+"""What lasts less of what the player tells is a piece of it."""
+FED_MORE = 1.05
+FED_MORE_MIN = 64 * 1024
+"""So much more than the file has was a player fed with: it plays something else, too."""
+
+_CODECS = re.compile(r"codecs\s*=\s*[\"']?([^\"';]+)", re.IGNORECASE)
+_EBML = b"\x1a\x45\xdf\xa3"
+_TRACK_TYPE = re.compile(rb"\x83\x81([\x01\x02])")
+_WEBM: dict[bytes, StreamKind] = {b"\x01": "video", b"\x02": "audio"}
+
+
+class Buffer(BaseModel):
+    """One SourceBuffer of a page."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+    type: str
+    """As `addSourceBuffer` got it."""
+    bytes: int = Field(ge=0)
+    """What it was fed with so far."""
+    source: int
+    """Which MediaSource of its frame it belongs to."""
+    duration: float | None = None
+    """Seconds, as its MediaSource has it now; None: not known, or endless."""
+
+    @property
+    def kinds(self) -> set[StreamKind]:
+        """What it holds."""
+        named = _CODECS.search(self.type)
+        sound = holds_audio(split_codecs(named[1])) if named else False
+        if self.type.lower().startswith("video/"):
+            return {"video", "audio"} if sound else {"video"}
+        return {"audio"}
+
+
+async def put_together(
+    film: Extraction,
+    others: Iterable[Callable[[], Awaitable[Extraction]]],
+    buffers: Sequence[Buffer],
+    context: Context,
+) -> Extraction:
+    """The film, with what its player takes besides: `others` make what scripts of the page have fetched, too.
+
+    Raises DownloadError (`unsupported`) where that is not among them, or where the film is a piece of it."""
+    mine = _of_the_player(buffers)
+    needs: set[StreamKind] = set().union(*(each.kinds for each in mine))
+    holds = await kinds_of(film, context)
+    whole = film
+    if holds is not None and not needs <= holds:
+        for make in others:
+            try:
+                other = await make()
+                more = await kinds_of(other, context)
+            except DownloadError:  # it is not the other half
+                continue
+            if more and needs - holds <= more:
+                whole = _both(film, other) if "video" in holds else _both(other, film)
+                break
+        else:
+            missing = "sound" if "audio" in needs - holds else "picture"
+            raise DownloadError(
+                f"The player of this page puts this video together by itself, and its {missing} could not be found.",
+                code="unsupported",
+            )
+    _check_size(whole, mine)
+    lasts = max((each.duration for each in mine if each.duration), default=None)
+    if lasts is None or (whole is film and film.finish.how == "media"):
+        return whole
+    tracks = whole.finish.tracks or (Track(form="file", first=0, count=1),)
+    finish = Finish(how="media", name=whole.finish.name, tracks=tracks, duration_s=lasts, least_s=LEAST_SHARE * lasts)
+    return whole.model_copy(update={"finish": finish})
+
+
+def _of_the_player(buffers: Sequence[Buffer]) -> list[Buffer]:
+    """Those of the MediaSource that was fed most: others are of advertisements."""
+    fed: dict[int, int] = {}
+    for each in buffers:
+        fed[each.source] = fed.get(each.source, 0) + each.bytes
+    most = max(fed, key=lambda source: fed[source])
+    return [each for each in buffers if each.source == most]
+
+
+def _check_size(whole: Extraction, buffers: Sequence[Buffer]) -> None:
+    """Raises DownloadError (`unsupported`) where the player was fed with more than there is."""
+    if any(track.form != "file" for track in whole.finish.tracks) or whole.size is None:
+        return
+    if sum(each.bytes for each in buffers) > FED_MORE * whole.size + FED_MORE_MIN:
+        raise DownloadError(
+            "The player of this page puts this video together from pieces, of which not all could be found.",
+            code="unsupported",
+        )
+
+
+def _both(picture: Extraction, sound: Extraction) -> Extraction:
+    """Two streams as one download."""
+    tracks, fetches = list[Track](), list[Fetch]()
+    for role, each, kind in (("video", picture, "video"), ("audio", sound, "audio")):
+        headers = 0 if each is picture else len(picture.headers)
+        for track in each.finish.tracks or (Track(form="file", first=0, count=1),):
+            playlist = renamed(track.playlist, role) if track.playlist else None
+            first = len(fetches) + track.first
+            tracks.append(track.model_copy(update={"first": first, "playlist": playlist, "holds": (kind,)}))
+        fetches += [
+            replace(
+                fetch,
+                name=f"{role}-{fetch.name}"[-255:],
+                headers=None if fetch.headers is None else fetch.headers + headers,
+            )
+            for fetch in each.fetches
+        ]
+    finish = Finish(how="media", name=picture.finish.name, tracks=tuple(tracks))
+    return Extraction(
+        kind=picture.kind,
+        title=picture.title,
+        headers=(*picture.headers, *sound.headers),
+        cookies=tuple(Jar((*picture.cookies, *sound.cookies))),
+        fetches=tuple(fetches),
+        finish=finish,
+    )
+
+
+async def kinds_of(film: Extraction, context: Context) -> set[StreamKind] | None:
+    """What a film holds, by its first bytes; None where they do not tell. Raises DownloadError (`unsupported`) for what
+    has no beginning."""
+    told = {kind for track in film.finish.tracks for kind in track.holds}
+    if len(told) > 1:
+        return told
+    fetch = film.fetches[0]
+    for track in film.finish.tracks[:1]:
+        segments = read_playlist(track.playlist or "")
+        if segments and (segments[0].key or (segments[0].init and segments[0].init.key)):
+            return None
+        name = (segments[0].init.name if segments[0].init else segments[0].name) if segments else fetch.name
+        fetch = next((each for each in film.fetches if each.name == name), fetch)
+    head = await _head(film, fetch, context)
+    if head.startswith(_EBML):
+        return {_WEBM[kind] for kind in _TRACK_TYPE.findall(head)} or None
+    if mp4.is_mp4(head):
+        kinds = mp4.kinds(BytesIO(head), len(head))
+        if kinds is None and film.finish.how == "file" and head[4:8] in (b"moof", b"styp", b"sidx"):
+            raise DownloadError("What the player of this page fetches is a piece of a video.", code="unsupported")
+        return kinds
+    if mpegts.is_stream(head):
+        return mpegts.kinds(head) or None
+    return None
+
+
+async def _head(film: Extraction, fetch: Fetch, context: Context) -> bytes:
+    """The first bytes; none where they are not to be had."""
+    sent: Mapping[str, str] = {header.name: header.value for header in film.headers_of(fetch)}
+    lines = {**sent, "Range": f"bytes=0-{HEAD_BYTES - 1}"}
+    head = bytearray()
+    try:
+        async with follow("GET", fetch.urls[0], context, lines, Jar(film.cookies)) as (_, response):
+            if response.status in (200, 206):
+                async for piece in response.pieces():
+                    head += piece
+                    if len(head) >= HEAD_BYTES:
+                        break
+    except (DownloadError, HandOver, NoAnswer, TimeoutError):
+        return b""
+    return bytes(head[:HEAD_BYTES])

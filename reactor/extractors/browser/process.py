@@ -1,0 +1,254 @@
+"""One browser in a process group of its own: started, asked, watched, killed with all it has started.
+
+    a process of ours (`worker`)  ─ Playwright's driver  ─ Chromium  ─ its many processes
+
+It sees nothing of the user's: an empty folder is its home, its working folder and the place of its profile.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import psutil
+from anyio import to_thread
+from anyio.abc import Process
+
+from reactor.errors import DownloadError
+from reactor.programs import child_environment, own_code
+from reactor.workers.exchange import END_DEADLINE_S, Exchange, WorkerDied, no_folder
+
+ANSWER_BYTES_MAX = 32 * 1024 * 1024
+WATCH_S = 0.25
+"""Between two looks at the memory."""
+CLOSE_DEADLINE_S = 5.0
+DEEP = 30
+"""Characters of a folder's path. A socket's may have 104 everywhere, and Chromium's is longer by 70."""
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a browser is to be."""
+
+    executable: Path
+    memory_max: int
+    """Bytes that it may use, with all its processes. Above that it is killed."""
+    proxy: str | None = None
+    """For all it asks for, this machine's own addresses included. A page may have another one."""
+
+
+class BrowserProcess:
+    """A process that runs `worker`. Whoever has started it ends it."""
+
+    def __init__(self, process: Process, folder: Path, memory_max: int) -> None:
+        self._process = process
+        self._folder = folder
+        self._memory_max = memory_max
+        self._exchange = Exchange(process, ANSWER_BYTES_MAX, bad_answer)
+        self._ended = False
+        self._outgrown = False
+        self.version = ""
+        """The browser's."""
+        self.pages = 0
+        """How many it has been asked for."""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return not self._ended and self._process.returncode is None
+
+    @classmethod
+    async def start(cls, setup: Setup) -> BrowserProcess:
+        """Start one and wait until the browser is there: two seconds. Nothing is left of it when this raises.
+
+        Raises WorkerDied, DownloadError (`browser_broken`)."""
+        with anyio.CancelScope(shield=True):
+            try:
+                folder = Path(await _aside(_make_folder))
+            except OSError as error:
+                raise no_folder(error) from error
+            try:
+                worker = cls(await _open(folder), folder, setup.memory_max)
+            except OSError as error:
+                await _aside(lambda: shutil.rmtree(folder, ignore_errors=True))
+                raise DownloadError(f"The browser does not start: {error.strerror}.", code="browser_broken") from error
+        try:
+            await worker._warm_up(setup)
+        except BaseException:
+            await worker.end()
+            raise
+        return worker
+
+    async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one request and wait for its answer, the memory watched; one at a time.
+
+        Raises WorkerDied, DownloadError (`too_much_memory`, `bad_answer`)."""
+        self.pages += 1
+        answer: dict[str, Any] = {}
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch)
+            try:
+                answer = await self._exchange.ask({"id": self.pages, **request})
+            except (WorkerDied, DownloadError) as error:
+                failure = error
+            tasks.cancel_scope.cancel()
+        if self._outgrown:
+            most = self._memory_max // (1024 * 1024)
+            raise DownloadError(f"This page took more than {most:,} MiB of memory.", code="too_much_memory")
+        if failure:
+            raise failure
+        if answer.get("id") != self.pages:
+            raise bad_answer()
+        return answer
+
+    async def end(self) -> None:
+        """Kill it, with every process that it has started, and clean up."""
+        if self._ended:
+            return
+        pid = self.pid if self.alive else None
+        self._ended = True
+        with anyio.CancelScope(shield=True):
+            await _aside(lambda: kill_all(pid, str(self._folder)))
+            with anyio.move_on_after(END_DEADLINE_S):
+                await self._process.wait()
+            with anyio.move_on_after(CLOSE_DEADLINE_S):
+                await self._process.aclose()
+            await _aside(lambda: shutil.rmtree(self._folder, ignore_errors=True))
+
+    async def _warm_up(self, setup: Setup) -> None:
+        wanted = {"executable": str(setup.executable), "sandbox": sandboxed(), "proxy": setup.proxy}
+        answer = await self._exchange.ask(wanted)
+        if "broken" in answer:
+            why = " ".join(str(answer["broken"]).split())[:300].rstrip(".")
+            raise DownloadError(
+                f"The browser {setup.executable.name} does not start: {why}.",
+                hint="Set BROWSER_PATH to another Chrome, Chromium or Edge.",
+                code="browser_broken",
+            )
+        self.version = str(answer.get("ready"))
+
+    async def _watch(self) -> None:
+        """Kill it when it has outgrown its memory: who waits for its answer then gets none."""
+        while True:
+            if await to_thread.run_sync(used, self.pid, abandon_on_cancel=True) > self._memory_max:
+                break
+            await anyio.sleep(WATCH_S)
+        self._outgrown = True
+        await self.end()
+
+
+def sandboxed() -> bool:
+    """Whether Chromium's sandbox is on: it does not work for root."""
+    return not hasattr(os, "geteuid") or os.geteuid() != 0
+
+
+def bad_answer() -> DownloadError:
+    """The error for an answer that makes no sense."""
+    return DownloadError("The browser gave an answer that cannot be used.", code="bad_answer")
+
+
+def used(pid: int) -> int:
+    """Bytes of memory that a process and all below it hold; what they share counts once, where the system tells."""
+    return sum(_or(partial(_share, each), 0) for each in _below(pid))
+
+
+def _share(process: psutil.Process) -> int:
+    """A process's part of what it holds; without what it shares where that cannot be divided."""
+    held = process.memory_info()
+    full = _or(process.memory_full_info, None)  # refused for a process in a sandbox of its own
+    return int(getattr(full, "pss", 0)) or held.rss - getattr(held, "shared", 0)
+
+
+def kill_all(pid: int | None, folder: str) -> None:
+    """Kill a process, all below it, and whoever has `folder` for its own. This process is left alive.
+
+    They are stopped first, so that none starts another behind our back, and waited for. Blocks."""
+    found: dict[int, psutil.Process] = {}
+    while True:
+        new = {each.pid: each for each in _belonging(pid, folder) if each.pid not in found}
+        if not new:
+            break
+        found |= new
+        for each in new.values():
+            with suppress(psutil.Error):
+                each.suspend()
+    for each in found.values():
+        with suppress(psutil.Error):
+            each.kill()
+    until = time.monotonic() + END_DEADLINE_S
+    while any(_runs(each) for each in found.values()) and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def _belonging(pid: int | None, folder: str) -> list[psutil.Process]:
+    """A browser's processes, also those that have lost their parent."""
+    below = [] if pid is None else _below(pid)
+    return [each for each in (*below, *psutil.process_iter()) if each.pid != os.getpid() and _is(each, below, folder)]
+
+
+def _is(process: psutil.Process, below: Sequence[psutil.Process], folder: str) -> bool:
+    """Whether it is one of `below`, or has `folder` for its temporary files or on its command line."""
+    if process in below or _or(process.environ, {}).get("TMPDIR") == folder:
+        return True
+    return any(folder in part for part in _or(process.cmdline, []))
+
+
+def _below(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    return process.is_running() and _or(process.status, psutil.STATUS_ZOMBIE) != psutil.STATUS_ZOMBIE
+
+
+def _or(asked: Callable[[], T], otherwise: U) -> T | U:
+    """What is known of a process, which may have ended in the meantime."""
+    try:
+        return asked()
+    except (psutil.Error, OSError):
+        return otherwise
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    return await to_thread.run_sync(work)
+
+
+def _make_folder() -> str:
+    """An empty folder for one browser. Its place is no deep one: Chromium makes a socket in it."""
+    usual = tempfile.gettempdir()
+    deep = len(usual) > DEEP and Path("/tmp").is_dir()
+    return tempfile.mkdtemp(prefix="reactor-browser-", dir="/tmp" if deep else usual)
+
+
+async def _open(folder: Path) -> Process:
+    library = importlib.util.find_spec("playwright")
+    places = [str(Path(library.origin).parents[1])] if library and library.origin else []
+    return await anyio.open_process(
+        own_code("reactor.extractors.browser.worker:main", str(folder), places=places),
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        env=child_environment("PLAYWRIGHT_NODEJS_PATH", home=folder, LC_ALL="C.UTF-8"),
+        start_new_session=True,
+    )

@@ -1,0 +1,276 @@
+"""Stage 1's question to yt-dlp's list of sites, and stage 2 by yt-dlp.
+
+    async with open_ytdlp(settings) as ytdlp:           None when yt-dlp is not installed
+        await ytdlp.suits(url)                          "Youtube", or None: no site of its list
+        await ytdlp.extract(url)                        its info dict, as far as reactor uses it
+
+yt-dlp lives in warm processes of its own (`process`), which this process never imports it for. One process
+does one request at a time. It is killed at the request's deadline or when whoever asked is cancelled, replaced
+when it has grown or served long enough, and ended when nobody has needed it for a while.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+from pydantic import ValidationError
+
+from reactor.egress.proxy import Guard
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.detect import is_manifest, is_named_page
+from reactor.extractors.ytdlp.failures import Report, by_the_guard, error_of, failure_of, for_a_browser
+from reactor.extractors.ytdlp.info import extraction_of, parse_info
+from reactor.extractors.ytdlp.process import HINT, Setup, Worker, bad_answer, installed
+from reactor.media.choice import Choice
+from reactor.models import Detection, Extraction, Kind
+from reactor.settings import Settings
+from reactor.workers.exchange import WorkerDied
+from reactor.workers.pool import Pool
+
+WORKERS_MAX = 4
+"""Processes at once; who comes when all are busy waits."""
+IDLE_S = 300.0
+REQUESTS_MAX = 200
+"""A process that has served so many is replaced: yt-dlp leaks a little with each."""
+RESIDENT_MAX = 300 * 1024 * 1024
+"""Bytes of memory; a process that holds more after a request is replaced. A fresh one holds 60 to 90 MiB."""
+SUITS_DEADLINE_S = 15.0
+"""Most of it is for a machine so slow that loading yt-dlp takes ten seconds."""
+FORMAT = "bv*+ba/b"
+"""The best picture with the best sound, else the best that has both."""
+FORMAT_SORT = (
+    *("lang", "quality", "res", "fps", "hdr:12", "vcodec:h264", "channels", "acodec:aac"),
+    *("proto", "size", "br", "asr", "ext"),
+)
+"""Of equal pictures the one that every player shows and that comes in one piece: h264 and aac, https before HLS."""
+
+
+_HEIGHT = re.compile(r"\[\s*height\s*(<=|<|=)\??\s*(\d{2,5})\s*\]")
+_SOUND = re.compile(r"(ba|bestaudio)(\[[^]]*\])*")
+
+
+class NoVideoFound(Exception):
+    """yt-dlp found nothing; a browser may. The text says why."""
+
+
+class SeveralFound(DownloadError):
+    """A page of no known site has several videos: only who sees it can tell which of them it is about."""
+
+    code = "playlist"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the settings ask of yt-dlp. Holds secrets: never shown."""
+
+    format: str = ""
+    cookies: Path | None = None
+    proxy: str | None = field(default=None, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    timeout_s: float = 120.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Wishes:
+        """Those of these settings."""
+        proxy, options = settings.ytdlp_proxy, settings.ytdlp_options
+        return cls(
+            format=settings.ytdlp_format,
+            cookies=settings.ytdlp_cookies and settings.ytdlp_cookies.expanduser().absolute(),
+            proxy=proxy.get_secret_value() if proxy else None,
+            options=json.loads(options.get_secret_value()) if options else {},
+            timeout_s=settings.ytdlp_timeout,
+        )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Options of YoutubeDL. Without a proxy there is none, whatever the system has."""
+        base = {"format_sort": FORMAT_SORT, "socket_timeout": 20, "proxy": self.proxy or ""}
+        return base | dict(self.options) | {"format": self.format or FORMAT}
+
+
+@asynccontextmanager
+async def open_ytdlp(settings: Settings, guard: Guard | None = None) -> AsyncIterator[Ytdlp | None]:
+    """yt-dlp for one reactor; None when it is not installed. No process starts before it is needed.
+
+    What it asks goes through `guard`, unless the settings name a proxy."""
+    if await to_thread.run_sync(installed) is None:
+        yield None
+        return
+    async with Ytdlp(Wishes.of(settings), guard=guard) as ytdlp:
+        yield ytdlp
+
+
+class Ytdlp(Pool[Worker]):
+    """See the module. Leaving the `async with` ends every process."""
+
+    def __init__(
+        self,
+        wishes: Wishes | None = None,
+        *,
+        guard: Guard | None = None,
+        setup: Setup | None = None,
+        workers_max: int = WORKERS_MAX,
+        idle_s: float = IDLE_S,
+        requests_max: int = REQUESTS_MAX,
+        resident_max: int = RESIDENT_MAX,
+    ) -> None:
+        super().__init__(most=workers_max, idle_s=idle_s)
+        self._wishes = wishes or Wishes()
+        self._guard = guard if self._wishes.proxy is None else None
+        self._asked = 0
+        self._setup = setup or Setup()
+        self._requests_max = requests_max
+        self._resident_max = resident_max
+
+    async def suits(self, url: str, *, timeout_s: float = SUITS_DEADLINE_S) -> str | None:
+        """The name of the extractor that is made for the site of `url`, or None when none is.
+
+        Asks nobody but the list. Raises DownloadError (`timeout`, `worker_died`, `bad_answer`, `ytdlp_broken`)."""
+        with _deadline(timeout_s):
+            async with self.slots:
+                answer = await self._ask({"do": "suits", "url": url, "deadline_s": timeout_s})
+        name = answer.get("suits")
+        if not isinstance(name, str | None):
+            raise bad_answer()
+        return name
+
+    async def extract(self, url: str, *, timeout_s: float | None = None) -> Mapping[str, Any]:
+        """What yt-dlp knows of the one video at `url`: what `info.parse_info` reads.
+
+        `timeout_s` counts from when a process is free for it; None: as the settings have it. Raises DownloadError,
+        and NoVideoFound where a browser may do better."""
+        timeout_s = timeout_s or self._wishes.timeout_s
+        cookies = self._wishes.cookies
+        self._asked += 1
+        user, params = f"ytdlp-{self._asked}", self._wishes.params
+        if self._guard is not None:
+            params["proxy"] = self._guard.route(user)
+        request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
+        async with self.slots:
+            with _deadline(timeout_s):
+                answer = await self._ask(request | {"cookies": str(cookies) if cookies else None})
+        if "playlist" in answer:
+            raise _list_found(answer["playlist"])
+        if "error" in answer:
+            report = _report(answer["error"])
+            failure = self._guard.why(user) if self._guard else None
+            if failure is not None and (not failure.retryable or by_the_guard(report)):
+                raise error_of(failure)
+            why = for_a_browser(report)
+            raise NoVideoFound(why) if why else failure_of(report, url)
+        info = answer.get("info")
+        if not isinstance(info, dict):
+            raise bad_answer()
+        return info
+
+    async def _ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Have a process answer; when it dies over it, another one, once."""
+        try:
+            return await self._ask_one(request)
+        except WorkerDied:
+            pass
+        try:
+            return await self._ask_one(request)
+        except WorkerDied as died:
+            raise DownloadError(
+                f"yt-dlp's process ended while it worked on this page, and again at the second try ({died}).",
+                hint=f"{HINT}.",
+                code="worker_died",
+            ) from None
+
+    async def _ask_one(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        async with self.lend() as worker:
+            answer = await worker.ask(request)
+            worn = worker.requests >= self._requests_max or worker.resident_bytes > self._resident_max
+            if worn or "MemoryError" in str(answer.get("error", "")):
+                await worker.end()
+        return answer
+
+    async def _start(self) -> Worker:
+        return await Worker.start(self._setup)
+
+
+class YtdlpExtractor:
+    """A page or a stream → what yt-dlp finds behind it. A bare manifest needs no yt-dlp."""
+
+    kind = Kind.YTDLP
+
+    async def extract(self, detection: Detection, context: Context) -> Extraction:
+        """See Extractor."""
+        if is_manifest(detection):
+            from reactor.extractors.manifest import extract_manifest
+
+            return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
+        if context.ytdlp is None and context.browser is not None:
+            why = "yt-dlp is not installed"
+            raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
+        if context.ytdlp is None and is_named_page(detection.url):
+            raise HandOver(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself"))
+        if context.ytdlp is None:
+            raise DownloadError(
+                "This is a web page or a stream, not a file: it takes yt-dlp, which is not installed.",
+                hint="Run: pip install 'aria2-reactor[media]'.",
+                code="unsupported",
+            )
+        try:
+            info = await context.ytdlp.extract(detection.url)
+        except SeveralFound as several:
+            if context.browser is None:
+                raise
+            why = several.message
+        except NoVideoFound as none:
+            if context.browser is None and is_named_page(detection.url):
+                raise HandOver(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself")) from none
+            why = str(none)
+        else:
+            return await extraction_of(parse_info(info), context)
+        raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
+
+
+def choice_of(format_: str) -> Choice:
+    """What of YTDLP_FORMAT holds for a manifest that yt-dlp is not asked about: a height, and sound alone."""
+    height = _HEIGHT.search(format_)
+    highest = int(height[2]) - (height[1] == "<") if height else None
+    return Choice(max_height=highest, audio_only=bool(_SOUND.fullmatch(format_.partition("/")[0].strip())))
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        message = f"yt-dlp did not finish within {seconds:g} s."
+        raise DownloadError(message, code="timeout", retryable=True) from None
+
+
+def _report(told: Any) -> Report:
+    try:
+        return Report.model_validate(told)
+    except ValidationError:
+        raise bad_answer() from None
+
+
+def _list_found(told: Any) -> DownloadError:
+    """The error for what is no single video."""
+    count = told.get("count") if isinstance(told, dict) else None
+    if not isinstance(count, int):
+        return bad_answer()
+    if not count:
+        return DownloadError("This is a list without a video in it.", code="playlist")
+    number = f"{'more than ' if told.get('more') else ''}{count:,}"
+    if told.get("pieces"):
+        return DownloadError(f"This video comes in {number} pieces, which is not supported.", code="unsupported")
+    kind = SeveralFound if told.get("page") else DownloadError
+    return kind(
+        f"This is a list of {number} videos, not one video.", hint="Send the link of one video.", code="playlist"
+    )

@@ -1,0 +1,206 @@
+"""What yt-dlp raised → one sentence, a stable word, and whether it may pass.
+
+The class of the error counts first, its text second (`TEXTS`, in this order), what the network did third.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reactor.errors import DownloadError, Failure
+from reactor.extractors.ytdlp.process import HINT
+from reactor.net.credentials import redact_text
+from reactor.net.failures import RETRY_AFTER_MAX_S, status_failure
+
+SAID_MAX = 300
+"""Characters of a site's own words that are shown."""
+
+_COOKIES = "Set YTDLP_COOKIES to a file with the cookies of a browser that is signed in there."
+_PROXY = "YTDLP_PROXY, a proxy in a country where it is shown, may help where the file itself is given to anybody."
+_UPDATE = f"{HINT}."
+
+CLASSES: Mapping[str, Failure] = {
+    "GeoRestrictedError": Failure("geo_blocked", "This video is not shown in the country of this machine.", _PROXY),
+    "UserNotLive": Failure("not_started", "This channel is not live now."),
+    "CookieLoadError": Failure("settings", "YTDLP_COOKIES: the file cannot be read as a Netscape cookie file."),
+    "SyntaxError": Failure("settings", "YTDLP_FORMAT: this is no format selection that yt-dlp understands."),
+    "MemoryError": Failure("out_of_memory", "yt-dlp used up its memory over this page.", _UPDATE),
+    "AnswerTooLong": Failure("too_large", "What yt-dlp found on this page is too much to be handled."),
+    "RecursionError": Failure("redirect_loop", "The pages at this address lead to each other without an end."),
+}
+"""Name of a class among the causes → what it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a site says when …"""
+
+    pattern: re.Pattern[str]
+    failure: Failure
+
+
+def _text(pattern: str, code: str, message: str, hint: str | None = None, *, retryable: bool = False) -> Text:
+    return Text(re.compile(pattern, re.IGNORECASE), Failure(code, message, hint, retryable))
+
+
+TEXTS = (
+    _text(r"\bDRM\b", "drm", "This video is protected by DRM, which cannot be downloaded."),
+    _text(r"not a bot|captcha|anti-bot", "needs_cookies", "The site takes us for a robot.", _COOKIES),
+    _text(
+        r"confirm your age|age[- ](?:restrict|verif|limit|gate|confirm)|inappropriate for some|\bNSFW\b",
+        "needs_cookies",
+        "This video is for adults only, and the site wants to know who asks.",
+        _COOKIES,
+    ),
+    _text(r"\bprivate\b", "private", "This video is private.", _COOKIES),
+    _text(
+        r"geo[- ]?(?:restrict|block)|(?:in|from) your (?:country|location|region)|your country",
+        "geo_blocked",
+        "This video is not shown in the country of this machine.",
+        _PROXY,
+    ),
+    _text(
+        r"(?:this|the) (?:live event|live ?stream|stream|event) (?:will|has not|hasn't|is scheduled)"
+        r"|premieres? (?:in|will)|will begin|not (?:yet )?started|is upcoming",
+        "not_started",
+        "This broadcast has not begun yet.",
+    ),
+    _text(
+        r"members?[- ]only|subscri(?:be|ption|ber)|paywall|purchase|\bpaid\b|premium|supporter[s-]|join this channel",
+        "needs_login",
+        "This video is for paying members only.",
+        _COOKIES,
+    ),
+    _text(
+        r"sign(?:ed)?[- ]?in|log(?:ged)?[- ]?in\b|login|registered users|authenticat|credentials",
+        "needs_login",
+        "The site shows this video only to those who are signed in.",
+        _COOKIES,
+    ),
+    _text(r"--cookies|cookies", "needs_cookies", "The site wants the cookies of a signed-in browser.", _COOKIES),
+    _text(r"rate[- ]?limit|too many requests", "rate_limited", "The site has had too many requests.", retryable=True),
+    _text(r"IP address is blocked", "geo_blocked", "The site does not serve the address of this machine.", _PROXY),
+    _text(
+        r"removed|deleted|terminated|no longer (?:available|exists)|(?:does not|doesn't) exist|not found|expired"
+        r"|(?:video|content|post|page|this) (?:is )?(?:un|not )available|taken down",
+        "not_found",
+        "This video is not there any more, or never was.",
+        "Check the URL.",
+    ),
+    _text(
+        r"requested format is not available",
+        "unsupported",
+        "This video is not there in the quality that is wanted.",
+        "Check YTDLP_FORMAT.",
+    ),
+    _text(r"no video formats found", "bad_answer", "yt-dlp found no address of a video on this page.", _UPDATE),
+    _text(r"piracy|no longer supported", "unsupported", "yt-dlp does not serve this site."),
+    _text(
+        r"impersonat", "unsupported", "This site wants a browser.", "It may do with curl_cffi: pip install curl_cffi."
+    ),
+)
+
+NETWORK: Mapping[str, Failure] = {
+    "CertificateVerifyError": Failure("tls", "The certificate of {host} is not valid."),
+    "gaierror": Failure("dns", "The host {host} does not exist, or its name cannot be resolved now.", None, True),
+    "NameResolutionError": Failure("dns", "The host {host} does not exist, or cannot be resolved now.", None, True),
+    "ProxyError": Failure("proxy", "The proxy of YTDLP_PROXY does not do its work.", None, True),
+    "SSLError": Failure("tls", "No secure connection to {host} could be made.", None, True),
+    "ConnectionRefusedError": Failure("unreachable", "{host} does not accept the connection.", None, True),
+    "ReadTimeoutError": Failure("timeout", "{host} did not answer in time.", None, True),
+    "TimeoutError": Failure("timeout", "{host} did not answer in time.", None, True),
+    "TransportError": Failure("connection_lost", "{host} closed the connection too early.", None, True),
+    "IncompleteRead": Failure("connection_lost", "{host} closed the connection too early.", None, True),
+}
+"""Name of a class among the causes → what the network did, the first that fits."""
+
+_HTTP_ERROR = re.compile(r"HTTP Error \d{3}: [\w' -]*")
+"""The phrase of a status is not the site's word: the status itself says more."""
+_CHALLENGE = re.compile("anti-bot challenge")
+_SOON = re.compile(r"\bin (a few|an?|\d+) (second|minute|hour|day)s?")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+
+
+class Report(BaseModel):
+    """An error as the worker tells it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    kinds: list[str] = Field(min_length=1)
+    """The classes of the error and of its causes."""
+    text: str = ""
+    expected: bool = False
+    """True when the extractor foresaw it: the text is the site's answer, not a fault of yt-dlp."""
+    status: Annotated[int, Field(ge=100, le=999)] | None = None
+    """Of the HTTP answer that led to it."""
+    retry_after: str | None = None
+
+
+def for_a_browser(report: Report) -> str | None:
+    """Why a browser may do what yt-dlp could not, in a few words; None when it would fare no better."""
+    if "UnsupportedError" in report.kinds:
+        return "yt-dlp knows no video on this page"
+    return "the site wants a browser" if _CHALLENGE.search(report.text) else None
+
+
+def by_the_guard(report: Report) -> bool:
+    """True when it was our own proxy that did not connect."""
+    return "ProxyError" in report.kinds or report.status in (502, 504)
+
+
+def failure_of(report: Report, url: str) -> DownloadError:
+    """The error for a person who wanted `url`."""
+    for kind, failure in CLASSES.items():
+        if kind in report.kinds:
+            return error_of(failure)
+    words = _HTTP_ERROR.sub("", report.text)
+    for text in TEXTS:
+        if text.pattern.search(words):
+            return error_of(_with_time(text.failure, report.text))
+    if report.status is not None and report.status >= 400:
+        return _of_status(report, report.status, url)
+    for kind, failure in NETWORK.items():
+        if kind in report.kinds:
+            return error_of(failure, host=urlsplit(url).hostname or "The server")
+    said = _said(report.text)
+    if report.expected:
+        return DownloadError(f"The site does not give this video: {said}", code="refused")
+    return DownloadError(f"yt-dlp does not understand this page: {said}", hint=_UPDATE, code="extractor_failed")
+
+
+def _with_time(failure: Failure, text: str) -> Failure:
+    """What begins within a day is worth another try at its time."""
+    soon = _SOON.search(text.lower())
+    if failure.code != "not_started" or not soon:
+        return failure
+    number = int(soon[1][:4]) if soon[1].isdigit() else 5 if soon[1] == "a few" else 1
+    delay = float(number * _SECONDS[soon[2]])
+    return failure if delay > RETRY_AFTER_MAX_S else Failure(failure.code, failure.message, None, True, delay)
+
+
+def _of_status(report: Report, status: int, url: str) -> DownloadError:
+    headers = {"retry-after": report.retry_after} if report.retry_after and report.retry_after.isascii() else {}
+    return status_failure(status, url, headers)
+
+
+def error_of(failure: Failure, **values: str) -> DownloadError:
+    return DownloadError(
+        failure.message.format(**values) if values else failure.message,
+        hint=failure.hint,
+        code=failure.code,
+        retryable=failure.retryable,
+        retry_after_s=failure.retry_after_s,
+    )
+
+
+def _said(text: str) -> str:
+    """A site's words in one line, without URLs' secrets."""
+    line = redact_text("".join(c if c.isprintable() else " " for c in text))
+    line = " ".join(line.split()) or "it does not say why"
+    return line.rstrip(".") + "." if len(line) <= SAID_MAX else line[: SAID_MAX - 1] + "…"

@@ -1,0 +1,323 @@
+"""What yt-dlp found → what there is to fetch, and how it is joined.
+
+yt-dlp, its extractors and the sites behind them are strangers: of what they say this reads what it knows, and
+refuses what makes no sense.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from urllib.parse import urljoin, urlsplit
+
+from anyio import to_thread
+from pydantic import ValidationError
+
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context
+from reactor.extractors.ytdlp.formats import Format, Info
+from reactor.extractors.ytdlp.process import bad_answer
+from reactor.files.names import clean_name
+from reactor.files.suffixes import MEDIA_SUFFIXES
+from reactor.media.choice import Choice
+from reactor.media.local import renamed
+from reactor.media.parts import bounded
+from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.net.cookies import kept_cookies
+from reactor.net.credentials import HeaderSets, referer_for
+from reactor.net.failures import RETRY_AFTER_MAX_S
+from reactor.net.jar import Jar
+from reactor.net.urls import normalise_http
+from reactor.numbers import FETCHES_MAX
+
+TITLE_MAX = 1000
+"""Characters of a title that are kept."""
+EXACT_S = 100.0
+"""From this length on a duration told in whole seconds is exact to 1 %."""
+SIZE_MAX = 2**63
+"""Bytes; more is no size."""
+
+_NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
+_SUFFIX = re.compile(r"\.([a-z0-9]{1,5})$", re.IGNORECASE)
+_PLAIN = "http", "https"
+_HLS = "m3u8", "m3u8_native"
+_DASH = "http_dash_segments"
+_FINAL = "drm", "live", "unsupported", "too_many_parts", "too_large"
+"""What a manifest says of itself, and its fragments would only hide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is sent for the fetches of a video."""
+
+    jar: Jar
+    headers: HeaderSets = field(default_factory=HeaderSets)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One stream: its fetches, and how they make it up."""
+
+    fetches: tuple[Fetch, ...]
+    track: Track
+    """Counted from its own first fetch."""
+    duration_s: float | None = None
+
+
+def parse_info(told: Any) -> Info:
+    """Validate what the worker told. Raises DownloadError (`bad_answer`)."""
+    try:
+        return Info.model_validate(told)
+    except ValidationError as error:
+        raise bad_answer() from error
+
+
+async def extraction_of(info: Info, context: Context) -> Extraction:
+    """All there is to fetch for a video. Reads the manifest where it is HLS.
+
+    Raises DownloadError: `live`, `not_started`, `unsupported`, `bad_answer`, `too_many_parts`, and those of
+    `manifest.extract_manifest`."""
+    _refuse_live(info)
+    if info.section_start or info.section_end:  # what its addresses lead to is all of it
+        message = "This is a clip of a longer video, which reactor cannot cut out."
+        raise DownloadError(message, hint="Send the link of the whole video.", code="unsupported")
+    title = (info.title or "").strip()[:TITLE_MAX] or None
+    formats = sorted(info.formats, key=lambda format_: format_.sound_alone)
+    if any(format_.special for format_ in formats):
+        raise _unsupported("in a way that only yt-dlp itself can fetch")
+    sent = Sent(Jar(kept_cookies(info.cookies)))
+    if len(formats) == 1 and formats[0].protocol in _PLAIN:
+        return _one_file(formats[0], title, sent)
+    pieces = [
+        piece for n, alike in enumerate(_by_manifest(formats)) for piece in await _pieces(alike, n, context, sent)
+    ]
+    fetches = tuple(fetch for piece in pieces for fetch in piece.fetches)
+    if len(fetches) > FETCHES_MAX:
+        raise DownloadError(f"This video comes in more than {FETCHES_MAX:,} parts.", code="too_many_parts")
+    suffix = ".m4a" if all(format_.sound_alone for format_ in formats) else ".mp4"
+    finish = Finish(
+        how="media",
+        name=clean_name(f"{title or 'video'}{suffix}"),
+        tracks=tuple(_placed(pieces)),
+        duration_s=_duration(info, pieces),
+    )
+    return _extraction(title, fetches, finish, sent)
+
+
+def _extraction(title: str | None, fetches: tuple[Fetch, ...], finish: Finish, sent: Sent) -> Extraction:
+    cookies = sent.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches)
+    return Extraction(
+        kind=Kind.YTDLP, title=title, headers=sent.headers.all, cookies=cookies, fetches=fetches, finish=finish
+    )
+
+
+def _refuse_live(info: Info) -> None:
+    if info.live_status == "is_upcoming":
+        wait = info.release_timestamp - time.time() if info.release_timestamp else None
+        soon = wait is not None and wait <= RETRY_AFTER_MAX_S
+        raise DownloadError(
+            "This broadcast has not begun yet.",
+            code="not_started",
+            retryable=soon,
+            retry_after_s=max(wait, 0.0) if soon and wait is not None else None,
+        )
+    if info.is_live:
+        raise DownloadError("This is a live stream, which has no end to wait for.", code="live")
+
+
+def _one_file(format_: Format, title: str | None, sent: Sent) -> Extraction:
+    """One URL that is the whole video."""
+    suffix = _suffix(format_)
+    name = clean_name(f"{title or 'video'}{suffix}")
+    fetch = _fetch(format_.url, name, _headers(format_, sent), size=_size(format_))
+    return _extraction(title, (fetch,), Finish(how="file", name=name), sent)
+
+
+def _by_manifest(formats: Sequence[Format]) -> list[list[Format]]:
+    """The formats, those together that come from one DASH manifest."""
+    found: dict[object, list[Format]] = {}
+    for number, format_ in enumerate(formats):
+        together = format_.manifest_url if format_.protocol == _DASH else None
+        found.setdefault(together or number, []).append(format_)
+    return list(found.values())
+
+
+async def _pieces(formats: Sequence[Format], number: int, context: Context, sent: Sent) -> list[Piece]:
+    """One format, or those of one manifest, as streams. `number` keeps their names apart from those of the others."""
+    if formats[0].protocol == _DASH and formats[0].manifest_url:
+        return await _dash(formats, formats[0].manifest_url, number, context, sent)
+    (format_,) = formats
+    role = f"{'audio' if format_.sound_alone else 'video'}-{number}"
+    if format_.protocol in _PLAIN:
+        fetch = _fetch(format_.url, f"{role}{_suffix(format_)}", _headers(format_, sent), size=_size(format_))
+        return [Piece((fetch,), Track(form="file", first=0, count=1, holds=_holds(format_)))]
+    if format_.protocol == _DASH and format_.fragments:
+        return [await to_thread.run_sync(_fragments, format_, role, sent, abandon_on_cancel=True)]
+    if format_.protocol in _HLS:
+        return await _hls(format_, role, context, sent)
+    raise _unsupported(f"as {format_.protocol[:30]}")
+
+
+async def _dash(formats: Sequence[Format], manifest_url: str, number: int, context: Context, sent: Sent) -> list[Piece]:
+    """What was chosen, read out of the manifest itself: yt-dlp makes one list of the fragments of all periods, and of
+    sounds that are described alike. Only where the manifest is not to be had again, its list has to do."""
+    from reactor.extractors.manifest import extract_manifest
+
+    try:
+        found = await extract_manifest(
+            _checked(manifest_url),
+            context,
+            kind=Kind.YTDLP,
+            headers=_told(formats[0]),
+            cookies=sent.jar,
+            choice=Choice(like=tuple(format_.like for format_ in formats)),
+        )
+    except DownloadError as error:
+        if error.word in _FINAL or not all(format_.fragments for format_ in formats):
+            raise
+    else:
+        pieces = _taken_over(found, f"dash-{number}", sent)
+        if len(pieces) == len(formats):
+            return pieces
+    roles = [f"{'audio' if format_.sound_alone else 'video'}-{number}-{n}" for n, format_ in enumerate(formats)]
+    return [
+        await to_thread.run_sync(_fragments, format_, role, sent, abandon_on_cancel=True)
+        for format_, role in zip(formats, roles, strict=True)
+    ]
+
+
+def _fragments(format_: Format, role: str, sent: Sent) -> Piece:
+    fragments = format_.fragments or []
+    base = format_.fragment_base_url or format_.url
+    urls = bounded(fragment.url or _joined(base, fragment.path) for fragment in fragments)
+    headers = _headers(format_, sent)
+    fetches = tuple(_fetch(url, f"{role}-{place:05}.m4s", headers) for place, url in enumerate(urls, 1))
+    without = sum(1 for fragment in fragments if not fragment.duration)
+    if 1 < without < len(fragments) or len({(each.url, each.path) for each in fragments}) < len(fragments):
+        raise _unsupported("in several pieces, of which the manifest cannot be read")
+    durations = [fragment.duration for fragment in fragments if fragment.duration and fragment.duration > 0]
+    # An initialisation segment lasts nothing.
+    known = len(durations) >= max(len(fragments) - 1, 1)
+    track = Track(form="concat", first=0, count=len(fetches), holds=_holds(format_))
+    return Piece(fetches, track, sum(durations) if known else None)
+
+
+async def _hls(format_: Format, role: str, context: Context, sent: Sent) -> list[Piece]:
+    """The parts that the playlist names, under names that no other playlist's parts have."""
+    from reactor.extractors.manifest import extract_manifest
+
+    found = await extract_manifest(
+        _checked(format_.url),
+        context,
+        kind=Kind.YTDLP,
+        headers=_told(format_),
+        cookies=sent.jar,
+        text=format_.hls_media_playlist_data,
+        choice=Choice(audio_only=format_.sound_alone),
+    )
+    return _taken_over(found, role, sent)
+
+
+def _taken_over(found: Extraction, role: str, sent: Sent) -> list[Piece]:
+    """The streams of a manifest, under names that begin with `role`."""
+    numbers = [sent.headers.number(headers) for headers in found.headers]
+    pieces = []
+    for track in found.finish.tracks:
+        fetches = found.fetches[track.first : track.first + track.count]
+        taken = tuple(
+            replace(
+                fetch,
+                name=f"{role}-{fetch.name}",
+                headers=None if fetch.headers is None else numbers[fetch.headers],
+            )
+            for fetch in fetches
+        )
+        playlist = renamed(track.playlist, role) if track.playlist else None
+        track = track.model_copy(update={"first": 0, "playlist": playlist})
+        pieces.append(Piece(taken, track, found.finish.duration_s))
+    return pieces
+
+
+def _placed(pieces: Sequence[Piece]) -> Iterable[Track]:
+    """The tracks, each counted from the first fetch of all."""
+    first = 0
+    for piece in pieces:
+        yield piece.track.model_copy(update={"first": first})
+        first += piece.track.count
+
+
+def _duration(info: Info, pieces: Sequence[Piece]) -> float | None:
+    """What the parts add up to; else what the site says, where it is exact enough to be a promise."""
+    known = [piece.duration_s for piece in pieces if piece.duration_s]
+    if known and len(known) == len(pieces):
+        return max(known)
+    said = info.duration
+    return said if said and (said >= EXACT_S or not float(said).is_integer()) else None
+
+
+def _fetch(url: str, name: str, headers: Callable[[str], int | None], *, size: int | None = None) -> Fetch:
+    url = _checked(url)
+    return Fetch(urls=(url,), name=name, headers=headers(url), size=size)
+
+
+def _headers(format_: Format, sent: Sent) -> Callable[[str], int | None]:
+    """Which headers go to a URL of this format: what may be a secret only to the host it is for."""
+    return sent.headers.given(_told(format_), format_.url)
+
+
+def _told(format_: Format) -> tuple[Header, ...]:
+    """What yt-dlp would send, without what is aria2's to say. Its Referer is the page as it was asked for, with all
+    that stands in its address."""
+    told = [(name, value) for name, value in format_.http_headers.items() if name.lower() not in _NEVER]
+    cut = [(name, referer_for(value, format_.url) if name.lower() == "referer" else value) for name, value in told]
+    try:
+        return tuple(Header(name=name, value=value) for name, value in cut if value is not None)
+    except ValidationError as error:
+        raise bad_answer() from error
+
+
+def _checked(url: str) -> str:
+    """An http or https URL that is safe in a request."""
+    try:
+        if urlsplit(url).scheme.lower() in ("http", "https") and not re.search(r"[\x00-\x1f\x7f]", url):
+            return normalise_http(url)
+    except (DownloadError, ValueError):
+        pass
+    raise bad_answer()
+
+
+def _joined(base: str, path: str | None) -> str:
+    try:
+        if path:
+            return urljoin(base, path)
+    except ValueError:
+        pass
+    raise bad_answer()
+
+
+def _size(format_: Format) -> int | None:
+    size = format_.filesize
+    return int(size) if size and 0 < size < SIZE_MAX and size == int(size) else None
+
+
+def _suffix(format_: Format) -> str:
+    """A suffix that is a picture's, a film's or a sound's; nothing that a click would run."""
+    in_path = _SUFFIX.search(urlsplit(_checked(format_.url)).path)
+    for suffix in (format_.ext.lower(), in_path[1].lower() if in_path else ""):
+        if suffix in MEDIA_SUFFIXES:
+            return f".{suffix}"
+    return ""
+
+
+def _holds(format_: Format) -> tuple[Literal["video", "audio"], ...]:
+    """What is promised to be in a stream of one sort; of what holds both, yt-dlp often knows too little."""
+    if format_.sound_alone:
+        return ("audio",)
+    return ("video",) if format_.acodec == "none" else ()
+
+
+def _unsupported(how: str) -> DownloadError:
+    return DownloadError(f"This video comes {how}, which is not supported.", code="unsupported")

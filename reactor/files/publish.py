@@ -1,0 +1,282 @@
+"""A staged file or folder → its final place, whole or not at all, never over anything, once.
+
+The law: what is to appear (the source itself, or a hidden copy of it beside its final place) has an
+identity on the disk before it is placed. That identity and the name tried are first written into a record
+beside the source's folder, where no name that a stranger chose can stand in its stead. After a crash at any
+point the same call finds out by the record whether the placing happened, and ends with the same path.
+
+Killing the process at any point loses nothing. Nothing is synced to the disk: after a power cut a file of
+the last seconds may have to be fetched again, as the database may have lost the same seconds (synchronous=NORMAL);
+syncing a large file would hold up the row for as long as writing it took.
+
+The record is deleted by `forget`, before the source's folder is, once the path is saved.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from reactor.errors import DownloadError
+from reactor.files.names import candidates, clean_name
+from reactor.files.private import open_private
+
+RECORD = ".published"
+"""What follows the name of the folder that holds the source in the record's name."""
+RECORDS_KEPT = 128
+"""Their paths: each is asked for several times, and pathlib interns each part of each new one."""
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+Identity = tuple[int, int]
+"""Device and inode."""
+Tame = Callable[[str, bool], str]
+"""What a name becomes; True: a folder's."""
+
+
+def _as_it_is(name: str, folder: bool) -> str:
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """Which source was tried under which name, what was to appear there, and the empty place kept for it."""
+
+    name: str
+    source: Identity
+    thing: Identity
+    reserved: Identity | None = None
+
+
+def publish(source: Path, directory: Path, name: str, *, keep: bool = False, tame: Tame = _as_it_is) -> Path:
+    """Move `source`, a file or a folder, into `directory` as `name` or `name (n)`; return where it stands.
+
+    `name` is a clean base name, `directory` exists. A file or folder that has the name already, an empty one
+    too, is never touched. Calling it again, after a crash or after success, returns the same path. `keep`
+    leaves the source in place and publishes hard links to it, or copies where links are impossible. `tame` says
+    what each name inside a folder becomes.
+
+    Blocks on the disk. Raises FileNotFoundError when there is no source and it was never published, another
+    OSError when the disk refuses, DownloadError when the source is or holds anything but plain files and
+    folders: a symbolic link is never followed."""
+    copy = _hidden_copy(source, directory)
+    final = published(source, directory)
+    if final is None:
+        _refuse_special_files(source)
+        final = _publish(source, copy, directory, name, keep, tame)
+    _delete(copy)
+    if not keep:
+        _delete(source)
+    return final
+
+
+def published(source: Path, directory: Path) -> Path | None:
+    """Where `publish` has put `source`, or None when it has not done so, or the result is gone."""
+    record = _read_record(source)
+    if record is None or _identity(source) not in (None, record.source):
+        return None
+    final = directory / record.name
+    return final if _identity(final) == record.thing else None
+
+
+def take_back(source: Path, directory: Path) -> None:
+    """Delete what `publish` has put into `directory`, if it is still there, and the record of it. Raises OSError."""
+    final = published(source, directory)
+    if final is not None:
+        _delete(final)
+    forget(source)
+
+
+def forget(source: Path) -> None:
+    """Delete the record: what was published stays. Raises OSError."""
+    _record_path(source).unlink(missing_ok=True)
+
+
+def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool, tame: Tame) -> Path:
+    """Place the source itself, or a copy of it, where it has to stay, comes from another disk or holds names that are
+    to change."""
+    tree = _tree(source)
+    next(tree)  # the source itself has a name already
+    if not keep and all(tame(path.name, path.is_dir()) == path.name for path in tree):
+        try:
+            return _place(source, source, directory, name)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+    record = _read_record(source)
+    if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
+        _delete(copy)
+        _clone(source, copy, tame)
+    return _place(copy, source, directory, name)
+
+
+def _place(thing: Path, source: Path, directory: Path, name: str) -> Path:
+    """Give `thing` the first name that is free, or the one an earlier try had already got."""
+    earlier = _read_record(source)
+    identity = _known(thing)
+    for candidate in candidates(name):
+        final = directory / candidate
+        holder = _identity(final)
+        mine = earlier is not None and earlier.thing == identity and holder is not None and holder == earlier.reserved
+        if holder not in (None, identity) and not mine:
+            continue
+        record = _Record(candidate, _known(source), identity, holder if mine else None)
+        _write_record(source, record)
+        try:
+            if thing.is_dir() or mine:
+                _replace(thing, final, source, record)
+            else:
+                _link(thing, final, source, record)
+        except FileExistsError:
+            continue
+        return final
+    raise AssertionError("there is always another candidate")
+
+
+def _link(thing: Path, final: Path, source: Path, record: _Record) -> None:
+    try:
+        os.link(thing, final, follow_symlinks=False)
+    except FileExistsError:
+        if _identity(final) != record.thing:
+            raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _replace(thing, final, source, record)
+
+
+def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
+    """Take the name with something empty of our own, then put the thing in its stead, atomically.
+
+    Renaming alone would replace another's file, and another's empty folder, without a word."""
+    if record.reserved is None:
+        if thing.is_dir():
+            final.mkdir()
+        else:
+            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        _write_record(source, replace(record, reserved=_identity(final)))
+    try:
+        thing.replace(final)
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:  # somebody put a file into our empty folder: now it is theirs
+            raise FileExistsError(error.errno, error.strerror) from error
+        final.rmdir() if thing.is_dir() else final.unlink()
+        raise
+
+
+def _clone(source: Path, copy: Path, tame: Tame) -> None:
+    """The same tree once more, of hard links where they are possible, under the names that are to be. What has such a
+    name already keeps it."""
+    if not source.is_dir():
+        return _link_or_copy(source, copy)
+    copy.mkdir()
+    twins = {source: copy}
+    for folder, folders, files in os.walk(source):
+        here, there = Path(folder), _Names(twins[Path(folder)])
+        inside = [(name, tame(name, True), True) for name in folders] + [
+            (name, tame(name, False), False) for name in files
+        ]
+        for name, tamed, is_folder in sorted(inside, key=lambda each: each[0] != each[1]):
+            twin = there.free(tamed)
+            if is_folder:
+                twin.mkdir()
+                twins[here / name] = twin
+            else:
+                _link_or_copy(here / name, twin)
+    return None
+
+
+class _Names:
+    """The names inside a new folder. Where several become the same, whoever comes later gets a number."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._wanted: dict[str, Iterator[str]] = {}
+
+    def free(self, name: str) -> Path:
+        """Where nothing stands yet. A name that many want is counted on, not from its beginning."""
+        wanted = self._wanted.setdefault(name, candidates(name))
+        return next(free for each in wanted if not (free := self._folder / each).exists())
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (*_NO_LINKS, errno.EXDEV):
+            raise
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _tree(path: Path) -> Iterator[Path]:
+    """`path` and all below it, a folder before what it holds; symbolic links are not followed."""
+    yield path
+    for folder, folders, files in os.walk(path):
+        yield from (Path(folder, name) for name in (*folders, *files))
+
+
+def _refuse_special_files(source: Path) -> None:
+    for path in _tree(source):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise DownloadError(
+                f"The download holds something that is neither a file nor a folder: {clean_name(path.name)}.",
+                code="unsafe_file",
+            )
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> Identity | None:
+    """What stands under this name, or None when nothing does."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _known(path: Path) -> Identity:
+    found = path.lstat()
+    return found.st_dev, found.st_ino
+
+
+def _hidden_copy(source: Path, directory: Path) -> Path:
+    """Where a copy of this source is made: the same place on every try, on the disk it is meant for."""
+    return directory / f".publishing-{hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:16]}"
+
+
+@lru_cache(maxsize=RECORDS_KEPT)
+def _record_path(source: Path) -> Path:
+    return source.parent.with_name(f"{source.parent.name}{RECORD}")
+
+
+def _read_record(source: Path) -> _Record | None:
+    try:
+        values = json.loads(_record_path(source).read_bytes())
+        name = str(values["name"])
+        places = {key: tuple(values[key]) for key in ("source", "thing", "reserved") if values[key]}
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+    return _Record(name=name, **places) if Path(name).name == name else None
+
+
+def _write_record(source: Path, record: _Record) -> None:
+    path = _record_path(source)
+    new = path.with_name(f"{path.name}.new")
+    with open(new, "w", encoding="utf-8", opener=open_private) as file:
+        file.write(json.dumps(asdict(record)))
+    new.replace(path)

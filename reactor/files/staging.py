@@ -1,0 +1,339 @@
+"""Where the files of one row are while they come, and how they become what the person gets.
+
+Each row has a staging folder of its own, named by the database's instance and the row's id: resuming is
+always safe, and two equal titles never meet. When all is there it is checked, and published into
+DOWNLOAD_DIR under a clean, unique name.
+
+With a remote aria2c there are two cases. DOWNLOAD_PATH_MAP says that the disk is shared: aria2 gets its own
+view of the staging folder, and all goes on as at home. Without it nothing here can be seen or moved: the
+folder on its side is the final place.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import anyio
+
+from reactor.core import commands
+from reactor.core.quotas import MIB, Quotas
+from reactor.errors import DownloadError, SettingsError
+from reactor.files.content import HEAD_BYTES, turns_out
+from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
+from reactor.files.publish import forget, publish, published, take_back
+from reactor.media.ffmpeg import RESULT
+from reactor.models import Content, Kind
+from reactor.settings import Settings
+
+FOLDER = ".reactor"
+"""In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
+MOVED = "moved already"
+"""Stands for a source that is not in its folder any more."""
+CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
+"""What aria2 keeps beside a file that is not complete."""
+FOLDERS_KEPT = 128
+"""Paths: a row asks for its own again and again, and pathlib interns each part of each new one."""
+
+
+class FilesMissing(DownloadError):
+    """aria2 said it was done, and the bytes are not there."""
+
+    code = "files_missing"
+    retryable_by_default = True
+
+
+class OtherThing(Exception):
+    """What arrived is not what was promised: it is `content`, to which URLs of `kind` lead; None: none does."""
+
+    def __init__(self, content: Content, kind: Kind | None) -> None:
+        super().__init__(content)
+        self.content = content
+        self.kind = kind
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Whose turn it is in a row's folder, and how many want it."""
+
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    wanted: int = 0
+
+
+@dataclass(slots=True)
+class Staging:
+    """The folders of one database."""
+
+    download_dir: Path
+    """Absolute."""
+    path_map: tuple[str, str] | None = None
+    shared: bool = True
+    """True when what aria2 writes can be seen from here."""
+    remote_dir: str | None = None
+    """Where an aria2c that shares no disk with us puts files; unknown until it was asked."""
+    instance: str = ""
+    """The database's, known when it was read."""
+    programs: bool = True
+    """Whether programs and shortcuts keep their names."""
+    quotas: Quotas = field(default_factory=Quotas)
+    _turns: dict[int, _Turn] = field(default_factory=dict)
+
+    def folder(self, download_id: int) -> Path:
+        """The staging folder of a row, as we see it."""
+        return _folder(self.download_dir, f"{self.instance[:12]}-{download_id}")
+
+    def seen_by_aria2(self, download_id: int) -> str:
+        """The same folder as aria2 sees it."""
+        if not self.shared:
+            return str(PurePosixPath(self.remote_dir or "/") / f"reactor-{self.instance[:12]}-{download_id}")
+        folder = str(self.folder(download_id))
+        if self.path_map is None:
+            return folder
+        remote, local = self.path_map
+        inside = PurePosixPath(folder).relative_to(local)
+        return str(PurePosixPath(remote) / inside)
+
+    def is_new(self, download_id: int) -> bool:
+        """Make the row's folder, and tell whether there was none. Raises OSError."""
+        try:
+            self.folder(download_id).mkdir()
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            self.folder(download_id).mkdir(parents=True)
+        return True
+
+    @asynccontextmanager
+    async def turn(self, download_id: int) -> AsyncIterator[None]:
+        """What works in the folder of a row does so one after the other. A thread goes on when whoever waits for it is
+        stopped: what takes back what it has done has to begin after it."""
+        turn = self._turns.setdefault(download_id, _Turn())
+        turn.wanted += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[download_id]
+
+    def prepare(self, download_id: int, *, fresh: bool, spoilt: Iterable[str] = ()) -> None:
+        """Make the row's folder; `fresh` empties it first, without it the files named `spoilt` go. What an attempt has
+        published that was stopped before the row could say so is taken back. Raises OSError."""
+        folder = self.folder(download_id)
+        if not self.is_new(download_id):
+            take_back(folder / MOVED, self.download_dir)
+            if fresh:
+                _remove(folder)
+                self.is_new(download_id)
+            for name in spoilt:
+                for suffix in ("", *CONTROL_SUFFIXES):
+                    _delete(folder / f"{name}{suffix}")
+
+    def discard(self, download_id: int, *, keep_result: bool = False) -> None:
+        """Delete the row's folder, and, unless `keep_result`, what was published from it. Raises OSError."""
+        if not self.shared:
+            return
+        folder = self.folder(download_id)
+        if not keep_result:
+            take_back(folder / MOVED, self.download_dir)
+        _remove(folder)
+
+    def free(self) -> int | None:
+        """Bytes that are free where files go; None where that cannot be seen."""
+        if not self.shared:
+            return None
+        with suppress(OSError):
+            return shutil.disk_usage(self.download_dir).free
+        return None
+
+    def held(self, download_id: int) -> int:
+        """Bytes of the disk that a row's folder takes. What goes meanwhile counts for nothing."""
+        total = 0
+        for folder, _, names in os.walk(self.folder(download_id)):
+            for path in (Path(folder, name) for name in names):
+                with suppress(OSError):
+                    found = path.lstat()
+                    # Of a file that is fetched by several connections the gaps between them are not there.
+                    total += found.st_blocks * 512 if hasattr(found, "st_blocks") else found.st_size
+        return total
+
+    def adopt(self, instance: str) -> None:
+        """Serve this database from now on. What another one left here is deleted, as far as it can be."""
+        if self.instance not in ("", instance):
+            for download_id in self.leftovers():
+                with suppress(OSError):
+                    _remove(self.folder(download_id))
+        self.instance = instance
+
+    def leftovers(self) -> set[int]:
+        """Ids that have a staging folder."""
+        prefix = f"{self.instance[:12]}-"
+        names = [path.name for path in (self.download_dir / FOLDER).glob(f"{prefix}*")] if self.shared else []
+        return {int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdecimal()}
+
+    def finish(self, command: commands.Finish) -> tuple[str, int]:
+        """Check what is there and publish it: (path, bytes). Beside the folder stays the record of it, until the
+        row says so. Blocks on the disk.
+
+        Raises FilesMissing when bytes are not there, OtherThing when they are those of something else, another
+        DownloadError or an OSError when they cannot be published."""
+        if not self.shared:
+            return self._finish_remotely(command)
+        folder = self.folder(command.attempt.download_id)
+        source = self._source(folder, command)
+        if published(source, self.download_dir) is None:
+            if command.resumed and not _certain(source, command):
+                raise FilesMissing("Whether the file is whole is not known.")
+            if command.extraction.finish.how != "media":  # which was checked when it was joined
+                _check(source, command)
+            refusal = self.quotas.too_large(_size(source)) if source.exists() else None
+            if refusal is not None:
+                raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
+            if command.extraction.finish.how == "file":
+                _look_into(source, command)
+        name = self.tame(self._name(source, command), source.is_dir())
+        final = publish(source, self.download_dir, name, keep=command.keep, tame=self.tame)
+        size = _size(final)
+        if not command.keep:
+            for path in folder.iterdir():
+                _delete(path)
+        return str(final), size
+
+    def tame(self, name: str, folder: bool = False) -> str:
+        """A clean name by which nothing is run, unless that is wanted."""
+        clean = clean_name(name, bytes_max=INNER_BYTES_MAX)
+        return clean if self.programs else tame_name(clean, folder=folder)
+
+    def tidy(self, ids: Iterable[int]) -> None:
+        """Delete the folders of these rows that are empty, and the records beside them. Raises OSError."""
+        for folder in map(self.folder, ids) if self.shared else ():
+            with suppress(FileNotFoundError):
+                if not any(folder.iterdir()):  # else another attempt is at work in it
+                    _remove(folder)
+
+    def _source(self, folder: Path, command: commands.Finish) -> Path:
+        fetches = command.extraction.fetches
+        if command.extraction.finish.how == "file":
+            return folder / fetches[0].name
+        if command.extraction.finish.how == "media":
+            with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
+                return folder / next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
+        # Of a torrent we know what aria2 made of its name: the one thing in the folder that is no bookkeeping.
+        found = [path for path in folder.glob("*") if not _is_bookkeeping(path)]
+        if len(found) > 1:
+            raise FilesMissing("The torrent's files are not where aria2c said.")
+        return found[0] if found else folder / MOVED
+
+    def _name(self, source: Path, command: commands.Finish) -> str:
+        finish = command.extraction.finish
+        if finish.how == "media":  # the container is what the codecs allowed
+            return clean_name(f"{PurePosixPath(finish.name).stem}{source.suffix}")
+        return clean_name(source.name if finish.how == "torrent" else finish.name)
+
+    def _finish_remotely(self, command: commands.Finish) -> tuple[str, int]:
+        if command.resumed:
+            raise FilesMissing("What an aria2c elsewhere has done meanwhile only it can say.")
+        files = [path for reported in command.files for path in reported]
+        if (
+            not files and command.extraction.finish.how == "file"
+        ):  # it has forgotten the result; where it is was our word
+            folder = PurePosixPath(self.seen_by_aria2(command.attempt.download_id))
+            return str(folder / command.extraction.fetches[0].name), command.total or command.extraction.size or 0
+        if not files:
+            raise FilesMissing("aria2c did not say where the files are.")
+        if command.extraction.finish.how != "torrent" or len(files) == 1:
+            return files[0], command.total
+        folder = PurePosixPath(self.seen_by_aria2(command.attempt.download_id))
+        top = PurePosixPath(files[0]).relative_to(folder).parts[0]
+        return str(folder / top), command.total
+
+
+@lru_cache(maxsize=FOLDERS_KEPT)
+def _folder(download_dir: Path, name: str) -> Path:
+    return download_dir / FOLDER / name
+
+
+def staging_of(settings: Settings) -> Staging:
+    """The folders that the settings name. Raises SettingsError when files cannot be written where they are to go."""
+    folder = settings.download_dir.expanduser().absolute()
+    shared = settings.aria2c_rpc_url is None or settings.path_map is not None
+    if shared:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".reactor-probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise SettingsError(f"DOWNLOAD_DIR: {folder} cannot be written: {error.strerror}.") from error
+    path_map = settings.path_map if settings.aria2c_rpc_url is not None else None
+    if path_map is not None and not folder.is_relative_to(path_map[1]):
+        raise SettingsError(f"DOWNLOAD_PATH_MAP: {path_map[1]} does not hold DOWNLOAD_DIR ({folder}).")
+    return Staging(
+        folder,
+        path_map,
+        shared,
+        settings.aria2c_dir,
+        programs=settings.allow_executables,
+        quotas=Quotas(max_file_size=settings.max_file_size * MIB),
+    )
+
+
+def _is_bookkeeping(path: Path) -> bool:
+    """Control files, and the metadata aria2 saves for a magnet link (`HASH.torrent`)."""
+    hash_name = path.suffix == ".torrent" and len(path.stem) in (40, 64)
+    return path.name.endswith(CONTROL_SUFFIXES) or hash_name
+
+
+def _certain(source: Path, command: commands.Finish) -> bool:
+    """True when aria2 had said before the restart that it was all there, and the row has that on record: neither its
+    size nor the lack of a control file tells that a file is whole."""
+    return command.told and command.extraction.finish.how == "file" and source.is_file()
+
+
+def _check(source: Path, command: commands.Finish) -> None:
+    """Never publish what is not whole: aria2's word is not enough, a 200 may have been cut short.
+
+    A torrent's control file stays until it is no longer served; that it has all its bytes its hashes say."""
+    suffixes = () if command.extraction.finish.how == "torrent" else CONTROL_SUFFIXES
+    if not source.exists() or any(source.with_name(source.name + suffix).exists() for suffix in suffixes):
+        raise FilesMissing("aria2c said it was done, but the file is not there as a whole.")
+    promised = command.extraction.size if command.extraction.finish.how == "file" else None
+    there = _size(source)
+    for size in (promised, command.total or None):
+        if size is not None and there != size:
+            raise DownloadError(
+                f"The file has {there} bytes, but {size} were promised.", code="changed", retryable=True
+            )
+
+
+def _look_into(source: Path, command: commands.Finish) -> None:
+    """Raises OtherThing when the first bytes are those of something else than the name promises."""
+    with source.open("rb") as file:
+        found = turns_out(command.extraction.finish.name, file.read(HEAD_BYTES))
+    if found is not None:
+        raise OtherThing(*found)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    return path.stat().st_size
+
+
+def _remove(folder: Path) -> None:
+    """Delete a row's folder, and the record beside it first: one without its folder would be found by nobody."""
+    forget(folder / MOVED)
+    _delete(folder)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,149 @@
+"""The names a server gives: Content-Disposition (RFC 6266) and the last segment of a URL.
+
+Quoted strings, RFC 2231 continuations and charsets are understood, and what servers really send beyond that: bare
+UTF-8, RFC 2047 words, percent-encoding without a star, a quote that is never closed. What cannot be understood counts
+as not there: no header raises anything.
+"""
+
+from __future__ import annotations
+
+import binascii
+import mimetypes
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from reactor.files.names import clean_name, split_suffix
+from reactor.models import whole_characters
+
+HEADER_MAX = 4096
+"""A longer header is cut."""
+CONTINUATIONS_MAX = 100
+
+_ENCODED = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
+_CHARSET = re.compile(r"[a-z0-9][a-z0-9._:-]{0,39}", re.IGNORECASE)
+_SIGN = re.compile(r"[=;]")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')
+_WORDS = re.compile(r"(=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=)(?:\s+(?==\?))?", re.IGNORECASE)
+_GENERIC_TYPES = ("application/octet-stream", "binary/octet-stream", "text/plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """What a Content-Disposition header says."""
+
+    attachment: bool = False
+    """True when the server wants it saved, not shown."""
+    filename: str | None = None
+    """Decoded, without folders, not yet cleaned."""
+
+
+def parse_disposition(header: bytes | None) -> Disposition:
+    """Read the raw header; what cannot be understood counts as not there."""
+    if not header:
+        return Disposition()
+    parts = list(_parts(_text(header[:HEADER_MAX]).replace("\r", " ").replace("\n", " ")))
+    values: dict[str, str] = {}
+    for name, value in parts:
+        if value is not None:
+            values.setdefault(name, value)
+    filename = _extended(values.get("filename*", "")) or _continued(values) or _guessed(values.get("filename", ""))
+    filename = re.split(r"[/\\]", whole_characters(filename).rstrip("/\\"))[-1]
+    return Disposition(bool(parts) and parts[0] == ("attachment", None), filename or None)
+
+
+def choose_name(disposition: Disposition, url: str, content_type: str | None) -> str:
+    """A clean name: the server's, else the URL's last segment; with a suffix for its type if it has none."""
+    segment = unquote(urlsplit(url).path.rpartition("/")[2], errors="replace")
+    name = clean_name(disposition.filename or "", fallback="") or clean_name(segment)
+    if split_suffix(name)[1] or content_type is None or content_type in _GENERIC_TYPES:
+        return name
+    return clean_name(name + (mimetypes.guess_extension(content_type) or ""))
+
+
+def _parts(text: str) -> Iterator[tuple[str, str | None]]:
+    """What stands between the semicolons, names in lower case: ("attachment", None), ("filename", "a;b.txt")."""
+    at = 0
+    while at < len(text):
+        sign = _SIGN.search(text, at)
+        end = sign.start() if sign else len(text)
+        name, at = text[at:end].strip().lower(), end + 1
+        if sign is None or sign[0] == ";":
+            yield name, None
+            continue
+        while at < len(text) and text[at].isspace():
+            at += 1
+        quoted = _QUOTED.match(text, at)
+        end = text.find(";", quoted.end() if quoted else at)
+        end = len(text) if end < 0 else end
+        yield name, _ESCAPED.sub(r"\1", quoted[1]) if quoted else text[at:end].strip()
+        at = end + 1
+
+
+def _extended(value: str) -> str:
+    """`filename*=charset'language'…` (RFC 8187); without a charset the bytes are UTF-8, or what most mean."""
+    charset, quote, rest = value.partition("'")
+    text = rest.partition("'")[2] if quote and "'" in rest else value
+    return _decoded(unquote_to_bytes(text), charset if text is not value else "")
+
+
+def _continued(values: Mapping[str, str]) -> str:
+    """`filename*0=…; filename*1*=…` (RFC 2231), as far as the numbers follow one another."""
+    raw, charset = b"", ""
+    for n in range(CONTINUATIONS_MAX):
+        plain, encoded = values.get(f"filename*{n}"), values.get(f"filename*{n}*")
+        if encoded is not None:
+            if n == 0 and encoded.count("'") >= 2:
+                charset, _, encoded = encoded.split("'", 2)
+            raw += unquote_to_bytes(encoded)
+        elif plain is not None:
+            raw += plain.encode("utf-8", "replace")
+        else:
+            break
+    return _decoded(raw, charset)
+
+
+def _decoded(raw: bytes, charset: str) -> str:
+    charset = charset.partition("*")[0]  # a language may follow it (RFC 2231)
+    if _CHARSET.fullmatch(charset):
+        try:
+            return raw.decode(charset)
+        except (LookupError, ValueError):  # no charset, or not its bytes
+            pass
+    return _text(raw)
+
+
+def _text(raw: bytes) -> str:
+    """Bytes of a header: UTF-8 as most send it, else ISO-8859-1 as the RFC has it."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("iso-8859-1")
+
+
+def _guessed(text: str) -> str:
+    """`filename=…`, with what servers put there though no RFC says so."""
+    if text.startswith("=?"):
+        try:
+            return _WORDS.sub(lambda word: _word(word[1]), text)
+        except (LookupError, ValueError):  # no charset, not its bytes, or no base64
+            return text
+    if _ENCODED.search(text):
+        try:
+            return unquote(text, errors="strict")
+        except UnicodeDecodeError:
+            return text
+    return text
+
+
+def _word(word: str) -> str:
+    """`=?charset?B?…?=` (RFC 2047). Raises LookupError or ValueError."""
+    charset, how, body = word[2:-2].split("?", 2)
+    charset = charset.partition("*")[0]
+    if not _CHARSET.fullmatch(charset):
+        raise LookupError(charset)
+    if how.lower() == "b":
+        return binascii.a2b_base64(body.encode("ascii") + b"==").decode(charset)
+    return binascii.a2b_qp(body.encode("ascii"), header=True).decode(charset)

@@ -1,0 +1,133 @@
+"""One look at the headers of a URL: HEAD, and where that is no use, the first byte by GET."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+
+import anyio
+
+from reactor import numbers
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context
+from reactor.files.content import HEAD_BYTES, content_of, is_text
+from reactor.models import Content, Look
+from reactor.net.client import NoAnswer, Response
+from reactor.net.disposition import choose_name, parse_disposition
+from reactor.net.failures import status_failure
+from reactor.net.redirects import follow
+from reactor.net.validators import validator_of
+
+PAGE_TYPES = ("text/html", "application/xhtml+xml")
+CHALLENGES = (403, 503)
+"""What is answered, with a page, to whoever is not a browser."""
+_CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
+
+
+class BrowsersOnly(DownloadError):
+    """What stands there is not shown to us; a browser may see it."""
+
+    def __init__(self, failure: DownloadError) -> None:
+        super().__init__(failure.message, hint=failure.hint, code=failure.word, retryable=failure.retryable)
+
+
+async def look(url: str, context: Context) -> Look:
+    """See what stands at `url`, an http or https URL that may hold user info.
+
+    Takes one request where HEAD is answered well, two where it is not: refused, without a size, or with a
+    page, which is what servers that do not know HEAD answer. Of a body no more is read than the beginning of what is
+    said to be a page. Raises DownloadError, or HandOver when the URL redirects to a magnet link."""
+    by_head = await _by_head(url, context)
+    if by_head is not None:
+        return by_head
+    async with follow("GET", url, context, {"Range": "bytes=0-0"}) as (final, response):
+        if response.status not in (200, 203, 206, 416):
+            failure = status_failure(response.status, response.url, response.headers)
+            raise BrowsersOnly(failure) if _challenges(response) else failure
+        seen = read_headers(final, response)
+        if seen.content_type not in PAGE_TYPES or seen.attachment:
+            return seen
+        head = await beginning(response, context) if response.status != 206 else b""
+    return read_headers(final, response, head or await _first_bytes(url, context))
+
+
+async def beginning(response: Response, context: Context) -> bytes:
+    """The first bytes of a body, as far as they come, and in time."""
+    head = bytearray()
+    with suppress(NoAnswer, TimeoutError), anyio.fail_after(context.http_timeout_s):
+        async for piece in response.pieces():
+            head += piece
+            if len(head) >= HEAD_BYTES:
+                break
+    return bytes(head[:HEAD_BYTES])
+
+
+async def _first_bytes(url: str, context: Context) -> bytes:
+    """Those of what stands at `url`; none where it does not answer a second time."""
+    try:
+        async with follow("GET", url, context, {"Range": f"bytes=0-{HEAD_BYTES - 1}"}) as (_, response):
+            return await beginning(response, context) if response.status in (200, 203, 206) else b""
+    except DownloadError:
+        return b""
+
+
+def _challenges(response: Response) -> bool:
+    """True for a page instead of an answer, unless it says when to come again: then it means it."""
+    page = response.headers.get("content-type", "").partition(";")[0].strip().lower() in PAGE_TYPES
+    return response.status in CHALLENGES and page and "retry-after" not in response.headers
+
+
+async def _by_head(url: str, context: Context) -> Look | None:
+    """What HEAD shows, or None when it has to be asked otherwise."""
+    try:
+        async with follow("HEAD", url, context) as (final, response):
+            if response.status == 429:
+                raise status_failure(response.status, response.url, response.headers)
+            if response.status not in (200, 203):
+                return None
+            seen = read_headers(final, response)
+    except DownloadError as error:
+        if error.word in ("timeout", "connection_lost", "bad_answer"):
+            return None
+        raise
+    return None if not seen.size or seen.content_type in PAGE_TYPES else seen.model_copy(update={"by_head": True})
+
+
+def read_headers(url: str, response: Response, head: bytes = b"") -> Look:
+    """What the headers of an answer from `url` say, and, of what is said to be a page, its first bytes: scripts call
+    everything a page."""
+    headers, status = response.headers, response.status
+    begins = (content_of(head) or (Content.TEXT if is_text(head) else Content.BINARY)) if head else None
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
+    if status == 416 or begins is Content.BINARY:  # not even a first byte: the type is that of the error page
+        content_type = None
+    disposition = parse_disposition(_raw(response, b"content-disposition"))
+    plain, (validator, strong) = url.partition("#")[0], validator_of(headers)
+    return Look(
+        url=plain,
+        content_type=content_type,
+        begins=begins,
+        size=_size(response),
+        name=choose_name(disposition, plain, content_type),
+        attachment=disposition.attachment,
+        validator=validator,
+        strong=strong,
+        resumable=status in (206, 416) or "bytes" in headers.get("accept-ranges", "").lower(),
+    )
+
+
+def _size(response: Response) -> int | None:
+    """Bytes of the whole, or None when nobody says so, or when they are those of a compressed form."""
+    headers = response.headers
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return None
+    if response.status in (206, 416):
+        total = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+        digits = total[1] if total else ""
+    else:
+        digits = headers.get("content-length", "")
+    return numbers.size(digits)
+
+
+def _raw(response: Response, name: bytes) -> bytes | None:
+    return next((value for key, value in response.raw if key == name), None)

@@ -1,0 +1,123 @@
+"""Our own HTTP requests: the client, and the way along redirects that we go ourselves, step by step."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urljoin, urlsplit
+
+import anyio
+
+from reactor import __version__
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context, HandOver
+from reactor.extractors.parsing import Parsers
+from reactor.models import Detection, Kind
+from reactor.net.client import Client, Dial, NoAnswer, Response
+from reactor.net.cookies import set_cookies
+from reactor.net.credentials import same_host, split_credentials
+from reactor.net.failures import transport_failure
+from reactor.net.jar import Jar
+from reactor.net.urls import normalise, normalise_http
+
+REDIRECTS_MAX = 10
+LOCATION_MAX = 16 * 1024
+BODY_TIMEOUTS = 6
+"""A body may take so many times as long as an answer may."""
+REDIRECTS = (301, 302, 303, 307, 308)
+USER_AGENT = f"reactor/{__version__}"
+
+Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]]
+"""Of every request on a way; or, by a request's URL, what may go to that host."""
+
+
+@asynccontextmanager
+async def open_context(
+    *, user_agent: str = "", http_timeout_s: float = 20.0, tls: ssl.SSLContext | None = None, dial: Dial | None = None
+) -> AsyncIterator[Context]:
+    """The one client of a reactor, with certifi's CAs unless told otherwise, and its readers of documents; closed at
+    the end."""
+    async with (
+        Client(user_agent=user_agent or USER_AGENT, timeout_s=http_timeout_s, tls=tls, dial=dial) as client,
+        Parsers() as parsers,
+    ):
+        yield Context(client=client, parsers=parsers, http_timeout_s=http_timeout_s)
+
+
+@asynccontextmanager
+async def follow(
+    method: str, url: str, context: Context, headers: Headers | None = None, jar: Jar | None = None
+) -> AsyncIterator[tuple[str, Response]]:
+    """Ask for `url` and go where it redirects; yield the URL that answered and its answer, body unread.
+
+    The URL's user info goes to its own host only, and is part of the yielded URL only there. Cookies set
+    on the way live as long as the way; those and the answer's own are put into `jar`, where there is one. The
+    answer may have any status. Raises DownloadError when there is none within `http_timeout_s`, and HandOver when
+    the way ends at a magnet link."""
+    try:
+        with anyio.fail_after(context.http_timeout_s):
+            final, response = await _walk(method, url, context, headers or {}, Jar() if jar is None else jar)
+    except (NoAnswer, TimeoutError) as error:
+        raise transport_failure(error, url) from error
+    try:
+        yield final, response
+    finally:
+        response.close()
+
+
+async def read_body(response: Response, context: Context, most: int, too_long: DownloadError) -> bytes:
+    """The body, when it is not longer than `most` bytes. Raises DownloadError: `too_long` when it is, another one
+    when it does not come whole, or not in time."""
+    body = bytearray()
+    try:
+        with anyio.fail_after(BODY_TIMEOUTS * context.http_timeout_s):
+            async for piece in response.pieces():
+                body += piece
+                if len(body) > most:
+                    raise too_long
+    except (NoAnswer, TimeoutError) as error:
+        raise transport_failure(error, response.url) from error
+    return bytes(body)
+
+
+async def _walk(method: str, url: str, context: Context, headers: Headers, jar: Jar) -> tuple[str, Response]:
+    """One request after the other, until an answer is no redirect."""
+    start, credentials = split_credentials(url)
+    current = start
+    for _ in range(REDIRECTS_MAX + 1):
+        lines = dict(headers(current) if callable(headers) else headers)
+        if cookie := jar.line(current):
+            lines["Cookie"] = "; ".join(filter(None, (lines.get("Cookie"), cookie)))
+        at_home = credentials is not None and same_host(start, current)
+        if credentials and at_home:
+            lines["Authorization"] = credentials.basic
+        response = await context.client.ask(method, urlsplit(current)._replace(fragment="").geturl(), lines)
+        jar.add(set_cookies(response))
+        location = response.headers.get("location", "").strip()
+        if response.status not in REDIRECTS or not location:
+            return credentials.into(current) if credentials and at_home else current, response
+        response.close()
+        current = _target(current, location)
+    raise DownloadError(
+        f"{urlsplit(start).hostname} keeps redirecting: {REDIRECTS_MAX} redirects led to no answer.",
+        code="redirect_loop",
+    )
+
+
+def _target(current: str, location: str) -> str:
+    """Where a redirect leads: an http or https URL without user info. Raises DownloadError or HandOver."""
+    host = urlsplit(current).hostname
+    if location[:8].lower() == "magnet:?":
+        raise HandOver(Detection(kind=Kind.TORRENT, url=normalise(location), why="redirects to a magnet link"))
+    try:
+        target = split_credentials(urljoin(current, location))[0]
+        scheme = urlsplit(target).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in ("http", "https") or len(location) > LOCATION_MAX:
+        raise DownloadError(f"{host} redirects to something that is no http or https address.", code="bad_redirect")
+    try:
+        return normalise_http(target)
+    except DownloadError as error:
+        raise DownloadError(f"{host} redirects to an address that is not valid.", code="bad_redirect") from error

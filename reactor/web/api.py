@@ -1,0 +1,210 @@
+"""The page and what it asks for: a stream of server-sent events, and a few wishes.
+
+GET    /                           the page itself: the same for everybody, it holds nothing
+POST   /api/session {"token"}      opens a session         DELETE  ends it      GET  is it open?
+GET    /api/events                 the board, then what changes
+POST   /api/downloads {"urls"}     adds rows
+POST   /api/downloads/ID/cancel    asks for a stop         POST …/retry         begins again
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from functools import partial
+from importlib import resources
+from typing import Annotated, Any, TypeVar
+
+import anyio
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from reactor.database.sqlite import sessions
+from reactor.errors import DatabaseError
+from reactor.queue import Queue
+from reactor.web.auth import TOKEN_WRONG, TOO_MANY_WRONG, Door, Guarded, place_of
+from reactor.web.live import Board, Viewer
+from reactor.web.store import Table
+
+VIEWERS_MAX = 30
+BODY_BYTES_MAX = 1024 * 1024
+URLS_MAX = 100
+ID_DIGITS_MAX = 18
+"""Fewer than SQLite's largest number has."""
+URL_CHARS_MAX = 16_384
+HEARTBEAT_S = 15.0
+"""So that a connection whose other end is gone is noticed."""
+OVER, NOT_OVER = "That is over already.", "Only what failed or was cancelled can begin again."
+STATIC = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Token(BaseModel):
+    token: Annotated[str, StringConstraints(max_length=1000)]
+
+
+class _Urls(BaseModel):
+    urls: Annotated[
+        list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=URL_CHARS_MAX)]],
+        Field(min_length=1, max_length=URLS_MAX),
+    ]
+
+
+class Page:
+    """The routes behind the door."""
+
+    def __init__(self, table: Table, board: Board, door: Door) -> None:
+        self._table = table
+        self._board = board
+        self._door = door
+
+    def app(self) -> Guarded:
+        """The application, guarded."""
+        routes = [
+            *(Route(path, _Static(*what)) for path, what in STATIC.items()),
+            Route("/api/session", self._open, methods=["POST"]),
+            Route("/api/session", self._close, methods=["DELETE"]),
+            Route("/api/session", self._inside, methods=["GET"]),
+            Route("/api/events", _Stream(self._board)),
+            Route("/api/downloads", self._add, methods=["POST"]),
+            Route("/api/downloads/{id:str}/{wish:str}", self._change, methods=["POST"]),
+        ]
+        handlers: Any = {HTTPException: _refused, DatabaseError: _troubled, ClientDisconnect: _gone}
+        return Guarded(Starlette(routes=routes, exception_handlers=handlers), self._door)
+
+    async def _open(self, request: Request) -> Response:
+        wanted = await _body(request, _Token)
+        attempts, place = self._door.attempts, place_of(request.scope)
+        if attempts.busy(place):
+            raise HTTPException(TOO_MANY_WRONG.status, TOO_MANY_WRONG.sentence)
+        if not self._door.opens(wanted.token.strip()):
+            await attempts.wrong(place)
+            raise HTTPException(TOKEN_WRONG.status, TOKEN_WRONG.sentence)
+        attempts.right(place)
+        return Response(status_code=204, headers={"Set-Cookie": self._door.key(secure=_is_secure(request))})
+
+    async def _close(self, request: Request) -> Response:
+        session = self._door.session(request.headers)
+        if session is not None:
+            self._door.end(*session)
+            await self._table.ask(lambda queue: queue._run(sessions.end, *session, time.time()))
+        return Response(status_code=204, headers={"Set-Cookie": self._door.lock(secure=_is_secure(request))})
+
+    async def _inside(self, _: Request) -> Response:
+        return Response(status_code=204)
+
+    async def _add(self, request: Request) -> JSONResponse:
+        wanted = await _body(request, _Urls)
+        return JSONResponse({"ids": await self._table.ask(partial(_add_all, wanted.urls))})
+
+    async def _change(self, request: Request) -> Response:
+        number, wish = request.path_params["id"], request.path_params["wish"]
+        change = {"cancel": Queue.cancel, "retry": Queue.retry}.get(wish)
+        if change is None or not (number.isascii() and number.isdecimal() and len(number) <= ID_DIGITS_MAX):
+            raise HTTPException(404)
+        if not await self._table.ask(lambda queue: change(queue, int(number))):
+            raise HTTPException(409, OVER if wish == "cancel" else NOT_OVER)
+        return Response(status_code=204)
+
+
+class _Static:
+    """One file of the page, out of memory; asked for again, only its tag goes over the line."""
+
+    def __init__(self, name: str, content_type: str) -> None:
+        self._body = resources.files("reactor.web").joinpath("static", name).read_bytes()
+        self._headers = {
+            "Content-Type": f"{content_type}; charset=utf-8",
+            "Cache-Control": "no-cache",
+            "ETag": f'"{hashlib.sha256(self._body).hexdigest()[:16]}"',
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if request.method not in ("GET", "HEAD"):
+            answer = Response(status_code=405)
+        elif request.headers.get("if-none-match") == self._headers["ETag"]:
+            answer = Response(status_code=304, headers=self._headers)
+        else:
+            answer = Response(self._body, headers=self._headers)
+        await answer(scope, receive, send)
+
+
+class _Stream:
+    """Server-sent events for one viewer, for as long as it reads."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._board.viewers >= VIEWERS_MAX:
+            return await JSONResponse({"error": "Too many pages are open."}, 503)(scope, receive, send)
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._feed, send)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            tasks.cancel_scope.cancel()
+
+    async def _feed(self, send: Send) -> None:
+        with self._board.viewing() as viewer:
+            text = "retry: 1000\n\n"
+            while True:
+                # Who does not read it is sent away by the server.
+                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+                text = await _next(viewer)
+
+
+async def _next(viewer: Viewer) -> str:
+    """The next event, or a sign of life."""
+    with anyio.move_on_after(HEARTBEAT_S):
+        return f"data: {json.dumps(await viewer.news(), separators=(',', ':'))}\n\n"
+    return ": still here\n\n"
+
+
+async def _body(request: Request, model: type[Model]) -> Model:
+    """What was sent, as `model` has it. Raises HTTPException."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "JSON is wanted.")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise HTTPException(413, "That is too much at once.")
+    try:
+        return model.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise HTTPException(422, f"Not understood: {error.errors(include_url=False)[0]['msg']}.") from None
+
+
+async def _add_all(urls: list[str], queue: Queue) -> list[int]:
+    return [await queue.add(url) for url in urls]
+
+
+async def _refused(_: Request, error: HTTPException) -> JSONResponse:
+    return JSONResponse({"error": error.detail}, error.status_code)
+
+
+async def _gone(_: Request, __: ClientDisconnect) -> Response:
+    return Response(status_code=400)  # nobody is there to read it
+
+
+async def _troubled(_: Request, error: DatabaseError) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 503)
+
+
+def _is_secure(request: Request) -> bool:
+    """True when the browser speaks https, with whatever stands between it and us."""
+    return request.headers.get("origin", "").startswith("https://")

@@ -1,0 +1,223 @@
+"""What the page shows: the rows as the table has them, and on top of them the progress that the journal tells.
+
+Nothing is read while nobody looks. Each viewer has a set of the rows that are new to it, nothing else: one that
+does not read costs a set of ids, and gets the latest of each row when it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+
+from reactor import notices as n
+from reactor.database.sqlite.overview import Overview
+from reactor.errors import DatabaseError
+from reactor.journal.format import clean, name_in
+from reactor.models import Download, Status
+from reactor.net.credentials import redact
+from reactor.web.store import Table
+
+SHOWN_MAX = 50
+"""Rows of each kind: under way, queued, failed, ended otherwise."""
+GATHER_S = 0.1
+"""After news: for what comes with them, and for the reactor's own last writes."""
+AGAIN_S = 1.0
+MIB = 1024 * 1024
+
+View = dict[str, Any]
+NOTHING: View = {"queued": 0, "under_way": 0, "failed": 0, "shown_max": SHOWN_MAX}
+
+
+class Board:
+    """`offer` is a sink of the journal, `rung` takes the change feed's rings, `run` is a task."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._viewers: set[Viewer] = set()
+        self._news = anyio.Event()
+        self._live: dict[int, View] = {}
+        """What was measured last of each row under way."""
+        self._read: dict[int, tuple[Download, View]] = {}
+        """The rows as they were read last, so that only what has changed is put into words again."""
+        self._rows: dict[int, View] = {}
+        """The same with what was measured."""
+        self.state: View = {}
+        """Of the whole: how many rows wait, and what is wrong with the database."""
+
+    def offer(self, entry: n.Entry) -> None:
+        """Take a notice."""
+        notice = entry.notice
+        if isinstance(notice, n.DownloadProgressed):
+            self._progressed(notice)
+        else:
+            self.rung(notice.event)
+
+    def rung(self, _why: str) -> None:
+        """Somebody may have written into the table."""
+        if self._viewers:
+            self._news.set()
+
+    @contextmanager
+    def viewing(self) -> Iterator[Viewer]:
+        """Somebody looks."""
+        if not self._viewers:  # what was there the last time that somebody looked is old
+            self._rows, self._live, self.state = {}, {}, {}
+        viewer = Viewer(self)
+        self._viewers.add(viewer)
+        self._news.set()
+        try:
+            yield viewer
+        finally:
+            self._viewers.discard(viewer)
+
+    @property
+    def viewers(self) -> int:
+        """How many look."""
+        return len(self._viewers)
+
+    def row(self, number: int) -> View | None:
+        """A row as it is shown now; None when it is not, or no longer."""
+        return self._rows.get(number)
+
+    def numbers(self) -> set[int]:
+        """The rows that are shown."""
+        return set(self._rows)
+
+    async def run(self) -> None:
+        """Read the table whenever somebody looks and there is news. May be called again when it has raised."""
+        self.rung("begins")
+        while True:
+            await self._news.wait()
+            await anyio.sleep(GATHER_S)
+            self._news = anyio.Event()
+            try:
+                seen = await self._table.ask(lambda queue: queue.overview(SHOWN_MAX))
+            except DatabaseError as error:
+                self._take_state(NOTHING | self.state | {"trouble": clean(error.message)})
+                await anyio.sleep(AGAIN_S)
+                self.rung("trouble")
+            else:
+                self._take(seen)
+
+    def _take(self, seen: Overview) -> None:
+        found = (*seen.under_way, *seen.queued, *seen.failed, *seen.ended)
+        self._read = {row.id: (row, self._view(row)) for row in found}
+        rows = {number: view for number, (_, view) in self._read.items()}
+        self._live = {number: live for number, live in self._live.items() if _is_of(live, rows.get(number))}
+        for number, live in self._live.items():
+            rows[number] = rows[number] | live
+        changed = {number for number in rows.keys() | self._rows.keys() if rows.get(number) != self._rows.get(number)}
+        self._rows = rows
+        self._tell(changed)
+        counts = seen.counts
+        told = {"queued": counts.pending + counts.waiting, "under_way": counts.downloading, "failed": counts.failed}
+        self._take_state(NOTHING | told | {"trouble": None})
+
+    def _view(self, row: Download) -> View:
+        before = self._read.get(row.id)
+        return before[1] if before is not None and before[0] == row else view(row)
+
+    def _take_state(self, state: View) -> None:
+        if state != self.state:
+            self.state = state
+            for viewer in self._viewers:
+                viewer.tell_state()
+
+    def _progressed(self, notice: n.DownloadProgressed) -> None:
+        row = self._rows.get(notice.download_id)
+        if not self._viewers or row is None or row["status"] != Status.DOWNLOADING:
+            return
+        live = {
+            "stage": notice.stage,
+            "progress": notice.progress,
+            "completed": notice.completed,
+            "size": notice.size,
+            "speed": notice.speed,
+            "eta": notice.eta_s,
+        }
+        self._live[notice.download_id] = live
+        self._rows[notice.download_id] = row | live
+        self._tell({notice.download_id})
+
+    def _tell(self, numbers: set[int]) -> None:
+        for viewer in self._viewers:
+            viewer.tell(numbers)
+
+
+class Viewer:
+    """One who looks. The first `news` are all there is; later ones what has changed."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._first = True
+        self._state_told = False
+        self._numbers: set[int] = set()
+        self._changed = anyio.Event()
+
+    def tell(self, numbers: set[int]) -> None:
+        """These rows have changed, or are gone."""
+        if numbers:
+            self._numbers |= numbers
+            self._changed.set()
+
+    def tell_state(self) -> None:
+        """The state of the whole has changed."""
+        self._state_told = True
+        self._changed.set()
+
+    async def news(self) -> View:
+        """Wait for something new: `rows` as they are now, the ids that are `gone`, the `state`; `all` when
+        nothing else is there."""
+        while not self._board.state:  # until it was read for the first time
+            await self._wait()
+        if self._first:
+            numbers = self._board.numbers()
+        else:
+            while not (self._numbers or self._state_told):
+                await self._wait()
+            numbers = self._numbers
+        news = {
+            "all": self._first,
+            "rows": [row for number in sorted(numbers) if (row := self._board.row(number)) is not None],
+            "gone": [number for number in sorted(numbers) if self._board.row(number) is None],
+            "state": self._board.state,
+        }
+        self._first, self._state_told, self._numbers = False, False, set()
+        return news
+
+    async def _wait(self) -> None:
+        await self._changed.wait()
+        self._changed = anyio.Event()
+
+
+def _is_of(live: View, row: View | None) -> bool:
+    """True while what was measured is still of the stage that the row is in."""
+    return row is not None and row["status"] == Status.DOWNLOADING and row["stage"] in (None, live["stage"])
+
+
+def view(row: Download) -> View:
+    """A row as the page gets it: nothing secret, nothing that hides or turns what stands beside it."""
+    url = redact(row.url)
+    return {
+        "id": row.id,
+        "name": clean(row.title or name_in(url), 200),
+        "url": clean(url, 300),
+        "status": clean(row.status, 40),
+        "stage": row.stage,
+        "kind": row.url_type,
+        "progress": row.progress,
+        "completed": None,
+        "size": row.file_size,
+        "speed": None if row.download_speed is None else round(row.download_speed * MIB),
+        "eta": row.eta_seconds,
+        "error": clean(row.error, 600) if row.error else None,
+        "path": clean(row.file_path, 600) if row.file_path else None,
+        "retries": row.retry_count,
+        "retry_at": row.next_attempt_at,
+        "added": row.added_date,
+        "finished": row.finished_at,
+        "cancelling": row.cancelled and row.status in (Status.PENDING, Status.DOWNLOADING),
+    }

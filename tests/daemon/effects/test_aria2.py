@@ -1,0 +1,104 @@
+"""What aria2 is asked and handed: how much of it at a time, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from reactor.aria2.methods import Method
+from reactor.aria2.options import TransferPolicy
+from reactor.core import commands, events
+from reactor.core.events import TransferReport, TransferStatus
+from reactor.core.job import Attempt
+from reactor.daemon.effects.aria2 import ASKED_MAX, Downloading
+from reactor.daemon.egress import Egress
+from reactor.egress.proxy import Guard
+from reactor.errors import Aria2Timeout
+from reactor.files.staging import Staging
+from reactor.models import Cookie, Header
+from tests.core.world import one_file
+
+ONE = Attempt(1, 1)
+STATUS = "aria2.tellStatus"
+
+
+class Aria2:
+    """Knows nothing of what it is asked about, and does the rest; the batches of `lost` numbers get no answer."""
+
+    def __init__(self, *lost: int) -> None:
+        self.batches: list[Sequence[Method[Any]]] = []
+        self._lost = lost
+
+    async def batch(self, wanted: Sequence[Method[Any]]) -> list[Any]:
+        self.batches.append(wanted)
+        if len(self.batches) - 1 in self._lost:
+            return [Aria2Timeout("No answer.") for _ in wanted]
+        return [
+            TransferReport(gid=method.params[0], status=TransferStatus.UNKNOWN) if method.name == STATUS else True
+            for method in wanted
+        ]
+
+
+def downloading(aria2: Aria2, folder: Path, guard: Guard | None = None) -> Downloading:
+    staging = Staging(folder, instance="test")
+    return Downloading(cast("Any", aria2), staging, TransferPolicy(), Egress(guard))
+
+
+@pytest.mark.fault(54)
+async def test_thousands_of_transfers_are_asked_about_some_at_a_time(tmp_path: Path) -> None:
+    """After a restart nobody knows which parts aria2 has. Those without an answer are told by their gids."""
+    aria2, gids = Aria2(1), tuple(f"{n:016x}" for n in range(1, 2 * ASKED_MAX + 11))
+    asked = downloading(aria2, tmp_path).ask(commands.AskStatus(gids))
+    outcomes = [outcome async for outcome in asked]
+    assert [len(batch) for batch in aria2.batches] == [ASKED_MAX, ASKED_MAX, 10]
+    told = [report.gid for each in outcomes if isinstance(each, events.TransfersReported) for report in each.reports]
+    (failed,) = (outcome for outcome in outcomes if isinstance(outcome, events.AskFailed))
+    assert failed.gids == gids[ASKED_MAX : 2 * ASKED_MAX]
+    assert (*told[:ASKED_MAX], *failed.gids, *told[ASKED_MAX:]) == gids
+
+
+async def test_each_transfer_is_handed_over_with_what_the_plan_has_for_it(tmp_path: Path) -> None:
+    """Its set of headers, the cookies that go to its URL, and a way of its own through the guard where they are
+    secret."""
+    fetch = one_file().fetches[0]
+    urls = "http://a.example/deep/x", "http://b.example/x", "http://c.example/x"
+    fetches = [replace(fetch, urls=(url,), headers=headers) for url, headers in zip(urls, (1, 0, None), strict=True)]
+    additions = tuple(commands.Addition(n, f"{n + 1:016x}", each) for n, each in enumerate(fetches))
+    headers = (Header(name="Accept", value="x/y"),), (Header(name="X-Token", value="secret"),)
+    cookies = (
+        Cookie(name="a", value="1", domain="a.example", path="/deep"),
+        Cookie(name="b", value="2", domain="b.example"),
+    )
+    aria2 = Aria2()
+    async with Guard() as guard:
+        add = downloading(aria2, tmp_path, guard).add(commands.AddTransfers(ONE, additions, False, headers, cookies))
+        assert [type(outcome) async for outcome in add] == [events.TransfersAdded]
+    (batch,) = aria2.batches
+    options = [method.params[-1] for method in batch]
+    assert [each["header"] for each in options] == [
+        ["X-Token: secret", "Accept: */*", "Cookie: a=1"],
+        ["Accept: x/y", "Cookie: b=2"],
+        ["Accept: */*", "Cookie:"],
+    ]
+    ways = [each["http-proxy"].rpartition(":")[2] for each in options]
+    assert len(set(ways)) == 3, "two of their own, and the one for all"
+
+
+@pytest.mark.fault(54)
+async def test_thousands_of_transfers_are_stopped_and_forgotten_some_at_a_time(tmp_path: Path) -> None:
+    """Those that were begun last are stopped first: the others are over."""
+    gids = tuple(f"{n:016x}" for n in range(1, ASKED_MAX + 11))
+    aria2 = Aria2()
+    assert [outcome async for outcome in downloading(aria2, tmp_path).remove(commands.RemoveTransfers(ONE, gids))] == [
+        events.TransfersRemoved(ONE)
+    ]
+    asked = [method.params[0] for batch in aria2.batches for method in batch if method.name == "aria2.forceRemove"]
+    assert tuple(asked) == (*gids[ASKED_MAX:], *gids[:ASKED_MAX])
+    assert max(len(batch) for batch in aria2.batches) == ASKED_MAX
+    aria2 = Aria2()
+    assert [outcome async for outcome in downloading(aria2, tmp_path).forget(commands.ForgetTransfers(gids))] == []
+    assert [len(batch) for batch in aria2.batches] == [ASKED_MAX, 10]

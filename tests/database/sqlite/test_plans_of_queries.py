@@ -1,0 +1,135 @@
+"""What a wake costs does not grow with the rows that are over: every statement finds its rows by an index."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from reactor.core import commands
+from reactor.core.job import Attempt
+from reactor.database.sqlite import downloads, saving
+from reactor.database.sqlite import table as wishes
+from reactor.database.sqlite.overview import overview
+from reactor.errors import Failure
+from reactor.models import Stage
+
+FINISHED = 20_000
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def long_table(table: sqlite3.Connection) -> sqlite3.Connection:
+    """Many rows that are over, and one of each kind that is not."""
+    table.execute("PRAGMA synchronous = OFF")
+    table.execute(
+        """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+        INSERT INTO downloads (url, status, attempt, finished_at, cancelled)
+        SELECT 'u', CASE i % 4 WHEN 0 THEN 'downloaded' WHEN 1 THEN 'failed' WHEN 2 THEN 'cancelled' ELSE 'sent' END,
+            1, 'f', i % 4 = 2 FROM n""",
+        (FINISHED,),
+    )
+    table.execute(
+        f"""INSERT INTO downloads (url, status, cancelled, attempt, stage, next_attempt_at) VALUES
+        ('u', 'pending', 0, 0, NULL, NULL), ('u', 'pending', 1, 0, NULL, NULL),
+        ('u', 'pending', 0, 1, 'waiting', {NOW + 9}), ('u', 'downloading', 0, 1, 'fetching', NULL),
+        ('u', 'cancelled', 0, 1, 'waiting', NULL), ('u', NULL, 0, 0, NULL, NULL)"""
+    )
+    return table
+
+
+@contextmanager
+def traced(table: sqlite3.Connection) -> Iterator[list[str]]:
+    """Collects the statements that are run."""
+    statements: list[str] = []
+    table.set_trace_callback(statements.append)
+    try:
+        yield statements
+    finally:
+        table.set_trace_callback(None)
+
+
+def assert_indexed(table: sqlite3.Connection, statements: list[str]) -> None:
+    explained = 0
+    for statement in statements:
+        if not re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", statement) or "downloads" not in statement:
+            continue
+        for *_, step in table.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall():
+            explained += 1
+            whole = re.match(r"SCAN (downloads|d)\b(?!.* INDEX reactor_)", step)
+            assert not whole, f"{step}: {statement}"
+            assert "TEMP B-TREE" not in step, f"{step}: {statement}"
+    assert explained
+
+
+@pytest.mark.fault(50)
+@pytest.mark.parametrize("analyzed", [False, True])
+@pytest.mark.parametrize("claim", [0, 1])
+def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> None:
+    if analyzed:
+        long_table.execute("ANALYZE")
+    with traced(long_table) as statements:
+        seen = downloads.look(long_table, commands.Look((1, 2), claim, (3, FINISHED + 4)), "me", NOW)
+    assert len(seen.claimed) == claim
+    assert len(seen.swept) == 2
+    assert seen.due_in_s == 9
+    assert_indexed(long_table, statements)
+
+
+def test_a_look_where_no_status_means_pending(long_table: sqlite3.Connection) -> None:
+    with traced(long_table) as statements:
+        assert not downloads.any_row(long_table, f"{downloads.UNSET} AND id < 0", {})
+        long_table.execute(f"UPDATE downloads SET status = 'pending' WHERE {downloads.UNSET}")
+    assert_indexed(long_table, statements)
+
+
+def test_recovering(long_table: sqlite3.Connection) -> None:
+    long_table.execute("INSERT INTO reactor_plans (download_id, attempt, parts, plan) VALUES (7, 1, 1, '{}')")
+    with traced(long_table) as statements:
+        found = downloads.recover(long_table)
+    assert [row.attempt for row in found.rows] == [Attempt(FINISHED + 4, 1)]
+    assert len(found.debts) == 1
+    assert_indexed(long_table, statements)
+
+
+def test_saves(long_table: sqlite3.Connection) -> None:
+    attempt = Attempt(FINISHED + 4, 1)
+    failure = Failure("timeout", "It took too long.")
+    saves: list[commands.Save] = [
+        commands.SaveStage(attempt, Stage.FETCHING),
+        commands.SaveProgress((commands.ProgressOf(attempt, 1.0, 1, 1, 1),)),
+        commands.SaveWaiting(attempt, failure, 1, 5.0),
+        commands.SaveCancelled(attempt),
+        commands.SaveFailed(attempt, failure),
+        commands.ForgetPlan(attempt),
+    ]
+    with traced(long_table) as statements:
+        saving.apply(long_table, saves, NOW)
+    assert_indexed(long_table, statements)
+
+
+def test_what_a_watch_of_all_rows_reads(long_table: sqlite3.Connection) -> None:
+    changes = wishes.Changes()
+    with traced(long_table) as statements:
+        first = changes.read(long_table)
+        assert changes.read(long_table) == []
+    assert len(first) == 4
+    assert_indexed(long_table, statements)
+
+
+def test_what_a_bot_asks(long_table: sqlite3.Connection) -> None:
+    with traced(long_table) as statements:
+        wishes.get_downloads_by_status(long_table, "pending")
+        wishes.get_download(long_table, 5)
+        wishes.mark_cancelled(long_table, 5)
+        wishes.retry(long_table, 5)
+    assert_indexed(long_table, [statement for statement in statements if "ORDER BY id DESC" not in statement])
+
+
+def test_what_an_operator_looks_at(long_table: sqlite3.Connection) -> None:
+    with traced(long_table) as statements:
+        overview(long_table, 50)
+    assert_indexed(long_table, [statement for statement in statements if "ORDER BY id DESC" not in statement])

@@ -1,0 +1,92 @@
+"""A bot that makes its table anew while it is open, as migrations do: create, copy, drop, rename."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reactor.core import commands
+from reactor.database.sqlite import downloads
+from reactor.database.sqlite.compatibility import rehearse
+from reactor.database.sqlite.connection import Database
+from reactor.database.sqlite.migration import contract
+from reactor.errors import DatabaseError
+from tests.database.sqlite.bot import opened, query
+
+NOW = 1_800_000_000.0
+COPY = (
+    "CREATE TABLE anew (id INTEGER PRIMARY KEY, url TEXT, chat_id INTEGER)",
+    "INSERT INTO anew (id, url) SELECT id, url FROM downloads",
+)
+
+
+def rebuild(path: Path, *, ours: bool) -> None:
+    """With our columns, or without; each statement commits by itself, as pysqlite has it."""
+    with opened(path) as bot:
+        create, copy = COPY
+        if ours:
+            (create,) = bot.execute("SELECT sql FROM sqlite_master WHERE name = 'downloads'").fetchone()
+            create = create.replace("downloads", "anew", 1).replace("url TEXT", "url TEXT, chat_id INTEGER", 1)
+            names = ", ".join(row[1] for row in bot.execute("PRAGMA table_info(downloads)"))
+            copy = f"INSERT INTO anew ({names}) SELECT {names} FROM downloads"
+        for statement in (create, copy, "DROP TABLE downloads", "ALTER TABLE anew RENAME TO downloads"):
+            bot.execute(statement)
+
+
+def names(path: Path) -> set[str]:
+    return {name.lower() for (name,) in query(path, "SELECT name FROM sqlite_master")}
+
+
+async def look(database: Database, room: int = 1) -> list[int]:
+    seen = await database.run(downloads.look, commands.Look((), room), "me", NOW)
+    return [row.attempt.download_id for row in seen.claimed]
+
+
+@pytest.mark.fault(12)
+@pytest.mark.parametrize("ours", [True, False])
+async def test_a_table_that_was_made_anew_is_fitted_again(path: Path, ours: bool) -> None:
+    query(path, "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)")
+    async with Database.open(path) as database:
+        query(path, "INSERT INTO downloads (url) VALUES ('a'), ('b')")
+        instance = database.instance
+        assert await look(database) == [1]
+        rebuild(path, ours=ours)
+        assert not contract().names <= names(path)
+        # Without our columns nobody can tell that the first one was under way: it begins anew.
+        assert await look(database, 2) == ([2] if ours else [1, 2])
+        assert contract().names <= names(path)
+        assert database.instance == instance
+        assert "chat_id" in {row[1] for row in query(path, "PRAGMA table_info(downloads)")}
+
+
+async def test_a_table_that_is_gone_for_a_moment_is_not_made(path: Path) -> None:
+    """It would be in the way of the one that is about to get its name."""
+    async with Database.open(path) as database:
+        query(path, "ALTER TABLE downloads RENAME TO away")
+        for _ in range(2):
+            with pytest.raises(DatabaseError, match="no table") as gone:
+                await look(database)
+            assert gone.value.retryable
+        query(path, "ALTER TABLE away RENAME TO downloads")
+        query(path, "INSERT INTO downloads (url) VALUES ('a')")
+        assert await look(database) == [1]
+
+
+async def test_a_table_that_cannot_be_served_any_more_is_refused_until_it_can(path: Path) -> None:
+    async with Database.open(path, check=rehearse) as database:
+        query(path, "CREATE UNIQUE INDEX titles ON downloads (title)")
+        for _ in range(2):
+            with pytest.raises(DatabaseError, match="`title` is UNIQUE"):
+                await look(database)
+        query(path, "DROP INDEX titles")
+        assert await look(database) == []
+
+
+async def test_what_others_change_in_the_schema_is_looked_at_once(path: Path) -> None:
+    async with Database.open(path) as database:
+        query(path, "CREATE TABLE other (x)")
+        assert await look(database) == []
+        with opened(path) as bot:
+            bot.execute("BEGIN IMMEDIATE")
+            assert await look(database) == [], "there is nothing to write"

@@ -1,0 +1,347 @@
+"""From a page to an extraction, by the players that people meet; and what is made of what a browser saw."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reactor.errors import DownloadError
+from reactor.extractors import EXTRACTORS
+from reactor.extractors.base import Context
+from reactor.extractors.browser.browser import Browser
+from reactor.extractors.browser.extractor import BrowserCookie, Titles, jar_of, kept_headers, parse_found, title_of
+from reactor.models import Detection, Extraction, Fetch, Kind
+from reactor.net.jar import Jar
+from reactor.net.redirects import follow, open_context
+from reactor.programs import find_ffmpeg
+from tests.media.samples import SECONDS, Samples
+from tests.pages import players
+from tests.pages.site import Site, master
+from tests.tools import needed
+
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with Browser(timeout_s=TIMEOUT_S) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncIterator[Context]:
+    async with open_context() as context:
+        yield replace(context, browser=browser)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    return Samples(find_ffmpeg().path, tmp_path_factory.mktemp("samples"))
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    needed("chromium")
+    players.files()
+    async with Site() as site:
+        yield site
+
+
+async def extracted(url: str, context: Context) -> Extraction:
+    return await EXTRACTORS[Kind.PLAYWRIGHT].extract(Detection(kind=Kind.PLAYWRIGHT, url=url, why="test"), context)
+
+
+async def fetched(found: Extraction, fetch: Fetch, context: Context) -> bytes:
+    """What a server gives to who asks as the fetch says."""
+    headers = {header.name: header.value for header in found.headers_of(fetch)}
+    headers["Cookie"] = Jar(found.cookies).line(fetch.urls[0])
+    async with follow("GET", fetch.urls[0], context, headers) as (_, response):
+        assert response.status == 200
+        return b"".join([piece async for piece in response.pieces()])
+
+
+# The players
+
+
+@pytest.mark.parametrize(
+    ("page", "address", "title"),
+    [
+        ("hlsjs", "/hls/main.m3u8", "A film by hls.js"),
+        ("videojs", "/hls/main.m3u8", "A film by video.js"),
+        ("dashjs", "/dash/index.mpd", "A film by dash.js"),
+        ("shaka", "/dash/index.mpd", "A film by shaka-player"),
+    ],
+)
+async def test_a_player_of_streams(
+    site: Site, samples: Samples, context: Context, page: str, address: str, title: str
+) -> None:
+    site.media("/hls", master(samples.hls("hls")))
+    site.media("/dash", samples.dash("dash"))
+    found = await extracted(site.page(page, address), context)
+    assert (found.kind, found.title, found.finish.how, found.finish.name) == (
+        *(Kind.PLAYWRIGHT, title),
+        *("media", f"{title}.mp4"),
+    )
+    assert found.finish.duration_s == pytest.approx(SECONDS, rel=0.05)
+    assert {name for track in found.finish.tracks for name in track.holds} in ({"video", "audio"}, set())
+    parts = [await fetched(found, fetch, context) for fetch in found.fetches]
+    assert sorted(parts) == sorted({site.data(fetch.urls[0].removeprefix(site.url(""))) for fetch in found.fetches})
+
+
+async def test_plyr(site: Site, samples: Samples, context: Context) -> None:
+    site.put("/film.mp4", samples.film().read_bytes(), content_type="video/mp4", etag='"1"')
+    found = await extracted(site.page("plyr", "/film.mp4"), context)
+    (fetch,) = found.fetches
+    assert (found.title, found.finish.how, found.finish.name) == ("A film by plyr", "file", "A film by plyr.mp4")
+    assert (fetch.urls, fetch.size, fetch.validator) == (
+        (site.url("/film.mp4"),),
+        len(site.data("/film.mp4")),
+        '"1"',
+    )
+    assert "range" not in {header.name for header in found.headers_of(fetch)}
+
+
+TWO_TRACKS = """<title>Two tracks</title><video id=v muted></video><script>
+const source = new MediaSource();
+v.src = URL.createObjectURL(source);
+source.onsourceopen = async () => {
+  const all = [["v", 'video/mp4; codecs="CODEC"'], ["a", 'audio/mp4; codecs="mp4a.40.2"']].map(
+    ([name, type]) => [name, source.addSourceBuffer(type)]);
+  for (const [name, buffer] of all) {
+    buffer.appendBuffer(await (await fetch(atob("ADDRESS") + name + ".mp4")).arrayBuffer());
+    await new Promise(done => buffer.onupdateend = done);
+  }
+  source.endOfStream();
+  v.play();
+};
+</script>"""
+
+
+async def test_a_player_that_is_fed_with_two_files(site: Site, samples: Samples, context: Context) -> None:
+    """The picture alone is not the film."""
+    for name, which in (("v", "0:v"), ("a", "0:a")):
+        path = samples.root / f"fed-{name}.mp4"
+        how = ("-c:v", "libx264", "-profile:v", "baseline", "-c:a", "aac")
+        samples.run("-i", samples.film(), "-map", which, *how, "-movflags", "+frag_keyframe+empty_moov", path)
+        site.put(f"/fed/{name}.mp4", path.read_bytes(), content_type="video/mp4")
+    address = base64.b64encode(site.url("/fed/").encode()).decode()
+    url = site.html(TWO_TRACKS.replace("CODEC", "avc1.42c01e").replace("ADDRESS", address))
+    found = await extracted(url, context)
+    assert [fetch.urls[0] for fetch in found.fetches] == [site.url("/fed/v.mp4"), site.url("/fed/a.mp4")]
+    assert [track.holds for track in found.finish.tracks] == [("video",), ("audio",)]
+    assert found.finish.name == "Two tracks.mp4"
+
+
+async def test_hls_that_the_browser_plays_by_itself(site: Site, samples: Samples, context: Context) -> None:
+    """Its list of qualities is read, and not only the one that was played first."""
+    site.media("/native", master(samples.hls("hls")))
+    url = site.html(f'<video src="{site.url("/native/main.m3u8")}" autoplay muted></video>')
+    found = await extracted(url, context)
+    assert found.finish.tracks[0].holds == ("video", "audio"), "what only the list says"
+
+
+async def test_a_server_that_wants_the_page_and_its_cookie(site: Site, samples: Samples, context: Context) -> None:
+    site.media("/guarded", master(samples.hls("hls")))
+    url = site.page("hlsjs", "/guarded/main.m3u8", headers=(("Set-Cookie", "pass=given; Path=/; HttpOnly"),))
+    found = await extracted(url, context)
+    assert [await fetched(found, fetch, context) for fetch in found.fetches] == [
+        site.data(f"/guarded/part{number}.ts") for number in range(3)
+    ]
+    assert {request.status for request in site.requests() if request.path.startswith("/guarded/part")} <= {200, 206}
+
+
+async def test_a_live_stream_is_refused(site: Site, samples: Samples, context: Context) -> None:
+    live = samples.hls("hls")["index.m3u8"].replace(b"#EXT-X-ENDLIST", b"").replace(b"#EXT-X-PLAYLIST-TYPE:VOD", b"")
+    site.put("/live.m3u8", live, content_type="application/vnd.apple.mpegurl")
+    with pytest.raises(DownloadError) as caught:
+        await extracted(site.html("<script>fetch('/live.m3u8')</script>"), context)
+    assert caught.value.word == "live"
+
+
+async def test_a_page_without_a_film(site: Site, context: Context) -> None:
+    with pytest.raises(DownloadError, match="No video or audio was found on this page") as caught:
+        await extracted(site.html("<p>text</p><img src=/x.png>"), context)
+    assert (caught.value.word, caught.value.retryable) == ("unsupported", False)
+
+
+# What is said without a browser
+
+
+async def test_without_what_drives_a_browser(context: Context) -> None:
+    with pytest.raises(DownloadError, match=r"pip install 'aria2-reactor\[browser\]'") as caught:
+        await extracted("http://h/", replace(context, browser=None))
+    assert caught.value.word == "program_missing"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "chrome://version", "data:text/html,x", "javascript:1"])
+async def test_only_web_pages_are_opened(context: Context, url: str) -> None:
+    with pytest.raises(DownloadError, match="Only http and https") as caught:
+        await extracted(url, context)
+    assert caught.value.word == "unsupported"
+
+
+class Told:
+    """In place of a browser: what one has told."""
+
+    def __init__(self, **told: Any) -> None:
+        self.told = {**NOTHING, **told}
+
+    async def sniff(self, url: str) -> Mapping[str, Any]:
+        return self.told
+
+
+NOTHING: Mapping[str, Any] = {
+    **{"candidates": [], "cookies": [], "titles": {}},
+    **{"status": None, "failure": None, "crashed": False, "left": None},
+}
+
+
+def candidate(url: str = "http://h/a.mp4", **more: Any) -> dict[str, Any]:
+    plain = {"manifest": False, "advertising": False, "live": False, "text": None, "size": None}
+    return {"url": url, "base": url, "content_type": "video/mp4", **plain, "sent": {}, "received": {}} | more
+
+
+async def of_told(context: Context, **told: Any) -> Extraction:
+    browser: Any = Told(**told)
+    return await extracted("http://me:secret@h.test/page", replace(context, browser=browser))
+
+
+@pytest.mark.parametrize(
+    ("told", "word", "retryable"),
+    [
+        ({}, "timeout", True),
+        ({"failure": "Page.goto: net::ERR_NAME_NOT_RESOLVED at http://h.test/"}, "dns", True),
+        ({"failure": "Page.goto: net::ERR_CONNECTION_REFUSED"}, "unreachable", True),
+        ({"failure": "Page.goto: net::ERR_CERT_DATE_INVALID"}, "tls", False),
+        ({"failure": "Page.goto: net::ERR_TOO_MANY_REDIRECTS"}, "redirect_loop", False),
+        ({"failure": "Page.goto: net::ERR_UNSAFE_REDIRECT"}, "bad_redirect", False),
+        ({"failure": "Page.goto: net::ERR_EMPTY_RESPONSE"}, "connection_lost", True),
+        ({"failure": "what"}, "connection_lost", True),
+        ({"status": 404}, "not_found", False),
+        ({"status": 503}, "server_error", True),
+        ({"status": 200, "crashed": True}, "browser_crashed", False),
+        ({"status": 200, "left": "chrome"}, "bad_redirect", False),
+        ({"status": 200, "candidates": [candidate(advertising=True)]}, "unsupported", False),
+        ({"status": 200, "candidates": [candidate(live=True)]}, "live", False),
+        ({"status": 200}, "unsupported", False),
+    ],
+)
+async def test_the_sentence_for_what_went_wrong(
+    context: Context, told: dict[str, Any], word: str, retryable: bool
+) -> None:
+    with pytest.raises(DownloadError) as caught:
+        await of_told(context, **told)
+    assert (caught.value.word, caught.value.retryable) == (word, retryable)
+    assert "secret" not in str(caught.value)
+
+
+async def test_what_is_no_manifest_after_all_gives_way_to_the_next(context: Context) -> None:
+    bad = candidate("http://h/a.m3u8", manifest=True, text="#EXTM3U\n#EXTINF:nonsense")
+    found = await of_told(context, candidates=[bad, candidate()], status=200)
+    assert found.fetches[0].urls == ("http://h/a.mp4",)
+
+
+@pytest.mark.parametrize(
+    ("seen", "name"),
+    [
+        (candidate("http://h/a/Film%20one.mp4?x=.exe"), "T.mp4"),
+        (candidate("http://h/stream", content_type="video/webm"), "T.webm"),
+        (candidate("http://h/get.php", content_type="audio/mpeg"), "T.mp3"),
+        (candidate("http://h/get.php", content_type="video/strange"), "T.mp4"),
+    ],
+)
+async def test_the_name_of_a_file(context: Context, seen: dict[str, Any], name: str) -> None:
+    found = await of_told(context, candidates=[seen], titles={"title": "T"}, status=200)
+    assert (found.finish.name, found.fetches[0].name) == (name, name)
+
+
+async def test_a_page_without_a_title_and_a_file_with_a_long_name(context: Context) -> None:
+    found = await of_told(context, candidates=[candidate(f"http://h/{'x' * 12_000}.mp4")], status=200)
+    assert found.title == "x" * 1000
+    assert len(found.finish.name) <= 255
+
+
+async def test_an_address_that_is_too_long_gives_way_to_the_next(context: Context) -> None:
+    long = candidate(f"http://h/{'é' * 12_000}.mp4")
+    found = await of_told(context, candidates=[long, candidate()], status=200)
+    assert found.fetches[0].urls == ("http://h/a.mp4",)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"candidates": [candidate(size=-1)]},
+        {"candidates": [candidate(sent={"a": 1})]},
+        {"candidates": "x"},
+        {"cookies": [{"name": "a"}]},
+        {"status": "200"},
+    ],
+)
+async def test_nonsense_is_refused_at_the_border(context: Context, told: dict[str, Any]) -> None:
+    with pytest.raises(DownloadError) as caught:
+        await of_told(context, **told)
+    assert caught.value.word == "bad_answer"
+
+
+@pytest.mark.parametrize("titles", [{"og": 5}, {"ld": "x"}, [], None])
+def test_a_title_that_makes_no_sense_is_none(titles: Any) -> None:
+    assert parse_found({**NOTHING, "titles": titles}).titles == Titles()
+
+
+def test_more_than_we_know_is_no_nonsense() -> None:
+    assert parse_found({**NOTHING, "spoiled": False, "new": 1}).candidates == []
+
+
+def ld(told: Any) -> str:
+    return json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("titles", "title"),
+    [
+        (Titles(og=" A \n film ", title="x"), "A film"),
+        (Titles(ld=[ld({"@type": "VideoObject", "name": "V"})], title="x"), "V"),
+        (Titles(ld=[ld({"@graph": [{"@type": "WebPage", "name": "W"}, {"@type": ["Movie"], "name": "M"}]})]), "M"),
+        (Titles(ld=["{", "7", ld([{"@type": {}, "name": 1}]), "[" * 5000], title="x"), "x"),
+        (Titles(og="é" * 2000), "é" * 1000),
+        (Titles(og="half a sign: \ud83d"), "half a sign: ?"),
+        (Titles(), None),
+    ],
+)
+def test_titles(titles: Titles, title: str | None) -> None:
+    assert title_of(titles) == title
+
+
+def test_what_the_player_sent_goes_along_but_for_what_each_request_says_itself() -> None:
+    sent = {
+        **{":authority": "h", "host": "h", "cookie": "a=1", "range": "bytes=0-", "accept-encoding": "gzip"},
+        **{"sec-fetch-mode": "cors", "connection": "keep-alive", "if-none-match": "1", "content-length": "0"},
+        **{"referer": "http://p/", "origin": "http://p", "user-agent": "U", "x-token": "t", "authorization": "Bearer"},
+        **{"x-broken": "a\r\nb: c", "bad name": "x", "accept": "*/*"},
+    }
+    assert {header.name: header.value for header in kept_headers(sent)} == {
+        **{"referer": "http://p/", "origin": "http://p", "user-agent": "U", "x-token": "t"},
+        **{"authorization": "Bearer", "accept": "*/*"},
+    }
+
+
+def test_cookies_keep_to_their_hosts() -> None:
+    jar = [
+        BrowserCookie(name="a", value="1", domain=".site.test", path="/", secure=True),
+        BrowserCookie(name="b", value="2", domain="www.site.test", path="/x"),
+        BrowserCookie(name="c", value="3\r\nSet: x", domain="h", path="/"),
+    ]
+    assert [(each.name, each.domain, each.host_only, each.path, each.secure) for each in jar_of(jar)] == [
+        ("a", "site.test", False, "/", True),
+        ("b", "www.site.test", True, "/x", False),
+    ]

@@ -1,0 +1,179 @@
+"""Which element starts a player, and which one agrees: on pages of a few lines, in a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, async_playwright
+
+from reactor.extractors.browser.page_script import PREPARE, What, asking
+from reactor.extractors.browser.worker import options
+from tests.tools import needed
+
+BIG = "style='display: block; width: 90px; height: 60px'"
+
+
+GATHER = """stun => new Promise(done => {
+  const peer = new RTCPeerConnection({iceServers: [{urls: stun}]});
+  peer.createDataChannel("x");
+  peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && done();
+  peer.createOffer().then(offer => peer.setLocalDescription(offer));
+})"""
+"""Ask a server for the address by which it sees us, and wait until the browser has no more to ask."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def page() -> AsyncIterator[Page]:
+    setup = {"executable": needed("chromium"), "sandbox": False, "proxy": None}
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(**options(setup))
+        page = await browser.new_page(viewport={"width": 1280, "height": 720})
+        yield page
+        await browser.close()
+
+
+async def asked(page: Page, html: str, what: What) -> str | None:
+    """The id of the element that is chosen on a page of this body."""
+    await page.set_content(f"<!doctype html><body>{html}</body>")
+    element = (await page.evaluate_handle(asking(what))).as_element()
+    return await element.get_attribute("id") if element else None
+
+
+STARTS = {
+    "video.js": f"<a id=no href=x>x</a><button id=yes class=vjs-big-play-button {BIG}></button>",
+    "plyr": f"<button id=yes class='plyr__control plyr__control--overlaid' {BIG}></button>",
+    "a name alike": f"<div id=yes class='my-Big-Play-icon' {BIG}></div>",
+    "skip before play": f"<div id=no class=play-button {BIG}></div><a id=yes class=x-skip-ad-y {BIG}>Skip</a>",
+    "said in English": "<button id=no>Share</button><button id=yes>▶ Play</button>",
+    "said in German": "<button id=no>Teilen</button><div id=yes role=button aria-label=Abspielen>▶</div>",
+    "said in Russian": "<a id=yes href=#>Смотреть</a>",
+    "said in Japanese": "<button id=yes title=再生>▶</button>",
+    "said in Hindi": "<button id=yes>चलाएं</button>",
+    "not a word in a sentence": "<button id=no>Play the lottery</button>",
+    "not what is hidden": "<button id=no class=play-button style='visibility: hidden'>x</button>",
+    "not what is disabled": f"<button id=no class=play-button disabled {BIG}></button>",
+    "not what is too small": "<i id=no class=play-icon style='display: block; width: 2px; height: 2px'></i>",
+    "the larger of two films": "<video id=no width=150 height=150></video><video id=yes width=600 height=400></video>",
+    "what is round and in the middle": (
+        "<button id=yes style='position: fixed; left: 600px; top: 320px; width: 80px; height: 80px'></button>"
+    ),
+    "not what is wide and in the middle": (
+        "<button id=no style='position: fixed; left: 440px; top: 340px; width: 400px; height: 40px'>Subscribe</button>"
+    ),
+    "nothing": "<p>text",
+    "in a shadow": """
+        <div id=host></div>
+        <script>
+          document.getElementById("host").attachShadow({mode: "open"}).innerHTML =
+            "<div id=outer></div><button id=yes class=vds-play-button>x</button>";
+        </script>""",
+}
+AGREES = {
+    "OneTrust": "<button id=onetrust-accept-btn-handler>Okay then</button>",
+    "Usercentrics": "<button id=yes data-testid=uc-accept-all-button>!</button>",
+    "not the refusal": "<button id=no>Reject all</button><button id=yes>Accept All</button>",
+    "French": "<button id=no>Continuer sans accepter</button><a id=yes href=#>J'accepte</a>",
+    "Polish": "<div id=yes role=button>Zgadzam się</div>",
+    "Turkish": "<input id=yes type=button value='Kabul et'>",
+    "Chinese": "<button id=yes> 同意 </button>",
+    "an age": "<button id=no>Leave</button><button id=yes>I am over 18!</button>",
+    "not a banner": "<button id=no>Accept the challenge of a lifetime</button>",
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+async def test_what_starts_a_player(page: Page, name: str) -> None:
+    html = STARTS[name]
+    assert await asked(page, html, "start") == ("yes" if "id=yes" in html else None)
+
+
+@pytest.mark.parametrize("name", AGREES)
+async def test_what_agrees(page: Page, name: str) -> None:
+    html = AGREES[name]
+    known = "yes" if "id=yes" in html else "onetrust-accept-btn-handler" if "onetrust" in html else None
+    assert await asked(page, html, "agree") == known
+
+
+async def test_a_button_of_no_use_is_left_alone(page: Page) -> None:
+    await page.set_content("<button id=a>Play</button>")
+    chosen = [(await page.evaluate_handle(asking("start"))).as_element() for _ in range(4)]
+    assert [element is not None for element in chosen] == [True, True, True, False]
+
+
+async def test_films_are_told_and_asked_to_play(page: Page) -> None:
+    await page.set_content("<video></video><audio src='data:audio/wav,x'></audio><video loop></video>")
+    assert [(one["duration"], one["running"]) for one in await page.evaluate(asking("media"))] == [(None, False)] * 3
+    assert await page.evaluate(asking("play")) is None
+    assert await page.evaluate(asking("skip"), 65.0) is None
+    # A player that is to give its element a source when it is asked to start has not been asked.
+    assert await page.evaluate("() => document.querySelector('video').paused") is True
+
+
+async def test_titles(page: Page) -> None:
+    await page.set_content(
+        "<title> T </title><meta property='og:title' content='O'><script type='application/ld+json'>{}</script>"
+    )
+    assert await page.evaluate(asking("titles")) == {"og": "O", "ld": ["{}"], "title": "T"}
+
+
+async def test_a_page_that_tampers_with_its_own_tools(page: Page) -> None:
+    await page.set_content("<script>document.querySelectorAll = () => { throw new Error('x'.repeat(99)) }</script>")
+    with pytest.raises(PlaywrightError, match="xxx"):
+        await page.evaluate(asking("media"))
+
+
+async def test_every_frame_is_without_what_goes_past_us(page: Page) -> None:
+    assert page.context.browser
+    fresh = await page.context.browser.new_page()
+    await fresh.add_init_script(PREPARE)
+    await fresh.goto("about:blank")
+    await fresh.set_content("<iframe srcdoc='<p>x'></iframe>")
+    kinds: list[Any] = [
+        await frame.evaluate("() => [typeof RTCPeerConnection, typeof SharedWorker]") for frame in fresh.frames
+    ]
+    await fresh.close()
+    assert kinds == [["undefined", "undefined"]] * 2
+
+
+@asynccontextmanager
+async def asking_for_its_address(
+    arguments: Callable[[str], bool],
+) -> AsyncIterator[tuple[socket.socket, asyncio.Task[None]]]:
+    """A page with WebRTC, in a browser that was started with those of our arguments: where its datagrams come to, and
+    what ends when it has sent them all."""
+    how = options({"executable": needed("chromium"), "sandbox": False, "proxy": "http://127.0.0.1:9"})
+    how["args"] = [each for each in how["args"] if arguments(each)]
+    with socket.socket(type=socket.SOCK_DGRAM) as trap:
+        trap.bind(("127.0.0.1", 0))
+        trap.settimeout(60)
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(**how)
+            page = await browser.new_page()
+            gathered = asyncio.create_task(page.evaluate(GATHER, f"stun:127.0.0.1:{trap.getsockname()[1]}"))
+            yield trap, gathered
+            gathered.cancel()
+            await browser.close()
+
+
+async def test_no_datagram_leaves_the_browser_also_where_a_frame_still_has_webrtc() -> None:
+    """A frame in a sandbox of its own may begin before PREPARE has run in it."""
+    async with asking_for_its_address(lambda each: True) as (trap, gathered):
+        await gathered
+        assert select.select([trap], [], [], 0)[0] == []
+
+
+async def test_without_the_switch_they_do_leave() -> None:
+    async with asking_for_its_address(lambda each: "webrtc" not in each) as (trap, _):
+        assert await asyncio.to_thread(trap.recv, 1000)

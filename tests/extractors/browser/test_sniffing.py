@@ -1,0 +1,196 @@
+"""Pages that do not play by themselves, and what is seen on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from reactor.extractors.browser.browser import Browser
+from reactor.extractors.browser.extractor import Found, Seen, parse_found
+from reactor.extractors.browser.sniffing import size_of
+from reactor.programs import find_ffmpeg
+from tests.media.samples import Samples
+from tests.pages import players
+from tests.pages.site import Site, clip, master
+from tests.tools import needed
+
+TIMEOUT_S = 60.0
+"""Far more than a page takes: an error in the test, not a measure."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with Browser(timeout_s=TIMEOUT_S) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    return Samples(find_ffmpeg().path, tmp_path_factory.mktemp("samples"))
+
+
+@pytest.fixture
+async def site(samples: Samples) -> AsyncIterator[Site]:
+    needed("chromium")
+    players.files()
+    async with Site() as site:
+        site.media("/hls", master(samples.hls("hls")))
+        site.put("/film.mp4", samples.film().read_bytes(), content_type="video/mp4", etag='"1"')
+        site.put("/clip.mp4", clip(samples).read_bytes(), content_type="video/mp4")
+        yield site
+
+
+@dataclass(frozen=True)
+class Sniffed:
+    found: Found
+
+    @property
+    def best(self) -> Seen:
+        return self.found.candidates[0]
+
+
+async def sniffed(browser: Browser, url: str, **how: Any) -> Sniffed:
+    return Sniffed(parse_found(await browser.sniff(url, **how)))
+
+
+def loads(script: str) -> str:
+    return f"<!doctype html><title>T</title><body><script>{script}</script></body>"
+
+
+async def test_a_player_that_needs_a_click(site: Site, browser: Browser) -> None:
+    seen = await sniffed(browser, site.page("click", "/hls/main.m3u8"))
+    assert (seen.best.url, seen.best.manifest) == (site.url("/hls/main.m3u8"), True)
+
+
+async def test_a_player_behind_a_banner(site: Site, browser: Browser) -> None:
+    seen = await sniffed(browser, site.page("consent", "/hls/main.m3u8"))
+    assert seen.best.url == site.url("/hls/main.m3u8")
+
+
+async def test_a_button_under_what_never_goes_away(site: Site, browser: Browser) -> None:
+    url = site.html(
+        "<div style='position: fixed; inset: 0'></div>"
+        "<button class=play-button onclick='fetch(`/hls/main.m3u8`)'>Play</button>"
+    )
+    assert (await sniffed(browser, url)).best.url == site.url("/hls/main.m3u8")
+
+
+async def test_an_advertisement_first(site: Site, browser: Browser) -> None:
+    seen = await sniffed(browser, site.page("advert", "/film.mp4"))
+    assert [each.url for each in seen.found.candidates] == [site.url("/film.mp4"), site.url("/clip.mp4")]
+
+
+async def test_an_advertisement_from_where_such_things_come(site: Site, browser: Browser) -> None:
+    site.put("/ads/spot.mp4", site.data("/clip.mp4"), content_type="video/mp4")
+    film = "<video id=v muted autoplay src=/ads/spot.mp4></video>"
+    url = site.html(f"{film}<button class=skip-ad onclick='v.src = `/film.mp4`'>Skip</button>")
+    assert (await sniffed(browser, url)).best.url == site.url("/film.mp4")
+
+
+async def test_a_click_that_leads_away(site: Site, browser: Browser) -> None:
+    site.html("<title>Casino</title><video autoplay muted src=/clip.mp4></video>", path="/casino")
+    away = site.url("/casino", host="localhost")
+    leave = f"if (!sessionStorage.n) {{ sessionStorage.n = 1; location.href = `{away}` }} else fetch(`/hls/main.m3u8`)"
+    url = site.html(f"<title>The film</title><button class=play-button onclick='{leave}'>Play</button>")
+    seen = await sniffed(browser, url)
+    assert [each.url for each in seen.found.candidates] == [site.url("/hls/main.m3u8")]
+    assert seen.found.titles.title == "The film"
+    assert site.requests("/casino"), "it was there"
+
+
+async def test_two_frames_deep_on_another_host(site: Site, browser: Browser) -> None:
+    site.page("hlsjs", "/hls/main.m3u8", path="/player")
+    inner = site.page("framed", site.url("/player", host="localhost"), path="/inner", hidden=False)
+    seen = await sniffed(browser, site.page("framed", inner, hidden=False))
+    assert seen.best.url == site.url("/hls/main.m3u8", host="localhost")
+    assert seen.best.sent["referer"] == site.url("/player", host="localhost")
+    assert seen.found.titles.title == "A film in a frame"
+
+
+async def test_what_a_worker_fetches(site: Site, browser: Browser) -> None:
+    site.put("/worker.js", b"fetch('/hls/main.m3u8')", content_type="text/javascript")
+    seen = await sniffed(browser, site.html(loads("new Worker('/worker.js')")))
+    assert seen.best.url == site.url("/hls/main.m3u8")
+    assert seen.best.text
+    assert seen.best.text.startswith("#EXTM3U")
+
+
+async def test_a_manifest_that_the_page_has_made(site: Site, browser: Browser) -> None:
+    text = "fetch(URL.createObjectURL(new Blob(['#EXTM3U\\n#EXTINF:100,\\n/hls/part0.ts\\n#EXT-X-ENDLIST\\n'])))"
+    url = site.html(loads(text))
+    seen = await sniffed(browser, url)
+    assert (seen.best.url[:5], seen.best.base, seen.best.manifest) == ("blob:", url, True)
+
+
+async def test_a_manifest_by_no_name_and_of_no_type(site: Site, browser: Browser) -> None:
+    site.put("/api/1", site.data("/hls/index.m3u8"), content_type="text/plain")
+    seen = await sniffed(browser, site.html(loads("fetch('/api/1')")))
+    assert (seen.best.url, seen.best.manifest) == (site.url("/api/1"), True)
+
+
+async def test_headers_and_cookies_of_the_player(site: Site, browser: Browser) -> None:
+    script = "fetch('/hls/main.m3u8', {headers: {'X-Token': 'abc', Authorization: 'Bearer x'}})"
+    url = site.html(loads(script), headers=(("Set-Cookie", "a=1; Path=/; HttpOnly"),))
+    seen = await sniffed(browser, url)
+    sent = seen.best.sent
+    assert (sent["x-token"], sent["authorization"], sent["referer"]) == ("abc", "Bearer x", url)
+    assert "Headless" not in sent["user-agent"]
+    assert [(each.name, each.value, each.domain) for each in seen.found.cookies] == [("a", "1", site.host)]
+
+
+async def test_user_info_of_the_url_stays_with_its_site(site: Site, browser: Browser) -> None:
+    to_all = (("Access-Control-Allow-Origin", "*"),)
+    site.put("/other.m3u8", site.data("/hls/main.m3u8"), headers=to_all)
+    other = site.url("/other.m3u8", host="localhost")
+    site.html(loads(f"fetch('{other}')"), path="/locked", user=("me", "secret"))
+    seen = await sniffed(browser, site.url("/locked", user="me:secret"))
+    assert seen.found.status == 200
+    assert "authorization" not in seen.best.sent
+    assert [each.url for each in seen.found.candidates] == [other]
+
+
+async def test_each_page_is_a_stranger_to_the_one_before(site: Site, browser: Browser) -> None:
+    page = loads("localStorage.n = (+localStorage.n || 0) + 1; fetch('/hls/main.m3u8?n=' + localStorage.n)")
+    url = site.html(page, headers=(("Set-Cookie", "a=1"),))
+    for _ in range(2):
+        assert (await sniffed(browser, url)).best.url.endswith("?n=1")
+    assert [request.headers.get("cookie") for request in site.requests("/page")] == [None, None]
+    assert browser.starts == 1
+
+
+async def test_a_file_tells_its_size_and_version(site: Site, browser: Browser) -> None:
+    seen = await sniffed(browser, site.html("<video src=/film.mp4 muted autoplay></video>"))
+    assert seen.best.size == len(site.data("/film.mp4"))
+    assert (seen.best.received["etag"], seen.best.manifest) == ('"1"', False)
+
+
+async def test_a_broadcast(site: Site, samples: Samples, browser: Browser) -> None:
+    sound = samples.root / "sound.mp3"
+    samples.run("-f", "lavfi", "-i", "sine=duration=2", "-c:a", "libmp3lame", "-write_xing", "0", sound)
+    site.put("/radio", sound.read_bytes(), content_type="audio/mpeg", endless=True, rate=200_000, ranges=False)
+    seen = await sniffed(browser, site.html("<audio src=/radio autoplay></audio>"))
+    assert (seen.best.url, seen.best.live, seen.best.size) == (site.url("/radio"), True, None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "size"),
+    [
+        ({"content-length": "12"}, 12),
+        ({"content-length": "5", "content-range": "bytes 0-4/900"}, 900),
+        ({"content-range": "bytes 0-4/*"}, None),
+        ({"content-length": "12", "content-encoding": "gzip"}, None),
+        ({"content-length": "9" * 5000}, 10**18 - 1),
+        ({"content-length": "-1"}, None),
+        ({}, None),
+    ],
+)
+def test_sizes(headers: dict[str, str], size: int | None) -> None:
+    assert size_of(headers) == size

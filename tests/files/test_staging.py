@@ -1,0 +1,217 @@
+"""Staging: where a row's files are, and what is published of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from reactor.core import commands
+from reactor.core.job import Attempt
+from reactor.errors import DownloadError
+from reactor.files.publish import RECORD
+from reactor.files.staging import FilesMissing, Staging
+from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
+
+ONE = Attempt(1, 1)
+PLACE = "0123456789ab-1"
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Staging:
+    made = Staging(tmp_path, instance="0123456789abcdef")
+    made.prepare(1, fresh=True)
+    return made
+
+
+def finish(name: str = "a.bin", *, size: int | None = None, total: int = 0, how: str = "file") -> commands.Finish:
+    torrent = Torrent(info_hash="a" * 40) if how == "torrent" else None
+    fetch = Fetch(urls=("http://host.example/a",), name=name, size=size, torrent=torrent)
+    extraction = Extraction.model_validate(
+        {"kind": Kind.DIRECT, "fetches": (fetch,), "finish": Finish(how="file", name=name)}
+    )
+    if how == "torrent":
+        extraction = extraction.model_copy(update={"finish": Finish(how="torrent", name=name)})
+    return commands.Finish(ONE, extraction, (), total)
+
+
+def test_a_file_is_checked_and_published_and_only_the_record_of_it_stays(staging: Staging, tmp_path: Path) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    (staging.folder(1) / "deeper").mkdir()
+    for _ in range(2):  # killed before the row said so, it is asked for again
+        assert staging.finish(finish(size=5, total=5)) == (str(tmp_path / "a.bin"), 5)
+        assert sorted(path.name for path in (tmp_path / ".reactor").rglob("*")) == [PLACE, PLACE + RECORD]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.bin"]
+    staging.tidy((1, 7))
+    assert not list((tmp_path / ".reactor").iterdir())
+
+
+def test_a_database_in_place_of_another_clears_the_folders_of_that_one(staging: Staging, tmp_path: Path) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    (tmp_path / ".reactor" / "somebody-1").mkdir()
+    staging.adopt(staging.instance)
+    assert staging.leftovers() == {1}, "one restored from a backup goes on with them"
+    staging.adopt("another")
+    assert [path.name for path in (tmp_path / ".reactor").iterdir()] == ["somebody-1"]
+
+
+def test_what_another_attempt_has_put_there_is_not_tidied_away(staging: Staging) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    staging.tidy((1,))
+    assert (staging.folder(1) / "a.bin").exists()
+
+
+def test_finishing_again_after_a_crash_finds_what_was_published(staging: Staging, tmp_path: Path) -> None:
+    from reactor.files.publish import publish
+
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    publish(staging.folder(1) / "a.bin", tmp_path, "a.bin")
+    assert staging.finish(finish(size=5, total=5)) == (str(tmp_path / "a.bin"), 5)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.bin"]
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("size", [5, None])
+def test_after_a_restart_only_what_is_on_record_tells_that_a_file_is_whole(
+    staging: Staging, tmp_path: Path, size: int | None
+) -> None:
+    """Zeros have the size of a file, too, and not every engine leaves a control file beside them."""
+    (staging.folder(1) / "a.bin").write_bytes(bytes(5))
+    resumed = dataclasses.replace(finish(size=size), resumed=True)
+    with pytest.raises(FilesMissing):
+        staging.finish(resumed)
+    assert staging.finish(dataclasses.replace(resumed, told=True)) == (str(tmp_path / "a.bin"), 5)
+
+
+@pytest.mark.parametrize("beside", [".aria2", ".aria2__temp"])
+def test_a_file_with_a_control_file_is_not_whole(staging: Staging, beside: str) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    (staging.folder(1) / f"a.bin{beside}").touch()
+    with pytest.raises(FilesMissing):
+        staging.finish(finish())
+
+
+def test_a_torrents_control_file_stays_while_it_is_served(staging: Staging, tmp_path: Path) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    (staging.folder(1) / "a.bin.aria2").touch()
+    assert staging.finish(finish(how="torrent", total=5)) == (str(tmp_path / "a.bin"), 5)
+    assert not list(staging.folder(1).iterdir())
+
+
+def test_a_file_that_is_not_there_is_missing(staging: Staging) -> None:
+    with pytest.raises(FilesMissing):
+        staging.finish(finish())
+
+
+@pytest.mark.parametrize(("size", "total"), [(6, 0), (None, 6)])
+def test_a_file_of_another_size_than_promised_is_never_published(
+    staging: Staging, tmp_path: Path, size: int | None, total: int
+) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    with pytest.raises(DownloadError, match=r"has 5 bytes, but 6 were promised\."):
+        staging.finish(finish(size=size, total=total))
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_a_torrents_folder_is_published_without_what_aria2_keeps_beside_it(staging: Staging, tmp_path: Path) -> None:
+    album = staging.folder(1) / "album"
+    album.mkdir()
+    (album / "one.ogg").write_bytes(b"12345")
+    (staging.folder(1) / f"{'a' * 40}.torrent").touch()
+    assert staging.finish(finish(how="torrent", total=5)) == (str(tmp_path / "album"), 5)
+    assert (tmp_path / "album" / "one.ogg").read_bytes() == b"12345"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("programs", [False, True])
+def test_names_inside_a_torrent_are_clean_too(staging: Staging, tmp_path: Path, keep: bool, programs: bool) -> None:
+    """And what is served to others keeps its own."""
+    staging.programs = programs
+    raw = ["bidi\u202e4pm.txt", "zero\u200b.txt", "x.exe\u2060", "-rf", "con", ".bashrc", "q?<>|*.txt", "e\u0301" * 80]
+    album = staging.folder(1) / "album"
+    for folder in ("", "\u2066.hidden"):
+        (album / folder).mkdir(parents=True, exist_ok=True)
+        for name in raw:
+            (album / folder / name).write_text(name)
+    final = Path(staging.finish(dataclasses.replace(finish(how="torrent"), keep=keep))[0])
+    found = {str(path.relative_to(final)): path.read_text() for path in final.rglob("*") if path.is_file()}
+    program = "x.exe" if programs else "x.exe.renamed"
+    clean = ["bidi4pm.txt", "zero.txt", program, "rf", "_con", "bashrc", "q_____.txt", "é" * 80]
+    assert found == {f"{folder}{name}": was for folder in ("", "hidden/") for name, was in zip(clean, raw, strict=True)}
+    assert album.exists() is keep
+    if keep:
+        assert {path.name for path in album.iterdir()} == {*raw, "\u2066.hidden"}
+
+
+def test_preparing_afresh_empties_the_folder_and_preparing_again_does_not(staging: Staging) -> None:
+    (staging.folder(1) / "a.bin").touch()
+    staging.prepare(1, fresh=False)
+    assert (staging.folder(1) / "a.bin").exists()
+    staging.prepare(1, fresh=True)
+    assert not (staging.folder(1) / "a.bin").exists()
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_the_next_attempt_takes_back_what_one_published_that_was_stopped_then(
+    staging: Staging, tmp_path: Path, fresh: bool
+) -> None:
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    staging.finish(finish(size=5, total=5))
+    staging.prepare(1, fresh=fresh)
+    assert [path.name for path in (tmp_path / ".reactor").rglob("*")] == [PLACE]
+    assert not (tmp_path / "a.bin").exists()
+
+
+@pytest.mark.parametrize("name", [RECORD, PLACE + RECORD])
+def test_a_torrent_cannot_pass_for_the_record_of_what_was_published(
+    staging: Staging, tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "somebody else's.bin"
+    theirs.write_bytes(b"secret")
+    places = dict.fromkeys(("source", "thing"), (theirs.stat().st_dev, theirs.stat().st_ino))
+    (staging.folder(1) / name).write_text(json.dumps({"name": theirs.name, "reserved": None} | places))
+    final, _ = staging.finish(finish(how="torrent"))
+    assert Path(final).read_text().startswith("{")
+    staging.discard(1)
+    assert theirs.exists()
+    assert not Path(final).exists()
+
+
+def test_discarding_takes_back_what_a_cancel_overtook(staging: Staging, tmp_path: Path) -> None:
+    for keep in (True, False):
+        staging.prepare(1, fresh=True)
+        (staging.folder(1) / "a.bin").write_bytes(b"12345")
+        final = Path(staging.finish(finish(size=5, total=5))[0])
+        for _ in range(2):
+            staging.discard(1, keep_result=keep)
+        assert not staging.leftovers()
+        assert final.exists() is keep
+
+
+def test_only_its_own_folders_are_leftovers(staging: Staging, tmp_path: Path) -> None:
+    (tmp_path / ".reactor" / "fedcba987654-7").mkdir()
+    (tmp_path / ".reactor" / "0123456789ab-x").mkdir()
+    assert staging.leftovers() == {1}
+
+
+def test_a_shared_disk_is_named_as_the_other_side_sees_it(tmp_path: Path) -> None:
+    shared = Staging(tmp_path / "in", path_map=("/srv", str(tmp_path)), instance="0123456789abcdef")
+    assert shared.seen_by_aria2(7) == "/srv/in/.reactor/0123456789ab-7"
+
+
+def test_without_a_shared_disk_the_other_sides_path_is_the_result(tmp_path: Path) -> None:
+    remote = Staging(tmp_path, shared=False, remote_dir="/srv/aria2", instance="0123456789abcdef")
+    folder = "/srv/aria2/reactor-0123456789ab-1"
+    assert remote.seen_by_aria2(1) == folder
+    one = finish()
+    there = commands.Finish(ONE, one.extraction, ((f"{folder}/a.bin",),), 5)
+    assert remote.finish(there) == (f"{folder}/a.bin", 5)
+    many = finish(how="torrent")
+    album = commands.Finish(ONE, many.extraction, ((f"{folder}/album/1.ogg", f"{folder}/album/2.ogg"),), 9)
+    assert remote.finish(album) == (f"{folder}/album", 9)
+    assert remote.finish(one) == (f"{folder}/{one.extraction.fetches[0].name}", one.extraction.size or 0), "it forgot"
+    with pytest.raises(FilesMissing):
+        remote.finish(many)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,197 @@
+"""The client: what it keeps, what it asks again, and how the end of an answer is told."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from reactor.net.client import KEPT_MAX, BadRequest, Broken, Client, NotConnected, NotHttp
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+
+class Script:
+    """A server that gives the answers it was told, in order, and counts its connections."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.asked: list[bytes] = []
+        self.connections = 0
+        self.open: list[asyncio.StreamWriter] = []
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open.append(writer)
+        try:
+            while True:
+                self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+                answer = self.answers.pop(0) if self.answers else b"!"
+                writer.write(answer.removesuffix(b"!"))
+                if answer.endswith(b"!"):
+                    return
+        except (asyncio.IncompleteReadError, OSError):
+            return
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def script(*answers: bytes) -> AsyncIterator[Script]:
+    told = Script(*answers)
+    async with await asyncio.start_server(told.serve, "127.0.0.1", 0) as server:
+        told.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a?b=c"
+        yield told
+        for writer in told.open:
+            writer.transport.abort()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async with Client(user_agent="test/1", timeout_s=5) as client:
+        yield client
+
+
+async def get(client: Client, url: str) -> bytes:
+    with anyio.fail_after(20):
+        response = await client.ask("GET", url, {})
+        try:
+            return b"".join([piece async for piece in response.pieces()])
+        finally:
+            response.close()
+
+
+async def test_what_is_asked(client: Client) -> None:
+    async with script(HEAD) as server:
+        response = await client.ask("HEAD", server.url, {"Range": "bytes=0-0"})
+        assert (response.status, response.headers, response.url) == (200, {"content-length": "5"}, server.url)
+        lines = server.asked[0].decode().split("\r\n")
+        assert lines[0] == "HEAD /a?b=c HTTP/1.1"
+        assert {line.split(":")[0].lower() for line in lines[1:] if line} == {
+            *("host", "user-agent", "accept", "accept-encoding", "range")
+        }
+
+
+async def test_a_connection_is_used_again(client: Client) -> None:
+    async with script(HEAD, OK, OK) as server:
+        await client.ask("HEAD", server.url, {})
+        assert [await get(client, server.url) for _ in range(2)] == [b"hello"] * 2
+        assert server.connections == 1
+
+
+async def test_one_that_was_closed_while_it_was_kept_is_made_anew(client: Client) -> None:
+    async with script(OK) as server:
+        assert await get(client, server.url) == b"hello"
+        server.open[0].close()
+        await server.open[0].wait_closed()
+        server.answers.append(OK)
+        assert await get(client, server.url) == b"hello"
+        assert server.connections == 2
+
+
+async def test_one_that_dies_under_the_second_question_is_made_anew(client: Client) -> None:
+    async with script(OK, b"!", OK) as server:
+        assert [await get(client, server.url) for _ in range(2)] == [b"hello"] * 2
+        assert (server.connections, len(server.asked)) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+        OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged",
+        b"HTTP/1.0 200 OK\r\n\r\nhello!",
+    ],
+    ids=["close", "more than was asked for", "ended by its end"],
+)
+async def test_these_are_not_used_again(client: Client, answer: bytes) -> None:
+    async with script(answer, OK) as server:
+        assert [await get(client, server.url) for _ in range(2)] == [b"hello"] * 2
+        assert server.connections == 2
+
+
+async def test_an_answer_that_was_left_is_not_read_by_the_next_question(client: Client) -> None:
+    async with script(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhell", OK) as server:
+        (await client.ask("GET", server.url, {})).close()
+        assert await get(client, server.url) == b"hello"
+        assert server.connections == 2
+
+
+async def test_no_more_are_kept_than_that() -> None:
+    async with Client(user_agent="t") as client, anyio.create_task_group() as tasks, script() as server:
+        server.answers += [OK] * (KEPT_MAX + 4)
+        for _ in range(KEPT_MAX + 4):
+            tasks.start_soon(get, client, server.url)
+        with anyio.fail_after(20):
+            while len(server.asked) < KEPT_MAX + 4:
+                await anyio.sleep(0.01)
+    assert len(server.asked) == KEPT_MAX + 4
+
+
+async def test_packed_bodies(client: Client) -> None:
+    body = b"0123456789" * 100_000
+    packed = gzip.compress(body)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    async with script(
+        head + packed, b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"
+    ) as server:
+        assert await get(client, server.url) == body
+        with pytest.raises(NotHttp):
+            await get(client, server.url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"!", Broken),
+        (b"HTTP/1.1 200 OK\r\nConte!", Broken),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhell!", Broken),
+        (b"220 ready\r\n\r\n", NotHttp),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"a" * 200_000, NotHttp),
+    ],
+)
+async def test_what_is_no_answer(client: Client, answer: bytes, error: type[Exception]) -> None:
+    async with script(answer) as server:
+        with pytest.raises(error):
+            await get(client, server.url)
+        assert server.connections == 1
+
+
+async def test_what_cannot_be_asked(client: Client) -> None:
+    async with script() as server:
+        with pytest.raises(BadRequest):
+            await client.ask("GET", server.url, {"X": "a\r\nb"})
+        with pytest.raises(NotConnected):
+            await client.ask("GET", "http://127.0.0.1:1/", {})
+
+
+async def test_informational_answers_are_passed_over(client: Client) -> None:
+    async with script(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK) as server:
+        assert await get(client, server.url) == b"hello"
+
+
+async def test_it_connects_as_it_is_told() -> None:
+    import socket
+
+    dialled: list[tuple[str, int]] = []
+
+    async with script(OK) as server:
+        port = int(server.url.split(":")[2].split("/")[0])
+
+        async def dial(host: str, port_asked: int) -> socket.socket:
+            dialled.append((host, port_asked))
+            found = socket.socket()
+            found.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(found, ("127.0.0.1", port))
+            return found
+
+        async with Client(user_agent="t", dial=dial) as client:
+            assert await get(client, "http://somewhere.example:8080/x") == b"hello"
+        assert dialled == [("somewhere.example", 8080)]
+        assert b"Host: somewhere.example:8080\r\n" in server.asked[0]

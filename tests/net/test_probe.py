@@ -1,0 +1,150 @@
+"""One look at the headers, against servers that answer well and servers that do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reactor.extractors.base import Context
+from reactor.models import Content, Look
+from reactor.net.probe import look
+from reactor.numbers import SIZE_MAX
+from tests.servers import FileServer
+
+DATA = b"0123456789" * 1000
+
+
+async def test_a_good_server_is_asked_once(server: FileServer, context: Context) -> None:
+    url = server.put(
+        "/x/a%20b.bin", DATA, etag='"e1"', last_modified="Sat, 01 Nov 2025 00:00:00 GMT", content_type="Video/MP4; a=b"
+    )
+    assert await look(f"{url}?q=/z.zip#part", context) == Look(
+        url=f"{url}?q=/z.zip",
+        content_type="video/mp4",
+        size=len(DATA),
+        name="a b.bin",
+        validator='"e1"',
+        strong=True,
+        resumable=True,
+        by_head=True,
+    )
+    assert [(r.method, r.path) for r in server.log] == [("HEAD", "/x/a%20b.bin?q=/z.zip")]
+    headers = server.log[0].headers
+    assert headers["accept-encoding"] == "identity"
+    assert headers["user-agent"].startswith("reactor/")
+    assert "authorization" not in headers
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"head": 405},
+        {"head": 501},
+        {"head": 403},
+        {"head": 404},
+        {"head": 500},
+        {"head": 204},
+        {"head": "close"},
+        {"head_headers": (("Content-Length", "0"),)},
+        {"head_headers": (("Content-Length", ""),)},
+        {"head_headers": (("Content-Type", "text/html"), ("Content-Length", "77"))},
+        {"head_headers": (("Content-Encoding", "gzip"), ("Content-Length", "77"))},
+        {"head": 405, "ranges": False},
+    ],
+)
+async def test_a_head_that_is_no_use_is_followed_by_one_byte(
+    server: FileServer, context: Context, how: dict[str, Any]
+) -> None:
+    seen = await look(server.put("/a.bin", DATA, **how), context)
+    assert seen.size == len(DATA)
+    assert seen.resumable is how.get("ranges", True)
+    assert [(r.method, r.range) for r in server.log] == [("HEAD", None), ("GET", "bytes=0-0")]
+
+
+async def test_no_body_is_read(server: FileServer, context: Context) -> None:
+    url = server.put("/a.bin", bytes(50_000_000), head=405, ranges=False)
+    assert (await look(url, context)).size == 50_000_000
+    await server.until(lambda: server.log[-1].ended == "closed by client")
+    assert server.log[-1].sent < 50_000_000
+    endless = await look(server.put("/e", DATA, endless=True, ranges=False), context)
+    assert endless.size is None
+
+
+async def test_a_head_without_answer_is_followed_by_one_byte(server: FileServer, hasty: Context) -> None:
+    assert (await look(server.put("/a.bin", DATA, head="hang"), hasty)).size == len(DATA)
+
+
+async def test_sizes(server: FileServer, context: Context) -> None:
+    empty = await look(server.put("/empty", b""), context)
+    assert (empty.size, empty.content_type) == (0, None)
+    assert (await look(server.put("/chunked", DATA, chunked=True, ranges=False), context)).size is None
+    packed = server.put("/gz", DATA, ranges=False, headers=(("Content-Encoding", "gzip"),))
+    assert (await look(packed, context)).size is None
+    odd = server.put("/odd", DATA, head=405, headers=(("Content-Range", "bytes 0-0/*"),))
+    assert (await look(odd, context)).size is None
+
+
+@pytest.mark.parametrize("digits", ["999999999999999999", "9" * 20, "9" * 5000])
+async def test_a_size_that_nobody_has_is_known_as_such(server: FileServer, context: Context, digits: str) -> None:
+    """By GET too, where HEAD is no use."""
+    by_range = server.put("/a.bin", DATA, head=405, headers=(("Content-Range", f"bytes 0-0/{digits}"),))
+    assert ((await look(by_range, context)).size or 0) > SIZE_MAX
+    if len(digits) <= 20:  # longer ones are no HTTP
+        lie = (("Content-Length", digits),)
+        for url in (
+            server.put("/b.bin", DATA, head_headers=lie),
+            server.put("/c.bin", DATA, head=405, ranges=False, headers=lie),
+        ):
+            assert ((await look(url, context)).size or 0) > SIZE_MAX
+
+
+async def test_names_types_and_validators(server: FileServer, context: Context) -> None:
+    url = server.put(
+        "/get",
+        DATA,
+        disposition="attachment; filename=\"x.txt\"; filename*=UTF-8''%e2%82%ac%2F..%2Fb.txt",
+        etag='W/"weak"',
+        last_modified="Sat, 01 Nov 2025 00:00:00 GMT",
+        content_type=None,
+    )
+    seen = await look(url, context)
+    assert (seen.name, seen.attachment, seen.content_type) == ("b.txt", True, None)
+    assert seen.validator == "Sat, 01 Nov 2025 00:00:00 GMT"
+    assert (await look(server.put("/plain", DATA), context)).validator is None
+    raw = await look(server.put("/raw", DATA, disposition="attachment; filename=наïve.txt"), context)
+    assert raw.name == "наïve.txt"
+
+
+PAGE = b"<!DOCTYPE html><html><title>Film</title>" + b"x" * 9000
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize(
+    ("data", "begins", "content_type", "name"),
+    [
+        (PAGE, Content.PAGE, "text/html", "get.html"),
+        (b"PK\x03\x04" + bytes(9000), Content.BINARY, None, "get"),
+        (b"#EXTM3U\n#EXT-X-VERSION:3\n", Content.HLS, "text/html", "get.html"),
+        (b"a,b,c\n1,2,3\n", Content.TEXT, "text/html", "get.html"),
+    ],
+)
+async def test_of_what_is_said_to_be_a_page_the_first_bytes_are_read(
+    server: FileServer,
+    context: Context,
+    ranges: bool,
+    data: bytes,
+    begins: Content,
+    content_type: str | None,
+    name: str,
+) -> None:
+    seen = await look(server.put("/get", data, content_type="text/html; charset=utf-8", ranges=ranges), context)
+    assert (seen.begins, seen.content_type, seen.name) == (begins, content_type, name)
+    gets = [request.range for request in server.requests("/get", "GET")]
+    assert gets == (["bytes=0-0", "bytes=0-4095"] if ranges else ["bytes=0-0"])
+
+
+async def test_a_page_that_says_nothing_is_a_page_by_its_type(server: FileServer, hasty: Context) -> None:
+    seen = await look(server.put("/get", PAGE, content_type="text/html", ranges=False, stall_after=0), hasty)
+    assert (seen.begins, seen.content_type) == (None, "text/html")
