@@ -1,18 +1,47 @@
-"""What holds for every test: those that need a program which is missing are skipped, and counted at the end."""
+"""What holds for every test: those that need a program which is missing are skipped, and counted at the end.
+
+Fixtures that several packages use: a server on loopback, and the context that extractors are given."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 
 import pytest
 
+from reactor.extractors.base import Context
+from reactor.net.redirects import open_context
+from tests.servers import FileServer
 from tests.simulation.base import told
 from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed
 
 
 def pytest_report_header() -> str:
     return told()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FileServer]:
+    async with FileServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[Context]:
+    async with open_context() as context:
+        yield context
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[Context]:
+    """For servers that never answer."""
+    async with open_context(http_timeout_s=1.5) as context:
+        yield context
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

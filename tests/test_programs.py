@@ -32,11 +32,6 @@ from reactor.programs import (
 Find = Callable[[Path | None], Program]
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder on the PATH; empty."""

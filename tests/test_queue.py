@@ -22,11 +22,6 @@ URL = "http://host.example/a"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "bot.db"
 
@@ -364,7 +359,7 @@ BRINGS = {"aiosqlite", "annotated_types", "anyio", "pydantic", "pydantic_core", 
 """Packages that a queue is made of, and what they are made of."""
 ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "reactor.queue", "reactor.sync_queue"} | {
     "reactor.database_path",
-    "reactor.guard",
+    "reactor.files",
     "reactor.loop_thread",
     "reactor.numbers",
     "reactor.task_context",

@@ -32,11 +32,6 @@ settings.load_profile("aria2")
 AnyEvent = events.Aria2Connected | events.Aria2Lost | events.TransferNotified
 
 
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def system_aria2c() -> Program:
     """The system's aria2c, also in an active virtual environment."""
     found = tool("aria2c")

@@ -24,11 +24,6 @@ from tests.servers import FileServer
 BODY = random.Random(6).randbytes(400_000)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Place:
     discord: Discord

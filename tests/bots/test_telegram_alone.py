@@ -25,11 +25,6 @@ BODY = random.Random(6).randbytes(400_000)
 ROOT = CONTRIB.parent
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def status_of(place: Place) -> str:
     """What the bot says of the reactor just now."""
     asked = place.api.say("/status")

@@ -5,17 +5,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import pytest
-
 from tests.bots.copied import telegram
 from tests.bots.telegram import ANN
 
 BODY = random.Random(6).randbytes(300_000)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def test_a_link_becomes_a_message_that_moves_and_then_a_file(tmp_path: Path) -> None:

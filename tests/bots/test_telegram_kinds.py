@@ -5,19 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import pytest
-
 from tests.bots.copied import telegram
 from tests.bots.telegram import ANN, GROUP, Refusal
 from tests.real.swarm import swarm_in
 
 BODY = random.Random(6).randbytes(400_000)
 SUPERGROUP = -100900
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_is_sent(tmp_path: Path) -> None:

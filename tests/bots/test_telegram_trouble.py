@@ -17,11 +17,6 @@ from tests.pages.site import Site
 BODY = random.Random(6).randbytes(400_000)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_a_telegram_in_trouble_stops_no_download_and_loses_no_message(tmp_path: Path) -> None:
     async with telegram(tmp_path, EDIT_INTERVAL="1") as place:
         api, server = place.api, place.server

@@ -23,12 +23,6 @@ DATE, LATER = "Sat, 01 Nov 2025 00:00:00 GMT", "Sat, 01 Nov 2025 00:00:09 GMT"
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[FileServer]:
-    async with FileServer() as server:
-        yield server
-
-
-@pytest.fixture
 async def versions() -> AsyncIterator[Versions]:
     async with open_context(http_timeout_s=5.0) as context:
         yield Versions(context)

@@ -48,7 +48,7 @@ def test_whatever_bytes_are_thrown_at_it_it_goes_on(raws: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["Reader.take", "Guard._carry_out", "Dialer.dial", "join", "passing._pass", "pass_answer"]
+    "part", ["Reader.take", "Guard._carry_out", "Dialer.dial", "join", "relay._pass", "pass_answer"]
 )
 async def test_an_error_in_one_connection_ends_no_other(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     told: list[dict[str, object]] = []
@@ -59,7 +59,7 @@ async def test_an_error_in_one_connection_ends_no_other(monkeypatch: pytest.Monk
         async with connected(way) as before:
             assert await tunnel(before, way, place) == 200
             with monkeypatch.context() as broken:
-                broken.setattr(f"reactor.guard.{part if part.startswith('passing') else f'proxy.{part}'}", failing)
+                broken.setattr(f"reactor.egress.{part if part.startswith('relay') else f'proxy.{part}'}", failing)
                 raws = {"pass_answer": [plain], "join": [through]}.get(part, [through, plain])
                 for raw in raws * 2:
                     async with connected(way) as (reader, writer):

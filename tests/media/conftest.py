@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -13,7 +13,6 @@ from reactor.extractors.manifest import extract_manifest
 from reactor.media.choice import Choice
 from reactor.media.ffmpeg import Probed, probe
 from reactor.models import Extraction, Kind
-from reactor.net.redirects import open_context
 from reactor.programs import find_ffmpeg
 from tests.media.joining import join
 from tests.media.samples import Samples
@@ -24,11 +23,6 @@ Fetched = Callable[..., Awaitable[Extraction]]
 Joined = Callable[..., Awaitable[tuple[Path, Probed]]]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="session")
 def ffmpeg() -> Path:
     return find_ffmpeg().path
@@ -37,18 +31,6 @@ def ffmpeg() -> Path:
 @pytest.fixture(scope="session")
 def samples(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Samples:
     return Samples(ffmpeg, tmp_path_factory.mktemp("samples"))
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[FileServer]:
-    async with FileServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def context() -> AsyncIterator[Context]:
-    async with open_context() as context:
-        yield context
 
 
 @pytest.fixture

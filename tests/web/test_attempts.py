@@ -16,11 +16,6 @@ NEAR, FAR = "127.0.0.1", "203.0.113.7"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long each wrong one had to wait, which passes at once."""
     waited: list[float] = []

@@ -14,11 +14,6 @@ from tests.database.sqlite.bot import opened
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the database will be."""
     return tmp_path / "bot.db"

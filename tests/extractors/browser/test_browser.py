@@ -30,11 +30,6 @@ SHORT_S = 14.0
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with Browser(timeout_s=SHORT_S) as browser:
         yield browser

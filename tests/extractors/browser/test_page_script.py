@@ -30,11 +30,6 @@ GATHER = """stun => new Promise(done => {
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def page() -> AsyncIterator[Page]:
     setup = {"executable": needed("chromium"), "sandbox": False, "proxy": None}
     async with async_playwright() as playwright:

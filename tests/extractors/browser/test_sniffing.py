@@ -22,11 +22,6 @@ TIMEOUT_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with Browser(timeout_s=TIMEOUT_S) as browser:
         yield browser

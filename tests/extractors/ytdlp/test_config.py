@@ -10,11 +10,6 @@ from reactor.media.choice import Choice
 from reactor.settings import Settings
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_the_settings_are_handed_on() -> None:
     settings = Settings.load(
         ytdlp_format="worst", ytdlp_proxy="http://u:p@proxy:1", ytdlp_options='{"age_limit": 12}', ytdlp_timeout=7.0

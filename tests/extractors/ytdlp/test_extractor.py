@@ -25,11 +25,6 @@ HERE = "https://trials.test/"
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def warm() -> AsyncIterator[Ytdlp]:
     """One for the tests that leave it as it was."""
     async with Ytdlp(setup=SETUP) as ytdlp:

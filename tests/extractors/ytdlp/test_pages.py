@@ -32,11 +32,6 @@ high/v.m3u8
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def warm() -> AsyncIterator[Ytdlp]:
     async with Ytdlp(Wishes(timeout_s=60.0), setup=Setup(plugins=Path(__file__).parent / "plugins")) as ytdlp:
         yield ytdlp
