@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contrib.docs import document
-from reactor.core.retry import ARIA2, classify_status
+from reactor.aria2.failures import ARIA2, classify_status
 from reactor.failures import FAILURES, HTTP
 from reactor.net.failures import status_failure
 from tests.cli.command import reactor

@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from reactor.aria2.failures import transfer_failure
 from reactor.core.events import TransferReport, TransferStatus
+from reactor.net.credentials import for_people
 from reactor.numbers import COUNT_MAX
 
 NOTIFICATIONS = {
@@ -151,6 +153,7 @@ def reports(result: Any) -> tuple[TransferReport, ...]:
 
 
 def _report(told: _Status) -> TransferReport:
+    message = for_people(told.errorMessage) if told.errorMessage else ""
     return TransferReport(
         gid=told.gid,
         status=told.status,
@@ -160,8 +163,9 @@ def _report(told: _Status) -> TransferReport:
         seeder=told.seeder,
         followed_by=told.followedBy,
         error_code=told.errorCode,
-        error_message=told.errorMessage,
+        error_message=message,
         files=tuple(f.path for f in told.files if f.selected and f.path and not f.path.startswith(_IN_MEMORY)),
         info_name=told.bittorrent.info.name,
         connections=told.connections,
+        failure=transfer_failure(told.status, told.errorCode, message),
     )

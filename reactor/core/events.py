@@ -151,14 +151,16 @@ class TransferReport:
     """True for a torrent that has all of its bytes."""
     followed_by: tuple[str, ...] = ()
     error_code: int | None = None
+    """aria2's own number, for people; `failure` is what is decided on."""
     error_message: str = ""
+    """aria2's own message, with credentials removed."""
     files: tuple[str, ...] = ()
     """Paths of the selected files, as aria2 sees them; empty while unknown."""
     info_name: str | None = None
     """The name inside the torrent, when it is one."""
     connections: int = 0
     failure: Failure | None = None
-    """What its error means, where more is known of it than aria2 says."""
+    """Why it ended; set with ERROR and REMOVED only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reactor.core import retry
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.job import Transfer, TransferState
 from reactor.errors import Failure
@@ -40,10 +39,8 @@ def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
     status = report.status
     if status is TransferStatus.UNKNOWN:
         return _missing(transfer)
-    if status is TransferStatus.ERROR:
-        return Finding(Found.FAILED, report.failure or retry.classify(report.error_code, report.error_message))
-    if status is TransferStatus.REMOVED:
-        return Finding(Found.FAILED, retry.ARIA2[31])
+    if status in (TransferStatus.ERROR, TransferStatus.REMOVED):
+        return Finding(Found.FAILED, report.failure)
     if report.followed_by and report.followed_by[0] == transfer.gone:
         transfer.gone, transfer.state = None, TransferState.PLANNED
         return Finding(Found.MISSING)

@@ -68,7 +68,7 @@ class Egress:
             return report
         if NOT_CONNECTED not in report.error_message:
             return report
-        return replace(report, failure=self._guard.why(report.gid))
+        return replace(report, failure=self._guard.why(report.gid) or report.failure)
 
 
 @asynccontextmanager

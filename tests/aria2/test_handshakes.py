@@ -16,7 +16,6 @@ import trustme
 
 from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
-from reactor.core.retry import classify
 from reactor.programs import Program
 from tests.aria2.conftest import Recorder, Running, for_tests
 from tests.aria2.servers import FileServer, serving
@@ -64,7 +63,8 @@ async def test_a_certificate(program: Program, tmp_path: Path, flaw: str) -> Non
     if flaw == "none":
         assert (tmp_path / "file").read_bytes() == b"x"
         return
-    failure = classify(report.error_code, report.error_message)
+    failure = report.failure
+    assert failure is not None
     assert (failure.code, failure.retryable) == ("tls", False), report.error_message
 
 
@@ -82,5 +82,6 @@ async def test_a_handshake_that_is_broken_off_may_succeed_later(aria2: Running, 
     async with await asyncio.start_server(break_off, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
         report = await fetch(aria2, tmp_path, f"https://127.0.0.1:{port}/file")
-    failure = classify(report.error_code, report.error_message)
+    failure = report.failure
+    assert failure is not None
     assert (failure.code, failure.retryable) == ("unreachable", True), report.error_message

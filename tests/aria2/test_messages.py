@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reactor.aria2 import messages
+from reactor.aria2.failures import ARIA2
 from reactor.core.events import TransferReport, TransferStatus
 
 GID = "2089b05ecca3d829"
@@ -49,6 +50,21 @@ def test_a_transfer_with_everything() -> None:
 
 def test_a_transfer_with_nothing() -> None:
     assert messages.report({"gid": GID, "status": "waiting"}) == TransferReport(GID, TransferStatus.WAITING)
+
+
+def test_a_failed_transfer_says_why_and_shows_no_password() -> None:
+    message = "Unknown scheme: x://anna:s3cret@host.example/a"
+    told = messages.report({"gid": GID, "status": "error", "errorCode": "99", "errorMessage": message})
+    assert told.failure is not None
+    assert (told.failure.code, told.error_code) == ("failed", 99)
+    for text in (told.failure.message, told.error_message):
+        assert "host.example" in text
+        assert "s3cret" not in text
+
+
+def test_a_removed_transfer_has_failed() -> None:
+    told = messages.report({"gid": GID, "status": "removed", "errorCode": "31"})
+    assert told.failure == ARIA2[31]
 
 
 @pytest.mark.parametrize("path", ["", "[METADATA]some name", "[MEMORY]some.torrent"])

@@ -15,7 +15,6 @@ from reactor.aria2.methods import force_remove, remove_download_result, tell_sta
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import events
 from reactor.core.events import TransferReport, TransferStatus
-from reactor.core.retry import classify
 from reactor.errors import Aria2Refused
 from reactor.models import Cookie, Fetch, Header
 from reactor.net.jar import Jar
@@ -135,7 +134,8 @@ async def test_a_file_of_another_length_does_not_go_on(
     server.add("/file", (DATA + b"x")[:size])
     report = await fetch(aria2, tmp_path, url)
     assert report.status == TransferStatus.ERROR
-    assert classify(report.error_code, report.error_message).code == "changed"
+    assert report.failure is not None
+    assert report.failure.code == "changed"
 
 
 @pytest.mark.fault(32)

@@ -11,7 +11,7 @@ import pytest
 from reactor.aria2.methods import force_remove, remove_download_result
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core.events import TransferReport, TransferStatus
-from reactor.core.retry import FROM_ZERO, classify
+from reactor.core.retry import FROM_ZERO
 from reactor.models import Fetch
 from tests.aria2.conftest import Running, fetched
 from tests.servers import FileServer
@@ -36,7 +36,7 @@ async def add(aria2: Running, folder: Path, url: str, validator: str, **more: An
 
 
 def began_anew(report: TransferReport) -> bool:
-    return report.status is TransferStatus.ERROR and classify(report.error_code, report.error_message).code in FROM_ZERO
+    return report.failure is not None and report.failure.code in FROM_ZERO
 
 
 @pytest.mark.fault(32)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from reactor.aria2.failures import ARIA2
 from reactor.core import commands, events
 from reactor.core.disk import FRESH_S, INTERVAL_S
 from reactor.core.job import Attempt, State
 from reactor.core.quotas import MIB, ROOM_MIN
-from reactor.core.retry import ARIA2
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from tests.core.test_quotas import failure, limits
 from tests.core.world import INSTANCE, World, connected, detection, gid, one_file, report, reported

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from reactor.aria2.failures import transfer_failure
 from reactor.core import commands, events
 from reactor.core.commands import Command
 from reactor.core.endings import Limits
@@ -123,6 +124,8 @@ def report(attempt: Attempt, status: str, completed: int = 0, total: int = 100, 
     """What aria2 says of the attempt's first transfer."""
     more.setdefault("gid", gid(attempt))
     more.setdefault("files", ("/staging/a.bin",))
+    failed = transfer_failure(TransferStatus(status), more.get("error_code"), more.get("error_message", ""))
+    more.setdefault("failure", failed)
     return TransferReport(status=TransferStatus(status), completed=completed, total=total, **more)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from reactor.aria2.failures import transfer_failure
 from reactor.core import events
 from reactor.core.commands import Addition
 from reactor.core.events import TransferReport, TransferStatus
@@ -186,6 +187,7 @@ class Aria2:
             seeder=transfer.seeder,
             error_code=transfer.error,
             error_message="It went wrong." if transfer.error else "",
+            failure=transfer_failure(transfer.status, transfer.error, "It went wrong."),
             followed_by=transfer.followed_by,
             files=(f"/staging/{transfer.n}",),
         )

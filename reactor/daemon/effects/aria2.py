@@ -25,7 +25,6 @@ from reactor.daemon.versions import Version, Versions
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
 from reactor.files.staging import Staging
 from reactor.models import Fetch
-from reactor.net.credentials import for_people
 from reactor.net.jar import Jar
 
 Outcome = AsyncGenerator[events.Event, None]
@@ -241,9 +240,7 @@ class Downloading:
     def _shown(self, report: TransferReport) -> TransferReport:
         if report.status is events.TransferStatus.COMPLETE:
             self._egress.settle(report.gid)
-        if not report.error_message:
-            return report
-        return replace(self._egress.explained(report), error_message=for_people(report.error_message))
+        return self._egress.explained(report)
 
     async def _batch(self, wanted: Sequence[Method[T]]) -> list[T | Aria2Error]:
         if not wanted:
