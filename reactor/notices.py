@@ -209,10 +209,10 @@ class DownloadDetected(_OfDownload):
     """What told: for a person."""
 
 
-class DownloadHandedOver(_OfDownload):
+class DownloadReclassified(_OfDownload):
     """One way of extracting found nothing for it and the next is tried."""
 
-    event: Literal["download_handed_over"] = "download_handed_over"
+    event: Literal["download_reclassified"] = "download_reclassified"
     from_kind: Kind
     """What found nothing."""
     to_kind: Kind
@@ -333,7 +333,7 @@ Notice = (
     | DownloadResumed
     | DownloadHeldBack
     | DownloadDetected
-    | DownloadHandedOver
+    | DownloadReclassified
     | DownloadExtracted
     | DownloadProgressed
     | DownloadFinishing

@@ -64,7 +64,13 @@ TROUBLES = {"aria2_lost", "database_troubled", "disk_full", "entries_lost", "tok
     "status_unserved",
     "table_unserved",
 }
-STEPS = {"download_progressed", "download_detected", "download_handed_over", "download_extracted", "download_finishing"}
+STEPS = {
+    "download_progressed",
+    "download_detected",
+    "download_reclassified",
+    "download_extracted",
+    "download_finishing",
+}
 """Of the journal, what is logged as a warning, and what at DEBUG; the rest is INFO."""
 
 _log = logging.getLogger(__name__)

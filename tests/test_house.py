@@ -199,7 +199,7 @@ def command_names() -> list[str]:
 
 
 def test_the_list_of_commands_is_found() -> None:
-    assert {"Look", "AddTransfers", "SaveDownloaded", "Tell"} <= set(command_names())
+    assert {"PollRows", "AddTransfers", "SaveDownloaded", "Tell"} <= set(command_names())
 
 
 @pytest.mark.parametrize("command", command_names())

@@ -63,7 +63,7 @@ class StandIn:
 
     async def step(self, step: Step) -> None:
         """One event: claim what it says was claimed, save what the core then saves."""
-        if isinstance(step.event, events.RowsSeen):
+        if isinstance(step.event, events.RowsPolled):
             for row in step.event.claimed:
                 self._played[row.attempt] = await self._claim(row.attempt.download_id)
         saves = [
@@ -78,7 +78,7 @@ class StandIn:
         with anyio.move_on_after(PATIENCE_S):
             while True:
                 held = tuple(id for number, id in self._rows.items() if number != recorded)
-                look = commands.Look((), 1, held)
+                look = commands.PollRows((), 1, held)
                 seen = await self._database.run(downloads.look, look, OWNER, time.time())
                 if seen.claimed:
                     attempt = seen.claimed[0].attempt

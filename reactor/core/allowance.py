@@ -45,8 +45,8 @@ class Allowance:
             case events.AllowanceUsed():
                 self._passed, self._used = event.passed, True
                 self._ask()
-                self._flow.out += [commands.LookAtDisk()] if self._kept else []
-            case events.DiskSeen() if self._kept and event.free is not None:
+                self._flow.out += [commands.MeasureDisk()] if self._kept else []
+            case events.DiskMeasured() if self._kept and event.free is not None:
                 self._fits = self._passed + max(SLACK, event.free - self._kept)
             case events.TransfersAdded() if self._used:
                 self._ask()

@@ -17,9 +17,9 @@ from reactor.notices import Notice
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PollRows:
     """Read the state of the rows `watch`, mark pending rows that were cancelled, claim up to `claim` of the
-    oldest that are due, none of `held` among them. → RowsSeen or DatabaseFailed, or nothing when another file has
+    oldest that are due, none of `held` among them. → RowsPolled or DatabaseFailed, or nothing when another file has
     taken the place of `database`: that is the number of it, the first one opened being 1."""
 
     watch: tuple[int, ...]
@@ -31,7 +31,7 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Recover:
     """Read what an earlier run left under way, and what it left behind. → Recovered or DatabaseFailed, or nothing
-    when another file has taken the place of `database`, as with Look."""
+    when another file has taken the place of `database`, as with PollRows."""
 
     database: int = 1
 
@@ -43,8 +43,8 @@ class ReadPlan:
     attempt: Attempt
 
 
-# Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled). → SaveRefused when
-# the row is in another state, SaveForbidden when the table does not take it; Saved when it was the last one of its
+# Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled). → SaveStale when
+# the row is in another state, SaveRejected when the table does not take it; Saved when it was the last one of its
 # attempt (downloaded, waiting, failed, cancelled)
 
 
@@ -180,7 +180,7 @@ class Detect:
 
 
 @dataclass(frozen=True, slots=True)
-class LookAhead:
+class Prefetch:
     """Find out what there is to fetch for a URL whose row is the next to be claimed, if that is a matter of one
     look at its server. The row is not touched. No outcome: its Extract is answered sooner."""
 
@@ -189,7 +189,7 @@ class LookAhead:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Stage 2. → Extracted, HandedOver or WorkFailed"""
+    """Stage 2. → Extracted, Reclassified or WorkFailed"""
 
     attempt: Attempt
     detection: Detection
@@ -309,18 +309,18 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True)
-class LookAtDisk:
+class MeasureDisk:
     """See how much room there is in the download folder, and, where that matters, what the staging folders of some
-    rows take of it. → DiskSeen"""
+    rows take of it. → DiskMeasured"""
 
     folders: tuple[int, ...] | None = None
     """Whose; None: nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
-class PayDebt:
+class CleanUp:
     """Remove what an attempt that is over left in aria2 and on the disk, what was published by it too unless
-    `keep_result`. → DebtPaid or RemoveFailed"""
+    `keep_result`. → CleanedUp or RemoveFailed"""
 
     attempt: Attempt
     gids: tuple[str, ...]
@@ -343,12 +343,12 @@ class Exit:
 
 
 Command = (
-    Look
+    PollRows
     | Recover
     | ReadPlan
     | Save
     | Detect
-    | LookAhead
+    | Prefetch
     | Extract
     | Finish
     | StopWork
@@ -359,8 +359,8 @@ Command = (
     | ForgetTransfers
     | AskStatus
     | Allow
-    | LookAtDisk
-    | PayDebt
+    | MeasureDisk
+    | CleanUp
     | Tell
     | Exit
 )

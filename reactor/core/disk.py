@@ -65,7 +65,7 @@ class Disk:
         """Have somebody look at it, where some of it has to stay free."""
         if self.full or self._kept:
             self._looking = True
-            self._flow.out.append(commands.LookAtDisk())
+            self._flow.out.append(commands.MeasureDisk())
 
     def time_passed(self) -> None:
         """Look again while it is full."""
@@ -73,7 +73,7 @@ class Disk:
             self.due_at = None
             self.look()
 
-    def seen(self, seen: events.DiskSeen, jobs: Collection[Job]) -> bool:
+    def seen(self, seen: events.DiskMeasured, jobs: Collection[Job]) -> bool:
         """Take in what was seen, and stop what has no room. True when there is room again."""
         had_room = self.has_room
         self._looking, self._seen_at = False, self._flow.now
@@ -82,7 +82,7 @@ class Disk:
             self._unseen(holding)
         elif seen.held is None and self._doubtful(seen.free, holding):
             self._flow.room_doubted = True
-            self._flow.out.append(commands.LookAtDisk(tuple(job.id for job in holding)))
+            self._flow.out.append(commands.MeasureDisk(tuple(job.id for job in holding)))
             return False
         else:
             self._judge(seen.free, dict(seen.held or ()), holding)

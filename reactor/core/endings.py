@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from reactor import notices
 from reactor.core import commands
 from reactor.core.commands import Command
-from reactor.core.events import SaveForbidden, TransferReport, TransferStatus
+from reactor.core.events import SaveRejected, TransferReport, TransferStatus
 from reactor.core.job import End, Ending, How, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import Trigger, move
 from reactor.core.quotas import Quotas
@@ -89,7 +89,7 @@ class Endings:
         if failure.code != "no_space":
             return self.end(job, failure)
         self.room_doubted = True
-        self.out.append(commands.LookAtDisk())
+        self.out.append(commands.MeasureDisk())
         if job.state not in (State.FETCHING, State.FINISHING):
             return self.end(job, failure)
         job.roomless = failure
@@ -218,7 +218,7 @@ class Endings:
         else:
             self.fail(job, failure)
 
-    def never_begun(self, rows: Collection[SaveForbidden]) -> bool:
+    def never_begun(self, rows: Collection[SaveRejected]) -> bool:
         """Rows failed in place of being claimed. True when there are any: their places are still free."""
         for row in rows:
             told = {"download_id": row.attempt.download_id, "attempt": row.attempt.number}

@@ -40,17 +40,17 @@ class WatchedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RowsSeen:
-    """The outcome of `commands.Look`, read and claimed in one go."""
+class RowsPolled:
+    """The outcome of `commands.PollRows`, read and claimed in one go."""
 
     watched: tuple[WatchedRow, ...] = ()
     """Those of the asked-for rows that still exist."""
     claimed: tuple[ClaimedRow, ...] = ()
     swept: tuple[int, ...] = ()
     """Rows that were cancelled before they began and now say so."""
-    forbidden: tuple[SaveForbidden, ...] = ()
+    forbidden: tuple[SaveRejected, ...] = ()
     """Rows whose claim the table did not take, and that say so: they have failed."""
-    debts: tuple[Debt, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
     """What attempts left behind whose rows were cancelled, deleted or replaced while they waited for the next
     one; none of those that are `held`."""
     due_in_s: float | None = None
@@ -60,7 +60,7 @@ class RowsSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Debt:
+class Leftover:
     """What an attempt that is over may have left behind: transfers in aria2, a staging folder, a plan."""
 
     attempt: Attempt
@@ -74,7 +74,7 @@ class Recovered:
     """The outcome of `commands.Recover`: what an earlier run left."""
 
     rows: tuple[ClaimedRow, ...] = ()
-    debts: tuple[Debt, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
     instance: str = ""
     """The database's own id: gids and staging folders derive from it."""
 
@@ -103,7 +103,7 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class SaveRefused:
+class SaveStale:
     """A guarded write found the row in another state than expected: cancelled, deleted or taken. Nothing
     else of that event was carried out for it."""
 
@@ -113,7 +113,7 @@ class SaveRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class SaveForbidden:
+class SaveRejected:
     """The bot's own table does not take what was to be written into this row, now or ever: a constraint, a trigger.
     Nothing else of that event was carried out for it."""
 
@@ -269,7 +269,7 @@ class Extracted:
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOver:
+class Reclassified:
     """An extractor found that the URL is not for it, and which kind it may be instead."""
 
     attempt: Attempt
@@ -311,14 +311,14 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True)
-class DebtPaid:
+class CleanedUp:
     """Nothing is left of an attempt that was over at the start."""
 
     attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
-class DiskSeen:
+class DiskMeasured:
     """So many bytes are free in the download folder; None where that is not ours to see."""
 
     free: int | None
@@ -343,8 +343,8 @@ class ShutdownRequested:
 
 JobEvent = (
     Saved
-    | SaveRefused
-    | SaveForbidden
+    | SaveStale
+    | SaveRejected
     | PlanRead
     | TransfersAdded
     | AddFailed
@@ -352,7 +352,7 @@ JobEvent = (
     | RemoveFailed
     | Detected
     | Extracted
-    | HandedOver
+    | Reclassified
     | Joined
     | Finished
     | WorkFailed
@@ -364,7 +364,7 @@ Event = (
     JobEvent
     | DatabaseChanged
     | DatabaseReplaced
-    | RowsSeen
+    | RowsPolled
     | Recovered
     | DatabaseFailed
     | Aria2Connected
@@ -373,8 +373,8 @@ Event = (
     | TransfersReported
     | AllowanceUsed
     | AskFailed
-    | DebtPaid
-    | DiskSeen
+    | CleanedUp
+    | DiskMeasured
     | TimePassed
     | ShutdownRequested
 )

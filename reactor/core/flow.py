@@ -23,7 +23,7 @@ from reactor.core.stalls import stalled
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
 
-HAND_OVERS_MAX = 4
+RECLASSIFIED_MAX = 4
 WORKING = frozenset({State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING})
 ROOM_WAITS_MAX = 8
 """How often in a row a job waits for room to be put together in, about 4 minutes in all."""
@@ -103,18 +103,18 @@ class Flow(Handing):
         self.tell(notices.DownloadDetected(**of(job), kind=detection.kind, why=detection.why))
         return self._extract(job, detection)
 
-    def handed_over(self, job: Job, detection: Detection) -> None:
+    def reclassified(self, job: Job, detection: Detection) -> None:
         """An extractor passes the URL on to another kind, never to one that had it already; or what has arrived is no
         file but something that another extractor can go on with: then it goes before anything else is fetched."""
         arrived = job.state is State.FINISHING
         if arrived and job.kind is Kind.DIRECT and job.detection is not None:
             # As it was sent: where the redirects ended may have run out by now.
             detection = detection.model_copy(update={"url": job.detection.url})
-        if (detection.kind, detection.url) in job.tried or len(job.tried) >= HAND_OVERS_MAX:
+        if (detection.kind, detection.url) in job.tried or len(job.tried) >= RECLASSIFIED_MAX:
             return self.fail(job, Failure("unsupported", "Nothing that could be downloaded was found at this link."))
         before = job.kind or detection.kind
-        move(job, Trigger.HANDED_OVER)
-        self.tell(notices.DownloadHandedOver(**of(job), from_kind=before, to_kind=detection.kind, why=detection.why))
+        move(job, Trigger.RECLASSIFIED)
+        self.tell(notices.DownloadReclassified(**of(job), from_kind=before, to_kind=detection.kind, why=detection.why))
         if arrived:
             self.give_up(job)
             job.extraction, job.earlier, job.remains, job.resumed = None, None, True, False
@@ -276,7 +276,7 @@ class Flow(Handing):
         if job.setbacks > ROOM_WAITS_MAX:
             return self.fail(job, failure)
         self.hold(job, job.setbacks, slow=True)
-        self.out.append(commands.LookAtDisk())
+        self.out.append(commands.MeasureDisk())
         return None
 
     def ends_at(self, job: Job) -> float | None:

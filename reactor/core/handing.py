@@ -97,7 +97,7 @@ class Handing(Endings):
             return False
         if not job.weighing:
             job.weighing = True
-            self.out.append(commands.LookAtDisk())
+            self.out.append(commands.MeasureDisk())
         return True
 
     def _room(self, job: Job) -> int:

@@ -19,7 +19,7 @@ class Trigger(StrEnum):
     """What can move a job."""
 
     DETECTED = "detected"
-    HANDED_OVER = "handed over"
+    RECLASSIFIED = "reclassified"
     EXTRACTED = "extracted"
     FETCHED = "all fetched"
     FILES_MISSING = "files missing"
@@ -42,7 +42,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         Trigger.STOP: State.STOPPING,
     },
     State.EXTRACTING: {
-        Trigger.HANDED_OVER: State.EXTRACTING,
+        Trigger.RECLASSIFIED: State.EXTRACTING,
         Trigger.EXTRACTED: State.FETCHING,
         Trigger.STOP: State.STOPPING,
     },
@@ -54,7 +54,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         Trigger.FINISHED: State.CLOSING,
         Trigger.FILES_MISSING: State.FETCHING,
         # What arrived is something else, which another extractor goes on with.
-        Trigger.HANDED_OVER: State.EXTRACTING,
+        Trigger.RECLASSIFIED: State.EXTRACTING,
         Trigger.STOP: State.STOPPING,
     },
     State.STOPPING: {

@@ -14,12 +14,12 @@ from reactor.core import commands, events
 from reactor.core.admission import room
 from reactor.core.allowance import Allowance
 from reactor.core.commands import Command
-from reactor.core.debts import Debts
 from reactor.core.disk import Disk
 from reactor.core.endings import Limits
 from reactor.core.events import Event
 from reactor.core.flow import FILES_MISSING, FORGET_AT, NO_SPACE, TELLING, WORKING, Flow
 from reactor.core.job import Attempt, End, How, Job, State
+from reactor.core.leftovers import Leftovers
 from reactor.core.seeding import Seeding
 from reactor.core.trouble import Trouble
 
@@ -34,8 +34,8 @@ class Machine:
         self._flow = Flow(limits)
         self._limits = limits
         self.jobs: dict[int, Job] = self._flow.jobs
-        self.debts = Debts(self._flow)
-        self._seeding = Seeding(self._flow, self.debts)
+        self.leftovers = Leftovers(self._flow)
+        self._seeding = Seeding(self._flow, self.leftovers)
         self.disk = Disk(self._flow)
         self._allowance = Allowance(self._flow)
         self._session: str | None = None
@@ -71,7 +71,7 @@ class Machine:
         if self._leaving is None:
             self._route(event)
             self._allowance.follow(event)
-        elif isinstance(event, events.Saved | events.SaveRefused | events.SaveForbidden):
+        elif isinstance(event, events.Saved | events.SaveStale | events.SaveRejected):
             self._of_one_job(event)
         self._flow.drop()
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
@@ -95,7 +95,7 @@ class Machine:
         for job in self.jobs.values():
             deadlines += [self._flow.ends_at(job), job.held_until]
         if self.connected:
-            deadlines += [self._ask_at, self.debts.due_at, self._allowance.due_at, self._flow.trial_due]
+            deadlines += [self._ask_at, self.leftovers.due_at, self._allowance.due_at, self._flow.trial_due]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # Routing
@@ -106,8 +106,8 @@ class Machine:
                 self._look_wanted = True
             case events.DatabaseReplaced():
                 self._replaced()
-            case events.RowsSeen():
-                self._rows_seen(event)
+            case events.RowsPolled():
+                self._rows_polled(event)
             case events.Recovered():
                 self._recover(event)
             case events.DatabaseFailed():
@@ -128,9 +128,9 @@ class Machine:
                 self._time_passed()
             case events.ShutdownRequested():
                 self._shutdown(event)
-            case events.DebtPaid():
-                self._look_wanted |= self.debts.paid(event.attempt)
-            case events.DiskSeen():
+            case events.CleanedUp():
+                self._look_wanted |= self.leftovers.paid(event.attempt)
+            case events.DiskMeasured():
                 self._look_wanted |= self.disk.seen(event, self.jobs.values())
             case _:
                 self._of_one_job(event)
@@ -145,8 +145,8 @@ class Machine:
                 self.jobs[job.id] = flow.resume(event.row)
             case events.Detected(), State.DETECTING:
                 flow.detected(job, event.detection)
-            case events.HandedOver(), State.EXTRACTING | State.FINISHING:
-                flow.handed_over(job, event.detection)
+            case events.Reclassified(), State.EXTRACTING | State.FINISHING:
+                flow.reclassified(job, event.detection)
             case events.Extracted(), State.EXTRACTING:
                 flow.extracted(job, event.extraction, event.joined)
             case events.TransfersAdded(), State.FETCHING:
@@ -174,13 +174,13 @@ class Machine:
             case events.Saved(), State.CLOSING:
                 flow.saved(job)
                 self._look_wanted |= job.serving  # which takes up no place
-            case events.SaveRefused(), State.STOPPING | State.SEEDING:
+            case events.SaveStale(), State.STOPPING | State.SEEDING:
                 pass
-            case events.SaveRefused(), state if event.last or state is not State.CLOSING:
+            case events.SaveStale(), state if event.last or state is not State.CLOSING:
                 # Only the row can tell why, and only a look that begins after this.
                 job.verdict_from = self._looks + 1
                 self._look_wanted = True
-            case events.SaveForbidden(), state if state not in (State.STOPPING, State.SEEDING):
+            case events.SaveRejected(), state if state not in (State.STOPPING, State.SEEDING):
                 flow.forbidden(job, event.failure)
             case _:
                 pass  # work that was stopped said its last word, or aria2 answered twice
@@ -196,10 +196,10 @@ class Machine:
         if claim:
             self.disk.refresh()
             claim = claim if self.disk.has_room else 0
-        held = tuple(sorted({*self.jobs, *self.debts.owed}))
-        self._flow.out.append(commands.Look(tuple(sorted(self._watched)), claim, held, self._database))
+        held = tuple(sorted({*self.jobs, *self.leftovers.owed}))
+        self._flow.out.append(commands.PollRows(tuple(sorted(self._watched)), claim, held, self._database))
 
-    def _rows_seen(self, seen: events.RowsSeen) -> None:
+    def _rows_polled(self, seen: events.RowsPolled) -> None:
         self._looking = False
         self._trouble.over()
         for download_id in seen.swept:
@@ -213,13 +213,13 @@ class Machine:
         for row in seen.claimed:
             self.jobs[row.attempt.download_id] = self._flow.begin(row)
         if seen.next_url is not None and seen.claimed:
-            self._flow.out.append(commands.LookAhead(seen.next_url))
+            self._flow.out.append(commands.Prefetch(seen.next_url))
         if all(job.state is State.SEEDING for job in self.jobs.values()):
             self._flow.forget()
         self._due_at = None if seen.due_in_s is None else self._flow.now + seen.due_in_s
-        for debt in seen.debts:
-            if debt.attempt.download_id not in self.jobs:
-                self.debts.owe(debt)
+        for leftover in seen.leftovers:
+            if leftover.attempt.download_id not in self.jobs:
+                self.leftovers.owe(leftover)
 
     def _judge(self, job: Job, row: events.WatchedRow | None) -> None:
         """Compare a job with its row. In CLOSING only a refused write makes us act on it: the row may have
@@ -262,17 +262,17 @@ class Machine:
         elif job.ending is not None and job.ending.end is End.DOWNLOADED and job.unasked:
             self._seeding.clear_up(job)
         elif job.ending is not None and job.ending.end is not End.DOWNLOADED and not job.removed:
-            self.debts.owe(events.Debt(job.attempt, job.left or len(job.transfers)))
+            self.leftovers.owe(events.Leftover(job.attempt, job.left or len(job.transfers)))
 
     def _recover(self, event: events.Recovered) -> None:
         self._recovered = self._look_wanted = True
         self._flow.instance = event.instance
         self._trouble.over()
-        self.debts.owed.update((debt.attempt.download_id, debt) for debt in event.debts)
+        self.leftovers.owed.update((leftover.attempt.download_id, leftover) for leftover in event.leftovers)
         for row in event.rows:
             self.jobs[row.attempt.download_id] = self._flow.resume(row)
         if self.connected:
-            self.debts.pay_all()
+            self.leftovers.pay_all()
 
     def _database_failed(self, event: events.DatabaseFailed) -> None:
         self._trouble.tell(event.failure.sentence)
@@ -299,7 +299,7 @@ class Machine:
         self._look_at = None
 
     def _recover_replaced(self) -> None:
-        if self._replacing and not self.jobs and not self.debts.owed:
+        if self._replacing and not self.jobs and not self.leftovers.owed:
             self._replacing = False
             self._flow.published.clear()  # what is left in the old one's folders goes with them
             self._flow.forget()
@@ -311,14 +311,14 @@ class Machine:
         restarted = self._session is not None and self._session != event.session
         self._session, self._flow.connected, self._asking = event.session, True, False
         self._flow.tell(notices.Aria2Connected(version=event.version, url=event.url, restarted=restarted))
-        self.debts.pay_all()
+        self.leftovers.pay_all()
         self._flow.reconnected(restarted=restarted)
         self._look_wanted = True
         self.disk.refresh()
 
     def _aria2_lost(self, event: events.Aria2Lost) -> None:
         self._flow.connected = self._asking = False
-        self._ask_at = self.debts.due_at = None
+        self._ask_at = self.leftovers.due_at = None
         self._flow.tell(notices.Aria2Lost(reason=event.reason))
         self._flow.disconnected()
 
@@ -382,8 +382,8 @@ class Machine:
             self._look_at = None
             if not self._recovered and not self._replacing:
                 self._flow.out.append(commands.Recover(self._database))
-        if self.connected and self.debts.due_at is not None and now >= self.debts.due_at:
-            self.debts.pay_all()
+        if self.connected and self.leftovers.due_at is not None and now >= self.leftovers.due_at:
+            self.leftovers.pay_all()
         self.disk.time_passed()
         for job in list(self.jobs.values()):
             if job.stop_by is not None and now >= job.stop_by:

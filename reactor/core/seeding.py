@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reactor.core.debts import Debts
 from reactor.core.endings import Endings
-from reactor.core.events import Debt
+from reactor.core.events import Leftover
 from reactor.core.job import Job, State
+from reactor.core.leftovers import Leftovers
 
 
 class Seeding:
-    """Ends it. What it leaves in aria2 and on the disk is a debt."""
+    """Ends it. What it leaves in aria2 and on the disk is a leftover."""
 
-    def __init__(self, flow: Endings, debts: Debts) -> None:
+    def __init__(self, flow: Endings, leftovers: Leftovers) -> None:
         self._flow = flow
-        self._debts = debts
+        self._debts = leftovers
 
     def stop(self, job: Job) -> None:
         """Serve this one to nobody any more."""
@@ -24,7 +24,7 @@ class Seeding:
 
     def clear_up(self, job: Job) -> None:
         """What its attempt may have left goes; its files stay."""
-        self._debts.owe(Debt(job.attempt, len(job.transfers), keep_result=True))
+        self._debts.owe(Leftover(job.attempt, len(job.transfers), keep_result=True))
 
     def make_way(self, job: Job, jobs: Iterable[Job]) -> None:
         """aria2 has refused `job` because it takes a torrent once only: no longer serve it to others."""

@@ -156,7 +156,7 @@ class Performer:
                 self._journal.tell(_shown(command.notice))
             case commands.StopWork():
                 self._workers.stop(command.attempt)
-            case commands.Look():
+            case commands.PollRows():
                 self._begin(None, self._rows.look(command))
             case commands.Recover():
                 self._begin(None, self._rows.recover(command))
@@ -164,8 +164,8 @@ class Performer:
                 self._begin(command.attempt, self._rows.read_plan(command))
             case commands.Detect():
                 self._begin(command.attempt, self._stages.detect(command))
-            case commands.LookAhead():
-                self._begin(None, self._stages.look_ahead(command))
+            case commands.Prefetch():
+                self._begin(None, self._stages.prefetch(command))
             case commands.Extract():
                 self._begin(command.attempt, self._stages.extract(command))
             case commands.Finish():
@@ -184,10 +184,10 @@ class Performer:
                 self._begin(None, self._downloading.ask(command))
             case commands.Allow():
                 self._downloading.allow(command)
-            case commands.LookAtDisk():
-                self._begin(None, self._stages.look_at_disk(command))
-            case commands.PayDebt():
-                self._begin(None, self._downloading.pay(command))
+            case commands.MeasureDisk():
+                self._begin(None, self._stages.measure_disk(command))
+            case commands.CleanUp():
+                self._begin(None, self._downloading.clean_up(command))
             case _:
                 raise AssertionError(f"no arm for {command!r}")
 

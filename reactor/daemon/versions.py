@@ -18,7 +18,7 @@ from anyio import to_thread
 from reactor.aria2.control_file import CONTROL_BYTES_MAX, Present, read_control_file
 from reactor.aria2.options import KEPT_FROM_SERVERS
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.models import Fetch, Header, Look
 from reactor.net.client import NoAnswer
 from reactor.net.credentials import headers_for
@@ -161,7 +161,7 @@ class Versions:
                 return seen, bytes(body[: behind - first])
         except (NoAnswer, TimeoutError) as error:
             raise transport_failure(error, url) from error
-        except HandOver as other:
+        except Reclassified as other:
             raise DownloadError(other.detection.why, code="bad_redirect") from other
 
 

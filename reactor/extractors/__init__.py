@@ -3,7 +3,7 @@
     detect.detect(url, context) -> Detection                 stage 1: what kind of URL is it?
     EXTRACTORS[kind].extract(detection, context) -> Extraction  stage 2: what has to be fetched for it?
 
-Both raise DownloadError with a sentence for the person who wants the file; stage 2 raises base.HandOver
+Both raise DownloadError with a sentence for the person who wants the file; stage 2 raises base.Reclassified
 when the URL turns out to be of another kind. `http.open_context` makes the context both need.
 """
 

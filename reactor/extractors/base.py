@@ -39,7 +39,7 @@ class Context:
     """Browsers for pages that only they understand; None when Playwright is not installed."""
 
 
-class HandOver(Exception):
+class Reclassified(Exception):
     """The URL is of another kind than was thought: `detection` says which, and why."""
 
     def __init__(self, detection: Detection) -> None:
@@ -56,7 +56,7 @@ class Extractor(Protocol):
         ...
 
     async def extract(self, detection: Detection, context: Context) -> Extraction:
-        """Find out what there is to fetch. Raises DownloadError, or HandOver to another kind.
+        """Find out what there is to fetch. Raises DownloadError, or Reclassified to another kind.
 
         It may be cancelled at any await, and leaves nothing behind then."""
         ...

@@ -13,7 +13,7 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES
 from reactor.models import Content, Detection, Kind, Look
 from reactor.net.probe import PAGE_TYPES, BrowsersOnly, look
@@ -45,7 +45,7 @@ async def detect(typed: str, context: Context) -> Detection:
         return Detection(kind=Kind.YTDLP, url=url, why=f"yt-dlp's extractor {name}")
     try:
         seen = await look(url, context)
-    except HandOver as other:
+    except Reclassified as other:
         return other.detection
     except BrowsersOnly:
         if context.browser is None:

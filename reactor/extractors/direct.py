@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import is_named_page, kind_of_look
 from reactor.models import Content, Detection, Extraction, Fetch, Finish, Kind
 from reactor.net.probe import look
@@ -23,7 +23,7 @@ class DirectExtractor:
         kind, why = kind_of_look(seen)
         page_itself = seen.begins is Content.PAGE and is_named_page(detection.url)
         if kind is not Kind.DIRECT and not page_itself:
-            raise HandOver(Detection(kind=kind, url=detection.url, why=why, look=seen))
+            raise Reclassified(Detection(kind=kind, url=detection.url, why=why, look=seen))
         name = seen.name or "download"
         fetch = Fetch(
             urls=(seen.url,),

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import anyio.lowlevel
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.files.names import clean_name
 from reactor.media.choice import Choice
 from reactor.media.parts import Holds, Part, Stream, bad_manifest, too_large, too_many_parts
@@ -138,7 +138,7 @@ class _Reader:
                 if response.status not in (200, 203):
                     raise status_failure(response.status, response.url, response.headers)
                 body = await read_body(response, self.context, MANIFEST_BYTES_MAX, too_large())
-        except HandOver as error:
+        except Reclassified as error:
             raise bad_manifest("it leads to a magnet link") from error
         return split_credentials(final)[0], body
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.parsing import TorrentFacts
 from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
@@ -27,7 +27,7 @@ class TorrentExtractor:
         try:
             context.parsers.warm()
             raw = await _fetch(detection.url, context)
-        except HandOver as magnet:  # the only thing that a way can end at
+        except Reclassified as magnet:  # the only thing that a way can end at
             return await self.extract(magnet.detection, context)
         return _of_metainfo(*await context.parsers.metainfo(raw, by_http=not context.torrent_udp))
 

@@ -10,7 +10,7 @@ from reactor.core.events import Event
 from reactor.journal.format import clean, size, span
 
 DECIDED = {
-    "Look": "looks at the rows",
+    "PollRows": "looks at the rows",
     "Recover": "asks what an earlier run left",
     "SaveTakenUp": "notes that it is worked on again",
     "ReadPlan": "reads what was planned for it",
@@ -23,7 +23,7 @@ DECIDED = {
     "SaveCancelled": "saves that it is cancelled",
     "ForgetPlan": "forgets what was planned",
     "Detect": "finds out what kind of URL it is",
-    "LookAhead": "asks the next row's server already",
+    "Prefetch": "asks the next row's server already",
     "Extract": "finds out what there is to fetch",
     "Finish": "checks it, joins its parts and publishes it",
     "StopWork": "stops all work on it",
@@ -34,8 +34,8 @@ DECIDED = {
     "ForgetTransfers": "lets aria2 forget results",
     "AskStatus": "asks aria2",
     "Allow": "says how much may come before it asks again",
-    "LookAtDisk": "looks at the disk",
-    "PayDebt": "removes what an earlier attempt left",
+    "MeasureDisk": "looks at the disk",
+    "CleanUp": "removes what an earlier attempt left",
     "Exit": "ends",
 }
 """By the names of commands; what is not here (stages, notices) goes without saying."""
@@ -59,7 +59,7 @@ def rows_named(names: Iterable[str]) -> tuple[int, ...]:
 def rows_of(event: Event, owners: dict[str, int]) -> tuple[int, ...]:
     """The rows that an event is about, by their ids; `owners` tells those of gids."""
     match event:
-        case e.RowsSeen():
+        case e.RowsPolled():
             seen = [row.attempt.download_id for row in event.claimed] + [row.id for row in event.watched]
             return tuple(dict.fromkeys([*seen, *event.swept]))
         case e.Recovered():
@@ -81,10 +81,10 @@ def reason(event: Event) -> str:
             return f"somebody wrote into the database ({event.layer})"
         case e.DatabaseReplaced():
             return "another file took the database's place"
-        case e.RowsSeen():
-            return _rows_seen(event)
+        case e.RowsPolled():
+            return _rows_polled(event)
         case e.Recovered():
-            return f"an earlier run left {len(event.rows)} rows under way and {len(event.debts)} to clear up behind"
+            return f"an earlier run left {len(event.rows)} rows under way and {len(event.leftovers)} to clear up behind"
         case e.DatabaseFailed():
             return f"the database could not be used: {clean(event.failure.sentence)}"
         case e.Aria2Connected():
@@ -99,9 +99,9 @@ def reason(event: Event) -> str:
             return f"as much has come as was allowed ({size(event.passed)} in all)"
         case e.AskFailed():
             return f"aria2 did not answer: {clean(event.failure.sentence)}"
-        case e.DiskSeen(free=None):
+        case e.DiskMeasured(free=None):
             return "how much room the disk has cannot be seen from here"
-        case e.DiskSeen():
+        case e.DiskMeasured():
             return f"{size(event.free)} are free on the disk"
         case e.TimePassed():
             return "time has passed"
@@ -115,9 +115,9 @@ def _of_one_row(event: Event) -> str:
     match event:
         case e.Saved():
             return "how it ended is committed"
-        case e.SaveRefused():
+        case e.SaveStale():
             return "a write was refused: the row is in another state"
-        case e.SaveForbidden():
+        case e.SaveRejected():
             return f"the bot's table does not take a write: {clean(event.failure.sentence, 500)}"
         case e.PlanRead():
             return "what was planned for it is read"
@@ -126,7 +126,7 @@ def _of_one_row(event: Event) -> str:
         case e.Extracted():
             title = clean(event.extraction.title or "without a title")
             return f"there is to fetch: {title}, {len(event.extraction.fetches)} part(s), {size(event.extraction.size)}"
-        case e.HandedOver():
+        case e.Reclassified():
             return f"it is rather {event.detection.kind}: {clean(event.detection.why)}"
         case e.TransfersAdded():
             return f"aria2 took {len(event.numbers)} transfer(s)"
@@ -144,12 +144,12 @@ def _of_one_row(event: Event) -> str:
             return f"it failed: {clean(event.failure.sentence, 500)}"
         case e.Discarded():
             return "its files are gone"
-        case e.DebtPaid():
+        case e.CleanedUp():
             return "what an earlier attempt left is gone"
     raise AssertionError(f"no words for {event!r}")
 
 
-def _rows_seen(event: e.RowsSeen) -> str:
+def _rows_polled(event: e.RowsPolled) -> str:
     told = [f"{len(event.claimed)} claimed"] * bool(event.claimed)
     told += [f"#{row.id} is {clean(row.status)}{', cancelled' if row.cancelled else ''}" for row in event.watched]
     told += [f"{len(event.swept)} cancelled before they began"] * bool(event.swept)

@@ -151,7 +151,7 @@ def _on_the_way(
     | n.DownloadResumed
     | n.DownloadHeldBack
     | n.DownloadDetected
-    | n.DownloadHandedOver
+    | n.DownloadReclassified
     | n.DownloadExtracted
     | n.DownloadFinishing
     | n.SeedingEnded,
@@ -165,7 +165,7 @@ def _on_the_way(
             return f"reactor died {times} times in a row while it worked on this: tried again in {span(delay)}"
         case n.DownloadDetected(kind=kind, why=why):
             return f"is of kind {kind}: {clean(why)}"
-        case n.DownloadHandedOver(from_kind=before, to_kind=after, why=why):
+        case n.DownloadReclassified(from_kind=before, to_kind=after, why=why):
             return f"tried as {after} instead of {before}: {clean(why)}"
         case n.DownloadExtracted(title=title, size=count, parts=parts, continues=continues):
             several = f", {parts} parts" if parts > 1 else ""

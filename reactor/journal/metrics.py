@@ -204,7 +204,7 @@ class Metrics:
                 self._rows[number] = _Row()
             case (
                 n.DownloadDetected(download_id=number, kind=kind)
-                | n.DownloadHandedOver(download_id=number, to_kind=kind)
+                | n.DownloadReclassified(download_id=number, to_kind=kind)
             ):
                 self._row(number).kind = kind.value
             case n.DownloadExtracted(download_id=number, kind=kind, continues=continues):

@@ -4,7 +4,7 @@ NDJSON. The first line says what the core was allowed; each other line is an eve
 and what the core made of it:
 
     {"recording": 1, "version": "0.1.0", "at": 1767225600.0, "now": 512.3, "limits": {…}}
-    {"now": 512.4, "event": "RowsSeen", "fields": {…}, "decided": ["Detect 3.1", "Tell download_claimed 3.1"]}
+    {"now": 512.4, "event": "RowsPolled", "fields": {…}, "decided": ["Detect 3.1", "Tell download_claimed 3.1"]}
 
 A run that begins is another first line. A line that whoever wrote it did not finish, or one of another version, is
 passed over. What a URL, a header or a cookie may hold that is nobody's business is taken

@@ -36,7 +36,7 @@ async def look(url: str, context: Context) -> Look:
 
     Takes one request where HEAD is answered well, two where it is not: refused, without a size, or with a
     page, which is what servers that do not know HEAD answer. Of a body no more is read than the beginning of what is
-    said to be a page. Raises DownloadError, or HandOver when the URL redirects to a magnet link."""
+    said to be a page. Raises DownloadError, or Reclassified when the URL redirects to a magnet link."""
     by_head = await _by_head(url, context)
     if by_head is not None:
         return by_head

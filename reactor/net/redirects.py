@@ -11,7 +11,7 @@ import anyio
 
 from reactor import __version__
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.parsing import Parsers
 from reactor.models import Detection, Kind
 from reactor.net.client import Client, Dial, NoAnswer, Response
@@ -53,7 +53,7 @@ async def follow(
 
     The URL's user info goes to its own host only, and is part of the yielded URL only there. Cookies set
     on the way live as long as the way; those and the answer's own are put into `jar`, where there is one. The
-    answer may have any status. Raises DownloadError when there is none within `http_timeout_s`, and HandOver when
+    answer may have any status. Raises DownloadError when there is none within `http_timeout_s`, and Reclassified when
     the way ends at a magnet link."""
     try:
         with anyio.fail_after(context.http_timeout_s):
@@ -106,10 +106,10 @@ async def _walk(method: str, url: str, context: Context, headers: Headers, jar: 
 
 
 def _target(current: str, location: str) -> str:
-    """Where a redirect leads: an http or https URL without user info. Raises DownloadError or HandOver."""
+    """Where a redirect leads: an http or https URL without user info. Raises DownloadError or Reclassified."""
     host = urlsplit(current).hostname
     if location[:8].lower() == "magnet:?":
-        raise HandOver(Detection(kind=Kind.TORRENT, url=normalise(location), why="redirects to a magnet link"))
+        raise Reclassified(Detection(kind=Kind.TORRENT, url=normalise(location), why="redirects to a magnet link"))
     try:
         target = split_credentials(urljoin(current, location))[0]
         scheme = urlsplit(target).scheme

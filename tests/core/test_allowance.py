@@ -28,7 +28,7 @@ def answered(world: World, passed: int, *reports: events.TransferReport) -> Worl
 
 def test_without_a_limit_nothing_is_counted() -> None:
     world = World(limits()).up().fetching(ONE, one_file(size=None))
-    world.feed(events.DiskSeen(10))
+    world.feed(events.DiskMeasured(10))
     assert not [command for command in world.log if isinstance(command, commands.Allow)]
 
 
@@ -95,13 +95,15 @@ def test_no_more_comes_than_the_disk_has_room_for() -> None:
     world = World(limits(min_free_disk=100 * MIB)).up()
     world.fetching(ONE, one_file(size=None))
     world.feed(events.TimePassed(), after=5.0)
-    world.feed(events.DiskSeen(300 * MIB), events.DiskSeen(300 * MIB, ((1, 0),)))
+    world.feed(events.DiskMeasured(300 * MIB), events.DiskMeasured(300 * MIB, ((1, 0),)))
     assert told(world) == 200 * MIB
     world.feed(events.AllowanceUsed(200 * MIB))
-    assert world.of(commands.LookAtDisk)
-    world.feed(events.DiskSeen(150 * MIB), events.DiskSeen(150 * MIB, ((1, 150 * MIB),)))
+    assert world.of(commands.MeasureDisk)
+    world.feed(events.DiskMeasured(150 * MIB), events.DiskMeasured(150 * MIB, ((1, 150 * MIB),)))
     assert told(world) == 250 * MIB, "half of it was for others"
-    world.feed(events.AllowanceUsed(250 * MIB), events.DiskSeen(99 * MIB), events.DiskSeen(99 * MIB, ((1, 200 * MIB),)))
+    world.feed(
+        events.AllowanceUsed(250 * MIB), events.DiskMeasured(99 * MIB), events.DiskMeasured(99 * MIB, ((1, 200 * MIB),))
+    )
     assert world.machine.jobs[1].state is State.STOPPING
     answered(world, 0, report(ONE, "active", 5, 10))
     world.feed(events.TransfersRemoved(ONE))

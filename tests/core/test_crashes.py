@@ -55,7 +55,7 @@ def test_one_that_failed_so_leaves_a_debt_where_aria2_is_away() -> None:
     world = World().feed(events.Recovered((held(ONE, CRASHES_MAX, parts=2),), (), INSTANCE))
     world.feed(events.TimePassed(), after=600.0)
     world.feed(events.Saved(ONE)).feed(connected())
-    assert world.the(commands.PayDebt).gids == (gid(ONE, 0), gid(ONE, 1))
+    assert world.the(commands.CleanUp).gids == (gid(ONE, 0), gid(ONE, 1))
 
 
 def test_a_first_death_holds_up_nobody() -> None:

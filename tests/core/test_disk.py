@@ -19,12 +19,12 @@ KEPT = limits(min_free_disk=100 * MIB)
 
 def seen(world: World, free: int | None, **held: int) -> World:
     """The disk is looked at as often as is asked for: what is free, and what the rows hold (`_1=…`)."""
-    assert world.of(commands.LookAtDisk)
-    world.feed(events.DiskSeen(free))
-    looks = world.of(commands.LookAtDisk)
+    assert world.of(commands.MeasureDisk)
+    world.feed(events.DiskMeasured(free))
+    looks = world.of(commands.MeasureDisk)
     if looks:
         ids = looks[-1].folders or ()
-        world.feed(events.DiskSeen(free, tuple((id, held.get(f"_{id}", 0)) for id in ids)))
+        world.feed(events.DiskMeasured(free, tuple((id, held.get(f"_{id}", 0)) for id in ids)))
     return world
 
 
@@ -56,14 +56,14 @@ def test_what_can_never_fit_is_not_begun() -> None:
     )
     world.feed(events.Discarded(ONE))
     assert world.the(commands.SaveFailed)
-    world.feed(events.RowsSeen(), events.Saved(ONE))
-    assert world.the(commands.Look).claim == 2, "nobody else is held up"
+    world.feed(events.RowsPolled(), events.Saved(ONE))
+    assert world.the(commands.PollRows).claim == 2, "nobody else is held up"
 
 
 def test_what_is_small_is_begun_without_a_look() -> None:
     world = extracted(World(KEPT).up(), ONE, ROOM_MIN)
     assert world.the(commands.AddTransfers)
-    assert not world.of(commands.LookAtDisk)
+    assert not world.of(commands.MeasureDisk)
 
 
 def test_where_the_disk_cannot_be_seen_all_is_begun() -> None:
@@ -125,8 +125,8 @@ def test_what_grows_and_fills_the_disk_by_itself_gives_up_what_it_has_and_the_ot
     assert world.feed(events.TransfersRemoved(ONE)).the(commands.Discard).attempt == ONE
     waiting = world.feed(events.Discarded(ONE)).the(commands.SaveWaiting)
     assert (waiting.retry_count, waiting.failure and waiting.failure.code) == (1, "no_space"), "it has an end"
-    world.feed(events.Saved(ONE), events.RowsSeen(), events.TimePassed(), after=INTERVAL_S)
-    assert seen(world, 599 * MIB).of(commands.Look)[-1].claim == 1
+    world.feed(events.Saved(ONE), events.RowsPolled(), events.TimePassed(), after=INTERVAL_S)
+    assert seen(world, 599 * MIB).of(commands.PollRows)[-1].claim == 1
 
 
 @pytest.mark.fault(43)
@@ -149,15 +149,15 @@ def test_a_disk_that_somebody_else_fills_holds_the_queue_and_it_goes_on_when_the
     assert (waiting.retry_count, waiting.failure and waiting.failure.code) == (0, "no_space")
     assert not [command for command in world.log if isinstance(command, commands.Discard)], "what is there is kept"
     world.feed(events.Saved(ONE))
-    assert world.the(commands.Look).claim == 0
+    assert world.the(commands.PollRows).claim == 0
     for _ in range(3):
-        world.feed(events.RowsSeen(), events.TimePassed(), after=INTERVAL_S)
+        world.feed(events.RowsPolled(), events.TimePassed(), after=INTERVAL_S)
         seen(world, 99 * MIB)
         assert not world.told(), "said once"
     world.feed(events.TimePassed(), after=INTERVAL_S)
     seen(world, 200 * MIB)
     assert [notice.event for notice in world.told()] == ["disk_freed"]
-    assert world.the(commands.Look).claim == 2
+    assert world.the(commands.PollRows).claim == 2
     assert not world.machine.disk.full
 
 
@@ -167,7 +167,7 @@ def test_a_file_for_which_aria2_finds_no_room_holds_up_nobody_else_and_has_an_en
     world.feed(reported(report(ONE, "error", 50, error_code=9, error_message="")))
     seen(world, 200 * MIB)
     assert failure(world) == (ARIA2[9].code, ARIA2[9].sentence)
-    assert world.the(commands.Look).claim == 1, "the other place is free"
+    assert world.the(commands.PollRows).claim == 1, "the other place is free"
     assert world.feed(events.TransfersRemoved(ONE)).the(commands.SaveWaiting).retry_count == 1
 
 
@@ -176,18 +176,18 @@ def test_where_there_was_no_room_nothing_is_begun_before_the_disk_was_looked_at(
     world = World(limits()).up().fetching(ONE)
     world.feed(reported(report(ONE, "error", 50, error_code=9, error_message="")))
     world.feed(events.DatabaseChanged("file"))
-    assert world.the(commands.Look).claim == 0
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
-    assert not world.of(commands.Look)
-    world.feed(events.DiskSeen(free))
-    seen(world, free) if world.of(commands.LookAtDisk) else None
-    assert world.the(commands.Look).claim == 1
+    assert world.the(commands.PollRows).claim == 0
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    assert not world.of(commands.PollRows)
+    world.feed(events.DiskMeasured(free))
+    seen(world, free) if world.of(commands.MeasureDisk) else None
+    assert world.the(commands.PollRows).claim == 1
 
 
 def test_without_a_limit_a_disk_is_full_when_nothing_fits() -> None:
     world = World(limits()).up().fetching(ONE)
     world.feed(events.TimePassed(), after=5.0)
-    assert not world.of(commands.LookAtDisk), "nobody asked for it"
+    assert not world.of(commands.MeasureDisk), "nobody asked for it"
     world.feed(events.WorkFailed(ONE, ARIA2[9]))
     seen(world, ROOM_MIN - 1)
     assert world.machine.disk.full
@@ -204,25 +204,25 @@ def test_no_room_before_there_is_anything_to_hold(state: str) -> None:
 
 def test_nothing_is_begun_before_the_disk_was_looked_at() -> None:
     world = World(KEPT).feed(events.Recovered((), (), INSTANCE), connected())
-    assert world.of(commands.LookAtDisk)
-    world.feed(events.RowsSeen(), events.DatabaseChanged("file"))
-    assert [look.claim for look in world.of(commands.Look)] == [0]
-    world.feed(events.DiskSeen(200 * MIB), events.RowsSeen())
-    assert world.the(commands.Look).claim == 2
+    assert world.of(commands.MeasureDisk)
+    world.feed(events.RowsPolled(), events.DatabaseChanged("file"))
+    assert [look.claim for look in world.of(commands.PollRows)] == [0]
+    world.feed(events.DiskMeasured(200 * MIB), events.RowsPolled())
+    assert world.the(commands.PollRows).claim == 2
 
 
 def test_what_was_seen_of_the_disk_is_believed_for_a_moment_only() -> None:
     """Small files need no look of their own: many of them fill it all the same."""
     world = World(KEPT).up()
-    assert world.feed(events.DatabaseChanged("file")).the(commands.Look).claim == 2
-    world.feed(events.RowsSeen())
+    assert world.feed(events.DatabaseChanged("file")).the(commands.PollRows).claim == 2
+    world.feed(events.RowsPolled())
     world.feed(events.DatabaseChanged("file"), after=FRESH_S)
-    assert world.the(commands.Look).claim == 0
-    assert world.the(commands.LookAtDisk)
+    assert world.the(commands.PollRows).claim == 0
+    assert world.the(commands.MeasureDisk)
     world.feed(events.DatabaseChanged("file"))
-    assert not world.of(commands.LookAtDisk), "one look is on its way"
-    world.feed(events.RowsSeen(), events.RowsSeen(), events.DiskSeen(99 * MIB))
+    assert not world.of(commands.MeasureDisk), "one look is on its way"
+    world.feed(events.RowsPolled(), events.RowsPolled(), events.DiskMeasured(99 * MIB))
     assert [notice.event for notice in world.told()] == ["disk_full"]
-    assert all(look.claim == 0 for look in world.of(commands.Look))
+    assert all(look.claim == 0 for look in world.of(commands.PollRows))
     world.feed(events.TimePassed(), after=INTERVAL_S)
-    assert world.feed(events.DiskSeen(200 * MIB)).the(commands.Look).claim == 2
+    assert world.feed(events.DiskMeasured(200 * MIB)).the(commands.PollRows).claim == 2

@@ -21,13 +21,13 @@ def test_the_way_of_a_row() -> None:
     world = World()
     assert world.last == [commands.Recover()]
     world.feed(events.Recovered(instance="i"))
-    assert world.the(commands.Look).claim == 0, "nothing is claimed before aria2 is there"
+    assert world.the(commands.PollRows).claim == 0, "nothing is claimed before aria2 is there"
     world.feed(connected())
-    assert not world.of(commands.Look), "one look at a time"
-    world.feed(events.RowsSeen())
-    assert world.the(commands.Look).claim == 1
+    assert not world.of(commands.PollRows), "one look at a time"
+    world.feed(events.RowsPolled())
+    assert world.the(commands.PollRows).claim == 1
 
-    world.feed(events.RowsSeen(claimed=(FIRST,)))
+    world.feed(events.RowsPolled(claimed=(FIRST,)))
     assert world.the(commands.Detect) == commands.Detect(ONE, "http://host.example/1")
     world.feed(events.Detected(ONE, detection()))
     assert [type(c) for c in world.last[-2:]] == [commands.SaveStage, commands.Extract]
@@ -49,9 +49,9 @@ def test_the_way_of_a_row() -> None:
 
     world.feed(events.Saved(ONE))
     assert isinstance(world.told()[0], notices.DownloadCompleted)
-    assert world.the(commands.Look).claim == 1
+    assert world.the(commands.PollRows).claim == 1
     assert not world.machine.jobs
-    world.feed(events.RowsSeen())
+    world.feed(events.RowsPolled())
     assert world.the(commands.ForgetTransfers).gids == (addition.gid,)
 
 
@@ -59,23 +59,23 @@ def test_no_more_rows_than_there_are_places() -> None:
     world = World(Limits(concurrent=3)).up()
     world.claim(Attempt(1, 1), Attempt(2, 1))
     world.feed(events.DatabaseChanged("file"))
-    look = world.the(commands.Look)
+    look = world.the(commands.PollRows)
     assert (look.claim, look.watch, look.held) == (1, (1, 2), (1, 2))
 
 
 def test_while_a_row_is_claimed_the_next_ones_server_is_asked_already() -> None:
     world = World().up().feed(events.DatabaseChanged("file"))
-    world.feed(events.RowsSeen(claimed=(FIRST,), next_url="http://host.example/2"))
-    assert world.the(commands.LookAhead) == commands.LookAhead("http://host.example/2")
+    world.feed(events.RowsPolled(claimed=(FIRST,), next_url="http://host.example/2"))
+    assert world.the(commands.Prefetch) == commands.Prefetch("http://host.example/2")
 
 
 def test_a_burst_of_doorbells_is_one_look_and_one_more() -> None:
     world = World().up()
     world.feed(*[events.DatabaseChanged("file")] * 100)
-    assert len(world.of(commands.Look)) == 1
-    world.feed(events.RowsSeen())
-    assert len(world.of(commands.Look)) == 1
-    world.feed(events.RowsSeen())
+    assert len(world.of(commands.PollRows)) == 1
+    world.feed(events.RowsPolled())
+    assert len(world.of(commands.PollRows)) == 1
+    world.feed(events.RowsPolled())
     assert not world.last
 
 
@@ -140,7 +140,7 @@ def test_a_magnet_is_followed_to_the_torrent_itself() -> None:
     assert world.the(commands.Finish).total == 100
     world.feed(events.Finished(ONE, "/downloads/Some torrent", 100))
     assert world.the(commands.SaveDownloaded).title == "Some torrent"
-    world.feed(events.Saved(ONE)).feed(events.RowsSeen())
+    world.feed(events.Saved(ONE)).feed(events.RowsPolled())
     assert world.the(commands.ForgetTransfers).gids == (gid(ONE), follower)
     assert world.the(commands.Tidy).ids == (1,)
 
@@ -154,7 +154,7 @@ def test_results_are_dropped_many_at_a_time_while_there_is_more_to_do() -> None:
         world.feed(reported(report(one, "complete", 100)), events.Finished(one, "/downloads/a.bin", 100))
         world.feed(events.Saved(one))
         assert bool(world.of(commands.ForgetTransfers)) is bool(world.of(commands.Tidy)) is (number == FORGET_AT)
-        world.feed(events.RowsSeen(claimed=(ClaimedRow(Attempt(number + 1000, 1), "http://host.example/"),)))
+        world.feed(events.RowsPolled(claimed=(ClaimedRow(Attempt(number + 1000, 1), "http://host.example/"),)))
         world.machine.jobs.pop(number + 1000)
 
 
@@ -166,7 +166,7 @@ def test_a_torrent_that_is_served_to_others_ends_the_row_and_keeps_its_files() -
     assert world.the(commands.SaveDownloaded).keep_plan
     world.feed(events.Saved(ONE))
     assert world.machine.jobs[1].state is State.SEEDING
-    assert world.the(commands.Look).claim == 1, "it takes up no place, and nobody has to ring for the next row"
+    assert world.the(commands.PollRows).claim == 1, "it takes up no place, and nobody has to ring for the next row"
 
 
 def test_a_torrent_is_done_when_it_has_its_bytes_and_is_not_served_unless_wanted() -> None:
@@ -183,20 +183,20 @@ def serving() -> World:
 
 
 def test_a_look_from_before_the_serving_says_nothing_against_it() -> None:
-    world = serving().feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    world = serving().feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloading", False),)))
     assert world.machine.jobs[1].state is State.SEEDING
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "uploading", False),)))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "uploading", False),)))
     assert world.machine.jobs[1].state is State.SEEDING, "a bot may go on with its row"
-    world.feed(events.DatabaseChanged("file"), events.RowsSeen())
+    world.feed(events.DatabaseChanged("file"), events.RowsPolled())
     assert world.machine.jobs[1].state is State.SEEDING, "or delete it"
 
 
 def test_a_row_that_is_wanted_again_ends_the_serving() -> None:
-    world = serving().feed(events.RowsSeen(watched=(events.WatchedRow(1, 0, "pending", False),)))
-    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),), keep_result=True)
+    world = serving().feed(events.RowsPolled(watched=(events.WatchedRow(1, 0, "pending", False),)))
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE),), keep_result=True)
     assert not world.machine.jobs
-    world.feed(events.DebtPaid(ONE), events.RowsSeen(), events.DatabaseChanged("file"))
-    assert world.of(commands.Look)[-1].held == ()
+    world.feed(events.CleanedUp(ONE), events.RowsPolled(), events.DatabaseChanged("file"))
+    assert world.of(commands.PollRows)[-1].held == ()
 
 
 def test_when_seeding_is_over_its_files_go() -> None:
@@ -213,10 +213,10 @@ def test_when_seeding_is_over_its_files_go() -> None:
 def test_a_url_is_handed_on_to_another_kind_but_never_in_circles() -> None:
     world = World().up().claim(ONE)
     world.feed(events.Detected(ONE, detection(Kind.DIRECT)))
-    world.feed(events.HandedOver(ONE, detection(Kind.YTDLP)))
+    world.feed(events.Reclassified(ONE, detection(Kind.YTDLP)))
     assert world.the(commands.SaveStage).kind is Kind.YTDLP
     assert world.the(commands.Extract).detection.kind is Kind.YTDLP
-    world.feed(events.HandedOver(ONE, detection(Kind.DIRECT)))
+    world.feed(events.Reclassified(ONE, detection(Kind.DIRECT)))
     assert not world.of(commands.Extract)
     world.feed(events.Discarded(ONE))
     assert world.the(commands.SaveFailed).failure.code == "unsupported"

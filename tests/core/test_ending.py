@@ -50,7 +50,7 @@ def test_a_cancel_in_every_stage(state: State, how: str) -> None:
 @pytest.mark.parametrize("state", [State.DETECTING, State.EXTRACTING, State.FETCHING, State.FINISHING])
 def test_a_deleted_row_is_stopped_and_not_written(state: State) -> None:
     world = until(state)
-    world.feed(events.DatabaseChanged("file")).feed(events.RowsSeen())
+    world.feed(events.DatabaseChanged("file")).feed(events.RowsPolled())
     take_down(world)
     assert [type(c) for c in world.log if isinstance(c, commands.SaveCancelled | commands.SaveFailed)] == []
     assert world.of(commands.ForgetPlan)
@@ -68,11 +68,11 @@ def test_a_row_that_somebody_took_is_left_to_them() -> None:
 def test_a_row_inserted_anew_under_the_same_id_waits_until_the_old_one_is_gone() -> None:
     world = until(State.FETCHING)
     world.feed(events.DatabaseChanged("file"))
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 0, "pending", False),)))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 0, "pending", False),)))
     world.feed(events.DatabaseChanged("file"))
-    assert 1 in world.the(commands.Look).held
-    take_down(world.feed(events.RowsSeen()).feed(events.TransfersRemoved(ONE)))
-    assert 1 not in world.of(commands.Look)[-1].held
+    assert 1 in world.the(commands.PollRows).held
+    take_down(world.feed(events.RowsPolled()).feed(events.TransfersRemoved(ONE)))
+    assert 1 not in world.of(commands.PollRows)[-1].held
 
 
 def test_a_row_under_the_id_of_one_that_was_just_downloaded_is_kept_apart_from_its_file() -> None:
@@ -82,9 +82,9 @@ def test_a_row_under_the_id_of_one_that_was_just_downloaded_is_kept_apart_from_i
     assert world.the(commands.Detect).clear
     world.feed(events.DatabaseChanged("file"))
     rows = events.WatchedRow(1, 1, "downloading", True), events.WatchedRow(2, 1, "downloading", False)
-    world.feed(events.RowsSeen(watched=rows))
+    world.feed(events.RowsPolled(watched=rows))
     assert world.the(commands.Discard) == commands.Discard(ONE, keep_result=True), "the file is not this row's"
-    world.feed(events.Discarded(ONE), events.Saved(ONE)).feed(events.RowsSeen())
+    world.feed(events.Discarded(ONE), events.Saved(ONE)).feed(events.RowsPolled())
     assert not world.of(commands.Tidy), "nothing of the first one is left to be tidied"
 
 
@@ -103,9 +103,9 @@ def test_what_a_stopped_worker_still_says_is_dropped() -> None:
 
 def test_a_cancel_that_overtakes_the_last_write_takes_the_published_file_back() -> None:
     world = until(State.FINISHING)
-    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE, last=True))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveStale(ONE, last=True))
     assert not world.told()
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", True),)))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloading", True),)))
     take_down(world.feed(events.TransfersRemoved(ONE)))
     assert commands.Discard(ONE) in world.log
     assert world.the(commands.SaveCancelled)
@@ -115,17 +115,17 @@ def test_a_cancel_that_overtakes_the_last_write_takes_the_published_file_back() 
 def test_a_look_from_before_the_refused_write_decides_nothing() -> None:
     world = until(State.FINISHING)
     world.feed(events.DatabaseChanged("file"))
-    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE, last=True))
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveStale(ONE, last=True))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloading", False),)))
     assert world.machine.jobs[1].state is State.CLOSING
-    assert world.the(commands.Look), "another look, begun after the refusal"
+    assert world.the(commands.PollRows), "another look, begun after the refusal"
 
 
 def test_a_row_that_says_so_is_downloaded_though_another_write_of_it_was_refused() -> None:
     """The same one, say, that was written twice."""
     world = until(State.FINISHING)
-    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE, last=True))
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloaded", False),)))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveStale(ONE, last=True))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloaded", False),)))
     assert not world.of(commands.StopWork)
     assert any(isinstance(notice, notices.DownloadCompleted) for notice in world.told())
     assert 1 not in world.machine.jobs
@@ -134,24 +134,24 @@ def test_a_row_that_says_so_is_downloaded_though_another_write_of_it_was_refused
 @pytest.mark.fault(15)
 def test_a_cancel_taken_back_before_the_last_write_changes_nothing() -> None:
     world = until(State.FINISHING)
-    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveRefused(ONE, last=True))
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100), events.SaveStale(ONE, last=True))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloading", False),)))
     assert world.the(commands.SaveDownloaded)
 
 
 @pytest.mark.fault(15)
 def test_a_cancel_taken_back_while_it_is_carried_out_makes_the_row_pending_again() -> None:
     world = take_down(until(State.FETCHING).seen(ONE, cancelled=True))
-    world.feed(events.SaveRefused(ONE, last=True))
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", False),)))
+    world.feed(events.SaveStale(ONE, last=True))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloading", False),)))
     take_down(world)
     assert world.the(commands.SaveWaiting) == commands.SaveWaiting(ONE, None, 0, 0.0)
 
 
 def test_a_save_refused_on_the_way_is_explained_by_the_next_look() -> None:
     world = World().up().claim(ONE)
-    world.feed(events.Detected(ONE, detection()), events.SaveRefused(ONE))
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloading", True),)))
+    world.feed(events.Detected(ONE, detection()), events.SaveStale(ONE))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloading", True),)))
     take_down(world)
     assert world.the(commands.SaveCancelled)
 
@@ -165,10 +165,10 @@ def test_a_failure_that_may_pass_waits_for_its_retry_and_keeps_its_partial_file(
     assert (saved.retry_count, saved.failure and saved.failure.code) == (1, "timeout")
     assert 15.0 <= saved.delay_s <= 30.0
     assert not [command for command in world.log if isinstance(command, commands.Discard)]
-    world.feed(events.Saved(ONE)).feed(events.RowsSeen(due_in_s=saved.delay_s))
+    world.feed(events.Saved(ONE)).feed(events.RowsPolled(due_in_s=saved.delay_s))
     assert world.machine.next_deadline() == world.now + saved.delay_s
     world.feed(events.TimePassed(), after=saved.delay_s)
-    assert world.the(commands.Look).claim == 1
+    assert world.the(commands.PollRows).claim == 1
 
 
 @pytest.mark.parametrize("number", [8, 10, 32])
@@ -242,14 +242,16 @@ def test_a_row_that_was_sent_back_begins_anew_whatever_it_says_of_the_last_time(
 
 
 def test_an_earlier_write_that_was_refused_says_nothing_against_the_last_one() -> None:
-    world = until(State.FINISHING).feed(events.SaveRefused(ONE))
-    look = world.the(commands.Look)
+    world = until(State.FINISHING).feed(events.SaveStale(ONE))
+    look = world.the(commands.PollRows)
     world.feed(events.Finished(ONE, "/downloads/a.bin", 100))
     assert world.the(commands.SaveDownloaded)
     assert look.watch == (1,)
-    world.feed(events.RowsSeen(watched=(events.WatchedRow(1, 1, "downloaded", False),)))
-    world.feed(events.SaveRefused(ONE))
-    world.feed(events.DatabaseChanged("file"), events.RowsSeen(watched=(events.WatchedRow(1, 1, "uploading", False),)))
+    world.feed(events.RowsPolled(watched=(events.WatchedRow(1, 1, "downloaded", False),)))
+    world.feed(events.SaveStale(ONE))
+    world.feed(
+        events.DatabaseChanged("file"), events.RowsPolled(watched=(events.WatchedRow(1, 1, "uploading", False),))
+    )
     assert not [command for command in world.log if isinstance(command, commands.Discard)], "the file is the row's"
     assert isinstance(world.feed(events.Saved(ONE)).told()[0], notices.DownloadCompleted)
 
@@ -258,12 +260,12 @@ def test_the_same_torrent_again_ends_the_serving_of_the_first() -> None:
     two = Attempt(2, 1)
     world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
     world.feed(reported(report(ONE, "active", 100, seeder=True)))
-    world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE), events.RowsSeen())
+    world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE), events.RowsPolled())
     world.fetching(two, magnet())
     world.feed(reported(report(two, "error", error_code=12)))
-    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),), keep_result=True)
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE),), keep_result=True)
     assert isinstance(world.told()[-1], notices.SeedingEnded)
-    world.feed(events.DebtPaid(ONE), events.TransfersRemoved(two))
+    world.feed(events.CleanedUp(ONE), events.TransfersRemoved(two))
     waiting = world.the(commands.SaveWaiting)
     assert (waiting.retry_count, waiting.failure and waiting.failure.code) == (0, "duplicate")
 
@@ -375,12 +377,12 @@ def test_a_cancel_while_aria2_is_away_ends_the_row_and_owes_the_rest() -> None:
     world.feed(events.TimePassed(), after=STOP_PATIENCE_S)
     assert world.the(commands.SaveCancelled) == commands.SaveCancelled(ONE, keep_plan=True)
     world.feed(events.Saved(ONE))
-    assert world.the(commands.Look).held == (1,), "the row is not taken up before the debt is paid"
+    assert world.the(commands.PollRows).held == (1,), "the row is not taken up before that is cleaned up"
     world.feed(connected())
-    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),))
-    world.feed(events.DebtPaid(ONE))
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE),))
+    world.feed(events.CleanedUp(ONE))
     assert world.the(commands.ForgetPlan)
-    assert not world.machine.debts.owed
+    assert not world.machine.leftovers.owed
 
 
 def test_a_cancel_while_aria2_is_away_for_a_moment_is_carried_out_when_it_is_back() -> None:
@@ -392,7 +394,7 @@ def test_a_cancel_while_aria2_is_away_for_a_moment_is_carried_out_when_it_is_bac
 
 
 def test_pending_rows_that_were_cancelled_are_told() -> None:
-    world = World().up().feed(events.DatabaseChanged("file")).feed(events.RowsSeen(swept=(4, 5)))
+    world = World().up().feed(events.DatabaseChanged("file")).feed(events.RowsPolled(swept=(4, 5)))
     assert [(n.download_id, n.how) for n in world.told() if isinstance(n, notices.DownloadCancelled)] == [
         (4, "pending"),
         (5, "pending"),

@@ -251,9 +251,9 @@ def test_where_there_is_no_room_to_join_the_parts_it_waits_with_them() -> None:
         wait(world)
         assert world.the(commands.Finish)
     world.feed(full)
-    assert world.the(commands.LookAtDisk), "what becomes of it is for the disk to tell"
+    assert world.the(commands.MeasureDisk), "what becomes of it is for the disk to tell"
     assert not world.of(commands.SaveProgress), "the parts stay"
-    world.feed(events.DiskSeen(0, ())).feed(events.TransfersRemoved(ONE))
+    world.feed(events.DiskMeasured(0, ())).feed(events.TransfersRemoved(ONE))
     assert world.the(commands.SaveWaiting).failure is not None
 
 
@@ -372,7 +372,7 @@ def test_when_the_suspect_is_cancelled_the_next_one_is_begun() -> None:
     dies_at(world, 99)
     world.feed(events.TransfersAdded(ONE, (0,)), events.DatabaseChanged("file"))
     rows = (events.WatchedRow(1, 1, "downloading", True), events.WatchedRow(2, 1, "downloading", False))
-    world.feed(events.RowsSeen(watched=rows))
+    world.feed(events.RowsPolled(watched=rows))
     assert world.the(commands.AddTransfers).attempt == TWO
 
 

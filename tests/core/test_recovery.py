@@ -96,22 +96,22 @@ def test_a_row_whose_bytes_turn_out_missing_is_fetched_once_more_and_then_fails(
 
 
 def test_debts_are_paid_first_and_hold_their_rows() -> None:
-    debt = events.Debt(ONE, 2)
-    world = World().feed(events.Recovered((), (debt,), INSTANCE))
-    assert world.the(commands.Look).held == (1,)
+    leftover = events.Leftover(ONE, 2)
+    world = World().feed(events.Recovered((), (leftover,), INSTANCE))
+    assert world.the(commands.PollRows).held == (1,)
     world.feed(connected())
-    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE, 0), gid(ONE, 1)))
-    world.feed(events.RowsSeen(), events.DebtPaid(ONE)).feed(events.RowsSeen())
-    assert world.the(commands.Look).held == ()
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE, 0), gid(ONE, 1)))
+    world.feed(events.RowsPolled(), events.CleanedUp(ONE)).feed(events.RowsPolled())
+    assert world.the(commands.PollRows).held == ()
 
 
 def test_a_debt_that_cannot_be_paid_is_tried_again() -> None:
-    world = World().up(debts=(events.Debt(ONE, 1),))
-    world.feed(events.RowsSeen()).feed(events.RowsSeen()).feed(events.RemoveFailed(ONE, BUSY))
+    world = World().up(leftovers=(events.Leftover(ONE, 1),))
+    world.feed(events.RowsPolled()).feed(events.RowsPolled()).feed(events.RemoveFailed(ONE, BUSY))
     deadline = world.machine.next_deadline()
     assert deadline is not None
     world.feed(events.TimePassed(), after=deadline - world.now)
-    assert world.the(commands.PayDebt)
+    assert world.the(commands.CleanUp)
 
 
 @pytest.mark.fault(22)
@@ -209,9 +209,9 @@ def test_a_database_in_trouble_is_told_once_and_looked_at_again() -> None:
         assert deadline is not None
         pauses.append(round(deadline - world.now, 3))
         world.feed(events.TimePassed(), after=deadline - world.now)
-        assert world.the(commands.Look)
+        assert world.the(commands.PollRows)
     assert pauses == [0.2, 0.5, 1.0, 2.0, 5.0, 5.0]
-    world.feed(events.RowsSeen())
+    world.feed(events.RowsPolled())
     told = [c.notice.event for c in world.log if isinstance(c, commands.Tell)]
     assert told.count("database_troubled") == told.count("database_recovered") == 1
 
@@ -219,10 +219,10 @@ def test_a_database_in_trouble_is_told_once_and_looked_at_again() -> None:
 @pytest.mark.fault(11)
 def test_a_save_in_trouble_does_not_lead_to_a_second_look_beside_the_first() -> None:
     world = World().up().feed(events.DatabaseChanged("poll"))
-    assert len(world.of(commands.Look)) == 1
+    assert len(world.of(commands.PollRows)) == 1
     world.feed(events.DatabaseFailed(BUSY, saving=True))
-    assert not world.of(commands.Look)
-    world.feed(events.RowsSeen())
+    assert not world.of(commands.PollRows)
+    world.feed(events.RowsPolled())
     assert [n.event for n in world.told()] == ["database_recovered"]
 
 
@@ -230,7 +230,7 @@ def test_a_start_that_fails_is_tried_again() -> None:
     world = World().feed(connected(), events.DatabaseFailed(BUSY))
     world.feed(events.TimePassed(), after=0.2)
     assert world.the(commands.Recover)
-    assert not world.of(commands.Look), "no row is touched before what an earlier run left is known"
+    assert not world.of(commands.PollRows), "no row is touched before what an earlier run left is known"
 
 
 def test_another_database_under_the_same_name_voids_all_rows() -> None:
@@ -240,18 +240,18 @@ def test_another_database_under_the_same_name_voids_all_rows() -> None:
     assert not world.of(commands.Recover), "not before the old ones are gone"
     world.feed(events.TransfersRemoved(ONE), events.Discarded(ONE))
     assert world.the(commands.Recover)
-    assert not world.of(commands.Look)
+    assert not world.of(commands.PollRows)
     world.feed(events.Recovered((planned(ONE),), (), "another"))
     assert world.machine.jobs[1].transfers[0].gid != gid(ONE)
 
 
 def test_what_is_asked_names_the_database_it_is_meant_for() -> None:
     world = World().feed(connected(), events.Recovered((), (), INSTANCE))
-    assert world.the(commands.Look).database == 1
+    assert world.the(commands.PollRows).database == 1
     world.feed(events.DatabaseReplaced())
     assert world.the(commands.Recover).database == 2
     world.feed(events.Recovered((), (), "another"))
-    assert world.the(commands.Look).database == 2, "the look that was under way has no answer any more"
+    assert world.the(commands.PollRows).database == 2, "the look that was under way has no answer any more"
 
 
 def test_another_database_is_recovered_once_though_a_pause_was_under_way() -> None:
@@ -273,13 +273,13 @@ def test_another_database_is_not_told_of_a_cancel_in_the_old_one() -> None:
 def test_another_database_waits_until_nothing_of_the_old_one_is_left_in_aria2() -> None:
     world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
     world.feed(reported(report(ONE, "active", 100, seeder=True)))
-    world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE), events.RowsSeen())
+    world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE), events.RowsPolled())
     world.feed(events.DatabaseReplaced())
-    paid = world.the(commands.PayDebt)
+    paid = world.the(commands.CleanUp)
     assert (paid.gids, paid.keep_result) == ((gid(ONE),), True)
     assert [n.event for n in world.told()] == ["seeding_ended", "database_recovered"]
     assert not world.of(commands.Recover)
-    world.feed(events.DebtPaid(ONE))
+    world.feed(events.CleanedUp(ONE))
     assert world.the(commands.Recover)
 
 
@@ -299,7 +299,7 @@ def test_a_shutdown_leaves_everything_resumable() -> None:
 def test_a_shutdown_waits_for_the_last_word_of_a_row_that_is_being_written() -> None:
     world = World().up().fetching(ONE)
     world.feed(reported(report(ONE, "complete", 100)), events.Finished(ONE, "/downloads/a.bin", 100))
-    world.feed(events.ShutdownRequested("SIGTERM"), events.RowsSeen(), events.TimePassed())
+    world.feed(events.ShutdownRequested("SIGTERM"), events.RowsPolled(), events.TimePassed())
     assert not world.of(commands.Exit)
     assert world.machine.next_deadline() is None
     world.feed(events.Saved(ONE))
@@ -314,13 +314,13 @@ def test_a_torrent_whose_files_were_published_may_still_be_served_by_an_aria2_el
     world.feed(events.Finished(ONE, "/downloads/t", 100))
     assert world.the(commands.SaveDownloaded).keep_plan, "somebody has to find it after a crash"
     world.feed(events.Saved(ONE))
-    assert world.the(commands.PayDebt) == commands.PayDebt(ONE, (gid(ONE),), keep_result=True)
-    assert world.feed(events.DebtPaid(ONE)).of(commands.ForgetPlan)
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE),), keep_result=True)
+    assert world.feed(events.CleanedUp(ONE)).of(commands.ForgetPlan)
 
 
 @pytest.mark.parametrize(
     "unsaved",
-    [events.SaveRefused(ONE, last=True), events.SaveForbidden(ONE, Failure("constraint", "CHECK constraint failed."))],
+    [events.SaveStale(ONE, last=True), events.SaveRejected(ONE, Failure("constraint", "CHECK constraint failed."))],
 )
 def test_a_shutdown_leaves_a_row_whose_last_word_was_refused_to_the_next_run(unsaved: events.Event) -> None:
     world = World().up().fetching(ONE)

@@ -71,22 +71,22 @@ class World:
 
     # Shorthands for what usually happens
 
-    def up(self, *rows: ClaimedRow, debts: tuple[events.Debt, ...] = ()) -> World:
+    def up(self, *rows: ClaimedRow, leftovers: tuple[events.Leftover, ...] = ()) -> World:
         """Started, connected, the first look answered with nothing."""
-        self.feed(events.Recovered(rows, debts, INSTANCE), connected())
-        if self.of(commands.LookAtDisk):
-            self.feed(events.DiskSeen(10**12))
-        if not rows and not debts:
-            self.feed(events.RowsSeen()).feed(events.RowsSeen())
+        self.feed(events.Recovered(rows, leftovers, INSTANCE), connected())
+        if self.of(commands.MeasureDisk):
+            self.feed(events.DiskMeasured(10**12))
+        if not rows and not leftovers:
+            self.feed(events.RowsPolled()).feed(events.RowsPolled())
         return self
 
     def claim(self, *attempts: Attempt, **more: Any) -> World:
         """Somebody inserts; the look claims."""
         self.feed(events.DatabaseChanged("file"))
-        if self.of(commands.LookAtDisk):  # before anything is begun
-            self.feed(events.DiskSeen(10**12), events.RowsSeen(watched=self._watched()))
+        if self.of(commands.MeasureDisk):  # before anything is begun
+            self.feed(events.DiskMeasured(10**12), events.RowsPolled(watched=self._watched()))
         rows = tuple(ClaimedRow(attempt, f"http://host.example/{attempt.download_id}", **more) for attempt in attempts)
-        return self.feed(events.RowsSeen(watched=self._watched(), claimed=rows))
+        return self.feed(events.RowsPolled(watched=self._watched(), claimed=rows))
 
     def _watched(self) -> tuple[WatchedRow, ...]:
         jobs = self.machine.jobs.values()
@@ -102,7 +102,9 @@ class World:
     def seen(self, attempt: Attempt, status: str = "downloading", *, cancelled: bool = False) -> World:
         """A doorbell, and what the look finds of one row."""
         self.feed(events.DatabaseChanged("file"))
-        return self.feed(events.RowsSeen(watched=(WatchedRow(attempt.download_id, attempt.number, status, cancelled),)))
+        return self.feed(
+            events.RowsPolled(watched=(WatchedRow(attempt.download_id, attempt.number, status, cancelled),))
+        )
 
 
 def connected(session: str = "s1") -> events.Aria2Connected:

@@ -17,7 +17,7 @@ async def test_what_is_posted_before_the_start_is_worked_off_after_the_first_com
     await loop.emit(events.Recovered(instance="i"))
     assert not decided
     loop.start(decided.extend)
-    assert [type(command) for command in decided] == [commands.Recover, commands.Look]
+    assert [type(command) for command in decided] == [commands.Recover, commands.PollRows]
     loop.close()
 
 
@@ -28,7 +28,7 @@ async def test_events_that_carrying_out_leads_to_at_once_come_after_the_one_that
     def submit(batch: object) -> None:
         seen.append(repr(batch))
         if len(seen) == 2:
-            loop.post(events.RowsSeen())
+            loop.post(events.RowsPolled())
             assert len(seen) == 2
 
     loop.start(submit)
@@ -45,7 +45,7 @@ async def test_time_passes_at_the_machines_deadline_and_not_after_closing() -> N
     def submit(batch: object) -> None:
         assert isinstance(batch, list)
         decided.extend(batch)
-        if sum(isinstance(command, commands.Look) for command in decided) == 2:
+        if sum(isinstance(command, commands.PollRows) for command in decided) == 2:
             again.set()
 
     loop = Loop(Machine(Limits()))
@@ -55,5 +55,5 @@ async def test_time_passes_at_the_machines_deadline_and_not_after_closing() -> N
     with anyio.fail_after(30):
         await again.wait()
     loop.close()
-    loop.post(events.RowsSeen())
-    assert sum(isinstance(command, commands.Look) for command in decided) == 2
+    loop.post(events.RowsPolled())
+    assert sum(isinstance(command, commands.PollRows) for command in decided) == 2

@@ -90,10 +90,10 @@ async def test_nothing_begins_before_what_was_decided_with_it_is_saved() -> None
         assert rows.saves == [plan(ONE)]
 
 
-FORBIDDEN = events.SaveForbidden(ONE, Failure("constraint", "CHECK constraint failed."))
+FORBIDDEN = events.SaveRejected(ONE, Failure("constraint", "CHECK constraint failed."))
 
 
-@pytest.mark.parametrize("unsaved", [events.SaveRefused(ONE), FORBIDDEN])
+@pytest.mark.parametrize("unsaved", [events.SaveStale(ONE), FORBIDDEN])
 async def test_what_waited_behind_a_save_that_is_refused_does_not_begin_either(unsaved: Unsaved) -> None:
     """It was decided before the machine could know: nobody would find such a transfer again."""
     async with performing() as (performer, rows, hands, heard):

@@ -6,7 +6,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.models import Detection, Kind
 
 
@@ -21,5 +21,5 @@ async def test_what_nobody_knows_ends_in_a_sentence(context: Context) -> None:
 
 
 def test_handing_over_says_why_but_not_where() -> None:
-    other = HandOver(Detection(kind=Kind.YTDLP, url="https://u:secret@h/", why="a page"))
+    other = Reclassified(Detection(kind=Kind.YTDLP, url="https://u:secret@h/", why="a page"))
     assert str(other) == "ytdlp: a page"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import detect, is_manifest
 from reactor.models import Extraction, Kind
 from tests.servers import FileServer
@@ -55,7 +55,7 @@ async def test_it_hands_over_what_is_no_file(
     server: FileServer, context: Context, content_type: str, kind: Kind
 ) -> None:
     url = server.put("/a.mp4", DATA, content_type=content_type)
-    with pytest.raises(HandOver) as caught:
+    with pytest.raises(Reclassified) as caught:
         await extracted(url, context)
     assert (caught.value.detection.kind, caught.value.detection.url) == (kind, url)
     assert caught.value.detection.look is not None
@@ -76,19 +76,19 @@ async def test_a_page_is_the_file_where_nothing_plays_on_it_and_its_full_name_wa
     report = server.put("/report.html", PAGE, content_type="text/html")
     found = await detect(report, context)
     assert found.kind is Kind.YTDLP, "it may have a film on it"
-    with pytest.raises(HandOver) as caught:
+    with pytest.raises(Reclassified) as caught:
         await EXTRACTORS[Kind.YTDLP].extract(found, context)
     assert caught.value.detection.kind is Kind.DIRECT
     extraction = await EXTRACTORS[Kind.DIRECT].extract(caught.value.detection, context)
     assert (extraction.finish.name, extraction.size) == ("report.html", len(PAGE))
     film = server.put("/film.zip", PAGE, content_type="text/html")
-    with pytest.raises(HandOver):
+    with pytest.raises(Reclassified):
         await extracted(film, context)
 
 
 async def test_a_manifest_and_a_torrent_that_are_called_pages(server: FileServer, context: Context) -> None:
     for data, kind in ((b"#EXTM3U\n#EXT-X-VERSION:3\n", Kind.YTDLP), (b"d8:announce3:a.b", Kind.TORRENT)):
-        with pytest.raises(HandOver) as caught:
+        with pytest.raises(Reclassified) as caught:
             await extracted(server.put("/a.zip", data, content_type="text/html"), context)
         assert caught.value.detection.kind is kind
         assert is_manifest(caught.value.detection) is (kind is Kind.YTDLP)

@@ -16,7 +16,7 @@ from reactor.aria2.protocol import Protocol
 from reactor.egress import requests
 from reactor.errors import ReactorError
 from reactor.extractors import parsing
-from reactor.extractors.base import HandOver
+from reactor.extractors.base import Reclassified
 from reactor.extractors.browser import extractor as playwright
 from reactor.extractors.browser import ranking, sniffing
 from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
@@ -347,7 +347,7 @@ READERS: Mapping[str, Reader] = {
     ),
     "metainfo": Reader(torrents, _metainfo),
     "url": Reader(pieces(*_url_words, glue=("",)), _typed),
-    "location": Reader(pieces(*_url_words, glue=("",)), _location, (ReactorError, HandOver)),
+    "location": Reader(pieces(*_url_words, glue=("",)), _location, (ReactorError, Reclassified)),
     "set-cookie": Reader(st.lists(pieces(*_cookie_words, glue=("", "; ")), max_size=4), _cookies),
     "content-disposition": Reader(raw(pieces(*_disposition_words, glue=("", ";"))), _disposition),
     "headers": Reader(_lines, _headers),

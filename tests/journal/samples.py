@@ -24,7 +24,7 @@ EVERY: tuple[n.Notice, ...] = (
     n.DownloadResumed(download_id=3, attempt=1, url="http://127.0.0.1/a.bin", stage="fetching"),
     n.DownloadHeldBack(download_id=3, attempt=1, crashes=2, delay_s=10.0),
     n.DownloadDetected(download_id=3, attempt=1, kind=Kind.DIRECT, why="the suffix .bin"),
-    n.DownloadHandedOver(
+    n.DownloadReclassified(
         download_id=3, attempt=1, from_kind=Kind.YTDLP, to_kind=Kind.PLAYWRIGHT, why="unsupported page"
     ),
     n.DownloadExtracted(download_id=3, attempt=1, kind=Kind.DIRECT, title="a.bin", size=2048, parts=2, continues=True),

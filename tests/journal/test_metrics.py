@@ -98,7 +98,7 @@ def test_what_an_earlier_run_began_is_counted_from_here(story: Story) -> None:
 
 def test_how_rows_end(story: Story) -> None:
     story.tell(*begun(1, kind=Kind.YTDLP), n.DownloadFailed(download_id=1, attempt=1, code="drm", error="e"))
-    handed = n.DownloadHandedOver(download_id=2, attempt=1, from_kind=Kind.YTDLP, to_kind=Kind.PLAYWRIGHT, why="w")
+    handed = n.DownloadReclassified(download_id=2, attempt=1, from_kind=Kind.YTDLP, to_kind=Kind.PLAYWRIGHT, why="w")
     story.tell(*begun(2, kind=Kind.YTDLP)[:2], handed, n.DownloadCancelled(download_id=2, attempt=1, how="asked"))
     story.tell(n.DownloadCancelled(download_id=3, attempt=0, how="pending"))
     assert story.value("reactor_downloads_total", kind="ytdlp", outcome="failed") == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.models import Kind
 from reactor.net.probe import look
 from reactor.net.redirects import REDIRECTS_MAX
@@ -61,7 +61,7 @@ async def test_redirects_out_of_http_are_refused(server: FileServer, context: Co
 
 
 async def test_a_redirect_to_a_magnet_link_is_handed_over(server: FileServer, context: Context) -> None:
-    with pytest.raises(HandOver) as caught:
+    with pytest.raises(Reclassified) as caught:
         await look(server.put("/a", redirect=MAGNET), context)
     assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.TORRENT, MAGNET)
 

@@ -91,7 +91,7 @@ async def test_the_row_of_a_page(tmp_path: Path, samples: Samples) -> None:
         (one,) = reactor.add(site.page("videojs", HLS))
         await reactor.until_final()
         row = reactor.row(one)
-        handed = [(event["from_kind"], event["to_kind"]) for event in reactor.events("download_handed_over", one)]
+        handed = [(event["from_kind"], event["to_kind"]) for event in reactor.events("download_reclassified", one)]
     assert (row["status"], row["error"]) == ("downloaded", None)
     assert (row["url_type"], row["title"], row["progress"]) == ("playwright", "A film by video.js", 100)
     assert row["file_size"] == Path(row["file_path"]).stat().st_size

@@ -113,7 +113,7 @@ class Checks:
             most = CRASHES_MAX * (deadly + attempts)
             assert self._killed[of] <= most, f"row {of} kills the process again and again"
 
-    def looked(self, command: commands.Look) -> None:
+    def looked(self, command: commands.PollRows) -> None:
         """A look was asked for."""
         assert not command.claim or not self.full, "it begins what there is no room for"
 
@@ -227,7 +227,7 @@ class Checks:
             and not self._world.replaced
             and all(row[1] in FINAL for row in self.rows())
             and all(job.state is State.SEEDING for job in machine.jobs.values())
-            and not machine.debts.owed
+            and not machine.leftovers.owed
         )
 
     def at_the_end(self) -> None:

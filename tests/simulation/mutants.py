@@ -11,12 +11,12 @@ from typing import Any
 from reactor.core import commands, events, flow, machine, reconcile, stalls
 from reactor.core import crashes as core_crashes
 from reactor.core.crashes import HELD_FROM
-from reactor.core.debts import Debts
 from reactor.core.disk import Disk
 from reactor.core.endings import Endings
 from reactor.core.flow import Flow
 from reactor.core.handing import Handing
 from reactor.core.job import Attempt, State, Transfer, TransferState, derive_gid
+from reactor.core.leftovers import Leftovers
 from reactor.core.machine import Machine
 from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Finding, Found
@@ -52,13 +52,13 @@ def _always_again(self: RetryPolicy, failure: Any, attempt: Any, retry_count: in
     return self.delay_base_s if failure.retryable else None
 
 
-def _debts_forgiven(self: Debts, debt: events.Debt) -> None:
-    self._flow.out.append(commands.ForgetPlan(debt.attempt))
+def _leftovers_forgotten(self: Leftovers, leftover: events.Leftover) -> None:
+    self._flow.out.append(commands.ForgetPlan(leftover.attempt))
 
 
 def _no_reconciliation(self: Machine, event: events.Aria2Connected) -> None:
     self._session, self._flow.connected, self._asking, self._look_wanted = event.session, True, False, True
-    self.debts.pay_all()
+    self.leftovers.pay_all()
 
 
 def _unknown_is_fine(transfer: Transfer) -> Finding:
@@ -77,7 +77,7 @@ def _last_part_forgotten(self: Flow, job: Any) -> None:
 
 
 def _refusals_ignored(self: Machine, event: Any) -> None:
-    if not isinstance(event, events.SaveRefused):
+    if not isinstance(event, events.SaveStale):
         OF_ONE_JOB(self, event)
 
 
@@ -108,7 +108,7 @@ def _costs_nothing(self: RetryPolicy, failure: Failure) -> bool:
 
 def _refused_is_saved(self: Machine, event: Any) -> None:
     job = self.jobs.get(event.attempt.download_id)
-    if isinstance(event, events.SaveRefused) and job is not None and job.state is State.CLOSING:
+    if isinstance(event, events.SaveStale) and job is not None and job.state is State.CLOSING:
         self._flow.saved(job)
     else:
         OF_ONE_JOB(self, event)
@@ -171,7 +171,7 @@ MUTANTS: Mapping[str, tuple[Patch, ...]] = {
     "what is stopped is left in aria2": ((Endings, "remove", _leave_transfers),),
     "cancels are not looked for": ((Machine, "_judge", _cancels_unseen),),
     "retries without a limit": ((RetryPolicy, "next_delay_s", _always_again),),
-    "debts are forgiven": ((Debts, "owe", _debts_forgiven),),
+    "leftovers are forgiven": ((Leftovers, "owe", _leftovers_forgotten),),
     "no look at aria2 after a reconnect": ((Machine, "_aria2_connected", _no_reconciliation),),
     "a gid that aria2 does not know is under way": ((reconcile, "_missing", _unknown_is_fine),),
     "the record of what is published goes before the row says so": ((Flow, "finished", _tidied_too_early),),

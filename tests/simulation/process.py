@@ -115,7 +115,7 @@ class Process:
     def _answer(self, event: Event) -> None:
         self._soon(lambda: self.post(event))
 
-    def _disk_seen(self, seen: events.DiskSeen) -> None:
+    def _disk_seen(self, seen: events.DiskMeasured) -> None:
         self.world.checks.full = (seen.free or 0) < self.world.limits.quotas.min_free_disk
         self.post(seen)
 
@@ -123,7 +123,7 @@ class Process:
 
     def _submit(self, batch: Sequence[Command]) -> None:
         for command in batch:
-            if isinstance(command, commands.Look):
+            if isinstance(command, commands.PollRows):
                 self.world.checks.looked(command)
         attempts = {command.attempt for command in batch if hasattr(command, "attempt")}
         if any(isinstance(command, WAITED_FOR) for command in batch) or attempts & self._held:
@@ -199,7 +199,7 @@ class Process:
             case commands.StopWork():
                 for work in self._works.pop(command.attempt, []):
                     work.over = True
-            case commands.Look():
+            case commands.PollRows():
                 self._in_line(lambda: self._look(command), "to the database")
             case commands.Recover():
                 self._in_line(lambda: self._recover(command), "to the database")
@@ -215,9 +215,9 @@ class Process:
                 begin = self._in_line if isinstance(command, commands.AddTransfers) else self._soon
                 connection = self.connection
                 begin(lambda: None if work.over else self._do(command, work, connection))
-            case commands.LookAhead():
+            case commands.Prefetch():
                 pass
-            case commands.Discard() | commands.Tidy() | commands.LookAtDisk():
+            case commands.Discard() | commands.Tidy() | commands.MeasureDisk():
                 self._soon(lambda: self._do_always(command, 0))
             case _:
                 connection = self.connection
@@ -225,7 +225,7 @@ class Process:
 
     # What commands do
 
-    def _look(self, command: commands.Look) -> None:
+    def _look(self, command: commands.PollRows) -> None:
         if command.database != self.opened:
             return
         locked = self.world.database.locked()
@@ -326,15 +326,15 @@ class Process:
             case commands.AskStatus():
                 reports = tuple(world.aria2.report(gid) for gid in command.gids)
                 self._answer_in_line(events.TransfersReported(reports, command.periodic))
-            case commands.RemoveTransfers() | commands.PayDebt() if lost:
+            case commands.RemoveTransfers() | commands.CleanUp() if lost:
                 self._answer_in_line(events.RemoveFailed(command.attempt, LOST))
             case commands.RemoveTransfers():
                 world.aria2.remove(command.gids)
                 self._answer_in_line(events.TransfersRemoved(command.attempt))
-            case commands.PayDebt():
+            case commands.CleanUp():
                 world.aria2.remove(command.gids)
                 world.discard(self._place(command.attempt.download_id), keep_result=command.keep_result)
-                self._answer(events.DebtPaid(command.attempt))
+                self._answer(events.CleanedUp(command.attempt))
             case commands.Allow():
                 pass  # nothing passes a guard here
             case commands.ForgetTransfers():
@@ -345,9 +345,9 @@ class Process:
                 self._answer(events.Discarded(command.attempt))
             case commands.Tidy():
                 world.tidy(self._place(id) for id in command.ids)
-            case commands.LookAtDisk():
+            case commands.MeasureDisk():
                 held = tuple((id, world.held(self._place(id))) for id in command.folders or ())
-                seen = events.DiskSeen(world.free(), None if command.folders is None else held)
+                seen = events.DiskMeasured(world.free(), None if command.folders is None else held)
                 self._soon(lambda: self._disk_seen(seen))
             case _:
                 raise AssertionError(f"no arm for {command!r}")

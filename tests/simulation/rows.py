@@ -66,14 +66,14 @@ class Rows:
         """A bot's statement."""
         return self._connection.execute(sql, values).fetchall()
 
-    def look(self, command: commands.Look) -> events.RowsSeen:
+    def look(self, command: commands.PollRows) -> events.RowsPolled:
         """As the daemon does it."""
         due = self._due(command) if command.claim else []
         seen = downloads.look(self._connection, command, "here", self._world.wall)
         self._world.checks.claimed([row.attempt for row in seen.claimed], due)
         return seen
 
-    def _due(self, command: commands.Look) -> list[int]:
+    def _due(self, command: commands.PollRows) -> list[int]:
         """Whose turn it is, the first one first."""
         waiting = self.execute(
             """SELECT id FROM downloads AS d WHERE status = 'pending' AND cancelled IS NOT TRUE
@@ -110,8 +110,8 @@ class Rows:
         """As the daemon does it; `folders` are those of the staging that are there."""
         found, planned = downloads.recover(self._connection), plans.owners(self._connection)
         stray = sorted(folders - planned - {row.attempt.download_id for row in found.rows})
-        debts = (*found.debts, *(events.Debt(Attempt(id, 0), 0, keep_result=True) for id in stray))
-        return events.Recovered(found.rows, debts, found.instance)
+        leftovers = (*found.leftovers, *(events.Leftover(Attempt(id, 0), 0, keep_result=True) for id in stray))
+        return events.Recovered(found.rows, leftovers, found.instance)
 
     def plans(self) -> dict[int, int]:
         """The attempts that have a plan, by their row."""
@@ -136,7 +136,7 @@ class Sites:
         url, attempt = command.detection.url, command.attempt
         nature, _, number = url.partition(":")
         if nature == "page" and command.detection.kind is Kind.DIRECT:
-            return events.HandedOver(attempt, Detection(kind=Kind.YTDLP, url=url, why="a page"))
+            return events.Reclassified(attempt, Detection(kind=Kind.YTDLP, url=url, why="a page"))
         if self._world.chance(0.1):
             self._versions[url] = self._versions.get(url, 0) + 1
         if nature == "magnet":

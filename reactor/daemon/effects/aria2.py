@@ -195,7 +195,7 @@ class Downloading:
         for event in NOTHING:
             yield event
 
-    async def pay(self, command: commands.PayDebt) -> Outcome:
+    async def clean_up(self, command: commands.CleanUp) -> Outcome:
         """Remove all that an attempt that is over left."""
         try:
             await self._remove(command.gids)
@@ -207,7 +207,7 @@ class Downloading:
             async with self._staging.turn(download_id):
                 discard = partial(self._staging.discard, download_id, keep_result=command.keep_result)
                 await to_thread.run_sync(discard)
-        yield events.DebtPaid(command.attempt)
+        yield events.CleanedUp(command.attempt)
 
     async def _remove(self, gids: Sequence[str]) -> None:
         """Raises Aria2Error when aria2 cannot be asked, or one does not stop. Of thousands those that were begun last

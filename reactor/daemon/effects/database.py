@@ -90,7 +90,7 @@ class Rows:
 
     # One method for each command; each yields the outcome as an event
 
-    async def look(self, command: commands.Look) -> Outcome:
+    async def look(self, command: commands.PollRows) -> Outcome:
         """Read, sweep and claim in one go."""
         stuck: dict[int, Failure] = {}
         seen = await self._ask(
@@ -173,8 +173,11 @@ class Rows:
         self._staging.adopt(found.instance)
         owned = {*planned, *(row.attempt.download_id for row in found.rows)}
         stray = sorted(self._staging.leftovers() - owned)
-        debts = (*found.debts, *(events.Debt(Attempt(download_id, 0), 0, keep_result=True) for download_id in stray))
-        return replace(found, debts=debts)
+        leftovers = (
+            *found.leftovers,
+            *(events.Leftover(Attempt(download_id, 0), 0, keep_result=True) for download_id in stray),
+        )
+        return replace(found, leftovers=leftovers)
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """Commit saves in one transaction; those that could not be written. Raises DatabaseError."""

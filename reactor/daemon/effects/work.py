@@ -19,7 +19,7 @@ from reactor.daemon.prefetch import Ahead
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import detect
 from reactor.files.staging import OtherThing, Staging
 from reactor.media.check import BadParts
@@ -93,8 +93,8 @@ class Stages:
             if found.finish.how == "media":
                 self._check_joinable()
             yield events.Extracted(command.attempt, found, await self._joined_size(found))
-        except HandOver as other:
-            yield events.HandedOver(command.attempt, other.detection)
+        except Reclassified as other:
+            yield events.Reclassified(command.attempt, other.detection)
         except ReactorError as error:
             yield events.WorkFailed(command.attempt, shown(error.failure))
 
@@ -112,7 +112,7 @@ class Stages:
             raise DownloadError(APART, hint="Share the disk, and set DOWNLOAD_PATH_MAP.", code="unsupported")
         find_ffmpeg(self._ffmpeg)
 
-    async def look_ahead(self, command: commands.LookAhead) -> Outcome:
+    async def prefetch(self, command: commands.Prefetch) -> Outcome:
         """Ask the next row's server already."""
         await self._ahead.look(command.url)
         for event in NOTHING:
@@ -195,14 +195,14 @@ class Stages:
         async with self._staging.turn(download_id):
             await to_thread.run_sync(partial(self._staging.discard, download_id, keep_result=keep_result))
 
-    async def look_at_disk(self, command: commands.LookAtDisk) -> Outcome:
+    async def measure_disk(self, command: commands.MeasureDisk) -> Outcome:
         """How much room there is, where the disk is ours to see."""
         yield await to_thread.run_sync(self._disk, command)
 
-    def _disk(self, command: commands.LookAtDisk) -> events.DiskSeen:
+    def _disk(self, command: commands.MeasureDisk) -> events.DiskMeasured:
         # What they hold first: what is freed in between may be missed, and is not counted twice.
         held = [(id, self._staging.held(id)) for id in command.folders or ()]
-        return events.DiskSeen(self._staging.free(), None if command.folders is None else tuple(held))
+        return events.DiskMeasured(self._staging.free(), None if command.folders is None else tuple(held))
 
     async def tidy(self, command: commands.Tidy) -> Outcome:
         """Delete what is left of what is published, also when this is the end. What the disk refuses to delete the
@@ -222,7 +222,7 @@ def turned_out(command: commands.Finish, other: OtherThing) -> events.Event:
     if other.kind is not None and url is not None and not (extracted and other.content is Content.PAGE):
         seen = Look(url=url, begins=other.content)
         detection = Detection(kind=other.kind, url=url, why=f"what arrived is {found}", look=seen)
-        return events.HandedOver(command.attempt, detection)
+        return events.Reclassified(command.attempt, detection)
     message = f"The server sent {found} in place of {extraction.finish.name}."
     return events.WorkFailed(command.attempt, Failure("wrong_content", message, None, extracted))
 

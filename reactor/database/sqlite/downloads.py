@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from reactor.core import commands
-from reactor.core.events import PlanRead, Recovered, RowsSeen, SaveForbidden, WatchedRow
+from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, WatchedRow
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.database import contract as rows
@@ -42,7 +42,7 @@ DUE = f"""status = 'pending' AND cancelled IS NOT TRUE AND typeof(id) = 'integer
     AND (next_attempt_at IS NULL OR next_attempt_at <= :now OR next_attempt_at > :now + :retry_max)
     AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND p.attempt > {plans.ATTEMPT})
     AND id NOT IN (SELECT value FROM json_each(:held))"""
-"""A plan of a later attempt is that of another row that had this id: a debt, to be paid first."""
+"""A plan of a later attempt is that of another row that had this id: a leftover, to be cleaned up first."""
 CLAIMED = """CAST(attempt AS INTEGER) BETWEEN 1 AND 1000000000 AND attempt = CAST(attempt AS INTEGER)
     AND typeof(id) = 'integer'"""
 """A row under way that says anything else is no reactor's."""
@@ -52,13 +52,13 @@ CLAIMED = """CAST(attempt AS INTEGER) BETWEEN 1 AND 1000000000 AND attempt = CAS
 
 def look(
     connection: sqlite3.Connection,
-    command: commands.Look,
+    command: commands.PollRows,
     owner: str,
     now_wall: float,
     lease_s: float = LEASE_S,
     retry_max_s: float = RETRY_MAX_S,
     stuck: dict[int, Failure] | None = None,
-) -> RowsSeen:
+) -> RowsPolled:
     """Carry out a Look; `retry_max_s` is the longest wait that the settings allow. Rows that take nothing at all are
     passed over, and put into `stuck` with the reason. Takes the write lock only when there
     is something to write, so that a bot that holds it cannot keep a cancel from being seen."""
@@ -81,8 +81,8 @@ def look(
 
 
 def _look(
-    connection: sqlite3.Connection, command: commands.Look, asked: Mapping[str, Any], insistence: Insistence
-) -> RowsSeen:
+    connection: sqlite3.Connection, command: commands.PollRows, asked: Mapping[str, Any], insistence: Insistence
+) -> RowsPolled:
     room = command.claim if len(insistence.passed) < PASSED_MAX else 0
     sweeps = [which for which in SWEEPS if any_row(connection, which, asked)]
     if UNSET in sweeps and not _null_is_pending(connection):
@@ -92,12 +92,12 @@ def _look(
         swept = _sweep(connection, sweeps, asked, insistence)
         due = _due(connection, asked, room + 1)
         claimed, forbidden = _claim(connection, due[:room], asked, insistence) if writing else ((), ())
-        seen = RowsSeen(
+        seen = RowsPolled(
             watched=_watched(connection, asked),
             claimed=claimed,
             swept=swept,
             forbidden=forbidden,
-            debts=plans.debts(connection, command.held),
+            leftovers=plans.leftovers(connection, command.held),
             due_in_s=_due_in(connection, asked),
             next_url=_url(connection, due[room]) if claimed and len(due) > room else None,
         )
@@ -170,18 +170,18 @@ CLAIM = f"""status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMP
 
 def _claim(
     connection: sqlite3.Connection, ids: Sequence[int], asked: Mapping[str, Any], insistence: Insistence
-) -> tuple[tuple[ClaimedRow, ...], tuple[SaveForbidden, ...]]:
+) -> tuple[tuple[ClaimedRow, ...], tuple[SaveRejected, ...]]:
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
     returning = "id, attempt, url, retry_count, progress, error_code, added_date"
     done = insistence.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
     crashes.forget(connection, ids)
-    claimed, forbidden = list[ClaimedRow](), list[SaveForbidden]()
+    claimed, forbidden = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
             claimed.append(_claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"])))
         else:
             failure = insistence.failures[row[0]]
-            forbidden.append(SaveForbidden(Attempt(row[0], rows.count(row[1])), failure))
+            forbidden.append(SaveRejected(Attempt(row[0], rows.count(row[1])), failure))
             history.add(connection, forbidden[-1].attempt, asked["now"], failure)
     return tuple(claimed), tuple(forbidden)
 
@@ -224,7 +224,7 @@ def recover(connection: sqlite3.Connection) -> Recovered:
     with transaction(connection, "DEFERRED"):
         found = [_under_way(connection, row) for row in connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()]
         (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
-        return Recovered(tuple(found), plans.debts(connection), instance)
+        return Recovered(tuple(found), plans.leftovers(connection), instance)
 
 
 def read_plan(connection: sqlite3.Connection, command: commands.ReadPlan) -> PlanRead | None:

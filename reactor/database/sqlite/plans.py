@@ -15,7 +15,7 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 
 from reactor.core import commands
-from reactor.core.events import Debt
+from reactor.core.events import Leftover
 from reactor.core.job import Attempt
 from reactor.database import contract as rows
 from reactor.models import Extraction, Fetch
@@ -159,7 +159,7 @@ def owners(connection: sqlite3.Connection) -> frozenset[int]:
     return frozenset(id for (id,) in connection.execute("SELECT download_id FROM reactor_plans"))
 
 
-def debts(connection: sqlite3.Connection, held: Sequence[int] = ()) -> tuple[Debt, ...]:
+def leftovers(connection: sqlite3.Connection, held: Sequence[int] = ()) -> tuple[Leftover, ...]:
     """The plans, apart from those of `held`, whose rows do not count on the files any more: neither under way nor
     waiting for their next attempt. A row with a smaller attempt is another one: it was replaced."""
     found = connection.execute(
@@ -171,5 +171,5 @@ def debts(connection: sqlite3.Connection, held: Sequence[int] = ()) -> tuple[Deb
         (json.dumps(held),),
     )
     return tuple(
-        Debt(Attempt(id, attempt), parts, bool(published)) for id, attempt, parts, published in found.fetchall()
+        Leftover(Attempt(id, attempt), parts, bool(published)) for id, attempt, parts, published in found.fetchall()
     )

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Container, Mapping, Sequence
 
 from reactor.core import commands
-from reactor.core.events import SaveForbidden, SaveRefused
+from reactor.core.events import SaveRejected, SaveStale
 from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import contract as rows
@@ -25,7 +25,7 @@ MIB = 1024 * 1024
 ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled)
 BARE = {commands.SaveFailed: FAILED_BARE, commands.SaveCancelled: CANCELLED_BARE}
 """What a row that ends says at least, where the bot's table does not take more: from much to little."""
-Unsaved = SaveRefused | SaveForbidden
+Unsaved = SaveStale | SaveRejected
 Unit = (
     commands.SaveStage
     | commands.SavePlan
@@ -64,8 +64,8 @@ def apply(
                 forbidden[found.number] = troubles.forbidden(found.error)
         else:
             left = {units[number].attempt: failure for number, failure in forbidden.items()}
-            told = (SaveForbidden(attempt, failure) for attempt, failure in left.items() if attempt not in ended)
-            return (*(SaveRefused(attempt, last) for attempt, last in refused.items()), *told)
+            told = (SaveRejected(attempt, failure) for attempt, failure in left.items() if attempt not in ended)
+            return (*(SaveStale(attempt, last) for attempt, last in refused.items()), *told)
 
 
 class _Forbidden(Exception):

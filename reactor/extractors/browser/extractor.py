@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.media_source import Buffer, put_together
 from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, suffix_of
 from reactor.extractors.detect import is_named_page
@@ -180,7 +180,7 @@ class PlaywrightExtractor:
                 unusable = unusable or error
         opened = found.status is not None and found.status < 400 and not found.left and not found.crashed
         if not unusable and opened and is_named_page(detection.url):
-            raise HandOver(Detection(kind=Kind.DIRECT, url=detection.url, why="no film on it: the page itself"))
+            raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="no film on it: the page itself"))
         raise unusable or _nothing(found, detection.url)
 
 

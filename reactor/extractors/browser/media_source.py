@@ -13,7 +13,7 @@ from io import BytesIO
 from pydantic import BaseModel, ConfigDict, Field
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.media import mp4, mpegts
 from reactor.media.choice import holds_audio, split_codecs
 from reactor.media.clocks import StreamKind
@@ -185,6 +185,6 @@ async def _head(film: Extraction, fetch: Fetch, context: Context) -> bytes:
                     head += piece
                     if len(head) >= HEAD_BYTES:
                         break
-    except (DownloadError, HandOver, NoAnswer, TimeoutError):
+    except (DownloadError, Reclassified, NoAnswer, TimeoutError):
         return b""
     return bytes(head[:HEAD_BYTES])

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import is_manifest, is_named_page
 from reactor.extractors.ytdlp.failures import Report, by_the_guard, error_of, failure_of, for_a_browser
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
@@ -212,9 +212,9 @@ class YtdlpExtractor:
             return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
         if context.ytdlp is None and context.browser is not None:
             why = "yt-dlp is not installed"
-            raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
+            raise Reclassified(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
         if context.ytdlp is None and is_named_page(detection.url):
-            raise HandOver(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself"))
+            raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself"))
         if context.ytdlp is None:
             raise DownloadError(
                 "This is a web page or a stream, not a file: it takes yt-dlp, which is not installed.",
@@ -229,11 +229,11 @@ class YtdlpExtractor:
             why = several.message
         except NoVideoFound as none:
             if context.browser is None and is_named_page(detection.url):
-                raise HandOver(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself")) from none
+                raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself")) from none
             why = str(none)
         else:
             return await extraction_of(parse_info(info), context)
-        raise HandOver(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
+        raise Reclassified(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
 
 
 def choice_of(format_: str) -> Choice:

@@ -192,7 +192,7 @@ async def test_what_arrived_in_place_of_a_film_is_not_published(
     async with stages_of(staging) as stages:
         event = await first(stages.finish(one_file(kind)))
     if goes_on is not None:
-        assert isinstance(event, events.HandedOver)
+        assert isinstance(event, events.Reclassified)
         assert (event.detection.kind, event.detection.url) == (goes_on, "http://host.example/a")
     else:
         assert isinstance(event, events.WorkFailed)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reactor.core import commands
-from reactor.core.events import RowsSeen, SaveForbidden, SaveRefused
+from reactor.core.events import RowsPolled, SaveRejected, SaveStale
 from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, history, saving
 from reactor.database.sqlite.compatibility import rehearse
@@ -143,8 +143,8 @@ def a_table(statement: str, *more: str) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def look(connection: sqlite3.Connection, room: int = 3, *watch: int) -> RowsSeen:
-    return downloads.look(connection, commands.Look(watch, room), "me", NOW)
+def look(connection: sqlite3.Connection, room: int = 3, *watch: int) -> RowsPolled:
+    return downloads.look(connection, commands.PollRows(watch, room), "me", NOW)
 
 
 def trigger(when: str, how: str = "ABORT, 'not this one'") -> str:
@@ -165,7 +165,7 @@ def test_a_row_that_cannot_be_saved_keeps_no_other_from_it(how: str) -> None:
         attempts = [found.attempt for found in look(connection).claimed]
         saves = [commands.SaveDownloaded(attempt, f"/{attempt}", 1, None) for attempt in attempts]
         (unsaved,) = saving.apply(connection, saves, NOW)
-        assert isinstance(unsaved, SaveForbidden)
+        assert isinstance(unsaved, SaveRejected)
         assert unsaved.attempt == attempts[0]
         assert not unsaved.failure.retryable
         assert "trigger" in unsaved.failure.sentence
@@ -183,7 +183,7 @@ def test_progress_that_one_row_does_not_take_is_that_of_the_others() -> None:
             tuple(commands.ProgressOf(attempt, 1.0, 1, 1, size) for attempt, size in sizes.items())
         )
         unsaved = saving.apply(connection, [progress, commands.SaveStage(attempts[1], Stage.FINISHING)], NOW)
-        assert [(type(each), each.attempt) for each in unsaved] == [(SaveForbidden, attempts[0])]
+        assert [(type(each), each.attempt) for each in unsaved] == [(SaveRejected, attempts[0])]
         assert rows(connection, "file_size, stage") == [(None, "detecting"), (10, "finishing"), (20, "detecting")]
 
 
@@ -211,7 +211,7 @@ def test_what_takes_no_end_at_all_is_said_and_left() -> None:
         other = Attempt(9, 1)
         saves = [*(commands.SaveFailed(attempt, TIMEOUT) for attempt in attempts), commands.SaveFailed(other, TIMEOUT)]
         unsaved = saving.apply(connection, saves, NOW)
-        assert {(type(each), each.attempt) for each in unsaved} == {(SaveForbidden, attempts[0]), (SaveRefused, other)}
+        assert {(type(each), each.attempt) for each in unsaved} == {(SaveRejected, attempts[0]), (SaveStale, other)}
         assert rows(connection) == [("downloading",), ("failed",), ("failed",)]
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reactor.core import commands
-from reactor.core.events import Debt, RowsSeen, WatchedRow
+from reactor.core.events import Leftover, RowsPolled, WatchedRow
 from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, plans, saving
 from reactor.database.sqlite import table as wishes
@@ -30,8 +30,8 @@ def look(
     watch: Iterable[int] = (),
     held: Iterable[int] = (),
     now: float = NOW,
-) -> RowsSeen:
-    return downloads.look(table, commands.Look(tuple(watch), claim, tuple(held)), "me", now, 60.0)
+) -> RowsPolled:
+    return downloads.look(table, commands.PollRows(tuple(watch), claim, tuple(held)), "me", now, 60.0)
 
 
 def add(table: sqlite3.Connection, **values: Any) -> int:
@@ -45,7 +45,7 @@ def row(table: sqlite3.Connection, id: int, columns: str) -> tuple[Any, ...]:
     return found
 
 
-def claimed(seen: RowsSeen) -> list[int]:
+def claimed(seen: RowsPolled) -> list[int]:
     return [row.attempt.download_id for row in seen.claimed]
 
 
@@ -215,10 +215,10 @@ def test_a_row_that_waits_is_claimed_when_it_is_due(table: sqlite3.Connection) -
 @pytest.mark.fault(49)
 def test_a_clock_that_was_set_back_keeps_nobody_waiting(table: sqlite3.Connection) -> None:
     id = add(table, next_attempt_at=NOW + 3600)
-    hour = downloads.look(table, commands.Look((), 1), "me", NOW, retry_max_s=3600)
+    hour = downloads.look(table, commands.PollRows((), 1), "me", NOW, retry_max_s=3600)
     assert hour.claimed == ()
     assert hour.due_in_s == downloads.DUE_IN_MAX_S, "it is looked at again: the clock may be set right meanwhile"
-    minutes = downloads.look(table, commands.Look((), 1), "me", NOW, retry_max_s=600)
+    minutes = downloads.look(table, commands.PollRows((), 1), "me", NOW, retry_max_s=600)
     assert claimed(minutes) == [id], "no setting lets it wait so long"
 
 
@@ -273,20 +273,20 @@ def test_what_cancelled_deleted_and_replaced_rows_left_is_a_debt(table: sqlite3.
     seeding = add(table, status="downloaded", attempt=1)
     for id, attempt in [(swept, 2), (waits, 1), (runs, 1), (replaced, 1), (seeding, 1), (99, 4)]:
         plan(table, id, attempt)
-    debts = (
-        Debt(Attempt(swept, 2), 2),
-        Debt(Attempt(replaced, 1), 2),
-        Debt(Attempt(99, 4), 2),
+    leftovers = (
+        Leftover(Attempt(swept, 2), 2),
+        Leftover(Attempt(replaced, 1), 2),
+        Leftover(Attempt(99, 4), 2),
     )
-    assert look(table, held=[seeding, runs], watch=[runs]).debts == debts
-    assert look(table, held=[seeding, runs, 99], watch=[runs]).debts == debts[:2]
+    assert look(table, held=[seeding, runs], watch=[runs]).leftovers == leftovers
+    assert look(table, held=[seeding, runs, 99], watch=[runs]).leftovers == leftovers[:2]
 
 
 def test_a_plan_of_a_deleted_row_is_not_taken_for_that_of_the_next_with_its_id(table: sqlite3.Connection) -> None:
     plan(table, 1, 1)
     assert add(table) == 1
     seen = look(table, 1)
-    assert (seen.claimed, seen.debts) == ((), (Debt(Attempt(1, 1), 2),)), "what that one left goes first"
+    assert (seen.claimed, seen.leftovers) == ((), (Leftover(Attempt(1, 1), 2),)), "what that one left goes first"
     plans.forget(table, Attempt(1, 1))
     assert look(table, 1).claimed[0].plan_attempt == 0
 

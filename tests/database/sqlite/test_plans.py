@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reactor.core import commands
-from reactor.core.events import SaveForbidden
+from reactor.core.events import SaveRejected
 from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database.sqlite import downloads, migration, plans, saving
@@ -30,7 +30,7 @@ MIB = 1024 * 1024
 def claimed(table: sqlite3.Connection) -> sqlite3.Connection:
     """A table with two rows under way in their first attempts."""
     table.executemany("INSERT INTO downloads (url) VALUES (?)", [("http://host.example/a",)] * 2)
-    downloads.look(table, commands.Look((), 2), "me", NOW)
+    downloads.look(table, commands.PollRows((), 2), "me", NOW)
     return table
 
 
@@ -88,7 +88,7 @@ def test_a_plan_that_is_too_large_fails_its_row_and_no_other(claimed: sqlite3.Co
     large, other = long_plan(1000, 9000), one_file()
     assert large.plan_bytes > PLAN_BYTES_MAX, "the core refuses it before"
     unsaved = saving.apply(claimed, [commands.SavePlan(ONE, large), commands.SavePlan(TWO, other)], NOW)
-    assert unsaved == (SaveForbidden(ONE, PLAN_TOO_LARGE),)
+    assert unsaved == (SaveRejected(ONE, PLAN_TOO_LARGE),)
     assert claimed.execute("SELECT download_id FROM reactor_plans").fetchall() == [(2,)]
     assert pieces(claimed) == 0
 
@@ -109,7 +109,7 @@ def test_a_plan_without_a_limit_is_not_even_read(claimed: sqlite3.Connection, pa
         claimed.execute(read)
     assert recovered(claimed)[:2] == (None, 1)
     claimed.execute("UPDATE downloads SET status = 'pending' WHERE id = 1")
-    (found,) = downloads.look(claimed, commands.Look((), 1), "me", NOW).claimed
+    (found,) = downloads.look(claimed, commands.PollRows((), 1), "me", NOW).claimed
     assert (found.attempt, found.plan, found.plan_attempt) == (Attempt(1, 2), None, 1)
 
 
@@ -155,6 +155,6 @@ def test_nobody_waits_while_a_plan_is_made_or_read(
         monkeypatch.setattr(plans, function.__name__, outside(function))
     saving.apply(claimed, [commands.SavePlan(ONE, long_plan(600))], NOW)
     claimed.execute("UPDATE downloads SET status = 'pending' WHERE id = 1")
-    (found,) = downloads.look(claimed, commands.Look((), 1), "me", NOW).claimed
+    (found,) = downloads.look(claimed, commands.PollRows((), 1), "me", NOW).claimed
     assert found.plan == long_plan(600)
     assert seen == ["encode", "of_row"]

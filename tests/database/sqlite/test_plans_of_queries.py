@@ -72,7 +72,7 @@ def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> N
     if analyzed:
         long_table.execute("ANALYZE")
     with traced(long_table) as statements:
-        seen = downloads.look(long_table, commands.Look((1, 2), claim, (3, FINISHED + 4)), "me", NOW)
+        seen = downloads.look(long_table, commands.PollRows((1, 2), claim, (3, FINISHED + 4)), "me", NOW)
     assert len(seen.claimed) == claim
     assert len(seen.swept) == 2
     assert seen.due_in_s == 9
@@ -91,7 +91,7 @@ def test_recovering(long_table: sqlite3.Connection) -> None:
     with traced(long_table) as statements:
         found = downloads.recover(long_table)
     assert [row.attempt for row in found.rows] == [Attempt(FINISHED + 4, 1)]
-    assert len(found.debts) == 1
+    assert len(found.leftovers) == 1
     assert_indexed(long_table, statements)
 
 

@@ -39,7 +39,7 @@ def names(path: Path) -> set[str]:
 
 
 async def look(database: Database, room: int = 1) -> list[int]:
-    seen = await database.run(downloads.look, commands.Look((), room), "me", NOW)
+    seen = await database.run(downloads.look, commands.PollRows((), room), "me", NOW)
     return [row.attempt.download_id for row in seen.claimed]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reactor.core import commands
-from reactor.core.events import Debt, SaveRefused
+from reactor.core.events import Leftover, SaveStale
 from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, saving
 from reactor.errors import Failure
@@ -38,14 +38,14 @@ ON_THE_WAY: list[commands.Save] = [commands.SaveStage(ONE, Stage.FETCHING), comm
 def claimed(table: sqlite3.Connection) -> sqlite3.Connection:
     """A table with one row under way in its first attempt."""
     table.execute("INSERT INTO downloads (url) VALUES ('http://host.example/a')")
-    downloads.look(table, commands.Look((), 1), "me", NOW)
+    downloads.look(table, commands.PollRows((), 1), "me", NOW)
     return table
 
 
 def apply(table: sqlite3.Connection, *saves: commands.Save) -> tuple[Attempt, ...]:
     """The attempts that were refused."""
     unsaved = saving.apply(table, saves, NOW)
-    assert all(isinstance(each, SaveRefused) for each in unsaved)
+    assert all(isinstance(each, SaveStale) for each in unsaved)
     return tuple(each.attempt for each in unsaved)
 
 
@@ -90,7 +90,7 @@ def test_progress_of_several_rows_passes_over_those_in_another_state(claimed: sq
 
 def test_downloaded(claimed: sqlite3.Connection) -> None:
     apply(claimed, commands.SaveWaiting(ONE, TIMEOUT, 1, 0.0))
-    downloads.look(claimed, commands.Look((), 1), "me", NOW)
+    downloads.look(claimed, commands.PollRows((), 1), "me", NOW)
     two = Attempt(1, 2)
     apply(claimed, commands.SavePlan(two, EXTRACTION))
     assert apply(claimed, commands.SaveDownloaded(two, "/downloads/a.bin", 12, None)) == ()
@@ -105,12 +105,12 @@ def test_waiting_for_the_next_attempt_keeps_the_plan(claimed: sqlite3.Connection
     columns = "status, stage, retry_count, next_attempt_at, error, error_code, finished_at"
     sentence = "It took too long. Try again."
     assert row(claimed, columns) == ("pending", "waiting", 1, NOW + 30, sentence, "timeout", None)
-    assert downloads.recover(claimed).debts == ()
-    (found,) = downloads.look(claimed, commands.Look((), 1), "me", NOW + 30).claimed
+    assert downloads.recover(claimed).leftovers == ()
+    (found,) = downloads.look(claimed, commands.PollRows((), 1), "me", NOW + 30).claimed
     assert (found.attempt, found.plan, found.plan_attempt) == (Attempt(1, 2), EXTRACTION, 1)
     (found,) = downloads.recover(claimed).rows
     assert (found.attempt, found.plan_attempt) == (Attempt(1, 2), 1)
-    assert downloads.recover(claimed).debts == (), "the files belong to the attempt that goes on with them"
+    assert downloads.recover(claimed).leftovers == (), "the files belong to the attempt that goes on with them"
 
 
 def test_a_cancel_that_was_taken_back_waits_without_an_error(claimed: sqlite3.Connection) -> None:
@@ -123,7 +123,7 @@ def test_failed(claimed: sqlite3.Connection, keep: bool) -> None:
     apply(claimed, commands.SavePlan(ONE, EXTRACTION), commands.SaveFailed(ONE, TIMEOUT, Kind.TORRENT, keep_plan=keep))
     columns = "status, stage, error, error_code, url_type, finished_at"
     assert row(claimed, columns) == ("failed", None, "It took too long. Try again.", "timeout", "torrent", MOMENT)
-    assert downloads.recover(claimed).debts == ((Debt(ONE, 2),) if keep else ())
+    assert downloads.recover(claimed).leftovers == ((Leftover(ONE, 2),) if keep else ())
     apply(claimed, commands.ForgetPlan(ONE))
     assert plans(claimed) == []
 
@@ -209,7 +209,7 @@ def test_a_plan_that_cannot_be_read_is_none_and_its_debt_stays(claimed: sqlite3.
     (found,) = downloads.recover(claimed).rows
     assert (found.plan, found.plan_attempt) == (None, 1)
     claimed.execute("UPDATE downloads SET status = 'failed'")
-    assert downloads.recover(claimed).debts == (Debt(ONE, 2),)
+    assert downloads.recover(claimed).leftovers == (Leftover(ONE, 2),)
 
 
 def test_the_parts_that_are_done_stand_in_the_plan(claimed: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from reactor.core import commands
-from reactor.core.events import Debt, WatchedRow
+from reactor.core.events import Leftover, WatchedRow
 from reactor.core.job import Attempt
 from reactor.database import contract as rows
 from reactor.database.sqlite import downloads, plans, saving
@@ -105,7 +105,7 @@ class Model:
             order.append(min((each for each in (dateless, dated) if each), key=lambda each: each[0]).pop(0))
         return order
 
-    def debts(self) -> list[Attempt]:
+    def leftovers(self) -> list[Attempt]:
         """Plans on whose files no row counts any more."""
         found = []
         for id, attempt in sorted(self.plans.items()):
@@ -241,7 +241,7 @@ class Storm(RuleBasedStateMachine):
     def look(self, room: int) -> None:
         model = self.model
         jobs = tuple(sorted(model.jobs))
-        look = commands.Look(jobs, room, jobs)
+        look = commands.PollRows(jobs, room, jobs)
         with self.reacting():
             seen = downloads.look(self.table, look, "me", model.now, retry_max_s=RETRY_MAX_S)
         assert list(seen.swept) == model.sweep()
@@ -251,8 +251,8 @@ class Storm(RuleBasedStateMachine):
         claimed = [row.attempt for row in seen.claimed]
         assert claimed == [Attempt(id, model.rows[id].attempt) for id in order[:room]]
         assert (seen.next_url is not None) == (len(order) > room > 0)
-        assert list(seen.debts) == [
-            Debt(attempt, 2, keep_result=attempt in model.published) for attempt in model.debts()
+        assert list(seen.leftovers) == [
+            Leftover(attempt, 2, keep_result=attempt in model.published) for attempt in model.leftovers()
         ]
         watched = ((id, row) for id, row in sorted(model.rows.items()) if id in jobs)
         assert list(seen.watched) == [
@@ -263,8 +263,8 @@ class Storm(RuleBasedStateMachine):
         due_in = min((due - model.now for due in waits if model.now < due <= latest), default=None)
         assert seen.due_in_s == (None if due_in is None else min(due_in, downloads.DUE_IN_MAX_S))
         self.judge()
-        for debt in seen.debts:
-            self.forget(debt.attempt)
+        for leftover in seen.leftovers:
+            self.forget(leftover.attempt)
         model.jobs |= {attempt.download_id: attempt.number for attempt in claimed}
 
     def judge(self) -> None:
@@ -289,7 +289,7 @@ class Storm(RuleBasedStateMachine):
             (id, number) for id, number in under_way if number > 0
         ]
         self.model.jobs = {}
-        assert [debt.attempt for debt in found.debts] == self.model.debts()
+        assert [leftover.attempt for leftover in found.leftovers] == self.model.leftovers()
         self.model.jobs = {row.attempt.download_id: row.attempt.number for row in found.rows}
 
     @precondition(lambda self: self.model.jobs)

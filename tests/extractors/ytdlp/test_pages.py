@@ -12,7 +12,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, HandOver
+from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.detect import detect
 from reactor.extractors.ytdlp.extractor import Wishes, Ytdlp
@@ -53,7 +53,7 @@ async def both_stages(url: str, context: Context) -> Extraction:
     detection = await detect(url, context)
     try:
         return await EXTRACTORS[detection.kind].extract(detection, context)
-    except HandOver as other:
+    except Reclassified as other:
         return await EXTRACTORS[other.detection.kind].extract(other.detection, context)
 
 
@@ -187,7 +187,7 @@ async def test_h264_is_preferred_but_not_to_more_lines(server: FileServer, told:
 async def test_what_yt_dlp_does_not_know_goes_to_a_browser(server: FileServer, context: Context) -> None:
     url = page(server, "<p>Nothing to see.</p>")
     detection = await detect(url, context)
-    with pytest.raises(HandOver) as caught:
+    with pytest.raises(Reclassified) as caught:
         await EXTRACTORS[Kind.YTDLP].extract(detection, context)
     assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.PLAYWRIGHT, url)
 
@@ -202,7 +202,7 @@ async def test_which_of_two_videos_a_browser_can_tell(server: FileServer, contex
     url = page(server, "<video src=1.mp4></video><video src=2.mp4></video>")
     async with Browser(timeout_s=5.0) as browser:
         seeing = replace(context, browser=browser)
-        with pytest.raises(HandOver) as caught:
+        with pytest.raises(Reclassified) as caught:
             await EXTRACTORS[Kind.YTDLP].extract(await detect(url, seeing), seeing)
         assert browser.starts == 0
     assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.PLAYWRIGHT, url)
@@ -249,7 +249,7 @@ async def test_without_yt_dlp_a_page_goes_to_a_browser(server: FileServer, conte
     async with Browser() as browser:
         bare = replace(context, ytdlp=None, browser=browser)
         detection = await detect(url, bare)
-        with pytest.raises(HandOver, match="yt-dlp is not installed") as caught:
+        with pytest.raises(Reclassified, match="yt-dlp is not installed") as caught:
             await EXTRACTORS[Kind.YTDLP].extract(detection, bare)
         assert browser.starts == 0
     assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.PLAYWRIGHT, url)

@@ -14,9 +14,9 @@ from tests.core.world import World, detection, gid, one_file, report, reported, 
 ONE = Attempt(1, 1)
 
 
-def other(kind: Kind = Kind.YTDLP, url: str = "http://host.example/redirected") -> events.HandedOver:
+def other(kind: Kind = Kind.YTDLP, url: str = "http://host.example/redirected") -> events.Reclassified:
     seen = Look(url=url, begins=Content.HLS)
-    return events.HandedOver(ONE, Detection(kind=kind, url=url, why="what arrived is an HLS playlist", look=seen))
+    return events.Reclassified(ONE, Detection(kind=kind, url=url, why="what arrived is an HLS playlist", look=seen))
 
 
 @pytest.mark.fault(34)
@@ -28,7 +28,7 @@ def test_what_arrived_goes_on_to_another_extractor_without_a_retry() -> None:
     assert (asked.url, asked.look) == (detection().url, other().detection.look), "as it was sent"
     assert world.the(commands.ForgetTransfers).gids == (gid(ONE),), "its gid is needed again"
     (told,) = world.told()
-    assert isinstance(told, notices.DownloadHandedOver)
+    assert isinstance(told, notices.DownloadReclassified)
     assert (told.from_kind, told.to_kind) == (Kind.DIRECT, Kind.YTDLP)
 
     film = one_file("film.mp4", size=None, validator=None)
