@@ -18,7 +18,7 @@ def test_an_error_is_one_sentence_that_says_where(capfd: pytest.CaptureFixture[s
             logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: <…>", exc_info=error)
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("reactor: Task exception was never retrieved: ValueError: http://")
-    assert "(test_complaints.py:" in line
+    assert "(test_stderr_log.py:" in line
     assert "secret" not in line
     assert "\x1b" not in line
 
