@@ -17,7 +17,6 @@ from reactor.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "reactor"
-LINES_MAX = 400
 
 FLOORS = (
     {
@@ -159,11 +158,6 @@ def test_the_core_neither_waits_nor_prints_nor_opens() -> None:
 def test_the_tests_import_absolutely() -> None:
     for path in modules(ROOT / "tests"):
         list(imports(path))  # which asserts it
-
-
-def test_no_file_is_too_long() -> None:
-    lengths = {short(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules(ROOT)}
-    assert {name: length for name, length in lengths.items() if length > LINES_MAX} == {}
 
 
 def test_every_ignored_type_error_says_which() -> None:
