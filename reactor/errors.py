@@ -50,7 +50,7 @@ class Failure:
     """What the server asked for (`Retry-After`), where we saw it ourselves."""
 
     @property
-    def sentence(self) -> str:
+    def text(self) -> str:
         """What happened and what to do, as the `error` column has it."""
         return f"{self.message} {self.hint}" if self.hint else self.message
 
@@ -58,7 +58,8 @@ class Failure:
 class ReactorError(Exception):
     """The root. Catch it to catch everything reactor raises on purpose."""
 
-    code: ClassVar[str] = "error"
+    code: str = "error"
+    """A stable word; the class has the default."""
     retryable_by_default: ClassVar[bool] = False
 
     def __init__(
@@ -73,17 +74,17 @@ class ReactorError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.word = code or self.code
+        self.code = code or type(self).code
         self.retryable = self.retryable_by_default if retryable is None else retryable
         self.retry_after_s = retry_after_s
 
     @property
     def failure(self) -> Failure:
         """The same as a value."""
-        return Failure(self.word, self.message, self.hint, self.retryable, self.retry_after_s)
+        return Failure(self.code, self.message, self.hint, self.retryable, self.retry_after_s)
 
     def __str__(self) -> str:
-        return self.failure.sentence
+        return self.failure.text
 
 
 class SettingsError(ReactorError):

@@ -186,7 +186,7 @@ class Queue(Wishes):
         try:
             return await database.run(function, *args, **more)
         except DatabaseError as error:
-            if error.word != REPLACED:
+            if error.code != REPLACED:
                 raise
         # It has done nothing: what is meant is the file that has this name now.
         return await (await self._current(instead_of=database)).run(function, *args, **more)

@@ -222,7 +222,7 @@ class Endings:
         """Rows failed in place of being claimed. True when there are any: their places are still free."""
         for row in rows:
             told = {"download_id": row.attempt.download_id, "attempt": row.attempt.number}
-            self.tell(notices.DownloadFailed(**told, code=row.failure.code, error=row.failure.sentence))
+            self.tell(notices.DownloadFailed(**told, code=row.failure.code, error=row.failure.text))
         return bool(rows)
 
     def saved(self, job: Job) -> None:
@@ -242,12 +242,12 @@ class Endings:
                 **of(job), path=job.published or "", size=job.size, took_s=round(self.now - job.begun_at, 3)
             )
         if ending.end is End.FAILED:
-            return notices.DownloadFailed(**of(job), code=failure.code, error=failure.sentence)
+            return notices.DownloadFailed(**of(job), code=failure.code, error=failure.text)
         if ending.end is End.WAITING:
             return notices.DownloadRetryScheduled(
                 **of(job),
                 code=failure.code,
-                error=failure.sentence,
+                error=failure.text,
                 retry=ending.retry_count,
                 retries_max=self.limits.retry.retries_max,
                 delay_s=round(ending.delay_s, 3),

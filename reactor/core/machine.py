@@ -275,7 +275,7 @@ class Machine:
             self.leftovers.pay_all()
 
     def _database_failed(self, event: events.DatabaseFailed) -> None:
-        self._trouble.tell(event.failure.sentence)
+        self._trouble.tell(event.failure.text)
         if event.saving:
             self._look_wanted = True  # the look behind that save tells when the database works again
             return

@@ -92,7 +92,7 @@ def speed(value: object) -> float | None:
 
 def said(failure: Failure | None) -> dict[str, str | None]:
     """What the columns `error` and `error_code` say of a failure."""
-    return {"error": storable(failure.sentence) if failure else None, "code": failure.code if failure else None}
+    return {"error": storable(failure.text) if failure else None, "code": failure.code if failure else None}
 
 
 def amount(value: object) -> int | None:

@@ -283,7 +283,7 @@ class Guard(AsyncContextManagerMixin):
             far = await self._dial(request, door)
         except DownloadError as error:
             self._remember(request.user, error.failure)
-            await _answer(tunnel.near, _STATUS.get(error.word, 502), error.message)
+            await _answer(tunnel.near, _STATUS.get(error.code, 502), error.message)
             return
         if request.user in self._opened:
             tunnel.user, (opened, broken_off) = request.user, self._opened[request.user]

@@ -86,7 +86,7 @@ def reason(event: Event) -> str:
         case e.Recovered():
             return f"an earlier run left {len(event.rows)} rows under way and {len(event.leftovers)} to clear up behind"
         case e.DatabaseFailed():
-            return f"the database could not be used: {clean(event.failure.sentence)}"
+            return f"the database could not be used: {clean(event.failure.text)}"
         case e.Aria2Connected():
             return f"aria2 {clean(event.version)} is connected"
         case e.Aria2Lost():
@@ -98,7 +98,7 @@ def reason(event: Event) -> str:
         case e.AllowanceUsed():
             return f"as much has come as was allowed ({size(event.passed)} in all)"
         case e.AskFailed():
-            return f"aria2 did not answer: {clean(event.failure.sentence)}"
+            return f"aria2 did not answer: {clean(event.failure.text)}"
         case e.DiskMeasured(free=None):
             return "how much room the disk has cannot be seen from here"
         case e.DiskMeasured():
@@ -118,7 +118,7 @@ def _of_one_row(event: Event) -> str:
         case e.SaveStale():
             return "a write was refused: the row is in another state"
         case e.SaveRejected():
-            return f"the bot's table does not take a write: {clean(event.failure.sentence, 500)}"
+            return f"the bot's table does not take a write: {clean(event.failure.text, 500)}"
         case e.PlanRead():
             return "what was planned for it is read"
         case e.Detected():
@@ -131,17 +131,17 @@ def _of_one_row(event: Event) -> str:
         case e.TransfersAdded():
             return f"aria2 took {len(event.numbers)} transfer(s)"
         case e.AddFailed():
-            return f"aria2 may not have taken {len(event.numbers)} transfer(s): {clean(event.failure.sentence)}"
+            return f"aria2 may not have taken {len(event.numbers)} transfer(s): {clean(event.failure.text)}"
         case e.TransfersRemoved():
             return "nothing of it is left in aria2"
         case e.RemoveFailed():
-            return f"it could not be taken out of aria2: {clean(event.failure.sentence)}"
+            return f"it could not be taken out of aria2: {clean(event.failure.text)}"
         case e.Joined():
             return f"{100 * event.share:.0f} % of it are joined"
         case e.Finished():
             return f"it stands under its name: {clean(event.path, 1000)}, {size(event.size)}"
         case e.WorkFailed():
-            return f"it failed: {clean(event.failure.sentence, 500)}"
+            return f"it failed: {clean(event.failure.text, 500)}"
         case e.Discarded():
             return "its files are gone"
         case e.CleanedUp():

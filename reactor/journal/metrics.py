@@ -74,7 +74,7 @@ class Metrics:
             "reactor_failures_total", "Rows that failed, by error_code.", ["code"], registry=registry
         )
         self._retries = Counter(
-            "reactor_retries_total", "Retries scheduled, by error_code.", ["reason"], registry=registry
+            "reactor_retries_total", "Retries scheduled, by error_code.", ["code"], registry=registry
         )
         self._received = Counter("reactor_received_bytes_total", "Bytes fetched.", ["kind"], registry=registry)
         self._pickup = Histogram(

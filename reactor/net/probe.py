@@ -28,7 +28,7 @@ class BrowsersOnly(DownloadError):
     """What stands there is not shown to us; a browser may see it."""
 
     def __init__(self, failure: DownloadError) -> None:
-        super().__init__(failure.message, hint=failure.hint, code=failure.word, retryable=failure.retryable)
+        super().__init__(failure.message, hint=failure.hint, code=failure.code, retryable=failure.retryable)
 
 
 async def look(url: str, context: Context) -> Look:
@@ -87,7 +87,7 @@ async def _by_head(url: str, context: Context) -> Look | None:
                 return None
             seen = read_headers(final, response)
     except DownloadError as error:
-        if error.word in ("timeout", "connection_lost", "bad_answer"):
+        if error.code in ("timeout", "connection_lost", "bad_answer"):
             return None
         raise
     return None if not seen.size or seen.content_type in PAGE_TYPES else seen.model_copy(update={"by_head": True})

@@ -88,10 +88,10 @@ class Page:
         wanted = await _body(request, _Token)
         attempts, place = self._door.attempts, place_of(request.scope)
         if attempts.busy(place):
-            raise HTTPException(TOO_MANY_WRONG.status, TOO_MANY_WRONG.sentence)
+            raise HTTPException(TOO_MANY_WRONG.status, TOO_MANY_WRONG.text)
         if not self._door.opens(wanted.token.strip()):
             await attempts.wrong(place)
-            raise HTTPException(TOKEN_WRONG.status, TOKEN_WRONG.sentence)
+            raise HTTPException(TOKEN_WRONG.status, TOKEN_WRONG.text)
         attempts.right(place)
         return Response(status_code=204, headers={"Set-Cookie": self._door.key(secure=_is_secure(request))})
 

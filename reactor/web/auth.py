@@ -52,7 +52,7 @@ class Refusal:
     """Why a request is not answered."""
 
     status: int
-    sentence: str
+    text: str
 
 
 NAME_UNKNOWN = Refusal(421, "This page does not answer to that name. Set HTTP_HOSTS to the names it may be called by.")
@@ -189,7 +189,7 @@ class Guarded:
         """Answer, or say why not."""
         headers = Headers(scope=scope)
         refusal = await self._refusal(scope, headers)
-        app = JSONResponse({"error": refusal.sentence}, refusal.status) if refusal else self._app
+        app = JSONResponse({"error": refusal.text}, refusal.status) if refusal else self._app
 
         started = False
 

@@ -46,7 +46,7 @@ def _answer(
         body = calls[request["call"]](request, document)
         return ({}, body) if len(body) <= most else ({"error": {"kind": "too_long"}}, b"")
     except DownloadError as error:
-        told = {"message": error.message, "hint": error.hint, "code": error.word}
+        told = {"message": error.message, "hint": error.hint, "code": error.code}
         return {"error": {"kind": "sentence", **told}}, b""
     except MemoryError:
         return {"error": {"kind": "memory"}}, b""

@@ -50,5 +50,5 @@ def test_what_an_error_of_aria2_means(number: int | None, text: str, code: str, 
 
 def test_every_failure_is_a_sentence_for_a_person() -> None:
     for failure in (*ARIA2.values(), *map(classify_status, HTTP)):
-        assert failure.sentence[0].isupper() or failure.sentence.startswith("aria2c")
-        assert failure.sentence.endswith(".")
+        assert failure.text[0].isupper() or failure.text.startswith("aria2c")
+        assert failure.text.endswith(".")

@@ -104,7 +104,7 @@ class TestFiles:
     def test_a_part_of_a_file_is_not_fetched(self) -> None:
         with pytest.raises(DownloadError) as caught:
             options_of(fetch(byte_range=(0, 9)))
-        assert (caught.value.word, caught.value.retryable) == ("unsupported", False)
+        assert (caught.value.code, caught.value.retryable) == ("unsupported", False)
 
     @pytest.mark.parametrize(
         "url", ["file:///etc/passwd", "data:,x", "javascript:x", "magnet:?xt=x", "//host/x", "http://", "x", "",
@@ -113,7 +113,7 @@ class TestFiles:
     def test_urls_that_aria2_is_not_given(self, url: str) -> None:
         with pytest.raises(DownloadError) as caught:
             options_of(fetch(url))
-        assert caught.value.word == "unsupported"
+        assert caught.value.code == "unsupported"
 
     def test_no_url_at_all(self) -> None:
         with pytest.raises(DownloadError):

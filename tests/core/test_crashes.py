@@ -48,7 +48,7 @@ def test_the_third_death_in_a_row_is_the_last_one() -> None:
     world.feed(events.TransfersRemoved(ONE)).feed(events.Discarded(ONE))
     saved = world.the(commands.SaveFailed)
     assert (saved.attempt, saved.failure.code) == (ONE, "crashed")
-    assert saved.failure.sentence.startswith("reactor itself ended 3 times in a row while it worked on this")
+    assert saved.failure.text.startswith("reactor itself ended 3 times in a row while it worked on this")
 
 
 def test_one_that_failed_so_leaves_a_debt_where_aria2_is_away() -> None:

@@ -166,7 +166,7 @@ def test_a_file_for_which_aria2_finds_no_room_holds_up_nobody_else_and_has_an_en
     world = World(KEPT).up().fetching(ONE)
     world.feed(reported(report(ONE, "error", 50, error_code=9, error_message="")))
     seen(world, 200 * MIB)
-    assert failure(world) == (ARIA2[9].code, ARIA2[9].sentence)
+    assert failure(world) == (ARIA2[9].code, ARIA2[9].text)
     assert world.the(commands.PollRows).claim == 1, "the other place is free"
     assert world.feed(events.TransfersRemoved(ONE)).the(commands.SaveWaiting).retry_count == 1
 

@@ -212,7 +212,7 @@ def test_another_version_on_the_server_is_begun_at_once_but_once(before: str | N
     world.feed(events.WorkFailed(ONE, CHANGED))
     take_down(world)
     if before == "changed":
-        assert "was changed" in world.the(commands.SaveFailed).failure.sentence
+        assert "was changed" in world.the(commands.SaveFailed).failure.text
     else:
         waiting = world.the(commands.SaveWaiting)
         assert (waiting.delay_s, waiting.retry_count) == (0, 2)
@@ -282,7 +282,7 @@ def test_the_last_retry_says_how_often_it_was_tried() -> None:
     world = World().up().claim(Attempt(1, 3), retry_count=2)
     world.feed(events.WorkFailed(Attempt(1, 3), PASSING), events.Discarded(Attempt(1, 3)))
     assert (
-        world.the(commands.SaveFailed).failure.sentence
+        world.the(commands.SaveFailed).failure.text
         == "The server stopped answering. It was tried 3 times. Try it again later."
     )
 
@@ -308,7 +308,7 @@ def test_a_transfer_that_drips_is_stopped(speed: int, stopped: bool) -> None:
         world.feed(events.TransfersRemoved(ONE))
         failure = world.the(commands.SaveWaiting).failure
         assert failure is not None
-        assert failure.sentence == "It came at less than 1 KiB/s (MIN_SPEED) for 120 s."
+        assert failure.text == "It came at less than 1 KiB/s (MIN_SPEED) for 120 s."
 
 
 def test_what_is_all_there_is_not_stopped_for_having_been_slow() -> None:

@@ -28,7 +28,7 @@ def failure(world: World) -> tuple[str, str]:
     assert job.state is State.STOPPING
     assert job.ending is not None
     assert job.ending.failure is not None
-    return job.ending.failure.code, job.ending.failure.sentence
+    return job.ending.failure.code, job.ending.failure.text
 
 
 def test_a_size_that_is_known_before() -> None:

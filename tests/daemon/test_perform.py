@@ -131,5 +131,5 @@ async def test_a_mistake_of_ours_ends_the_attempt_it_was_made_over_and_no_other(
     assert isinstance(failed, events.WorkFailed)
     assert (failed.attempt, failed.failure.code, failed.failure.retryable) == (ONE, "internal", False)
     assert "ValueError" in failed.failure.message
-    assert "hush" not in failed.failure.sentence
+    assert "hush" not in failed.failure.text
     assert [command.attempt for command in hands.begun] == [ONE, TWO]

@@ -56,7 +56,7 @@ async def refusal(dialer: Dialer, host: str, port: int) -> str:
     """The word of the error."""
     with pytest.raises(DownloadError) as caught:
         (await dialer.dial(host, port)).close()
-    return caught.value.word
+    return caught.value.code
 
 
 @pytest.mark.fault(36)
@@ -177,7 +177,7 @@ async def test_a_network_that_says_nothing_of_a_nat64_has_none(monkeypatch: pyte
 async def test_the_sentence_says_who_can_allow_it() -> None:
     with pytest.raises(DownloadError) as caught:
         await Dialer(look_up=lambda _: told("10.0.0.1")).resolve("nas.example", 80)
-    assert caught.value.failure.sentence == (
+    assert caught.value.failure.text == (
         "nas.example leads to this machine or into a private network, where no link may go."
         " Whoever runs this machine can allow it: ALLOWED_PRIVATE_HOSTS."
     )
@@ -250,7 +250,7 @@ async def test_without_a_file_left_nothing_is_dialed_and_nothing_is_judged(
     for addresses in (["2606:4700::1111"], ["2606:4700::1111", "1.1.1.1"]):
         with pytest.raises(DownloadError) as caught:
             await Dialer(look_up=lambda _, found=addresses: told(*found)).dial("a.example", 80)  # type: ignore[misc]
-        assert (caught.value.word, caught.value.retryable) == ("unreachable", True)
+        assert (caught.value.code, caught.value.retryable) == ("unreachable", True)
 
 
 @contextmanager

@@ -193,9 +193,9 @@ def test_where_a_cookie_goes(given: Cookie, url: str, goes: bool) -> None:
 
 async def test_an_endless_manifest(server: FileServer, context: Context) -> None:
     url = server.put("/m.m3u8", MEDIA * 10_000, endless=True)
-    assert (await failure(url, context)).word == "too_large"
+    assert (await failure(url, context)).code == "too_large"
     assert server.log[0].sent < 64 * 1024 * 1024
-    assert (await failure(url, context, text="#EXTM3U" + " " * 20_000_000)).word == "too_large"
+    assert (await failure(url, context, text="#EXTM3U" + " " * 20_000_000)).code == "too_large"
 
 
 @pytest.mark.parametrize("target", ["master.m3u8", "other.m3u8", "?again=1"])
@@ -203,7 +203,7 @@ async def test_a_master_that_names_a_master(server: FileServer, context: Context
     loop = MASTER.replace(b"v/index.m3u8?a=1", target.encode())
     server.put("/other.m3u8", loop)
     url = server.put("/master.m3u8", loop)
-    assert (await failure(url, context)).word == "bad_manifest"
+    assert (await failure(url, context)).code == "bad_manifest"
     assert len(server.log) == 2
 
 
@@ -225,7 +225,7 @@ async def test_a_master_that_names_a_master(server: FileServer, context: Context
     ],
 )
 async def test_what_is_refused(server: FileServer, context: Context, body: bytes, word: str) -> None:
-    assert (await failure(server.put("/m.m3u8", body), context)).word == word
+    assert (await failure(server.put("/m.m3u8", body), context)).code == word
 
 
 async def test_a_page_is_said_to_be_one(server: FileServer, context: Context) -> None:
@@ -235,14 +235,14 @@ async def test_a_page_is_said_to_be_one(server: FileServer, context: Context) ->
 async def test_servers_that_do_not_answer(server: FileServer, hasty: Context) -> None:
     url = server.put("/master.m3u8", MASTER)
     gone = await failure(url, hasty)
-    assert (gone.word, gone.retryable) == ("not_found", False)
+    assert (gone.code, gone.retryable) == ("not_found", False)
     server.put("/v/index.m3u8", MEDIA, stall_after=10)
     late = await failure(url, hasty)
-    assert (late.word, late.retryable) == ("timeout", True)
+    assert (late.code, late.retryable) == ("timeout", True)
     server.put("/v/index.m3u8", MEDIA, cut_after=10)
-    assert (await failure(url, hasty)).word == "connection_lost"
+    assert (await failure(url, hasty)).code == "connection_lost"
     server.put("/v/index.m3u8", redirect="magnet:?xt=urn:btih:" + "0" * 40)
-    assert (await failure(url, hasty)).word == "bad_manifest"
+    assert (await failure(url, hasty)).code == "bad_manifest"
 
 
 async def test_two_tracks_share_the_limit(server: FileServer, context: Context) -> None:
@@ -252,4 +252,4 @@ async def test_two_tracks_share_the_limit(server: FileServer, context: Context) 
         server.put(name, f"{HEAD}{lines}{END}".encode())
     master = group + '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="g"\nv.m3u8\n'
     error = await failure(server.put("/m.m3u8", master.encode()), context)
-    assert (error.word, "20,002" in error.message) == ("too_many_parts", True)
+    assert (error.code, "20,002" in error.message) == ("too_many_parts", True)

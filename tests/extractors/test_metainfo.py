@@ -39,7 +39,7 @@ from tests.extractors.samples import folder, torrent
 def test_names_that_lead_out_are_refused(raw: bytes) -> None:
     with pytest.raises(DownloadError, match="outside of its folder") as caught:
         parse_metainfo(raw)
-    assert caught.value.word == "unsafe_name"
+    assert caught.value.code == "unsafe_name"
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_names_that_lead_out_are_refused(raw: bytes) -> None:
 def test_what_is_no_torrent_is_refused(raw: bytes) -> None:
     with pytest.raises(DownloadError, match=r"not a valid \.torrent file") as caught:
         parse_metainfo(raw)
-    assert caught.value.word == "bad_torrent"
+    assert caught.value.code == "bad_torrent"
 
 
 def test_more_files_than_aria2c_can_tell_of_are_refused() -> None:
     with pytest.raises(DownloadError, match="100,000 files") as caught:
         parse_metainfo(folder(*[["a"]] * (FILES_MAX + 1), **{"piece length": 2**28}))
-    assert caught.value.word == "too_large"
+    assert caught.value.code == "too_large"
 
 
 def test_several_files_and_names_in_utf_8() -> None:

@@ -62,14 +62,14 @@ async def test_a_torrent_is_what_it_is_when_it_is_read_here(parsers: Parsers) ->
     assert bencode2.bdecode(raw) == {b"info": bencode2.bdecode(TORRENT)[b"info"]}
     with pytest.raises(DownloadError, match="web page") as caught:
         await parsers.metainfo(b"<html>")
-    assert caught.value.word == "bad_torrent"
+    assert caught.value.code == "bad_torrent"
 
 
 async def test_sentences_come_as_they_are(parsers: Parsers) -> None:
     for text, word in ((HEAD, "live"), ("<html>", "bad_manifest"), (HEAD + "#EXT-X-DEFINE:\n", "unsupported")):
         with pytest.raises(DownloadError) as caught:
             await read(parsers, text)
-        assert caught.value.word == word
+        assert caught.value.code == word
 
 
 async def stopped(parsers: Parsers) -> int:
@@ -86,14 +86,14 @@ async def test_one_that_hangs_is_given_up_with_a_sentence(parsers: Parsers, monk
     monkeypatch.setattr(parsers, "_limits", SHORT)
     with pytest.raises(DownloadError, match="to read it takes more than 0") as caught:
         await read(parsers)
-    assert (caught.value.word, caught.value.retryable) == ("bad_manifest", False)
+    assert (caught.value.code, caught.value.retryable) == ("bad_manifest", False)
     assert not runs(pid)
     monkeypatch.undo()
     pid = await stopped(parsers)
     monkeypatch.setattr(parsers, "_limits", SHORT)
     with pytest.raises(DownloadError) as caught:
         await parsers.metainfo(TORRENT)
-    assert caught.value.word == "bad_torrent"
+    assert caught.value.code == "bad_torrent"
     monkeypatch.undo()
     assert await read(parsers)
 
@@ -127,7 +127,7 @@ async def test_one_that_dies_of_a_document_twice_is_enough() -> None:
     async with Dying() as parsers:
         with pytest.raises(DownloadError, match="the process that read it ended, twice \\(signal 6\\)") as caught:
             await read(parsers)
-        assert (caught.value.word, parsers.starts, parsers.pids) == ("bad_manifest", 2, ())
+        assert (caught.value.code, parsers.starts, parsers.pids) == ("bad_manifest", 2, ())
 
 
 async def test_too_much_memory_too_much_output() -> None:
@@ -201,7 +201,7 @@ async def test_what_no_reader_says(parsers: Parsers, monkeypatch: pytest.MonkeyP
     said(monkeypatch, encoded(answer))
     with pytest.raises(DownloadError) as caught:
         await read(parsers)
-    assert caught.value.word == "bad_answer"
+    assert caught.value.code == "bad_answer"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ async def test_what_no_reader_says_of_a_torrent(parsers: Parsers, monkeypatch: p
     said(monkeypatch, line)
     with pytest.raises(DownloadError) as caught:
         await parsers.metainfo(TORRENT)
-    assert caught.value.word == "bad_answer"
+    assert caught.value.code == "bad_answer"
 
 
 def encoded(answer: object) -> bytes:

@@ -48,7 +48,7 @@ async def test_bare_and_hybrid_hashes(context: Context) -> None:
 async def test_v2_alone_is_understood_and_refused(context: Context, typed: str) -> None:
     with pytest.raises(DownloadError, match="v2 only") as caught:
         await extracted(typed, context)
-    assert caught.value.word == "unsupported"
+    assert caught.value.code == "unsupported"
 
 
 async def test_a_torrent_url(server: FileServer, context: Context) -> None:
@@ -101,14 +101,14 @@ async def test_bad_torrent_servers(
 ) -> None:
     with pytest.raises(DownloadError) as caught:
         await extracted(server.put("/x.torrent", **how), context)
-    assert (caught.value.word, caught.value.retryable) == (code, retryable)
+    assert (caught.value.code, caught.value.retryable) == (code, retryable)
     assert caught.value.message.endswith(".")
 
 
 async def test_a_torrent_that_stalls(server: FileServer, hasty: Context) -> None:
     with pytest.raises(DownloadError) as caught:
         await extracted(server.put("/x.torrent", torrent(), stall_after=10), hasty)
-    assert (caught.value.word, caught.value.retryable) == ("timeout", True)
+    assert (caught.value.code, caught.value.retryable) == ("timeout", True)
 
 
 async def test_a_v2_torrent_is_understood_and_refused(server: FileServer, context: Context) -> None:
@@ -135,4 +135,4 @@ async def test_without_udp(server: FileServer, context: Context) -> None:
 async def test_no_torrents_at_all(context: Context) -> None:
     with pytest.raises(DownloadError, match="TORRENTS") as caught:
         await extracted(V1, replace(context, torrents=False))
-    assert caught.value.word == "unsupported"
+    assert caught.value.code == "unsupported"

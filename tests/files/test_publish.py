@@ -126,7 +126,7 @@ def test_symbolic_links_are_refused(tmp_path: Path, directory: Path, keep: bool)
     for source in (inside, itself):
         with pytest.raises(DownloadError) as caught:
             publish(source, directory, "a", keep=keep)
-        assert caught.value.word == "unsafe_file"
+        assert caught.value.code == "unsafe_file"
     assert names(directory) == []
 
 

@@ -84,7 +84,7 @@ def test_bytes_are_counted_once(story: Story) -> None:
         *completed(),
     )
     assert story.value("reactor_received_bytes_total", kind="direct") == 600 + 250 + 100
-    assert story.value("reactor_retries_total", reason="timeout") == 1
+    assert story.value("reactor_retries_total", code="timeout") == 1
     assert story.value("reactor_pickup_seconds_count") == 1, "a retry is no pick-up"
 
 

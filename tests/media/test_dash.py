@@ -40,7 +40,7 @@ def urls(text: str) -> list[str]:
 def refused(text: str) -> str:
     with pytest.raises(DownloadError) as caught:
         parsed(text)
-    return caught.value.word
+    return caught.value.code
 
 
 TIMELINE = '<SegmentTemplate media="$Time$"><SegmentTimeline><S d="2" r="5"/></SegmentTimeline></SegmentTemplate>'
@@ -146,7 +146,7 @@ def test_protection() -> None:
     lock = '<ContentProtection schemeIdUri="urn:uuid:EDEF8BA9-79D6-4ACE-A3C8-27DCD51D21ED"/>'
     with pytest.raises(DownloadError, match="Widevine") as caught:
         chosen(adaptation("video/mp4", quality("a", "avc1"), inside=lock))
-    assert caught.value.word == "drm"
+    assert caught.value.code == "drm"
     sets = adaptation("video/mp4", quality("a", "avc1", height=720, inside=lock), quality("b", "avc1", height=360))
     assert chosen(sets) == ["b"]
 

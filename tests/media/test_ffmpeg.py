@@ -74,7 +74,7 @@ async def test_a_page_in_place_of_a_segment(
     """It is named, and deleted, so that it is fetched again."""
     url = serve(samples.hls("ts") | {"part1.ts": content}) + "index.m3u8"
     error = await failure(samples.ffmpeg, tmp_path, fetched, url)
-    assert (error.word, error.retryable) == ("bad_part", True)
+    assert (error.code, error.retryable) == ("bad_part", True)
     assert "0002.ts" in error.message
     assert sentence in error.message
     assert {path.name for path in tmp_path.iterdir()} == {"0001.ts", "0003.ts"}
@@ -104,7 +104,7 @@ async def test_something_else_in_place_of_a_segment(
     files = dict(samples.hls("ts"))
     files["part1.ts"] = change(files["part1.ts"])
     error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
-    assert (error.word, error.retryable) == ("bad_part", True)
+    assert (error.code, error.retryable) == ("bad_part", True)
     assert sentence in error.message
     assert {path.name for path in tmp_path.iterdir()} == {"0001.ts", "0003.ts"}
 
@@ -116,7 +116,7 @@ async def test_a_last_segment_that_ends_in_a_packet(
     files = dict(samples.hls("ts"))
     files["part2.ts"] = files["part2.ts"][:3000]
     error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
-    assert error.word == "bad_part"
+    assert error.code == "bad_part"
     assert "0003.ts" in error.message
 
 
@@ -131,7 +131,7 @@ async def test_a_fragment_that_is_cut_short(
     error = await failure(
         samples.ffmpeg, tmp_path, fetched, serve(files) + f"index.{'m3u8' if form == 'hls' else 'mpd'}"
     )
-    assert error.word == "bad_part"
+    assert error.code == "bad_part"
     assert "cut short" in error.message
 
 
@@ -142,7 +142,7 @@ async def test_an_encrypted_segment_of_broken_blocks(
     files = dict(samples.encrypted("aes", KEYS[0]))
     files["part1.ts"] = files["part1.ts"][:-7]
     error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
-    assert (error.word, "cut short" in error.message) == ("bad_part", True)
+    assert (error.code, "cut short" in error.message) == ("bad_part", True)
 
 
 @pytest.mark.fault(69)
@@ -155,7 +155,7 @@ async def test_a_codec_that_changes_in_the_midst(
     files = film | {name.replace("part", "ad"): data for name, data in ad.items()}
     files["index.m3u8"] = playlist_of(body_of(film["index.m3u8"]), body_of(ad["index.m3u8"]).replace("part", "ad"))
     error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files) + "index.m3u8")
-    assert error.word == "unsupported"
+    assert error.code == "unsupported"
     assert "changes in the midst, from h264 to mpeg2video" in error.message
 
 
@@ -165,7 +165,7 @@ async def test_a_key_of_another_length(
 ) -> None:
     url = serve(samples.encrypted("aes", KEYS[0]) | {"secret.key": key}) + "index.m3u8"
     error = await failure(samples.ffmpeg, tmp_path, fetched, url)
-    assert error.word == "bad_key"
+    assert error.code == "bad_key"
     assert "error page" in error.message if key == PAGE else f"{len(key)} bytes long, not 16" in error.message
     assert not (tmp_path / "key-1.bin").exists()
 
@@ -173,7 +173,7 @@ async def test_a_key_of_another_length(
 async def test_a_wrong_key(samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path) -> None:
     url = serve(samples.encrypted("aes", KEYS[0]) | {"secret.key": KEYS[1]}) + "index.m3u8"
     error = await failure(samples.ffmpeg, tmp_path, fetched, url)
-    assert error.word == "join_failed"
+    assert error.code == "join_failed"
     assert "ffmpeg could not join" in error.message
 
 
@@ -182,7 +182,7 @@ async def test_a_part_that_is_gone(samples: Samples, serve: Serve, fetched: Fetc
     (tmp_path / "0003.ts").unlink()
     with pytest.raises(DownloadError, match=r"0003\.ts") as caught:
         await join(samples.ffmpeg, tmp_path, extraction)
-    assert (caught.value.word, caught.value.retryable) == ("files_missing", True)
+    assert (caught.value.code, caught.value.retryable) == ("files_missing", True)
 
 
 async def test_an_ffmpeg_that_is_killed_is_worth_another_try(
@@ -194,7 +194,7 @@ async def test_an_ffmpeg_that_is_killed_is_worth_another_try(
     killed.chmod(0o755)
     with pytest.raises(DownloadError) as caught:
         await join(killed, tmp_path, extraction)
-    assert (caught.value.word, caught.value.retryable) == ("killed", True)
+    assert (caught.value.code, caught.value.retryable) == ("killed", True)
 
 
 async def test_a_list_of_files_hidden_in_an_encrypted_segment(
@@ -211,7 +211,7 @@ async def test_a_list_of_files_hidden_in_an_encrypted_segment(
     (tmp_path / "private.mp4").write_bytes(samples.film().read_bytes())
     with pytest.raises(DownloadError) as caught:
         await join(samples.ffmpeg, tmp_path, extraction)
-    assert caught.value.word == "join_failed"
+    assert caught.value.code == "join_failed"
 
 
 async def test_a_result_that_is_too_short(
@@ -221,7 +221,7 @@ async def test_a_result_that_is_too_short(
     program = stand_in(f'exec {samples.ffmpeg} "${{@:1:$(($#-1))}}" -t 4 "${{@: -1}}"')
     program.write_text(program.read_text().replace("#!/bin/sh", "#!/bin/bash"))
     error = await failure(program, tmp_path, fetched, serve(samples.hls("ts")) + "index.m3u8")
-    assert error.word == "incomplete"
+    assert error.code == "incomplete"
     assert "lasts 4.0 s, but its parts last 6.0 s" in error.message
 
 
@@ -229,7 +229,7 @@ async def test_a_result_without_its_sound(samples: Samples, serve: Serve, fetche
     files = samples.hls("picture-mpegts", "-an")
     master = b'#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1.42c00a,mp4a.40.2"\nindex.m3u8\n'
     error = await failure(samples.ffmpeg, tmp_path, fetched, serve(files | {"m.m3u8": master}) + "m.m3u8")
-    assert error.word == "incomplete"
+    assert error.code == "incomplete"
     assert "no sound" in error.message
 
 
@@ -247,7 +247,7 @@ async def test_what_ffmpeg_says_is_told_without_paths(
 async def test_a_full_disk(samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, stand_in: Stand) -> None:
     program = stand_in("echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 228")
     error = await failure(program, tmp_path, fetched, serve(samples.hls("ts")) + "index.m3u8")
-    assert (error.word, error.retryable) == ("no_space", True)
+    assert (error.code, error.retryable) == ("no_space", True)
 
 
 async def test_cancelled_while_joining(
@@ -280,7 +280,7 @@ async def test_the_deadline_ends_it(tmp_path: Path, stand_in: Stand) -> None:
     program = stand_in("sleep 600 & echo $! > pid; wait")
     with pytest.raises(DownloadError) as caught:
         await run_ffmpeg(program, ["-movflags"], folder=tmp_path, deadline_s=1.0)
-    assert (caught.value.word, caught.value.retryable) == ("timeout", True)
+    assert (caught.value.code, caught.value.retryable) == ("timeout", True)
     await gone(int((tmp_path / "pid").read_text()))
 
 
@@ -344,4 +344,4 @@ async def test_a_key_that_is_none_of_the_parts(
     finish = extraction.finish.model_copy(update={"tracks": (changed,)})
     with pytest.raises(DownloadError, match="not those that its playlist names") as caught:
         await join(samples.ffmpeg, tmp_path, extraction.model_copy(update={"finish": finish}))
-    assert caught.value.word == "bad_manifest"
+    assert caught.value.code == "bad_manifest"

@@ -29,7 +29,7 @@ def streamed(text: str, prefix: str = "") -> Stream:
 def refused(text: str) -> str:
     with pytest.raises(DownloadError) as caught:
         streamed(text)
-    return caught.value.word
+    return caught.value.code
 
 
 def picked(*lines: str, choice: Choice | None = None) -> list[tuple[str, tuple[str, ...]]]:
@@ -194,7 +194,7 @@ def test_what_is_refused(text: str, word: str) -> None:
 def test_a_master_without_variants() -> None:
     with pytest.raises(DownloadError) as caught:
         picked("#EXT-X-STREAM-INF:BANDWIDTH=1")
-    assert caught.value.word == "bad_manifest"
+    assert caught.value.code == "bad_manifest"
 
 
 def test_twenty_thousand_segments_with_an_init_section() -> None:

@@ -177,7 +177,7 @@ async def test_the_one_part_that_nobody_can_read(samples: Samples, tmp_path: Pat
     async with Parsers(limits) as parsers:
         with pytest.raises(BadParts, match=why) as caught:
             await ffmpeg.join(samples.ffmpeg, tmp_path, found, measure=parsers.clocks)
-    assert (caught.value.names, caught.value.word) == (("13.m4s",), "bad_part")
+    assert (caught.value.names, caught.value.code) == (("13.m4s",), "bad_part")
     assert caught.value.failure.retryable
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         ["i.mp4", *(f"{n:02}.m4s" for n in range(20) if n != 13)]
@@ -202,7 +202,7 @@ async def test_who_always_fails_is_not_asked_for_ever(tmp_path: Path) -> None:
     most = asked = 4
     with pytest.raises(DownloadError, match="not to be read") as caught:
         await measure_parts(tmp_path, await check_parts(tmp_path, found), slow)
-    assert (caught.value.word, caught.value.failure.retryable) == ("bad_part", False)
+    assert (caught.value.code, caught.value.failure.retryable) == ("bad_part", False)
     assert asked < 3 * FAILURES_MAX
     assert len(list(tmp_path.iterdir())) == 200
 

@@ -88,14 +88,14 @@ async def test_what_is_named_too_often_is_not_begun(
     found = await fetched(serve(files) + "index.m3u8")
     most = 4 * len(files["part0.ts"])
     error = await refusal(samples, tmp_path, found, Room(size_max=most))
-    assert error.word == "too_large"
+    assert error.code == "too_large"
     assert "MAX_FILE_SIZE" in error.message
     assert not error.failure.retryable
     disk = shutil.disk_usage(tmp_path)
     lasting = await refusal(samples, tmp_path, found, Room(spare=disk.total - len(files["part0.ts"])))
-    assert (lasting.word, lasting.failure.retryable) == ("no_space", False), "no disk of this size has room for it"
+    assert (lasting.code, lasting.failure.retryable) == ("no_space", False), "no disk of this size has room for it"
     passing = await refusal(samples, tmp_path, found, Room(spare=disk.free))
-    assert (passing.word, passing.failure.retryable) == ("no_space", True), "it may be there later"
+    assert (passing.code, passing.failure.retryable) == ("no_space", True), "it may be there later"
 
 
 def one_chunk_for_all(samples: Samples, folder: Path) -> None:
@@ -129,7 +129,7 @@ async def test_a_result_that_grows_beyond_all_that_was_fetched_is_not_written_to
     assert grown > 20 * size, "it does grow"
     whole.unlink()
     error = await refusal(samples, tmp_path, found, Room(size_max=grown // 4))
-    assert error.word == "too_large"
+    assert error.code == "too_large"
     kept = await join(samples.ffmpeg, tmp_path, found, room=Room(size_max=grown))
     assert kept.stat().st_size == grown, "what is just small enough is whole"
 
@@ -148,7 +148,7 @@ async def test_a_disk_that_somebody_fills_ends_what_is_written(tmp_path: Path) -
 
     with anyio.fail_after(60), pytest.raises(DownloadError) as caught:
         await room.watch(tmp_path, work)
-    assert (caught.value.word, caught.value.failure.retryable) == ("no_space", True)
+    assert (caught.value.code, caught.value.failure.retryable) == ("no_space", True)
     assert ended.is_set()
 
 

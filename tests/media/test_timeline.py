@@ -102,7 +102,7 @@ def test_another_codec_in_the_midst_is_refused(second: Piece, words: str) -> Non
     first = part(0.0, sound="48000 Hz, 2 channels")
     with pytest.raises(DownloadError, match=words) as caught:
         arrange([grouped([first, second])])
-    assert caught.value.word == "unsupported"
+    assert caught.value.code == "unsupported"
 
 
 def test_streams_in_another_order_are_refused() -> None:

@@ -48,35 +48,35 @@ async def fails(url: str, context: Context) -> DownloadError:
 async def test_statuses(server: FileServer, context: Context, status: int, code: str, retryable: bool) -> None:
     url = server.put("/a?key=secret", b"no", status=status, headers=(("Retry-After", "7"),))
     error = await fails(url.replace("//", "//user:secret@"), context)
-    assert (error.word, error.retryable, error.retry_after_s) == (code, retryable, 7.0)
+    assert (error.code, error.retryable, error.retry_after_s) == (code, retryable, 7.0)
     assert f"127.0.0.1 answered {status} (" in error.message
     assert len(server.log) == (1 if status == 429 else 2)
 
 
 async def test_no_answer(server: FileServer, hasty: Context) -> None:
     error = await fails(server.put("/a", hang=True), hasty)
-    assert (error.word, error.retryable) == ("timeout", True)
+    assert (error.code, error.retryable) == ("timeout", True)
 
 
 async def test_broken_answers(server: FileServer, context: Context) -> None:
     error = await fails(server.put("/a", close=True), context)
-    assert (error.word, error.retryable) == ("connection_lost", True)
+    assert (error.code, error.retryable) == ("connection_lost", True)
     error = await fails(server.put("/a", raw=b"SSH-2.0-OpenSSH_9\r\n\r\n"), context)
-    assert (error.word, error.retryable) == ("bad_answer", False)
+    assert (error.code, error.retryable) == ("bad_answer", False)
     error = await fails(server.put("/a", raw=b"HTTP/1.1 200 OK\r\nContent-Le"), context)
-    assert (error.word, error.retryable) == ("connection_lost", True)
+    assert (error.code, error.retryable) == ("connection_lost", True)
 
 
 async def test_a_refused_port(context: Context) -> None:
     with socket.socket() as taken:  # bound but not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
         error = await fails(f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}/secret", context)
-    assert (error.word, error.retryable) == ("unreachable", True)
+    assert (error.code, error.retryable) == ("unreachable", True)
 
 
 async def test_a_host_that_does_not_exist(context: Context) -> None:
     error = await fails("http://reactor.invalid/", context)
-    assert (error.word, error.retryable) == ("dns", True)
+    assert (error.code, error.retryable) == ("dns", True)
     assert "reactor.invalid does not exist" in error.message
 
 
@@ -87,14 +87,14 @@ async def test_certificates(context: Context) -> None:
     async with FileServer(tls=tls) as server:
         url = server.put("/a.bin", DATA)
         error = await fails(url, context)
-        assert (error.word, error.retryable) == ("tls", False)
+        assert (error.code, error.retryable) == ("tls", False)
         assert "certificate of 127.0.0.1 is not valid" in error.message
         trusting = ssl.create_default_context()
         authority.configure_trust(trusting)
         async with open_context(tls=trusting) as knowing:
             assert (await look(url, knowing)).size == len(DATA)
             error = await fails(url.replace("127.0.0.1", "localhost"), knowing)
-            assert error.word == "tls"
+            assert error.code == "tls"
 
 
 async def test_plain_http_behind_https(context: Context) -> None:
@@ -106,7 +106,7 @@ async def test_plain_http_behind_https(context: Context) -> None:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as plain:
         error = await fails(f"https://127.0.0.1:{plain.sockets[0].getsockname()[1]}/", context)
-    assert (error.word, error.retryable) == ("tls", True)
+    assert (error.code, error.retryable) == ("tls", True)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ async def test_redirects_are_followed(server: FileServer, context: Context) -> N
 
 async def test_a_redirect_loop_ends(server: FileServer, context: Context) -> None:
     error = await fails(server.put("/a", redirect="/a"), context)
-    assert (error.word, error.retryable) == ("redirect_loop", False)
+    assert (error.code, error.retryable) == ("redirect_loop", False)
     assert len(server.log) == REDIRECTS_MAX + 1
 
 
@@ -57,7 +57,7 @@ async def test_a_redirect_loop_ends(server: FileServer, context: Context) -> Non
 )
 async def test_redirects_out_of_http_are_refused(server: FileServer, context: Context, location: str) -> None:
     error = await fails(server.put("/a", redirect=location), context)
-    assert (error.word, error.retryable) == ("bad_redirect", False)
+    assert (error.code, error.retryable) == ("bad_redirect", False)
 
 
 async def test_a_redirect_to_a_magnet_link_is_handed_over(server: FileServer, context: Context) -> None:

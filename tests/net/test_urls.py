@@ -98,7 +98,7 @@ def test_good(typed: str, url: str) -> None:
 def test_bad(typed: str, code: str, words: str) -> None:
     with pytest.raises(DownloadError) as caught:
         normalise(typed)
-    assert caught.value.word == code
+    assert caught.value.code == code
     assert words in caught.value.message
     assert caught.value.message.endswith(".")
     assert "secret" not in str(caught.value)

@@ -48,7 +48,7 @@ async def test_an_answer_that_is_no_object_is_an_error(said: str) -> None:
     async with exchange(f"import os\nos.write(1, {said} + b'\\n')\ninput()\ninput()") as ours:
         with pytest.raises(DownloadError) as caught:
             await ours.ask({})
-    assert caught.value.word == "bad_answer"
+    assert caught.value.code == "bad_answer"
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ async def test_without_a_folder_for_temporary_files(
     browser = browser_process.Setup(Path(sys.executable), memory_max=1)
     with pytest.raises(DownloadError, match="temporary files") as caught:
         await start(browser if start == browser_process.BrowserProcess.start else ytdlp_process.Setup())
-    assert (caught.value.word, caught.value.retryable) == ("storage", True)
+    assert (caught.value.code, caught.value.retryable) == ("storage", True)

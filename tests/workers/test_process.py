@@ -87,7 +87,7 @@ async def test_an_answer_that_makes_no_sense(said: bytes) -> None:
     async with reader() as ours:
         with pytest.raises(DownloadError) as caught:
             await asked(ours, "nonsense", said)
-    assert caught.value.word == "bad_answer"
+    assert caught.value.code == "bad_answer"
 
 
 @pytest.mark.parametrize("length", [-1, LIMITS.answer_bytes + 1, 10**30, "9", None])
@@ -95,7 +95,7 @@ async def test_a_length_that_no_answer_has(length: object) -> None:
     async with reader() as ours:
         with pytest.raises(DownloadError) as caught:
             await asked(ours, "lie", json.dumps(length).encode())
-    assert caught.value.word == "bad_answer"
+    assert caught.value.code == "bad_answer"
 
 
 async def test_one_that_dies_says_how() -> None:

@@ -108,8 +108,8 @@ class Rows:
 
     def _note_stuck(self, stuck: Mapping[int, Failure]) -> None:
         for id, failure in stuck.items():
-            if failure.sentence not in self.stuck and len(self.stuck) < STUCK_MAX:
-                self.stuck[failure.sentence] = id
+            if failure.text not in self.stuck and len(self.stuck) < STUCK_MAX:
+                self.stuck[failure.text] = id
                 self._note_change()
 
     def _note_change(self) -> None:

@@ -192,7 +192,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         """True when there is something to look at more closely."""
         trouble = self._database.trouble()
         if trouble is not None or self._gone:
-            return trouble is None or trouble.word == REPLACED or not self._gone
+            return trouble is None or trouble.code == REPLACED or not self._gone
         version = self._peek()
         return version is not None and (version != self._seen or version == UNSURE)
 
@@ -232,7 +232,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
     def _is_there(self, layer: Layer) -> bool:
         """Whether the file is the one that we have open. Going and coming back ring."""
         trouble = self._database.trouble()
-        if trouble is not None and trouble.word == REPLACED:
+        if trouble is not None and trouble.code == REPLACED:
             self._replaced = True
         elif (trouble is not None) != self._gone:
             self._gone = not self._gone

@@ -34,7 +34,7 @@ def add(
     connection: sqlite3.Connection, attempt: Attempt, now_wall: float, failure: Failure, again_s: float | None = None
 ) -> None:
     """Note the end of a try, and let go of what is too old."""
-    sentence = rows.storable(failure.sentence)
+    sentence = rows.storable(failure.text)
     (entry,) = connection.execute(
         """INSERT INTO reactor_history (download_id, attempt, at, code, sentence, again_s) VALUES (?, ?, ?, ?, ?, ?)
         RETURNING id""",

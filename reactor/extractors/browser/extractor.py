@@ -175,7 +175,7 @@ class PlaywrightExtractor:
                 rest = (partial(_extraction, other, found, title, context) for other in others)
                 return await put_together(film, rest, found.buffers, context)
             except DownloadError as error:
-                if error.word not in ("bad_manifest", "unsupported", "bad_url"):
+                if error.code not in ("bad_manifest", "unsupported", "bad_url"):
                     raise
                 unusable = unusable or error
         opened = found.status is not None and found.status < 400 and not found.left and not found.crashed

@@ -176,7 +176,7 @@ async def _dash(formats: Sequence[Format], manifest_url: str, number: int, conte
             choice=Choice(like=tuple(format_.like for format_ in formats)),
         )
     except DownloadError as error:
-        if error.word in _FINAL or not all(format_.fragments for format_ in formats):
+        if error.code in _FINAL or not all(format_.fragments for format_ in formats):
             raise
     else:
         pieces = _taken_over(found, f"dash-{number}", sent)

@@ -31,7 +31,7 @@ async def refusal(path: Path, *, create: bool = True) -> DatabaseError:
 
 
 async def test_a_missing_file_is_made_only_when_asked(path: Path) -> None:
-    assert (await refusal(path, create=False)).word == "database_gone"
+    assert (await refusal(path, create=False)).code == "database_gone"
     assert not path.exists()
     async with Database.open(path):
         assert path.exists()
@@ -140,7 +140,7 @@ async def test_a_bot_that_holds_the_lock_is_an_error_that_may_pass(path: Path) -
         await bot("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseError, match="locked") as busy:
             await database.run(insert)
-        assert (busy.value.retryable, busy.value.word) == (True, "database_busy")
+        assert (busy.value.retryable, busy.value.code) == (True, "database_busy")
         await bot("COMMIT")
         await database.run(insert)
         assert query(path, "SELECT count(*) FROM downloads") == [(1,)]
@@ -259,7 +259,7 @@ async def test_a_file_that_was_replaced_is_not_written_to(path: Path, tmp_path: 
         (tmp_path / "other").replace(path)
         with pytest.raises(DatabaseError, match="replaced") as replaced:
             await database.run(lambda c: c.execute("INSERT INTO downloads (url) VALUES ('u')").close())
-        assert replaced.value.word == "database_replaced"
+        assert replaced.value.code == "database_replaced"
 
 
 async def test_a_wal_that_was_replaced_counts_as_a_replaced_database(path: Path) -> None:

@@ -168,10 +168,10 @@ def test_a_row_that_cannot_be_saved_keeps_no_other_from_it(how: str) -> None:
         assert isinstance(unsaved, SaveRejected)
         assert unsaved.attempt == attempts[0]
         assert not unsaved.failure.retryable
-        assert "trigger" in unsaved.failure.sentence
+        assert "trigger" in unsaved.failure.text
         assert rows(connection) == [("downloading",), ("downloaded",), ("downloaded",)]
         assert saving.apply(connection, [commands.SaveFailed(attempts[0], unsaved.failure)], NOW) == ()
-        assert rows(connection, "status, error")[0] == ("failed", unsaved.failure.sentence)
+        assert rows(connection, "status, error")[0] == ("failed", unsaved.failure.text)
 
 
 @pytest.mark.fault(12)
@@ -223,7 +223,7 @@ def test_a_row_that_cannot_be_claimed_fails_and_the_others_are(how: str, room: i
         seen = look(connection, room)
         (unsaved,) = seen.forbidden
         assert unsaved.attempt.download_id == 1
-        assert rows(connection, "status, error, error_code")[0] == ("failed", unsaved.failure.sentence, "constraint")
+        assert rows(connection, "status, error, error_code")[0] == ("failed", unsaved.failure.text, "constraint")
         claimed = [*seen.claimed, *look(connection, room - len(seen.claimed)).claimed]
         assert [found.url for found in claimed] == ["b", "c"][:room]
         assert len(history.tries(connection, 1)) == 1
@@ -262,4 +262,4 @@ def test_one_row_of_a_chat_at_a_time() -> None:
     with a_table(table("chat_id DEFAULT 7, status TEXT DEFAULT 'pending'"), index) as connection:
         seen = look(connection, 2)
         assert [found.url for found in seen.claimed] == ["odd"]
-        assert ["UNIQUE" in each.failure.sentence for each in seen.forbidden] == [True]
+        assert ["UNIQUE" in each.failure.text for each in seen.forbidden] == [True]

@@ -200,7 +200,7 @@ def test_all_saves_are_one_transaction(path: Path, claimed: sqlite3.Connection) 
     assert not claimed.in_transaction
     claimed.execute(f"PRAGMA max_page_count = {pages + 1000}")
     assert apply(claimed, *saves) == ()
-    assert row(claimed, "status, error") == ("failed", large.sentence)
+    assert row(claimed, "status, error") == ("failed", large.text)
 
 
 def test_a_plan_that_cannot_be_read_is_none_and_its_debt_stays(claimed: sqlite3.Connection) -> None:

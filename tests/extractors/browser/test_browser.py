@@ -109,14 +109,14 @@ def test_no_browser(bare: Path) -> None:
 async def test_a_download_without_a_browser(bare: Path) -> None:
     async with Browser() as browser:
         error = await error_of(browser, "http://h/")
-    assert (error.word, error.retryable, browser.starts) == ("program_missing", False, 0)
+    assert (error.code, error.retryable, browser.starts) == ("program_missing", False, 0)
     assert "playwright install chromium" in str(error)
 
 
 async def test_what_is_no_browser_does_not_start(tmp_path: Path) -> None:
     async with Browser(path=program(tmp_path / "sham")) as browser:
         error = await error_of(browser, "http://h/")
-    assert error.word == "browser_broken"
+    assert error.code == "browser_broken"
     assert "sham does not start: it ended with exit code 0" in str(error)
 
 
@@ -125,7 +125,7 @@ async def test_the_settings(tmp_path: Path) -> None:
     async with open_browser(settings) as browser:
         assert browser
         error = await error_of(browser, "http://h/")
-    assert (error.word, "BROWSER_PATH" in str(error)) == ("program_missing", True)
+    assert (error.code, "BROWSER_PATH" in str(error)) == ("program_missing", True)
 
 
 async def test_without_what_drives_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ async def test_the_deadline_ends_a_browser_that_does_not_answer(site: Site) -> N
         processes = tree(browser.pids[0])
         chromiums(browser.pids[0])[0].suspend()
         error = await error_of(browser, site.url("/gone"), timeout_s=2.0)
-    assert (error.word, error.retryable) == ("timeout", True)
+    assert (error.code, error.retryable) == ("timeout", True)
     await none_left(processes)
 
 
@@ -209,7 +209,7 @@ async def test_a_browser_that_crashes(site: Site) -> None:
             await site.until(lambda: bool(site.requests("/never")))
             processes = tree(browser.pids[0])
             chromiums(browser.pids[0])[0].kill()
-        assert [(error.word, error.retryable) for error in errors] == [("browser_crashed", True)]
+        assert [(error.code, error.retryable) for error in errors] == [("browser_crashed", True)]
         await none_left(processes)
         await sniffed(browser, site.url("/gone"))
         assert browser.starts == 2
@@ -281,7 +281,7 @@ async def test_a_page_that_the_guard_refuses(site: Site, address: str) -> None:
     site.html("<script>location = 'http://127.0.0.2:8080/'</script>", path="/away")
     async with Guard(Exceptions.parse("127.0.0.1")) as guard, Browser(guard=guard, timeout_s=30.0) as browser:
         error = await error_of(browser, site.url(address) if address.startswith("/") else address)
-    assert (error.word, error.retryable) == ("refused_address", False)
+    assert (error.code, error.retryable) == ("refused_address", False)
     assert "127.0.0.2" in str(error)
 
 
@@ -340,6 +340,6 @@ async def test_a_page_that_takes_all_memory(site: Site) -> None:
         await sniffed(browser, site.url("/gone"))
         processes = tree(browser.pids[0])
         error = await error_of(browser, url)
-        assert (error.word, error.retryable, browser.pids) == ("too_much_memory", False, ())
+        assert (error.code, error.retryable, browser.pids) == ("too_much_memory", False, ())
         await none_left(processes)
         await sniffed(browser, site.url("/gone"))

@@ -160,13 +160,13 @@ async def test_a_live_stream_is_refused(site: Site, samples: Samples, context: C
     site.put("/live.m3u8", live, content_type="application/vnd.apple.mpegurl")
     with pytest.raises(DownloadError) as caught:
         await extracted(site.html("<script>fetch('/live.m3u8')</script>"), context)
-    assert caught.value.word == "live"
+    assert caught.value.code == "live"
 
 
 async def test_a_page_without_a_film(site: Site, context: Context) -> None:
     with pytest.raises(DownloadError, match="No video or audio was found on this page") as caught:
         await extracted(site.html("<p>text</p><img src=/x.png>"), context)
-    assert (caught.value.word, caught.value.retryable) == ("unsupported", False)
+    assert (caught.value.code, caught.value.retryable) == ("unsupported", False)
 
 
 # What is said without a browser
@@ -175,14 +175,14 @@ async def test_a_page_without_a_film(site: Site, context: Context) -> None:
 async def test_without_what_drives_a_browser(context: Context) -> None:
     with pytest.raises(DownloadError, match=r"pip install 'aria2-reactor\[browser\]'") as caught:
         await extracted("http://h/", replace(context, browser=None))
-    assert caught.value.word == "program_missing"
+    assert caught.value.code == "program_missing"
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "chrome://version", "data:text/html,x", "javascript:1"])
 async def test_only_web_pages_are_opened(context: Context, url: str) -> None:
     with pytest.raises(DownloadError, match="Only http and https") as caught:
         await extracted(url, context)
-    assert caught.value.word == "unsupported"
+    assert caught.value.code == "unsupported"
 
 
 class Told:
@@ -236,7 +236,7 @@ async def test_the_sentence_for_what_went_wrong(
 ) -> None:
     with pytest.raises(DownloadError) as caught:
         await of_told(context, **told)
-    assert (caught.value.word, caught.value.retryable) == (word, retryable)
+    assert (caught.value.code, caught.value.retryable) == (word, retryable)
     assert "secret" not in str(caught.value)
 
 
@@ -285,7 +285,7 @@ async def test_an_address_that_is_too_long_gives_way_to_the_next(context: Contex
 async def test_nonsense_is_refused_at_the_border(context: Context, told: dict[str, Any]) -> None:
     with pytest.raises(DownloadError) as caught:
         await of_told(context, **told)
-    assert caught.value.word == "bad_answer"
+    assert caught.value.code == "bad_answer"
 
 
 @pytest.mark.parametrize("titles", [{"og": 5}, {"ld": "x"}, [], None])

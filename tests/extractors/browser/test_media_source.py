@@ -86,7 +86,7 @@ async def test_two_tracks_at_two_addresses(
 
 async def test_a_picture_whose_sound_is_not_to_be_found(served: Serve, context: Context) -> None:
     error = await refusal(served("picture.mp4"), later(served("picture.mp4")), [PICTURE, SOUND], context)
-    assert (error.word, "sound could not be found" in error.message) == ("unsupported", True)
+    assert (error.code, "sound could not be found" in error.message) == ("unsupported", True)
     error = await refusal(served("sound.mp4"), [], [PICTURE, SOUND], context)
     assert "picture could not be found" in error.message
 
@@ -109,7 +109,7 @@ async def test_an_advertisement_of_another_player_asks_for_nothing(served: Serve
 async def test_a_piece_of_many(served: Serve, context: Context, samples: Samples) -> None:
     """By how it begins, by how much its player was fed with, by how long that says it will be."""
     part = samples.fmp4()["part0.m4s"]
-    assert (await refusal(served("1.mp4", part), [], [BOTH], context)).word == "unsupported"
+    assert (await refusal(served("1.mp4", part), [], [BOTH], context)).code == "unsupported"
     film = served("both.mp4")
     fed = BOTH.model_copy(update={"bytes": 3 * (film.size or 0) + 1_000_000})
     assert "from pieces" in (await refusal(film, [], [fed], context)).message
@@ -124,7 +124,7 @@ async def test_the_first_of_many_is_too_short(
     (tmp_path / found.fetches[0].name).write_bytes((samples.root / "both.mp4").read_bytes())
     with pytest.raises(DownloadError, match="only a piece of the video") as caught:
         await join(samples.ffmpeg, tmp_path, found)
-    assert caught.value.word == "incomplete"
+    assert caught.value.code == "incomplete"
 
 
 async def test_a_quality_without_its_sound(server: FileServer, context: Context, samples: Samples) -> None:
@@ -142,7 +142,7 @@ async def test_a_quality_without_its_sound(server: FileServer, context: Context,
     first, second = found.finish.tracks
     assert (first.first, second.first) == (0, first.count)
     assert first.count + second.count == len(names)
-    assert (await refusal(picture, [], [PICTURE, SOUND], context)).word == "unsupported"
+    assert (await refusal(picture, [], [PICTURE, SOUND], context)).code == "unsupported"
 
 
 async def test_what_a_beginning_tells(served: Serve, server: FileServer, context: Context, samples: Samples) -> None:

@@ -147,7 +147,7 @@ async def test_too_little_memory_ends_it_at_the_first_page(setup: Setup) -> None
     processes = tree(process.pid)
     with pytest.raises(DownloadError, match=r"more than 0 MiB") as caught:
         await process.ask(asking("http://127.0.0.1:9/"))
-    assert caught.value.word == "too_much_memory"
+    assert caught.value.code == "too_much_memory"
     await until(lambda: not any(runs(pid) for pid in processes))
 
 

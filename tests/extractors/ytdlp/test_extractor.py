@@ -107,7 +107,7 @@ async def test_a_film(warm: Ytdlp) -> None:
 async def test_every_error_is_a_sentence(warm: Ytdlp, path: str, code: str, sentence: str, retryable: bool) -> None:
     before = warm.starts
     error = await refusal(warm, path)
-    assert (error.word, error.retryable) == (code, retryable), error
+    assert (error.code, error.retryable) == (code, retryable), error
     assert sentence in str(error)
     assert (warm.starts, len(warm.pids)) == (max(before, 1), 1), "no process was lost over it"
 
@@ -142,7 +142,7 @@ async def test_nobody_knows_this_page(warm: Ytdlp) -> None:
 async def test_nonsense_in_place_of_an_answer(path: str) -> None:
     async with Ytdlp(setup=SETUP) as ytdlp:
         error = await refusal(ytdlp, path)
-        assert error.word in ("bad_answer", "too_large")
+        assert error.code in ("bad_answer", "too_large")
         assert await title(ytdlp, HERE + "film") == "The film"
 
 
@@ -152,7 +152,7 @@ async def test_nonsense_in_place_of_an_answer(path: str) -> None:
 async def test_a_format_that_is_none() -> None:
     async with Ytdlp(Wishes(format="bv*+"), setup=SETUP) as ytdlp:
         error = await refusal(ytdlp, "film")
-    assert (error.word, "YTDLP_FORMAT" in str(error)) == ("settings", True)
+    assert (error.code, "YTDLP_FORMAT" in str(error)) == ("settings", True)
 
 
 async def test_a_cookie_file_is_read_anew_and_never_written(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ async def test_what_hangs_is_killed_at_its_deadline(tmp_path: Path, path: str) -
         await title(ytdlp, HERE + "film")
         with pytest.raises(DownloadError) as caught:
             await ytdlp.extract(f"{HERE}{path}?path={quote(str(mark))}", timeout_s=6.0)
-        assert (caught.value.word, caught.value.retryable) == ("timeout", True)
+        assert (caught.value.code, caught.value.retryable) == ("timeout", True)
         pids = [int(pid) for pid in mark.read_text().split()]
         await until(lambda: in_group(pids[0]) == [] and not any(map(runs, pids)))
         assert ytdlp.pids == ()
@@ -266,7 +266,7 @@ async def test_a_cancel_while_it_starts(tmp_path: Path) -> None:
 async def test_what_kills_its_process_twice_is_given_up(path: str) -> None:
     async with Ytdlp(setup=SETUP) as ytdlp:
         error = await refusal(ytdlp, path)
-        assert (error.word, error.retryable, ytdlp.starts) == ("worker_died", False, 2)
+        assert (error.code, error.retryable, ytdlp.starts) == ("worker_died", False, 2)
         assert ("signal 11" if path == "dies" else "exit code 3") in str(error)
         assert ytdlp.pids == ()
         assert await title(ytdlp, HERE + "film") == "The film"
@@ -282,7 +282,7 @@ async def test_a_process_that_dies_once_is_forgiven(tmp_path: Path) -> None:
 async def test_too_much_memory() -> None:
     async with Ytdlp(setup=Setup(plugins=PLUGINS, data_bytes_max=600 * 1024**2)) as ytdlp:
         error = await refusal(ytdlp, "allocates")
-        assert (error.word, error.retryable) == ("out_of_memory", False)
+        assert (error.code, error.retryable) == ("out_of_memory", False)
         assert ytdlp.pids == (), "a process that has been at its limit is not used again"
         assert await title(ytdlp, HERE + "film") == "The film"
 
@@ -307,7 +307,7 @@ async def test_nothing_is_left_after_a_storm(tmp_path: Path) -> None:
             await ytdlp.extract(f"{HERE}{path}?path={quote(str(tmp_path / str(place)))}", timeout_s=timeout_s)
             ended.append("film")
         except DownloadError as error:
-            ended.append(error.word)
+            ended.append(error.code)
 
     async with Ytdlp(setup=SETUP, workers_max=3, requests_max=3) as ytdlp, anyio.create_task_group() as tasks:
         for place, path in enumerate(["film", "hangs_with_a_child", "exits", "film", "dies", "film", "hangs"]):

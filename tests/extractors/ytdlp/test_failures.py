@@ -17,7 +17,7 @@ def report(*kinds: str, **more: Any) -> Report:
 
 
 def code(text: str, **more: Any) -> str:
-    return failure_of(report(text=text, expected=True, **more), URL).word
+    return failure_of(report(text=text, expected=True, **more), URL).code
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_texts(text: str, expected: str) -> None:
 )  # fmt: skip
 def test_classes_and_statuses(kinds: list[str], more: dict[str, Any], expected: str, retryable: bool) -> None:
     error = failure_of(report(*kinds, **more), URL)
-    assert (error.word, error.retryable) == (expected, retryable)
+    assert (error.code, error.retryable) == (expected, retryable)
     assert "s3cret" not in str(error)
     assert "{" not in str(error)
 
@@ -94,7 +94,7 @@ def test_classes_and_statuses(kinds: list[str], more: dict[str, Any], expected: 
 )
 def test_what_begins_soon_is_tried_again(text: str, after: float | None) -> None:
     error = failure_of(report(text=text, expected=True), URL)
-    assert (error.word, error.retryable, error.retry_after_s) == ("not_started", after is not None, after)
+    assert (error.code, error.retryable, error.retry_after_s) == ("not_started", after is not None, after)
 
 
 def test_what_a_site_says_is_one_clean_line() -> None:

@@ -179,7 +179,7 @@ async def test_the_manifest_that_the_fragments_come_from_is_read_anew(server: Fi
 async def test_without_its_manifest_a_list_of_several_periods_is_refused(server: FileServer, context: Context) -> None:
     with pytest.raises(DownloadError, match="several pieces") as caught:
         await extraction(context, *dash_formats(server))
-    assert caught.value.word == "unsupported"
+    assert caught.value.code == "unsupported"
     one = [{**each, "fragments": each["fragments"][:3]} for each in dash_formats(server)]
     found = await extraction(context, *one)
     assert [(track.form, track.count) for track in found.finish.tracks] == [("concat", 3)] * 2
@@ -190,7 +190,7 @@ async def test_what_a_manifest_says_of_itself_counts(server: FileServer, context
     server.put("/d/x.mpd", mpd_of_two_periods().replace(b"</AdaptationSet>", lock))
     with pytest.raises(DownloadError) as caught:
         await extraction(context, *dash_formats(server))
-    assert caught.value.word == "drm"
+    assert caught.value.code == "drm"
 
 
 async def test_sound_alone(context: Context) -> None:
@@ -265,23 +265,23 @@ async def test_an_encrypted_playlist_that_came_with_the_page(server: FileServer,
 )
 async def test_formats_that_are_refused(context: Context, format_: dict[str, Any], code: str) -> None:
     error = await refusal(context, format_)
-    assert (error.word, error.retryable) == (code, False)
+    assert (error.code, error.retryable) == (code, False)
 
 
 async def test_a_clip_is_not_the_video_that_it_is_of(context: Context) -> None:
     for clip in ({"section_start": 4.0, "section_end": 7}, {"section_end": 3.0}, {"section_start": 60}):
         error = await refusal(context, **clip)
-        assert (error.word, "clip" in error.message) == ("unsupported", True)
+        assert (error.code, "clip" in error.message) == ("unsupported", True)
     for whole in ({"section_start": None, "section_end": None}, {"section_start": 0}):
         assert (await extraction(context, **whole)).fetches
 
 
 async def test_live_streams(context: Context) -> None:
-    assert (await refusal(context, is_live=True)).word == "live"
+    assert (await refusal(context, is_live=True)).code == "live"
     error = await refusal(context, live_status="is_upcoming", release_timestamp=4_000_000_000)
-    assert (error.word, error.retryable) == ("not_started", False)
+    assert (error.code, error.retryable) == ("not_started", False)
     soon = await refusal(context, live_status="is_upcoming", release_timestamp=1_000_000_000)
-    assert (soon.word, soon.retryable, soon.retry_after_s) == ("not_started", True, 0.0)
+    assert (soon.code, soon.retryable, soon.retry_after_s) == ("not_started", True, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ async def test_live_streams(context: Context) -> None:
 def test_nonsense(nonsense: Any) -> None:
     with pytest.raises(DownloadError) as caught:
         parse_info(nonsense)
-    assert (caught.value.word, caught.value.retryable) == ("bad_answer", False)
+    assert (caught.value.code, caught.value.retryable) == ("bad_answer", False)
 
 
 @pytest.mark.fault(61)

@@ -195,7 +195,7 @@ async def test_what_yt_dlp_does_not_know_goes_to_a_browser(server: FileServer, c
 async def test_two_videos_are_a_list(server: FileServer, context: Context) -> None:
     with pytest.raises(DownloadError, match="list of 2 videos") as caught:
         await both_stages(page(server, "<video src=1.mp4></video><video src=2.mp4></video>"), context)
-    assert caught.value.word == "playlist"
+    assert caught.value.code == "playlist"
 
 
 async def test_which_of_two_videos_a_browser_can_tell(server: FileServer, context: Context) -> None:
@@ -213,7 +213,7 @@ async def test_a_page_that_is_gone(server: FileServer, context: Context) -> None
     assert context.ytdlp
     with pytest.raises(DownloadError, match="answered 404") as caught:
         await context.ytdlp.extract(url)
-    assert caught.value.word == "not_found"
+    assert caught.value.code == "not_found"
 
 
 async def test_a_page_that_never_comes(server: FileServer, context: Context) -> None:
@@ -221,7 +221,7 @@ async def test_a_page_that_never_comes(server: FileServer, context: Context) -> 
     url = server.put("/hang", hang=True)
     with pytest.raises(DownloadError, match="did not finish") as caught:
         await context.ytdlp.extract(url, timeout_s=2.0)
-    assert (caught.value.word, caught.value.retryable) == ("timeout", True)
+    assert (caught.value.code, caught.value.retryable) == ("timeout", True)
 
 
 async def test_a_page_that_redirects_to_a_file_of_this_machine(server: FileServer, context: Context) -> None:
@@ -241,7 +241,7 @@ async def test_a_bare_manifest_needs_no_yt_dlp(server: FileServer, context: Cont
 async def test_without_yt_dlp_a_page_says_what_to_install(server: FileServer, context: Context) -> None:
     with pytest.raises(DownloadError, match=r"aria2-reactor\[media\]") as caught:
         await both_stages(page(server, "<video src=1.mp4></video>"), replace(context, ytdlp=None))
-    assert (caught.value.word, caught.value.retryable) == ("unsupported", False)
+    assert (caught.value.code, caught.value.retryable) == ("unsupported", False)
 
 
 async def test_without_yt_dlp_a_page_goes_to_a_browser(server: FileServer, context: Context) -> None:

@@ -144,7 +144,7 @@ async def test_it_ends_when_its_parent_is_killed(tmp_path: Path, path: str) -> N
 async def test_an_installation_that_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DownloadError) as caught:
         await Worker.start(Setup(plugins=tmp_path / "nowhere"))
-    assert caught.value.word == "ytdlp_broken"
+    assert caught.value.code == "ytdlp_broken"
     assert "pip install" in str(caught.value)
 
 
