@@ -84,16 +84,17 @@ def _look(
     connection: sqlite3.Connection, command: commands.PollRows, asked: Mapping[str, Any], insistence: Insistence
 ) -> RowsPolled:
     room = command.claim if len(insistence.passed) < PASSED_MAX else 0
-    sweeps = [which for which in SWEEPS if any_row(connection, which, asked)]
+    *found, any_due = connection.execute(PROBE, asked).fetchone()
+    sweeps = [which for which, there in zip(SWEEPS, found, strict=True) if there]
     if UNSET in sweeps and not _null_is_pending(connection):
         sweeps.remove(UNSET)
-    writing = bool(sweeps) or (room > 0 and bool(_due(connection, asked, 1)))
-    with transaction(connection, "IMMEDIATE" if writing else "DEFERRED"):
+    claiming = room > 0 and (any_due or bool(sweeps))
+    with transaction(connection, "IMMEDIATE" if claiming or sweeps else "DEFERRED"):
         swept = _sweep(connection, sweeps, asked, insistence)
-        due = _due(connection, asked, room + 1)
-        claimed, forbidden = _claim(connection, due[:room], asked, insistence) if writing else ((), ())
+        due = _due(connection, asked, room + 1) if claiming else []
+        claimed, forbidden = _claim(connection, due[:room], asked, insistence) if due else ((), ())
         seen = RowsPolled(
-            watched=_watched(connection, asked),
+            watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
             swept=swept,
             forbidden=forbidden,
@@ -125,6 +126,8 @@ SWEEPS = {
     STOPPED: (CANCELLED, *CANCELLED_BARE),
 }
 """Which rows are made to say what they are, and how."""
+PROBE = "SELECT " + ", ".join(f"EXISTS (SELECT 1 FROM downloads WHERE {which})" for which in (*SWEEPS, DUE))
+"""Which of them there are, and whether any row is due: all that an idle poll has to know before it begins."""
 
 
 def _null_is_pending(connection: sqlite3.Connection) -> bool:
@@ -152,11 +155,15 @@ def _sweep(
 
 
 def _due(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> list[int]:
-    found = (
-        connection.execute(f"SELECT id FROM downloads WHERE {DUE} AND {which} LIMIT :limit", {**asked, "limit": limit})
-        for which in (rows.DATELESS, rows.DATED)
-    )
-    return rows.in_turn(*([id for (id,) in each.fetchall()] for each in found))[:limit]
+    found = connection.execute(NEXT, {**asked, "limit": limit}).fetchall()
+    return rows.in_turn(*([id for dated, id in found if dated == which] for which in (0, 1)))[:limit]
+
+
+NEXT = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT {dated}, id FROM downloads WHERE {DUE} AND {which} LIMIT :limit)"
+    for dated, which in enumerate((rows.DATELESS, rows.DATED))
+)
+"""Those that are due, without a date and with one, each kind in its own order."""
 
 
 def _url(connection: sqlite3.Connection, id: int) -> str | None:

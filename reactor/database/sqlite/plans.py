@@ -112,9 +112,10 @@ def store_published(connection: sqlite3.Connection, attempt: Attempt) -> None:
 def forget(connection: sqlite3.Connection, attempt: Attempt) -> None:
     """Nothing of the attempt is left. What a later one plans stays."""
     gone = connection.execute(
-        "DELETE FROM reactor_plans WHERE download_id = ? AND attempt <= ?", (attempt.download_id, attempt.number)
-    )
-    if gone.rowcount:
+        "DELETE FROM reactor_plans WHERE download_id = ? AND attempt <= ? RETURNING length(plan)",
+        (attempt.download_id, attempt.number),
+    ).fetchall()
+    if gone == [(0,)]:
         connection.execute("DELETE FROM reactor_plan_pieces WHERE download_id = ?", (attempt.download_id,))
 
 

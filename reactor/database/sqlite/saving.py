@@ -40,6 +40,8 @@ Unit = (
 )
 """A save, or one row's part of one."""
 
+Assignments = tuple[str, Mapping[str, object]]
+"""What an UPDATE sets, as SQL, and the values that it names."""
 GUARD = "id = :id AND attempt = :attempt AND status = 'downloading' AND cancelled IS NOT TRUE"
 
 
@@ -139,43 +141,50 @@ def write(
     SavePlan, as it is stored. Raises one of troubles.FORBIDDEN when the bot's table does not take it."""
     attempt = save.attempt
     match save:
-        case commands.SaveStage():
-            done = update_stage(connection, attempt, save.stage, save.kind)
+        case commands.SaveStage(stage=stage, kind=kind):
+            done = _update(connection, attempt, update_stage(stage), update_download_metadata(kind=kind))
         case commands.SavePlan(extraction=extraction):
-            done = update_download_metadata(
-                connection, attempt, title=extraction.title, file_size=extraction.size, kind=extraction.kind
-            ) and update_stage(connection, attempt, Stage.FETCHING, anew=not save.continues)
+            done = _update(
+                connection,
+                attempt,
+                update_download_metadata(title=extraction.title, file_size=extraction.size, kind=extraction.kind),
+                update_stage(Stage.FETCHING, from_zero=not save.continues),
+            )
             if done:
                 plans.store(connection, save, plan)
         case commands.ProgressOf():
-            if update_progress(connection, save, lease_until) and save.done is not None:
+            if _update(connection, attempt, update_progress(save, lease_until)) and save.done is not None:
                 plans.store_done(connection, attempt, save.done)
             done = True
         case commands.SaveDownloaded():
-            done = (
-                update_download_metadata(connection, attempt, title=save.title, file_size=save.size)
-                and update_file_path(connection, attempt, save.path)
-                and update_download_status(connection, attempt, Status.DOWNLOADED, now_wall)
-            )
-        case commands.SaveWaiting(failure=failure, delay_s=delay_s):
-            done = update_download_status(
+            done = _update(
                 connection,
                 attempt,
+                update_download_metadata(title=save.title, file_size=save.size),
+                update_file_path(save.path),
+                update_download_status(Status.DOWNLOADED, now_wall),
+            )
+        case commands.SaveWaiting(failure=failure, delay_s=delay_s):
+            waiting = update_download_status(
                 Status.PENDING,
                 now_wall,
                 failure=failure,
                 retry_count=save.retry_count,
                 next_attempt_at=now_wall + delay_s,
             )
+            done = _update(connection, attempt, waiting)
             if done and failure is not None:
                 history.add(connection, attempt, now_wall, failure, delay_s)
         case commands.SaveFailed(failure=failure):
-            if spared:
-                done = _update(connection, attempt, FAILED_BARE[spared - 1], **rows.said(failure))
-            else:
-                done = update_download_status(
-                    connection, attempt, Status.FAILED, now_wall, failure=failure, kind=save.kind
-                )
+            ending = (
+                [(FAILED_BARE[spared - 1], rows.said(failure))]
+                if spared
+                else [
+                    update_download_status(Status.FAILED, now_wall, failure=failure),
+                    update_download_metadata(kind=save.kind),
+                ]
+            )
+            done = _update(connection, attempt, *ending)
             if done:
                 history.add(connection, attempt, now_wall, failure)
         case commands.SaveCancelled():
@@ -197,96 +206,74 @@ def write(
     return done
 
 
-def update_stage(
-    connection: sqlite3.Connection, attempt: Attempt, stage: Stage, kind: Kind | None = None, *, anew: bool = False
-) -> bool:
-    """The row is in another stage; `anew`: with nothing fetched yet. False when the guard refused it, as in all of
-    these."""
-    return _update(
-        connection,
-        attempt,
-        """stage = :stage, url_type = COALESCE(:kind, url_type),
-        progress = CASE WHEN :anew THEN 0 ELSE progress END""",
-        stage=stage,
-        kind=kind,
-        anew=anew,
-    )
+# What an UPDATE of `downloads` sets. A save is made of several of these and is one statement.
+
+
+def update_stage(stage: Stage, *, from_zero: bool = False) -> Assignments:
+    """The stage that the row is in; `from_zero`: with no progress."""
+    return "stage = :stage" + (", progress = 0" if from_zero else ""), {"stage": stage}
 
 
 def update_download_metadata(
-    connection: sqlite3.Connection,
-    attempt: Attempt,
-    *,
-    title: str | None = None,
-    file_size: int | None = None,
-    kind: Kind | None = None,
-) -> bool:
-    """What is known of the download. None leaves what is there."""
-    return _update(
-        connection,
-        attempt,
-        """title = COALESCE(:title, title), file_size = COALESCE(:size, file_size),
-        url_type = COALESCE(:kind, url_type)""",
-        title=rows.storable(title),
-        size=rows.size(file_size),
-        kind=kind,
-    )
+    *, title: str | None = None, file_size: int | None = None, kind: Kind | None = None
+) -> Assignments:
+    """Title, size in bytes, and the kind of URL. None leaves what is there."""
+    values = {"title": rows.storable(title), "file_size": rows.size(file_size), "url_type": kind}
+    given = {name: value for name, value in values.items() if value is not None}
+    return ", ".join(f"{name} = :{name}" for name in given), given
 
 
-def update_file_path(connection: sqlite3.Connection, attempt: Attempt, path: str) -> bool:
+def update_file_path(path: str) -> Assignments:
     """Where the file is."""
-    return _update(connection, attempt, "file_path = :path", path=rows.storable(path))
+    return "file_path = :file_path", {"file_path": rows.storable(path)}
 
 
-def update_progress(connection: sqlite3.Connection, row: commands.ProgressOf, lease_until: float) -> bool:
-    """How far it is, and a sign of life."""
-    return _update(
-        connection,
-        row.attempt,
-        """progress = COALESCE(:progress, progress), download_speed = :speed, eta_seconds = :eta, lease_until = :lease,
-        title = COALESCE(:title, title), file_size = COALESCE(:size, file_size)""",
-        progress=None if row.progress is None else round(row.progress, 2),
-        speed=round(row.speed / MIB, 3),
-        eta=rows.size(row.eta_s),
-        lease=lease_until,
-        title=rows.storable(row.title),
-        size=rows.size(row.size),
-    )
+def update_progress(row: commands.ProgressOf, lease_until: float) -> Assignments:
+    """Progress (0 to 100), speed (bytes/s in `row`, MiB/s in the table), seconds left, and the lease. The lease ends
+    at `lease_until`, seconds since the epoch."""
+    metadata, values = update_download_metadata(title=row.title, file_size=row.size)
+    return ", ".join(filter(None, (PROGRESS, metadata))), {
+        **values,
+        "progress": None if row.progress is None else round(row.progress, 2),
+        "speed": round(row.speed / MIB, 3),
+        "eta": rows.size(row.eta_s),
+        "lease": lease_until,
+    }
+
+
+PROGRESS = """progress = COALESCE(:progress, progress), download_speed = :speed, eta_seconds = :eta,
+    lease_until = :lease"""
 
 
 def update_download_status(
-    connection: sqlite3.Connection,
-    attempt: Attempt,
     status: Status,
     now_wall: float,
     *,
     failure: Failure | None = None,
-    kind: Kind | None = None,
     retry_count: int | None = None,
     next_attempt_at: float | None = None,
-) -> bool:
-    """The attempt is over: `downloaded`, `failed`, or `pending` until `next_attempt_at`. The last error stays in
-    the row until there is another one, or it is downloaded."""
-    return _update(
-        connection,
-        attempt,
-        f"""status = :status, stage = CASE :status WHEN 'pending' THEN 'waiting' END, {OVER},
-        finished_at = :finished, next_attempt_at = :next,
-        retry_count = COALESCE(:retries, retry_count), url_type = COALESCE(:kind, url_type),
-        progress = CASE :status WHEN 'downloaded' THEN 100 ELSE progress END,
-        error = CASE :status WHEN 'downloaded' THEN NULL ELSE COALESCE(:error, error) END,
-        error_code = CASE :status WHEN 'downloaded' THEN NULL ELSE COALESCE(:code, error_code) END""",
-        status=status,
-        finished=rows.moment(now_wall) if status.final else None,
-        next=next_attempt_at,
-        retries=retry_count,
-        kind=kind,
+) -> Assignments:
+    """The attempt is over: `downloaded`, `failed`, or `pending` until `next_attempt_at` (seconds since the epoch). The
+    last error stays in the row until there is another one, or it is downloaded."""
+    set_too = ""
+    if retry_count is not None:
+        set_too += ", retry_count = :retries"
+    if status is Status.DOWNLOADED:
+        set_too += ", progress = 100, error = NULL, error_code = NULL"
+    elif failure is not None:
+        set_too += ", error = :error, error_code = :code"
+    return f"status = :status, stage = :stage, {OVER}, finished_at = :finished, next_attempt_at = :next{set_too}", {
+        "status": status,
+        "stage": Stage.WAITING if status is Status.PENDING else None,
+        "finished": rows.moment(now_wall) if status.final else None,
+        "next": next_attempt_at,
+        "retries": retry_count,
         **rows.said(failure),
-    )
+    }
 
 
 def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: float, assignments: str) -> bool:
-    """A row that is gone is no refusal: that is how the bot cancelled it."""
+    """True for a row that is gone, too: that is how the bot cancelled it."""
     values = {"id": attempt.download_id, "attempt": attempt.number, "moment": rows.moment(now_wall)}
     ended = connection.execute(
         f"""UPDATE downloads SET {fitted(connection, assignments)} WHERE id = :id AND attempt = :attempt
@@ -296,10 +283,13 @@ def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: 
     return ended.rowcount > 0 or not any_row(connection, "id = :id", values)
 
 
-def _update(connection: sqlite3.Connection, attempt: Attempt, assignments: str, **values: object) -> bool:
-    values |= {"id": attempt.download_id, "attempt": attempt.number}
-    assignments = fitted(connection, assignments)
-    if connection.execute(f"UPDATE downloads SET {assignments} WHERE {GUARD}", values).rowcount > 0:
+def _update(connection: sqlite3.Connection, attempt: Attempt, *assignments: Assignments) -> bool:
+    """One guarded UPDATE of all of them. False when the row is in another state."""
+    values: dict[str, object] = {"id": attempt.download_id, "attempt": attempt.number}
+    for _, given in assignments:
+        values |= given
+    listed = fitted(connection, ", ".join(each for each, _ in assignments if each))
+    if connection.execute(f"UPDATE downloads SET {listed} WHERE {GUARD}", values).rowcount > 0:
         return True
     if any_row(connection, GUARD, values):
         raise troubles.passed_over()

@@ -79,6 +79,14 @@ def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> N
     assert_indexed(long_table, statements)
 
 
+def test_an_idle_poll_is_few_statements(table: sqlite3.Connection) -> None:
+    """One that asks what there is to do, and what a poll must know whatever it finds."""
+    table.execute(f"INSERT INTO downloads (url, status, next_attempt_at) VALUES ('u', 'pending', {NOW + 9})")
+    with traced(table) as statements:
+        downloads.look(table, commands.PollRows((), 1), "me", NOW)
+    assert len(statements) == 5
+
+
 def test_a_look_where_no_status_means_pending(long_table: sqlite3.Connection) -> None:
     with traced(long_table) as statements:
         assert not downloads.any_row(long_table, f"{downloads.UNSET} AND id < 0", {})

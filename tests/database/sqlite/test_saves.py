@@ -13,7 +13,7 @@ from reactor.core.events import Leftover, SaveStale
 from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, saving
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Stage, Status
+from reactor.models import Extraction, Fetch, Finish, Kind, Stage
 from tests.tools import sqlite3_program
 
 NOW = 1_800_000_000.0
@@ -242,12 +242,22 @@ def test_what_a_stranger_names_and_promises_can_be_stored(claimed: sqlite3.Conne
     assert row(claimed, "file_size, title, file_path") == (2**63 - 1, "bad ? name", "/downloads/?")
 
 
-def test_the_plans_own_methods_are_guarded_too(claimed: sqlite3.Connection) -> None:
-    assert saving.update_download_metadata(claimed, ONE, title="T", file_size=5)
-    assert saving.update_download_metadata(claimed, ONE)
-    assert saving.update_file_path(claimed, ONE, "/downloads/t")
-    assert row(claimed, "title, file_size, file_path") == ("T", 5, "/downloads/t")
-    assert saving.update_download_status(claimed, ONE, Status.DOWNLOADED, NOW)
-    assert not saving.update_file_path(claimed, ONE, "/elsewhere")
-    assert not saving.update_stage(claimed, ONE, Stage.FETCHING)
-    assert not saving.update_download_status(claimed, ONE, Status.FAILED, NOW, failure=TIMEOUT)
+@pytest.mark.parametrize("save", [*ON_THE_WAY, *ENDINGS], ids=lambda save: type(save).__name__)
+def test_a_save_is_one_update_of_its_row(claimed: sqlite3.Connection, save: commands.Save) -> None:
+    """A bot's trigger runs once for it, and sees all of it."""
+    statements: list[str] = []
+    claimed.set_trace_callback(statements.append)
+    assert apply(claimed, save) == ()
+    assert len([each for each in statements if each.startswith("UPDATE downloads")]) == 1
+    assert not [each for each in statements if each.startswith("SELECT")]
+
+
+def test_a_save_leaves_alone_what_it_does_not_know(claimed: sqlite3.Connection) -> None:
+    """Also for triggers on these columns."""
+    claimed.execute(
+        """CREATE TEMP TRIGGER no AFTER UPDATE OF title, file_size, url_type ON main.downloads
+        BEGIN SELECT RAISE(ABORT, 'written'); END"""
+    )
+    assert apply(claimed, commands.SaveStage(ONE, Stage.FETCHING)) == ()
+    assert apply(claimed, commands.SaveProgress((commands.ProgressOf(ONE, 1.0, 1, 1, None),))) == ()
+    assert apply(claimed, commands.SaveFailed(ONE, TIMEOUT)) == ()
