@@ -52,6 +52,9 @@ ROUNDS_IDLE_MAX = 5
 """Tries in a row that found nothing to click."""
 LOADING_S = 15.0
 """A page that loads longer is treated as if it had been loaded."""
+RETURN_S = 20.0
+RETURNS_MAX = 15
+"""Tries to come back from pages that clicks have led to."""
 SIGHTS_MAX = 2000
 FRAMES_MAX = 30
 ELEMENTS_MAX = 500
@@ -90,10 +93,10 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
         viewport=_VIEWPORT,  # type: ignore[arg-type]
     )
     await context.add_init_script(PREPARE)
-    sniffer = Sniffer(context, await context.new_page())
+    sniffer = Sniffer(context, await context.new_page(), request["url"])
     with suppress(TimeoutError):
         async with asyncio.timeout(request["timeout_s"]):
-            await sniffer.watch(request["url"])
+            await sniffer.watch()
     found = await sniffer.told()
     await sniffer.end()
     return found | {"spoiled": not await soon(_closed(context), False, within_s=CLOSE_S)}
@@ -102,9 +105,10 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
 class Sniffer:
     """What one page has shown so far."""
 
-    def __init__(self, context: BrowserContext, page: Page) -> None:
+    def __init__(self, context: BrowserContext, page: Page, url: str) -> None:
         self._context = context
         self._page = page
+        self._url = url
         self._sights: list[Sight] = []
         self._responses: list[Response] = []
         self._elements: list[Element] = []
@@ -122,7 +126,8 @@ class Sniffer:
         self._opened: float | None = None
         self._loaded = False
         self._next_round = 0.0
-        self._rounds = self._idle_rounds = 0
+        self._rounds = self._idle_rounds = self._returns = 0
+        self._returning: asyncio.Task[None] | None = None
         context.on("response", self._on_response)
         context.on("page", self._on_page)
         context.on("dialog", lambda dialog: self._start(dialog.dismiss()))
@@ -130,12 +135,14 @@ class Sniffer:
         page.on("domcontentloaded", self._on_loaded)
         page.on("framenavigated", self._on_navigated)
 
-    async def watch(self, url: str) -> None:
+    async def watch(self) -> None:
         """Open the page, and stay until there is nothing to wait for."""
-        self._start(self._open(url))
+        self._start(self._open())
         quiet_since = now()
         before: list[int] = []
         while not self._gone.is_set():
+            if self._astray:
+                self._come_back()
             await self._look_at_elements()
             candidates = self._candidates()
             best = candidates[0] if candidates and not (candidates[0].advertising or candidates[0].loop) else None
@@ -201,7 +208,8 @@ class Sniffer:
         frame = frame_of(request)
         if frame is None or frame.page is not self._page or self._astray:
             return
-        if request.is_navigation_request() and frame is self._page.main_frame and not 300 <= response.status < 400:
+        is_page = request.is_navigation_request() and frame is self._page.main_frame
+        if is_page and not 300 <= response.status < 400 and not self._leads_astray(response.url):
             self._status = response.status
         suffix = suffix_of(response.url)
         dull = request.resource_type in _DULL or suffix in SEGMENT_SUFFIXES
@@ -257,7 +265,7 @@ class Sniffer:
             self._start(page.close())
 
     def _on_loaded(self, _: Page) -> None:
-        self._loaded = True
+        self._loaded = not self._astray
 
     def _on_crash(self, _: Page) -> None:
         self._crashed = True
@@ -271,25 +279,47 @@ class Sniffer:
             self._gone.set()
             self._changed.set()
         elif frame is self._page.main_frame and self._astray:
-            self._start(self._page.go_back(wait_until="commit"))
+            self._changed.set()
 
     @property
     def _astray(self) -> bool:
-        """True while the page is one that a click has led to, an advertisement as a rule: it shows nothing of what
-        was asked for."""
-        return self._home is not None and site_of(self._page.main_frame.url) not in ("", self._home)
+        """True while the tab shows a page that a click has led to, usually an advertisement, or the blank one."""
+        return self._leads_astray(self._page.main_frame.url)
+
+    def _leads_astray(self, url: str) -> bool:
+        return bool(self._home) and (url == "about:blank" or site_of(url) not in ("", self._home))
 
     # What is done to the page
 
-    async def _open(self, url: str) -> None:
+    async def _open(self) -> None:
         try:
-            await self._page.goto(url, wait_until="commit", timeout=0)
+            await self._page.goto(self._url, wait_until="commit", timeout=0)
         except PlaywrightError as error:
             self._failure = error.message[:500]
             self._changed.set()
             return
+        self._begin_rounds()
+
+    def _begin_rounds(self) -> None:
         self._opened = now()
         self._next_round = self._opened + ROUND_S
+
+    def _come_back(self) -> None:
+        """Begin another try to return to the page, unless one is under way. The rounds wait for it."""
+        self._loaded = False
+        self._idle_rounds = 0
+        self._begin_rounds()
+        if self._returning is None or self._returning.done():
+            self._returns += 1
+            self._returning = self._start(self._return())
+
+    async def _return(self) -> None:
+        """Go back in the history. Every other time open the URL instead: the history may have been replaced, and
+        Chromium refuses to go back while a page of another site takes over."""
+        if self._returns % 2:
+            await self._page.go_back(wait_until="commit", timeout=RETURN_S * 1000)
+        else:
+            await self._page.goto(self._url, wait_until="commit", timeout=RETURN_S * 1000)
 
     async def _look_at_elements(self) -> None:
         found: list[Element] = []
@@ -310,6 +340,8 @@ class Sniffer:
 
     async def _nothing_to_start(self) -> bool:
         """Try to start the player, when it is time for a try. True when there is no point in trying on."""
+        if self._astray:
+            return self._returns > RETURNS_MAX
         if self._opened is None or now() < self._next_round:
             return False
         self._rounds += 1
@@ -351,15 +383,18 @@ class Sniffer:
         return [answer for answer in await asyncio.gather(*asked) if answer is not None]
 
     def _frames(self) -> Iterable[Frame]:
+        if self._astray:
+            return []
         return [frame for frame in self._page.frames[:FRAMES_MAX] if not is_ad_host(frame.url)]
 
     def _candidates(self) -> list[Candidate]:
         return rank(self._sights, self._elements)
 
-    def _start(self, work: Awaitable[Any]) -> None:
+    def _start(self, work: Awaitable[Any]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def patience_s(best: Candidate) -> float:
