@@ -93,13 +93,13 @@ class Queue(Wishes):
     Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
 
     def __init__(
-        self, path: str | os.PathLike[str], *, create: bool = True, look: bool = False, poll_interval: float = 1.0
+        self, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False, poll_interval: float = 1.0
     ) -> None:
         """Without `create` a missing file is an error. With `look` nothing is ever written, and what would be is
         refused. `poll_interval` (s) is the safety net behind the watches."""
         self._path = path
         self._create = create
-        self._look = look
+        self._read_only = read_only
         self._poll_interval = poll_interval
         self._tick = anyio.Event()
         self._closed: anyio.Event | None = None
@@ -264,7 +264,7 @@ class Queue(Wishes):
     async def _open(self, *, create: bool) -> Database:
         async with AsyncExitStack() as opening:
             self._database = await opening.enter_async_context(
-                Database.open(self._path, create=create, look=self._look)
+                Database.open(self._path, create=create, read_only=self._read_only)
             )
             self._opened = opening.pop_all()
         return self._database

@@ -131,7 +131,7 @@ class _Rows:
     async def _one(self, n: int, found: Extraction) -> None:
         fetch, attempt = found.fetches[0], Attempt(n + 1, 1)
         if self._kept:
-            seen = await self._database.run(downloads.look, commands.PollRows((), 1, ()), "bench", time.time())
+            seen = await self._database.run(downloads.poll, commands.PollRows((), 1, ()), "bench", time.time())
             attempt = seen.claimed[0].attempt
             await self._save(commands.SavePlan(attempt, found))
         if self._placed:

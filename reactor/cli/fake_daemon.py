@@ -79,7 +79,7 @@ class StandIn:
             while True:
                 held = tuple(id for number, id in self._rows.items() if number != recorded)
                 look = commands.PollRows((), 1, held)
-                seen = await self._database.run(downloads.look, look, OWNER, time.time())
+                seen = await self._database.run(downloads.poll, look, OWNER, time.time())
                 if seen.claimed:
                     attempt = seen.claimed[0].attempt
                     self.taken += recorded not in self._rows

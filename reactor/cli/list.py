@@ -55,7 +55,7 @@ async def _read(settings: Settings, status: str | None, limit: int) -> tuple[lis
     from reactor.database.sqlite.connection import Database
 
     most = limit or ID_MAX
-    async with Database.open(settings.download_db, look=True) as database:
+    async with Database.open(settings.download_db, read_only=True) as database:
         if status is None:
             rows = await database.run(wishes.list_downloads, most)
         else:

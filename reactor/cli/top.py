@@ -58,7 +58,7 @@ def top(db: Db = None) -> None:
 async def _print(settings: Settings, console: Console) -> int:
     from reactor.queue import Queue
 
-    async with Queue(settings.download_db, look=True) as queue:
+    async with Queue(settings.download_db, read_only=True) as queue:
         picture = Picture(console, height=PRINTED_LINES)
         picture.take(await queue.overview(SHOWN_MAX))
         console.print(picture.drawn())
@@ -72,7 +72,7 @@ async def _follow(settings: Settings, console: Console) -> int:
     from reactor.queue import Queue
 
     code = 0
-    async with Queue(settings.download_db, look=True) as queue:
+    async with Queue(settings.download_db, read_only=True) as queue:
         picture = Picture(console)
         picture.take(await queue.overview(SHOWN_MAX))  # what cannot be read is said before the screen is taken
         with anyio.open_signal_receiver(*SIGNALS) as signals, Screen(console, picture.drawn) as screen:

@@ -52,7 +52,7 @@ async def _one(settings: Settings, number: int) -> bool:
     from reactor.queue import Queue
 
     row: Download | None = None
-    async with Queue(settings.download_db, look=True) as queue:
+    async with Queue(settings.download_db, read_only=True) as queue:
         with _shower() as show:
             async for row in queue.watch(number):
                 show([row])
@@ -68,7 +68,7 @@ async def _lines(settings: Settings) -> None:
     from reactor.cli.table import line
     from reactor.queue import Queue
 
-    async with Queue(settings.download_db, look=True) as queue:
+    async with Queue(settings.download_db, read_only=True) as queue:
         async for row in queue.watch_all():
             typer.echo(line(row))
 
@@ -81,7 +81,7 @@ async def _table(settings: Settings) -> None:
 
     from reactor.queue import Queue
 
-    async with Queue(settings.download_db, look=True) as queue, aclosing(queue.changes()) as beats:
+    async with Queue(settings.download_db, read_only=True) as queue, aclosing(queue.changes()) as beats:
         with _shower() as show:
             async for _ in beats:
                 seen = await queue.overview(SHOWN_MAX)

@@ -66,7 +66,7 @@ async def _read(settings: Settings, number: int) -> tuple[Download | None, list[
     from reactor.database.sqlite import table as wishes
     from reactor.database.sqlite.connection import Database
 
-    async with Database.open(settings.download_db, look=True) as database:
+    async with Database.open(settings.download_db, read_only=True) as database:
         row = await database.run(wishes.get_download, number)
         around = Around(
             await database.run(presence.read),

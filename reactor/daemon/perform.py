@@ -157,7 +157,7 @@ class Performer:
             case commands.StopWork():
                 self._workers.stop(command.attempt)
             case commands.PollRows():
-                self._begin(None, self._rows.look(command))
+                self._begin(None, self._rows.poll(command))
             case commands.Recover():
                 self._begin(None, self._rows.recover(command))
             case commands.ReadPlan():

@@ -69,7 +69,7 @@ class Rows:
     def look(self, command: commands.PollRows) -> events.RowsPolled:
         """As the daemon does it."""
         due = self._due(command) if command.claim else []
-        seen = downloads.look(self._connection, command, "here", self._world.wall)
+        seen = downloads.poll(self._connection, command, "here", self._world.wall)
         self._world.checks.claimed([row.attempt for row in seen.claimed], due)
         return seen
 

@@ -12,8 +12,8 @@ from watchfiles import watch
 
 from reactor.cli.doctor.programs import NETWORK_FILE_SYSTEMS, Finding, file_system, nearest
 from reactor.database.sqlite import presence
-from reactor.database.sqlite.compatibility import rehearse
-from reactor.database.sqlite.connection import mode_to_look
+from reactor.database.sqlite.compatibility import check_table
+from reactor.database.sqlite.connection import read_only_mode
 from reactor.database.sqlite.mounts import refuse_mounted_file
 from reactor.database.sqlite.unserved import OVER, unserved_statuses, unserved_table
 from reactor.errors import DatabaseError
@@ -74,7 +74,7 @@ def _table(path: Path) -> Finding:
         columns = {row[1].lower() for row in database.execute("PRAGMA table_info(downloads)")}
         if columns and not {"id", "url"} <= columns:
             return _unusable(str(path), "Its table `downloads` has no column `id` or `url`.")
-        rehearse(database)
+        check_table(database)
         parts = [f"journal mode {mode}", _rows(database, columns), _lacks(columns)]
         advice = " ".join(_unserved(database, columns))
     what = ", ".join(part for part in parts if part)
@@ -141,7 +141,7 @@ def _served(path: Path) -> Iterator[Finding]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    uri = f"{path.absolute().as_uri()}?mode={mode_to_look(path)}"
+    uri = f"{path.absolute().as_uri()}?mode={read_only_mode(path)}"
     with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as database:
         database.execute("PRAGMA query_only = ON")
         yield database

@@ -18,7 +18,7 @@ from reactor.core.job import Attempt
 from reactor.daemon import clock
 from reactor.database.sqlite import crashes, downloads, plans, saving
 from reactor.database.sqlite.changes import ChangeFeed
-from reactor.database.sqlite.compatibility import rehearse
+from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.lock import lock
 from reactor.database.sqlite.saving import Unsaved
@@ -75,7 +75,7 @@ class Rows:
     async def open(self, *, create: bool = True) -> None:
         """Open the database, and close the one before. Raises DatabaseError."""
         stack = AsyncExitStack()
-        database = await stack.enter_async_context(Database.open(self._path, create=create, check=rehearse))
+        database = await stack.enter_async_context(Database.open(self._path, create=create, check=check_table))
         earlier, self._stack, self._database = self._stack, stack, database
         self._opened += 1
         await earlier.aclose()
@@ -90,12 +90,12 @@ class Rows:
 
     # One method for each command; each yields the outcome as an event
 
-    async def look(self, command: commands.PollRows) -> Outcome:
+    async def poll(self, command: commands.PollRows) -> Outcome:
         """Read, sweep and claim in one go."""
         stuck: dict[int, Failure] = {}
         seen = await self._ask(
             command.database,
-            downloads.look,
+            downloads.poll,
             command,
             self._owner,
             clock.wall(),

@@ -2,7 +2,7 @@
 first row is taken.
 
 What constraints make of columns of ours alone is certain, and refused here with a sentence. What depends on the bot's
-own columns only the rows can tell: there the one row fails (see saving.py and insistence.py).
+own columns only the rows can tell: there the one row fails (see saving.py and per_row.py).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TYPES: tuple[tuple[str, type], ...] = (("INT", int), ("CHAR", str), ("CLOB", str
 """What a declared type that holds this word takes, as SQLite has it."""
 
 
-def rehearse(connection: sqlite3.Connection) -> None:
+def check_table(connection: sqlite3.Connection) -> None:
     """Raises DatabaseError, which names the column or the trigger, when the table cannot be served. Nothing is
     written."""
     theirs = _definitions(connection)
@@ -48,7 +48,7 @@ def rehearse(connection: sqlite3.Connection) -> None:
     for name, trigger in triggers:
         with _copy(theirs, [sql for (sql,) in connection.execute(OTHERS).fetchall()]) as copy:
             if copy is not None:
-                _rehearse_trigger(copy, name, trigger, {table.lower() for (table,) in connection.execute(NAMES)})
+                _check_trigger(copy, name, trigger, {table.lower() for (table,) in connection.execute(NAMES)})
 
 
 TRIGGERS = """SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = 'downloads' COLLATE NOCASE
@@ -119,7 +119,7 @@ def _play(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
         yield from _tried(copy, [_endings(Attempt(id, 1))[last] for id in IDS])
 
 
-def _rehearse_trigger(copy: Connection, name: str, trigger: str, there: Collection[str]) -> None:
+def _check_trigger(copy: Connection, name: str, trigger: str, there: Collection[str]) -> None:
     """Raises DatabaseError when it lets no row be downloaded, whatever the download and the bot's columns are."""
     if _inserted(copy) is not None:
         return

@@ -45,7 +45,7 @@ class Database:
     """The open database. Made by `Database.open` only."""
 
     def __init__(
-        self, path: Path, connection: aiosqlite.Connection, *, look: bool = False, check: Check | None = None
+        self, path: Path, connection: aiosqlite.Connection, *, read_only: bool = False, check: Check | None = None
     ) -> None:
         self.path = path
         """As it was given, absolute; may be a symbolic link."""
@@ -59,7 +59,7 @@ class Database:
         self.journal_mode = ""
         """As found, or as made: `wal`, `delete`, …"""
         self._connection = connection
-        self._looks_only = look
+        self._read_only = read_only
         self._check = check
         self._pid = os.getpid()
         self._loop = asyncio.get_running_loop()
@@ -76,7 +76,7 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: str | os.PathLike[str], *, create: bool = True, look: bool = False, check: Check | None = None
+        cls, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False, check: Check | None = None
     ) -> AsyncIterator[Database]:
         """Open it, make it fit the contract, close it at the end.
 
@@ -85,13 +85,13 @@ class Database:
         written, and what it lacks of the contract is an error. `check` sees the schema before it is used, and again
         when it has changed: it may refuse it with a DatabaseError. Raises DatabaseError when it cannot be used."""
         given = absolute(path)
-        if refusal := cannot_open(given, create=create and not look):
+        if refusal := cannot_open(given, create=create and not read_only):
             raise refusal
         refuse_mounted_file(given)
-        mode = mode_to_look(given) if look else "rwc" if create else "rw"
+        mode = read_only_mode(given) if read_only else "rwc" if create else "rw"
         if mode == "rwc" and not given.exists():
             private.make(given.resolve())  # once in a database's life; not worth a thread
-        database = cls(given, await _connect(given, mode), look=look, check=check)
+        database = cls(given, await _connect(given, mode), read_only=read_only, check=check)
         try:
             await database._hop(database._prepare)
             yield database
@@ -127,7 +127,7 @@ class Database:
     async def install_hook(self, ring: Callable[[], None]) -> None:
         """From now on call `ring`, on the event loop, after each commit of this connection that did what a bot
         does: rows added, deleted, cancelled, sent back to pending."""
-        if self._looks_only:
+        if self._read_only:
             return  # it will never do what a bot does
         self._ring = ring
         await self._hop(lambda: _install_hook(self._sqlite, self._note))
@@ -135,7 +135,7 @@ class Database:
     async def remove_hook(self) -> None:
         """Ring no more."""
         self._ring = None
-        if not self._closed and not self._looks_only:
+        if not self._closed and not self._read_only:
             await self._hop(lambda: _remove_hook(self._sqlite))
 
     def trouble(self) -> DatabaseError | None:
@@ -193,12 +193,12 @@ class Database:
     def _prepare(self) -> None:
         sqlite = self._sqlite
         sqlite.text_factory = decode
-        sqlite.execute("PRAGMA query_only = ON" if self._looks_only else "PRAGMA synchronous = NORMAL")
-        empty = is_empty(sqlite) and not self._looks_only
+        sqlite.execute("PRAGMA query_only = ON" if self._read_only else "PRAGMA synchronous = NORMAL")
+        empty = is_empty(sqlite) and not self._read_only
         mode = "PRAGMA journal_mode = WAL" if empty else "PRAGMA journal_mode"
         self.journal_mode = sqlite.execute(mode).fetchone()[0]
         self._fit()
-        if not self._looks_only:
+        if not self._read_only:
             _refuse_read_only(sqlite)
             self._close_to_others()
         self._identity = _identity(self.path)
@@ -223,7 +223,7 @@ class Database:
                 raise DatabaseError(f"The database {self.path} has no table `downloads`.", code=GONE, retryable=True)
             if self._check is not None:
                 self._check(self._sqlite)
-            if self._looks_only:
+            if self._read_only:
                 refuse_unready(self._sqlite)
             else:
                 self.instance = migrate(self._sqlite)
@@ -275,7 +275,7 @@ async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
     return connection
 
 
-def mode_to_look(path: Path) -> str:
+def read_only_mode(path: Path) -> str:
     """How to open what is only looked at. Who may write there opens it so, or SQLite would leave its -wal and -shm
     behind; where they are not there and may not be made, a database in WAL mode can only be read as it stands."""
     file = path.resolve()

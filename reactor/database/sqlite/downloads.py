@@ -17,7 +17,7 @@ from reactor.core.rows import ClaimedRow
 from reactor.database import contract as rows
 from reactor.database.sqlite import crashes, history, plans
 from reactor.database.sqlite.migration import columns
-from reactor.database.sqlite.per_row import Again, Insistence
+from reactor.database.sqlite.per_row import RowRejected, RowUpdater
 from reactor.database.sqlite.statements import transaction
 from reactor.errors import Failure
 
@@ -50,7 +50,7 @@ CLAIMED = """CAST(attempt AS INTEGER) BETWEEN 1 AND 1000000000 AND attempt = CAS
 # Looking, claiming, recovering
 
 
-def look(
+def poll(
     connection: sqlite3.Connection,
     command: commands.PollRows,
     owner: str,
@@ -70,29 +70,29 @@ def look(
         "lease": now_wall + lease_s,
         "retry_max": retry_max_s + SLACK_S,
     }
-    insistence = Insistence()
+    updater = RowUpdater()
     while True:
-        with suppress(Again):
-            held = json.dumps([*command.held, *insistence.passed])
-            seen = _look(connection, command, asked | {"held": held}, insistence)
+        with suppress(RowRejected):
+            held = json.dumps([*command.held, *updater.passed])
+            seen = _poll(connection, command, asked | {"held": held}, updater)
             if stuck is not None:
-                stuck.update((id, insistence.failures[id]) for id in insistence.passed)
+                stuck.update((id, updater.failures[id]) for id in updater.passed)
             return seen
 
 
-def _look(
-    connection: sqlite3.Connection, command: commands.PollRows, asked: Mapping[str, Any], insistence: Insistence
+def _poll(
+    connection: sqlite3.Connection, command: commands.PollRows, asked: Mapping[str, Any], updater: RowUpdater
 ) -> RowsPolled:
-    room = command.claim if len(insistence.passed) < PASSED_MAX else 0
+    room = command.claim if len(updater.passed) < PASSED_MAX else 0
     *found, any_due = connection.execute(PROBE, asked).fetchone()
     sweeps = [which for which, there in zip(SWEEPS, found, strict=True) if there]
     if UNSET in sweeps and not _null_is_pending(connection):
         sweeps.remove(UNSET)
     claiming = room > 0 and (any_due or bool(sweeps))
     with transaction(connection, "IMMEDIATE" if claiming or sweeps else "DEFERRED"):
-        swept = _sweep(connection, sweeps, asked, insistence)
+        swept = _sweep(connection, sweeps, asked, updater)
         due = _due(connection, asked, room + 1) if claiming else []
-        claimed, forbidden = _claim(connection, due[:room], asked, insistence) if due else ((), ())
+        claimed, forbidden = _claim(connection, due[:room], asked, updater) if due else ((), ())
         seen = RowsPolled(
             watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
@@ -141,7 +141,7 @@ def any_row(connection: sqlite3.Connection, which: str, asked: Mapping[str, Any]
 
 
 def _sweep(
-    connection: sqlite3.Connection, sweeps: Sequence[str], asked: Mapping[str, Any], insistence: Insistence
+    connection: sqlite3.Connection, sweeps: Sequence[str], asked: Mapping[str, Any], updater: RowUpdater
 ) -> tuple[int, ...]:
     """Those that were cancelled."""
     swept: set[int] = set()
@@ -149,7 +149,7 @@ def _sweep(
         if which in sweeps or (which is WITHDRAWN and sweeps):
             found = connection.execute(f"SELECT id FROM downloads WHERE {which} AND typeof(id) = 'integer'", asked)
             ids = [id for (id,) in found.fetchall()]
-            done = {row[0] for _, row in insistence.update(connection, ids, ways, asked)}
+            done = {row[0] for _, row in updater.update(connection, ids, ways, asked)}
             swept |= done if ways[0] is CANCELLED else set()
     return tuple(sorted(swept))
 
@@ -176,18 +176,18 @@ CLAIM = f"""status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMP
 
 
 def _claim(
-    connection: sqlite3.Connection, ids: Sequence[int], asked: Mapping[str, Any], insistence: Insistence
+    connection: sqlite3.Connection, ids: Sequence[int], asked: Mapping[str, Any], updater: RowUpdater
 ) -> tuple[tuple[ClaimedRow, ...], tuple[SaveRejected, ...]]:
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
     returning = "id, attempt, url, retry_count, progress, error_code, added_date"
-    done = insistence.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
+    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
     crashes.forget(connection, ids)
     claimed, forbidden = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
             claimed.append(_claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"])))
         else:
-            failure = insistence.failures[row[0]]
+            failure = updater.failures[row[0]]
             forbidden.append(SaveRejected(Attempt(row[0], rows.count(row[1])), failure))
             history.add(connection, forbidden[-1].attempt, asked["now"], failure)
     return tuple(claimed), tuple(forbidden)

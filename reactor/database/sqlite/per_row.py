@@ -18,12 +18,12 @@ from reactor.database.sqlite.statements import fitted
 from reactor.errors import Failure
 
 
-class Again(Exception):
+class RowRejected(Exception):
     """A row was found that does not take what was tried: roll the transaction back, whatever the constraint has done
-    to it (ON CONFLICT ROLLBACK), and begin anew with the same Insistence."""
+    to it (ON CONFLICT ROLLBACK), and begin anew with the same RowUpdater."""
 
 
-class Insistence:
+class RowUpdater:
     """What has been found out about such rows. Make one for each task."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Insistence:
         returning: str = "id",
     ) -> list[tuple[int, tuple[Any, ...]]]:
         """Set for each of `ids` the first of `ways` (assignments) that its row takes: for each row that took one,
-        which it was, and `returning` of it. Raises Again."""
+        which it was, and `returning` of it. Raises RowRejected."""
         wanted = [id for id in ids if id not in self.passed]
         groups = [[id] for id in wanted] if self._one_by_one else [wanted] if wanted else []
         done = []
@@ -62,7 +62,7 @@ class Insistence:
                 if self._one_by_one:
                     self._note(group[0], error, len(ways))
                 self._one_by_one = True
-                raise Again from error
+                raise RowRejected from error
             done += [(way, row) for row in found]
         return done
 

@@ -59,7 +59,7 @@ async def test_what_was_asked_of_one_database_is_neither_answered_nor_done_by_th
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(rows.database.run, slow)
             tasks.start_soon(listen, rows.recover(commands.Recover(1)))
-            tasks.start_soon(listen, rows.look(commands.PollRows((), 1, (), 1)))
+            tasks.start_soon(listen, rows.poll(commands.PollRows((), 1, (), 1)))
             before = rows.database
             with anyio.fail_after(DEADLINE_S):
                 while not begun.is_set():
@@ -70,13 +70,13 @@ async def test_what_was_asked_of_one_database_is_neither_answered_nor_done_by_th
                     await anyio.sleep(0.001)
             go_on.set()
         assert heard == [[], []], "they were on their way in the old one"
-        assert not await of(rows.look(commands.PollRows((), 1, (), 1)))
+        assert not await of(rows.poll(commands.PollRows((), 1, (), 1)))
         assert not await of(rows.recover(commands.Recover(1)))
         assert query(path, "SELECT status FROM downloads") == [("pending",)]
         assert staging.instance == first.instance
         (second,) = await of(rows.recover(commands.Recover(2)))
         assert isinstance(second, events.Recovered)
         assert staging.instance == second.instance != first.instance
-        (seen,) = await of(rows.look(commands.PollRows((), 1, (), 2)))
+        (seen,) = await of(rows.poll(commands.PollRows((), 1, (), 2)))
         assert isinstance(seen, events.RowsPolled)
         assert [row.attempt.download_id for row in seen.claimed] == [1]

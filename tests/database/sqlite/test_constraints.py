@@ -15,7 +15,7 @@ from reactor.core import commands
 from reactor.core.events import RowsPolled, SaveRejected, SaveStale
 from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, history, saving
-from reactor.database.sqlite.compatibility import rehearse
+from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import migrate
 from reactor.errors import DatabaseError, Failure
@@ -83,7 +83,7 @@ async def test_a_table_that_no_row_could_go_through_is_refused_untouched(path: P
         bot.executescript(statement)
     before = query(path, "SELECT * FROM sqlite_master")
     with pytest.raises(DatabaseError, match=re.escape(what)) as refused:
-        async with Database.open(path, check=rehearse):
+        async with Database.open(path, check=check_table):
             pass
     assert not refused.value.retryable
     assert refused.value.hint
@@ -123,7 +123,7 @@ async def test_a_table_that_no_row_could_go_through_is_refused_untouched(path: P
 async def test_a_table_that_takes_some_rows_is_served(path: Path, statement: str) -> None:
     with opened(path) as bot:
         bot.executescript(statement)
-    async with Database.open(path, check=rehearse) as database:
+    async with Database.open(path, check=check_table) as database:
         assert database.instance
 
 
@@ -144,7 +144,7 @@ def a_table(statement: str, *more: str) -> Iterator[sqlite3.Connection]:
 
 
 def look(connection: sqlite3.Connection, room: int = 3, *watch: int) -> RowsPolled:
-    return downloads.look(connection, commands.PollRows(watch, room), "me", NOW)
+    return downloads.poll(connection, commands.PollRows(watch, room), "me", NOW)
 
 
 def trigger(when: str, how: str = "ABORT, 'not this one'") -> str:

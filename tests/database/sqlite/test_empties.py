@@ -11,7 +11,7 @@ import pytest
 from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, saving
-from reactor.database.sqlite.compatibility import rehearse
+from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import columns, empties
 from reactor.errors import Failure
@@ -35,13 +35,13 @@ DEFAULTS = """CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT NOT NULL,
 
 
 def look(connection: sqlite3.Connection) -> Attempt:
-    return downloads.look(connection, commands.PollRows((), 1), "me", NOW).claimed[0].attempt
+    return downloads.poll(connection, commands.PollRows((), 1), "me", NOW).claimed[0].attempt
 
 
 @pytest.mark.parametrize("table", [PONY, DEFAULTS])
 async def test_rows_go_through_in_each_way(path: Path, table: str) -> None:
     query(path, table)
-    async with Queue(path) as queue, Database.open(path, check=rehearse) as database:
+    async with Queue(path) as queue, Database.open(path, check=check_table) as database:
         for way in ("downloaded", "failed", "waiting", "cancelled"):
             id = await queue.add(URL)
             attempt = await database.run(look)
@@ -83,7 +83,7 @@ async def test_a_row_that_the_bot_has_cancelled_itself_is_swept_once(path: Path)
         id = await queue.add(URL)
         await database.run(look)
         query(path, "UPDATE downloads SET status = 'cancelled', stage = 'fetching' WHERE id = ?", id)
-        swept = [(await database.run(downloads.look, commands.PollRows((), 1), "me", NOW)).swept for _ in range(2)]
+        swept = [(await database.run(downloads.poll, commands.PollRows((), 1), "me", NOW)).swept for _ in range(2)]
         assert swept == [(id,), ()]
         assert query(path, "SELECT stage FROM downloads") == [("",)]
 

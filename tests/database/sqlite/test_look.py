@@ -31,7 +31,7 @@ def look(
     held: Iterable[int] = (),
     now: float = NOW,
 ) -> RowsPolled:
-    return downloads.look(table, commands.PollRows(tuple(watch), claim, tuple(held)), "me", now, 60.0)
+    return downloads.poll(table, commands.PollRows(tuple(watch), claim, tuple(held)), "me", now, 60.0)
 
 
 def add(table: sqlite3.Connection, **values: Any) -> int:
@@ -215,10 +215,10 @@ def test_a_row_that_waits_is_claimed_when_it_is_due(table: sqlite3.Connection) -
 @pytest.mark.fault(49)
 def test_a_clock_that_was_set_back_keeps_nobody_waiting(table: sqlite3.Connection) -> None:
     id = add(table, next_attempt_at=NOW + 3600)
-    hour = downloads.look(table, commands.PollRows((), 1), "me", NOW, retry_max_s=3600)
+    hour = downloads.poll(table, commands.PollRows((), 1), "me", NOW, retry_max_s=3600)
     assert hour.claimed == ()
     assert hour.due_in_s == downloads.DUE_IN_MAX_S, "it is looked at again: the clock may be set right meanwhile"
-    minutes = downloads.look(table, commands.PollRows((), 1), "me", NOW, retry_max_s=600)
+    minutes = downloads.poll(table, commands.PollRows((), 1), "me", NOW, retry_max_s=600)
     assert claimed(minutes) == [id], "no setting lets it wait so long"
 
 

@@ -72,7 +72,7 @@ def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> N
     if analyzed:
         long_table.execute("ANALYZE")
     with traced(long_table) as statements:
-        seen = downloads.look(long_table, commands.PollRows((1, 2), claim, (3, FINISHED + 4)), "me", NOW)
+        seen = downloads.poll(long_table, commands.PollRows((1, 2), claim, (3, FINISHED + 4)), "me", NOW)
     assert len(seen.claimed) == claim
     assert len(seen.swept) == 2
     assert seen.due_in_s == 9
@@ -83,7 +83,7 @@ def test_an_idle_poll_is_few_statements(table: sqlite3.Connection) -> None:
     """One that asks what there is to do, and what a poll must know whatever it finds."""
     table.execute(f"INSERT INTO downloads (url, status, next_attempt_at) VALUES ('u', 'pending', {NOW + 9})")
     with traced(table) as statements:
-        downloads.look(table, commands.PollRows((), 1), "me", NOW)
+        downloads.poll(table, commands.PollRows((), 1), "me", NOW)
     assert len(statements) == 5
 
 

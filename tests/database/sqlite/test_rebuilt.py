@@ -8,7 +8,7 @@ import pytest
 
 from reactor.core import commands
 from reactor.database.sqlite import downloads
-from reactor.database.sqlite.compatibility import rehearse
+from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import contract
 from reactor.errors import DatabaseError
@@ -39,7 +39,7 @@ def names(path: Path) -> set[str]:
 
 
 async def look(database: Database, room: int = 1) -> list[int]:
-    seen = await database.run(downloads.look, commands.PollRows((), room), "me", NOW)
+    seen = await database.run(downloads.poll, commands.PollRows((), room), "me", NOW)
     return [row.attempt.download_id for row in seen.claimed]
 
 
@@ -74,7 +74,7 @@ async def test_a_table_that_is_gone_for_a_moment_is_not_made(path: Path) -> None
 
 
 async def test_a_table_that_cannot_be_served_any_more_is_refused_until_it_can(path: Path) -> None:
-    async with Database.open(path, check=rehearse) as database:
+    async with Database.open(path, check=check_table) as database:
         query(path, "CREATE UNIQUE INDEX titles ON downloads (title)")
         for _ in range(2):
             with pytest.raises(DatabaseError, match="`title` is UNIQUE"):

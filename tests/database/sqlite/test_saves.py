@@ -38,7 +38,7 @@ ON_THE_WAY: list[commands.Save] = [commands.SaveStage(ONE, Stage.FETCHING), comm
 def claimed(table: sqlite3.Connection) -> sqlite3.Connection:
     """A table with one row under way in its first attempt."""
     table.execute("INSERT INTO downloads (url) VALUES ('http://host.example/a')")
-    downloads.look(table, commands.PollRows((), 1), "me", NOW)
+    downloads.poll(table, commands.PollRows((), 1), "me", NOW)
     return table
 
 
@@ -90,7 +90,7 @@ def test_progress_of_several_rows_passes_over_those_in_another_state(claimed: sq
 
 def test_downloaded(claimed: sqlite3.Connection) -> None:
     apply(claimed, commands.SaveWaiting(ONE, TIMEOUT, 1, 0.0))
-    downloads.look(claimed, commands.PollRows((), 1), "me", NOW)
+    downloads.poll(claimed, commands.PollRows((), 1), "me", NOW)
     two = Attempt(1, 2)
     apply(claimed, commands.SavePlan(two, EXTRACTION))
     assert apply(claimed, commands.SaveDownloaded(two, "/downloads/a.bin", 12, None)) == ()
@@ -106,7 +106,7 @@ def test_waiting_for_the_next_attempt_keeps_the_plan(claimed: sqlite3.Connection
     sentence = "It took too long. Try again."
     assert row(claimed, columns) == ("pending", "waiting", 1, NOW + 30, sentence, "timeout", None)
     assert downloads.recover(claimed).leftovers == ()
-    (found,) = downloads.look(claimed, commands.PollRows((), 1), "me", NOW + 30).claimed
+    (found,) = downloads.poll(claimed, commands.PollRows((), 1), "me", NOW + 30).claimed
     assert (found.attempt, found.plan, found.plan_attempt) == (Attempt(1, 2), EXTRACTION, 1)
     (found,) = downloads.recover(claimed).rows
     assert (found.attempt, found.plan_attempt) == (Attempt(1, 2), 1)

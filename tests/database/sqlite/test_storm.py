@@ -243,7 +243,7 @@ class Storm(RuleBasedStateMachine):
         jobs = tuple(sorted(model.jobs))
         look = commands.PollRows(jobs, room, jobs)
         with self.reacting():
-            seen = downloads.look(self.table, look, "me", model.now, retry_max_s=RETRY_MAX_S)
+            seen = downloads.poll(self.table, look, "me", model.now, retry_max_s=RETRY_MAX_S)
         assert list(seen.swept) == model.sweep()
         order = model.next()
         for id in order[:room]:
