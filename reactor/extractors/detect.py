@@ -16,6 +16,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
 from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES
 from reactor.models import Content, Detection, Kind, Look
+from reactor.net.pasted import links_in
 from reactor.net.probe import PAGE_TYPES, BrowsersOnly, look
 from reactor.net.urls import normalise
 
@@ -36,7 +37,12 @@ async def detect(typed: str, context: Context) -> Detection:
     """Find the kind of what a person typed.
 
     Raises DownloadError with a sentence for what is no URL, and for what a look at its headers shows."""
-    url = normalise(typed)
+    found = await _detect(normalise(typed), context)
+    links = links_in(typed)
+    return found.model_copy(update={"why": f"{found.why}; the first of {links} links"}) if links > 1 else found
+
+
+async def _detect(url: str, context: Context) -> Detection:
     found = detect_by_text(url)
     if found:
         return found

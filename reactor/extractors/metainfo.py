@@ -17,6 +17,7 @@ from bencode2 import BencodeDecodeError, bdecode, bencode
 
 from reactor.errors import DownloadError
 from reactor.files.names import clean_name
+from reactor.net.charsets import decode_name
 
 DEPTH_MAX = 100
 """Folders inside folders."""
@@ -153,7 +154,7 @@ def _text(info: dict[bytes, Any], key: bytes) -> str:
 def _decoded(text: Any) -> str:
     if not isinstance(text, bytes):
         raise bad_torrent("a name in it is not valid")
-    return text.decode(errors="replace")
+    return decode_name(text)
 
 
 def _safe(name: str) -> str:

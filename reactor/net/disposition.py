@@ -1,21 +1,23 @@
 """The names a server gives: Content-Disposition (RFC 6266) and the last segment of a URL.
 
 Quoted strings, RFC 2231 continuations and charsets are understood, and what servers really send beyond that: bare
-UTF-8, RFC 2047 words, percent-encoding without a star, a quote that is never closed. What cannot be understood counts
-as not there: no header raises anything.
+UTF-8, RFC 2047 words, percent-encoding without a star, a quote that is never closed, charsets that nobody declares.
+What cannot be understood counts as not there: no header raises anything.
 """
 
 from __future__ import annotations
 
 import binascii
-import mimetypes
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 
-from reactor.files.names import clean_name, split_suffix
+from reactor.files.media_types import SUFFIX_BY_TYPE
+from reactor.files.names import clean_name, is_program, split_suffix
+from reactor.files.suffixes import FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES, SERVED_SUFFIXES
 from reactor.models import whole_characters
+from reactor.net.charsets import decode_name
 
 HEADER_MAX = 4096
 """A longer header is cut."""
@@ -28,6 +30,10 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
 _WORDS = re.compile(r"(=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=)(?:\s+(?==\?))?", re.IGNORECASE)
 _GENERIC_TYPES = ("application/octet-stream", "binary/octet-stream", "text/plain")
+_MEDIA_TYPES = ("video/", "audio/", "image/")
+_NAMING_KEYS = frozenset({"file", "filename"})
+_FILES = FILE_SUFFIXES | MANIFEST_SUFFIXES | {"torrent"}
+_KNOWN = _FILES | PAGE_SUFFIXES | SERVED_SUFFIXES | {suffix[1:] for suffix in SUFFIX_BY_TYPE.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +56,66 @@ def parse_disposition(header: bytes | None) -> Disposition:
         if value is not None:
             values.setdefault(name, value)
     filename = _extended(values.get("filename*", "")) or _continued(values) or _guessed(values.get("filename", ""))
-    filename = re.split(r"[/\\]", whole_characters(filename).rstrip("/\\"))[-1]
+    filename = _last(whole_characters(filename))
     return Disposition(bool(parts) and parts[0] == ("attachment", None), filename or None)
 
 
-def choose_name(disposition: Disposition, url: str, content_type: str | None) -> str:
-    """A clean name: the server's, else the URL's last segment; with a suffix for its type if it has none."""
-    segment = unquote(urlsplit(url).path.rpartition("/")[2], errors="replace")
-    name = clean_name(disposition.filename or "", fallback="") or clean_name(segment)
-    if split_suffix(name)[1] or content_type is None or content_type in _GENERIC_TYPES:
+def choose_name(disposition: Disposition, url: str, content_type: str | None, *, sent: str = "") -> str:
+    """A clean name for what answered at `url`, with a suffix that fits its type.
+
+    In this order: the server's; where it gives none the last segment of the URL that was `sent`, if that is a file's
+    name; `file=` or `filename=` of a query; the last segment of `url`. A script's suffix (`.php`) gives way to the
+    type's, and what only looks like a suffix (`v1.2`, `Movie.2020.1080p`) is kept in front of it."""
+    if disposition.filename and (name := clean_name(disposition.filename, fallback="")):
+        return _with_suffix(name, content_type)
+    return _with_suffix(_name_in_urls(url, sent), content_type)
+
+
+def _name_in_urls(url: str, sent: str) -> str:
+    if _is_file_name(segment := clean_name(_segment(sent), fallback="")):
+        return segment
+    for query in (urlsplit(sent).query, urlsplit(url).query):
+        for key, value in parse_qsl(query, encoding="iso-8859-1"):
+            name = clean_name(_last(decode_name(value.encode("iso-8859-1", "replace"))), fallback="")
+            if key.lower() in _NAMING_KEYS and _is_file_name(name):
+                return name
+    return clean_name(_segment(url), fallback=segment or "download")
+
+
+def _segment(url: str) -> str:
+    """The last one of the path, decoded; as it stands where its bytes are no text."""
+    segment = urlsplit(url).path.rpartition("/")[2]
+    decoded = decode_name(unquote_to_bytes(segment))
+    return segment if "\N{REPLACEMENT CHARACTER}" in decoded else decoded
+
+
+def _last(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def _is_file_name(name: str) -> bool:
+    """True for a name that ends as files do, and not as scripts and pages do."""
+    return split_suffix(name)[1].rpartition(".")[2].lower() in _FILES or (is_program(name) and not _is_script(name))
+
+
+def _is_script(name: str) -> bool:
+    return split_suffix(name)[1][1:].lower() in SERVED_SUFFIXES
+
+
+def _with_suffix(name: str, content_type: str | None) -> str:
+    """The name, with the suffix of its type where it has none."""
+    usual = SUFFIX_BY_TYPE.get(content_type or "", "")
+    stem, suffix = split_suffix(name)
+    if not usual or content_type in _GENERIC_TYPES:
         return name
-    return clean_name(name + (mimetypes.guess_extension(content_type) or ""))
+    if not suffix:
+        return clean_name(name + usual)
+    if _is_script(name):
+        return clean_name(stem + usual) if usual != ".html" else name
+    word = suffix[1:].rpartition(".")[2].lower()
+    media = content_type is not None and content_type.startswith(_MEDIA_TYPES)
+    known = word in _KNOWN or is_program(name) or (word.isalpha() and not media)
+    return name if known else clean_name(name + usual)
 
 
 def _parts(text: str) -> Iterator[tuple[str, str | None]]:
@@ -116,11 +171,8 @@ def _decoded(raw: bytes, charset: str) -> str:
 
 
 def _text(raw: bytes) -> str:
-    """Bytes of a header: UTF-8 as most send it, else ISO-8859-1 as the RFC has it."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("iso-8859-1")
+    """Bytes of a header: UTF-8 as most send it, else what they look like."""
+    return decode_name(raw)
 
 
 def _guessed(text: str) -> str:

@@ -44,11 +44,11 @@ async def look(url: str, context: Context) -> Look:
         if response.status not in (200, 203, 206, 416):
             failure = status_failure(response.status, response.url, response.headers)
             raise BrowsersOnly(failure) if _challenges(response) else failure
-        seen = read_headers(final, response)
+        seen = read_headers(final, response, sent=url)
         if seen.content_type not in PAGE_TYPES or seen.attachment:
             return seen
         head = await beginning(response, context) if response.status != 206 else b""
-    return read_headers(final, response, head or await _first_bytes(url, context))
+    return read_headers(final, response, head or await _first_bytes(url, context), sent=url)
 
 
 async def beginning(response: Response, context: Context) -> bytes:
@@ -85,7 +85,7 @@ async def _by_head(url: str, context: Context) -> Look | None:
                 raise status_failure(response.status, response.url, response.headers)
             if response.status not in (200, 203):
                 return None
-            seen = read_headers(final, response)
+            seen = read_headers(final, response, sent=url)
     except DownloadError as error:
         if error.code in ("timeout", "connection_lost", "bad_answer"):
             return None
@@ -93,9 +93,9 @@ async def _by_head(url: str, context: Context) -> Look | None:
     return None if not seen.size or seen.content_type in PAGE_TYPES else seen.model_copy(update={"by_head": True})
 
 
-def read_headers(url: str, response: Response, head: bytes = b"") -> Look:
+def read_headers(url: str, response: Response, head: bytes = b"", *, sent: str = "") -> Look:
     """What the headers of an answer from `url` say, and, of what is said to be a page, its first bytes: scripts call
-    everything a page."""
+    everything a page. `sent`: the URL that led there by redirects, whose name counts where the server gives none."""
     headers, status = response.headers, response.status
     begins = (content_of(head) or (Content.TEXT if is_text(head) else Content.BINARY)) if head else None
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
@@ -108,7 +108,7 @@ def read_headers(url: str, response: Response, head: bytes = b"") -> Look:
         content_type=content_type,
         begins=begins,
         size=_size(response),
-        name=choose_name(disposition, plain, content_type),
+        name=choose_name(disposition, plain, content_type, sent=sent.partition("#")[0]),
         attachment=disposition.attachment,
         validator=validator,
         strong=strong,

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 import idna
 
 from reactor.errors import DownloadError
+from reactor.net.pasted import link_in
 
 URL_BYTES_MAX = 16 * 1024
 """More is no link that anybody was sent."""
@@ -54,9 +55,9 @@ class Magnet:
 def normalise(typed: str) -> str:
     """Make an http, https or magnet URL of what a bot's user typed.
 
-    Space and `<…>` around it go, a bare info hash becomes a magnet link, a host without a scheme gets
-    https, names go to IDNA and other characters to percent-encodings. Raises DownloadError (`bad_url`,
-    `bad_magnet`, `unsupported`) with one sentence."""
+    Text, brackets and punctuation around it go (`pasted.link_in`), a bare info hash becomes a magnet link, a host
+    without a scheme gets https, names go to IDNA and other characters to percent-encodings. Raises DownloadError
+    (`bad_url`, `bad_magnet`, `unsupported`) with one sentence."""
     url = _trimmed(typed)
     bare = bare_magnet(url)
     if bare:
@@ -151,20 +152,18 @@ def _hex(info_hash: str) -> str | None:
 
 def _trimmed(typed: str) -> str:
     """One word without control characters, of bounded length."""
-    url = typed[: 4 * URL_BYTES_MAX].strip()
-    if url.startswith("<") and url.endswith(">"):
-        url = url[1:-1].removeprefix("URL:").strip()
-    if not url:
+    if not typed.strip():
         raise _bad("The URL is empty.")
     size = len(typed.encode(errors="replace"))
     if size > URL_BYTES_MAX:
         raise _bad(f"The URL is {size:,} bytes long; {URL_BYTES_MAX:,} is the most.")
-    if "\0" in url:
+    if "\0" in typed:
         raise _bad("The URL holds a NUL character.")
-    if len(url.splitlines()) > 1:
-        raise _bad("The URL holds a line break; one URL at a time.")
+    url = link_in(typed)
+    if not url:
+        raise _bad("The URL is empty.")
     if any(character.isspace() for character in url):
-        raise _bad("The URL holds a space; inside of a URL it is written %20.")
+        raise _bad("There is no link in this text.")
     if not url.isprintable():
         raise _bad("The URL holds a character that cannot be seen.")
     if url.startswith("-"):

@@ -42,6 +42,12 @@ def test_names_that_lead_out_are_refused(raw: bytes) -> None:
     assert caught.value.code == "unsafe_name"
 
 
+def test_names_in_a_charset_that_nobody_declares() -> None:
+    raw = torrent(name="电影".encode("gb18030"))
+    assert parse_metainfo(raw).name == "电影"
+    assert parse_metainfo(torrent(name=b"\xff\x00"[:1], **{"name.utf-8": "film"})).name == "film"
+
+
 @pytest.mark.parametrize(
     "raw",
     [
