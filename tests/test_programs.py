@@ -142,7 +142,7 @@ def test_no_program_out_of_the_working_folder(
 def test_a_child_gets_what_it_needs_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = (
         "BOT_TOKEN",
-        "HTTP_TOKEN",
+        "PAGE_TOKEN",
         "AWS_SECRET_ACCESS_KEY",
         "HTTPS_PROXY",
         "http_proxy",

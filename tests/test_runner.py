@@ -258,7 +258,7 @@ async def test_what_it_says_is_in_the_bots_log(
     settings: dict[str, Any], server: FileServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "reactor.runner")
-    page = {"http_address": "127.0.0.1:0"}
+    page = {"page_address": "127.0.0.1:0"}
     async with Runner(**settings | page) as runner, Queue(settings["download_db"]) as queue:
         assert re.search(r"the page is at http://127\.0\.0\.1:\d+/#token=[\w-]+", caplog.text)
         await downloaded(queue, await queue.add(server.put("/a.bin", DATA)))

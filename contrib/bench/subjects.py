@@ -20,7 +20,7 @@ from contrib.bench.servers import PATIENCE_S, ROOT, ended, free_port, wait_for_p
 from contrib.bench.validity import Invalid
 from reactor.aria2.embedded import default_conf
 from reactor.programs import find_aria2c
-from reactor.settings import Settings
+from reactor.settings import SETTING_NAMES
 
 ARIA2_CONF = "enable-dht=false\nenable-peer-exchange=false\n"
 """Nothing leaves this machine."""
@@ -149,7 +149,7 @@ class Reactor(Subject):
         return any(json.loads(line)["event"] == "aria2_connected" for line in whole)
 
     def _environment(self) -> dict[str, str]:
-        ours = {name.upper() for name in Settings.model_fields}
+        ours = {name.upper() for name in SETTING_NAMES}
         kept = {name: value for name, value in super()._environment().items() if name not in ours}
         return kept | {
             "DOWNLOAD_DB": str(self.db),

@@ -1,4 +1,4 @@
-"""Draw the page of `reactor run --http`: the real reactor, a slow server on this machine, a real browser.
+"""Draw the page of `reactor run --page`: the real reactor, a slow server on this machine, a real browser.
 
     python contrib/pictures/page.py [--picture FILE.png]
 
@@ -40,7 +40,7 @@ def running(folder: Path) -> Iterator[str]:
     """A reactor with a page; its address, with the token."""
     settings = {"PROGRESS_INTERVAL": "0.2", "EGRESS_GUARD": "false", "MAX_DOWNLOAD_RETRIES": "0"}
     process = subprocess.Popen(
-        [*reactor(), "run", "--http", "127.0.0.1:0"],
+        [*reactor(), "run", "--page", "127.0.0.1:0"],
         cwd=folder,
         env=os.environ | settings,
         stdout=subprocess.DEVNULL,
@@ -92,7 +92,7 @@ def draw(page: Page, folder: Path, urls: list[str], picture: Path) -> None:
 
 def main() -> None:
     """Serve, fetch, draw."""
-    parser = argparse.ArgumentParser(description="Draw the page of `reactor run --http`.")
+    parser = argparse.ArgumentParser(description="Draw the page of `reactor run --page`.")
     parser.add_argument("--picture", type=Path, default=Path(__file__).with_name("page.png"), metavar="FILE.png")
     parser.add_argument("--dark", action="store_true", help="in the dark colours")
     parser.add_argument("--width", type=int, default=860, help="of the window (default: 860)")

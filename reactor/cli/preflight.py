@@ -27,9 +27,9 @@ def refusals(settings: Settings) -> Iterator[SettingsError]:
                 check_installed(variable)
         except SettingsError as error:
             yield error
-    if settings.http_address is not None:
+    if settings.page_address is not None:
         try:
-            check_token(settings, near=_is_near(settings.http_address))
+            check_token(settings, near=_is_near(settings.page_address))
         except SettingsError as error:
             yield error
 

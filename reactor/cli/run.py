@@ -48,8 +48,8 @@ def run(
             "--launcher", metavar="PID", help="End when this process does, which has started us; wait for its last one."
         ),
     ] = None,
-    http: Annotated[
-        str | None, typer.Option("--http", metavar="HOST:PORT", help="Serve the page. [HTTP_ADDRESS]")
+    page: Annotated[
+        str | None, typer.Option("--page", "--http", metavar="HOST:PORT", help="Serve the page. [PAGE_ADDRESS]")
     ] = None,
 ) -> None:
     """Serve the database until SIGTERM or SIGINT.
@@ -75,7 +75,7 @@ def run(
         max_concurrent_downloads=jobs,
         aria2c_rpc_url=aria2,
         metrics_address=metrics,
-        http_address=http,
+        page_address=page,
     )
     for trouble in filter(None, (cookies_trouble(settings), exposure(settings), second_name(settings))):
         complain(trouble)

@@ -84,7 +84,7 @@ def _full(settings: Settings) -> str:
 
     from reactor.core.quotas import MIB, ROOM_MIN
 
-    needed = max(settings.min_free_disk * MIB, ROOM_MIN)
+    needed = max(settings.min_free_disk_mib * MIB, ROOM_MIN)
     try:
         free = shutil.disk_usage(settings.download_dir.expanduser()).free
     except OSError:
@@ -92,7 +92,7 @@ def _full(settings: Settings) -> str:
     elsewhere = settings.aria2c_rpc_url is not None and settings.path_map is None
     if elsewhere or free >= needed:
         return ""
-    has = f"The disk has {free // MIB} MiB free, and {needed // MIB} MiB have to stay free (MIN_FREE_DISK)"
+    has = f"The disk has {free // MIB} MiB free, and {needed // MIB} MiB have to stay free (MIN_FREE_DISK_MIB)"
     return f"{has}: nothing new is begun before some is freed."
 
 

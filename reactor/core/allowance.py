@@ -1,5 +1,5 @@
-"""MAX_FILE_SIZE and MIN_FREE_DISK while nobody has said how much there is: how many bytes may come before aria2 is
-asked again, and the disk looked at.
+"""MAX_FILE_SIZE_MIB and MIN_FREE_DISK_MIB for transfers of unknown size: how many bytes may arrive before aria2 is
+asked again and the disk is measured.
 
 aria2 is asked every PROGRESS_INTERVAL, and a fast line brings gigabytes in between. So the guard, which all of them
 pass, lets only so many through that no download gets more than SLACK too large, and waits; then aria2 is asked what

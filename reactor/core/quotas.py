@@ -43,7 +43,7 @@ class Quotas:
             return Failure("too_large", sentence)
         if not self.max_file_size or size <= self.max_file_size:
             return None
-        sizes = f"It has {size / MIB:.1f} MiB; {self.max_file_size / MIB:g} MiB are allowed (MAX_FILE_SIZE)."
+        sizes = f"It has {size / MIB:.1f} MiB; {self.max_file_size / MIB:g} MiB are allowed (MAX_FILE_SIZE_MIB)."
         return Failure("too_large", sizes, MORE)
 
     def ends_at(self, begun_at: float) -> float | None:
@@ -53,4 +53,4 @@ class Quotas:
     @property
     def took_too_long(self) -> Failure:
         """What is said of an attempt whose time is up."""
-        return Failure("timeout", f"It was not done after {self.download_timeout_s:g} s (DOWNLOAD_TIMEOUT).", MORE)
+        return Failure("timeout", f"It was not done after {self.download_timeout_s:g} s (DOWNLOAD_TIMEOUT_S).", MORE)

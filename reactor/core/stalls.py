@@ -27,7 +27,7 @@ def stalled(job: Job, limit_s: float, min_speed: float, now: float) -> Failure |
 
 
 def _slow(job: Job, min_speed: float, took: float) -> Failure:
-    message = f"It came at less than {min_speed / KIB:g} KiB/s (MIN_SPEED) for {took:.0f} s."
+    message = f"It came at less than {min_speed / KIB:g} KiB/s (MIN_SPEED_KIB) for {took:.0f} s."
     return Failure("no_peers" if job.torrent else "timeout", message, None, True)
 
 

@@ -102,7 +102,7 @@ async def serve(
         ours = settings.aria2c_rpc_url is None
         guard.meter.on_used = lambda passed: loop.post(events.AllowanceUsed(passed))
         egress = Egress(guard if ours else None, everything=settings.egress_guard)
-        room = Room(spare=settings.min_free_disk * MIB, size_max=settings.max_file_size * MIB)
+        room = Room(spare=settings.min_free_disk_mib * MIB, size_max=settings.max_file_size_mib * MIB)
         stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single)
         downloading = Downloading(aria2, staging, _policy(settings), egress, stages.versions)
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
@@ -162,7 +162,7 @@ async def _context(settings: Settings, guard: Guard | None) -> AsyncIterator[Con
     """What extraction needs, with yt-dlp and a browser where they are installed."""
     dial = guard.dialer.dial if guard else None
     async with (
-        open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout, dial=dial) as context,
+        open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout_s, dial=dial) as context,
         open_ytdlp(settings, guard) as ytdlp,
         open_browser(settings, guard) as browser,
     ):
@@ -210,26 +210,26 @@ def _limits(settings: Settings) -> Limits:
         parts=settings.max_concurrent_parts,
         progress_interval_s=settings.progress_interval,
         seeding=settings.seed_ratio > 0,
-        stall_timeout_s=settings.stall_timeout,
-        torrent_stall_timeout_s=settings.torrent_stall_timeout,
-        min_speed=settings.min_speed * KIB,
-        retry=RetryPolicy(settings.max_download_retries, settings.retry_base_delay, settings.retry_max_delay),
+        stall_timeout_s=settings.stall_timeout_s,
+        torrent_stall_timeout_s=settings.torrent_stall_timeout_s,
+        min_speed=settings.min_speed_kib * KIB,
+        retry=RetryPolicy(settings.max_download_retries, settings.retry_base_delay, settings.retry_max_delay_s),
         quotas=Quotas(
-            max_file_size=settings.max_file_size * MIB,
-            min_free_disk=settings.min_free_disk * MIB,
+            max_file_size=settings.max_file_size_mib * MIB,
+            min_free_disk=settings.min_free_disk_mib * MIB,
             max_parts=settings.max_parts,
-            download_timeout_s=settings.download_timeout,
+            download_timeout_s=settings.download_timeout_s,
         ),
         guarded=settings.aria2c_rpc_url is None and settings.egress_guard,
     )
 
 
 def _policy(settings: Settings) -> TransferPolicy:
-    timeout_s = min(settings.stall_timeout or SERVER_TIMEOUT_MAX_S, SERVER_TIMEOUT_MAX_S)
+    timeout_s = min(settings.stall_timeout_s or SERVER_TIMEOUT_MAX_S, SERVER_TIMEOUT_MAX_S)
     return TransferPolicy(
         connections_per_server=settings.connections_per_server,
         user_agent=settings.user_agent or USER_AGENT,
         seed_ratio=settings.seed_ratio,
         timeout_s=max(1.0, timeout_s),
-        connect_timeout_s=max(1.0, min(settings.http_timeout, timeout_s)),
+        connect_timeout_s=max(1.0, min(settings.http_timeout_s, timeout_s)),
     )

@@ -280,7 +280,7 @@ def staging_of(settings: Settings) -> Staging:
         shared,
         settings.aria2c_dir,
         programs=settings.allow_executables,
-        quotas=Quotas(max_file_size=settings.max_file_size * MIB),
+        quotas=Quotas(max_file_size=settings.max_file_size_mib * MIB),
     )
 
 

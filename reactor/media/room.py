@@ -99,7 +99,9 @@ class Room:
         """Raises DownloadError (`too_large`, `no_space`) when it cannot be written into `folder`, and OSError."""
         for what, size in (("Put together it", written.result), ("What is needed to join its parts", written.helpers)):
             if self.size_max and size > self.size_max:
-                raise _too_large(f"{what} has {_mib(size)} MiB; {_mib(self.size_max)} MiB are allowed (MAX_FILE_SIZE).")
+                raise _too_large(
+                    f"{what} has {_mib(size)} MiB; {_mib(self.size_max)} MiB are allowed (MAX_FILE_SIZE_MIB)."
+                )
         disk = shutil.disk_usage(folder)
         if disk.free - written.total < self.spare:
             has = max(0, disk.free - self.spare)
@@ -117,7 +119,9 @@ class Room:
     def check_result(self, size: int, largest: int | None) -> None:
         """Raises DownloadError (`too_large`, `no_space`) for a result that has so many bytes, and may be cut off."""
         if self.size_max and size > self.size_max:
-            message = f"Put together it has more than the {_mib(self.size_max)} MiB that are allowed (MAX_FILE_SIZE)."
+            message = (
+                f"Put together it has more than the {_mib(self.size_max)} MiB that are allowed (MAX_FILE_SIZE_MIB)."
+            )
             raise _too_large(message)
         if largest is not None and size >= largest:
             raise no_space()

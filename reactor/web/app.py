@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # starlette, uvicorn and prometheus_client are extras: they m
 
 NEEDS = {
     "METRICS_ADDRESS": ("metrics", ("starlette", "uvicorn", "prometheus_client")),
-    "HTTP_ADDRESS": ("page", ("starlette", "uvicorn")),
+    "PAGE_ADDRESS": ("page", ("starlette", "uvicorn")),
 }
 """The extra that a setting needs, and what it brings."""
 AGAIN_FIRST_S = 0.05
@@ -64,8 +64,8 @@ class Site:
         try:
             if settings.metrics_address is not None:
                 self._add_metrics(settings.metrics_address)
-            if settings.http_address is not None:
-                self._add_page(settings, settings.http_address)
+            if settings.page_address is not None:
+                self._add_page(settings, settings.page_address)
         except BaseException:
             self.close()
             raise
@@ -126,12 +126,12 @@ class Site:
         if address == settings.metrics_address:
             listening, routes = self._served[0]
         else:
-            listening, routes = bind(address, "HTTP_ADDRESS"), []
+            listening, routes = bind(address, "PAGE_ADDRESS"), []
             self._served.append((listening, routes))
-        own = settings.http_token.get_secret_value() if settings.http_token else None
+        own = settings.page_token.get_secret_value() if settings.page_token else None
         check_token(settings, near=is_loopback(listening))
         host = address.rpartition(":")[0].lower()
-        door = Door(own, names_in(settings.http_hosts) | {host})
+        door = Door(own, names_in(settings.page_hosts) | {host})
         door.attempts.tell = self._tell_of_tokens
         self._tasks.append(partial(_remember, door, self._table))
         board = Board(self._table)
@@ -176,7 +176,7 @@ async def _kept_up(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def open_site(settings: Settings, probes: Mapping[str, Probe]) -> Iterator[Site | None]:
     """What the settings ask for; None when they ask for nothing. Raises SettingsError: a port that is taken, an
     extra that is missing, a page for everybody without a token."""
-    if settings.metrics_address is None and settings.http_address is None:
+    if settings.metrics_address is None and settings.page_address is None:
         yield None
         return
     for variable in NEEDS:
@@ -191,11 +191,11 @@ def open_site(settings: Settings, probes: Mapping[str, Probe]) -> Iterator[Site 
 
 def check_token(settings: Settings, *, near: bool) -> None:
     """Raise SettingsError for a page without a token of one's own that is not for this machine alone (`near`)."""
-    if settings.http_token is None and not near:
+    if settings.page_token is None and not near:
         raise SettingsError(
-            f"HTTP_ADDRESS: {settings.http_address} can be reached from other machines, so the page needs a token of "
+            f"PAGE_ADDRESS: {settings.page_address} can be reached from other machines, so the page needs a token of "
             "your own.",
-            hint="Set HTTP_TOKEN, or serve it at 127.0.0.1.",
+            hint="Set PAGE_TOKEN, or serve it at 127.0.0.1.",
         )
 
 

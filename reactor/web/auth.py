@@ -55,7 +55,7 @@ class Refusal:
     text: str
 
 
-NAME_UNKNOWN = Refusal(421, "This page does not answer to that name. Set HTTP_HOSTS to the names it may be called by.")
+NAME_UNKNOWN = Refusal(421, "This page does not answer to that name. Set PAGE_HOSTS to the names it may be called by.")
 FROM_ELSEWHERE = Refusal(403, "Another site asked for this, so it was not done.")
 TOKEN_WANTED = Refusal(401, "The token is needed.")
 TOKEN_WRONG = Refusal(401, "That is not the token.")
@@ -227,5 +227,5 @@ def place_of(scope: Scope) -> str:
 
 
 def names_in(setting: str) -> frozenset[str]:
-    """HTTP_HOSTS as names."""
+    """PAGE_HOSTS as names."""
     return frozenset(name.strip().rstrip(".").lower() for name in setting.split(",") if name.strip())

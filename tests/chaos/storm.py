@@ -41,8 +41,8 @@ ORPHANS_S = 5.0
 """How long what has lost its reactor may live."""
 SETTINGS = {
     "MAX_CONCURRENT_DOWNLOADS": "2",
-    "TORRENT_STALL_TIMEOUT": "60",
-    "HTTP_TIMEOUT": "20",
+    "TORRENT_STALL_TIMEOUT_S": "60",
+    "HTTP_TIMEOUT_S": "20",
 }
 
 

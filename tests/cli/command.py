@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from reactor.settings import Settings
+from reactor.settings import SETTING_NAMES
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 90.0
@@ -19,7 +19,7 @@ REACTOR = [sys.executable, "-W", "error", "-m", "reactor"]
 
 def environment(**more: str) -> dict[str, str]:
     """Ours without any setting of reactor's, and with `more`."""
-    foreign = {name.upper() for name in Settings.model_fields} | {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"}
+    foreign = {name.upper() for name in SETTING_NAMES} | {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"}
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
     return kept | {"PYTHONPATH": str(ROOT), "TZ": "UTC", "TERM": "xterm-256color"} | more
 

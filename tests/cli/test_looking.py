@@ -121,7 +121,7 @@ async def test_a_try_that_is_still_to_come_was_not_yet_made(tmp_path: Path) -> N
     ("settings", "word"),
     [
         ({"ALLOWED_PRIVATE_HOSTS": "///"}, "ALLOWED_PRIVATE_HOSTS: "),
-        ({"HTTP_ADDRESS": "0.0.0.0:80"}, "needs a token of your own"),
+        ({"PAGE_ADDRESS": "0.0.0.0:80"}, "needs a token of your own"),
     ],
     ids=["hosts", "token"],
 )

@@ -1,4 +1,4 @@
-"""How much may come before aria2 is asked again: MAX_FILE_SIZE holds, however fast the line is."""
+"""How much may come before aria2 is asked again: MAX_FILE_SIZE_MIB holds, however fast the line is."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ def test_a_transfer_that_drips_is_stopped(speed: int, stopped: bool) -> None:
         world.feed(events.TransfersRemoved(ONE))
         failure = world.the(commands.SaveWaiting).failure
         assert failure is not None
-        assert failure.text == "It came at less than 1 KiB/s (MIN_SPEED) for 120 s."
+        assert failure.text == "It came at less than 1 KiB/s (MIN_SPEED_KIB) for 120 s."
 
 
 def test_what_is_all_there_is_not_stopped_for_having_been_slow() -> None:

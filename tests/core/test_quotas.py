@@ -37,7 +37,7 @@ def test_a_size_that_is_known_before() -> None:
     assert not world.of(commands.AddTransfers)
     assert failure(world) == (
         "too_large",
-        "It has 6.0 MiB; 5 MiB are allowed (MAX_FILE_SIZE). Whoever runs this can allow more.",
+        "It has 6.0 MiB; 5 MiB are allowed (MAX_FILE_SIZE_MIB). Whoever runs this can allow more.",
     )
 
 
@@ -115,5 +115,5 @@ def test_an_attempt_that_takes_too_long() -> None:
     world.feed(events.TimePassed(), after=1.0)
     assert failure(world) == (
         "timeout",
-        "It was not done after 50 s (DOWNLOAD_TIMEOUT). Whoever runs this can allow more.",
+        "It was not done after 50 s (DOWNLOAD_TIMEOUT_S). Whoever runs this can allow more.",
     )

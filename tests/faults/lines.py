@@ -85,7 +85,8 @@ LINES = (
     "A bot that is a program of its own (frozen, embedded) → started once, and told to name a Python",
     "The bot's token, proxies and secrets in the environment → no child gets them",
     "One part named 20 000 times, overlapping encrypted ranges, a small file that unfolds into a large one; a disk that"
-    " fills up while it is joined → `MAX_FILE_SIZE` and `MIN_FREE_DISK` hold for all that is written, with a sentence",
+    " fills up while it is joined → `MAX_FILE_SIZE_MIB` and `MIN_FREE_DISK_MIB` hold for all that is written, with a"
+    " sentence",
     "Another user of this machine reads the database's files, or takes a lock on one → may not; if he may, it is told",
     "A document that its parser hangs at, or takes all memory for, or dies of → it is killed, a sentence, others are"
     " served, a cancel and SIGTERM work at once",

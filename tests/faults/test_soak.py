@@ -64,7 +64,7 @@ async def test_a_hundred_at_once_over_a_line_that_breaks(tmp_path: Path) -> None
             **aria2c.settings(
                 ARIA2C_RPC_URL=f"ws://127.0.0.1:{port}/jsonrpc",
                 MAX_CONCURRENT_DOWNLOADS=str(MANY),
-                STALL_TIMEOUT="300",
+                STALL_TIMEOUT_S="300",
             ),
         ) as reactor,
     ):

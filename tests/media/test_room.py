@@ -89,7 +89,7 @@ async def test_what_is_named_too_often_is_not_begun(
     most = 4 * len(files["part0.ts"])
     error = await refusal(samples, tmp_path, found, Room(size_max=most))
     assert error.code == "too_large"
-    assert "MAX_FILE_SIZE" in error.message
+    assert "MAX_FILE_SIZE_MIB" in error.message
     assert not error.failure.retryable
     disk = shutil.disk_usage(tmp_path)
     lasting = await refusal(samples, tmp_path, found, Room(spare=disk.total - len(files["part0.ts"])))

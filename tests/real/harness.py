@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import psutil
 
 from reactor.aria2.embedded import default_conf
-from reactor.settings import Settings
+from reactor.settings import SETTING_NAMES
 from tests.extractors.trees import tree
 
 PATIENCE_S = 60.0
@@ -44,9 +44,9 @@ SETTINGS = {
     "PROGRESS_INTERVAL": "0.3",
     "RETRY_BASE_DELAY": "0.1",
     "MAX_DOWNLOAD_RETRIES": "1",
-    "HTTP_TIMEOUT": "5",
-    "STALL_TIMEOUT": "60",  # aria2c may be busy for seconds with forgetting 20 000 parts
-    "TORRENT_STALL_TIMEOUT": "30",
+    "HTTP_TIMEOUT_S": "5",
+    "STALL_TIMEOUT_S": "60",  # aria2c may be busy for seconds with forgetting 20 000 parts
+    "TORRENT_STALL_TIMEOUT_S": "30",
 }
 
 R = TypeVar("R", bound="Reactor")
@@ -72,7 +72,7 @@ class Reactor:
     @property
     def environment(self) -> dict[str, str]:
         """This test's own settings and nothing of the machine's."""
-        ours = {name.upper() for name in Settings.model_fields}
+        ours = {name.upper() for name in SETTING_NAMES}
         kept = {name: value for name, value in os.environ.items() if name not in ours}
         own = {"DOWNLOAD_DB": str(self.db), "DOWNLOAD_DIR": str(self.downloads), "ARIA2C_CONF": str(self.conf)}
         return kept | own | self.settings

@@ -69,7 +69,7 @@ async def test_urls_that_are_none_fail_with_a_sentence_and_the_next_row_goes_on(
 async def test_servers_that_misbehave(
     tmp_path: Path, path: str, how: dict[str, object], code: str | None, attempts: int | None
 ) -> None:
-    patience = {"STALL_TIMEOUT": "2"} if "stall_after" in how else {}
+    patience = {"STALL_TIMEOUT_S": "2"} if "stall_after" in how else {}
     async with FileServer() as server, running(tmp_path, **patience) as reactor:
         one, good = reactor.add(server.put(path, DATA, **how), server.put("/good.bin", DATA))
         await reactor.until_final()
@@ -84,7 +84,7 @@ async def test_servers_that_misbehave(
 
 @pytest.mark.fault(33)
 async def test_what_stalls_near_its_end_goes_on_from_there(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT="2") as reactor:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT_S="2") as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=len(DATA) - 1000, etag='"1"'))
         await reactor.until_final()
         row = reactor.row(one)

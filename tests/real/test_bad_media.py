@@ -52,7 +52,7 @@ PAGES = {
 @pytest.mark.needs("chromium")
 @pytest.mark.timeout(300)
 async def test_pages(tmp_path: Path, temporary: Path) -> None:
-    settings = {"BROWSER_TIMEOUT": "25", "BROWSER_MEMORY": "900", "BROWSER_IDLE": "0", "YTDLP_TIMEOUT": "12"}
+    settings = {"BROWSER_TIMEOUT_S": "25", "BROWSER_MEMORY_MIB": "900", "BROWSER_IDLE_S": "0", "YTDLP_TIMEOUT_S": "12"}
     settings |= {"MAX_CONCURRENT_DOWNLOADS": "3", "MAX_DOWNLOAD_RETRIES": "0", "TMPDIR": str(temporary)}
     async with Site() as site, running(tmp_path, **settings) as reactor:
         site.put("/never", hang=True)
@@ -73,7 +73,7 @@ async def test_pages(tmp_path: Path, temporary: Path) -> None:
 async def test_manifests_and_their_parts(tmp_path: Path, samples: Samples) -> None:
     hls, aes = samples.hls("ts"), samples.encrypted("aes", KEYS[0])
     entry = "#EXTINF:2.0,\npart0.ts\n"
-    async with Site() as site, running(tmp_path, MAX_DOWNLOAD_RETRIES="0", HTTP_TIMEOUT="60") as reactor:
+    async with Site() as site, running(tmp_path, MAX_DOWNLOAD_RETRIES="0", HTTP_TIMEOUT_S="60") as reactor:
 
         def put(folder: str, files: dict[str, bytes], manifest: bytes | None = None) -> str:
             site.media(f"/{folder}", files | ({"index.m3u8": manifest} if manifest is not None else {}))

@@ -76,7 +76,7 @@ async def test_a_cancel(tmp_path: Path, temporary: Path, samples: Samples, begin
     program = tmp_path / "ffmpeg"
     program.write_text(HANGS.format(ffmpeg=samples.ffmpeg))
     program.chmod(0o755)
-    settings = {"TMPDIR": str(temporary), "FFMPEG_PATH": str(program), "STALL_TIMEOUT": "0", "HTTP_TIMEOUT": "60"}
+    settings = {"TMPDIR": str(temporary), "FFMPEG_PATH": str(program), "STALL_TIMEOUT_S": "0", "HTTP_TIMEOUT_S": "60"}
     async with Site() as site, running(tmp_path, **settings) as reactor:
         url, begun = begin(site, samples)
         good = site.put("/good.bin", b"good" * 999)

@@ -200,7 +200,7 @@ async def test_what_is_left_of_another_version_is_not_continued_after_a_crash(tm
     new, flag, program = bytes(reversed(DATA)), tmp_path / "away", tmp_path / "aria2c"
     program.write_text(AWAY.format(flag=flag, aria2c=find_aria2c().path))
     program.chmod(0o755)
-    async with Gated() as server, running(tmp_path, STALL_TIMEOUT="2", ARIA2C_PATH=str(program)) as reactor:
+    async with Gated() as server, running(tmp_path, STALL_TIMEOUT_S="2", ARIA2C_PATH=str(program)) as reactor:
         server.gate.set()
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=700_000, etag='"1"'))
         await server.until(lambda: any(request.sent == 700_000 for request in server.log))

@@ -38,7 +38,7 @@ async def test_a_program_that_knows_nothing_of_reactor(tmp_path: Path) -> None:
     """200 rows by the sqlite3 program, 20 of them cancelled while they run: none missing, no partial left."""
     server = FileServer()
     files = [blob(20_000, n) for n in range(180)]
-    async with server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="25", STALL_TIMEOUT="0") as reactor:
+    async with server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="25", STALL_TIMEOUT_S="0") as reactor:
         slow = [server.put(f"/slow{n}.bin", blob(400_000, 1000 + n), stall_after=50_000) for n in range(20)]
         quick = [server.put(f"/{n}/file.bin", data) for n, data in enumerate(files)]
         inserts = "".join(f"INSERT INTO downloads(url) VALUES('{url}');" for url in [*slow, *quick])

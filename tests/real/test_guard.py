@@ -20,8 +20,8 @@ from tests.servers import FileServer
 PUBLIC = {
     "ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
     "MAX_CONCURRENT_DOWNLOADS": "4",
-    "TORRENT_STALL_TIMEOUT": "3",
-    "BROWSER_TIMEOUT": "20",
+    "TORRENT_STALL_TIMEOUT_S": "3",
+    "BROWSER_TIMEOUT_S": "20",
 }
 DATA = b"bytes" * 20_000
 SECRET = "S3CRET-w0rd"

@@ -70,7 +70,7 @@ def filled(reactor: Reactor, mib: int) -> Iterator[None]:
 async def test_a_disk_that_somebody_fills_holds_the_queue_and_it_goes_on_when_there_is_room(
     tmp_path: Path, kept: str
 ) -> None:
-    async with FileServer() as server, on_a_small_disk(tmp_path, "64m", MIN_FREE_DISK=kept) as reactor:
+    async with FileServer() as server, on_a_small_disk(tmp_path, "64m", MIN_FREE_DISK_MIB=kept) as reactor:
         one = server.put("/one.bin", DATA, rate=2 * MIB, etag='"1"')
         reactor.add(one, server.put("/two.bin", b"small"))
         await reactor.until(lambda: (reactor.row(1)["progress"] or 0) > 5)
@@ -92,7 +92,7 @@ async def test_a_disk_that_somebody_fills_holds_the_queue_and_it_goes_on_when_th
 @pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
 async def test_what_is_larger_than_the_disk_holds_up_nobody(tmp_path: Path, kept: str) -> None:
     size = "40m" if kept == "20" else "23m"
-    async with FileServer() as server, on_a_small_disk(tmp_path, size, MIN_FREE_DISK=kept) as reactor:
+    async with FileServer() as server, on_a_small_disk(tmp_path, size, MIN_FREE_DISK_MIB=kept) as reactor:
         reactor.add(server.put("/large.bin", DATA), server.put("/small.bin", b"small"))
         await reactor.until_final()
         large, small = reactor.rows()
@@ -107,7 +107,7 @@ async def test_what_is_larger_than_the_disk_holds_up_nobody(tmp_path: Path, kept
 @pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
 async def test_what_has_no_end_is_given_up_in_the_end_and_holds_up_nobody(tmp_path: Path, kept: str) -> None:
     size = "40m" if kept == "20" else "20m"
-    async with FileServer() as server, on_a_small_disk(tmp_path, size, MIN_FREE_DISK=kept) as reactor:
+    async with FileServer() as server, on_a_small_disk(tmp_path, size, MIN_FREE_DISK_MIB=kept) as reactor:
         endless = server.put("/large.bin", DATA, endless=True, ranges=False, rate=16 * MIB)
         reactor.add(endless, server.put("/small.bin", b"small"))
         await reactor.until_final()
@@ -120,7 +120,7 @@ async def test_what_has_no_end_is_given_up_in_the_end_and_holds_up_nobody(tmp_pa
 @pytest.mark.fault(43)
 async def test_what_has_no_end_and_comes_fast_leaves_free_what_has_to_stay_so(tmp_path: Path) -> None:
     """However seldom progress is asked for."""
-    settings = {"MIN_FREE_DISK": "80", "PROGRESS_INTERVAL": "60", "MAX_DOWNLOAD_RETRIES": "0"}
+    settings = {"MIN_FREE_DISK_MIB": "80", "PROGRESS_INTERVAL": "60", "MAX_DOWNLOAD_RETRIES": "0"}
     async with FileServer() as server, on_a_small_disk(tmp_path, "200m", **settings) as reactor:
         least = 200.0
 
@@ -137,30 +137,30 @@ async def test_what_has_no_end_and_comes_fast_leaves_free_what_has_to_stay_so(tm
 
 @pytest.mark.fault(43)
 async def test_small_files_are_not_begun_either_where_there_is_no_room(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, MIN_FREE_DISK="1000000000") as reactor:
+    async with FileServer() as server, running(tmp_path, MIN_FREE_DISK_MIB="1000000000") as reactor:
         one, *_ = reactor.add(*(server.put(f"/{n}.bin", b"small") for n in range(5)))
         await reactor.until(lambda: reactor.events("disk_full"))
         command = [sys.executable, "-m", "reactor", "why", str(one)]
         told = await asyncio.create_subprocess_exec(*command, env=reactor.environment, stdout=subprocess.PIPE)
         said = (await told.communicate())[0].decode()
-        assert "have to stay free (MIN_FREE_DISK): nothing new is begun" in said
+        assert "have to stay free (MIN_FREE_DISK_MIB): nothing new is begun" in said
         assert {row["attempt"] for row in reactor.rows()} == {0}
         assert not server.requests("/0.bin")
 
 
 @pytest.mark.fault(58)
-@pytest.mark.parametrize("limit", ["MAX_FILE_SIZE", "MIN_FREE_DISK"])
+@pytest.mark.parametrize("limit", ["MAX_FILE_SIZE_MIB", "MIN_FREE_DISK_MIB"])
 async def test_one_part_that_is_named_many_times(tmp_path: Path, samples: Samples, limit: str) -> None:
     files = samples.hls("ts")
     many = 40 * MIB // len(files["part0.ts"])
     files["index.m3u8"] = playlist_of("#EXT-X-DISCONTINUITY\n#EXTINF:2,\npart0.ts\n" * many)
-    settings = {"MAX_FILE_SIZE": "5", "MIN_FREE_DISK": "0"} if limit == "MAX_FILE_SIZE" else {limit: "20"}
+    settings = {"MAX_FILE_SIZE_MIB": "5", "MIN_FREE_DISK_MIB": "0"} if limit == "MAX_FILE_SIZE_MIB" else {limit: "20"}
     async with FileServer() as server, on_a_small_disk(tmp_path, "50m", **settings) as reactor:
         urls = {name: server.put(f"/{name}", data) for name, data in files.items()}
         (one,) = reactor.add(urls["index.m3u8"])
         await reactor.until_final()
         row = reactor.row(one)
-        code = "too_large" if limit == "MAX_FILE_SIZE" else "no_space"
+        code = "too_large" if limit == "MAX_FILE_SIZE_MIB" else "no_space"
         assert (row["status"], row["error_code"], row["retry_count"]) == ("failed", code, 0)
         assert (
             "Put together it has" in row["error"] if code == "too_large" else "Joining the parts takes" in row["error"]
@@ -180,7 +180,7 @@ async def test_a_disk_that_somebody_fills_while_a_film_is_joined(tmp_path: Path,
     slow = tmp_path / "ffmpeg"
     slow.write_text(SLOW.format(ffmpeg=samples.ffmpeg))
     slow.chmod(0o755)
-    settings = {"MIN_FREE_DISK": "20", "FFMPEG_PATH": str(slow)}
+    settings = {"MIN_FREE_DISK_MIB": "20", "FFMPEG_PATH": str(slow)}
     async with FileServer() as server, on_a_small_disk(tmp_path, "40m", **settings) as reactor:
         files = samples.hls("ts")
         urls = {name: server.put(f"/{name}", data) for name, data in files.items()}
@@ -197,13 +197,13 @@ async def test_a_disk_that_somebody_fills_while_a_film_is_joined(tmp_path: Path,
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["told-before", "found-out"])
 async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunked: bool) -> None:
-    async with FileServer() as server, running(tmp_path, MAX_FILE_SIZE="5") as reactor:
+    async with FileServer() as server, running(tmp_path, MAX_FILE_SIZE_MIB="5") as reactor:
         answer: dict[str, Any] = {"chunked": True, "rate": 8 * MIB} if chunked else {}
         reactor.add(server.put("/big.bin", DATA, **answer), server.put("/small.bin", b"small"))
         await reactor.until_final()
         big, small = reactor.rows()
         assert (big["status"], big["error_code"], big["retry_count"]) == ("failed", "too_large", 0)
-        assert "MAX_FILE_SIZE" in big["error"]
+        assert "MAX_FILE_SIZE_MIB" in big["error"]
         assert small["status"] == "downloaded"
         await reactor.until(lambda: not reactor.staged())
         assert reactor.files() == {"small.bin": b"small"}
@@ -215,7 +215,7 @@ async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunk
 @pytest.mark.parametrize("kind", ["file", "parts"])
 async def test_what_has_no_end_gets_no_larger_than_is_allowed(tmp_path: Path, kind: str, guard: str) -> None:
     """However fast it comes, and however seldom progress is asked for."""
-    settings = {"MAX_FILE_SIZE": "40", "PROGRESS_INTERVAL": "60", "EGRESS_GUARD": guard}
+    settings = {"MAX_FILE_SIZE_MIB": "40", "PROGRESS_INTERVAL": "60", "EGRESS_GUARD": guard}
     async with FileServer() as server, running(tmp_path, **settings) as reactor:
         url = server.put("/endless.ts", DATA, endless=True, ranges=False)
         if kind == "parts":
@@ -296,12 +296,12 @@ async def test_a_size_that_no_file_has_is_not_asked_of_aria2(tmp_path: Path) -> 
 
 
 async def test_an_attempt_has_its_time(tmp_path: Path) -> None:
-    async with FileServer() as server, running(tmp_path, DOWNLOAD_TIMEOUT="1") as reactor:
+    async with FileServer() as server, running(tmp_path, DOWNLOAD_TIMEOUT_S="1") as reactor:
         reactor.add(server.put("/slow.bin", DATA, rate=1000))
         await reactor.until_final()
         (row,) = reactor.rows()
         assert (row["status"], row["error_code"]) == ("failed", "timeout")
-        assert "DOWNLOAD_TIMEOUT" in row["error"]
+        assert "DOWNLOAD_TIMEOUT_S" in row["error"]
         assert reactor.files() == {}
 
 
@@ -333,11 +333,11 @@ async def test_a_disk_that_may_never_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.fault(33)
 async def test_a_server_that_drips_does_not_keep_its_place(tmp_path: Path) -> None:
-    settings = {"STALL_TIMEOUT": "4", "MIN_SPEED": "1000", "MAX_DOWNLOAD_RETRIES": "0"}
+    settings = {"STALL_TIMEOUT_S": "4", "MIN_SPEED_KIB": "1000", "MAX_DOWNLOAD_RETRIES": "0"}
     async with FileServer() as server, running(tmp_path, **settings) as reactor:
         reactor.add(server.put("/drips.bin", DATA, rate=40_000), server.put("/small.bin", b"small"))
         await reactor.until_final()
         drips, small = reactor.rows()
         assert (drips["status"], drips["error_code"]) == ("failed", "timeout")
-        assert "MIN_SPEED" in drips["error"]
+        assert "MIN_SPEED_KIB" in drips["error"]
         assert small["status"] == "downloaded"

@@ -89,7 +89,7 @@ async def test_the_same_torrent_again_while_the_first_is_served_to_others(tmp_pa
 async def test_a_magnet_link_that_nobody_serves_ends_with_a_sentence(tmp_path: Path) -> None:
     async with swarm_in(tmp_path / "swarm") as swarm:
         film = swarm.make("film.mkv", FILM)
-        async with running(tmp_path, TORRENT_STALL_TIMEOUT="1", MAX_DOWNLOAD_RETRIES="0") as reactor:
+        async with running(tmp_path, TORRENT_STALL_TIMEOUT_S="1", MAX_DOWNLOAD_RETRIES="0") as reactor:
             magnet, torrent = reactor.add(film.magnet, "magnet:?xt=urn:btih:" + "ab" * 20)
             await reactor.until_final()
             rows = reactor.rows(magnet, torrent)

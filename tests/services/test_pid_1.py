@@ -58,7 +58,7 @@ def told(process: psutil.Process) -> str:
 @pytest.fixture
 async def contained(tmp_path: Path) -> AsyncIterator[tuple[Reactor, int]]:
     """A reactor in a namespace of its own, and the pid of that namespace's first process as it is seen here."""
-    reactor = Reactor(tmp_path, HTTP_TIMEOUT="30")
+    reactor = Reactor(tmp_path, HTTP_TIMEOUT_S="30")
     reactor.before = (*NAMESPACE, *entry_point())
     await reactor.start()
     assert reactor.process is not None

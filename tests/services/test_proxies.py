@@ -129,7 +129,7 @@ async def _stand_in(certificate: Path, port: int, page: int, as_asked: bool) -> 
 async def test_a_browser_behind_https(tmp_path: Path, server: str) -> None:
     folder = tmp_path / "nginx"
     folder.mkdir()
-    async with serving(tmp_path, http_hosts=NAME) as served:
+    async with serving(tmp_path, page_hosts=NAME) as served:
         page = int(served.urls[0].rpartition(":")[2])
         async with in_front(server, folder, page) as browser:
             origin = str(browser.base_url).rstrip("/")

@@ -123,7 +123,7 @@ async def test_a_phone_needs_no_sideways_scrolling(tmp_path: Path) -> None:
 async def test_those_who_do_not_see_it_find_their_way(tmp_path: Path) -> None:
     """No complaint of axe's, in either colours: names, roles, contrasts, headings, landmarks."""
     axe = players.files()["axe.min.js"].decode()
-    async with FileServer() as server, served(tmp_path, MAX_DOWNLOAD_RETRIES="0", STALL_TIMEOUT="0") as reactor:
+    async with FileServer() as server, served(tmp_path, MAX_DOWNLOAD_RETRIES="0", STALL_TIMEOUT_S="0") as reactor:
         reactor.add(server.put("/done.bin", DATA), server.url("/lost.bin"))
         await reactor.until_final()
         reactor.add(server.put("/slow.bin", DATA, stall_after=300_000), server.put("/next.bin", DATA))

@@ -60,7 +60,7 @@ class Served:
 async def serving(
     folder: Path, probes: Mapping[str, Probe] | None = None, **settings: str | None
 ) -> AsyncIterator[Served]:
-    asked = {"metrics_address": "0", "http_address": "0", "http_token": TOKEN} | settings
+    asked = {"metrics_address": "0", "page_address": "0", "page_token": TOKEN} | settings
     async with AsyncExitStack() as stack:
         queue = await stack.enter_async_context(Queue(folder / "bot.db"))
         loaded = Settings.load(download_db=folder / "bot.db", **asked)
@@ -108,7 +108,7 @@ async def test_one_address_serves_all_and_nothing_else_is_told_without_a_token(t
 
 
 async def test_two_addresses(tmp_path: Path) -> None:
-    async with serving(tmp_path, metrics_address="127.0.0.1:0", http_address="[::1]:0") as served:
+    async with serving(tmp_path, metrics_address="127.0.0.1:0", page_address="[::1]:0") as served:
         assert [line.partition("http")[0] for line in served.site.lines] == ["metrics are at ", "the page is at "]
         assert served.site.lines[1].endswith("/"), "a token of one's own is not printed"
         metrics, paged = (line.split()[-1] for line in served.site.lines)
@@ -120,7 +120,7 @@ async def test_two_addresses(tmp_path: Path) -> None:
 
 
 async def test_a_token_is_made_and_told_where_none_is_set(tmp_path: Path) -> None:
-    async with serving(tmp_path, http_token=None) as served:
+    async with serving(tmp_path, page_token=None) as served:
         url, _, token = served.site.lines[-1].split()[-1].partition("#token=")
         answer = await served.client.post(
             f"{url}api/session", json={"token": token}, headers={"Origin": url.rstrip("/")}
@@ -166,7 +166,7 @@ async def test_health(tmp_path: Path) -> None:
     async def probe() -> str | None:
         return sentence
 
-    async with serving(tmp_path, {"aria2": probe, "database": well}, http_address=None) as served:
+    async with serving(tmp_path, {"aria2": probe, "database": well}, page_address=None) as served:
         ready = await served.client.get("/readyz")
         assert (ready.status_code, ready.text) == (503, "aria2 did not answer.\n")
         sentence = None
@@ -282,7 +282,7 @@ async def test_too_many_viewers_are_asked_to_come_back(tmp_path: Path, monkeypat
         assert (await served.client.get("/api/events", headers=BEARER)).status_code == 503
 
 
-@pytest.mark.parametrize("variable", ["METRICS_ADDRESS", "HTTP_ADDRESS"])
+@pytest.mark.parametrize("variable", ["METRICS_ADDRESS", "PAGE_ADDRESS"])
 def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
@@ -292,23 +292,23 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, variable: str) -> 
 
 
 def test_others_need_a_token_that_was_chosen(tmp_path: Path) -> None:
-    everywhere = {"download_db": tmp_path / "bot.db", "http_address": "0.0.0.0:0"}
+    everywhere = {"download_db": tmp_path / "bot.db", "page_address": "0.0.0.0:0"}
     with pytest.raises(SettingsError, match="needs a token of your own"):
         open_site(Settings.load(**everywhere), {}).__enter__()
-    with open_site(Settings.load(**everywhere, http_token=TOKEN), {}) as site:
+    with open_site(Settings.load(**everywhere, page_token=TOKEN), {}) as site:
         assert site is not None
         assert site.lines[0].startswith("the page is at http://127.0.0.1:")
 
 
 @pytest.mark.parametrize("value", ["x", "host:", "1.2.3.4:99999", "::1:80", "http://host:80", "a b:80"])
 def test_an_address_that_is_none_is_refused(value: str) -> None:
-    with pytest.raises(SettingsError, match="HTTP_ADDRESS: takes HOST:PORT"):
-        Settings.load(http_address=value)
+    with pytest.raises(SettingsError, match=r"PAGE_ADDRESS .*: takes HOST:PORT"):
+        Settings.load(page_address=value)
 
 
 def test_a_token_that_is_short_is_refused() -> None:
-    with pytest.raises(SettingsError, match="HTTP_TOKEN: takes 16 characters or more"):
-        Settings.load(http_token="short")
+    with pytest.raises(SettingsError, match=r"PAGE_TOKEN .*: takes 16 characters or more"):
+        Settings.load(page_token="short")
 
 
 def test_nothing_is_served_unless_asked_for() -> None:

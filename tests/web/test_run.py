@@ -89,7 +89,7 @@ async def test_stalled_readers_slow_down_no_download(tmp_path: Path) -> None:
     """Of the page and the metrics: they ask, again and again, and never read."""
     both = {"METRICS_ADDRESS": "127.0.0.1:0", "PROGRESS_INTERVAL": "0.1", "MAX_CONCURRENT_DOWNLOADS": "3"}
     async with FileServer() as server, served(tmp_path, **both) as reactor:
-        host, port = reactor.settings["HTTP_ADDRESS"].split(":")
+        host, port = reactor.settings["PAGE_ADDRESS"].split(":")
         with ExitStack() as stack:
             for path in ("/api/events", "/metrics") * 10:
                 stalled = stack.enter_context(socket.socket())
@@ -104,7 +104,7 @@ async def test_stalled_readers_slow_down_no_download(tmp_path: Path) -> None:
     assert all(data == DATA for data in reactor.files().values())
 
 
-@pytest.mark.parametrize("flag", ["--metrics", "--http"])
+@pytest.mark.parametrize("flag", ["--metrics", "--page", "--http"])
 def test_a_port_that_is_taken_is_said_and_nothing_begins(tmp_path: Path, flag: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
@@ -113,7 +113,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_begins(tmp_path: Path, flag: s
 
 
 def test_a_page_for_everybody_needs_a_token(tmp_path: Path) -> None:
-    assert "needs a token of your own" in refused(command("run", "--http", "0.0.0.0:0", cwd=tmp_path))
+    assert "needs a token of your own" in refused(command("run", "--page", "0.0.0.0:0", cwd=tmp_path))
 
 
 def test_who_asks_for_neither_pays_for_neither() -> None:

@@ -23,7 +23,7 @@ class Served(Reactor):
     """A reactor with a page, at a port that the system chose once: a restart serves at the same."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        super().__init__(folder, **({"HTTP_ADDRESS": "127.0.0.1:0", "HTTP_TOKEN": TOKEN} | settings))
+        super().__init__(folder, **({"PAGE_ADDRESS": "127.0.0.1:0", "PAGE_TOKEN": TOKEN} | settings))
         self.address = ""
 
     async def start(self) -> None:
@@ -34,7 +34,7 @@ class Served(Reactor):
         while not (found := re.search(r"page is at (http://(\S+?)/)", line := (await self._line()))):
             assert line, "it said nothing of a page"
         self.address = found[1]
-        self.settings["HTTP_ADDRESS"] = found[2]
+        self.settings["PAGE_ADDRESS"] = found[2]
 
     async def _line(self) -> str:
         assert self.process is not None

@@ -48,7 +48,7 @@ class Rows:
     ) -> None:
         self._path = settings.download_db
         self._poll_interval = settings.download_poll_interval
-        self._retry_max_s = settings.retry_max_delay
+        self._retry_max_s = settings.retry_max_delay_s
         self._staging = staging
         self._journal = journal
         self._emit = emit

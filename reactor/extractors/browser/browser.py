@@ -95,9 +95,9 @@ async def open_browser(settings: Settings, guard: Guard | None = None) -> AsyncI
     async with Browser(
         path=settings.browser_path,
         guard=guard,
-        timeout_s=settings.browser_timeout,
-        idle_s=settings.browser_idle,
-        memory_max=settings.browser_memory * MIB,
+        timeout_s=settings.browser_timeout_s,
+        idle_s=settings.browser_idle_s,
+        memory_max=settings.browser_memory_mib * MIB,
         user_agent=settings.user_agent,
     ) as browser:
         yield browser

@@ -87,7 +87,7 @@ class Wishes:
             cookies=settings.ytdlp_cookies and settings.ytdlp_cookies.expanduser().absolute(),
             proxy=proxy.get_secret_value() if proxy else None,
             options=json.loads(options.get_secret_value()) if options else {},
-            timeout_s=settings.ytdlp_timeout,
+            timeout_s=settings.ytdlp_timeout_s,
         )
 
     @property

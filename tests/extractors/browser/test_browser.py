@@ -121,7 +121,7 @@ async def test_what_is_no_browser_does_not_start(tmp_path: Path) -> None:
 
 
 async def test_the_settings(tmp_path: Path) -> None:
-    settings = Settings.load(browser_path=tmp_path / "nowhere", browser_timeout=5.0, browser_memory=600)
+    settings = Settings.load(browser_path=tmp_path / "nowhere", browser_timeout_s=5.0, browser_memory_mib=600)
     async with open_browser(settings) as browser:
         assert browser
         error = await error_of(browser, "http://h/")

@@ -12,7 +12,7 @@ from reactor.settings import Settings
 
 async def test_the_settings_are_handed_on() -> None:
     settings = Settings.load(
-        ytdlp_format="worst", ytdlp_proxy="http://u:p@proxy:1", ytdlp_options='{"age_limit": 12}', ytdlp_timeout=7.0
+        ytdlp_format="worst", ytdlp_proxy="http://u:p@proxy:1", ytdlp_options='{"age_limit": 12}', ytdlp_timeout_s=7.0
     )
     wishes = Wishes.of(settings)
     assert wishes.params["format"] == "worst"
