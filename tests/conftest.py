@@ -1,9 +1,13 @@
-"""What holds for every test: those that need a program which is missing are skipped, and counted at the end.
+"""What holds for every test: those that need a program which is missing are skipped, and counted at the end. What
+takes longest comes first, so that no long test runs alone at the end; compiled modules are kept, for the hundreds of
+processes that tests start.
 
 Fixtures that several packages use: a server on loopback, and the context that extractors are given."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Generator
 
@@ -15,9 +19,26 @@ from tests.servers import FileServer
 from tests.simulation.base import told
 from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed
 
+SLOW = (
+    *("bots", "chaos", "real", "services", "faults", "simulation", "extractors/browser", "extractors/ytdlp", "bench"),
+    *("test_runner.py", "fuzz", "database/sqlite/test_storm.py", "cli", "aria2", "media", "daemon"),
+)
+"""The parts of the suite whose tests take long, the longest first."""
+
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_report_header() -> str:
     return told()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((n for n, part in enumerate(SLOW) if _in(item, part)), len(SLOW)))
+
+
+def _in(item: pytest.Item, part: str) -> bool:
+    return item.nodeid.startswith(f"tests/{part}")
 
 
 @pytest.fixture(scope="session")

@@ -48,9 +48,17 @@ def wheel_aria2c() -> Program:
         os.environ["PATH"] = saved
 
 
-@pytest.fixture(params=["system", "wheel"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test runs with both programs; unless it is about what differs between them, with the system's nightly."""
+    if "program" in metafunc.fixturenames:
+        differs = metafunc.definition.get_closest_marker("both_aria2c") is not None
+        system = pytest.param("system", marks=[] if differs else pytest.mark.nightly)
+        metafunc.parametrize("program", [system, "wheel"], indirect=True)
+
+
+@pytest.fixture
 def program(request: pytest.FixtureRequest) -> Program:
-    """Each aria2c that must work."""
+    """The aria2c that the test is run with."""
     return system_aria2c() if request.param == "system" else wheel_aria2c()
 
 

@@ -40,6 +40,7 @@ def gid_of(n: int) -> str:
     return f"{n + 1:016x}"
 
 
+@pytest.mark.both_aria2c
 async def test_it_says_who_is_there(aria2: Running) -> None:
     (connected,) = aria2.inbox.events
     version = await aria2.connection.call(get_version())
@@ -102,6 +103,7 @@ async def test_a_batch_is_sent_in_pieces_by_size(start: Start) -> None:
     assert aria2.connection.statistics().calls["system.multicall"] == 1 + 6, "the greeting, and two at a time"
 
 
+@pytest.mark.both_aria2c
 async def test_a_request_larger_than_aria2_takes(start: Start) -> None:
     aria2 = await start(rpc_max_request_size="2M")
     with pytest.raises(Aria2Refused, match=r"aria2\.addTorrent of 3\.8 MiB is more .* \(2\.0 MiB\)") as caught:
@@ -214,6 +216,7 @@ class TestTls:
             part.write_to_path(str(cert), append=True)
         return key, cert
 
+    @pytest.mark.both_aria2c
     async def test_with_its_own_certificate(self, program: Program, certificate: tuple[Path, Path]) -> None:
         key, cert = certificate
         with socket.socket() as probe:

@@ -47,6 +47,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.both_aria2c
 async def test_it_runs_and_goes_without_a_trace(program: Program, scratch: Path) -> None:
     async with EmbeddedAria2(program, options=for_tests()) as embedded:
         pid = embedded.pid
@@ -89,6 +90,7 @@ async def test_nothing_of_the_users_reaches_it(
     assert options["no-netrc"] == "true"
 
 
+@pytest.mark.both_aria2c
 async def test_the_shipped_configuration_is_honoured(aria2: Running) -> None:
     options = await aria2.connection.call(get_global_option())
     wanted = {
@@ -161,6 +163,7 @@ async def test_a_port_that_was_taken_meanwhile(program: Program, monkeypatch: py
             assert embedded.url != f"ws://127.0.0.1:{taken}/jsonrpc"
 
 
+@pytest.mark.both_aria2c
 async def test_a_configuration_it_does_not_take(program: Program, tmp_path: Path, scratch: Path) -> None:
     conf = tmp_path / "mine.conf"
     conf.write_text("split=many\n")
@@ -211,6 +214,7 @@ async def test_a_failing_body_is_not_hidden(program: Program) -> None:
     assert not alive(pids[0])
 
 
+@pytest.mark.both_aria2c
 async def test_a_transfer_under_way_is_left_resumable(program: Program, server: FileServer, tmp_path: Path) -> None:
     url = server.add("/file", bytes(2**20), hold_at=2**19)
     async with (

@@ -97,6 +97,7 @@ def test_neither_run_nor_doctor_takes_it_for_aria2(engine: Path, tmp_path: Path)
     assert "Not known to keep" in findings["aria2c"]["what"]
 
 
+@pytest.mark.both_aria2c
 @pytest.mark.fault(63)
 async def test_it_may_have_more_descriptors_than_we(program: Program) -> None:
     """Idle connections to its port must not leave it without one for a file or a server."""

@@ -149,6 +149,7 @@ async def test_trackers_and_web_seeds(
 # Credentials
 
 
+@pytest.mark.both_aria2c
 @pytest.mark.fault(38)
 @pytest.mark.parametrize("anywhere", [False, True])
 @pytest.mark.parametrize("how", ["cookie", "header", "own header", "user info"])

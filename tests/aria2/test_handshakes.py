@@ -45,6 +45,7 @@ def certified(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.both_aria2c
 @pytest.mark.fault(30)
 @pytest.mark.parametrize("flaw", ["none", "nobody-knows-who", "another-name", "expired"])
 async def test_a_certificate(program: Program, tmp_path: Path, flaw: str) -> None:
@@ -68,6 +69,7 @@ async def test_a_certificate(program: Program, tmp_path: Path, flaw: str) -> Non
     assert (failure.code, failure.retryable) == ("tls", False), report.error_message
 
 
+@pytest.mark.both_aria2c
 @pytest.mark.fault(30)
 @pytest.mark.parametrize("how", ["closed", "reset", "no-tls"])
 async def test_a_handshake_that_is_broken_off_may_succeed_later(aria2: Running, tmp_path: Path, how: str) -> None:

@@ -49,6 +49,7 @@ async def other() -> AsyncIterator[FileServer]:
         yield server
 
 
+@pytest.mark.both_aria2c
 async def test_a_file(aria2: Running, server: FileServer, tmp_path: Path) -> None:
     report = await fetch(aria2, tmp_path, server.add("/file", DATA))
     assert (tmp_path / "file").read_bytes() == DATA
@@ -74,6 +75,7 @@ async def test_a_name_in_any_script(aria2: Running, server: FileServer, tmp_path
     assert names(tmp_path) == [name]
 
 
+@pytest.mark.both_aria2c
 async def test_a_partial_file_goes_on_after_a_kill(aria2: Running, server: FileServer, tmp_path: Path) -> None:
     url = server.add("/file", DATA, hold_at=3 * 2**20)
     gid = await add(aria2, tmp_path, url)
@@ -155,6 +157,7 @@ async def test_a_body_shorter_than_promised(
     assert report.error_code in codes
 
 
+@pytest.mark.both_aria2c
 @pytest.mark.parametrize(
     ("status", "code"),
     [("401 No", 24), ("403 No", 22), ("404 No", 3), ("429 No", 22), ("500 No", 22), ("503 No", 29)],

@@ -72,6 +72,7 @@ async def test_a_connection_that_broke_does_not_go_on_with_another_version(
     assert NEW[:1] not in (tmp_path / "file").read_bytes()
 
 
+@pytest.mark.both_aria2c
 @pytest.mark.fault(32)
 @pytest.mark.parametrize("by_head", [True, False])
 async def test_a_partial_file_does_not_go_on_with_another_version(

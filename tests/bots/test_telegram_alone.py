@@ -110,6 +110,7 @@ async def terminal(
             await shell.wait()
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 async def test_the_guide_followed_word_for_word_ends_with_a_file(tmp_path: Path) -> None:
     set_up, name_yourself, uploader = blocks(CONTRIB / "telegram" / "README.md")

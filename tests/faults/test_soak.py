@@ -52,6 +52,7 @@ MANY = 100
 SLOW = b"0123456789" * 3000
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(21)
 async def test_a_hundred_at_once_over_a_line_that_breaks(tmp_path: Path) -> None:
     """What aria2 tells while the line is down is lost: only asking finds it."""

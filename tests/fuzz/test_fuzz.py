@@ -1,4 +1,4 @@
-"""A few seconds of `just fuzz` for each reader."""
+"""A moment of `just fuzz` for each reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.readers import READERS
 from tests.fuzz.run import feed
 
-SECONDS = 2.0
+SECONDS = 0.5
 
 
 @pytest.mark.fault(72)

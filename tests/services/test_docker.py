@@ -88,6 +88,7 @@ def test_metrics_for_a_neighbour_are_at_the_port_that_the_check_asks() -> None:
     assert service == {"environment": {"METRICS_ADDRESS": f"0.0.0.0:{inside[1]}"}}
 
 
+@pytest.mark.nightly
 async def test_its_health_is_whether_it_serves(tmp_path: Path) -> None:
     """The check of the image, at another port: with an aria2c, after its death, with it again."""
     (line,) = [arguments for name, arguments in instructions() if name == "HEALTHCHECK"]
@@ -113,6 +114,7 @@ async def test_its_health_is_whether_it_serves(tmp_path: Path) -> None:
         assert await healthy()
 
 
+@pytest.mark.nightly
 async def test_the_aria2c_apart_keeps_its_secret_out_of_its_command_line(tmp_path: Path) -> None:
     """Its entry point, with other paths and another port; without the program that is pid 1."""
     entry = services("compose.aria2c.yaml")["aria2c"]["entrypoint"]

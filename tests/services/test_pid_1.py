@@ -18,7 +18,7 @@ from tests.real.harness import IDLE, PATIENCE_S, Reactor
 from tests.servers import FileServer
 from tests.tools import needed
 
-pytestmark = pytest.mark.needs("unshare", "chromium")
+pytestmark = [pytest.mark.needs("unshare", "chromium"), pytest.mark.nightly]
 CONTAINERFILE = ROOT / "contrib" / "docker" / "Containerfile"
 NAMESPACE = ("unshare", "--map-root-user", "--pid", "--mount-proc", "--fork", "--kill-child", "--")
 
