@@ -17,7 +17,7 @@ def hanging(folder: Path, samples: Samples) -> dict[str, str]:
     program = folder / "ffmpeg"
     program.write_text(HANGS.format(ffmpeg=samples.ffmpeg))
     program.chmod(0o755)
-    return {"FFMPEG_PATH": str(program), "STALL_TIMEOUT_S": "0", "HTTP_TIMEOUT_S": "60"}
+    return {"FFMPEG_PATH": str(program), "STALL_TIMEOUT_S": "0"}
 
 
 def in_the_midst(stage: str, site: Site, samples: Samples) -> str:

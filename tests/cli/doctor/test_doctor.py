@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, chdir, closing, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import anyio.to_thread
 import pytest
 
 from reactor.aria2.embedded import EmbeddedAria2
+from reactor.cli import main
 from reactor.cli.doctor import media as check_media
 from reactor.cli.doctor.database import sqlite_library
 from reactor.cli.doctor.programs import examine_settings, file_system
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
-from tests.cli.command import reactor
+from tests.cli.command import environment, reactor
 from tests.servers import FileServer
 
 
@@ -28,6 +33,25 @@ def doctor(folder: Path, *arguments: object, **more: str) -> tuple[int, dict[str
     done = reactor("doctor", "--json", *arguments, cwd=folder, stdin=b"", **{"BROWSER_PATH": "none", **more})
     assert done.stderr == ""
     return done.returncode, {finding["name"]: finding for finding in json.loads(done.stdout)}
+
+
+def doctor_here(folder: Path, *arguments: object, **more: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The same in this process, and without the programs for media and pages, which take seconds to start."""
+    printed = io.StringIO()
+    try:
+        with (
+            chdir(folder),
+            patch.dict(os.environ, environment(**more), clear=True),
+            patch.object(check_media, "examine", lambda _: []),
+            redirect_stdout(printed),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main(["doctor", "--json", *map(str, arguments)])
+    finally:  # a command leaves both as it ends with its process
+        gc.enable()
+        gc.unfreeze()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, {finding["name"]: finding for finding in json.loads(printed.getvalue())}
 
 
 def make_table(path: Path, statement: str) -> None:
@@ -65,7 +89,7 @@ def test_everything_that_is_not_ok_says_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("program", ["no-such-program", "sleep", "false"])
 def test_an_aria2c_that_is_none_is_missing(tmp_path: Path, program: str) -> None:
-    code, findings = doctor(tmp_path, ARIA2C_PATH=program)
+    code, findings = doctor_here(tmp_path, ARIA2C_PATH=program)
     assert code == 1
     assert findings["aria2c"]["state"] == "missing"
     assert findings["aria2c"]["advice"] or "ARIA2C_PATH" in findings["aria2c"]["what"]
@@ -134,7 +158,7 @@ class TestDatabase:
             "INSERT INTO downloads (url, status) VALUES ('a', 'pending'), ('b', 'pending'), ('c', 'uploading');",
         )
         before = path.read_bytes()
-        code, findings = doctor(tmp_path, "--db", path)
+        code, findings = doctor_here(tmp_path, "--db", path)
         assert code == 0
         assert findings["database"]["what"] == (
             "journal mode delete, 2 pending, 1 uploading, 17 columns missing: `add` and `run` add them"
@@ -152,13 +176,13 @@ class TestDatabase:
     )
     def test_a_database_that_will_do(self, tmp_path: Path, statement: str, what: str) -> None:
         make_table(tmp_path / "downloads.db", statement)
-        code, findings = doctor(tmp_path)
+        code, findings = doctor_here(tmp_path)
         assert code == 0
         assert what in findings["database"]["what"]
 
     def test_a_table_without_url_will_not_do(self, tmp_path: Path) -> None:
         make_table(tmp_path / "downloads.db", "CREATE TABLE downloads (id INTEGER PRIMARY KEY, link TEXT)")
-        code, findings = doctor(tmp_path)
+        code, findings = doctor_here(tmp_path)
         assert code == 1
         assert "no column `id` or `url`" in findings["database"]["what"]
 
@@ -166,14 +190,14 @@ class TestDatabase:
     def test_what_is_no_database_will_not_do(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "folder").mkdir()
         (tmp_path / "text").write_text("This is a shopping list, not a database.\n" * 100)
-        code, findings = doctor(tmp_path, "--db", name)
+        code, findings = doctor_here(tmp_path, "--db", name)
         assert code == 1
         assert findings["database"]["state"] == "missing"
 
 
 def test_a_download_folder_that_is_a_file_is_missing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    code, findings = doctor(tmp_path, "--dir", "file")
+    code, findings = doctor_here(tmp_path, "--dir", "file")
     assert code == 1
     assert findings["download folder"]["what"].endswith("is not a folder.")
 
@@ -187,7 +211,7 @@ class TestRpc:
 
     async def doctor(self, folder: Path, url: str, secret: str) -> tuple[int, dict[str, Any]]:
         code, findings = await anyio.to_thread.run_sync(
-            lambda: doctor(folder, "--aria2", url, ARIA2C_RPC_SECRET=secret)
+            lambda: doctor_here(folder, "--aria2", url, ARIA2C_RPC_SECRET=secret)
         )
         assert findings["aria2c"]["state"] == "note"
         return code, findings["aria2 RPC"]
@@ -250,7 +274,7 @@ def test_a_table_that_no_row_could_go_through(tmp_path: Path) -> None:
         tmp_path / "bot.db",
         "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, finished_at DATETIME NOT NULL)",
     )
-    code, findings = doctor(tmp_path, DOWNLOAD_DB=str(tmp_path / "bot.db"))
+    code, findings = doctor_here(tmp_path, DOWNLOAD_DB=str(tmp_path / "bot.db"))
     assert code == 1
     assert "`finished_at` is NOT NULL" in findings["database"]["what"]
     assert findings["database"]["advice"] == "Let `finished_at` be NULL."
@@ -262,21 +286,21 @@ def test_rows_that_are_never_served_are_told(tmp_path: Path) -> None:
         """CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, status TEXT DEFAULT 'queued');
         INSERT INTO downloads (url) VALUES ('u'), ('u'); INSERT INTO downloads (url, status) VALUES ('u', 'sent')""",
     )
-    code, findings = doctor(tmp_path)
+    code, findings = doctor_here(tmp_path)
     assert (code, findings["database"]["state"]) == (0, "note")
     assert findings["database"]["advice"] == "Rows with the status “queued” are never served: write “pending”."
     reactor("add", "http://127.0.0.1/a", cwd=tmp_path)
-    found = doctor(tmp_path)[1]["database"]
+    found = doctor_here(tmp_path)[1]["database"]
     assert found["advice"] == "Rows with the status “queued” are never served (2, the first is 1): write “pending”."
 
 
 def test_another_table_and_another_file_are_named(tmp_path: Path) -> None:
     make_table(tmp_path / "bot.sqlite3", "CREATE TABLE tasks (link TEXT); INSERT INTO tasks VALUES ('u')")
-    found = doctor(tmp_path)[1]["database"]
+    found = doctor_here(tmp_path)[1]["database"]
     assert (found["state"], found["advice"]) == ("note", "Is one of these the bot's: bot.sqlite3?")
-    found = doctor(tmp_path, "--db", "bot.sqlite3")[1]["database"]
+    found = doctor_here(tmp_path, "--db", "bot.sqlite3")[1]["database"]
     assert (found["state"], "“tasks”" in found["advice"]) == ("note", True)
-    code, findings = doctor(tmp_path, "--db", "data/bot.db")
+    code, findings = doctor_here(tmp_path, "--db", "data/bot.db")
     assert (code, "There is no folder" in findings["database"]["what"]) == (1, True)
     assert not (tmp_path / "data").exists()
 
@@ -306,6 +330,6 @@ def test_a_database_that_everybody_may_read_is_told(monkeypatch: pytest.MonkeyPa
 
 def test_a_database_with_two_names_is_told(tmp_path: Path) -> None:
     make_table(tmp_path / "downloads.db", "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)")
-    assert "database place" not in doctor(tmp_path)[1]
+    assert "database place" not in doctor_here(tmp_path)[1]
     (tmp_path / "other.db").hardlink_to(tmp_path / "downloads.db")
-    assert "hard link" in doctor(tmp_path)[1]["database place"]["what"]
+    assert "hard link" in doctor_here(tmp_path)[1]["database place"]["what"]

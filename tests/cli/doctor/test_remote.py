@@ -9,7 +9,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from tests.cli.doctor.test_doctor import doctor
+from tests.cli.doctor.test_doctor import doctor_here
 from tests.real.elsewhere import Elsewhere, elsewhere
 from tests.servers import FileServer
 
@@ -24,7 +24,7 @@ async def examine(folder: Path, aria2c: Elsewhere, **more: str) -> tuple[int, di
     """The exit code and the findings of a doctor who is told of this aria2c."""
     here = folder / "here"
     here.mkdir(exist_ok=True)
-    return await anyio.to_thread.run_sync(lambda: doctor(here, **aria2c.settings(**more)))
+    return await anyio.to_thread.run_sync(lambda: doctor_here(here, **aria2c.settings(**more)))
 
 
 def left(folder: Path) -> list[str]:
