@@ -1,7 +1,7 @@
 """Every setting: its variable, its unit, its default.
 
 Strength, rising: `.env`, the environment, flags. A setting is one field here and nowhere else; its
-variable is the field's name in capitals. `tests/test_house.py` checks that the README lists each one.
+variable is the field's name in capitals. contrib/docs/settings.md is made of them.
 """
 
 from __future__ import annotations

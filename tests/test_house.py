@@ -1,4 +1,4 @@
-"""The house rules: who may import whom, what stays pure, what must have its tests and its place in the README."""
+"""The house rules: who may import whom, what stays pure, what must have its tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from reactor.core import commands
-from reactor.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "reactor"
@@ -204,31 +203,6 @@ def test_every_command_is_carried_out_and_tested(command: str) -> None:
     tests = [path for path in modules(ROOT / "tests") if path != Path(__file__)]
     word = re.compile(rf"\bcommands\.{command}\b|\b{command}\(")
     assert any(word.search(path.read_text("utf-8")) for path in tests), f"no test speaks of {command}"
-
-
-def settings_rows() -> dict[str, str]:
-    """The settings table as the README must have it: one row for each setting."""
-    rows = {}
-    for name, field in Settings.model_fields.items():
-        default = "unset" if field.default in (None, "") else f"`{field.default}`"
-        if isinstance(field.default, float):
-            default = f"`{field.default:g}`"
-        rows[name.upper()] = f"| `{name.upper()}` | {default} | {field.description} |"
-    return rows
-
-
-def test_the_readme_lists_every_setting_with_its_default() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = settings_rows()
-    starts = [row.rpartition(" | ")[0] for row in rows.values()]
-    missing = [start for start in starts if start not in readme]
-    assert missing == [], "the README needs:\n" + "\n".join(rows.values())
-
-
-def test_the_readme_lists_no_setting_that_is_gone() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", readme, re.MULTILINE))
-    assert sorted(listed - set(settings_rows())) == []
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

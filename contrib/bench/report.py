@@ -34,7 +34,7 @@ def save_json(rows: Sequence[Row], file: Path) -> None:
 
 
 def save_markdown(rows: Sequence[Row], title: str, file: Path) -> None:
-    """Write the table as the README has it, the notes below it."""
+    """Write the table as contrib/docs/benchmark.md has it, the notes below it."""
     lines = ["| figure | reactor | rival | ratio | to reach | |", "| --- | ---: | ---: | ---: | --- | --- |"]
     for row in rows:
         ratio = "" if row.ratio is None else f"{number(row.ratio)} ×"

@@ -59,5 +59,5 @@ def test_gids_are_sixteen_hex_digits_and_differ_by_everything_they_derive_from()
 
 
 def test_the_architecture_page_shows_the_table_as_it_is() -> None:
-    page = Path(__file__).parents[2] / "contrib" / "architecture.md"
+    page = Path(__file__).parents[2] / "contrib" / "docs" / "architecture.md"
     assert f"```mermaid\n{mermaid()}\n```" in page.read_text(encoding="utf-8")
