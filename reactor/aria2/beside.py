@@ -1,4 +1,4 @@
-"""A task beside a body, as an `async with`: what a connection and an aria2c of our own have in common."""
+"""A background task for the time of an `async with` block."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from anyio.abc import TaskStatus
 
 
 @asynccontextmanager
-async def background(task: Callable[[TaskStatus[None]], Awaitable[None]]) -> AsyncIterator[None]:
-    """Run `task` from its `started()` until the body ends.
+async def run_beside(task: Callable[[TaskStatus[None]], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run `task` beside the block: the block begins after `task_status.started()`, and its end cancels the task.
 
-    When the task fails the body is cancelled and the task's error comes out as it is, not in a group."""
+    When the task fails, the block is cancelled and the task's error is raised as it is, not in a group."""
 
     async def run(*, task_status: TaskStatus[None]) -> None:
         await task(task_status)
@@ -26,7 +26,7 @@ async def background(task: Callable[[TaskStatus[None]], Awaitable[None]]) -> Asy
             finally:
                 group.cancel_scope.cancel()
     except BaseExceptionGroup as errors:
-        # One level only: a group of the body's own stays what it is.
+        # One level only: a group that the block itself raised stays a group.
         if len(errors.exceptions) == 1:
             raise errors.exceptions[0] from errors.exceptions[0].__cause__
         raise

@@ -29,7 +29,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
 
 from reactor.aria2 import methods
-from reactor.aria2.beside import background
+from reactor.aria2.beside import run_beside
 from reactor.aria2.engines import is_known, not_known
 from reactor.aria2.errors import shown, why_closed, why_unopened
 from reactor.aria2.methods import Method
@@ -127,7 +127,7 @@ class Aria2Connection:
         return f"<Aria2Connection {shown(self._url())} {'connected' if self._socket else 'lost'}>"
 
     async def __aenter__(self) -> Aria2Connection:
-        self._running = background(self._keep_connected)
+        self._running = run_beside(self._keep_connected)
         await self._running.__aenter__()
         return self
 

@@ -28,7 +28,7 @@ import certifi
 from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process, TaskStatus
 
-from reactor.aria2.beside import background
+from reactor.aria2.beside import run_beside
 from reactor.errors import Aria2Error, SettingsError
 from reactor.programs import Program, child_environment, limit_memory, raise_descriptors
 
@@ -101,7 +101,7 @@ class EmbeddedAria2:
 
     async def __aenter__(self) -> EmbeddedAria2:
         self._folder = Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="reactor-aria2c-")))
-        self._running = background(self._keep_running)
+        self._running = run_beside(self._keep_running)
         try:
             await self._running.__aenter__()
         except BaseException:

@@ -1,4 +1,4 @@
-"""Why there is no connection to an aria2, in a few words for a person."""
+"""Connection errors of aria2 in a few words, for error messages."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 
 def shown(url: str) -> str:
-    """The URL without what may be a password."""
+    """The URL without user info and query."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"
 
 
 def why_closed(error: ConnectionClosed) -> str:
-    """What the other side said, or did not."""
+    """The close code and reason of a WebSocket."""
     told = error.rcvd or error.sent
-    return f"closed with {told.code} {told.reason}".rstrip() if told else "closed without a word"
+    return f"closed with {told.code} {told.reason}".rstrip() if told else "closed without a close frame"
 
 
 def why_unopened(error: Exception) -> str:
-    """What stood in the way, as a part of a sentence."""
+    """Why a connection could not be opened."""
     if isinstance(error, InvalidStatus):
         return f"HTTP {error.response.status_code}"
     if isinstance(error, TimeoutError):

@@ -22,7 +22,7 @@ from reactor import __version__
 from reactor.cli import add, cancel, errors, events, get, replay, retry, run, top, watch, why
 from reactor.cli import list as list_
 from reactor.cli.doctor import command as doctor
-from reactor.cli.usage import Verb
+from reactor.cli.usage import Command
 from reactor.errors import ReactorError
 
 
@@ -58,19 +58,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("run", cls=Verb)(run.run)
-app.command("get", cls=Verb)(get.get)
-app.command("add", cls=Verb)(add.add)
-app.command("cancel", cls=Verb)(cancel.cancel)
-app.command("retry", cls=Verb)(retry.retry)
-app.command("list", cls=Verb)(list_.list_rows)
-app.command("watch", cls=Verb)(watch.watch)
-app.command("top", cls=Verb)(top.top)
-app.command("why", cls=Verb)(why.why)
-app.command("replay", cls=Verb)(replay.replay)
-app.command("events", cls=Verb)(events.events)
-app.command("errors", cls=Verb)(errors.errors)
-app.command("doctor", cls=Verb)(doctor.doctor)
+app.command("run", cls=Command)(run.run)
+app.command("get", cls=Command)(get.get)
+app.command("add", cls=Command)(add.add)
+app.command("cancel", cls=Command)(cancel.cancel)
+app.command("retry", cls=Command)(retry.retry)
+app.command("list", cls=Command)(list_.list_rows)
+app.command("watch", cls=Command)(watch.watch)
+app.command("top", cls=Command)(top.top)
+app.command("why", cls=Command)(why.why)
+app.command("replay", cls=Command)(replay.replay)
+app.command("events", cls=Command)(events.events)
+app.command("errors", cls=Command)(errors.errors)
+app.command("doctor", cls=Command)(doctor.doctor)
 
 
 def _show_version(wanted: bool) -> None:
@@ -138,7 +138,7 @@ def _unwritten(error: OSError) -> int:
 
 
 def _fail(sentence: str, code: int) -> int:
-    from reactor.journal.background_writer import complain
+    from reactor.journal.background_writer import write_stderr
 
-    complain(" ".join(sentence.split()), wait_s=STDERR_S)
+    write_stderr(" ".join(sentence.split()), wait_s=STDERR_S)
     return code

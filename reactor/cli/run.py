@@ -11,7 +11,7 @@ import typer
 from reactor.cli.options import Aria2, Db, Jobs
 
 if TYPE_CHECKING:
-    from reactor.daemon.probes import Vitals
+    from reactor.daemon.probes import Probes
     from reactor.daemon.service import Service
     from reactor.journal.background_writer import Renderer
     from reactor.journal.journal import Journal
@@ -61,9 +61,9 @@ def run(
 
     from reactor.cli.preflight import cookies_trouble, exposure, second_name
     from reactor.cli.runtime import open_journal, run_async
-    from reactor.daemon.probes import Vitals
+    from reactor.daemon.probes import Probes
     from reactor.daemon.service import open_service
-    from reactor.journal.background_writer import complain
+    from reactor.journal.background_writer import write_stderr
     from reactor.programs import LAUNCHED
     from reactor.settings import Settings
     from reactor.web.app import open_site
@@ -78,21 +78,21 @@ def run(
         page_address=page,
     )
     for trouble in filter(None, (cookies_trouble(settings), exposure(settings), second_name(settings))):
-        complain(trouble)
-    vitals = Vitals()
+        write_stderr(trouble)
+    probes = Probes()
     with (
-        open_site(settings, {"aria2": vitals.aria2_trouble, "database": vitals.database_trouble}) as site,
+        open_site(settings, {"aria2": probes.aria2_trouble, "database": probes.database_trouble}) as site,
         open_service(os.environ) as service,
         open_journal(*_renderers(events), sinks=(service.offer, *(site.sinks if site else ()))) as journal,
     ):
-        run_async(partial(_serve, settings, service, journal, vitals, site, with_stdin, launcher, record))
+        run_async(partial(_serve, settings, service, journal, probes, site, with_stdin, launcher, record))
 
 
 async def _serve(
     settings: Settings,
     service: Service,
     journal: Journal,
-    vitals: Vitals,
+    probes: Probes,
     site: Site | None,
     with_stdin: bool,
     launcher: int | None,
@@ -115,14 +115,14 @@ async def _serve(
             tasks.start_soon(until_process_ends, launcher, stop)
             await until_free(settings.download_db)
         if site is not None:
-            vitals.on_ring, vitals.on_answer = site.on_ring, site.on_answer
-            vitals.page, vitals.metrics = site.page, site.metrics
+            probes.on_change, probes.on_answer = site.on_change, site.on_answer
+            probes.page, probes.metrics = site.page, site.metrics
             site.tell = journal.tell
             for line in site.lines:
                 typer.echo(f"reactor: {line}", err=True)
             await stack.enter_async_context(site.serving())
         recorder = Recorder(open_stream(record, "The recording")) if record else None
-        await serve_as(service, settings, journal, vitals=vitals if site else None, stop=stop, recorder=recorder)
+        await serve_as(service, settings, journal, probes=probes if site else None, stop=stop, recorder=recorder)
         tasks.cancel_scope.cancel()
 
 

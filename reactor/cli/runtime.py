@@ -13,9 +13,9 @@ from typing import TypeVar
 import anyio
 
 from reactor.errors import DatabaseInUse, ReactorError
-from reactor.journal.background_writer import Outlet, Renderer
+from reactor.journal.background_writer import BackgroundWriter, Renderer
 from reactor.journal.journal import Journal, Sink
-from reactor.journal.stderr_log import complaining
+from reactor.journal.stderr_log import logged_to_stderr
 
 Result = TypeVar("Result")
 STDIN, READ_BYTES = 0, 4096
@@ -28,7 +28,7 @@ def run_async(work: Callable[[], Awaitable[Result]]) -> Result:
     gc.enable()
     gc.freeze()  # what was imported stays: it is not looked through again and again
     try:
-        with complaining():
+        with logged_to_stderr():
             return anyio.run(work)
     except BaseExceptionGroup as group:
         raise _first(group) from group
@@ -47,8 +47,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def open_journal(*renderers: tuple[Renderer, str], sinks: tuple[Sink, ...] = ()) -> Iterator[Journal]:
     """A journal shown by `renderers`, each with the name a person knows its place by."""
     with ExitStack() as stack:
-        outlets = [stack.enter_context(Outlet(renderer, name)) for renderer, name in renderers]
-        yield Journal([*sinks, *(outlet.offer for outlet in outlets)], now=time.time)
+        writers = [stack.enter_context(BackgroundWriter(renderer, name)) for renderer, name in renderers]
+        yield Journal([*sinks, *(writer.offer for writer in writers)], now=time.time)
 
 
 async def until_stdin_ends(stop: anyio.Event) -> None:

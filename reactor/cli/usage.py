@@ -1,4 +1,4 @@
-"""How `--help` shows what a verb takes: by the names that people read, without types and braces."""
+"""Usage and help of a command: arguments under their own names, without types and braces."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from typer.core import TyperArgument, TyperCommand
 
 
-class Verb(TyperCommand):
+class Command(TyperCommand):
     """A command whose arguments are shown as `URL ...`, and as `[ID]` where there may be none."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What comes behind its name."""
+        """The usage line after the command's name."""
         return [str(self.options_metavar), *(_shown(each) for each in self._arguments())]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

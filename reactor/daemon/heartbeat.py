@@ -1,4 +1,4 @@
-"""Says in the database that this reactor serves it, with which aria2c, and that it has left."""
+"""Registers this reactor in the database: which process serves it, with which aria2c, and that it has stopped."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
 from reactor.daemon import clock
 from reactor.daemon.effects.database import Rows
-from reactor.daemon.probes import Vitals
+from reactor.daemon.probes import Probes
 from reactor.database.sqlite.presence import Presence, begun, store
 from reactor.errors import Aria2Error, DatabaseError
 
 
 @asynccontextmanager
-async def present(
-    rows: Rows, aria2: Aria2Connection, tasks: TaskGroup, vitals: Vitals | None = None
+async def registered(
+    rows: Rows, aria2: Aria2Connection, tasks: TaskGroup, probes: Probes | None = None
 ) -> AsyncIterator[None]:
-    """Here for the time of the block. A database that cannot be written to goes without: nothing depends on it."""
+    """Registered within the block. Write errors are ignored: nothing depends on the entry."""
     pid = os.getpid()
-    page, metrics = (vitals.page, vitals.metrics) if vitals else (None, None)
+    page, metrics = (probes.page, probes.metrics) if probes else (None, None)
     here = Presence(pid, socket.gethostname(), begun(pid), clock.wall(), __version__, page=page, metrics=metrics)
 
     async def introduce() -> None:
@@ -43,7 +43,7 @@ async def present(
         yield
     finally:
         with anyio.CancelScope(shield=True):
-            rows.hurry()  # nothing depends on what comes now
+            rows.hurry()  # nothing depends on this write
             await _write(rows, replace(here, stopped=True, since=clock.wall()))
 
 

@@ -1,6 +1,6 @@
-"""The look ahead: while one row is fetched, the next one's server is asked already.
+"""Prefetch: while one row is fetched, the next row's URL is probed already.
 
-Kept are a few answers, for a short time, and only of files that one look at their server tells all about.
+A few results are kept for a short time, and only for direct files, which one probe describes completely.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from reactor.net.urls import normalise
 
 ANSWERS_MAX = 4
 KEPT_S = 30.0
-"""How long what a server said counts: a file may change, a link may run out."""
+"""Lifetime of a result: a file may change, a link may expire."""
 
 
 class _Answer:
-    """What comes, or has come, of one look."""
+    """One probe, running or done."""
 
     def __init__(self) -> None:
         self.there = anyio.Event()
@@ -29,16 +29,16 @@ class _Answer:
         self.at = 0.0
 
 
-class Ahead:
-    """The looks that were taken, or are being taken, by URL."""
+class ProbeCache:
+    """Probes by URL, running or done."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._answers: dict[str, _Answer] = {}
 
-    async def look(self, typed: str) -> None:
-        """Look, if the URL says by itself that a file is behind it. What goes wrong is not kept: the row's own turn
-        will tell."""
+    async def prefetch(self, typed: str) -> None:
+        """Probe the URL if its text alone marks it as a direct file. Errors are not kept: the row's own attempt reports
+        them."""
         try:
             detection = detect_by_text(normalise(typed))
         except DownloadError:
@@ -51,13 +51,13 @@ class Ahead:
         try:
             answer.found = await EXTRACTORS[Kind.DIRECT].extract(detection, self._context)
             answer.at = clock.monotonic()
-        except Exception:  # noqa: BLE001 - whatever it is, the row's own turn will tell
+        except Exception:  # noqa: BLE001 - the row's own attempt reports it
             self._answers.pop(detection.url, None)
         finally:
             answer.there.set()
 
     async def take(self, detection: Detection) -> Extraction | None:
-        """What was found for it, once; None when nothing was, or too long ago."""
+        """Take the result out of the cache; None without one, or when it has expired. Waits for a running probe."""
         answer = self._answers.pop(detection.url, None) if detection.kind is Kind.DIRECT else None
         if answer is None:
             return None

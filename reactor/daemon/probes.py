@@ -1,7 +1,4 @@
-"""What those beside a serving reactor may see of it: metrics, health checks, a page.
-
-They ask when they want to know, or are told what only we notice. Nothing here costs anything until somebody does.
-"""
+"""Probes into a running reactor, for metrics, health checks and the page."""
 
 from __future__ import annotations
 
@@ -16,28 +13,28 @@ ANSWER_DEADLINE_S = 3.0
 STARTING = "It has not started to serve yet."
 
 
-class Vitals:
-    """Handed to `serve`, which attaches itself."""
+class Probes:
+    """Created before `serve`, which attaches its connections to it."""
 
     def __init__(self) -> None:
-        self.on_ring: Callable[[str], None] | None = None
-        """Told which layer of the change feed has rung."""
+        self.on_change: Callable[[str], None] | None = None
+        """Called with the layer of the change feed that reported a change."""
         self.on_answer: Callable[[float], None] | None = None
-        """Told after how many seconds aria2 has answered a request."""
+        """Called with the seconds that aria2 took to answer a request."""
         self.page: str | None = None
-        """Where the page is, without its token; None: there is none."""
+        """URL of the page, without its token; None: off."""
         self.metrics: str | None = None
-        """Where the metrics are; None: nowhere."""
+        """URL of the metrics; None: off."""
         self._aria2: Aria2Connection | None = None
         self._rows: Rows | None = None
 
     def attach(self, aria2: Aria2Connection, rows: Rows) -> None:
-        """From now on there is something to see."""
+        """Probe these connections from now on."""
         self._aria2, self._rows = aria2, rows
-        aria2.on_answer, rows.on_ring = self.on_answer, self.on_ring
+        aria2.on_answer, rows.on_change = self.on_answer, self.on_change
 
     async def aria2_trouble(self) -> str | None:
-        """Ask aria2 for its version; a sentence when it does not answer, else None."""
+        """Why aria2 cannot be used, as a sentence; None when it answers."""
         if self._aria2 is None:
             return STARTING
         try:
@@ -47,9 +44,9 @@ class Vitals:
         return None
 
     async def database_trouble(self) -> str | None:
-        """Read from the database on the reactor's own connection; a sentence when that fails, else None.
+        """Why the database cannot be read, as a sentence; None when it can.
 
-        May wait for as long as the database does."""
+        Uses the reactor's own connection; waits as long as that does."""
         if self._rows is None:
             return STARTING
         try:

@@ -25,10 +25,10 @@ from reactor.daemon.effects.aria2 import Downloading
 from reactor.daemon.effects.database import open_rows
 from reactor.daemon.effects.work import Stages
 from reactor.daemon.egress import Egress, open_guard
-from reactor.daemon.heartbeat import present
+from reactor.daemon.heartbeat import registered
 from reactor.daemon.loop import Loop
 from reactor.daemon.perform import Emit, Performer
-from reactor.daemon.probes import Vitals
+from reactor.daemon.probes import Probes
 from reactor.daemon.unserved import tell_unserved
 from reactor.daemon.workers import Workers
 from reactor.egress.proxy import Guard
@@ -58,12 +58,12 @@ async def serve(
     handle_signals: bool = True,
     on_ready: Callable[[], None] | None = None,
     stop: anyio.Event | None = None,
-    vitals: Vitals | None = None,
+    probes: Probes | None = None,
     recorder: Recorder | None = None,
 ) -> None:
     """Serve the database until SIGTERM, SIGINT or `stop`; leave everything resumable.
 
-    `on_ready` is called once, when aria2 is there and rows can be taken; `vitals` lets others see in;
+    `on_ready` is called once, when aria2 is there and rows can be taken; `probes` lets others see in;
     `recorder` takes down what the core is told.
     Raises ReactorError, with a sentence for a person, when it cannot start, or cannot go on (a wrong secret, another
     server in aria2's place)."""
@@ -86,8 +86,8 @@ async def serve(
             rows.hurry()
             tasks.cancel_scope.cancel()
 
-        if vitals:
-            vitals.attach(aria2, rows)
+        if probes:
+            probes.attach(aria2, rows)
         if handle_signals:
             await tasks.start(_take_signals, loop, leave)
         journal.tell(
@@ -109,7 +109,7 @@ async def serve(
         tasks.start_soon(rows.watch)
         tasks.start_soon(tell_unserved, rows, journal)
         tasks.start_soon(_wait_for_stop, stop, loop, leave)
-        async with present(rows, aria2, tasks, vitals):
+        async with registered(rows, aria2, tasks, probes):
             loop.start(performer.submit)
             try:
                 await performer.run()

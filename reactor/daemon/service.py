@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 import anyio
 
 from reactor import notices
-from reactor.daemon.probes import Vitals
+from reactor.daemon.probes import Probes
 from reactor.daemon.run import serve
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Recorder
@@ -131,14 +131,14 @@ async def serve_as(
     settings: Settings,
     journal: Journal,
     *,
-    vitals: Vitals | None = None,
+    probes: Probes | None = None,
     stop: anyio.Event | None = None,
     recorder: Recorder | None = None,
 ) -> None:
     """`serve`, with signs of life for the manager. Raises as it does."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(service.keep_alive)
-        await serve(settings, journal, vitals=vitals, stop=stop, recorder=recorder)
+        await serve(settings, journal, probes=probes, stop=stop, recorder=recorder)
         tasks.cancel_scope.cancel()
 
 

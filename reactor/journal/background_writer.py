@@ -1,8 +1,8 @@
-"""Between the event loop, which must never wait, and a reader, who may be slow, stalled or gone.
+"""Writes journal entries in a thread, so that a slow, stalled or absent reader never blocks the event loop.
 
-Entries wait in a bounded queue; a thread of its own shows them. When the queue is full, the oldest
-progress goes first, then the oldest of the rest: a line in their place says how many were lost. The
-thread is a daemon thread, so a reader who never reads again cannot keep the process from ending.
+Entries wait in a bounded queue. When it is full, the oldest progress entry is dropped, else the oldest entry; a line in
+their place has the number of lost entries. The thread is a daemon thread, so a reader that never reads cannot keep the
+process from ending.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from reactor.journal.stream import writable
 from reactor.notices import DownloadProgressed, EntriesLost, Entry
 
 WAITING_MAX = 10_000
-"""Entries kept for a slow reader."""
+"""Most entries in the queue."""
 LINGER_S = 0.01
-"""After an entry woke the thread it waits for those that come with it: a burst costs one turn, not one each."""
+"""After a wake-up the thread waits this long, so that a burst costs one turn."""
 CLOSE_S = 2.0
-"""How long the end of a run waits for a reader to take what is left."""
+"""How long the end of a run waits for the reader to take the rest."""
 
 
 class Renderer(Protocol):
-    """Shows entries somewhere. Runs in the outlet's thread only, so it may block."""
+    """Renders entries to some output. Runs in the writer's thread only, so it may block."""
 
     def show(self, entry: Entry) -> None:
-        """Show one entry. An OSError means it was not shown."""
+        """Write one entry. An OSError means it was not written."""
 
     @property
     def lasting(self) -> bool:
         """True when the next entry may succeed after an OSError (a full disk), False when the reader is gone."""
 
     def close(self) -> None:
-        """Show what is left to show and let go."""
+        """Write the rest and release the output."""
 
 
-class Outlet:
-    """Feeds `renderer` from a thread. `name` is what a person calls it, for the complaint on stderr."""
+class BackgroundWriter:
+    """Feeds `renderer` from a thread. `name` names the output in error messages."""
 
     def __init__(self, renderer: Renderer, name: str, *, waiting_max: int = WAITING_MAX) -> None:
         self.dropped = 0
-        """Entries that were never shown."""
+        """Entries that were never written."""
         self._renderer = renderer
         self._name = name
         self._waiting_max = waiting_max
@@ -68,7 +68,7 @@ class Outlet:
     def offer(self, entry: Entry) -> None:
         """Queue `entry` and return at once. The sink to give to a Journal."""
         lane = self._progress if isinstance(entry.notice, DownloadProgressed) else self._others
-        with self._changed:  # held for a few instructions only, never while something is shown
+        with self._changed:  # held for a few instructions only, never during a write
             if len(self._progress) + len(self._others) >= self._waiting_max:
                 (self._progress or self._others).popleft()
                 self.dropped += 1
@@ -78,7 +78,7 @@ class Outlet:
                 self._changed.notify()
 
     def close(self, wait_s: float = CLOSE_S) -> None:
-        """Let the reader take what is left, for `wait_s` at most, and say what was lost. Once is enough."""
+        """Wait up to `wait_s` for the reader to take the rest, and report lost entries. Idempotent."""
         with self._changed:
             if self._closing:
                 return
@@ -87,7 +87,7 @@ class Outlet:
         self._thread.join(wait_s)
         lost = self.dropped + len(self._progress) + len(self._others)
         if lost:
-            complain(f"{lost} entries did not get through to {self._name}.")
+            write_stderr(f"{lost} entries were lost on the way to {self._name}.")
 
     def _serve(self) -> None:
         quiet, expected = False, 1
@@ -105,7 +105,7 @@ class Outlet:
             except OSError as error:
                 self.dropped += 1
                 if not quiet:
-                    complain(f"cannot write to {self._name}: {error.strerror or error}.")
+                    write_stderr(f"cannot write to {self._name}: {error.strerror or error}.")
                 quiet = True
         if not quiet:
             self._close_renderer()
@@ -128,15 +128,15 @@ class Outlet:
         try:
             self._renderer.close()
         except OSError as error:
-            complain(f"cannot write to {self._name}: {error.strerror or error}.")
+            write_stderr(f"cannot write to {self._name}: {error.strerror or error}.")
 
 
-def complain(sentence: str, wait_s: float = 0) -> None:
-    """One line on stderr, straight to the descriptor: a daemon whose stderr is gone has nobody left to tell, and
-    one whose stderr nobody reads waits `wait_s` for it at most."""
+def write_stderr(line: str, wait_s: float = 0) -> None:
+    """Write one line to stderr, straight to the descriptor. A closed stderr is ignored; a full pipe is waited for, for
+    `wait_s` at most."""
     try:
         fd = sys.__stderr__.fileno() if sys.__stderr__ else 2
-        if writable(fd, wait_s):  # a pipe that is takes PIPE_BUF bytes, which is more than any of our lines
-            os.write(fd, f"reactor: {sentence}\n".encode(errors="backslashreplace"))
+        if writable(fd, wait_s):  # a writable pipe takes PIPE_BUF bytes, more than any of our lines
+            os.write(fd, f"reactor: {line}\n".encode(errors="backslashreplace"))
     except (OSError, ValueError):
         return

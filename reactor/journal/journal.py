@@ -1,4 +1,4 @@
-"""The one place every notice goes through: it is numbered, stamped, and handed to each sink."""
+"""Numbers and timestamps every notice and hands it to each sink."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from reactor.notices import Entry, Notice
 
 Sink = Callable[[Entry], None]
-"""Takes one entry at once: it must neither block nor raise. `Outlet.offer` is one."""
+"""Takes one entry; must neither block nor raise. `BackgroundWriter.offer` is one."""
 
 
 class Journal:
@@ -22,7 +22,7 @@ class Journal:
         self._seq = 0
 
     def tell(self, notice: Notice) -> None:
-        """Record `notice`. Returns at once, whatever the readers do."""
+        """Record `notice`. Never blocks."""
         self._seq += 1
         entry = Entry(seq=self._seq, at=moment(self._now()), notice=notice)
         for sink in self._sinks:

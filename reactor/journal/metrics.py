@@ -131,7 +131,7 @@ class Metrics:
         """aria2 has answered a request."""
         self._rpc.observe(seconds)
 
-    def rung(self, layer: str) -> None:
+    def on_change(self, layer: str) -> None:
         """The change feed has rung."""
         self._wakes.labels(layer).inc()
 

@@ -1,5 +1,4 @@
-"""What a library logs, and what breaks where nobody waits for it: one bounded sentence each on stderr, and not more
-than a person would read. Nothing here ever waits for whoever reads stderr."""
+"""Library logging on stderr: one short line per record, rate-limited, never blocking."""
 
 from __future__ import annotations
 
@@ -9,17 +8,17 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reactor.journal.background_writer import complain
+from reactor.journal.background_writer import write_stderr
 from reactor.journal.format import clean
 from reactor.net.credentials import redact_text
 
 LINES_MAX, PERIOD_S = 10, 60.0
-"""So many lines in that time; how many more there were is said afterwards."""
+"""Rate limit: lines per period. The number of suppressed lines is reported afterwards."""
 CHARS_MAX = 300
 
 
-class Complaints(logging.Handler):
-    """A handler for the root logger: asyncio and uvicorn would print whole tracebacks, as often as a stranger likes."""
+class StderrLog(logging.Handler):
+    """A handler for the root logger: asyncio and uvicorn print whole tracebacks, as often as a client provokes them."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -27,23 +26,23 @@ class Complaints(logging.Handler):
         self._told = self._held = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it, or count it."""
+        """Print the record, or count it as suppressed."""
         now = time.monotonic()
         if now - self._began > PERIOD_S:
             if self._held:
-                complain(f"{self._held} more complaints of that kind were held back.")
+                write_stderr(f"{self._held} more log lines were suppressed.")
             self._began, self._told, self._held = now, 0, 0
         if self._told == LINES_MAX:
             self._held += 1
             return
         self._told += 1
-        complain(_sentence(record))
+        write_stderr(_sentence(record))
 
 
 @contextmanager
-def complaining() -> Iterator[None]:
-    """What is logged within the block is told so."""
-    handler, root = Complaints(), logging.getLogger()
+def logged_to_stderr() -> Iterator[None]:
+    """Print log records to stderr within the block."""
+    handler, root = StderrLog(), logging.getLogger()
     root.addHandler(handler)
     try:
         yield
@@ -60,6 +59,6 @@ def _sentence(record: logging.LogRecord) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """Where it was raised, for whoever looks into it."""
+    """Where it was raised: ` (file:line)`."""
     frames = traceback.extract_tb(error.__traceback__)
     return f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""

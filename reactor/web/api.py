@@ -1,10 +1,11 @@
-"""The page and what it asks for: a stream of server-sent events, and a few wishes.
+"""The page and its HTTP API.
 
-GET    /                           the page itself: the same for everybody, it holds nothing
-POST   /api/session {"token"}      opens a session         DELETE  ends it      GET  is it open?
-GET    /api/events                 the board, then what changes
-POST   /api/downloads {"urls"}     adds rows
-POST   /api/downloads/ID/cancel    asks for a stop         POST …/retry         begins again
+GET    /                           the page: static, without data
+POST   /api/session {"token"}      sign in      DELETE  sign out      GET  204 when signed in
+GET    /api/events                 server-sent events: every row, then the changes
+POST   /api/downloads {"urls"}     add rows
+POST   /api/downloads/ID/cancel    cancel a download
+POST   /api/downloads/ID/retry     retry a download
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from starlette.types import Receive, Scope, Send
 from reactor.database.sqlite import sessions
 from reactor.errors import DatabaseError
 from reactor.queue import Queue
-from reactor.web.auth import TOKEN_WRONG, TOO_MANY_WRONG, Door, Guarded, place_of
-from reactor.web.live import Board, Viewer
-from reactor.web.store import Table
+from reactor.web.auth import TOKEN_WRONG, TOO_MANY_WRONG, Auth, AuthMiddleware, client_address
+from reactor.web.live import LiveRows, Viewer
+from reactor.web.store import RowStore
 
 VIEWERS_MAX = 30
 BODY_BYTES_MAX = 1024 * 1024
@@ -39,8 +40,8 @@ ID_DIGITS_MAX = 18
 """Fewer than SQLite's largest number has."""
 URL_CHARS_MAX = 16_384
 HEARTBEAT_S = 15.0
-"""So that a connection whose other end is gone is noticed."""
-OVER, NOT_OVER = "That is over already.", "Only what failed or was cancelled can begin again."
+"""Detects dead connections."""
+OVER, NOT_OVER = "This download is over already.", "Only a failed or cancelled download can be retried."
 STATIC = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
@@ -63,64 +64,64 @@ class _Urls(BaseModel):
 
 
 class Page:
-    """The routes behind the door."""
+    """The routes."""
 
-    def __init__(self, table: Table, board: Board, door: Door) -> None:
-        self._table = table
-        self._board = board
-        self._door = door
+    def __init__(self, store: RowStore, live_rows: LiveRows, auth: Auth) -> None:
+        self._store = store
+        self._live_rows = live_rows
+        self._auth = auth
 
-    def app(self) -> Guarded:
-        """The application, guarded."""
+    def app(self) -> AuthMiddleware:
+        """The application, with authentication."""
         routes = [
             *(Route(path, _Static(*what)) for path, what in STATIC.items()),
             Route("/api/session", self._open, methods=["POST"]),
             Route("/api/session", self._close, methods=["DELETE"]),
             Route("/api/session", self._inside, methods=["GET"]),
-            Route("/api/events", _Stream(self._board)),
+            Route("/api/events", _Stream(self._live_rows)),
             Route("/api/downloads", self._add, methods=["POST"]),
-            Route("/api/downloads/{id:str}/{wish:str}", self._change, methods=["POST"]),
+            Route("/api/downloads/{id:str}/{action:str}", self._change, methods=["POST"]),
         ]
         handlers: Any = {HTTPException: _refused, DatabaseError: _troubled, ClientDisconnect: _gone}
-        return Guarded(Starlette(routes=routes, exception_handlers=handlers), self._door)
+        return AuthMiddleware(Starlette(routes=routes, exception_handlers=handlers), self._auth)
 
     async def _open(self, request: Request) -> Response:
         wanted = await _body(request, _Token)
-        attempts, place = self._door.attempts, place_of(request.scope)
+        attempts, place = self._auth.attempts, client_address(request.scope)
         if attempts.busy(place):
             raise HTTPException(TOO_MANY_WRONG.status, TOO_MANY_WRONG.text)
-        if not self._door.opens(wanted.token.strip()):
+        if not self._auth.is_token(wanted.token.strip()):
             await attempts.wrong(place)
             raise HTTPException(TOKEN_WRONG.status, TOKEN_WRONG.text)
         attempts.right(place)
-        return Response(status_code=204, headers={"Set-Cookie": self._door.key(secure=_is_secure(request))})
+        return Response(status_code=204, headers={"Set-Cookie": self._auth.session_cookie(secure=_is_secure(request))})
 
     async def _close(self, request: Request) -> Response:
-        session = self._door.session(request.headers)
+        session = self._auth.session(request.headers)
         if session is not None:
-            self._door.end(*session)
-            await self._table.ask(lambda queue: queue._run(sessions.end, *session, time.time()))
-        return Response(status_code=204, headers={"Set-Cookie": self._door.lock(secure=_is_secure(request))})
+            self._auth.end_session(*session)
+            await self._store.run(lambda queue: queue._run(sessions.end, *session, time.time()))
+        return Response(status_code=204, headers={"Set-Cookie": self._auth.expired_cookie(secure=_is_secure(request))})
 
     async def _inside(self, _: Request) -> Response:
         return Response(status_code=204)
 
     async def _add(self, request: Request) -> JSONResponse:
         wanted = await _body(request, _Urls)
-        return JSONResponse({"ids": await self._table.ask(partial(_add_all, wanted.urls))})
+        return JSONResponse({"ids": await self._store.run(partial(_add_all, wanted.urls))})
 
     async def _change(self, request: Request) -> Response:
-        number, wish = request.path_params["id"], request.path_params["wish"]
-        change = {"cancel": Queue.cancel, "retry": Queue.retry}.get(wish)
+        number, action = request.path_params["id"], request.path_params["action"]
+        change = {"cancel": Queue.cancel, "retry": Queue.retry}.get(action)
         if change is None or not (number.isascii() and number.isdecimal() and len(number) <= ID_DIGITS_MAX):
             raise HTTPException(404)
-        if not await self._table.ask(lambda queue: change(queue, int(number))):
-            raise HTTPException(409, OVER if wish == "cancel" else NOT_OVER)
+        if not await self._store.run(lambda queue: change(queue, int(number))):
+            raise HTTPException(409, OVER if action == "cancel" else NOT_OVER)
         return Response(status_code=204)
 
 
 class _Static:
-    """One file of the page, out of memory; asked for again, only its tag goes over the line."""
+    """One static file, served from memory with an ETag."""
 
     def __init__(self, name: str, content_type: str) -> None:
         self._body = resources.files("reactor.web").joinpath("static", name).read_bytes()
@@ -142,13 +143,13 @@ class _Static:
 
 
 class _Stream:
-    """Server-sent events for one viewer, for as long as it reads."""
+    """Server-sent events for one viewer."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, live_rows: LiveRows) -> None:
+        self._live_rows = live_rows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._board.viewers >= VIEWERS_MAX:
+        if self._live_rows.viewers >= VIEWERS_MAX:
             return await JSONResponse({"error": "Too many pages are open."}, 503)(scope, receive, send)
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -159,34 +160,34 @@ class _Stream:
             tasks.cancel_scope.cancel()
 
     async def _feed(self, send: Send) -> None:
-        with self._board.viewing() as viewer:
+        with self._live_rows.viewing() as viewer:
             text = "retry: 1000\n\n"
             while True:
-                # Who does not read it is sent away by the server.
+                # The server closes connections that do not read.
                 await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
                 text = await _next(viewer)
 
 
 async def _next(viewer: Viewer) -> str:
-    """The next event, or a sign of life."""
+    """The next event, or a heartbeat."""
     with anyio.move_on_after(HEARTBEAT_S):
         return f"data: {json.dumps(await viewer.news(), separators=(',', ':'))}\n\n"
-    return ": still here\n\n"
+    return ": heartbeat\n\n"
 
 
 async def _body(request: Request, model: type[Model]) -> Model:
-    """What was sent, as `model` has it. Raises HTTPException."""
+    """The request's JSON body, validated. Raises HTTPException."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "JSON is wanted.")
+        raise HTTPException(415, "Expected application/json.")
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > BODY_BYTES_MAX:
-            raise HTTPException(413, "That is too much at once.")
+            raise HTTPException(413, "The request is too large.")
     try:
         return model.model_validate_json(bytes(body))
     except ValidationError as error:
-        raise HTTPException(422, f"Not understood: {error.errors(include_url=False)[0]['msg']}.") from None
+        raise HTTPException(422, f"Invalid request: {error.errors(include_url=False)[0]['msg']}.") from None
 
 
 async def _add_all(urls: list[str], queue: Queue) -> list[int]:
@@ -198,7 +199,7 @@ async def _refused(_: Request, error: HTTPException) -> JSONResponse:
 
 
 async def _gone(_: Request, __: ClientDisconnect) -> Response:
-    return Response(status_code=400)  # nobody is there to read it
+    return Response(status_code=400)  # the client is gone
 
 
 async def _troubled(_: Request, error: DatabaseError) -> JSONResponse:
@@ -206,5 +207,5 @@ async def _troubled(_: Request, error: DatabaseError) -> JSONResponse:
 
 
 def _is_secure(request: Request) -> bool:
-    """True when the browser speaks https, with whatever stands between it and us."""
+    """True when the browser uses https, also through a proxy."""
     return request.headers.get("origin", "").startswith("https://")

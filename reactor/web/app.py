@@ -1,4 +1,4 @@
-"""The composition: what is served where, and what it has to be told."""
+"""Composition of the web side: which routes are served where, and what feeds them."""
 
 from __future__ import annotations
 
@@ -21,43 +21,42 @@ from reactor.settings import Settings
 if TYPE_CHECKING:  # starlette, uvicorn and prometheus_client are extras: they may not be there
     from starlette.routing import BaseRoute
 
-    from reactor.web.auth import Door
+    from reactor.web.auth import Auth
     from reactor.web.health import Probe
-    from reactor.web.store import Table
+    from reactor.web.store import RowStore
 
 NEEDS = {
     "METRICS_ADDRESS": ("metrics", ("starlette", "uvicorn", "prometheus_client")),
     "PAGE_ADDRESS": ("page", ("starlette", "uvicorn")),
 }
-"""The extra that a setting needs, and what it brings."""
+"""The extra that a setting needs, and its modules."""
 AGAIN_FIRST_S = 0.05
 AGAIN_S = 1.0
-"""Before what broke begins again."""
+"""Delay before a failed task is restarted."""
 
 
 class Site:
-    """Listens from the start, answers inside of `serving`.
+    """Listens from the start, answers within `serving`.
 
-    `sinks` are for the journal; `on_ring` and `on_answer` for what the journal does not tell: rings of the change
-    feed, and the seconds of aria2's answers; `lines` for the person who started it, `page` and `metrics` (where they
-    are, without the token) for everybody else."""
+    `sinks` go to the journal; `on_change` gets the change feed's events and `on_answer` aria2's response times. `lines`
+    are printed at the start; `page` and `metrics` are the URLs, without the token."""
 
     def __init__(self, settings: Settings, probes: Mapping[str, Probe]) -> None:
         """Raises SettingsError."""
         from reactor.web.health import Health
-        from reactor.web.store import Table
+        from reactor.web.store import RowStore
 
-        self._table = Table(settings.download_db)
+        self._store = RowStore(settings.download_db)
         database = settings.download_db.absolute()
         health = Health(probes, {str(database), str(database.resolve())})
         self._health = health.routes()
         self._served: list[tuple[socket.socket, list[BaseRoute]]] = []
-        self._tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [self._table.keep]
-        self._ringing: list[Callable[[str], None]] = []
+        self._tasks: list[Callable[[], Coroutine[Any, Any, None]]] = [self._store.keep_open]
+        self._change_listeners: list[Callable[[str], None]] = []
         self.sinks: list[Sink] = [partial(_offer, health.offer)]
         self.on_answer: Callable[[float], None] | None = None
         self.tell: Callable[[Notice], object] = lambda notice: None
-        """What happens here that the journal is to tell."""
+        """Records a notice in the journal."""
         self.lines: list[str] = []
         self.page: str | None = None
         self.metrics: str | None = None
@@ -71,18 +70,18 @@ class Site:
             raise
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Close the listening sockets."""
         for listening, _ in self._served:
             listening.close()
 
-    def on_ring(self, layer: str) -> None:
-        """The change feed has rung."""
-        for listener in self._ringing:
+    def on_change(self, layer: str) -> None:
+        """The change feed reported a change."""
+        for listener in self._change_listeners:
             listener(layer)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Answer, beside everything else that the event loop does."""
+        """Serve requests within the block."""
         from starlette.applications import Starlette
 
         from reactor.web.server import serving
@@ -106,10 +105,10 @@ class Site:
 
         listening = bind(address, "METRICS_ADDRESS")
         metrics = Metrics()
-        scrape = Scrape(metrics, self._table)
+        scrape = Scrape(metrics, self._store)
         self._served.append((listening, [*scrape.routes()]))
         self._tasks.append(scrape.watch_lag)
-        self._ringing.append(metrics.rung)
+        self._change_listeners.append(metrics.on_change)
         self.sinks.append(partial(_offer, metrics.offer))
         self.on_answer = metrics.answered
         self.metrics = f"{url_of(listening)}/metrics"
@@ -119,8 +118,8 @@ class Site:
         from starlette.routing import Mount
 
         from reactor.web.api import Page
-        from reactor.web.auth import Door, names_in
-        from reactor.web.live import Board
+        from reactor.web.auth import Auth, parse_hosts
+        from reactor.web.live import LiveRows
         from reactor.web.server import bind, is_loopback, url_of
 
         if address == settings.metrics_address:
@@ -131,31 +130,31 @@ class Site:
         own = settings.page_token.get_secret_value() if settings.page_token else None
         check_token(settings, near=is_loopback(listening))
         host = address.rpartition(":")[0].lower()
-        door = Door(own, names_in(settings.page_hosts) | {host})
-        door.attempts.tell = self._tell_of_tokens
-        self._tasks.append(partial(_remember, door, self._table))
-        board = Board(self._table)
-        routes.append(Mount("/", Page(self._table, board, door).app()))
-        self._tasks.append(board.run)
-        self._ringing.append(board.rung)
-        self.sinks.append(partial(_offer, board.offer))
+        auth = Auth(own, parse_hosts(settings.page_hosts) | {host})
+        auth.attempts.tell = self._tell_of_tokens
+        self._tasks.append(partial(_remember, auth, self._store))
+        live_rows = LiveRows(self._store)
+        routes.append(Mount("/", Page(self._store, live_rows, auth).app()))
+        self._tasks.append(live_rows.run)
+        self._change_listeners.append(live_rows.on_change)
+        self.sinks.append(partial(_offer, live_rows.offer))
         self.page = f"{url_of(listening)}/"
-        self.lines.append(f"the page is at {self.page}" + ("" if own else f"#token={door.token}"))
+        self.lines.append(f"the page is at {self.page}" + ("" if own else f"#token={auth.token}"))
 
 
 def _offer(sink: Sink, entry: Entry) -> None:
-    """Hand a notice on. Whoever tells it must not hear of what goes wrong with those who look."""
+    """Pass a notice on; an error here must not reach the daemon."""
     try:
         sink(entry)
     except Exception as error:
-        logging.getLogger(__name__).error("What is shown broke", exc_info=error)
+        logging.getLogger(__name__).error("The page failed to take a notice", exc_info=error)
 
 
-async def _remember(door: Door, table: Table) -> None:
-    """Have the sessions that were ended before this run be over."""
+async def _remember(auth: Auth, store: RowStore) -> None:
+    """Load the sessions that were revoked before this run."""
     while True:
         try:
-            door.ended = await table.ask(lambda queue: queue._run(sessions.ended)) | door.ended
+            auth.ended = await store.run(lambda queue: queue._run(sessions.ended)) | auth.ended
         except DatabaseError:
             await anyio.sleep(AGAIN_FIRST_S)
         else:
@@ -163,19 +162,19 @@ async def _remember(door: Door, table: Table) -> None:
 
 
 async def _kept_up(task: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a task of those who look, for as long as there is a reactor: whatever breaks it is no reason to end that."""
+    """Run a task of the web side and restart it after errors, which must not end the daemon."""
     while True:
         try:
             await task()
         except Exception as error:
-            logging.getLogger(__name__).error("What is shown broke and begins again", exc_info=error)
+            logging.getLogger(__name__).error("A task of the page failed and is restarted", exc_info=error)
         await anyio.sleep(AGAIN_S)
 
 
 @contextmanager
 def open_site(settings: Settings, probes: Mapping[str, Probe]) -> Iterator[Site | None]:
-    """What the settings ask for; None when they ask for nothing. Raises SettingsError: a port that is taken, an
-    extra that is missing, a page for everybody without a token."""
+    """The page and metrics as set; None when both are off. Raises SettingsError: a port is taken, an extra missing,
+    or a public page has no token."""
     if settings.metrics_address is None and settings.page_address is None:
         yield None
         return
@@ -190,17 +189,17 @@ def open_site(settings: Settings, probes: Mapping[str, Probe]) -> Iterator[Site 
 
 
 def check_token(settings: Settings, *, near: bool) -> None:
-    """Raise SettingsError for a page without a token of one's own that is not for this machine alone (`near`)."""
+    """Raise SettingsError for a page without PAGE_TOKEN, unless it is on loopback (`near`)."""
     if settings.page_token is None and not near:
         raise SettingsError(
-            f"PAGE_ADDRESS: {settings.page_address} can be reached from other machines, so the page needs a token of "
+            f"PAGE_ADDRESS: {settings.page_address} is reachable from other machines, so the page needs a token of "
             "your own.",
-            hint="Set PAGE_TOKEN, or serve it at 127.0.0.1.",
+            hint="Set PAGE_TOKEN, or bind to 127.0.0.1.",
         )
 
 
 def check_installed(variable: str) -> None:
-    """Raise SettingsError when what a setting needs is not there."""
+    """Raise SettingsError when a package that a setting needs is not installed."""
     extra, modules = NEEDS[variable]
     missing = [name for name in modules if find_spec(name) is None]
     if missing:

@@ -1,12 +1,11 @@
-"""Who may use the page: those who know the token, from this very page, under a name that is its own.
+"""Authentication of the page.
 
-- The token opens a session: a cookie that JavaScript cannot read and that no other site's request carries. It is
-  signed, so it outlives a restart, and over for good when somebody signs out, with the streams that it has open.
-- A wrong token is answered late, and told (`attempts`).
-- A request that changes something must come from the page itself (Origin, Sec-Fetch-Site), or bring the token in a
-  header, which no other site can do.
-- A name that is not ours is not answered: else any site could point its own name here (DNS rebinding). Plain
-  addresses are: they point nowhere else.
+- The token opens a session: an HttpOnly, SameSite=Strict cookie. It is signed, so it survives a restart; signing out
+  revokes it for good and closes its streams.
+- Wrong tokens are answered with a delay, and reported (`attempts`).
+- CSRF: a changing request must come from the page itself (Origin, Sec-Fetch-Site), or carry the token in a header,
+  which no other site can send.
+- DNS rebinding: requests to an unknown host name are refused. IP addresses are accepted, as they cannot be rebound.
 """
 
 from __future__ import annotations
@@ -49,21 +48,21 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is not answered."""
+    """Why a request is refused."""
 
     status: int
     text: str
 
 
-NAME_UNKNOWN = Refusal(421, "This page does not answer to that name. Set PAGE_HOSTS to the names it may be called by.")
-FROM_ELSEWHERE = Refusal(403, "Another site asked for this, so it was not done.")
-TOKEN_WANTED = Refusal(401, "The token is needed.")
-TOKEN_WRONG = Refusal(401, "That is not the token.")
-TOO_MANY_WRONG = Refusal(429, "Too many wrong tokens were tried from there. Try again in a moment.")
+UNKNOWN_HOST = Refusal(421, "Unknown host name. Add it to PAGE_HOSTS.")
+CROSS_SITE = Refusal(403, "Cross-site requests are refused.")
+TOKEN_MISSING = Refusal(401, "A token is required.")
+TOKEN_WRONG = Refusal(401, "Wrong token.")
+TOO_MANY_WRONG = Refusal(429, "Too many wrong tokens from this address. Try again in a moment.")
 
 
-class Door:
-    """Knows the token. `names` are those the page may be called by, beside localhost and plain addresses."""
+class Auth:
+    """Checks tokens, sessions and origins. `names`: host names of the page, besides localhost and IP addresses."""
 
     def __init__(
         self, token: str | None, names: frozenset[str] = frozenset(), now: Callable[[], float] = time.time
@@ -76,30 +75,30 @@ class Door:
         self._now = now
         self.attempts = Attempts()
         self.ended: dict[str, int] = {}
-        """Sessions that are over, and until when their cookies would be good."""
+        """Revoked sessions, and when their cookies expire."""
         self._streams: dict[str, set[anyio.CancelScope]] = {}
 
-    def opens(self, token: str) -> bool:
-        """True for the token; takes as long for every other one."""
+    def is_token(self, token: str) -> bool:
+        """True for the token, compared in constant time."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
-    def key(self, *, secure: bool) -> str:
-        """The Set-Cookie that opens a session."""
+    def session_cookie(self, *, secure: bool) -> str:
+        """The Set-Cookie of a new session."""
         named = f"{secrets.token_urlsafe(12)}.{int(self._now()) + SESSION_S}"
         return self._set_cookie(f"{named}.{self._signed(named)}", SESSION_S, secure)
 
-    def lock(self, *, secure: bool) -> str:
-        """The Set-Cookie that ends it."""
+    def expired_cookie(self, *, secure: bool) -> str:
+        """The Set-Cookie that deletes the cookie."""
         return self._set_cookie("", 0, secure)
 
-    def end(self, session: str, until: int) -> None:
-        """This session is over, and what it has open ends."""
+    def end_session(self, session: str, until: int) -> None:
+        """Revoke a session and close its streams."""
         self.ended = {each: end for each, end in self.ended.items() if end > self._now()} | {session: until}
         for scope in self._streams.pop(session, ()):
             scope.cancel()
 
     def session(self, headers: Headers) -> tuple[str, int] | None:
-        """The session that a request has, and until when it is good; None when it has none."""
+        """The valid session of a request and its expiry; None without one."""
         named, _, signature = cookie_parser(headers.get("cookie", "")).get(self._cookie, "").rpartition(".")
         name, _, until = named.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signed(named).encode()) or name in self.ended:
@@ -108,10 +107,10 @@ class Door:
 
     @contextmanager
     def streaming(self, headers: Headers) -> Iterator[anyio.CancelScope]:
-        """For an answer without end: it is over with the session that asked for it."""
+        """A scope for an endless response, cancelled when its session ends."""
         session = self.session(headers)
         with anyio.CancelScope() as scope:
-            if session is None:  # a program that has the token
+            if session is None:  # authenticated by the token itself
                 yield scope
                 return
             self._streams.setdefault(session[0], set()).add(scope)
@@ -130,33 +129,33 @@ class Door:
         return f"{self._cookie}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{more}"
 
     def refusal(self, method: str, path: str, headers: Headers) -> Refusal | None:
-        """Why this request is refused, or None when it may come in."""
-        if not self._is_ours(headers.get("host", "")):
-            return NAME_UNKNOWN
+        """Why this request is refused; None when it is allowed."""
+        if not self._is_known_host(headers.get("host", "")):
+            return UNKNOWN_HOST
         if not path.startswith(API):
             return None
         bearer = _bearer(headers)
-        by_token = self.opens(bearer)
-        if not by_token and not self._is_own(headers, method):
-            return FROM_ELSEWHERE
+        by_token = self.is_token(bearer)
+        if not by_token and not self._is_same_origin(headers, method):
+            return CROSS_SITE
         if by_token or self.session(headers) or (path == LOGIN and method == "POST"):
             return None
-        return TOKEN_WRONG if bearer else TOKEN_WANTED
+        return TOKEN_WRONG if bearer else TOKEN_MISSING
 
-    def _is_ours(self, host: str) -> bool:
-        name = _name_in(host)
+    def _is_known_host(self, host: str) -> bool:
+        name = _host_name(host)
         try:
             return name in self._names or bool(ip_address(name))
         except ValueError:
             return False
 
-    def _is_own(self, headers: Headers, method: str) -> bool:
-        """True when a browser says that the page itself asks, or a person at its address bar wants to read."""
+    def _is_same_origin(self, headers: Headers, method: str) -> bool:
+        """True when a browser says that the request comes from the page itself, or reads from the address bar."""
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if origin is not None:
             place = origin.partition("://")[2].lower()
-            # What stands in front may put its own name for us into Host; the browser still knows ours.
-            known = site == "same-origin" and _name_in(place) in self._names
+            # A proxy may rewrite Host; the browser still sends the original origin.
+            known = site == "same-origin" and _host_name(place) in self._names
             if place != headers.get("host", "").lower() and not known:
                 return False
         if method in SAFE:
@@ -168,8 +167,8 @@ def _bearer(headers: Headers) -> str:
     return headers.get("authorization", "").removeprefix("Bearer ")
 
 
-def _name_in(host: str) -> str:
-    """The name without its port; "" for what is none."""
+def _host_name(host: str) -> str:
+    """The host name without its port; "" for an invalid one."""
     if set(host) & set("@/?#\\"):  # a URL's parts have no place in it
         return ""
     try:
@@ -178,15 +177,15 @@ def _name_in(host: str) -> str:
         return ""
 
 
-class Guarded:
-    """An application behind a door. Every answer carries the headers that keep a page to itself."""
+class AuthMiddleware:
+    """ASGI middleware: authenticates every request and sets the security headers of every response."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, auth: Auth) -> None:
         self._app = app
-        self._door = door
+        self._auth = auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or say why not."""
+        """Handle one request."""
         headers = Headers(scope=scope)
         refusal = await self._refusal(scope, headers)
         app = JSONResponse({"error": refusal.text}, refusal.status) if refusal else self._app
@@ -205,27 +204,27 @@ class Guarded:
         if refusal or scope["path"] != STREAM:
             await app(scope, receive, send_more)
             return
-        with self._door.streaming(headers) as stream:
+        with self._auth.streaming(headers) as stream:
             await app(scope, receive, send_more)
         if stream.cancelled_caught and started:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _refusal(self, scope: Scope, headers: Headers) -> Refusal | None:
-        """Why it is refused; for a wrong token that is said late."""
-        brought, place = bool(_bearer(headers)) and scope["path"].startswith(API), place_of(scope)
-        if brought and self._door.attempts.busy(place):
+        """Why it is refused. A wrong token is answered with a delay."""
+        brought, place = bool(_bearer(headers)) and scope["path"].startswith(API), client_address(scope)
+        if brought and self._auth.attempts.busy(place):
             return TOO_MANY_WRONG
-        refusal = self._door.refusal(scope["method"], scope["path"], headers)
-        if brought and refusal is not NAME_UNKNOWN and not self._door.opens(_bearer(headers)):
-            await self._door.attempts.wrong(place)
+        refusal = self._auth.refusal(scope["method"], scope["path"], headers)
+        if brought and refusal is not UNKNOWN_HOST and not self._auth.is_token(_bearer(headers)):
+            await self._auth.attempts.wrong(place)
         return refusal
 
 
-def place_of(scope: Scope) -> str:
-    """The address that a request came from."""
+def client_address(scope: Scope) -> str:
+    """The IP address of the client."""
     return str(scope["client"][0]) if scope.get("client") else ""
 
 
-def names_in(setting: str) -> frozenset[str]:
-    """PAGE_HOSTS as names."""
+def parse_hosts(setting: str) -> frozenset[str]:
+    """The host names in PAGE_HOSTS."""
     return frozenset(name.strip().rstrip(".").lower() for name in setting.split(",") if name.strip())

@@ -1,7 +1,7 @@
-"""What the page shows: the rows as the table has them, and on top of them the progress that the journal tells.
+"""The live view of the page: rows from the table, with the progress that the journal reports.
 
-Nothing is read while nobody looks. Each viewer has a set of the rows that are new to it, nothing else: one that
-does not read costs a set of ids, and gets the latest of each row when it does.
+Nothing is read while the page is open nowhere. A viewer holds only the ids of the rows that changed for it, so a slow
+viewer costs a set of ids and gets the latest version of each row when it reads.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from reactor.errors import DatabaseError
 from reactor.journal.format import clean, name_in
 from reactor.models import Download, Status
 from reactor.net.credentials import redact
-from reactor.web.store import Table
+from reactor.web.store import RowStore
 
 SHOWN_MAX = 50
 """Rows of each kind: under way, queued, failed, ended otherwise."""
 GATHER_S = 0.1
-"""After news: for what comes with them, and for the reactor's own last writes."""
+"""Debounce after a change, for related changes and the reactor's own last writes."""
 AGAIN_S = 1.0
 MIB = 1024 * 1024
 
@@ -31,21 +31,21 @@ View = dict[str, Any]
 NOTHING: View = {"queued": 0, "under_way": 0, "failed": 0, "shown_max": SHOWN_MAX}
 
 
-class Board:
-    """`offer` is a sink of the journal, `rung` takes the change feed's rings, `run` is a task."""
+class LiveRows:
+    """`offer` is a sink of the journal, `on_change` listens to the change feed, `run` is a task."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, store: RowStore) -> None:
+        self._store = store
         self._viewers: set[Viewer] = set()
         self._news = anyio.Event()
         self._live: dict[int, View] = {}
-        """What was measured last of each row under way."""
+        """The last progress of each running row."""
         self._read: dict[int, tuple[Download, View]] = {}
-        """The rows as they were read last, so that only what has changed is put into words again."""
+        """The rows as last read, so that only changed rows are rendered again."""
         self._rows: dict[int, View] = {}
-        """The same with what was measured."""
+        """The rendered rows, with their progress."""
         self.state: View = {}
-        """Of the whole: how many rows wait, and what is wrong with the database."""
+        """Totals, and the database's error if there is one."""
 
     def offer(self, entry: n.Entry) -> None:
         """Take a notice."""
@@ -53,17 +53,17 @@ class Board:
         if isinstance(notice, n.DownloadProgressed):
             self._progressed(notice)
         else:
-            self.rung(notice.event)
+            self.on_change(notice.event)
 
-    def rung(self, _why: str) -> None:
-        """Somebody may have written into the table."""
+    def on_change(self, _why: str) -> None:
+        """The table may have changed."""
         if self._viewers:
             self._news.set()
 
     @contextmanager
     def viewing(self) -> Iterator[Viewer]:
-        """Somebody looks."""
-        if not self._viewers:  # what was there the last time that somebody looked is old
+        """Register a viewer for the time of the block."""
+        if not self._viewers:  # stale since the last viewer left
             self._rows, self._live, self.state = {}, {}, {}
         viewer = Viewer(self)
         self._viewers.add(viewer)
@@ -75,30 +75,30 @@ class Board:
 
     @property
     def viewers(self) -> int:
-        """How many look."""
+        """How many viewers there are."""
         return len(self._viewers)
 
     def row(self, number: int) -> View | None:
-        """A row as it is shown now; None when it is not, or no longer."""
+        """The rendered row; None when it is not shown."""
         return self._rows.get(number)
 
     def numbers(self) -> set[int]:
-        """The rows that are shown."""
+        """Ids of the rows that are shown."""
         return set(self._rows)
 
     async def run(self) -> None:
-        """Read the table whenever somebody looks and there is news. May be called again when it has raised."""
-        self.rung("begins")
+        """Read the table after each change while there are viewers. May be restarted after an error."""
+        self.on_change("start")
         while True:
             await self._news.wait()
             await anyio.sleep(GATHER_S)
             self._news = anyio.Event()
             try:
-                seen = await self._table.ask(lambda queue: queue.overview(SHOWN_MAX))
+                seen = await self._store.run(lambda queue: queue.overview(SHOWN_MAX))
             except DatabaseError as error:
                 self._take_state(NOTHING | self.state | {"trouble": clean(error.message)})
                 await anyio.sleep(AGAIN_S)
-                self.rung("trouble")
+                self.on_change("trouble")
             else:
                 self._take(seen)
 
@@ -148,42 +148,41 @@ class Board:
 
 
 class Viewer:
-    """One who looks. The first `news` are all there is; later ones what has changed."""
+    """One open page. The first `news` has every row, later ones the changes."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, live_rows: LiveRows) -> None:
+        self._live_rows = live_rows
         self._first = True
         self._state_told = False
         self._numbers: set[int] = set()
         self._changed = anyio.Event()
 
     def tell(self, numbers: set[int]) -> None:
-        """These rows have changed, or are gone."""
+        """These rows changed or disappeared."""
         if numbers:
             self._numbers |= numbers
             self._changed.set()
 
     def tell_state(self) -> None:
-        """The state of the whole has changed."""
+        """The totals changed."""
         self._state_told = True
         self._changed.set()
 
     async def news(self) -> View:
-        """Wait for something new: `rows` as they are now, the ids that are `gone`, the `state`; `all` when
-        nothing else is there."""
-        while not self._board.state:  # until it was read for the first time
+        """Wait for changes: `rows` as they are now, ids that are `gone`, the `state`; `all`: the rows are complete."""
+        while not self._live_rows.state:  # before the first read
             await self._wait()
         if self._first:
-            numbers = self._board.numbers()
+            numbers = self._live_rows.numbers()
         else:
             while not (self._numbers or self._state_told):
                 await self._wait()
             numbers = self._numbers
         news = {
             "all": self._first,
-            "rows": [row for number in sorted(numbers) if (row := self._board.row(number)) is not None],
-            "gone": [number for number in sorted(numbers) if self._board.row(number) is None],
-            "state": self._board.state,
+            "rows": [row for number in sorted(numbers) if (row := self._live_rows.row(number)) is not None],
+            "gone": [number for number in sorted(numbers) if self._live_rows.row(number) is None],
+            "state": self._live_rows.state,
         }
         self._first, self._state_told, self._numbers = False, False, set()
         return news
@@ -194,12 +193,12 @@ class Viewer:
 
 
 def _is_of(live: View, row: View | None) -> bool:
-    """True while what was measured is still of the stage that the row is in."""
+    """True while the progress belongs to the stage that the row is in."""
     return row is not None and row["status"] == Status.DOWNLOADING and row["stage"] in (None, live["stage"])
 
 
 def view(row: Download) -> View:
-    """A row as the page gets it: nothing secret, nothing that hides or turns what stands beside it."""
+    """A row for the page, without secrets and control characters."""
     url = redact(row.url)
     return {
         "id": row.id,

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from reactor.errors import DatabaseError
 from reactor.journal.metrics import Metrics
-from reactor.web.store import Table
+from reactor.web.store import RowStore
 
 LAG_INTERVAL_S = 1.0
 
@@ -17,9 +17,9 @@ LAG_INTERVAL_S = 1.0
 class Scrape:
     """Answers a scraper out of `metrics`, with the queue as it is at that moment."""
 
-    def __init__(self, metrics: Metrics, table: Table) -> None:
+    def __init__(self, metrics: Metrics, store: RowStore) -> None:
         self._metrics = metrics
-        self._table = table
+        self._store = store
 
     async def watch_lag(self) -> None:
         """Look at the clock once a second."""
@@ -34,7 +34,7 @@ class Scrape:
 
     async def _metrics_now(self, request: Request) -> Response:
         try:
-            counts = await self._table.ask(lambda queue: queue.counts())
+            counts = await self._store.run(lambda queue: queue.counts())
         except DatabaseError:
             self._metrics.queue_unknown()
         else:

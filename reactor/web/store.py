@@ -1,4 +1,4 @@
-"""The rows, by way of `reactor.Queue`: one that is open for as long as the database is."""
+"""Access to the rows: one `reactor.Queue` that is opened anew whenever the database was lost."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from reactor.errors import DatabaseError
 from reactor.queue import Queue
 
 AGAIN_FIRST_S, AGAIN_MAX_S = 0.05, 2.0
-"""Between two tries to open it; doubling."""
+"""Backoff between attempts to open it."""
 T = TypeVar("T")
 
 
-class Table:
-    """`keep` holds it open, in a task of its own; `ask` uses it from any."""
+class RowStore:
+    """`keep_open` runs as a task; `run` may be called from any other."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,8 +25,8 @@ class Table:
         self._trouble = DatabaseError("The database is not open yet.", retryable=True)
         self._broken = anyio.Event()
 
-    async def keep(self) -> None:
-        """Open it, and anew when another file has taken its place. Whoever serves it makes it; this never does."""
+    async def keep_open(self) -> None:
+        """Keep the database open, and reopen it after errors. Never creates it: that is the daemon's task."""
         again_s = AGAIN_FIRST_S
         while True:
             self._broken = anyio.Event()
@@ -41,12 +41,12 @@ class Table:
             await anyio.sleep(again_s)
             again_s = min(2 * again_s, AGAIN_MAX_S)
 
-    async def ask(self, wish: Callable[[Queue], Awaitable[T]]) -> T:
-        """Have a wish fulfilled. Raises DatabaseError."""
+    async def run(self, operation: Callable[[Queue], Awaitable[T]]) -> T:
+        """Run an operation on the queue. Raises DatabaseError."""
         if self._queue is None:
             raise self._trouble
         try:
-            return await wish(self._queue)
+            return await operation(self._queue)
         except DatabaseError as error:
             self._trouble = error
             self._broken.set()

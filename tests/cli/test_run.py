@@ -136,7 +136,7 @@ def test_a_reader_who_stalls_does_not_hold_up_the_service(server: FileServer, tm
             for number in range(3):
                 assert arrives(tmp_path, add(tmp_path, server.put(f"/{number}.bin", DATA)))
             _, err = stop(process)
-        assert stderr_too or "entries did not get through to stdout" in err
+        assert stderr_too or "entries were lost on the way to stdout" in err
     finally:
         os.close(reader)
         os.close(writer)

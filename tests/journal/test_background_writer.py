@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from reactor.errors import SettingsError
-from reactor.journal.background_writer import Outlet
+from reactor.journal.background_writer import BackgroundWriter
 from reactor.journal.journal import Journal
 from reactor.journal.ndjson import NdjsonLines
 from reactor.journal.stream import Stream, open_stream
@@ -56,13 +56,13 @@ def pipe() -> Iterator[Pipe]:
             os.close(fd)
 
 
-def outlet_on(pipe: Pipe, **limits: int) -> Outlet:
-    return Outlet(NdjsonLines(Stream(pipe.writer, own=True)), "the pipe", **limits)
+def writer_on(pipe: Pipe, **limits: int) -> BackgroundWriter:
+    return BackgroundWriter(NdjsonLines(Stream(pipe.writer, own=True)), "the pipe", **limits)
 
 
 def test_everything_reaches_a_reader_in_order(pipe: Pipe) -> None:
-    with outlet_on(pipe) as outlet:
-        journal = Journal([outlet.offer], now=lambda: 0.0)
+    with writer_on(pipe) as writer:
+        journal = Journal([writer.offer], now=lambda: 0.0)
         for notice in EVERY:
             journal.tell(notice)
     lines = pipe.read_lines()
@@ -73,8 +73,8 @@ def test_everything_reaches_a_reader_in_order(pipe: Pipe) -> None:
 def test_a_stalled_reader_costs_the_oldest_progress_first_and_blocks_nobody(
     pipe: Pipe, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with outlet_on(pipe, waiting_max=20) as outlet:
-        journal = Journal([outlet.offer], now=lambda: 0.0)
+    with writer_on(pipe, waiting_max=20) as writer:
+        journal = Journal([writer.offer], now=lambda: 0.0)
         told = threading.Event()
 
         def tell() -> None:  # in a thread of its own, so that a journal that blocks fails this test
@@ -92,39 +92,39 @@ def test_a_stalled_reader_costs_the_oldest_progress_first_and_blocks_nobody(
         received: list[dict[str, Any]] = []
         reader = threading.Thread(target=lambda: received.extend(pipe.read_lines()))
         reader.start()
-        outlet.close(wait_s=30)
+        writer.close(wait_s=30)
         reader.join(30)
     rows = [line["download_id"] for line in received if line["event"] == "download_failed"]
     progress = [line["completed"] for line in received if line["event"] == "download_progressed"]
     assert rows == list(range(11)), "only progress may be dropped while there is some"
     assert progress[-9:] == list(range(991, 1000)), "the newest progress stays"
-    assert lost_of(received, 1011) == outlet.dropped
-    assert f"{outlet.dropped} entries did not get through to the pipe" in capfd.readouterr().err
+    assert lost_of(received, 1011) == writer.dropped
+    assert f"{writer.dropped} entries were lost on the way to the pipe" in capfd.readouterr().err
 
 
 def test_without_progress_the_oldest_of_the_rest_goes(pipe: Pipe) -> None:
-    with outlet_on(pipe, waiting_max=5) as outlet:
-        journal = Journal([outlet.offer], now=lambda: 0.0)
+    with writer_on(pipe, waiting_max=5) as writer:
+        journal = Journal([writer.offer], now=lambda: 0.0)
         journal.tell(failed(0, "x" * 200_000))
         for number in range(1, 101):
             journal.tell(failed(number))
         received: list[dict[str, Any]] = []
         reader = threading.Thread(target=lambda: received.extend(pipe.read_lines()))
         reader.start()
-        outlet.close(wait_s=30)
+        writer.close(wait_s=30)
         reader.join(30)
     assert [line["download_id"] for line in received[-5:]] == [96, 97, 98, 99, 100]
-    assert lost_of(received, 101) == outlet.dropped
+    assert lost_of(received, 101) == writer.dropped
 
 
 @pytest.mark.fault(51)
 def test_a_closed_pipe_is_said_once_and_then_there_is_quiet(pipe: Pipe, capfd: pytest.CaptureFixture[str]) -> None:
     os.close(pipe.reader)
-    with outlet_on(pipe) as outlet:
-        journal = Journal([outlet.offer], now=lambda: 0.0)
+    with writer_on(pipe) as writer:
+        journal = Journal([writer.offer], now=lambda: 0.0)
         for number in range(50):
             journal.tell(failed(number))
-    assert outlet.dropped == 50
+    assert writer.dropped == 50
     said = capfd.readouterr().err
     assert said.count("cannot write to the pipe: Broken pipe") == 1
     assert said.count("\n") == 2
@@ -137,19 +137,19 @@ def test_a_process_ends_although_its_reader_never_reads(stderr_too: bool) -> Non
     code = (
         "from reactor.journal.journal import Journal\n"
         "from reactor.journal.ndjson import NdjsonLines\n"
-        "from reactor.journal.background_writer import Outlet\n"
+        "from reactor.journal.background_writer import BackgroundWriter\n"
         "from reactor.journal.stream import Stream\n"
         "from tests.journal.samples import failed\n"
-        "with Outlet(NdjsonLines(Stream(1)), 'stdout') as outlet:\n"
-        "    journal = Journal([outlet.offer], now=lambda: 0.0)\n"
+        "with BackgroundWriter(NdjsonLines(Stream(1)), 'stdout') as writer:\n"
+        "    journal = Journal([writer.offer], now=lambda: 0.0)\n"
         "    for number in range(100): journal.tell(failed(number, 'x' * 100_000))\n"
-        "    outlet.close(wait_s=0.1)\n"
+        "    writer.close(wait_s=0.1)\n"
     )
     stderr = subprocess.STDOUT if stderr_too else subprocess.PIPE
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=stderr, text=True)
     try:
         assert process.wait(60) == 0
-        assert process.stderr is None or "entries did not get through to stdout" in process.stderr.read()
+        assert process.stderr is None or "entries were lost on the way to stdout" in process.stderr.read()
     finally:
         process.kill()
         process.communicate()
@@ -159,15 +159,15 @@ def test_a_pipe_that_somebody_has_set_not_to_block_loses_nothing(pipe: Pipe, cap
     """That is a property of the pipe, not of ours: whoever shares it decides."""
     os.set_blocking(pipe.writer, False)
     received: list[dict[str, Any]] = []
-    with outlet_on(pipe) as outlet:
-        journal = Journal([outlet.offer], now=lambda: 0.0)
+    with writer_on(pipe) as writer:
+        journal = Journal([writer.offer], now=lambda: 0.0)
         for number in range(20):
             journal.tell(failed(number, "x" * 100_000))
         reader = threading.Thread(target=lambda: received.extend(pipe.read_lines()))
         reader.start()
-        outlet.close(wait_s=30)
+        writer.close(wait_s=30)
         reader.join(30)
-    assert lost_of(received, 20) == outlet.dropped == 0
+    assert lost_of(received, 20) == writer.dropped == 0
     assert capfd.readouterr().err == ""
 
 
@@ -178,16 +178,16 @@ def test_what_a_full_disk_has_cost_is_said_when_it_has_passed(tmp_path: Path) ->
         "from pathlib import Path\n"
         "from reactor.journal.journal import Journal\n"
         "from reactor.journal.ndjson import NdjsonLines\n"
-        "from reactor.journal.background_writer import Outlet\n"
+        "from reactor.journal.background_writer import BackgroundWriter\n"
         "from reactor.journal.stream import open_stream\n"
         "from tests.journal.samples import failed\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (400, hard))\n"
-        "with Outlet(NdjsonLines(open_stream(Path(sys.argv[1]))), 'the file') as outlet:\n"
-        "    journal = Journal([outlet.offer], now=lambda: 0.0)\n"
+        "with BackgroundWriter(NdjsonLines(open_stream(Path(sys.argv[1]))), 'the file') as writer:\n"
+        "    journal = Journal([writer.offer], now=lambda: 0.0)\n"
         "    for number in range(10): journal.tell(failed(number, 'x' * 50))\n"
-        "    while outlet.dropped < 7: os.sched_yield()\n"
+        "    while writer.dropped < 7: os.sched_yield()\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))\n"
         "    journal.tell(failed(10))\n"
     )
@@ -231,8 +231,8 @@ def test_a_full_disk_passes_and_the_next_line_is_whole(tmp_path: Path, capfd: py
 def test_a_named_pipe_needs_no_reader_to_begin(tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
-    with Outlet(NdjsonLines(open_stream(path)), "the fifo") as outlet:
-        Journal([outlet.offer], now=lambda: 0.0).tell(failed(7))
+    with BackgroundWriter(NdjsonLines(open_stream(path)), "the fifo") as writer:
+        Journal([writer.offer], now=lambda: 0.0).tell(failed(7))
         with path.open("rb") as reader:
             assert json.loads(reader.readline())["download_id"] == 7
 
@@ -240,8 +240,8 @@ def test_a_named_pipe_needs_no_reader_to_begin(tmp_path: Path) -> None:
 def test_lines_are_appended_to_a_file(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     for number in (1, 2):
-        with Outlet(NdjsonLines(open_stream(path)), "the file") as outlet:
-            Journal([outlet.offer], now=lambda: 0.0).tell(failed(number))
+        with BackgroundWriter(NdjsonLines(open_stream(path)), "the file") as writer:
+            Journal([writer.offer], now=lambda: 0.0).tell(failed(number))
     assert [json.loads(line)["download_id"] for line in path.read_text().splitlines()] == [1, 2]
 
 

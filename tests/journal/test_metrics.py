@@ -123,7 +123,7 @@ def test_aria2_and_the_database(story: Story) -> None:
 def test_what_is_measured_beside_the_journal(story: Story) -> None:
     metrics = story.metrics
     metrics.answered(0.002)
-    metrics.rung("file")
+    metrics.on_change("file")
     metrics.lagged(-0.001)
     metrics.queued({"pending": 3, "waiting": 1, "downloading": 2}, 12.5)
     assert story.value("reactor_aria2_rpc_seconds_bucket", le="0.0025") == 1

@@ -7,11 +7,11 @@ import logging
 import pytest
 
 from reactor.journal import stderr_log as complaints
-from reactor.journal.stderr_log import LINES_MAX, complaining
+from reactor.journal.stderr_log import LINES_MAX, logged_to_stderr
 
 
 def test_an_error_is_one_sentence_that_says_where(capfd: pytest.CaptureFixture[str]) -> None:
-    with complaining():
+    with logged_to_stderr():
         try:
             raise ValueError("http://me:secret@host/?key=secret\nis \x1b[2Jno answer")
         except ValueError as error:
@@ -24,19 +24,19 @@ def test_an_error_is_one_sentence_that_says_where(capfd: pytest.CaptureFixture[s
 
 
 def test_many_are_counted(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    with complaining():
+    with logged_to_stderr():
         for _ in range(LINES_MAX + 5):
             logging.getLogger("asyncio").error("It broke.")
         assert capfd.readouterr().err == "reactor: It broke.\n" * LINES_MAX
         monkeypatch.setattr(complaints, "PERIOD_S", 0.0)
         logging.getLogger("asyncio").warning("It broke again.")
     held, last = capfd.readouterr().err.splitlines()
-    assert held == "reactor: 5 more complaints of that kind were held back."
+    assert held == "reactor: 5 more log lines were suppressed."
     assert last == "reactor: It broke again."
 
 
 def test_afterwards_logging_is_as_it_was() -> None:
     before = list(logging.getLogger().handlers)
-    with complaining():
+    with logged_to_stderr():
         assert len(logging.getLogger().handlers) == len(before) + 1
     assert logging.getLogger().handlers == before

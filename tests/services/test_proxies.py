@@ -145,7 +145,7 @@ async def test_a_browser_behind_https(tmp_path: Path, server: str) -> None:
                     assert json.loads(await _event(lines))["rows"] == []
                     added = await browser.post("/api/downloads", json={"urls": ["http://host/a"]}, **own)
                     assert added.status_code == 200, added.text
-                    served.site.on_ring("file")
+                    served.site.on_change("file")
                     news = json.loads(await _event(lines))
                     assert [row["url"] for row in news["rows"]] == ["http://host/a"], "at once, not when it is full"
             foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}

@@ -66,7 +66,7 @@ class World:
         """True when aria2 tells nothing at all, and the database neither: nothing may wait for that alone."""
         self.embedded = self.dice.random() < 0.5
         """True when aria2 dies with the reactor."""
-        self.now, self._ahead = 1000.0, 0.0
+        self.now, self._probe_cache = 1000.0, 0.0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self.calm = False
@@ -91,7 +91,7 @@ class World:
     @property
     def wall(self) -> float:
         """What the clock on the wall shows."""
-        return EPOCH + self.now + self._ahead
+        return EPOCH + self.now + self._probe_cache
 
     # Chance and time
 
@@ -240,7 +240,7 @@ class World:
         self.locked_until = self.now + self.dice.random() * 10
 
     def _jump(self) -> None:
-        self._ahead += self.dice.choice(JUMPS_S)
+        self._probe_cache += self.dice.choice(JUMPS_S)
 
     def _replace_database(self) -> None:
         if self.replaced or not self.process.alive:

@@ -44,7 +44,7 @@ async def test_add_watch_and_cancel_by_keyboard_alone(tmp_path: Path) -> None:
             await page.keyboard.press("Enter")
             await expect(page.locator("#finished .chip")).to_have_text("cancelled")
             assert await page.evaluate("document.activeElement.id") == "h-under-way", "focus is not lost"
-            await expect(page.locator("#said")).to_have_text("harbour.mp4 is cancelled.")
+            await expect(page.locator("#said")).to_have_text("harbour.mp4: cancelled.")
             await expect(page.locator("#under-way .title")).to_have_text("marsh.mp4")
         assert [row["status"] for row in reactor.rows()] == ["cancelled", "downloading"]
 
@@ -145,9 +145,9 @@ async def test_a_wrong_token_opens_nothing(tmp_path: Path) -> None:
     async with served(tmp_path) as reactor, browsing() as browser:
         page = await browser.new_page()
         await page.goto(f"{reactor.address}#token=guessed-guessed-guessed")
-        await expect(page.locator("#login-error")).to_have_text("That is not the token.")
+        await expect(page.locator("#login-error")).to_have_text("Wrong token.")
         assert await page.context.cookies() == []
-        assert not await page.locator("#board").is_visible()
+        assert not await page.locator("#live_rows").is_visible()
         await page.get_by_label("Token").fill(TOKEN)
         await page.keyboard.press("Enter")
         await expect(page.get_by_label("Links to download")).to_be_focused()
@@ -180,9 +180,9 @@ async def test_another_site_can_neither_add_nor_read_nor_show_it(tmp_path: Path)
             await other.goto(f"{server.url('/attack', host=host)}#{reactor.address}")
             await expect(other).to_have_title("rejected rejected rejected")
             await other.goto(server.url("/form", host=host))
-            assert await other.frames[1].locator("#board").count() == 0
+            assert await other.frames[1].locator("#live_rows").count() == 0
             await other.get_by_role("button").click()
-            await expect(other.locator("body")).to_contain_text("Another site asked for this, so it was not done.")
+            await expect(other.locator("body")).to_contain_text("Cross-site requests are refused.")
         assert [row["url"] for row in reactor.rows()] == [server.url("/ours.bin")]
 
 
@@ -193,7 +193,7 @@ async def test_the_page_goes_on_after_a_restart(tmp_path: Path) -> None:
         printed = await reactor.stop()
         assert "Traceback" not in printed
         assert "ASGI" not in printed, "who still read is no mistake of ours"
-        await expect(page.locator("#link-state")).to_have_text("connecting again")
+        await expect(page.locator("#link-state")).to_have_text("reconnecting")
         await reactor.start()
         await expect(page.locator("#link-state")).to_have_text("live")
         assert await bar_over(page, before) > before

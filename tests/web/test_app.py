@@ -21,7 +21,7 @@ from reactor.journal.journal import Journal
 from reactor.queue import Queue
 from reactor.settings import Settings
 from reactor.web import api as page
-from reactor.web import live as board
+from reactor.web import live as live_rows
 from reactor.web import server
 from reactor.web.app import Site, open_site
 from reactor.web.health import Probe
@@ -52,7 +52,7 @@ class Served:
     async def add(self, url: str, **columns: Any) -> int:
         """A row by the bot's hand, and the reactor's doorbell."""
         number = await self.queue.add(url, **columns)
-        self.site.on_ring("file")
+        self.site.on_change("file")
         return number
 
 
@@ -70,7 +70,7 @@ async def serving(
         served = Served(site, queue)
         await stack.enter_async_context(served.client)
         with anyio.fail_after(PATIENCE_S):
-            while site._table._queue is None:
+            while site._store._queue is None:
                 await anyio.sleep(0.01)
         yield served
 
@@ -191,7 +191,7 @@ async def test_the_board_and_what_changes(tmp_path: Path) -> None:
                 (one, "a b.bin", "http://host/a%20b.bin?key=…")
             ]
             state = {"queued": 0, "under_way": 1, "failed": 0, "trouble": None}
-            assert first["state"] == state | {"shown_max": board.SHOWN_MAX}
+            assert first["state"] == state | {"shown_max": live_rows.SHOWN_MAX}
             served.tell(n.DownloadProgressed(download_id=one, progress=12.5, completed=10, size=80, speed=7, eta_s=10))
             (row,) = (await anext(events))["rows"]
             assert [row[name] for name in ("progress", "completed", "size", "speed", "eta")] == [12.5, 10, 80, 7, 10]
@@ -201,11 +201,11 @@ async def test_the_board_and_what_changes(tmp_path: Path) -> None:
             assert [row["id"] for row in news["rows"]] == [two], "only what is new"
             assert "passkey" not in json.dumps(news)
             assert await served.queue.cancel(two)
-            served.site.on_ring("file")
+            served.site.on_change("file")
             assert [row["cancelling"] for row in (await anext(events))["rows"]] == [True]
             with closing(sqlite3.connect(tmp_path / "bot.db")) as table, table:
                 table.execute("DELETE FROM downloads WHERE id = ?", (two,))
-            served.site.on_ring("file")
+            served.site.on_change("file")
             assert (await anext(events))["gone"] == [two]
         async with reading(served) as events:
             assert [row["id"] for row in (await anext(events))["rows"]] == [one]
@@ -242,7 +242,7 @@ async def test_a_database_that_is_gone_is_said_and_found_again(tmp_path: Path) -
             assert len((await anext(events))["rows"]) == 1
             for name in ("bot.db", "bot.db-wal", "bot.db-shm"):
                 (tmp_path / name).rename(tmp_path / f"away-{name}")
-            served.site.on_ring("poll")
+            served.site.on_change("poll")
             assert "is gone" in (await anext(events))["state"]["trouble"]
             answer = await served.client.post("/api/downloads", json={"urls": ["x"]}, headers=BEARER)
             assert answer.status_code == 503
@@ -266,13 +266,13 @@ async def test_a_viewer_who_does_not_read_holds_nothing_up_and_is_sent_away(
             async with reading(served) as events:
                 assert len((await anext(events))["rows"]) == 1
                 with anyio.fail_after(PATIENCE_S):
-                    board = served.site.sinks[-1].args[0].__self__  # type: ignore[attr-defined]
+                    live_rows = served.site.sinks[-1].args[0].__self__  # type: ignore[attr-defined]
                     count = 0
-                    while board.viewers == 2:  # the stalled one is there until the socket is full, and a moment longer
+                    while live_rows.viewers == 2:  # the stalled one stays until its socket is full
                         count += 1
                         served.tell(n.DownloadProgressed(download_id=one, completed=count, speed=count))
                         assert (await anext(events))["rows"][0]["completed"] == count, "the other one gets each"
-                assert board.viewers == 1
+                assert live_rows.viewers == 1
 
 
 async def test_too_many_viewers_are_asked_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,15 @@ import pytest
 from starlette.datastructures import Headers
 
 from reactor.web.auth import (
-    FROM_ELSEWHERE,
+    CROSS_SITE,
     LOGIN,
-    NAME_UNKNOWN,
     SESSION_S,
-    TOKEN_WANTED,
+    TOKEN_MISSING,
     TOKEN_WRONG,
-    Door,
+    UNKNOWN_HOST,
+    Auth,
     Refusal,
-    names_in,
+    parse_hosts,
 )
 
 TOKEN = "a token of our own"
@@ -23,16 +23,16 @@ OWN = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080", "sec-fetch-s
 
 
 @pytest.fixture
-def door() -> Door:
-    return Door(TOKEN, names_in(" NAS.lan., get.example "))
+def auth() -> Auth:
+    return Auth(TOKEN, parse_hosts(" NAS.lan., get.example "))
 
 
-def session(door: Door) -> dict[str, str]:
-    return {"cookie": f"other=1; {door.key(secure=False).partition(';')[0]}"}
+def session(auth: Auth) -> dict[str, str]:
+    return {"cookie": f"other=1; {auth.session_cookie(secure=False).partition(';')[0]}"}
 
 
-def asked(door: Door, method: str, path: str, **headers: str) -> Refusal | None:
-    return door.refusal(method, path, Headers({name.replace("_", "-"): value for name, value in headers.items()}))
+def asked(auth: Auth, method: str, path: str, **headers: str) -> Refusal | None:
+    return auth.refusal(method, path, Headers({name.replace("_", "-"): value for name, value in headers.items()}))
 
 
 @pytest.mark.parametrize(
@@ -48,30 +48,30 @@ def asked(door: Door, method: str, path: str, **headers: str) -> Refusal | None:
         "get.example.",
     ],
 )
-def test_the_names_it_answers_to(door: Door, host: str) -> None:
-    assert asked(door, "GET", "/", host=host) is None
+def test_the_names_it_answers_to(auth: Auth, host: str) -> None:
+    assert asked(auth, "GET", "/", host=host) is None
 
 
 @pytest.mark.parametrize(
     "host",
     ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "[::1", "a@localhost", "0x7f.1", "::1/x"],
 )
-def test_a_name_that_is_not_ours_is_not_answered(door: Door, host: str) -> None:
-    assert asked(door, "GET", "/", host=host) is NAME_UNKNOWN
-    assert asked(door, "POST", API, host=host, authorization=f"Bearer {TOKEN}") is NAME_UNKNOWN
+def test_a_name_that_is_not_ours_is_not_answered(auth: Auth, host: str) -> None:
+    assert asked(auth, "GET", "/", host=host) is UNKNOWN_HOST
+    assert asked(auth, "POST", API, host=host, authorization=f"Bearer {TOKEN}") is UNKNOWN_HOST
 
 
-def test_the_page_itself_is_for_everybody_and_holds_nothing(door: Door) -> None:
-    assert asked(door, "GET", "/", host="localhost", sec_fetch_site="cross-site") is None
+def test_the_page_itself_is_for_everybody_and_holds_nothing(auth: Auth) -> None:
+    assert asked(auth, "GET", "/", host="localhost", sec_fetch_site="cross-site") is None
 
 
-def test_without_a_session_nothing_is_told_or_done(door: Door) -> None:
+def test_without_a_session_nothing_is_told_or_done(auth: Auth) -> None:
     for method, path in (("GET", "/api/events"), ("POST", API), ("DELETE", LOGIN)):
-        assert door.refusal(method, path, Headers(OWN)) is TOKEN_WANTED
-        assert door.refusal(method, path, Headers(OWN | {"authorization": "Bearer guessed"})) is TOKEN_WRONG
-        assert door.refusal(method, path, Headers(OWN | {"cookie": "reactor-0=1"})) is TOKEN_WANTED
-        assert door.refusal(method, path, Headers(OWN | session(door))) is None
-    assert door.refusal("POST", LOGIN, Headers(OWN)) is None
+        assert auth.refusal(method, path, Headers(OWN)) is TOKEN_MISSING
+        assert auth.refusal(method, path, Headers(OWN | {"authorization": "Bearer guessed"})) is TOKEN_WRONG
+        assert auth.refusal(method, path, Headers(OWN | {"cookie": "reactor-0=1"})) is TOKEN_MISSING
+        assert auth.refusal(method, path, Headers(OWN | session(auth))) is None
+    assert auth.refusal("POST", LOGIN, Headers(OWN)) is None
 
 
 @pytest.mark.parametrize(
@@ -87,73 +87,73 @@ def test_without_a_session_nothing_is_told_or_done(door: Door) -> None:
     ],
     ids=str,
 )
-def test_what_another_site_asks_is_not_done(door: Door, more: dict[str, str]) -> None:
-    headers = Headers(OWN | session(door) | more)
-    assert door.refusal("POST", API, headers) is FROM_ELSEWHERE
-    assert door.refusal("POST", LOGIN, headers) is FROM_ELSEWHERE
+def test_what_another_site_asks_is_not_done(auth: Auth, more: dict[str, str]) -> None:
+    headers = Headers(OWN | session(auth) | more)
+    assert auth.refusal("POST", API, headers) is CROSS_SITE
+    assert auth.refusal("POST", LOGIN, headers) is CROSS_SITE
 
 
-def test_behind_something_that_changes_the_host_the_browser_is_believed(door: Door) -> None:
+def test_behind_something_that_changes_the_host_the_browser_is_believed(auth: Auth) -> None:
     behind = {"host": "127.0.0.1:8080", "origin": "https://get.example", "sec-fetch-site": "same-origin"}
-    assert door.refusal("POST", LOGIN, Headers(behind)) is None
+    assert auth.refusal("POST", LOGIN, Headers(behind)) is None
     for more in (
         {"origin": "https://evil.example"},  # a name of somebody's that leads here
         {"origin": "https://get.example.evil.example"},
         {"sec-fetch-site": "same-site"},
         {"sec-fetch-site": ""},
     ):
-        assert door.refusal("POST", LOGIN, Headers(behind | more)) is FROM_ELSEWHERE, more
+        assert auth.refusal("POST", LOGIN, Headers(behind | more)) is CROSS_SITE, more
     del behind["sec-fetch-site"]
-    assert door.refusal("POST", LOGIN, Headers(behind)) is FROM_ELSEWHERE
+    assert auth.refusal("POST", LOGIN, Headers(behind)) is CROSS_SITE
 
 
-def test_a_cookie_alone_is_not_enough_to_change_anything(door: Door) -> None:
-    alone = {"host": "localhost"} | session(door)
-    assert door.refusal("POST", API, Headers(alone)) is FROM_ELSEWHERE
-    assert door.refusal("GET", "/api/events", Headers(alone)) is None
-    assert door.refusal("GET", "/api/events", Headers(alone | {"sec-fetch-site": "same-site"})) is FROM_ELSEWHERE
+def test_a_cookie_alone_is_not_enough_to_change_anything(auth: Auth) -> None:
+    alone = {"host": "localhost"} | session(auth)
+    assert auth.refusal("POST", API, Headers(alone)) is CROSS_SITE
+    assert auth.refusal("GET", "/api/events", Headers(alone)) is None
+    assert auth.refusal("GET", "/api/events", Headers(alone | {"sec-fetch-site": "same-site"})) is CROSS_SITE
 
 
-def test_a_program_brings_the_token_in_a_header(door: Door) -> None:
-    assert asked(door, "POST", API, host="localhost", authorization=f"Bearer {TOKEN}") is None
-    assert asked(door, "POST", API, host="localhost", authorization="Bearer \u00e9") is FROM_ELSEWHERE
+def test_a_program_brings_the_token_in_a_header(auth: Auth) -> None:
+    assert asked(auth, "POST", API, host="localhost", authorization=f"Bearer {TOKEN}") is None
+    assert asked(auth, "POST", API, host="localhost", authorization="Bearer \u00e9") is CROSS_SITE
 
 
-def test_the_cookie_tells_nothing_and_stays_where_it_is(door: Door) -> None:
-    cookie = door.key(secure=True)
+def test_the_cookie_tells_nothing_and_stays_where_it_is(auth: Auth) -> None:
+    cookie = auth.session_cookie(secure=True)
     assert TOKEN not in cookie
     assert {"HttpOnly", "SameSite=Strict", "Secure", "Path=/"} <= set(cookie.split("; "))
-    assert "Secure" not in door.key(secure=False)
-    assert "Max-Age=0" in door.lock(secure=False)
-    assert Door("another token of ours").key(secure=True).partition("=")[0] != cookie.partition("=")[0]
-    assert door.key(secure=True) != cookie, "each session is one of its own"
+    assert "Secure" not in auth.session_cookie(secure=False)
+    assert "Max-Age=0" in auth.expired_cookie(secure=False)
+    assert Auth("another token of ours").session_cookie(secure=True).partition("=")[0] != cookie.partition("=")[0]
+    assert auth.session_cookie(secure=True) != cookie, "each session is one of its own"
 
 
 def test_a_session_outlives_a_restart_but_not_its_time_and_not_its_end() -> None:
     now = 1000.0
-    door, other = Door(TOKEN, now=lambda: now), Door("another token of ours", now=lambda: now)
-    first, second = (Headers(OWN | session(door)) for _ in range(2))
-    again = Door(TOKEN, now=lambda: now)
+    auth, other = Auth(TOKEN, now=lambda: now), Auth("another token of ours", now=lambda: now)
+    first, second = (Headers(OWN | session(auth)) for _ in range(2))
+    again = Auth(TOKEN, now=lambda: now)
     for each in (first, second):
         assert again.refusal("POST", API, each) is None
-    assert other.session(Headers(OWN | session(door))) is None
-    ended = door.session(first)
+    assert other.session(Headers(OWN | session(auth))) is None
+    ended = auth.session(first)
     assert ended is not None
-    door.end(*ended)
-    assert door.refusal("POST", API, first) is TOKEN_WANTED
-    assert door.refusal("POST", API, second) is None
-    again.ended = door.ended
-    assert again.refusal("POST", API, first) is TOKEN_WANTED
+    auth.end_session(*ended)
+    assert auth.refusal("POST", API, first) is TOKEN_MISSING
+    assert auth.refusal("POST", API, second) is None
+    again.ended = auth.ended
+    assert again.refusal("POST", API, first) is TOKEN_MISSING
     now += SESSION_S
-    assert door.refusal("POST", API, second) is TOKEN_WANTED
+    assert auth.refusal("POST", API, second) is TOKEN_MISSING
 
 
 @pytest.mark.parametrize("forged", ["x.99999999999.00", "..", "a.b.c", "x.99999999999.", "é.1.é", ""])
-def test_a_session_that_was_not_given_is_none(door: Door, forged: str) -> None:
-    name = door.key(secure=False).partition("=")[0]
-    assert door.session(Headers({"cookie": f"{name}={forged}"})) is None
+def test_a_session_that_was_not_given_is_none(auth: Auth, forged: str) -> None:
+    name = auth.session_cookie(secure=False).partition("=")[0]
+    assert auth.session(Headers({"cookie": f"{name}={forged}"})) is None
 
 
 def test_a_token_that_is_made_cannot_be_guessed() -> None:
-    assert len({Door(None).token for _ in range(50)}) == 50
-    assert len(Door(None).token) >= 32
+    assert len({Auth(None).token for _ in range(50)}) == 50
+    assert len(Auth(None).token) >= 32

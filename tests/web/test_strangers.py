@@ -16,8 +16,7 @@ from anyio import to_thread
 from reactor import notices as n
 from reactor.database.contract import COUNT_MAX
 from reactor.journal.stderr_log import LINES_MAX
-from reactor.web import live as board
-from reactor.web import server
+from reactor.web import live, server
 from tests.servers import FileServer
 from tests.web.test_app import BEARER, PATIENCE_S, Served, reading, serving
 from tests.web.test_run import ready
@@ -159,14 +158,14 @@ async def test_what_breaks_for_those_who_look_is_said_and_begins_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = [ValueError("a row of a new kind")] * 2
-    view = board.view
+    view = live.view
 
     def breaking(row: object) -> object:
         if broken:
             raise broken.pop()
         return view(row)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(board, "view", breaking)
+    monkeypatch.setattr(live, "view", breaking)
     async with serving(tmp_path) as served, reading(served) as events:
         await anext(events)
         number = await served.add("http://host/a")
@@ -180,11 +179,11 @@ async def test_a_sink_that_breaks_is_said_and_holds_up_no_other(
     def breaking(*_: object) -> None:
         raise ValueError("a notice of a new kind")
 
-    monkeypatch.setattr(board.Board, "offer", breaking)
+    monkeypatch.setattr(live.LiveRows, "offer", breaking)
     async with serving(tmp_path) as served:
         served.tell(n.Aria2Lost(reason="closed."))
         assert (await served.client.get("/readyz")).status_code == 503, "the others have heard of it"
-    assert "What is shown broke" in caplog.text
+    assert "The page failed to take a notice" in caplog.text
 
 
 async def test_an_id_of_thousands_of_digits_and_an_accept_of_nonsense(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Rows:
         """Set when the database has changed since this was asked for."""
         self.stuck: dict[str, int] = {}
         """Why rows take nothing that is written, with the first of them."""
-        self.on_ring: Callable[[str], None] | None = None
+        self.on_change: Callable[[str], None] | None = None
         """Told, if set, which layer of the change feed has rung."""
 
     @property
@@ -194,8 +194,8 @@ class Rows:
                 ) as feed:
                     await self._emit(events.DatabaseChanged("start"))
                     async for layer in feed:
-                        if self.on_ring:
-                            self.on_ring(layer)
+                        if self.on_change:
+                            self.on_change(layer)
                         self._note_change()
                         if layer != "replaced":
                             await self._emit(events.DatabaseChanged(layer))

@@ -15,7 +15,7 @@ from reactor.aria2.options import SPLIT_BYTES
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.retry import CHANGED
-from reactor.daemon.prefetch import Ahead
+from reactor.daemon.prefetch import ProbeCache
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
@@ -65,7 +65,7 @@ class Stages:
         write; `single` tells of a gid whether all of it came through one connection,
         None: nobody knows."""
         self._context = context
-        self._ahead = Ahead(context)
+        self._probe_cache = ProbeCache(context)
         self._staging = staging
         self._ffmpeg = ffmpeg
         self._post = post
@@ -88,7 +88,7 @@ class Stages:
         """Stage 2."""
         extractor = EXTRACTORS[command.detection.kind]
         try:
-            found = await self._ahead.take(command.detection)
+            found = await self._probe_cache.take(command.detection)
             found = found or await extractor.extract(command.detection, self._context)
             if found.finish.how == "media":
                 self._check_joinable()
@@ -114,7 +114,7 @@ class Stages:
 
     async def prefetch(self, command: commands.Prefetch) -> Outcome:
         """Ask the next row's server already."""
-        await self._ahead.look(command.url)
+        await self._probe_cache.prefetch(command.url)
         for event in NOTHING:
             yield event
 

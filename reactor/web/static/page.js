@@ -8,10 +8,10 @@ let state = { queued: 0, under_way: 0, failed: 0, shown_max: 0, trouble: null };
 let stream = null;
 
 const STAGES = {
-  detecting: "looking at the link",
-  extracting: "finding out what there is to fetch",
-  fetching: "beginning",
-  finishing: "checking and putting it together",
+  detecting: "checking the link",
+  extracting: "extracting",
+  fetching: "starting",
+  finishing: "checking and joining",
 };
 const LISTS = ["under-way", "queue", "failed", "finished"];
 
@@ -48,7 +48,7 @@ function nearest(path) { // its last folder and its name; the whole is in the to
 function facts(row) {
   const list = listOf(row);
   if (list === "under-way") return measured(row);
-  if (list === "queue") return row.retry_at ? `tries again at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}` : row.url;
+  if (list === "queue") return row.retry_at ? `retries at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}` : row.url;
   const parts = [];
   if (row.status === "downloaded" && row.size !== null) parts.push(size(row.size));
   if (row.finished) parts.push(moment(row.finished));
@@ -57,7 +57,7 @@ function facts(row) {
 }
 
 function measured(row) {
-  if (row.cancelling) return "being cancelled";
+  if (row.cancelling) return "cancelling";
   const parts = [];
   if (row.progress !== null && (row.completed || row.progress)) parts.push(`${Math.floor(row.progress)} %`);
   if (row.completed && row.size) parts.push(`${size(row.completed)} of ${size(row.size)}`);
@@ -65,7 +65,7 @@ function measured(row) {
   if (row.stage === "finishing") parts.push(STAGES.finishing);
   else if (row.speed) parts.push(`${size(row.speed)}/s`);
   if (row.eta && row.stage !== "finishing") parts.push(`${span(row.eta)} left`);
-  if (!parts.length || (row.stage !== "fetching" && row.stage !== "finishing")) return STAGES[row.stage] || "beginning";
+  if (!parts.length || (row.stage !== "fetching" && row.stage !== "finishing")) return STAGES[row.stage] || "starting";
   return parts.map((part) => part.replaceAll(" ", "\u00a0")).join(" · ");
 }
 
@@ -181,9 +181,9 @@ function say(text) {
 
 function announce(before, row) {
   if (!before || before.status === row.status) return;
-  if (row.status === "downloaded") say(`${row.name} is downloaded.`);
+  if (row.status === "downloaded") say(`${row.name}: downloaded.`);
   if (row.status === "failed") say(`${row.name} failed: ${row.error || ""}`);
-  if (row.status === "cancelled") say(`${row.name} is cancelled.`);
+  if (row.status === "cancelled") say(`${row.name}: cancelled.`);
 }
 
 function take(news) {
@@ -205,12 +205,12 @@ async function ask(method, path, body) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("The reactor does not answer.");
+    throw new Error("reactor does not answer.");
   }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
   if (answer.status === 401) enter(false);
-  throw Object.assign(new Error(told.error || `The reactor answered ${answer.status}.`), { status: answer.status });
+  throw Object.assign(new Error(told.error || `reactor answered ${answer.status}.`), { status: answer.status });
 }
 
 async function press(id, parts) {
@@ -220,7 +220,7 @@ async function press(id, parts) {
   able(parts.button, false);
   try {
     await ask("POST", `/api/downloads/${id}/${wish}`);
-    say(wish === "cancel" ? `${row.name}: asked to stop.` : `${row.name}: begins again.`);
+    say(wish === "cancel" ? `${row.name}: cancelling.` : `${row.name}: queued again.`);
   } catch (error) {
     able(parts.button, true);
     put(parts.error, error.message);
@@ -303,7 +303,7 @@ function listen() {
   mine.onopen = () => { linked(true, "live"); enter(true); };
   mine.onmessage = (event) => take(JSON.parse(event.data));
   mine.onerror = () => {
-    linked(false, "connecting again");
+    linked(false, "reconnecting");
     if (mine.readyState === EventSource.CLOSED && mine === stream) again();
   };
 }
