@@ -32,8 +32,8 @@ __all__ = [
     "Fetch",
     "Finish",
     "Header",
+    "HttpProbe",
     "Kind",
-    "Look",
     "Stage",
     "Status",
     "Torrent",
@@ -333,8 +333,8 @@ class Extraction(Frozen):
         return [fetch.identity for fetch in self.fetches] == [fetch.identity for fetch in earlier.fetches]
 
 
-class Look(Frozen):
-    """What one look at the headers of a URL showed, after every redirect."""
+class HttpProbe(Frozen):
+    """What the headers of a URL say, after every redirect."""
 
     url: str
     """The URL that answered. Holds credentials only when its host is the one they were given for."""
@@ -363,7 +363,7 @@ class Detection(Frozen):
     """The URL to extract from: the row's, trimmed and made absolute (a bare info hash becomes a magnet link)."""
     why: str
     """Which rule decided, in a few words, for the journal."""
-    look: Look | None = None
+    probe: HttpProbe | None = None
     """Set when the headers were looked at, so that nothing is asked twice."""
 
 
@@ -371,5 +371,5 @@ def build_models() -> None:
     """Build now what every row needs, so that the first one does not wait for it: 3 ms that are free while aria2c
     starts."""
     rebuild_dataclass(Fetch)  # type: ignore[arg-type]  # mypy sees a dataclass of the standard library
-    for model in (Header, Cookie, Finish, Look, Detection, Extraction):
+    for model in (Header, Cookie, Finish, HttpProbe, Detection, Extraction):
         model.model_rebuild()

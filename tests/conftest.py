@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Generator
 import pytest
 
 from reactor.extractors.base import Context
-from reactor.net.redirects import open_context
+from reactor.extractors.context import open_context
 from tests.servers import FileServer
 from tests.simulation.base import told
 from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed

@@ -6,8 +6,9 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,6 @@ FLOORS = (
 BESIDE = {
     "egress": {"net"},
     "files": {"core", "media"},
-    "net": {"extractors"},
     "runner": {"queue"},
     "sync_queue": {"queue"},
     "web": {"queue"},
@@ -132,6 +132,28 @@ def test_rooms_import_from_the_floors_below_only() -> None:
         if (strangers := rooms_imported(path) - allowed(room_of(path)))
     }
     assert wrong == {}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_imported(path: Path, known: Set[str]) -> set[str]:
+    """The modules of reactor that a module imports, by TYPE_CHECKING and within functions too."""
+    names = {name if name in known else name.rpartition(".")[0] for name in imports(path)}
+    return names & known - {module_of(path)}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Imports within functions count. Only the packages' `__init__` may point at what imports them: they name what is
+    loaded at first use (PEP 562), for the time that a start takes."""
+    paths = {module_of(path): path for path in modules(HOUSE)}
+    lazy = {"reactor", "reactor.extractors"}
+    graph = {name: modules_imported(path, paths.keys()) - lazy for name, path in paths.items()}
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
 def test_the_core_imports_nothing_that_touches_the_world() -> None:

@@ -35,10 +35,10 @@ from reactor.database.sqlite import downloads, saving
 from reactor.database.sqlite.connection import Database
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
+from reactor.extractors.context import open_context
 from reactor.extractors.detect import detect
 from reactor.files.staging import Staging
 from reactor.models import Extraction, Fetch, Finish, Kind
-from reactor.net.redirects import open_context
 from reactor.programs import find_aria2c
 
 RUNGS = ("driven", "looked", "kept", "placed")

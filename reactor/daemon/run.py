@@ -34,13 +34,14 @@ from reactor.daemon.workers import Workers
 from reactor.egress.proxy import Guard
 from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import open_browser
+from reactor.extractors.context import open_context
 from reactor.extractors.ytdlp.extractor import choice_of, open_ytdlp
 from reactor.files.staging import staging_of
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Begun, Recorder
 from reactor.media.room import Room
 from reactor.models import build_models
-from reactor.net.redirects import USER_AGENT, open_context
+from reactor.net.session import USER_AGENT
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 

@@ -18,14 +18,14 @@ from anyio import to_thread
 from reactor.aria2.control_file import CONTROL_BYTES_MAX, Present, read_control_file
 from reactor.aria2.options import KEPT_FROM_SERVERS
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, Reclassified
-from reactor.models import Fetch, Header, Look
+from reactor.extractors.base import Context
+from reactor.models import Fetch, Header, HttpProbe
 from reactor.net.client import NoAnswer
 from reactor.net.credentials import headers_for
 from reactor.net.failures import status_failure, transport_failure
 from reactor.net.jar import Jar
 from reactor.net.probe import read_headers
-from reactor.net.redirects import follow
+from reactor.net.redirects import MagnetRedirect, follow
 
 SAMPLE_BYTES = 64 * 1024
 PLACE_BYTES = 16 * 1024
@@ -135,7 +135,7 @@ class Versions:
 
     async def _ask(
         self, fetch: Fetch, headers: Collection[Header], jar: Jar, first: int, behind: int
-    ) -> tuple[Look, bytes | None]:
+    ) -> tuple[HttpProbe, bytes | None]:
         """The headers of these bytes, and the bytes where the server gives them. Raises DownloadError."""
         url = fetch.urls[0]
 
@@ -146,14 +146,14 @@ class Versions:
             return sent | ({"Cookie": cookie} if cookie else {}) | {"Range": f"bytes={first}-{behind - 1}"}
 
         try:
-            async with follow("GET", url, self.context, lines) as (final, response):
+            async with follow("GET", url, self.context.http, lines) as (final, response):
                 if response.status not in (200, 206, 416):
                     raise status_failure(response.status, response.url, response.headers)
                 seen = read_headers(final, response)
                 if (fetch.strong and seen.strong) or response.status == 416 or (response.status == 200 and first):
                     return seen, None
                 body = bytearray()
-                with anyio.fail_after(self.context.http_timeout_s):
+                with anyio.fail_after(self.context.http.timeout_s):
                     async for piece in response.pieces():
                         body += piece
                         if len(body) >= behind - first:
@@ -161,8 +161,8 @@ class Versions:
                 return seen, bytes(body[: behind - first])
         except (NoAnswer, TimeoutError) as error:
             raise transport_failure(error, url) from error
-        except Reclassified as other:
-            raise DownloadError(other.detection.why, code="bad_redirect") from other
+        except MagnetRedirect as magnet:
+            raise DownloadError(str(magnet), code="bad_redirect") from magnet
 
 
 def _places(size: int, seams: Collection[int]) -> list[tuple[int, int]]:

@@ -1,41 +1,99 @@
-"""What an extractor is, what it gets, and how it says that a URL is not for it."""
+"""The protocol of extractors, the context they are given, and how they hand a URL on to another kind."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice
+from reactor.media.hls import Pick
+from reactor.media.measuring import Asked, Found
+from reactor.media.parts import Holds, Stream
 from reactor.models import Detection, Extraction, Kind
+from reactor.net.redirects import MagnetRedirect
+from reactor.net.session import HttpSession
 
-if TYPE_CHECKING:
-    from reactor.extractors.browser.browser import Browser
-    from reactor.extractors.parsing import Parsers
-    from reactor.extractors.ytdlp.extractor import Ytdlp
-    from reactor.net.client import Client
+
+@dataclass(frozen=True, slots=True)
+class TorrentFacts:
+    """What a `.torrent` says, in short."""
+
+    name: str
+    """As it says itself; not cleaned."""
+    folder: bool
+    size: int
+    v1: str | None
+    v2: str | None
+
+
+class DocumentParsers(Protocol):
+    """Parses strangers' documents in processes that can be killed: `parsing.Parsers`."""
+
+    def warm(self) -> None:
+        """Start a process for a document that will come soon."""
+        ...
+
+    async def manifest(
+        self,
+        document: bytes,
+        url: str,
+        choice: Choice,
+        *,
+        variant: bool = False,
+        prefix: str = "",
+        holds: Holds = (),
+    ) -> list[Stream] | list[Pick]:
+        """The streams of an HLS or DASH manifest, or the playlists to read next."""
+        ...
+
+    async def metainfo(self, raw: bytes, *, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
+        """The facts of a `.torrent`, and the bytes for aria2."""
+        ...
+
+    async def clocks(self, folder: Path, parts: Sequence[Asked]) -> list[Found]:
+        """When each part of a video begins and ends."""
+        ...
+
+
+class PageInfo(Protocol):
+    """Knows the sites that yt-dlp knows: `ytdlp.extractor.Ytdlp`."""
+
+    async def suits(self, url: str) -> str | None:
+        """The name of the extractor for the site of `url`; None when there is none. Sends no request to the site."""
+        ...
+
+    async def extract(self, url: str, *, timeout_s: float | None = None) -> Mapping[str, Any]:
+        """The info dict of the video at `url`, which `ytdlp.info.parse_info` reads."""
+        ...
+
+
+class PageSniffer(Protocol):
+    """Opens pages in a browser and records their media requests: `browser.browser.Browser`."""
+
+    async def sniff(self, url: str) -> Mapping[str, Any]:
+        """The media requests of the page at `url`, which `browser.extractor.parse_found` reads."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all detections and extractions share. `http.open_context` makes it."""
+    """What all detections and extractions share. `context.open_context` makes it."""
 
-    client: Client
-    """Follows no redirect, keeps no cookie, reads no proxy or netrc of the environment."""
-    parsers: Parsers
-    """Read what strangers wrote, in processes of their own."""
-    http_timeout_s: float = 20.0
-    """How long a server may take to answer one question; a look asks two at most."""
+    http: HttpSession
+    parsers: DocumentParsers
     torrent_bytes_max: int = 8 * 1024 * 1024
     """The largest `.torrent` that is read."""
     torrents: bool = True
     torrent_udp: bool = True
     """Whether trackers may be asked by UDP."""
-    ytdlp: Ytdlp | None = None
+    ytdlp: PageInfo | None = None
     """yt-dlp in its own processes; None when it is not installed."""
     choice: Choice = field(default_factory=Choice)
     """Which quality of a manifest is taken, where nobody else has chosen."""
-    browser: Browser | None = None
+    browser: PageSniffer | None = None
     """Browsers for pages that only they understand; None when Playwright is not installed."""
 
 
@@ -45,6 +103,11 @@ class Reclassified(Exception):
     def __init__(self, detection: Detection) -> None:
         super().__init__(f"{detection.kind}: {detection.why}")
         self.detection = detection
+
+
+def reclassified(magnet: MagnetRedirect) -> Detection:
+    """The detection for a URL that redirects to a magnet link."""
+    return Detection(kind=Kind.TORRENT, url=magnet.url, why=str(magnet))
 
 
 class Extractor(Protocol):

@@ -1,11 +1,11 @@
-"""Stage 1: what kind of URL is this? The rules in their order; the first that fits decides.
+"""Stage 1: the kind of a URL. The first rule that matches decides:
 
 magnet link or bare info hash        torrent
 path ends in `.torrent`              torrent
 path ends in `.m3u8`, `.mpd`, …      ytdlp (a manifest)
 path ends like a file                direct, without asking: stage 2 looks
 yt-dlp has an extractor for the site ytdlp (where yt-dlp is installed)
-everything else                      one look at the headers, see `kind_of_look`
+everything else                      a probe of the headers, see `kind_of_probe`
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.base import Context, reclassified
 from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES
-from reactor.models import Content, Detection, Kind, Look
+from reactor.models import Content, Detection, HttpProbe, Kind
 from reactor.net.pasted import links_in
-from reactor.net.probe import PAGE_TYPES, BrowsersOnly, look
+from reactor.net.probe import PAGE_TYPES, BrowsersOnly, probe
+from reactor.net.redirects import MagnetRedirect
 from reactor.net.urls import normalise
 
 TORRENT_TYPES = ("application/x-bittorrent",)
@@ -34,9 +35,7 @@ MANIFESTS = (Content.HLS, Content.DASH)
 
 
 async def detect(typed: str, context: Context) -> Detection:
-    """Find the kind of what a person typed.
-
-    Raises DownloadError with a sentence for what is no URL, and for what a look at its headers shows."""
+    """The kind of the URL that a person typed. Raises DownloadError when it is no URL or cannot be probed."""
     found = await _detect(normalise(typed), context)
     links = links_in(typed)
     return found.model_copy(update={"why": f"{found.why}; the first of {links} links"}) if links > 1 else found
@@ -50,15 +49,15 @@ async def _detect(url: str, context: Context) -> Detection:
     if name:
         return Detection(kind=Kind.YTDLP, url=url, why=f"yt-dlp's extractor {name}")
     try:
-        seen = await look(url, context)
-    except Reclassified as other:
-        return other.detection
+        seen = await probe(url, context.http)
+    except MagnetRedirect as magnet:
+        return reclassified(magnet)
     except BrowsersOnly:
         if context.browser is None:
             raise
         return Detection(kind=Kind.PLAYWRIGHT, url=url, why="the site shows it to browsers only")
-    kind, why = kind_of_look(seen)
-    return Detection(kind=kind, url=url, why=why, look=seen)
+    kind, why = kind_of_probe(seen)
+    return Detection(kind=kind, url=url, why=why, probe=seen)
 
 
 def detect_by_text(url: str) -> Detection | None:
@@ -77,10 +76,10 @@ def detect_by_text(url: str) -> Detection | None:
 
 def is_manifest(detection: Detection) -> bool:
     """True when the URL itself is a manifest (HLS or DASH), by its suffix or by what answered."""
-    if detection.look and detection.look.begins in MANIFESTS:
+    if detection.probe and detection.probe.begins in MANIFESTS:
         return True
-    if detection.look and detection.look.content_type:
-        return detection.look.content_type in MANIFEST_TYPES
+    if detection.probe and detection.probe.content_type:
+        return detection.probe.content_type in MANIFEST_TYPES
     return _suffix(unquote(urlsplit(detection.url).path)) in MANIFEST_SUFFIXES
 
 
@@ -94,7 +93,7 @@ async def _site(url: str, context: Context) -> str | None:
         return None
 
 
-def kind_of_look(seen: Look) -> tuple[Kind, str]:
+def kind_of_probe(seen: HttpProbe) -> tuple[Kind, str]:
     """The kind of what answered, and the rule: its type, its name, and whether it is meant to be saved."""
     content_type, suffix = seen.content_type or "", _suffix(seen.name or "")
     if seen.begins is Content.TORRENT:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from reactor.extractors.base import Context, Reclassified
-from reactor.extractors.detect import is_named_page, kind_of_look
+from reactor.extractors.base import Context, Reclassified, reclassified
+from reactor.extractors.detect import is_named_page, kind_of_probe
 from reactor.models import Content, Detection, Extraction, Fetch, Finish, Kind
-from reactor.net.probe import look
+from reactor.net.probe import probe
+from reactor.net.redirects import MagnetRedirect
 
 
 class DirectExtractor:
-    """One URL, one file: looks at the headers, unless stage 1 did, and takes name and size from them.
+    """One URL, one file. Takes name and size from the headers: from stage 1's probe, or from its own.
 
-    What answers with a page, a manifest or a torrent, whatever its suffix promised, is handed over. aria2
-    gets the URL where the redirects ended; its user info is in it only when that is still its own host. A page comes
-    back when those that look for a film on it found none: where it was asked for by its full name, it is the file."""
+    A URL that answers with a page, a manifest or a torrent is reclassified, whatever its suffix. aria2 gets the URL at
+    the end of the redirects, with the user info only on its own host. A page whose URL ends in a page's suffix is
+    downloaded as a file after yt-dlp and the browser found no video on it."""
 
     kind = Kind.DIRECT
 
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """See Extractor."""
-        seen = detection.look or await look(detection.url, context)
-        kind, why = kind_of_look(seen)
+        try:
+            seen = detection.probe or await probe(detection.url, context.http)
+        except MagnetRedirect as magnet:
+            raise Reclassified(reclassified(magnet)) from magnet
+        kind, why = kind_of_probe(seen)
         page_itself = seen.begins is Content.PAGE and is_named_page(detection.url)
         if kind is not Kind.DIRECT and not page_itself:
-            raise Reclassified(Detection(kind=kind, url=detection.url, why=why, look=seen))
+            raise Reclassified(Detection(kind=kind, url=detection.url, why=why, probe=seen))
         name = seen.name or "download"
         fetch = Fetch(
             urls=(seen.url,),

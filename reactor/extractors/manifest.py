@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import anyio.lowlevel
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.base import Context
 from reactor.files.names import clean_name
 from reactor.media.choice import Choice
 from reactor.media.parts import Holds, Part, Stream, bad_manifest, too_large, too_many_parts
@@ -21,7 +21,7 @@ from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.net.credentials import HeaderSets, headers_for, same_host, split_credentials
 from reactor.net.failures import status_failure
 from reactor.net.jar import Jar
-from reactor.net.redirects import follow, read_body
+from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.net.urls import normalise_http
 from reactor.numbers import FETCHES_MAX
 
@@ -134,11 +134,11 @@ class _Reader:
         """What stands at `url`, and the address that answered, without user info."""
         address = self._checked(url)
         try:
-            async with follow("GET", address, self.context, self._lines, self.jar) as (final, response):
+            async with follow("GET", address, self.context.http, self._lines, self.jar) as (final, response):
                 if response.status not in (200, 203):
                     raise status_failure(response.status, response.url, response.headers)
-                body = await read_body(response, self.context, MANIFEST_BYTES_MAX, too_large())
-        except Reclassified as error:
+                body = await read_body(response, self.context.http, MANIFEST_BYTES_MAX, too_large())
+        except MagnetRedirect as error:
             raise bad_manifest("it leads to a magnet link") from error
         return split_credentials(final)[0], body
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError
+from reactor.extractors.base import TorrentFacts
 from reactor.extractors.metainfo import bad_torrent
 from reactor.media.choice import Choice
 from reactor.media.hls import Pick
@@ -50,18 +51,6 @@ _HOLDS = ("video", "audio")
 
 Bad = Callable[[str], DownloadError]
 """The error for a document; its argument ends the sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class TorrentFacts:
-    """What a `.torrent` says, in short."""
-
-    name: str
-    """As it says itself; not cleaned."""
-    folder: bool
-    size: int
-    v1: str | None
-    v2: str | None
 
 
 class Parsers(Pool[Reader]):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, Reclassified
-from reactor.extractors.parsing import TorrentFacts
+from reactor.extractors.base import Context, TorrentFacts, reclassified
 from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
 from reactor.net.failures import status_failure
-from reactor.net.redirects import follow, read_body
+from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.net.urls import magnet_by_http, parse_magnet
 
 
@@ -27,8 +26,8 @@ class TorrentExtractor:
         try:
             context.parsers.warm()
             raw = await _fetch(detection.url, context)
-        except Reclassified as magnet:  # the only thing that a way can end at
-            return await self.extract(magnet.detection, context)
+        except MagnetRedirect as magnet:
+            return await self.extract(reclassified(magnet), context)
         return _of_metainfo(*await context.parsers.metainfo(raw, by_http=not context.torrent_udp))
 
 
@@ -60,7 +59,7 @@ async def _fetch(url: str, context: Context) -> bytes:
     """The body of a `.torrent` URL, as far as a torrent may be long."""
     most = context.torrent_bytes_max
     too_long = DownloadError(f"This is no .torrent file: it is longer than {most // 1024**2} MiB.", code="bad_torrent")
-    async with follow("GET", url, context) as (_, response):
+    async with follow("GET", url, context.http) as (_, response):
         if response.status not in (200, 203):
             raise status_failure(response.status, response.url, response.headers)
-        return await read_body(response, context, most, too_long)
+        return await read_body(response, context.http, most, too_long)

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 from reactor.errors import DownloadError
-from reactor.media.clocks import CutShort, Measured, StreamClock, StreamKind, find_transport_stream, is_foreign, measure
+from reactor.media.clocks import CutShort, Measured, StreamClock, StreamKind, is_foreign
+from reactor.media.containers import find_transport_stream, measure
 from reactor.media.local import Span
 from reactor.numbers import SIZE_MAX, bounded
 

@@ -1,4 +1,4 @@
-"""One look at the headers of a URL: HEAD, and where that is no use, the first byte by GET."""
+"""Probes a URL for its headers: by HEAD, or by a GET of the first byte where HEAD does not help."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import anyio
 
 from reactor import numbers
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context
 from reactor.files.content import HEAD_BYTES, content_of, is_text
-from reactor.models import Content, Look
+from reactor.models import Content, HttpProbe
 from reactor.net.client import NoAnswer, Response
 from reactor.net.disposition import choose_name, parse_disposition
 from reactor.net.failures import status_failure
 from reactor.net.redirects import follow
+from reactor.net.session import HttpSession
 from reactor.net.validators import validator_of
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
@@ -31,30 +31,30 @@ class BrowsersOnly(DownloadError):
         super().__init__(failure.message, hint=failure.hint, code=failure.code, retryable=failure.retryable)
 
 
-async def look(url: str, context: Context) -> Look:
-    """See what stands at `url`, an http or https URL that may hold user info.
+async def probe(url: str, session: HttpSession) -> HttpProbe:
+    """Ask for the headers of `url`, an http or https URL that may hold user info.
 
     Takes one request where HEAD is answered well, two where it is not: refused, without a size, or with a
     page, which is what servers that do not know HEAD answer. Of a body no more is read than the beginning of what is
-    said to be a page. Raises DownloadError, or Reclassified when the URL redirects to a magnet link."""
-    by_head = await _by_head(url, context)
+    said to be a page. Raises DownloadError, or MagnetRedirect."""
+    by_head = await _by_head(url, session)
     if by_head is not None:
         return by_head
-    async with follow("GET", url, context, {"Range": "bytes=0-0"}) as (final, response):
+    async with follow("GET", url, session, {"Range": "bytes=0-0"}) as (final, response):
         if response.status not in (200, 203, 206, 416):
             failure = status_failure(response.status, response.url, response.headers)
             raise BrowsersOnly(failure) if _challenges(response) else failure
         seen = read_headers(final, response, sent=url)
         if seen.content_type not in PAGE_TYPES or seen.attachment:
             return seen
-        head = await beginning(response, context) if response.status != 206 else b""
-    return read_headers(final, response, head or await _first_bytes(url, context), sent=url)
+        head = await beginning(response, session) if response.status != 206 else b""
+    return read_headers(final, response, head or await _first_bytes(url, session), sent=url)
 
 
-async def beginning(response: Response, context: Context) -> bytes:
+async def beginning(response: Response, session: HttpSession) -> bytes:
     """The first bytes of a body, as far as they come, and in time."""
     head = bytearray()
-    with suppress(NoAnswer, TimeoutError), anyio.fail_after(context.http_timeout_s):
+    with suppress(NoAnswer, TimeoutError), anyio.fail_after(session.timeout_s):
         async for piece in response.pieces():
             head += piece
             if len(head) >= HEAD_BYTES:
@@ -62,11 +62,11 @@ async def beginning(response: Response, context: Context) -> bytes:
     return bytes(head[:HEAD_BYTES])
 
 
-async def _first_bytes(url: str, context: Context) -> bytes:
+async def _first_bytes(url: str, session: HttpSession) -> bytes:
     """Those of what stands at `url`; none where it does not answer a second time."""
     try:
-        async with follow("GET", url, context, {"Range": f"bytes=0-{HEAD_BYTES - 1}"}) as (_, response):
-            return await beginning(response, context) if response.status in (200, 203, 206) else b""
+        async with follow("GET", url, session, {"Range": f"bytes=0-{HEAD_BYTES - 1}"}) as (_, response):
+            return await beginning(response, session) if response.status in (200, 203, 206) else b""
     except DownloadError:
         return b""
 
@@ -77,10 +77,10 @@ def _challenges(response: Response) -> bool:
     return response.status in CHALLENGES and page and "retry-after" not in response.headers
 
 
-async def _by_head(url: str, context: Context) -> Look | None:
+async def _by_head(url: str, session: HttpSession) -> HttpProbe | None:
     """What HEAD shows, or None when it has to be asked otherwise."""
     try:
-        async with follow("HEAD", url, context) as (final, response):
+        async with follow("HEAD", url, session) as (final, response):
             if response.status == 429:
                 raise status_failure(response.status, response.url, response.headers)
             if response.status not in (200, 203):
@@ -93,7 +93,7 @@ async def _by_head(url: str, context: Context) -> Look | None:
     return None if not seen.size or seen.content_type in PAGE_TYPES else seen.model_copy(update={"by_head": True})
 
 
-def read_headers(url: str, response: Response, head: bytes = b"", *, sent: str = "") -> Look:
+def read_headers(url: str, response: Response, head: bytes = b"", *, sent: str = "") -> HttpProbe:
     """What the headers of an answer from `url` say, and, of what is said to be a page, its first bytes: scripts call
     everything a page. `sent`: the URL that led there by redirects, whose name counts where the server gives none."""
     headers, status = response.headers, response.status
@@ -103,7 +103,7 @@ def read_headers(url: str, response: Response, head: bytes = b"", *, sent: str =
         content_type = None
     disposition = parse_disposition(_raw(response, b"content-disposition"))
     plain, (validator, strong) = url.partition("#")[0], validator_of(headers)
-    return Look(
+    return HttpProbe(
         url=plain,
         content_type=content_type,
         begins=begins,

@@ -1,24 +1,20 @@
-"""Our own HTTP requests: the client, and the way along redirects that we go ourselves, step by step."""
+"""Follows redirects: one request after another, with the credentials and cookies that each host may have."""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urljoin, urlsplit
 
 import anyio
 
-from reactor import __version__
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, Reclassified
-from reactor.extractors.parsing import Parsers
-from reactor.models import Detection, Kind
-from reactor.net.client import Client, Dial, NoAnswer, Response
+from reactor.net.client import NoAnswer, Response
 from reactor.net.cookies import set_cookies
 from reactor.net.credentials import same_host, split_credentials
 from reactor.net.failures import transport_failure
 from reactor.net.jar import Jar
+from reactor.net.session import HttpSession
 from reactor.net.urls import normalise, normalise_http
 
 REDIRECTS_MAX = 10
@@ -26,38 +22,32 @@ LOCATION_MAX = 16 * 1024
 BODY_TIMEOUTS = 6
 """A body may take so many times as long as an answer may."""
 REDIRECTS = (301, 302, 303, 307, 308)
-USER_AGENT = f"reactor/{__version__}"
 
 Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]]
 """Of every request on a way; or, by a request's URL, what may go to that host."""
 
 
-@asynccontextmanager
-async def open_context(
-    *, user_agent: str = "", http_timeout_s: float = 20.0, tls: ssl.SSLContext | None = None, dial: Dial | None = None
-) -> AsyncIterator[Context]:
-    """The one client of a reactor, with certifi's CAs unless told otherwise, and its readers of documents; closed at
-    the end."""
-    async with (
-        Client(user_agent=user_agent or USER_AGENT, timeout_s=http_timeout_s, tls=tls, dial=dial) as client,
-        Parsers() as parsers,
-    ):
-        yield Context(client=client, parsers=parsers, http_timeout_s=http_timeout_s)
+class MagnetRedirect(Exception):
+    """A redirect led to a magnet link."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("redirects to a magnet link")
+        self.url = url
+        """The magnet link, normalised."""
 
 
 @asynccontextmanager
 async def follow(
-    method: str, url: str, context: Context, headers: Headers | None = None, jar: Jar | None = None
+    method: str, url: str, session: HttpSession, headers: Headers | None = None, jar: Jar | None = None
 ) -> AsyncIterator[tuple[str, Response]]:
     """Ask for `url` and go where it redirects; yield the URL that answered and its answer, body unread.
 
-    The URL's user info goes to its own host only, and is part of the yielded URL only there. Cookies set
-    on the way live as long as the way; those and the answer's own are put into `jar`, where there is one. The
-    answer may have any status. Raises DownloadError when there is none within `http_timeout_s`, and Reclassified when
-    the way ends at a magnet link."""
+    The URL's user info goes to its own host only, and is part of the yielded URL only there. Cookies that a response
+    sets are sent with the requests that follow, and kept in `jar` where one is given. The answer may have any status.
+    Raises DownloadError when there is none within the session's timeout, and MagnetRedirect."""
     try:
-        with anyio.fail_after(context.http_timeout_s):
-            final, response = await _walk(method, url, context, headers or {}, Jar() if jar is None else jar)
+        with anyio.fail_after(session.timeout_s):
+            final, response = await _walk(method, url, session, headers or {}, Jar() if jar is None else jar)
     except (NoAnswer, TimeoutError) as error:
         raise transport_failure(error, url) from error
     try:
@@ -66,12 +56,12 @@ async def follow(
         response.close()
 
 
-async def read_body(response: Response, context: Context, most: int, too_long: DownloadError) -> bytes:
+async def read_body(response: Response, session: HttpSession, most: int, too_long: DownloadError) -> bytes:
     """The body, when it is not longer than `most` bytes. Raises DownloadError: `too_long` when it is, another one
     when it does not come whole, or not in time."""
     body = bytearray()
     try:
-        with anyio.fail_after(BODY_TIMEOUTS * context.http_timeout_s):
+        with anyio.fail_after(BODY_TIMEOUTS * session.timeout_s):
             async for piece in response.pieces():
                 body += piece
                 if len(body) > most:
@@ -81,7 +71,7 @@ async def read_body(response: Response, context: Context, most: int, too_long: D
     return bytes(body)
 
 
-async def _walk(method: str, url: str, context: Context, headers: Headers, jar: Jar) -> tuple[str, Response]:
+async def _walk(method: str, url: str, session: HttpSession, headers: Headers, jar: Jar) -> tuple[str, Response]:
     """One request after the other, until an answer is no redirect."""
     start, credentials = split_credentials(url)
     current = start
@@ -92,7 +82,7 @@ async def _walk(method: str, url: str, context: Context, headers: Headers, jar: 
         at_home = credentials is not None and same_host(start, current)
         if credentials and at_home:
             lines["Authorization"] = credentials.basic
-        response = await context.client.ask(method, urlsplit(current)._replace(fragment="").geturl(), lines)
+        response = await session.client.ask(method, urlsplit(current)._replace(fragment="").geturl(), lines)
         jar.add(set_cookies(response))
         location = response.headers.get("location", "").strip()
         if response.status not in REDIRECTS or not location:
@@ -106,10 +96,10 @@ async def _walk(method: str, url: str, context: Context, headers: Headers, jar: 
 
 
 def _target(current: str, location: str) -> str:
-    """Where a redirect leads: an http or https URL without user info. Raises DownloadError or Reclassified."""
+    """Where a redirect leads: an http or https URL without user info. Raises DownloadError or MagnetRedirect."""
     host = urlsplit(current).hostname
     if location[:8].lower() == "magnet:?":
-        raise Reclassified(Detection(kind=Kind.TORRENT, url=normalise(location), why="redirects to a magnet link"))
+        raise MagnetRedirect(normalise(location))
     try:
         target = split_credentials(urljoin(current, location))[0]
         scheme = urlsplit(target).scheme

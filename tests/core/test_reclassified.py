@@ -8,15 +8,15 @@ from reactor import notices
 from reactor.core import commands, events
 from reactor.core.job import Attempt, State
 from reactor.core.rows import ClaimedRow
-from reactor.models import Content, Detection, Kind, Look, Stage
+from reactor.models import Content, Detection, HttpProbe, Kind, Stage
 from tests.core.world import World, detection, gid, one_file, report, reported, take_down, until
 
 ONE = Attempt(1, 1)
 
 
 def other(kind: Kind = Kind.YTDLP, url: str = "http://host.example/redirected") -> events.Reclassified:
-    seen = Look(url=url, begins=Content.HLS)
-    return events.Reclassified(ONE, Detection(kind=kind, url=url, why="what arrived is an HLS playlist", look=seen))
+    seen = HttpProbe(url=url, begins=Content.HLS)
+    return events.Reclassified(ONE, Detection(kind=kind, url=url, why="what arrived is an HLS playlist", probe=seen))
 
 
 @pytest.mark.fault(34)
@@ -25,7 +25,7 @@ def test_what_arrived_goes_on_to_another_extractor_without_a_retry() -> None:
     world.feed(other())
     assert world.the(commands.SaveStage) == commands.SaveStage(ONE, Stage.EXTRACTING, Kind.YTDLP)
     asked = world.the(commands.Extract).detection
-    assert (asked.url, asked.look) == (detection().url, other().detection.look), "as it was sent"
+    assert (asked.url, asked.probe) == (detection().url, other().detection.probe), "as it was sent"
     assert world.the(commands.ForgetTransfers).gids == (gid(ONE),), "its gid is needed again"
     (told,) = world.told()
     assert isinstance(told, notices.DownloadReclassified)

@@ -9,9 +9,9 @@ import pytest
 
 from reactor.daemon.prefetch import ANSWERS_MAX, ProbeCache
 from reactor.extractors import EXTRACTORS
+from reactor.extractors.context import open_context
 from reactor.extractors.detect import detect
 from reactor.models import Kind
-from reactor.net.redirects import open_context
 from tests.servers import FileServer
 
 

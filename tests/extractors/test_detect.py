@@ -44,13 +44,13 @@ def test_rules_that_need_no_request(url: str, kind: Kind | None) -> None:
     assert (found.kind if found else None) == kind
     if found:
         assert found.url == url
-        assert found.look is None
+        assert found.probe is None
         assert found.why
 
 
 async def test_a_file_by_its_suffix_is_not_asked_for(server: FileServer, context: Context) -> None:
     found = await detect(f" {server.url('/a.zip')} ", context)
-    assert (found.kind, found.url, found.look) == (Kind.DIRECT, server.url("/a.zip"), None)
+    assert (found.kind, found.url, found.probe) == (Kind.DIRECT, server.url("/a.zip"), None)
     assert server.log == []
 
 
@@ -74,8 +74,8 @@ async def test_rules_that_need_a_look(server: FileServer, context: Context, how:
     url = server.put("/get", DATA, **how)
     found = await detect(url, context)
     assert (found.kind, found.url) == (kind, url)
-    assert found.look is not None
-    assert found.look.size == len(DATA)
+    assert found.probe is not None
+    assert found.probe.size == len(DATA)
 
 
 async def test_a_redirect_to_a_magnet_link(server: FileServer, context: Context) -> None:

@@ -58,7 +58,7 @@ async def test_it_hands_over_what_is_no_file(
     with pytest.raises(Reclassified) as caught:
         await extracted(url, context)
     assert (caught.value.detection.kind, caught.value.detection.url) == (kind, url)
-    assert caught.value.detection.look is not None
+    assert caught.value.detection.probe is not None
 
 
 PAGE = b"<!DOCTYPE html><html><body>A report</body></html>"

@@ -16,7 +16,6 @@ from reactor.aria2.protocol import Protocol
 from reactor.egress import requests
 from reactor.errors import ReactorError
 from reactor.extractors import parsing
-from reactor.extractors.base import Reclassified
 from reactor.extractors.browser import extractor as playwright
 from reactor.extractors.browser import ranking, sniffing
 from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
@@ -29,8 +28,7 @@ from reactor.journal.ndjson import BrokenLine, from_line
 from reactor.media import clocks, dash, hls, measuring
 from reactor.media.choice import Choice
 from reactor.media.local import read_playlist
-from reactor.net import cookies, failures, urls
-from reactor.net import probe as look
+from reactor.net import cookies, failures, probe, urls
 from reactor.net import redirects as http
 from reactor.net.client import Response
 from reactor.net.credentials import redact, redact_text, split_credentials
@@ -122,7 +120,7 @@ def _disposition(header: bytes) -> None:
 
 def _headers(lines: dict[str, str]) -> None:
     for status in (200, 206, 416):
-        seen = look.read_headers(URL, response(lines, status))
+        seen = probe.read_headers(URL, response(lines, status))
         assert seen.size is None or 0 <= seen.size < COUNT_MAX
     delay = failures.retry_after_s(lines.get("retry-after"), lines.get("date"))
     assert delay is None or 0 <= delay <= failures.RETRY_AFTER_MAX_S
@@ -347,7 +345,7 @@ READERS: Mapping[str, Reader] = {
     ),
     "metainfo": Reader(torrents, _metainfo),
     "url": Reader(pieces(*_url_words, glue=("",)), _typed),
-    "location": Reader(pieces(*_url_words, glue=("",)), _location, (ReactorError, Reclassified)),
+    "location": Reader(pieces(*_url_words, glue=("",)), _location, (ReactorError, http.MagnetRedirect)),
     "set-cookie": Reader(st.lists(pieces(*_cookie_words, glue=("", "; ")), max_size=4), _cookies),
     "content-disposition": Reader(raw(pieces(*_disposition_words, glue=("", ";"))), _disposition),
     "headers": Reader(_lines, _headers),

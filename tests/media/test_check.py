@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reactor.extractors.parsing import Parsers
 from reactor.media.check import check_parts, measure_parts
-from reactor.media.clocks import measure
+from reactor.media.containers import measure
 from reactor.media.inputs import track_inputs
 from reactor.media.local import Segment, write_playlist
 from reactor.models import Extraction, Fetch, Finish, Kind, Track

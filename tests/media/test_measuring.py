@@ -18,7 +18,8 @@ from reactor.extractors import parsing
 from reactor.extractors.parsing import Parsers
 from reactor.media import ffmpeg
 from reactor.media.check import FAILURES_MAX, BadParts, check_parts, measure_parts
-from reactor.media.clocks import Measured, measure
+from reactor.media.clocks import Measured
+from reactor.media.containers import measure
 from reactor.media.local import Init, Segment, Span, write_playlist
 from reactor.media.measuring import MOMENT_MAX_S, STREAMS_MAX, Asked, Found, Unreadable, answer, asked, found
 from reactor.media.mpegts import PACKET

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reactor.extractors.base import Context
 from reactor.net.cookies import set_cookies
 from reactor.net.redirects import follow
+from reactor.net.session import HttpSession
 from tests.servers import FileServer
 
 
@@ -23,13 +23,13 @@ from tests.servers import FileServer
     ],
 )
 async def test_what_an_answer_sets(
-    server: FileServer, context: Context, line: str, found: list[tuple[str, str, str, str, bool]]
+    server: FileServer, http: HttpSession, line: str, found: list[tuple[str, str, str, str, bool]]
 ) -> None:
-    async with follow("GET", server.put("/x/y", b"1", headers=(("Set-Cookie", line),)), context) as (_, response):
+    async with follow("GET", server.put("/x/y", b"1", headers=(("Set-Cookie", line),)), http) as (_, response):
         set_by = set_cookies(response)
     assert [(each.name, each.value, each.domain, each.path, each.host_only) for each in set_by] == found
 
 
-async def test_an_answer_without_any(server: FileServer, context: Context) -> None:
-    async with follow("GET", server.put("/x", b"1"), context) as (_, response):
+async def test_an_answer_without_any(server: FileServer, http: HttpSession) -> None:
+    async with follow("GET", server.put("/x", b"1"), http) as (_, response):
         assert set_cookies(response) == ()

@@ -12,18 +12,17 @@ import pytest
 import trustme
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context
 from reactor.net.failures import retry_after_s
-from reactor.net.probe import look
-from reactor.net.redirects import open_context
+from reactor.net.probe import probe
+from reactor.net.session import HttpSession, open_session
 from tests.servers import FileServer
 
 DATA = b"0123456789" * 1000
 
 
-async def fails(url: str, context: Context) -> DownloadError:
+async def fails(url: str, http: HttpSession) -> DownloadError:
     with pytest.raises(DownloadError) as caught:
-        await look(url, context)
+        await probe(url, http)
     assert "secret" not in str(caught.value)
     assert caught.value.message.endswith(".")
     return caught.value
@@ -45,59 +44,59 @@ async def fails(url: str, context: Context) -> DownloadError:
         (304, "refused", False),
     ],
 )
-async def test_statuses(server: FileServer, context: Context, status: int, code: str, retryable: bool) -> None:
+async def test_statuses(server: FileServer, http: HttpSession, status: int, code: str, retryable: bool) -> None:
     url = server.put("/a?key=secret", b"no", status=status, headers=(("Retry-After", "7"),))
-    error = await fails(url.replace("//", "//user:secret@"), context)
+    error = await fails(url.replace("//", "//user:secret@"), http)
     assert (error.code, error.retryable, error.retry_after_s) == (code, retryable, 7.0)
     assert f"127.0.0.1 answered {status} (" in error.message
     assert len(server.log) == (1 if status == 429 else 2)
 
 
-async def test_no_answer(server: FileServer, hasty: Context) -> None:
+async def test_no_answer(server: FileServer, hasty: HttpSession) -> None:
     error = await fails(server.put("/a", hang=True), hasty)
     assert (error.code, error.retryable) == ("timeout", True)
 
 
-async def test_broken_answers(server: FileServer, context: Context) -> None:
-    error = await fails(server.put("/a", close=True), context)
+async def test_broken_answers(server: FileServer, http: HttpSession) -> None:
+    error = await fails(server.put("/a", close=True), http)
     assert (error.code, error.retryable) == ("connection_lost", True)
-    error = await fails(server.put("/a", raw=b"SSH-2.0-OpenSSH_9\r\n\r\n"), context)
+    error = await fails(server.put("/a", raw=b"SSH-2.0-OpenSSH_9\r\n\r\n"), http)
     assert (error.code, error.retryable) == ("bad_answer", False)
-    error = await fails(server.put("/a", raw=b"HTTP/1.1 200 OK\r\nContent-Le"), context)
+    error = await fails(server.put("/a", raw=b"HTTP/1.1 200 OK\r\nContent-Le"), http)
     assert (error.code, error.retryable) == ("connection_lost", True)
 
 
-async def test_a_refused_port(context: Context) -> None:
+async def test_a_refused_port(http: HttpSession) -> None:
     with socket.socket() as taken:  # bound but not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
-        error = await fails(f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}/secret", context)
+        error = await fails(f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}/secret", http)
     assert (error.code, error.retryable) == ("unreachable", True)
 
 
-async def test_a_host_that_does_not_exist(context: Context) -> None:
-    error = await fails("http://reactor.invalid/", context)
+async def test_a_host_that_does_not_exist(http: HttpSession) -> None:
+    error = await fails("http://reactor.invalid/", http)
     assert (error.code, error.retryable) == ("dns", True)
     assert "reactor.invalid does not exist" in error.message
 
 
-async def test_certificates(context: Context) -> None:
+async def test_certificates(http: HttpSession) -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     async with FileServer(tls=tls) as server:
         url = server.put("/a.bin", DATA)
-        error = await fails(url, context)
+        error = await fails(url, http)
         assert (error.code, error.retryable) == ("tls", False)
         assert "certificate of 127.0.0.1 is not valid" in error.message
         trusting = ssl.create_default_context()
         authority.configure_trust(trusting)
-        async with open_context(tls=trusting) as knowing:
-            assert (await look(url, knowing)).size == len(DATA)
+        async with open_session(tls=trusting) as knowing:
+            assert (await probe(url, knowing)).size == len(DATA)
             error = await fails(url.replace("127.0.0.1", "localhost"), knowing)
             assert error.code == "tls"
 
 
-async def test_plain_http_behind_https(context: Context) -> None:
+async def test_plain_http_behind_https(http: HttpSession) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -105,7 +104,7 @@ async def test_plain_http_behind_https(context: Context) -> None:
         await writer.wait_closed()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as plain:
-        error = await fails(f"https://127.0.0.1:{plain.sockets[0].getsockname()[1]}/", context)
+        error = await fails(f"https://127.0.0.1:{plain.sockets[0].getsockname()[1]}/", http)
     assert (error.code, error.retryable) == ("tls", True)
 
 

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from reactor.extractors.base import Context
-from reactor.models import Content, Look
-from reactor.net.probe import look
+from reactor.models import Content, HttpProbe
+from reactor.net.probe import probe
+from reactor.net.session import HttpSession
 from reactor.numbers import SIZE_MAX
 from tests.servers import FileServer
 
 DATA = b"0123456789" * 1000
 
 
-async def test_a_good_server_is_asked_once(server: FileServer, context: Context) -> None:
+async def test_a_good_server_is_asked_once(server: FileServer, http: HttpSession) -> None:
     url = server.put(
         "/x/a%20b.bin", DATA, etag='"e1"', last_modified="Sat, 01 Nov 2025 00:00:00 GMT", content_type="Video/MP4; a=b"
     )
-    assert await look(f"{url}?q=/z.zip#part", context) == Look(
+    assert await probe(f"{url}?q=/z.zip#part", http) == HttpProbe(
         url=f"{url}?q=/z.zip",
         content_type="video/mp4",
         size=len(DATA),
@@ -54,52 +54,52 @@ async def test_a_good_server_is_asked_once(server: FileServer, context: Context)
     ],
 )
 async def test_a_head_that_is_no_use_is_followed_by_one_byte(
-    server: FileServer, context: Context, how: dict[str, Any]
+    server: FileServer, http: HttpSession, how: dict[str, Any]
 ) -> None:
-    seen = await look(server.put("/a.bin", DATA, **how), context)
+    seen = await probe(server.put("/a.bin", DATA, **how), http)
     assert seen.size == len(DATA)
     assert seen.resumable is how.get("ranges", True)
     assert [(r.method, r.range) for r in server.log] == [("HEAD", None), ("GET", "bytes=0-0")]
 
 
-async def test_no_body_is_read(server: FileServer, context: Context) -> None:
+async def test_no_body_is_read(server: FileServer, http: HttpSession) -> None:
     url = server.put("/a.bin", bytes(50_000_000), head=405, ranges=False)
-    assert (await look(url, context)).size == 50_000_000
+    assert (await probe(url, http)).size == 50_000_000
     await server.until(lambda: server.log[-1].ended == "closed by client")
     assert server.log[-1].sent < 50_000_000
-    endless = await look(server.put("/e", DATA, endless=True, ranges=False), context)
+    endless = await probe(server.put("/e", DATA, endless=True, ranges=False), http)
     assert endless.size is None
 
 
-async def test_a_head_without_answer_is_followed_by_one_byte(server: FileServer, hasty: Context) -> None:
-    assert (await look(server.put("/a.bin", DATA, head="hang"), hasty)).size == len(DATA)
+async def test_a_head_without_answer_is_followed_by_one_byte(server: FileServer, hasty: HttpSession) -> None:
+    assert (await probe(server.put("/a.bin", DATA, head="hang"), hasty)).size == len(DATA)
 
 
-async def test_sizes(server: FileServer, context: Context) -> None:
-    empty = await look(server.put("/empty", b""), context)
+async def test_sizes(server: FileServer, http: HttpSession) -> None:
+    empty = await probe(server.put("/empty", b""), http)
     assert (empty.size, empty.content_type) == (0, None)
-    assert (await look(server.put("/chunked", DATA, chunked=True, ranges=False), context)).size is None
+    assert (await probe(server.put("/chunked", DATA, chunked=True, ranges=False), http)).size is None
     packed = server.put("/gz", DATA, ranges=False, headers=(("Content-Encoding", "gzip"),))
-    assert (await look(packed, context)).size is None
+    assert (await probe(packed, http)).size is None
     odd = server.put("/odd", DATA, head=405, headers=(("Content-Range", "bytes 0-0/*"),))
-    assert (await look(odd, context)).size is None
+    assert (await probe(odd, http)).size is None
 
 
 @pytest.mark.parametrize("digits", ["999999999999999999", "9" * 20, "9" * 5000])
-async def test_a_size_that_nobody_has_is_known_as_such(server: FileServer, context: Context, digits: str) -> None:
+async def test_a_size_that_nobody_has_is_known_as_such(server: FileServer, http: HttpSession, digits: str) -> None:
     """By GET too, where HEAD is no use."""
     by_range = server.put("/a.bin", DATA, head=405, headers=(("Content-Range", f"bytes 0-0/{digits}"),))
-    assert ((await look(by_range, context)).size or 0) > SIZE_MAX
+    assert ((await probe(by_range, http)).size or 0) > SIZE_MAX
     if len(digits) <= 20:  # longer ones are no HTTP
         lie = (("Content-Length", digits),)
         for url in (
             server.put("/b.bin", DATA, head_headers=lie),
             server.put("/c.bin", DATA, head=405, ranges=False, headers=lie),
         ):
-            assert ((await look(url, context)).size or 0) > SIZE_MAX
+            assert ((await probe(url, http)).size or 0) > SIZE_MAX
 
 
-async def test_names_types_and_validators(server: FileServer, context: Context) -> None:
+async def test_names_types_and_validators(server: FileServer, http: HttpSession) -> None:
     url = server.put(
         "/get",
         DATA,
@@ -108,11 +108,11 @@ async def test_names_types_and_validators(server: FileServer, context: Context) 
         last_modified="Sat, 01 Nov 2025 00:00:00 GMT",
         content_type=None,
     )
-    seen = await look(url, context)
+    seen = await probe(url, http)
     assert (seen.name, seen.attachment, seen.content_type) == ("b.txt", True, None)
     assert seen.validator == "Sat, 01 Nov 2025 00:00:00 GMT"
-    assert (await look(server.put("/plain", DATA), context)).validator is None
-    raw = await look(server.put("/raw", DATA, disposition="attachment; filename=наïve.txt"), context)
+    assert (await probe(server.put("/plain", DATA), http)).validator is None
+    raw = await probe(server.put("/raw", DATA, disposition="attachment; filename=наïve.txt"), http)
     assert raw.name == "наïve.txt"
 
 
@@ -132,19 +132,19 @@ PAGE = b"<!DOCTYPE html><html><title>Film</title>" + b"x" * 9000
 )
 async def test_of_what_is_said_to_be_a_page_the_first_bytes_are_read(
     server: FileServer,
-    context: Context,
+    http: HttpSession,
     ranges: bool,
     data: bytes,
     begins: Content,
     content_type: str | None,
     name: str,
 ) -> None:
-    seen = await look(server.put("/get", data, content_type="text/html; charset=utf-8", ranges=ranges), context)
+    seen = await probe(server.put("/get", data, content_type="text/html; charset=utf-8", ranges=ranges), http)
     assert (seen.begins, seen.content_type, seen.name) == (begins, content_type, name)
     gets = [request.range for request in server.requests("/get", "GET")]
     assert gets == (["bytes=0-0", "bytes=0-4095"] if ranges else ["bytes=0-0"])
 
 
-async def test_a_page_that_says_nothing_is_a_page_by_its_type(server: FileServer, hasty: Context) -> None:
-    seen = await look(server.put("/get", PAGE, content_type="text/html", ranges=False, stall_after=0), hasty)
+async def test_a_page_that_says_nothing_is_a_page_by_its_type(server: FileServer, hasty: HttpSession) -> None:
+    seen = await probe(server.put("/get", PAGE, content_type="text/html", ranges=False, stall_after=0), hasty)
     assert (seen.begins, seen.content_type) == (None, "text/html")

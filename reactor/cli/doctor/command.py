@@ -32,7 +32,7 @@ def doctor(
     """
     from rich.console import Console
 
-    from reactor.cli.doctor.programs import examine
+    from reactor.cli.doctor.examine import examine
     from reactor.settings import Settings
 
     findings = examine(Settings.load(download_db=db, download_dir=folder, aria2c_rpc_url=aria2))

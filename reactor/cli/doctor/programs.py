@@ -54,25 +54,6 @@ class Finding:
     needed: bool = False
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Look at everything. Leaves everything as it was, but for what `check_remote` says of a disk elsewhere."""
-    from reactor.cli.doctor import database as check_database
-    from reactor.cli.doctor import media as check_media
-    from reactor.cli.doctor import remote as check_remote
-
-    apart = settings.aria2c_rpc_url is not None and settings.path_map is None
-
-    return [
-        *examine_settings(settings),
-        _python(),
-        aria2c(settings),
-        *(check_remote.examine(settings) if settings.aria2c_rpc_url else []),
-        *check_database.examine(settings.download_db),
-        *([] if apart else [folder(settings.download_dir)]),
-        *check_media.examine(settings),
-    ]
-
-
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     """What they say that cannot be, or had better not."""
     for error in refusals(settings):
@@ -91,7 +72,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("database mode", "note", trouble, advice=advice)
 
 
-def _python() -> Finding:
+def python() -> Finding:
     return Finding("python", "ok", version=platform.python_version(), where=sys.executable)
 
 

@@ -25,7 +25,7 @@ from reactor.files.staging import OtherThing, Staging
 from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
 from reactor.media.room import Room, reckon
-from reactor.models import Content, Detection, Extraction, Kind, Look
+from reactor.models import Content, Detection, Extraction, HttpProbe, Kind
 from reactor.net.credentials import for_people
 from reactor.net.jar import Jar
 from reactor.programs import find_ffmpeg
@@ -220,8 +220,8 @@ def turned_out(command: commands.Finish, other: OtherThing) -> events.Event:
     url = next(iter(extraction.fetches[0].urls), None)
     # A page in place of the film that another page led to is no page with a film: its link has run out.
     if other.kind is not None and url is not None and not (extracted and other.content is Content.PAGE):
-        seen = Look(url=url, begins=other.content)
-        detection = Detection(kind=other.kind, url=url, why=f"what arrived is {found}", look=seen)
+        seen = HttpProbe(url=url, begins=other.content)
+        detection = Detection(kind=other.kind, url=url, why=f"what arrived is {found}", probe=seen)
         return events.Reclassified(command.attempt, detection)
     message = f"The server sent {found} in place of {extraction.finish.name}."
     return events.WorkFailed(command.attempt, Failure("wrong_content", message, None, extracted))

@@ -17,6 +17,7 @@ from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.media_source import Buffer, put_together
 from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, suffix_of
 from reactor.extractors.detect import is_named_page
+from reactor.extractors.manifest import extract_manifest
 from reactor.files.names import clean_name
 from reactor.models import HEADERS_MAX, Detection, Extraction, Fetch, Finish, Header, Kind
 from reactor.net.cookies import kept_cookies
@@ -222,8 +223,6 @@ def jar_of(cookies: Iterable[BrowserCookie]) -> Jar:
 async def _extraction(seen: Seen, found: Found, title: str | None, context: Context) -> Extraction:
     headers, jar = kept_headers(seen.sent), jar_of(found.cookies)
     if seen.manifest:
-        from reactor.extractors.manifest import extract_manifest
-
         return await extract_manifest(
             split_credentials(seen.base)[0],
             context,

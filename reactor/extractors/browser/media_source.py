@@ -13,7 +13,7 @@ from io import BytesIO
 from pydantic import BaseModel, ConfigDict, Field
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.base import Context
 from reactor.media import mp4, mpegts
 from reactor.media.choice import holds_audio, split_codecs
 from reactor.media.clocks import StreamKind
@@ -21,7 +21,7 @@ from reactor.media.local import read_playlist, renamed
 from reactor.models import Extraction, Fetch, Finish, Track
 from reactor.net.client import NoAnswer
 from reactor.net.jar import Jar
-from reactor.net.redirects import follow
+from reactor.net.redirects import MagnetRedirect, follow
 
 HEAD_BYTES = 256 * 1024
 """Of each file so much is looked at."""
@@ -179,12 +179,12 @@ async def _head(film: Extraction, fetch: Fetch, context: Context) -> bytes:
     lines = {**sent, "Range": f"bytes=0-{HEAD_BYTES - 1}"}
     head = bytearray()
     try:
-        async with follow("GET", fetch.urls[0], context, lines, Jar(film.cookies)) as (_, response):
+        async with follow("GET", fetch.urls[0], context.http, lines, Jar(film.cookies)) as (_, response):
             if response.status in (200, 206):
                 async for piece in response.pieces():
                     head += piece
                     if len(head) >= HEAD_BYTES:
                         break
-    except (DownloadError, Reclassified, NoAnswer, TimeoutError):
+    except (DownloadError, MagnetRedirect, NoAnswer, TimeoutError):
         return b""
     return bytes(head[:HEAD_BYTES])

@@ -27,6 +27,7 @@ from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import is_manifest, is_named_page
+from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.failures import Report, by_the_guard, error_of, failure_of, for_a_browser
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import HINT, Setup, Worker, bad_answer, installed
@@ -207,8 +208,6 @@ class YtdlpExtractor:
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """See Extractor."""
         if is_manifest(detection):
-            from reactor.extractors.manifest import extract_manifest
-
             return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
         if context.ytdlp is None and context.browser is not None:
             why = "yt-dlp is not installed"

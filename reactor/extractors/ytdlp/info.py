@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
+from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.formats import Format, Info
 from reactor.extractors.ytdlp.process import bad_answer
 from reactor.files.names import clean_name
@@ -164,8 +165,6 @@ async def _pieces(formats: Sequence[Format], number: int, context: Context, sent
 async def _dash(formats: Sequence[Format], manifest_url: str, number: int, context: Context, sent: Sent) -> list[Piece]:
     """What was chosen, read out of the manifest itself: yt-dlp makes one list of the fragments of all periods, and of
     sounds that are described alike. Only where the manifest is not to be had again, its list has to do."""
-    from reactor.extractors.manifest import extract_manifest
-
     try:
         found = await extract_manifest(
             _checked(manifest_url),
@@ -207,8 +206,6 @@ def _fragments(format_: Format, role: str, sent: Sent) -> Piece:
 
 async def _hls(format_: Format, role: str, context: Context, sent: Sent) -> list[Piece]:
     """The parts that the playlist names, under names that no other playlist's parts have."""
-    from reactor.extractors.manifest import extract_manifest
-
     found = await extract_manifest(
         _checked(format_.url),
         context,

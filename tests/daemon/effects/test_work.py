@@ -18,11 +18,11 @@ from reactor.core.retry import CHANGED
 from reactor.daemon.effects.work import Stages
 from reactor.daemon.workers import Workers
 from reactor.errors import DownloadError
+from reactor.extractors.context import open_context
 from reactor.files.staging import Staging
 from reactor.media.check import BadParts
 from reactor.media.room import Room
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent, Track
-from reactor.net.redirects import open_context
 from tests.media.joining import join
 from tests.servers import FileServer
 

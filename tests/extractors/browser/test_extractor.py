@@ -15,9 +15,10 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import BrowserCookie, Titles, jar_of, kept_headers, parse_found, title_of
+from reactor.extractors.context import open_context
 from reactor.models import Detection, Extraction, Fetch, Kind
 from reactor.net.jar import Jar
-from reactor.net.redirects import follow, open_context
+from reactor.net.redirects import follow
 from reactor.programs import find_ffmpeg
 from tests.media.samples import SECONDS, Samples
 from tests.pages import players
@@ -60,7 +61,7 @@ async def fetched(found: Extraction, fetch: Fetch, context: Context) -> bytes:
     """What a server gives to who asks as the fetch says."""
     headers = {header.name: header.value for header in found.headers_of(fetch)}
     headers["Cookie"] = Jar(found.cookies).line(fetch.urls[0])
-    async with follow("GET", fetch.urls[0], context, headers) as (_, response):
+    async with follow("GET", fetch.urls[0], context.http, headers) as (_, response):
         assert response.status == 200
         return b"".join([piece async for piece in response.pieces()])
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
+from reactor.extractors.context import open_context
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.media.local import read_playlist
 from reactor.models import Extraction, Kind
-from reactor.net.redirects import open_context
 from tests.servers import FileServer
 
 FILM = {"url": "https://media.test/film.mp4", "protocol": "https", "ext": "mp4"}

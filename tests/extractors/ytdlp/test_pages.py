@@ -14,11 +14,11 @@ from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.browser import Browser
+from reactor.extractors.context import open_context
 from reactor.extractors.detect import detect
 from reactor.extractors.ytdlp.extractor import Wishes, Ytdlp
 from reactor.extractors.ytdlp.process import Setup
 from reactor.models import Extraction, Kind
-from reactor.net.redirects import open_context
 from tests.servers import FileServer
 
 HLS = "application/vnd.apple.mpegurl"
@@ -85,7 +85,7 @@ def hls(server: FileServer) -> str:
 
 async def test_a_site_is_known_by_its_name_alone(context: Context) -> None:
     found = await detect("https://trials.test/film", context)
-    assert (found.kind, found.why, found.look) == (Kind.YTDLP, "yt-dlp's extractor Trials", None)
+    assert (found.kind, found.why, found.probe) == (Kind.YTDLP, "yt-dlp's extractor Trials", None)
 
 
 async def test_a_suffix_decides_before_any_site(context: Context, warm: Ytdlp) -> None:
@@ -96,7 +96,7 @@ async def test_a_suffix_decides_before_any_site(context: Context, warm: Ytdlp) -
 
 async def test_a_page_of_no_known_site(server: FileServer, context: Context) -> None:
     found = await detect(page(server, "<video src=film.mp4></video>"), context)
-    assert (found.kind, found.look is not None) == (Kind.YTDLP, True)
+    assert (found.kind, found.probe is not None) == (Kind.YTDLP, True)
 
 
 async def test_detection_goes_on_without_the_list(server: FileServer, context: Context, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reactor.media.clocks import CutShort, Measured
-from reactor.media.clocks import measure as measure_file
+from reactor.media.containers import measure as measure_file
 from reactor.media.timeline import KINDS
 from tests.media.samples import KEYS, Samples
 
