@@ -1,102 +1,92 @@
-"""For bots: rows in, rows out, and a wait that costs nothing.
+"""For bots: add rows, read rows, wait for changes.
 
     async with Queue("bot.db") as queue:
         id = await queue.add("https://example.com/file.iso", chat_id=42)
         async for row in queue.watch(id):
             print(row.status, row.progress)
 
-`Queue.within(connection)` does the same on a connection of the bot's own; `SyncQueue` is for bots that do not await.
-Nothing here is needed: the table is the interface, and any program that writes SQLite can do the same.
+`Queue.within(connection)` does the same on a connection of the bot's own; `SyncQueue` is for programs without asyncio.
+None of it is required: the table is the interface, and any program that writes SQLite can use it directly.
 """
 
 from __future__ import annotations
 
 import builtins
 import os
-import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import aiosqlite
 import anyio
 
-from reactor.database.sqlite import overview
-from reactor.database.sqlite import table as wishes
-from reactor.database.sqlite.changes import ChangeFeed, unwrapped
-from reactor.database.sqlite.connection import Database, in_thread_of
-from reactor.database.sqlite.errors import REPLACED
-from reactor.database.sqlite.overview import Counts, Overview
-from reactor.database.sqlite.statements import within
+from reactor.concurrency.groups import unwrapped
+from reactor.concurrency.task_context import TaskContext
+from reactor.database import engine
+from reactor.database.contract import REPLACED
+from reactor.database.table import LIST_MAX, ChangeCursor, Counts, Overview, RowOperations, Table
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
-from reactor.task_context import TaskContext
 
 __all__ = ["Queue"]
 
 PATIENCE_S = 30.0
-"""How long a watch goes on while the database is locked, or its file is being replaced."""
-P = ParamSpec("P")
+"""How long a watch tries again while the database is locked, or is being replaced."""
 Result = TypeVar("Result")
 
 
-class Wishes(ABC):
-    """What a bot asks for and asks about, on whatever connection."""
+class QueueOperations(ABC):
+    """What a bot does with rows, on whatever connection."""
 
     async def add(self, url: str, **own_columns: Any) -> int:
-        """Add a row, with values for columns of the bot's own; its id comes back."""
-        return await self._run(wishes.add, url, own_columns)
+        """Add a row, with values for your own columns; returns its id."""
+        return await self._ask(lambda table: table.add(url, own_columns))
 
     async def cancel(self, id: int) -> bool:
-        """Ask for a stop. False when there is no such download, or it is over."""
-        return await self._run(wishes.mark_cancelled, id)
+        """Request a stop. False when there is no such download, or it is over."""
+        return await self._ask(lambda table: table.cancel(id))
 
     async def retry(self, id: int) -> bool:
         """Queue a failed or cancelled download again. False when it is neither."""
-        return await self._run(wishes.retry, id)
+        return await self._ask(lambda table: table.retry(id))
 
     async def get(self, id: int) -> Download | None:
         """One download, or None."""
-        return await self._run(wishes.get_download, id)
+        return await self._ask(lambda table: table.get(id))
 
-    async def list(self, status: str | None = None, *, limit: int = wishes.LIST_MAX) -> builtins.list[Download]:
-        """The latest downloads, oldest first, all or those with one status."""
-        if status is None:
-            return await self._run(wishes.list_downloads, limit)
-        return await self._run(wishes.get_downloads_by_status, status, limit)
+    async def list(self, status: str | None = None, *, limit: int = LIST_MAX) -> builtins.list[Download]:
+        """The latest downloads, oldest first: all, or those with one status."""
+        return await self._ask(lambda table: table.list(status, limit))
 
     @abstractmethod
-    async def _run(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
-    ) -> Result:
-        """`function(connection, …)`: one of the statements of `reactor.database.sqlite.table`, or of `overview`."""
+    async def _ask(self, question: Callable[[RowOperations], Awaitable[Result]]) -> Result:
+        """The answer of the table."""
 
 
-class Within(Wishes):
-    """The same on the bot's own connection, in the transaction it is in: nothing is begun or committed here.
+class Within(QueueOperations):
+    """The same on the bot's own connection, in the transaction that is open there: nothing is begun or committed here.
 
-    What sqlite3 raises is not translated. The row is there for reactor, and for watches, when the bot commits."""
+    Errors of sqlite3 are raised as they are. Reactor and watches see the row when the bot commits."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
+        self._table = engine.within(connection)
 
-    async def _run(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
-    ) -> Result:
-        return await in_thread_of(self._connection, lambda: within(self._connection._conn, function, *args, **more))
+    async def _ask(self, question: Callable[[RowOperations], Awaitable[Result]]) -> Result:
+        return await question(self._table)
 
 
-class Queue(Wishes):
-    """The downloads of one database. Opening it makes the table, or adds the columns it lacks; to `look` does neither.
+class Queue(QueueOperations):
+    """The downloads of one database. Opening it creates the table, or adds the columns it lacks.
 
     Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
 
     def __init__(
         self, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False, poll_interval: float = 1.0
     ) -> None:
-        """Without `create` a missing file is an error. With `look` nothing is ever written, and what would be is
-        refused. `poll_interval` (s) is the safety net behind the watches."""
+        """Without `create` a missing database is an error. `read_only` creates and writes nothing: a table that lacks
+        columns is an error, and so is each write. `poll_interval` is the longest delay of a watch, in seconds, where
+        the system does not tell of changes."""
         self._path = path
         self._create = create
         self._read_only = read_only
@@ -105,15 +95,15 @@ class Queue(Wishes):
         self._closed: anyio.Event | None = None
         """None until it is entered."""
         self._opened: AsyncExitStack | None = None
-        self._database: Database | None = None
-        """None while the file that has taken the place of the last one cannot be opened."""
-        self._fed: Database | None = None
-        """The one that a change feed reads."""
+        self._table: Table | None = None
+        """None while the database that replaced the last one cannot be opened."""
+        self._fed: Table | None = None
+        """The one whose changes are followed."""
         self._context = TaskContext("Queue")
 
     @staticmethod
-    def within(connection: aiosqlite.Connection) -> Wishes:
-        """`add`, `cancel`, `retry`, `get` and `list` on the bot's own connection, in its own transaction."""
+    def within(connection: aiosqlite.Connection) -> QueueOperations:
+        """`add`, `cancel`, `retry`, `get` and `list` on your own connection, in the transaction that is open there."""
         return Within(connection)
 
     async def __aenter__(self) -> Self:
@@ -145,7 +135,7 @@ class Queue(Wishes):
     async def watch(self, id: int) -> AsyncGenerator[Download, None]:
         """The download as it is now, then each time it has changed; ends with the final row, or when it is deleted."""
         before: Download | None = None
-        async with aclosing(self._each(lambda connection: [wishes.get_download(connection, id)])) as found:
+        async with aclosing(self._each(lambda table: _one(table.get(id)))) as found:
             async for row in found:
                 if row is None:
                     return
@@ -158,40 +148,48 @@ class Queue(Wishes):
     async def watch_all(self) -> AsyncGenerator[Download, None]:
         """Every download that is not over, then each row that has changed, up to its end. Ends with the queue.
 
-        What a bot does with a row after that (`uploading`, …) is not told: `changes` has a beat for it."""
-        async with aclosing(self._each(wishes.Changes().read)) as found:
+        What a bot does with a row after that (`uploading`, …) is not among it: use `changes`."""
+        cursor = ChangeCursor()
+        async with aclosing(self._each(lambda table: table.changed(cursor))) as found:
             async for row in found:
                 yield row
 
     async def counts(self) -> Counts:
         """How many rows are not over, and how old the oldest is."""
-        return await self._run(overview.counts)
+        return await self._ask(lambda table: table.counts())
 
     async def overview(self, shown_max: int = 50) -> Overview:
         """What is under way, what is next, what ended last: at most `shown_max` rows of each."""
-        return await self._run(overview.overview, shown_max)
+        return await self._ask(lambda table: table.overview(shown_max))
 
     async def changes(self) -> AsyncGenerator[None, None]:
-        """A beat now, and after each change of the database, for what a bot looks up itself. Ends with the queue."""
-        async with aclosing(self._each(lambda connection: [None])) as beats:
+        """Yields now and after every commit to the database, so that you can run your own queries. Ends with the
+        queue."""
+        async with aclosing(self._each(_nothing)) as beats:
             async for beat in beats:
                 yield beat
 
+    async def ended_sessions(self) -> dict[str, int]:
+        """For reactor's own page: as `Table.ended_sessions`."""
+        return await self._ask(lambda table: table.ended_sessions())
+
+    async def end_session(self, session: str, until: int, now: float) -> None:
+        """For reactor's own page: as `Table.end_session`."""
+        await self._ask(lambda table: table.end_session(session, until, now))
+
     # Following the database
 
-    async def _run(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
-    ) -> Result:
-        database = self._database or await self._current()
+    async def _ask(self, question: Callable[[Table], Awaitable[Result]]) -> Result:
+        table = self._table or await self._current()
         try:
-            return await database.run(function, *args, **more)
+            return await question(table)
         except DatabaseError as error:
             if error.code != REPLACED:
                 raise
-        # It has done nothing: what is meant is the file that has this name now.
-        return await (await self._current(instead_of=database)).run(function, *args, **more)
+        # Nothing was done: the database that has this name now is meant.
+        return await question(await self._current(instead_of=table))
 
-    async def _each(self, read: Callable[[sqlite3.Connection], Iterable[Result]]) -> AsyncGenerator[Result, None]:
+    async def _each(self, read: Callable[[Table], Awaitable[Iterable[Result]]]) -> AsyncGenerator[Result, None]:
         """What `read` finds now, and again after each change; ends when the queue is closed."""
         if self._closed is None:
             raise _not_open()
@@ -202,7 +200,7 @@ class Queue(Wishes):
         while not self._closed.is_set():
             tick = self._tick
             try:
-                found = await self._run(read)
+                found = await self._ask(read)
             except DatabaseError as error:
                 if self._closed.is_set():
                     return
@@ -221,12 +219,12 @@ class Queue(Wishes):
             raise failure
 
     async def _follow(self) -> None:
-        """Ring all watches when the database changes; have the file that has taken its place, when one has."""
+        """Wake all watches when the database changes; open the one that replaced it, when one has."""
         while True:
             try:
-                self._fed = database = await self._current()
+                self._fed = table = await self._current()
                 try:
-                    async with ChangeFeed(database, poll_interval=self._poll_interval) as feed:
+                    async with table.changes(self._poll_interval) as feed:
                         self._ring()  # for what was written between a watch's first look and now
                         async for layer in feed:
                             if layer != "replaced":
@@ -234,7 +232,7 @@ class Queue(Wishes):
                 finally:
                     self._fed = None
                     self._ring()
-                await self._current(instead_of=database)
+                await self._current(instead_of=table)
             except DatabaseError:  # the watches meet it too, and tell when it lasts
                 await anyio.sleep(self._poll_interval)
 
@@ -244,35 +242,43 @@ class Queue(Wishes):
 
     # Opening it
 
-    async def _current(self, *, instead_of: Database | None = None) -> Database:
-        """The database that is open, or has just been opened in place of one that another file has replaced.
+    async def _current(self, *, instead_of: Table | None = None) -> Table:
+        """The table that is open, or has just been opened in place of one whose database was replaced.
 
         Raises DatabaseError."""
         if self._closed is None or self._closed.is_set():
             raise _not_open()
         with anyio.move_on_after(PATIENCE_S):
             while instead_of is not None and self._fed is instead_of:
-                await self._tick.wait()  # its feed closes it before anybody opens the other: see Database.close
+                await self._tick.wait()  # its feed closes it; only then is the other one opened
         async with self._replacing:
             if self._closed.is_set():
                 raise _not_open()
-            if self._database is None or (self._database is instead_of and self._fed is not instead_of):
+            if self._table is None or (self._table is instead_of and self._fed is not instead_of):
                 await self._close()
                 return await self._open(create=False)
-            return self._database
+            return self._table
 
-    async def _open(self, *, create: bool) -> Database:
+    async def _open(self, *, create: bool) -> Table:
         async with AsyncExitStack() as opening:
-            self._database = await opening.enter_async_context(
-                Database.open(self._path, create=create, read_only=self._read_only)
+            self._table = await opening.enter_async_context(
+                engine.open_table(self._path, create=create, read_only=self._read_only)
             )
             self._opened = opening.pop_all()
-        return self._database
+        return self._table
 
     async def _close(self) -> None:
-        opened, self._opened, self._database = self._opened, None, None
+        opened, self._opened, self._table = self._opened, None, None
         if opened is not None:
             await opened.aclose()
+
+
+async def _one(found: Awaitable[Result]) -> tuple[Result]:
+    return (await found,)
+
+
+async def _nothing(_: Table) -> tuple[None]:
+    return (None,)
 
 
 def _not_open() -> DatabaseError:

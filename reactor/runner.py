@@ -27,17 +27,16 @@ from anyio.abc import ByteReceiveStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 from pydantic import SecretStr
 
-from reactor.database.sqlite import table as wishes
-from reactor.database.sqlite.changes import unwrapped
-from reactor.database.sqlite.connection import Database
-from reactor.database.sqlite.presence import Presence, read
+from reactor.concurrency.groups import unwrapped
+from reactor.concurrency.task_context import TaskContext
+from reactor.database.engine import open_table
+from reactor.database.presence import Presence
 from reactor.errors import DatabaseError, ReactorError, SettingsError
 from reactor.journal.format import describe
 from reactor.journal.ndjson import BrokenLine, from_line
 from reactor.models import Download
 from reactor.programs import FROZEN_HINT, LAUNCHED, daemon_command, daemon_environment
 from reactor.settings import SETTING_NAMES, Settings, current_name
-from reactor.task_context import TaskContext
 
 __all__ = ["Runner", "RunnerStatus", "State"]
 
@@ -226,9 +225,8 @@ class Runner:
 
     async def _look(self) -> tuple[Presence | None, tuple[Download, ...]]:
         try:
-            async with Database.open(self._path, create=False) as database:
-                presence = await database.run(read)
-                return presence, tuple(await database.run(wishes.get_downloads_by_status, "downloading"))
+            async with open_table(self._path, create=False) as table:
+                return await table.presence(), tuple(await table.list("downloading"))
         except DatabaseError:
             return None, ()  # there is none yet, or it cannot be read just now
 

@@ -1,4 +1,4 @@
-"""For bots that do not await: `reactor.Queue`, blocking, from any thread.
+"""For programs without asyncio: `reactor.Queue`, blocking, from any thread.
 
     with SyncQueue("bot.db") as queue:
         id = queue.add("https://example.com/file.iso", chat_id=42)
@@ -17,84 +17,81 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
 from functools import partial
-from typing import Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
-from reactor.database.sqlite import overview, statements
-from reactor.database.sqlite import table as wishes
-from reactor.database.sqlite.overview import Counts, Overview
+from reactor.concurrency.loop_thread import Forked, LoopThread, ThreadEnded
+from reactor.database import engine
+from reactor.database.table import LIST_MAX, Counts, Overview, RowOperations
 from reactor.errors import DatabaseError
-from reactor.loop_thread import Forked, LoopThread, ThreadEnded
 from reactor.models import Download
 from reactor.queue import Queue
 
 __all__ = ["SyncQueue"]
 
-P = ParamSpec("P")
 Result = TypeVar("Result")
 Found = TypeVar("Found")
 
 
-class SyncWishes(ABC):
-    """What a bot asks for and asks about, on whatever connection."""
+class SyncOperations(ABC):
+    """What a bot does with rows, on whatever connection."""
 
     def add(self, url: str, **own_columns: Any) -> int:
-        """Add a row, with values for columns of the bot's own; its id comes back."""
-        return self._run(wishes.add, url, own_columns)
+        """Add a row, with values for your own columns; returns its id."""
+        return self._ask(lambda table: table.add(url, own_columns))
 
     def cancel(self, id: int) -> bool:
-        """Ask for a stop. False when there is no such download, or it is over."""
-        return self._run(wishes.mark_cancelled, id)
+        """Request a stop. False when there is no such download, or it is over."""
+        return self._ask(lambda table: table.cancel(id))
 
     def retry(self, id: int) -> bool:
         """Queue a failed or cancelled download again. False when it is neither."""
-        return self._run(wishes.retry, id)
+        return self._ask(lambda table: table.retry(id))
 
     def get(self, id: int) -> Download | None:
         """One download, or None."""
-        return self._run(wishes.get_download, id)
+        return self._ask(lambda table: table.get(id))
 
-    def list(self, status: str | None = None, *, limit: int = wishes.LIST_MAX) -> builtins.list[Download]:
-        """The latest downloads, oldest first, all or those with one status."""
-        if status is None:
-            return self._run(wishes.list_downloads, limit)
-        return self._run(wishes.get_downloads_by_status, status, limit)
+    def list(self, status: str | None = None, *, limit: int = LIST_MAX) -> builtins.list[Download]:
+        """The latest downloads, oldest first: all, or those with one status."""
+        return self._ask(lambda table: table.list(status, limit))
 
     @abstractmethod
-    def _run(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
-    ) -> Result:
-        """`function(connection, …)`: one of the statements of `reactor.database.sqlite.table`."""
+    def _ask(self, question: Callable[[RowOperations], Coroutine[Any, Any, Result]]) -> Result:
+        """The answer of the table."""
 
 
-class SyncWithin(SyncWishes):
-    """The same on the bot's own connection, in the transaction it is in: nothing is begun or committed here.
+class SyncWithin(SyncOperations):
+    """The same on the bot's own connection, in the transaction that is open there: nothing is begun or committed here.
 
-    What sqlite3 raises is not translated. The row is there for reactor, and for watches, when the bot commits."""
+    Errors of sqlite3 are raised as they are. Reactor and watches see the row when the bot commits."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self._table = engine.sync_within(connection)
 
-    def _run(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
-    ) -> Result:
-        return statements.within(self._connection, function, *args, **more)
+    def _ask(self, question: Callable[[RowOperations], Coroutine[Any, Any, Result]]) -> Result:
+        try:
+            question(self._table).send(None)
+        except StopIteration as answer:
+            return answer.value  # type: ignore[no-any-return]
+        raise AssertionError("it waited for an event loop")
 
 
-class SyncQueue(SyncWishes):
-    """The downloads of one database. Opening it makes the table, or adds the columns it lacks.
+class SyncQueue(SyncOperations):
+    """The downloads of one database. Opening it creates the table, or adds the columns it lacks.
 
     Every method raises DatabaseError when the database cannot be used; `retryable` says whether that may pass."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True, poll_interval: float = 1.0) -> None:
-        """Without `create` a missing file is an error. `poll_interval` (s) is the safety net behind the watches."""
+        """Without `create` a missing database is an error. `poll_interval` is the longest delay of a watch, in seconds,
+        where the system does not tell of changes."""
         self._queue = Queue(path, create=create, poll_interval=poll_interval)
         self._thread: LoopThread | None = None
         """The last one that was started."""
         self._opened = False
 
     @staticmethod
-    def within(connection: sqlite3.Connection) -> SyncWishes:
-        """`add`, `cancel`, `retry`, `get` and `list` on the bot's own connection, in its own transaction."""
+    def within(connection: sqlite3.Connection) -> SyncOperations:
+        """`add`, `cancel`, `retry`, `get` and `list` on your own connection, in the transaction that is open there."""
         return SyncWithin(connection)
 
     def __enter__(self) -> Self:
@@ -121,25 +118,24 @@ class SyncQueue(SyncWishes):
     def watch_all(self) -> Generator[Download, None, None]:
         """Every download that is not over, then each row that has changed, up to its end. Ends with the queue.
 
-        What a bot does with a row after that (`uploading`, …) is not told: `changes` has a beat for it."""
+        What a bot does with a row after that (`uploading`, …) is not among it: use `changes`."""
         return self._each(self._queue.watch_all())
 
     def counts(self) -> Counts:
         """How many rows are not over, and how old the oldest is."""
-        return self._run(overview.counts)
+        return self._call(self._queue.counts)
 
     def overview(self, shown_max: int = 50) -> Overview:
         """What is under way, what is next, what ended last: at most `shown_max` rows of each."""
-        return self._run(overview.overview, shown_max)
+        return self._call(partial(self._queue.overview, shown_max))
 
     def changes(self) -> Generator[None, None, None]:
-        """A beat now, and after each change of the database, for what a bot looks up itself. Ends with the queue."""
+        """Yields now and after every commit to the database, so that you can run your own queries. Ends with the
+        queue."""
         return self._each(self._queue.changes())
 
-    def _run(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
-    ) -> Result:
-        return self._call(partial(self._queue._run, function, *args, **more))
+    def _ask(self, question: Callable[[RowOperations], Coroutine[Any, Any, Result]]) -> Result:
+        return self._call(partial(self._queue._ask, question))
 
     def _each(self, found: AsyncGenerator[Found, None]) -> Generator[Found, None, None]:
         async def following() -> tuple[Found] | None:

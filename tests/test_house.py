@@ -28,10 +28,8 @@ FLOORS = (
         "settings",
         "programs",
         "database_path",
-        "task_context",
-        "loop_thread",
     },
-    {"workers", "files", "core", "media"},
+    {"concurrency", "workers", "files", "core", "media"},
     {"net", "egress"},
     {"aria2", "database", "extractors", "journal"},
     {"daemon", "queue", "sync_queue", "runner", "web"},
@@ -154,6 +152,18 @@ def test_no_module_imports_itself_through_others() -> None:
         list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_the_engine_of_the_database_is_chosen_in_one_place() -> None:
+    """Everything else speaks to `Store` and `Table`; `doctor` examines the files of SQLite."""
+    package = HOUSE / "database"
+    may = {package / "engine.py", HOUSE / "cli" / "doctor" / "database.py"}
+    others = [path for path in modules(HOUSE) if path not in may and not path.is_relative_to(package / "sqlite")]
+    direct = {short(path) for path in others for name in imports(path) if name.startswith("reactor.database.sqlite")}
+    assert direct == set()
+    general = [path for path in others if path.parent == package]
+    assert general
+    assert [short(path) for path in general if {"sqlite3", "aiosqlite"} & set(imports(path))] == []
 
 
 def test_the_core_imports_nothing_that_touches_the_world() -> None:

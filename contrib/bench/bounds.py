@@ -31,8 +31,9 @@ from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
 from reactor.core.job import Attempt, derive_gid
-from reactor.database.sqlite import downloads, saving
-from reactor.database.sqlite.connection import Database
+from reactor.database.contract import RETRY_MAX_S
+from reactor.database.engine import open_store
+from reactor.database.store import Store
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.context import open_context
@@ -65,13 +66,13 @@ async def _climb(which: str, folder: Path, urls: list[str]) -> tuple[float, Path
     async with (
         EmbeddedAria2(find_aria2c(), conf) as embedded,
         Aria2Connection(lambda: embedded.url, embedded.secret, emit=told) as aria2,
-        Database.open(folder / "bot.db") as database,
+        open_store(folder / "bot.db", owner="bench") as store,
         open_context() as context,
     ):
         await aria2.wait_connected()
         _insert(folder / "bot.db", urls)
         began = time.monotonic()
-        await _Rows(which, published, database, aria2, context, heard).fetch(urls)
+        await _Rows(which, published, store, aria2, context, heard).fetch(urls)
         return time.monotonic() - began, published
 
 
@@ -89,16 +90,16 @@ class _Rows:
         self,
         which: str,
         published: Path,
-        database: Database,
+        store: Store,
         aria2: Aria2Connection,
         context: Context,
         heard: dict[str, anyio.Event],
     ) -> None:
         height = RUNGS.index(which)
         self._looked, self._kept, self._placed = (height >= RUNGS.index(name) for name in ("looked", "kept", "placed"))
-        self._staging = Staging(published, instance=database.instance)
+        self._staging = Staging(published, instance=store.instance)
         self._published = published
-        self._database = database
+        self._store = store
         self._aria2 = aria2
         self._context = context
         self._heard = heard
@@ -131,8 +132,8 @@ class _Rows:
     async def _one(self, n: int, found: Extraction) -> None:
         fetch, attempt = found.fetches[0], Attempt(n + 1, 1)
         if self._kept:
-            seen = await self._database.run(downloads.poll, commands.PollRows((), 1, ()), "bench", time.time())
-            attempt = seen.claimed[0].attempt
+            polled = await self._store.poll(commands.PollRows((), 1, ()), time.time(), RETRY_MAX_S)
+            attempt = polled.rows.claimed[0].attempt
             await self._save(commands.SavePlan(attempt, found))
         if self._placed:
             self._staging.is_new(attempt.download_id)
@@ -154,5 +155,5 @@ class _Rows:
             await self._save(commands.SaveDownloaded(attempt, path, size, found.title))
 
     async def _save(self, save: commands.Save) -> None:
-        if await self._database.run(saving.apply, [save], time.time()):
+        if await self._store.save([save], time.time()):
             raise Invalid("a row was refused")

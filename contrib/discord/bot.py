@@ -28,7 +28,7 @@ from words import about, name_of, plain, safe, size
 from yarl import URL
 
 from reactor import Queue, Runner
-from reactor.database.sqlite.lock import lock
+from reactor.database.engine import lock
 from reactor.errors import ReactorError
 from reactor.models import Download
 from reactor.settings import Settings

@@ -33,7 +33,7 @@ from store import Store
 from words import plain, size
 
 from reactor import Queue
-from reactor.database.sqlite.lock import lock
+from reactor.database.engine import lock
 from reactor.errors import DatabaseError
 from reactor.models import Download
 from reactor.settings import Settings

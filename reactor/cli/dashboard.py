@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reactor.cli.table import MIB, end, measures, name, state
-from reactor.database.sqlite.overview import Overview
-from reactor.database.sqlite.presence import Presence
+from reactor.database.presence import Presence
+from reactor.database.table import Overview
 from reactor.journal.format import clean, size, span
 from reactor.models import Download
 

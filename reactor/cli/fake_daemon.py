@@ -15,9 +15,9 @@ from reactor.core import commands, events
 from reactor.core.commands import Save
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
-from reactor.database.sqlite import downloads, saving
-from reactor.database.sqlite.connection import Database
-from reactor.database.sqlite.lock import lock
+from reactor.database.contract import RETRY_MAX_S
+from reactor.database.engine import lock, open_store
+from reactor.database.store import Store
 from reactor.errors import ReactorError
 from reactor.journal.recording import Begun, Step, Unread
 
@@ -33,8 +33,8 @@ async def play_into(path: Path, recording: Iterable[Begun | Step | Unread], spee
     Raises ReactorError when the bot inserts too few, DatabaseError when the database cannot be used, DatabaseInUse
     when a reactor serves it."""
     with lock(path):
-        async with Database.open(path) as database:
-            return await _play(StandIn(database), recording, speed)
+        async with open_store(path, owner=OWNER) as store:
+            return await _play(StandIn(store), recording, speed)
 
 
 async def _play(stand_in: StandIn, recording: Iterable[Begun | Step | Unread], speed: float) -> int:
@@ -54,10 +54,10 @@ async def _play(stand_in: StandIn, recording: Iterable[Begun | Step | Unread], s
 class StandIn:
     """The recorded attempts, and those of the rows that they are played on."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, store: Store) -> None:
         self.machine: Machine
         self.taken = 0
-        self._database = database
+        self._store = store
         self._played: dict[Attempt, Attempt] = {}
         self._rows: dict[int, int] = {}
 
@@ -70,8 +70,8 @@ class StandIn:
             self._ours(each) for each in self.machine.handle(step.event, step.now) if isinstance(each, get_args(Save))
         ]
         wanted = [save for save in saves if save is not None]
-        for unsaved in await self._database.run(saving.apply, wanted, time.time()) if wanted else ():
-            await self._database.run(saving.apply, [commands.SaveCancelled(unsaved.attempt)], time.time())
+        for unsaved in await self._store.save(wanted, time.time()) if wanted else ():
+            await self._store.save([commands.SaveCancelled(unsaved.attempt)], time.time())
 
     async def _claim(self, recorded: int) -> Attempt:
         """A row for a recorded one: its own from before, else the oldest that is pending."""
@@ -79,7 +79,7 @@ class StandIn:
             while True:
                 held = tuple(id for number, id in self._rows.items() if number != recorded)
                 look = commands.PollRows((), 1, held)
-                seen = await self._database.run(downloads.poll, look, OWNER, time.time())
+                seen = (await self._store.poll(look, time.time(), RETRY_MAX_S)).rows
                 if seen.claimed:
                     attempt = seen.claimed[0].attempt
                     self.taken += recorded not in self._rows

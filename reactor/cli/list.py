@@ -51,16 +51,12 @@ def list_rows(
 
 async def _read(settings: Settings, status: str | None, limit: int) -> tuple[list[Download], int]:
     """The rows, and how many there are."""
-    from reactor.database.sqlite import table as wishes
-    from reactor.database.sqlite.connection import Database
+    from reactor.database.engine import open_table
 
     most = limit or ID_MAX
-    async with Database.open(settings.download_db, read_only=True) as database:
-        if status is None:
-            rows = await database.run(wishes.list_downloads, most)
-        else:
-            rows = await database.run(wishes.get_downloads_by_status, status, most)
-        return rows, len(rows) if len(rows) < most else await database.run(wishes.count, status)
+    async with open_table(settings.download_db, read_only=True) as table:
+        rows = await table.list(status, most)
+        return rows, len(rows) if len(rows) < most else await table.count(status)
 
 
 def _plain(value: Any) -> Any:

@@ -87,7 +87,7 @@ async def until_process_ends(pid: int, stop: anyio.Event) -> None:
 
 async def until_free(database: os.PathLike[str]) -> None:
     """Wait for a reactor that is about to end, as that of a bot that has just been started again: for HANDOVER_S."""
-    from reactor.database.sqlite.lock import lock
+    from reactor.database.engine import lock
 
     with anyio.move_on_after(HANDOVER_S):
         while True:

@@ -20,7 +20,7 @@ from reactor.cli.options import Db
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from reactor.database.sqlite.overview import Overview
+    from reactor.database.table import Overview
     from reactor.queue import Queue
     from reactor.settings import Settings
 

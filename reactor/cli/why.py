@@ -14,8 +14,8 @@ from reactor.cli.options import Db, fits, no_download
 from reactor.core.crashes import CRASHES_MAX
 
 if TYPE_CHECKING:
-    from reactor.database.sqlite.history import Try
-    from reactor.database.sqlite.presence import Presence
+    from reactor.database.presence import Presence
+    from reactor.database.table import Try
     from reactor.models import Download
     from reactor.settings import Settings
 
@@ -62,20 +62,14 @@ def why(number: Annotated[int, typer.Argument(metavar="ID", help="As `list` prin
 
 
 async def _read(settings: Settings, number: int) -> tuple[Download | None, list[Try], Around]:
-    from reactor.database.sqlite import crashes, history, overview, presence
-    from reactor.database.sqlite import table as wishes
-    from reactor.database.sqlite.connection import Database
+    from reactor.database.engine import open_table
 
-    async with Database.open(settings.download_db, read_only=True) as database:
-        row = await database.run(wishes.get_download, number)
-        around = Around(
-            await database.run(presence.read),
-            (await database.run(overview.counts)).downloading,
-            await database.run(overview.ahead, number),
-            _full(settings),
-            await database.run(crashes.so_far, number),
-        )
-        return row, await database.run(history.tries, number), around
+    async with open_table(settings.download_db, read_only=True) as table:
+        told = await table.story(number)
+        served, under_way = await table.presence(), (await table.counts()).downloading
+    if told is None:
+        return None, [], Around(served, under_way, 0)
+    return told.row, [*told.tries], Around(served, under_way, told.ahead, _full(settings), told.crashes)
 
 
 def _full(settings: Settings) -> str:

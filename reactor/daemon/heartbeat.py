@@ -17,7 +17,7 @@ from reactor.aria2.connection import Aria2Connection
 from reactor.daemon import clock
 from reactor.daemon.effects.database import Rows
 from reactor.daemon.probes import Probes
-from reactor.database.sqlite.presence import Presence, begun, store
+from reactor.database.presence import Presence, begun
 from reactor.errors import Aria2Error, DatabaseError
 
 
@@ -49,4 +49,4 @@ async def registered(
 
 async def _write(rows: Rows, presence: Presence) -> None:
     with suppress(DatabaseError):
-        await rows.database.run(store, presence)
+        await rows.store.renew(presence)

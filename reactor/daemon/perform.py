@@ -22,7 +22,7 @@ from reactor.daemon.effects.aria2 import Downloading
 from reactor.daemon.effects.database import Rows
 from reactor.daemon.effects.work import Stages, unforeseen
 from reactor.daemon.workers import Workers
-from reactor.database.sqlite.saving import Unsaved
+from reactor.database.store import Unsaved
 from reactor.errors import DatabaseError
 from reactor.journal.journal import Journal
 from reactor.net.credentials import redact

@@ -50,9 +50,7 @@ class Probes:
         if self._rows is None:
             return STARTING
         try:
-            await self._rows.database.run(
-                lambda connection: connection.execute("SELECT 1 FROM downloads LIMIT 1").fetchall()
-            )
+            await self._rows.store.check()
         except DatabaseError as error:
             return error.message
         return None

@@ -97,7 +97,7 @@ async def serve(
                 pid=os.getpid(),
                 database=str(settings.download_db.absolute()),
                 download_dir=str(staging.download_dir),
-                database_made=rows.database.made,
+                database_made=rows.store.created,
             )
         )
         ours = settings.aria2c_rpc_url is None

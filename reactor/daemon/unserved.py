@@ -6,7 +6,7 @@ import anyio
 
 from reactor import notices
 from reactor.daemon.effects.database import Rows
-from reactor.database.sqlite.unserved import unserved_statuses, unserved_table
+from reactor.database.store import Unserved
 from reactor.errors import DatabaseError
 from reactor.journal.journal import Journal
 
@@ -21,11 +21,10 @@ async def tell_unserved(rows: Rows, journal: Journal) -> None:
     while True:
         changed = rows.changed
         try:
-            found = await rows.database.run(unserved_statuses)
-            table = None if table_told else await rows.database.run(unserved_table)
+            found = await rows.store.unserved()
         except DatabaseError:  # the machine meets it too, and tells
-            found, table = [], None
-        for each in found:
+            found = Unserved((), None)
+        for each in found.statuses:
             if each.status not in told:
                 told.add(each.status)
                 journal.tell(
@@ -35,9 +34,9 @@ async def tell_unserved(rows: Rows, journal: Journal) -> None:
             if error not in told:
                 told.add(error)
                 journal.tell(notices.DownloadStuck(download_id=id, error=error))
-        if table is not None:
+        if found.table is not None and not table_told:
             table_told = True
-            journal.tell(notices.TableUnserved(table=table))
+            journal.tell(notices.TableUnserved(table=found.table))
         await anyio.sleep(pause_s)
         await changed.wait()
         await anyio.sleep(SETTLE_S)

@@ -1,14 +1,14 @@
-"""From what a row holds to what the rest may rely on.
+"""What the contract says of values, whatever the engine: limits, codes of errors, the order of service, and what is
+made of a value that a bot has stored.
 
-SQLite's types are advice: a bot may have put anything anywhere. What cannot be understood becomes None (or the
-default), so that one odd row never keeps the others from being served.
+A bot may have put anything into any column. A value that cannot be understood becomes None (or the column's default),
+so that one odd row never keeps the others from being served.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,18 +17,35 @@ from typing import Any
 from reactor.errors import Failure
 from reactor.models import Download, whole_characters
 
+BUSY = "database_busy"
+GONE = "database_gone"
+REPLACED = "database_replaced"
+FULL = "no_space"
+"""Codes of a DatabaseError: another program holds a lock; there is no such database, or its table was dropped; another
+database stands under its name; its disk is full."""
+
+LEASE_S = 60.0
+"""How long a claim holds without a sign of life. Where only one process serves the database nobody waits for it."""
+RETRY_MAX_S = 3600.0
+"""The longest wait for a retry, unless the settings say otherwise."""
+SLACK_S = 60.0
+"""A row that would wait for this much longer than the settings allow is due: the clock was set back since."""
+DUE_IN_MAX_S = 60.0
+"""The next waiting row is looked at again after this long at most, for the clock may be set."""
+PASSED_MAX = 100
+"""Rows that let themselves neither be claimed nor end that one poll passes over."""
 INTEGER_MAX = 2**63 - 1
 COUNT_MAX = 1_000_000_000
 SPEED_MAX = 1e9
-"""MiB/s that anybody may believe."""
+"""MiB/s. More is no measurement, and overflows what is computed with it."""
 LAST_MOMENT = 253_402_214_400.0
-"""The beginning of the last day of the year 9999, whose time every zone can tell."""
+"""The beginning of the last day of the year 9999: the latest date that every time zone can express."""
 URL_MAX = 256 * 1024
 """Characters."""
-TRUE_WORDS = "'true', 't', 'yes', 'y', 'on'"
-"""As the index reactor_cancel_words has it."""
+TRUE_WORDS = ("true", "t", "yes", "y", "on")
+"""Words for a set flag, in a column that holds text."""
 PRIVATE = frozenset({"claimed_by", "lease_until"})
-"""Columns of ours that nobody outside needs."""
+"""Columns of the contract that `Download` does not have."""
 
 
 def text(value: object) -> str | None:
@@ -39,19 +56,19 @@ def text(value: object) -> str | None:
 
 
 def url(value: object) -> str:
-    """What is to be fetched: of what is far too long for a URL no more than it takes to say so."""
+    """A URL, cut off where it is far too long for one."""
     return (text(value) or "")[:URL_MAX]
 
 
 def filled(value: object) -> str | None:
-    """Text that says something: where a bot's column is NOT NULL, '' stands for nothing."""
+    """Text; None for '', which stands for NULL where a bot's column is NOT NULL."""
     return text(value) or None
 
 
 def truth(value: object) -> bool:
-    """A flag: a number, or a word that a bot wrote into a column without a type."""
+    """A flag: a number other than 0, or one of TRUE_WORDS."""
     word = text(value) or ""
-    return bool(whole(value)) or f"'{word.strip().lower()}'" in TRUE_WORDS
+    return bool(whole(value)) or word.strip().lower() in TRUE_WORDS
 
 
 def real(value: object) -> float | None:
@@ -74,46 +91,46 @@ def whole(value: object) -> int | None:
 
 
 def count(value: object) -> int:
-    """How often something happened: 0 where it does not say, and never more than anything could."""
+    """A count, from 0 to COUNT_MAX; 0 for what is none."""
     return max(0, min(whole(value) or 0, COUNT_MAX))
 
 
 def percent(value: object) -> float | None:
-    """A progress."""
+    """A progress, 0 to 100."""
     number = real(value)
     return number if number is not None and 0 <= number <= 100 else None
 
 
 def speed(value: object) -> float | None:
-    """MiB/s. What nobody could reach is of no use to anybody, and breaks whoever reckons with it."""
+    """A speed in MiB/s, up to SPEED_MAX."""
     number = real(value)
     return number if number is not None and 0 <= number <= SPEED_MAX else None
 
 
 def said(failure: Failure | None) -> dict[str, str | None]:
-    """What the columns `error` and `error_code` say of a failure."""
+    """The values of the columns `error` and `error_code`."""
     return {"error": storable(failure.text) if failure else None, "code": failure.code if failure else None}
 
 
 def amount(value: object) -> int | None:
-    """A whole number from 0 to the largest that SQLite has."""
+    """A whole number of 64 bits, not below 0."""
     number = whole(value)
     return number if number is not None and 0 <= number <= INTEGER_MAX else None
 
 
 def due(value: object) -> float | None:
-    """Seconds since the epoch; what lies after the last year that has a date is never, which that is as well."""
+    """Seconds since the epoch, up to LAST_MOMENT."""
     number = real(value)
     return None if number is None else max(0.0, min(number, LAST_MOMENT))
 
 
 def storable(value: str | None) -> str | None:
-    """Text that SQLite takes: a name from a disk may hold bytes that are no UTF-8."""
+    """Text that can be stored: a name from a disk may hold bytes that are not UTF-8."""
     return None if value is None else whole_characters(value)
 
 
 def size(value: int | None) -> int | None:
-    """Bytes that fit an INTEGER: a server may promise more than there is."""
+    """A size in bytes that fits 64 bits; a server may promise more."""
     return None if value is None else max(0, min(value, INTEGER_MAX))
 
 
@@ -134,13 +151,9 @@ def waited(added: object, now: float) -> float | None:
     return None if then is None or then > now else now - then
 
 
-DATELESS = "added_date IS NULL ORDER BY id"
-DATED = "added_date IS NOT NULL ORDER BY added_date, id"
-
-
 def in_turn(dateless: Sequence[int], dated: Sequence[int]) -> list[int]:
-    """The order in which rows are served: the oldest first, and of those without a date the one that came first. Of
-    the two that are first the one with the smaller id goes: neither kind can keep the other waiting for ever."""
+    """The order in which rows are served: dated rows by date, undated ones by id, merged by the smaller id of the two
+    that are first, so that neither kind starves."""
     order: list[int] = []
     undated, others = deque(dateless), deque(dated)
     while undated and others:
@@ -188,11 +201,11 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
 }
 
 
-def download(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Download:
-    """A row of `SELECT *`. Has the form of a row factory."""
+def download(names: Sequence[str], values: Sequence[object]) -> Download:
+    """A row of the table, whatever columns the bot has added. `download_speed` is in MiB/s."""
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    for (name, *_), value in zip(cursor.description, row, strict=True):
+    for name, value in zip(names, values, strict=True):
         read = _COLUMNS.get(name.lower())
         if read is not None:
             known[name.lower()] = read(value)

@@ -26,7 +26,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from reactor.database.sqlite import sessions
 from reactor.errors import DatabaseError
 from reactor.queue import Queue
 from reactor.web.auth import TOKEN_WRONG, TOO_MANY_WRONG, Auth, AuthMiddleware, client_address
@@ -100,7 +99,7 @@ class Page:
         session = self._auth.session(request.headers)
         if session is not None:
             self._auth.end_session(*session)
-            await self._store.run(lambda queue: queue._run(sessions.end, *session, time.time()))
+            await self._store.run(lambda queue: queue.end_session(*session, time.time()))
         return Response(status_code=204, headers={"Set-Cookie": self._auth.expired_cookie(secure=_is_secure(request))})
 
     async def _inside(self, _: Request) -> Response:

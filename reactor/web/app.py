@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from reactor.database.sqlite import sessions
 from reactor.errors import DatabaseError, SettingsError
 from reactor.journal.journal import Sink
 from reactor.notices import Entry, Notice, TokenRefused
@@ -154,7 +153,7 @@ async def _remember(auth: Auth, store: RowStore) -> None:
     """Load the sessions that were revoked before this run."""
     while True:
         try:
-            auth.ended = await store.run(lambda queue: queue._run(sessions.ended)) | auth.ended
+            auth.ended = await store.run(lambda queue: queue.ended_sessions()) | auth.ended
         except DatabaseError:
             await anyio.sleep(AGAIN_FIRST_S)
         else:

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 
 from reactor import notices as n
-from reactor.database.sqlite.overview import Overview
+from reactor.database.table import Overview
 from reactor.errors import DatabaseError
 from reactor.journal.format import clean, name_in
 from reactor.models import Download, Status

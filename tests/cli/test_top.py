@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 from reactor.cli.dashboard import STEPS_MAX, Speeds, frame, sparkline, speed_of
-from reactor.database.sqlite.overview import Counts, Overview
-from reactor.database.sqlite.presence import Presence
+from reactor.database.presence import Presence
+from reactor.database.table import Counts, Overview
 from reactor.models import Download
 from tests.cli.command import reactor, refused
 from tests.cli.terminal import ALTERNATE_OFF, ALTERNATE_ON, terminal

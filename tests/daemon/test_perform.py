@@ -14,7 +14,7 @@ from reactor.core.commands import Addition
 from reactor.core.job import Attempt
 from reactor.daemon.perform import Performer
 from reactor.daemon.workers import Workers
-from reactor.database.sqlite.saving import Unsaved
+from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from reactor.journal.journal import Journal
 from tests.core.world import one_file

@@ -67,6 +67,8 @@ async def test_each_word_is_told_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
     def hear(entry: notices.Entry) -> None:
         nonlocal heard
+        if isinstance(entry.notice, notices.FilesUnwatched):
+            return  # on a slow disk a commit may come too long after its file event
         told.append(entry.notice)
         heard.set()
         heard = anyio.Event()

@@ -17,7 +17,7 @@ from reactor.core.events import Event
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
 from reactor.daemon.perform import ENDINGS, SAVES, STARTS, SUPERSEDING, WAITED_FOR, last_words
-from reactor.database.sqlite.saving import Unsaved
+from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from tests.simulation.aria2 import LOST, TAKEN, Place
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.quotas import MIB
+from reactor.database import contract
 from reactor.database.sqlite import crashes, downloads, plans, saving
 from reactor.database.sqlite.migration import migrate
+from reactor.database.store import Unsaved
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
 from tests.simulation.aria2 import SIZE
 
@@ -69,7 +71,7 @@ class Rows:
     def look(self, command: commands.PollRows) -> events.RowsPolled:
         """As the daemon does it."""
         due = self._due(command) if command.claim else []
-        seen = downloads.poll(self._connection, command, "here", self._world.wall)
+        seen = downloads.poll(self._connection, command, "here", self._world.wall).rows
         self._world.checks.claimed([row.attempt for row in seen.claimed], due)
         return seen
 
@@ -80,11 +82,11 @@ class Rows:
             AND COALESCE(next_attempt_at, 0) NOT BETWEEN ? AND ? AND NOT EXISTS
             (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = d.id AND p.attempt > COALESCE(d.attempt, 0))
             ORDER BY added_date, id""",
-            *(math.nextafter(self._world.wall, math.inf), self._world.wall + downloads.RETRY_MAX_S + downloads.SLACK_S),
+            *(math.nextafter(self._world.wall, math.inf), self._world.wall + contract.RETRY_MAX_S + contract.SLACK_S),
         )
         return [id for (id,) in waiting if id not in command.held]
 
-    def apply(self, saves: Sequence[commands.Save]) -> tuple[saving.Unsaved, ...]:
+    def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """As the daemon does it."""
         unsaved = saving.apply(self._connection, saves, self._world.wall)
         refused = {event.attempt for event in unsaved}

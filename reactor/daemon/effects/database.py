@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 import anyio
 from anyio import to_thread
@@ -16,18 +15,13 @@ from reactor import notices
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.daemon import clock
-from reactor.database.sqlite import crashes, downloads, plans, saving
-from reactor.database.sqlite.changes import ChangeFeed
-from reactor.database.sqlite.compatibility import check_table
-from reactor.database.sqlite.connection import Database
-from reactor.database.sqlite.lock import lock
-from reactor.database.sqlite.saving import Unsaved
+from reactor.database.engine import lock, open_store
+from reactor.database.store import Polled, Recovery, Store, Unsaved
 from reactor.errors import DatabaseError, Failure
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
 
-P = ParamSpec("P")
 Answer = TypeVar("Answer")
 Outcome = AsyncGenerator[events.Event, None]
 
@@ -54,7 +48,7 @@ class Rows:
         self._emit = emit
         self._owner = socket.gethostname()
         self._stack = AsyncExitStack()
-        self._database: Database | None = None
+        self._store: Store | None = None
         self._counted = False
         """True once it is noted which rows the process before this one may have died of."""
         self._opened = 0
@@ -67,22 +61,22 @@ class Rows:
         """Told, if set, which layer of the change feed has rung."""
 
     @property
-    def database(self) -> Database:
+    def store(self) -> Store:
         """The one that is open now."""
-        assert self._database is not None
-        return self._database
+        assert self._store is not None
+        return self._store
 
     async def open(self, *, create: bool = True) -> None:
         """Open the database, and close the one before. Raises DatabaseError."""
         stack = AsyncExitStack()
-        database = await stack.enter_async_context(Database.open(self._path, create=create, check=check_table))
-        earlier, self._stack, self._database = self._stack, stack, database
+        store = await stack.enter_async_context(open_store(self._path, owner=self._owner, create=create))
+        earlier, self._stack, self._store = self._stack, stack, store
         self._opened += 1
         await earlier.aclose()
 
     def hurry(self) -> None:
-        """We are leaving: what is not written now stays for the next run."""
-        self.database.hurry()
+        """The process is about to end: wait for no other writer of the database."""
+        self.store.hurry()
 
     async def close(self) -> None:
         """Close it, and its thread."""
@@ -91,20 +85,13 @@ class Rows:
     # One method for each command; each yields the outcome as an event
 
     async def poll(self, command: commands.PollRows) -> Outcome:
-        """Read, sweep and claim in one go."""
-        stuck: dict[int, Failure] = {}
-        seen = await self._ask(
-            command.database,
-            downloads.poll,
-            command,
-            self._owner,
-            clock.wall(),
-            retry_max_s=self._retry_max_s,
-            stuck=stuck,
-        )
-        self._note_stuck(stuck)
-        if seen is not None:
-            yield seen
+        """Read, end what was cancelled, and claim, in one transaction."""
+        polled = await self._ask(command.database, lambda store: store.poll(command, clock.wall(), self._retry_max_s))
+        if isinstance(polled, Polled):
+            self._note_stuck(polled.stuck)
+            yield polled.rows
+        elif polled is not None:
+            yield polled
 
     def _note_stuck(self, stuck: Mapping[int, Failure]) -> None:
         for id, failure in stuck.items():
@@ -120,14 +107,14 @@ class Rows:
         """What an earlier run left: rows, plans, and staging folders that no plan knows. Of a database that was
         replaced by this one, nothing is left but its folders: they go."""
         if command.database == 1 and not self._counted:
-            counted = await self._ask(command.database, downloads.count_crashes)
-            if counted is not None:
-                yield counted
+            joined = await self._ask(command.database, lambda store: store.join())
+            if joined is not None:
+                yield joined
                 return
             self._counted = True
-        found = await self._ask(command.database, lambda sqlite: (downloads.recover(sqlite), plans.owners(sqlite)))
-        if isinstance(found, tuple):
-            recovered = await to_thread.run_sync(self._take_over, *found)
+        found = await self._ask(command.database, lambda store: store.recover())
+        if isinstance(found, Recovery):
+            recovered = await to_thread.run_sync(self._take_over, found.found, found.planned)
             if command.database == self._opened:
                 yield recovered
         elif found is not None:
@@ -137,7 +124,7 @@ class Rows:
         """Of a row that was held back."""
         while True:
             try:
-                found = await self.database.run(downloads.read_plan, command)
+                found = await self.store.read_plan(command)
             except DatabaseError as error:
                 yield events.DatabaseFailed(error.failure, saving=True)
                 await anyio.sleep(READ_AGAIN_S)
@@ -147,24 +134,20 @@ class Rows:
             yield found
 
     async def leave(self) -> None:
-        """We end as we were asked to: no row is to be blamed. A database that lets nobody write goes without."""
+        """Note that the process ends as it was asked to, unless the database cannot be written."""
         self.hurry()
         with suppress(DatabaseError):
-            await self.database.run(crashes.leave)
+            await self.store.leave()
 
     async def _ask(
-        self,
-        number: int,
-        question: Callable[Concatenate[sqlite3.Connection, P], Answer],
-        *args: P.args,
-        **more: P.kwargs,
+        self, number: int, question: Callable[[Store], Awaitable[Answer]]
     ) -> Answer | events.DatabaseFailed | None:
         """The answer of the database that was opened as the `number`th; None when it is another one by now."""
         if number != self._opened:
             return None
         answer: Answer | events.DatabaseFailed
         try:
-            answer = await self.database.run(question, *args, **more)
+            answer = await question(self.store)
         except DatabaseError as error:
             answer = events.DatabaseFailed(error.failure)
         return answer if number == self._opened else None
@@ -181,7 +164,7 @@ class Rows:
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """Commit saves in one transaction; those that could not be written. Raises DatabaseError."""
-        return await self.database.run(saving.apply, saves, clock.wall())
+        return await self.store.save(saves, clock.wall())
 
     # The doorbell
 
@@ -189,9 +172,7 @@ class Rows:
         """Ring the machine for every change, for ever."""
         while True:
             try:
-                async with ChangeFeed(
-                    self.database, poll_interval=self._poll_interval, on_fallback=self._polling_only
-                ) as feed:
+                async with self.store.changes(self._poll_interval, self._polling_only) as feed:
                     await self._emit(events.DatabaseChanged("start"))
                     async for layer in feed:
                         if self.on_change:

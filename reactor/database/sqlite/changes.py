@@ -17,19 +17,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Self
 
 import anyio
 
+from reactor.concurrency.groups import unwrapped
+from reactor.database.contract import REPLACED
 from reactor.database.sqlite.connection import Database
-from reactor.database.sqlite.errors import REPLACED, is_busy, translate
+from reactor.database.sqlite.errors import is_busy, translate
 from reactor.database.sqlite.files import WATCHER, Watcher, watch_files
+from reactor.database.table import Change
 from reactor.errors import DatabaseError
-
-Layer = Literal["hook", "file", "poll", "replaced"]
 
 SETTLE_S = 0.25
 """How long a commit is looked for after its file event. A sync of the disk lies between the two."""
@@ -50,7 +51,7 @@ UNSURE = -1
 class FeedStatistics:
     """What the feed has done so far."""
 
-    rings: dict[Layer, int] = field(default_factory=dict)
+    rings: dict[Change, int] = field(default_factory=dict)
     stirs: int = 0
     """File events."""
     peeks: int = 0
@@ -83,7 +84,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         self._statistics = FeedStatistics()
         self._stirred = anyio.Event()
         self._bell = anyio.Event()
-        self._rung: Layer | None = None
+        self._rung: Change | None = None
         self._rung_at = float("-inf")
         self._over = False
         self._gone = False
@@ -101,7 +102,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Layer:
+    async def __anext__(self) -> Change:
         if self._over:
             raise StopAsyncIteration
         await self._bell.wait()
@@ -151,7 +152,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         self._trusted = False
         self._on_fallback(reason)
 
-    def _ring(self, layer: Layer) -> None:
+    def _ring(self, layer: Change) -> None:
         """The first layer to notice is the one that is named; nothing comes after `replaced`."""
         if self._rung is None or layer == "replaced":
             self._rung = layer
@@ -167,7 +168,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
                 await self._stirred.wait()
                 if self._polled:
                     self._polled, self._stirred = False, anyio.Event()
-                    await self._look("poll")
+                    await self._compare("poll")
                 else:
                     await self._settle()
         finally:
@@ -202,7 +203,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
             if self._stirred.is_set():
                 self._stirred, since = anyio.Event(), anyio.current_time()
                 self._polled = False
-            ours = await self._look("file")
+            ours = await self._compare("file")
             elapsed = anyio.current_time() - since
             if elapsed > SETTLE_S or self._replaced:
                 return
@@ -212,7 +213,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
             with anyio.move_on_after(min(max(elapsed / STEP_GROWTH, STEP_MIN_S), STEP_MAX_S)):
                 await self._stirred.wait()
 
-    async def _look(self, layer: Layer) -> bool:
+    async def _compare(self, layer: Change) -> bool:
         """Ring when somebody else has committed. True when there was a commit, and it was our own."""
         if not self._is_there(layer):
             return False
@@ -229,7 +230,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         self._ring(layer)
         return False
 
-    def _is_there(self, layer: Layer) -> bool:
+    def _is_there(self, layer: Change) -> bool:
         """Whether the file is the one that we have open. Going and coming back ring."""
         trouble = self._database.trouble()
         if trouble is not None and trouble.code == REPLACED:
@@ -263,15 +264,3 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
 
 def _data_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-
-@contextmanager
-def unwrapped() -> Iterator[None]:
-    """One error out of a task group arrives as itself: whoever uses these rooms need not know of the group."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from None

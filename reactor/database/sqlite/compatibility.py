@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 
 from reactor.core import commands
 from reactor.core.job import Attempt
-from reactor.database.sqlite import errors as troubles
+from reactor.database.sqlite import errors
 from reactor.database.sqlite.downloads import CLAIM
 from reactor.database.sqlite.migration import columns, contract, empties, migrate, required
 from reactor.database.sqlite.saving import Unit, write
@@ -159,8 +159,8 @@ def _claimed(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
     asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000"}
     try:
         if copy.execute(f"UPDATE downloads SET {fitted(copy, CLAIM)}", asked).rowcount < len(IDS):
-            yield troubles.passed_over()
-    except troubles.FORBIDDEN as error:
+            yield errors.passed_over()
+    except errors.FORBIDDEN as error:
         yield error
         copy.execute("PRAGMA ignore_check_constraints = ON")
         with suppress(sqlite3.Error):
@@ -226,7 +226,7 @@ def _tried(copy: sqlite3.Connection, units: Sequence[Unit]) -> Iterator[sqlite3.
     for unit in units:
         try:
             write(copy, unit, NOW, NOW, plan=(b"{}",))
-        except troubles.FORBIDDEN as error:
+        except errors.FORBIDDEN as error:
             yield error
 
 

@@ -21,7 +21,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import aiosqlite
 import anyio
 
-from reactor.database.sqlite.errors import GONE, REPLACED, cannot_open, is_busy, translate
+from reactor.database.contract import GONE, REPLACED
+from reactor.database.sqlite.errors import cannot_open, is_busy, translate
 from reactor.database.sqlite.migration import columns, empties, is_empty, migrate, refuse_unready
 from reactor.database.sqlite.mounts import refuse_mounted_file
 from reactor.database.sqlite.statements import Connection, decode, script
@@ -52,8 +53,8 @@ class Database:
         self.file = path.resolve()
         """What it leads to: the -wal is beside that."""
         self._beside = {suffix: self.file.with_name(f"{self.file.name}{suffix}") for suffix in ("-wal", "-shm")}
-        self.made = not path.exists()
-        """There was no such file before."""
+        self.created = not path.exists()
+        """True when there was no such file before."""
         self.instance = ""
         """The database's own id: gids and staging folders derive from it."""
         self.journal_mode = ""

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from reactor.core.crashes import CRASHES_MAX, HELD_FROM
 from reactor.core.job import Attempt
-from reactor.database.sqlite.statements import has_table
 
 LEFT = "left"
 """In reactor_meta while no reactor serves, when the last one has left in order."""
@@ -62,14 +61,6 @@ def of_row(connection: sqlite3.Connection, attempt: Attempt) -> tuple[int, bool]
         (attempt.download_id, attempt.number),
     ).fetchone()
     return (found[0], bool(found[1])) if found else (0, False)
-
-
-def so_far(connection: sqlite3.Connection, id: int) -> int:
-    """How often the process has died with a row, for people."""
-    if not has_table(connection, "reactor_crashes"):
-        return 0
-    found = connection.execute("SELECT crashes FROM reactor_crashes WHERE download_id = ?", (id,)).fetchone()
-    return int(found[0]) if found else 0
 
 
 def take_up(connection: sqlite3.Connection, attempt: Attempt) -> None:

@@ -15,21 +15,12 @@ from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, W
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.database import contract as rows
+from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
 from reactor.database.sqlite import crashes, history, plans
 from reactor.database.sqlite.migration import columns
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
-from reactor.database.sqlite.statements import transaction
-from reactor.errors import Failure
-
-LEASE_S = 60.0
-"""How long a claim holds without a sign of life. With one reactor for a database nobody waits for it."""
-RETRY_MAX_S = 3600.0
-SLACK_S = 60.0
-"""A row that is to wait for so much longer than the settings allow: the clock was set back since. It is due."""
-DUE_IN_MAX_S = 60.0
-"""Rows that wait are looked at so often, for the clock may be set."""
-PASSED_MAX = 100
-"""So many rows that can neither be claimed nor fail are passed over in one look."""
+from reactor.database.sqlite.statements import DATED, DATELESS, transaction
+from reactor.database.store import Polled
 
 OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
 """What every row has that is no longer under way."""
@@ -55,19 +46,16 @@ def poll(
     command: commands.PollRows,
     owner: str,
     now_wall: float,
-    lease_s: float = LEASE_S,
     retry_max_s: float = RETRY_MAX_S,
-    stuck: dict[int, Failure] | None = None,
-) -> RowsPolled:
-    """Carry out a Look; `retry_max_s` is the longest wait that the settings allow. Rows that take nothing at all are
-    passed over, and put into `stuck` with the reason. Takes the write lock only when there
-    is something to write, so that a bot that holds it cannot keep a cancel from being seen."""
+) -> Polled:
+    """Carry out a PollRows. Takes the write lock only when there is something to write, so that a bot that holds it
+    cannot keep a cancel from being seen."""
     asked = {
         "watch": json.dumps(command.watch),
         "owner": owner,
         "now": now_wall,
         "moment": rows.moment(now_wall),
-        "lease": now_wall + lease_s,
+        "lease": now_wall + LEASE_S,
         "retry_max": retry_max_s + SLACK_S,
     }
     updater = RowUpdater()
@@ -75,9 +63,7 @@ def poll(
         with suppress(RowRejected):
             held = json.dumps([*command.held, *updater.passed])
             seen = _poll(connection, command, asked | {"held": held}, updater)
-            if stuck is not None:
-                stuck.update((id, updater.failures[id]) for id in updater.passed)
-            return seen
+            return Polled(seen, {id: updater.failures[id] for id in updater.passed})
 
 
 def _poll(
@@ -110,7 +96,8 @@ UNSET = "status IS NULL"
 UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE
     AND id NOT IN (SELECT value FROM json_each(:held))"""
 """Nobody serves it: it was under way with a downloader before this one, or the bot has made the table anew."""
-WORDED = f"lower(cancelled) IN ({rows.TRUE_WORDS}) AND status IN ('pending', 'downloading')"
+WORDS = ", ".join(f"'{word}'" for word in rows.TRUE_WORDS)
+WORDED = f"lower(cancelled) IN ({WORDS}) AND status IN ('pending', 'downloading')"
 """Cancelled by a word, which SQLite takes for 0."""
 WITHDRAWN = "cancelled AND status = 'pending'"
 """Cancelled before it began, or while it waited for its next attempt."""
@@ -161,7 +148,7 @@ def _due(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -
 
 NEXT = " UNION ALL ".join(
     f"SELECT * FROM (SELECT {dated}, id FROM downloads WHERE {DUE} AND {which} LIMIT :limit)"
-    for dated, which in enumerate((rows.DATELESS, rows.DATED))
+    for dated, which in enumerate((DATELESS, DATED))
 )
 """Those that are due, without a date and with one, each kind in its own order."""
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from reactor.database.contract import BUSY, FULL, GONE
 from reactor.errors import DatabaseError, Failure
-
-BUSY = "database_busy"
-GONE = "database_gone"
-REPLACED = "database_replaced"
-FULL = "no_space"
 
 WRITE_HINT = "Give this user the right to write to it and to its folder."
 

@@ -1,33 +1,19 @@
-"""What became of a row's tries that did not end well: kept beside it, so that somebody can ask afterwards.
+"""The history of a row's tries that did not end well, for `reactor why`.
 
-It is written in the transaction of the save that ends a try. A download that just works leaves nothing here."""
+It is written in the transaction of the save that ends a try. A download that works at once leaves nothing here."""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 
 from reactor.core.job import Attempt
 from reactor.database import contract as rows
-from reactor.database.sqlite.statements import has_table
 from reactor.errors import Failure
 
 TRIES_MAX = 20
 """Of one row: the latest."""
 ENTRIES_MAX = 10_000
 """Of all rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """How one try ended. `at` in seconds since the epoch."""
-
-    attempt: int
-    at: float
-    code: str
-    sentence: str
-    again_s: float | None
-    """After how many seconds it was to be tried again; None: not by itself."""
 
 
 def add(
@@ -46,14 +32,3 @@ def add(
         (SELECT id FROM reactor_history WHERE download_id = :id ORDER BY id DESC LIMIT :max)""",
         {"id": attempt.download_id, "max": TRIES_MAX},
     )
-
-
-def tries(connection: sqlite3.Connection, download_id: int) -> list[Try]:
-    """Of one row, oldest first."""
-    if not has_table(connection, "reactor_history"):
-        return []
-    found = connection.execute(
-        "SELECT attempt, at, code, sentence, again_s FROM reactor_history WHERE download_id = ? ORDER BY id",
-        (download_id,),
-    )
-    return [Try(*row) for row in found.fetchall()]

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.database import contract as rows
-from reactor.database.sqlite import errors as troubles
+from reactor.database.sqlite import errors
 from reactor.database.sqlite.statements import fitted
 from reactor.errors import Failure
 
@@ -57,8 +57,8 @@ class RowUpdater:
                     values,
                 ).fetchall()
                 if len(found) < len(group):
-                    raise troubles.passed_over()
-            except troubles.FORBIDDEN as error:
+                    raise errors.passed_over()
+            except errors.FORBIDDEN as error:
                 if self._one_by_one:
                     self._note(group[0], error, len(ways))
                 self._one_by_one = True
@@ -68,6 +68,6 @@ class RowUpdater:
 
     def _note(self, id: int, error: sqlite3.Error, ways: int) -> None:
         self._tried[id] += 1
-        self.failures.setdefault(id, troubles.forbidden(error))
+        self.failures.setdefault(id, errors.forbidden(error))
         if self._tried[id] == ways:
             self.passed.add(id)

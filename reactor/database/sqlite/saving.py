@@ -14,10 +14,11 @@ from reactor.core.events import SaveRejected, SaveStale
 from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import contract as rows
-from reactor.database.sqlite import crashes, history, plans
-from reactor.database.sqlite import errors as troubles
-from reactor.database.sqlite.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE, LEASE_S, OVER, any_row
+from reactor.database.contract import LEASE_S
+from reactor.database.sqlite import crashes, errors, history, plans
+from reactor.database.sqlite.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE, OVER, any_row
 from reactor.database.sqlite.statements import fitted, transaction
+from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from reactor.models import Kind, Stage, Status
 
@@ -25,7 +26,6 @@ MIB = 1024 * 1024
 ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled)
 BARE = {commands.SaveFailed: FAILED_BARE, commands.SaveCancelled: CANCELLED_BARE}
 """What a row that ends says at least, where the bot's table does not take more: from much to little."""
-Unsaved = SaveStale | SaveRejected
 Unit = (
     commands.SaveStage
     | commands.SavePlan
@@ -63,7 +63,7 @@ def apply(
             # All of it is undone, however the constraint fails (ON CONFLICT ROLLBACK): once more, with less of this.
             spared[found.number] += 1
             if spared[found.number] > len(BARE.get(type(units[found.number]), ())):
-                forbidden[found.number] = troubles.forbidden(found.error)
+                forbidden[found.number] = errors.forbidden(found.error)
         else:
             left = {units[number].attempt: failure for number, failure in forbidden.items()}
             told = (SaveRejected(attempt, failure) for attempt, failure in left.items() if attempt not in ended)
@@ -119,7 +119,7 @@ def _apply_all(
             continue
         try:
             done = write(connection, unit, now_wall, lease_until, spared[number], encoded.get(number, ()))
-        except troubles.FORBIDDEN as error:
+        except errors.FORBIDDEN as error:
             raise _Forbidden(number, error) from error
         last = isinstance(unit, (*ENDINGS, commands.SaveWaiting))
         if not done:
@@ -138,7 +138,7 @@ def write(
     plan: Sequence[bytes] = (),
 ) -> bool:
     """False when the row was in another state. `spared`: how much less is written than there is to say; `plan`: of a
-    SavePlan, as it is stored. Raises one of troubles.FORBIDDEN when the bot's table does not take it."""
+    SavePlan, as it is stored. Raises one of errors.FORBIDDEN when the bot's table does not take it."""
     attempt = save.attempt
     match save:
         case commands.SaveStage(stage=stage, kind=kind):
@@ -292,5 +292,5 @@ def _update(connection: sqlite3.Connection, attempt: Attempt, *assignments: Assi
     if connection.execute(f"UPDATE downloads SET {listed} WHERE {GUARD}", values).rowcount > 0:
         return True
     if any_row(connection, GUARD, values):
-        raise troubles.passed_over()
+        raise errors.passed_over()
     return False

@@ -1,4 +1,4 @@
-"""What every statement needs: scripts, transactions, and a connection that does not choke on a stranger's bytes."""
+"""What every statement needs: scripts, transactions, rows, and a connection that reads text which is not UTF-8."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from reactor.database import contract
+from reactor.models import Download
+
+DATELESS = "added_date IS NULL ORDER BY id"
+DATED = "added_date IS NOT NULL ORDER BY added_date, id"
+"""The two kinds of rows, each in its own order; `contract.in_turn` merges them."""
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
@@ -96,6 +102,11 @@ def within(
         return function(connection, *args, **more)
     finally:
         connection.row_factory, connection.text_factory = before
+
+
+def download(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Download:
+    """A row of `SELECT *`. Has the form of a row factory."""
+    return contract.download([name for name, *_ in cursor.description], row)
 
 
 def has_table(connection: sqlite3.Connection, name: str) -> bool:

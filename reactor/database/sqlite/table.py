@@ -1,22 +1,19 @@
-"""What a bot does with the table, and what it reads: the statements behind `reactor.queue`.
-
-Each function is one transaction on the connection it is given.
-"""
+"""The bot's statements. Each function is one transaction on the connection it is given, or part of the one that is
+open there."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from reactor.database import contract as rows
 from reactor.database.sqlite.migration import columns, empties, required
-from reactor.database.sqlite.statements import fit, transaction
+from reactor.database.sqlite.statements import download, fit, transaction
+from reactor.database.table import LIST_MAX, ChangeCursor
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
 
-LIST_MAX = 1000
 Row = tuple[Any, ...]
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -41,7 +38,7 @@ def _storable(function: Callable[P, Result]) -> Callable[P, Result]:
 
 
 @_storable
-def add(connection: sqlite3.Connection, url: str, own: dict[str, Any]) -> int:
+def add(connection: sqlite3.Connection, url: str, own: Mapping[str, Any]) -> int:
     """Insert a row with the bot's own columns `own`; its id comes back.
 
     Raises DatabaseError for a column that the table does not have, or a table that lacks columns of reactor's."""
@@ -105,7 +102,7 @@ def get_download(connection: sqlite3.Connection, id: int) -> Download | None:
     """One row."""
     cursor = connection.execute("SELECT * FROM downloads WHERE id = ?", (id,))
     found = cursor.fetchall()
-    return rows.download(cursor, found[0]) if found else None
+    return download(cursor, found[0]) if found else None
 
 
 @_storable
@@ -128,29 +125,20 @@ def count(connection: sqlite3.Connection, status: str | None = None) -> int:
     return int(found)
 
 
-class Changes:
-    """Which rows changed since it was asked last. The first answer is every row that is not over.
-
-    Its price is that of the rows that are pending or under way; finished ones are read once, when they end."""
-
-    def __init__(self) -> None:
-        self._live: dict[int, Row] = {}
-        self._last_id = -1
-
-    def read(self, connection: sqlite3.Connection) -> list[Download]:
-        """The rows as they are now, by id. A row that was deleted is not among them."""
-        with transaction(connection, "DEFERRED"):
-            cursor = connection.execute(LIVE)
-            at = next(place for place, (name, *_) in enumerate(cursor.description) if name.lower() == "id")
-            live = {row[at]: row for row in cursor.fetchall()}
-            over = {row[at]: row for id in self._live.keys() - live.keys() for row in _by_id(connection, id)}
-            if self._last_id >= 0:
-                came = connection.execute("SELECT * FROM downloads WHERE id > ?", (self._last_id,)).fetchall()
-                over |= {row[at]: row for row in came if row[at] not in live}
-            (last,) = connection.execute("SELECT COALESCE(max(id), 0) FROM downloads").fetchone()
-        changed = [row for id, row in live.items() if self._live.get(id) != row] + list(over.values())
-        self._live, self._last_id = live, last
-        return [rows.download(cursor, row) for row in sorted(changed, key=lambda row: row[at])]
+def changed(connection: sqlite3.Connection, cursor: ChangeCursor) -> list[Download]:
+    """The rows that changed since `cursor` was used last, by id, as they are now."""
+    with transaction(connection, "DEFERRED"):
+        found = connection.execute(LIVE)
+        at = next(place for place, (name, *_) in enumerate(found.description) if name.lower() == "id")
+        live = {row[at]: row for row in found.fetchall()}
+        over = {row[at]: row for id in cursor.live.keys() - live.keys() for row in _by_id(connection, id)}
+        if cursor.last_id >= 0:
+            came = connection.execute("SELECT * FROM downloads WHERE id > ?", (cursor.last_id,)).fetchall()
+            over |= {row[at]: row for row in came if row[at] not in live}
+        (last,) = connection.execute("SELECT COALESCE(max(id), 0) FROM downloads").fetchone()
+    changed = [row for id, row in live.items() if cursor.live.get(id) != row] + list(over.values())
+    cursor.live, cursor.last_id = live, last
+    return [download(found, row) for row in sorted(changed, key=lambda row: row[at])]
 
 
 LIVE = "SELECT * FROM downloads WHERE status = 'pending' UNION ALL SELECT * FROM downloads WHERE status = 'downloading'"
@@ -163,4 +151,4 @@ def _by_id(connection: sqlite3.Connection, id: int) -> list[Row]:
 
 def _read(connection: sqlite3.Connection, clause: str, *values: object) -> list[Download]:
     cursor = connection.execute(f"SELECT * FROM downloads {clause}", values)
-    return [rows.download(cursor, row) for row in cursor.fetchall()]
+    return [download(cursor, row) for row in cursor.fetchall()]

@@ -7,10 +7,10 @@ only while nobody has begun it, and its word is none of those that programs have
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 
 from reactor.database import contract as rows
 from reactor.database.sqlite.migration import columns
+from reactor.database.store import Unserved, UnservedStatus
 from reactor.models import Status
 
 COUNT_MAX = 10_000
@@ -40,16 +40,9 @@ LINKS = {"href", "link", "magnet", "source", "uri", "url"}
 QUEUES = ("download", "task", "job", "queue", "request", "link", "url", "media", "video", "torrent", "file")
 
 
-@dataclass(frozen=True, slots=True)
-class UnservedStatus:
-    """Rows that have the same word, which reactor does not take."""
-
-    status: str | None
-    """None: NULL, where the column has a default, so that somebody has written it."""
-    count: int
-    """COUNT_MAX: that many or more."""
-    download_id: int
-    """The `id` of the first."""
+def unserved(connection: sqlite3.Connection) -> Unserved:
+    """Both, as they are now."""
+    return Unserved(tuple(unserved_statuses(connection)), unserved_table(connection))
 
 
 def unserved_statuses(connection: sqlite3.Connection) -> list[UnservedStatus]:

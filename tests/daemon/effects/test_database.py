@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from contextlib import aclosing
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from reactor.core import commands, events
 from reactor.daemon.effects.database import Outcome, open_rows
 from reactor.database.sqlite.connection import Database
+from reactor.database.sqlite.store import SqliteStore
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
@@ -57,16 +59,16 @@ async def test_what_was_asked_of_one_database_is_neither_answered_nor_done_by_th
         (first,) = await of(rows.recover(commands.Recover(1)))
         assert isinstance(first, events.Recovered)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(rows.database.run, slow)
+            tasks.start_soon(cast(SqliteStore, rows.store)._database.run, slow)
             tasks.start_soon(listen, rows.recover(commands.Recover(1)))
             tasks.start_soon(listen, rows.poll(commands.PollRows((), 1, (), 1)))
-            before = rows.database
+            before = rows.store
             with anyio.fail_after(DEADLINE_S):
                 while not begun.is_set():
                     await anyio.sleep(0.001)
                 other.replace(path)
                 tasks.start_soon(lambda: rows.open(create=False))
-                while rows.database is before:
+                while rows.store is before:
                     await anyio.sleep(0.001)
             go_on.set()
         assert heard == [[], []], "they were on their way in the old one"

@@ -125,7 +125,7 @@ async def test_our_own_connection_rings_for_what_a_bot_does(path: Path) -> None:
         assert await ring(feed) == "hook"
         await database.run(wishes.mark_cancelled, id)
         assert await ring(feed) == "hook"
-        assert (await database.run(downloads.poll, commands.PollRows((), 1), "me", 1.0)).swept == (id,)
+        assert (await database.run(downloads.poll, commands.PollRows((), 1), "me", 1.0)).rows.swept == (id,)
         await database.run(wishes.retry, id)
         assert await ring(feed) == "hook"
         await database.run(lambda c: c.execute("UPDATE downloads SET status = 'cancelled'").close())
@@ -150,7 +150,7 @@ async def test_our_own_saves_do_not_ring(path: Path) -> None:
             query(path, "UPDATE downloads SET cancelled = 1")
             await ring(feed)
             confirms, peeks = feed.statistics().confirms, feed.statistics().peeks
-            assert (await database.run(downloads.poll, commands.PollRows((), 1), "me", 1.0)).swept == (1,)
+            assert (await database.run(downloads.poll, commands.PollRows((), 1), "me", 1.0)).rows.swept == (1,)
             await until(lambda: feed.statistics().confirms > confirms and feed.statistics().peeks > peeks + 20)
             assert sum(feed.statistics().rings.values()) == 1
             query(path, INSERT)

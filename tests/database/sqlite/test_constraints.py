@@ -14,7 +14,8 @@ import pytest
 from reactor.core import commands
 from reactor.core.events import RowsPolled, SaveRejected, SaveStale
 from reactor.core.job import Attempt
-from reactor.database.sqlite import downloads, history, saving
+from reactor.database import contract
+from reactor.database.sqlite import downloads, saving, story
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import migrate
@@ -144,7 +145,7 @@ def a_table(statement: str, *more: str) -> Iterator[sqlite3.Connection]:
 
 
 def look(connection: sqlite3.Connection, room: int = 3, *watch: int) -> RowsPolled:
-    return downloads.poll(connection, commands.PollRows(watch, room), "me", NOW)
+    return downloads.poll(connection, commands.PollRows(watch, room), "me", NOW).rows
 
 
 def trigger(when: str, how: str = "ABORT, 'not this one'") -> str:
@@ -198,7 +199,7 @@ def test_a_row_that_ends_says_as_much_as_its_table_takes() -> None:
             ("downloading", None, "detecting"),
             ("cancelled", None, None),
         ]
-        assert [found.code for found in history.tries(connection, 1)] == ["timeout"]
+        assert [found.code for found in story.tries(connection, 1)] == ["timeout"]
     with a_table(table("error TEXT CHECK (length(error) < 5)")) as connection:
         attempts = [found.attempt for found in look(connection).claimed]
         assert saving.apply(connection, [commands.SaveFailed(attempts[0], TIMEOUT)], NOW) == ()
@@ -226,7 +227,7 @@ def test_a_row_that_cannot_be_claimed_fails_and_the_others_are(how: str, room: i
         assert rows(connection, "status, error, error_code")[0] == ("failed", unsaved.failure.text, "constraint")
         claimed = [*seen.claimed, *look(connection, room - len(seen.claimed)).claimed]
         assert [found.url for found in claimed] == ["b", "c"][:room]
-        assert len(history.tries(connection, 1)) == 1
+        assert len(story.tries(connection, 1)) == 1
 
 
 @pytest.mark.parametrize("how", WAYS_TO_REFUSE)
@@ -240,7 +241,7 @@ def test_rows_that_can_neither_be_claimed_nor_fail_are_passed_over(how: str) -> 
 
 def test_no_more_rows_are_passed_over_than_a_look_may_take() -> None:
     with a_table(table("x"), trigger("NEW.url = 'odd'")) as connection:
-        connection.executemany("INSERT INTO downloads (url) VALUES (?)", [("odd",)] * (downloads.PASSED_MAX + 10))
+        connection.executemany("INSERT INTO downloads (url) VALUES (?)", [("odd",)] * (contract.PASSED_MAX + 10))
         assert len(look(connection, 2).claimed) == 2
         assert look(connection, 2).claimed == ()
 

@@ -30,7 +30,7 @@ def table(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 def claim(table: sqlite3.Connection, count: int = 1) -> list[Attempt]:
     """The next rows are taken up, and planned."""
-    seen = downloads.poll(table, commands.PollRows((), count), "me", NOW, 60.0)
+    seen = downloads.poll(table, commands.PollRows((), count), "me", NOW).rows
     attempts = [row.attempt for row in seen.claimed]
     saving.apply(table, [commands.SavePlan(attempt, one_file()) for attempt in attempts], NOW)
     return attempts

@@ -35,7 +35,7 @@ DEFAULTS = """CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT NOT NULL,
 
 
 def look(connection: sqlite3.Connection) -> Attempt:
-    return downloads.poll(connection, commands.PollRows((), 1), "me", NOW).claimed[0].attempt
+    return downloads.poll(connection, commands.PollRows((), 1), "me", NOW).rows.claimed[0].attempt
 
 
 @pytest.mark.parametrize("table", [PONY, DEFAULTS])
@@ -83,7 +83,7 @@ async def test_a_row_that_the_bot_has_cancelled_itself_is_swept_once(path: Path)
         id = await queue.add(URL)
         await database.run(look)
         query(path, "UPDATE downloads SET status = 'cancelled', stage = 'fetching' WHERE id = ?", id)
-        swept = [(await database.run(downloads.poll, commands.PollRows((), 1), "me", NOW)).swept for _ in range(2)]
+        swept = [(await database.run(downloads.poll, commands.PollRows((), 1), "me", NOW)).rows.swept for _ in range(2)]
         assert swept == [(id,), ()]
         assert query(path, "SELECT stage FROM downloads") == [("",)]
 

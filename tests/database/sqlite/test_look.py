@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reactor.core import commands
 from reactor.core.events import Leftover, RowsPolled, WatchedRow
 from reactor.core.job import Attempt
+from reactor.database import contract
 from reactor.database.sqlite import downloads, plans, saving
 from reactor.database.sqlite import table as wishes
 from reactor.database.sqlite.migration import migrate
@@ -31,7 +32,7 @@ def look(
     held: Iterable[int] = (),
     now: float = NOW,
 ) -> RowsPolled:
-    return downloads.poll(table, commands.PollRows(tuple(watch), claim, tuple(held)), "me", now, 60.0)
+    return downloads.poll(table, commands.PollRows(tuple(watch), claim, tuple(held)), "me", now).rows
 
 
 def add(table: sqlite3.Connection, **values: Any) -> int:
@@ -215,10 +216,10 @@ def test_a_row_that_waits_is_claimed_when_it_is_due(table: sqlite3.Connection) -
 @pytest.mark.fault(49)
 def test_a_clock_that_was_set_back_keeps_nobody_waiting(table: sqlite3.Connection) -> None:
     id = add(table, next_attempt_at=NOW + 3600)
-    hour = downloads.poll(table, commands.PollRows((), 1), "me", NOW, retry_max_s=3600)
+    hour = downloads.poll(table, commands.PollRows((), 1), "me", NOW, retry_max_s=3600).rows
     assert hour.claimed == ()
-    assert hour.due_in_s == downloads.DUE_IN_MAX_S, "it is looked at again: the clock may be set right meanwhile"
-    minutes = downloads.poll(table, commands.PollRows((), 1), "me", NOW, retry_max_s=600)
+    assert hour.due_in_s == contract.DUE_IN_MAX_S, "it is looked at again: the clock may be set right meanwhile"
+    minutes = downloads.poll(table, commands.PollRows((), 1), "me", NOW, retry_max_s=600).rows
     assert claimed(minutes) == [id], "no setting lets it wait so long"
 
 

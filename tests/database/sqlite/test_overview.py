@@ -8,7 +8,8 @@ import pytest
 
 from reactor.core import commands
 from reactor.database.sqlite import downloads
-from reactor.database.sqlite.overview import Counts, counts, overview
+from reactor.database.sqlite.overview import counts, overview
+from reactor.database.table import Counts
 
 
 def add(table: sqlite3.Connection, status: str | None, added: str = "2026-01-01 00:00:00", **more: object) -> int:
@@ -37,7 +38,7 @@ def test_the_queue_is_shown_in_the_order_in_which_it_is_served(table: sqlite3.Co
     for id in range(8):
         add(table, "pending", None if id % 3 else f"2026-01-0{9 - id} 00:00:00")  # type: ignore[arg-type]
     queued = [row.id for row in overview(table, 5).queued]
-    seen = downloads.poll(table, commands.PollRows((), 5), "me", 1_800_000_000.0)
+    seen = downloads.poll(table, commands.PollRows((), 5), "me", 1_800_000_000.0).rows
     assert queued == [row.attempt.download_id for row in seen.claimed]
 
 

@@ -14,6 +14,7 @@ from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, saving
 from reactor.database.sqlite import table as wishes
 from reactor.database.sqlite.overview import overview
+from reactor.database.table import ChangeCursor
 from reactor.errors import Failure
 from reactor.models import Stage
 
@@ -72,7 +73,7 @@ def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> N
     if analyzed:
         long_table.execute("ANALYZE")
     with traced(long_table) as statements:
-        seen = downloads.poll(long_table, commands.PollRows((1, 2), claim, (3, FINISHED + 4)), "me", NOW)
+        seen = downloads.poll(long_table, commands.PollRows((1, 2), claim, (3, FINISHED + 4)), "me", NOW).rows
     assert len(seen.claimed) == claim
     assert len(seen.swept) == 2
     assert seen.due_in_s == 9
@@ -120,10 +121,10 @@ def test_saves(long_table: sqlite3.Connection) -> None:
 
 
 def test_what_a_watch_of_all_rows_reads(long_table: sqlite3.Connection) -> None:
-    changes = wishes.Changes()
+    changes = ChangeCursor()
     with traced(long_table) as statements:
-        first = changes.read(long_table)
-        assert changes.read(long_table) == []
+        first = wishes.changed(long_table, changes)
+        assert wishes.changed(long_table, changes) == []
     assert len(first) == 4
     assert_indexed(long_table, statements)
 

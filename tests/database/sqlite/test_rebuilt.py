@@ -40,7 +40,7 @@ def names(path: Path) -> set[str]:
 
 async def look(database: Database, room: int = 1) -> list[int]:
     seen = await database.run(downloads.poll, commands.PollRows((), room), "me", NOW)
-    return [row.attempt.download_id for row in seen.claimed]
+    return [row.attempt.download_id for row in seen.rows.claimed]
 
 
 @pytest.mark.fault(12)

@@ -11,6 +11,7 @@ import pytest
 from reactor.core import commands
 from reactor.core.events import Leftover, SaveStale
 from reactor.core.job import Attempt
+from reactor.database import contract
 from reactor.database.sqlite import downloads, saving
 from reactor.errors import Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, Stage
@@ -83,7 +84,7 @@ def test_progress_of_several_rows_passes_over_those_in_another_state(claimed: sq
     )
     assert apply(claimed, saves) == ()
     columns = "progress, download_speed, eta_seconds, file_size, title, lease_until"
-    assert row(claimed, columns) == (33.33, 1.5, 61, 1000, "A title", NOW + downloads.LEASE_S)
+    assert row(claimed, columns) == (33.33, 1.5, 61, 1000, "A title", NOW + contract.LEASE_S)
     apply(claimed, commands.SaveProgress((commands.ProgressOf(ONE, None, 0, None, None),)))
     assert row(claimed, columns)[:5] == (33.33, 0, None, 1000, "A title")
 
@@ -106,7 +107,7 @@ def test_waiting_for_the_next_attempt_keeps_the_plan(claimed: sqlite3.Connection
     sentence = "It took too long. Try again."
     assert row(claimed, columns) == ("pending", "waiting", 1, NOW + 30, sentence, "timeout", None)
     assert downloads.recover(claimed).leftovers == ()
-    (found,) = downloads.poll(claimed, commands.PollRows((), 1), "me", NOW + 30).claimed
+    (found,) = downloads.poll(claimed, commands.PollRows((), 1), "me", NOW + 30).rows.claimed
     assert (found.attempt, found.plan, found.plan_attempt) == (Attempt(1, 2), EXTRACTION, 1)
     (found,) = downloads.recover(claimed).rows
     assert (found.attempt, found.plan_attempt) == (Attempt(1, 2), 1)

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from reactor.core import commands
 from reactor.core.events import Leftover, WatchedRow
 from reactor.core.job import Attempt
-from reactor.database import contract as rows
+from reactor.database import contract
 from reactor.database.sqlite import downloads, plans, saving
 from reactor.database.sqlite import table as wishes
 from reactor.database.sqlite.migration import migrate
@@ -76,7 +76,7 @@ class Model:
         self.rows[id] = replace(self.rows[id], **changes)
 
     def is_due(self, id: int, row: Row) -> bool:
-        latest = self.now + RETRY_MAX_S + downloads.SLACK_S
+        latest = self.now + RETRY_MAX_S + contract.SLACK_S
         waits = row.due is not None and self.now < row.due <= latest
         return row.status == "pending" and not row.cancelled and not waits and self.plans.get(id, 0) <= row.attempt
 
@@ -150,7 +150,7 @@ class Storm(RuleBasedStateMachine):
     def insert(self, dates: Sequence[bool], status: str | None) -> None:
         for dated in dates:
             row = Row(f"http://host.example/{self.model.now}", "mine", status)
-            row = replace(row, added=rows.moment(self.model.now)) if dated else row
+            row = replace(row, added=contract.moment(self.model.now)) if dated else row
             (id,) = self.bot(
                 "INSERT INTO downloads (url, own, status, added_date) VALUES (?, ?, ?, ?) RETURNING id",
                 *(row.url, row.own, row.status, row.added),
@@ -243,7 +243,7 @@ class Storm(RuleBasedStateMachine):
         jobs = tuple(sorted(model.jobs))
         look = commands.PollRows(jobs, room, jobs)
         with self.reacting():
-            seen = downloads.poll(self.table, look, "me", model.now, retry_max_s=RETRY_MAX_S)
+            seen = downloads.poll(self.table, look, "me", model.now, retry_max_s=RETRY_MAX_S).rows
         assert list(seen.swept) == model.sweep()
         order = model.next()
         for id in order[:room]:
@@ -259,9 +259,9 @@ class Storm(RuleBasedStateMachine):
             WatchedRow(id, row.attempt, row.status or "", bool(row.cancelled)) for id, row in watched
         ]
         waits = [row.due for row in model.rows.values() if row.status == "pending" and row.due is not None]
-        latest = model.now + RETRY_MAX_S + downloads.SLACK_S
+        latest = model.now + RETRY_MAX_S + contract.SLACK_S
         due_in = min((due - model.now for due in waits if model.now < due <= latest), default=None)
-        assert seen.due_in_s == (None if due_in is None else min(due_in, downloads.DUE_IN_MAX_S))
+        assert seen.due_in_s == (None if due_in is None else min(due_in, contract.DUE_IN_MAX_S))
         self.judge()
         for leftover in seen.leftovers:
             self.forget(leftover.attempt)

@@ -13,10 +13,10 @@ from reactor.database.sqlite.unserved import (
     FIND,
     FIND_NULL,
     WORDS,
-    UnservedStatus,
     unserved_statuses,
     unserved_table,
 )
+from reactor.database.store import UnservedStatus
 from tests.database.sqlite.bot import opened
 
 FINISHED = 20_000

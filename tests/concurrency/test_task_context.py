@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from reactor.concurrency.task_context import TaskContext
 from reactor.errors import ReactorError
 from reactor.queue import Queue
 from reactor.runner import Runner
-from reactor.task_context import TaskContext
 from tests.database.sqlite.bot import DEADLINE_S, python, query
 
 URL = "http://host.example/a"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from reactor.concurrency.loop_thread import LoopThread, ThreadEnded
 from reactor.errors import DatabaseError
-from reactor.loop_thread import LoopThread, ThreadEnded
 from reactor.sync_queue import SyncQueue
 from tests.database.sqlite.bot import DEADLINE_S, python
 

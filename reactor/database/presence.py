@@ -1,0 +1,54 @@
+"""What a reactor says of itself in the database, so that anybody can ask how it is."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """The reactor that served the database last, or still does."""
+
+    pid: int
+    host: str
+    begun: str | None
+    """When the system says that the process began; with the pid it tells it from a later one. None: not told here."""
+    since: float
+    """When it began to serve, or ended; seconds since the epoch."""
+    version: str
+    aria2: str | None = None
+    """The version of its aria2c, once that answered."""
+    stopped: bool = False
+    page: str | None = None
+    """URL of its page, without the token; None: it has none."""
+    metrics: str | None = None
+    """URL of its metrics; None: it has none."""
+
+    @property
+    def alive(self) -> bool:
+        """True while it serves. Of a process on another machine only its own record is known."""
+        if self.stopped or self.host != socket.gethostname():
+            return not self.stopped
+        return is_running(self.pid) and begun(self.pid) == self.begun
+
+
+def begun(pid: int) -> str | None:
+    """A mark of the moment at which a process began; None where the system tells none (proc_pid_stat(5), starttime)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+
+
+def is_running(pid: int) -> bool:
+    """True when there is a process with this pid."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it belongs to another user
+    return True

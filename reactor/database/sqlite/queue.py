@@ -1,0 +1,123 @@
+"""`reactor.database.table` on SQLite."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import aiosqlite
+
+from reactor.database.presence import Presence
+from reactor.database.sqlite import overview, presence, sessions, story, table
+from reactor.database.sqlite.changes import ChangeFeed
+from reactor.database.sqlite.connection import Database, in_thread_of
+from reactor.database.sqlite.statements import within
+from reactor.database.table import LIST_MAX, Change, ChangeCursor, Counts, Overview, RowOperations, Story, Table
+from reactor.models import Download
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class Runner(Protocol):
+    """Calls `function(connection, …)` where the connection lives."""
+
+    def __call__(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Coroutine[Any, Any, Result]:
+        """Its result."""
+        ...
+
+
+class SqliteOperations:
+    """RowOperations on a connection that `run` reaches."""
+
+    def __init__(self, run: Runner) -> None:
+        self._run = run
+
+    async def add(self, url: str, own_columns: Mapping[str, Any]) -> int:
+        return await self._run(table.add, url, own_columns)
+
+    async def cancel(self, id: int) -> bool:
+        return await self._run(table.mark_cancelled, id)
+
+    async def retry(self, id: int) -> bool:
+        return await self._run(table.retry, id)
+
+    async def get(self, id: int) -> Download | None:
+        return await self._run(table.get_download, id)
+
+    async def list(self, status: str | None = None, limit: int = LIST_MAX) -> builtins.list[Download]:
+        if status is None:
+            return await self._run(table.list_downloads, limit)
+        return await self._run(table.get_downloads_by_status, status, limit)
+
+
+class SqliteTable(SqliteOperations):
+    """Table on an open database."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.run)
+        self._database = database
+
+    async def count(self, status: str | None = None) -> int:
+        return await self._run(table.count, status)
+
+    async def counts(self) -> Counts:
+        return await self._run(overview.counts)
+
+    async def overview(self, shown_max: int) -> Overview:
+        return await self._run(overview.overview, shown_max)
+
+    async def story(self, id: int) -> Story | None:
+        return await self._run(story.story, id)
+
+    async def presence(self) -> Presence | None:
+        return await self._run(presence.read)
+
+    async def changed(self, cursor: ChangeCursor) -> builtins.list[Download]:
+        return await self._run(table.changed, cursor)
+
+    def changes(self, poll_interval_s: float) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+        return ChangeFeed(self._database, poll_interval=poll_interval_s)
+
+    async def ended_sessions(self) -> dict[str, int]:
+        return await self._run(sessions.ended)
+
+    async def end_session(self, session: str, until: int, now: float) -> None:
+        await self._run(sessions.end, session, until, now)
+
+
+@asynccontextmanager
+async def open_table(
+    path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False
+) -> AsyncIterator[Table]:
+    """As `reactor.database.engine.open_table`."""
+    async with Database.open(path, create=create, read_only=read_only) as database:
+        yield SqliteTable(database)
+
+
+def operations_within(connection: aiosqlite.Connection) -> RowOperations:
+    """As `reactor.database.engine.within`."""
+
+    async def run(
+        function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        return await in_thread_of(connection, lambda: within(connection._conn, function, *args, **more))
+
+    return SqliteOperations(run)
+
+
+def sync_operations_within(connection: sqlite3.Connection) -> RowOperations:
+    """As `reactor.database.engine.sync_within`."""
+
+    async def run(
+        function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        return within(connection, function, *args, **more)
+
+    return SqliteOperations(run)

@@ -1,0 +1,84 @@
+"""`reactor.database.store` on SQLite."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from reactor.core.commands import PollRows, ReadPlan, Save
+from reactor.core.events import PlanRead
+from reactor.database.presence import Presence
+from reactor.database.sqlite import crashes, downloads, plans, presence, saving
+from reactor.database.sqlite.changes import ChangeFeed
+from reactor.database.sqlite.compatibility import check_table
+from reactor.database.sqlite.connection import Database
+from reactor.database.sqlite.unserved import unserved
+from reactor.database.store import Polled, Recovery, Store, Unsaved, Unserved
+from reactor.database.table import Change
+
+
+class SqliteStore:
+    """Store on an open database. One process serves it (`lock.py`), so nobody waits for a lease to end."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self._database = database
+        self._owner = owner
+
+    @property
+    def instance(self) -> str:
+        return self._database.instance
+
+    @property
+    def created(self) -> bool:
+        return self._database.created
+
+    async def join(self) -> None:
+        await self._database.run(downloads.count_crashes)
+
+    async def leave(self) -> None:
+        await self._database.run(crashes.leave)
+
+    async def recover(self) -> Recovery:
+        return await self._database.run(lambda sqlite: Recovery(downloads.recover(sqlite), plans.owners(sqlite)))
+
+    async def poll(self, command: PollRows, now: float, retry_max_s: float) -> Polled:
+        return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s)
+
+    async def read_plan(self, command: ReadPlan) -> PlanRead | None:
+        return await self._database.run(downloads.read_plan, command)
+
+    async def save(self, saves: Sequence[Save], now: float) -> tuple[Unsaved, ...]:
+        return await self._database.run(saving.apply, saves, now)
+
+    async def renew(self, presence_now: Presence) -> None:
+        await self._database.run(presence.store, presence_now)
+
+    async def unserved(self) -> Unserved:
+        return await self._database.run(unserved)
+
+    async def check(self) -> None:
+        await self._database.run(_read_one)
+
+    def changes(
+        self, poll_interval_s: float, on_fallback: Callable[[str], None]
+    ) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+        return ChangeFeed(self._database, poll_interval=poll_interval_s, on_fallback=on_fallback)
+
+    def hurry(self) -> None:
+        self._database.hurry()
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+def _read_one(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT 1 FROM downloads LIMIT 1").fetchall()
+
+
+@asynccontextmanager
+async def open_store(path: str | os.PathLike[str], *, owner: str, create: bool = True) -> AsyncIterator[Store]:
+    """As `reactor.database.engine.open_store`."""
+    async with Database.open(path, create=create, check=check_table) as database:
+        yield SqliteStore(database, owner)

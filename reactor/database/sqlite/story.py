@@ -1,0 +1,40 @@
+"""What the database knows of one row beside the row itself."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from reactor.database.sqlite.statements import has_table, transaction
+from reactor.database.sqlite.table import get_download
+from reactor.database.table import Story, Try
+
+AHEAD = """SELECT count(*) FROM downloads AS d, (SELECT added_date, id FROM downloads WHERE id = ?) AS this
+    WHERE d.status = 'pending'
+    AND coalesce((d.added_date, d.id) < (this.added_date, this.id), d.id < this.id)"""
+
+
+def story(connection: sqlite3.Connection, id: int) -> Story | None:
+    """All of it as it was at one moment."""
+    with transaction(connection, "DEFERRED"):
+        row = get_download(connection, id)
+        if row is None:
+            return None
+        (ahead,) = connection.execute(AHEAD, (id,)).fetchone()
+        return Story(row, tuple(tries(connection, id)), int(ahead), _crashes(connection, id))
+
+
+def tries(connection: sqlite3.Connection, id: int) -> list[Try]:
+    """The tries of one row that did not end well, oldest first."""
+    if not has_table(connection, "reactor_history"):
+        return []
+    found = connection.execute(
+        "SELECT attempt, at, code, sentence, again_s FROM reactor_history WHERE download_id = ? ORDER BY id", (id,)
+    )
+    return [Try(*row) for row in found.fetchall()]
+
+
+def _crashes(connection: sqlite3.Connection, id: int) -> int:
+    if not has_table(connection, "reactor_crashes"):
+        return 0
+    found = connection.execute("SELECT crashes FROM reactor_crashes WHERE download_id = ?", (id,)).fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,171 @@
+"""The bot's side of the queue: rows in, rows out. `Store` is the daemon's side.
+
+Every method is one transaction. Each raises DatabaseError when the database cannot be used; `retryable` says whether
+the same may succeed later. The codes stand in `contract.py`.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from reactor.database.presence import Presence
+from reactor.models import Download
+
+LIST_MAX = 1000
+"""Rows that `list` returns when it is not told how many."""
+
+Change = Literal["hook", "file", "poll", "replaced"]
+"""How a change was noticed: by a write of this connection, an event of the file system, or a poll. `replaced`: another
+database stands under the name, and the one that is open is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The rows that are not over, or have failed."""
+
+    pending: int
+    """Those that may begin."""
+    waiting: int
+    """Pending ones that wait for their retry."""
+    downloading: int
+    oldest_s: float
+    """Age of the oldest dated row that was never begun, in seconds; 0 when there is none."""
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The table as an operator sees it."""
+
+    counts: Counts
+    under_way: tuple[Download, ...]
+    queued: tuple[Download, ...]
+    """Those that are next, in the order in which they are served."""
+    failed: tuple[Download, ...]
+    """The latest failures, the last one first."""
+    ended: tuple[Download, ...]
+    """The latest other rows that are over, newest first."""
+    served: Presence | None
+    """The reactor that serves them, or did last."""
+
+    @property
+    def over(self) -> tuple[Download, ...]:
+        """Both, newest first."""
+        return tuple(sorted((*self.failed, *self.ended), key=lambda row: row.id, reverse=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """How one try of a row ended that did not end well."""
+
+    attempt: int
+    at: float
+    """Seconds since the epoch."""
+    code: str
+    sentence: str
+    again_s: float | None
+    """Seconds until it was to be tried again; None: not by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One row, with what the database knows of it beside the row."""
+
+    row: Download
+    tries: tuple[Try, ...]
+    """Oldest first."""
+    ahead: int
+    """Pending rows that are served before it."""
+    crashes: int
+    """How often in succession the process has died while it worked on this row."""
+
+
+@dataclass(slots=True)
+class ChangeCursor:
+    """Up to where a reader has followed the rows. Belongs to one reader, and may be used on with the database that
+    replaced the first one."""
+
+    live: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    """The rows that were not over, as they were read last."""
+    last_id: int = -1
+    """The highest id that was seen; -1: nothing was read yet."""
+
+
+class RowOperations(Protocol):
+    """What a bot does with rows. On a connection of the bot's own it happens in the transaction that is open there."""
+
+    async def add(self, url: str, own_columns: Mapping[str, Any]) -> int:
+        """Add a row, with values for the bot's own columns; returns its id. The row is `pending` unless `own_columns`
+        has a `status`.
+
+        Raises DatabaseError for a column that the table does not have, a value that it cannot store, a table that
+        lacks the contract's columns, and when a trigger of the table dropped the row."""
+        ...
+
+    async def cancel(self, id: int) -> bool:
+        """Request a stop. False when there is no such row, or it is over, or its status is not reactor's."""
+        ...
+
+    async def retry(self, id: int) -> bool:
+        """Queue a failed or cancelled row again, as if it were new; only its attempt goes on counting. False when it is
+        neither."""
+        ...
+
+    async def get(self, id: int) -> Download | None:
+        """One row; None when there is none."""
+        ...
+
+    async def list(self, status: str | None = None, limit: int = LIST_MAX) -> builtins.list[Download]:
+        """The latest `limit` rows, oldest first: all, or those with one status."""
+        ...
+
+
+class Table(RowOperations, Protocol):
+    """The open queue."""
+
+    async def count(self, status: str | None = None) -> int:
+        """How many rows there are, all or with one status. Its cost grows with the table."""
+        ...
+
+    async def counts(self) -> Counts:
+        """How many rows are not over or have failed, and the age of the oldest."""
+        ...
+
+    async def overview(self, shown_max: int) -> Overview:
+        """At most `shown_max` rows of each kind, and the counts. Its cost does not grow with the rows that are over."""
+        ...
+
+    async def story(self, id: int) -> Story | None:
+        """One row with its tries and its place in the queue; None when there is none."""
+        ...
+
+    async def presence(self) -> Presence | None:
+        """The reactor that serves the database, or did last; None where none has."""
+        ...
+
+    async def changed(self, cursor: ChangeCursor) -> builtins.list[Download]:
+        """The rows that changed since this cursor was used last, by id; the first time every row that is not over.
+        Deleted rows are not among them. Its cost does not grow with the rows that are over."""
+        ...
+
+    def changes(self, poll_interval_s: float) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+        """A feed that yields after commits of anybody, at least once after each burst of them.
+
+        What is committed after the context was entered is told; so read inside it once, then follow. `replaced` is the
+        last item, when another database stands under the name: the Table is closed then, open it anew.
+        `poll_interval_s` is the longest delay where the system tells nothing (a network disk)."""
+        ...
+
+    async def ended_sessions(self) -> dict[str, int]:
+        """Sessions of the page that were ended early, with the moment (seconds since the epoch) at which each would
+        have ended by itself."""
+        ...
+
+    async def end_session(self, session: str, until: int, now: float) -> None:
+        """End a session of the page that would have lasted to `until`; sessions that are over at `now` are forgotten.
+        Moments are seconds since the epoch."""
+        ...
