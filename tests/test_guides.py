@@ -33,9 +33,9 @@ from tests.tools import sqlite3_program
 FILM = random.Random(8).randbytes(300_000)
 LANGUAGES = {"sh", "python", "sql", "dotenv", "conf", "mermaid", "text"}
 BY_THEMSELVES = {
-    ("README.md", ""): "test_the_first_two_commands",
-    ("README.md", "Install"): "test_installing",
-    ("operations.md", "Install"): "test_installing",
+    ("README.md", ""): "test_trying_it_and_installing_it",
+    ("README.md", "Install"): "test_trying_it_and_installing_it",
+    ("operations.md", "Install"): "test_trying_it_and_installing_it",
     ("README.md", "Put it into your bot"): "test_a_bot_in_python",
     ("README.md", "Your bot is not in Python"): "test_a_bot_in_another_language",
     ("operations.md", "Start it"): "test_a_remote_aria2",
@@ -141,22 +141,22 @@ OFFLINE = {
 }
 
 
+def test_a_bare_machine_is_tried_with_the_first_two_commands() -> None:
+    """By `python -m tests.bare`. The second one is CI's own, as tests/test_house.py sees to."""
+    assert [block.text.rstrip("\n") for block in sections()["README.md", ""]] == bare.commands()
+    assert only("operations.md", "Install", "sh") == only("README.md", "Install", "sh")
+
+
+@pytest.mark.nightly
 @pytest.mark.timeout(2 * INSTALL_S)
-async def test_the_first_two_commands(copy: Path, tmp_path: Path) -> None:
-    """The demo works. The second is CI's own (tests/test_house.py); `python -m tests.bare` runs both elsewhere."""
-    demo, tests = bare.commands()
-    assert [block.text.rstrip("\n") for block in sections()["README.md", ""]] == [demo, tests]
+async def test_trying_it_and_installing_it(copy: Path, tmp_path: Path) -> None:
+    """The README's first command, and after it those under Install."""
+    demo, install = bare.commands()[0], only("README.md", "Install", "sh")
     async with terminal(tmp_path) as typed:
         await typed.shell(demo, cwd=copy, patience_s=INSTALL_S, **OFFLINE)
-    assert sorted(path.suffix for path in (copy / "downloads").iterdir() if path.is_file()) == [".flac", ".mp4", ".pdf"]
-
-
-@pytest.mark.timeout(2 * INSTALL_S)
-async def test_installing(copy: Path, tmp_path: Path) -> None:
-    command = only("README.md", "Install", "sh")
-    assert only("operations.md", "Install", "sh") == command
-    async with terminal(tmp_path) as typed:
-        assert "aria2c" in await typed.shell(command, cwd=copy, patience_s=INSTALL_S, **OFFLINE)
+        suffixes = sorted(path.suffix for path in (copy / "downloads").iterdir() if path.is_file())
+        assert suffixes == [".flac", ".mp4", ".pdf"]
+        assert "aria2c" in await typed.shell(install, cwd=copy, patience_s=INSTALL_S, **OFFLINE)
 
 
 async def test_a_bot_in_python(tmp_path: Path) -> None:

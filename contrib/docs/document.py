@@ -133,12 +133,12 @@ def _takes(field: FieldInfo) -> str:
             case Ge(ge=least):
                 low = f"{least:g}"
             case Gt(gt=least):
-                low = f"more than {least:g}"
+                low = f"more than {least:g} and"
             case Le(le=most):
                 high = f"{most}"
             case _:
                 pass  # no infinity
-    return f"{NUMBERS[annotation]}, {low} to {high}"
+    return f"{NUMBERS[annotation]}, {low} {'at most' if low.startswith('more') else 'to'} {high}"
 
 
 PAGES: Mapping[str, Callable[[], str]] = {"error-codes.md": error_codes, "settings.md": settings}
