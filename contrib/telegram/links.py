@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from aiogram.types import Message
 from bencode2 import BencodeDecodeError, bdecode, bencode
+
+if TYPE_CHECKING:
+    from aiogram.types import Message
 
 LINK_BYTES_MAX = 8192
 """No longer link is taken."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reactor.files.content import HEAD_BYTES
 from tests.media.samples import Samples
 from tests.pages.site import Site
 from tests.real.test_cancels import HANGS
@@ -17,12 +18,12 @@ def hanging(folder: Path, samples: Samples) -> dict[str, str]:
     program = folder / "ffmpeg"
     program.write_text(HANGS.format(ffmpeg=samples.ffmpeg))
     program.chmod(0o755)
-    return {"FFMPEG_PATH": str(program), "STALL_TIMEOUT_S": "0"}
+    return {"FFMPEG_PATH": str(program), "STALL_TIMEOUT_S": "0", "HTTP_TIMEOUT_S": "60"}
 
 
 def in_the_midst(stage: str, site: Site, samples: Samples) -> str:
     """A link that does not get beyond `extracting` or `finishing`."""
     if stage == "extracting":
-        return site.html("<p>This page never ends" * 99, stall_after=9)
+        return site.html("<p>This page never ends" * 999, stall_after=HEAD_BYTES)  # what tells its kind is there
     site.media("/film", samples.hls("ts"))
     return site.url("/film/index.m3u8")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiogram.types import Chat, Message, MessageEntity, User
 from bencode2 import bencode
 
 from contrib.telegram.links import LINK_BYTES_MAX, NotATorrent, is_for, links_in, magnet_of
 from tests.bots.telegram import entities
+
+if TYPE_CHECKING:  # seconds to import, which only who runs these tests has to pay
+    from aiogram.types import Message
+
+pytestmark = pytest.mark.timeout(300)  # the first of them imports aiogram
 
 DATE = datetime(2026, 1, 1, tzinfo=UTC)
 INFO = {b"name": b"a film", b"piece length": 16384, b"pieces": b"x" * 20, b"length": 5}
@@ -20,12 +24,16 @@ ANNOUNCE = b"http://tracker.example/a?b=c&d=e"
 
 def message(text: str = "", *, caption: str | None = None, links: tuple[dict[str, Any], ...] = ()) -> Message:
     """A message as Telegram marks it."""
+    from aiogram.types import Chat, Message, MessageEntity
+
     marks = [MessageEntity(**entity) for entity in (*entities(caption or text), *links)]
     said: dict[str, Any] = {"caption": caption, "caption_entities": marks} if caption else {"text": text}
     return Message(message_id=1, date=DATE, chat=Chat(id=1, type="private"), **({"entities": marks} | said))
 
 
 def test_links_are_found_where_they_stand_and_once() -> None:
+    from aiogram.types import Chat, Message
+
     hidden = {"type": "text_link", "offset": 0, "length": 2, "url": "https://hidden.example/"}
     text = "😀 https://a.example/x?y=1 magnet:?xt=urn:btih:0&dn=b https://a.example/x?y=1 http://b.example"
     found = ["https://hidden.example/", "https://a.example/x?y=1", "magnet:?xt=urn:btih:0&dn=b", "http://b.example"]
@@ -45,6 +53,8 @@ def test_what_is_no_link_to_fetch_is_left_alone() -> None:
 
 
 def test_a_message_is_for_the_bot_when_it_names_it() -> None:
+    from aiogram.types import User
+
     assert is_for(message("@Fetcher_Bot take this"), "fetcher_bot")
     assert is_for(message(caption="look @fetcher_bot"), "fetcher_bot")
     assert not is_for(message("@fetcher_bot2 take this"), "fetcher_bot")

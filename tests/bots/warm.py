@@ -76,7 +76,7 @@ def warm() -> Warm:
 
 
 def main() -> None:
-    """Fork at each line of stdin; tell each end. Ends with stdin."""
+    """Fork at each line of stdin; tell each end. Ends with stdin, and so do those that still run."""
     for name in ("aiogram", "aiosqlite", "discord", "pydantic_settings", "reactor.queue", "reactor.settings"):
         import_module(name)
     assert threading.active_count() == 1, "a fork takes one thread along"
@@ -90,6 +90,9 @@ def main() -> None:
                 os.close(key.fd)
                 _tell({"pid": key.data, "code": os.waitstatus_to_exitcode(os.waitpid(key.data, 0)[1])})
             elif not (line := orders.readline()):
+                for running in waiting.get_map().values():
+                    if running.data is not None:
+                        os.kill(running.data, signal.SIGKILL)
                 return
             elif pid := os.fork():
                 waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)

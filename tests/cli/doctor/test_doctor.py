@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, chdir, closing, redirect_stdout
+from contextlib import asynccontextmanager, closing, redirect_stdout
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,13 +16,12 @@ import anyio.to_thread
 import pytest
 
 from reactor.aria2.embedded import EmbeddedAria2
-from reactor.cli import main
 from reactor.cli.doctor import media as check_media
 from reactor.cli.doctor.database import sqlite_library
 from reactor.cli.doctor.programs import examine_settings, file_system
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
-from tests.cli.command import environment, reactor
+from tests.cli.command import reactor, reactor_here
 from tests.servers import FileServer
 
 
@@ -38,20 +35,9 @@ def doctor(folder: Path, *arguments: object, **more: str) -> tuple[int, dict[str
 def doctor_here(folder: Path, *arguments: object, **more: str) -> tuple[int, dict[str, dict[str, Any]]]:
     """The same in this process, and without the programs for media and pages, which take seconds to start."""
     printed = io.StringIO()
-    try:
-        with (
-            chdir(folder),
-            patch.dict(os.environ, environment(**more), clear=True),
-            patch.object(check_media, "examine", lambda _: []),
-            redirect_stdout(printed),
-            pytest.raises(SystemExit) as ended,
-        ):
-            main(["doctor", "--json", *map(str, arguments)])
-    finally:  # a command leaves both as it ends with its process
-        gc.enable()
-        gc.unfreeze()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, {finding["name"]: finding for finding in json.loads(printed.getvalue())}
+    with patch.object(check_media, "examine", lambda _: []), redirect_stdout(printed):
+        code = reactor_here("doctor", "--json", *arguments, cwd=folder, **more)
+    return code, {finding["name"]: finding for finding in json.loads(printed.getvalue())}
 
 
 def make_table(path: Path, statement: str) -> None:

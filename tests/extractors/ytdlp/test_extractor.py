@@ -297,6 +297,7 @@ async def test_nothing_is_left_after_nonsense(path: str) -> None:
     assert children() == before
 
 
+@pytest.mark.nightly
 async def test_nothing_is_left_after_a_storm(tmp_path: Path) -> None:
     before = children()
     ended: list[str] = []
