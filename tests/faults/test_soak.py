@@ -86,6 +86,7 @@ async def test_a_hundred_at_once_over_a_line_that_breaks(tmp_path: Path) -> None
 FORGETFUL = 3
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(29)
 async def test_an_aria2c_that_forgets_results_soon_fails_no_row_that_is_done(tmp_path: Path) -> None:
     async with (

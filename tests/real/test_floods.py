@@ -68,6 +68,7 @@ with SyncQueue(path) as queue:
 RESTARTS = 3
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(50)
 async def test_a_bot_that_is_killed_again_and_again_disturbs_no_download(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as reactor:
