@@ -114,12 +114,14 @@ REASONS = {
 }
 
 
-def named() -> dict[int, list[str]]:
-    """The tests by the numbers of the lines they name."""
+def named(*, nightly: bool = True) -> dict[int, list[str]]:
+    """The tests by the numbers of the lines they name, with or without those that run nightly only."""
     found: dict[int, list[str]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if not nightly and any(ast.unparse(mark) == "pytest.mark.nightly" for mark in node.decorator_list):
+                    continue
                 for number in (number for mark in node.decorator_list for number in _numbers(mark)):
                     found.setdefault(number, []).append(f"{path.relative_to(TESTS)}::{node.name}")
     return found

@@ -10,5 +10,9 @@ def test_every_line_has_a_test_or_a_reason() -> None:
     assert covered == set(range(1, len(LINES) + 1))
 
 
+def test_every_line_has_a_test_for_each_change() -> None:
+    assert set(named(nightly=False)) | set(REASONS) == set(range(1, len(LINES) + 1))
+
+
 def test_the_page_shows_them_all() -> None:
     assert README.read_text() == page(), "run python -m tests.faults"
