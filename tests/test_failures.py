@@ -74,5 +74,5 @@ def test_the_command(tmp_path: Path) -> None:
     wrong = reactor("errors", "nonsense", cwd=tmp_path)
     assert (wrong.returncode, wrong.stderr) == (
         2,
-        "reactor: 'nonsense' is no error_code. `reactor errors` lists them.\n",
+        "reactor: 'nonsense' is not an error code. `reactor errors` lists them.\n",
     )

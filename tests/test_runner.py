@@ -269,7 +269,7 @@ async def test_what_it_says_is_in_the_bots_log(
         os.kill(first, signal.SIGKILL)
         await until(lambda: runner._restarts == 1 and runner._state == "running")
         assert (await runner.status()).error == "It ended with -9.", "and not the address with its token"
-    assert "#1 taken up: http://127.0.0.1" in caplog.text
+    assert "#1 started: http://127.0.0.1" in caplog.text
     assert "stopped: " in caplog.text
 
 

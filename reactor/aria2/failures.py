@@ -45,7 +45,7 @@ ARIA2: Mapping[int, Failure] = {
     26: Failure("bad_torrent", "The torrent file is broken.", _CHECK_URL),
     27: Failure("bad_magnet", "The magnet link cannot be read.", _CHECK_URL),
     29: Failure("server_error", "The server is overloaded or being serviced.", None, True),
-    31: Failure("removed", "It was removed from aria2 by somebody else.", "Ask for it again if it is still wanted."),
+    31: Failure("removed", "Somebody removed it from aria2.", "Ask for it again if it is still wanted."),
     32: Failure("checksum", "The file's checksum is wrong.", None, True),
 }
 """aria2's error number → the failure. A number not listed is permanent.
@@ -75,7 +75,7 @@ connection."""
 _NO_FIT = "Download aborted."
 """aria2's whole message, with number 1, for a control file that does not match the length of the file on the server, or
 is damaged."""
-ENDLESS = Failure("too_large", "It is said to have more than 16 TiB, which no file has.")
+ENDLESS = Failure("too_large", "The server announces more than 16 TiB, which no file has.")
 
 
 def transfer_failure(status: TransferStatus, number: int | None, text: str) -> Failure | None:

@@ -1,8 +1,7 @@
-"""The command `reactor`: one file a verb.
+"""The command `reactor`: one file per subcommand.
 
-Exit codes: 0 done · 1 it ran and something did not work out · 2 it could not start, or go on, with one line
-that says why · 75 the same, where it may work later without anybody changing a thing · 130 Ctrl-C. Verbs import
-what is heavy inside, so that `--help` is quick.
+Exit codes: 0 success · 1 it ran, and something failed · 2 it cannot start or go on; one line on stderr says why ·
+75 the same, but a later start may succeed unchanged · 130 Ctrl-C. Heavy imports are lazy, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -51,8 +50,8 @@ STDERR_S = 2.0
 
 app = typer.Typer(
     name="reactor",
-    help="Downloads what is asked for in a SQLite table, by way of aria2.",
-    epilog="Every setting is a variable in the environment or in .env; flags are stronger.",
+    help="Downloads the URLs in a SQLite table, with aria2.",
+    epilog="Precedence of settings: flags, environment, .env.",
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""`reactor add`: rows for the daemon."""
+"""`reactor add`: queue URLs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def add(
     urls: Annotated[list[str], typer.Argument(metavar="URL", help="URLs, magnet links or info hashes.")],
     db: Db = None,
 ) -> None:
-    """Add rows and print their ids.
+    """Queue URLs and print their ids.
 
-    The database is made if it is not there.
+    Creates the database if it does not exist.
     """
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings

@@ -1,4 +1,4 @@
-"""`reactor cancel`: ask for a stop."""
+"""`reactor cancel`: cancel downloads."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def cancel(
     ids: Annotated[list[int], typer.Argument(metavar="ID", help="Ids, as `add` and `list` print them.")],
     db: Db = None,
 ) -> None:
-    """Stop downloads.
+    """Cancel downloads.
 
-    Exits with 1 when one of them is not there or already over.
+    Exits with 1 if one does not exist or is over already.
     """
     carry_out(ids, db, lambda queue, id: queue.cancel(id), "Download {id} is already {status}.")

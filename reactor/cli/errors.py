@@ -1,4 +1,4 @@
-"""`reactor errors`: every `error_code`, and what it means."""
+"""`reactor errors`: the table of error codes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import typer
 
 
 def errors(
-    codes: Annotated[
-        list[str] | None, typer.Argument(metavar="CODE", help="Only these; without any, all of them.")
-    ] = None,
+    codes: Annotated[list[str] | None, typer.Argument(metavar="CODE", help="Only these; without any, all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object by code.")] = False,
 ) -> None:
-    """Print what each error_code means.
+    """Print the error codes.
 
-    Also whether it is tried again by itself, and what a bot can offer whoever asked.
+    For each its meaning, whether reactor retries it, and what a bot can offer.
     """
     from reactor.errors import ReactorError
     from reactor.failures import FAILURES
 
     unknown = [each for each in codes or () if each not in FAILURES]
     if unknown:
-        raise ReactorError(f"{unknown[0]!r} is no error_code.", hint="`reactor errors` lists them.")
+        raise ReactorError(f"{unknown[0]!r} is not an error code.", hint="`reactor errors` lists them.")
     chosen = {each: FAILURES[each] for each in codes or FAILURES}
     if as_json:
         import json

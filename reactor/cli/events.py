@@ -1,4 +1,4 @@
-"""`reactor events`: the schema of the journal, and recorded journals for people."""
+"""`reactor events`: print a recorded journal, or the journal's schema."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def events(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Journal to read, as `run --events` wrote it; -: stdin.")
+        Path | None, typer.Argument(metavar="FILE", help="Journal written by `run --events`; -: stdin.")
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a line.")] = False,
 ) -> None:
-    """Print a recorded journal, or the schema of its lines."""
+    """Print a recorded journal as text, or the JSON schema of its lines."""
     if schema == (file is not None):
         raise typer.BadParameter("takes a FILE or --schema.")
     if file is None:
@@ -41,11 +41,11 @@ def _show(file: Path) -> None:
         with open(0, "rb", closefd=False) if str(file) == "-" else file.open("rb") as lines:
             shown, broken = _print_lines(lines, HumanLines(Stream(STDOUT), dated=True))
     except FileNotFoundError as error:
-        raise ReactorError(f"{file} is not there.") from error
+        raise ReactorError(f"{file} does not exist.") from error
     except (IsADirectoryError, PermissionError, ValueError) as error:
         raise ReactorError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if broken and not shown:
-        raise ReactorError(f"{file} is no journal: none of its {broken} lines is an event.")
+        raise ReactorError(f"{file} is not a journal: none of its {broken} lines is an event.")
     if broken:
         typer.echo(f"reactor: {counted(broken, 'line')} could not be read.", err=True)
 

@@ -1,4 +1,4 @@
-"""`reactor get`: URLs from the command line, without a set-up."""
+"""`reactor get`: download URLs from the command line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "egress_guard": False,
     "allow_executables": True,
 }
-"""What `get` uses where nothing is set: somebody is waiting, who chose the URL."""
+"""Defaults of `get`, for somebody who waits and chose the URL."""
 REFRESH_S = 0.5
 CANCEL_S = 10.0
 """How long Ctrl-C waits for everything to be cleared away."""
@@ -37,11 +37,14 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 def get(
     urls: Annotated[list[str], typer.Argument(metavar="URL", help="URLs, magnet links or info hashes.")],
     folder: Annotated[
-        Path | None, typer.Option("--dir", metavar="FOLDER", help="Where files go. [DOWNLOAD_DIR, else here]")
+        Path | None,
+        typer.Option("--dir", metavar="FOLDER", help="Folder for the files. [DOWNLOAD_DIR, else here]"),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", metavar="N", help="How many at once. [MAX_CONCURRENT_DOWNLOADS, else 3]"),
+        typer.Option(
+            "--jobs", "-j", metavar="N", help="Downloads at the same time. [MAX_CONCURRENT_DOWNLOADS, else 3]"
+        ),
     ] = None,
     retries: Annotated[
         int | None,
@@ -49,9 +52,9 @@ def get(
     ] = None,
     aria2: Aria2 = None,
 ) -> None:
-    """Fetch URLs and print the path of each file.
+    """Download URLs and print the path of each file.
 
-    Shows how it goes on stderr. Exits with 0 only when all of them arrived. Ctrl-C cancels and leaves no partial file.
+    Progress goes to stderr. Exits with 0 only if every download succeeded. Ctrl-C cancels and removes partial files.
     """
     from reactor.cli.runtime import run_async
 

@@ -25,9 +25,9 @@ def list_rows(
         str | None, typer.Option("--status", metavar="STATUS", help="Only rows with this status, such as downloading.")
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=0, help="Only the newest N; 0: all of them. [1000]")
+        int, typer.Option("--limit", metavar="N", min=0, help="Only the newest N; 0: all. [1000]")
     ] = LIMIT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, every column included.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array with every column.")] = False,
 ) -> None:
     """List the downloads, oldest first."""
     from reactor.cli.runtime import run_async
@@ -46,7 +46,7 @@ def list_rows(
         console = Console(highlight=False, emoji=False)
         console.print(table(rows, console.width))
     if count > len(rows):
-        typer.echo(f"reactor: and {count - len(rows)} older ones; --limit 0 shows all.", err=True)
+        typer.echo(f"reactor: and {count - len(rows)} older downloads; --limit 0 lists all.", err=True)
 
 
 async def _read(settings: Settings, status: str | None, limit: int) -> tuple[list[Download], int]:

@@ -1,4 +1,4 @@
-"""What several verbs take and say: flags, each with the name of the setting it overrides, and small words."""
+"""Flags that several commands share, each with the setting it overrides, and small helpers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reactor.errors import ReactorError
 Db = Annotated[str | None, typer.Option("--db", metavar="FILE", help="The SQLite database. [DOWNLOAD_DB=downloads.db]")]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", "-j", metavar="N", help="How many downloads at once. [MAX_CONCURRENT_DOWNLOADS]"),
+    typer.Option("--jobs", "-j", metavar="N", help="Downloads at the same time. [MAX_CONCURRENT_DOWNLOADS]"),
 ]
 Aria2 = Annotated[
     str | None,
-    typer.Option("--aria2", metavar="URL", help="An aria2c elsewhere, instead of one of our own. [ARIA2C_RPC_URL]"),
+    typer.Option("--aria2", metavar="URL", help="Use a running aria2c instead of starting one. [ARIA2C_RPC_URL]"),
 ]
 
 
@@ -37,12 +37,12 @@ def readable(urls: list[str]) -> list[str]:
     """The URLs, if each is one line of text. Raises ReactorError."""
     for url in urls:
         if not url.strip():
-            raise ReactorError("A URL is empty.", hint="Put it into quotes, and see whether its variable is set.")
+            raise ReactorError("A URL is empty.", hint="Quote it, and check that its variable is set.")
         try:
             url.encode()
         except UnicodeEncodeError as error:
             shown = url.encode("utf-8", "backslashreplace").decode()
-            raise ReactorError(f"This URL is not UTF-8: {shown}", hint="Write such bytes as %XX.") from error
+            raise ReactorError(f"This URL is not UTF-8: {shown}", hint="Percent-encode such bytes.") from error
     return urls
 
 

@@ -1,4 +1,4 @@
-"""Settings that are well-formed and cannot be used: what `run` refuses or warns of, and `doctor` finds before."""
+"""Checks of valid but unusable settings: errors and warnings of `run`, which `doctor` reports too."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def exposure(settings: Settings) -> str:
     mode = exposed(path)
     if not mode:
         return ""
-    return f"Everybody on this machine may read {path} (mode {mode}), with its links, logins and cookies."
+    return f"Every user of this machine can read {path} (mode {mode}), with its URLs, passwords and cookies."
 
 
 def second_name(settings: Settings) -> str:
@@ -56,7 +56,7 @@ def second_name(settings: Settings) -> str:
     path = settings.download_db
     if not path.is_file() or path.stat().st_nlink == 1:
         return ""
-    return f"{path} has another name (a hard link): whoever opens it by that has a -wal of its own, and damages it."
+    return f"{path} has a second name (a hard link): a program that opens it by that one corrupts it."
 
 
 def _is_near(address: str) -> bool:

@@ -23,9 +23,7 @@ def replay(
     row: Annotated[int | None, typer.Option("--row", metavar="ID", help="Only what is about this download.")] = None,
     into: Annotated[
         Path | None,
-        typer.Option(
-            "--into", metavar="DB", help="Let the rows of this database go through the same, for a bot's tests."
-        ),
+        typer.Option("--into", metavar="DB", help="Replay onto the rows of this database, for a bot's tests."),
     ] = None,
     speed: Annotated[
         float, typer.Option("--speed", metavar="X", min=0.01, help="With --into: so many times as fast as it was.")

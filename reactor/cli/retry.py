@@ -1,4 +1,4 @@
-"""`reactor retry`: what failed or was cancelled, once more."""
+"""`reactor retry`: queue failed or cancelled downloads again."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def retry(
     ids: Annotated[list[int], typer.Argument(metavar="ID", help="Ids, as `add` and `list` print them.")],
     db: Db = None,
 ) -> None:
-    """Queue failed or cancelled downloads again, with all their retries.
+    """Queue failed or cancelled downloads again, with a full retry budget.
 
-    Exits with 1 when one of them is not there, or neither failed nor cancelled.
+    Exits with 1 if one does not exist, or is neither failed nor cancelled.
     """
-    refusal = "Download {id} is {status}: only what failed or was cancelled can be tried again."
+    refusal = "Download {id} is {status}: only failed or cancelled downloads can be retried."
     carry_out(ids, db, lambda queue, id: queue.retry(id), refusal)

@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 def run(
     db: Db = None,
     folder: Annotated[
-        Path | None, typer.Option("--dir", metavar="FOLDER", help="Where files go. [DOWNLOAD_DIR=downloads]")
+        Path | None, typer.Option("--dir", metavar="FOLDER", help="Folder for finished files. [DOWNLOAD_DIR=downloads]")
     ] = None,
     jobs: Jobs = None,
     aria2: Aria2 = None,
     events: Annotated[
         str | None,
-        typer.Option("--events", metavar="FILE|-", help="Append the events as NDJSON to FILE; -: print them."),
+        typer.Option("--events", metavar="FILE|-", help="Append the journal to FILE as NDJSON; -: stdout."),
     ] = None,
     record: Annotated[
         Path | None,
-        typer.Option("--record", metavar="FILE", help="Append what the core is told, for `reactor replay`."),
+        typer.Option("--record", metavar="FILE", help="Append the core's events to FILE, for `reactor replay`."),
     ] = None,
     metrics: Annotated[
         str | None,
-        typer.Option("--metrics", metavar="HOST:PORT", help="Serve /metrics to Prometheus. [METRICS_ADDRESS]"),
+        typer.Option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics. [METRICS_ADDRESS]"),
     ] = None,
     with_stdin: Annotated[
         bool,
-        typer.Option("--with-stdin", help="End when stdin does, with whoever holds its other end."),
+        typer.Option("--with-stdin", help="Stop when stdin is closed."),
     ] = False,
     launcher: Annotated[
         int | None,
         typer.Option(
-            "--launcher", metavar="PID", help="End when this process does, which has started us; wait for its last one."
+            "--launcher", metavar="PID", help="Stop when this parent process ends; wait for its previous reactor."
         ),
     ] = None,
     page: Annotated[
@@ -54,8 +54,8 @@ def run(
 ) -> None:
     """Serve the database until SIGTERM or SIGINT.
 
-    What is under way then goes on with the next run. Prints lines for people on a terminal, NDJSON into a pipe;
-    with --events FILE, NDJSON goes there and lines for people to stdout.
+    Running downloads resume at the next start. Prints text on a terminal and NDJSON into a pipe; with --events FILE,
+    NDJSON goes to the file and text to stdout.
     """
     import os
 

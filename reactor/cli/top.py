@@ -1,4 +1,4 @@
-"""`reactor top`: what goes on, on one screen."""
+"""`reactor top`: a dashboard on one screen."""
 
 from __future__ import annotations
 
@@ -38,10 +38,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.
 
 
 def top(db: Db = None) -> None:
-    """Show what is under way, queued and over, while it changes.
+    """Show a live dashboard: running, queued and finished downloads.
 
-    Needs nothing but the database: any reactor may serve it, or none. q or Ctrl-C ends it. What is no terminal gets
-    one picture.
+    Read-only, and needs only the database. q or Ctrl-C quits. Without a terminal, prints it once.
     """
     from rich.console import Console
 

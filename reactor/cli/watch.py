@@ -1,4 +1,4 @@
-"""`reactor watch`: the table while it changes."""
+"""`reactor watch`: follow the downloads."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ GATHER_S = 0.1
 
 
 def watch(
-    number: Annotated[int | None, typer.Argument(metavar="ID", help="One download; without it, all of them.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="ID", help="A download; without it, all.")] = None,
     db: Db = None,
 ) -> None:
-    """Show downloads while they change.
+    """Follow downloads as they change.
 
-    Live on a terminal, else a line for each change. With an ID it ends with the download, and exits with 0 only
-    when the file is there.
+    A live table on a terminal, otherwise one line per change. With an ID, ends with the download, and exits with 0
+    only if it succeeded.
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""`reactor why`: the story of one download, in plain words."""
+"""`reactor why`: the history of one download, and what happens next."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Around:
 
 
 def why(number: Annotated[int, typer.Argument(metavar="ID", help="As `list` prints it.")], db: Db = None) -> None:
-    """Tell what became of a download, and what you can do.
+    """Explain the state of a download, and what you can do.
 
-    What was tried, what each try saw, what happens next.
+    Lists each attempt with its error, and says what happens next.
     """
     import time
 
@@ -86,8 +86,8 @@ def _full(settings: Settings) -> str:
     elsewhere = settings.aria2c_rpc_url is not None and settings.path_map is None
     if elsewhere or free >= needed:
         return ""
-    has = f"The disk has {free // MIB} MiB free, and {needed // MIB} MiB have to stay free (MIN_FREE_DISK_MIB)"
-    return f"{has}: nothing new is begun before some is freed."
+    has = f"The disk has {free // MIB} MiB free; {needed // MIB} MiB must stay free (MIN_FREE_DISK_MIB)"
+    return f"{has}: no new download starts until some is freed."
 
 
 def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterator[str]:
@@ -98,13 +98,13 @@ def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterat
     yield f"#{row.id} {clean(redact(row.url), 1000)}"
     if row.title:
         yield f"  It is: {clean(row.title)}" + (f" ({row.url_type})" if row.url_type else "")
-    yield f"  Asked for {_day(row.added_date)}" + (f", begun {_day(row.started_at)}" if row.started_at else "") + "."
+    yield f"  Added {_day(row.added_date)}" + (f", started {_day(row.started_at)}" if row.started_at else "") + "."
     for past in tries:
         if not _before(past.at, row.added_date):  # else it is of another row, which had this id before
-            yield f"  Try {past.attempt}, {_moment(past.at)}: {clean(past.sentence, 500)}{_again(past, row, now)}"
+            yield f"  Attempt {past.attempt}, {_moment(past.at)}: {clean(past.sentence, 500)}{_again(past, row, now)}"
     if around.crashes and row.status == "downloading":
         times = _times(around.crashes)
-        yield f"  reactor has died {times} in a row while it worked on this; with {CRASHES_MAX} it fails."
+        yield f"  reactor died {times} in a row while working on this; after {CRASHES_MAX} it fails."
     yield from (f"  {line}" for line in _now(row, around, now) if line)
 
 
@@ -113,7 +113,7 @@ def _again(past: Try, row: Download, now: float) -> str:
 
     if past.again_s is None or (past.attempt >= row.attempt and row.status == "pending"):
         return ""  # what is still to come is said at the end
-    return f" Tried again after {span(past.again_s)}."
+    return f" Retried after {span(past.again_s)}."
 
 
 def _now(row: Download, around: Around, now: float) -> Iterator[str]:
@@ -124,32 +124,32 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
         case "downloaded":
             yield f"Downloaded {_day(row.finished_at)}: {clean(row.file_path or '', 1000)} ({size(row.file_size)})."
         case "cancelled":
-            yield f"Cancelled {_day(row.finished_at)}. `reactor retry {row.id}` asks for it again."
+            yield f"Cancelled {_day(row.finished_at)}. `reactor retry {row.id}` queues it again."
         case "failed":
-            yield f"Failed {_day(row.finished_at)}: {clean(row.error or 'without a word', 500)}"
-            yield f"Nothing more happens by itself. `reactor retry {row.id}` starts it again."
+            yield f"Failed {_day(row.finished_at)}: {clean(row.error or 'no reason was recorded', 500)}"
+            yield f"It is not retried automatically. `reactor retry {row.id}` queues it again."
         case "downloading" if row.cancelled and around.alive:
-            yield "It is being stopped."
+            yield "It is being cancelled."
         case "downloading" if not around.alive:
-            yield f"It was under way ({row.stage or 'begun'}{_far(row)}) when the reactor left. {_unserved(around)}"
+            yield f"It was running ({row.stage or 'started'}{_far(row)}) when reactor stopped. {_unserved(around)}"
         case "downloading":
             yield f"Now: {row.stage or 'downloading'}{_far(row)}."
         case "pending" if row.next_attempt_at is not None and row.next_attempt_at > now:
             wait = span(row.next_attempt_at - now)
-            yield f"It waits for its next try, {_moment(row.next_attempt_at)}, in {wait}."
+            yield f"It waits for its next retry, {_moment(row.next_attempt_at)}, in {wait}."
             yield around.full if around.alive else _unserved(around)
         case "pending" if not around.alive:
             yield f"It waits for a reactor. {_unserved(around)}"
         case "pending":
-            yield f"It waits for its turn: {around.under_way} under way, {around.ahead} older ones before it."
+            yield f"It waits for its turn: {around.under_way} running, {around.ahead} ahead of it."
             yield around.full
         case other:
-            yield f"Its status is {clean(other)}: that is not reactor's to change."
+            yield f"Its status is {clean(other)}: reactor does not change rows with this status."
 
 
 def _unserved(around: Around) -> str:
     ever = "No reactor has served this database yet" if around.served is None else "No reactor serves this database now"
-    return f"{ever}: `reactor run` does."
+    return f"{ever}. Start one with `reactor run`."
 
 
 def _far(row: Download) -> str:
@@ -157,7 +157,7 @@ def _far(row: Download) -> str:
 
     parts = [f"{row.progress:.0f} %" if row.progress is not None else ""]
     parts.append(f"{row.download_speed:.1f} MiB/s" if row.download_speed else "")
-    parts.append(f"about {span(row.eta_seconds)} to go" if row.eta_seconds else "")
+    parts.append(f"about {span(row.eta_seconds)} left" if row.eta_seconds else "")
     shown = ", ".join(part for part in parts if part)
     return f", {shown}" if shown else ""
 

@@ -1,4 +1,4 @@
-"""Notices in plain words, safe to show on a terminal whatever a stranger put into a title."""
+"""Notices as text, safe to print on a terminal: untrusted text is escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from reactor import notices as n
 
 SHOWN_MAX = 160
-"""Characters of a URL, title or reason that a line shows."""
+"""Most characters of a URL, title or reason in a line."""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _ZERO_WIDTH_JOINER = "\u200d"
 
@@ -62,27 +62,27 @@ def span(seconds: float) -> str:
 
 
 def describe(notice: n.Notice) -> str:
-    """What happened, without saying to which download: one line, safe to show."""
+    """One line that says what happened, without the download's id."""
     match notice:
         case n.ReactorStarted() | n.ReactorStopped() | n.Aria2Connected() | n.Aria2Lost():
             return _of_reactor(notice)
         case n.EntriesLost(count=count):
-            return f"{count} {'lines are' if count > 1 else 'line is'} missing here: they could not be written in time"
+            return f"{count} {'lines are' if count > 1 else 'line is'} missing here: the reader was too slow"
         case n.DatabaseTroubled(reason=reason):
-            return f"the database cannot be used: {clean(reason)} Trying on."
+            return f"the database cannot be used: {clean(reason)} Retrying."
         case n.DatabaseRecovered(replaced=replaced):
             return "the database was replaced and opened anew" if replaced else "the database works again"
         case n.TokenRefused(address=address, count=count):
             tried = "a wrong token was" if count == 1 else f"{count} wrong tokens were"
-            return f"{tried} tried at the page, from {clean(address)}"
+            return f"{tried} used at the page, from {clean(address)}"
         case n.StatusUnserved() | n.TableUnserved() | n.DownloadStuck():
             return _unserved(notice)
         case n.FilesUnwatched(reason=reason):
-            return f"the database's files cannot be watched, so changes are found by asking: {clean(reason)}"
+            return f"the database's files cannot be watched; falling back to polling: {clean(reason)}"
         case n.DiskFull(free=free, needed=needed):
-            return f"the disk is full: {size(free)} are free, {size(needed)} are needed; the queue waits for room"
+            return f"the disk is full: {size(free)} free, {size(needed)} needed; no download starts"
         case n.DiskFreed(free=free):
-            return f"the disk has room again: {size(free)} are free"
+            return f"the disk has space again: {size(free)} free"
         case n.DownloadProgressed():
             return _progress(notice)
         case n.DownloadCompleted(path=path, size=count, took_s=took):
@@ -96,14 +96,14 @@ def describe(notice: n.Notice) -> str:
 def _of_reactor(notice: n.ReactorStarted | n.ReactorStopped | n.Aria2Connected | n.Aria2Lost) -> str:
     match notice:
         case n.ReactorStarted(version=version, database=database, download_dir=folder, database_made=made):
-            new = " (made just now: there was none)" if made else ""
+            new = " (created)" if made else ""
             return f"reactor {version} serves {clean(database)}{new}; files go to {clean(folder)}"
         case n.ReactorStopped(reason=reason, left=left):
-            return f"stopped: {clean(reason)}" + (f"; {left} to go on with next time" if left else "")
+            return f"stopped: {clean(reason)}" + (f"; {left} to resume at the next start" if left else "")
         case n.Aria2Connected(version=version, url=url, restarted=restarted):
-            return f"{'a new ' if restarted else ''}aria2 {clean(version)} answers at {clean(url)}"
+            return f"connected to {'a new ' if restarted else ''}aria2 {clean(version)} at {clean(url)}"
         case n.Aria2Lost(reason=reason):
-            return f"aria2 is gone: {clean(reason)}"
+            return f"lost the connection to aria2: {clean(reason)}"
         case _:
             assert_never(notice)
 
@@ -113,14 +113,14 @@ def _unserved(notice: n.StatusUnserved | n.TableUnserved | n.DownloadStuck) -> s
         case n.StatusUnserved(status=status, count=count, first_download_id=first):
             word = "NULL" if status is None else f"“{clean(status)}”"
             rows = "1 row has" if count == 1 else f"{count} rows have"
-            return f"{rows} the status {word}, which is never served (#{first} is the first): write “pending”"
+            return f"{rows} the status {word}, which is never served (first: #{first}); use “pending”"
         case n.TableUnserved(table=table):
             return (
-                f"there are rows in the table “{clean(table)}” and none in “downloads”, the only one that is served:"
-                " rename it, or add the rows there"
+                f"the table “{clean(table)}” has rows, but only “downloads” is served, and it is empty:"
+                " rename the table, or add the rows there"
             )
         case n.DownloadStuck(error=error):
-            return f"is never served: {clean(error, 500)}"
+            return f"cannot be served: {clean(error, 500)}"
         case _:
             assert_never(notice)
 
@@ -141,7 +141,7 @@ def _setback(notice: n.DownloadRetryScheduled | n.DownloadFailed | n.DownloadCan
         case n.DownloadFailed(error=error):
             return f"failed: {clean(error, 500)}"
         case n.DownloadCancelled(how=how):
-            return "cancelled" + {"deleted": ": the row was deleted", "pending": " before it began"}.get(how, "")
+            return "cancelled" + {"deleted": ": the row was deleted", "pending": " before it started"}.get(how, "")
         case _:
             assert_never(notice)
 
@@ -158,21 +158,21 @@ def _on_the_way(
 ) -> str:
     match notice:
         case n.DownloadClaimed(url=url, attempt=attempt):
-            return f"{'taken up' if attempt <= 1 else f'taken up again (attempt {attempt})'}: {clean(url)}"
+            return f"started{'' if attempt <= 1 else f' (attempt {attempt})'}: {clean(url)}"
         case n.DownloadResumed(url=url, stage=stage):
-            return f"goes on after a restart ({clean(stage)}): {clean(url)}"
+            return f"resumed after a restart ({clean(stage)}): {clean(url)}"
         case n.DownloadHeldBack(crashes=times, delay_s=delay):
-            return f"reactor died {times} times in a row while it worked on this: tried again in {span(delay)}"
+            return f"reactor died {times} times in a row while working on this; retry in {span(delay)}"
         case n.DownloadDetected(kind=kind, why=why):
-            return f"is of kind {kind}: {clean(why)}"
+            return f"detected as {kind}: {clean(why)}"
         case n.DownloadReclassified(from_kind=before, to_kind=after, why=why):
-            return f"tried as {after} instead of {before}: {clean(why)}"
+            return f"reclassified from {before} to {after}: {clean(why)}"
         case n.DownloadExtracted(title=title, size=count, parts=parts, continues=continues):
             several = f", {parts} parts" if parts > 1 else ""
-            return f"fetches {clean(title or 'a file')} ({size(count)}{several}{', continued' if continues else ''})"
+            return f"fetching {clean(title or 'a file')} ({size(count)}{several}{', resumed' if continues else ''})"
         case n.DownloadFinishing():
-            return "all bytes are there, being checked"
+            return "fetched; checking"
         case n.SeedingEnded():
-            return "no longer served to others"
+            return "seeding ended"
         case _:
             assert_never(notice)

@@ -68,7 +68,7 @@ class LiveView:
         self._names.setdefault(number, clean(name, NAME_MAX))
         if self._live and number not in self._tasks:
             self._tasks[number] = self._progress.add_task(self._names[number], total=None, state="", eta="")
-        self._update(number, state="looking")
+        self._update(number, state="checking")
 
     def _plan(self, notice: n.DownloadExtracted) -> None:
         if notice.title:
@@ -76,7 +76,7 @@ class LiveView:
         name = self._names.get(notice.download_id, "")
         self._update(notice.download_id, description=name, total=notice.size, state="starting")
         if not self._live:
-            self._line(notice.download_id, f"begins ({size(notice.size)})", "")
+            self._line(notice.download_id, f"starting ({size(notice.size)})", "")
 
     def _measure(self, notice: n.DownloadProgressed) -> None:
         self._update(

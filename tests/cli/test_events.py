@@ -34,7 +34,7 @@ def test_a_recorded_journal_becomes_lines_for_people(tmp_path: Path, place: str)
     lines = done.stdout.splitlines()
     assert len(lines) == len(RECORDED)
     assert lines[0] == "2026-01-31 12:00:01  reactor 1.2.3 serves bot.db; files go to downloads"
-    assert any(line.endswith("  #3    taken up: http://127.0.0.1/a.bin") for line in lines)
+    assert any(line.endswith("  #3    started: http://127.0.0.1/a.bin") for line in lines)
     assert not any(character in done.stdout for character in "\x1b\r")
 
 
@@ -50,7 +50,7 @@ def test_broken_lines_are_counted_and_newer_ones_passed_over(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("nothing", "nothing is not there."), (".", "cannot be read"), ("picture", "picture is no journal")],
+    [("nothing", "nothing does not exist."), (".", "cannot be read"), ("picture", "picture is not a journal")],
 )
 def test_what_is_no_journal_is_refused(tmp_path: Path, name: str, sentence: str) -> None:
     (tmp_path / "picture").write_bytes(bytes(range(256)) * 10)

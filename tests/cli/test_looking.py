@@ -79,7 +79,7 @@ def test_what_is_waited_for(tmp_path: Path) -> None:
     assert "It waits for a reactor. No reactor has served this database yet" in reactor("why", 2, cwd=tmp_path).stdout
     query(tmp_path / "downloads.db", "UPDATE downloads SET status = 'downloading', stage = 'fetching', progress = 42")
     said = reactor("why", 2, cwd=tmp_path).stdout
-    assert "It was under way (fetching, 42 %) when the reactor left." in said
+    assert "It was running (fetching, 42 %) when reactor stopped." in said
     assert "Now:" not in said
 
 
@@ -90,7 +90,7 @@ async def test_who_serves_and_where(tmp_path: Path) -> None:
         one, two, three = served.add(*(server.put(f"/{n}.bin", b"x" * 90_000, stall_after=10) for n in range(3)))
         await served.until(lambda: served.row(one)["stage"] == "fetching")
         said = reactor("why", "--db", served.db, three, cwd=tmp_path).stdout
-        assert "It waits for its turn: 1 under way, 1 older ones before it." in said
+        assert "It waits for its turn: 1 running, 1 ahead of it." in said
         assert "Now: fetching" in reactor("why", "--db", served.db, one, cwd=tmp_path).stdout
         finding = doctor(tmp_path, "--db", served.db)[1]["reactor"]
         assert finding["state"] == "ok"
@@ -100,7 +100,7 @@ async def test_who_serves_and_where(tmp_path: Path) -> None:
         assert TOKEN not in finding["what"]
         await served.stop(signal.SIGKILL)
     assert doctor(tmp_path, "--db", served.db)[1]["reactor"]["what"] == "none serves this database now"
-    assert "It was under way (fetching" in reactor("why", "--db", served.db, one, cwd=tmp_path).stdout
+    assert "It was running (fetching" in reactor("why", "--db", served.db, one, cwd=tmp_path).stdout
     assert "No reactor serves this database now" in reactor("why", "--db", served.db, two, cwd=tmp_path).stdout
 
 
@@ -112,9 +112,9 @@ async def test_a_try_that_is_still_to_come_was_not_yet_made(tmp_path: Path) -> N
         await served.until(lambda: served.row(one)["stage"] == "waiting")
         said = reactor("why", "--db", served.db, one, cwd=tmp_path).stdout
         await served.stop()
-    assert "Try 1, " in said
-    assert "Tried again" not in said
-    assert "It waits for its next try, " in said
+    assert "Attempt 1, " in said
+    assert "Retried" not in said
+    assert "It waits for its next retry, " in said
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_row_that_is_over_the_limit_is_said_to_be_there(folder: Path) -> None:
     ):
         done = reactor("list", "--json", *flags, cwd=folder)
         assert len(json.loads(done.stdout)) == shown
-        said = f"reactor: and {older} older ones; --limit 0 shows all.\n" if older else ""
+        said = f"reactor: and {older} older downloads; --limit 0 lists all.\n" if older else ""
         assert (done.returncode, done.stderr) == (0, said), flags
 
 

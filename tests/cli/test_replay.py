@@ -168,13 +168,13 @@ async def test_the_story_of_each(night: tuple[Path, Reactor]) -> None:
 
     assert "Downloaded 20" in why(1)
     assert "film.bin" in why(1)
-    assert "Try" not in why(1), "what just worked has no history"
+    assert "Attempt" not in why(1), "what just worked has no history"
     assert "is nothing at this address" in why(2)
     assert "`reactor retry 2`" in why(2)
     away = why(3)
-    assert "Try 1, " in away
-    assert "Tried again after" in away
-    assert "Try 2, " in away
+    assert "Attempt 1, " in away
+    assert "Retried after" in away
+    assert "Attempt 2, " in away
     assert "Failed 20" in away
     assert "no download 99" in refused(reactor("why", "--db", served.db, 99, cwd=served.folder))
 

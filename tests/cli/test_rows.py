@@ -105,7 +105,7 @@ def test_retry_queues_what_is_over_and_says_what_is_not(bot_db: Path) -> None:
     first, second = done.stderr.splitlines()
     assert first == "reactor: There is no download 99."
     assert second.startswith("reactor: Download 2 is ")
-    assert second.endswith("only what failed or was cancelled can be tried again.")
+    assert second.endswith("only failed or cancelled downloads can be retried.")
     row = query(bot_db, "SELECT status, cancelled, retry_count, error FROM downloads WHERE id = 1")
     assert row == [("pending", 0, 0, None)]
 

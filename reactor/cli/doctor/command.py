@@ -1,4 +1,4 @@
-"""`reactor doctor`: what is there, what is missing, and what to do about it."""
+"""`reactor doctor`: check the installation and the settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from reactor.cli.doctor.programs import Finding
+    from reactor.cli.doctor.findings import DoctorFinding
 
 COLOURS = {"ok": "green", "note": "yellow", "missing": "red"}
 
@@ -21,14 +21,14 @@ COLOURS = {"ok": "green", "note": "yellow", "missing": "red"}
 def doctor(
     db: Db = None,
     folder: Annotated[
-        Path | None, typer.Option("--dir", metavar="FOLDER", help="Where files go. [DOWNLOAD_DIR=downloads]")
+        Path | None, typer.Option("--dir", metavar="FOLDER", help="Folder for finished files. [DOWNLOAD_DIR=downloads]")
     ] = None,
     aria2: Aria2 = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
-    """Say what is there, and what to do about what is missing.
+    """Check the installation and the settings, and say what to do.
 
-    Exits with 0 when direct downloads can run, else with 1. Changes nothing.
+    Read-only. Exits with 0 if direct downloads can run, else with 1.
     """
     from rich.console import Console
 
@@ -51,7 +51,7 @@ def doctor(
     raise typer.Exit(1 if any(finding.needed and finding.state == "missing" for finding in findings) else 0)
 
 
-def _line(finding: Finding) -> Text:
+def _line(finding: DoctorFinding) -> Text:
     from rich.text import Text
 
     state, name, told = _cells(finding)
@@ -60,7 +60,7 @@ def _line(finding: Finding) -> Text:
     return Text.assemble(state, name, Text(f"\n{'':25}").join(told))
 
 
-def _table(findings: list[Finding]) -> Table:
+def _table(findings: list[DoctorFinding]) -> Table:
     """The same so that no word is broken."""
     from rich.table import Table
     from rich.text import Text
@@ -75,7 +75,7 @@ def _table(findings: list[Finding]) -> Table:
     return grid
 
 
-def _cells(finding: Finding) -> tuple[Text, Text, list[Text]]:
+def _cells(finding: DoctorFinding) -> tuple[Text, Text, list[Text]]:
     """Its state, its name, and what is to be said of it, line by line."""
     from rich.text import Text
 

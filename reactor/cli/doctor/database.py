@@ -10,7 +10,7 @@ from pathlib import Path
 
 from watchfiles import watch
 
-from reactor.cli.doctor.programs import NETWORK_FILE_SYSTEMS, Finding, file_system, nearest
+from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, file_system, nearest
 from reactor.database.sqlite import presence
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import read_only_mode
@@ -25,7 +25,7 @@ WAIT_S = 2.0
 """How long another writer is waited for."""
 
 
-def examine(path: Path) -> list[Finding]:
+def examine(path: Path) -> list[DoctorFinding]:
     """The database, who serves it, its file system, the change watch on its folder, and SQLite itself."""
     return [
         _database(path),
@@ -36,7 +36,7 @@ def examine(path: Path) -> list[Finding]:
     ]
 
 
-def _database(path: Path) -> Finding:
+def _database(path: Path) -> DoctorFinding:
     where = str(path)
     there = nearest(path)
     if there != path.absolute():
@@ -46,9 +46,9 @@ def _database(path: Path) -> Finding:
             beside = _beside(path)
             what = "not there yet: `add` and `run` make it"
             if not beside:
-                return Finding("database", "ok", what, where=where, needed=True)
+                return DoctorFinding("database", "ok", what, where=where, needed=True)
             advice = f"Is one of these the bot's: {', '.join(beside)}?"
-            return Finding("database", "note", what, where=where, advice=advice, needed=True)
+            return DoctorFinding("database", "note", what, where=where, advice=advice, needed=True)
         return _unusable(where, f"{there} cannot be written.")
     if not path.is_file():
         return _unusable(where, "It is not a file.")
@@ -63,12 +63,12 @@ def _database(path: Path) -> Finding:
         return _unusable(where, f"SQLite says: {error}.")
 
 
-def _unusable(where: str, what: str, advice: str | None = None) -> Finding:
+def _unusable(where: str, what: str, advice: str | None = None) -> DoctorFinding:
     advice = advice or "Set DOWNLOAD_DB to the bot's database."
-    return Finding("database", "missing", what, where=where, advice=advice, needed=True)
+    return DoctorFinding("database", "missing", what, where=where, advice=advice, needed=True)
 
 
-def _table(path: Path) -> Finding:
+def _table(path: Path) -> DoctorFinding:
     with _opened(path) as database:
         mode: str = database.execute("PRAGMA journal_mode").fetchone()[0]
         columns = {row[1].lower() for row in database.execute("PRAGMA table_info(downloads)")}
@@ -78,7 +78,7 @@ def _table(path: Path) -> Finding:
         parts = [f"journal mode {mode}", _rows(database, columns), _lacks(columns)]
         advice = " ".join(_unserved(database, columns))
     what = ", ".join(part for part in parts if part)
-    return Finding("database", "note" if advice else "ok", what, where=str(path), advice=advice, needed=True)
+    return DoctorFinding("database", "note" if advice else "ok", what, where=str(path), advice=advice, needed=True)
 
 
 def _unserved(database: sqlite3.Connection, columns: set[str]) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _rows(database: sqlite3.Connection, columns: set[str]) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts) or "no rows"
 
 
-def _served(path: Path) -> Iterator[Finding]:
+def _served(path: Path) -> Iterator[DoctorFinding]:
     """Who serves it, and where it can be seen."""
     if not path.is_file():
         return
@@ -132,11 +132,11 @@ def _served(path: Path) -> Iterator[Finding]:
         return  # said already
     if served is None or not served.alive:
         ever = "none has served this database yet" if served is None else "none serves this database now"
-        yield Finding("reactor", "note", ever, advice="`reactor run` does.")
+        yield DoctorFinding("reactor", "note", ever, advice="`reactor run` does.")
         return
     places = [("page at ", served.page), ("metrics at ", served.metrics)]
     shown = [f"process {served.pid} on {served.host}", *(f"{what}{place}" for what, place in places if place)]
-    yield Finding("reactor", "ok", ", ".join(shown), served.version)
+    yield DoctorFinding("reactor", "ok", ", ".join(shown), served.version)
 
 
 @contextmanager
@@ -147,10 +147,10 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield database
 
 
-def _place(path: Path) -> Iterator[Finding]:
+def _place(path: Path) -> Iterator[DoctorFinding]:
     kind = file_system(nearest(path))
     if kind in NETWORK_FILE_SYSTEMS:
-        yield Finding(
+        yield DoctorFinding(
             "database place",
             "note",
             f"On a network file system ({kind}): WAL does not work there, and other machines' changes are only polled.",
@@ -159,30 +159,30 @@ def _place(path: Path) -> Iterator[Finding]:
         )
 
 
-def _watching(path: Path) -> Finding:
+def _watching(path: Path) -> DoctorFinding:
     """Really watch the folder for a moment: limits show only when they are hit."""
     folder = next(place for place in (nearest(path), *nearest(path).parents) if place.is_dir())
     try:
         next(watch(folder, rust_timeout=1, yield_on_timeout=True, recursive=False))
     except (OSError, RuntimeError) as error:
-        return Finding(
+        return DoctorFinding(
             "file watching",
             "note",
             f"Not possible ({error}): rows are found by polling only.",
             advice="Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches.",
         )
-    return Finding("file watching", "ok", where=str(folder))
+    return DoctorFinding("file watching", "ok", where=str(folder))
 
 
-def sqlite_library(version: tuple[int, ...]) -> Finding:
+def sqlite_library(version: tuple[int, ...]) -> DoctorFinding:
     """SQLite's version, and the bug of 3.7.0 to 3.51.2 (fixed in 3.44.6 and 3.50.7 as well) if it has it."""
     text = ".".join(str(part) for part in version)
     affected = (3, 7, 0) <= version < (3, 51, 3) and not any(
         fixed <= version < (3, fixed[1] + 1) for fixed in ((3, 44, 6), (3, 50, 7))
     )
     if not affected:
-        return Finding("sqlite", "ok", version=text)
-    return Finding(
+        return DoctorFinding("sqlite", "ok", version=text)
+    return DoctorFinding(
         "sqlite",
         "note",
         "Has the rare WAL-reset bug of 3.7.0 to 3.51.2, which can damage a database written by several processes.",

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from reactor.cli.doctor import database, media, programs, remote
+from reactor.cli.doctor.findings import DoctorFinding
+from reactor.cli.doctor.settings import examine_settings, folder
 from reactor.settings import Settings
 
 
-def examine(settings: Settings) -> list[programs.Finding]:
-    """Look at everything. Leaves everything as it was, but for what `remote` says of a disk elsewhere."""
-    apart = settings.aria2c_rpc_url is not None and settings.path_map is None
-
+def examine(settings: Settings) -> list[DoctorFinding]:
+    """Run every check. Read-only, except for an empty file that `remote` may leave on a remote disk."""
+    unshared = settings.aria2c_rpc_url is not None and settings.path_map is None
     return [
-        *programs.examine_settings(settings),
+        *examine_settings(settings),
         programs.python(),
         programs.aria2c(settings),
         *(remote.examine(settings) if settings.aria2c_rpc_url else []),
         *database.examine(settings.download_db),
-        *([] if apart else [programs.folder(settings.download_dir)]),
+        *([] if unshared else [folder(settings.download_dir)]),
         *media.examine(settings),
     ]

@@ -9,7 +9,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from reactor.cli.doctor.programs import Finding, told, where
+from reactor.cli.doctor.findings import DoctorFinding, program_version, where
 from reactor.cli.runtime import run_async
 from reactor.errors import ReactorError
 from reactor.extractors.browser import browser
@@ -27,40 +27,42 @@ MEDIA = "pip install 'aria2-reactor[media]'"
 BROWSER = "pip install 'aria2-reactor[browser]'"
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[DoctorFinding]:
     """ffmpeg, yt-dlp with its runtime, Playwright with its browser."""
     return [ffmpeg(settings), ytdlp(), deno(), playwright(), page(settings)]
 
 
-def ffmpeg(settings: Settings) -> Finding:
+def ffmpeg(settings: Settings) -> DoctorFinding:
     """Joins and remuxes media."""
     try:
         program = find_ffmpeg(settings.ffmpeg_path)
     except ReactorError as error:
-        return Finding("ffmpeg", "missing", f"{error.message} Videos in parts need it.", advice=error.hint or "")
-    version, _ = told([program.path, "-version"], r"ffmpeg version (\S+)")
+        return DoctorFinding("ffmpeg", "missing", f"{error.message} Videos in parts need it.", advice=error.hint or "")
+    version, _ = program_version([program.path, "-version"], r"ffmpeg version (\S+)")
     if not version:
-        return Finding("ffmpeg", "missing", "It does not run.", where=where(program), advice="Set FFMPEG_PATH.")
+        return DoctorFinding("ffmpeg", "missing", "It does not run.", where=where(program), advice="Set FFMPEG_PATH.")
     number = re.match(r"n?(\d+)\.", version)  # a build between two versions has none
     if number and int(number[1]) < FFMPEG_MIN:
         advice = f"Install ffmpeg {FFMPEG_MIN} or newer, or set FFMPEG_PATH."
-        return Finding("ffmpeg", "missing", "Too old to join videos in parts.", version, where(program), advice)
-    return Finding("ffmpeg", "ok", version=version, where=where(program))
+        return DoctorFinding("ffmpeg", "missing", "Too old to join videos in parts.", version, where(program), advice)
+    return DoctorFinding("ffmpeg", "ok", version=version, where=where(program))
 
 
-def ytdlp() -> Finding:
+def ytdlp() -> DoctorFinding:
     """yt-dlp, in a process of its own."""
     site = ytdlp_process.installed()
     if site is None:
-        return Finding("yt-dlp", "missing", "Not installed. Videos of sites such as YouTube need it.", advice=MEDIA)
+        return DoctorFinding("yt-dlp", "missing", "Not installed. Sites such as YouTube need it.", advice=MEDIA)
     try:
         version = run_async(_started_ytdlp)
     except (ReactorError, WorkerDied) as error:
-        return Finding("yt-dlp", "missing", f"It does not start: {error}", where=str(site), advice=ytdlp_process.HINT)
+        return DoctorFinding(
+            "yt-dlp", "missing", f"It does not start: {error}", where=str(site), advice=ytdlp_process.HINT
+        )
     if version < YTDLP_MIN:
-        what = f"Older than {YTDLP_MIN}: sites have changed since, and holes were closed."
-        return Finding("yt-dlp", "note", what, version, str(site), ytdlp_process.HINT)
-    return Finding("yt-dlp", "ok", version=version, where=str(site))
+        what = f"Older than {YTDLP_MIN}: sites have changed since, and security holes were fixed."
+        return DoctorFinding("yt-dlp", "note", what, version, str(site), ytdlp_process.HINT)
+    return DoctorFinding("yt-dlp", "ok", version=version, where=str(site))
 
 
 async def _started_ytdlp() -> str:
@@ -69,46 +71,46 @@ async def _started_ytdlp() -> str:
     return worker.version
 
 
-def deno() -> Finding:
+def deno() -> DoctorFinding:
     """The JavaScript runtime of yt-dlp."""
     beside = Path(sys.executable or "/").parent / "deno"
     found = str(beside) if beside.is_file() else shutil.which("deno")
     if not found:
-        return Finding("deno", "missing", "Not found. yt-dlp needs it for YouTube.", advice=MEDIA)
-    version, _ = told([found, "--version"], r"deno (\S+)")
+        return DoctorFinding("deno", "missing", "Not found. yt-dlp needs it for YouTube.", advice=MEDIA)
+    version, _ = program_version([found, "--version"], r"deno (\S+)")
     if not version:
-        return Finding("deno", "missing", "It does not run.", where=found, advice=MEDIA)
+        return DoctorFinding("deno", "missing", "It does not run.", where=found, advice=MEDIA)
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < DENO_MIN:
-        return Finding("deno", "missing", "Too old for yt-dlp, which needs it for YouTube.", version, found, MEDIA)
-    return Finding("deno", "ok", version=version, where=found)
+        return DoctorFinding("deno", "missing", "Too old for yt-dlp (YouTube).", version, found, MEDIA)
+    return DoctorFinding("deno", "ok", version=version, where=found)
 
 
-def playwright() -> Finding:
+def playwright() -> DoctorFinding:
     """What drives a browser, looked for without importing it."""
     if not browser.installed():
-        return Finding(
+        return DoctorFinding(
             "playwright", "missing", "Not installed. Pages that only a browser can read need it.", advice=BROWSER
         )
-    return Finding("playwright", "ok", version=metadata.version("playwright"))
+    return DoctorFinding("playwright", "ok", version=metadata.version("playwright"))
 
 
-def page(settings: Settings) -> Finding:
+def page(settings: Settings) -> DoctorFinding:
     """The browser. It really shows a page: only then is it known to do."""
     try:
         program = browser.find_browser(settings.browser_path)
     except ReactorError as error:
         what = f"{error.message} Pages that only a browser can read need one."
-        return Finding("browser", "missing", what, advice=error.hint or "Set BROWSER_PATH to a browser.")
+        return DoctorFinding("browser", "missing", what, advice=error.hint or "Set BROWSER_PATH to a browser.")
     if not browser.installed():
-        return Finding("browser", "note", "Not started: Playwright is missing.", where=where(program), advice=BROWSER)
+        return DoctorFinding("browser", "note", "Not started: Playwright is missing.", "", where(program), BROWSER)
     try:
         version = run_async(partial(_started_browser, program))
     except ReactorError as error:
-        return Finding("browser", "missing", error.message, where=where(program), advice=error.hint or "")
+        return DoctorFinding("browser", "missing", error.message, where=where(program), advice=error.hint or "")
     from reactor.extractors.browser.process import sandboxed
 
     what = "shows pages" if sandboxed() else "shows pages; as root without its sandbox"
-    return Finding("browser", "ok", what, version, where(program))
+    return DoctorFinding("browser", "ok", what, version, where(program))
 
 
 async def _started_browser(program: Program) -> str:

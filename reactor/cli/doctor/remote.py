@@ -23,7 +23,8 @@ import bencode2
 from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.engines import is_known
-from reactor.cli.doctor.programs import AT_RISK, RPC_S, USE_ARIA2, Finding
+from reactor.cli.doctor.findings import DoctorFinding
+from reactor.cli.doctor.programs import AT_RISK, RPC_S, USE_ARIA2
 from reactor.cli.runtime import run_async
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.errors import Aria2Error, ReactorError
@@ -42,16 +43,16 @@ ALONE_S = 30
 """After this long without us aria2c ends the probe by itself."""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[DoctorFinding]:
     """The RPC, the disk behind it, and who is not guarded."""
     try:
         return run_async(partial(_examine, settings))
     except ReactorError as error:
         where = redact(str(settings.aria2c_rpc_url))
-        return [Finding("aria2 RPC", "missing", error.message, where=where, advice=error.hint or "", needed=True)]
+        return [DoctorFinding("aria2 RPC", "missing", error.message, where=where, advice=error.hint or "", needed=True)]
 
 
-async def _examine(settings: Settings) -> list[Finding]:
+async def _examine(settings: Settings) -> list[DoctorFinding]:
     url, secret = str(settings.aria2c_rpc_url), settings.aria2c_rpc_secret
     token = secret.get_secret_value() if secret else None
     async with Aria2Connection(url, token, ca=settings.aria2c_rpc_ca, unknown=settings.aria2c_unknown) as aria2:
@@ -59,7 +60,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         version = await aria2.call(methods.get_version())
         took_ms = await _round_trip_ms(aria2)
         what = f"answers in {took_ms:.1f} ms"
-        answers = Finding("aria2 RPC", "ok", what, version.version, redact(url), needed=True)
+        answers = DoctorFinding("aria2 RPC", "ok", what, version.version, redact(url), needed=True)
         if not is_known(version):
             answers = replace(answers, state="note", what=f"{what}; {AT_RISK}", advice=USE_ARIA2)
         disk = await _disk(aria2, settings, torrents="BitTorrent" in version.features)
@@ -76,9 +77,9 @@ async def _round_trip_ms(aria2: Aria2Connection) -> float:
     return min(took) * 1000
 
 
-def _guard(settings: Settings) -> Iterator[Finding]:
+def _guard(settings: Settings) -> Iterator[DoctorFinding]:
     if settings.egress_guard:
-        yield Finding(
+        yield DoctorFinding(
             "egress guard",
             "note",
             "It watches what reactor asks for itself, not what an aria2c elsewhere fetches.",
@@ -86,10 +87,10 @@ def _guard(settings: Settings) -> Iterator[Finding]:
         )
 
 
-async def _disk(aria2: Aria2Connection, settings: Settings, *, torrents: bool) -> Finding:
+async def _disk(aria2: Aria2Connection, settings: Settings, *, torrents: bool) -> DoctorFinding:
     if not torrents:
         what, advice = "Not tried: that aria2c is built without BitTorrent.", "Try it with a download."
-        return Finding("aria2 disk", "note", what, advice=advice, needed=True)
+        return DoctorFinding("aria2 disk", "note", what, advice=advice, needed=True)
     with _kept_as_it_was(settings.download_dir):
         try:
             staging = staging_of(settings)
@@ -103,7 +104,7 @@ async def _disk(aria2: Aria2Connection, settings: Settings, *, torrents: bool) -
             return _useless(f"{settings.download_dir} cannot be written: {error.strerror}.", "", "Check DOWNLOAD_DIR.")
 
 
-async def _shared(aria2: Aria2Connection, staging: Staging) -> Finding:
+async def _shared(aria2: Aria2Connection, staging: Staging) -> DoctorFinding:
     """Does aria2c read what we write, and do we see what it writes?"""
     staging.instance = f"doctor{secrets.token_hex(3)}"
     right, rest = secrets.token_bytes(PIECE), bytes(PIECE)
@@ -120,12 +121,12 @@ async def _shared(aria2: Aria2Connection, staging: Staging) -> Finding:
         if report.status is TransferStatus.ACTIVE and not _noted(here):
             what = "aria2c reads what reactor writes, but reactor does not see what aria2c writes."
             return _useless(what, where, "Both need the same disk, and rights to each other's files.")
-    return _judged(report, where) or Finding(
+    return _judged(report, where) or DoctorFinding(
         "aria2 disk", "ok", "shared: a file went both ways", where=where, needed=True
     )
 
 
-async def _apart(aria2: Aria2Connection, staging: Staging) -> Finding:
+async def _apart(aria2: Aria2Connection, staging: Staging) -> DoctorFinding:
     """Can aria2c write where it is to put files? What it writes only it can see."""
     staging.instance = "doctor"
     there = staging.seen_by_aria2(0)
@@ -139,24 +140,24 @@ async def _apart(aria2: Aria2Connection, staging: Staging) -> Finding:
         shutil.rmtree(there, ignore_errors=True)
         what = "aria2c can write there; it can be seen from here as well, which reactor was not told."
         advice = f"Set DOWNLOAD_PATH_MAP={staging.remote_dir}={staging.remote_dir}, and DOWNLOAD_DIR to a folder in it."
-        return Finding("aria2 disk", "note", what, where=str(staging.remote_dir), advice=advice, needed=True)
+        return DoctorFinding("aria2 disk", "note", what, where=str(staging.remote_dir), advice=advice, needed=True)
     what = "not shared: aria2c can write there. It left an empty file, which only there can be deleted."
-    return Finding("aria2 disk", "ok", what, where=there, needed=True)
+    return DoctorFinding("aria2 disk", "ok", what, where=there, needed=True)
 
 
-def _judged(report: TransferReport, where: str) -> Finding | None:
+def _judged(report: TransferReport, where: str) -> DoctorFinding | None:
     """What is to be said of a probe that did not come to run."""
     if report.status is TransferStatus.ERROR:
         what = f"aria2c cannot use the folder: {report.error_message or f'error {report.error_code}'}"
         return _useless(what, where, "Give the user that aria2c runs as the right to write there.")
     if report.status is not TransferStatus.ACTIVE:
         what, advice = "Not tried: other downloads were before it.", "Raise that aria2c's max-concurrent-downloads."
-        return Finding("aria2 disk", "note", what, where=where, advice=advice, needed=True)
+        return DoctorFinding("aria2 disk", "note", what, where=where, advice=advice, needed=True)
     return None
 
 
-def _useless(what: str, where: str, advice: str) -> Finding:
-    return Finding("aria2 disk", "missing", what, where=where, advice=advice, needed=True)
+def _useless(what: str, where: str, advice: str) -> DoctorFinding:
+    return DoctorFinding("aria2 disk", "missing", what, where=where, advice=advice, needed=True)
 
 
 def _torrent(*pieces: bytes) -> bytes:

@@ -18,7 +18,8 @@ import pytest
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.cli.doctor import media as check_media
 from reactor.cli.doctor.database import sqlite_library
-from reactor.cli.doctor.programs import examine_settings, file_system
+from reactor.cli.doctor.findings import file_system
+from reactor.cli.doctor.settings import examine_settings
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 from tests.cli.command import reactor, reactor_here
@@ -310,7 +311,7 @@ def test_a_database_that_everybody_may_read_is_told(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("reactor.cli.preflight.exposed", lambda path: "0644" if path.name == "bot.db" else "")
     (finding,) = examine_settings(settings)
     assert (finding.name, finding.state) == ("database mode", "note")
-    assert "Everybody on this machine may read bot.db (mode 0644)" in finding.what
+    assert "Every user of this machine can read bot.db (mode 0644)" in finding.what
     assert "chmod 600" in finding.advice
 
 

@@ -1,0 +1,77 @@
+"""The result of a check, and what several checks use."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reactor.programs import Program, child_environment
+
+PROGRAM_S = 10.0
+"""Time limit for `--version`."""
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
+
+State = Literal["ok", "note", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorFinding:
+    """The result of one check. `needed`: direct downloads need it."""
+
+    name: str
+    state: State
+    what: str = ""
+    version: str = ""
+    where: str = ""
+    advice: str = ""
+    needed: bool = False
+
+
+def program_version(command: Iterable[str | Path], pattern: str) -> tuple[str, str]:
+    """Run a program for its version: what `pattern` finds in it ("" if nothing), and all it printed."""
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env=child_environment(),
+            timeout=PROGRAM_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "", ""
+    text = (done.stdout + done.stderr).decode(errors="replace")
+    found = re.search(pattern, text)
+    return (found[1] if found and done.returncode == 0 else ""), text
+
+
+def where(program: Program) -> str:
+    """Where a program is, and how it was found."""
+    origins = {"setting": "as set", "path": "on the PATH", "wheel": "from the wheel"}
+    return f"{program.path} ({origins[program.origin]})"
+
+
+def nearest(path: Path) -> Path:
+    """`path` itself if there is something under that name, else the nearest parent there is."""
+    path = path.absolute()
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def file_system(path: Path) -> str:
+    """The type of file system `path` is on, "" where it cannot be told."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+        here = path.resolve()
+    except OSError:
+        return ""
+    best: tuple[int, str] = (-1, "")
+    for line in mounts.splitlines():
+        _, place, kind = [*line.split(" "), "", "", ""][:3]
+        point = Path(place.replace("\\040", " "))
+        if here.is_relative_to(point):
+            best = max(best, (len(point.parts), kind))
+    return best[1]
