@@ -29,7 +29,8 @@ FLOORS = (
         "programs",
         "database_path",
     },
-    {"concurrency", "workers", "files", "core", "media"},
+    {"concurrency", "workers", "files"},
+    {"core", "media"},
     {"net", "egress"},
     {"aria2", "database", "extractors", "journal"},
     {"daemon", "queue", "sync_queue", "runner", "web"},
@@ -38,7 +39,6 @@ FLOORS = (
 """A room imports from the floors below it only; the lowest floor's modules may import each other."""
 BESIDE = {
     "egress": {"net"},
-    "files": {"core", "media"},
     "runner": {"queue"},
     "sync_queue": {"queue"},
     "web": {"queue"},

@@ -68,8 +68,8 @@ async def serve(
     `recorder` takes down what the core is told.
     Raises ReactorError, with a sentence for a person, when it cannot start, or cannot go on (a wrong secret, another
     server in aria2's place)."""
-    staging = staging_of(settings)
     limits = _limits(settings)
+    staging = staging_of(settings, limits.quotas.too_large)
     if recorder is not None:
         recorder.begin(Begun(__version__, clock.wall(), clock.monotonic(), limits))
     loop = Loop(Machine(limits), recorder.note if recorder is not None else None)

@@ -33,7 +33,7 @@ from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.limits import Limits
 from reactor.workers.pool import Pool
-from reactor.workers.process import Reader, bad_answer
+from reactor.workers.process import DocumentReader, bad_answer
 
 MIB = 1024 * 1024
 READERS_MAX = 4
@@ -53,7 +53,7 @@ Bad = Callable[[str], DownloadError]
 """The error for a document; its argument ends the sentence."""
 
 
-class Parsers(Pool[Reader]):
+class Parsers(Pool[DocumentReader]):
     """See the module. Leaving the `async with` ends every process."""
 
     def __init__(self, limits: Limits = LIMITS, *, readers_max: int = READERS_MAX, idle_s: float = IDLE_S) -> None:
@@ -116,7 +116,7 @@ class Parsers(Pool[Reader]):
 
     async def _ask(self, document: bytes, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         async with self.lend() as reader:
-            answer, body = await reader.ask(document, request)
+            answer, body = await reader.ask_about(document, request)
             error = answer.get("error")
             sound = error is None or (isinstance(error, dict) and error.get("kind") == "sentence")
             if not sound or reader.requests >= REQUESTS_MAX or reader.resident_bytes > RESIDENT_MAX:
@@ -133,8 +133,8 @@ class Parsers(Pool[Reader]):
                 return bad("it comes to more than can be held")
         return bad("it cannot be read")
 
-    async def _start(self) -> Reader:
-        return await Reader.start("reactor.extractors.parse_worker:main", _places(), self._limits)
+    async def _start(self) -> DocumentReader:
+        return await DocumentReader.start("reactor.extractors.parse_worker:main", _places(), self._limits)
 
 
 @cache

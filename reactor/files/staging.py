@@ -13,28 +13,28 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 import anyio
 
-from reactor.core import commands
-from reactor.core.quotas import MIB, Quotas
-from reactor.errors import DownloadError, SettingsError
+from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.content import HEAD_BYTES, turns_out
 from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
 from reactor.files.publish import forget, publish, published, take_back
-from reactor.media.ffmpeg import RESULT
-from reactor.models import Content, Kind
+from reactor.models import Content, Extraction, Kind
 from reactor.settings import Settings
 
 FOLDER = ".reactor"
 """In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
 MOVED = "moved already"
 """Stands for a source that is not in its folder any more."""
+RESULT = ".joined"
+"""The stem of the file that joining makes."""
 CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
 """What aria2 keeps beside a file that is not complete."""
 FOLDERS_KEPT = 128
@@ -55,6 +55,45 @@ class OtherThing(Exception):
         super().__init__(content)
         self.content = content
         self.kind = kind
+
+
+class AttemptOfRow(Protocol):
+    """Of an attempt, what staging needs."""
+
+    @property
+    def download_id(self) -> int: ...
+
+
+class StagedFiles(Protocol):
+    """What is known of an attempt's files when they are to be published: `commands.Finish`."""
+
+    @property
+    def attempt(self) -> AttemptOfRow: ...
+    @property
+    def extraction(self) -> Extraction: ...
+    @property
+    def files(self) -> tuple[tuple[str, ...], ...]:
+        """The paths that aria2 reported for each fetch."""
+
+    @property
+    def total(self) -> int:
+        """Bytes that aria2 reported; 0 when it did not."""
+
+    @property
+    def keep(self) -> bool:
+        """Leave the staged files in place: they are being seeded."""
+
+    @property
+    def resumed(self) -> bool:
+        """After a restart: only what is certainly whole is published."""
+
+    @property
+    def told(self) -> bool:
+        """aria2 had reported all bytes before the restart."""
+
+
+def _no_limit(size: int) -> Failure | None:
+    return None
 
 
 @dataclass(slots=True)
@@ -80,7 +119,8 @@ class Staging:
     """The database's, known when it was read."""
     programs: bool = True
     """Whether programs and shortcuts keep their names."""
-    quotas: Quotas = field(default_factory=Quotas)
+    too_large: Callable[[int], Failure | None] = _no_limit
+    """Why a file of so many bytes is refused; None: it is not."""
     _turns: dict[int, _Turn] = field(default_factory=dict)
 
     def folder(self, download_id: int) -> Path:
@@ -177,7 +217,7 @@ class Staging:
         names = [path.name for path in (self.download_dir / FOLDER).glob(f"{prefix}*")] if self.shared else []
         return {int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdecimal()}
 
-    def finish(self, command: commands.Finish) -> tuple[str, int]:
+    def finish(self, command: StagedFiles) -> tuple[str, int]:
         """Check what is there and publish it: (path, bytes). Beside the folder stays the record of it, until the
         row says so. Blocks on the disk.
 
@@ -192,7 +232,7 @@ class Staging:
                 raise FilesMissing("Whether the file is whole is not known.")
             if command.extraction.finish.how != "media":  # which was checked when it was joined
                 _check(source, command)
-            refusal = self.quotas.too_large(_size(source)) if source.exists() else None
+            refusal = self.too_large(_size(source)) if source.exists() else None
             if refusal is not None:
                 raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
             if command.extraction.finish.how == "file":
@@ -217,7 +257,7 @@ class Staging:
                 if not any(folder.iterdir()):  # else another attempt is at work in it
                     _remove(folder)
 
-    def _source(self, folder: Path, command: commands.Finish) -> Path:
+    def _source(self, folder: Path, command: StagedFiles) -> Path:
         fetches = command.extraction.fetches
         if command.extraction.finish.how == "file":
             return folder / fetches[0].name
@@ -230,13 +270,13 @@ class Staging:
             raise FilesMissing("The torrent's files are not where aria2c said.")
         return found[0] if found else folder / MOVED
 
-    def _name(self, source: Path, command: commands.Finish) -> str:
+    def _name(self, source: Path, command: StagedFiles) -> str:
         finish = command.extraction.finish
         if finish.how == "media":  # the container is what the codecs allowed
             return clean_name(f"{PurePosixPath(finish.name).stem}{source.suffix}")
         return clean_name(source.name if finish.how == "torrent" else finish.name)
 
-    def _finish_remotely(self, command: commands.Finish) -> tuple[str, int]:
+    def _finish_remotely(self, command: StagedFiles) -> tuple[str, int]:
         if command.resumed:
             raise FilesMissing("What an aria2c elsewhere has done meanwhile only it can say.")
         files = [path for reported in command.files for path in reported]
@@ -259,7 +299,7 @@ def _folder(download_dir: Path, name: str) -> Path:
     return download_dir / FOLDER / name
 
 
-def staging_of(settings: Settings) -> Staging:
+def staging_of(settings: Settings, too_large: Callable[[int], Failure | None] = _no_limit) -> Staging:
     """The folders that the settings name. Raises SettingsError when files cannot be written where they are to go."""
     folder = settings.download_dir.expanduser().absolute()
     shared = settings.aria2c_rpc_url is None or settings.path_map is not None
@@ -280,7 +320,7 @@ def staging_of(settings: Settings) -> Staging:
         shared,
         settings.aria2c_dir,
         programs=settings.allow_executables,
-        quotas=Quotas(max_file_size=settings.max_file_size_mib * MIB),
+        too_large=too_large,
     )
 
 
@@ -290,13 +330,13 @@ def _is_bookkeeping(path: Path) -> bool:
     return path.name.endswith(CONTROL_SUFFIXES) or hash_name
 
 
-def _certain(source: Path, command: commands.Finish) -> bool:
+def _certain(source: Path, command: StagedFiles) -> bool:
     """True when aria2 had said before the restart that it was all there, and the row has that on record: neither its
     size nor the lack of a control file tells that a file is whole."""
     return command.told and command.extraction.finish.how == "file" and source.is_file()
 
 
-def _check(source: Path, command: commands.Finish) -> None:
+def _check(source: Path, command: StagedFiles) -> None:
     """Never publish what is not whole: aria2's word is not enough, a 200 may have been cut short.
 
     A torrent's control file stays until it is no longer served; that it has all its bytes its hashes say."""
@@ -312,7 +352,7 @@ def _check(source: Path, command: commands.Finish) -> None:
             )
 
 
-def _look_into(source: Path, command: commands.Finish) -> None:
+def _look_into(source: Path, command: StagedFiles) -> None:
     """Raises OtherThing when the first bytes are those of something else than the name promises."""
     with source.open("rb") as file:
         found = turns_out(command.extraction.finish.name, file.read(HEAD_BYTES))

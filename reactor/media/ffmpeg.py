@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 
 from reactor.errors import DownloadError, ProgramMissing
+from reactor.files.staging import RESULT
 from reactor.media.check import HELPER, Checked, CheckedTrack, check_parts, measure_parts
 from reactor.media.clocks import StreamClock, StreamKind
 from reactor.media.inputs import Input, file_input, list_input, track_inputs
@@ -29,7 +30,6 @@ from reactor.media.room import Room, no_space, reckon
 from reactor.media.timeline import Entry, Group, Timeline, arrange
 from reactor.models import Extraction, Track
 
-RESULT = ".joined"
 """The name of the result, without its suffix. A clean name never begins with a dot."""
 AUDIO_SUFFIXES = (".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 """A wished name that ends so asks for the sound alone."""

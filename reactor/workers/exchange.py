@@ -80,9 +80,3 @@ class Exchange:
             code = await self._process.wait()
             return f"signal {-code}" if code < 0 else f"exit code {code}"
         return "no exit code"
-
-
-def no_folder(error: OSError) -> DownloadError:
-    """The error for a process that cannot get a folder of its own."""
-    why = error.strerror or type(error).__name__
-    return DownloadError(f"No folder for temporary files could be made: {why}.", code="storage", retryable=True)

@@ -1,7 +1,7 @@
 """Processes that stay warm for the next request: lent to one at a time, ended when nobody needs them.
 
-    class Ytdlp(Pool[Worker]):
-        async def _start(self) -> Worker: …             how one comes to be
+    class Ytdlp(Pool[YtdlpProcess]):
+        async def _start(self) -> YtdlpProcess: …       how one comes to be
 
     async with ytdlp.slots, ytdlp.lend() as worker: …   one, when it is one's turn
 

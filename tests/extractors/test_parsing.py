@@ -21,7 +21,7 @@ from reactor.extractors.parsing import Parsers
 from reactor.media import hls
 from reactor.media.choice import Choice
 from reactor.workers.limits import Limits
-from reactor.workers.process import Reader
+from reactor.workers.process import DocumentReader
 from tests.extractors.processes import runs, until
 
 URL = "https://host/a/index.m3u8"
@@ -119,8 +119,8 @@ async def test_one_that_was_killed_is_replaced(parsers: Parsers) -> None:
 
 
 class Dying(Parsers):
-    async def _start(self) -> Reader:
-        return await Reader.start("os:abort", (), parsing.LIMITS)
+    async def _start(self) -> DocumentReader:
+        return await DocumentReader.start("os:abort", (), parsing.LIMITS)
 
 
 async def test_one_that_dies_of_a_document_twice_is_enough() -> None:
@@ -224,4 +224,4 @@ def said(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     async def ask(self: object, document: bytes, request: object) -> tuple[dict[str, Any], bytes]:
         return {}, body
 
-    monkeypatch.setattr(Reader, "ask", ask)
+    monkeypatch.setattr(DocumentReader, "ask_about", ask)

@@ -24,7 +24,7 @@ from reactor.media.local import Init, Segment, Span, write_playlist
 from reactor.media.measuring import MOMENT_MAX_S, STREAMS_MAX, Asked, Found, Unreadable, answer, asked, found
 from reactor.media.mpegts import PACKET
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
-from reactor.workers.process import Reader
+from reactor.workers.process import DocumentReader
 from tests.extractors.processes import runs, until
 from tests.media.samples import Samples
 
@@ -209,8 +209,8 @@ async def test_who_always_fails_is_not_asked_for_ever(tmp_path: Path) -> None:
 
 
 class Dying(Parsers):
-    async def _start(self) -> Reader:
-        return await Reader.start("os:abort", (), parsing.LIMITS)
+    async def _start(self) -> DocumentReader:
+        return await DocumentReader.start("os:abort", (), parsing.LIMITS)
 
 
 async def test_one_that_dies_takes_nobody_with_it(tmp_path: Path) -> None:

@@ -67,12 +67,12 @@ async def test_one_that_dies_says_how(code: str, how: str) -> None:
             await ours.ask({})
 
 
-@pytest.mark.parametrize("start", [ytdlp_process.Worker.start, browser_process.BrowserProcess.start])
+@pytest.mark.parametrize("start", [ytdlp_process.YtdlpProcess.start, browser_process.BrowserProcess.start])
 async def test_without_a_folder_for_temporary_files(
     monkeypatch: pytest.MonkeyPatch, start: Callable[[Any], Awaitable[object]]
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/gone")
-    browser = browser_process.Setup(Path(sys.executable), memory_max=1)
+    browser = browser_process.BrowserSetup(Path(sys.executable), memory_max=1)
     with pytest.raises(DownloadError, match="temporary files") as caught:
-        await start(browser if start == browser_process.BrowserProcess.start else ytdlp_process.Setup())
+        await start(browser if start == browser_process.BrowserProcess.start else ytdlp_process.YtdlpSetup())
     assert (caught.value.code, caught.value.retryable) == ("storage", True)

@@ -19,7 +19,7 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.limits import Limits
-from reactor.workers.process import Reader
+from reactor.workers.process import DocumentReader
 from tests.extractors.processes import runs, until
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +29,8 @@ LIMITS = Limits(cpu_s=1, wall_s=60.0, data_bytes=256 * MIB, answer_bytes=64 * 10
 
 
 @asynccontextmanager
-async def reader(limits: Limits = LIMITS) -> AsyncIterator[Reader]:
-    ours = await Reader.start(ODD, [str(ROOT)], limits)
+async def reader(limits: Limits = LIMITS) -> AsyncIterator[DocumentReader]:
+    ours = await DocumentReader.start(ODD, [str(ROOT)], limits)
     try:
         yield ours
     finally:
@@ -38,9 +38,9 @@ async def reader(limits: Limits = LIMITS) -> AsyncIterator[Reader]:
         assert not runs(ours.pid)
 
 
-async def asked(ours: Reader, call: str, document: bytes = b"") -> tuple[dict[str, Any], bytes]:
+async def asked(ours: DocumentReader, call: str, document: bytes = b"") -> tuple[dict[str, Any], bytes]:
     with anyio.fail_after(60):
-        return await ours.ask(document, {"call": call})
+        return await ours.ask_about(document, {"call": call})
 
 
 async def test_one_document_after_the_other() -> None:
@@ -134,12 +134,12 @@ async def test_it_knows_nothing_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_pat
 async def test_it_does_not_outlive_its_parent(how: str) -> None:
     code = f"""
 import anyio, os, sys
-from tests.workers.test_process import LIMITS, ODD, Limits, Reader
+from tests.workers.test_process import LIMITS, ODD, Limits, DocumentReader
 async def main():
-    ours = await Reader.start(ODD, [{str(ROOT)!r}], Limits(3600, 60.0, 2**28, 1000))
-    await ours.ask(b"", {{"call": "echo"}})
+    ours = await DocumentReader.start(ODD, [{str(ROOT)!r}], Limits(3600, 60.0, 2**28, 1000))
+    await ours.ask_about(b"", {{"call": "echo"}})
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ours.ask, b"20000000000", {{"call": "power"}})
+        tasks.start_soon(ours.ask_about, b"20000000000", {{"call": "power"}})
         await anyio.sleep(0.2)
         print(ours.pid, flush=True)
         {how}

@@ -66,7 +66,7 @@ def ytdlp() -> DoctorFinding:
 
 
 async def _started_ytdlp() -> str:
-    worker = await ytdlp_process.Worker.start(ytdlp_process.Setup())
+    worker = await ytdlp_process.YtdlpProcess.start(ytdlp_process.YtdlpSetup())
     await worker.end()
     return worker.version
 

@@ -175,12 +175,12 @@ class Browser(Pool["BrowserProcess"]):
             found = answer.get("found")
             if not isinstance(found, dict):
                 raise bad_answer()
-            if found.get("spoiled") or process.pages >= PAGES_MAX:
+            if found.get("spoiled") or process.requests >= PAGES_MAX:
                 await process.end()
         return found
 
     async def _start(self) -> BrowserProcess:
-        from reactor.extractors.browser.process import BrowserProcess, Setup
+        from reactor.extractors.browser.process import BrowserProcess, BrowserSetup
 
         try:
             program = await to_thread.run_sync(find_browser, self._path)
@@ -188,7 +188,7 @@ class Browser(Pool["BrowserProcess"]):
             raise DownloadError(error.message, hint=error.hint, code="program_missing") from error
         try:
             proxy = self._guard.route("browser") if self._guard else None
-            process = await BrowserProcess.start(Setup(program.path, self._memory_max, proxy))
+            process = await BrowserProcess.start(BrowserSetup(program.path, self._memory_max, proxy))
         except WorkerDied:
             raise DownloadError("The browser ended as soon as it was started.", code="browser_broken") from None
         self.version = process.version

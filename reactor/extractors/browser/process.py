@@ -2,15 +2,13 @@
 
     a process of ours (`worker`)  ─ Playwright's driver  ─ Chromium  ─ its many processes
 
-It sees nothing of the user's: an empty folder is its home, its working folder and the place of its profile.
+It is isolated from the user's files: an empty folder is its home, its working folder and the place of its profile.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,12 +25,12 @@ from anyio.abc import Process
 
 from reactor.errors import DownloadError
 from reactor.programs import child_environment, own_code
-from reactor.workers.exchange import END_DEADLINE_S, Exchange, WorkerDied, no_folder
+from reactor.workers.exchange import END_DEADLINE_S, WorkerDied
+from reactor.workers.process import WorkerProcess, open_in_own_folder, open_process
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 WATCH_S = 0.25
 """Between two looks at the memory."""
-CLOSE_DEADLINE_S = 5.0
 DEEP = 30
 """Characters of a folder's path. A socket's may have 104 everywhere, and Chromium's is longer by 70."""
 
@@ -41,8 +39,8 @@ U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """How a browser is to be."""
+class BrowserSetup:
+    """How a browser is configured."""
 
     executable: Path
     memory_max: int
@@ -51,107 +49,66 @@ class Setup:
     """For all it asks for, this machine's own addresses included. A page may have another one."""
 
 
-class BrowserProcess:
-    """A process that runs `worker`. Whoever has started it ends it."""
+class BrowserProcess(WorkerProcess):
+    """A process that runs `worker`."""
 
     def __init__(self, process: Process, folder: Path, memory_max: int) -> None:
-        self._process = process
-        self._folder = folder
+        super().__init__(process, answer_bytes_max=ANSWER_BYTES_MAX, bad_answer=bad_answer, folder=folder)
         self._memory_max = memory_max
-        self._exchange = Exchange(process, ANSWER_BYTES_MAX, bad_answer)
-        self._ended = False
-        self._outgrown = False
-        self.version = ""
-        """The browser's."""
-        self.pages = 0
-        """How many it has been asked for."""
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return not self._ended and self._process.returncode is None
+        self._over_memory = False
 
     @classmethod
-    async def start(cls, setup: Setup) -> BrowserProcess:
-        """Start one and wait until the browser is there: two seconds. Nothing is left of it when this raises.
+    async def start(cls, setup: BrowserSetup) -> BrowserProcess:
+        """Start one and wait until the browser has started: two seconds. Leaves nothing behind when it raises.
 
-        Raises WorkerDied, DownloadError (`browser_broken`)."""
-        with anyio.CancelScope(shield=True):
-            try:
-                folder = Path(await _aside(_make_folder))
-            except OSError as error:
-                raise no_folder(error) from error
-            try:
-                worker = cls(await _open(folder), folder, setup.memory_max)
-            except OSError as error:
-                await _aside(lambda: shutil.rmtree(folder, ignore_errors=True))
-                raise DownloadError(f"The browser does not start: {error.strerror}.", code="browser_broken") from error
-        try:
-            await worker._warm_up(setup)
-        except BaseException:
-            await worker.end()
-            raise
+        Raises WorkerDied, DownloadError (`storage`, `browser_broken`)."""
+
+        def broken(told: str) -> DownloadError:
+            why = " ".join(told.split())[:300].rstrip(".")
+            return DownloadError(
+                f"The browser {setup.executable.name} does not start: {why}.",
+                hint="Set BROWSER_PATH to another Chrome, Chromium or Edge.",
+                code="browser_broken",
+            )
+
+        process, folder = await open_in_own_folder(_make_folder, _open, "The browser", "browser_broken")
+        worker = cls(process, folder, setup.memory_max)
+        wanted = {"executable": str(setup.executable), "sandbox": sandboxed(), "proxy": setup.proxy}
+        await worker._warm_up(wanted, broken)
         return worker
 
     async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send one request and wait for its answer, the memory watched; one at a time.
-
-        Raises WorkerDied, DownloadError (`too_much_memory`, `bad_answer`)."""
-        self.pages += 1
+        """See WorkerProcess. Kills the browser when it takes too much memory: raises DownloadError
+        (`too_much_memory`)."""
         answer: dict[str, Any] = {}
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch)
             try:
-                answer = await self._exchange.ask({"id": self.pages, **request})
+                answer = await super().ask(request)
             except (WorkerDied, DownloadError) as error:
                 failure = error
             tasks.cancel_scope.cancel()
-        if self._outgrown:
+        if self._over_memory:
             most = self._memory_max // (1024 * 1024)
             raise DownloadError(f"This page took more than {most:,} MiB of memory.", code="too_much_memory")
         if failure:
             raise failure
-        if answer.get("id") != self.pages:
-            raise bad_answer()
         return answer
 
-    async def end(self) -> None:
-        """Kill it, with every process that it has started, and clean up."""
-        if self._ended:
-            return
-        pid = self.pid if self.alive else None
-        self._ended = True
-        with anyio.CancelScope(shield=True):
-            await _aside(lambda: kill_all(pid, str(self._folder)))
-            with anyio.move_on_after(END_DEADLINE_S):
-                await self._process.wait()
-            with anyio.move_on_after(CLOSE_DEADLINE_S):
-                await self._process.aclose()
-            await _aside(lambda: shutil.rmtree(self._folder, ignore_errors=True))
-
-    async def _warm_up(self, setup: Setup) -> None:
-        wanted = {"executable": str(setup.executable), "sandbox": sandboxed(), "proxy": setup.proxy}
-        answer = await self._exchange.ask(wanted)
-        if "broken" in answer:
-            why = " ".join(str(answer["broken"]).split())[:300].rstrip(".")
-            raise DownloadError(
-                f"The browser {setup.executable.name} does not start: {why}.",
-                hint="Set BROWSER_PATH to another Chrome, Chromium or Edge.",
-                code="browser_broken",
-            )
-        self.version = str(answer.get("ready"))
+    async def _kill(self, was_alive: bool) -> None:
+        """Chromium's processes leave the group, and may lose their parent."""
+        pid = self.pid if was_alive else None
+        await to_thread.run_sync(kill_all, pid, str(self._folder))
+        await super()._kill(was_alive)
 
     async def _watch(self) -> None:
-        """Kill it when it has outgrown its memory: who waits for its answer then gets none."""
+        """Kill the browser above its memory limit; the request that it was working on fails."""
         while True:
             if await to_thread.run_sync(used, self.pid, abandon_on_cancel=True) > self._memory_max:
                 break
             await anyio.sleep(WATCH_S)
-        self._outgrown = True
+        self._over_memory = True
         await self.end()
 
 
@@ -231,10 +188,6 @@ def _or(asked: Callable[[], T], otherwise: U) -> T | U:
         return otherwise
 
 
-async def _aside(work: Callable[[], T]) -> T:
-    return await to_thread.run_sync(work)
-
-
 def _make_folder() -> str:
     """An empty folder for one browser. Its place is no deep one: Chromium makes a socket in it."""
     usual = tempfile.gettempdir()
@@ -245,10 +198,8 @@ def _make_folder() -> str:
 async def _open(folder: Path) -> Process:
     library = importlib.util.find_spec("playwright")
     places = [str(Path(library.origin).parents[1])] if library and library.origin else []
-    return await anyio.open_process(
+    return await open_process(
         own_code("reactor.extractors.browser.worker:main", str(folder), places=places),
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-        env=child_environment("PLAYWRIGHT_NODEJS_PATH", home=folder, LC_ALL="C.UTF-8"),
-        start_new_session=True,
+        folder,
+        child_environment("PLAYWRIGHT_NODEJS_PATH", home=folder, LC_ALL="C.UTF-8"),
     )

@@ -30,7 +30,7 @@ from reactor.extractors.detect import is_manifest, is_named_page
 from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.failures import Report, by_the_guard, error_of, failure_of, for_a_browser
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
-from reactor.extractors.ytdlp.process import HINT, Setup, Worker, bad_answer, installed
+from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad_answer, installed
 from reactor.media.choice import Choice
 from reactor.models import Detection, Extraction, Kind
 from reactor.settings import Settings
@@ -110,7 +110,7 @@ async def open_ytdlp(settings: Settings, guard: Guard | None = None) -> AsyncIte
         yield ytdlp
 
 
-class Ytdlp(Pool[Worker]):
+class Ytdlp(Pool[YtdlpProcess]):
     """See the module. Leaving the `async with` ends every process."""
 
     def __init__(
@@ -118,7 +118,7 @@ class Ytdlp(Pool[Worker]):
         wishes: Wishes | None = None,
         *,
         guard: Guard | None = None,
-        setup: Setup | None = None,
+        setup: YtdlpSetup | None = None,
         workers_max: int = WORKERS_MAX,
         idle_s: float = IDLE_S,
         requests_max: int = REQUESTS_MAX,
@@ -128,7 +128,7 @@ class Ytdlp(Pool[Worker]):
         self._wishes = wishes or Wishes()
         self._guard = guard if self._wishes.proxy is None else None
         self._asked = 0
-        self._setup = setup or Setup()
+        self._setup = setup or YtdlpSetup()
         self._requests_max = requests_max
         self._resident_max = resident_max
 
@@ -196,8 +196,8 @@ class Ytdlp(Pool[Worker]):
                 await worker.end()
         return answer
 
-    async def _start(self) -> Worker:
-        return await Worker.start(self._setup)
+    async def _start(self) -> YtdlpProcess:
+        return await YtdlpProcess.start(self._setup)
 
 
 class YtdlpExtractor:

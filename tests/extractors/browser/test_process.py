@@ -16,7 +16,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.browser.browser import MIB
-from reactor.extractors.browser.process import BrowserProcess, Setup, kill_all, used
+from reactor.extractors.browser.process import BrowserProcess, BrowserSetup, kill_all, used
 from tests.extractors.processes import runs, until
 from tests.extractors.trees import chromiums, tree
 from tests.pages.site import Site
@@ -25,12 +25,12 @@ from tests.tools import needed
 
 
 @pytest.fixture
-def setup() -> Setup:
-    return Setup(Path(needed("chromium")), memory_max=4096 * MIB)
+def setup() -> BrowserSetup:
+    return BrowserSetup(Path(needed("chromium")), memory_max=4096 * MIB)
 
 
 @pytest.fixture
-async def process(setup: Setup) -> AsyncIterator[BrowserProcess]:
+async def process(setup: BrowserSetup) -> AsyncIterator[BrowserProcess]:
     process = await BrowserProcess.start(setup)
     try:
         yield process
@@ -46,7 +46,7 @@ def folder_of(pid: int) -> Path:
     return Path(psutil.Process(pid).environ()["TMPDIR"])
 
 
-async def test_it_sees_nothing_of_ours(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_sees_nothing_of_ours(setup: BrowserSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARIA2C_RPC_SECRET", "hush")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.test")
     process = await BrowserProcess.start(setup)
@@ -65,7 +65,7 @@ def told(request: Request) -> str:
     return f"{request.method} {request.path} by {request.headers.get('user-agent')}"
 
 
-async def test_it_asks_for_nothing_of_its_own_accord_and_all_by_its_proxy(setup: Setup) -> None:
+async def test_it_asks_for_nothing_of_its_own_accord_and_all_by_its_proxy(setup: BrowserSetup) -> None:
     async with Site() as site:
         site.put("/loaded", b"", content_type="text/plain")
         site.html("<script>fetch('/loaded')</script>", path="/inner")
@@ -83,7 +83,9 @@ async def test_it_asks_for_nothing_of_its_own_accord_and_all_by_its_proxy(setup:
     assert [told(request) for request in site.log if not request.path.startswith(known)] == []
 
 
-async def test_a_deep_folder_for_temporary_files(setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_deep_folder_for_temporary_files(
+    setup: BrowserSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (deep := tmp_path / ("deep" * 20)).mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
     process = await BrowserProcess.start(setup)
@@ -142,8 +144,8 @@ async def test_nothing_outlives_a_parent_that_is_killed() -> None:
         await until(lambda: not folder.exists())
 
 
-async def test_too_little_memory_ends_it_at_the_first_page(setup: Setup) -> None:
-    process = await BrowserProcess.start(Setup(setup.executable, memory_max=1))
+async def test_too_little_memory_ends_it_at_the_first_page(setup: BrowserSetup) -> None:
+    process = await BrowserProcess.start(BrowserSetup(setup.executable, memory_max=1))
     processes = tree(process.pid)
     with pytest.raises(DownloadError, match=r"more than 0 MiB") as caught:
         await process.ask(asking("http://127.0.0.1:9/"))

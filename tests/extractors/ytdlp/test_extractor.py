@@ -16,11 +16,11 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.ytdlp.extractor import NoVideoFound, Wishes, Ytdlp
-from reactor.extractors.ytdlp.process import Setup
+from reactor.extractors.ytdlp.process import YtdlpSetup
 from tests.extractors.processes import children, in_group, runs, until
 
 PLUGINS = Path(__file__).parent / "plugins"
-SETUP = Setup(plugins=PLUGINS)
+SETUP = YtdlpSetup(plugins=PLUGINS)
 HERE = "https://trials.test/"
 
 
@@ -280,7 +280,7 @@ async def test_a_process_that_dies_once_is_forgiven(tmp_path: Path) -> None:
 
 @pytest.mark.fault(45)
 async def test_too_much_memory() -> None:
-    async with Ytdlp(setup=Setup(plugins=PLUGINS, data_bytes_max=600 * 1024**2)) as ytdlp:
+    async with Ytdlp(setup=YtdlpSetup(plugins=PLUGINS, data_bytes_max=600 * 1024**2)) as ytdlp:
         error = await refusal(ytdlp, "allocates")
         assert (error.code, error.retryable) == ("out_of_memory", False)
         assert ytdlp.pids == (), "a process that has been at its limit is not used again"

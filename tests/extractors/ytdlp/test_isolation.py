@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reactor.extractors.ytdlp.process import Setup, Worker
+from reactor.extractors.ytdlp.process import YtdlpProcess, YtdlpSetup
 from reactor.extractors.ytdlp.worker import FILE_BYTES_MAX
 
 PLUGIN = """
@@ -71,7 +71,7 @@ async def test_ours_does_not_walk_into_it(home: Path, tmp_path: Path, monkeypatc
     monkeypatch.setenv("PYTHONSTARTUP", str(home / "sitecustomize.py"))
     monkeypatch.chdir(home)
     before = _everything(home)
-    worker = await Worker.start(Setup())
+    worker = await YtdlpProcess.start(YtdlpSetup())
     try:
         answer = await worker.ask({"do": "suits", "url": "https://trap.test/film", "deadline_s": 60.0})
         assert answer["suits"] is None
@@ -85,8 +85,8 @@ async def test_ours_does_not_walk_into_it(home: Path, tmp_path: Path, monkeypatc
 
 
 async def test_its_limits() -> None:
-    setup = Setup()
-    worker = await Worker.start(setup)
+    setup = YtdlpSetup()
+    worker = await YtdlpProcess.start(setup)
     try:
         limits = {
             line[:26].strip(): line[26:47].strip()

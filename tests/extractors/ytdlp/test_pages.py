@@ -17,7 +17,7 @@ from reactor.extractors.browser.browser import Browser
 from reactor.extractors.context import open_context
 from reactor.extractors.detect import detect
 from reactor.extractors.ytdlp.extractor import Wishes, Ytdlp
-from reactor.extractors.ytdlp.process import Setup
+from reactor.extractors.ytdlp.process import YtdlpSetup
 from reactor.models import Extraction, Kind
 from tests.servers import FileServer
 
@@ -33,7 +33,7 @@ high/v.m3u8
 
 @pytest.fixture(scope="module")
 async def warm() -> AsyncIterator[Ytdlp]:
-    async with Ytdlp(Wishes(timeout_s=60.0), setup=Setup(plugins=Path(__file__).parent / "plugins")) as ytdlp:
+    async with Ytdlp(Wishes(timeout_s=60.0), setup=YtdlpSetup(plugins=Path(__file__).parent / "plugins")) as ytdlp:
         yield ytdlp
 
 
@@ -100,7 +100,7 @@ async def test_a_page_of_no_known_site(server: FileServer, context: Context) -> 
 
 
 async def test_detection_goes_on_without_the_list(server: FileServer, context: Context, tmp_path: Path) -> None:
-    async with Ytdlp(setup=Setup(plugins=tmp_path / "nowhere")) as broken:
+    async with Ytdlp(setup=YtdlpSetup(plugins=tmp_path / "nowhere")) as broken:
         found = await detect(page(server, "<p>"), replace(context, ytdlp=broken))
     assert found.kind is Kind.YTDLP
 

@@ -16,18 +16,18 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.extractors.ytdlp.process import Setup, Worker, installed
+from reactor.extractors.ytdlp.process import YtdlpProcess, YtdlpSetup, installed
 from reactor.workers.exchange import WorkerDied
 from tests.extractors.processes import in_group, runs, switches, until
 
-SETUP = Setup(plugins=Path(__file__).parent / "plugins")
+SETUP = YtdlpSetup(plugins=Path(__file__).parent / "plugins")
 PARENT = """
 import anyio, sys
 from pathlib import Path
-from reactor.extractors.ytdlp.process import Setup, Worker
+from reactor.extractors.ytdlp.process import YtdlpSetup, YtdlpProcess
 
 async def main():
-    worker = await Worker.start(Setup(plugins=Path(sys.argv[1])))
+    worker = await YtdlpProcess.start(YtdlpSetup(plugins=Path(sys.argv[1])))
     print(worker.pid, flush=True)
     await worker.ask({"do": "extract", "url": sys.argv[2], "params": {}, "cookies": None, "deadline_s": 3600})
 
@@ -36,8 +36,8 @@ anyio.run(main)
 
 
 @asynccontextmanager
-async def started(setup: Setup = SETUP) -> AsyncIterator[Worker]:
-    worker = await Worker.start(setup)
+async def started(setup: YtdlpSetup = SETUP) -> AsyncIterator[YtdlpProcess]:
+    worker = await YtdlpProcess.start(setup)
     try:
         yield worker
     finally:
@@ -80,7 +80,7 @@ async def test_it_sees_nothing_of_the_users(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_no_plug_ins_but_those_that_are_told(tmp_path: Path) -> None:
-    async with started(Setup()) as worker:
+    async with started(YtdlpSetup()) as worker:
         assert (await worker.ask({"do": "suits", "url": "https://trials.test/film", "deadline_s": 60.0}))[
             "suits"
         ] is None
@@ -143,7 +143,7 @@ async def test_it_ends_when_its_parent_is_killed(tmp_path: Path, path: str) -> N
 
 async def test_an_installation_that_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DownloadError) as caught:
-        await Worker.start(Setup(plugins=tmp_path / "nowhere"))
+        await YtdlpProcess.start(YtdlpSetup(plugins=tmp_path / "nowhere"))
     assert caught.value.code == "ytdlp_broken"
     assert "pip install" in str(caught.value)
 
@@ -153,4 +153,4 @@ async def test_no_installation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [folder for folder in sys.path if "site-packages" not in folder])
     assert installed() is None
     with pytest.raises(DownloadError, match="not installed"):
-        await Worker.start(SETUP)
+        await YtdlpProcess.start(SETUP)
