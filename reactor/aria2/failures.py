@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from reactor.core.events import TransferStatus
 from reactor.core.retry import UNTOLD
+from reactor.egress.relay import IMPLAUSIBLE_STATUS
 from reactor.errors import Failure
 from reactor.failures import http_failure, status_phrase
 
@@ -102,7 +103,7 @@ def classify(number: int | None, text: str) -> Failure:
 
 def classify_status(status: int) -> Failure:
     """What an HTTP status means."""
-    if status == 413:  # so says our own guard; no server says it of a GET
+    if status == IMPLAUSIBLE_STATUS:
         return ENDLESS
     found = http_failure(status)
     sentence = f"The server answered {status}{status_phrase(status)}: {found.meaning}."

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from reactor.aria2.options import through
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.egress.addresses import ANYWHERE, Exceptions
-from reactor.egress.proxy import NOWHERE, Guard
+from reactor.egress.proxy import DENY_ALL, Guard
 from reactor.errors import SettingsError
 from reactor.models import Fetch, Header
-from reactor.net.credentials import reach_of
+from reactor.net.credentials import credential_scope
 from reactor.net.jar import Jar
 from reactor.settings import Settings
 
@@ -23,7 +23,7 @@ NOT_CONNECTED = "Proxy connection failed"
 
 class Egress:
     """What aria2c's transfers are told of the guard, and what the guard tells of them. Without a guard, which an aria2c
-    elsewhere could not reach: nothing."""
+    elsewhere could not scope: nothing."""
 
     def __init__(self, guard: Guard | None, *, everything: bool = True) -> None:
         """`everything` goes through the guard, or only what holds credentials: to keep them where they belong."""
@@ -36,12 +36,12 @@ class Egress:
         """aria2's options for a transfer with these headers, and with the cookies of the jar that go to it."""
         if self._guard is None:
             return {}
-        reach = None
+        scope = None
         if fetch.torrent is None and fetch.urls:
-            reach = reach_of(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
-        if reach is None and not self._everything:
+            scope = credential_scope(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
+        if scope is None and not self._everything:
             return {}
-        return through(self._guard.route(gid, reach, counted=True), self._guard.route(gid, NOWHERE))
+        return through(self._guard.route(gid, scope, counted=True), self._guard.route(gid, DENY_ALL))
 
     @property
     def passed(self) -> int:

@@ -1,7 +1,7 @@
-"""Reads the heads of plain HTTP answers on their way through a tunnel.
+"""Reads the heads of plain HTTP answers in a tunnel, and refuses implausible lengths.
 
-aria2c (1.36, 1.37) keeps a bit for each MiB that it is promised, and aborts, with the transfers of everybody, when
-there is no memory for them. What is encrypted cannot be read here.
+aria2c (1.36, 1.37) allocates a bit for each MiB that an answer announces, and aborts with all of its transfers when
+that allocation fails. Encrypted answers cannot be read here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from reactor.numbers import SIZE_MAX
 
 HEAD_MAX = 256 * 1024
-"""Bytes of a head that is still read: aria2 takes no longer one."""
+"""Longer heads are not read: aria2 refuses them."""
 _REQUEST = re.compile(rb"(GET|HEAD|POST) ")
 _END = re.compile(rb"\r?\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d")
@@ -23,34 +23,34 @@ DIGITS_MAX = len(str(SIZE_MAX))
 Data = bytes | bytearray | memoryview
 
 
-class Unbelievable(Exception):
-    """An answer promises more than any file has."""
+class ImplausibleLength(Exception):
+    """An answer announces more bytes than any file has."""
 
 
 class Answers:
-    """What goes through one tunnel. A request is not sent before the answer to the one before it is there."""
+    """Follows the requests and answers of one tunnel. Clients do not pipeline."""
 
     def __init__(self) -> None:
         self._head: bytearray | None = None
-        """What has come of a head that is awaited."""
+        """The received part of an incomplete head; None outside of heads."""
         self._asked = b""
-        """The last request's method."""
+        """Method of the last request."""
         self._left = 0
-        """Bytes of the answer that are still to come, as far as that is said."""
+        """Bytes of the answer still to come, where a length was announced."""
 
     def asked(self, data: Data) -> None:
-        """This goes to the server."""
+        """Note bytes for the server."""
         found = _REQUEST.match(data)
         if found is not None:
             self._head, self._asked, self._left = bytearray(), bytes(found[1]), 1
 
     @property
     def unfinished(self) -> bool:
-        """True when more of an answer is to come; also of what cannot be read, for all that is known."""
+        """True when an answer is incomplete; also for encrypted tunnels, where that is not known."""
         return not self._asked or self._left > 0
 
     def answered(self, data: Data) -> Data:
-        """This came from it; what of it may be passed on. Raises Unbelievable."""
+        """Note bytes from the server, and return those that may be relayed. Raises ImplausibleLength."""
         if self._head is None:
             self._left -= min(len(data), self._left)
             return data
@@ -59,10 +59,10 @@ class Answers:
         while self._head is not None:
             end = _END.search(self._head)
             if end is None and len(self._head) <= HEAD_MAX:
-                return passed  # the rest of it is awaited
+                return passed
             head = bytes(self._head[: end.end()] if end else self._head)
-            if any(_unbelievable(line) for line in head.splitlines()):
-                raise Unbelievable
+            if any(_is_implausible(line) for line in head.splitlines()):
+                raise ImplausibleLength
             passed += head
             rest = self._head[len(head) :]
             self._head = rest if _INTERIM.match(head) else None
@@ -73,7 +73,7 @@ class Answers:
         return passed
 
 
-def _unbelievable(line: bytes) -> bool:
+def _is_implausible(line: bytes) -> bool:
     name, _, value = line.partition(b":")
     if name.strip().lower() not in _LENGTHS:
         return False

@@ -1,16 +1,16 @@
-"""The egress guard: the one way out for aria2c, yt-dlp and the browser.
+"""The egress guard: the proxy through which aria2c, yt-dlp and the browser reach the network.
 
     async with Guard(exceptions, own=…) as guard:
         guard.route("gid-or-name")                  a proxy URL, for one of our own programs
-        guard.why("gid-or-name")                    why it was refused, or not connected
+        guard.why("gid-or-name")                    why a connection was refused or failed
 
-A proxy on loopback, for CONNECT and plain HTTP. Whoever has not the secret of this run is turned away. Names are
-resolved here, once; what they lead to is judged, and that is dialed (`dialer`). After the head bytes are passed on
-as they are (`passing`).
+A proxy on loopback for CONNECT and plain HTTP. It requires the secret of this run. It resolves each host name once,
+checks the addresses, and connects to the address that it has checked (`dialer`). After the head it relays bytes
+unchanged (`relay`).
 
-aria2 keeps a tunnel open for the next download to the same host through the same port of the same proxy. Those whose
-credentials may go to some hosts only (`Reach`) therefore have a door, a port of its own, which they share with those
-of the same reach: through it no tunnel is ever opened that leads elsewhere.
+aria2 reuses an open tunnel for the next download to the same host through the same proxy port. Downloads whose
+credentials may go to certain hosts only (`CredentialScope`) therefore use a listener (a port) of their own, shared by
+downloads of the same scope: it opens tunnels to those hosts only.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ from anyio.abc import TaskGroup
 from reactor.egress.addresses import Exceptions
 from reactor.egress.dialer import BESIDE_MAX, Dialer, Endpoint, LookUp
 from reactor.egress.meter import Meter
-from reactor.egress.relay import BROKEN_OFF, IN_ORDER, UP_BYTES, Tunnel, close_by, join, pass_answer
-from reactor.egress.requests import BadRequest, Reader, Request
+from reactor.egress.relay import LINGER_DEFAULT, LINGER_RESET, UP_BYTES, Tunnel, close_by, join, pass_answer
+from reactor.egress.requests import BadProxyRequest, ProxyRequest, RequestReader
 from reactor.errors import DownloadError, Failure
-from reactor.net.credentials import Reach
+from reactor.net.credentials import CredentialScope
 
 HEAD_S = 10.0
-"""How long one of our programs may take to say what it wants."""
+"""How long a client may take to send its request."""
 IDLE_S = 300.0
-"""A tunnel through which nothing went between two looks, so far apart, is closed."""
-DOOR_IDLE_S = 3600.0
-"""So is a door that nobody used for so long; who comes later is handed a new one."""
-DOORS_MAX = 128
-"""Of more doors the one that was not used for longest is closed. What goes through it already goes on."""
+"""A tunnel that relays nothing between two checks, this far apart, is closed."""
+LISTENER_IDLE_S = 3600.0
+"""A listener that is unused for so long is closed; a later route gets a new one."""
+LISTENERS_MAX = 128
+"""Above this the least recently used listener is closed. Its open tunnels stay open."""
 CONNECTIONS_MAX = 1024
 FILES_KEPT = 256
-"""Open files that are left to the rest of the process. A tunnel takes two, and more while it is being dialed."""
+"""Descriptors reserved for the rest of the process. A tunnel takes two, and more while it connects."""
 FAILURES_MAX = 4096
 BACKLOG = 128
 ACCEPT_AGAIN_S = 0.05
-NOWHERE = Reach("", below=False, ports=frozenset())
-"""The reach of what is not to be asked at all: a server of another protocol."""
+DENY_ALL = CredentialScope("", below=False, ports=frozenset())
+"""The scope for protocols that are never connected."""
 COUNTED = "counted-"
-"""How the name of a user begins whose bytes are counted."""
+"""Prefix of the names of users whose bytes are counted."""
 BROKEN = Failure("connection_lost", "The connection broke off.", None, True)
 
 _STATUS = {"bad_redirect": 403, "refused_address": 403, "timeout": 504}
@@ -65,15 +65,18 @@ _PHRASES = {400: "Bad Request", 403: "Forbidden", 407: "Proxy Authentication Req
 
 
 @dataclass(eq=False, slots=True)
-class _Door:
-    listener: socket.socket
-    reach: Reach | None
+class _Listener:
+    """A port for one credential scope."""
+
+    server: socket.socket
+    scope: CredentialScope | None
+    """None: for connections that may go anywhere."""
     used_at: float
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    accepting: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     @property
     def port(self) -> int:
-        return int(self.listener.getsockname()[1])
+        return int(self.server.getsockname()[1])
 
 
 class Guard(AsyncContextManagerMixin):
@@ -86,23 +89,23 @@ class Guard(AsyncContextManagerMixin):
         own: Callable[[], Iterable[Endpoint]] = lambda: (),
         look_up: LookUp | None = None,
     ) -> None:
-        """`own`: where our own programs listen, which nobody is let in to. `look_up`: as for `Dialer`."""
+        """`own`: the ports of our own programs, to which it never connects. `look_up`: as for `Dialer`."""
         self._own = own
         self.dialer = Dialer(exceptions, own=self._closed, look_up=look_up)
         self.meter = Meter()
-        """Counts what comes for our own downloads."""
+        """Counts the bytes of our own downloads."""
         self._secret = secrets.token_urlsafe(24)
-        self._doors: dict[Reach | None, _Door] = {}
+        self._listeners: dict[CredentialScope | None, _Listener] = {}
         self._tunnels: set[Tunnel] = set()
         self._failures: OrderedDict[str, Failure] = OrderedDict()
         self._opened: OrderedDict[str, tuple[int, int]] = OrderedDict()
         """For each user, since it was handed its route: how many connections, and `_broken_off` as it was then."""
         self._several: OrderedDict[str, None] = OrderedDict()
-        """Those that are settled, with more than one answer."""
+        """Settled users whose bytes came in more than one answer."""
         self._broken_off = 0
-        """Connections that ended within an answer, as far as can be told."""
+        """Connections that ended within an answer, as far as is known."""
         self.broken = 0
-        """How many connections ended by an error that nobody had thought of."""
+        """How many connections ended by an unexpected exception."""
         self._room = anyio.Semaphore(connections_max())
         self._tasks: TaskGroup | None = None
 
@@ -128,29 +131,29 @@ class Guard(AsyncContextManagerMixin):
         finally:
             self._tasks = None
 
-    def route(self, user: str, reach: Reach | None = None, *, counted: bool = False) -> str:
-        """The URL of the proxy for `user`: letters, digits and dashes. Holds the secret: never shown. What comes is
-        `counted` by the meter, and lengths that no file has are not passed on.
+    def route(self, user: str, scope: CredentialScope | None = None, *, counted: bool = False) -> str:
+        """The proxy URL for `user` (letters, digits and dashes). It contains the secret: do not log it. With `counted`
+        the meter counts the received bytes, and implausible lengths are answered with IMPLAUSIBLE_STATUS.
 
-        What came of earlier connections of the same user is forgotten."""
+        Resets what is known of the user's earlier connections."""
         self._failures.pop(user, None)
         self._several.pop(user, None)
         self._opened[user] = 0, self._broken_off
         self._opened.move_to_end(user)
         if len(self._opened) > FAILURES_MAX:
             self.settle(next(iter(self._opened)))
-        door = self._doors.get(reach) or self._open(reach)
-        door.used_at = anyio.current_time()
-        return f"http://{COUNTED if counted else ''}{user}:{self._secret}@127.0.0.1:{door.port}"
+        listener = self._listeners.get(scope) or self._open(scope)
+        listener.used_at = anyio.current_time()
+        return f"http://{COUNTED if counted else ''}{user}:{self._secret}@127.0.0.1:{listener.port}"
 
     def why(self, user: str) -> Failure | None:
-        """Why `user` did not get a connection; a refusal counts more than what may pass."""
+        """Why `user` got no connection. A final failure takes precedence over a retryable one."""
         return self._failures.get(user)
 
     def single(self, user: str) -> bool | None:
-        """True when what `user` got since it was handed its route has come in one answer; None when nobody knows any
-        more. It is in doubt when it opened more than one connection, or its own broke off; and, as it goes through
-        those that others have left open where there are any, when one broke off before it opened its own."""
+        """True when everything that `user` received since `route` came in one answer; None when that is not known any
+        more. False when it opened several connections or its connection broke off; also when any connection broke off
+        before it opened its own, since it may have reused that one."""
         if user in self._several:
             return False
         if user not in self._opened:
@@ -159,7 +162,7 @@ class Guard(AsyncContextManagerMixin):
         return opened == 1 or (opened == 0 and broken_off == self._broken_off)
 
     def settle(self, user: str) -> None:
-        """It has all its bytes: what breaks off later is nothing to it."""
+        """The user has all its bytes: connections that break off from now on do not count."""
         if self.single(user) is False:
             self._several[user] = None
             if len(self._several) > FAILURES_MAX:
@@ -167,42 +170,43 @@ class Guard(AsyncContextManagerMixin):
         self._opened.pop(user, None)
 
     def _closed(self) -> Iterable[Endpoint]:
-        return [*self._own(), *(("127.0.0.1", door.port) for door in self._doors.values())]
+        return [*self._own(), *(("127.0.0.1", listener.port) for listener in self._listeners.values())]
 
-    # Doors
+    # Listeners
 
-    def _open(self, reach: Reach | None) -> _Door:
+    def _open(self, scope: CredentialScope | None) -> _Listener:
         assert self._tasks is not None
-        if len(self._doors) >= DOORS_MAX:
-            self._close(min((door for door in self._doors.values() if door.reach), key=lambda door: door.used_at))
-        listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-        listener.setblocking(False)
-        door = self._doors[reach] = _Door(listener, reach, anyio.current_time())
-        self._tasks.start_soon(self._accept, door)
-        return door
+        if len(self._listeners) >= LISTENERS_MAX:
+            scoped = [each for each in self._listeners.values() if each.scope]
+            self._close(min(scoped, key=lambda each: each.used_at))
+        server = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+        server.setblocking(False)
+        listener = self._listeners[scope] = _Listener(server, scope, anyio.current_time())
+        self._tasks.start_soon(self._accept, listener)
+        return listener
 
-    def _close(self, door: _Door) -> None:
-        del self._doors[door.reach]
-        door.scope.cancel()
+    def _close(self, listener: _Listener) -> None:
+        del self._listeners[listener.scope]
+        listener.accepting.cancel()
 
-    async def _accept(self, door: _Door) -> None:
+    async def _accept(self, listener: _Listener) -> None:
         loop = asyncio.get_running_loop()
-        with closing(door.listener), door.scope:
+        with closing(listener.server), listener.accepting:
             while True:
                 try:
-                    near, _ = await loop.sock_accept(door.listener)
-                except OSError:  # no more files, or whoever came has gone
+                    client, _ = await loop.sock_accept(listener.server)
+                except OSError:  # out of descriptors, or the client is gone
                     await anyio.sleep(ACCEPT_AGAIN_S)
                     continue
                 try:
                     await self._room.acquire()
                 except BaseException:
-                    near.close()
+                    client.close()
                     raise
-                door.used_at = anyio.current_time()
-                self._tunnels.add(tunnel := Tunnel(near))
+                listener.used_at = anyio.current_time()
+                self._tunnels.add(tunnel := Tunnel(client))
                 assert self._tasks is not None
-                self._tasks.start_soon(self._serve, tunnel, door)
+                self._tasks.start_soon(self._serve, tunnel, listener)
 
     async def _sweep(self) -> None:
         while True:
@@ -211,19 +215,19 @@ class Guard(AsyncContextManagerMixin):
                 if not tunnel.moved:
                     tunnel.scope.cancel()
                 tunnel.moved = False
-            unused = anyio.current_time() - DOOR_IDLE_S
-            for door in [door for door in self._doors.values() if door.reach and door.used_at < unused]:
-                self._close(door)
+            unused = anyio.current_time() - LISTENER_IDLE_S
+            for each in [each for each in self._listeners.values() if each.scope and each.used_at < unused]:
+                self._close(each)
 
     # One connection
 
-    async def _serve(self, tunnel: Tunnel, door: _Door) -> None:
+    async def _serve(self, tunnel: Tunnel, listener: _Listener) -> None:
         try:
-            with closing(tunnel.near), tunnel.scope:
-                await self._answered(tunnel, door)
+            with closing(tunnel.client), tunnel.scope:
+                await self._answered(tunnel, listener)
         except OSError:
             pass
-        except Exception as error:  # noqa: BLE001 - whatever one connection does, it does not end those of the others
+        except Exception as error:  # noqa: BLE001 - one connection must not end the others
             self._break(error)
         finally:
             self._tunnels.discard(tunnel)
@@ -234,16 +238,16 @@ class Guard(AsyncContextManagerMixin):
                     self._opened[tunnel.user] = opened + 1, broken_off
             self._room.release()
 
-    async def _answered(self, tunnel: Tunnel, door: _Door) -> None:
+    async def _answered(self, tunnel: Tunnel, listener: _Listener) -> None:
         request = None
         with anyio.move_on_after(HEAD_S):
-            request = await self._request(tunnel.near)
+            request = await self._request(tunnel.client)
         if request is None:
             return
         if request.user.startswith(COUNTED):
             request, tunnel.meter = replace(request, user=request.user.removeprefix(COUNTED)), self.meter
         try:
-            await self._carry_out(request, tunnel, door)
+            await self._carry_out(request, tunnel, listener)
         except OSError:
             raise
         except Exception:
@@ -251,60 +255,62 @@ class Guard(AsyncContextManagerMixin):
             raise
 
     def _break(self, error: Exception) -> None:
-        """Count it. The first one is told, with its trace: it is a flaw of ours."""
+        """Count an unexpected exception, and log the first one."""
         self.broken += 1
         if self.broken == 1:
-            message = "A connection through the guard ended by an error; more of them are not told."
+            message = (
+                "A connection through the egress guard ended by an unexpected error; later ones are counted only."
+            )
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
-    async def _request(self, near: socket.socket) -> Request | None:
-        """What is wanted, from one of our own programs; None, and it was told so, when it is none."""
-        loop, reader = asyncio.get_running_loop(), Reader()
-        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Until all is said: an end in order would make a whole file of half a one where nobody has said how long it is.
-        close_by(BROKEN_OFF, near)
-        while data := await loop.sock_recv(near, UP_BYTES):
+    async def _request(self, client: socket.socket) -> ProxyRequest | None:
+        """Read and authenticate a request; None after it was answered with an error."""
+        loop, reader = asyncio.get_running_loop(), RequestReader()
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Until the answer is complete: an orderly close would make a truncated file of unknown length look complete.
+        close_by(LINGER_RESET, client)
+        while data := await loop.sock_recv(client, UP_BYTES):
             try:
                 request = reader.take(data)
-            except BadRequest as bad:
-                await _answer(near, 400, f"This is no request to a proxy: {bad}.")
+            except BadProxyRequest as bad:
+                await _answer(client, 400, f"This is not a proxy request: {bad}.")
                 return None
             if request is None:
                 continue
             if hmac.compare_digest(request.secret.encode(), self._secret.encode()):
                 return request
-            await _answer(near, 407, "This proxy is for the programs of one reactor.")
+            await _answer(client, 407, "This proxy is for the programs of one reactor.")
             return None
         return None
 
-    async def _carry_out(self, request: Request, tunnel: Tunnel, door: _Door) -> None:
+    async def _carry_out(self, request: ProxyRequest, tunnel: Tunnel, listener: _Listener) -> None:
         loop = asyncio.get_running_loop()
         try:
-            far = await self._dial(request, door)
+            upstream = await self._dial(request, listener)
         except DownloadError as error:
             self._remember(request.user, error.failure)
-            await _answer(tunnel.near, _STATUS.get(error.code, 502), error.message)
+            await _answer(tunnel.client, _STATUS.get(error.code, 502), error.message)
             return
         if request.user in self._opened:
             tunnel.user, (opened, broken_off) = request.user, self._opened[request.user]
             # It may have gone through what broke off before it opened its own.
             self._opened[request.user] = opened + 1 + (broken_off != self._broken_off), self._broken_off
-        with closing(far):
-            far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with closing(upstream):
+            upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if request.opening is None:
-                await loop.sock_sendall(tunnel.near, b"HTTP/1.1 200 OK\r\n\r\n")
-                await join(tunnel, far)
+                await loop.sock_sendall(tunnel.client, b"HTTP/1.1 200 OK\r\n\r\n")
+                await join(tunnel, upstream)
             else:
-                await loop.sock_sendall(far, request.opening)
-                await pass_answer(tunnel, far)
+                await loop.sock_sendall(upstream, request.opening)
+                await pass_answer(tunnel, upstream)
 
-    async def _dial(self, request: Request, door: _Door) -> socket.socket:
+    async def _dial(self, request: ProxyRequest, listener: _Listener) -> socket.socket:
         """Raises DownloadError."""
-        if door.reach is NOWHERE:
+        if listener.scope is DENY_ALL:
             raise DownloadError(
                 "The server sends on to an address that is neither http nor https.", code="bad_redirect"
             )
-        if door.reach is not None and not door.reach.holds(request.host, request.port):
+        if listener.scope is not None and not listener.scope.holds(request.host, request.port):
             raise DownloadError(
                 f"The server sends on to {request.host}, where the login or the cookies of this link must not go.",
                 code="bad_redirect",
@@ -320,7 +326,7 @@ class Guard(AsyncContextManagerMixin):
 
 
 def connections_max() -> int:
-    """How many connections this process has open files for."""
+    """How many connections the descriptors of this process suffice for."""
     if sys.platform == "win32":
         return CONNECTIONS_MAX
     import resource
@@ -328,11 +334,11 @@ def connections_max() -> int:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return CONNECTIONS_MAX
-    return max(32, min(CONNECTIONS_MAX, (files - FILES_KEPT - DOORS_MAX - BESIDE_MAX) // 2))
+    return max(32, min(CONNECTIONS_MAX, (files - FILES_KEPT - LISTENERS_MAX - BESIDE_MAX) // 2))
 
 
-async def _answer(near: socket.socket, status: int, sentence: str) -> None:
-    close_by(IN_ORDER, near)
+async def _answer(client: socket.socket, status: int, sentence: str) -> None:
+    close_by(LINGER_DEFAULT, client)
     body = f"{sentence}\n".encode()
     lines = [
         f"HTTP/1.1 {status} {_PHRASES[status]}",
@@ -341,4 +347,4 @@ async def _answer(near: socket.socket, status: int, sentence: str) -> None:
         f"Content-Length: {len(body)}",
         "Connection: close",
     ]
-    await asyncio.get_running_loop().sock_sendall(near, "\r\n".join([*lines, "", ""]).encode("ascii") + body)
+    await asyncio.get_running_loop().sock_sendall(client, "\r\n".join([*lines, "", ""]).encode("ascii") + body)

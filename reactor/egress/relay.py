@@ -1,4 +1,4 @@
-"""What goes through the guard: bytes, passed on as they are and counted, the heads of plain answers read on the way."""
+"""Relays bytes through the guard unchanged, counts them, and reads the heads of plain answers."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from reactor.egress.answers import Answers, Data, Unbelievable
+from reactor.egress.answers import Answers, Data, ImplausibleLength
 from reactor.egress.meter import Meter
 
 UP_BYTES, DOWN_BYTES = 64 * 1024, 256 * 1024
-"""The most that is read at once, on the way out and on the way in."""
+"""The largest read, to the server and from it."""
 FIRST_BYTES = 16 * 1024
-"""The most at first: a buffer grows where what comes fills it. A request and a small file need no more."""
+"""The first read. A buffer grows when a read fills it; requests and small files need no more."""
 STATUS_LINE_MAX = 8192
-BROKEN_OFF, IN_ORDER = (struct.pack("hh" if sys.platform == "win32" else "ii", on, 0) for on in (1, 0))
-"""The linger of a socket that is reset when it is closed, and of one that is not."""
-REFUSED = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-"""What our program gets in place of an answer that nobody can believe."""
+LINGER_RESET, LINGER_DEFAULT = (struct.pack("hh" if sys.platform == "win32" else "ii", on, 0) for on in (1, 0))
+"""SO_LINGER: close with a RST, or in order with a FIN."""
+IMPLAUSIBLE_STATUS = 589
+"""A status that no server sends. aria2 reports nothing of an answer but its status."""
+REFUSED = b"HTTP/1.1 %d Implausible Length\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % IMPLAUSIBLE_STATUS
+"""Replaces an answer that promises more bytes than any file has."""
 
 
 @dataclass(eq=False, slots=True)
 class Tunnel:
-    """One connection of one of our own programs."""
+    """One connection of a client: aria2c, yt-dlp or the browser."""
 
-    near: socket.socket
-    """The connection of our own program."""
+    client: socket.socket
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     moved: bool = True
     user: str = ""
-    """Who opened it."""
     answers: Answers | None = None
-    """What reads the answers, where bytes are counted."""
+    """Reads the answers, where bytes are counted."""
     meter: Meter | None = None
-    """What counts the bytes that come, where they are counted."""
+    """Counts received bytes, where they are counted."""
 
 
-async def join(tunnel: Tunnel, far: socket.socket) -> None:
-    """Pass bytes on both ways until our program is gone, or one of the two breaks the connection off.
+async def join(tunnel: Tunnel, upstream: socket.socket) -> None:
+    """Relay both ways until the client closes or either side breaks the connection off.
 
-    A server may say all it has and go on listening. None of our programs does so: when nothing more comes from it, it
-    has closed the connection whole, and whatever is still sent is sent for nothing."""
+    A server may half-close; a client never does: its end of input means that it has closed, and the rest of the answer
+    is dropped."""
     answers = tunnel.answers = Answers() if tunnel.meter is not None else None
 
     def asked(data: Data) -> Data:
@@ -57,17 +57,17 @@ async def join(tunnel: Tunnel, far: socket.socket) -> None:
 
         async def up() -> None:
             try:
-                await _pass(tunnel, tunnel.near, far, UP_BYTES, asked)
+                await _pass(tunnel, tunnel.client, upstream, UP_BYTES, asked)
             except OSError:
-                close_by(BROKEN_OFF, far)
+                close_by(LINGER_RESET, upstream)
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(up)
         try:
-            await _pass_down(tunnel, far, answers)
-            tunnel.near.shutdown(socket.SHUT_WR)
+            await _pass_down(tunnel, upstream, answers)
+            tunnel.client.shutdown(socket.SHUT_WR)
         except OSError:
-            close_by(BROKEN_OFF, far)
+            close_by(LINGER_RESET, upstream)
             tasks.cancel_scope.cancel()
 
 
@@ -79,8 +79,8 @@ async def _pass(
     read_along: Callable[[Data], Data],
     meter: Meter | None = None,
 ) -> None:
-    """Pass on what comes. Nothing more is read while the other side has not taken what was read before, or the meter
-    is shut."""
+    """Relay one way, with back-pressure: reads no more until the sink has taken the last read, and while the meter is
+    closed."""
     loop, buffer = asyncio.get_running_loop(), memoryview(bytearray(min(FIRST_BYTES, size)))
     while True:
         if meter is not None:
@@ -92,11 +92,11 @@ async def _pass(
         await loop.sock_sendall(sink, read_along(buffer[:count]))
         if count == len(buffer) < size:
             buffer = memoryview(bytearray(min(4 * count, size)))
-        await asyncio.sleep(0)  # neither waits while both are ready: everybody else has a turn in between
+        await asyncio.sleep(0)  # while both sides are ready neither call yields to other tasks
 
 
-async def _pass_down(tunnel: Tunnel, far: socket.socket, answers: Answers | None = None) -> None:
-    """Pass on what a server sends, in order to its end: no more than may be, and no length that no file has."""
+async def _pass_down(tunnel: Tunnel, upstream: socket.socket, answers: Answers | None = None) -> None:
+    """Relay an answer to its end, within the meter's limit; replace one of implausible length."""
     meter = tunnel.meter
 
     def read_along(data: Data) -> Data:
@@ -105,35 +105,36 @@ async def _pass_down(tunnel: Tunnel, far: socket.socket, answers: Answers | None
         return answers.answered(data) if answers is not None else data
 
     try:
-        await _pass(tunnel, far, tunnel.near, DOWN_BYTES, read_along, meter)
-    except Unbelievable:
-        await asyncio.get_running_loop().sock_sendall(tunnel.near, REFUSED)
-    close_by(IN_ORDER, tunnel.near)
+        await _pass(tunnel, upstream, tunnel.client, DOWN_BYTES, read_along, meter)
+    except ImplausibleLength:
+        await asyncio.get_running_loop().sock_sendall(tunnel.client, REFUSED)
+    close_by(LINGER_DEFAULT, tunnel.client)
 
 
-async def pass_answer(tunnel: Tunnel, far: socket.socket) -> None:
-    """Pass the answer to one plain request on, and say that no second one can follow on this connection: it may be
-    meant for another server."""
+async def pass_answer(tunnel: Tunnel, upstream: socket.socket) -> None:
+    """Relay the answer to one plain request, with `Connection: close`: the next request may be for another server."""
     loop, head = asyncio.get_running_loop(), b""
     async with anyio.create_task_group() as tasks:
 
         async def until_gone() -> None:
             try:
-                await loop.sock_recv(tunnel.near, 1)
+                await loop.sock_recv(tunnel.client, 1)
             except OSError:
-                close_by(BROKEN_OFF, far)
+                close_by(LINGER_RESET, upstream)
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(until_gone)
         try:
-            while b"\n" not in head and len(head) < STATUS_LINE_MAX and (data := await loop.sock_recv(far, UP_BYTES)):
+            while (
+                b"\n" not in head and len(head) < STATUS_LINE_MAX and (data := await loop.sock_recv(upstream, UP_BYTES))
+            ):
                 head += data
             line, end, rest = head.partition(b"\n")
             close = b"Connection: close\r\n" if end and line.startswith(b"HTTP/1.") else b""
-            await loop.sock_sendall(tunnel.near, line + end + close + rest)
-            await _pass_down(tunnel, far)
+            await loop.sock_sendall(tunnel.client, line + end + close + rest)
+            await _pass_down(tunnel, upstream)
         except OSError:
-            close_by(BROKEN_OFF, far)
+            close_by(LINGER_RESET, upstream)
         tasks.cancel_scope.cancel()
 
 

@@ -1,4 +1,4 @@
-"""What our own programs ask the guard: `CONNECT host:port`, or one plain HTTP request with an absolute URL. Pure."""
+"""Parses requests to the guard: `CONNECT host:port`, or one plain HTTP request with an absolute URL. Pure."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _AUTHORITY = re.compile(rb"(?:\[([0-9a-fA-F:.]+)\]|([^\x00-\x20\x7f-\xff:/?#\[\]
 _ABSOLUTE = re.compile(rb"http://([^/?#]*)([^#]*)", re.IGNORECASE)
 _FOLDED = re.compile(rb"\n[ \t]")
 _OURS = frozenset({b"connection", b"expect", b"host", b"keep-alive", b"te", b"trailer", b"upgrade"})
-"""Headers for the next station only, and `Host`, which is made anew. So is everything that begins with `proxy-`."""
+"""Hop-by-hop headers, and `Host`, which is written anew. Headers that begin with `proxy-` are dropped, too."""
 
 
-class BadRequest(Exception):
-    """What was sent is no request to a proxy."""
+class BadProxyRequest(Exception):
+    """The input is not a proxy request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """Who asks for a connection to where."""
+class ProxyRequest:
+    """A parsed request."""
 
     host: str
     port: int
     user: str = ""
     secret: str = field(default="", repr=False)
     opening: bytes | None = field(default=None, repr=False)
-    """What the server is to be sent; None: a tunnel is asked for."""
+    """What to send to the server; None: the client asks for a tunnel."""
 
 
-class Reader:
-    """Takes bytes, piece by piece, until they are one whole request."""
+class RequestReader:
+    """Collects bytes until they are one complete request."""
 
     def __init__(self) -> None:
         self._server = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_MAX)
@@ -45,8 +45,8 @@ class Reader:
         self._head: h11.Request | None = None
         self._body = bytearray()
 
-    def take(self, data: bytes) -> Request | None:
-        """The request, or None while there is more to come. Raises BadRequest."""
+    def take(self, data: bytes) -> ProxyRequest | None:
+        """The request, or None while it is incomplete. Raises BadProxyRequest."""
         if self._head is None:
             self._raw += data
         try:
@@ -61,53 +61,53 @@ class Reader:
                 elif isinstance(event, h11.Data):
                     self._body += event.data
                     if len(self._body) > BODY_MAX:
-                        raise BadRequest("too long")
+                        raise BadProxyRequest("too long")
                 elif isinstance(event, h11.EndOfMessage) and self._head is not None:
                     if self._server.trailing_data[0]:
-                        raise BadRequest("more came than one request")
+                        raise BadProxyRequest("there is more than one request")
                     return _read(self._head, bytes(self._body))
                 else:
-                    raise BadRequest("it ends too early")
+                    raise BadProxyRequest("it ends too early")
         except h11.ProtocolError as error:
-            raise BadRequest(str(error)) from None
+            raise BadProxyRequest(str(error)) from None
 
 
 def _check(head: h11.Request, raw: bytes) -> None:
-    """Refuse what two readers may take for two different requests, and what is too long. Raises BadRequest."""
+    """Refuse ambiguous requests (request smuggling) and those that are too long. Raises BadProxyRequest."""
     names = [name for name, _ in head.headers]
     if len(raw) > HEAD_MAX:
-        raise BadRequest("too long")
+        raise BadProxyRequest("too long")
     if b"transfer-encoding" in names and (b"content-length" in names or head.http_version != b"1.1"):
-        raise BadRequest("its length is told twice")
+        raise BadProxyRequest("it states its length twice")
     if _FOLDED.search(raw):
-        raise BadRequest("a header goes on in a second line")
+        raise BadProxyRequest("a header is folded")
 
 
-def _read(head: h11.Request, body: bytes) -> Request:
+def _read(head: h11.Request, body: bytes) -> ProxyRequest:
     headers = dict(head.headers)
     user, secret = _credentials(headers.get(b"proxy-authorization", b""))
     if head.method == b"CONNECT":
-        return Request(*_place(head.target, None), user, secret)
+        return ProxyRequest(*_place(head.target, None), user, secret)
     absolute = _ABSOLUTE.fullmatch(head.target)
     if not absolute:
-        raise BadRequest("it names no http URL")
+        raise BadProxyRequest("it names no http URL")
     host, port = _place(absolute[1], 80)
     named = headers.get(b"host")
     if named is not None and _place(named.lower(), 80) != (host.lower(), port):
-        raise BadRequest("its Host is another one than its URL's")
-    return Request(host, port, user, secret, _opening(head, absolute, body))
+        raise BadProxyRequest("its Host differs from its URL")
+    return ProxyRequest(host, port, user, secret, _opening(head, absolute, body))
 
 
 def _place(authority: bytes, default: int | None) -> tuple[str, int]:
     found = _AUTHORITY.fullmatch(authority)
     port = int(found[3]) if found and found[3] else default
     if not found or not port or port > 65_535 or len(authority) > HOST_MAX:
-        raise BadRequest("it names no host and port")
+        raise BadProxyRequest("it names no host and port")
     return (found[1] or found[2]).decode("ascii"), port
 
 
 def _opening(head: h11.Request, absolute: re.Match[bytes], body: bytes) -> bytes:
-    """The request as its server wants it. It is the only one on its connection: a second one may be for another."""
+    """The request for the origin server, with `Connection: close`: the next one may be for another server."""
     kept = [
         (name, value)
         for name, value in head.headers.raw_items()

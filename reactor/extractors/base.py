@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice
 from reactor.media.hls import Pick
-from reactor.media.measuring import Asked, Found
-from reactor.media.parts import Holds, Stream
+from reactor.media.measuring import PartFindings, PartQuery
+from reactor.media.parts import Holds, MediaStream
 from reactor.models import Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
@@ -45,7 +45,7 @@ class DocumentParsers(Protocol):
         variant: bool = False,
         prefix: str = "",
         holds: Holds = (),
-    ) -> list[Stream] | list[Pick]:
+    ) -> list[MediaStream] | list[Pick]:
         """The streams of an HLS or DASH manifest, or the playlists to read next."""
         ...
 
@@ -53,7 +53,7 @@ class DocumentParsers(Protocol):
         """The facts of a `.torrent`, and the bytes for aria2."""
         ...
 
-    async def clocks(self, folder: Path, parts: Sequence[Asked]) -> list[Found]:
+    async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
         """When each part of a video begins and ends."""
         ...
 

@@ -16,7 +16,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.files.names import clean_name
 from reactor.media.choice import Choice
-from reactor.media.parts import Holds, Part, Stream, bad_manifest, too_large, too_many_parts
+from reactor.media.parts import Holds, MediaStream, Part, bad_manifest, too_large, too_many_parts
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.net.credentials import HeaderSets, headers_for, same_host, split_credentials
 from reactor.net.failures import status_failure
@@ -88,19 +88,19 @@ async def extract_manifest(
     )
 
 
-async def _streams(url: str, document: bytes, choice: Choice, reader: _Reader) -> list[Stream]:
+async def _streams(url: str, document: bytes, choice: Choice, reader: _Reader) -> list[MediaStream]:
     """The streams of whatever kind of manifest it is."""
     parsers = reader.context.parsers
     holds: Holds = ("audio",) if choice.audio_only else ()
-    streams: list[Stream] = []
+    streams: list[MediaStream] = []
     for found in await parsers.manifest(document, url, choice, holds=holds):
-        if isinstance(found, Stream):
+        if isinstance(found, MediaStream):
             streams.append(found)
             continue
         at, inner = await reader.read(found.url)
         prefix = "audio-" if streams else ""
         media = await parsers.manifest(inner, at, choice, variant=True, prefix=prefix, holds=found.holds)
-        streams += [each for each in media if isinstance(each, Stream)]
+        streams += [each for each in media if isinstance(each, MediaStream)]
     return streams
 
 
@@ -142,7 +142,7 @@ class _Reader:
             raise bad_manifest("it leads to a magnet link") from error
         return split_credentials(final)[0], body
 
-    async def fetches(self, stream: Stream) -> list[Fetch]:
+    async def fetches(self, stream: MediaStream) -> list[Fetch]:
         """One for each part. Others have their turn after each few milliseconds of it."""
         fetches, length = list[Fetch](), 0
         for part in stream.parts:

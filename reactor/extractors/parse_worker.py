@@ -14,7 +14,7 @@ from typing import Any
 from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
 from reactor.media import dash, hls, measuring
 from reactor.media.choice import Choice, Like
-from reactor.media.parts import Stream, bad_manifest
+from reactor.media.parts import MediaStream, bad_manifest
 from reactor.workers.child import serve
 
 
@@ -57,11 +57,11 @@ def clocks(request: Mapping[str, Any], document: bytes) -> bytes:
     return measuring.answer(Path(request["folder"]), document)
 
 
-def _streams(streams: Iterable[Stream]) -> bytes:
+def _streams(streams: Iterable[MediaStream]) -> bytes:
     return _json({"streams": [_stream(stream) for stream in streams]})
 
 
-def _stream(stream: Stream) -> dict[str, Any]:
+def _stream(stream: MediaStream) -> dict[str, Any]:
     return {
         "form": stream.form,
         "playlist": stream.playlist,

@@ -27,8 +27,8 @@ from reactor.extractors.base import TorrentFacts
 from reactor.extractors.metainfo import bad_torrent
 from reactor.media.choice import Choice
 from reactor.media.hls import Pick
-from reactor.media.measuring import Asked, Found, Unreadable, asked, found
-from reactor.media.parts import URL_MAX, Holds, Part, Stream, bad_manifest
+from reactor.media.measuring import PartFindings, PartQuery, Unreadable, asked, found
+from reactor.media.parts import URL_MAX, Holds, MediaStream, Part, bad_manifest
 from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.limits import Limits
@@ -69,7 +69,7 @@ class Parsers(Pool[DocumentReader]):
         variant: bool = False,
         prefix: str = "",
         holds: Holds = (),
-    ) -> list[Stream] | list[Pick]:
+    ) -> list[MediaStream] | list[Pick]:
         """Read an HLS or DASH manifest that stands at `url`; `variant`: an HLS playlist that another one has named.
 
         Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`, `bad_key`."""
@@ -78,7 +78,7 @@ class Parsers(Pool[DocumentReader]):
         told = await _aside(json.loads, body)
         if isinstance(told, dict) and isinstance(told.get("picks"), list):
             return [_pick(each) for each in told["picks"]]
-        streams: list[Stream] = await _aside(_streams, told, size=len(body))
+        streams: list[MediaStream] = await _aside(_streams, told, size=len(body))
         return streams
 
     async def metainfo(self, raw: bytes, *, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
@@ -88,10 +88,10 @@ class Parsers(Pool[DocumentReader]):
         line, _, rewritten = body.partition(b"\n")
         return _facts(_loaded(line)), rewritten if by_http else raw
 
-    async def clocks(self, folder: Path, parts: Sequence[Asked]) -> list[Found]:
+    async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
         """Measure parts in a folder: `media.measuring`. Raises Unreadable, OSError."""
         body = await self._read(asked(parts), _clocks_in(folder), Unreadable)
-        told: list[Found] = await _aside(partial(found, count=len(parts)), body)
+        told: list[PartFindings] = await _aside(partial(found, count=len(parts)), body)
         return told
 
     async def _read(self, document: bytes, request: Mapping[str, Any], bad: Bad) -> bytes:
@@ -166,13 +166,13 @@ def _loaded(line: bytes) -> Any:
     return _checked(partial(json.loads, line))
 
 
-def _streams(told: Any) -> list[Stream]:
+def _streams(told: Any) -> list[MediaStream]:
     return [_stream(**each) for each in told["streams"]]
 
 
 def _stream(
     form: Any, playlist: Any, duration_s: Any, holds: Any, urls: list[Any], names: list[Any], optional: list[Any]
-) -> Stream:
+) -> MediaStream:
     maybe = {place for place in optional if isinstance(place, int)}
     parts = tuple(
         Part(_text(url, URL_MAX), _text(name, 255), place in maybe)
@@ -180,7 +180,7 @@ def _stream(
     )
     if form not in _FORMS or not 0 < len(parts) <= FETCHES_MAX or not isinstance(playlist, str | None):
         raise ValueError(form)
-    return Stream(form, parts, playlist, bounded(duration_s), _holds(holds))
+    return MediaStream(form, parts, playlist, bounded(duration_s), _holds(holds))
 
 
 def _pick(told: Any) -> Pick:

@@ -19,7 +19,7 @@ import anyio.to_thread
 from reactor.errors import DownloadError
 from reactor.media.clocks import Measured
 from reactor.media.local import Segment, Span, each_segment
-from reactor.media.measuring import LOOK_BYTES, Asked, Found, Measure, Unreadable
+from reactor.media.measuring import LOOK_BYTES, Measure, PartFindings, PartQuery, Unreadable
 from reactor.media.timeline import KINDS, Group, Grouping, Piece, jump_s
 from reactor.models import Extraction, Fetch, Track
 
@@ -191,7 +191,7 @@ async def _measure(reading: _Reading, checked: CheckedTrack, sizes: dict[str, in
     """Measure the parts of a track, and find those that are cut short or no media."""
     grouping, shorts = Grouping(), _Shorts(reading.folder, bad)
 
-    def some(jobs: Sequence[_Job], found: Sequence[Found | None]) -> None:
+    def some(jobs: Sequence[_Job], found: Sequence[PartFindings | None]) -> None:
         for job, each in zip(jobs, found, strict=True):
             piece = _judged(reading.folder, job, each, bad)
             if each and each.offset:
@@ -249,7 +249,7 @@ class _Reading:
     measure: Measure
     failures: int = 0
 
-    async def some(self, jobs: Sequence[_Job], sizes: dict[str, int], bad: list[BadParts]) -> list[Found | None]:
+    async def some(self, jobs: Sequence[_Job], sizes: dict[str, int], bad: list[BadParts]) -> list[PartFindings | None]:
         """What each turned out to be; None for what is encrypted."""
         opened = [job for job in jobs if not job.closed]
         found = dict(zip(map(id, opened), await self._found(opened), strict=True))
@@ -260,11 +260,11 @@ class _Reading:
             found |= zip(map(id, packed), await self._found(packed), strict=True)
         return [found.get(id(job)) for job in jobs]
 
-    async def _found(self, jobs: Sequence[_Job]) -> list[Found]:
+    async def _found(self, jobs: Sequence[_Job]) -> list[PartFindings]:
         if not jobs:
             return []
         try:
-            return await self.measure(self.folder, [Asked(job.name, job.span, job.init) for job in jobs])
+            return await self.measure(self.folder, [PartQuery(job.name, job.span, job.init) for job in jobs])
         except Unreadable as error:
             self.failures += 1
             if len(jobs) == 1:
@@ -284,7 +284,7 @@ def _unpack_all(folder: Path, names: Iterable[str], sizes: dict[str, int], bad: 
             bad.append(error)
 
 
-def _judged(folder: Path, job: _Job, found: Found | None, bad: list[BadParts]) -> Piece:
+def _judged(folder: Path, job: _Job, found: PartFindings | None, bad: list[BadParts]) -> Piece:
     """The part with its clock; one that is bad is deleted."""
     if found is None:
         return job.piece

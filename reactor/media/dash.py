@@ -16,7 +16,7 @@ from reactor.errors import DownloadError
 from reactor.media.choice import Choice, Like, audio_rank, holds_audio, holds_video, split_codecs, video_rank
 from reactor.media.local import Init, Segment, Span, write_playlist
 from reactor.media.mpd import AdaptationSet, Representation, read_mpd, seconds, sort_of
-from reactor.media.parts import Part, Stream, bad_manifest, bounded, live, protected, too_many_parts
+from reactor.media.parts import MediaStream, Part, bad_manifest, bounded, live, protected, too_many_parts
 from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, of_list, of_template
 
 PERIODS_MAX = 2000
@@ -48,7 +48,7 @@ def is_dash(text: str) -> bool:
     return re.search(r"<(?:\w+:)?MPD[\s>]", text[:65_536]) is not None
 
 
-def parse(text: str, url: str, choice: Choice) -> list[Stream]:
+def parse(text: str, url: str, choice: Choice) -> list[MediaStream]:
     """The best picture and the best sound within the choice, of the MPD that stands at `url`.
 
     Raises DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`."""
@@ -186,7 +186,7 @@ def _rank(each: Representation, choice: Choice) -> tuple[float, ...]:
 # Its segments
 
 
-def _stream(each: Representation, duration: float | None, prefix: str) -> Stream | None:
+def _stream(each: Representation, duration: float | None, prefix: str) -> MediaStream | None:
     """A stream of one period; None where it takes a playlist to say how it is put together."""
     template, listed = addressing(each, "SegmentTemplate"), addressing(each, "SegmentList")
     if template:
@@ -203,15 +203,15 @@ def _stream(each: Representation, duration: float | None, prefix: str) -> Stream
     if len(set(urls)) == 1:
         # One address, whole or in ranges: it is the stream, and fetched once.
         suffix = "webm" if is_webm(each) else {"video": "mp4", "audio": "m4a"}[each.kind]
-        return Stream("file", (Part(urls[0], f"{each.kind}.{suffix}"),), None, duration, holds_of(each))
+        return MediaStream("file", (Part(urls[0], f"{each.kind}.{suffix}"),), None, duration, holds_of(each))
     suffix = "webm" if is_webm(each) else "m4s"
     # A duration that is rounded up, or that of another track, counts one segment too many.
     last = len(urls) - 1 if template and is_counted(template) and len(urls) > 2 else None
     parts = tuple(Part(url, f"{prefix}{number:04}.{suffix}", number == last) for number, url in enumerate(urls))
-    return Stream("concat", parts, None, duration, holds_of(each))
+    return MediaStream("concat", parts, None, duration, holds_of(each))
 
 
-def _joined(chosen: list[Chosen], prefix: str) -> Stream:
+def _joined(chosen: list[Chosen], prefix: str) -> MediaStream:
     """A stream of several periods, or of ranges of several files: a playlist of our own, with a section for each."""
     parts: dict[str, Part] = {}
     segments = list[Segment]()
@@ -244,7 +244,7 @@ def _joined(chosen: list[Chosen], prefix: str) -> Stream:
     known = [lasts for lasts in told if lasts]
     holds = tuple(dict.fromkeys(kind for _, each in chosen for kind in holds_of(each)))
     total = sum(known) if len(known) == len(told) else None
-    return Stream("hls", tuple(parts.values()), write_playlist(segments), total, holds)
+    return MediaStream("hls", tuple(parts.values()), write_playlist(segments), total, holds)
 
 
 def _addresses(

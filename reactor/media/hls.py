@@ -2,7 +2,7 @@
 
     parse(text, url) -> Master | Media      which of the two it is
     choose(master, choice) -> list[Pick]    the playlists to read next: of the picture, of the sound
-    stream(media, …) -> Stream              the parts, and a playlist of our own for them
+    stream(media, …) -> MediaStream              the parts, and a playlist of our own for them
 
 All raise DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`.
 """
@@ -23,8 +23,8 @@ from reactor.media.local import Init, Key, Segment, Span, key_data, write_playli
 from reactor.media.parts import (
     URLS_MAX,
     Holds,
+    MediaStream,
     Part,
-    Stream,
     absolute,
     bad_manifest,
     live,
@@ -146,7 +146,7 @@ def choose(master: Master, choice: Choice) -> list[Pick]:
     return [Pick(url, (*holds, "audio") if holds_audio(codecs) else holds)]
 
 
-def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> Stream:
+def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> MediaStream:
     """The parts of a media playlist, named with `prefix` before each name, and our playlist of them."""
     naming = _Naming(media.url, prefix)
     segments = list(_segments(media, naming))
@@ -154,7 +154,7 @@ def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> Stream:
         raise bad_manifest("all of its segments are missing")
     total = sum(segment.duration_s for segment in segments)
     exact = media.exact and total > 0
-    return Stream("hls", tuple(naming.parts), write_playlist(segments), total if exact else None, holds)
+    return MediaStream("hls", tuple(naming.parts), write_playlist(segments), total if exact else None, holds)
 
 
 # Which variant

@@ -2,7 +2,7 @@
 
     asked(parts) → bytes            the request, for a process that reads strangers' documents
     answer(folder, bytes) → bytes   in that process
-    found(bytes, count) → Found …   the answer, held against what it may say
+    found(bytes, count) → PartFindings …   the answer, held against what it may say
 
 A part is a stranger's: what reads it may take long, or die. `Measure` is whoever has it done (`extractors.parsing`).
 """
@@ -43,7 +43,7 @@ _KINDS: dict[str, StreamKind] = {"video": "video", "audio": "audio"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PartQuery:
     """A part, or a range of one."""
 
     name: str
@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PartFindings:
     """What a part turned out to be."""
 
     what: What
@@ -67,11 +67,11 @@ class Unreadable(DownloadError):
     """One of these parts is the death of whoever reads it, or takes too much of the processor or of memory."""
 
 
-Measure = Callable[[Path, Sequence[Asked]], Awaitable[list[Found]]]
+Measure = Callable[[Path, Sequence[PartQuery]], Awaitable[list[PartFindings]]]
 """Folder and parts → what each of them is. Raises Unreadable, OSError, DownloadError (`bad_answer`)."""
 
 
-def asked(parts: Sequence[Asked]) -> bytes:
+def asked(parts: Sequence[PartQuery]) -> bytes:
     """The parts, as a document."""
     told = [[each.name, each.span and [each.span.offset, each.span.length], each.init] for each in parts]
     return json.dumps(told, separators=(",", ":")).encode()
@@ -79,19 +79,19 @@ def asked(parts: Sequence[Asked]) -> bytes:
 
 def answer(folder: Path, document: bytes) -> bytes:
     """Measure what is asked for. Reads about a megabyte of each part, and writes nothing."""
-    parts = (Asked(name, Span(*span) if span else None, init) for name, span, init in json.loads(document))
+    parts = (PartQuery(name, Span(*span) if span else None, init) for name, span, init in json.loads(document))
     try:
         return told([_look(folder, part) for part in parts])
     except OSError as error:
         return _json({"errno": error.errno or errno.EIO})
 
 
-def told(parts: Sequence[Found]) -> bytes:
+def told(parts: Sequence[PartFindings]) -> bytes:
     """The answer, in as few characters as possible: a film has 20 000 parts."""
     return _json({"parts": [_told(part) for part in parts]})
 
 
-def found(document: bytes, count: int) -> list[Found]:
+def found(document: bytes, count: int) -> list[PartFindings]:
     """What was answered about `count` parts. Raises OSError where the disk refused, ValueError and the like for what
     no answer is."""
     said = json.loads(document)
@@ -104,25 +104,25 @@ def found(document: bytes, count: int) -> list[Found]:
     raise ValueError(said)
 
 
-def _look(folder: Path, part: Asked) -> Found:
+def _look(folder: Path, part: PartQuery) -> PartFindings:
     init = folder / part.init if part.init else None
     try:
         with (folder / part.name).open("rb") as file:
             if part.span:
-                return Found("measured", measured(file, init, part.span))
+                return PartFindings("measured", measured(file, init, part.span))
             start = file.read(LOOK_BYTES)
             if start.startswith(GZIP):
-                return Found("packed")
+                return PartFindings("packed")
             if not is_foreign(start):
-                return Found("measured", measured(file, init))
+                return PartFindings("measured", measured(file, init))
             offset = find_transport_stream(start + file.read(SEARCH_BYTES))
             if offset is None:
-                return Found("foreign")
-            return Found("measured", measured(file, init, Span(offset, file.seek(0, 2) - offset)), offset)
+                return PartFindings("foreign")
+            return PartFindings("measured", measured(file, init, Span(offset, file.seek(0, 2) - offset)), offset)
     except FileNotFoundError:
-        return Found("gone")
+        return PartFindings("gone")
     except CutShort:
-        return Found("short")
+        return PartFindings("short")
 
 
 def measured(file: BinaryIO, init: Path | None = None, span: Span | None = None) -> Measured | None:
@@ -137,7 +137,7 @@ def measured(file: BinaryIO, init: Path | None = None, span: Span | None = None)
         return None
 
 
-def _told(part: Found) -> Any:
+def _told(part: PartFindings) -> Any:
     """As few characters as possible: there are 20 000 of them."""
     measured = part.measured
     if measured is None or not all(_is_moment(each.start_s) and _is_moment(each.end_s) for each in measured.streams):
@@ -157,15 +157,15 @@ def _short(setup: str) -> str:
     return setup if len(setup) <= SETUP_CHARS_MAX else hashlib.blake2b(setup.encode(), digest_size=16).hexdigest()
 
 
-def _found(told: Any, alike: dict[str, str]) -> Found:
+def _found(told: Any, alike: dict[str, str]) -> PartFindings:
     match told:
         case [str(what), int(offset), *more] if what in _WHATS and 0 <= offset <= SIZE_MAX:
             match more:
                 case []:
-                    return Found(_WHATS[what], None, offset)
+                    return PartFindings(_WHATS[what], None, offset)
                 case [bool(ragged), list(streams)] if len(streams) <= STREAMS_MAX:
                     clocks = tuple(_stream(each, alike) for each in streams)
-                    return Found(_WHATS[what], Measured(clocks, ragged), offset)
+                    return PartFindings(_WHATS[what], Measured(clocks, ragged), offset)
     raise ValueError(told)
 
 

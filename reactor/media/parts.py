@@ -31,7 +31,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class MediaStream:
     """One track of the result, as `models.Track` has it."""
 
     form: Literal["file", "hls", "concat"]

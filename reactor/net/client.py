@@ -53,7 +53,7 @@ class NotHttp(NoAnswer):
     """What came is no HTTP."""
 
 
-class BadRequest(NoAnswer):
+class UnsendableRequest(NoAnswer):
     """What was to be asked cannot be put into a request."""
 
 
@@ -118,7 +118,7 @@ class _Connection:
             data = self._http.send(h11.Request(method=method, target=target, headers=list(headers.items())))
             data = (data or b"") + (self._http.send(h11.EndOfMessage()) or b"")
         except (h11.LocalProtocolError, UnicodeError) as error:
-            raise BadRequest(self.host) from error
+            raise UnsendableRequest(self.host) from error
         self._writer.write(data)
         event = await self._next()
         while isinstance(event, h11.InformationalResponse):

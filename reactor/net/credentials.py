@@ -156,7 +156,7 @@ def _without_user_info(url: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class CredentialScope:
     """How far the credentials of a fetch may go: to `host`, with `below` to the hosts below it too, at `ports`."""
 
     host: str
@@ -169,7 +169,7 @@ class Reach:
         return port in self.ports and (host == self.host or (self.below and host.endswith(f".{self.host}")))
 
 
-def reach_of(url: str, headers: Iterable[Header], cookies: Sequence[Cookie]) -> Reach | None:
+def credential_scope(url: str, headers: Iterable[Header], cookies: Sequence[Cookie]) -> CredentialScope | None:
     """Where everything that is sent to `url` may go, with these headers and with these cookies, which go there; None
     when nothing of it is secret.
 
@@ -180,9 +180,11 @@ def reach_of(url: str, headers: Iterable[Header], cookies: Sequence[Cookie]) -> 
     _, host, port = _origin(url)
     ports = frozenset({80, 443} if port == 80 else {port or 0})
     if of_one_host or any(cookie.host_only for cookie in cookies):
-        return Reach(host, below=False, ports=ports)
+        return CredentialScope(host, below=False, ports=ports)
     # Each domain is the host or above it: the longest one holds the least.
-    return Reach(max((cookie.domain.lower().lstrip(".") for cookie in cookies), key=len), below=True, ports=ports)
+    return CredentialScope(
+        max((cookie.domain.lower().lstrip(".") for cookie in cookies), key=len), below=True, ports=ports
+    )
 
 
 def redact(url: str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.failures import http_failure, status_phrase
-from reactor.net.client import BadRequest, NoAnswer, NotConnected, NotHttp
+from reactor.net.client import NoAnswer, NotConnected, NotHttp, UnsendableRequest
 
 RETRY_AFTER_MAX_S = 24 * 3600.0
 """No server makes us wait longer."""
@@ -59,7 +59,7 @@ def transport_failure(error: Exception, url: str) -> DownloadError:
             return DownloadError(sentence, code="tls")
     if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):
         return DownloadError(f"No secure connection to {host} could be made.", code="tls", retryable=True)
-    if isinstance(error, BadRequest):
+    if isinstance(error, UnsendableRequest):
         return DownloadError("This URL cannot be put into a request.", code="bad_url")
     if isinstance(error, NotConnected):
         return DownloadError(f"{host} does not accept the connection.", code="unreachable", retryable=True)

@@ -14,7 +14,7 @@ from reactor.aria2.options import TransferPolicy, addition, through
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.daemon.egress import Egress
 from reactor.egress.addresses import ANYWHERE, Exceptions
-from reactor.egress.proxy import NOWHERE, Guard
+from reactor.egress.proxy import DENY_ALL, Guard
 from reactor.models import Cookie, Fetch, Header, Torrent
 from reactor.net.jar import Jar
 from tests.aria2.conftest import Running
@@ -231,7 +231,7 @@ async def test_a_configuration_does_not_lead_past_the_guard(
 ) -> None:
     """Somebody's own aria2.conf may name other proxies, and hosts that need none."""
     gid = "00000000000000bb"
-    ways = through(guard.route(gid), guard.route(gid, NOWHERE))
+    ways = through(guard.route(gid), guard.route(gid, DENY_ALL))
     assert set(ways) == {"http-proxy", "https-proxy", "ftp-proxy", "no-proxy", "proxy-method"}
     with ThreadedFileServer() as unwanted:
         other = {"all-proxy": unwanted.url(), "no-proxy": "127.0.0.0/8", "proxy-method": "get"}

@@ -48,7 +48,7 @@ def test_whatever_bytes_are_thrown_at_it_it_goes_on(raws: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["Reader.take", "Guard._carry_out", "Dialer.dial", "join", "relay._pass", "pass_answer"]
+    "part", ["RequestReader.take", "Guard._carry_out", "Dialer.dial", "join", "relay._pass", "pass_answer"]
 )
 async def test_an_error_in_one_connection_ends_no_other(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     told: list[dict[str, object]] = []
@@ -72,7 +72,7 @@ async def test_an_error_in_one_connection_ends_no_other(monkeypatch: pytest.Monk
             before[1].write(b"GET /file HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert (await before[0].read(-1)).endswith(DATA), "who was there goes on"
         failure = guard.why("one")
-        assert failure is None if part == "Reader.take" else failure is not None and failure.retryable
+        assert failure is None if part == "RequestReader.take" else failure is not None and failure.retryable
         assert await ask(guard.route("one"), place) == 200
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.egress.answers import HEAD_MAX, Answers, Unbelievable
+from reactor.egress.answers import HEAD_MAX, Answers, ImplausibleLength
 from reactor.egress.proxy import Guard
 from reactor.egress.relay import REFUSED
 from reactor.numbers import SIZE_MAX
@@ -122,7 +122,7 @@ def test_however_it_is_cut(cuts: list[int], which: int) -> None:
         answers.asked(GET)
         return b"".join(bytes(answers.answered(piece)) for piece in pieces(data))
 
-    with pytest.raises(Unbelievable):
+    with pytest.raises(ImplausibleLength):
         read(LIES[which])
     honest = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE_MAX + b"x" * 300
     assert read(honest) == honest

@@ -11,8 +11,8 @@ import pytest
 
 from reactor.egress import proxy
 from reactor.egress.addresses import Exceptions
-from reactor.egress.proxy import NOWHERE
-from reactor.net.credentials import Reach
+from reactor.egress.proxy import DENY_ALL
+from reactor.net.credentials import CredentialScope
 from tests.egress.asking import (
     DATA,
     Streams,
@@ -208,8 +208,8 @@ async def test_a_private_address_is_refused(place: str) -> None:
 async def test_the_guard_itself_and_our_own_programs(host: str) -> None:
     anywhere = Exceptions.parse("0.0.0.0/0, ::/0, localhost")
     async with server() as rpc, guarding(anywhere, ("127.0.0.1", rpc.port)) as guard:
-        way, door = guard.route("one"), guard.route("two", Reach("a.example", False, frozenset({80})))
-        ports = [rpc.port, *(urlsplit(each).port for each in (way, door, guard.route("three", NOWHERE)))]
+        way, door = guard.route("one"), guard.route("two", CredentialScope("a.example", False, frozenset({80})))
+        ports = [rpc.port, *(urlsplit(each).port for each in (way, door, guard.route("three", DENY_ALL)))]
         assert len(set(ports)) == 4
         assert [await ask(way, f"{host}:{port}") for port in ports] == [403] * 4
         assert rpc.log == []
@@ -231,26 +231,26 @@ async def test_why_is_forgotten_with_the_next_route() -> None:
 
 async def test_credentials_leave_by_a_door_that_leads_to_their_host_only() -> None:
     async with server() as home, FileServer() as other, guarding(Exceptions.parse("127.0.0.0/8, localhost")) as guard:
-        reach = Reach("127.0.0.1", below=False, ports=frozenset({home.port}))
-        way = guard.route("one", reach)
+        scope = CredentialScope("127.0.0.1", below=False, ports=frozenset({home.port}))
+        way = guard.route("one", scope)
         assert way.rpartition(":")[2] != guard.route("two").rpartition(":")[2], (
             "nobody else's tunnel is ever found here"
         )
-        assert way.rpartition(":")[2] == guard.route("two", reach).rpartition(":")[2]
+        assert way.rpartition(":")[2] == guard.route("two", scope).rpartition(":")[2]
         assert await ask(way, f"127.0.0.1:{home.port}") == 200
         for place in (f"127.0.0.1:{other.port}", f"localhost:{home.port}", f"127.0.0.2:{home.port}"):
             assert await ask(way, place) == 403
         failure = guard.why("one")
         assert failure is not None
         assert failure.code == "bad_redirect"
-        nowhere = guard.route("three", NOWHERE)
+        nowhere = guard.route("three", DENY_ALL)
         assert await ask(nowhere, f"127.0.0.1:{home.port}") == 403
 
 
 async def test_of_too_many_doors_the_oldest_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy, "DOORS_MAX", 4)
+    monkeypatch.setattr(proxy, "LISTENERS_MAX", 4)
     async with server() as far, guarding() as guard:
-        ways = [guard.route("one", Reach(f"{n}.example", False, frozenset({80}))) for n in range(10)]
+        ways = [guard.route("one", CredentialScope(f"{n}.example", False, frozenset({80}))) for n in range(10)]
         with pytest.raises(OSError, match="Connect"):
             await until_refused(ways[0])
         assert await ask(ways[-1], "9.example:81") == 403

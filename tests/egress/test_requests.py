@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.egress.requests import BODY_MAX, HEAD_MAX, BadRequest, Reader, Request
+from reactor.egress.requests import BODY_MAX, HEAD_MAX, BadProxyRequest, ProxyRequest, RequestReader
 
 LOGIN = "Basic " + base64.b64encode(b"gid:s3cret").decode()
 
 
-def read(raw: bytes, piece: int | None = None) -> Request | None:
-    reader, request = Reader(), None
+def read(raw: bytes, piece: int | None = None) -> ProxyRequest | None:
+    reader, request = RequestReader(), None
     for start in range(0, len(raw), piece or len(raw)):
         assert request is None
         request = reader.take(raw[start : start + (piece or len(raw))])
@@ -28,7 +28,7 @@ def get(*lines: str, url: str = "http://a.example/x?y=1") -> bytes:
 @pytest.mark.parametrize("piece", [None, 1, 7])
 def test_a_tunnel(piece: int | None) -> None:
     raw = f"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\nProxy-Authorization: {LOGIN}\r\n\r\n".encode()
-    assert read(raw, piece) == Request("a.example", 443, "gid", "s3cret", None)
+    assert read(raw, piece) == ProxyRequest("a.example", 443, "gid", "s3cret", None)
     assert "s3cret" not in repr(read(raw))
 
 
@@ -127,16 +127,16 @@ OTHER = {
 
 @pytest.mark.parametrize("name", SMUGGLED | OTHER)
 def test_what_is_refused(name: str) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadProxyRequest):
         read((SMUGGLED | OTHER)[name])
 
 
 def test_a_head_without_an_end_is_given_up() -> None:
-    reader = Reader()
+    reader = RequestReader()
     assert reader.take(b"GET http://a.example/ HTTP/1.1\r\n") is None
     line = b"X-A: " + b"a" * 993 + b"\r\n"
     assert not any(reader.take(line) for _ in range(HEAD_MAX // 1000))
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadProxyRequest):
         reader.take(line)
 
 
@@ -151,8 +151,8 @@ def test_a_login_that_cannot_be_read_is_none(header: str) -> None:
 def test_any_bytes_are_a_request_or_none(raw: bytes) -> None:
     for start in (b"", b"GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n", b"CONNECT "):
         try:
-            request = Reader().take(start + raw)
-        except BadRequest:
+            request = RequestReader().take(start + raw)
+        except BadProxyRequest:
             continue
         assert request is None or request.host.isascii()
 
@@ -175,7 +175,7 @@ def test_any_bytes_in_each_place_of_a_request_are_a_request_or_none(
             b"Proxy-Authorization: Basic " + login,
         ]
         try:
-            found = Reader().take(b"\r\n".join([*lines, b"X-A: " + more, b"", b""]))
-        except BadRequest:
+            found = RequestReader().take(b"\r\n".join([*lines, b"X-A: " + more, b"", b""]))
+        except BadProxyRequest:
             continue
         assert found is None or found.host.isascii()

@@ -70,7 +70,7 @@ def _dash(text: str) -> None:
 def _part(data: bytes) -> None:
     """Headers without sense are no clock; what is told of a part is what may be told."""
     told = measuring.measured(BytesIO(data))
-    measuring.found(measuring.told([measuring.Found("measured", told)]), 1)
+    measuring.found(measuring.told([measuring.PartFindings("measured", told)]), 1)
 
 
 def _metainfo(document: bytes) -> None:
@@ -162,7 +162,7 @@ def _sighted(text: str) -> None:
 
 
 def _asked(data: bytes) -> None:
-    requests.Reader().take(data)
+    requests.RequestReader().take(data)
 
 
 def _recorded(text: str) -> None:
@@ -370,7 +370,7 @@ READERS: Mapping[str, Reader] = {
     "yt-dlp-report": Reader(_report, lambda told: failure_of(ytdlp._report(told), URL)),
     "page": Reader(_found, _page),
     "page-texts": Reader(pieces(*_xml_words), _sighted),
-    "proxy": Reader(raw(pieces(*_request_words, glue=("", "\r\n"))), _asked, (requests.BadRequest,)),
+    "proxy": Reader(raw(pieces(*_request_words, glue=("", "\r\n"))), _asked, (requests.BadProxyRequest,)),
     "part": Reader(_part_bytes, _part, (clocks.CutShort,)),
     "reader": Reader(st.fixed_dictionaries({"streams": st.lists(_stream, max_size=2)}) | values, _answered),
 }

@@ -12,7 +12,7 @@ from reactor.errors import DownloadError
 from reactor.media import dash
 from reactor.media.choice import Choice, Like
 from reactor.media.local import Span, read_playlist
-from reactor.media.parts import Stream
+from reactor.media.parts import MediaStream
 
 URL = "https://host/a/index.mpd?x=1"
 REP = '<Representation id="r" bandwidth="1000" codecs="avc1" mimeType="video/mp4">{}</Representation>'
@@ -28,7 +28,7 @@ def video(inside: str, **how: Any) -> str:
     return mpd(f"<Period><AdaptationSet>{REP.format(inside)}</AdaptationSet></Period>", **how)
 
 
-def parsed(text: str, choice: Choice | None = None) -> list[Stream]:
+def parsed(text: str, choice: Choice | None = None) -> list[MediaStream]:
     return dash.parse(text, URL, choice or Choice())
 
 
@@ -262,7 +262,7 @@ def adapted(kind: str, codecs: str, name: str, **attributes: str) -> str:
     return f'<AdaptationSet mimeType="{kind}/mp4">{quality}</AdaptationSet>'
 
 
-def sections(stream: Stream) -> list[tuple[int, str, str | None]]:
+def sections(stream: MediaStream) -> list[tuple[int, str, str | None]]:
     addresses = {part.name: part.url.removeprefix("https://host/a/") for part in stream.parts}
     return [
         (each.section, addresses[each.name], addresses[each.init.name] if each.init else None)

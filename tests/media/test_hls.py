@@ -12,7 +12,7 @@ from reactor.errors import DownloadError
 from reactor.media import hls
 from reactor.media.choice import Choice
 from reactor.media.local import read_playlist
-from reactor.media.parts import Stream
+from reactor.media.parts import MediaStream
 
 URL = "https://host/a/b/index.m3u8?token=1"
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
@@ -20,7 +20,7 @@ END = "#EXT-X-ENDLIST\n"
 TWO = "#EXTINF:2.0,\none.ts\n#EXTINF:2.0,\ntwo.ts\n"
 
 
-def streamed(text: str, prefix: str = "") -> Stream:
+def streamed(text: str, prefix: str = "") -> MediaStream:
     media = hls.parse(text, URL)
     assert isinstance(media, hls.Media)
     return hls.stream(media, prefix=prefix)

@@ -21,7 +21,7 @@ from reactor.media.check import FAILURES_MAX, BadParts, check_parts, measure_par
 from reactor.media.clocks import Measured
 from reactor.media.containers import measure
 from reactor.media.local import Init, Segment, Span, write_playlist
-from reactor.media.measuring import MOMENT_MAX_S, STREAMS_MAX, Asked, Found, Unreadable, answer, asked, found
+from reactor.media.measuring import MOMENT_MAX_S, STREAMS_MAX, PartFindings, PartQuery, Unreadable, answer, asked, found
 from reactor.media.mpegts import PACKET
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.workers.process import DocumentReader
@@ -31,15 +31,15 @@ from tests.media.samples import Samples
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(112)
 
 
-def look(folder: Path, *parts: Asked) -> list[Found]:
+def look(folder: Path, *parts: PartQuery) -> list[PartFindings]:
     """Both ways, in this process."""
     return found(answer(folder, asked(parts)), len(parts))
 
 
-def put(folder: Path, files: dict[str, bytes]) -> list[Asked]:
+def put(folder: Path, files: dict[str, bytes]) -> list[PartQuery]:
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    return [Asked(name) for name in files]
+    return [PartQuery(name) for name in files]
 
 
 def clock(path: Path, **how: Any) -> Measured | None:
@@ -58,7 +58,9 @@ def test_each_form_is_told_as_it_is_measured(samples: Samples, tmp_path: Path) -
     put(tmp_path, {"0.ts": ts["part0.ts"], "i.mp4": fmp4["init.mp4"], "1.m4s": fmp4["part1.m4s"]})
     put(tmp_path, {"2.ts": packed["part0.ts"], "all.ts": ts["part0.ts"] + ts["part1.ts"]})
     span = Span(len(ts["part0.ts"]), len(ts["part1.ts"]))
-    told = look(tmp_path, Asked("0.ts"), Asked("1.m4s", init="i.mp4"), Asked("2.ts"), Asked("all.ts", span))
+    told = look(
+        tmp_path, PartQuery("0.ts"), PartQuery("1.m4s", init="i.mp4"), PartQuery("2.ts"), PartQuery("all.ts", span)
+    )
     assert [each.what for each in told] == ["measured"] * 4
     here = [clock(tmp_path / "0.ts"), clock(tmp_path / "1.m4s", init=tmp_path / "i.mp4"), clock(tmp_path / "2.ts")]
     here.append(clock(tmp_path / "all.ts", offset=span.offset, length=span.length))
@@ -82,7 +84,7 @@ def test_what_is_no_part_of_a_stream(samples: Samples, tmp_path: Path) -> None:
         "e.ts": b"PK\x03\x04",
         "f": ts,
     }
-    told = look(tmp_path, *put(tmp_path, files), Asked("gone.ts"))
+    told = look(tmp_path, *put(tmp_path, files), PartQuery("gone.ts"))
     assert [each.what for each in told] == ["packed", "foreign", "measured", "short", "foreign", "measured", "gone"]
     assert (told[2].offset, told[2].measured) == (len(PNG), told[5].measured)
 
@@ -94,7 +96,7 @@ def test_headers_without_sense_are_no_clock(samples: Samples, tmp_path: Path) ->
     short = bytearray(ts)
     short[tables + 6 : tables + 8] = b"\xb0\x09"  # the map of the streams ends where its first field begins
     (told,) = look(tmp_path, *put(tmp_path, {"0.ts": bytes(short)}))
-    assert told in (Found("measured"), Found("measured", Measured(())))
+    assert told in (PartFindings("measured"), PartFindings("measured", Measured(())))
 
 
 def test_what_is_told_is_bounded(samples: Samples, tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_what_is_told_is_bounded(samples: Samples, tmp_path: Path) -> None:
     late = box(b"tfhd", struct.pack(">II", 0, 1)), box(b"tfdt", struct.pack(">IQ", 1 << 24, 2**63)), run
     (told,) = look(tmp_path, *put(tmp_path, {"late.mp4": init + box(b"moof", box(b"traf", *late))}))
     assert MOMENT_MAX_S < 2**63 / 12800
-    assert told == Found("measured"), "a moment that no film has"
+    assert told == PartFindings("measured"), "a moment that no film has"
     trak = init[init.index(b"trak") - 4 :][: int.from_bytes(init[init.index(b"trak") - 4 :][:4])]
     at = trak.index(b"tkhd") + 4 + 12
     tracks = [trak[:at] + struct.pack(">I", n) + trak[at + 4 :] for n in range(1, 100)]
@@ -118,7 +120,7 @@ def test_what_is_told_is_bounded(samples: Samples, tmp_path: Path) -> None:
 def test_what_the_disk_refuses_is_no_fault_of_the_part(tmp_path: Path) -> None:
     (tmp_path / "0.ts").mkdir()
     with pytest.raises(IsADirectoryError):
-        look(tmp_path, Asked("0.ts"))
+        look(tmp_path, PartQuery("0.ts"))
 
 
 STREAM: list[Any] = ["video", "h264", 0.0, 2.0, ""]
@@ -190,12 +192,12 @@ async def test_who_always_fails_is_not_asked_for_ever(tmp_path: Path) -> None:
     found = film(*(Segment(f"{n:03}.ts", 2.0) for n in range(200)))
     asked = 0
 
-    async def slow(folder: Path, parts: Sequence[Asked]) -> list[Found]:
+    async def slow(folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
         nonlocal asked
         asked += 1
         if len(parts) > most:
             raise Unreadable("to read it takes more than 10 s")
-        return [Found("measured")] * len(parts)
+        return [PartFindings("measured")] * len(parts)
 
     most = 60
     await measure_parts(tmp_path, await check_parts(tmp_path, found), slow)
@@ -225,7 +227,7 @@ async def test_one_that_dies_takes_nobody_with_it(tmp_path: Path) -> None:
 async def test_a_cancel_ends_who_reads(samples: Samples, tmp_path: Path) -> None:
     found = hostile(samples, tmp_path, "processor")
     async with Parsers() as parsers:
-        await parsers.clocks(tmp_path, [Asked("00.m4s")])
+        await parsers.clocks(tmp_path, [PartQuery("00.m4s")])
         (pid,) = parsers.pids
         async with anyio.create_task_group() as tasks:
 

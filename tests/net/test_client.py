@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from reactor.net.client import KEPT_MAX, BadRequest, Broken, Client, NotConnected, NotHttp
+from reactor.net.client import KEPT_MAX, Broken, Client, NotConnected, NotHttp, UnsendableRequest
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
@@ -165,7 +165,7 @@ async def test_what_is_no_answer(client: Client, answer: bytes, error: type[Exce
 
 async def test_what_cannot_be_asked(client: Client) -> None:
     async with script() as server:
-        with pytest.raises(BadRequest):
+        with pytest.raises(UnsendableRequest):
             await client.ask("GET", server.url, {"X": "a\r\nb"})
         with pytest.raises(NotConnected):
             await client.ask("GET", "http://127.0.0.1:1/", {})

@@ -14,9 +14,9 @@ from reactor.net.credentials import (
     REDACTED_MAX,
     Credentials,
     HeaderSets,
+    credential_scope,
     for_people,
     headers_for,
-    reach_of,
     redact,
     redact_text,
     referer_for,
@@ -228,11 +228,11 @@ def test_how_far_credentials_may_go(
     url: str, cookies: list[Cookie], headers: list[str], holds: list[str], lacks: list[str]
 ) -> None:
     named = tuple(Header(name=name, value="x") for name in headers)
-    reach = reach_of(url, named, Jar(cookies).of(url))
-    assert reach is not None
+    scope = credential_scope(url, named, Jar(cookies).of(url))
+    assert scope is not None
     for place in (*holds, *lacks):
         host, _, port = place.rpartition(":")
-        assert reach.holds(host, int(port)) is (place in holds), place
+        assert scope.holds(host, int(port)) is (place in holds), place
 
 
 def test_what_is_no_secret_may_go_anywhere() -> None:
@@ -240,7 +240,7 @@ def test_what_is_no_secret_may_go_anywhere() -> None:
     named = ("Referer", "User-Agent", "Accept", "Accept-Language", "Origin", "Sec-Fetch-Mode", "Sec-CH-UA")
     headers = tuple(Header(name=name, value="x") for name in named)
     url = "https://a.example/"
-    assert reach_of(url, headers, Jar([_cookie("b.example")]).of(url)) is None
+    assert credential_scope(url, headers, Jar([_cookie("b.example")]).of(url)) is None
 
 
 def test_a_set_of_headers_stands_once() -> None:

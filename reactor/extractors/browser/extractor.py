@@ -73,7 +73,7 @@ class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
 
-class Seen(_Wire):
+class MediaRequest(_Wire):
     """One candidate for the film, as the browser's process tells it."""
 
     url: str
@@ -113,10 +113,10 @@ class Titles(_Wire):
     title: str = ""
 
 
-class Found(_Wire):
+class PageFindings(_Wire):
     """What the browser's process says of a page."""
 
-    candidates: list[Seen]
+    candidates: list[MediaRequest]
     """Best first."""
     cookies: list[BrowserCookie]
     titles: Titles
@@ -185,10 +185,10 @@ class PlaywrightExtractor:
         raise unusable or _nothing(found, detection.url)
 
 
-def parse_found(told: Mapping[str, Any]) -> Found:
+def parse_found(told: Mapping[str, Any]) -> PageFindings:
     """Read what the browser's process told. Raises DownloadError (`bad_answer`)."""
     try:
-        return Found.model_validate(told)
+        return PageFindings.model_validate(told)
     except ValidationError:
         raise DownloadError("The browser gave an answer that cannot be used.", code="bad_answer") from None
 
@@ -220,7 +220,7 @@ def jar_of(cookies: Iterable[BrowserCookie]) -> Jar:
     )
 
 
-async def _extraction(seen: Seen, found: Found, title: str | None, context: Context) -> Extraction:
+async def _extraction(seen: MediaRequest, found: PageFindings, title: str | None, context: Context) -> Extraction:
     headers, jar = kept_headers(seen.sent), jar_of(found.cookies)
     if seen.manifest:
         return await extract_manifest(
@@ -258,7 +258,7 @@ async def _extraction(seen: Seen, found: Found, title: str | None, context: Cont
     )
 
 
-def _nothing(found: Found, url: str) -> DownloadError:
+def _nothing(found: PageFindings, url: str) -> DownloadError:
     """The error for a page without a film, by what else is known of it."""
     host = urlsplit(url).hostname or "The server"
     if found.left:

@@ -36,5 +36,5 @@ What = Literal["media", "play", "skip", "start", "agree", "titles", "buffers"]
 
 
 def asking(what: What) -> str:
-    """JavaScript, a function of one argument, that asks a frame for `what`: see `starting.js`."""
+    """JavaScript, a function of one argument, that asks a frame for `what`: see `page_script.js`."""
     return f"argument => ({_SOURCE})({json.dumps(what)}, argument)"

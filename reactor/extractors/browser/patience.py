@@ -16,13 +16,13 @@ ANSWER_S = 2.0
 T = TypeVar("T")
 
 
-async def quietly(work: Awaitable[Any]) -> None:
+async def ignore_closed(work: Awaitable[Any]) -> None:
     """Something whose failure tells nothing: what it was done to is gone."""
     with suppress(PlaywrightError):
         await work
 
 
-async def soon(work: Awaitable[T], otherwise: T, *, within_s: float = ANSWER_S) -> T:
+async def with_timeout(work: Awaitable[T], otherwise: T, *, within_s: float = ANSWER_S) -> T:
     """What `work` says in time, else `otherwise`."""
     try:
         return await asyncio.wait_for(work, within_s)

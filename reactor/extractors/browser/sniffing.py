@@ -3,7 +3,7 @@
     found = await sniff(browser, request)
 
 What it asks for is noted, of all frames and workers. Its player is started: by itself first, then by the visible
-play buttons, then by agreeing to the banners that cover them. It ends with the first sure candidate, soon after
+play buttons, then by agreeing to the banners that cover them. It ends with the first sure candidate, with_timeout after
 an unsure one, when nothing more can be done, or with its time.
 """
 
@@ -21,7 +21,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from reactor import numbers
 from reactor.extractors.browser.page_script import PREPARE, What, asking
-from reactor.extractors.browser.patience import frame_of, quietly, soon
+from reactor.extractors.browser.patience import frame_of, ignore_closed, with_timeout
 from reactor.extractors.browser.ranking import (
     CLIP_S,
     MEDIA_SUFFIXES,
@@ -76,7 +76,7 @@ T = TypeVar("T")
 
 
 async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Open the page that `request` names and tell what is on it: see `playwright.Found` for what it is.
+    """Open the page that `request` names and tell what is on it: see `playwright.PageFindings` for what it is.
 
     `request`: `url`, `user_agent`, `credentials` ([name, password] or null), `proxy` (as Playwright has it, or null),
     `timeout_s`. `spoiled` in the answer says that the browser is of no more use: the page does not go away."""
@@ -99,7 +99,7 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
             await sniffer.watch()
     found = await sniffer.told()
     await sniffer.end()
-    return found | {"spoiled": not await soon(_closed(context), False, within_s=CLOSE_S)}
+    return found | {"spoiled": not await with_timeout(_closed(context), False, within_s=CLOSE_S)}
 
 
 class Sniffer:
@@ -163,8 +163,8 @@ class Sniffer:
         """What is known now."""
         candidates = self._candidates()[:CANDIDATES_MAX]
         cookies, titles, buffers, *answers = await asyncio.gather(
-            soon(self._context.cookies(), []),
-            _nothing() if self._astray else soon(self._page.main_frame.evaluate(asking("titles")), {}),
+            with_timeout(self._context.cookies(), []),
+            _nothing() if self._astray else with_timeout(self._page.main_frame.evaluate(asking("titles")), {}),
             self._everywhere("buffers"),
             *map(self._told, candidates),
         )
@@ -197,8 +197,8 @@ class Sniffer:
             "text": sight.text,
             "content_type": sight.content_type,
             "size": sight.size,
-            "sent": await soon(response.request.all_headers(), response.request.headers),
-            "received": await soon(response.all_headers(), response.headers),
+            "sent": await with_timeout(response.request.all_headers(), response.request.headers),
+            "received": await with_timeout(response.all_headers(), response.headers),
         }
 
     # What the browser tells
@@ -360,13 +360,13 @@ class Sniffer:
             await self._everywhere("play")
             await self._click("start")
         elif covered:
-            await soon(covered.evaluate("one => one.click()"), None)
+            await with_timeout(covered.evaluate("one => one.click()"), None)
         return started or agreed or covered is not None
 
     async def _click(self, what: Literal["start", "agree"]) -> tuple[bool, ElementHandle | None]:
         """Click what the first frame has that has it: True, or False and what could not be reached."""
         for frame in self._frames():
-            handle = await soon(frame.evaluate_handle(asking(what)), None)
+            handle = await with_timeout(frame.evaluate_handle(asking(what)), None)
             element = handle.as_element() if handle else None
             if element:
                 self._home = self._home or site_of(self._page.main_frame.url)
@@ -379,7 +379,7 @@ class Sniffer:
 
     async def _everywhere(self, what: What, argument: float = 0.0) -> list[Any]:
         """What the frames answer. One that hangs does not hold up the others."""
-        asked = (soon(frame.evaluate(asking(what), argument), None) for frame in self._frames())
+        asked = (with_timeout(frame.evaluate(asking(what), argument), None) for frame in self._frames())
         return [answer for answer in await asyncio.gather(*asked) if answer is not None]
 
     def _frames(self) -> Iterable[Frame]:
@@ -391,7 +391,7 @@ class Sniffer:
         return rank(self._sights, self._elements)
 
     def _start(self, work: Awaitable[Any]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(quietly(work))
+        task = asyncio.ensure_future(ignore_closed(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -70,7 +70,7 @@ class SeveralFound(DownloadError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class YtdlpConfig:
     """What the settings ask of yt-dlp. Holds secrets: never shown."""
 
     format: str = ""
@@ -80,7 +80,7 @@ class Wishes:
     timeout_s: float = 120.0
 
     @classmethod
-    def of(cls, settings: Settings) -> Wishes:
+    def of(cls, settings: Settings) -> YtdlpConfig:
         """Those of these settings."""
         proxy, options = settings.ytdlp_proxy, settings.ytdlp_options
         return cls(
@@ -106,7 +106,7 @@ async def open_ytdlp(settings: Settings, guard: Guard | None = None) -> AsyncIte
     if await to_thread.run_sync(installed) is None:
         yield None
         return
-    async with Ytdlp(Wishes.of(settings), guard=guard) as ytdlp:
+    async with Ytdlp(YtdlpConfig.of(settings), guard=guard) as ytdlp:
         yield ytdlp
 
 
@@ -115,7 +115,7 @@ class Ytdlp(Pool[YtdlpProcess]):
 
     def __init__(
         self,
-        wishes: Wishes | None = None,
+        config: YtdlpConfig | None = None,
         *,
         guard: Guard | None = None,
         setup: YtdlpSetup | None = None,
@@ -125,8 +125,8 @@ class Ytdlp(Pool[YtdlpProcess]):
         resident_max: int = RESIDENT_MAX,
     ) -> None:
         super().__init__(most=workers_max, idle_s=idle_s)
-        self._wishes = wishes or Wishes()
-        self._guard = guard if self._wishes.proxy is None else None
+        self._config = config or YtdlpConfig()
+        self._guard = guard if self._config.proxy is None else None
         self._asked = 0
         self._setup = setup or YtdlpSetup()
         self._requests_max = requests_max
@@ -149,10 +149,10 @@ class Ytdlp(Pool[YtdlpProcess]):
 
         `timeout_s` counts from when a process is free for it; None: as the settings have it. Raises DownloadError,
         and NoVideoFound where a browser may do better."""
-        timeout_s = timeout_s or self._wishes.timeout_s
-        cookies = self._wishes.cookies
+        timeout_s = timeout_s or self._config.timeout_s
+        cookies = self._config.cookies
         self._asked += 1
-        user, params = f"ytdlp-{self._asked}", self._wishes.params
+        user, params = f"ytdlp-{self._asked}", self._config.params
         if self._guard is not None:
             params["proxy"] = self._guard.route(user)
         request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}

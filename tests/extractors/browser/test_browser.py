@@ -18,7 +18,7 @@ from reactor.egress.addresses import Exceptions
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, ProgramMissing, SettingsError
 from reactor.extractors.browser.browser import MIB, Browser, find_browser, open_browser
-from reactor.extractors.browser.extractor import Found, parse_found
+from reactor.extractors.browser.extractor import PageFindings, parse_found
 from reactor.settings import Settings
 from tests.extractors.processes import runs, until
 from tests.extractors.trees import chromiums, tree
@@ -45,7 +45,7 @@ async def site() -> AsyncIterator[Site]:
         yield site
 
 
-async def sniffed(browser: Browser, url: str) -> Found:
+async def sniffed(browser: Browser, url: str) -> PageFindings:
     return parse_found(await browser.sniff(url))
 
 
@@ -217,7 +217,7 @@ async def test_a_browser_that_crashes(site: Site) -> None:
 
 @pytest.mark.fault(48)
 async def test_a_page_that_crashes_is_no_crash_of_the_browser(site: Site) -> None:
-    found: list[Found] = []
+    found: list[PageFindings] = []
     url = site.html("<script>fetch('/loaded')</script>")
     async with Browser() as browser:
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
-from reactor.extractors.browser.patience import quietly, soon
+from reactor.extractors.browser.patience import ignore_closed, with_timeout
 
 
 async def never() -> int:
@@ -25,10 +25,10 @@ async def answer() -> int:
 
 
 async def test_what_comes_in_time() -> None:
-    assert await soon(answer(), 0) == 1
-    assert await soon(gone(), 0) == 0
-    assert await soon(never(), 0, within_s=0.001) == 0
-    await quietly(gone())
+    assert await with_timeout(answer(), 0) == 1
+    assert await with_timeout(gone(), 0) == 0
+    assert await with_timeout(never(), 0, within_s=0.001) == 0
+    await ignore_closed(gone())
 
 
 async def test_other_errors_are_not_hidden() -> None:
@@ -36,6 +36,6 @@ async def test_other_errors_are_not_hidden() -> None:
         raise ValueError("ours")
 
     with pytest.raises(ValueError, match="ours"):
-        await soon(mistaken(), None)
+        await with_timeout(mistaken(), None)
     with pytest.raises(ValueError, match="ours"):
-        await quietly(mistaken())
+        await ignore_closed(mistaken())

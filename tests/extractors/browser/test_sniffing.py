@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reactor.extractors.browser.browser import Browser
-from reactor.extractors.browser.extractor import Found, Seen, parse_found
+from reactor.extractors.browser.extractor import MediaRequest, PageFindings, parse_found
 from reactor.extractors.browser.sniffing import size_of
 from reactor.programs import find_ffmpeg
 from tests.media.samples import Samples
@@ -45,10 +45,10 @@ async def site(samples: Samples) -> AsyncIterator[Site]:
 
 @dataclass(frozen=True)
 class Sniffed:
-    found: Found
+    found: PageFindings
 
     @property
-    def best(self) -> Seen:
+    def best(self) -> MediaRequest:
         return self.found.candidates[0]
 
 

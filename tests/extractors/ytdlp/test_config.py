@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reactor.errors import SettingsError
-from reactor.extractors.ytdlp.extractor import Wishes, choice_of, open_ytdlp
+from reactor.extractors.ytdlp.extractor import YtdlpConfig, choice_of, open_ytdlp
 from reactor.media.choice import Choice
 from reactor.settings import Settings
 
@@ -14,12 +14,12 @@ async def test_the_settings_are_handed_on() -> None:
     settings = Settings.load(
         ytdlp_format="worst", ytdlp_proxy="http://u:p@proxy:1", ytdlp_options='{"age_limit": 12}', ytdlp_timeout_s=7.0
     )
-    wishes = Wishes.of(settings)
-    assert wishes.params["format"] == "worst"
-    assert wishes.params["proxy"] == "http://u:p@proxy:1"
-    assert wishes.params["age_limit"] == 12
-    assert wishes.timeout_s == 7.0
-    assert "u:p" not in repr(wishes)
+    config = YtdlpConfig.of(settings)
+    assert config.params["format"] == "worst"
+    assert config.params["proxy"] == "http://u:p@proxy:1"
+    assert config.params["age_limit"] == 12
+    assert config.timeout_s == 7.0
+    assert "u:p" not in repr(config)
     async with open_ytdlp(settings) as ytdlp:
         assert ytdlp is not None
         assert (ytdlp.pids, ytdlp.starts) == ((), 0), "nothing starts before it is needed"
@@ -51,7 +51,7 @@ def test_the_choice_for_manifests_that_yt_dlp_is_not_asked_about(format_: str, c
     ],
 )
 def test_options_that_are_taken(options: str) -> None:
-    assert "bv*+ba/b" in Wishes.of(Settings.load(ytdlp_options=options)).params["format"]
+    assert "bv*+ba/b" in YtdlpConfig.of(Settings.load(ytdlp_options=options)).params["format"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.extractors.ytdlp.extractor import NoVideoFound, Wishes, Ytdlp
+from reactor.extractors.ytdlp.extractor import NoVideoFound, Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.process import YtdlpSetup
 from tests.extractors.processes import children, in_group, runs, until
 
@@ -150,14 +150,14 @@ async def test_nonsense_in_place_of_an_answer(path: str) -> None:
 
 
 async def test_a_format_that_is_none() -> None:
-    async with Ytdlp(Wishes(format="bv*+"), setup=SETUP) as ytdlp:
+    async with Ytdlp(YtdlpConfig(format="bv*+"), setup=SETUP) as ytdlp:
         error = await refusal(ytdlp, "film")
     assert (error.code, "YTDLP_FORMAT" in str(error)) == ("settings", True)
 
 
 async def test_a_cookie_file_is_read_anew_and_never_written(tmp_path: Path) -> None:
     cookies = tmp_path / "cookies.txt"
-    async with Ytdlp(Wishes(cookies=cookies), setup=SETUP) as ytdlp:
+    async with Ytdlp(YtdlpConfig(cookies=cookies), setup=SETUP) as ytdlp:
         assert "YTDLP_COOKIES" in str(await refusal(ytdlp, "film"))
         text = "# Netscape HTTP Cookie File\n.media.test\tTRUE\t/\tFALSE\t4102444800\tsession\ts3cret\n"
         cookies.write_text(text)

@@ -16,7 +16,7 @@ from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.context import open_context
 from reactor.extractors.detect import detect
-from reactor.extractors.ytdlp.extractor import Wishes, Ytdlp
+from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.process import YtdlpSetup
 from reactor.models import Extraction, Kind
 from tests.servers import FileServer
@@ -33,7 +33,7 @@ high/v.m3u8
 
 @pytest.fixture(scope="module")
 async def warm() -> AsyncIterator[Ytdlp]:
-    async with Ytdlp(Wishes(timeout_s=60.0), setup=YtdlpSetup(plugins=Path(__file__).parent / "plugins")) as ytdlp:
+    async with Ytdlp(YtdlpConfig(timeout_s=60.0), setup=YtdlpSetup(plugins=Path(__file__).parent / "plugins")) as ytdlp:
         yield ytdlp
 
 
