@@ -97,7 +97,7 @@ class Dialer:
         except TimeoutError:
             raise DownloadError(f"{host} did not answer in time.", code="timeout", retryable=True) from None
         if connected is None:
-            raise DownloadError(f"{host} does not accept the connection.", code="unreachable", retryable=True)
+            raise DownloadError(f"{host} refuses the connection.", code="unreachable", retryable=True)
         return connected
 
     async def _addresses(self, host: str) -> tuple[Address, ...]:
@@ -147,12 +147,12 @@ class Dialer:
 
 def refused(host: str) -> DownloadError:
     """The error for an address that is not dialed."""
-    sentence = f"{host} leads to this machine or into a private network, where no link may go."
+    sentence = f"{host} resolves to this machine or a private network, which links may not reach."
     return DownloadError(sentence, hint=HINT, code="refused_address")
 
 
 def _no_file_left(host: str) -> DownloadError:
-    sentence = f"There are too many connections for one more to {host}."
+    sentence = f"Too many connections are open for another one to {host}."
     return DownloadError(sentence, code="unreachable", retryable=True)
 
 

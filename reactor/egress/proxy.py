@@ -258,9 +258,7 @@ class Guard(AsyncContextManagerMixin):
         """Count an unexpected exception, and log the first one."""
         self.broken += 1
         if self.broken == 1:
-            message = (
-                "A connection through the egress guard ended by an unexpected error; later ones are counted only."
-            )
+            message = "A connection through the egress guard ended by an unexpected error; later ones are counted only."
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
     async def _request(self, client: socket.socket) -> ProxyRequest | None:
@@ -307,12 +305,10 @@ class Guard(AsyncContextManagerMixin):
     async def _dial(self, request: ProxyRequest, listener: _Listener) -> socket.socket:
         """Raises DownloadError."""
         if listener.scope is DENY_ALL:
-            raise DownloadError(
-                "The server sends on to an address that is neither http nor https.", code="bad_redirect"
-            )
+            raise DownloadError("The server redirects to a URL that is neither http nor https.", code="bad_redirect")
         if listener.scope is not None and not listener.scope.holds(request.host, request.port):
             raise DownloadError(
-                f"The server sends on to {request.host}, where the login or the cookies of this link must not go.",
+                f"The server redirects to {request.host}, which must not get the login or the cookies of this link.",
                 code="bad_redirect",
             )
         return await self.dialer.dial(request.host, request.port)

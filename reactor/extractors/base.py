@@ -134,7 +134,7 @@ class Unsupported:
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """Raises DownloadError (`unsupported`)."""
         raise DownloadError(
-            "What this is could not be found out.",
+            "The type of this URL could not be determined.",
             hint="Send the link of the file itself, a magnet link or a .torrent link.",
             code="unsupported",
         )

@@ -161,7 +161,7 @@ def _safe(name: str) -> str:
     """Refuse a name that would lead out of the torrent's folder."""
     if name in ("", ".", "..") or _FORBIDDEN.search(name):
         raise DownloadError(
-            f"This torrent was refused: it names a file outside of its folder ({clean_name(name, fallback='..')}).",
+            f"This torrent was refused: it names a file outside its folder ({clean_name(name, fallback='..')}).",
             code="unsafe_name",
         )
     return name

@@ -103,16 +103,16 @@ class Parsers(Pool[DocumentReader]):
                     with anyio.fail_after(self._limits.wall_s):
                         answer, body = await self._ask(document, request)
             except TimeoutError:
-                raise bad(f"to read it takes more than {self._limits.wall_s:g} s") from None
+                raise bad(f"parsing it takes more than {self._limits.wall_s:g} s") from None
             except WorkerDied as died:
                 if str(died) == "signal 24":  # SIGXCPU
-                    raise bad(f"to read it takes more than {self._limits.cpu_s} s") from None
+                    raise bad(f"parsing it takes more than {self._limits.cpu_s} s") from None
                 how = str(died)
                 continue
             if "error" in answer:
                 raise self._error(answer["error"], bad)
             return body
-        raise bad(f"the process that read it ended, twice ({how})")
+        raise bad(f"the parser crashed on it twice ({how})")
 
     async def _ask(self, document: bytes, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         async with self.lend() as reader:
@@ -128,9 +128,9 @@ class Parsers(Pool[DocumentReader]):
             case {"kind": "sentence", "message": str(message), "hint": None | str() as hint, "code": str(code)}:
                 return DownloadError(message[:2000], hint=hint, code=code)
             case {"kind": "memory"}:
-                return bad(f"to read it takes more than {self._limits.data_bytes // MIB} MiB of memory")
+                return bad(f"parsing it takes more than {self._limits.data_bytes // MIB} MiB of memory")
             case {"kind": "too_long"}:
-                return bad("it comes to more than can be held")
+                return bad("its content is too large")
         return bad("it cannot be read")
 
     async def _start(self) -> DocumentReader:

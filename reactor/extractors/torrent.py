@@ -19,8 +19,8 @@ class TorrentExtractor:
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """See Extractor."""
         if not context.torrents:
-            hint = "Whoever runs this machine can allow them: TORRENTS."
-            raise DownloadError("Torrents are not fetched here.", hint=hint, code="unsupported")
+            hint = "The operator can enable them: TORRENTS."
+            raise DownloadError("Torrents are disabled here.", hint=hint, code="unsupported")
         if detection.url.startswith("magnet:"):
             return _of_magnet(detection.url if context.torrent_udp else magnet_by_http(detection.url))
         try:
@@ -58,7 +58,7 @@ def _v2_only(what: str) -> DownloadError:
 async def _fetch(url: str, context: Context) -> bytes:
     """The body of a `.torrent` URL, as far as a torrent may be long."""
     most = context.torrent_bytes_max
-    too_long = DownloadError(f"This is no .torrent file: it is longer than {most // 1024**2} MiB.", code="bad_torrent")
+    too_long = DownloadError(f"This is not a .torrent file: it exceeds {most // 1024**2} MiB.", code="bad_torrent")
     async with follow("GET", url, context.http) as (_, response):
         if response.status not in (200, 203):
             raise status_failure(response.status, response.url, response.headers)

@@ -228,7 +228,7 @@ def _refuse_special_files(source: Path) -> None:
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise DownloadError(
-                f"The download holds something that is neither a file nor a folder: {clean_name(path.name)}.",
+                f"The download contains something that is neither a file nor a folder: {clean_name(path.name)}.",
                 code="unsafe_file",
             )
 

@@ -347,9 +347,7 @@ def _check(source: Path, command: StagedFiles) -> None:
     there = _size(source)
     for size in (promised, command.total or None):
         if size is not None and there != size:
-            raise DownloadError(
-                f"The file has {there} bytes, but {size} were promised.", code="changed", retryable=True
-            )
+            raise DownloadError(f"The file has {there} bytes instead of {size}.", code="changed", retryable=True)
 
 
 def _look_into(source: Path, command: StagedFiles) -> None:

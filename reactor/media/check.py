@@ -146,7 +146,7 @@ def _checked(folder: Path, fetch: Fetch, *, is_key: bool, is_closed: bool) -> in
     except FileNotFoundError:
         if fetch.optional:
             return None
-        sentence = f"A part of this video ({fetch.name}) was not there when all were to be joined."
+        sentence = f"A part of this video ({fetch.name}) was missing when the parts were joined."
         raise BadParts(sentence, fetch.name, code="files_missing") from None
     if is_key and size != KEY_BYTES:
         (folder / fetch.name).unlink()
@@ -270,7 +270,7 @@ class _Reading:
             if len(jobs) == 1:
                 raise _bad(self.folder, jobs[0].name, f"not to be read: {error.message}") from None
             if self.failures >= FAILURES_MAX:
-                message = f"The parts of this video are not to be read: {error.message}."
+                message = f"The parts of this video cannot be read: {error.message}."
                 raise DownloadError(message, code="bad_part") from None
         half = len(jobs) // 2
         return await self._found(jobs[:half]) + await self._found(jobs[half:])

@@ -293,9 +293,9 @@ def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_a
     """Compare the result with what was promised, and with how long its parts last."""
     promised = _promised(extraction.finish.tracks) - ({"video"} if sound_alone else set())
     if "video" in promised and not found.video:
-        raise DownloadError("The joined video has no picture, though one was promised.", code="incomplete")
+        raise DownloadError("The joined video has no picture, although one was announced.", code="incomplete")
     if "audio" in promised and not found.audio:
-        raise DownloadError("The joined video has no sound, though it was promised.", code="incomplete")
+        raise DownloadError("The joined video has no sound, although it was announced.", code="incomplete")
     wanted, lasts = timeline.length_s, found.duration_s or 0.0
     tolerance = max(TOLERANCE * wanted, TOLERANCE_MIN_S)
     if timeline.known and not wanted - tolerance <= lasts <= wanted + tolerance:
@@ -305,12 +305,12 @@ def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_a
     least = extraction.finish.least_s
     if least is not None and lasts < least:
         raise DownloadError(
-            f"This is only a piece of the video: it lasts {lasts:.1f} s, its player tells of more than {least:.1f} s.",
+            f"This is only a piece of the video: it lasts {lasts:.1f} s, its player announces more than {least:.1f} s.",
             code="incomplete",
         )
     if lasts < wanted * UNKNOWN_SHARE:
         raise DownloadError(
-            f"The joined video lasts {lasts:.1f} s, but {wanted:.1f} s were promised.", code="incomplete"
+            f"The joined video lasts {lasts:.1f} s, but {wanted:.1f} s were announced.", code="incomplete"
         )
 
 

@@ -74,7 +74,7 @@ def bad_manifest(why: str, *, code: str = "bad_manifest") -> DownloadError:
 def too_many_parts(count: int | None = None) -> DownloadError:
     """The error for a stream in more parts than one download may have."""
     said = f"{count:,}" if count is not None else f"more than {FETCHES_MAX:,}"
-    return DownloadError(f"This stream comes in {said} parts; {FETCHES_MAX:,} is the most.", code="too_many_parts")
+    return DownloadError(f"This stream comes in {said} parts; the limit is {FETCHES_MAX:,}.", code="too_many_parts")
 
 
 def too_large() -> DownloadError:

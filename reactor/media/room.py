@@ -97,7 +97,10 @@ class Room:
 
     def check(self, folder: Path, written: Written) -> None:
         """Raises DownloadError (`too_large`, `no_space`) when it cannot be written into `folder`, and OSError."""
-        for what, size in (("Put together it", written.result), ("What is needed to join its parts", written.helpers)):
+        for what, size in (
+            ("The joined file", written.result),
+            ("The space to join the parts", written.helpers),
+        ):
             if self.size_max and size > self.size_max:
                 raise _too_large(
                     f"{what} has {_mib(size)} MiB; {_mib(self.size_max)} MiB are allowed (MAX_FILE_SIZE_MIB)."
@@ -106,7 +109,7 @@ class Room:
         if disk.free - written.total < self.spare:
             has = max(0, disk.free - self.spare)
             raise no_space(
-                f"Joining the parts takes {_mib(written.total)} MiB of the disk, which has room for {_mib(has)} MiB.",
+                f"Joining the parts needs {_mib(written.total)} MiB of disk space; {_mib(has)} MiB are available.",
                 lasting=disk.total - written.total < self.spare,
             )
 
@@ -119,9 +122,7 @@ class Room:
     def check_result(self, size: int, largest: int | None) -> None:
         """Raises DownloadError (`too_large`, `no_space`) for a result that has so many bytes, and may be cut off."""
         if self.size_max and size > self.size_max:
-            message = (
-                f"Put together it has more than the {_mib(self.size_max)} MiB that are allowed (MAX_FILE_SIZE_MIB)."
-            )
+            message = f"The joined file is larger than the {_mib(self.size_max)} MiB allowed (MAX_FILE_SIZE_MIB)."
             raise _too_large(message)
         if largest is not None and size >= largest:
             raise no_space()

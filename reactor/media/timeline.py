@@ -285,7 +285,6 @@ def _check_alike(groups: Sequence[Group], kind: StreamKind) -> None:
 
 def _changes(what: str, one: str, two: str) -> DownloadError:
     return DownloadError(
-        f"The {what} of this video changes in the midst, from {one} to {two}: it cannot be joined without encoding it "
-        "anew.",
+        f"The {what} of this video changes midway, from {one} to {two}: it cannot be joined without re-encoding.",
         code="unsupported",
     )

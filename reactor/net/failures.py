@@ -58,13 +58,13 @@ def transport_failure(error: Exception, url: str) -> DownloadError:
             sentence = f"The certificate of {host} is not valid: {cause.verify_message.rstrip('.')}."
             return DownloadError(sentence, code="tls")
     if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):
-        return DownloadError(f"No secure connection to {host} could be made.", code="tls", retryable=True)
+        return DownloadError(f"The TLS connection to {host} failed.", code="tls", retryable=True)
     if isinstance(error, UnsendableRequest):
-        return DownloadError("This URL cannot be put into a request.", code="bad_url")
+        return DownloadError("This URL cannot be requested.", code="bad_url")
     if isinstance(error, NotConnected):
-        return DownloadError(f"{host} does not accept the connection.", code="unreachable", retryable=True)
+        return DownloadError(f"{host} refuses the connection.", code="unreachable", retryable=True)
     if isinstance(error, NotHttp):
-        return DownloadError(f"What answers at {host} does not speak HTTP.", code="bad_answer")
+        return DownloadError(f"The server at {host} does not speak HTTP.", code="bad_answer")
     return DownloadError(f"{host} closed the connection too early.", code="connection_lost", retryable=True)
 
 

@@ -90,7 +90,7 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
         response.close()
         current = _target(current, location)
     raise DownloadError(
-        f"{urlsplit(start).hostname} keeps redirecting: {REDIRECTS_MAX} redirects led to no answer.",
+        f"{urlsplit(start).hostname} redirects in a loop: no answer after {REDIRECTS_MAX} redirects.",
         code="redirect_loop",
     )
 
@@ -106,7 +106,7 @@ def _target(current: str, location: str) -> str:
     except ValueError:
         scheme = ""
     if scheme not in ("http", "https") or len(location) > LOCATION_MAX:
-        raise DownloadError(f"{host} redirects to something that is no http or https address.", code="bad_redirect")
+        raise DownloadError(f"{host} redirects to a URL that is neither http nor https.", code="bad_redirect")
     try:
         return normalise_http(target)
     except DownloadError as error:

@@ -156,7 +156,7 @@ def _trimmed(typed: str) -> str:
         raise _bad("The URL is empty.")
     size = len(typed.encode(errors="replace"))
     if size > URL_BYTES_MAX:
-        raise _bad(f"The URL is {size:,} bytes long; {URL_BYTES_MAX:,} is the most.")
+        raise _bad(f"The URL is {size:,} bytes long; the limit is {URL_BYTES_MAX:,}.")
     if "\0" in typed:
         raise _bad("The URL holds a NUL character.")
     url = link_in(typed)

@@ -174,7 +174,7 @@ def kill_group(process: Process) -> None:
 
 def bad_answer() -> DownloadError:
     """The error for an answer that makes no sense."""
-    return DownloadError("The process that reads documents gave an answer that cannot be used.", code="bad_answer")
+    return DownloadError("The parser process gave an invalid answer.", code="bad_answer")
 
 
 def _storage(what: str, error: OSError) -> DownloadError:

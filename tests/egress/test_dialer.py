@@ -178,7 +178,7 @@ async def test_the_sentence_says_who_can_allow_it() -> None:
     with pytest.raises(DownloadError) as caught:
         await Dialer(look_up=lambda _: told("10.0.0.1")).resolve("nas.example", 80)
     assert caught.value.failure.text == (
-        "nas.example leads to this machine or into a private network, where no link may go."
+        "nas.example resolves to this machine or a private network, which links may not reach."
         " Whoever runs this machine can allow it: ALLOWED_PRIVATE_HOSTS."
     )
     assert not caught.value.retryable

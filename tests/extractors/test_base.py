@@ -15,7 +15,7 @@ def test_every_kind_has_its_extractor() -> None:
 
 
 async def test_what_nobody_knows_ends_in_a_sentence(context: Context) -> None:
-    with pytest.raises(DownloadError, match="could not be found out") as caught:
+    with pytest.raises(DownloadError, match="could not be determined") as caught:
         await EXTRACTORS[Kind.UNKNOWN].extract(Detection(kind=Kind.UNKNOWN, url="https://h/", why="test"), context)
     assert (caught.value.code, caught.value.retryable) == ("unsupported", False)
 

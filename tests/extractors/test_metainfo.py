@@ -37,7 +37,7 @@ from tests.extractors.samples import folder, torrent
     ],
 )
 def test_names_that_lead_out_are_refused(raw: bytes) -> None:
-    with pytest.raises(DownloadError, match="outside of its folder") as caught:
+    with pytest.raises(DownloadError, match="outside its folder") as caught:
         parse_metainfo(raw)
     assert caught.value.code == "unsafe_name"
 

@@ -110,7 +110,7 @@ def test_a_file_of_another_size_than_promised_is_never_published(
     staging: Staging, tmp_path: Path, size: int | None, total: int
 ) -> None:
     (staging.folder(1) / "a.bin").write_bytes(b"12345")
-    with pytest.raises(DownloadError, match=r"has 5 bytes, but 6 were promised\."):
+    with pytest.raises(DownloadError, match=r"has 5 bytes instead of 6\."):
         staging.finish(finish(size=size, total=total))
     assert not (tmp_path / "a.bin").exists()
 

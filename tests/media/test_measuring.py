@@ -196,14 +196,14 @@ async def test_who_always_fails_is_not_asked_for_ever(tmp_path: Path) -> None:
         nonlocal asked
         asked += 1
         if len(parts) > most:
-            raise Unreadable("to read it takes more than 10 s")
+            raise Unreadable("parsing it takes more than 10 s")
         return [PartFindings("measured")] * len(parts)
 
     most = 60
     await measure_parts(tmp_path, await check_parts(tmp_path, found), slow)
     assert asked == 3 * 3 + 1, "a few too many at once"
     most = asked = 4
-    with pytest.raises(DownloadError, match="not to be read") as caught:
+    with pytest.raises(DownloadError, match="parts of this video cannot be read") as caught:
         await measure_parts(tmp_path, await check_parts(tmp_path, found), slow)
     assert (caught.value.code, caught.value.failure.retryable) == ("bad_part", False)
     assert asked < 3 * FAILURES_MAX
@@ -219,7 +219,7 @@ async def test_one_that_dies_takes_nobody_with_it(tmp_path: Path) -> None:
     put(tmp_path, {f"{n}.ts": b"\0\1\2" for n in range(4)})
     checked = await check_parts(tmp_path, film(*(Segment(f"{n}.ts", 2.0) for n in range(4))))
     async with Dying() as parsers:
-        with pytest.raises(BadParts, match=r"the process that read it ended, twice \(signal 6\)"):
+        with pytest.raises(BadParts, match=r"the parser crashed on it twice \(signal 6\)"):
             await measure_parts(tmp_path, checked, parsers.clocks)
         assert parsers.pids == ()
 

@@ -94,8 +94,8 @@ def test_what_could_not_be_measured_is_as_long_as_is_said() -> None:
 @pytest.mark.parametrize(
     ("second", "words"),
     [
-        (part(0.0, section=1, codec="hevc"), "picture of this video changes in the midst, from h264 to hevc"),
-        (part(0.0, section=1, sound="44100 Hz, 2 channels"), "sound of this video changes in the midst, from 48000 Hz"),
+        (part(0.0, section=1, codec="hevc"), "picture of this video changes midway, from h264 to hevc"),
+        (part(0.0, section=1, sound="44100 Hz, 2 channels"), "sound of this video changes midway, from 48000 Hz"),
     ],
 )
 def test_another_codec_in_the_midst_is_refused(second: Piece, words: str) -> None:

@@ -163,7 +163,9 @@ async def test_one_part_that_is_named_many_times(tmp_path: Path, samples: Sample
         code = "too_large" if limit == "MAX_FILE_SIZE_MIB" else "no_space"
         assert (row["status"], row["error_code"], row["retry_count"]) == ("failed", code, 0)
         assert (
-            "Put together it has" in row["error"] if code == "too_large" else "Joining the parts takes" in row["error"]
+            "The joined file" in row["error"]
+            if code == "too_large"
+            else "Joining the parts needs" in row["error"]
         )
         await reactor.until(lambda: not list(Path(f"/proc/{_pid(reactor)}/root{reactor.downloads}/.reactor").iterdir()))
 

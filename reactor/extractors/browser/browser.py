@@ -155,7 +155,7 @@ class Browser(Pool["BrowserProcess"]):
                 with anyio.fail_after(timeout_s) as scope:
                     found = await self._sniff(request, scope.deadline)
             except TimeoutError:
-                sentence = f"The browser did not get done with this page within {timeout_s:g} s."
+                sentence = f"The browser did not finish this page within {timeout_s:g} s."
                 raise DownloadError(sentence, code="timeout", retryable=True) from None
         failure = self._guard.why(user) if self._guard else None
         if failure and not found.get("candidates") and found.get("status") in OF_THE_GUARD:
@@ -190,7 +190,7 @@ class Browser(Pool["BrowserProcess"]):
             proxy = self._guard.route("browser") if self._guard else None
             process = await BrowserProcess.start(BrowserSetup(program.path, self._memory_max, proxy))
         except WorkerDied:
-            raise DownloadError("The browser ended as soon as it was started.", code="browser_broken") from None
+            raise DownloadError("The browser exited as soon as it was started.", code="browser_broken") from None
         self.version = process.version
         return process
 

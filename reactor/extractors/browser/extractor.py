@@ -57,14 +57,14 @@ _NET = re.compile(r"net::(ERR_\w+)")
 # Chromium's error: (code, retryable, what the host does)
 _FAILURES = {
     "ERR_NAME_NOT_RESOLVED": ("dns", True, "The host {host} does not exist, or its name cannot be resolved now."),
-    "ERR_CONNECTION_REFUSED": ("unreachable", True, "{host} does not accept the connection."),
+    "ERR_CONNECTION_REFUSED": ("unreachable", True, "{host} refuses the connection."),
     "ERR_ADDRESS_UNREACHABLE": ("unreachable", True, "{host} cannot be reached."),
     "ERR_CONNECTION_TIMED_OUT": ("timeout", True, "{host} did not answer in time."),
     "ERR_TIMED_OUT": ("timeout", True, "{host} did not answer in time."),
-    "ERR_TOO_MANY_REDIRECTS": ("redirect_loop", False, "{host} keeps redirecting."),
-    "ERR_UNSAFE_REDIRECT": ("bad_redirect", False, "{host} redirects to something that is no http or https address."),
-    "ERR_UNKNOWN_URL_SCHEME": ("bad_redirect", False, "{host} leads to something that is no http or https address."),
-    "ERR_SSL_PROTOCOL_ERROR": ("tls", True, "No secure connection to {host} could be made."),
+    "ERR_TOO_MANY_REDIRECTS": ("redirect_loop", False, "{host} redirects in a loop."),
+    "ERR_UNSAFE_REDIRECT": ("bad_redirect", False, "{host} redirects to a URL that is neither http nor https."),
+    "ERR_UNKNOWN_URL_SCHEME": ("bad_redirect", False, "{host} redirects to a URL that is neither http nor https."),
+    "ERR_SSL_PROTOCOL_ERROR": ("tls", True, "The TLS connection to {host} failed."),
 }
 _HINT = "Send the link of the file itself, or of a page that plays without signing in."
 
@@ -158,7 +158,7 @@ class PlaywrightExtractor:
         """See Extractor."""
         if context.browser is None:
             raise DownloadError(
-                "This page needs a browser, and what drives one is not installed.",
+                "This page needs a browser, and Playwright is not installed.",
                 hint="Run: pip install 'aria2-reactor[browser]'.",
                 code="program_missing",
             )
@@ -190,7 +190,7 @@ def parse_found(told: Mapping[str, Any]) -> PageFindings:
     try:
         return PageFindings.model_validate(told)
     except ValidationError:
-        raise DownloadError("The browser gave an answer that cannot be used.", code="bad_answer") from None
+        raise DownloadError("The browser gave an invalid answer.", code="bad_answer") from None
 
 
 def title_of(titles: Titles) -> str | None:
@@ -262,7 +262,7 @@ def _nothing(found: PageFindings, url: str) -> DownloadError:
     """The error for a page without a film, by what else is known of it."""
     host = urlsplit(url).hostname or "The server"
     if found.left:
-        return DownloadError(f"The page leads to a {found.left}: address, which is not opened.", code="bad_redirect")
+        return DownloadError(f"The page redirects to a {found.left}: URL, which is not opened.", code="bad_redirect")
     if found.crashed:
         return DownloadError("The page crashed in the browser.", code="browser_crashed")
     if found.failure and found.status is None:

@@ -87,7 +87,7 @@ async def put_together(
         else:
             missing = "sound" if "audio" in needs - holds else "picture"
             raise DownloadError(
-                f"The player of this page puts this video together by itself, and its {missing} could not be found.",
+                f"The player of this page assembles the video itself, and its {missing} could not be found.",
                 code="unsupported",
             )
     _check_size(whole, mine)
@@ -114,7 +114,7 @@ def _check_size(whole: Extraction, buffers: Sequence[Buffer]) -> None:
         return
     if sum(each.bytes for each in buffers) > FED_MORE * whole.size + FED_MORE_MIN:
         raise DownloadError(
-            "The player of this page puts this video together from pieces, of which not all could be found.",
+            "The player of this page assembles the video from pieces, and not all of them could be found.",
             code="unsupported",
         )
 
@@ -166,7 +166,7 @@ async def kinds_of(film: Extraction, context: Context) -> set[StreamKind] | None
     if mp4.is_mp4(head):
         kinds = mp4.kinds(BytesIO(head), len(head))
         if kinds is None and film.finish.how == "file" and head[4:8] in (b"moof", b"styp", b"sidx"):
-            raise DownloadError("What the player of this page fetches is a piece of a video.", code="unsupported")
+            raise DownloadError("The player of this page fetches only a piece of the video.", code="unsupported")
         return kinds
     if mpegts.is_stream(head):
         return mpegts.kinds(head) or None

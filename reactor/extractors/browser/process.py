@@ -119,7 +119,7 @@ def sandboxed() -> bool:
 
 def bad_answer() -> DownloadError:
     """The error for an answer that makes no sense."""
-    return DownloadError("The browser gave an answer that cannot be used.", code="bad_answer")
+    return DownloadError("The browser gave an invalid answer.", code="bad_answer")
 
 
 def used(pid: int) -> int:

@@ -183,7 +183,7 @@ class Ytdlp(Pool[YtdlpProcess]):
             return await self._ask_one(request)
         except WorkerDied as died:
             raise DownloadError(
-                f"yt-dlp's process ended while it worked on this page, and again at the second try ({died}).",
+                f"yt-dlp crashed on this page, and again at the second try ({died}).",
                 hint=f"{HINT}.",
                 code="worker_died",
             ) from None
@@ -216,7 +216,7 @@ class YtdlpExtractor:
             raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself"))
         if context.ytdlp is None:
             raise DownloadError(
-                "This is a web page or a stream, not a file: it takes yt-dlp, which is not installed.",
+                "This is a web page or a stream, which needs yt-dlp; yt-dlp is not installed.",
                 hint="Run: pip install 'aria2-reactor[media]'.",
                 code="unsupported",
             )

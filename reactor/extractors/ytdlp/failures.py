@@ -22,17 +22,17 @@ SAID_MAX = 300
 """Characters of a site's own words that are shown."""
 
 _COOKIES = "Set YTDLP_COOKIES to a file with the cookies of a browser that is signed in there."
-_PROXY = "YTDLP_PROXY, a proxy in a country where it is shown, may help where the file itself is given to anybody."
+_PROXY = "A proxy in another country may help (YTDLP_PROXY), unless the file itself is restricted too."
 _UPDATE = f"{HINT}."
 
 CLASSES: Mapping[str, Failure] = {
-    "GeoRestrictedError": Failure("geo_blocked", "This video is not shown in the country of this machine.", _PROXY),
+    "GeoRestrictedError": Failure("geo_blocked", "This video is not available in the country of this machine.", _PROXY),
     "UserNotLive": Failure("not_started", "This channel is not live now."),
     "CookieLoadError": Failure("settings", "YTDLP_COOKIES: the file cannot be read as a Netscape cookie file."),
-    "SyntaxError": Failure("settings", "YTDLP_FORMAT: this is no format selection that yt-dlp understands."),
-    "MemoryError": Failure("out_of_memory", "yt-dlp used up its memory over this page.", _UPDATE),
-    "AnswerTooLong": Failure("too_large", "What yt-dlp found on this page is too much to be handled."),
-    "RecursionError": Failure("redirect_loop", "The pages at this address lead to each other without an end."),
+    "SyntaxError": Failure("settings", "YTDLP_FORMAT: yt-dlp does not understand this format selection."),
+    "MemoryError": Failure("out_of_memory", "yt-dlp ran out of memory on this page.", _UPDATE),
+    "AnswerTooLong": Failure("too_large", "yt-dlp's result for this page is too large."),
+    "RecursionError": Failure("redirect_loop", "The pages at this address redirect in a loop."),
 }
 """Name of a class among the causes → what it means."""
 
@@ -51,7 +51,7 @@ def _text(pattern: str, code: str, message: str, hint: str | None = None, *, ret
 
 TEXTS = (
     _text(r"\bDRM\b", "drm", "This video is protected by DRM, which cannot be downloaded."),
-    _text(r"not a bot|captcha|anti-bot", "needs_cookies", "The site takes us for a robot.", _COOKIES),
+    _text(r"not a bot|captcha|anti-bot", "needs_cookies", "The site asks to prove that we are not a robot.", _COOKIES),
     _text(
         r"confirm your age|age[- ](?:restrict|verif|limit|gate|confirm)|inappropriate for some|\bNSFW\b",
         "needs_cookies",
@@ -62,14 +62,14 @@ TEXTS = (
     _text(
         r"geo[- ]?(?:restrict|block)|(?:in|from) your (?:country|location|region)|your country",
         "geo_blocked",
-        "This video is not shown in the country of this machine.",
+        "This video is not available in the country of this machine.",
         _PROXY,
     ),
     _text(
         r"(?:this|the) (?:live event|live ?stream|stream|event) (?:will|has not|hasn't|is scheduled)"
         r"|premieres? (?:in|will)|will begin|not (?:yet )?started|is upcoming",
         "not_started",
-        "This broadcast has not begun yet.",
+        "This broadcast has not started yet.",
     ),
     _text(
         r"members?[- ]only|subscri(?:be|ption|ber)|paywall|purchase|\bpaid\b|premium|supporter[s-]|join this channel",
@@ -80,29 +80,29 @@ TEXTS = (
     _text(
         r"sign(?:ed)?[- ]?in|log(?:ged)?[- ]?in\b|login|registered users|authenticat|credentials",
         "needs_login",
-        "The site shows this video only to those who are signed in.",
+        "The site shows this video only to signed-in users.",
         _COOKIES,
     ),
-    _text(r"--cookies|cookies", "needs_cookies", "The site wants the cookies of a signed-in browser.", _COOKIES),
-    _text(r"rate[- ]?limit|too many requests", "rate_limited", "The site has had too many requests.", retryable=True),
-    _text(r"IP address is blocked", "geo_blocked", "The site does not serve the address of this machine.", _PROXY),
+    _text(r"--cookies|cookies", "needs_cookies", "The site requires the cookies of a signed-in browser.", _COOKIES),
+    _text(r"rate[- ]?limit|too many requests", "rate_limited", "The site got too many requests.", retryable=True),
+    _text(r"IP address is blocked", "geo_blocked", "The site blocks the IP address of this machine.", _PROXY),
     _text(
         r"removed|deleted|terminated|no longer (?:available|exists)|(?:does not|doesn't) exist|not found|expired"
         r"|(?:video|content|post|page|this) (?:is )?(?:un|not )available|taken down",
         "not_found",
-        "This video is not there any more, or never was.",
+        "This video does not exist, or was removed.",
         "Check the URL.",
     ),
     _text(
         r"requested format is not available",
         "unsupported",
-        "This video is not there in the quality that is wanted.",
+        "This video is not available in the requested quality.",
         "Check YTDLP_FORMAT.",
     ),
-    _text(r"no video formats found", "bad_answer", "yt-dlp found no address of a video on this page.", _UPDATE),
-    _text(r"piracy|no longer supported", "unsupported", "yt-dlp does not serve this site."),
+    _text(r"no video formats found", "bad_answer", "yt-dlp found no video URL on this page.", _UPDATE),
+    _text(r"piracy|no longer supported", "unsupported", "yt-dlp does not support this site."),
     _text(
-        r"impersonat", "unsupported", "This site wants a browser.", "It may do with curl_cffi: pip install curl_cffi."
+        r"impersonat", "unsupported", "This site accepts only browsers.", "curl_cffi may help: pip install curl_cffi."
     ),
 )
 
@@ -110,9 +110,9 @@ NETWORK: Mapping[str, Failure] = {
     "CertificateVerifyError": Failure("tls", "The certificate of {host} is not valid."),
     "gaierror": Failure("dns", "The host {host} does not exist, or its name cannot be resolved now.", None, True),
     "NameResolutionError": Failure("dns", "The host {host} does not exist, or cannot be resolved now.", None, True),
-    "ProxyError": Failure("proxy", "The proxy of YTDLP_PROXY does not do its work.", None, True),
-    "SSLError": Failure("tls", "No secure connection to {host} could be made.", None, True),
-    "ConnectionRefusedError": Failure("unreachable", "{host} does not accept the connection.", None, True),
+    "ProxyError": Failure("proxy", "The proxy of YTDLP_PROXY does not work.", None, True),
+    "SSLError": Failure("tls", "The TLS connection to {host} failed.", None, True),
+    "ConnectionRefusedError": Failure("unreachable", "{host} refuses the connection.", None, True),
     "ReadTimeoutError": Failure("timeout", "{host} did not answer in time.", None, True),
     "TimeoutError": Failure("timeout", "{host} did not answer in time.", None, True),
     "TransportError": Failure("connection_lost", "{host} closed the connection too early.", None, True),
@@ -170,7 +170,7 @@ def failure_of(report: Report, url: str) -> DownloadError:
             return error_of(failure, host=urlsplit(url).hostname or "The server")
     said = _said(report.text)
     if report.expected:
-        return DownloadError(f"The site does not give this video: {said}", code="refused")
+        return DownloadError(f"The site refuses this video: {said}", code="refused")
     return DownloadError(f"yt-dlp does not understand this page: {said}", hint=_UPDATE, code="extractor_failed")
 
 

@@ -120,7 +120,7 @@ def _refuse_live(info: Info) -> None:
         wait = info.release_timestamp - time.time() if info.release_timestamp else None
         soon = wait is not None and wait <= RETRY_AFTER_MAX_S
         raise DownloadError(
-            "This broadcast has not begun yet.",
+            "This broadcast has not started yet.",
             code="not_started",
             retryable=soon,
             retry_after_s=max(wait, 0.0) if soon and wait is not None else None,

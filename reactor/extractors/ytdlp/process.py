@@ -72,7 +72,7 @@ def _broken(why: str) -> DownloadError:
 
 def bad_answer() -> DownloadError:
     """The error for an answer that makes no sense."""
-    return DownloadError("yt-dlp gave an answer that cannot be used.", hint=f"{HINT}.", code="bad_answer")
+    return DownloadError("yt-dlp gave an invalid answer.", hint=f"{HINT}.", code="bad_answer")
 
 
 async def _open(folder: Path) -> Process:

@@ -93,7 +93,7 @@ async def test_a_film(warm: Ytdlp) -> None:
         ("says?text=" + quote("This video has been removed by the uploader"), "not_found", "not there", False),
         ("says?text=" + quote("It is a secret") + "&unexpected=1", "extractor_failed", "It is a secret", False),
         ("broken", "extractor_failed", "does not understand", False),
-        ("no_url", "bad_answer", "no address", False),
+        ("no_url", "bad_answer", "no video URL", False),
         ("no_id", "extractor_failed", "id", False),
         ("nothing", "extractor_failed", "NoneType", False),
         ("told_list?n=31", "playlist", "a list of 31 videos", False),
@@ -101,7 +101,7 @@ async def test_a_film(warm: Ytdlp) -> None:
         ("list?n=20000", "playlist", "more than 10,000 videos", False),
         ("list?n=0", "playlist", "without a video", False),
         ("list?n=3&type=multi_video", "unsupported", "3 pieces", False),
-        ("loop", "redirect_loop", "without an end", False),
+        ("loop", "redirect_loop", "redirect in a loop", False),
     ],
 )
 async def test_every_error_is_a_sentence(warm: Ytdlp, path: str, code: str, sentence: str, retryable: bool) -> None:
