@@ -40,8 +40,8 @@ _BRACKETED = re.compile(r"\[([^\]]+)\](.*)")
 
 
 def is_public(address: Address, nat64: Iterable[IPv6Network] = ()) -> bool:
-    """True for an address on the internet. One that wraps another is judged by that one; `nat64` are the prefixes
-    under which this network wraps."""
+    """True for a public address. An address that embeds another is judged by the embedded one; `nat64` are the prefixes
+    of this network's NAT64."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_V4)
     for network, shift in _WRAPPED:
@@ -77,7 +77,7 @@ def plain(address: Address) -> Address:
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """What may be dialed although it is not public: the setting ALLOWED_PRIVATE_HOSTS."""
+    """The non-public hosts and networks that may be connected to: ALLOWED_PRIVATE_HOSTS."""
 
     hosts: frozenset[tuple[str, int | None]] = frozenset()
     """Names in lower case, each with its port; None: any."""
@@ -98,12 +98,12 @@ class Exceptions:
         return cls(frozenset(hosts), tuple(networks))
 
     def name(self, host: str, port: int) -> bool:
-        """True when a host may be dialed by this name, wherever it leads."""
+        """True when this host name is allowed, whatever it resolves to."""
         host = host.lower().rstrip(".")
         return (host, None) in self.hosts or (host, port) in self.hosts
 
     def hold(self, address: Address, port: int) -> bool:
-        """True when an address may be dialed."""
+        """True when an address is allowed."""
         address = plain(address)
         return any(address in network and allowed in (None, port) for network, allowed in self.networks)
 

@@ -49,7 +49,7 @@ LookUp = Callable[[str], Iterable[Address]]
 
 
 class Dialer:
-    """Dials for whoever must not reach everything. `own` names what is never dialed, whatever is allowed."""
+    """Connects on behalf of downloads. It never connects to `own`, whatever is allowed."""
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class Dialer:
         self._known: OrderedDict[str, tuple[float, tuple[Address, ...]]] = OrderedDict()
 
     async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
-        """The addresses of a host that may be dialed, best first.
+        """The allowed addresses of a host, best first.
 
-        Raises DownloadError: `refused_address` when none may, `dns` when there is none, `unreachable` when nobody
-        can say now."""
+        Raises DownloadError: `refused_address` when none is allowed, `dns` when there is none, `unreachable` when the
+        resolver fails."""
         found = await self._addresses(host)
         ours = await self._ours(port)
         nat64 = await self._nat64() if any(each.version == 6 and is_public(each) for each in found) else frozenset()
@@ -146,7 +146,7 @@ class Dialer:
 
 
 def refused(host: str) -> DownloadError:
-    """The error for an address that is not dialed."""
+    """The error for an address that is refused."""
     sentence = f"{host} resolves to this machine or a private network, which links may not reach."
     return DownloadError(sentence, hint=HINT, code="refused_address")
 
@@ -157,8 +157,8 @@ def _no_file_left(host: str) -> DownloadError:
 
 
 def is_here(address: Address) -> bool:
-    """True for an address of this machine: a packet to it would come from it. None is sent. Raises OSError when that
-    cannot be found out now."""
+    """True for an address of this machine, by the source address of a route to it; sends no packet. Raises OSError when
+    that is unknown."""
     address = plain(address)
     if address.is_loopback or address.is_unspecified:
         return True

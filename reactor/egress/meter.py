@@ -1,4 +1,4 @@
-"""How many bytes may come for our own downloads before somebody has looked what they were for.
+"""Limits the bytes of our own downloads until their disk space has been checked.
 
 The guard counts what passes; what of it ends up in whose file only aria2 can tell. So nobody is cut off by the count:
 when it reaches what was allowed, nothing more is read, `on_used` is told, and whoever decides asks aria2 and allows
@@ -13,7 +13,7 @@ import anyio
 
 
 class Meter:
-    """Counts, and is shut while all that was allowed has passed."""
+    """Counts bytes, and blocks once the allowance is used up."""
 
     def __init__(self) -> None:
         self.passed = 0
@@ -24,13 +24,13 @@ class Meter:
         self._told = False
 
     def allow(self, until: int | None) -> None:
-        """Let so many bytes pass, counted from the beginning; None: all there are."""
+        """Set the allowance: a total since the start; None: no limit."""
         self._until, self._told = until, False
         self._allowed.set()
         self._allowed = anyio.Event()
 
     async def open(self) -> None:
-        """Wait as long as it is shut."""
+        """Wait until bytes are allowed."""
         while self._until is not None and self.passed >= self._until:
             if not self._told:
                 self._told = True

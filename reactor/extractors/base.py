@@ -19,7 +19,7 @@ from reactor.net.session import HttpSession
 
 @dataclass(frozen=True, slots=True)
 class TorrentFacts:
-    """What a `.torrent` says, in short."""
+    """The facts of a `.torrent` file."""
 
     name: str
     """As it says itself; not cleaned."""
@@ -98,7 +98,7 @@ class Context:
 
 
 class Reclassified(Exception):
-    """The URL is of another kind than was thought: `detection` says which, and why."""
+    """The URL is of another kind than stage 1 said; `detection` has the kind and the reason."""
 
     def __init__(self, detection: Detection) -> None:
         super().__init__(f"{detection.kind}: {detection.why}")
@@ -119,14 +119,14 @@ class Extractor(Protocol):
         ...
 
     async def extract(self, detection: Detection, context: Context) -> Extraction:
-        """Find out what there is to fetch. Raises DownloadError, or Reclassified to another kind.
+        """Find out what to fetch. Raises DownloadError, or Reclassified.
 
-        It may be cancelled at any await, and leaves nothing behind then."""
+        May be cancelled at any await, and cleans up after itself."""
         ...
 
 
 class Unsupported:
-    """The extractor of what nobody knows: it says so."""
+    """The extractor for URLs of unknown kind: it refuses them."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind

@@ -61,7 +61,7 @@ async def _detect(url: str, context: Context) -> Detection:
 
 
 def detect_by_text(url: str) -> Detection | None:
-    """The kind of a normalised URL where its text tells it, or None."""
+    """The kind of a normalised URL when its text decides it, else None."""
     if url.startswith("magnet:"):
         return Detection(kind=Kind.TORRENT, url=url, why="magnet link")
     suffix = _suffix(unquote(urlsplit(url).path))
@@ -75,7 +75,7 @@ def detect_by_text(url: str) -> Detection | None:
 
 
 def is_manifest(detection: Detection) -> bool:
-    """True when the URL itself is a manifest (HLS or DASH), by its suffix or by what answered."""
+    """True when the URL is a manifest (HLS or DASH), by its suffix or by its probe."""
     if detection.probe and detection.probe.begins in MANIFESTS:
         return True
     if detection.probe and detection.probe.content_type:
@@ -94,7 +94,7 @@ async def _site(url: str, context: Context) -> str | None:
 
 
 def kind_of_probe(seen: HttpProbe) -> tuple[Kind, str]:
-    """The kind of what answered, and the rule: its type, its name, and whether it is meant to be saved."""
+    """The kind by content type, file name and attachment, and the rule that decided."""
     content_type, suffix = seen.content_type or "", _suffix(seen.name or "")
     if seen.begins is Content.TORRENT:
         return Kind.TORRENT, "begins like a torrent"
@@ -113,7 +113,7 @@ def kind_of_probe(seen: HttpProbe) -> tuple[Kind, str]:
 
 
 def is_named_page(url: str) -> bool:
-    """True for the full name of a web page: who sends that may want the page itself."""
+    """True for a URL that ends in a page's suffix: the page itself may be wanted."""
     return _suffix(unquote(urlsplit(url).path)) in PAGE_SUFFIXES
 
 

@@ -47,11 +47,11 @@ async def extract_manifest(
     text: str | None = None,
     choice: Choice | None = None,
 ) -> Extraction:
-    """Read the manifest at `url` (`text`: what stands there, where that is known), and those it names.
+    """Read the manifest at `url` (or `text`, its content where that is known), and the playlists it names.
 
-    `kind` is what the extraction says of itself. Without a `choice` the context's is made. What answers set is added to
-    `cookies`. Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`,
-    `bad_key`, and those of a server that does not answer as it should."""
+    `kind` is the kind of the extraction. `choice` defaults to that of the context. Cookies of the responses are added
+    to `cookies`. Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`,
+    `bad_key`, and those of HTTP."""
     reader = _Reader.of(context, url, headers, cookies)
     choice = choice or context.choice
     if text is None:

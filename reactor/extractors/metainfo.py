@@ -1,4 +1,4 @@
-"""What a `.torrent` file says (BEP 3, BEP 52), looked at before anybody trusts it. Pure.
+"""Parses and checks `.torrent` files (BEP 3, BEP 52). Pure.
 
 `bencode2` takes canonical bencode only: sorted keys, no leading zeros, nothing behind the end. So encoding
 the info dictionary again gives its very bytes, and their hash is the info hash everybody else computes.
@@ -32,7 +32,7 @@ _FORBIDDEN = re.compile(r"[/\\\0]")
 
 @dataclass(frozen=True, slots=True)
 class Metainfo:
-    """A torrent whose names stay inside its folder."""
+    """A torrent whose file names stay inside its folder."""
 
     name: str
     """As it says itself; not cleaned."""

@@ -1,5 +1,4 @@
-"""What runs in the process that reads manifests, `.torrent` files and the parts of videos: nothing of them is taken to
-pieces elsewhere.
+"""The process that parses manifests, `.torrent` files and parts of videos.
 
 Answers are JSON, as `parsing` reads it. This imports neither pydantic nor the client: it is to start quickly.
 """

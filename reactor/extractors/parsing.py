@@ -1,4 +1,4 @@
-"""Strangers' documents, read where nothing is lost with them: in processes of their own, warm for the next one.
+"""Parses documents from outside in a pool of worker processes.
 
     async with Parsers() as parsers:
         await parsers.manifest(text, url, choice)       streams, or the playlists to read next

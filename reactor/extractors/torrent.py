@@ -12,7 +12,7 @@ from reactor.net.urls import magnet_by_http, parse_magnet
 
 
 class TorrentExtractor:
-    """A magnet link goes to aria2 as it is; a `.torrent` is fetched and looked into here, and goes as bytes."""
+    """Passes magnet links to aria2 unchanged; fetches and checks a `.torrent`, and passes its bytes."""
 
     kind = Kind.TORRENT
 

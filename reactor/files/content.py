@@ -1,4 +1,4 @@
-"""What bytes are by their beginning, and whether that can be what was promised. Pure.
+"""Tells content by its first bytes, and whether it matches the expected name. Pure.
 
 A type and a suffix are hints. The bytes decide, where they can: a manifest, a torrent and a web page tell what they are
 whatever they are called. An error document in place of a film is told from it; what is not known is believed.

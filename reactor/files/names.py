@@ -99,7 +99,7 @@ def candidates(name: str) -> Iterator[str]:
 
 
 def is_program(name: str, *, folder: bool = False) -> bool:
-    """True for a name by which a system would run a file or a folder, or take it for a shortcut."""
+    """True for a name that a system would execute, or treat as a shortcut."""
     plain = name.lower().rstrip(". ")
     if plain in _STARTED_BY_NAME:
         return True

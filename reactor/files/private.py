@@ -1,4 +1,4 @@
-"""Files that are nobody else's: the database with what SQLite keeps beside it, locks, journals, records.
+"""Creates files with private permissions: databases and their companions, locks, journals, records.
 
 They hold links with logins, cookies, what people asked for. Whatever the umask is, a new one is its owner's alone
 (0600), and its group's (0660) where the folder is setgid, or the database may be written by its group: that is how a

@@ -79,7 +79,7 @@ def publish(source: Path, directory: Path, name: str, *, keep: bool = False, tam
 
 
 def published(source: Path, directory: Path) -> Path | None:
-    """Where `publish` has put `source`, or None when it has not done so, or the result is gone."""
+    """The path at which `publish` put `source`; None when it did not, or the result is gone."""
     record = _read_record(source)
     if record is None or _identity(source) not in (None, record.source):
         return None
@@ -88,7 +88,7 @@ def published(source: Path, directory: Path) -> Path | None:
 
 
 def take_back(source: Path, directory: Path) -> None:
-    """Delete what `publish` has put into `directory`, if it is still there, and the record of it. Raises OSError."""
+    """Delete what `publish` put into `directory`, if it is still there, and its record. Raises OSError."""
     final = published(source, directory)
     if final is not None:
         _delete(final)
@@ -96,7 +96,7 @@ def take_back(source: Path, directory: Path) -> None:
 
 
 def forget(source: Path) -> None:
-    """Delete the record: what was published stays. Raises OSError."""
+    """Delete the record, not the published file. Raises OSError."""
     _record_path(source).unlink(missing_ok=True)
 
 

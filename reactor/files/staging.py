@@ -42,14 +42,14 @@ FOLDERS_KEPT = 128
 
 
 class FilesMissing(DownloadError):
-    """aria2 said it was done, and the bytes are not there."""
+    """aria2 reported completion, but the bytes are missing."""
 
     code = "files_missing"
     retryable_by_default = True
 
 
 class OtherThing(Exception):
-    """What arrived is not what was promised: it is `content`, to which URLs of `kind` lead; None: none does."""
+    """The file is not what was expected: it is `content`, which URLs of `kind` lead to; None: none does."""
 
     def __init__(self, content: Content, kind: Kind | None) -> None:
         super().__init__(content)
@@ -124,11 +124,11 @@ class Staging:
     _turns: dict[int, _Turn] = field(default_factory=dict)
 
     def folder(self, download_id: int) -> Path:
-        """The staging folder of a row, as we see it."""
+        """The local path of a row's staging folder."""
         return _folder(self.download_dir, f"{self.instance[:12]}-{download_id}")
 
     def seen_by_aria2(self, download_id: int) -> str:
-        """The same folder as aria2 sees it."""
+        """The path of the same folder on aria2's machine."""
         if not self.shared:
             return str(PurePosixPath(self.remote_dir or "/") / f"reactor-{self.instance[:12]}-{download_id}")
         folder = str(self.folder(download_id))
@@ -150,8 +150,8 @@ class Staging:
 
     @asynccontextmanager
     async def turn(self, download_id: int) -> AsyncIterator[None]:
-        """What works in the folder of a row does so one after the other. A thread goes on when whoever waits for it is
-        stopped: what takes back what it has done has to begin after it."""
+        """Serialise work in a row's folder. A cancelled thread runs to its end first, so that its undoing begins after
+        it."""
         turn = self._turns.setdefault(download_id, _Turn())
         turn.wanted += 1
         try:
@@ -163,8 +163,8 @@ class Staging:
                 del self._turns[download_id]
 
     def prepare(self, download_id: int, *, fresh: bool, spoilt: Iterable[str] = ()) -> None:
-        """Make the row's folder; `fresh` empties it first, without it the files named `spoilt` go. What an attempt has
-        published that was stopped before the row could say so is taken back. Raises OSError."""
+        """Make the row's folder. `fresh` empties it; otherwise the files named in `spoilt` are deleted. Undoes a
+        publication that was not recorded in the row. Raises OSError."""
         folder = self.folder(download_id)
         if not self.is_new(download_id):
             take_back(folder / MOVED, self.download_dir)
@@ -185,7 +185,7 @@ class Staging:
         _remove(folder)
 
     def free(self) -> int | None:
-        """Bytes that are free where files go; None where that cannot be seen."""
+        """Free bytes in DOWNLOAD_DIR; None when that is unknown."""
         if not self.shared:
             return None
         with suppress(OSError):
@@ -193,7 +193,7 @@ class Staging:
         return None
 
     def held(self, download_id: int) -> int:
-        """Bytes of the disk that a row's folder takes. What goes meanwhile counts for nothing."""
+        """Disk space used by a row's folder, in bytes. Ignores files that vanish meanwhile."""
         total = 0
         for folder, _, names in os.walk(self.folder(download_id)):
             for path in (Path(folder, name) for name in names):
@@ -204,7 +204,7 @@ class Staging:
         return total
 
     def adopt(self, instance: str) -> None:
-        """Serve this database from now on. What another one left here is deleted, as far as it can be."""
+        """Switch to this database instance, and delete the folders of the previous one where possible."""
         if self.instance not in ("", instance):
             for download_id in self.leftovers():
                 with suppress(OSError):
@@ -246,12 +246,12 @@ class Staging:
         return str(final), size
 
     def tame(self, name: str, folder: bool = False) -> str:
-        """A clean name by which nothing is run, unless that is wanted."""
+        """A clean name; executable suffixes are defused unless ALLOW_EXECUTABLES is set."""
         clean = clean_name(name, bytes_max=INNER_BYTES_MAX)
         return clean if self.programs else tame_name(clean, folder=folder)
 
     def tidy(self, ids: Iterable[int]) -> None:
-        """Delete the folders of these rows that are empty, and the records beside them. Raises OSError."""
+        """Delete the empty folders of these rows, and their records. Raises OSError."""
         for folder in map(self.folder, ids) if self.shared else ():
             with suppress(FileNotFoundError):
                 if not any(folder.iterdir()):  # else another attempt is at work in it
@@ -300,7 +300,7 @@ def _folder(download_dir: Path, name: str) -> Path:
 
 
 def staging_of(settings: Settings, too_large: Callable[[int], Failure | None] = _no_limit) -> Staging:
-    """The folders that the settings name. Raises SettingsError when files cannot be written where they are to go."""
+    """The staging that the settings describe. Raises SettingsError when its folder is not writable."""
     folder = settings.download_dir.expanduser().absolute()
     shared = settings.aria2c_rpc_url is None or settings.path_map is not None
     if shared:

@@ -1,5 +1,5 @@
-"""A look at what was fetched before ffmpeg sees it: missing parts, error pages and pictures in place of media, parts
-that end too early, wrong keys; and the clock of each part.
+"""Checks fetched parts before ffmpeg sees them: missing parts, error pages or pictures instead of media, truncated
+parts, wrong keys; and measures the clock of each part.
 
 A part that is not what it must be is deleted, so that it is fetched again.
 """
@@ -41,7 +41,7 @@ _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 
 class BadParts(DownloadError):
-    """Parts are missing, or were deleted since they are worth nothing; all others are as they should be."""
+    """Parts are missing, or were deleted because they are unusable. All others are intact."""
 
     retryable_by_default = True
 

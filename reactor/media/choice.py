@@ -1,4 +1,4 @@
-"""Which of the qualities that a manifest offers is taken."""
+"""Chooses among the qualities of a manifest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEXT = ("wvtt", "stpp", "tx3g")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person wants of a video that comes in several qualities."""
+    """The wanted quality of a video."""
 
     max_height: int | None = None
     """Lines of the picture. When all are higher, the lowest is taken."""

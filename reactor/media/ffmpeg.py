@@ -1,4 +1,4 @@
-"""Joining what was fetched into one file, without encoding anything anew.
+"""Joins the fetched parts into one file, without re-encoding.
 
     join(ffmpeg, folder, extraction, measure=…, progress=…, room=…) -> the file
     probe(ffmpeg, file) -> Probed
@@ -101,14 +101,13 @@ async def join(
     progress: Callable[[float], None] | None = None,
     room: Room = Room(),  # noqa: B008 - frozen
 ) -> Path:
-    """Join the fetched parts in `folder` by the tracks of `extraction.finish`; return the one file, in `folder`.
+    """Join the fetched parts in `folder` by the tracks of `extraction.finish`; return the resulting file, in `folder`.
 
-    Its suffix says what it became, and may differ from that of the wished name. `measure` is who reads the clocks of
-    the parts (`Parsers.clocks`), `progress` gets 0…1. It is not begun where more would be written than there is `room`
-    for, and ended when that shows on the way. The parts stay; nothing else is left, no process either, also when it is
-    cancelled. Raises DownloadError (`too_large`, `no_space`, `killed`, `timeout`, `join_failed`, `incomplete`,
-    `unsupported`), BadParts (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing. A part that is worth nothing
-    is deleted, so that it is fetched again."""
+    Its suffix is that of the container that it needs, and may differ from the wished name's. `measure` reads the clocks
+    of the parts (`Parsers.clocks`); `progress` gets 0 to 1. Fails before it starts, or while it writes, when there is
+    no `room`. The parts stay; nothing else is left behind, also after a cancellation. Unusable parts are deleted, so
+    that they are fetched again. Raises DownloadError (`too_large`, `no_space`, `killed`, `timeout`, `join_failed`,
+    `incomplete`, `unsupported`), BadParts (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing."""
     joined = None
     try:
         checked = await check_parts(folder, extraction)
@@ -139,7 +138,7 @@ async def _measured_and_joined(
 
 
 async def probe(ffmpeg: Path, file: Path) -> Probed:
-    """Look into a media file. Raises DownloadError (`join_failed`) when it is none."""
+    """Read the streams of a media file. Raises DownloadError (`join_failed`) when it is none."""
     return await _probe(ffmpeg, file.parent, file_input(file.name))
 
 

@@ -1,4 +1,4 @@
-"""Parts of a download, measured where it can be killed: what is asked, what is answered, and how both are written.
+"""Measures parts of a download in a worker process: the queries, the findings, and their encoding.
 
     asked(parts) → bytes            the request, for a process that reads strangers' documents
     answer(folder, bytes) → bytes   in that process
@@ -54,7 +54,7 @@ class PartQuery:
 
 @dataclass(frozen=True, slots=True)
 class PartFindings:
-    """What a part turned out to be."""
+    """The findings about one part."""
 
     what: What
     measured: Measured | None = None
@@ -64,7 +64,7 @@ class PartFindings:
 
 
 class Unreadable(DownloadError):
-    """One of these parts is the death of whoever reads it, or takes too much of the processor or of memory."""
+    """Parsing one of these parts crashes the process, or exceeds its limits."""
 
 
 Measure = Callable[[Path, Sequence[PartQuery]], Awaitable[list[PartFindings]]]
@@ -92,8 +92,8 @@ def told(parts: Sequence[PartFindings]) -> bytes:
 
 
 def found(document: bytes, count: int) -> list[PartFindings]:
-    """What was answered about `count` parts. Raises OSError where the disk refused, ValueError and the like for what
-    no answer is."""
+    """Decode the findings about `count` parts. Raises OSError when the disk failed, and ValueError and the like for an
+    invalid answer."""
     said = json.loads(document)
     match said:
         case {"errno": int(number)}:

@@ -1,4 +1,4 @@
-"""What a manifest comes down to: one or two streams, each made of parts that stand at URLs."""
+"""The result of reading a manifest: one or two streams, made of parts at URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of ffmpeg: its words gathered, its progress told, its whole process group gone when it is over."""
+"""One run of ffmpeg: collects its messages, reports its progress, and kills its process group at the end."""
 
 from __future__ import annotations
 

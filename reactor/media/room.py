@@ -88,7 +88,7 @@ def _playlists(track: Track) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What may be written, in bytes; 0 is no limit."""
+    """How many bytes may be written; 0: no limit."""
 
     spare: int = 0
     """What has to stay free on the disk."""
@@ -128,8 +128,7 @@ class Room:
             raise no_space()
 
     async def watch(self, folder: Path, work: Callable[[], Awaitable[T]]) -> T:
-        """Do the work as long as there is room for it: it is cancelled, and DownloadError (`no_space`) raised, when
-        less than what has to stay free is, whoever has filled the disk."""
+        """Run `work` while enough disk space stays free; below that cancel it and raise DownloadError (`no_space`)."""
         done: list[T] = []
         failed: Exception | None = None
         async with anyio.create_task_group() as tasks:

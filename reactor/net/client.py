@@ -34,7 +34,7 @@ CLOSE_S = 5.0
 
 
 class NoAnswer(Exception):
-    """There was none; the cause tells more."""
+    """No answer was received; `__cause__` says why."""
 
     def __init__(self, host: str) -> None:
         super().__init__(host)
@@ -50,15 +50,15 @@ class Broken(NoAnswer):
 
 
 class NotHttp(NoAnswer):
-    """What came is no HTTP."""
+    """The answer is not HTTP."""
 
 
 class UnsendableRequest(NoAnswer):
-    """What was to be asked cannot be put into a request."""
+    """The URL or a header cannot be written into a request."""
 
 
 class Response:
-    """An answer. Its body may be read once, until `aclose`."""
+    """A response. Its body may be read once, before `close`."""
 
     def __init__(self, url: str, head: h11.Response, connection: _Connection) -> None:
         self.url = url
@@ -74,7 +74,7 @@ class Response:
         self._connection = connection
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body, piece by piece, without its gzip. Raises NoAnswer, and TimeoutError when nothing comes."""
+        """The body in pieces, decompressed. Raises NoAnswer, and TimeoutError when a piece does not arrive in time."""
         packed = self.headers.get("content-encoding", "").lower() in ("gzip", "x-gzip", "deflate")
         unpack = _unpacker() if packed else None
         async for piece in self._connection.body():
@@ -88,7 +88,7 @@ class Response:
                 raise NotHttp(self._connection.host) from error
 
     def close(self) -> None:
-        """Done with it: the connection is kept when nothing more is to come on it, else ended."""
+        """Release the connection: it is kept when the response was read completely, else closed."""
         self._connection.leave()
 
 
@@ -136,7 +136,7 @@ class _Connection:
             yield bytes(event.data)
 
     def leave(self) -> None:
-        """Back to the others when the answer was read to its end, as far as it is here; else closed."""
+        """Return the connection to the pool after a complete response, else close it."""
         if self._left:
             return
         self._left = True
@@ -206,8 +206,8 @@ class Client:
                 await connection.closed()
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
-        """Ask once. `url` is an http or https URL in ASCII without user info. The caller closes the answer, and
-        sets the deadline. Raises NoAnswer."""
+        """Send one request. `url` is an http or https URL in ASCII without user info. The caller sets the deadline and
+        closes the response. Raises NoAnswer."""
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         host, port = parts.hostname or "", parts.port or (443 if secure else 80)
@@ -264,7 +264,7 @@ class Client:
         return None
 
     def keep(self, connection: _Connection) -> None:
-        """For the next question to the same origin."""
+        """Keep a connection for the next request to its origin."""
         self._kept.append(connection)
         connection.timer = asyncio.get_running_loop().call_later(KEPT_S, self._drop, connection)
         if len(self._kept) > KEPT_MAX:

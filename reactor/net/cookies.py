@@ -1,4 +1,4 @@
-"""What a stranger hands out as cookies → ours."""
+"""Parses cookies from responses and browsers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def set_cookies(response: Response) -> tuple[Cookie, ...]:
-    """The cookies of an answer, as far as it may set them."""
+    """The cookies of a response that its host may set."""
     if "set-cookie" not in response.headers:
         return ()
     from http.cookiejar import CookieJar  # behind first use: it brings the whole of urllib.request
@@ -29,8 +29,8 @@ def set_cookies(response: Response) -> tuple[Cookie, ...]:
 
 
 def kept_cookies(told: Iterable[Mapping[str, Any]]) -> Iterator[Cookie]:
-    """Cookies by their fields, without those that no browser would keep: too long, of a domain that is none, or such
-    that they could break out of their line."""
+    """Make cookies from their fields. Skips those that a browser would reject: too long, with an invalid domain, or
+    with characters that would break the header."""
     for fields in told:
         try:
             yield Cookie(**fields)

@@ -1,4 +1,4 @@
-"""Credentials stay with the host they were given for, and out of everything a person or a log sees."""
+"""Keeps credentials with the host that they were given for, and out of logs and messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KEY = re.compile(r"[\w.\[\]-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a URL held before its `@`, percent-decoded. Its repr shows neither."""
+    """The user info of a URL, percent-decoded. Its repr shows neither part."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
@@ -66,9 +66,8 @@ def split_credentials(url: str) -> tuple[str, Credentials | None]:
 
 
 def same_host(given_for: str, other: str) -> bool:
-    """True when credentials given for the one URL may go to the other.
-
-    Host and port are equal, and the scheme too, but for the step up from plain http to https."""
+    """True when credentials given for the first URL may be sent to the other: scheme, host and port are equal, or only
+    the scheme was upgraded from http to https."""
     scheme, host, port = _origin(given_for)
     to_scheme, to_host, to_port = _origin(other)
     if not host or host != to_host:
@@ -79,9 +78,10 @@ def same_host(given_for: str, other: str) -> bool:
 
 
 def headers_for(headers: Iterable[Header], home: str, url: str) -> Iterator[Header]:
-    """Those of the headers that were given for `home` which may go to `url`: elsewhere only what is no secret.
+    """The headers given for `home` that may be sent to `url`: all of them to the same host, elsewhere only harmless
+    ones.
 
-    At home a Referer stays as it was sent there, without user info; elsewhere it is cut by `referer_for`."""
+    On the same host a Referer loses its user info; elsewhere `referer_for` reduces it."""
     at_home = same_host(home, url)
     for header in headers:
         name = header.name.lower()
@@ -94,7 +94,7 @@ def headers_for(headers: Iterable[Header], home: str, url: str) -> Iterator[Head
 
 
 class HeaderSets:
-    """The headers of a plan: each set of them once, by its number."""
+    """The header sets of a plan, each stored once and referred to by its number."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[Header, ...], int] = {}
@@ -109,8 +109,8 @@ class HeaderSets:
         return self._numbers.setdefault(headers, len(self._numbers)) if headers else None
 
     def given(self, headers: Iterable[Header], home: str) -> Callable[[str], int | None]:
-        """Tells by a URL the number of those headers, given for `home`, that may go to it. Of one name the last counts,
-        and of all as many as a request may have."""
+        """A function from a URL to the number of the headers, given for `home`, that may be sent to it. The last header
+        of a name counts; the total is limited to what one request may have."""
         named = tuple(_bounded({header.name.lower(): header for header in headers}.values()))
         pages = [header.value for header in named if header.name.lower() == "referer"]
         known: dict[tuple[bool, ...], int | None] = {}
@@ -133,10 +133,10 @@ def _bounded(headers: Iterable[Header]) -> Iterator[Header]:
 
 
 def referer_for(page: str, url: str) -> str | None:
-    """What the server of `url` may learn of the page that names it; None when that is no web page.
+    """The Referer for a request to `url` from `page`; None when `page` is no web page.
 
-    On the page's own host its address without user info and query, since aria2 takes it along wherever a redirect
-    leads. Elsewhere, and by plain http of an https page, only its origin."""
+    To the same host it is the page without user info and query, because aria2 resends it after redirects. To other
+    hosts, and from https to http, it is the origin."""
     try:
         parts = urlsplit(page)
     except ValueError:
@@ -157,7 +157,7 @@ def _without_user_info(url: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class CredentialScope:
-    """How far the credentials of a fetch may go: to `host`, with `below` to the hosts below it too, at `ports`."""
+    """Where the credentials of a fetch may be sent: to `host` at `ports`, and with `below` to its subdomains."""
 
     host: str
     below: bool
@@ -170,10 +170,9 @@ class CredentialScope:
 
 
 def credential_scope(url: str, headers: Iterable[Header], cookies: Sequence[Cookie]) -> CredentialScope | None:
-    """Where everything that is sent to `url` may go, with these headers and with these cookies, which go there; None
-    when nothing of it is secret.
+    """The scope for these headers and cookies of a request to `url`; None when none of them is secret.
 
-    The port is the URL's own; from plain http the step up to https is one that credentials may take, never back."""
+    The port is that of the URL; credentials may follow an upgrade from http to https, never a downgrade."""
     of_one_host = "@" in urlsplit(url).netloc or any(h.name.lower() not in HARMLESS for h in headers)
     if not cookies and not of_one_host:
         return None
@@ -188,7 +187,8 @@ def credential_scope(url: str, headers: Iterable[Header], cookies: Sequence[Cook
 
 
 def redact(url: str) -> str:
-    """`url` for people and logs: no user info, no query values, no fragment; of a magnet the hash and the name."""
+    """Redact `url` for people and logs: without user info, query values and fragment; of a magnet link hash and name
+    remain."""
     try:
         shown = _redacted(url)
     except ValueError:
@@ -198,12 +198,12 @@ def redact(url: str) -> str:
 
 
 def redact_text(text: str) -> str:
-    """`text`, such as another program's error message, with every URL in it redacted."""
+    """Redact every URL in `text`, for example in the error message of another program."""
     return _URL_IN_TEXT.sub(_redact_match, text)
 
 
 def for_people(text: str) -> str:
-    """`redact_text` in one line, without what cannot be seen: another program quotes a stranger's names as they are."""
+    """`redact_text`, on one line and without invisible characters."""
     seen = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
     return redact_text(seen)
 

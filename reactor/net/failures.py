@@ -1,4 +1,4 @@
-"""What went wrong with a server → one sentence, a stable word, and whether it may pass."""
+"""Maps HTTP and transport errors to a code, a message, and whether a retry may help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 def status_failure(status: int, url: str, headers: Mapping[str, str] | None = None) -> DownloadError:
-    """The error for an answer that is not the thing asked for. `headers` by names in lower case."""
+    """The error for an unsuccessful status. `headers` are keyed by lower-case names."""
     host, headers = urlsplit(url).hostname or "The server", headers or {}
     found = http_failure(status)
     return DownloadError(
@@ -32,7 +32,7 @@ def status_failure(status: int, url: str, headers: Mapping[str, str] | None = No
 
 
 def retry_after_s(value: str | None, date: str | None = None) -> float | None:
-    """Seconds to wait out of `Retry-After`: seconds or a date, by the server's own clock where it tells it."""
+    """Seconds to wait, from `Retry-After`: a number, or a date by the server's own clock where it sends one."""
     if value is None:
         return None
     value = value.strip()
@@ -44,7 +44,7 @@ def retry_after_s(value: str | None, date: str | None = None) -> float | None:
 
 
 def transport_failure(error: Exception, url: str) -> DownloadError:
-    """The error for no answer at all."""
+    """The error for a request without a response."""
     # After a redirect it is not the one first asked.
     host = (error.host if isinstance(error, NoAnswer) else urlsplit(url).hostname) or "The server"
     if isinstance(error, TimeoutError):

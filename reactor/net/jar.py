@@ -33,7 +33,7 @@ class Jar:
         return iter(self._cookies.values())
 
     def add(self, cookies: Iterable[Cookie]) -> None:
-        """Keep these. Where they are too many, the oldest go."""
+        """Add cookies. Above the limits the oldest are evicted."""
         self._last = None
         for cookie in cookies:
             domain = _domain(cookie)
@@ -48,7 +48,7 @@ class Jar:
                 self._drop(next(iter(self._cookies)))
 
     def of(self, url: str) -> tuple[Cookie, ...]:
-        """Those that are sent to a URL, the ones with the longest paths first, as many as one line may have."""
+        """The cookies for a request to `url`, longest path first, limited to one header line."""
         if self._last and self._last[0] == url:
             return self._last[1]
         parts = urlsplit(url)
@@ -64,7 +64,7 @@ class Jar:
         return self._last[1]
 
     def of_hosts(self, hosts: Iterable[str]) -> tuple[Cookie, ...]:
-        """Those that may be sent to one of these hosts, or to several, by whatever path."""
+        """The cookies for any path on any of these hosts."""
         domains = {domain for host in set(hosts) for domain in _domains_of(host) if domain in self._domains}
         return tuple(cookie for key, cookie in self._cookies.items() if key[1] in domains)
 

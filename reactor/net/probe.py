@@ -25,18 +25,18 @@ _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
 
 
 class BrowsersOnly(DownloadError):
-    """What stands there is not shown to us; a browser may see it."""
+    """The server refuses programs; a browser may get the page."""
 
     def __init__(self, failure: DownloadError) -> None:
         super().__init__(failure.message, hint=failure.hint, code=failure.code, retryable=failure.retryable)
 
 
 async def probe(url: str, session: HttpSession) -> HttpProbe:
-    """Ask for the headers of `url`, an http or https URL that may hold user info.
+    """Ask for the headers of `url`, an http or https URL that may contain user info.
 
-    Takes one request where HEAD is answered well, two where it is not: refused, without a size, or with a
-    page, which is what servers that do not know HEAD answer. Of a body no more is read than the beginning of what is
-    said to be a page. Raises DownloadError, or MagnetRedirect."""
+    Sends one request where HEAD is answered well, else a second one: where HEAD is refused, gives no size, or is
+    answered with a page, as servers without HEAD do. Of a page it reads the first bytes. Raises DownloadError,
+    MagnetRedirect."""
     by_head = await _by_head(url, session)
     if by_head is not None:
         return by_head
@@ -52,7 +52,7 @@ async def probe(url: str, session: HttpSession) -> HttpProbe:
 
 
 async def beginning(response: Response, session: HttpSession) -> bytes:
-    """The first bytes of a body, as far as they come, and in time."""
+    """The first bytes of a body, as far as they arrive in time."""
     head = bytearray()
     with suppress(NoAnswer, TimeoutError), anyio.fail_after(session.timeout_s):
         async for piece in response.pieces():

@@ -40,10 +40,10 @@ class MagnetRedirect(Exception):
 async def follow(
     method: str, url: str, session: HttpSession, headers: Headers | None = None, jar: Jar | None = None
 ) -> AsyncIterator[tuple[str, Response]]:
-    """Ask for `url` and go where it redirects; yield the URL that answered and its answer, body unread.
+    """Send a request and follow its redirects; yield the final URL and its response, the body unread.
 
-    The URL's user info goes to its own host only, and is part of the yielded URL only there. Cookies that a response
-    sets are sent with the requests that follow, and kept in `jar` where one is given. The answer may have any status.
+    The URL's user info is sent to its own host only, and is part of the yielded URL only there. Cookies that a response
+    sets are sent with the requests that follow, and kept in `jar` where one is given. The response may have any status.
     Raises DownloadError when there is none within the session's timeout, and MagnetRedirect."""
     try:
         with anyio.fail_after(session.timeout_s):
@@ -57,8 +57,8 @@ async def follow(
 
 
 async def read_body(response: Response, session: HttpSession, most: int, too_long: DownloadError) -> bytes:
-    """The body, when it is not longer than `most` bytes. Raises DownloadError: `too_long` when it is, another one
-    when it does not come whole, or not in time."""
+    """The whole body, up to `most` bytes. Raises `too_long` above that, and DownloadError when the body is incomplete
+    or late."""
     body = bytearray()
     try:
         with anyio.fail_after(BODY_TIMEOUTS * session.timeout_s):

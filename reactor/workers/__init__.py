@@ -1,1 +1,1 @@
-"""Processes of our own that may be killed: what a stranger wrote is read there."""
+"""Worker processes that can be killed. Documents from outside are parsed in them."""

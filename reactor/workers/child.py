@@ -1,4 +1,4 @@
-"""The inside of a process that reads strangers' documents: one request after the other, until its input ends.
+"""The main loop of a process that parses documents: one request after another, until its input ends.
 
 A request is a line of JSON, `{"id": N, "call": NAME, "body": LENGTH, …}`, and so many bytes, the document. The answer
 is a line, `{"id": N, "body": LENGTH, "resident": BYTES}` or `{"id": N, "error": {…}}`, and so many bytes of JSON.
@@ -24,8 +24,8 @@ REQUEST_BYTES_MAX = 256 * 1024
 
 
 def serve(calls: Mapping[str, Call]) -> None:
-    """Answer until the input ends. On the command line stand the parent's pid and what of `Limits` this process sees
-    to."""
+    """Answer requests until the input ends. The command line holds the parent's pid and the limits that this process
+    enforces."""
     setup = json.loads(sys.argv[1])
     inward, outward = _private_streams()
     limits.protect(setup["parent"], setup["data_bytes"])

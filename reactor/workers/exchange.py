@@ -1,4 +1,4 @@
-"""Lines of JSON to and from a process of ours, and documents beside them: one request, one answer."""
+"""Lines of JSON to and from a worker process, and documents beside them: one request, one answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WorkerDied(Exception):
 
 
 class Exchange:
-    """The two ends of a process that was started with both of them as pipes."""
+    """The pipes of a worker process."""
 
     def __init__(self, process: Process, answer_bytes_max: int, bad_answer: Callable[[], DownloadError]) -> None:
         assert process.stdin
@@ -37,17 +37,16 @@ class Exchange:
         self._bad_answer = bad_answer
 
     async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send one request and wait for its answer; one at a time, and none after one that was given up.
+        """Send one request and wait for its answer. Not concurrently, and not again after it was cancelled.
 
-        Raises WorkerDied, and what `bad_answer` makes where the answer is too long or is no JSON object."""
+        Raises WorkerDied, and `bad_answer` when the answer is too long or is not a JSON object."""
         async with self._deaths():
             await self._stdin.send(json.dumps(request).encode() + b"\n")
             line = await self._lines.receive_until(b"\n", self._answer_bytes_max)
         return await self._read(line)
 
     async def ask_about(self, document: bytes, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """The same with a document that goes with the request, and with what comes with the answer: `workers.child`
-        is at the other end."""
+        """The same with a document in the request and a body in the answer, as `workers.child` speaks it."""
         async with self._deaths():
             await self._stdin.send(json.dumps({**request, "body": len(document)}).encode() + b"\n")
             await self._stdin.send(document)

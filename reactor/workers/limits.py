@@ -1,4 +1,4 @@
-"""What a process that reads a stranger's document may use: set by the process itself, before it reads anything.
+"""Resource limits of a process that parses documents. The process sets them itself before it parses.
 
 On Windows there are no such limits; the deadline of whoever asks holds everywhere.
 """
@@ -20,7 +20,7 @@ SIGKILL = 9
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one process, and of one answer."""
+    """Limits of one process, and of one answer."""
 
     cpu_s: int
     """Seconds of its processor for one answer. The system ends a process that takes more, whatever it computes."""
@@ -32,7 +32,7 @@ class Limits:
 
 
 def protect(parent: int, data_bytes: int) -> None:
-    """Have no more memory than that, write no file, and do not outlive `parent`."""
+    """Limit memory, forbid writing files, and die with `parent`."""
     if sys.platform == "win32":
         return
     # Not RLIMIT_AS: address space that is reserved and not used does no harm.
@@ -46,7 +46,7 @@ def protect(parent: int, data_bytes: int) -> None:
 
 
 def allow_cpu(seconds: int) -> None:
-    """From now on, so many seconds of the processor; then the system ends this process."""
+    """Limit processor time from now on: the system kills the process above it."""
     if sys.platform == "win32":
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -54,7 +54,7 @@ def allow_cpu(seconds: int) -> None:
 
 
 def resident_bytes() -> int:
-    """The memory this process holds now; 0 where that is not told."""
+    """Resident memory of this process in bytes; 0 when unknown."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Processes that stay warm for the next request: lent to one at a time, ended when nobody needs them.
+"""A pool of warm worker processes: each is lent to one caller at a time, and ended when idle.
 
     class Ytdlp(Pool[YtdlpProcess]):
         async def _start(self) -> YtdlpProcess: …       how one comes to be
@@ -24,7 +24,7 @@ from reactor.workers.exchange import WorkerDied
 
 
 class Process(Protocol):
-    """What is lent."""
+    """A pooled process."""
 
     @property
     def pid(self) -> int:
@@ -35,7 +35,7 @@ class Process(Protocol):
         """False when it has ended, or was ended."""
 
     async def end(self) -> None:
-        """Kill it with all it has started, and clean up; also when that is done already. Not to be cancelled."""
+        """Kill it and everything it has started, and clean up. Idempotent; not cancellable."""
 
 
 P = TypeVar("P", bound=Process)
@@ -58,7 +58,7 @@ class Pool(AsyncContextManagerMixin, Generic[P]):
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The processes there are, the busy ones first."""
+        """Pids of the processes, the busy ones first."""
         return tuple(process.pid for process in (*self._busy, *self._idle))
 
     @asynccontextmanager
@@ -81,8 +81,8 @@ class Pool(AsyncContextManagerMixin, Generic[P]):
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[P]:
-        """A process for the body alone; a new one when none is idle. When the body raises it is ended: nobody
-        knows what it is still busy with. A body that has no more use for it ends it too."""
+        """Lend a process, started if none is idle, to the body. It is ended when the body raises, since it may still be
+        busy, or when the body ends it."""
         process = await self._take()
         self._busy.add(process)
         try:
@@ -98,8 +98,7 @@ class Pool(AsyncContextManagerMixin, Generic[P]):
         self._keep(process)
 
     def warm(self) -> None:
-        """Have one started for who comes soon, unless there is one: it comes to be while there is something else to
-        wait for. Nobody hears of it when that fails; who comes does it again."""
+        """Start a process in the background unless there is one. A failure is ignored: the next caller tries again."""
         if self._tasks is not None and not self._idle and not self._busy and self._warming is None:
             self._warming = anyio.Event()
             self._tasks.start_soon(self._warm)

@@ -162,11 +162,7 @@ async def test_one_part_that_is_named_many_times(tmp_path: Path, samples: Sample
         row = reactor.row(one)
         code = "too_large" if limit == "MAX_FILE_SIZE_MIB" else "no_space"
         assert (row["status"], row["error_code"], row["retry_count"]) == ("failed", code, 0)
-        assert (
-            "The joined file" in row["error"]
-            if code == "too_large"
-            else "Joining the parts needs" in row["error"]
-        )
+        assert "The joined file" in row["error"] if code == "too_large" else "Joining the parts needs" in row["error"]
         await reactor.until(lambda: not list(Path(f"/proc/{_pid(reactor)}/root{reactor.downloads}/.reactor").iterdir()))
 
 

@@ -1,4 +1,4 @@
-"""Browsers for the pages that only a browser understands: found, started when needed, ended when idle.
+"""A pool of browsers for pages that need one: started on demand, ended when idle.
 
     find_browser(setting)                                   the program, or what to do about there being none
     async with open_browser(settings, guard) as browser:    None when Playwright is not installed
@@ -80,7 +80,7 @@ def find_browser(setting: Path | None = None) -> Program:
 
 
 def installed() -> bool:
-    """True when what drives a browser is installed. Imports nothing."""
+    """True when Playwright and psutil are installed. Imports nothing."""
     return all(importlib.util.find_spec(name) for name in ("playwright", "psutil"))
 
 
@@ -128,18 +128,18 @@ class Browser(Pool["BrowserProcess"]):
         """Of the browser that was started last."""
 
     async def try_out(self) -> str:
-        """Start one and have it show a page: its version. Raises DownloadError when it does not do that."""
+        """Start a browser and load a page; return its version. Raises DownloadError when that fails."""
         found = await self.sniff(TRIAL)
         if not found.get("titles"):
             raise DownloadError("The browser starts, but does not show a page.", hint=ANOTHER, code="browser_broken")
         return self.version
 
     async def sniff(self, url: str, *, timeout_s: float | None = None) -> Mapping[str, Any]:
-        """Open `url` and tell what it asked for: what `playwright.parse_found` reads.
+        """Open `url` and report its media requests: `extractor.parse_found` reads the result.
 
-        `timeout_s` counts from when a browser is free for it; None: as the settings have it. Raises DownloadError:
-        `program_missing`, `browser_broken`, `browser_crashed`, `too_much_memory`, `timeout`, `bad_answer`, and what
-        the guard says of a page that it does not let through."""
+        `timeout_s` counts from when a browser is free; None: the setting. Raises DownloadError: `program_missing`,
+        `browser_broken`, `browser_crashed`, `too_much_memory`, `timeout`, `bad_answer`, and the guard's failure for a
+        page that it refuses."""
         timeout_s = timeout_s or self._timeout_s
         plain, credentials = split_credentials(url)
         self._asked += 1

@@ -1,4 +1,4 @@
-"""Stage 2 by a browser: the page is opened, its player started, and what it fetched is what we fetch."""
+"""Stage 2 by a browser: opens the page, starts its player, and takes the media that it requests."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class _Wire(BaseModel):
 
 
 class MediaRequest(_Wire):
-    """One candidate for the film, as the browser's process tells it."""
+    """A media request of the page: one candidate for the video."""
 
     url: str
     base: str
@@ -105,7 +105,7 @@ class BrowserCookie(_Wire):
 
 
 class Titles(_Wire):
-    """What the page calls itself."""
+    """The titles of the page."""
 
     og: str = ""
     ld: list[str] = []
@@ -114,7 +114,7 @@ class Titles(_Wire):
 
 
 class PageFindings(_Wire):
-    """What the browser's process says of a page."""
+    """What the browser found on a page."""
 
     candidates: list[MediaRequest]
     """Best first."""
@@ -150,7 +150,7 @@ class PageFindings(_Wire):
 
 
 class PlaywrightExtractor:
-    """A page that only a browser understands → what its player fetches."""
+    """A page that needs a browser → the media that its player requests."""
 
     kind = Kind.PLAYWRIGHT
 
@@ -186,7 +186,7 @@ class PlaywrightExtractor:
 
 
 def parse_found(told: Mapping[str, Any]) -> PageFindings:
-    """Read what the browser's process told. Raises DownloadError (`bad_answer`)."""
+    """Validate the browser process's answer. Raises DownloadError (`bad_answer`)."""
     try:
         return PageFindings.model_validate(told)
     except ValidationError:

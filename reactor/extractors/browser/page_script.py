@@ -1,4 +1,4 @@
-"""What is asked of a page: where its players are, which button starts one, which one takes a banner away."""
+"""Scripts for pages: find players, buttons that start them, and buttons that close banners."""
 
 from __future__ import annotations
 

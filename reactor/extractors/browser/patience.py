@@ -1,4 +1,4 @@
-"""Questions to a browser that need not answer: a page hangs, a frame is gone, a tab is closed meanwhile."""
+"""Calls to a browser that may never return: a page hangs, a frame or a tab is closed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 async def ignore_closed(work: Awaitable[Any]) -> None:
-    """Something whose failure tells nothing: what it was done to is gone."""
+    """Await `work`, and ignore that its page, frame or browser was closed."""
     with suppress(PlaywrightError):
         await work
 
 
 async def with_timeout(work: Awaitable[T], otherwise: T, *, within_s: float = ANSWER_S) -> T:
-    """What `work` says in time, else `otherwise`."""
+    """The result of `work`, or `otherwise` when it fails or takes too long."""
     try:
         return await asyncio.wait_for(work, within_s)
     except (PlaywrightError, TimeoutError):
@@ -31,7 +31,7 @@ async def with_timeout(work: Awaitable[T], otherwise: T, *, within_s: float = AN
 
 
 def frame_of(request: Request) -> Frame | None:
-    """The frame that asked; None for one that is gone, or was never there."""
+    """The frame of a request; None when it is gone or there was none."""
     try:
         return request.frame
     except PlaywrightError:

@@ -1,4 +1,4 @@
-"""One browser in a process group of its own: started, asked, watched, killed with all it has started.
+"""One browser in a process group of its own: started, asked, watched, killed with its descendants.
 
     a process of ours (`worker`)  ─ Playwright's driver  ─ Chromium  ─ its many processes
 
@@ -123,7 +123,7 @@ def bad_answer() -> DownloadError:
 
 
 def used(pid: int) -> int:
-    """Bytes of memory that a process and all below it hold; what they share counts once, where the system tells."""
+    """Memory of a process and its descendants in bytes; shared memory counts once where the system reports it."""
     return sum(_or(partial(_share, each), 0) for each in _below(pid))
 
 
@@ -135,9 +135,9 @@ def _share(process: psutil.Process) -> int:
 
 
 def kill_all(pid: int | None, folder: str) -> None:
-    """Kill a process, all below it, and whoever has `folder` for its own. This process is left alive.
+    """Kill a process, its descendants, and every process that uses `folder`; not the calling process.
 
-    They are stopped first, so that none starts another behind our back, and waited for. Blocks."""
+    Stops them first, so that none can start another one, and waits for their end. Blocks."""
     found: dict[int, psutil.Process] = {}
     while True:
         new = {each.pid: each for each in _belonging(pid, folder) if each.pid not in found}

@@ -103,7 +103,7 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Sniffer:
-    """What one page has shown so far."""
+    """The media requests of one page so far."""
 
     def __init__(self, context: BrowserContext, page: Page, url: str) -> None:
         self._context = context
@@ -136,7 +136,7 @@ class Sniffer:
         page.on("framenavigated", self._on_navigated)
 
     async def watch(self) -> None:
-        """Open the page, and stay until there is nothing to wait for."""
+        """Open the page, and return when the video is found or nothing more can be done."""
         self._start(self._open())
         quiet_since = now()
         before: list[int] = []
@@ -160,7 +160,7 @@ class Sniffer:
                 await asyncio.wait_for(self._changed.wait(), TICK_S)
 
     async def told(self) -> dict[str, Any]:
-        """What is known now."""
+        """The findings so far."""
         candidates = self._candidates()[:CANDIDATES_MAX]
         cookies, titles, buffers, *answers = await asyncio.gather(
             with_timeout(self._context.cookies(), []),
@@ -180,7 +180,7 @@ class Sniffer:
         }
 
     async def end(self) -> None:
-        """Let go of everything that still waits."""
+        """Cancel all pending calls."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -398,7 +398,7 @@ class Sniffer:
 
 
 def patience_s(best: Candidate) -> float:
-    """How long nothing better must have come up until the best is good enough."""
+    """How long to wait for a better candidate."""
     if is_sure(best):
         return SETTLE_S
     return UNKNOWN_S if best.duration_s is None else AFTER_S

@@ -1,4 +1,4 @@
-"""Stage 1's question to yt-dlp's list of sites, and stage 2 by yt-dlp.
+"""Stage 1's query of yt-dlp's list of sites, and stage 2 by yt-dlp.
 
     async with open_ytdlp(settings) as ytdlp:           None when yt-dlp is not installed
         await ytdlp.suits(url)                          "Youtube", or None: no site of its list
@@ -60,18 +60,18 @@ _SOUND = re.compile(r"(ba|bestaudio)(\[[^]]*\])*")
 
 
 class NoVideoFound(Exception):
-    """yt-dlp found nothing; a browser may. The text says why."""
+    """yt-dlp found no video; a browser may. The text says why."""
 
 
 class SeveralFound(DownloadError):
-    """A page of no known site has several videos: only who sees it can tell which of them it is about."""
+    """A page of an unknown site has several videos; a browser may tell which one it is about."""
 
     code = "playlist"
 
 
 @dataclass(frozen=True, slots=True)
 class YtdlpConfig:
-    """What the settings ask of yt-dlp. Holds secrets: never shown."""
+    """yt-dlp's configuration. Contains secrets: do not log it."""
 
     format: str = ""
     cookies: Path | None = None
@@ -81,7 +81,7 @@ class YtdlpConfig:
 
     @classmethod
     def of(cls, settings: Settings) -> YtdlpConfig:
-        """Those of these settings."""
+        """The configuration by these settings."""
         proxy, options = settings.ytdlp_proxy, settings.ytdlp_options
         return cls(
             format=settings.ytdlp_format,
@@ -133,9 +133,9 @@ class Ytdlp(Pool[YtdlpProcess]):
         self._resident_max = resident_max
 
     async def suits(self, url: str, *, timeout_s: float = SUITS_DEADLINE_S) -> str | None:
-        """The name of the extractor that is made for the site of `url`, or None when none is.
+        """The name of yt-dlp's extractor for the site of `url`, or None.
 
-        Asks nobody but the list. Raises DownloadError (`timeout`, `worker_died`, `bad_answer`, `ytdlp_broken`)."""
+        Sends no request to the site. Raises DownloadError (`timeout`, `worker_died`, `bad_answer`, `ytdlp_broken`)."""
         with _deadline(timeout_s):
             async with self.slots:
                 answer = await self._ask({"do": "suits", "url": url, "deadline_s": timeout_s})
@@ -145,10 +145,10 @@ class Ytdlp(Pool[YtdlpProcess]):
         return name
 
     async def extract(self, url: str, *, timeout_s: float | None = None) -> Mapping[str, Any]:
-        """What yt-dlp knows of the one video at `url`: what `info.parse_info` reads.
+        """The info of the one video at `url`: `info.parse_info` reads it.
 
-        `timeout_s` counts from when a process is free for it; None: as the settings have it. Raises DownloadError,
-        and NoVideoFound where a browser may do better."""
+        `timeout_s` counts from when a process is free; None: the setting. Raises DownloadError, and NoVideoFound where
+        a browser may do better."""
         timeout_s = timeout_s or self._config.timeout_s
         cookies = self._config.cookies
         self._asked += 1
@@ -236,7 +236,7 @@ class YtdlpExtractor:
 
 
 def choice_of(format_: str) -> Choice:
-    """What of YTDLP_FORMAT holds for a manifest that yt-dlp is not asked about: a height, and sound alone."""
+    """The height and audio-only part of YTDLP_FORMAT, for manifests that are read without yt-dlp."""
     height = _HEIGHT.search(format_)
     highest = int(height[2]) - (height[1] == "<") if height else None
     return Choice(max_height=highest, audio_only=bool(_SOUND.fullmatch(format_.partition("/")[0].strip())))

@@ -1,4 +1,4 @@
-"""What yt-dlp raised → one sentence, a stable word, and whether it may pass.
+"""Maps yt-dlp's exceptions to a code, a message, and whether a retry may help.
 
 The class of the error counts first, its text second (`TEXTS`, in this order), what the network did third.
 """
@@ -39,7 +39,7 @@ CLASSES: Mapping[str, Failure] = {
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a site says when …"""
+    """A message of a site, and the failure it means."""
 
     pattern: re.Pattern[str]
     failure: Failure
@@ -128,7 +128,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 class Report(BaseModel):
-    """An error as the worker tells it."""
+    """An exception, as the worker reports it."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
@@ -143,14 +143,14 @@ class Report(BaseModel):
 
 
 def for_a_browser(report: Report) -> str | None:
-    """Why a browser may do what yt-dlp could not, in a few words; None when it would fare no better."""
+    """Why a browser may succeed where yt-dlp failed; None when it would not."""
     if "UnsupportedError" in report.kinds:
         return "yt-dlp knows no video on this page"
     return "the site wants a browser" if _CHALLENGE.search(report.text) else None
 
 
 def by_the_guard(report: Report) -> bool:
-    """True when it was our own proxy that did not connect."""
+    """True when the egress guard refused or failed the connection."""
     return "ProxyError" in report.kinds or report.status in (502, 504)
 
 
