@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice
+from reactor.media.clocks import StreamKind
 from reactor.media.hls import Pick
 from reactor.media.measuring import PartFindings, PartQuery
 from reactor.media.parts import Holds, MediaStream
@@ -51,6 +52,10 @@ class DocumentParsers(Protocol):
 
     async def metainfo(self, raw: bytes, *, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
         """The facts of a `.torrent`, and the bytes for aria2."""
+        ...
+
+    async def kinds(self, head: bytes) -> set[StreamKind] | None:
+        """The kinds of streams in a media file that begins with `head`; None when that does not tell them."""
         ...
 
     async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:

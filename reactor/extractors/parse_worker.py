@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
-from reactor.media import dash, hls, measuring
+from reactor.media import containers, dash, hls, measuring
 from reactor.media.choice import Choice, Like
 from reactor.media.parts import MediaStream, bad_manifest
 from reactor.workers.child import serve
@@ -19,7 +19,7 @@ from reactor.workers.child import serve
 
 def main() -> None:
     """Serve until the input ends."""
-    serve({"manifest": manifest, "metainfo": metainfo, "clocks": clocks})
+    serve({"manifest": manifest, "metainfo": metainfo, "kinds": kinds, "clocks": clocks})
 
 
 def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
@@ -49,6 +49,12 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
     found = parse_metainfo(document)
     told = {"name": found.name, "folder": found.folder, "size": found.size, "v1": found.v1, "v2": found.v2}
     return _json(told) + b"\n" + (metainfo_by_http(document) if request["by_http"] else b"")
+
+
+def kinds(request: Mapping[str, Any], document: bytes) -> bytes:
+    """The document is the beginning of a media file → the kinds of its streams, null where they are not known."""
+    found = containers.kinds(document)
+    return _json({"kinds": None if found is None else sorted(found)})
 
 
 def clocks(request: Mapping[str, Any], document: bytes) -> bytes:

@@ -3,6 +3,7 @@
     async with Parsers() as parsers:
         await parsers.manifest(text, url, choice)       streams, or the playlists to read next
         await parsers.metainfo(raw)                     what a `.torrent` says of itself
+        await parsers.kinds(head)                       which streams a media file holds
         await parsers.clocks(folder, parts)             when each part of a video begins and ends
 
 A process reads one document at a time. It is killed when whoever asked is cancelled and when it takes too much time,
@@ -26,6 +27,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import TorrentFacts
 from reactor.extractors.metainfo import bad_torrent
 from reactor.media.choice import Choice
+from reactor.media.clocks import StreamKind
 from reactor.media.hls import Pick
 from reactor.media.measuring import PartFindings, PartQuery, Unreadable, asked, found
 from reactor.media.parts import URL_MAX, Holds, MediaStream, Part, bad_manifest
@@ -88,6 +90,18 @@ class Parsers(Pool[DocumentReader]):
         line, _, rewritten = body.partition(b"\n")
         return _facts(_loaded(line)), rewritten if by_http else raw
 
+    async def kinds(self, head: bytes) -> set[StreamKind] | None:
+        """The kinds of streams in a media file that begins with `head`; None when that does not tell them.
+
+        Raises DownloadError (`bad_part`)."""
+        told = _loaded(await self._read(head, {"call": "kinds"}, _bad_media))
+        match told:
+            case {"kinds": None}:
+                return None
+            case {"kinds": [*kinds]} if all(kind in _HOLDS for kind in kinds):
+                return set(kinds)
+        raise bad_answer()
+
     async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
         """Measure parts in a folder: `media.measuring`. Raises Unreadable, OSError."""
         body = await self._read(asked(parts), _clocks_in(folder), Unreadable)
@@ -142,6 +156,10 @@ def _places() -> tuple[str, ...]:
     """Where the library is that metainfo is read with: a user's own one is not found otherwise."""
     library = importlib.util.find_spec("bencode2")
     return (str(Path(library.origin).parents[1]),) if library and library.origin else ()
+
+
+def _bad_media(why: str) -> DownloadError:
+    return DownloadError(f"The beginning of this video cannot be read: {why}.", code="bad_part")
 
 
 def _clocks_in(folder: Path) -> dict[str, str]:

@@ -59,6 +59,12 @@ def test_a_torrent_and_its_bytes() -> None:
     assert bencode2.bdecode(more).keys() == {b"info"}
 
 
+def test_the_streams_of_a_file_by_its_first_bytes() -> None:
+    webm = b"\x1a\x45\xdf\xa3...\x83\x81\x02...\x83\x81\x01"
+    for head, kinds in ((webm, ["audio", "video"]), (webm[:4], None), (b"what is that", None), (b"", None)):
+        assert json.loads(parse_worker.kinds({}, head)) == {"kinds": kinds}
+
+
 def test_it_imports_only_what_it_needs() -> None:
     """Each of these would cost more than all the rest."""
     code = "import sys, reactor.extractors.parse_worker; print(*sys.modules)"

@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from io import BytesIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
-from reactor.media import mp4, mpegts
 from reactor.media.choice import holds_audio, split_codecs
 from reactor.media.clocks import StreamKind
+from reactor.media.containers import is_fragment
 from reactor.media.local import read_playlist, renamed
 from reactor.models import Extraction, Fetch, Finish, Track
 from reactor.net.client import NoAnswer
@@ -32,9 +31,6 @@ FED_MORE_MIN = 64 * 1024
 """So much more than the file has was a player fed with: it plays something else, too."""
 
 _CODECS = re.compile(r"codecs\s*=\s*[\"']?([^\"';]+)", re.IGNORECASE)
-_EBML = b"\x1a\x45\xdf\xa3"
-_TRACK_TYPE = re.compile(rb"\x83\x81([\x01\x02])")
-_WEBM: dict[bytes, StreamKind] = {b"\x01": "video", b"\x02": "audio"}
 
 
 class Buffer(BaseModel):
@@ -161,16 +157,10 @@ async def kinds_of(film: Extraction, context: Context) -> set[StreamKind] | None
         name = (segments[0].init.name if segments[0].init else segments[0].name) if segments else fetch.name
         fetch = next((each for each in film.fetches if each.name == name), fetch)
     head = await _head(film, fetch, context)
-    if head.startswith(_EBML):
-        return {_WEBM[kind] for kind in _TRACK_TYPE.findall(head)} or None
-    if mp4.is_mp4(head):
-        kinds = mp4.kinds(BytesIO(head), len(head))
-        if kinds is None and film.finish.how == "file" and head[4:8] in (b"moof", b"styp", b"sidx"):
-            raise DownloadError("The player of this page fetches only a piece of the video.", code="unsupported")
-        return kinds
-    if mpegts.is_stream(head):
-        return mpegts.kinds(head) or None
-    return None
+    kinds = await context.parsers.kinds(head) if head else None
+    if kinds is None and film.finish.how == "file" and is_fragment(head):
+        raise DownloadError("The player of this page fetches only a piece of the video.", code="unsupported")
+    return kinds
 
 
 async def _head(film: Extraction, fetch: Fetch, context: Context) -> bytes:
