@@ -50,8 +50,9 @@ class DocumentParsers(Protocol):
         """The streams of an HLS or DASH manifest, or the playlists to read next."""
         ...
 
-    async def metainfo(self, raw: bytes, *, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
-        """The facts of a `.torrent`, and the bytes for aria2."""
+    async def metainfo(self, raw: bytes, *, bytes_max: int, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
+        """The facts of a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then, and the bytes
+        for aria2."""
         ...
 
     async def kinds(self, head: bytes) -> set[StreamKind] | None:

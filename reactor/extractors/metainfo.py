@@ -1,7 +1,7 @@
 """Parses and checks `.torrent` files (BEP 3, BEP 52). Pure.
 
-`bencode2` takes canonical bencode only: sorted keys, no leading zeros, nothing behind the end. So encoding
-the info dictionary again gives its very bytes, and their hash is the info hash everybody else computes.
+Its info dictionary has to be canonical bencode (sorted keys, no leading zeros): aria2 encodes it anew to hash it, and
+would look for another torrent otherwise. What lies around it is taken as it comes, and written anew for aria2.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from bencode2 import BencodeDecodeError, bdecode, bencode
 
 from reactor.errors import DownloadError
+from reactor.extractors.bencoded import dictionary
 from reactor.files.names import clean_name
 from reactor.net.charsets import decode_name
 
@@ -28,6 +30,8 @@ PATHS_MAX = 32 * 1024 * 1024
 PIECE_BYTES_MAX = 2**28
 """The longest pieces that anybody makes have half of that. aria2c counts them in 31 bits."""
 _FORBIDDEN = re.compile(r"[/\\\0]")
+_UNREADABLE = (BencodeDecodeError, ValueError, RecursionError, OverflowError)  # ValueError: 5000 digits
+_SAFE = "%:/?#[]@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +55,13 @@ class Metainfo:
 def parse_metainfo(raw: bytes) -> Metainfo:
     """Look into the bytes of a `.torrent`; of the longest ones it takes seconds. Raises DownloadError (`bad_torrent`,
     `unsafe_name`, `too_large`)."""
-    try:
-        whole = bdecode(raw)
-    except (BencodeDecodeError, ValueError, RecursionError, OverflowError) as error:  # ValueError: 5000 digits
-        page = raw.lstrip()[:1] == b"<"
-        raise bad_torrent("it is a web page" if page else "its content cannot be read") from error
-    info = whole.get(b"info") if isinstance(whole, dict) else None
-    if not isinstance(info, dict):
+    encoded = _outer(raw).get(b"info", b"")
+    if encoded[:1] != b"d":
         raise bad_torrent("it has no info dictionary")
-    encoded = bencode(info)
+    try:
+        info = bdecode(encoded)
+    except _UNREADABLE as error:
+        raise bad_torrent("its info dictionary cannot be read") from error
     v1 = hashlib.sha1(encoded, usedforsecurity=False).hexdigest() if b"pieces" in info else None
     v2 = hashlib.sha256(encoded).hexdigest() if info.get(b"meta version") == 2 else None
     if not (v1 or v2):
@@ -78,21 +80,49 @@ def parse_metainfo(raw: bytes) -> Metainfo:
     return metainfo
 
 
-def metainfo_by_http(raw: bytes) -> bytes:
-    """A `.torrent` that `parse_metainfo` has taken, without what is not asked by HTTP: other trackers, nodes of the
-    DHT. Its info dictionary, and so its hash, is the same."""
-    whole = bdecode(raw)
-    tiers = whole.get(b"announce-list")
-    tiers = [tier for tier in tiers if isinstance(tier, list)] if isinstance(tiers, list) else []
-    kept = [by_http for tier in tiers if (by_http := [url for url in tier if _by_http(url)])]
-    others = {key: value for key, value in whole.items() if key not in (b"announce", b"announce-list", b"nodes")}
-    if _by_http(whole.get(b"announce")):
-        others[b"announce"] = whole[b"announce"]
-    return bencode(others | ({b"announce-list": kept} if kept else {}))
+def metainfo_for_aria2(raw: bytes, *, by_http: bool = False) -> bytes:
+    """A `.torrent` that `parse_metainfo` has taken, as aria2 reads it: the info dictionary, trackers in tiers, encoded
+    URLs of web seeds. `by_http`: without trackers that are not asked by HTTP, and without nodes of the DHT."""
+    outer = _outer(raw)
+    tiers = [[url for url in tier if not by_http or _by_http(url)] for tier in _tiers(_value(outer, b"announce-list"))]
+    announce, web_seeds = _value(outer, b"announce"), _value(outer, b"url-list")
+    seeds = web_seeds if isinstance(web_seeds, list) else [web_seeds]
+    kept: dict[bytes, bytes] = {b"info": outer[b"info"]}
+    if tiers := [tier for tier in tiers if tier]:
+        kept[b"announce-list"] = bencode(tiers)
+    if isinstance(announce, bytes) and (not by_http or _by_http(announce)):
+        kept[b"announce"] = bencode(announce)
+    if urls := [quote(url, safe=_SAFE).encode() for url in seeds if isinstance(url, bytes) and _by_http(url)]:
+        kept[b"url-list"] = bencode(urls)
+    if b"nodes" in outer and not by_http:
+        kept[b"nodes"] = outer[b"nodes"]
+    return b"d%se" % b"".join(bencode(key) + value for key, value in sorted(kept.items()))
 
 
-def _by_http(url: Any) -> bool:
-    return isinstance(url, bytes) and url.lower().startswith((b"http://", b"https://"))
+def _outer(raw: bytes) -> dict[bytes, bytes]:
+    try:
+        return dictionary(raw)
+    except ValueError as error:
+        page = raw.lstrip()[:1] == b"<"
+        raise bad_torrent("it is a web page" if page else "its content cannot be read") from error
+
+
+def _value(outer: dict[bytes, bytes], key: bytes) -> Any:
+    """What a key of the outer dictionary holds; None where that cannot be read."""
+    try:
+        return bdecode(outer[key]) if key in outer else None
+    except _UNREADABLE:
+        return None
+
+
+def _tiers(value: Any) -> list[list[bytes]]:
+    """Lists of trackers (BEP 12), also of those that somebody has written one after the other."""
+    tiers = value if isinstance(value, list) else []
+    return [[url for url in (tier if isinstance(tier, list) else [tier]) if isinstance(url, bytes)] for tier in tiers]
+
+
+def _by_http(url: bytes) -> bool:
+    return url.lower().startswith((b"http://", b"https://"))
 
 
 def _v1_files(info: dict[bytes, Any]) -> Iterator[tuple[list[str], int]]:

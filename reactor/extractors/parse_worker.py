@@ -6,11 +6,12 @@ Answers are JSON, as `parsing` reads it. This imports neither pydantic nor the c
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
+from reactor.extractors.metainfo import bad_torrent, metainfo_for_aria2, parse_metainfo
 from reactor.media import containers, dash, hls, measuring
 from reactor.media.choice import Choice, Like
 from reactor.media.parts import MediaStream, bad_manifest
@@ -44,11 +45,25 @@ def _choice(told: Mapping[str, Any]) -> Choice:
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
-    """A line about the torrent and, for `by_http`, its bytes without the trackers that are not asked by HTTP. Raises
-    DownloadError."""
+    """`by_http`, `bytes_max` → a line about the torrent, and its bytes for aria2. Raises DownloadError."""
+    document = _unpacked(document, request["bytes_max"])
     found = parse_metainfo(document)
     told = {"name": found.name, "folder": found.folder, "size": found.size, "v1": found.v1, "v2": found.v2}
-    return _json(told) + b"\n" + (metainfo_by_http(document) if request["by_http"] else b"")
+    return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"])
+
+
+def _unpacked(document: bytes, bytes_max: int) -> bytes:
+    """The document, where a server has sent it packed by gzip and did not say so."""
+    if not document.startswith(b"\x1f\x8b"):
+        return document
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        unpacked = unpacking.decompress(document, bytes_max)
+    except zlib.error as error:
+        raise bad_torrent("its content cannot be read") from error
+    if unpacking.unconsumed_tail:
+        raise bad_torrent(f"unpacked it is longer than {bytes_max // 1024**2} MiB")
+    return unpacked
 
 
 def kinds(request: Mapping[str, Any], document: bytes) -> bytes:

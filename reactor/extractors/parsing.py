@@ -83,12 +83,13 @@ class Parsers(Pool[DocumentReader]):
         streams: list[MediaStream] = await _aside(_streams, told, size=len(body))
         return streams
 
-    async def metainfo(self, raw: bytes, *, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
-        """Look into a `.torrent`; `by_http`: without what is not asked by HTTP. What comes with it are the bytes for
-        aria2. Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`)."""
-        body = await self._read(raw, {"call": "metainfo", "by_http": by_http}, bad_torrent)
-        line, _, rewritten = body.partition(b"\n")
-        return _facts(_loaded(line)), rewritten if by_http else raw
+    async def metainfo(self, raw: bytes, *, bytes_max: int, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
+        """Look into a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then; what comes with
+        it are the bytes for aria2, without what is not asked `by_http` where that is wanted. Raises DownloadError
+        (`bad_torrent`, `unsafe_name`, `too_large`)."""
+        asked = {"call": "metainfo", "by_http": by_http, "bytes_max": bytes_max}
+        line, _, for_aria2 = (await self._read(raw, asked, bad_torrent)).partition(b"\n")
+        return _facts(_loaded(line)), for_aria2
 
     async def kinds(self, head: bytes) -> set[StreamKind] | None:
         """The kinds of streams in a media file that begins with `head`; None when that does not tell them.

@@ -7,8 +7,8 @@ from reactor.extractors.base import Context, TorrentFacts, reclassified
 from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
 from reactor.net.failures import status_failure
+from reactor.net.magnets import parse_magnet
 from reactor.net.redirects import MagnetRedirect, follow, read_body
-from reactor.net.urls import magnet_by_http, parse_magnet
 
 
 class TorrentExtractor:
@@ -22,21 +22,22 @@ class TorrentExtractor:
             hint = "The operator can enable them: TORRENTS."
             raise DownloadError("Torrents are disabled here.", hint=hint, code="unsupported")
         if detection.url.startswith("magnet:"):
-            return _of_magnet(detection.url if context.torrent_udp else magnet_by_http(detection.url))
+            return _of_magnet(detection.url, by_http=not context.torrent_udp)
         try:
             context.parsers.warm()
             raw = await _fetch(detection.url, context)
         except MagnetRedirect as magnet:
             return await self.extract(reclassified(magnet), context)
-        return _of_metainfo(*await context.parsers.metainfo(raw, by_http=not context.torrent_udp))
+        most, by_http = context.torrent_bytes_max, not context.torrent_udp
+        return _of_metainfo(*await context.parsers.metainfo(raw, bytes_max=most, by_http=by_http))
 
 
-def _of_magnet(url: str) -> Extraction:
+def _of_magnet(url: str, *, by_http: bool) -> Extraction:
     magnet = parse_magnet(url)
-    if magnet.v1 is None:
+    if magnet is None or magnet.v1 is None:
         raise _v2_only("magnet link")
     name = clean_name(magnet.name or "", fallback=magnet.info_hash)
-    fetch = Fetch(urls=(url,), name=name, torrent=Torrent(info_hash=magnet.v1))
+    fetch = Fetch(urls=(magnet.url(by_http=by_http),), name=name, torrent=Torrent(info_hash=magnet.v1))
     title = name if magnet.name else None
     return Extraction(kind=Kind.TORRENT, title=title, fetches=(fetch,), finish=Finish(how="torrent", name=name))
 

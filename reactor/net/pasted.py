@@ -12,9 +12,11 @@ from reactor.files.suffixes import FILE_SUFFIXES
 
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 """Soft hyphen, zero-width space, word joiner and byte order mark: what programs put into text unasked."""
-_LINK = re.compile(r"""(?<![!#-&*-9;=?-Z\\^_a-z}~])(?:h(?:tt|xx)ps?://|magnet:\?)""", re.IGNORECASE)
+_LINK = re.compile(r"""(?<![!#-&*-9;=?-Z\\^_a-z}~])(?:h(?:tt|xx)ps?://|magnet:/{0,2}\?)""", re.IGNORECASE)
 """Where a link begins. In front of it stands nothing, a bracket, a quote, a colon, or no ASCII at all."""
 _HOST_LIKE = re.compile(r"(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/\S*", re.IGNORECASE)
+_MAGNET_WITH_SPACES = re.compile(r"magnet:.*&(?:amp;)?(?:tr|xt|ws|xl)(?:\.\d+)?=\S*", re.IGNORECASE)
+"""A magnet link whose name holds raw spaces: it goes on to its last key."""
 _DISARMED = re.compile(r"^hxxp", re.IGNORECASE)
 _DISARMED_DOT = re.compile(r"\[\.\]|\(\.\)")
 _DOUBLED = re.compile(r"^https?://(?=https?://)", re.IGNORECASE)
@@ -47,8 +49,9 @@ def links_in(text: str) -> int:
 def _words(rest: str, *, alone: bool) -> str:
     """The first word, and those behind it when the link stands `alone` and only the last one ends as a file does:
     `http://host/my file.zip`."""
-    words = rest.split()
-    line = rest.splitlines()[0]
+    words, line = rest.split(), rest.splitlines()[0]
+    if magnet := _MAGNET_WITH_SPACES.match(line):
+        return magnet[0]
     several = alone and len(words) > 1 and line == rest and len(_LINK.findall(rest)) == 1
     ends = [_ended(word).rpartition(".")[2].lower() in FILE_SUFFIXES for word in words]
     return line if several and ends[-1] and not any(ends[:-1]) else words[0]

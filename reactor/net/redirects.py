@@ -98,7 +98,7 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
 def _target(current: str, location: str) -> str:
     """Where a redirect leads: an http or https URL without user info. Raises DownloadError or MagnetRedirect."""
     host = urlsplit(current).hostname
-    if location[:8].lower() == "magnet:?":
+    if location[:7].lower() == "magnet:":
         raise MagnetRedirect(normalise(location))
     try:
         target = split_credentials(urljoin(current, location))[0]

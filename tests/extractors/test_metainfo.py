@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
-from reactor.extractors.metainfo import FILES_MAX, metainfo_by_http, parse_metainfo
+from reactor.extractors.metainfo import FILES_MAX, metainfo_for_aria2, parse_metainfo
 from reactor.programs import find_aria2c
 from tests.extractors.samples import folder, torrent
 
@@ -58,8 +58,9 @@ def test_names_in_a_charset_that_nobody_declares() -> None:
         b"l" * 500_000 + b"e" * 500_000,
         b"de",
         b"d4:infole" + b"e",
-        torrent() + b"x",
         torrent()[:-1],
+        b"d" + b"4:info" * 3,
+        torrent().replace(b"6:lengthi20000e", b"6:lengthi020000e"),
         torrent(pieces=None),
         torrent(pieces="h" * 39),
         torrent(pieces=7),
@@ -84,7 +85,7 @@ def test_names_in_a_charset_that_nobody_declares() -> None:
         torrent().replace(b"6:pieces40", b"6:pieces" + b"9" * 5000),
         torrent(pieces=None, **{"meta version": 2, "file tree": {"": {"length": 5}}}),
         torrent(pieces=None, **{"meta version": 2}),
-        b"d4:infod6:lengthi1e4:name1:x12:piece lengthi1e6:pieces20:" + b"h" * 20 + b"e1:ai1ee",
+        b"d4:infod4:name1:x6:lengthi1e12:piece lengthi1e6:pieces20:" + b"h" * 20 + b"ee",
     ],
 )
 def test_what_is_no_torrent_is_refused(raw: bytes) -> None:
@@ -166,6 +167,55 @@ def test_a_torrent_with_a_splinter_in_it_is_one_or_refused(raw: bytes, at: float
         assert parse_metainfo(raw[:place] + splinter + raw[place + gone :]).files
 
 
+@pytest.mark.parametrize(
+    ("around", "behind"),
+    [
+        (b"", b""),
+        (b"", b"\n"),
+        (b"", b"14:another thing"),
+        (b"8:announce9:http://t/", b""),
+        (b"7:comment3:a\xffb13:creation datei0123e4:junkd1:bi1e1:ai1ee", b""),
+    ],
+)
+def test_what_lies_around_the_info_dictionary_need_not_be_canonical(around: bytes, behind: bytes) -> None:
+    whole = torrent()
+    info = bencode(bdecode(whole)[b"info"])
+    raw = b"d4:info" + info + around + b"e" + behind
+    assert parse_metainfo(raw) == parse_metainfo(whole)
+    announce = {b"announce": b"http://t/"} if b"announce" in around else {}
+    assert metainfo_for_aria2(raw) == bencode({b"info": bdecode(info)} | announce)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ([[b"http://a/", b"udp://b:1"], [b"http://c/"]], [[b"http://a/", b"udp://b:1"], [b"http://c/"]]),
+        ([b"http://a/", b"udp://b:1"], [[b"http://a/"], [b"udp://b:1"]]),
+        ([[], [7, b"http://a/"], 7], [[b"http://a/"]]),
+        ([], None),
+        ([[]], None),
+        (b"http://a/", None),
+    ],
+)
+def test_trackers_stand_in_tiers(written: object, read: object) -> None:
+    raw = bencode(bdecode(torrent()) | {b"announce-list": written})
+    assert bdecode(metainfo_for_aria2(raw)).get(b"announce-list") == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (b"http://a/b c.bin", [b"http://a/b%20c.bin"]),
+        (["http://a/ä".encode(), b"HTTPS://b/%20x?y=1#z"], [b"http://a/%C3%A4", b"HTTPS://b/%20x?y=1#z"]),
+        ([b"udp://a/", 7, b"file:///x"], None),
+        (7, None),
+    ],
+)
+def test_web_seeds_have_encoded_urls(written: object, read: object) -> None:
+    raw = bencode(bdecode(torrent()) | {b"url-list": written})
+    assert bdecode(metainfo_for_aria2(raw)).get(b"url-list") == read
+
+
 def test_what_is_not_asked_by_http_is_taken_out() -> None:
     raw = folder(["a"], ["b"])
     whole = bdecode(raw)
@@ -181,10 +231,8 @@ def test_what_is_not_asked_by_http_is_taken_out() -> None:
         b"nodes": [[b"five.test", 1]],
         b"comment": b"c",
     }
-    left = bdecode(metainfo_by_http(bencode(whole | more)))
-    assert left == {b"info": whole[b"info"], b"comment": b"c"} | {
-        b"announce-list": [[b"http://two.test/a"], [b"HTTPS://four.test/a"]]
-    }
+    left = bdecode(metainfo_for_aria2(bencode(whole | more), by_http=True))
+    assert left == {b"info": whole[b"info"], b"announce-list": [[b"http://two.test/a"], [b"HTTPS://four.test/a"]]}
     assert parse_metainfo(bencode(left)) == parse_metainfo(raw), "its hash is the same"
     plain = bencode(whole | {b"announce": b"http://two.test/a"})
-    assert metainfo_by_http(plain) == plain
+    assert metainfo_for_aria2(plain, by_http=True) == plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -52,11 +53,21 @@ def test_what_is_none() -> None:
 def test_a_torrent_and_its_bytes() -> None:
     info = {"name": "a", "length": 3, "pieces": b"x" * 20, "piece length": 2**14}
     raw = bencode2.bencode({"announce": "udp://a/", "info": info})
-    line, _, more = parse_worker.metainfo({"by_http": False}, raw).partition(b"\n")
+    asked = {"by_http": False, "bytes_max": 2**16}
+    line, _, more = parse_worker.metainfo(asked, raw).partition(b"\n")
     assert json.loads(line) == {"name": "a", "folder": False, "size": 3, "v1": json.loads(line)["v1"], "v2": None}
-    assert more == b""
-    (_, _, more) = parse_worker.metainfo({"by_http": True}, raw).partition(b"\n")
+    assert more == raw
+    (_, _, more) = parse_worker.metainfo(asked | {"by_http": True}, raw).partition(b"\n")
     assert bencode2.bdecode(more).keys() == {b"info"}
+    assert parse_worker.metainfo(asked, gzip.compress(raw)) == line + b"\n" + raw
+
+
+@pytest.mark.fault(60)
+@pytest.mark.parametrize("packed", [gzip.compress(b"d" * 2**20), gzip.compress(b"x")[:12], b"\x1f\x8b" + b"x" * 30])
+def test_what_is_packed_is_bounded(packed: bytes) -> None:
+    with pytest.raises(DownloadError) as caught:
+        parse_worker.metainfo({"by_http": False, "bytes_max": 2**16}, packed)
+    assert caught.value.code == "bad_torrent"
 
 
 def test_the_streams_of_a_file_by_its_first_bytes() -> None:

@@ -55,13 +55,13 @@ async def test_a_manifest_is_what_it_is_when_it_is_read_here(parsers: Parsers) -
 
 
 async def test_a_torrent_is_what_it_is_when_it_is_read_here(parsers: Parsers) -> None:
-    facts, raw = await parsers.metainfo(TORRENT)
+    facts, raw = await parsers.metainfo(TORRENT, bytes_max=2**23)
     here = parse_metainfo(TORRENT)
     assert (facts.name, facts.size, facts.folder, facts.v1, facts.v2, raw) == ("ä", 3, False, here.v1, None, TORRENT)
-    facts, raw = await parsers.metainfo(TORRENT, by_http=True)
+    facts, raw = await parsers.metainfo(TORRENT, bytes_max=2**23, by_http=True)
     assert bencode2.bdecode(raw) == {b"info": bencode2.bdecode(TORRENT)[b"info"]}
     with pytest.raises(DownloadError, match="web page") as caught:
-        await parsers.metainfo(b"<html>")
+        await parsers.metainfo(b"<html>", bytes_max=2**23)
     assert caught.value.code == "bad_torrent"
 
 
@@ -92,7 +92,7 @@ async def test_one_that_hangs_is_given_up_with_a_sentence(parsers: Parsers, monk
     pid = await stopped(parsers)
     monkeypatch.setattr(parsers, "_limits", SHORT)
     with pytest.raises(DownloadError) as caught:
-        await parsers.metainfo(TORRENT)
+        await parsers.metainfo(TORRENT, bytes_max=2**23)
     assert caught.value.code == "bad_torrent"
     monkeypatch.undo()
     assert await read(parsers)
@@ -211,7 +211,7 @@ async def test_what_no_reader_says(parsers: Parsers, monkeypatch: pytest.MonkeyP
 async def test_what_no_reader_says_of_a_torrent(parsers: Parsers, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
     said(monkeypatch, line)
     with pytest.raises(DownloadError) as caught:
-        await parsers.metainfo(TORRENT)
+        await parsers.metainfo(TORRENT, bytes_max=2**23)
     assert caught.value.code == "bad_answer"
 
 

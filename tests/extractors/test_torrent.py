@@ -29,7 +29,8 @@ async def test_magnet(context: Context) -> None:
     extraction = await extracted(url, context)
     (fetch,) = extraction.fetches
     assert (extraction.kind, extraction.title, extraction.size) == (Kind.TORRENT, "AC_DC", None)
-    assert (fetch.urls, fetch.name) == ((url,), "AC_DC")
+    assert fetch.urls == (f"magnet:?xt=urn:btih:{V1}&dn=AC/DC%20..&tr=udp://t",)
+    assert fetch.name == "AC_DC"
     assert fetch.torrent
     assert (fetch.torrent.info_hash, fetch.torrent.metainfo) == (V1, None)
     assert extraction.finish.how == "torrent"
@@ -122,7 +123,7 @@ async def test_without_udp(server: FileServer, context: Context) -> None:
     context = replace(context, torrent_udp=False)
     trackers = "tr=udp%3A%2F%2Ft.test%3A1&tr.1=UDP://t.test&TR=wss://t.test&tr=http%3A%2F%2Ft.test%2Fa&dn=a%26tr%3Db"
     extraction = await extracted(f"magnet:?xt=urn:btih:{V1}&{trackers}", context)
-    assert extraction.fetches[0].urls == (f"magnet:?xt=urn:btih:{V1}&tr=http%3A%2F%2Ft.test%2Fa&dn=a%26tr%3Db",)
+    assert extraction.fetches[0].urls == (f"magnet:?xt=urn:btih:{V1}&dn=a%26tr%3Db&tr=http://t.test/a",)
     raw = torrent()
     server.put("/a.torrent", raw)
     (fetch,) = (await extracted(server.url("/a.torrent"), context)).fetches

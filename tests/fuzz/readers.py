@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,7 +18,7 @@ from reactor.errors import ReactorError
 from reactor.extractors import parsing
 from reactor.extractors.browser import extractor as playwright
 from reactor.extractors.browser import ranking, sniffing
-from reactor.extractors.metainfo import metainfo_by_http, parse_metainfo
+from reactor.extractors.metainfo import metainfo_for_aria2, parse_metainfo
 from reactor.extractors.ytdlp import extractor as ytdlp
 from reactor.extractors.ytdlp.failures import failure_of
 from reactor.extractors.ytdlp.info import parse_info
@@ -34,6 +34,7 @@ from reactor.net.client import Response
 from reactor.net.credentials import redact, redact_text, split_credentials
 from reactor.net.disposition import choose_name, parse_disposition
 from reactor.net.jar import Jar
+from reactor.net.magnets import Magnet, parse_magnet
 from reactor.numbers import COUNT_MAX
 from tests.fuzz.documents import numbers, odd, pieces, raw, records, torrents, values
 
@@ -76,7 +77,11 @@ def _part(data: bytes) -> None:
 def _metainfo(document: bytes) -> None:
     found = parse_metainfo(document)
     assert found.size >= 0
-    assert parse_metainfo(metainfo_by_http(document)).v1 == found.v1
+    assert parse_metainfo(metainfo_for_aria2(document, by_http=True)).v1 == found.v1
+
+
+def by_http(magnet: Magnet) -> tuple[str, ...]:
+    return tuple(url for url in magnet.trackers if url.lower().startswith("http"))
 
 
 def _typed(text: str) -> None:
@@ -87,7 +92,10 @@ def _typed(text: str) -> None:
         redact_text(text)
     assert ready.isascii() or ready.startswith("magnet:")
     if ready.startswith("magnet:"):
-        urls.parse_magnet(urls.magnet_by_http(ready))
+        magnet = parse_magnet(ready)
+        assert magnet
+        assert magnet.url() == ready
+        assert parse_magnet(magnet.url(by_http=True)) == replace(magnet, trackers=by_http(magnet))
     else:
         assert urls.normalise(ready) == ready
         split_credentials(ready)
