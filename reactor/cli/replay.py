@@ -104,16 +104,17 @@ class Player:
         from reactor.journal.explain import decisions, reason, rows_named, rows_of
         from reactor.journal.recording import name
 
-        decided = self._machine.handle(step.event, step.now)
-        self._learn(decided)
-        names = tuple(name(command) for command in decided)
+        commands = self._machine.handle(step.event, step.now)
+        self._learn(commands)
+        names = tuple(name(command) for command in commands)
         rows, named = rows_of(step.event, self._owners), rows_named((*names, *step.decided))
         self.rows.update(rows, named)
         if self._row is None or self._row in rows:
             whose = "".join(f" #{row}" for row in rows[:3]) + (" …" if len(rows) > 3 else "")
             what = decisions(names)
             if what or rows:
-                yield f"{self._moment(step.now)} {whose} {reason(step.event)}" + (f" → {what}" if what else "")
+                decided = ": ".join(filter(None, (", ".join(self._machine.steps), what)))
+                yield f"{self._moment(step.now)} {whose} {reason(step.event)}" + (f" → {decided}" if decided else "")
         if names != step.decided and (self._row is None or self._row in (*rows, *named)):
             self.differing += 1
             yield f"! {self._moment(step.now)} it was decided then: {', '.join(step.decided) or 'nothing'}"

@@ -7,11 +7,35 @@ other of its commands starts; the outcome of a command comes back as the event n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Flag, auto
+from typing import ClassVar, TypeGuard
 
 from reactor.core.job import Attempt
 from reactor.errors import Failure
 from reactor.models import Cookie, Detection, Extraction, Fetch, Header, Kind, Stage
 from reactor.notices import Notice
+
+
+class Timing(Flag):
+    """When a command is carried out, beside the others of its event."""
+
+    AFTER_SAVES = 0
+    """When the saves of its event are committed."""
+    SAVE = auto()
+    """It is written into the database, in one transaction with the other saves of its event, before anything else."""
+    LAST = auto()
+    """It is the last write of its attempt. → Saved"""
+    SAYS_STAGE = auto()
+    """It says the stage of the row itself: one that still waits to be written goes without."""
+    MAY_WAIT = auto()
+    """It decides nothing, and may be written a moment later."""
+    BEGINS = auto()
+    """It begins something for its attempt: not where a save beside it was refused."""
+    BARRIER = auto()
+    """All that came before it is carried out first."""
+
+
+SAVE, LAST = Timing.SAVE, Timing.SAVE | Timing.LAST | Timing.SAYS_STAGE
 
 # Reading and claiming rows
 
@@ -21,6 +45,8 @@ class PollRows:
     """Read the state of the rows `watch`, mark pending rows that were cancelled, claim up to `claim` of the
     oldest that are due, none of `held` among them. → RowsPolled or DatabaseFailed, or nothing when another file has
     taken the place of `database`: that is the number of it, the first one opened being 1."""
+
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     watch: tuple[int, ...]
     claim: int
@@ -33,12 +59,16 @@ class Recover:
     """Read what an earlier run left under way, and what it left behind. → Recovered or DatabaseFailed, or nothing
     when another file has taken the place of `database`, as with PollRows."""
 
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
+
     database: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
     """Read a row that was held back, with its plan. → PlanRead; nothing when there is no such row"""
+
+    timing: ClassVar[Timing] = Timing.BEGINS
 
     attempt: Attempt
 
@@ -52,6 +82,8 @@ class ReadPlan:
 class SaveStage:
     """The row is in another stage of its way. Decides nothing: it may be written a moment later than the rest."""
 
+    timing: ClassVar[Timing] = SAVE | Timing.MAY_WAIT
+
     attempt: Attempt
     stage: Stage
     kind: Kind | None = None
@@ -63,6 +95,8 @@ class SavePlan:
     beside it, with the numbers of the parts that are whole already. The progress begins at 0 unless it `continues`
     what the attempt before has fetched."""
 
+    timing: ClassVar[Timing] = SAVE | Timing.SAYS_STAGE
+
     attempt: Attempt
     extraction: Extraction
     done: frozenset[int] = frozenset()
@@ -72,6 +106,8 @@ class SavePlan:
 @dataclass(frozen=True, slots=True)
 class ProgressOf:
     """One row's part of a SaveProgress; `speed` in bytes/s, `progress` 0 to 100."""
+
+    timing: ClassVar[Timing] = SAVE
 
     attempt: Attempt
     progress: float | None
@@ -87,12 +123,16 @@ class ProgressOf:
 class SaveProgress:
     """How far all rows are that moved. A row in another state is passed over without a word."""
 
+    timing: ClassVar[Timing] = SAVE
+
     rows: tuple[ProgressOf, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SaveDownloaded:
     """The row ends well. The plan goes unless `keep_plan` (the torrent is still being served)."""
+
+    timing: ClassVar[Timing] = LAST
 
     attempt: Attempt
     path: str
@@ -105,6 +145,8 @@ class SaveDownloaded:
 class SaveWaiting:
     """The row waits for its next attempt: `pending` again, not before `delay_s` from now. The plan stays."""
 
+    timing: ClassVar[Timing] = LAST
+
     attempt: Attempt
     failure: Failure | None
     """None when nothing failed: a cancel was taken back while it was being carried out."""
@@ -115,6 +157,8 @@ class SaveWaiting:
 @dataclass(frozen=True, slots=True)
 class SaveFailed:
     """The row ends badly. The plan goes unless `keep_plan` (aria2 could not be asked)."""
+
+    timing: ClassVar[Timing] = LAST
 
     attempt: Attempt
     failure: Failure
@@ -127,6 +171,8 @@ class SaveCancelled:
     """The row was cancelled and nothing of it runs any more. Guarded by (id, attempt) and by the row being
     cancelled; a row that is gone is no refusal. The plan goes unless `keep_plan` (aria2 could not be asked)."""
 
+    timing: ClassVar[Timing] = LAST
+
     attempt: Attempt
     keep_plan: bool = False
 
@@ -135,6 +181,8 @@ class SaveCancelled:
 class ForgetPlan:
     """Nothing of this attempt is left anywhere: its plan can go."""
 
+    timing: ClassVar[Timing] = SAVE
+
     attempt: Attempt
 
 
@@ -142,12 +190,16 @@ class ForgetPlan:
 class SaveTakenUp:
     """The row was held back, and is worked on from now on: should the process die, it may be the cause."""
 
+    timing: ClassVar[Timing] = SAVE
+
     attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetCrashes:
     """The row is not what the process has died of."""
+
+    timing: ClassVar[Timing] = SAVE
 
     attempt: Attempt
 
@@ -172,6 +224,8 @@ Save = (
 class Detect:
     """Stage 1. → Detected or WorkFailed"""
 
+    timing: ClassVar[Timing] = Timing.BEGINS
+
     attempt: Attempt
     url: str
     clear: bool = False
@@ -184,12 +238,16 @@ class Prefetch:
     """Find out what there is to fetch for a URL whose row is the next to be claimed, if that is a matter of one
     look at its server. The row is not touched. No outcome: its Extract is answered sooner."""
 
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
+
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
     """Stage 2. → Extracted, Reclassified or WorkFailed"""
+
+    timing: ClassVar[Timing] = Timing.BEGINS
 
     attempt: Attempt
     detection: Detection
@@ -201,6 +259,8 @@ class Finish:
     reported for each fetch; `keep` leaves the staged files where they are (they are being seeded).
     → Finished or WorkFailed; before it any number of Joined"""
 
+    timing: ClassVar[Timing] = Timing.BEGINS
+
     attempt: Attempt
     extraction: Extraction
     files: tuple[tuple[str, ...], ...]
@@ -209,7 +269,7 @@ class Finish:
     keep: bool = False
     resumed: bool = False
     """True after a restart, when nobody said yet that the bytes are there: only what is certainly whole counts."""
-    told: bool = False
+    said_whole: bool = False
     """True after a restart when all bytes were said to be there before it."""
     gids: tuple[str, ...] = ()
     """Of its transfers."""
@@ -223,6 +283,8 @@ class Finish:
 class StopWork:
     """Cancel whatever runs for this attempt, at once. No outcome comes from it any more."""
 
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
+
     attempt: Attempt
 
 
@@ -230,6 +292,8 @@ class StopWork:
 class Discard:
     """Delete the row's staging folder, and, unless `keep_result`, what was published from it: a cancel may have
     overtaken that. → Discarded; where it `must` be empty for what comes, WorkFailed when it cannot be"""
+
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     attempt: Attempt
     keep_result: bool = False
@@ -240,6 +304,8 @@ class Discard:
 class Tidy:
     """Delete what is left in the staging folders of rows that are downloaded: the record of where their files went.
     No outcome."""
+
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     ids: tuple[int, ...]
 
@@ -254,7 +320,7 @@ class Addition:
     n: int
     gid: str
     fetch: Fetch
-    spoilt: bool = False
+    must_redownload: bool = False
     """True when what is there of it is deleted first."""
     first: bool = False
     """True when it goes before all that wait in aria2."""
@@ -264,12 +330,14 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class AddTransfers:
-    """Hand these to aria2, under our gids, into the row's staging folder. `fresh` deletes what the folder
-    holds first. → TransfersAdded and/or AddFailed, or WorkFailed when the folder cannot be written"""
+    """Hand these to aria2, under our gids, into the row's staging folder. `wipe_staging` deletes
+    what the folder holds first. → TransfersAdded and/or AddFailed, or WorkFailed when the folder cannot be written"""
+
+    timing: ClassVar[Timing] = Timing.BEGINS
 
     attempt: Attempt
     additions: tuple[Addition, ...]
-    fresh: bool = False
+    wipe_staging: bool = False
     headers: tuple[tuple[Header, ...], ...] = ()
     cookies: tuple[Cookie, ...] = ()
     """Those of the extraction; its fetches refer to them."""
@@ -281,6 +349,8 @@ class AddTransfers:
 class RemoveTransfers:
     """Stop these at once, and those that follow them, and forget their results. → TransfersRemoved or RemoveFailed"""
 
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
+
     attempt: Attempt
     gids: tuple[str, ...]
 
@@ -289,12 +359,16 @@ class RemoveTransfers:
 class ForgetTransfers:
     """Let aria2 drop the results of transfers that are over. No outcome."""
 
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
+
     gids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AskStatus:
     """Ask aria2 about these, in one batch. → TransfersReported or AskFailed, with the same `periodic`"""
+
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     gids: tuple[str, ...]
     periodic: bool = False
@@ -305,6 +379,8 @@ class Allow:
     """Let bytes pass the guard until there are so many, counted from its beginning; None: all there are. →
     AllowanceUsed when they have come"""
 
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
+
     until: int | None
 
 
@@ -312,6 +388,8 @@ class Allow:
 class MeasureDisk:
     """See how much room there is in the download folder, and, where that matters, what the staging folders of some
     rows take of it. → DiskMeasured"""
+
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     folders: tuple[int, ...] | None = None
     """Whose; None: nobody's."""
@@ -321,6 +399,8 @@ class MeasureDisk:
 class CleanUp:
     """Remove what an attempt that is over left in aria2 and on the disk, what was published by it too unless
     `keep_result`. → CleanedUp or RemoveFailed"""
+
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     attempt: Attempt
     gids: tuple[str, ...]
@@ -334,12 +414,16 @@ class CleanUp:
 class Tell:
     """Write a notice into the journal."""
 
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
+
     notice: Notice
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
     """The last command: the loop ends after it."""
+
+    timing: ClassVar[Timing] = Timing.BARRIER
 
 
 Command = (
@@ -365,3 +449,8 @@ Command = (
     | Exit
 )
 """Every command."""
+
+
+def is_save(command: Command) -> TypeGuard[Save]:
+    """True for what is written into the database."""
+    return Timing.SAVE in command.timing

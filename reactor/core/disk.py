@@ -12,12 +12,13 @@ A look tells how much is free; only when that is too little for somebody a secon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from reactor import notices
 from reactor.core import commands, events
-from reactor.core.flow import Flow
-from reactor.core.job import Job, State
+from reactor.core.context import Commands, Context
+from reactor.core.job import IN_TRANSFER, STOPPING, Job, State
+from reactor.core.lifecycle import advance
 from reactor.core.quotas import MIB, ROOM_MIN
 from reactor.errors import Failure
 
@@ -31,139 +32,151 @@ CROWDED = Failure(
 )
 OUTGROWN = Failure("no_space", "It has filled the disk, and what was there of it had to go.", None, True)
 FREE_SOME = "Free some space, then ask for it again."
-HOLDING = (State.FETCHING, State.FINISHING, State.STOPPING)
+READY = frozenset({State.FINISHING, State.AWAITING_SPACE})
+HOLDING = IN_TRANSFER | STOPPING | READY | {State.RENEWING, State.OUT_OF_SPACE}
 
 
 class Disk:
     """What is known of it."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
-        self._kept = flow.limits.quotas.min_free_disk
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._kept = context.limits.quotas.min_free_disk
         self._needed = max(self._kept, ROOM_MIN)
         self.full = False
         self.due_at: float | None = None
         self._seen_at: float | None = None
-        self._looking = False
+        self._measuring = False
 
     @property
-    def has_room(self) -> bool:
+    def has_space(self) -> bool:
         """True when something may begin, as far as is known."""
-        return not self.full and not self._flow.room_doubted and self._fresh
+        return not self.full and not self._context.space_doubted and self._fresh
 
     @property
     def _fresh(self) -> bool:
         """True when what is known of it is news, or nothing has to be known."""
-        return not self._kept or (self._seen_at is not None and self._flow.now - self._seen_at < FRESH_S)
+        return not self._kept or (self._seen_at is not None and self._context.now - self._seen_at < FRESH_S)
 
-    def refresh(self) -> None:
-        """Something may be to begin: see whether there is room, unless that is known."""
-        if not self._fresh and not self._looking:
-            self.look()
+    def refresh(self) -> Commands:
+        """Something may be to begin: see whether there is space, unless that is known."""
+        return self.measure() if not self._fresh and not self._measuring else []
 
-    def look(self) -> None:
-        """Have somebody look at it, where some of it has to stay free."""
-        if self.full or self._kept:
-            self._looking = True
-            self._flow.out.append(commands.MeasureDisk())
+    def measure(self) -> Commands:
+        """Have it measured, where some of it has to stay free."""
+        if not self.full and not self._kept:
+            return []
+        self._measuring = True
+        return [commands.MeasureDisk()]
 
-    def time_passed(self) -> None:
-        """Look again while it is full."""
-        if self.due_at is not None and self._flow.now >= self.due_at:
-            self.due_at = None
-            self.look()
+    def time_passed(self) -> Commands:
+        """Measure it again while it is full."""
+        if self.due_at is None or self._context.now < self.due_at:
+            return []
+        self.due_at = None
+        return self.measure()
 
-    def seen(self, seen: events.DiskMeasured, jobs: Collection[Job]) -> bool:
-        """Take in what was seen, and stop what has no room. True when there is room again."""
-        had_room = self.has_room
-        self._looking, self._seen_at = False, self._flow.now
-        holding = [job for job in jobs if job.state in HOLDING]
+    def measured(self, seen: events.DiskMeasured) -> Commands:
+        """Take in what was seen, and end what has no space."""
+        self._measuring, self._seen_at = False, self._context.now
+        holding = [job for job in self._context.jobs.values() if job.state in HOLDING]
         if seen.free is None:
-            self._unseen(holding)
+            out = self._unseen(holding)
         elif seen.held is None and self._doubtful(seen.free, holding):
-            self._flow.room_doubted = True
-            self._flow.out.append(commands.MeasureDisk(tuple(job.id for job in holding)))
-            return False
+            self._context.space_doubted = True
+            return [commands.MeasureDisk(tuple(job.id for job in holding))]
         else:
-            self._judge(seen.free, dict(seen.held or ()), holding)
-        self._flow.room_doubted = False
+            out = self._judge(seen.free, dict(seen.held or ()), holding)
+        self._context.space_doubted = False
         for job in holding:
-            job.weighing = False
-            if job.state is State.FETCHING:
-                self._flow.add(job)
-        self.due_at = self._flow.now + INTERVAL_S if self.full else None
-        return self.has_room and not had_room
+            job.progress.space_asked = False
+            out += advance(job, events.WindowOpened(job.attempt), self._context)
+        self.due_at = self._context.now + INTERVAL_S if self.full else None
+        return out
 
-    def _unseen(self, holding: Collection[Job]) -> None:
+    def _end(self, job: Job, failure: Failure, *, own: bool = False, discard: bool = False) -> Commands:
+        return advance(job, events.Condemned(job.attempt, failure, own, discard), self._context)
+
+    def _unseen(self, holding: list[Job]) -> Commands:
         """Only aria2 can tell, by failing."""
+        out = Commands()
         for job in holding:
-            job.weighed = job.wanted
-            if job.roomless is not None and job.state is not State.STOPPING:
-                self._flow.end(job, job.roomless)
+            job.progress.space_checked = job.progress.wanted
+            if job.state is State.OUT_OF_SPACE:
+                out += self._end(job, _no_space(job))
+        return out
 
-    def _doubtful(self, free: int, holding: Collection[Job]) -> bool:
+    def _doubtful(self, free: int, holding: list[Job]) -> bool:
         """True when it matters who holds what."""
-        left = sum(max(0, (_size(job) or 0) - job.fetched) for job in holding)
+        left = sum(max(0, (_size(job) or 0) - job.progress.fetched) for job in holding)
         short = free < self._needed or left > free - self._kept
-        return bool(holding) and (short or any(job.roomless is not None for job in holding))
+        return bool(holding) and (short or any(job.state is State.OUT_OF_SPACE for job in holding))
 
-    def _judge(self, free: int, held: Mapping[int, int], holding: Collection[Job]) -> None:
-        going = sum(held.get(job.id, 0) for job in holding if job.ending is not None and job.ending.discard)
-        working = [job for job in holding if job.state is not State.STOPPING]
+    def _judge(self, free: int, held: Mapping[int, int], holding: list[Job]) -> Commands:
+        out = Commands()
+        over = [job for job in holding if job.state in STOPPING]
+        working = [job for job in holding if job.state not in STOPPING]
+        going = sum(held.get(job.id, 0) for job in over if job.ending.discard)
         short = self._needed - free - going
         growing = sorted(
-            (job for job in working if job.state is State.FETCHING and job.wanted in (None, 0) and held.get(job.id)),
-            key=lambda job: held[job.id],
-            reverse=True,
+            (job for job in working if _grows(job) and held.get(job.id)), key=lambda job: held[job.id], reverse=True
         )
         given = 0
         if 0 < short <= sum(held[job.id] for job in growing):
             for job in growing:
                 if given < short:
                     given += held[job.id]
-                    self._flow.end(job, OUTGROWN, own=True, discard=True)
-        self._fullness(free)
+                    out += self._end(job, OUTGROWN, own=True, discard=True)
+        out += self._fullness(free)
         for job in working:
-            if job.state is State.STOPPING:
-                continue
-            if given < short and (job.state is State.FETCHING or job.roomless is not None):
-                self._flow.end(job, NO_ROOM)
-            elif job.roomless is not None:
-                self._flow.end(job, NO_ROOM if short > 0 else job.roomless, own=short <= 0)
-        self._promise(free + going + given - self._kept, held, working)
+            if given < short and (job.state in IN_TRANSFER or job.state is State.OUT_OF_SPACE):
+                out += self._end(job, NO_ROOM)
+            elif job.state is State.OUT_OF_SPACE:
+                out += self._end(job, NO_ROOM if short > 0 else _no_space(job), own=short <= 0)
+        return [*out, *self._promise(free + going + given - self._kept, held, working)]
 
-    def _promise(self, room: int, held: Mapping[int, int], working: Collection[Job]) -> None:
-        """Give what there is to those that had it first, and stop those that there is not enough for."""
-        promised = 0
-        for job in sorted(working, key=lambda job: (job.weighed is None, job.begun_at, job.id)):
-            size, left = job.wanted, max(0, (_size(job) or 0) - held.get(job.id, job.fetched))
-            if size is None or job.state is State.STOPPING:
+    def _promise(self, space: int, held: Mapping[int, int], working: list[Job]) -> Commands:
+        """Give what there is to those that had it first, and end those that there is not enough for."""
+        promised, out = 0, Commands()
+        for job in sorted(working, key=lambda job: (job.progress.space_checked is None, job.begun_at, job.id)):
+            size, left = job.progress.wanted, max(0, (_size(job) or 0) - held.get(job.id, job.progress.fetched))
+            if size is None or job.state not in HOLDING - STOPPING:
                 continue
-            if job.state is State.FINISHING or size <= (job.weighed or 0):
+            if job.state in READY or size <= (job.progress.space_checked or 0):
                 promised += left
-            elif left > room:
-                self._flow.end(job, _too_large(left, room))
-            elif left > room - promised:
-                self._flow.end(job, CROWDED)
+            elif left > space:
+                out += self._end(job, _too_large(left, space))
+            elif left > space - promised:
+                out += self._end(job, CROWDED)
             else:
-                job.weighed = size
+                job.progress.space_checked = size
                 promised += left
+        return out
 
-    def _fullness(self, free: int) -> None:
+    def _fullness(self, free: int) -> Commands:
         was_full, self.full = self.full, free < self._needed
         if self.full and not was_full:
-            self._flow.tell(notices.DiskFull(free=free, needed=self._needed))
-        if was_full and not self.full:
-            self._flow.tell(notices.DiskFreed(free=free))
+            return [commands.Tell(notices.DiskFull(free=free, needed=self._needed))]
+        return [commands.Tell(notices.DiskFreed(free=free))] if was_full and not self.full else []
+
+
+def _grows(job: Job) -> bool:
+    """True while nobody knows how large it will be."""
+    return job.state in IN_TRANSFER | {State.OUT_OF_SPACE} and job.progress.wanted in (None, 0)
+
+
+def _no_space(job: Job) -> Failure:
+    """What it was told."""
+    return job.teardown.no_space or NO_ROOM
 
 
 def _size(job: Job) -> int | None:
     """What it takes until it is done: of media the parts, and what is made of them; of a track that is made of parts
     first, that too."""
-    size = job.wanted
-    if size is None or job.extraction is None or job.extraction.finish.how != "media":
+    size, extraction = job.progress.wanted, job.plan.extraction
+    if size is None or extraction is None or extraction.finish.how != "media":
         return size
-    made = any(track.form == "concat" and track.count > 1 for track in job.extraction.finish.tracks)
+    made = any(track.form == "concat" and track.count > 1 for track in extraction.finish.tracks)
     return size * (3 if made else 2)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reactor.core.job import Attempt
+from reactor.core.job import Attempt, How
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction
@@ -340,6 +340,126 @@ class ShutdownRequested:
 
     reason: str
 
+
+# What the machine makes of an event for one job
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Its row was cancelled, deleted, or taken by somebody else."""
+
+    attempt: Attempt
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class RowConfirmed:
+    """A write was refused, and a poll that began after that found the row as it was believed to be."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReported:
+    """What aria2 says of its transfer `n`. A `brief` report has no files."""
+
+    attempt: Attempt
+    n: int
+    report: TransferReport
+    brief: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferHeard:
+    """A notification came for its transfer `n`."""
+
+    attempt: Attempt
+    n: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOpened:
+    """More of it may be begun now, as far as the others and the disk are concerned."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressDue:
+    """aria2 was asked for all of it: it is time to write how far it is."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Condemned:
+    """The disk, or the deaths of aria2, have shown that it cannot go on. See `teardown.end`."""
+
+    attempt: Attempt
+    failure: Failure
+    own: bool = False
+    discard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Another attempt wants the row, or the torrent that is being served."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Aria2Back:
+    """aria2 can be asked again."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Aria2Gone:
+    """aria2 cannot be asked."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class HoldElapsed:
+    """It has waited for as long as it was to."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class PatienceElapsed:
+    """aria2 has not answered in time that its transfers are removed."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class TimeUp:
+    """It has taken longer than DOWNLOAD_TIMEOUT allows."""
+
+    attempt: Attempt
+
+
+DerivedEvent = (
+    Overtaken
+    | RowConfirmed
+    | TransferReported
+    | TransferHeard
+    | WindowOpened
+    | ProgressDue
+    | Condemned
+    | Superseded
+    | Aria2Back
+    | Aria2Gone
+    | HoldElapsed
+    | PatienceElapsed
+    | TimeUp
+)
+"""What the machine makes of an event for one job. Never comes from outside."""
 
 JobEvent = (
     Saved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -31,19 +31,60 @@ def derive_gid(instance: str, attempt: Attempt, n: int) -> str:
 
 
 class State(StrEnum):
-    """Where a job is. What leads from one to the next stands in `lifecycle.TRANSITIONS`."""
+    """Where a job is. What leads from one to the next stands in `lifecycle.TABLE`."""
 
+    HELD_BACK = "held back"
+    """Nothing is done for it, to see whether the process lives without it; see `crashes`."""
+    READING_PLAN = "reading plan"
+    """It was held back; its plan is being read."""
     DETECTING = "detecting"
     EXTRACTING = "extracting"
+    EMPTYING = "emptying"
+    """What an earlier attempt was fetching is being deleted, before the next plan is saved."""
     FETCHING = "fetching"
+    BACKING_OFF = "backing off"
+    """Fetching; a part has failed, and nothing more is begun until a moment has passed."""
+    RENEWING = "renewing"
+    """Its URLs have expired: its transfers are being taken out of aria2, and new URLs are extracted then."""
+    OUT_OF_SPACE = "out of space"
+    """It found no space: whose fault that is, the disk has to show. It ends in any case."""
     FINISHING = "finishing"
-    STOPPING = "stopping"
-    """What it started is being taken down: work, transfers, files."""
-    CLOSING = "closing"
+    AWAITING_SPACE = "awaiting space"
+    """All is fetched; there was no space to put it together, and that is tried again after a while."""
+    REMOVING = "removing"
+    """It is over; its transfers are being taken out of aria2."""
+    DISCARDING = "discarding"
+    """It is over; its files are being deleted."""
+    SAVING = "saving"
     """Its last write is on the way to the row."""
+    DOUBTED = "doubted"
+    """Its last write was refused: the next poll that begins after that tells why."""
     SEEDING = "seeding"
     """The row is final; the torrent is still served to others. Takes up no slot."""
     ENDED = "ended"
+
+
+IN_TRANSFER = frozenset({State.FETCHING, State.BACKING_OFF})
+"""What aria2 says of its transfers counts."""
+WORKING = frozenset(
+    {
+        State.HELD_BACK,
+        State.READING_PLAN,
+        State.DETECTING,
+        State.EXTRACTING,
+        State.EMPTYING,
+        State.RENEWING,
+        State.OUT_OF_SPACE,
+        State.FINISHING,
+        State.AWAITING_SPACE,
+    }
+    | IN_TRANSFER
+)
+"""Its attempt is not over."""
+STOPPING = frozenset({State.REMOVING, State.DISCARDING})
+"""What it started is being taken down."""
+CLOSING = frozenset({State.SAVING, State.DOUBTED})
+"""Its row is being told how it ended."""
 
 
 class TransferState(StrEnum):
@@ -76,17 +117,17 @@ class Transfer:
     """The follower that aria2 does not know any more."""
     adds: int = 0
     """How often it was handed to aria2 in this attempt, or since aria2 was started anew."""
-    spoilt: bool = False
+    must_redownload: bool = False
     """True when what is there of it is of no use: it is deleted before it is handed over again."""
     waiting: bool = False
     """True when aria2 has not begun with it, as far as is known: others have all its slots."""
-    over: bool = False
+    completed_notified: bool = False
     """True once aria2 has told by itself that it is complete. What it forgets after that is done."""
     unanswered: bool = False
     """True while handing it over may still have to wait for the database: it is not handed over twice meanwhile."""
     refusal: Failure | None = None
     """What aria2 said when it refused it last."""
-    told: bool = False
+    size_reported: bool = False
     """True once aria2 has said how much there is of it."""
     completed: int = 0
     total: int = 0
@@ -155,30 +196,37 @@ class Ending:
 
 
 @dataclass(slots=True)
-class Job:
-    """A row under way. Moments are the machine's `now` (monotonic seconds)."""
+class Plan:
+    """What is to be fetched, and what is known of the files that are there."""
 
-    attempt: Attempt
-    url: str
-    state: State
-    retry_count: int
-    begun_at: float
-    earlier: Extraction | None = None
-    """What the attempt before this one was fetching, as far as its partial files are there."""
-    kept: frozenset[int] = frozenset()
-    """The parts of the plan found with the row that are whole on the disk, as the row's plan has it."""
-    remains: bool = False
-    """True when there may be partial files of an earlier attempt."""
-    found: Extraction | None = None
-    """What is to be fetched when they are gone."""
     detection: Detection | None = None
     tried: list[tuple[Kind, str]] = field(default_factory=list)
     """The kinds that were tried, each with its URL."""
     extraction: Extraction | None = None
-    stale: bool = False
+    previous_plan: Extraction | None = None
+    """What was being fetched before this extraction, as far as its partial files are there."""
+    next_plan: Extraction | None = None
+    """What is to be fetched when those are gone."""
+    complete_parts: frozenset[int] = frozenset()
+    """The parts that are whole on the disk, as the row's plan has it."""
+    carried: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Bytes that are there, and bytes in all, of the parts of the plan whose URLs have expired."""
+    has_leftovers: bool = False
+    """True when there may be partial files of an earlier plan."""
+    foreign_record: bool = False
     """True when the staging folder may hold the record of what another row with this id has published."""
-    fresh: bool = False
+    wipe_staging: bool = False
     """True when what the staging folder holds is of no use for this extraction."""
+    continued: bool = False
+    """True when what it fetches began in an earlier attempt, or before a restart of ours or of aria2."""
+    request_bytes: int = 0
+    """Bytes of headers and cookies that go with each of its transfers, at most."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far it is. Sizes in bytes, moments in the machine's `now`."""
+
     transfers: list[Transfer] = field(default_factory=list)
     done: int = 0
     """How many of the transfers are done."""
@@ -186,24 +234,12 @@ class Job:
     """Those that are still to be handed to aria2, in that order, by their numbers."""
     given: dict[int, Transfer] = field(default_factory=dict)
     """Those that aria2 has, or may have."""
-    heard: set[int] = field(default_factory=set)
+    notified: set[int] = field(default_factory=set)
     """The numbers of those that aria2 said something of, and that were not asked about since."""
-    request_bytes: int = 0
-    """Bytes of headers and cookies that go with each of its transfers, at most."""
     window: int = 0
     """How many of them aria2 may have at once."""
     filled_at: float | None = None
     """When aria2 was last given some."""
-    held_until: float | None = None
-    """Nothing more is begun for it before."""
-    setbacks: int = 0
-    """How often in a row something of it failed and all had to wait, with nothing done in between."""
-    deaths: int = 0
-    """How often in a row aria2 has died with it, and no byte came in between."""
-    lives: bool = False
-    """True once a byte of it has come since aria2 was started."""
-    cleared: bool = False
-    """True once it has been in aria2 for long enough, and that lives."""
     weight: int = 0
     """Bytes of all its transfers, as far as aria2 knows them."""
     sized: int = 0
@@ -214,52 +250,30 @@ class Job:
     """Bytes that had passed the guard when aria2 was asked last for all of it."""
     moved_at: float = 0.0
     """When a byte was last seen to arrive."""
-    paced_at: float | None = None
+    pace_started_at: float | None = None
     """Since when its speed is measured, with how many bytes then."""
-    paced: int = 0
-    progress: float | None = None
-    crashes: int = 0
-    """How often in a row the process has died while it worked on it."""
-    joining: bool = False
-    """True when its bytes were all there when the process died with it."""
-    held: bool = False
-    """True while nothing is done for it, to see whether the process lives without it; see `crashes`."""
-    left: int = 0
-    """How many transfers an earlier process may have left in aria2, where the plan was not read."""
-    before: str | None = None
-    """The code of the error with which the attempt before this one ended."""
-    arrived: bool = False
+    pace_start_bytes: int = 0
+    percent: float | None = None
+    """As the row has it, 0 to 100."""
+    bytes_arrived: bool = False
     """True once bytes were seen to arrive in this attempt."""
-    written: tuple[float | None, int, int | None] | None = None
-    """Progress, speed and size as the row has them."""
+    last_written: tuple[float | None, int, int | None] | None = None
+    """Percentage, speed and size as the row has them."""
     joined_at: float = 0.0
     """When it was last written how much is joined; before that, when all bytes were there."""
     resumed: bool = False
     """True after a restart, until it is known whether its bytes are there already."""
-    told_whole: bool = False
+    said_whole: bool = False
     """True when its row said before a restart that all bytes are there."""
-    continued: bool = False
-    """True when what it fetches began in an earlier attempt, or before a restart of ours or of aria2."""
     refetched: bool = False
     """True once finishing found bytes missing."""
-    verdict_from: int | None = None
-    """After a refused write: the number of the first look that can tell why."""
-    weighed: int | None = None
-    """The size for which there was room on the disk."""
-    weighing: bool = False
-    """True while the disk is looked at for it."""
-    roomless: Failure | None = None
-    """What it was told where it found no room; whose fault that is, a look at the disk has to show."""
-    ending: Ending | None = None
-    stop_by: float | None = None
-    """While aria2 is away: when to end without it."""
-    removed: bool = True
-    """False while something of this job is, or may be, in aria2."""
-    published: str | None = None
-    size: int = 0
+    space_checked: int | None = None
+    """The size for which there was space on the disk."""
+    space_asked: bool = False
+    """True while the disk is measured for it."""
 
     def sort(self, transfer: Transfer) -> None:
-        """Put a transfer where its state belongs. See `Endings.sort`."""
+        """Put a transfer where its state belongs. See `Context.sort`."""
         if transfer.state is TransferState.PLANNED:
             self.planned[transfer.n] = transfer
         else:
@@ -268,12 +282,16 @@ class Job:
             self.given[transfer.n] = transfer
         else:
             self.given.pop(transfer.n, None)
-            self.heard.discard(transfer.n)
+            self.notified.discard(transfer.n)
 
-    def plan(self, transfers: list[Transfer]) -> None:
+    def begin(self, transfers: list[Transfer]) -> None:
         """Take up what there is to transfer."""
         self.transfers = transfers
         self.planned = {transfer.n: transfer for transfer in transfers}
+        self.given, self.notified = {}, set()
+        self.done = self.window = 0
+        self.filled_at = self.space_checked = None
+        self.weight = sum(transfer.weight for transfer in transfers)
         self.sized = sum(transfer.size for transfer in transfers)
         self.unsized = sum(not transfer.size for transfer in transfers)
 
@@ -284,22 +302,14 @@ class Job:
         self.sized += transfer.size - size
         self.unsized += (not transfer.size) - (not size)
 
+    def moves(self, now: float) -> None:
+        """It is not to be blamed for the time until now."""
+        self.moved_at, self.pace_started_at = now, None
+
     @property
     def askable(self) -> list[Transfer]:
         """The transfers that there is something to ask about."""
         return [transfer for transfer in self.given.values() if transfer.askable]
-
-    @property
-    def id(self) -> int:
-        """The row's id."""
-        return self.attempt.download_id
-
-    @property
-    def kind(self) -> Kind | None:
-        """The kind that is being tried, or has worked."""
-        if self.extraction is not None:
-            return self.extraction.kind
-        return self.detection.kind if self.detection is not None else None
 
     @property
     def wanted(self) -> int | None:
@@ -312,42 +322,131 @@ class Job:
         return sum(transfer.completed for transfer in self.transfers)
 
     @property
+    def share(self) -> float | None:
+        """How much of it is there, 0 to 1: by its size, or where nobody knows that by its parts, when there are
+        several."""
+        size = self.wanted
+        if size:
+            return self.fetched / size
+        if len(self.transfers) < 2:
+            return None
+        return sum(map(_share, self.transfers)) / len(self.transfers)
+
+
+@dataclass(slots=True)
+class Budget:
+    """What it may still cost: retries, setbacks, renewals, deaths of others."""
+
+    retry_count: int = 0
+    previous_error: str | None = None
+    """The code of the error with which the attempt before this one ended."""
+    further_than: float | None = None
+    """The percentage from which this attempt went on: beyond it the retries count from 0 again. None where it began
+    from zero."""
+    renewals: int = 0
+    """How often in a row its URLs were renewed, and no byte came in between."""
+    setbacks: int = 0
+    """How often in a row something of it failed and all had to wait, with nothing done in between."""
+    hold_until: float | None = None
+    """When it goes on: held back, backing off or awaiting space."""
+    deaths: int = 0
+    """How often in a row aria2 has died with it, and no byte came in between."""
+    lives: bool = False
+    """True once a byte of it has come since aria2 was started."""
+    cleared: bool = False
+    """True once it has been in aria2 for long enough, and that lives."""
+    crashes: int = 0
+    """How often in a row the process has died while it worked on it."""
+    was_finishing: bool = False
+    """True when its bytes were all there when the process died with it."""
+
+
+@dataclass(slots=True)
+class Teardown:
+    """How it ends, and what stands in the way of that."""
+
+    ending: Ending | None = None
+    no_space: Failure | None = None
+    """What it was told where it found no space."""
+    removed: bool = True
+    """False while something of this job is, or may be, in aria2."""
+    unknown_transfers: int = 0
+    """How many transfers an earlier process may have left in aria2, where the plan was not read."""
+    stop_by: float | None = None
+    """While aria2 is away: when to end without it, or to try again."""
+    verdict_from: int | None = None
+    """After a refused write: the number of the first poll that can tell why."""
+    final_path: str | None = None
+    size: int = 0
+    unasked: bool = False
+    """True when its bytes were found after a restart, and aria2 may be serving them for all that is known."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A row under way. Moments are the machine's `now` (monotonic seconds)."""
+
+    attempt: Attempt
+    url: str
+    state: State
+    begun_at: float
+    plan: Plan = field(default_factory=Plan)
+    progress: Progress = field(default_factory=Progress)
+    budget: Budget = field(default_factory=Budget)
+    teardown: Teardown = field(default_factory=Teardown)
+
+    @property
+    def id(self) -> int:
+        """The row's id."""
+        return self.attempt.download_id
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind that is being tried, or has worked."""
+        if self.plan.extraction is not None:
+            return self.plan.extraction.kind
+        return self.plan.detection.kind if self.plan.detection is not None else None
+
+    @property
+    def ending(self) -> Ending:
+        """What becomes of the row. There is one as soon as the job is being taken down or saved."""
+        assert self.teardown.ending is not None
+        return self.teardown.ending
+
+    @property
     def in_aria2(self) -> bool:
         """True while aria2 works for it."""
-        return self.state is State.SEEDING or (self.state is State.FETCHING and not self.removed)
-
-    def moves(self, now: float) -> None:
-        """It is not to be blamed for the time until now."""
-        self.moved_at, self.paced_at = now, None
+        return self.state is State.SEEDING or (self.state in IN_TRANSFER and not self.teardown.removed)
 
     def in_vain(self, failure: Failure) -> bool:
         """True when the attempt before this one ended in the same way, and no byte has come since."""
-        return failure.code == self.before and not self.arrived
+        return failure.code == self.budget.previous_error and not self.progress.bytes_arrived
 
     @property
     def info_hashes(self) -> frozenset[str]:
         """What aria2 takes once only."""
-        torrents = (transfer.fetch.torrent for transfer in self.transfers)
+        torrents = (transfer.fetch.torrent for transfer in self.progress.transfers)
         return frozenset(torrent.info_hash for torrent in torrents if torrent is not None and torrent.info_hash)
 
     @property
     def serving(self) -> bool:
         """True when aria2 goes on serving it to others."""
-        return any(transfer.seeding for transfer in self.transfers)
-
-    @property
-    def unasked(self) -> bool:
-        """True when its bytes were found after a restart, and aria2 may be serving them for all that is known."""
-        return self.resumed and self.torrent
+        return any(transfer.seeding for transfer in self.progress.transfers)
 
     @property
     def torrent(self) -> bool:
         """True when bytes come from peers."""
-        return any(transfer.fetch.torrent is not None for transfer in self.transfers)
+        return any(transfer.fetch.torrent is not None for transfer in self.progress.transfers)
 
     @property
     def title(self) -> str | None:
         """The title, also one that only the torrent's metadata told."""
-        if self.extraction is not None and self.extraction.title:
-            return self.extraction.title
-        return next((transfer.info_name for transfer in self.transfers if transfer.info_name), None)
+        if self.plan.extraction is not None and self.plan.extraction.title:
+            return self.plan.extraction.title
+        return next((transfer.info_name for transfer in self.progress.transfers if transfer.info_name), None)
+
+
+def _share(transfer: Transfer) -> float:
+    if transfer.state is TransferState.DONE:
+        return 1.0
+    return transfer.completed / transfer.total if transfer.total else 0.0

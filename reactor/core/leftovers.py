@@ -1,46 +1,38 @@
 """Leftovers: what an attempt that is over may have left behind, in aria2 or on the disk. Its row is not claimed before
-they are paid."""
+that is cleaned up."""
 
 from __future__ import annotations
 
 from reactor.core import commands, events
-from reactor.core.endings import Endings
-from reactor.core.job import Attempt, derive_gid
+from reactor.core.context import Commands, Context
+from reactor.core.job import derive_gid
 
 INTERVAL_S = 30.0
-"""Between two tries to pay what could not be paid."""
+"""Between two tries to clean up what could not be cleaned up."""
 
 
-class Leftovers:
-    """What is owed, by the row's id, and when it is tried again to pay it."""
+def take_on(leftover: events.Leftover, context: Context) -> Commands:
+    """Note a leftover, and clean it up if aria2 can be asked."""
+    context.leftovers[leftover.attempt.download_id] = leftover
+    return _clean_up(leftover, context) if context.connected else []
 
-    def __init__(self, flow: Endings) -> None:
-        self._flow = flow
-        self.owed: dict[int, events.Leftover] = {}
-        self.due_at: float | None = None
 
-    def owe(self, leftover: events.Leftover) -> None:
-        """Take a leftover on, and pay it if aria2 can be asked."""
-        self.owed[leftover.attempt.download_id] = leftover
-        if self._flow.connected:
-            self._pay(leftover)
+def clean_up_all(context: Context) -> Commands:
+    """aria2 can be asked, or it is time to try again."""
+    context.clean_up_at = None
+    return [command for leftover in context.leftovers.values() for command in _clean_up(leftover, context)]
 
-    def pay_all(self) -> None:
-        """Pay what is owed, now that aria2 can be asked, or it is time to try again."""
-        self.due_at = None
-        for leftover in self.owed.values():
-            self._pay(leftover)
 
-    def paid(self, attempt: Attempt) -> bool:
-        """Nothing is left of it: its plan can go, and its row may be claimed. False for a leftover that is none."""
-        leftover = self.owed.get(attempt.download_id)
-        if leftover is None or leftover.attempt != attempt:
-            return False
-        del self.owed[attempt.download_id]
-        self._flow.out.append(commands.ForgetPlan(attempt))
-        return True
+def cleaned_up(event: events.CleanedUp, context: Context) -> Commands:
+    """Nothing is left of it: its plan can go, and its row may be claimed. Nothing of an attempt that left nothing."""
+    leftover = context.leftovers.get(event.attempt.download_id)
+    if leftover is None or leftover.attempt != event.attempt:
+        return []
+    del context.leftovers[event.attempt.download_id]
+    return [commands.ForgetPlan(event.attempt)]
 
-    def _pay(self, leftover: events.Leftover) -> None:
-        gids = tuple(derive_gid(self._flow.instance, leftover.attempt, n) for n in range(leftover.parts))
-        self._flow.out.append(commands.CleanUp(leftover.attempt, gids, leftover.keep_result))
-        self.due_at = self._flow.now + INTERVAL_S
+
+def _clean_up(leftover: events.Leftover, context: Context) -> Commands:
+    context.clean_up_at = context.now + INTERVAL_S
+    gids = tuple(derive_gid(context.instance, leftover.attempt, n) for n in range(leftover.parts))
+    return [commands.CleanUp(leftover.attempt, gids, leftover.keep_result)]

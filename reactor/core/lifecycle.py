@@ -1,92 +1,207 @@
-"""The law of one job.
+"""The law of one job: what each event makes of it in each state.
 
-Rule 1: a job changes its state here and nowhere else.
-Rule 2: what is not in TRANSITIONS cannot happen. A missing key is a bug of ours, and raises.
-Rule 3: this file does not know why a trigger came; `machine` and `flow` do.
+Rule 1: a job is moved by `advance` and by nothing else, once it has begun (`steps.claim`).
+Rule 2: what is not in TABLE changes nothing: work that was stopped said its last word, or aria2 answered twice.
+Rule 3: a step leads to one of the states that its entry names, or leaves the job where it is. Anything else is a bug
+of ours, and raises.
 
-The diagram in docs is drawn from the table (`mermaid`), so that it cannot be out of date.
+`show` prints the table; the diagram in the docs is drawn from it (`mermaid`), so that it cannot be out of date.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from reactor.core.job import Job, State
+from reactor.core import events as e
+from reactor.core.context import Commands, Context
+from reactor.core.job import IN_TRANSFER, STOPPING, WORKING, Job, State
+from reactor.core.steps import claim, fetch, finish, renew, seed, teardown, window
+
+Step = Callable[[Job, Any, Context], Commands]
 
 
-class Trigger(StrEnum):
-    """What can move a job."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is done, and the states that it may lead to beside the one that the job is in."""
 
-    DETECTED = "detected"
-    RECLASSIFIED = "reclassified"
-    EXTRACTED = "extracted"
-    FETCHED = "all fetched"
-    FILES_MISSING = "files missing"
-    """Finishing found the staged bytes gone: they are fetched again."""
-    FINISHED = "finished"
-    STOP = "failed, cancelled, gone"
-    STOPPED = "all taken down"
-    SAVED = "saved"
-    SAVED_SEEDING = "saved, seeding"
-    SEEDED = "seeding over"
+    step: Step
+    to: frozenset[State]
+    name: str
+    """`phase.step`."""
 
 
 class IllegalTransition(AssertionError):
-    """The machine tried what the table does not have: a bug, never a condition of the world."""
+    """A step has led where its entry does not: a bug, never a condition of the world."""
 
 
-TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
-    State.DETECTING: {
-        Trigger.DETECTED: State.EXTRACTING,
-        Trigger.STOP: State.STOPPING,
+S = State
+END = frozenset({S.REMOVING, S.DISCARDING, S.SAVING, S.ENDED})
+"""Where a job goes that is to be taken down: as far as there is something to take down."""
+FAIL = END | {S.OUT_OF_SPACE}
+"""Of what has files on the disk: there may be no space for them."""
+
+
+def _to(step: Step, *to: State, also: Collection[State] = ()) -> Entry:
+    return Entry(step, frozenset({*to, *also}), f"{step.__module__.rpartition('.')[2]}.{step.__name__}")
+
+
+Table = Mapping[tuple[State, type[e.JobEvent | e.DerivedEvent]], Entry]
+
+TABLE: Table = {
+    # Claimed, or found under way
+    (S.HELD_BACK, e.HoldElapsed): _to(claim.take_up, S.READING_PLAN),
+    (S.READING_PLAN, e.PlanRead): _to(claim.plan_read, S.DETECTING, S.FINISHING),
+    # Stage 1 and 2
+    (S.DETECTING, e.Detected): _to(fetch.detected, S.EXTRACTING, also=END),
+    (S.EXTRACTING, e.Reclassified): _to(fetch.reclassified, also=END),
+    (S.EXTRACTING, e.Extracted): _to(fetch.extracted, S.EMPTYING, S.FETCHING, S.FINISHING, also=END),
+    (S.EMPTYING, e.Discarded): _to(fetch.emptied, S.FETCHING, S.FINISHING, also=END),
+    # Stage 3
+    **{
+        key: entry
+        for state in sorted(IN_TRANSFER)
+        for key, entry in {
+            (state, e.TransfersAdded): _to(window.added),
+            (state, e.AddFailed): _to(window.add_failed, S.RENEWING, also=FAIL),
+            (state, e.TransferHeard): _to(window.notified),
+            (state, e.TransferReported): _to(fetch.reported, S.BACKING_OFF, S.RENEWING, S.FINISHING, also=FAIL),
+            (state, e.ProgressDue): _to(fetch.progress_due, also=FAIL),
+            (state, e.Aria2Back): _to(window.connected, S.RENEWING, also=FAIL),
+            (state, e.Aria2Gone): _to(window.disconnected),
+        }.items()
     },
-    State.EXTRACTING: {
-        Trigger.RECLASSIFIED: State.EXTRACTING,
-        Trigger.EXTRACTED: State.FETCHING,
-        Trigger.STOP: State.STOPPING,
+    (S.FETCHING, e.WindowOpened): _to(window.opened, S.RENEWING, also=FAIL),
+    (S.BACKING_OFF, e.HoldElapsed): _to(window.resumed, S.FETCHING, S.RENEWING, also=FAIL),
+    (S.RENEWING, e.TransfersRemoved): _to(renew.removed, S.EXTRACTING, S.DETECTING),
+    (S.RENEWING, e.Aria2Back): _to(teardown.connected),
+    (S.RENEWING, e.PatienceElapsed): _to(renew.out_of_patience),
+    # Finishing
+    (S.FINISHING, e.Joined): _to(finish.joined),
+    (S.FINISHING, e.Finished): _to(finish.finished, S.SAVING),
+    (S.FINISHING, e.Reclassified): _to(fetch.reclassified, S.EXTRACTING, also=END),
+    (S.FINISHING, e.WorkFailed): _to(
+        finish.work_failed, S.FETCHING, S.BACKING_OFF, S.RENEWING, S.AWAITING_SPACE, also=FAIL
+    ),
+    (S.AWAITING_SPACE, e.HoldElapsed): _to(finish.space_awaited, S.FINISHING),
+    # Whatever it does, it can fail, be cancelled, and turn out not to be ours any more
+    **{
+        (state, e.WorkFailed): _to(teardown.work_failed, also=END)
+        for state in (S.READING_PLAN, S.DETECTING, S.EXTRACTING, S.EMPTYING)
     },
-    State.FETCHING: {
-        Trigger.FETCHED: State.FINISHING,
-        Trigger.STOP: State.STOPPING,
+    **{(state, e.WorkFailed): _to(teardown.work_failed, also=FAIL) for state in sorted(IN_TRANSFER)},
+    **{
+        key: entry
+        for state in sorted(WORKING)
+        for key, entry in {
+            (state, e.SaveStale): _to(teardown.stale),
+            (state, e.SaveRejected): _to(teardown.rejected, also=END),
+            (state, e.Overtaken): _to(teardown.overtaken, also=END),
+            (state, e.RowConfirmed): _to(teardown.confirmed, also=END),
+            (state, e.Condemned): _to(teardown.condemned, also=END),
+            (state, e.TimeUp): _to(teardown.time_up, also=END),
+        }.items()
     },
-    State.FINISHING: {
-        Trigger.FINISHED: State.CLOSING,
-        Trigger.FILES_MISSING: State.FETCHING,
-        # What arrived is something else, which another extractor goes on with.
-        Trigger.RECLASSIFIED: State.EXTRACTING,
-        Trigger.STOP: State.STOPPING,
+    # Taking down
+    (S.REMOVING, e.TransfersRemoved): _to(teardown.removed, S.DISCARDING, S.SAVING, S.ENDED),
+    (S.REMOVING, e.Aria2Back): _to(teardown.connected),
+    (S.REMOVING, e.PatienceElapsed): _to(teardown.out_of_patience, S.SAVING, S.ENDED),
+    (S.DISCARDING, e.Discarded): _to(teardown.discarded, S.SAVING, S.ENDED),
+    **{(state, e.Overtaken): _to(teardown.overtaken) for state in sorted(STOPPING)},
+    **{(state, e.RowConfirmed): _to(teardown.confirmed) for state in sorted(STOPPING)},
+    # The last write
+    **{
+        key: entry
+        for state in (S.SAVING, S.DOUBTED)
+        for key, entry in {
+            (state, e.Saved): _to(teardown.saved, S.SEEDING, S.ENDED),
+            (state, e.SaveStale): _to(teardown.last_stale, S.DOUBTED),
+            (state, e.SaveRejected): _to(teardown.rejected, also=END),
+        }.items()
     },
-    State.STOPPING: {
-        # A cancel overtakes a failure that is being cleaned up.
-        Trigger.STOP: State.STOPPING,
-        Trigger.STOPPED: State.CLOSING,
-    },
-    State.CLOSING: {
-        # The guarded write was refused: the row was cancelled, deleted or un-cancelled under us.
-        Trigger.STOP: State.STOPPING,
-        Trigger.SAVED: State.ENDED,
-        Trigger.SAVED_SEEDING: State.SEEDING,
-    },
-    State.SEEDING: {
-        Trigger.SEEDED: State.ENDED,
-    },
-    State.ENDED: {},
+    (S.DOUBTED, e.Overtaken): _to(teardown.overtaken, also=END),
+    (S.DOUBTED, e.RowConfirmed): _to(teardown.save_again, also=END),
+    # Its row is final, and others are served
+    (S.SEEDING, e.TransferReported): _to(seed.reported, S.ENDED),
+    (S.SEEDING, e.TransferHeard): _to(seed.notified),
+    (S.SEEDING, e.Aria2Back): _to(seed.connected),
+    (S.SEEDING, e.Superseded): _to(seed.superseded, S.ENDED),
 }
-"""{state: {trigger: next state}}."""
+"""{(state, event): what is done, and where it may lead}."""
+
+BEGIN = (S.DETECTING, S.FINISHING, S.HELD_BACK)
+"""Where a job begins: when it is claimed; found under way with its plan; found under way again and again."""
 
 
-def move(job: Job, trigger: Trigger) -> None:
-    """Move `job` as the table says. Raises IllegalTransition, and changes nothing, where it says nothing."""
-    following = TRANSITIONS[job.state].get(trigger)
-    if following is None:
-        raise IllegalTransition(f"{job.attempt}: {trigger!r} in state {job.state!r}")
-    job.state = following
+def advance(job: Job, event: e.JobEvent | e.DerivedEvent, context: Context) -> Commands:
+    """Do what the table says. Raises IllegalTransition where a step leads to a state that its entry does not name."""
+    before = job.state
+    entry = TABLE.get((before, type(event)))
+    if entry is None:
+        return []
+    context.taken[entry.name] = None
+    decided = entry.step(job, event, context)
+    if job.state is not before and job.state not in entry.to:
+        raise IllegalTransition(f"{job.attempt}: {entry.name} led from {before} to {job.state}")
+    return decided
+
+
+def show() -> str:
+    """The table, a line for each entry."""
+    rows = [
+        (state.value, event.__name__, entry.name, ", ".join(to.value for to in State if to in entry.to))
+        for (state, event), entry in sorted(TABLE.items(), key=lambda item: _order(*item[0]))
+    ]
+    widths = [max(len(row[n]) for row in rows) for n in range(3)]
+    lines = ["  ".join([*(row[n].ljust(widths[n]) for n in range(3)), row[3]]).rstrip() for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _order(state: State, event: type) -> tuple[int, str]:
+    return list(State).index(state), event.__name__
 
 
 def mermaid() -> str:
-    """The table as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", f"    [*] --> {State.DETECTING}"]
-    for state, row in TRANSITIONS.items():
-        lines += [f"    {state} --> {following} : {trigger}" for trigger, following in row.items()]
-    return "\n".join([*lines, f"    {State.ENDED} --> [*]"])
+    """The table as a Mermaid state diagram.
+
+    What works and what takes a job down are drawn as boxes, and what may happen to all that works as one arrow; events
+    that move no job are left out."""
+    ends = [event for event in _events() if all(_ends(TABLE.get((state, event))) for state in WORKING)]
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (state, event), entry in sorted(TABLE.items(), key=lambda item: _order(*item[0])):
+        if state in WORKING and event in ends:
+            continue
+        stops = _ends(entry)
+        for to in State:
+            if to in entry.to and to is not state and not (stops and to in END):
+                arrows.setdefault((_box(state), _box(to)), []).append(event.__name__)
+        if stops:
+            arrows.setdefault((_box(state), "stopping"), []).append(event.__name__)
+    boxes = {"working": {_box(state) for state in WORKING}, "stopping": {_box(state) for state in STOPPING}}
+    lines = ["stateDiagram-v2"]
+    for box, within in boxes.items():
+        lines.append(f"    state {box} {{")
+        lines += [f"        [*] --> {_box(state)}" for state in BEGIN if box == "working"]
+        lines += [f"        {arrow}" for pair, arrow in _drawn(arrows) if {*pair} <= within]
+        lines.append("    }")
+    inner = list(boxes.values())
+    lines += ["    [*] --> working", f"    working --> stopping : {', '.join(event.__name__ for event in ends)}"]
+    lines += [f"    {arrow}" for pair, arrow in _drawn(arrows) if not any({*pair} <= within for within in inner)]
+    return "\n".join([*lines, f"    {_box(State.ENDED)} --> [*]"])
+
+
+def _events() -> list[type]:
+    return sorted({event for _, event in TABLE}, key=lambda event: event.__name__)
+
+
+def _ends(entry: Entry | None) -> bool:
+    return entry is not None and entry.to >= END
+
+
+def _drawn(arrows: Mapping[tuple[str, str], list[str]]) -> list[tuple[tuple[str, str], str]]:
+    return [(pair, f"{pair[0]} --> {pair[1]} : {', '.join(names)}") for pair, names in arrows.items()]
+
+
+def _box(state: State) -> str:
+    return state.value.replace(" ", "_")

@@ -1,399 +1,463 @@
 """The brain: events in, commands out.
 
 `handle` is a plain function of what came before, the event and `now` (monotonic seconds): no I/O, no clock,
-no dice. It routes each event to the job it is about, keeps the deadlines, and decides when to look at the
-rows and when to ask aria2.
+no dice. It says which jobs an event is about and has `lifecycle` move them, keeps the deadlines, and decides when to
+poll the rows and when to ask aria2.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from reactor import notices
 from reactor.core import commands, events
-from reactor.core.admission import room
+from reactor.core.admission import free_slots
 from reactor.core.allowance import Allowance
-from reactor.core.commands import Command
+from reactor.core.context import Commands, Context, Limits
+from reactor.core.database_health import DatabaseHealth
 from reactor.core.disk import Disk
-from reactor.core.endings import Limits
 from reactor.core.events import Event
-from reactor.core.flow import FILES_MISSING, FORGET_AT, NO_SPACE, TELLING, WORKING, Flow
-from reactor.core.job import Attempt, End, How, Job, State
-from reactor.core.leftovers import Leftovers
-from reactor.core.seeding import Seeding
-from reactor.core.trouble import Trouble
+from reactor.core.job import IN_TRANSFER, WORKING, Attempt, End, Job, State
+from reactor.core.leftovers import clean_up_all, cleaned_up, take_on
+from reactor.core.lifecycle import advance
+from reactor.core.steps import claim, seed, window
+from reactor.core.suspects import DIES, TRIAL_ASK_S, TRIAL_S, Trial, died, next_suspect
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
+TELLING = frozenset({"complete", "bt_complete", "error", "stop"})
+"""Notifications after which there is something to ask."""
+FORGET_AT = 100
+"""So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
 
 
 class Machine:
     """All jobs of one database. Feed it every event, carry out every command, in order."""
 
     def __init__(self, limits: Limits) -> None:
-        self._flow = Flow(limits)
-        self._limits = limits
-        self.jobs: dict[int, Job] = self._flow.jobs
-        self.leftovers = Leftovers(self._flow)
-        self._seeding = Seeding(self._flow, self.leftovers)
-        self.disk = Disk(self._flow)
-        self._allowance = Allowance(self._flow)
+        self._context = Context(limits)
+        self.jobs: dict[int, Job] = self._context.jobs
+        self.disk = Disk(self._context)
+        self._allowance = Allowance(self._context)
+        self._health = DatabaseHealth()
         self._session: str | None = None
         self._recovered = False
         self._replacing = False
         self._database = 1
         self._leaving: str | None = None
         self._stopped = False
-        # Looking at the rows
-        self._look_wanted, self._looking, self._looks = False, False, 0
+        # Polling the rows
+        self._poll_wanted, self._polling = False, False
         self._watched: frozenset[int] = frozenset()
-        self._look_at: float | None = None
-        self._trouble = Trouble(self._flow)
+        self._poll_at: float | None = None
         self._due_at: float | None = None
         # Asking aria2
         self._asking = False
         self._ask_at: float | None = None
+        self._trial = Trial()
 
     @property
     def connected(self) -> bool:
         """True while aria2 can be asked."""
-        return self._flow.connected
+        return self._context.connected
 
-    def start(self) -> list[Command]:
+    @property
+    def leftovers(self) -> dict[int, events.Leftover]:
+        """What has to be cleaned up yet, by the row's id."""
+        return self._context.leftovers
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of the steps that the last event led to."""
+        return tuple(self._context.taken)
+
+    def start(self) -> Commands:
         """The first command of all."""
         return [commands.Recover()]
 
-    def handle(self, event: Event, now: float) -> list[Command]:
+    def handle(self, event: Event, now: float) -> Commands:
         """What `event` makes necessary."""
         if self._stopped:
             return []
-        self._flow.now, self._flow.out = now, []
+        context, out = self._context, Commands()
+        context.now = now
+        context.taken.clear()
         if self._leaving is None:
-            self._route(event)
-            self._allowance.follow(event)
+            out += self._route(event)
+            out += self._allowance.follow(event)
         elif isinstance(event, events.Saved | events.SaveStale | events.SaveRejected):
-            self._of_one_job(event)
-        self._flow.drop()
+            out += self._of_one_job(event)
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
-            self._bury(job)
+            out += self._bury(job)
         if self._leaving is not None:
-            self._stopped = self._flow.leave(self._leaving, self.jobs.values())
+            out += self._leave(self._leaving)
         else:
-            if len(self._flow.over) >= FORGET_AT:
-                self._flow.forget()
-            self._recover_replaced()
-            self._flow.try_suspects()
-            self._ask_for_progress()
-            self._look()
-        return self._flow.out
+            if len(context.unneeded_results) >= FORGET_AT:
+                out += self._tidy_up()
+            out += self._recover_replaced()
+            out += self._try_suspects()
+            out += self._ask_for_progress()
+            out += self._poll()
+        return _one_forget(out)
 
     def next_deadline(self) -> float | None:
         """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""
         if self._leaving is not None:
             return None
-        deadlines = [self._due_at, self._look_at, self.disk.due_at, *(job.stop_by for job in self.jobs.values())]
+        deadlines = [self._due_at, self._poll_at, self.disk.due_at]
         for job in self.jobs.values():
-            deadlines += [self._flow.ends_at(job), job.held_until]
+            deadlines += [job.teardown.stop_by, self._ends_at(job), job.budget.hold_until]
         if self.connected:
-            deadlines += [self._ask_at, self.leftovers.due_at, self._allowance.due_at, self._flow.trial_due]
+            deadlines += [self._ask_at, self._context.clean_up_at, self._allowance.due_at, self._trial.ask_at]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # Routing
 
-    def _route(self, event: Event) -> None:
+    def _route(self, event: Event) -> Commands:
         match event:
             case events.DatabaseChanged():
-                self._look_wanted = True
+                self._poll_wanted = True
             case events.DatabaseReplaced():
-                self._replaced()
+                return self._replaced()
             case events.RowsPolled():
-                self._rows_polled(event)
+                return self._rows_polled(event)
             case events.Recovered():
-                self._recover(event)
+                return self._recover(event)
             case events.DatabaseFailed():
-                self._database_failed(event)
+                return self._database_failed(event)
             case events.Aria2Connected():
-                self._aria2_connected(event)
+                return self._aria2_connected(event)
             case events.Aria2Lost():
-                self._aria2_lost(event)
+                return self._aria2_lost(event)
             case events.TransferNotified():
-                self._notified(event)
+                return self._notified(event)
             case events.TransfersReported():
-                self._reported(event)
+                return self._reported(event)
             case events.AllowanceUsed():
                 pass
             case events.AskFailed():
                 self._asking = self._asking and not event.periodic
             case events.TimePassed():
-                self._time_passed()
+                return self._time_passed()
             case events.ShutdownRequested():
-                self._shutdown(event)
+                return self._shutdown(event)
             case events.CleanedUp():
-                self._look_wanted |= self.leftovers.paid(event.attempt)
+                done = cleaned_up(event, self._context)
+                self._poll_wanted |= bool(done)
+                return done
             case events.DiskMeasured():
-                self._look_wanted |= self.disk.seen(event, self.jobs.values())
+                had_space = self.disk.has_space
+                out = self.disk.measured(event)
+                self._poll_wanted |= self.disk.has_space and not had_space
+                return out
             case _:
-                self._of_one_job(event)
+                return self._of_one_job(event)
+        return []
 
-    def _of_one_job(self, event: events.JobEvent) -> None:
+    def _of_one_job(self, event: events.JobEvent) -> Commands:
         job = self.jobs.get(event.attempt.download_id)
         if job is None or job.attempt != event.attempt:
-            return  # from an attempt that is over
-        flow = self._flow
-        match event, job.state:
-            case events.PlanRead(), State.DETECTING:
-                self.jobs[job.id] = flow.resume(event.row)
-            case events.Detected(), State.DETECTING:
-                flow.detected(job, event.detection)
-            case events.Reclassified(), State.EXTRACTING | State.FINISHING:
-                flow.reclassified(job, event.detection)
-            case events.Extracted(), State.EXTRACTING:
-                flow.extracted(job, event.extraction, event.joined)
-            case events.TransfersAdded(), State.FETCHING:
-                flow.added(job, event.numbers)
-            case events.AddFailed(), State.FETCHING:
-                flow.add_failed(job, event.numbers, event.failure)
-            case events.Joined(), State.FINISHING:
-                flow.joined(job, event.share)
-            case events.Finished(), State.FINISHING:
-                flow.finished(job, event.path, event.size)
-            case events.Discarded(), State.EXTRACTING:
-                flow.emptied(job)
-            case events.WorkFailed(), State.FINISHING if event.parts:
-                flow.spoilt(job, event.parts, event.failure)
-            case events.WorkFailed(), State.FINISHING if event.failure.code == NO_SPACE:
-                flow.wait_for_room(job, event.failure)
-            case events.WorkFailed(), State.FINISHING if event.failure.code == FILES_MISSING and not job.refetched:
-                flow.refetch(job)
-            case events.WorkFailed(), state if state in WORKING:
-                flow.fail(job, event.failure)
-            case events.TransfersRemoved(), State.STOPPING:
-                flow.taken_down(job)
-            case events.Discarded(), State.STOPPING:
-                flow.close(job)
-            case events.Saved(), State.CLOSING:
-                flow.saved(job)
-                self._look_wanted |= job.serving  # which takes up no place
-            case events.SaveStale(), State.STOPPING | State.SEEDING:
-                pass
-            case events.SaveStale(), state if event.last or state is not State.CLOSING:
-                # Only the row can tell why, and only a look that begins after this.
-                job.verdict_from = self._looks + 1
-                self._look_wanted = True
-            case events.SaveRejected(), state if state not in (State.STOPPING, State.SEEDING):
-                flow.forbidden(job, event.failure)
-            case _:
-                pass  # work that was stopped said its last word, or aria2 answered twice
+            return []  # from an attempt that is over
+        out = self._advance(job, event)
+        self._poll_wanted |= job.state is State.SEEDING  # which takes up no slot
+        self._poll_wanted |= job.teardown.verdict_from == self._context.polls + 1  # only the row can tell why
+        return out
+
+    def _advance(self, job: Job, event: events.JobEvent | events.DerivedEvent) -> Commands:
+        return advance(job, event, self._context)
 
     # Rows
 
-    def _look(self) -> None:
-        if not self._look_wanted or self._looking or not self._recovered or self._look_at is not None:
-            return
-        self._look_wanted, self._looking, self._looks = False, True, self._looks + 1
+    def _poll(self) -> Commands:
+        if not self._poll_wanted or self._polling or not self._recovered or self._poll_at is not None:
+            return []
+        self._poll_wanted, self._polling = False, True
+        self._context.polls += 1
         self._watched = frozenset(self.jobs)
-        claim = room(self._limits.concurrent, self.jobs.values()) if self.connected else 0
-        if claim:
-            self.disk.refresh()
-            claim = claim if self.disk.has_room else 0
-        held = tuple(sorted({*self.jobs, *self.leftovers.owed}))
-        self._flow.out.append(commands.PollRows(tuple(sorted(self._watched)), claim, held, self._database))
+        slots = free_slots(self._context.limits.concurrent, self.jobs.values()) if self.connected else 0
+        out = self.disk.refresh() if slots else []
+        slots = slots if self.disk.has_space else 0
+        held = tuple(sorted({*self.jobs, *self.leftovers}))
+        return [*out, commands.PollRows(tuple(sorted(self._watched)), slots, held, self._database)]
 
-    def _rows_polled(self, seen: events.RowsPolled) -> None:
-        self._looking = False
-        self._trouble.over()
-        for download_id in seen.swept:
-            self._flow.tell(notices.DownloadCancelled(download_id=download_id, how="pending"))
-        self._look_wanted |= self._flow.never_begun(seen.forbidden)
-        rows = {row.id: row for row in seen.watched}
+    def _rows_polled(self, polled: events.RowsPolled) -> Commands:
+        self._polling = False
+        out = self._health.answers()
+        for download_id in polled.swept:
+            out.append(commands.Tell(notices.DownloadCancelled(download_id=download_id, how="pending")))
+        out += [commands.Tell(_never_begun(each)) for each in polled.forbidden]
+        self._poll_wanted |= bool(polled.forbidden)  # their slots are still free
+        rows = {row.id: row for row in polled.watched}
         for download_id in sorted(self._watched):
             job = self.jobs.get(download_id)
             if job is not None:
-                self._judge(job, rows.get(download_id))
-        for row in seen.claimed:
-            self.jobs[row.attempt.download_id] = self._flow.begin(row)
-        if seen.next_url is not None and seen.claimed:
-            self._flow.out.append(commands.Prefetch(seen.next_url))
+                out += self._judge(job, rows.get(download_id))
+        for row in polled.claimed:
+            out += claim.begin(row, self._context)
+        if polled.next_url is not None and polled.claimed:
+            out.append(commands.Prefetch(polled.next_url))
         if all(job.state is State.SEEDING for job in self.jobs.values()):
-            self._flow.forget()
-        self._due_at = None if seen.due_in_s is None else self._flow.now + seen.due_in_s
-        for leftover in seen.leftovers:
+            out += self._tidy_up()
+        self._due_at = None if polled.due_in_s is None else self._context.now + polled.due_in_s
+        for leftover in polled.leftovers:
             if leftover.attempt.download_id not in self.jobs:
-                self.leftovers.owe(leftover)
+                out += take_on(leftover, self._context)
+        return out
 
-    def _judge(self, job: Job, row: events.WatchedRow | None) -> None:
-        """Compare a job with its row. In CLOSING only a refused write makes us act on it: the row may have
-        moved on because of that very write."""
+    def _judge(self, job: Job, row: events.WatchedRow | None) -> Commands:
+        """Compare a job with its row. While its last write is on the way only a refused one makes us act on it: the row
+        may have moved on because of that very write."""
+        attempt, verdict_from = job.attempt, job.teardown.verdict_from
         if job.state is State.SEEDING and row is not None and row.status == "pending":
-            self._seeding.stop(job)  # its row is wanted again, or is another one
-        if job.state in (State.ENDED, State.SEEDING):
-            return
-        refused = job.verdict_from is not None and self._looks >= job.verdict_from
-        if job.state is State.CLOSING and not refused:
-            return
-        if row is None or row.attempt != job.attempt.number:
-            self._overtake(job, "deleted")
-        elif row.status == "downloaded" and job.ending is not None and job.ending.end is End.DOWNLOADED:
-            self._flow.saved(job)  # it was another write of it that was refused
-        elif row.status not in ("downloading", "cancelled"):
-            self._overtake(job, "deleted")
-        elif row.status == "cancelled":
-            self._overtake(job, "status")
-        elif row.cancelled:
-            self._overtake(job, "asked")
-        elif refused and job.state is State.CLOSING and job.ending is not None and job.ending.end is not End.CANCELLED:
-            self._flow.save_again(job)
-        elif refused:
-            self._flow.requeue(job)
+            return self._advance(job, events.Superseded(attempt))  # its row is wanted again, or is another one
+        refused = verdict_from is not None and self._context.polls >= verdict_from
+        if job.state in (State.ENDED, State.SEEDING, State.SAVING) or (job.state is State.DOUBTED and not refused):
+            return []
+        if row is None or row.attempt != attempt.number:
+            return self._advance(job, events.Overtaken(attempt, "deleted"))
+        if row.status == "downloaded" and job.teardown.final_path is not None and job.ending.end is End.DOWNLOADED:
+            return self._advance(job, events.Saved(attempt))  # it was another write of it that was refused
+        if row.status not in ("downloading", "cancelled"):
+            return self._advance(job, events.Overtaken(attempt, "deleted"))
+        if row.status == "cancelled":
+            return self._advance(job, events.Overtaken(attempt, "status"))
+        if row.cancelled:
+            return self._advance(job, events.Overtaken(attempt, "asked"))
+        return self._advance(job, events.RowConfirmed(attempt)) if refused else []
 
-    def _overtake(self, job: Job, how: How) -> None:
-        settled = (End.GONE,) if how == "deleted" else (End.CANCELLED, End.GONE)  # no row, no word to write into it
-        if job.state is not State.STOPPING or job.ending is None or job.ending.end not in settled:
-            self._flow.cancel(job, how)
-
-    def _bury(self, job: Job) -> None:
-        """The row says how it ended: its place is free, and what it leaves is noted."""
+    def _bury(self, job: Job) -> Commands:
+        """The row says how it ended: its slot is free, and what it leaves is noted."""
         del self.jobs[job.id]
-        self._flow.disown(job)
-        self._look_wanted = True
-        if job.ending is not None and job.ending.end is End.WAITING:
-            due = self._flow.now + job.ending.delay_s
+        self._context.disown(job)
+        self._poll_wanted = True
+        ending = job.ending
+        if ending.end is End.WAITING:
+            due = self._context.now + ending.delay_s
             self._due_at = due if self._due_at is None else min(self._due_at, due)
-        elif job.ending is not None and job.ending.end is End.DOWNLOADED and job.unasked:
-            self._seeding.clear_up(job)
-        elif job.ending is not None and job.ending.end is not End.DOWNLOADED and not job.removed:
-            self.leftovers.owe(events.Leftover(job.attempt, job.left or len(job.transfers)))
+        elif ending.end is End.DOWNLOADED and job.teardown.unasked:
+            return seed.clear_up(job, self._context)
+        elif ending.end is not End.DOWNLOADED and not job.teardown.removed:
+            parts = job.teardown.unknown_transfers or len(job.progress.transfers)
+            return take_on(events.Leftover(job.attempt, parts), self._context)
+        return []
 
-    def _recover(self, event: events.Recovered) -> None:
-        self._recovered = self._look_wanted = True
-        self._flow.instance = event.instance
-        self._trouble.over()
-        self.leftovers.owed.update((leftover.attempt.download_id, leftover) for leftover in event.leftovers)
+    def _recover(self, event: events.Recovered) -> Commands:
+        self._recovered = self._poll_wanted = True
+        self._context.instance = event.instance
+        out = self._health.answers()
+        self.leftovers.update((leftover.attempt.download_id, leftover) for leftover in event.leftovers)
         for row in event.rows:
-            self.jobs[row.attempt.download_id] = self._flow.resume(row)
-        if self.connected:
-            self.leftovers.pay_all()
+            out += claim.resume(row, self._context)
+        return [*out, *(clean_up_all(self._context) if self.connected else [])]
 
-    def _database_failed(self, event: events.DatabaseFailed) -> None:
-        self._trouble.tell(event.failure.text)
-        if event.saving:
-            self._look_wanted = True  # the look behind that save tells when the database works again
-            return
-        self._looking, self._look_wanted = False, True
-        self._look_at = self._trouble.look_failed()
+    def _database_failed(self, event: events.DatabaseFailed) -> Commands:
+        self._poll_wanted = True  # the poll behind that save tells when the database works again
+        if not event.saving:
+            self._polling = False
+            self._poll_at = self._context.now + self._health.poll_failed()
+        return self._health.failed(event.failure.text)
 
-    def _replaced(self) -> None:
+    def _replaced(self) -> Commands:
         """Another database: none of its rows is ours yet, whatever their ids are. What it has under way is
         taken up when nothing of the old one is left, in aria2 neither: gids and folders have its name in them."""
+        out = Commands()
         for job in list(self.jobs.values()):
-            if job.state is State.CLOSING:
-                self._flow.saved(job)  # as far as anybody can know
-            elif job.state is not State.SEEDING:
-                self._overtake(job, "deleted")
-            if job.state is State.SEEDING:
-                self._seeding.stop(job)
-        self._flow.tell(notices.DatabaseRecovered(replaced=True))
-        self._looking = self._recovered = False
+            if job.state in (State.SAVING, State.DOUBTED):
+                out += self._advance(job, events.Saved(job.attempt))  # as far as anybody can know
+            else:
+                out += self._advance(job, events.Overtaken(job.attempt, "deleted"))
+            out += self._advance(job, events.Superseded(job.attempt))
+        out.append(commands.Tell(notices.DatabaseRecovered(replaced=True)))
+        self._polling = self._recovered = False
         self._replacing = True
         self._database += 1  # what was asked of the one before has no answer any more
-        self._look_at = None
+        self._poll_at = None
+        return out
 
-    def _recover_replaced(self) -> None:
-        if self._replacing and not self.jobs and not self.leftovers.owed:
-            self._replacing = False
-            self._flow.published.clear()  # what is left in the old one's folders goes with them
-            self._flow.forget()
-            self._flow.out.append(commands.Recover(self._database))
+    def _recover_replaced(self) -> Commands:
+        if not self._replacing or self.jobs or self.leftovers:
+            return []
+        self._replacing = False
+        self._context.tidy_pending.clear()  # what is left in the old one's folders goes with them
+        return [*self._tidy_up(), commands.Recover(self._database)]
 
     # aria2
 
-    def _aria2_connected(self, event: events.Aria2Connected) -> None:
+    def _aria2_connected(self, event: events.Aria2Connected) -> Commands:
         restarted = self._session is not None and self._session != event.session
-        self._session, self._flow.connected, self._asking = event.session, True, False
-        self._flow.tell(notices.Aria2Connected(version=event.version, url=event.url, restarted=restarted))
-        self.leftovers.pay_all()
-        self._flow.reconnected(restarted=restarted)
-        self._look_wanted = True
-        self.disk.refresh()
+        self._session, self._context.connected, self._asking = event.session, True, False
+        told = notices.Aria2Connected(version=event.version, url=event.url, restarted=restarted)
+        out = [commands.Tell(told), *clean_up_all(self._context)]
+        culprit = died(self._context) if restarted else None
+        self._trial.job = None
+        for job in list(self.jobs.values()):
+            one = events.Condemned(job.attempt, DIES) if job is culprit else events.Aria2Back(job.attempt)
+            out += self._advance(job, one)
+        self._poll_wanted = True
+        return [*out, *self.disk.refresh()]
 
-    def _aria2_lost(self, event: events.Aria2Lost) -> None:
-        self._flow.connected = self._asking = False
-        self._ask_at = self.leftovers.due_at = None
-        self._flow.tell(notices.Aria2Lost(reason=event.reason))
-        self._flow.disconnected()
+    def _aria2_lost(self, event: events.Aria2Lost) -> Commands:
+        self._context.connected = self._asking = False
+        self._ask_at = self._context.clean_up_at = None
+        out: Commands = [commands.Tell(notices.Aria2Lost(reason=event.reason))]
+        for job in self.jobs.values():
+            out += self._advance(job, events.Aria2Gone(job.attempt))
+        return out
 
-    def _notified(self, event: events.TransferNotified) -> None:
-        found = self._flow.gids.get(event.gid)
+    def _notified(self, event: events.TransferNotified) -> Commands:
+        found = self._context.gids.get(event.gid)
         if found is None or event.what not in TELLING:
-            return
+            return []
         job, transfer = found
-        if job.state is State.FETCHING:
-            self._flow.heard(job, transfer, event.what)
-        elif job.state is State.SEEDING:
-            self._flow.ask([transfer])
+        return self._advance(job, events.TransferHeard(job.attempt, transfer.n, event.what))
 
-    def _reported(self, event: events.TransfersReported) -> None:
-        moved: dict[Attempt, Job] = {}
+    def _reported(self, event: events.TransfersReported) -> Commands:
+        moved, out = dict[Attempt, Job](), Commands()
         for report in event.reports:
-            found = self._flow.gids.get(report.gid)
+            found = self._context.gids.get(report.gid)
             if found is None:
                 continue
             job, transfer = found
-            if job.state is State.FETCHING:
-                self._flow.reported(job, transfer, report, brief=event.periodic)
+            if job.state in IN_TRANSFER:
                 moved[job.attempt] = job
-                self._seeding.make_way(job, self.jobs.values())
-            elif job.state is State.SEEDING and report.gid == transfer.live_gid:
-                self._flow.seeding_reported(job, report)
+            out += self._advance(job, events.TransferReported(job.attempt, transfer.n, report, event.periodic))
+            out += self._make_way(job)
         for job in moved.values():
-            if job.state is State.FETCHING:
-                self._flow.weigh(job)
-                self._flow.add(job)
+            if job.state in IN_TRANSFER:
+                out += window.check_space(job)[0]
+            out += self._advance(job, events.WindowOpened(job.attempt))
         if event.periodic:
             self._asking = False
-            self._flow.save_progress([job for job in moved.values() if job.state is State.FETCHING])
+            out += self._progress_of(moved.values())
+        return out
 
-    def _ask_for_progress(self) -> None:
+    def _make_way(self, job: Job) -> Commands:
+        """aria2 has refused `job` because it takes a torrent once only: no longer serve it to others."""
+        ending = job.teardown.ending
+        if ending is None or ending.failure is None or ending.failure.code != "duplicate":
+            return []
+        served = [each for each in self.jobs.values() if each.state is State.SEEDING]
+        those = [each for each in served if each.info_hashes & job.info_hashes]
+        return [command for each in those for command in self._advance(each, events.Superseded(each.attempt))]
+
+    def _progress_of(self, jobs: Iterable[Job]) -> Commands:
+        """All rows that moved, in one write."""
+        decided = [command for job in jobs for command in self._advance(job, events.ProgressDue(job.attempt))]
+        rows = tuple(row for each in decided if isinstance(each, commands.SaveProgress) for row in each.rows)
+        others = [each for each in decided if not isinstance(each, commands.SaveProgress)]
+        return [commands.SaveProgress(rows), *others] if rows else others
+
+    def _ask_for_progress(self) -> Commands:
         """One question about all that is under way, when it is time; none while nothing is."""
         under_way = [job for job in self.jobs.values() if job.in_aria2]
         if not under_way or not self.connected:
             self._ask_at = None
-            return
-        busy = any(job.state is State.FETCHING for job in under_way)  # else they are only being served
-        next_at = self._flow.now + min(self._limits.progress_interval_s if busy else math.inf, RECONCILE_INTERVAL_S)
-        if self._ask_at is not None and self._flow.now < self._ask_at:
+            return []
+        busy = any(job.state in IN_TRANSFER for job in under_way)  # else they are only being served
+        interval = self._context.limits.progress_interval_s if busy else math.inf
+        next_at = self._context.now + min(interval, RECONCILE_INTERVAL_S)
+        if self._ask_at is not None and self._context.now < self._ask_at:
             self._ask_at = min(self._ask_at, next_at)
-            return
+            return []
         due = self._ask_at is not None and not self._asking
         self._ask_at = next_at
-        live = [transfer for job in under_way for transfer in job.askable] if due else []
-        if live:
-            self._asking = True
-            self.disk.look()
-            self._flow.out.append(commands.AskStatus(tuple(transfer.live_gid for transfer in live), periodic=True))
+        live = [transfer for job in under_way for transfer in job.progress.askable] if due else []
+        if not live:
+            return []
+        self._asking = True
+        question = commands.AskStatus(tuple(transfer.live_gid for transfer in live), periodic=True)
+        return [*self.disk.measure(), question]
+
+    def _try_suspects(self) -> Commands:
+        """Begin what aria2 may have died of one after the other: as soon as a byte of one has come, or it has lived for
+        long enough, the next one."""
+        trial, now = self._trial, self._context.now
+        if not self.connected:
+            return []
+        if trial.job is not None and now >= trial.began_at + TRIAL_S:
+            trial.job.budget.cleared = True
+        suspect = next_suspect(self._context)
+        if suspect is not trial.job:
+            trial.job, trial.began_at = suspect, now
+            trial.ask_at = now + TRIAL_ASK_S if suspect is not None else None
+            fetching = [job for job in self.jobs.values() if job.state is State.FETCHING]
+            return [each for job in fetching for each in self._advance(job, events.WindowOpened(job.attempt))]
+        if suspect is None or trial.ask_at is None or now < trial.ask_at:
+            return []
+        trial.ask_at = now + TRIAL_ASK_S
+        return window.ask(suspect.progress.askable)
+
+    def _tidy_up(self) -> Commands:
+        """Clear up behind jobs that ended well: behind many at once, it is in no hurry."""
+        context, out = self._context, Commands()
+        if context.unneeded_results:
+            out.append(commands.ForgetTransfers(tuple(context.unneeded_results)))
+            context.unneeded_results.clear()
+        if context.tidy_pending:
+            out.append(commands.Tidy(tuple(context.tidy_pending)))
+            context.tidy_pending.clear()
+        return out
 
     # Time and the end
 
-    def _time_passed(self) -> None:
-        now = self._flow.now
+    def _time_passed(self) -> Commands:
+        now, out = self._context.now, Commands()
         if self._due_at is not None and now >= self._due_at:
-            self._due_at, self._look_wanted = None, True
-        if self._look_at is not None and now >= self._look_at:
-            self._look_at = None
+            self._due_at, self._poll_wanted = None, True
+        if self._poll_at is not None and now >= self._poll_at:
+            self._poll_at = None
             if not self._recovered and not self._replacing:
-                self._flow.out.append(commands.Recover(self._database))
-        if self.connected and self.leftovers.due_at is not None and now >= self.leftovers.due_at:
-            self.leftovers.pay_all()
-        self.disk.time_passed()
+                out.append(commands.Recover(self._database))
+        clean_up_at = self._context.clean_up_at
+        if self.connected and clean_up_at is not None and now >= clean_up_at:
+            out += clean_up_all(self._context)
+        out += self.disk.time_passed()
         for job in list(self.jobs.values()):
-            if job.stop_by is not None and now >= job.stop_by:
-                self._flow.out_of_patience(job)
-            if job.held_until is not None and now >= job.held_until:
-                self._flow.go_on(job)
-            self._flow.end_in_time(job)
+            attempt, ends_at = job.attempt, self._ends_at(job)
+            if job.teardown.stop_by is not None and now >= job.teardown.stop_by:
+                out += self._advance(job, events.PatienceElapsed(attempt))
+            if job.budget.hold_until is not None and now >= job.budget.hold_until:
+                job.budget.hold_until = None
+                out += self._advance(job, events.HoldElapsed(attempt))
+            if ends_at is not None and now >= ends_at:
+                out += self._advance(job, events.TimeUp(attempt))
+        return out
 
-    def _shutdown(self, event: events.ShutdownRequested) -> None:
+    def _ends_at(self, job: Job) -> float | None:
+        """When its attempt has to be over; None when it may take as long as it likes."""
+        return self._context.limits.quotas.ends_at(job.begun_at) if job.state in WORKING else None
+
+    def _shutdown(self, event: events.ShutdownRequested) -> Commands:
         """Rows stay as they are: the next run finds them and goes on."""
         self._leaving = event.reason
-        for job in self.jobs.values():
-            self._flow.out.append(commands.StopWork(job.attempt))
+        return [commands.StopWork(job.attempt) for job in self.jobs.values()]
+
+    def _leave(self, reason: str) -> Commands:
+        """Shut down after pending final writes: whoever hears of rows hears of those too."""
+        if any(job.state is State.SAVING for job in self.jobs.values()):
+            return []
+        self._stopped = True
+        left = sum(1 for job in self.jobs.values() if job.state is not State.SEEDING)
+        told = commands.Tell(notices.ReactorStopped(reason=reason, left=left))
+        out: Commands = [*self._tidy_up(), told, commands.Exit()]
+        return out
+
+
+def _never_begun(rejected: events.SaveRejected) -> notices.Notice:
+    """A row has failed in place of being claimed."""
+    attempt, failure = rejected.attempt, rejected.failure
+    return notices.DownloadFailed(
+        download_id=attempt.download_id, attempt=attempt.number, code=failure.code, error=failure.text
+    )
+
+
+def _one_forget(decided: Commands) -> Commands:
+    """With one ForgetTransfers in place of several, where the first of them is: of thousands of parts many may fail at
+    once."""
+    forgets = [each for each in decided if isinstance(each, commands.ForgetTransfers)]
+    if len(forgets) < 2:
+        return decided
+    one = commands.ForgetTransfers(tuple(dict.fromkeys(gid for each in forgets for gid in each.gids)))
+    others = {id(each) for each in forgets[1:]}
+    return [one if each is forgets[0] else each for each in decided if id(each) not in others]

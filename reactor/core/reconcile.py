@@ -10,7 +10,7 @@ from reactor.core.job import Transfer, TransferState
 from reactor.errors import Failure
 
 
-class Found(StrEnum):
+class Change(StrEnum):
     """What comes of comparing."""
 
     UNDER_WAY = "under way"
@@ -25,14 +25,14 @@ class Found(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TransferChange:
     """The outcome; `failure` with FAILED only."""
 
-    found: Found
+    change: Change
     failure: Failure | None = None
 
 
-def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
+def reconcile(transfer: Transfer, report: TransferReport) -> TransferChange:
     """Take what `report` says into `transfer`, and tell what that means.
 
     A torrent is done when it has all its bytes: it may go on as a seeder, and its `complete` comes later."""
@@ -40,19 +40,19 @@ def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
     if status is TransferStatus.UNKNOWN:
         return _missing(transfer)
     if status in (TransferStatus.ERROR, TransferStatus.REMOVED):
-        return Finding(Found.FAILED, report.failure)
+        return TransferChange(Change.FAILED, report.failure)
     if report.followed_by and report.followed_by[0] == transfer.gone:
         transfer.gone, transfer.state = None, TransferState.PLANNED
-        return Finding(Found.MISSING)
+        return TransferChange(Change.MISSING)
     if report.followed_by and report.gid == transfer.live_gid:
         transfer.followers += (report.followed_by[0],)
         transfer.completed = transfer.total = transfer.speed = 0
-        transfer.told = False
-        return Finding(Found.FOLLOWED)
+        transfer.size_reported = False
+        return TransferChange(Change.FOLLOWED)
     if report.gid != transfer.live_gid:
-        return Finding(Found.UNDER_WAY)
+        return TransferChange(Change.UNDER_WAY)
     moved = report.completed > transfer.completed
-    transfer.state, transfer.told = TransferState.LIVE, True
+    transfer.state, transfer.size_reported = TransferState.LIVE, True
     transfer.waiting = status in (TransferStatus.WAITING, TransferStatus.PAUSED)
     transfer.completed, transfer.total, transfer.speed = report.completed, report.total, report.speed
     transfer.files = report.files or transfer.files
@@ -60,21 +60,23 @@ def reconcile(transfer: Transfer, report: TransferReport) -> Finding:
     transfer.seeding = report.seeder and status is TransferStatus.ACTIVE and transfer.fetch.torrent is not None
     if status is TransferStatus.COMPLETE or transfer.seeding:
         transfer.state = TransferState.DONE
-        return Finding(Found.DONE)
-    return Finding(Found.MOVED if moved else Found.UNDER_WAY)
+        return TransferChange(Change.DONE)
+    return TransferChange(Change.MOVED if moved else Change.UNDER_WAY)
 
 
-def _missing(transfer: Transfer) -> Finding:
+def _missing(transfer: Transfer) -> TransferChange:
     # The metadata's gid may still be known, and then tells whom it was followed by.
     if transfer.followers:
         transfer.gone = transfer.live_gid
         transfer.followers = ()
-        return Finding(Found.FOLLOWED)
-    if transfer.over:  # aria2 keeps so many results (max-download-result); finishing looks whether all is there
+        return TransferChange(Change.FOLLOWED)
+    if (
+        transfer.completed_notified
+    ):  # aria2 keeps so many results (max-download-result); finishing looks whether all is there
         transfer.state = TransferState.DONE
-        return Finding(Found.DONE)
+        return TransferChange(Change.DONE)
     if transfer.unanswered:  # on its way to an aria2 that was started anew meanwhile: it may arrive yet
         transfer.state = TransferState.UNSURE
-        return Finding(Found.UNDER_WAY)
+        return TransferChange(Change.UNDER_WAY)
     transfer.state = TransferState.PLANNED
-    return Finding(Found.MISSING)
+    return TransferChange(Change.MISSING)

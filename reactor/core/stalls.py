@@ -11,18 +11,19 @@ KIB = 1024
 def stalled(job: Job, limit_s: float, min_speed: float, now: float) -> Failure | None:
     """What is to be said of a job that has not moved for `limit_s`, or slower than `min_speed` (bytes/s) on the
     average of so long a time; None while it moves, or is not allowed to. 0 is no limit, for both."""
-    if not limit_s or all(transfer.waiting for transfer in job.given.values()):
-        job.moves(now)
+    progress = job.progress
+    if not limit_s or all(transfer.waiting for transfer in progress.given.values()):
+        progress.moves(now)
         return None
-    if now - job.moved_at >= limit_s:
+    if now - progress.moved_at >= limit_s:
         return _still(job, limit_s)
-    if job.paced_at is None:
-        job.paced_at, job.paced = now, job.fetched
-    took = now - job.paced_at
+    if progress.pace_started_at is None:
+        progress.pace_started_at, progress.pace_start_bytes = now, progress.fetched
+    took = now - progress.pace_started_at
     if took < limit_s:
         return None
-    speed = (job.fetched - job.paced) / took
-    job.paced_at, job.paced = now, job.fetched
+    speed = (progress.fetched - progress.pace_start_bytes) / took
+    progress.pace_started_at, progress.pace_start_bytes = now, progress.fetched
     return _slow(job, min_speed, took) if speed < min_speed else None
 
 
@@ -34,7 +35,7 @@ def _slow(job: Job, min_speed: float, took: float) -> Failure:
 def _still(job: Job, limit_s: float) -> Failure:
     if not job.torrent:
         return Failure("timeout", f"No byte came for {limit_s:g} s.", None, True)
-    known = any(transfer.total for transfer in job.transfers if transfer.followers or not transfer.fetch.urls)
+    known = any(transfer.total for transfer in job.progress.transfers if transfer.followers or not transfer.fetch.urls)
     what = "of the torrent" if known else "who has this torrent"
     message = f"No byte {what} came for {limit_s:g} s." if known else f"Nobody {what} was found within {limit_s:g} s."
     return Failure("no_peers", message, "Nobody seems to share it at the moment.", True)

@@ -1,22 +1,21 @@
 """Carries out what the machine decides: one arm for each command.
 
 Commands come in batches, one for each event, and keep their order. The saves of a batch commit, in one
-transaction, before anything else of it starts; batches that wait together commit together. Only the name of a
-row's stage, which decides nothing, may follow a moment later. While the database is locked by somebody else
-everything behind a save waits, and nothing is lost: the loop goes on taking events, aria2 goes on fetching.
+transaction, before anything else of it starts; batches that wait together commit together. Each command says
+itself what its place among the others is (`timing`). While the database is locked by somebody else everything
+behind a save waits, and nothing is lost: the loop goes on taking events, aria2 goes on fetching.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
-from typing import get_args
 
 import anyio
 
 from reactor.core import commands, events
-from reactor.core.commands import Command, Save
+from reactor.core.commands import Command, Save, Timing, is_save
 from reactor.core.job import Attempt
 from reactor.daemon.effects.aria2 import Downloading
 from reactor.daemon.effects.database import Rows
@@ -28,14 +27,6 @@ from reactor.journal.journal import Journal
 from reactor.net.credentials import redact
 from reactor.notices import DownloadClaimed, DownloadResumed, Notice
 
-SAVES = get_args(Save)
-ENDINGS = (commands.SaveDownloaded, commands.SaveWaiting, commands.SaveFailed, commands.SaveCancelled)
-SUPERSEDING = (*ENDINGS, commands.SavePlan)
-"""Saves that say the stage themselves."""
-WAITED_FOR = (*(save for save in SAVES if save is not commands.SaveStage), commands.Exit)
-"""What the rest of its batch has to wait for."""
-STARTS = (commands.ReadPlan, commands.Detect, commands.Extract, commands.AddTransfers, commands.Finish)
-"""What must not begin when a save beside it was refused."""
 LAZY_S = 0.02
 """How long the news that a row is in another stage may wait for another save to go with."""
 SAVE_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -61,14 +52,14 @@ class Performer:
         self._refused: set[Attempt] = set()
         """Those of which a save was refused: what was decided before the machine heard of it does not begin."""
         self._waiting = anyio.Event()
-        self._stages_told: dict[Attempt, commands.SaveStage] = {}
+        self._stages_told: dict[Attempt | None, commands.SaveStage] = {}
 
     def submit(self, batch: Sequence[Command]) -> None:
         """Carry out what one event led to: at once, unless it has to be saved first, or is about an attempt for
         which something waits. The queue has no limit of its own: the machine has, it decides nothing new for a
         row before the outcome of what is queued."""
-        attempts = {command.attempt for command in batch if hasattr(command, "attempt")}
-        if any(isinstance(command, WAITED_FOR) for command in batch) or attempts & self._held:
+        attempts = {attempt for command in batch if (attempt := attempt_of(command)) is not None}
+        if any(is_waited_for(command) for command in batch) or attempts & self._held:
             self._batches.append(batch)
             self._held |= attempts
             self._waiting.set()
@@ -86,13 +77,12 @@ class Performer:
             await self._wait()
             taken = [command for batch in self._batches for command in batch]
             self._batches.clear()
-            await self._save([command for command in taken if isinstance(command, SAVES)])
+            await self._save([command for command in taken if is_save(command)])
             # What came meanwhile for the same attempts has waited, and still does: it is next.
             for command in taken:
                 if isinstance(command, commands.Exit):
                     return
-                in_vain = isinstance(command, STARTS) and command.attempt in self._refused
-                if not isinstance(command, SAVES) and not in_vain:
+                if not is_save(command) and not is_in_vain(command, self._refused):
                     self._start(command)
             if not self._batches:
                 self._held.clear()
@@ -118,9 +108,9 @@ class Performer:
         for save in saves:
             if isinstance(save, commands.SaveStage):
                 self._stages_told[save.attempt] = save
-            elif isinstance(save, SUPERSEDING):
-                self._stages_told.pop(save.attempt, None)
-        urgent = last_words([save for save in saves if not isinstance(save, commands.SaveStage)])
+            elif Timing.SAYS_STAGE in save.timing:
+                self._stages_told.pop(attempt_of(save), None)
+        urgent = last_words([save for save in saves if Timing.MAY_WAIT not in save.timing])
         # What is still told then came after all that would supersede it.
         if urgent:
             await self._write([*urgent, *self._take_stages()])
@@ -137,8 +127,9 @@ class Performer:
         for event in unsaved:
             await self._emit(event)
         for save in saves:
-            if isinstance(save, ENDINGS) and save.attempt not in refused:
-                await self._emit(events.Saved(save.attempt))
+            attempt = attempt_of(save)
+            if Timing.LAST in save.timing and attempt is not None and attempt not in refused:
+                await self._emit(events.Saved(attempt))
 
     async def _commit(self, saves: list[Save]) -> tuple[Unsaved, ...]:
         tries = 0
@@ -205,8 +196,26 @@ class Performer:
 def last_words(saves: Sequence[Save]) -> list[Save]:
     """Without the endings of attempts that have another one behind them: the row is told one, and the answer to it is
     the answer to the last."""
-    last = {save.attempt: save for save in saves if isinstance(save, ENDINGS)}
-    return [save for save in saves if not isinstance(save, ENDINGS) or last[save.attempt] is save]
+    last = {attempt_of(save): save for save in saves if Timing.LAST in save.timing}
+    return [save for save in saves if Timing.LAST not in save.timing or last[attempt_of(save)] is save]
+
+
+def is_waited_for(command: Command) -> bool:
+    """True when the rest of its batch has to wait for it."""
+    if Timing.SAVE in command.timing:
+        return Timing.MAY_WAIT not in command.timing
+    return Timing.BARRIER in command.timing
+
+
+def is_in_vain(command: Command, refused: Collection[Attempt]) -> bool:
+    """True when it would begin something for an attempt of which a save was refused."""
+    return Timing.BEGINS in command.timing and attempt_of(command) in refused
+
+
+def attempt_of(command: Command) -> Attempt | None:
+    """Whose it is; None for what is about several, or none."""
+    attempt: Attempt | None = getattr(command, "attempt", None)
+    return attempt
 
 
 async def _failing_alone(

@@ -15,7 +15,7 @@ from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.options import TransferPolicy
 from reactor.core import events
-from reactor.core.endings import Limits
+from reactor.core.context import Limits
 from reactor.core.machine import Machine
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy

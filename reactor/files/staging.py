@@ -333,7 +333,7 @@ def _is_bookkeeping(path: Path) -> bool:
 def _certain(source: Path, command: StagedFiles) -> bool:
     """True when aria2 had said before the restart that it was all there, and the row has that on record: neither its
     size nor the lack of a control file tells that a file is whole."""
-    return command.told and command.extraction.finish.how == "file" and source.is_file()
+    return command.said_whole and command.extraction.finish.how == "file" and source.is_file()
 
 
 def _check(source: Path, command: StagedFiles) -> None:

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from reactor.core import commands
 from reactor.core.commands import Command
-from reactor.core.endings import Limits
+from reactor.core.context import Limits
 from reactor.core.events import Event
 from reactor.errors import ReactorError
 from reactor.journal.stream import Stream

@@ -21,7 +21,7 @@ def parts(count: int = COUNT, *, size: int | None = None) -> Extraction:
 
 def wait(world: World) -> World:
     """Until the job that is held up goes on."""
-    held_until = world.machine.jobs[1].held_until
+    held_until = world.machine.jobs[1].budget.hold_until
     assert held_until is not None
     return world.feed(events.TimePassed(), after=held_until - world.now)
 

@@ -91,7 +91,7 @@ def test_room_that_is_promised_to_one_is_not_given_to_another() -> None:
     world = begun(World(KEPT).up(), ONE, 60 * MIB)
     extracted(world, TWO, 60 * MIB)
     seen(world, 200 * MIB, _1=10 * MIB)
-    assert states(world) == {1: State.FETCHING, 2: State.CLOSING}
+    assert states(world) == {1: State.FETCHING, 2: State.SAVING}
     waiting = world.the(commands.SaveWaiting)
     assert (waiting.retry_count, waiting.failure and waiting.failure.code) == (0, "no_space")
 
@@ -121,7 +121,7 @@ def test_what_grows_and_fills_the_disk_by_itself_gives_up_what_it_has_and_the_ot
     world.fetching(ONE, one_file(size=None))
     world.feed(events.TimePassed(), after=5.0)
     seen(world, 99 * MIB, _1=500 * MIB, _2=10 * MIB)
-    assert states(world) == {1: State.STOPPING, 2: State.FETCHING}
+    assert states(world) == {1: State.REMOVING, 2: State.FETCHING}
     assert world.feed(events.TransfersRemoved(ONE)).the(commands.Discard).attempt == ONE
     waiting = world.feed(events.Discarded(ONE)).the(commands.SaveWaiting)
     assert (waiting.retry_count, waiting.failure and waiting.failure.code) == (1, "no_space"), "it has an end"
@@ -199,7 +199,7 @@ def test_no_room_before_there_is_anything_to_hold(state: str) -> None:
     if state == "extracting":
         world.feed(events.Detected(ONE, detection()))
     world.feed(events.WorkFailed(ONE, ARIA2[9]))
-    assert states(world) == {1: State.CLOSING}
+    assert states(world) == {1: State.SAVING}
 
 
 def test_nothing_is_begun_before_the_disk_was_looked_at() -> None:

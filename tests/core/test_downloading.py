@@ -6,9 +6,9 @@ import pytest
 
 from reactor import notices
 from reactor.core import commands, events
-from reactor.core.endings import Limits
-from reactor.core.flow import FORGET_AT
+from reactor.core.context import Limits
 from reactor.core.job import Attempt, State
+from reactor.core.machine import FORGET_AT
 from reactor.core.rows import ClaimedRow
 from reactor.models import Kind, Stage
 from tests.core.world import World, connected, detection, gid, magnet, one_file, report, reported

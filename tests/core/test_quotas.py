@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from reactor.core import commands, events
-from reactor.core.endings import Limits
-from reactor.core.job import Attempt, State
+from reactor.core.context import Limits
+from reactor.core.job import STOPPING, Attempt, State
 from reactor.core.quotas import MIB, PLAN_TOO_LARGE, Quotas
 from reactor.errors import Failure
 from reactor.numbers import SIZE_MAX
@@ -25,7 +25,7 @@ def limits(**quotas: float) -> Limits:
 def failure(world: World) -> tuple[str, str]:
     """The code and the sentence of the job that is being taken down."""
     (job,) = world.machine.jobs.values()
-    assert job.state is State.STOPPING
+    assert job.state in STOPPING
     assert job.ending is not None
     assert job.ending.failure is not None
     return job.ending.failure.code, job.ending.failure.text
@@ -52,7 +52,7 @@ def test_what_no_disk_of_this_size_has_room_for_is_not_waited_for() -> None:
     world = until(State.FINISHING)
     world.feed(events.WorkFailed(ONE, Failure("no_space", "It is too small.", None, retryable=False)))
     assert failure(world)[0] == "no_space"
-    world.feed(events.Discarded(ONE))
+    world.feed(events.TransfersRemoved(ONE), events.Discarded(ONE))
     assert world.the(commands.SaveFailed)
 
 

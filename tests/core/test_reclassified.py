@@ -37,7 +37,7 @@ def test_what_arrived_goes_on_to_another_extractor_without_a_retry() -> None:
     assert not world.of(commands.SavePlan)
     world.feed(events.Discarded(ONE))
     assert not world.the(commands.SavePlan).continues
-    assert world.the(commands.AddTransfers).fresh
+    assert world.the(commands.AddTransfers).wipe_staging
     world.feed(events.TransfersAdded(ONE, (0,)), reported(report(ONE, "complete", 100)))
     assert world.the(commands.Finish).extraction == film
     world.feed(events.Finished(ONE, "/downloads/film.mp4", 100), events.Saved(ONE))

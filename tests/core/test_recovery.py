@@ -6,8 +6,8 @@ import pytest
 
 from reactor import notices
 from reactor.core import commands, events
-from reactor.core.endings import Limits
-from reactor.core.job import Attempt, State
+from reactor.core.context import Limits
+from reactor.core.job import STOPPING, Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.models import Stage
@@ -42,7 +42,7 @@ def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
 @pytest.mark.parametrize("stage", ["fetching", "finishing"])
 def test_after_a_crash_it_counts_what_the_row_says_of_its_bytes(stage: str) -> None:
     world = World().feed(events.Recovered((planned(ONE, stage),), (), INSTANCE))
-    assert world.the(commands.Finish).told is (stage == "finishing")
+    assert world.the(commands.Finish).said_whole is (stage == "finishing")
     world.feed(connected(), events.WorkFailed(ONE, MISSING))
     assert world.the(commands.SaveStage).stage is Stage.FETCHING, "the next crash is not to find it said again"
     world.feed(reported(report(ONE, "unknown")))
@@ -64,7 +64,7 @@ def test_after_a_crash_of_both_it_is_added_again_under_the_same_gid_and_continue
     assert world.the(commands.AskStatus).gids == (gid(TWO),)
     world.feed(reported(report(TWO, "unknown")))
     added = world.the(commands.AddTransfers)
-    assert (added.attempt, added.additions[0].gid, added.fresh) == (TWO, gid(TWO), False)
+    assert (added.attempt, added.additions[0].gid, added.wipe_staging) == (TWO, gid(TWO), False)
 
 
 def test_a_row_that_was_not_planned_yet_begins_again_in_the_same_attempt() -> None:
@@ -92,7 +92,7 @@ def test_a_row_whose_bytes_turn_out_missing_is_fetched_once_more_and_then_fails(
         world.feed(events.WorkFailed(ONE, MISSING))
         assert bool(world.of(commands.AskStatus)) is again
         world.feed(reported(report(ONE, "unknown"))).feed(events.TransfersAdded(ONE, (0,)))
-    assert world.machine.jobs[1].state is State.STOPPING
+    assert world.machine.jobs[1].state in STOPPING
 
 
 def test_debts_are_paid_first_and_hold_their_rows() -> None:
@@ -242,7 +242,7 @@ def test_another_database_under_the_same_name_voids_all_rows() -> None:
     assert world.the(commands.Recover)
     assert not world.of(commands.PollRows)
     world.feed(events.Recovered((planned(ONE),), (), "another"))
-    assert world.machine.jobs[1].transfers[0].gid != gid(ONE)
+    assert world.machine.jobs[1].progress.transfers[0].gid != gid(ONE)
 
 
 def test_what_is_asked_names_the_database_it_is_meant_for() -> None:

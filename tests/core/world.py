@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from reactor.aria2.failures import transfer_failure
 from reactor.core import commands, events
 from reactor.core.commands import Command
-from reactor.core.endings import Limits
+from reactor.core.context import Limits
 from reactor.core.events import Event, TransferReport, TransferStatus, WatchedRow
 from reactor.core.job import Attempt, State, derive_gid
 from reactor.core.machine import Machine

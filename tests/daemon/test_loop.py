@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 from reactor.core import commands, events
-from reactor.core.endings import Limits
+from reactor.core.context import Limits
 from reactor.core.machine import Machine
 from reactor.daemon.loop import Loop
 from reactor.errors import Failure

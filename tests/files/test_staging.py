@@ -82,7 +82,7 @@ def test_after_a_restart_only_what_is_on_record_tells_that_a_file_is_whole(
     resumed = dataclasses.replace(finish(size=size), resumed=True)
     with pytest.raises(FilesMissing):
         staging.finish(resumed)
-    assert staging.finish(dataclasses.replace(resumed, told=True)) == (str(tmp_path / "a.bin"), 5)
+    assert staging.finish(dataclasses.replace(resumed, said_whole=True)) == (str(tmp_path / "a.bin"), 5)
 
 
 @pytest.mark.parametrize("beside", [".aria2", ".aria2__temp"])

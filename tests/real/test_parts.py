@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.core.handing import DEATHS_MAX
+from reactor.core.suspects import DEATHS_MAX
 from tests.media.samples import Samples, playlist_of
 from tests.real.elsewhere import elsewhere
 from tests.real.harness import running

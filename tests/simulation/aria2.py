@@ -70,6 +70,8 @@ class Aria2:
         self.session = 1
         self.transfers: dict[str, Transfer] = {}
         self.changes = 0
+        self.moved: set[Attempt] = set()
+        """The attempts of which bytes came."""
 
     def restart(self) -> None:
         """All is forgotten but the files."""
@@ -115,9 +117,11 @@ class Aria2:
             return self._fail(transfer, world.dice.choice(ERRORS))
         if transfer.pace != "steady":
             transfer.completed += STEPS[transfer.pace]
+            self.moved.add(transfer.attempt)
             if transfer.completed < SIZE or transfer.pace == "drips":
                 return world.at(STEP_S, lambda: self._advance(transfer, session))
         transfer.completed = min(SIZE, transfer.completed + world.dice.randint(10, 80))
+        self.moved.add(transfer.attempt)
         if transfer.completed < SIZE:
             world.at(world.soon(), lambda: self._advance(transfer, session))
             return None

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 FREE = ("no_space", "duplicate", "interrupted")
-RENEWED = ("server_error",)
-"""A page is asked for another URL at once."""
 MANY_DELAYS, NO_DELAY_S = 3, 0.002
 """So many draws that are all so small are no chance any more."""
 STOPPING_S = 40.0
@@ -36,7 +34,9 @@ class Checks:
         self._final: dict[int, str] = {}
         self._progress: dict[tuple[int, int], float] = {}
         self._spent: Counter[int] = Counter()
-        """How often a row was sent back for another try that is not free."""
+        """How often a row was sent back for another try that is not free, since bytes came of it last."""
+        self._retries: Counter[int] = Counter()
+        """The retries that its row says."""
         self._delays: list[float] = []
         self._begun: dict[tuple[int, int], float] = {}
         self._deaths: Counter[int] = Counter()
@@ -60,7 +60,7 @@ class Checks:
         """The bot has deleted, replaced or sent back a row: what is in its place is new."""
         self.cancelled.discard(id)
         self._final.pop(id, None)
-        for count in (self._spent, self._deaths, self._causes, self._killed):
+        for count in (self._spent, self._retries, self._deaths, self._causes, self._killed):
             count.pop(id, None)
         self._progress = {key: value for key, value in self._progress.items() if key[0] != id}
         self._orphaned |= {path for path, owner in self._world.published.items() if owner == id}
@@ -70,7 +70,7 @@ class Checks:
         """Another database."""
         self.forget_files()
         self.cancelled, self._final, self._progress = set(), {}, {}
-        for count in (self._spent, self._deaths, self._causes, self._killed):
+        for count in (self._spent, self._retries, self._deaths, self._causes, self._killed):
             count.clear()
         self._begun.clear()
         for id in range(1, 100):
@@ -126,13 +126,18 @@ class Checks:
         limits = self._world.limits
         if isinstance(save, commands.SavePlan) and limits.quotas.max_parts:
             assert len(save.extraction.fetches) <= limits.quotas.max_parts, "too many parts"
-        if not isinstance(save, commands.SaveWaiting) or save.failure is None or save.failure.code in FREE:
+        if not isinstance(save, commands.SaveWaiting) or save.failure is None:
             return
-        id = save.attempt.download_id
+        id, free = save.attempt.download_id, save.failure.code in FREE
+        if save.retry_count < self._retries[id] + (not free):
+            assert save.attempt in self._world.aria2.moved, f"row {id} has its retries back, and no byte came"
+            self._spent[id] = 0
+        self._retries[id] = save.retry_count
+        if free:
+            return
         self._spent[id] += 1
         assert self._spent[id] <= limits.retry.retries_max, f"row {id} is tried too often"
-        if save.delay_s or save.failure.code not in RENEWED:
-            self._delays.append(save.delay_s)
+        self._delays.append(save.delay_s)
 
     def published(self, folder: Folder, extraction: Extraction) -> None:
         """The parts of a result were put together."""
@@ -227,7 +232,7 @@ class Checks:
             and not self._world.replaced
             and all(row[1] in FINAL for row in self.rows())
             and all(job.state is State.SEEDING for job in machine.jobs.values())
-            and not machine.leftovers.owed
+            and not machine.leftovers
         )
 
     def at_the_end(self) -> None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reactor.core import commands, events
-from reactor.core.commands import Command
+from reactor.core.commands import Command, Timing, is_save
 from reactor.core.events import Event
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
-from reactor.daemon.perform import ENDINGS, SAVES, STARTS, SUPERSEDING, WAITED_FOR, last_words
+from reactor.daemon.perform import attempt_of, is_in_vain, is_waited_for, last_words
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from tests.simulation.aria2 import LOST, TAKEN, Place
@@ -32,6 +32,9 @@ SAVE_AGAIN_S = 0.3
 WORK_DEADLINE_S = 20.0
 TICK_S = 0.001
 """A timer is never early: less than this is lost in rounding."""
+
+
+Begins = commands.ReadPlan | commands.Detect | commands.Extract | commands.Finish | commands.AddTransfers
 
 
 @dataclass(slots=True)
@@ -62,7 +65,7 @@ class Process:
         self._batches: deque[Sequence[Command]] = deque()
         self._held: set[Attempt] = set()
         self._refused: set[Attempt] = set()
-        self._stages: dict[Attempt, commands.SaveStage] = {}
+        self._stages: dict[Attempt | None, commands.SaveStage] = {}
         self._saving = False
         self._works: dict[Attempt, list[Work]] = {}
         self._lines: dict[str, float] = {}
@@ -125,8 +128,8 @@ class Process:
         for command in batch:
             if isinstance(command, commands.PollRows):
                 self.world.checks.looked(command)
-        attempts = {command.attempt for command in batch if hasattr(command, "attempt")}
-        if any(isinstance(command, WAITED_FOR) for command in batch) or attempts & self._held:
+        attempts = {attempt for command in batch if (attempt := attempt_of(command)) is not None}
+        if any(is_waited_for(command) for command in batch) or attempts & self._held:
             self._batches.append(batch)
             self._held |= attempts
             return self._wake()
@@ -150,9 +153,9 @@ class Process:
         for command in taken:
             if isinstance(command, commands.SaveStage):
                 self._stages[command.attempt] = command
-            elif isinstance(command, SAVES):
-                if isinstance(command, SUPERSEDING):
-                    self._stages.pop(command.attempt, None)
+            elif is_save(command):
+                if Timing.SAYS_STAGE in command.timing:
+                    self._stages.pop(attempt_of(command), None)
                 urgent.append(command)
         saves = [*last_words(urgent), *self._stages.values()]
         self._stages.clear()
@@ -174,15 +177,15 @@ class Process:
         for event in sorted(unsaved, key=lambda event: event.attempt):
             self.post(event)
         for save in saves:
-            if isinstance(save, ENDINGS) and save.attempt not in refused:
-                self.post(events.Saved(save.attempt))
+            attempt = attempt_of(save)
+            if Timing.LAST in save.timing and attempt is not None and attempt not in refused:
+                self.post(events.Saved(attempt))
         for command in taken:
             if isinstance(command, commands.Exit):
                 self.world.database.leave()
                 self.alive = False
                 return self.world.exited()
-            in_vain = isinstance(command, STARTS) and command.attempt in self._refused
-            if not isinstance(command, SAVES) and not in_vain:
+            if not is_save(command) and not is_in_vain(command, self._refused):
                 self._start(command)
         self._saving = False
         if not self._batches:
@@ -257,12 +260,11 @@ class Process:
         """The staging folder of a row."""
         return self.instance, download_id
 
-    def _do(self, command: Command, work: Work, connection: int) -> None:
+    def _do(self, command: Begins, work: Work, connection: int) -> None:
         def answer(event: Event, delay: float | None = None) -> None:
             later = self.world.soon() if delay is None else delay
             self._later(later, lambda: None if work.over else self.post(event))
 
-        assert isinstance(command, STARTS)
         attempt = command.attempt
         job = self.machine.jobs.get(attempt.download_id)
         if job is not None and job.attempt == attempt and self.world.sites.kills(command, job.url):
@@ -299,7 +301,7 @@ class Process:
 
     def _add(self, command: commands.AddTransfers, answer: Callable[[Event], None], connection: int) -> None:
         attempt, world = command.attempt, self.world
-        world.prepare(self._place(attempt.download_id), fresh=command.fresh)
+        world.prepare(self._place(attempt.download_id), fresh=command.wipe_staging)
         if not self._holds(connection):
             return answer(events.AddFailed(attempt, tuple(each.n for each in command.additions), LOST))
         added = []

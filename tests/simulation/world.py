@@ -13,7 +13,7 @@ from itertools import count
 
 from reactor.core import commands, events
 from reactor.core.commands import Command
-from reactor.core.endings import Limits
+from reactor.core.context import Limits
 from reactor.core.events import Event
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
@@ -358,7 +358,7 @@ class World:
             if not command.keep:
                 folder.parts.clear()
             return folder.record
-        certain = extraction.finish.how == "file" and command.told
+        certain = extraction.finish.how == "file" and command.said_whole
         whole = all(folder.parts.get(n, False) for n in range(len(extraction.fetches)))
         if not whole or (command.resumed and not certain):
             return None

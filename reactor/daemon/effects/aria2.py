@@ -61,7 +61,7 @@ class Downloading:
         try:
             if not self._staging.shared and self._staging.remote_dir is None:
                 self._staging.remote_dir = (await self._aria2.call(methods.get_global_option()))["dir"]
-            anew = {each.n for each in command.additions if command.fresh or each.spoilt}
+            anew = {each.n for each in command.additions if command.wipe_staging or each.must_redownload}
             async with self._staging.turn(attempt.download_id):
                 # A row that never had a folder, as most do, is not worth a thread.
                 if not self._staging.shared:
@@ -72,7 +72,9 @@ class Downloading:
                     anew |= await self._stale(command, anew)
                     self._begins(command, anew)
                     spoilt = [each.fetch.name for each in command.additions if each.n in anew]
-                    prepare = partial(self._staging.prepare, attempt.download_id, fresh=command.fresh, spoilt=spoilt)
+                    prepare = partial(
+                        self._staging.prepare, attempt.download_id, fresh=command.wipe_staging, spoilt=spoilt
+                    )
                     await to_thread.run_sync(prepare)
             wanted = self._wanted(command, anew)
         except DownloadError as error:
@@ -143,7 +145,7 @@ class Downloading:
                 gid=each.gid,
                 directory=directory,
                 policy=self._policy,
-                resuming=not command.fresh,
+                resuming=not command.wipe_staging,
                 from_zero=each.n in anew,
                 single=each.single,
                 extra=extra,

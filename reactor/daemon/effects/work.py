@@ -156,7 +156,7 @@ class Stages:
         that cannot be told and no validator had been asked for: what came in one answer is what it is."""
         extraction = command.extraction
         whole = extraction.finish.how == "file"
-        unsure = command.resumed and not (command.told and whole)
+        unsure = command.resumed and not (command.said_whole and whole)
         if extraction.finish.how == "torrent" or not self._staging.shared or unsure:
             return []
         folder, jar, mixed = self._staging.folder(command.attempt.download_id), Jar(extraction.cookies), []

@@ -121,7 +121,7 @@ def _apply_all(
             done = write(connection, unit, now_wall, lease_until, spared[number], encoded.get(number, ()))
         except errors.FORBIDDEN as error:
             raise _Forbidden(number, error) from error
-        last = isinstance(unit, (*ENDINGS, commands.SaveWaiting))
+        last = commands.Timing.LAST in unit.timing
         if not done:
             refused[unit.attempt] = refused.get(unit.attempt, False) or last
         elif last:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from reactor.core import commands, events
-from reactor.core.endings import Limits
-from reactor.core.flow import ROOM_WAITS_MAX
-from reactor.core.handing import DEATHS_MAX, REFILL_S, SETBACKS_MAX, TRIAL_ASK_S, TRIAL_S, WINDOW_BYTES_MAX, WINDOW_MAX
-from reactor.core.job import Attempt, State
+from reactor.core.context import Limits
+from reactor.core.job import IN_TRANSFER, STOPPING, Attempt, State
 from reactor.core.quotas import Quotas
+from reactor.core.steps.finish import SPACE_WAITS_MAX
+from reactor.core.steps.window import REFILL_S, SETBACKS_MAX, WINDOW_BYTES_MAX, WINDOW_MAX
+from reactor.core.suspects import DEATHS_MAX, TRIAL_ASK_S, TRIAL_S
 from reactor.errors import Failure
 from reactor.models import Cookie, Kind
 from tests.core.parts import kept, parts, wait
@@ -23,7 +24,7 @@ ONE, TWO = Attempt(1, 1), Attempt(2, 1)
 
 
 def given(world: World) -> int:
-    return len(world.machine.jobs[1].given)
+    return len(world.machine.jobs[1].progress.given)
 
 
 def state(world: World) -> State:
@@ -61,14 +62,14 @@ def test_no_more_than_so_many_parts_are_in_aria2_at_once_where_they_are_slow() -
     for _ in range(8):
         assert given(world) <= 4
         world.feed(after=REFILL_S)
-        took(ended(world, *sorted(world.machine.jobs[1].given)[:2]))
-    assert world.machine.jobs[1].done == 16
+        took(ended(world, *sorted(world.machine.jobs[1].progress.given)[:2]))
+    assert world.machine.jobs[1].progress.done == 16
 
 
 def test_one_part_at_a_time_where_no_more_are_allowed() -> None:
     world = begun(5, replace(LIMITS, parts=1))
     for n in range(4):
-        assert list(world.machine.jobs[1].given) == [n]
+        assert list(world.machine.jobs[1].progress.given) == [n]
         world.feed(after=REFILL_S)
         took(ended(world, n))
 
@@ -85,14 +86,14 @@ def test_parts_with_long_headers_are_fewer_at_a_time() -> None:
     most = 0
     while state(world) is State.FETCHING:
         most = max(most, given(world))
-        took(ended(world, *sorted(world.machine.jobs[1].given)))
+        took(ended(world, *sorted(world.machine.jobs[1].progress.given)))
     assert 100 < most <= WINDOW_BYTES_MAX // 60_000
 
 
 def test_two_thousand_quick_parts_cost_few_requests() -> None:
     world = begun(2000, LIMITS)
     while state(world) is State.FETCHING:
-        took(ended(world, *sorted(world.machine.jobs[1].given)))
+        took(ended(world, *sorted(world.machine.jobs[1].progress.given)))
     asked = [command for command in world.log if isinstance(command, commands.AskStatus)]
     added = [command for command in world.log if isinstance(command, commands.AddTransfers)]
     assert len(asked) + len(added) <= 36
@@ -113,7 +114,7 @@ class Counted(list[Any]):
 def test_what_is_told_of_one_part_does_not_make_all_be_looked_at(quotas: Quotas) -> None:
     world = begun(400, replace(LIMITS, parts=400, quotas=quotas))
     job = world.machine.jobs[1]
-    counted = job.transfers = Counted(job.transfers)
+    counted = job.progress.transfers = Counted(job.progress.transfers)
     world.feed(reported(*[report(ONE, "active", 1, gid=gid(ONE, n)) for n in range(400)], periodic=True))
     failing = [report(ONE, "error", gid=gid(ONE, n), error_code=2) for n in range(100)]
     for each in failing:
@@ -127,7 +128,7 @@ def test_parts_that_are_too_large_together_are_stopped_as_soon_as_that_is_known(
     world.feed(reported(*[report(ONE, "active", 1, 100, gid=gid(ONE, n)) for n in range(2)], periodic=True))
     assert state(world) is State.FETCHING
     world.feed(reported(report(ONE, "complete", 100, 100, gid=gid(ONE, 2)), periodic=True))
-    assert state(world) is State.STOPPING
+    assert state(world) in STOPPING
 
 
 def test_what_is_planned_again_is_not_asked_about() -> None:
@@ -166,7 +167,7 @@ def test_a_part_that_waits_for_its_turn_does_not_hide_that_the_others_have_stall
     some += [report(ONE, "waiting", 0, 0, gid=gid(ONE, n)) for n in range(4, 8)]
     world.feed(reported(*some, periodic=True))
     world.feed(reported(*some, periodic=True), after=61.0)
-    assert state(world) is State.STOPPING
+    assert state(world) in STOPPING
 
 
 def test_a_job_whose_turn_has_not_come_has_not_stalled() -> None:
@@ -191,15 +192,19 @@ def test_a_server_that_had_enough_is_left_alone_for_a_while_and_then_asked_for_o
     world, asked = begun(300, LIMITS), 0
     for _ in range(SETBACKS_MAX):
         asked += given(world)
-        ended(world, *sorted(world.machine.jobs[1].given), **enough)
-        if state(world) is State.FETCHING:
+        ended(world, *sorted(world.machine.jobs[1].progress.given), **enough)
+        if state(world) in IN_TRANSFER:
             assert not numbers(world)
             ended(
-                world, *sorted(world.machine.jobs[1].given), status="error", error_code=22, error_message="status=429"
+                world,
+                *sorted(world.machine.jobs[1].progress.given),
+                status="error",
+                error_code=22,
+                error_message="status=429",
             )
             took(wait(world))
             assert given(world) == 1
-    assert state(world) is State.STOPPING
+    assert state(world) in STOPPING
     assert asked == LIMITS.parts + SETBACKS_MAX - 1
 
 
@@ -209,7 +214,7 @@ def test_a_part_that_cannot_be_continued_begins_anew_and_the_others_stay() -> No
     ended(world, 3, status="error", error_code=8)
     wait(world)
     (again,) = world.the(commands.AddTransfers).additions
-    assert (again.n, again.spoilt) == (3, True)
+    assert (again.n, again.must_redownload) == (3, True)
     assert not world.of(commands.Discard)
 
 
@@ -222,7 +227,7 @@ def test_parts_that_are_worth_nothing_are_fetched_again_and_no_others() -> None:
     assert kept(world) == frozenset(range(8)) - {2, 5}
     assert {one for each in world.of(commands.ForgetTransfers) for one in each.gids} == {gid(ONE, 2), gid(ONE, 5)}
     took(wait(world))
-    assert list(world.machine.jobs[1].given) == [2, 5]
+    assert list(world.machine.jobs[1].progress.given) == [2, 5]
     ended(world, 2, 5)
     assert world.the(commands.Finish)
 
@@ -231,11 +236,11 @@ def test_a_part_that_is_a_page_each_time_fails_the_attempt_and_the_others_stay()
     page = Failure("bad_part", "It is a page.", None, True)
     world = begun(8, LIMITS)
     ended(world, *range(8))
-    while state(world) is not State.STOPPING:
+    while state(world) not in STOPPING:
         world.feed(events.WorkFailed(ONE, page, (2,)))
         if state(world) is State.FETCHING:
             ended(took(wait(world)), 2)
-    assert world.machine.jobs[1].kept == frozenset(range(8)) - {2}
+    assert world.machine.jobs[1].plan.complete_parts == frozenset(range(8)) - {2}
     world.feed(events.TransfersRemoved(ONE))
     assert world.the(commands.SaveWaiting).failure == page
 
@@ -244,7 +249,7 @@ def test_where_there_is_no_room_to_join_the_parts_it_waits_with_them() -> None:
     world = begun(8, LIMITS)
     ended(world, *range(8))
     full = events.WorkFailed(ONE, Failure("no_space", "There is no room.", None, True))
-    for _ in range(ROOM_WAITS_MAX):
+    for _ in range(SPACE_WAITS_MAX):
         world.feed(full)
         assert not world.of(commands.Finish)
         assert not world.of(commands.SaveProgress)
@@ -307,7 +312,7 @@ def test_a_magnet_link_that_ends_aria2_each_time_does_not_do_so_for_ever() -> No
     for n in range(DEATHS_MAX):
         assert state(world) is State.FETCHING
         dies(world, n + 2)
-    assert state(world) is State.STOPPING
+    assert state(world) in STOPPING
 
 
 def answers(world: World, killer: Attempt) -> World:
@@ -326,7 +331,7 @@ def answers(world: World, killer: Attempt) -> World:
         world.feed(events.TimePassed(), after=TRIAL_ASK_S)
         asked = {gid for ask in world.of(commands.AskStatus) for gid in ask.gids}
         theirs = [job for job in world.machine.jobs.values() if job.attempt != killer]
-        for job, transfer in ((job, job.transfers[0]) for job in theirs):
+        for job, transfer in ((job, job.progress.transfers[0]) for job in theirs):
             if transfer.gid in asked:
                 world.feed(reported(report(job.attempt, "active", transfer.completed + 1)))
     return world
@@ -352,7 +357,7 @@ def test_of_several_the_one_that_aria2_dies_of_is_found_out(killer: int) -> None
     answers(world, attempts[killer - 1])
     states = {job.id: job.state for job in world.machine.jobs.values()}
     others = {attempt.download_id: State.FETCHING for attempt in attempts}
-    assert states == {**others, killer: State.STOPPING}
+    assert states == {**others, killer: State.REMOVING}
 
 
 def test_a_suspect_of_which_nothing_comes_holds_up_the_others_for_a_while_only() -> None:

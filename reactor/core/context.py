@@ -1,0 +1,84 @@
+"""What all steps share: the settings that the core needs, the jobs, and what is known of aria2.
+
+A step gets it beside the job and the event. It may change it; what is to be done it returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from reactor.core.commands import Command
+from reactor.core.events import Leftover
+from reactor.core.job import Job, Transfer
+from reactor.core.quotas import Quotas
+from reactor.core.retry import RetryPolicy
+
+Commands = list[Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the machine is allowed: the part of the settings that the core needs."""
+
+    concurrent: int = 1
+    parts: int = 16
+    """How many parts of one row are fetched at once."""
+    progress_interval_s: float = 5.0
+    seeding: bool = False
+    """True when finished torrents are served to others for a while."""
+    stall_timeout_s: float = 120.0
+    torrent_stall_timeout_s: float = 600.0
+    min_speed: float = 0.0
+    """Bytes/s, on the average of a stall timeout; 0: as slow as it likes."""
+    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))
+    quotas: Quotas = field(default_factory=Quotas)
+    guarded: bool = True
+    """True when all that aria2 fetches from servers passes the guard."""
+
+
+@dataclass(slots=True)
+class Context:
+    """The state beside the jobs. `now` (monotonic seconds) is set by the machine before each event."""
+
+    limits: Limits
+    now: float = 0.0
+    instance: str = ""
+    """The database's own id: gids derive from it."""
+    connected: bool = False
+    """True while aria2 can be asked."""
+    jobs: dict[int, Job] = field(default_factory=dict)
+    """All that are under way, by the row's id."""
+    gids: dict[str, tuple[Job, Transfer]] = field(default_factory=dict)
+    """Of the transfers that aria2 has something to say of. Of thousands of parts that are few at a time."""
+    leftovers: dict[int, Leftover] = field(default_factory=dict)
+    """What attempts that are over may have left behind, by the row's id. See `leftovers`."""
+    clean_up_at: float | None = None
+    """When it is tried again to clean up what could not be cleaned up."""
+    unneeded_results: list[str] = field(default_factory=list)
+    """gids whose results aria2 may drop."""
+    tidy_pending: list[int] = field(default_factory=list)
+    """Rows whose files stand where they belong, and that say so: the record of it may go."""
+    space_doubted: bool = False
+    """Something found no space: nothing is begun before the disk was measured."""
+    polls: int = 0
+    """How often the rows were polled."""
+    taken: dict[str, None] = field(default_factory=dict)
+    """The names of the steps that the last event led to, in that order, for `reactor replay`."""
+
+    def sort(self, job: Job, transfer: Transfer) -> None:
+        """Put a transfer where its state belongs: whoever changes a state calls this."""
+        job.progress.sort(transfer)
+        if transfer.n in job.progress.given:
+            self.gids.update((gid, (job, transfer)) for gid in transfer.gids)
+        elif len(job.progress.transfers) > 1:  # what is still said of it changes nothing
+            for gid in transfer.gids:
+                self.gids.pop(gid, None)
+
+    def disown(self, job: Job) -> None:
+        """Nothing that aria2 says is about this job any more."""
+        self.gids = {gid: found for gid, found in self.gids.items() if found[0] is not job}
+
+
+def of(job: Job) -> dict[str, int]:
+    """The fields that every notice about a job has."""
+    return {"download_id": job.id, "attempt": job.attempt.number}

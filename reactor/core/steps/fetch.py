@@ -1,0 +1,221 @@
+"""From the URL of a row to its bytes: stage 1 and 2, and what aria2 says of stage 3."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from reactor import notices
+from reactor.core import commands, events
+from reactor.core.context import Commands, Context, of
+from reactor.core.events import TransferStatus
+from reactor.core.job import Job, State, Transfer, TransferState, derive_gid
+from reactor.core.reconcile import Change, TransferChange, reconcile
+from reactor.core.stalls import stalled
+from reactor.core.steps import finish, renew, teardown, window
+from reactor.errors import Failure
+from reactor.models import Detection, Extraction, Kind, Stage
+
+RECLASSIFIED_MAX = 4
+NOT_THERE = "not_found"
+NOTHING_THERE = Failure("unsupported", "Nothing that could be downloaded was found at this link.")
+
+# Stage 1 and 2
+
+
+def detected(job: Job, event: events.Detected, context: Context) -> Commands:
+    """Stage 1 is over."""
+    detection = event.detection
+    if detection.kind is Kind.UNKNOWN:
+        return teardown.fail(job, NOTHING_THERE, context)
+    job.state = State.EXTRACTING
+    told = notices.DownloadDetected(**of(job), kind=detection.kind, why=detection.why)
+    return [commands.Tell(told), *_extract(job, detection)]
+
+
+def reclassified(job: Job, event: events.Reclassified, context: Context) -> Commands:
+    """An extractor passes the URL on to another kind, never to one that had it already; or what has arrived is no
+    file but something that another extractor can go on with: then it goes before anything else is fetched."""
+    plan, detection, arrived = job.plan, event.detection, job.state is State.FINISHING
+    if arrived and job.kind is Kind.DIRECT and plan.detection is not None:
+        # As it was sent: where the redirects ended may have run out by now.
+        detection = detection.model_copy(update={"url": plan.detection.url})
+    if (detection.kind, detection.url) in plan.tried or len(plan.tried) >= RECLASSIFIED_MAX:
+        return teardown.fail(job, NOTHING_THERE, context)
+    before = job.kind or detection.kind
+    job.state = State.EXTRACTING
+    told = notices.DownloadReclassified(**of(job), from_kind=before, to_kind=detection.kind, why=detection.why)
+    forget = _drop_all(job, context) if arrived else []
+    return [commands.Tell(told), *forget, *_extract(job, detection)]
+
+
+def _drop_all(job: Job, context: Context) -> Commands:
+    """Nothing of what was fetched is wanted any more; all of it is over in aria2."""
+    plan, progress = job.plan, job.progress
+    context.disown(job)
+    gids = tuple(gid for transfer in progress.transfers for gid in transfer.gids)
+    progress.begin([])
+    progress.resumed = progress.said_whole = plan.continued = False
+    progress.percent, progress.last_written = None, None
+    plan.extraction, plan.previous_plan, plan.has_leftovers = None, None, True
+    plan.complete_parts, job.teardown.removed = frozenset(), True
+    return [commands.ForgetTransfers(gids)] if gids else []
+
+
+def _extract(job: Job, detection: Detection) -> Commands:
+    job.plan.detection = detection
+    job.plan.tried.append((detection.kind, detection.url))
+    return [
+        commands.SaveStage(job.attempt, Stage.EXTRACTING, detection.kind),
+        commands.Extract(job.attempt, detection),
+    ]
+
+
+def extracted(job: Job, event: events.Extracted, context: Context) -> Commands:
+    """Stage 2 is over: hand all there is to fetch to aria2, when it is there."""
+    plan, extraction = job.plan, event.extraction
+    refusal = context.limits.quotas.refusal(extraction, event.joined)
+    if refusal is not None:
+        return teardown.fail(job, refusal, context)
+    continues = plan.previous_plan is not None and extraction.continues(plan.previous_plan)
+    if continues or not plan.has_leftovers:
+        return _begin_fetching(job, extraction, context, continues=continues)
+    # Before the new plan is saved: what a plan says of its files has to be true after a crash, too.
+    job.state, plan.next_plan = State.EMPTYING, extraction
+    return [commands.Discard(job.attempt, must=True)]
+
+
+def emptied(job: Job, event: events.Discarded, context: Context) -> Commands:
+    """Nothing is left of what an earlier attempt was fetching."""
+    extraction, job.plan.next_plan, job.plan.has_leftovers = job.plan.next_plan, None, False
+    assert extraction is not None  # that is what it was emptied for
+    return _begin_fetching(job, extraction, context, continues=False)
+
+
+def _begin_fetching(job: Job, extraction: Extraction, context: Context, *, continues: bool) -> Commands:
+    plan, progress = job.plan, job.progress
+    if not continues:
+        plan.complete_parts, plan.carried, progress.percent = frozenset(), {}, None
+        job.budget.further_than = None
+    elif job.budget.further_than is None and not job.budget.renewals:
+        job.budget.further_than = progress.percent or 0.0
+    job.state = State.FETCHING
+    begin_transfers(job, extraction, context)
+    plan.wipe_staging, plan.continued = not continues, continues
+    notice = notices.DownloadExtracted(
+        **of(job),
+        kind=extraction.kind,
+        title=extraction.title,
+        size=extraction.size,
+        parts=len(extraction.fetches),
+        continues=continues,
+    )
+    window.keep_complete(job, context)
+    return [
+        commands.SavePlan(job.attempt, extraction, plan.complete_parts, continues=continues),
+        commands.Tell(notice),
+        *window.add(job, context),
+        *finish.when_all_fetched(job, context),
+    ]
+
+
+def begin_transfers(job: Job, extraction: Extraction, context: Context) -> None:
+    """Take up what an extraction, or the plan of an earlier run, says."""
+    job.plan.extraction, job.plan.request_bytes = extraction, extraction.request_bytes
+    gid_of = partial(derive_gid, context.instance, job.attempt)
+    transfers = [Transfer(n, gid_of, fetch) for n, fetch in enumerate(extraction.fetches)]
+    for n, (completed, total) in job.plan.carried.items():
+        transfers[n].completed, transfers[n].total, transfers[n].size_reported = completed, total, True
+    job.plan.carried = {}
+    job.progress.begin(transfers)
+    if len(transfers) == 1:
+        context.gids[transfers[0].gid] = job, transfers[0]
+
+
+# Stage 3
+
+
+def reported(job: Job, event: events.TransferReported, context: Context) -> Commands:
+    """What aria2 says of one transfer of a job that is fetching. What it turns out not to have is planned
+    again: WindowOpened follows. A brief report has no files: a single transfer that is done is asked
+    for them once more."""
+    progress, transfer, report = job.progress, job.progress.transfers[event.n], event.report
+    if transfer.state in (TransferState.PLANNED, TransferState.ADDING, TransferState.DONE):
+        return []  # this was asked before it was added, or is known
+    alone = len(progress.transfers) == 1
+    if event.brief and alone and (report.status is TransferStatus.COMPLETE or report.seeder):
+        progress.moves(context.now)  # it is there, however slowly it came
+        return window.ask([transfer])
+    before = transfer.weight, transfer.size
+    same = transfer.size_reported and report.gid == transfer.live_gid
+    if same and report.completed > transfer.completed:
+        _bytes_arrived(job)
+    change = reconcile(transfer, report)
+    if not alone:
+        transfer.files = ()  # parts lie in the folder under the names we gave them
+    if transfer.fetch.optional and change.failure is not None and change.failure.code == NOT_THERE:
+        transfer.state, change = TransferState.DONE, TransferChange(Change.DONE)
+    if change.failure is not None and renew.renewable(job, change.failure):
+        transfer.completed = max(transfer.completed, report.completed)  # so that it is known whether more comes
+    progress.reckon(transfer, *before)
+    refusal = context.limits.quotas.too_large(progress.weight)
+    if refusal is not None:
+        return teardown.fail(job, refusal, context)
+    transfer.seeding = transfer.seeding and context.limits.seeding
+    context.sort(job, transfer)
+    return _changed(job, transfer, change, event, context)
+
+
+def _changed(
+    job: Job, transfer: Transfer, change: TransferChange, event: events.TransferReported, context: Context
+) -> Commands:
+    progress, kind = job.progress, change.change
+    if kind in (Change.MOVED, Change.FOLLOWED, Change.DONE):
+        progress.moved_at = context.now
+    if kind in (Change.MOVED, Change.DONE):
+        job.budget.deaths, job.budget.lives = 0, True
+    if kind is Change.FAILED and change.failure is not None:
+        return window.part_failed(job, transfer, change.failure, context)
+    if kind is Change.FOLLOWED:
+        progress.moves(context.now)
+        context.gids[transfer.live_gid] = (job, transfer)
+        return window.ask([transfer])
+    if kind is Change.DONE:
+        _bytes_arrived(job)
+        progress.done += 1
+        job.budget.setbacks = 0
+        return finish.when_all_fetched(job, context)
+    if kind is Change.MISSING and event.report.status is not TransferStatus.UNKNOWN:
+        return [commands.ForgetTransfers((event.report.gid,))]  # its gid is needed again
+    return []
+
+
+def _bytes_arrived(job: Job) -> None:
+    job.progress.bytes_arrived, job.budget.renewals = True, 0
+
+
+def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Commands:
+    """Write how far it is, as far as its row does not say so already. A job that has stood still for too long, or
+    nearly, is stopped here."""
+    limits, progress, budget = context.limits, job.progress, job.budget
+    limit = limits.torrent_stall_timeout_s if job.torrent else limits.stall_timeout_s
+    failure = stalled(job, limit, limits.min_speed, context.now)
+    if failure is not None:
+        return teardown.fail(job, failure, context)
+    out = Commands()
+    completed, size, share = progress.fetched, progress.wanted, progress.share
+    speed = sum(each.speed for each in progress.given.values() if each.state is TransferState.LIVE)
+    if budget.crashes and not budget.was_finishing and share is not None and share * 100 > (progress.percent or 0.0):
+        budget.crashes = 0
+        out.append(commands.ForgetCrashes(job.attempt))
+    if share is not None:
+        progress.percent = max(progress.percent or 0.0, min(100.0, share * 100))
+    measured, done = (progress.percent, speed, size), finish.newly_done(job)
+    if measured == progress.last_written and done is None:
+        return out
+    progress.last_written = measured
+    eta = round((size - completed) / speed) if size and speed and size >= completed else None
+    notice = notices.DownloadProgressed(
+        **of(job), progress=progress.percent, completed=completed, size=size, speed=speed, eta_s=eta
+    )
+    row = commands.ProgressOf(job.attempt, progress.percent, speed, eta, size, job.title, done)
+    return [*out, commands.Tell(notice), commands.SaveProgress((row,))]
