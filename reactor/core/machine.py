@@ -345,7 +345,7 @@ class Machine:
         """All rows that moved, in one write."""
         decided = [command for job in jobs for command in self._advance(job, events.ProgressDue(job.attempt))]
         rows = tuple(row for each in decided if isinstance(each, commands.SaveProgress) for row in each.rows)
-        others = [each for each in decided if not isinstance(each, commands.SaveProgress)]
+        others: Commands = [each for each in decided if not isinstance(each, commands.SaveProgress)]
         return [commands.SaveProgress(rows), *others] if rows else others
 
     def _ask_for_progress(self) -> Commands:
