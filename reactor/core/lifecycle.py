@@ -74,6 +74,7 @@ TABLE: Table = {
     },
     (S.FETCHING, e.WindowOpened): _to(window.opened, S.RENEWING, also=FAIL),
     (S.BACKING_OFF, e.HoldElapsed): _to(window.resumed, S.FETCHING, S.RENEWING, also=FAIL),
+    (S.RENEWING, e.TransferReported): _to(renew.reported),
     (S.RENEWING, e.TransfersRemoved): _to(renew.removed, S.EXTRACTING, S.DETECTING),
     (S.RENEWING, e.Aria2Back): _to(teardown.connected),
     (S.RENEWING, e.PatienceElapsed): _to(renew.out_of_patience),

@@ -22,6 +22,9 @@ DUPLICATE = 12
 LOST = Failure("aria2_lost", "The connection broke.", None, True)
 TAKEN = Failure("aria2_refused", "The gid is taken.", None, False)
 SIZE = 100
+REFUSED = "refused.example"
+"""Whose links are refused, however new they are."""
+NOT_FOUND = 3
 
 
 @dataclass(slots=True)
@@ -112,6 +115,8 @@ class Aria2:
             return
         if self._taken(transfer):
             return self._fail(transfer, DUPLICATE)
+        if f"//{REFUSED}/" in transfer.url:
+            return self._fail(transfer, NOT_FOUND)
         if world.chance(0.06):
             world.hurt(transfer.attempt.download_id)
             return self._fail(transfer, world.dice.choice(ERRORS))

@@ -250,9 +250,10 @@ class Checks:
         assert len(self._delays) < MANY_DELAYS or max(self._delays) > NO_DELAY_S, "nobody waits for the next try"
         for id, status, *_, code, path, url in rows:
             assert status != "downloaded" or not url.startswith("deadly"), f"row {id} has killed nobody"
+            assert status != "downloaded" or not url.startswith("refused"), f"row {id} was refused"
             assert (status == "downloaded") == (world.published.get(path) == id), f"row {id} is {status}: {path}"
             quotas = world.limits.quotas
-            fault = url.startswith(("unknown", "huge")) or quotas.max_parts or quotas.download_timeout_s
+            fault = url.startswith(("unknown", "huge", "refused")) or quotas.max_parts or quotas.download_timeout_s
             fault = fault or world.hurts[id] or code == "crashed"
             assert status != "failed" or fault, f"row {id} failed, and nothing had gone wrong"
         theirs = {row[7] for row in rows if row[1] == "downloaded"}

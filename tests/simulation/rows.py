@@ -18,12 +18,25 @@ from reactor.database.sqlite import crashes, downloads, plans, saving
 from reactor.database.sqlite.migration import migrate
 from reactor.database.store import Unsaved
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
-from tests.simulation.aria2 import SIZE
+from tests.simulation.aria2 import REFUSED, SIZE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-NATURES = ("direct", "direct", "unsized", "parts", "parts", "magnet", "magnet", "page", "huge", "unknown", "deadly")
+NATURES = (
+    "direct",
+    "direct",
+    "unsized",
+    "parts",
+    "parts",
+    "magnet",
+    "magnet",
+    "page",
+    "refused",
+    "huge",
+    "unknown",
+    "deadly",
+)
 DEADLY = (commands.Detect, commands.Extract, commands.AddTransfers, commands.Finish)
 """At which of these the process dies with a `deadly` row, by its number."""
 HUGE = 10_000 * MIB
@@ -129,7 +142,7 @@ class Sites:
 
     def detect(self, command: commands.Detect) -> events.Detected:
         """What a URL looks like."""
-        kinds = {"parts": Kind.YTDLP, "magnet": Kind.TORRENT, "unknown": Kind.UNKNOWN}
+        kinds = {"parts": Kind.YTDLP, "refused": Kind.YTDLP, "magnet": Kind.TORRENT, "unknown": Kind.UNKNOWN}
         kind = kinds.get(command.url.partition(":")[0], Kind.DIRECT)
         return events.Detected(command.attempt, Detection(kind=kind, url=command.url, why="its name"))
 
@@ -143,6 +156,8 @@ class Sites:
             self._versions[url] = self._versions.get(url, 0) + 1
         if nature == "magnet":
             return events.Extracted(attempt, _magnet(url, f"{self._world.database.instance}/{int(number) % 2}"))
+        if nature == "refused":
+            return events.Extracted(attempt, _parts(url, FEW, 0, host=REFUSED))
         if nature in ("parts", "page"):
             return events.Extracted(attempt, _parts(url, MANY if int(number) % 2 else FEW, self._versions.get(url, 0)))
         if nature == "huge" and int(number) % 2:
@@ -169,8 +184,8 @@ def _magnet(url: str, what: str) -> Extraction:
     return Extraction(kind=Kind.TORRENT, title=url, fetches=(fetch,), finish=Finish(how="torrent", name="magnet"))
 
 
-def _parts(url: str, count: int, version: int) -> Extraction:
-    fetches = tuple(Fetch(urls=(f"http://host.example/{version}/{n}.ts",), name=f"{n}.ts") for n in range(count))
+def _parts(url: str, count: int, version: int, host: str = "host.example") -> Extraction:
+    fetches = tuple(Fetch(urls=(f"http://{host}/{version}/{n}.ts",), name=f"{n}.ts") for n in range(count))
     track = Track(form="hls", first=0, count=count, playlist="#EXTM3U\n")
     finish = Finish(how="media", name="film.mp4", tracks=(track,))
     return Extraction(kind=Kind.YTDLP, title=url, fetches=fetches, finish=finish)

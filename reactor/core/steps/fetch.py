@@ -148,7 +148,7 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     before = transfer.weight, transfer.size
     same = transfer.size_reported and report.gid == transfer.live_gid
     if same and report.completed > transfer.completed:
-        _bytes_arrived(job)
+        renew.bytes_arrived(job)
     change = reconcile(transfer, report)
     if not alone:
         transfer.files = ()  # parts lie in the folder under the names we gave them
@@ -180,17 +180,13 @@ def _changed(
         context.gids[transfer.live_gid] = (job, transfer)
         return window.ask([transfer])
     if kind is Change.DONE:
-        _bytes_arrived(job)
+        renew.bytes_arrived(job)
         progress.done += 1
         job.budget.setbacks = 0
         return finish.when_all_fetched(job, context)
     if kind is Change.MISSING and event.report.status is not TransferStatus.UNKNOWN:
         return [commands.ForgetTransfers((event.report.gid,))]  # its gid is needed again
     return []
-
-
-def _bytes_arrived(job: Job) -> None:
-    job.progress.bytes_arrived, job.budget.renewals = True, 0
 
 
 def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Commands:

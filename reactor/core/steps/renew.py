@@ -1,14 +1,15 @@
 """Renewal: the URLs that an extractor found have expired, and the page is asked for new ones.
 
 It happens within the attempt: its slot, its files and what is whole of them stay, and it costs no retry. Links that
-bring no byte end it after a few times. The transfers leave aria2 first, for the new ones have the same gids.
+bring no byte end it after a few times. The transfers leave aria2 first, for the new ones have the same gids; before
+that aria2 is asked what has become of each.
 """
 
 from __future__ import annotations
 
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context
-from reactor.core.job import IN_TRANSFER, Job, State, TransferState
+from reactor.core.job import GIVEN, IN_TRANSFER, Job, State, TransferState
 from reactor.core.retry import UNTOLD
 from reactor.core.steps import teardown
 from reactor.errors import Failure
@@ -35,7 +36,29 @@ def renew_or_fail(job: Job, failure: Failure, context: Context) -> Commands:
     job.state = State.RENEWING
     job.budget.renewals += 1
     job.budget.hold_until = None
-    return [commands.StopWork(job.attempt), *teardown.remove(job, context)]
+    out: Commands = [commands.StopWork(job.attempt)]
+    if context.connected:
+        out.append(commands.AskStatus(tuple(transfer.live_gid for transfer in job.progress.askable)))
+    return [*out, *teardown.remove(job, context)]
+
+
+def reported(job: Job, event: events.TransferReported, context: Context) -> Commands:
+    """What aria2 says of a transfer before it removes it: what is whole is not fetched again, and shows that the links
+    were good."""
+    transfer, report = job.progress.transfers[event.n], event.report
+    if transfer.state in GIVEN and report.status is events.TransferStatus.COMPLETE:
+        transfer.state = TransferState.DONE
+        bytes_arrived(job)
+    elif report.completed > transfer.completed:
+        if transfer.size_reported:
+            bytes_arrived(job)
+        transfer.completed, transfer.total = report.completed, report.total
+    return []
+
+
+def bytes_arrived(job: Job) -> None:
+    """The links are good."""
+    job.progress.bytes_arrived, job.budget.renewals = True, 0
 
 
 def removed(job: Job, event: events.TransfersRemoved, context: Context) -> Commands:
