@@ -54,6 +54,7 @@ async def test_a_recorded_failure_is_explained(night: tuple[Path, Reactor]) -> N
     assert "#1" not in of_two
     assert "finds out what there is to fetch" in of_two
     assert "saves that it failed" in of_two
+    assert " → fetch.detected: " in of_two, "the step has its name"
     text = recording.read_text()
     assert SECRET not in text + done.stdout
     assert "token=" in text
