@@ -88,7 +88,7 @@ class StagedFiles(Protocol):
         """After a restart: only what is certainly whole is published."""
 
     @property
-    def told(self) -> bool:
+    def said_whole(self) -> bool:
         """aria2 had reported all bytes before the restart."""
 
 
