@@ -23,7 +23,7 @@ from reactor.queue import Queue
 from reactor.settings import FORMER_NAMES, Settings
 from reactor.sync_queue import SyncQueue
 from tests import bare
-from tests.guides import DOCS, EXAMPLES, PAGES, README, ROOT, Block, Terminal, only, sections, terminal
+from tests.guides import DOCS, EXAMPLES, FENCED, PAGES, README, ROOT, Block, Terminal, only, sections, terminal
 from tests.real.elsewhere import listening
 from tests.real.harness import ARIA2_CONF, PATIENCE_S, Reactor, running
 from tests.real.swarm import free_port
@@ -57,6 +57,8 @@ OTHER_PAGES = tuple((ROOT / "contrib").glob("*/README.md"))
 def test_every_block_is_of_a_kind_that_is_run() -> None:
     odd = [block for section in sections().values() for block in section if block.language not in LANGUAGES]
     assert odd == []
+    indented = [page.name for page in PAGES if re.search(r"\n\n    \S", FENCED.sub("", page.read_text("utf-8")))]
+    assert indented == [], "a block needs a fence and a language"
     assert BY_THEMSELVES.keys() <= sections().keys(), "a section is gone"
     assert set(BY_THEMSELVES.values()) <= globals().keys()
 
