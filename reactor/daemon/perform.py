@@ -156,7 +156,7 @@ class Performer:
             case commands.Detect():
                 self._begin(command.attempt, self._stages.detect(command))
             case commands.Prefetch():
-                self._begin(None, self._stages.prefetch(command))
+                self._workers.start(None, self._stages.prefetch, command)
             case commands.Extract():
                 self._begin(command.attempt, self._stages.extract(command))
             case commands.Finish():
@@ -164,13 +164,13 @@ class Performer:
             case commands.Discard():
                 self._begin(None, self._stages.discard(command))
             case commands.Tidy():
-                self._begin(None, self._stages.tidy(command))
+                self._workers.start(None, self._stages.tidy, command)
             case commands.AddTransfers():
                 self._begin(command.attempt, self._downloading.add(command))
             case commands.RemoveTransfers():
                 self._begin(None, self._downloading.remove(command))
             case commands.ForgetTransfers():
-                self._begin(None, self._downloading.forget(command))
+                self._workers.start(None, self._downloading.forget, command)
             case commands.AskStatus():
                 self._begin(None, self._downloading.ask(command))
             case commands.Allow():

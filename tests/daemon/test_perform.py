@@ -44,6 +44,9 @@ class Hands:
         self.begun: list[Any] = []
         self.broken: Attempt | None = None
 
+    async def forget(self, command: commands.ForgetTransfers) -> None:
+        self.begun.append(command)
+
     def __getattr__(self, name: str) -> Any:
         async def begin(command: Any) -> AsyncIterator[events.Event]:
             self.begun.append(command)

@@ -19,7 +19,7 @@ from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
 from reactor.core.events import TransferReport
 from reactor.core.retry import CHANGED
-from reactor.daemon.effects.work import NOTHING, shown, storage_failure
+from reactor.daemon.effects.work import shown, storage_failure
 from reactor.daemon.egress import Egress
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
@@ -185,7 +185,7 @@ class Downloading:
         else:
             yield events.TransfersRemoved(command.attempt)
 
-    async def forget(self, command: commands.ForgetTransfers) -> Outcome:
+    async def forget(self, command: commands.ForgetTransfers) -> None:
         """Drop results. A torrent that has all its bytes runs for a moment longer, and is stopped first. What
         cannot be dropped now goes with aria2's own limit."""
         for gids in _some(command.gids):
@@ -194,8 +194,6 @@ class Downloading:
             if left:
                 with suppress(Aria2Error):
                     await self._remove(left)
-        for event in NOTHING:
-            yield event
 
     async def clean_up(self, command: commands.CleanUp) -> Outcome:
         """Remove all that an attempt that is over left."""

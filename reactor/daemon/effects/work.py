@@ -44,13 +44,11 @@ WORDS = {
     Content.JSON: "a JSON document",
     Content.TEXT: "a message",
 }
-NOTHING: tuple[events.Event, ...] = ()
-"""What a command without an outcome yields."""
 APART = "This comes in parts, which nobody could join where the aria2c elsewhere puts them."
 
 
 class Stages:
-    """One method for each command; each yields the outcome as an event."""
+    """One method for each command; those with an outcome yield it as an event."""
 
     def __init__(
         self,
@@ -112,11 +110,9 @@ class Stages:
             raise DownloadError(APART, hint="Share the disk, and set DOWNLOAD_PATH_MAP.", code="unsupported")
         find_ffmpeg(self._ffmpeg)
 
-    async def prefetch(self, command: commands.Prefetch) -> Outcome:
+    async def prefetch(self, command: commands.Prefetch) -> None:
         """Ask the next row's server already."""
         await self._probe_cache.prefetch(command.url)
-        for event in NOTHING:
-            yield event
 
     async def finish(self, command: commands.Finish) -> Outcome:
         """Check, put together, publish."""
@@ -204,13 +200,11 @@ class Stages:
         held = [(id, self._staging.held(id)) for id in command.folders or ()]
         return events.DiskMeasured(self._staging.free(), None if command.folders is None else tuple(held))
 
-    async def tidy(self, command: commands.Tidy) -> Outcome:
+    async def tidy(self, command: commands.Tidy) -> None:
         """Delete what is left of what is published, also when this is the end. What the disk refuses to delete the
         next start tries again."""
         with CancelScope(shield=True), suppress(OSError):
             await to_thread.run_sync(self._staging.tidy, command.ids)
-        for event in NOTHING:
-            yield event
 
 
 def turned_out(command: commands.Finish, other: OtherThing) -> events.Event:
