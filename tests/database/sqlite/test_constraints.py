@@ -12,15 +12,13 @@ from pathlib import Path
 import pytest
 
 from reactor.core import commands
-from reactor.core.events import RowsPolled, SaveRejected, SaveStale
-from reactor.core.job import Attempt
+from reactor.core.events import RowsPolled, SaveRejected
 from reactor.database import contract
 from reactor.database.sqlite import downloads, saving, story
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import migrate
 from reactor.errors import DatabaseError, Failure
-from reactor.models import Stage
 from tests.database.sqlite.bot import opened, query
 
 NOW = 1_800_000_000.0
@@ -175,19 +173,6 @@ def test_a_row_that_cannot_be_saved_keeps_no_other_from_it(how: str) -> None:
         assert rows(connection, "status, error")[0] == ("failed", unsaved.failure.text)
 
 
-@pytest.mark.fault(12)
-def test_progress_that_one_row_does_not_take_is_that_of_the_others() -> None:
-    with a_table(table("file_size INTEGER CHECK (file_size < 1000)")) as connection:
-        attempts = [found.attempt for found in look(connection).claimed]
-        sizes = dict(zip(attempts, (5000, 10, 20), strict=True))
-        progress = commands.SaveProgress(
-            tuple(commands.ProgressOf(attempt, 1.0, 1, 1, size) for attempt, size in sizes.items())
-        )
-        unsaved = saving.apply(connection, [progress, commands.SaveStage(attempts[1], Stage.FINISHING)], NOW)
-        assert [(type(each), each.attempt) for each in unsaved] == [(SaveRejected, attempts[0])]
-        assert rows(connection, "file_size, stage") == [(None, "detecting"), (10, "finishing"), (20, "detecting")]
-
-
 def test_a_row_that_ends_says_as_much_as_its_table_takes() -> None:
     with a_table(table("error TEXT, finished_at TEXT"), trigger("NEW.finished_at IS NOT NULL")) as connection:
         attempts = [found.attempt for found in look(connection).claimed]
@@ -204,16 +189,6 @@ def test_a_row_that_ends_says_as_much_as_its_table_takes() -> None:
         attempts = [found.attempt for found in look(connection).claimed]
         assert saving.apply(connection, [commands.SaveFailed(attempts[0], TIMEOUT)], NOW) == ()
         assert rows(connection, "status, error")[0] == ("failed", None)
-
-
-def test_what_takes_no_end_at_all_is_said_and_left() -> None:
-    with a_table(table("x"), trigger("NEW.url = 'odd' AND NEW.status = 'failed'")) as connection:
-        attempts = [found.attempt for found in look(connection).claimed]
-        other = Attempt(9, 1)
-        saves = [*(commands.SaveFailed(attempt, TIMEOUT) for attempt in attempts), commands.SaveFailed(other, TIMEOUT)]
-        unsaved = saving.apply(connection, saves, NOW)
-        assert {(type(each), each.attempt) for each in unsaved} == {(SaveRejected, attempts[0]), (SaveStale, other)}
-        assert rows(connection) == [("downloading",), ("failed",), ("failed",)]
 
 
 @pytest.mark.fault(12)

@@ -13,7 +13,7 @@ from reactor.core import commands
 from reactor.core.crashes import CRASHED, CRASHES_MAX, HELD_FROM
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
-from reactor.database.sqlite import crashes, downloads, saving
+from reactor.database.sqlite import downloads, saving
 from reactor.database.sqlite.migration import migrate
 from tests.core.world import one_file
 
@@ -47,37 +47,6 @@ def found(table: sqlite3.Connection) -> ClaimedRow:
     return row
 
 
-@pytest.mark.fault(66)
-def test_each_death_with_it_is_counted_whatever_it_was_doing(table: sqlite3.Connection) -> None:
-    (one,) = claim(table)
-    assert dies(table) == {1: (1, False)}
-    assert found(table).plan == one_file()
-    assert dies(table) == {1: (HELD_FROM, True)}
-    assert (found(table).plan, found(table).parts) == (None, 1), "to read it may be what kills"
-    saving.apply(table, [commands.SaveTakenUp(one)], NOW)
-    read = downloads.read_plan(table, commands.ReadPlan(one))
-    assert read is not None
-    assert (read.row.plan, read.row.crashes, read.row.held) == (one_file(), HELD_FROM, False)
-    assert dies(table) == {1: (CRASHES_MAX, True)}
-    assert dies(table) == {1: (CRASHES_MAX, True)}, "also when it dies before the row says so"
-
-
-def test_who_was_asked_to_end_has_not_died(table: sqlite3.Connection) -> None:
-    claim(table)
-    crashes.leave(table)
-    assert dies(table) == {1: (0, False)}
-    assert dies(table) == {1: (1, False)}, "that was the next one, which did not say that it left"
-    crashes.leave(table)
-    assert dies(table) == {1: (1, False)}, "it is still not known to be innocent"
-
-
-def test_a_death_without_it_acquits_one_that_is_held_back(table: sqlite3.Connection) -> None:
-    claim(table)
-    assert [dies(table), dies(table)][-1] == {1: (HELD_FROM, True)}
-    claim(table)
-    assert dies(table) == {1: (0, False), 2: (1, False)}
-
-
 def test_unless_it_was_with_one_that_others_have_died_with(table: sqlite3.Connection) -> None:
     """Two that kill, each of them alone, would acquit each other for ever."""
     claim(table)
@@ -104,22 +73,6 @@ def test_of_two_that_are_tried_it_is_the_one_that_was_taken_up_last(table: sqlit
     saving.apply(table, [commands.SaveTakenUp(last)], NOW)
     saving.apply(table, [commands.SaveTakenUp(first)], NOW)
     assert dies(table) == {1: (CRASHES_MAX, True), 2: (HELD_FROM, True)}
-
-
-@pytest.mark.parametrize(
-    "save",
-    [
-        lambda attempt: commands.ForgetCrashes(attempt),
-        lambda attempt: commands.SaveWaiting(attempt, None, 0, 0.0),
-    ],
-    ids=["it came further", "its attempt has ended"],
-)
-def test_one_that_the_process_has_lived_through_begins_at_nothing(table: sqlite3.Connection, save: object) -> None:
-    (one,) = claim(table)
-    dies(table)
-    saving.apply(table, [save(one)], NOW)  # type: ignore[operator]
-    claim(table)
-    assert dies(table)[1] == (1, False)
 
 
 def test_so_does_another_row_with_its_id(table: sqlite3.Connection) -> None:

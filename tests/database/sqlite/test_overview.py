@@ -6,8 +6,6 @@ import sqlite3
 
 import pytest
 
-from reactor.core import commands
-from reactor.database.sqlite import downloads
 from reactor.database.sqlite.overview import counts, overview
 from reactor.database.table import Counts
 
@@ -32,14 +30,6 @@ def test_each_kind_in_the_order_it_is_shown(table: sqlite3.Connection) -> None:
     assert [row.id for row in seen.ended] == over[:0:-1], "no more than asked for, the newest first"
     assert [row.id for row in seen.over] == over[::-1]
     assert (seen.counts.pending, seen.counts.waiting, seen.counts.downloading) == (2, 0, 2)
-
-
-def test_the_queue_is_shown_in_the_order_in_which_it_is_served(table: sqlite3.Connection) -> None:
-    for id in range(8):
-        add(table, "pending", None if id % 3 else f"2026-01-0{9 - id} 00:00:00")  # type: ignore[arg-type]
-    queued = [row.id for row in overview(table, 5).queued]
-    seen = downloads.poll(table, commands.PollRows((), 5), "me", 1_800_000_000.0).rows
-    assert queued == [row.attempt.download_id for row in seen.claimed]
 
 
 def test_what_failed_is_not_pushed_out_by_what_did_not(table: sqlite3.Connection) -> None:

@@ -12,10 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reactor.core import commands
-from reactor.core.events import Leftover, RowsPolled, WatchedRow
+from reactor.core.events import Leftover, RowsPolled
 from reactor.core.job import Attempt
-from reactor.database import contract
-from reactor.database.sqlite import downloads, plans, saving
+from reactor.database.sqlite import downloads, saving
 from reactor.database.sqlite import table as wishes
 from reactor.database.sqlite.migration import migrate
 from tests.database.sqlite.bot import a_bot, opened, query
@@ -54,28 +53,6 @@ def plan(table: sqlite3.Connection, id: int, attempt: int, text: str = "{}") -> 
     table.execute(
         "INSERT INTO reactor_plans (download_id, attempt, parts, plan) VALUES (?, ?, 2, ?)", (id, attempt, text)
     )
-
-
-def test_a_claim_takes_the_row_and_says_so_in_it(table: sqlite3.Connection) -> None:
-    id = add(table, url="http://host.example/a", added_date="2027-01-15 07:59:30.500")
-    (found,) = look(table, 1).claimed
-    assert (found.attempt, found.url, found.retry_count, found.plan) == (
-        Attempt(id, 1),
-        "http://host.example/a",
-        0,
-        None,
-    )
-    assert found.waited_s == pytest.approx(29.5)
-    assert row(table, id, "status, stage, attempt, claimed_by, lease_until, started_at, progress") == (
-        "downloading",
-        "detecting",
-        1,
-        "me",
-        NOW + 60,
-        "2027-01-15 08:00:00.000",
-        0,
-    )
-    assert look(table, 1).claimed == ()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -118,17 +95,6 @@ def test_the_oldest_that_are_due_are_claimed_in_order(rows: list[tuple[Any, ...]
         ours = ("pending", "downloading")
         untouched = [(number, row[0]) for number, row in enumerate(rows, 1) if row[0] not in ours]
         assert all(row_status == row(table, id, "status")[0] for id, row_status in untouched)
-
-
-def test_rows_with_and_without_a_date_do_not_starve_each_other(table: sqlite3.Connection) -> None:
-    """The bot's own inserts have none where its table had no such column; what the page adds has one."""
-    bots = [add(table, added_date=None) for _ in range(3)]
-    pages = add(table)
-    bots += [add(table, added_date=None) for _ in range(3)]
-    older = add(table, added_date="2020-01-01 00:00:00")
-    seen = look(table, 8)
-    assert claimed(seen) == [*bots, older, pages], "the one that is first of its kind waits for those that came before"
-    assert seen.claimed[0].waited_s is None
 
 
 @pytest.mark.parametrize(
@@ -200,29 +166,6 @@ def test_no_status_is_pending_only_where_the_bots_column_has_no_default(path: Pa
         assert row(table, id, "status") == ("downloading" if claims else None,)
 
 
-def test_a_row_that_waits_is_claimed_when_it_is_due(table: sqlite3.Connection) -> None:
-    id = add(
-        table, next_attempt_at=NOW + 30, stage="waiting", attempt=1, retry_count=1, error="no", error_code="timeout"
-    )
-    seen = look(table, 1)
-    assert (claimed(seen), seen.due_in_s, seen.next_url) == ([], 30.0, None)
-    seen = look(table, 1, now=NOW + 30)
-    assert (claimed(seen), seen.due_in_s) == ([id], None)
-    assert seen.claimed[0].attempt == Attempt(id, 2)
-    assert seen.claimed[0].retry_count == 1
-    assert row(table, id, "next_attempt_at, stage, error, error_code") == (None, "detecting", "no", "timeout")
-
-
-@pytest.mark.fault(49)
-def test_a_clock_that_was_set_back_keeps_nobody_waiting(table: sqlite3.Connection) -> None:
-    id = add(table, next_attempt_at=NOW + 3600)
-    hour = downloads.poll(table, commands.PollRows((), 1), "me", NOW, retry_max_s=3600).rows
-    assert hour.claimed == ()
-    assert hour.due_in_s == contract.DUE_IN_MAX_S, "it is looked at again: the clock may be set right meanwhile"
-    minutes = downloads.poll(table, commands.PollRows((), 1), "me", NOW, retry_max_s=600).rows
-    assert claimed(minutes) == [id], "no setting lets it wait so long"
-
-
 @pytest.mark.parametrize("held", [False, True])
 def test_rows_that_no_reactor_has_under_way_begin_anew(table: sqlite3.Connection, held: bool) -> None:
     """An earlier downloader has left them, or the bot has made its table anew without our columns."""
@@ -237,19 +180,6 @@ def test_rows_that_no_reactor_has_under_way_begin_anew(table: sqlite3.Connection
     assert seen.swept == (cancelled,)
     assert states == [("pending", None), ("cancelled", None), ("downloading", None)]
     assert [(found.attempt, found.progress) for found in look(table, 1).claimed] == [(Attempt(left, 1), 40.0)]
-
-
-def test_watched_rows_are_told_as_they_are(table: sqlite3.Connection) -> None:
-    ids = [
-        add(table, status="downloading", attempt=3),
-        add(table, status="downloading", attempt=1, cancelled=1),
-        add(table, status="uploading", attempt=None, cancelled=None),
-    ]
-    assert look(table, watch=[*ids, 99]).watched == (
-        WatchedRow(ids[0], 3, "downloading", False),
-        WatchedRow(ids[1], 1, "downloading", True),
-        WatchedRow(ids[2], 0, "uploading", False),
-    )
 
 
 def test_rows_cancelled_before_they_began_say_so(table: sqlite3.Connection) -> None:
@@ -281,15 +211,6 @@ def test_what_cancelled_deleted_and_replaced_rows_left_is_a_debt(table: sqlite3.
     )
     assert look(table, held=[seeding, runs], watch=[runs]).leftovers == leftovers
     assert look(table, held=[seeding, runs, 99], watch=[runs]).leftovers == leftovers[:2]
-
-
-def test_a_plan_of_a_deleted_row_is_not_taken_for_that_of_the_next_with_its_id(table: sqlite3.Connection) -> None:
-    plan(table, 1, 1)
-    assert add(table) == 1
-    seen = look(table, 1)
-    assert (seen.claimed, seen.leftovers) == ((), (Leftover(Attempt(1, 1), 2),)), "what that one left goes first"
-    plans.forget(table, Attempt(1, 1))
-    assert look(table, 1).claimed[0].plan_attempt == 0
 
 
 async def test_a_bot_that_holds_the_write_lock_hides_no_cancel(path: Path, table: sqlite3.Connection) -> None:
