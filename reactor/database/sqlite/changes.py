@@ -1,16 +1,16 @@
-"""The doorbell: rings when somebody may have changed the database.
+"""The change feed: rings when a program may have changed the database.
 
-Three layers, each with what the one before cannot hear:
+Three layers, each for changes that the one before cannot notice:
 
     hook   our own connection did what a bot does. SQLite's update hook sees its own connection only; a TEMP trigger
            that calls a function of ours is the same thing, and rings after the commit.
     file   another process wrote. The event comes BEFORE the commit can be seen (the -wal is written, then synced,
            then made visible through shared memory, which tells nobody): after each one `PRAGMA data_version` is
            read again and again, in growing steps.
-    poll   `data_version` once in `poll_interval`, for all that tells nothing: network disks, limits, lost events.
-           TRUST times as seldom as long as inotify has told of every change: waking is all that an idle reactor does.
+    poll   `data_version` once in `poll_interval`, where nothing else tells: network disks, limits, lost events. TRUST
+           times less often as long as inotify reported every change: these wakes are all that an idle reactor does.
 
-A ring carries nothing. Ringing too often costs one query; what is forbidden is to miss one.
+A ring carries no data: the reader reads the rows again. A needless ring costs one query; a missed one loses a change.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from reactor.database.table import Change
 from reactor.errors import DatabaseError
 
 SETTLE_S = 0.25
-"""How long a commit is looked for after its file event. A sync of the disk lies between the two."""
+"""How long a commit is expected after its file event. A sync of the disk lies between the two."""
 STEP_MIN_S, STEP_MAX_S = 0.0002, 0.005
 STEP_GROWTH = 4
 """A step is the time since the event, divided by this."""
 OWN_PAUSE_S = 0.01
-"""After a commit of our own: while we write much ourselves, what others wrote is looked for this often."""
+"""Interval of the checks after a commit of our own, for commits of other programs."""
 GAP_S = 0.01
 """Between two rings, so that a burst is one or two of them."""
 TRUST = 5
-"""So many intervals lie between two polls until the first change that the poll alone has found."""
+"""Intervals between two polls, until the first change that only a poll noticed."""
 UNSURE = -1
 """For a data_version that the light connection cannot read, and ours perhaps can (a journal to roll back)."""
 
@@ -63,9 +63,9 @@ class FeedStatistics:
 class ChangeFeed(anyio.AsyncContextManagerMixin):
     """`async with ChangeFeed(database) as feed: async for layer in feed: …`, for one reader.
 
-    Whatever is committed after `async with` has begun rings; so scan the rows once inside it, then follow the
-    feed. The database file deleted or put back is a ring too: reading then says what is wrong. Another file under
-    its name is told as `replaced`, the feed's last word: the database is closed then, open it anew."""
+    Every commit after `async with` has begun rings; so scan the rows once inside it, then follow the feed. It also
+    rings when the database file is deleted or put back: reading then says what is wrong. Another file under its name is
+    reported as `replaced`, the last item: the database is closed then, open it anew."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         watcher: Watcher = WATCHER,
         on_fallback: Callable[[str], None] | None = None,
     ) -> None:
-        """`on_fallback` is told, once, why files cannot be watched, or not be relied upon; the poll goes on alone."""
+        """`on_fallback` is called once, with the reason, when only the poll is left to notice changes."""
         self._database = database
         self._poll_interval = poll_interval
         self._trusted = watcher == "inotify"

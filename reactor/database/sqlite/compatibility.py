@@ -1,8 +1,7 @@
-"""Whether a bot's own table takes what reactor writes: tried on a copy of it in memory, with two rows, before the
-first row is taken.
+"""Checks that a bot's table accepts what reactor writes, on a copy of its schema in memory, before the first claim.
 
-What constraints make of columns of ours alone is certain, and refused here with a sentence. What depends on the bot's
-own columns only the rows can tell: there the one row fails (see saving.py and per_row.py).
+Constraints that involve only columns of the contract are refused here, with a sentence that names the column. Where the
+bot's own columns matter, only the rows can show it: a row that is rejected fails alone (see saving.py and per_row.py).
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ TYPES: tuple[tuple[str, type], ...] = (("INT", int), ("CHAR", str), ("CLOB", str
 
 
 def check_table(connection: sqlite3.Connection) -> None:
-    """Raises DatabaseError, which names the column or the trigger, when the table cannot be served. Nothing is
-    written."""
+    """Raise DatabaseError, which names the column or the trigger, when no download could go through the table. Nothing
+    is written."""
     theirs = _definitions(connection)
     triggers = connection.execute(TRIGGERS).fetchall()
     if not theirs or (theirs == [contract().table] and not triggers):

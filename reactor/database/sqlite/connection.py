@@ -1,11 +1,11 @@
 """One connection to the bot's database, in a thread of its own.
 
-A function of `downloads.py` or `saving.py` is one transaction. `Database.run` carries it out in the connection's
-thread in one hop, so nothing is ever awaited inside a transaction, and whoever waits may be cancelled at any time:
-the transaction is over, one way or the other, before anybody else's turn.
+Each function of the modules beside this one is one transaction. `Database.run` executes it in the connection's thread
+in one hop, so nothing is awaited inside a transaction, and a caller may be cancelled at any time: the transaction is
+committed or rolled back before the next one begins.
 
-The database file is never opened by other means than SQLite: closing such a file would drop the locks that every
-connection of this process holds, and with them committed data.
+The database file is opened by SQLite only: closing another descriptor of it would drop the POSIX locks that every
+connection of this process holds, and committed data would be lost.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ from reactor.files import private
 
 BUSY_SLICE_MS = 100
 BUSY_SLICES = 50
-"""So often another writer is waited for, for so long: in between we can see that we are to leave, which ends no wait
-of SQLite's own."""
+"""A wait for another writer is cut into slices, since SQLite's own wait cannot be interrupted by `hurry`."""
 
 Identity = tuple[int, int]
 """Device and inode: which file it is, whatever its name."""
@@ -51,14 +50,14 @@ class Database:
         self.path = path
         """As it was given, absolute; may be a symbolic link."""
         self.file = path.resolve()
-        """What it leads to: the -wal is beside that."""
+        """The file itself, symbolic links resolved: the -wal is beside it."""
         self._beside = {suffix: self.file.with_name(f"{self.file.name}{suffix}") for suffix in ("-wal", "-shm")}
         self.created = not path.exists()
         """True when there was no such file before."""
         self.instance = ""
         """The database's own id: gids and staging folders derive from it."""
         self.journal_mode = ""
-        """As found, or as made: `wal`, `delete`, …"""
+        """`wal`, `delete`, …"""
         self._connection = connection
         self._read_only = read_only
         self._check = check
@@ -68,7 +67,7 @@ class Database:
         self._wal: Identity | None = None
         self._shm: Identity | None = None
         self._schema: int | None = None
-        """SQLite's number of the schema that was found to fit."""
+        """PRAGMA schema_version of the schema that was found to fit the contract."""
         self._closed = False
         self._leaving = False
         self._ring: Callable[[], None] | None = None
@@ -81,10 +80,10 @@ class Database:
     ) -> AsyncIterator[Database]:
         """Open it, make it fit the contract, close it at the end.
 
-        A missing file is made with `create`. A database without any table becomes one in WAL mode; how a bot's own
-        database keeps its journal is the bot's decision. With `look` it is only looked at: nothing is made, added or
-        written, and what it lacks of the contract is an error. `check` sees the schema before it is used, and again
-        when it has changed: it may refuse it with a DatabaseError. Raises DatabaseError when it cannot be used."""
+        With `create` a missing file is created. A database without any table is put into WAL mode; the journal mode of
+        a bot's own database stays as it is. With `read_only` nothing is created, added or written, and what it lacks of
+        the contract is an error. `check` is called with the schema before it is used, and again after each change of
+        it; it refuses a schema with a DatabaseError. Raises DatabaseError when the database cannot be used."""
         given = absolute(path)
         if refusal := cannot_open(given, create=create and not read_only):
             raise refusal
@@ -102,8 +101,8 @@ class Database:
     async def close(self) -> None:
         """Close it now, and end its thread; a second time does nothing.
 
-        When another file has taken its place, what it left beside that one, a -wal and a -shm, is cleared away:
-        SQLite would take them for the other's, and mix the two databases."""
+        When another file stands under its name, the -wal and -shm that it left beside that one are removed: SQLite
+        would apply them to the other database."""
         if self._closed or self._pid != os.getpid():
             return
         self._closed = True
@@ -122,19 +121,19 @@ class Database:
         return await self._hop(lambda: self._perform(lambda: function(self._sqlite, *args, **more)))
 
     def hurry(self) -> None:
-        """From now on wait for nobody's lock for longer than a moment, what waits already included: we are leaving."""
+        """From now on wait at most BUSY_SLICE_MS for a lock, in calls under way too."""
         self._leaving = True
 
     async def install_hook(self, ring: Callable[[], None]) -> None:
-        """From now on call `ring`, on the event loop, after each commit of this connection that did what a bot
-        does: rows added, deleted, cancelled, sent back to pending."""
+        """From now on call `ring`, on the event loop, after each commit of this connection that added, deleted or
+        cancelled rows, or sent them back to pending."""
         if self._read_only:
-            return  # it will never do what a bot does
+            return  # it commits nothing
         self._ring = ring
         await self._hop(lambda: _install_hook(self._sqlite, self._note))
 
     async def remove_hook(self) -> None:
-        """Ring no more."""
+        """Call `ring` no more."""
         self._ring = None
         if not self._closed and not self._read_only:
             await self._hop(lambda: _remove_hook(self._sqlite))
@@ -142,8 +141,8 @@ class Database:
     def trouble(self) -> DatabaseError | None:
         """What is wrong with the file under the database's name; None while it is the one that is open.
 
-        Costs two calls of stat. A -wal lives as long as somebody has the database open: when another one stands in
-        its place, what others write no longer reaches us."""
+        Costs two calls of stat. A -wal lives as long as any program has the database open: when another one stands in
+        its place, commits of other programs no longer reach this connection."""
         found, wal = _identity(self.path), _identity(self._beside["-wal"])
         if found is None:
             return DatabaseError(f"The database {self.path} is gone.", code=GONE, retryable=True)
@@ -167,7 +166,7 @@ class Database:
             with anyio.CancelScope(shield=True):
                 result = await in_thread_of(self._connection, lambda: self._patiently(function))
         except sqlite3.ProgrammingError:
-            raise  # our mistake, not the database's
+            raise  # a bug of the caller, not the state of the database
         except sqlite3.DatabaseError as error:
             raise translate(error, self.path) from error
         return result
@@ -175,7 +174,7 @@ class Database:
     # In the connection's thread
 
     def _patiently(self, function: Callable[[], Result]) -> Result:
-        """What was refused for somebody's lock has left nothing behind: it is one transaction, and tried again."""
+        """Try again while another program holds the lock: the transaction left nothing behind."""
         for _ in range(BUSY_SLICES - 1):
             try:
                 return function()
@@ -220,7 +219,7 @@ class Database:
             if version == self._schema:
                 return
             if self._schema is not None and not columns(self._sqlite):
-                # Made now, it would be in the way of the one that is about to get this name.
+                # A table created now would be in the way of the one that the bot is about to rename to this.
                 raise DatabaseError(f"The database {self.path} has no table `downloads`.", code=GONE, retryable=True)
             if self._check is not None:
                 self._check(self._sqlite)
@@ -232,7 +231,7 @@ class Database:
             self._schema = version
 
     def _leave_nothing(self) -> None:
-        """What only the -wal holds goes into the file it belongs to, wherever that is now, before the -wal goes."""
+        """Checkpoint the -wal into the file it belongs to, wherever that is now; then remove it."""
         with suppress(sqlite3.Error):
             self._sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
         for suffix, ours in (("-wal", self._wal), ("-shm", self._shm)):
@@ -241,7 +240,7 @@ class Database:
 
     def _perform(self, function: Callable[[], Result]) -> Result:
         if trouble := self.trouble():
-            raise trouble  # or we would write into a file that nobody will ever see again
+            raise trouble  # a write would go into a file that no program opens again
         self._fit()
         self._hooked = False
         result = function()
@@ -250,7 +249,7 @@ class Database:
         return result
 
     def _note(self) -> None:
-        """Called by the triggers, in the midst of the transaction: it is too early to ring."""
+        """Called by the triggers, before the commit."""
         self._hooked = True
 
 
@@ -267,7 +266,7 @@ async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
     connection = aiosqlite.connect(
         uri, uri=True, isolation_level=None, timeout=BUSY_SLICE_MS / 1000, factory=Connection
     )
-    connection._thread.daemon = True  # a program that ends without closing it does not wait for it for ever
+    connection._thread.daemon = True  # a program that ends without closing it must not hang
     try:
         with anyio.CancelScope(shield=True):  # nobody would end the thread of half a connection
             await connection
@@ -277,8 +276,8 @@ async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
 
 
 def read_only_mode(path: Path) -> str:
-    """How to open what is only looked at. Who may write there opens it so, or SQLite would leave its -wal and -shm
-    behind; where they are not there and may not be made, a database in WAL mode can only be read as it stands."""
+    """The mode of an URI in which to open a database for reading. Opened `rw` where that is permitted, or SQLite would
+    leave a -wal and a -shm behind; `immutable` where these are missing and cannot be created."""
     file = path.resolve()
     if not os.access(file.parent, os.W_OK):
         return "ro" if file.with_name(f"{file.name}-wal").exists() else "ro&immutable=1"
@@ -299,7 +298,7 @@ def _identity(path: Path) -> Identity | None:
 
 
 def _refuse_read_only(connection: sqlite3.Connection) -> None:
-    """SQLite opens what it may not write for reading, and says so at the first write: better now than in an hour."""
+    """Raise now when the file cannot be written: SQLite would open it for reading, and fail at the first write."""
     try:
         connection.execute("UPDATE reactor_meta SET value = value WHERE key IS NULL")
     except sqlite3.OperationalError as error:

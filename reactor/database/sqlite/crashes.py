@@ -1,8 +1,8 @@
-"""Which rows the process has died with, and how often in a row; what that means stands in `core.crashes`.
+"""Counts how often in succession the process crashed while it worked on a row; `core.crashes` says what follows.
 
-The next process finds a row under way that the one before has died with. That is when it is counted, in a transaction
-of its own that is over before anything is read that belongs to the row. Whoever leaves in order says so, and nothing
-is counted. A claim begins at nothing: the attempt before it has come to an end."""
+A crash is counted when the next process finds the row under way, in a transaction of its own that is committed before
+anything of the row is read. A process that ends as it was asked to notes that, and nothing is counted. A claim starts
+the count at 0."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Looking at the rows, claiming, recovering. Each public function is one transaction on the connection it is given.
-What is written into rows that are under way stands in `saving.py`."""
+"""Polls, claims and recovers rows. Each public function is one transaction on the connection it is given. Saves of rows
+that are under way stand in `saving.py`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from reactor.database.sqlite.statements import DATED, DATELESS, transaction
 from reactor.database.store import Polled
 
 OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
-"""What every row has that is no longer under way."""
+"""Columns of every row that is no longer under way."""
 CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(NULLIF(finished_at, ''), :moment),
     next_attempt_at = NULL, {OVER}"""
 CANCELLED_BARE = ("status = 'cancelled', stage = NULL",)
 FAILED_BARE = ("status = 'failed', stage = NULL, error = :error, error_code = :code", "status = 'failed', stage = NULL")
-"""What a row says at least, where the bot's table does not take more: from much to little."""
+"""Variants with fewer columns, for tables that reject the full write."""
 DUE = f"""status = 'pending' AND cancelled IS NOT TRUE AND typeof(id) = 'integer'
     AND (next_attempt_at IS NULL OR next_attempt_at <= :now OR next_attempt_at > :now + :retry_max)
     AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND p.attempt > {plans.ATTEMPT})
@@ -95,7 +95,7 @@ def _poll(
 UNSET = "status IS NULL"
 UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE
     AND id NOT IN (SELECT value FROM json_each(:held))"""
-"""Nobody serves it: it was under way with a downloader before this one, or the bot has made the table anew."""
+"""Under way, but claimed by no reactor: left by another downloader, or the bot rebuilt its table."""
 WORDS = ", ".join(f"'{word}'" for word in rows.TRUE_WORDS)
 WORDED = f"lower(cancelled) IN ({WORDS}) AND status IN ('pending', 'downloading')"
 """Cancelled by a word, which SQLite takes for 0."""
@@ -112,7 +112,7 @@ SWEEPS = {
     WITHDRAWN: (CANCELLED, *CANCELLED_BARE),
     STOPPED: (CANCELLED, *CANCELLED_BARE),
 }
-"""Which rows are made to say what they are, and how."""
+"""Rows whose state is normalised before the claim, and the variants of the write."""
 PROBE = "SELECT " + ", ".join(f"EXISTS (SELECT 1 FROM downloads WHERE {which})" for which in (*SWEEPS, DUE))
 """Which of them there are, and whether any row is due: all that an idle poll has to know before it begins."""
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a database, as sentences for a person."""
+"""SQLite's errors as DatabaseError, with a sentence for a person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WRITE_HINT = "Give this user the right to write to it and to its folder."
 
 
 def cannot_open(path: Path, *, create: bool) -> DatabaseError | None:
-    """What is wrong with the place, before SQLite is asked: its own answer to all of these is one and the same."""
+    """What is wrong with the path; SQLite reports the same error for all of these."""
     try:
         if path.is_dir():
             return DatabaseError(f"The database {path} is a folder.")
@@ -26,7 +26,7 @@ def cannot_open(path: Path, *, create: bool) -> DatabaseError | None:
 
 
 def no_folder(path: Path) -> DatabaseError:
-    """A folder that is not there is one that was not mounted, as a rule: it is not made."""
+    """The folder is not created: as a rule it is a mount that is missing."""
     return DatabaseError(
         f"The database {path} cannot be made: there is no folder {path.parent}.",
         hint="Make that folder, or set DOWNLOAD_DB to the bot's database.",

@@ -1,4 +1,4 @@
-"""Tells when somebody touches the files of a database. Every call is a hint: what it means is read elsewhere.
+"""Reports when the files of a database are touched. Every call is a hint: `changes.py` reads what it means.
 
 On Linux the loop waits for inotify itself, which wakes nobody while nothing happens. watchfiles, for the other
 systems, looks every few milliseconds (in a thread): at the 1 ms that would make it as quick, an idle process woke

@@ -1,7 +1,7 @@
-"""One reactor for a database; and one of whatever else there should be one of, such as what sends its files.
+"""One reactor for each database, and one process of any other role that must be single, such as an uploader.
 
-The lock is the system's (flock) on a file beside the database, so it ends with the process, however that ends.
-The file stays; what it holds, the pid of its owner, is only for the sentence that others are told.
+The lock is flock(2) on a file beside the database, so it ends with the process, however that ends. The file stays; the
+pid in it is only for the error message of the second process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Writing into rows of a bot's table that may not take it: constraints and triggers are the bot's.
+"""Writes rows of a bot's table, whose constraints and triggers are the bot's, one by one once a batch was rejected.
 
-All rows of a kind are written at once, as long as that works; then one by one, each with as much as its row takes.
-One odd row never keeps the others from being served.
+All rows of a kind are written in one statement. When a constraint rejects that, the transaction is rolled back, and the
+rows are written singly, each with as many of its columns as the table accepts. A rejected row never keeps the others
+from being served.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from reactor.errors import Failure
 
 
 class RowRejected(Exception):
-    """A row was found that does not take what was tried: roll the transaction back, whatever the constraint has done
-    to it (ON CONFLICT ROLLBACK), and begin anew with the same RowUpdater."""
+    """A constraint or trigger rejected a write: roll the transaction back (ON CONFLICT ROLLBACK may have done so), and
+    repeat it with the same RowUpdater."""
 
 
 class RowUpdater:
-    """What has been found out about such rows. Make one for each task."""
+    """Remembers which rows rejected what. Make one for each transaction that may be repeated."""
 
     def __init__(self) -> None:
         self._one_by_one = False
         self._tried: Counter[int] = Counter()
         self.failures: dict[int, Failure] = {}
-        """Why a row did not take what was tried last."""
+        """Why a row was rejected first, by id."""
         self.passed: set[int] = set()
-        """Rows that take nothing at all."""
+        """Rows that reject every variant."""
 
     def update(
         self,

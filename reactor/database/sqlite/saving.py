@@ -1,7 +1,7 @@
-"""What is written into rows that are under way. Each public function is one transaction on the connection it is given.
+"""Saves rows that are under way. `apply` is one transaction on the connection it is given.
 
-Whatever moves a row on is guarded by what the row is believed to be: its id, the attempt, `downloading`, and not
-cancelled. When a bot's cancel was committed first, the guard finds nothing and the write is refused.
+Each write is one UPDATE, guarded by what the row is believed to be: its id, its attempt, `downloading`, not cancelled.
+When a bot's cancel was committed first, the guard matches nothing, and the save is stale.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reactor.models import Kind, Stage, Status
 MIB = 1024 * 1024
 ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled)
 BARE = {commands.SaveFailed: FAILED_BARE, commands.SaveCancelled: CANCELLED_BARE}
-"""What a row that ends says at least, where the bot's table does not take more: from much to little."""
+"""Variants with fewer columns, for tables that reject the full write."""
 Unit = (
     commands.SaveStage
     | commands.SavePlan

@@ -1,4 +1,4 @@
-"""Sessions of the page that were ended before their time: a cookie that was signed would open it until then."""
+"""Sessions of the page that were revoked; a signed cookie would stay valid until its own end."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a bot has written that nobody will ever serve: rows with another word for `pending`, another table.
+"""Finds requests that are never served: rows with another word for `pending`, rows in another table.
 
-A word that reactor does not know may be the bot's own for a row that is over (`uploading`, `sent`). So a row counts
-only while nobody has begun it, and its word is none of those that programs have for an end or a pause.
+A status that reactor does not know may be the bot's own for a row that is over (`uploading`, `sent`). So a row counts
+only while it was never begun, and its status is not one of the usual words for an end or a pause.
 """
 
 from __future__ import annotations
