@@ -35,6 +35,8 @@ from reactor.failures import HTTP
         (22, "The response status is not successful. status=429", "rate_limited", True),
         (22, "The response status is not successful. status=500", "server_error", True),
         (22, "status=418", "refused", False),
+        (22, "The response status is not successful. status=413", "refused", False),
+        (22, "The response status is not successful. status=589", "too_large", False),
         (22, "No URI available.", "server_error", True),
         (29, "HTTP 503", "server_error", True),
         (24, "Authorization failed.", "needs_login", False),
