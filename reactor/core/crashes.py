@@ -13,14 +13,18 @@ same time. So a row is acquitted, and its count begins at nothing, when
                                                        it was with one that others have died with
 
 For the last one, a row with two deaths is held back for a while when the process begins again: not even its plan is
-read, for reading it may be what kills. Then it is tried, apart from others with two deaths; when the process dies
-while it is, the death is put down to it alone, and not to those that just happened to be under way beside it.
+read, for reading it may be what kills. Then it is tried, apart from others with two deaths, and no other row is claimed
+for as long as TRIAL_S; when the process dies while it is, the death is put down to it alone, and not to those that
+just happened to be under way beside it: with them the process has lived before.
 
 Whatever is done when its parts are all there comes after the last byte, so that a row that was found there is not
 acquitted for fetching them again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from reactor.core.job import WORKING, Job, State
 from reactor.errors import Failure
 
 CRASHES_MAX = 3
@@ -30,9 +34,15 @@ HELD_FROM = 2
 HOLD_S = 10.0
 """How long: a process that is killed from outside again and again has been so by then."""
 TRIAL_S = 30.0
-"""How long the next of its kind is held back behind it."""
+"""How long the next of its kind is held back behind it, and no other row is claimed."""
 CRASHED = Failure(
     "crashed",
     f"reactor itself ended {CRASHES_MAX} times in a row while it worked on this, so it is left alone.",
     "Try it again after an update; the log of those runs may tell why.",
 )
+
+
+def tried_until(jobs: Iterable[Job]) -> float | None:
+    """When the last trial that goes on is over (machine's `now`); None while there is none."""
+    tried = (job for job in jobs if job.state in WORKING and job.state is not State.HELD_BACK)
+    return max((job.begun_at + TRIAL_S for job in tried if job.budget.crashes >= HELD_FROM), default=None)

@@ -15,6 +15,7 @@ from reactor.core import commands, events
 from reactor.core.admission import free_slots
 from reactor.core.allowance import Allowance
 from reactor.core.context import Commands, Context, Limits
+from reactor.core.crashes import tried_until
 from reactor.core.database_health import DatabaseHealth
 from reactor.core.disk import Disk
 from reactor.core.events import Event
@@ -52,6 +53,8 @@ class Machine:
         self._watched: frozenset[int] = frozenset()
         self._poll_at: float | None = None
         self._due_at: float | None = None
+        self._tried_until: float | None = None
+        """While a row is tried that the process may die of: nothing is claimed before."""
         # Asking aria2
         self._asking = False
         self._ask_at: float | None = None
@@ -98,6 +101,7 @@ class Machine:
             out += self._recover_replaced()
             out += self._try_suspects()
             out += self._ask_for_progress()
+            self._watch_trials()
             out += self._poll()
         return _one_forget(out)
 
@@ -105,7 +109,7 @@ class Machine:
         """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""
         if self._leaving is not None:
             return None
-        deadlines = [self._due_at, self._poll_at, self.disk.due_at]
+        deadlines = [self._due_at, self._poll_at, self._tried_until, self.disk.due_at]
         for job in self.jobs.values():
             deadlines += [job.teardown.stop_by, self._ends_at(job), job.budget.hold_until]
         if self.connected:
@@ -169,13 +173,19 @@ class Machine:
 
     # Rows
 
+    def _watch_trials(self) -> None:
+        before, until = self._tried_until, tried_until(self.jobs.values())
+        self._tried_until = until if until is not None and until > self._context.now else None
+        self._poll_wanted |= before is not None and self._tried_until is None
+
     def _poll(self) -> Commands:
         if not self._poll_wanted or self._polling or not self._recovered or self._poll_at is not None:
             return []
         self._poll_wanted, self._polling = False, True
         self._context.polls += 1
         self._watched = frozenset(self.jobs)
-        slots = free_slots(self._context.limits.concurrent, self.jobs.values()) if self.connected else 0
+        may_claim = self.connected and self._tried_until is None
+        slots = free_slots(self._context.limits.concurrent, self.jobs.values()) if may_claim else 0
         out = self.disk.refresh() if slots else []
         slots = slots if self.disk.has_space else 0
         held = tuple(sorted({*self.jobs, *self.leftovers}))

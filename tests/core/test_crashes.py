@@ -8,6 +8,7 @@ import pytest
 
 from reactor import notices
 from reactor.core import commands, events
+from reactor.core.context import Limits
 from reactor.core.crashes import CRASHES_MAX, HELD_FROM, HOLD_S, TRIAL_S
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
@@ -82,6 +83,41 @@ def test_several_of_them_are_tried_one_after_the_other() -> None:
     world = recovered(held(ONE, HELD_FROM), held(TWO, HELD_FROM))
     assert begun(world.feed(events.TimePassed(), after=HOLD_S)) == {1}
     assert begun(world.feed(events.TimePassed(), after=TRIAL_S)) == {2}
+
+
+SEVERAL = Limits(concurrent=3)
+STILL_THERE = events.RowsPolled((events.WatchedRow(1, 1, "downloading", False),))
+
+
+def claims(world: World) -> list[int]:
+    """How many rows each of the last polls may claim."""
+    return [poll.claim for poll in world.of(commands.PollRows)]
+
+
+def tried() -> World:
+    """ONE is tried since now, there are slots for others, and the rows are polled once more."""
+    world = World(SEVERAL).up(held(ONE, HELD_FROM)).seen(ONE)
+    assert claims(world) == [2], "others go on while it is held back"
+    world.seen(ONE).feed(events.TimePassed(), after=HOLD_S)
+    world.feed(events.PlanRead(ONE, under_way(ONE, HELD_FROM)), events.DatabaseChanged("poll"))
+    return world.seen(ONE)
+
+
+@pytest.mark.fault(66)
+def test_while_it_is_tried_no_other_row_is_claimed_that_the_process_could_die_of_instead() -> None:
+    world = tried()
+    assert claims(world) == [0]
+    world.seen(ONE)
+    assert claims(world) == [0]
+    world.feed(STILL_THERE)
+    assert world.machine.next_deadline() == HOLD_S + TRIAL_S
+    assert claims(world.feed(events.TimePassed(), after=TRIAL_S)) == [2], "the process has lived with it"
+
+
+def test_it_is_no_longer_tried_once_it_has_come_further() -> None:
+    world = tried().feed(STILL_THERE, events.WorkFailed(ONE, MISSING))
+    assert claims(world) == []
+    assert claims(world.feed(reported(report(ONE, "active", 60), periodic=True))) == [2]
 
 
 def test_a_cancel_does_not_wait_until_it_is_tried() -> None:
