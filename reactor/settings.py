@@ -159,7 +159,7 @@ class Settings(BaseSettings):
         description="Parts of one video that are fetched at the same time.",
     )
     connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(4, description="Connections per file.")
-    user_agent: str = Field("", description="User-Agent sent to servers. Empty: reactor's own.")
+    user_agent: str = Field("", description="User-Agent sent to servers. Empty: a browser's; `reactor`: reactor's own.")
     aria2c_rpc_url: str | None = Field(
         None, description="RPC URL of a running aria2c (ws, wss, http, https). Unset: reactor starts its own."
     )

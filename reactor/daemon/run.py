@@ -41,7 +41,7 @@ from reactor.journal.journal import Journal
 from reactor.journal.recording import Begun, Recorder
 from reactor.media.room import Room
 from reactor.models import build_models
-from reactor.net.session import USER_AGENT
+from reactor.net.session import user_agent_of
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 
@@ -162,8 +162,10 @@ async def _leave_by_force(leave: Callable[[], None]) -> None:
 async def _context(settings: Settings, guard: Guard | None) -> AsyncIterator[Context]:
     """What extraction needs, with yt-dlp and a browser where they are installed."""
     dial = guard.dialer.dial if guard else None
+    timeout_s, patience_s = settings.http_timeout_s, min(settings.stall_timeout_s, SERVER_TIMEOUT_MAX_S)
+    opening = open_context(user_agent=settings.user_agent, http_timeout_s=timeout_s, patience_s=patience_s, dial=dial)
     async with (
-        open_context(user_agent=settings.user_agent, http_timeout_s=settings.http_timeout_s, dial=dial) as context,
+        opening as context,
         open_ytdlp(settings, guard) as ytdlp,
         open_browser(settings, guard) as browser,
     ):
@@ -229,7 +231,7 @@ def _policy(settings: Settings) -> TransferPolicy:
     timeout_s = min(settings.stall_timeout_s or SERVER_TIMEOUT_MAX_S, SERVER_TIMEOUT_MAX_S)
     return TransferPolicy(
         connections_per_server=settings.connections_per_server,
-        user_agent=settings.user_agent or USER_AGENT,
+        user_agent=user_agent_of(settings.user_agent),
         seed_ratio=settings.seed_ratio,
         timeout_s=max(1.0, timeout_s),
         connect_timeout_s=max(1.0, min(settings.http_timeout_s, timeout_s)),

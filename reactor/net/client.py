@@ -19,12 +19,15 @@ import anyio
 import certifi
 import h11
 
+from reactor.net.heads import END, may_be_head, repaired
+
 Origin = tuple[str, str, int]
 """Scheme, host without brackets, port."""
 Dial = Callable[[str, int], Awaitable[socket]]
 """Connects to a host and port. Raises OSError, or DownloadError when it must not."""
 
-HEAD_BYTES_MAX = 100 * 1024
+HEAD_BYTES_MAX = 300 * 1024
+"""As curl has it."""
 PIECE_BYTES = 64 * 1024
 KEPT_S = 15.0
 """How long a connection waits for the next question."""
@@ -103,6 +106,8 @@ class _Connection:
         self._reader, self._writer = streams
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
         self._left = False
+        self._received = b""
+        """What h11 was not given yet."""
 
     @property
     def host(self) -> str:
@@ -141,6 +146,8 @@ class _Connection:
             return
         self._left = True
         try:
+            if self._received:
+                self._feed(b"")
             while isinstance(self._http.next_event(), h11.Data):
                 pass
             self._http.start_next_cycle()
@@ -164,9 +171,12 @@ class _Connection:
         ended = False
         try:
             while not isinstance(event := self._http.next_event(), h11.Event):
-                data = await self._reader.read(PIECE_BYTES)
-                ended = not data
-                self._http.receive_data(data)
+                if self._http.their_state is h11.SEND_RESPONSE:
+                    ended = await self._receive_head()
+                else:
+                    data = b"" if self._received else await self._reader.read(PIECE_BYTES)
+                    ended = not (data or self._received)
+                    self._feed(data)
         except OSError as error:
             raise Broken(self.host) from error
         except h11.RemoteProtocolError as error:
@@ -174,6 +184,30 @@ class _Connection:
         if isinstance(event, h11.ConnectionClosed):
             raise Broken(self.host)
         return event
+
+    async def _receive_head(self) -> bool:
+        """Give h11 the head of an answer, repaired. True when the connection ended before it was complete."""
+        searched = 0
+        while True:
+            self._received = self._received.lstrip(b"\r\n")
+            end = END.search(self._received, searched)
+            if end is not None:
+                head, self._received = self._received[: end.end()], self._received[end.end() :]
+                self._http.receive_data(repaired(head))
+                return False
+            if len(self._received) > HEAD_BYTES_MAX or not may_be_head(self._received):
+                self._feed(b"")  # h11 says what is wrong
+                return False
+            searched = max(0, len(self._received) - 3)
+            data = await self._reader.read(PIECE_BYTES)
+            if not data:
+                self._feed(b"")
+                return True
+            self._received += data
+
+    def _feed(self, data: bytes) -> None:
+        received, self._received = self._received + data, b""
+        self._http.receive_data(received)
 
 
 class Client:
@@ -188,7 +222,8 @@ class Client:
         tls: ssl.SSLContext | None = None,
         dial: Dial | None = None,
     ) -> None:
-        """`tls` says whose certificates count, certifi's unless given; `timeout_s` is for each piece of a body."""
+        """`tls` says whose certificates count, certifi's unless given; `timeout_s` is for a connection, and for each
+        piece of a body."""
         self.timeout_s = timeout_s
         self._tls = tls
         self._dial = dial
@@ -236,13 +271,14 @@ class Client:
             # Made when the first one is asked: reading all CAs takes 40 ms, which a start has better use for.
             self._tls = self._tls or ssl.create_default_context(cafile=certifi.where())
             more = {"ssl": self._tls, "server_hostname": host.rstrip(".")}
-        where = {"sock": await self._dialled(host, port)} if self._dial else {"host": host, "port": port}
         if not self._dial:
             more["happy_eyeballs_delay"] = 0.25
-        try:
-            streams = await asyncio.open_connection(**where, **more)  # type: ignore[arg-type]
-        except OSError as error:
-            raise NotConnected(host) from error
+        with anyio.fail_after(self.timeout_s):
+            where = {"sock": await self._dialled(host, port)} if self._dial else {"host": host, "port": port}
+            try:
+                streams = await asyncio.open_connection(**where, **more)  # type: ignore[arg-type]
+            except OSError as error:
+                raise NotConnected(host) from error
         return _Connection(self, origin, streams)
 
     async def _dialled(self, host: str, port: int) -> socket:

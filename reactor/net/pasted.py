@@ -24,7 +24,7 @@ _AFTER = re.compile("[，。！？；：、（）【】《》「」『』]")
 """Punctuation that no URL holds unencoded."""
 _CLOSES = {'"': '"', "'": "'", "`": "`", "<": ">", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
-_BEHIND = ".,;!?…\"'`<>”’»“‘"
+_BEHIND = ".,;!?#…\"'`<>”’»“‘"
 
 
 def link_in(text: str) -> str:
@@ -34,11 +34,12 @@ def link_in(text: str) -> str:
     if found is None:
         words = text.split()
         host_like = next((word for word in words if _HOST_LIKE.match(word)), "")
-        return _ended(host_like) if host_like and len(words) > 1 else _ended(text) if len(words) == 1 else text
+        word = text if len(words) == 1 else host_like
+        return _armed(_ended(word)) if word else text
     rest, before = text[found.start() :], text[: found.start()][-1:]
     closing = rest.find(_CLOSES[before]) if before in _CLOSES else -1
     link = rest[:closing] if closing > 0 and "\n" not in rest[:closing] else _words(rest, alone=not before)
-    return _armed(_ended(_AFTER.split(link)[0].partition("](")[0]).replace(" ", "%20"))
+    return _armed(_ended(link).replace(" ", "%20"))
 
 
 def links_in(text: str) -> int:
@@ -59,6 +60,7 @@ def _words(rest: str, *, alone: bool) -> str:
 
 def _ended(link: str) -> str:
     """Without the punctuation, the quotes, and the brackets that close what was opened in front of it."""
+    link = _AFTER.split(link)[0].partition("](")[0]
     link = link.lstrip("<({\"'`“‘«„")
     while link:
         last = link[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 
 import anyio
@@ -19,6 +20,8 @@ from reactor.net.session import HttpSession
 from reactor.net.validators import validator_of
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
+RANGE_REFUSED = (400, 403, 405, 501)
+"""Statuses of servers that do not understand a Range header; a request without one decides."""
 CHALLENGES = (403, 503)
 """What is answered, with a page, to whoever is not a browser."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
@@ -35,12 +38,25 @@ async def probe(url: str, session: HttpSession) -> HttpProbe:
     """Ask for the headers of `url`, an http or https URL that may contain user info.
 
     Sends one request where HEAD is answered well, else a second one: where HEAD is refused, gives no size, or is
-    answered with a page, as servers without HEAD do. Of a page it reads the first bytes. Raises DownloadError,
-    MagnetRedirect."""
+    answered with a page, as servers without HEAD do; a third one, without a range, where that is refused. Of a page it
+    reads the first bytes. Raises DownloadError, MagnetRedirect."""
     by_head = await _by_head(url, session)
     if by_head is not None:
         return by_head
-    async with follow("GET", url, session, {"Range": "bytes=0-0"}) as (final, response):
+    try:
+        return await _by_get(url, session, {"Range": "bytes=0-0"})
+    except _RangeRefused:
+        return await _by_get(url, session, {})
+
+
+class _RangeRefused(Exception):
+    """The server may only dislike the Range header."""
+
+
+async def _by_get(url: str, session: HttpSession, headers: Mapping[str, str]) -> HttpProbe:
+    async with follow("GET", url, session, headers, patient=True) as (final, response):
+        if headers and response.status in RANGE_REFUSED:
+            raise _RangeRefused
         if response.status not in (200, 203, 206, 416):
             failure = status_failure(response.status, response.url, response.headers)
             raise BrowsersOnly(failure) if _challenges(response) else failure

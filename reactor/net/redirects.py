@@ -11,13 +11,14 @@ import anyio
 from reactor.errors import DownloadError
 from reactor.net.client import NoAnswer, Response
 from reactor.net.cookies import set_cookies
-from reactor.net.credentials import same_host, split_credentials
+from reactor.net.credentials import Credentials, same_host, split_credentials
 from reactor.net.failures import transport_failure
 from reactor.net.jar import Jar
 from reactor.net.session import HttpSession
 from reactor.net.urls import normalise, normalise_http
 
-REDIRECTS_MAX = 10
+REDIRECTS_MAX = 20
+"""As browsers and aria2c have it."""
 LOCATION_MAX = 16 * 1024
 BODY_TIMEOUTS = 6
 """A body may take so many times as long as an answer may."""
@@ -38,15 +39,23 @@ class MagnetRedirect(Exception):
 
 @asynccontextmanager
 async def follow(
-    method: str, url: str, session: HttpSession, headers: Headers | None = None, jar: Jar | None = None
+    method: str,
+    url: str,
+    session: HttpSession,
+    headers: Headers | None = None,
+    jar: Jar | None = None,
+    *,
+    patient: bool = False,
 ) -> AsyncIterator[tuple[str, Response]]:
     """Send a request and follow its redirects; yield the final URL and its response, the body unread.
 
-    The URL's user info is sent to its own host only, and is part of the yielded URL only there. Cookies that a response
+    A URL's user info, also that of a Location, is sent to its own host only, and is part of the yielded URL only there.
+    Cookies that a response
     sets are sent with the requests that follow, and kept in `jar` where one is given. The response may have any status.
-    Raises DownloadError when there is none within the session's timeout, and MagnetRedirect."""
+    Raises DownloadError when there is none within the session's timeout, or its patience where `patient`, and
+    MagnetRedirect."""
     try:
-        with anyio.fail_after(session.timeout_s):
+        with anyio.fail_after(session.patience_s if patient else session.timeout_s):
             final, response = await _walk(method, url, session, headers or {}, Jar() if jar is None else jar)
     except (NoAnswer, TimeoutError) as error:
         raise transport_failure(error, url) from error
@@ -88,26 +97,28 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
         if response.status not in REDIRECTS or not location:
             return credentials.into(current) if credentials and at_home else current, response
         response.close()
-        current = _target(current, location)
+        current, found = _target(current, location)
+        if found is not None:
+            start, credentials = current, found
     raise DownloadError(
         f"{urlsplit(start).hostname} redirects in a loop: no answer after {REDIRECTS_MAX} redirects.",
         code="redirect_loop",
     )
 
 
-def _target(current: str, location: str) -> str:
-    """Where a redirect leads: an http or https URL without user info. Raises DownloadError or MagnetRedirect."""
+def _target(current: str, location: str) -> tuple[str, Credentials | None]:
+    """Where a redirect leads: an http or https URL, and the user info in it. Raises DownloadError or MagnetRedirect."""
     host = urlsplit(current).hostname
     if location[:7].lower() == "magnet:":
         raise MagnetRedirect(normalise(location))
     try:
-        target = split_credentials(urljoin(current, location))[0]
+        target, credentials = split_credentials(urljoin(current, location))
         scheme = urlsplit(target).scheme
     except ValueError:
-        scheme = ""
+        target, scheme, credentials = "", "", None
     if scheme not in ("http", "https") or len(location) > LOCATION_MAX:
         raise DownloadError(f"{host} redirects to a URL that is neither http nor https.", code="bad_redirect")
     try:
-        return normalise_http(target)
+        return normalise_http(target), credentials
     except DownloadError as error:
         raise DownloadError(f"{host} redirects to an address that is not valid.", code="bad_redirect") from error

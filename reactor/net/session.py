@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from reactor import __version__
 from reactor.net.client import Client, Dial
 
-USER_AGENT = f"reactor/{__version__}"
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"
+"""A browser's, unless set otherwise: servers built for people refuse others."""
+OWN_USER_AGENT = f"reactor/{__version__}"
+
+
+def user_agent_of(setting: str) -> str:
+    """The User-Agent for a value of USER_AGENT: empty is a browser's, `reactor` reactor's own."""
+    return {"": USER_AGENT, "reactor": OWN_USER_AGENT}.get(setting, setting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +27,21 @@ class HttpSession:
     client: Client
     """Follows no redirects, keeps no cookies, reads no proxy settings or netrc."""
     timeout_s: float = 20.0
-    """How long a server may take to answer one request, redirects included."""
+    """How long a server may take to be connected to, and to answer one request, redirects included."""
+    patience_s: float = 20.0
+    """The same for the request that decides: some servers first make what they send."""
 
 
 @asynccontextmanager
 async def open_session(
-    *, user_agent: str = "", timeout_s: float = 20.0, tls: ssl.SSLContext | None = None, dial: Dial | None = None
+    *,
+    user_agent: str = "",
+    timeout_s: float = 20.0,
+    patience_s: float = 0.0,
+    tls: ssl.SSLContext | None = None,
+    dial: Dial | None = None,
 ) -> AsyncIterator[HttpSession]:
-    """One client, closed at the end. Without `tls` it trusts certifi's CAs; `dial` opens its connections."""
-    async with Client(user_agent=user_agent or USER_AGENT, timeout_s=timeout_s, tls=tls, dial=dial) as client:
-        yield HttpSession(client, timeout_s)
+    """One client, closed at the end. `patience_s` is at least `timeout_s`. Without `tls` it trusts certifi's; `dial`
+    opens its connections."""
+    async with Client(user_agent=user_agent_of(user_agent), timeout_s=timeout_s, tls=tls, dial=dial) as client:
+        yield HttpSession(client, timeout_s, max(timeout_s, patience_s))

@@ -51,7 +51,7 @@ def normalise(typed: str) -> str:
             code="unsupported",
         )
     host = re.split(r"[/?#]", url, maxsplit=1)[0].rpartition("@")[2]
-    if "." not in host.strip(".") and ":" not in host and host.lower() != "localhost":
+    if host.endswith(":") or ("." not in host.strip(".") and ":" not in host and host.lower() != "localhost"):
         raise _bad("That is not a URL.")
     return normalise_http(f"https://{url}")
 

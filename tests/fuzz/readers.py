@@ -102,7 +102,7 @@ def _typed(text: str) -> None:
 
 
 def _location(text: str) -> None:
-    assert http._target(URL, text).startswith("http")
+    assert http._target(URL, text)[0].startswith("http")
 
 
 def response(lines: Mapping[str, str] | list[tuple[str, str]], status: int = 200) -> Response:

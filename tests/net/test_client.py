@@ -153,7 +153,7 @@ async def test_packed_bodies(client: Client) -> None:
         (b"HTTP/1.1 200 OK\r\nConte!", Broken),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhell!", Broken),
         (b"220 ready\r\n\r\n", NotHttp),
-        (b"HTTP/1.1 200 OK\r\nA: " + b"a" * 200_000, NotHttp),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"a" * 400_000, NotHttp),
     ],
 )
 async def test_what_is_no_answer(client: Client, answer: bytes, error: type[Exception]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import anyio
 import pytest
 
 from reactor.models import Content, HttpProbe
 from reactor.net.probe import probe
-from reactor.net.session import HttpSession
+from reactor.net.session import HttpSession, open_session
 from reactor.numbers import SIZE_MAX
 from tests.servers import FileServer
 
@@ -32,8 +34,56 @@ async def test_a_good_server_is_asked_once(server: FileServer, http: HttpSession
     assert [(r.method, r.path) for r in server.log] == [("HEAD", "/x/a%20b.bin?q=/z.zip")]
     headers = server.log[0].headers
     assert headers["accept-encoding"] == "identity"
-    assert headers["user-agent"].startswith("reactor/")
+    assert headers["user-agent"].startswith("Mozilla/5.0 ")
     assert "authorization" not in headers
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 501])
+async def test_where_a_range_is_refused_a_plain_request_decides(http: HttpSession, status: int) -> None:
+    head = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
+    good = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        asked.append(request.partition(b" ")[0] + (b" range" if b"\r\nRange:" in request else b""))
+        writer.write(good if asked[-1] == b"GET" else head)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await probe(f"http://127.0.0.1:{port}/a.zip", http)).size == 5
+    assert asked == [b"HEAD", b"GET range", b"GET"]
+
+
+async def test_a_file_that_is_made_first_may_take_as_long_as_patience_says() -> None:
+    """The server answers a GET when its HEAD was given up, and the GET had waited for longer than that."""
+    asked: list[float] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        method = (await reader.readuntil(b"\r\n\r\n")).partition(b" ")[0]
+        asked.append(anyio.current_time())
+        if method == b"GET":
+            with anyio.move_on_after(2 * (asked[1] - asked[0])):
+                await reader.read()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+            await writer.drain()
+        else:
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with open_session(timeout_s=0.5, patience_s=60.0) as session:
+            assert (await probe(f"http://127.0.0.1:{port}/a.zip", session)).size == 5
+
+
+async def test_the_user_agent_can_be_reactors_own(server: FileServer) -> None:
+    for setting, sent in (("reactor", "reactor/"), ("curl/8", "curl/8")):
+        async with open_session(user_agent=setting) as session:
+            await probe(server.put("/a.zip", DATA), session)
+        assert server.log[-1].headers["user-agent"].startswith(sent)
 
 
 @pytest.mark.parametrize(

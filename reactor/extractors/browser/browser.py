@@ -26,6 +26,7 @@ from anyio import to_thread
 from reactor.errors import DownloadError, ProgramMissing, ReactorError, SettingsError
 from reactor.extractors.ytdlp.failures import error_of
 from reactor.net.credentials import split_credentials
+from reactor.net.session import user_agent_of
 from reactor.programs import Program
 from reactor.settings import Settings
 from reactor.workers.exchange import WorkerDied
@@ -98,7 +99,7 @@ async def open_browser(settings: Settings, guard: Guard | None = None) -> AsyncI
         timeout_s=settings.browser_timeout_s,
         idle_s=settings.browser_idle_s,
         memory_max=settings.browser_memory_mib * MIB,
-        user_agent=settings.user_agent,
+        user_agent=settings.user_agent and user_agent_of(settings.user_agent),
     ) as browser:
         yield browser
 
