@@ -14,9 +14,9 @@ def retry(
     ids: Annotated[list[int], typer.Argument(metavar="ID", help="Ids, as `add` and `list` print them.")],
     db: Db = None,
 ) -> None:
-    """Queue failed or cancelled downloads again, with a full retry budget.
+    """Queue failed or cancelled downloads again.
 
-    Exits with 1 if one does not exist, or is neither failed nor cancelled.
+    They have all their retries again. Exits with 1 if one does not exist, or is neither failed nor cancelled.
     """
     refusal = "Download {id} is {status}: only failed or cancelled downloads can be retried."
     carry_out(ids, db, lambda queue, id: queue.retry(id), refusal)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reactor.core.job import Job, State
+from reactor.core.crashes import HELD_FROM, TRIAL_S
+from reactor.core.job import WORKING, Job, State
 
 
 def free_slots(limit: int, jobs: Iterable[Job]) -> int:
     """How many more rows may be claimed when `limit` may be under way at once. A torrent that is only being
-    served to others takes up no place."""
+    served to others takes up no slot."""
     taken = sum(1 for job in jobs if job.state is not State.SEEDING)
     return max(0, limit - taken)
+
+
+def tried_until(jobs: Iterable[Job]) -> float | None:
+    """When the last trial of a row that the process may die of is over (machine's `now`), see `crashes`; None while
+    there is none."""
+    tried = (job for job in jobs if job.state in WORKING and job.state is not State.HELD_BACK)
+    return max((job.begun_at + TRIAL_S for job in tried if job.budget.crashes >= HELD_FROM), default=None)

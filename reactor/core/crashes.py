@@ -22,9 +22,6 @@ acquitted for fetching them again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from reactor.core.job import WORKING, Job, State
 from reactor.errors import Failure
 
 CRASHES_MAX = 3
@@ -40,9 +37,3 @@ CRASHED = Failure(
     f"reactor itself ended {CRASHES_MAX} times in a row while it worked on this, so it is left alone.",
     "Try it again after an update; the log of those runs may tell why.",
 )
-
-
-def tried_until(jobs: Iterable[Job]) -> float | None:
-    """When the last trial that goes on is over (machine's `now`); None while there is none."""
-    tried = (job for job in jobs if job.state in WORKING and job.state is not State.HELD_BACK)
-    return max((job.begun_at + TRIAL_S for job in tried if job.budget.crashes >= HELD_FROM), default=None)

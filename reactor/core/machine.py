@@ -12,10 +12,9 @@ from collections.abc import Iterable
 
 from reactor import notices
 from reactor.core import commands, events
-from reactor.core.admission import free_slots
+from reactor.core.admission import free_slots, tried_until
 from reactor.core.allowance import Allowance
 from reactor.core.context import Commands, Context, Limits
-from reactor.core.crashes import tried_until
 from reactor.core.database_health import DatabaseHealth
 from reactor.core.disk import Disk
 from reactor.core.events import Event

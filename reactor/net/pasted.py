@@ -20,8 +20,8 @@ _MAGNET_WITH_SPACES = re.compile(r"magnet:.*&(?:amp;)?(?:tr|xt|ws|xl)(?:\.\d+)?=
 _DISARMED = re.compile(r"^hxxp", re.IGNORECASE)
 _DISARMED_DOT = re.compile(r"\[\.\]|\(\.\)")
 _DOUBLED = re.compile(r"^https?://(?=https?://)", re.IGNORECASE)
-_AFTER = re.compile("[，。！？；：、（）【】《》「」『』]")
-"""Punctuation that no URL holds unencoded."""
+_AFTER = re.compile(r"[，。！？；：、（）【】《》「」『』]|\]\((?=https?://|magnet:)", re.IGNORECASE)
+"""Punctuation that no URL holds unencoded, and the address of a Markdown link whose text is one, too."""
 _CLOSES = {'"': '"', "'": "'", "`": "`", "<": ">", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _BEHIND = ".,;!?#…\"'`<>”’»“‘"
@@ -60,7 +60,7 @@ def _words(rest: str, *, alone: bool) -> str:
 
 def _ended(link: str) -> str:
     """Without the punctuation, the quotes, and the brackets that close what was opened in front of it."""
-    link = _AFTER.split(link)[0].partition("](")[0]
+    link = _AFTER.split(link)[0]
     link = link.lstrip("<({\"'`“‘«„")
     while link:
         last = link[-1]

@@ -63,7 +63,7 @@ def test_absurd_numbers(folder: Path) -> None:
     for verb in (("list",), ("list", "--json"), ("top",), ("why", 1), ("why", 2)):
         done = reactor(*verb, cwd=folder)
         assert (done.returncode, done.stderr) == (0, ""), verb
-    assert "waits for its next try, 9999-12-31" in reactor("why", 2, cwd=folder).stdout
+    assert "waits for its next retry, 9999-12-31" in reactor("why", 2, cwd=folder).stdout
 
 
 @pytest.mark.parametrize("verb", ["list", "list --json", "top", "why 1", "doctor --json", "events --schema"])

@@ -68,6 +68,7 @@ def test_what_is_around_it_goes(text: str) -> None:
         ("look at h.example/a.zip, it is free", "https://h.example/a.zip"),
         (f"This one: magnet:?xt=urn:btih:{HASH}&dn=x.", f"magnet:?xt=urn:btih:{HASH}&dn=x"),
         (f"({HASH})", f"magnet:?xt=urn:btih:{HASH}"),
+        ("http://h.example/x_[z](http:a).bin", "http://h.example/x_[z](http:a).bin"),
         ("http://a b/", "http://a/"),
         ("http://a/\r\nX: y", "http://a/"),
     ],

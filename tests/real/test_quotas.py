@@ -143,7 +143,7 @@ async def test_small_files_are_not_begun_either_where_there_is_no_room(tmp_path:
         command = [sys.executable, "-m", "reactor", "why", str(one)]
         told = await asyncio.create_subprocess_exec(*command, env=reactor.environment, stdout=subprocess.PIPE)
         said = (await told.communicate())[0].decode()
-        assert "have to stay free (MIN_FREE_DISK_MIB): nothing new is begun" in said
+        assert "must stay free (MIN_FREE_DISK_MIB): no new download starts" in said
         assert {row["attempt"] for row in reactor.rows()} == {0}
         assert not server.requests("/0.bin")
 

@@ -154,7 +154,7 @@ async def test_what_came_in_several_answers_is_compared_before_it_is_published(
 
 async def test_without_the_room_for_it_joining_is_not_begun(tmp_path: Path) -> None:
     (tmp_path / "0.m4s").write_bytes(b"\0\1\2")
-    with pytest.raises(DownloadError, match="room") as caught:
+    with pytest.raises(DownloadError, match="disk space") as caught:
         await join(tmp_path / "no-ffmpeg", tmp_path, media("0.m4s"), room=Room(spare=10**18))
     assert caught.value.failure.code == "no_space"
     assert not isinstance(caught.value, BadParts)
