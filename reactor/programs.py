@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 import anyio
+import certifi
 
 from reactor.errors import ProgramMissing, SettingsError
 
@@ -30,6 +31,8 @@ if sys.platform == "linux":
     import resource
 
 VERSION_DEADLINE_S = 10.0
+CA_FILE = "SSL_CERT_FILE"
+"""OpenSSL's variable for a file of the CAs to trust; curl, wget and Python know it."""
 DESCRIPTORS_MAX = 65_536
 """Beyond that there is no use: loopback has no more ports to connect from."""
 
@@ -221,6 +224,13 @@ def on_import_path(strangers: Path) -> str:
 
 def _is_inside(entry: str, folder: Path) -> bool:
     return Path(entry).resolve().is_relative_to(folder.expanduser().resolve())
+
+
+def ca_file() -> str:
+    """The file of the CAs that servers' certificates are checked against: SSL_CERT_FILE where it names one, else
+    certifi's."""
+    own = os.environ.get(CA_FILE, "")
+    return own if own and Path(own).is_file() else certifi.where()
 
 
 def _is_installed() -> bool:

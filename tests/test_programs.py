@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import certifi
 import pytest
 
 import reactor
@@ -18,6 +19,7 @@ from reactor.errors import ProgramMissing, SettingsError
 from reactor.programs import (
     LAUNCHED,
     Program,
+    ca_file,
     child_environment,
     daemon_command,
     daemon_environment,
@@ -277,3 +279,12 @@ def test_another_python_gets_nothing_of_what_a_frozen_bot_sets_for_its_own(
     assert environment["DOWNLOAD_DB"] == "bot.db"
     assert environment[LAUNCHED] == str(os.getpid())
     assert not {"LD_LIBRARY_PATH_ORIG", "PYTHONHOME", "_PYI_X"} & set(environment)
+
+
+def test_the_file_of_cas_is_that_of_ssl_cert_file_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    assert ca_file() == certifi.where()
+    (tmp_path / "ca.pem").touch()
+    assert ca_file() == str(tmp_path / "ca.pem")

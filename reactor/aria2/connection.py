@@ -23,7 +23,6 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import anyio
-import certifi
 from anyio.abc import TaskStatus
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
@@ -36,6 +35,7 @@ from reactor.aria2.methods import Method
 from reactor.aria2.protocol import BATCH_BYTES_MAX, Encoded, Protocol, Reply, Request, split
 from reactor.core import events
 from reactor.errors import Aria2Error, Aria2Lost, Aria2Refused, Aria2Timeout, Aria2Unauthorized, SettingsError
+from reactor.programs import ca_file
 
 T = TypeVar("T")
 
@@ -385,6 +385,6 @@ class Aria2Connection:
     def _tls(self) -> ssl.SSLContext:
         """Made for each connect, which is seldom: the bundle may have been renewed meanwhile."""
         try:
-            return ssl.create_default_context(cafile=str(self._ca or certifi.where()))
+            return ssl.create_default_context(cafile=str(self._ca or ca_file()))
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(f"ARIA2C_RPC_CA: {self._ca} holds no certificates ({error}).") from None

@@ -24,13 +24,12 @@ from pathlib import Path
 from types import TracebackType
 
 import anyio
-import certifi
 from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process, TaskStatus
 
 from reactor.aria2.beside import run_beside
 from reactor.errors import Aria2Error, SettingsError
-from reactor.programs import Program, child_environment, limit_memory, raise_descriptors
+from reactor.programs import Program, ca_file, child_environment, limit_memory, raise_descriptors
 
 START_DEADLINE_S = 10.0
 """aria2c listens 20 ms after its start; a slow machine gets much more."""
@@ -231,7 +230,7 @@ class EmbeddedAria2:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"ARIA2C_CONF: {conf} cannot be read ({error}).") from None
         # The wheel's static build looks for certificates where most systems have none.
-        lines = [f"ca-certificate={certifi.where()}", given, *_as_lines(self._options | self._own())]
+        lines = [f"ca-certificate={ca_file()}", given, *_as_lines(self._options | self._own())]
         self._lines_path.touch(mode=0o600)
         self._lines_path.write_text("\n".join(lines), encoding="utf-8")
 

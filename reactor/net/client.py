@@ -16,10 +16,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import anyio
-import certifi
 import h11
 
 from reactor.net.heads import END, may_be_head, repaired
+from reactor.programs import ca_file
 
 Origin = tuple[str, str, int]
 """Scheme, host without brackets, port."""
@@ -222,8 +222,8 @@ class Client:
         tls: ssl.SSLContext | None = None,
         dial: Dial | None = None,
     ) -> None:
-        """`tls` says whose certificates count, certifi's unless given; `timeout_s` is for a connection, and for each
-        piece of a body."""
+        """`tls` says whose certificates count, those of `programs.ca_file` unless given; `timeout_s` is for a
+        connection, and for each piece of a body."""
         self.timeout_s = timeout_s
         self._tls = tls
         self._dial = dial
@@ -269,7 +269,7 @@ class Client:
         more: dict[str, object] = {}
         if scheme == "https":
             # Made when the first one is asked: reading all CAs takes 40 ms, which a start has better use for.
-            self._tls = self._tls or ssl.create_default_context(cafile=certifi.where())
+            self._tls = self._tls or ssl.create_default_context(cafile=ca_file())
             more = {"ssl": self._tls, "server_hostname": host.rstrip(".")}
         if not self._dial:
             more["happy_eyeballs_delay"] = 0.25

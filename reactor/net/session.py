@@ -41,7 +41,7 @@ async def open_session(
     tls: ssl.SSLContext | None = None,
     dial: Dial | None = None,
 ) -> AsyncIterator[HttpSession]:
-    """One client, closed at the end. `patience_s` is at least `timeout_s`. Without `tls` it trusts certifi's; `dial`
-    opens its connections."""
+    """One client, closed at the end. `patience_s` is at least `timeout_s`. Without `tls` it trusts the CAs of
+    `programs.ca_file`; `dial` opens its connections."""
     async with Client(user_agent=user_agent_of(user_agent), timeout_s=timeout_s, tls=tls, dial=dial) as client:
         yield HttpSession(client, timeout_s, max(timeout_s, patience_s))
