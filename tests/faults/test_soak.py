@@ -43,7 +43,7 @@ async def test_many_reconnects_leave_nothing_open(tmp_path: Path) -> None:
             held.append((process.num_fds(), process.num_threads(), process.memory_info().rss))
         (fds, threads, memory), (fds_after, threads_after, memory_after) = held
         assert fds_after <= fds + SPARE
-        assert threads_after <= threads
+        assert threads_after <= threads + SPARE  # the pool for blocking calls has more or fewer, as it needs
         assert memory_after <= memory + GROWTH
     assert wire.cuts >= CUTS
 
