@@ -24,6 +24,6 @@ async def test_ssl_cert_file_names_the_ca(tmp_path: Path, named: bool) -> None:
     async with FileServer(tls=context) as server, running(tmp_path, MAX_DOWNLOAD_RETRIES="0", **settings) as reactor:
         reactor.add(server.put("/a.bin", DATA))
         await reactor.until_final()
-        (row,) = reactor.rows()
-        assert (row["status"], row["error_code"]) == (("downloaded", None) if named else ("failed", "tls"))
-        assert reactor.files() == ({"a.bin": DATA} if named else {})
+    (row,) = reactor.rows()
+    assert (row["status"], row["error_code"]) == (("downloaded", None) if named else ("failed", "tls"))
+    assert reactor.files() == ({"a.bin": DATA} if named else {})
