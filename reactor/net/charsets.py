@@ -44,22 +44,22 @@ def _guess(raw: bytes) -> str:
     """The charset of bytes that are no UTF-8."""
     runs = _RUNS.findall(raw)
     high = b"".join(runs)
+    paired = all(len(run) % 2 == 0 for run in runs)
+    cyrillic = all(_CYRILLIC.fullmatch(run) for run in runs)
     if len(_SHIFT_JIS.findall(raw)) * 2 > len(high) // 2:
         return "cp932"
     if _BIG5.fullmatch(raw) and len(runs) > 1 and _BIG5_ONLY.search(raw):
         return "big5"
     if len(runs) * 2 > len(high):  # accents, one here, one there
         return "cp1252"
-    if all(_CYRILLIC.fullmatch(run) for run in runs) and sum(byte >= 0xE0 for byte in high) * 2 > len(high):
+    if cyrillic and (not paired or sum(byte >= 0xE0 for byte in high) * 2 > len(high)):
         return "cp1251"
-    if all(len(run) % 2 == 0 for run in runs):
+    if paired:
         if len(_EUC_KANA.findall(high)) * 4 > len(high) // 2:
             return "euc_jp"
         if all(_GB2312.fullmatch(run) for run in runs):
             hangul = all(_EUC_KR.fullmatch(run) for run in runs) and len(high) >= 8
             return "cp949" if hangul else "gb18030"
-    elif all(_CYRILLIC.fullmatch(run) for run in runs):
-        return "cp1251"
     if _BIG5.fullmatch(raw):
         return "big5"
-    return "gb18030" if all(len(run) % 2 == 0 for run in runs) else "cp1252"
+    return "gb18030" if paired else "cp1252"
