@@ -80,6 +80,7 @@ FAILURES: Mapping[str, FailureKind] = {
     "blocked": FailureKind("The server may not give this out, for legal reasons.", "nothing"),
     "needs_login": FailureKind("The server or site wants a login.", "log in"),
     "needs_cookies": FailureKind("The site requires the cookies of a signed-in browser.", "log in"),
+    "needs_browser": FailureKind("The page wants a person: a captcha, or another proof.", "other link"),
     "private": FailureKind("The video is private.", "log in"),
     "geo_blocked": FailureKind("The site does not show this in the country of this machine.", "operator"),
     "drm": FailureKind("The video is protected by DRM, and cannot be downloaded.", "nothing"),

@@ -17,7 +17,7 @@ from reactor.egress import requests
 from reactor.errors import ReactorError
 from reactor.extractors import parsing
 from reactor.extractors.browser import extractor as playwright
-from reactor.extractors.browser import ranking, sniffing
+from reactor.extractors.browser import offers, ranking, request_parts, sniffing
 from reactor.extractors.metainfo import metainfo_for_aria2, parse_metainfo
 from reactor.extractors.ytdlp import extractor as ytdlp
 from reactor.extractors.ytdlp.failures import failure_of
@@ -158,8 +158,9 @@ def _frame(text: str) -> None:
 def _page(told: Any) -> None:
     found = playwright.parse_found(told)
     playwright.title_of(found.titles)
+    offers.offers_of(found.offers)
     for seen in found.candidates:
-        playwright.kept_headers(seen.sent)
+        request_parts.kept_headers(seen.sent)
 
 
 def _sighted(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from itertools import takewhile
 from typing import Any
@@ -15,15 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.media_source import Buffer, put_together
+from reactor.extractors.browser.offered import extract_offered
+from reactor.extractors.browser.offers import Offers, offers_of
 from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, suffix_of
+from reactor.extractors.browser.request_parts import BrowserCookie, jar_of, kept_headers
 from reactor.extractors.detect import is_named_page
 from reactor.extractors.manifest import extract_manifest
 from reactor.files.names import clean_name
-from reactor.models import HEADERS_MAX, Detection, Extraction, Fetch, Finish, Header, Kind
-from reactor.net.cookies import kept_cookies
+from reactor.models import Detection, Extraction, Fetch, Finish, Kind
 from reactor.net.credentials import split_credentials
 from reactor.net.failures import status_failure
-from reactor.net.jar import Jar
 from reactor.net.urls import normalise_http
 from reactor.net.validators import validator_of
 
@@ -31,11 +32,6 @@ TITLE_MAX = 1000
 LD_DEPTH_MAX = 6
 LD_CHARS_MAX = 64 * 1024
 
-_OF_EACH_REQUEST = """
-    accept-encoding cache-control connection content-length content-type cookie host keep-alive pragma priority purpose
-    range te trailer transfer-encoding upgrade upgrade-insecure-requests"""
-_LEFT_OUT = frozenset(_OF_EACH_REQUEST.split())
-_LEFT_OUT_PREFIXES = (":", "sec-", "if-", "proxy-", "x-client-data", "x-playwright")
 _SUFFIXES = {
     "video/mp4": "mp4",
     "video/webm": "webm",
@@ -94,16 +90,6 @@ class MediaRequest(_Wire):
     received: dict[str, str]
 
 
-class BrowserCookie(_Wire):
-    """One of the browser's cookies."""
-
-    name: str
-    value: str
-    domain: str
-    path: str
-    secure: bool = False
-
-
 class Titles(_Wire):
     """The titles of the page."""
 
@@ -129,6 +115,8 @@ class PageFindings(_Wire):
     crashed: bool
     left: str | None
     """The scheme of where the page went, if that is no web page."""
+    offers: Offers = Offers()
+    """What it has to download."""
 
     @field_validator("buffers", mode="before")
     @classmethod
@@ -138,6 +126,15 @@ class PageFindings(_Wire):
             return [Buffer.model_validate(each) for each in told]
         except (TypeError, ValidationError):
             return []
+
+    @field_validator("offers", mode="before")
+    @classmethod
+    def _told_by_the_page(cls, told: Any) -> Offers:
+        """A page that tampers with this is as one that offers nothing."""
+        try:
+            return Offers.model_validate(told)
+        except ValidationError:
+            return Offers()
 
     @field_validator("titles", mode="before")
     @classmethod
@@ -167,6 +164,9 @@ class PlaywrightExtractor:
         found = parse_found(await context.browser.sniff(detection.url))
         title, unusable = title_of(found.titles), None
         films = list(takewhile(lambda seen: not seen.advertising, found.candidates))
+        offers = offers_of(found.offers)
+        if offers and (not films or films[0].url == offers[0].url):
+            return await extract_offered(offers, found.offers, jar_of(found.cookies), context)
         for place, seen in enumerate(films):
             try:
                 film = await _extraction(seen, found, title, context)
@@ -179,6 +179,8 @@ class PlaywrightExtractor:
                 if error.code not in ("bad_manifest", "unsupported", "bad_url"):
                     raise
                 unusable = unusable or error
+        if offers:
+            return await extract_offered(offers, found.offers, jar_of(found.cookies), context)
         opened = found.status is not None and found.status < 400 and not found.left and not found.crashed
         if not unusable and opened and is_named_page(detection.url):
             raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="no film on it: the page itself"))
@@ -198,26 +200,6 @@ def title_of(titles: Titles) -> str | None:
     named = next((name for text in titles.ld if (name := _ld_name(text))), "")
     words = (" ".join(title.encode(errors="replace").decode().split()) for title in (titles.og, named, titles.title))
     return next((title[:TITLE_MAX] for title in words if title), None)
-
-
-def kept_headers(sent: Mapping[str, str]) -> tuple[Header, ...]:
-    """What of the player's request goes along: not cookies, nor what each request has to say for itself."""
-    kept = [
-        (name, value)
-        for name, value in sent.items()
-        if name.lower() not in _LEFT_OUT and not name.lower().startswith(_LEFT_OUT_PREFIXES)
-    ]
-    return tuple(header for name, value in kept[:HEADERS_MAX] for header in _header(name, value))
-
-
-def jar_of(cookies: Iterable[BrowserCookie]) -> Jar:
-    """The browser's cookies as ours."""
-    return Jar(
-        kept_cookies(
-            each.model_dump() | {"domain": each.domain.lstrip("."), "host_only": not each.domain.startswith(".")}
-            for each in cookies
-        )
-    )
 
 
 async def _extraction(seen: MediaRequest, found: PageFindings, title: str | None, context: Context) -> Extraction:
@@ -271,6 +253,18 @@ def _nothing(found: PageFindings, url: str) -> DownloadError:
         return DownloadError(f"{host} did not answer in time.", code="timeout", retryable=True)
     if found.status >= 400:
         return status_failure(found.status, url)
+    if "captcha" in found.offers.gates:
+        return DownloadError(
+            "The page wants a person to solve a captcha before it gives anything.",
+            hint="Open it in a browser, and send the link that comes of it.",
+            code="needs_browser",
+        )
+    if "login" in found.offers.gates:
+        return DownloadError(
+            "The page gives this only to people who are signed in.",
+            hint="Send a link that works without signing in.",
+            code="needs_login",
+        )
     if found.candidates:
         return DownloadError("Only an advertisement was found on this page.", hint=_HINT, code="unsupported")
     return DownloadError("No video or audio was found on this page.", hint=_HINT, code="unsupported")
@@ -287,13 +281,6 @@ def _not_opened(failure: str, host: str) -> DownloadError:
         f"The page of {{host}} could not be opened{f' ({error})' if error else ''}.",
     )
     return DownloadError(sentence.format(host=host), code=code, retryable=retryable)
-
-
-def _header(name: str, value: str) -> tuple[Header, ...]:
-    try:
-        return (Header(name=name, value=value),)
-    except ValidationError:
-        return ()
 
 
 def _ld_name(text: str) -> str:

@@ -101,6 +101,7 @@
   const text = value => (typeof value === "string" ? value.slice(0, TEXT_MAX).toWellFormed() : "");
 
   return {
+    ...downloads({all, visible, plain, text}),
     // The video and audio elements; `running`: its end will come.
     media: () => all("video, audio").slice(0, 100).map(one => ({
       source: String(one.currentSrc || one.src || "").slice(0, 4 * TEXT_MAX).toWellFormed(),

@@ -32,9 +32,15 @@ requests are not seen, and pages that miss them do without. What a script feeds 
 
 _SOURCE: Final = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
-What = Literal["media", "play", "skip", "start", "agree", "titles", "buffers"]
+_DOWNLOADS: Final = Path(__file__).with_name("download_script.js").read_text(encoding="utf-8")
+
+What = (
+    Literal["media", "play", "skip", "start", "agree", "titles", "buffers"]
+    | Literal["links", "download", "counting", "soon", "gate"]
+)
 
 
 def asking(what: What) -> str:
-    """JavaScript, a function of one argument, that asks a frame for `what`: see `page_script.js`."""
-    return f"argument => ({_SOURCE})({json.dumps(what)}, argument)"
+    """JavaScript, a function of one argument, that asks a frame for `what`: see `page_script.js`, and
+    `download_script.js` for what leads to files."""
+    return f"argument => {{ const downloads = {_DOWNLOADS}; return ({_SOURCE})({json.dumps(what)}, argument); }}"

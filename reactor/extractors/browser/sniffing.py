@@ -20,6 +20,7 @@ from playwright.async_api import Browser, BrowserContext, ElementHandle, Frame, 
 from playwright.async_api import Error as PlaywrightError
 
 from reactor import numbers
+from reactor.extractors.browser.downloads import Downloads
 from reactor.extractors.browser.page_script import PREPARE, What, asking
 from reactor.extractors.browser.patience import frame_of, ignore_closed, with_timeout
 from reactor.extractors.browser.ranking import (
@@ -50,6 +51,10 @@ ROUND_S = 1.0
 ROUNDS_MAX = 15
 ROUNDS_IDLE_MAX = 5
 """Tries in a row that found nothing to click."""
+ROUNDS_LINKED = 3
+"""After so many the links of the page count."""
+ROUNDS_SOON = 10
+"""So many more for a page that says that something begins by itself."""
 LOADING_S = 15.0
 """A page that loads longer is treated as if it had been loaded."""
 RETURN_S = 20.0
@@ -93,7 +98,7 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
         viewport=_VIEWPORT,  # type: ignore[arg-type]
     )
     await context.add_init_script(PREPARE)
-    sniffer = Sniffer(context, await context.new_page(), request["url"])
+    sniffer = Sniffer(context, await context.new_page(), request["url"], request["user_agent"])
     with suppress(TimeoutError):
         async with asyncio.timeout(request["timeout_s"]):
             await sniffer.watch()
@@ -105,7 +110,7 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
 class Sniffer:
     """The media requests of one page so far."""
 
-    def __init__(self, context: BrowserContext, page: Page, url: str) -> None:
+    def __init__(self, context: BrowserContext, page: Page, url: str, user_agent: str) -> None:
         self._context = context
         self._page = page
         self._url = url
@@ -127,7 +132,10 @@ class Sniffer:
         self._loaded = False
         self._next_round = 0.0
         self._rounds = self._idle_rounds = self._returns = 0
+        self._soon = False
+        """The page says that its download begins by itself."""
         self._returning: asyncio.Task[None] | None = None
+        self._downloads = Downloads(context, page, user_agent, self._changed.set)
         context.on("response", self._on_response)
         context.on("page", self._on_page)
         context.on("dialog", lambda dialog: self._start(dialog.dismiss()))
@@ -149,6 +157,9 @@ class Sniffer:
             leading = [candidate.index for candidate in candidates[:2]]
             if leading != before or (self._running and not (best and is_sure(best))):
                 before, quiet_since = leading, now()
+            begun = self._downloads.begun
+            if begun and (not best or self._downloads.begun_by(self._sights[best.index].url)):
+                return
             if best and now() - quiet_since > patience_s(best):
                 return
             if best and not is_sure(best):
@@ -162,10 +173,13 @@ class Sniffer:
     async def told(self) -> dict[str, Any]:
         """The findings so far."""
         candidates = self._candidates()[:CANDIDATES_MAX]
-        cookies, titles, buffers, *answers = await asyncio.gather(
+        if self._downloads.begun:
+            candidates = [each for each in candidates if not each.loop]
+        cookies, titles, buffers, offers, *answers = await asyncio.gather(
             with_timeout(self._context.cookies(), []),
             _nothing() if self._astray else with_timeout(self._page.main_frame.evaluate(asking("titles")), {}),
             self._everywhere("buffers"),
+            self._downloads.told(self._frames()),
             *map(self._told, candidates),
         )
         return {
@@ -173,6 +187,7 @@ class Sniffer:
             "cookies": [dict(cookie) for cookie in cookies[:COOKIES_MAX]],
             "titles": titles,
             "buffers": [one for told in buffers if isinstance(told, list) for one in told],
+            "offers": offers,
             "status": self._status,
             "failure": self._failure,
             "crashed": self._crashed,
@@ -262,7 +277,12 @@ class Sniffer:
 
     def _on_page(self, page: Page) -> None:
         if page is not self._page:
-            self._start(page.close())
+            self._start(self._let_go(page))
+
+    async def _let_go(self, page: Page) -> None:
+        """Close a tab that the page has opened, when it has had its time to begin a download."""
+        await self._downloads.grace(page)
+        await page.close()
 
     def _on_loaded(self, _: Page) -> None:
         self._loaded = not self._astray
@@ -346,11 +366,31 @@ class Sniffer:
             return False
         self._rounds += 1
         await self._everywhere("play")
-        found = self._rounds > 1 and await self._click_something()
+        found = self._rounds > 1 and (await self._click_something() or await self._ask_for_a_download())
         self._idle_rounds = 0 if found or self._running else self._idle_rounds + 1
         self._next_round = now() + ROUND_S
         loaded = self._loaded or now() > self._opened + LOADING_S
-        return loaded and (self._rounds > ROUNDS_MAX or self._idle_rounds > ROUNDS_IDLE_MAX)
+        if loaded and self._idle_rounds >= ROUNDS_LINKED and await self._downloads.linked(self._frames()):
+            return True
+        over = self._rounds > ROUNDS_MAX or self._idle_rounds > ROUNDS_IDLE_MAX
+        if over and not self._soon and any(await self._everywhere("soon")):
+            self._soon, self._rounds, self._idle_rounds = True, 0, -ROUNDS_SOON
+            return False
+        return loaded and over
+
+    async def _ask_for_a_download(self) -> bool:
+        """Where there is no player to start: the button that begins a download, or waiting for one that will begin."""
+        if any(await self._everywhere("counting")):
+            self._rounds -= 1
+            await self._click_download()
+            return True
+        return await self._click_download()
+
+    async def _click_download(self) -> bool:
+        clicked, covered = await self._click("download")
+        if covered:
+            await with_timeout(covered.evaluate("one => one.click()"), None)
+        return clicked or covered is not None
 
     async def _click_something(self) -> bool:
         """A play button; when that is covered, or was no use, first what agrees to a banner."""
@@ -363,13 +403,14 @@ class Sniffer:
             await with_timeout(covered.evaluate("one => one.click()"), None)
         return started or agreed or covered is not None
 
-    async def _click(self, what: Literal["start", "agree"]) -> tuple[bool, ElementHandle | None]:
+    async def _click(self, what: Literal["start", "agree", "download"]) -> tuple[bool, ElementHandle | None]:
         """Click what the first frame has that has it: True, or False and what could not be reached."""
         for frame in self._frames():
             handle = await with_timeout(frame.evaluate_handle(asking(what)), None)
             element = handle.as_element() if handle else None
             if element:
                 self._home = self._home or site_of(self._page.main_frame.url)
+                self._downloads.clicked(what)
                 try:
                     await element.click(timeout=CLICK_S * 1000, no_wait_after=True)
                 except PlaywrightError:  # something lies over it, or it is gone

@@ -86,6 +86,59 @@ AGREES = {
     "an age": "<button id=no>Leave</button><button id=yes>I am over 18!</button>",
     "not a banner": "<button id=no>Accept the challenge of a lifetime</button>",
 }
+DOWNLOADS = {
+    "the free way": "<a id=no href=/buy>Premium download</a><a id=yes href=/free>Slow download</a>",
+    "not another site's": (
+        "<a id=no href=http://ads.test/x>Download now</a><button id=yes>Download big.zip (200 KB)</button>"
+    ),
+    "not a menu's": "<nav><a id=no href=/apps>Download</a></nav><a id=yes href=/x>Download</a>",
+    "not the app": "<a id=no href=/app>Download our app</a>",
+    "not a question": "<a id=no href=/faq>How to download</a>",
+    "not yet": "<button id=no disabled>Download</button>",
+    "by what it is called": "<a id=yes href='javascript:x()' class=download-btn>x.zip</a>",
+    "in a form": "<form method=post><input id=yes type=submit value='Free Download'></form>",
+}
+LANGUAGES = {
+    **{"de": "Jetzt herunterladen", "fr": "Télécharger", "es": "Descargar archivo", "pt": "Baixar grátis"},
+    **{
+        "it": "Scarica",
+        "nl": "Downloaden",
+        "pl": "Pobierz plik",
+        "sv": "Ladda ner",
+        "no": "Last ned",
+        "da": "Hent fil",
+    },
+    **{"fi": "Lataa tiedosto", "cs": "Stáhnout", "sk": "Stiahnuť", "hu": "Letöltés", "ro": "Descarcă", "el": "Λήψη"},
+    **{"tr": "Ücretsiz indir", "ru": "Скачать файл", "uk": "Завантажити", "ar": "تحميل الملف", "he": "הורדה"},
+    **{
+        "hi": "डाउनलोड करें",
+        "ja": "無料ダウンロード",
+        "zh": "立即下载",
+        "ko": "다운로드",
+        "th": "ดาวน์โหลด",
+        "vi": "Tải xuống",
+    },
+    **{"id": "Unduh", "en": "Download big.zip (200 KB)"},
+}
+
+
+@pytest.mark.parametrize("name", DOWNLOADS)
+async def test_what_begins_a_download(page: Page, name: str) -> None:
+    assert await asked(page, DOWNLOADS[name], "download") == ("yes" if "id=yes" in DOWNLOADS[name] else None)
+
+
+@pytest.mark.parametrize("said", LANGUAGES.values(), ids=LANGUAGES)
+async def test_download_in_every_language(page: Page, said: str) -> None:
+    assert await asked(page, f"<button id=no>x</button><button id=yes>{said}</button>", "download") == "yes"
+
+
+async def test_a_page_that_counts_down(page: Page) -> None:
+    await page.set_content("<p>Wait <b>3</b> seconds</p><p>1000 files</p>")
+    told = [await page.evaluate(asking("counting"))]
+    for text in ("2", "2", "40", "1"):
+        await page.evaluate("text => document.querySelector('b').textContent = text", text)
+        told.append(await page.evaluate(asking("counting")))
+    assert told == [False, True, False, False, False], "what falls by more is no countdown"
 
 
 @pytest.mark.parametrize("name", STARTS)
