@@ -43,25 +43,20 @@ SAVE, LAST = Timing.SAVE, Timing.SAVE | Timing.LAST | Timing.SAYS_STAGE
 @dataclass(frozen=True, slots=True)
 class PollRows:
     """Read the state of the rows `watch`, mark pending rows that were cancelled, claim up to `claim` of the
-    oldest that are due, none of `held` among them. → RowsPolled or DatabaseFailed, or nothing when another file has
-    taken the place of `database`: that is the number of it, the first one opened being 1."""
+    oldest that are due, none of `held` among them. → RowsPolled or DatabaseFailed"""
 
     timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     watch: tuple[int, ...]
     claim: int
     held: tuple[int, ...] = ()
-    database: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Recover:
-    """Read what an earlier run left under way, and what it left behind. → Recovered or DatabaseFailed, or nothing
-    when another file has taken the place of `database`, as with PollRows."""
+    """Read what an earlier run left under way, and what it left behind. → Recovered or DatabaseFailed"""
 
     timing: ClassVar[Timing] = Timing.AFTER_SAVES
-
-    database: int = 1
 
 
 @dataclass(frozen=True, slots=True)

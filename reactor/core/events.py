@@ -25,11 +25,6 @@ class DatabaseChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseReplaced:
-    """Another file stands under the database's name and has been opened: all that was read before is void."""
-
-
-@dataclass(frozen=True, slots=True)
 class WatchedRow:
     """The state of a row that is under way, as the database has it now."""
 
@@ -89,7 +84,7 @@ class PlanRead:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFailed:
-    """A Look or a Recover could not be carried out; or, with `saving`, a save is being tried again and again."""
+    """A PollRows or a Recover could not be carried out; or, with `saving`, a save is being tried again and again."""
 
     failure: Failure
     saving: bool = False
@@ -483,7 +478,6 @@ JobEvent = (
 Event = (
     JobEvent
     | DatabaseChanged
-    | DatabaseReplaced
     | RowsPolled
     | Recovered
     | DatabaseFailed

@@ -34,5 +34,10 @@ def cleaned_up(event: events.CleanedUp, context: Context) -> Commands:
 
 def _clean_up(leftover: events.Leftover, context: Context) -> Commands:
     context.clean_up_at = context.now + INTERVAL_S
+    return [clean_up(leftover, context)]
+
+
+def clean_up(leftover: events.Leftover, context: Context) -> commands.CleanUp:
+    """What removes it."""
     gids = tuple(derive_gid(context.instance, leftover.attempt, n) for n in range(leftover.parts))
-    return [commands.CleanUp(leftover.attempt, gids, leftover.keep_result)]
+    return commands.CleanUp(leftover.attempt, gids, leftover.keep_result)

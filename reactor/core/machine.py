@@ -19,9 +19,9 @@ from reactor.core.database_health import DatabaseHealth
 from reactor.core.disk import Disk
 from reactor.core.events import Event
 from reactor.core.job import IN_TRANSFER, WORKING, Attempt, End, Job, State
-from reactor.core.leftovers import clean_up_all, cleaned_up, take_on
+from reactor.core.leftovers import clean_up, clean_up_all, cleaned_up, take_on
 from reactor.core.lifecycle import advance
-from reactor.core.steps import claim, seed, window
+from reactor.core.steps import claim, seed, teardown, window
 from reactor.core.suspects import DIES, TRIAL_ASK_S, TRIAL_S, Trial, died, next_suspect
 
 RECONCILE_INTERVAL_S = 30.0
@@ -43,8 +43,6 @@ class Machine:
         self._health = DatabaseHealth()
         self._session: str | None = None
         self._recovered = False
-        self._replacing = False
-        self._database = 1
         self._leaving: str | None = None
         self._stopped = False
         # Polling the rows
@@ -78,6 +76,14 @@ class Machine:
         """The first command of all."""
         return [commands.Recover()]
 
+    def abandon(self) -> tuple[list[commands.CleanUp], commands.ForgetTransfers]:
+        """What has to go from aria2 and from the staging folders when nobody serves this database any more. What was
+        published for a row that is done stays."""
+        context = self._context
+        jobs = [teardown.clean_up(job, context) for job in self.jobs.values()]
+        left = [clean_up(leftover, context) for leftover in self.leftovers.values()]
+        return [*jobs, *left], commands.ForgetTransfers(tuple(context.unneeded_results))
+
     def handle(self, event: Event, now: float) -> Commands:
         """What `event` makes necessary."""
         if self._stopped:
@@ -97,7 +103,6 @@ class Machine:
         else:
             if len(context.unneeded_results) >= FORGET_AT:
                 out += self._tidy_up()
-            out += self._recover_replaced()
             out += self._try_suspects()
             out += self._ask_for_progress()
             self._watch_trials()
@@ -121,8 +126,6 @@ class Machine:
         match event:
             case events.DatabaseChanged():
                 self._poll_wanted = True
-            case events.DatabaseReplaced():
-                return self._replaced()
             case events.RowsPolled():
                 return self._rows_polled(event)
             case events.Recovered():
@@ -188,7 +191,7 @@ class Machine:
         out = self.disk.refresh() if slots else []
         slots = slots if self.disk.has_space else 0
         held = tuple(sorted({*self.jobs, *self.leftovers}))
-        return [*out, commands.PollRows(tuple(sorted(self._watched)), slots, held, self._database)]
+        return [*out, commands.PollRows(tuple(sorted(self._watched)), slots, held)]
 
     def _rows_polled(self, polled: events.RowsPolled) -> Commands:
         self._polling = False
@@ -266,30 +269,6 @@ class Machine:
             self._polling = False
             self._poll_at = self._context.now + self._health.poll_failed()
         return self._health.failed(event.failure.text)
-
-    def _replaced(self) -> Commands:
-        """Another database: none of its rows is ours yet, whatever their ids are. What it has under way is
-        taken up when nothing of the old one is left, in aria2 neither: gids and folders have its name in them."""
-        out = Commands()
-        for job in list(self.jobs.values()):
-            if job.state in (State.SAVING, State.DOUBTED):
-                out += self._advance(job, events.Saved(job.attempt))  # as far as anybody can know
-            else:
-                out += self._advance(job, events.Overtaken(job.attempt, "deleted"))
-            out += self._advance(job, events.Superseded(job.attempt))
-        out.append(commands.Tell(notices.DatabaseRecovered(replaced=True)))
-        self._polling = self._recovered = False
-        self._replacing = True
-        self._database += 1  # what was asked of the one before has no answer any more
-        self._poll_at = None
-        return out
-
-    def _recover_replaced(self) -> Commands:
-        if not self._replacing or self.jobs or self.leftovers:
-            return []
-        self._replacing = False
-        self._context.tidy_pending.clear()  # what is left in the old one's folders goes with them
-        return [*self._tidy_up(), commands.Recover(self._database)]
 
     # aria2
 
@@ -416,8 +395,8 @@ class Machine:
             self._due_at, self._poll_wanted = None, True
         if self._poll_at is not None and now >= self._poll_at:
             self._poll_at = None
-            if not self._recovered and not self._replacing:
-                out.append(commands.Recover(self._database))
+            if not self._recovered:
+                out.append(commands.Recover())
         clean_up_at = self._context.clean_up_at
         if self.connected and clean_up_at is not None and now >= clean_up_at:
             out += clean_up_all(self._context)

@@ -97,6 +97,9 @@ class Service:
                 self._trouble["database"] = notice.reason
             case notices.DatabaseRecovered():
                 self._trouble.pop("database", None)
+                if notice.replaced:
+                    self._under_way.clear()
+                    self._waiting.clear()
             case _:
                 pass
 

@@ -79,8 +79,6 @@ def reason(event: Event) -> str:
     match event:
         case e.DatabaseChanged():
             return f"somebody wrote into the database ({event.layer})"
-        case e.DatabaseReplaced():
-            return "another file took the database's place"
         case e.RowsPolled():
             return _rows_polled(event)
         case e.Recovered():

@@ -233,54 +233,34 @@ def test_a_start_that_fails_is_tried_again() -> None:
     assert not world.of(commands.PollRows), "no row is touched before what an earlier run left is known"
 
 
-def test_another_database_under_the_same_name_voids_all_rows() -> None:
+@pytest.mark.fault(6)
+def test_of_a_database_that_is_no_longer_served_everything_goes_but_what_is_done() -> None:
+    world = World(Limits(concurrent=3, seeding=True)).up(leftovers=(events.Leftover(Attempt(9, 1), 2),))
+    serving, fetching, detecting = (Attempt(n, 1) for n in (1, 2, 3))
+    world.feed(events.RowsPolled()).fetching(serving, magnet())
+    world.feed(reported(report(serving, "active", 100, seeder=True)))
+    world.feed(events.Finished(serving, "/downloads/t", 100), events.Saved(serving), events.RowsPolled())
+    world.fetching(fetching).claim(detecting)
+    left, results = world.machine.abandon()
+    assert left == [
+        commands.CleanUp(serving, (gid(serving),), keep_result=True),
+        commands.CleanUp(fetching, (gid(fetching),)),
+        commands.CleanUp(detecting, ()),
+        commands.CleanUp(Attempt(9, 1), (gid(Attempt(9, 1)), gid(Attempt(9, 1), 1))),
+    ]
+    assert not results.gids
+
+
+@pytest.mark.fault(6)
+def test_what_was_published_for_a_row_of_such_a_database_stays_when_the_row_is_being_told() -> None:
     world = World().up().fetching(ONE)
-    world.feed(events.DatabaseReplaced())
-    assert world.of(commands.RemoveTransfers)
-    assert not world.of(commands.Recover), "not before the old ones are gone"
-    world.feed(events.TransfersRemoved(ONE), events.Discarded(ONE))
-    assert world.the(commands.Recover)
-    assert not world.of(commands.PollRows)
-    world.feed(events.Recovered((planned(ONE),), (), "another"))
-    assert world.machine.jobs[1].progress.transfers[0].gid != gid(ONE)
-
-
-def test_what_is_asked_names_the_database_it_is_meant_for() -> None:
-    world = World().feed(connected(), events.Recovered((), (), INSTANCE))
-    assert world.the(commands.PollRows).database == 1
-    world.feed(events.DatabaseReplaced())
-    assert world.the(commands.Recover).database == 2
-    world.feed(events.Recovered((), (), "another"))
-    assert world.the(commands.PollRows).database == 2, "the look that was under way has no answer any more"
-
-
-def test_another_database_is_recovered_once_though_a_pause_was_under_way() -> None:
-    world = World().feed(connected(), events.DatabaseFailed(BUSY))
-    world.feed(events.DatabaseReplaced())
-    assert world.the(commands.Recover).database == 2
-    world.feed(events.TimePassed(), after=1.0)
-    assert not world.of(commands.Recover)
-
-
-def test_another_database_is_not_told_of_a_cancel_in_the_old_one() -> None:
-    world = World().up().fetching(ONE).seen(ONE, cancelled=True)
-    world.feed(events.DatabaseReplaced())
-    world.feed(events.TransfersRemoved(ONE), events.Discarded(ONE))
-    assert not world.of(commands.SaveCancelled)
-    assert world.the(commands.Recover)
-
-
-def test_another_database_waits_until_nothing_of_the_old_one_is_left_in_aria2() -> None:
-    world = World(Limits(seeding=True)).up().fetching(ONE, magnet())
-    world.feed(reported(report(ONE, "active", 100, seeder=True)))
-    world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE), events.RowsPolled())
-    world.feed(events.DatabaseReplaced())
-    paid = world.the(commands.CleanUp)
-    assert (paid.gids, paid.keep_result) == ((gid(ONE),), True)
-    assert [n.event for n in world.told()] == ["seeding_ended", "database_recovered"]
-    assert not world.of(commands.Recover)
-    world.feed(events.CleanedUp(ONE))
-    assert world.the(commands.Recover)
+    world.feed(reported(report(ONE, "complete", 100)))
+    ((before,), _) = world.machine.abandon()
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100))
+    ((told,), _) = world.machine.abandon()
+    assert (before.keep_result, told.keep_result) == (False, True)
+    world.feed(events.Saved(ONE))
+    assert world.machine.abandon() == ([], commands.ForgetTransfers((gid(ONE),)))
 
 
 def test_a_shutdown_leaves_everything_resumable() -> None:

@@ -43,12 +43,12 @@ async def test_a_row_that_takes_nothing_is_told_once(tmp_path: Path, monkeypatch
         query(path, "INSERT INTO downloads (url, kind) VALUES ('u', 'odd'), ('u', 'odd')")
         with anyio.fail_after(DEADLINE_S):
             for _ in range(3):
-                (seen,) = await of(rows.poll(commands.PollRows((), 2, database=1)))
+                (seen,) = await of(rows.poll(commands.PollRows((), 2)))
                 assert isinstance(seen, events.RowsPolled)
                 assert seen.claimed == ()
             await heard.wait()
         query(path, "INSERT INTO downloads (url) VALUES ('u')")
-        (seen,) = await of(rows.poll(commands.PollRows((), 2, database=1)))
+        (seen,) = await of(rows.poll(commands.PollRows((), 2)))
         assert isinstance(seen, events.RowsPolled)
         assert [row.attempt.download_id for row in seen.claimed] == [3]
         tasks.cancel_scope.cancel()

@@ -6,10 +6,12 @@ import random
 import shutil
 import signal
 import sqlite3
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.real.elsewhere import Elsewhere, elsewhere
 from tests.real.harness import Reactor, running
 from tests.servers import FileServer
 
@@ -37,6 +39,77 @@ async def test_a_database_restored_from_a_backup_is_taken_up(tmp_path: Path) -> 
     assert sorted(reactor.files()) == ["done.bin", "new.bin"]
 
 
+def another(path: Path) -> Path:
+    """A queue of another instance, in which nothing was asked for yet."""
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)")
+    db.close()
+    return path
+
+
+@pytest.mark.fault(6)
+@pytest.mark.parametrize("where", ["embedded", "elsewhere"])
+async def test_what_another_database_had_under_way_is_over_before_the_next_is_served(
+    tmp_path: Path, where: str
+) -> None:
+    """Both have a row 1. The file that comes first is none; the process stays."""
+    async with AsyncExitStack() as stack:
+        server, settings = await stack.enter_async_context(FileServer()), dict[str, str]()
+        if where == "elsewhere":
+            aria2c = await stack.enter_async_context(elsewhere(tmp_path / "there"))
+            same = f"{tmp_path / 'downloads'}={tmp_path / 'downloads'}"
+            settings = aria2c.settings(DOWNLOAD_PATH_MAP=same)
+        reactor = await stack.enter_async_context(running(tmp_path, **settings))
+        assert reactor.process is not None
+        pid, before = reactor.process.pid, set(reactor.children())
+        reactor.add(server.put("/old.bin", DATA, stall_after=1000))
+        await server.until(lambda: any(request.sent == 1000 for request in server.log))
+        old = {Path(name).parts[1] for name in reactor.staged()}
+        (tmp_path / "none.db").write_bytes(b"no database" * 1000)
+        (tmp_path / "none.db").replace(reactor.db)
+        await reactor.until(lambda: reactor.events("database_troubled"))
+        await server.until(lambda: server.requests("/old.bin", "GET")[-1].ended == "closed by client")
+        another(tmp_path / "other.db").replace(reactor.db)
+        await reactor.until(lambda: any(event["replaced"] for event in reactor.events("database_recovered")))
+        (new,) = reactor.add(server.put("/new.bin", DATA))
+        assert new == 1
+        await reactor.until_final(new)
+        assert reactor.row(new)["status"] == "downloaded"
+        await reactor.until(lambda: not reactor.staged())
+        assert reactor.process.pid == pid
+        if where == "embedded":
+            assert not before & set(reactor.children())
+        else:
+            assert not [each for each in told_of(aria2c) if set(Path(each["dir"]).parts) & old]
+    assert list(reactor.files()) == ["new.bin"]
+    assert [event["event"] for event in reactor.events() if event["event"].startswith("reactor_")] == [
+        "reactor_started",
+        "reactor_stopped",
+    ]
+
+
+def told_of(aria2c: Elsewhere) -> list[dict[str, str]]:
+    """All that an aria2c knows of."""
+    lists = (
+        aria2c.rpc("aria2.tellActive"),
+        aria2c.rpc("aria2.tellWaiting", 0, 100),
+        aria2c.rpc("aria2.tellStopped", 0, 100),
+    )
+    return [each for found in lists for each in found]
+
+
+@pytest.mark.fault(6, 51)
+async def test_a_reactor_whose_database_cannot_be_opened_any_more_ends_when_it_is_asked_to(tmp_path: Path) -> None:
+    async with running(tmp_path) as reactor:
+        (tmp_path / "none.db").write_bytes(b"no database" * 1000)
+        (tmp_path / "none.db").replace(reactor.db)
+        await reactor.until(lambda: reactor.events("database_troubled"))
+        await reactor.stop()
+        assert reactor.process is not None
+        assert reactor.process.returncode == 0
+    assert reactor.events()[-1]["event"] == "reactor_stopped"
+
+
 @pytest.mark.fault(7)
 async def test_a_database_that_was_deleted_is_not_made_anew_and_one_that_comes_is_taken_up(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:
@@ -45,10 +118,7 @@ async def test_a_database_that_was_deleted_is_not_made_anew_and_one_that_comes_i
             reactor.db.with_name(f"{reactor.db.name}{suffix}").unlink(missing_ok=True)
         await reactor.until(lambda: reactor.events("database_troubled"))
         assert not reactor.db.exists()
-        with sqlite3.connect(tmp_path / "other.db") as other:
-            other.execute("CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)")
-        other.close()
-        (tmp_path / "other.db").replace(reactor.db)
+        another(tmp_path / "other.db").replace(reactor.db)
         await reactor.until(lambda: reactor.events("database_recovered"))
         await reactor.until(lambda: "status" in str(_columns(reactor.db)))
         (one,) = reactor.add(server.put("/a.bin", DATA))

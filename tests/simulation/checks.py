@@ -126,6 +126,8 @@ class Checks:
         limits = self._world.limits
         if isinstance(save, commands.SavePlan) and limits.quotas.max_parts:
             assert len(save.extraction.fetches) <= limits.quotas.max_parts, "too many parts"
+        if isinstance(save, commands.SavePlan) and not save.continues:  # its URLs were renewed, and it begins anew
+            self._progress.pop((save.attempt.download_id, save.attempt.number), None)
         if not isinstance(save, commands.SaveWaiting) or save.failure is None:
             return
         id, free = save.attempt.download_id, save.failure.code in FREE
@@ -242,6 +244,9 @@ class Checks:
         seeding = set(world.process.machine.jobs)
         live = [each for each in self._live() if not each.seeder or each.attempt.download_id not in seeding]
         assert not live, f"still running: {live}"
+        known = {*world.lost, world.database.instance}
+        foreign = [each for each in world.aria2.running() if each.folder[0] not in known]
+        assert not foreign, f"still running for a database that was replaced: {foreign}"
         plans = set(world.database.plans()) - seeding
         assert not plans, f"plans were left: {plans}"
         kept = {(world.database.instance, id) for id in seeding}

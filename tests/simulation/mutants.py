@@ -185,6 +185,10 @@ def _all_are_blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tupl
     return {attempt: (times + 1, int(times + 1 < HELD_FROM)) for attempt, (times, _) in known.items()}
 
 
+def _nothing_abandoned(self: machine.Machine) -> tuple[list[commands.CleanUp], commands.ForgetTransfers]:
+    return [], commands.ForgetTransfers(())
+
+
 def _anything(*args: Any) -> None:
     """Nothing is to be said of it."""
 
@@ -232,6 +236,7 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "a process that was asked to end has died": (with_(crashes, "leave", _anything),),
     "a validator that is not looked at": (with_(Extraction, "continues", lambda self, earlier: True),),
     "new links while aria2 still has the old ones": (with_(renew, "renew_or_fail", _renewed_too_early),),
+    "what a replaced database had under way is left in aria2": (with_(machine.Machine, "abandon", _nothing_abandoned),),
     "links are renewed for ever": (with_(renew, "RENEWALS_MAX", 10**9),),
 }
 

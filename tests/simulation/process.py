@@ -45,20 +45,19 @@ class Work:
 
 
 class Process:
-    """From a start to a crash, or to its Exit."""
+    """From a start to a crash, to its Exit, or until another database takes the place of the one that it serves."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, before: Process | None = None) -> None:
+        """`before` has served the database that was there before, in the same process."""
         self.world = world
         self.machine = Machine(world.limits)
         self.alive = True
         self.connection = 0
         """Which connection to aria2 it is; 0: none."""
-        self.instance = ""
+        self.instance: str = before.instance if before else ""
         """Of the database that was recovered last: whose staging folders are ours."""
-        self.opened = 1
-        """How many databases it has opened, one after another."""
-        self._counted = False
-        """True once it is noted what the life before may have died of."""
+        self._joined = before is not None
+        """True once it is noted what the process before this one may have died of."""
         self._inbox: deque[Event] = deque()
         self._working = False
         self._armed_for: float | None = None
@@ -205,7 +204,7 @@ class Process:
             case commands.PollRows():
                 self._in_line(lambda: self._look(command), "to the database")
             case commands.Recover():
-                self._in_line(lambda: self._recover(command), "to the database")
+                self._in_line(self._recover, "to the database")
             case (
                 commands.ReadPlan()
                 | commands.Detect()
@@ -229,32 +228,26 @@ class Process:
     # What commands do
 
     def _look(self, command: commands.PollRows) -> None:
-        if command.database != self.opened:
-            return
         locked = self.world.database.locked()
-        seen = events.DatabaseFailed(BUSY) if locked else self.world.database.look(command)
-        self._answer_of_database(command.database, seen)
+        self._answer_of_database(events.DatabaseFailed(BUSY) if locked else self.world.database.look(command))
 
-    def _recover(self, command: commands.Recover) -> None:
+    def _recover(self) -> None:
         world = self.world
-        if command.database != self.opened:
-            return
         if world.database.locked():
-            return self._answer_of_database(command.database, events.DatabaseFailed(BUSY))
+            return self._answer_of_database(events.DatabaseFailed(BUSY))
         if self.instance not in ("", world.database.instance):
             world.clear(self.instance)
         self.instance = world.database.instance
-        if not self._counted and self.opened == 1:
+        if not self._joined:
             world.database.count_crashes()
-        self._counted = True
+        self._joined = True
         folders = frozenset(id for instance, id in world.folders if instance == self.instance)
         found = world.database.recover(folders)
         world.checks.begun(row.attempt for row in found.rows)
-        return self._answer_of_database(command.database, found)
+        return self._answer_of_database(found)
 
-    def _answer_of_database(self, number: int, event: Event) -> None:
-        """What a database says, unless another one has been opened before it is heard."""
-        self._in_line(lambda: self.post(event) if number == self.opened else None, "from the database")
+    def _answer_of_database(self, event: Event) -> None:
+        self._in_line(lambda: self.post(event), "from the database")
 
     def _place(self, download_id: int) -> Place:
         """The staging folder of a row."""

@@ -86,6 +86,8 @@ class World:
         self.history: list[str] | None = [] if keep_log else None
         self._paths, self._urls, self._connections, self._steps = count(1), count(1), count(1), 0
         self.process = Process(self)
+        self._abandoning: Process | None = None
+        """One whose database was replaced, and which has to clear up behind it yet."""
         self._begin()
 
     @property
@@ -149,10 +151,14 @@ class World:
         self.process.post(events.DatabaseChanged("start"))
 
     def _begin_again(self) -> None:
-        if not self.process.alive:
-            self.replaced = self.checks.full = False  # it opens what is there
-            self.process = Process(self)
-            self._begin()
+        if not self.process.alive and self._abandoning is None:
+            self._open(None)
+
+    def _open(self, before: Process | None) -> None:
+        """It opens what is there."""
+        self.replaced = self.checks.full = False
+        self.process = Process(self, before)
+        self._begin()
 
     def _connect_soon(self, process: Process) -> None:
         self.at(self.soon(), lambda: self._connect(process))
@@ -211,6 +217,7 @@ class World:
 
     def exited(self) -> None:
         """The reactor has ended, by itself or not; somebody starts it again."""
+        self._abandoning = None
         if self.process.instance != self.database.instance:
             self.lost.add(self.process.instance)
             self.checks.forget_files()
@@ -221,8 +228,10 @@ class World:
 
     def _shut_down(self) -> None:
         process = self.process
+        if self._abandoning is not None:
+            return self.exited()
         process.post(events.ShutdownRequested("SIGTERM"))
-        self.at(GRACE_S, lambda: self._crash() if process.alive else None)
+        return self.at(GRACE_S, lambda: self._crash() if process.alive else None)
 
     def _restart_aria2(self) -> None:
         self._hurt_all()
@@ -255,10 +264,24 @@ class World:
 
     def _reopen(self, process: Process) -> None:
         if self.process is process and process.alive:
-            self.replaced = False
-            process.opened += 1
-            process.post(events.DatabaseReplaced())
-            process.post(events.DatabaseChanged("start"))
+            process.alive, self._abandoning = False, process
+            self._abandon(process)
+
+    def _abandon(self, process: Process) -> None:
+        """What belonged to the old database goes as soon as aria2 answers; then the other one is served."""
+        if self._abandoning is not process:
+            return
+        if self.chance(0.5):
+            return self.at(self.soon(), lambda: self._abandon(process))
+        left, results = process.machine.abandon()
+        for command in left:
+            self.aria2.remove(command.gids)
+            self.discard((process.instance, command.attempt.download_id), keep_result=command.keep_result)
+        self.aria2.remove(results.gids)
+        if self.embedded:
+            self.aria2.restart()
+        self._abandoning = None
+        return self._open(process)
 
     def hurt(self, download_id: int) -> None:
         """Something went wrong for this row."""

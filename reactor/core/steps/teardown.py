@@ -9,7 +9,19 @@ from __future__ import annotations
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context, of
-from reactor.core.job import IN_TRANSFER, STOPPING, End, Ending, How, Job, State, Transfer, TransferState, derive_gid
+from reactor.core.job import (
+    CLOSING,
+    IN_TRANSFER,
+    STOPPING,
+    End,
+    Ending,
+    How,
+    Job,
+    State,
+    Transfer,
+    TransferState,
+    derive_gid,
+)
 from reactor.core.retry import CHANGED, FROM_ZERO
 from reactor.errors import Failure
 
@@ -151,13 +163,15 @@ def stop(job: Job, ending: Ending, context: Context) -> Commands:
 def remove(job: Job, context: Context) -> Commands:
     """Take the job's transfers out of aria2. While it does not answer, a row that ends waits only so long."""
     job.teardown.stop_by = context.now + STOP_PATIENCE_S
-    if not context.connected:
-        return []
-    # Of thousands of parts most were never handed over.
+    return [commands.RemoveTransfers(job.attempt, _gids(job, context))] if context.connected else []
+
+
+def _gids(job: Job, context: Context) -> tuple[str, ...]:
+    """Those that aria2 may know. Of thousands of parts most were never handed over."""
     given = job.progress.given
     handed = (each for each in job.progress.transfers if each.adds or each.n in given or _known_done(job, each))
     left = (derive_gid(context.instance, job.attempt, n) for n in range(job.teardown.unknown_transfers))
-    return [commands.RemoveTransfers(job.attempt, (*(gid for each in handed for gid in each.gids), *left))]
+    return (*(gid for each in handed for gid in each.gids), *left)
 
 
 def _known_done(job: Job, transfer: Transfer) -> bool:
@@ -190,8 +204,19 @@ def _taken_down(job: Job, context: Context) -> Commands:
     if not job.ending.discard:
         return save_ending(job, context)
     job.state = State.DISCARDING
-    # Before there is a plan nothing of it is published: what may be there is somebody else's.
-    return [commands.Discard(job.attempt, keep_result=job.plan.foreign_record and job.plan.extraction is None)]
+    return [commands.Discard(job.attempt, keep_result=_foreign(job))]
+
+
+def _foreign(job: Job) -> bool:
+    """True when what may have been published from its folder is somebody else's: before there is a plan nothing of it
+    is."""
+    return job.plan.foreign_record and job.plan.extraction is None
+
+
+def clean_up(job: Job, context: Context) -> commands.CleanUp:
+    """What takes down all of it at once, where its row is nobody's any more. The result of one that is done stays."""
+    done = job.state in CLOSING or job.state in (State.SEEDING, State.ENDED)
+    return commands.CleanUp(job.attempt, _gids(job, context), keep_result=done or _foreign(job))
 
 
 def discarded(job: Job, event: events.Discarded, context: Context) -> Commands:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -34,6 +34,8 @@ STOP_DEADLINE_S = 10.0
 """How long a removed transfer may take to come to a stop in aria2."""
 ASKED_MAX = 1000
 """Transfers that are asked about, stopped or forgotten at once: what is asked and answered is in memory meanwhile."""
+ABANDON_AGAIN_S = 1.0
+"""While aria2 does not answer."""
 STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
@@ -198,16 +200,32 @@ class Downloading:
     async def clean_up(self, command: commands.CleanUp) -> Outcome:
         """Remove all that an attempt that is over left."""
         try:
-            await self._remove(command.gids)
+            await self._clean_up(command)
         except Aria2Error as error:
             yield events.RemoveFailed(command.attempt, error.failure)
-            return
+        else:
+            yield events.CleanedUp(command.attempt)
+
+    async def abandon(self, left: Iterable[commands.CleanUp], results: commands.ForgetTransfers) -> None:
+        """Remove all that a database left which is no longer served, however long aria2 does not answer."""
+        for command in left:
+            while True:
+                try:
+                    await self._clean_up(command)
+                except Aria2Error:
+                    await anyio.sleep(ABANDON_AGAIN_S)
+                else:
+                    break
+        await self.forget(results)
+
+    async def _clean_up(self, command: commands.CleanUp) -> None:
+        """Raises Aria2Error."""
         download_id = command.attempt.download_id
+        await self._remove(command.gids)
         with suppress(OSError):  # what cannot be deleted stays; the row goes on
             async with self._staging.turn(download_id):
                 discard = partial(self._staging.discard, download_id, keep_result=command.keep_result)
                 await to_thread.run_sync(discard)
-        yield events.CleanedUp(command.attempt)
 
     async def _remove(self, gids: Sequence[str]) -> None:
         """Raises Aria2Error when aria2 cannot be asked, or one does not stop. Of thousands those that were begun last

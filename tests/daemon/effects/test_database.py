@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from contextlib import aclosing
 from pathlib import Path
-from typing import cast
 
 import anyio
 import pytest
 
 from reactor.core import commands, events
 from reactor.daemon.effects.database import Outcome, open_rows
+from reactor.database.contract import REPLACED
 from reactor.database.sqlite.connection import Database
-from reactor.database.sqlite.store import SqliteStore
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
@@ -40,45 +37,46 @@ async def silence(_: events.Event) -> None:
 
 
 @pytest.mark.fault(6)
-async def test_what_was_asked_of_one_database_is_neither_answered_nor_done_by_the_next(tmp_path: Path) -> None:
+async def test_of_a_database_that_was_replaced_nothing_reaches_the_next(tmp_path: Path) -> None:
+    """Its feed ends, nothing is read or written any more, and its staging folders go when the next one is taken up."""
     path, other = tmp_path / "bot.db", tmp_path / "other.db"
     await one_row(path)
     await one_row(other)
-    staging = Staging(tmp_path)
-    begun, go_on = threading.Event(), threading.Event()
-    heard: list[list[events.Event]] = []
-
-    def slow(_: sqlite3.Connection) -> None:
-        begun.set()
-        assert go_on.wait(DEADLINE_S)
-
-    async def listen(work: Outcome) -> None:
-        heard.append(await of(work))
-
-    async with open_rows(Settings.load(download_db=path), staging, Journal([], now=lambda: 0.0), silence) as rows:
-        (first,) = await of(rows.recover(commands.Recover(1)))
+    settings, staging, journal = Settings.load(download_db=path), Staging(tmp_path), Journal([], now=lambda: 0.0)
+    async with open_rows(settings, staging, journal, silence) as rows:
+        (first,) = await of(rows.recover(commands.Recover()))
         assert isinstance(first, events.Recovered)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(cast(SqliteStore, rows.store)._database.run, slow)
-            tasks.start_soon(listen, rows.recover(commands.Recover(1)))
-            tasks.start_soon(listen, rows.poll(commands.PollRows((), 1, (), 1)))
-            before = rows.store
-            with anyio.fail_after(DEADLINE_S):
-                while not begun.is_set():
-                    await anyio.sleep(0.001)
-                other.replace(path)
-                tasks.start_soon(lambda: rows.open(create=False))
-                while rows.store is before:
-                    await anyio.sleep(0.001)
-            go_on.set()
-        assert heard == [[], []], "they were on their way in the old one"
-        assert not await of(rows.poll(commands.PollRows((), 1, (), 1)))
-        assert not await of(rows.recover(commands.Recover(1)))
+        staging.is_new(1)
+        other.replace(path)
+        with anyio.fail_after(DEADLINE_S):
+            await rows.watch()
+        (seen,) = await of(rows.poll(commands.PollRows((), 1)))
+        assert isinstance(seen, events.DatabaseFailed)
+        assert seen.failure.code == REPLACED
         assert query(path, "SELECT status FROM downloads") == [("pending",)]
-        assert staging.instance == first.instance
-        (second,) = await of(rows.recover(commands.Recover(2)))
+    async with open_rows(settings, staging, journal, silence, again=True) as rows:
+        (second,) = await of(rows.recover(commands.Recover()))
         assert isinstance(second, events.Recovered)
         assert staging.instance == second.instance != first.instance
-        (seen,) = await of(rows.poll(commands.PollRows((), 1, (), 2)))
+        assert not list((tmp_path / ".reactor").iterdir())
+        (seen,) = await of(rows.poll(commands.PollRows((), 1)))
         assert isinstance(seen, events.RowsPolled)
         assert [row.attempt.download_id for row in seen.claimed] == [1]
+
+
+@pytest.mark.fault(6, 66)
+@pytest.mark.parametrize(("again", "deaths"), [(False, 1), (True, 0)])
+async def test_rows_of_a_database_that_took_anothers_place_are_not_blamed(
+    tmp_path: Path, again: bool, deaths: int
+) -> None:
+    """It may be a copy that was made in the middle of everything: this process has not died."""
+    path = tmp_path / "bot.db"
+    await one_row(path)
+    settings, staging, journal = Settings.load(download_db=path), Staging(tmp_path), Journal([], now=lambda: 0.0)
+    async with open_rows(settings, staging, journal, silence) as rows:
+        await of(rows.recover(commands.Recover()))
+        await of(rows.poll(commands.PollRows((), 1)))
+    async with open_rows(settings, staging, journal, silence, again=again) as rows:
+        (found,) = await of(rows.recover(commands.Recover()))
+        assert isinstance(found, events.Recovered)
+        assert [row.crashes for row in found.rows] == [deaths]

@@ -1,0 +1,200 @@
+"""Serves one database file: everything outside is opened here, joined to the loop, and closed again.
+
+It ends when the process is to end, or when another file has taken the database's place. Then aria2 and the disk are
+rid of what belonged to its rows first, so that nothing of one database reaches the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from reactor import __version__
+from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.embedded import EmbeddedAria2
+from reactor.core import events
+from reactor.core.context import Limits
+from reactor.core.machine import Machine
+from reactor.core.quotas import MIB
+from reactor.daemon import clock
+from reactor.daemon.effects.aria2 import Downloading
+from reactor.daemon.effects.database import Rows, open_rows
+from reactor.daemon.effects.work import Stages
+from reactor.daemon.egress import Egress, open_guard
+from reactor.daemon.heartbeat import registered
+from reactor.daemon.leaving import Leaving
+from reactor.daemon.loop import Loop
+from reactor.daemon.perform import Emit, Performer
+from reactor.daemon.policy import SERVER_TIMEOUT_MAX_S, transfer_policy_of
+from reactor.daemon.probes import Probes
+from reactor.daemon.unserved import tell_unserved
+from reactor.daemon.workers import Workers
+from reactor.egress.proxy import Guard
+from reactor.extractors.base import Context
+from reactor.extractors.browser.browser import open_browser
+from reactor.extractors.context import open_context
+from reactor.extractors.ytdlp.extractor import choice_of, open_ytdlp
+from reactor.files.staging import Staging
+from reactor.journal.journal import Journal
+from reactor.journal.recording import Begun, Recorder
+from reactor.media.room import Room
+from reactor.models import build_models
+from reactor.programs import find_aria2c
+from reactor.settings import Settings
+
+WITHOUT_UDP = {"enable-dht": "false", "enable-dht6": "false", "bt-enable-lpd": "false"}
+"""What aria2 sends by UDP unasked; trackers are another thing."""
+
+
+@dataclass(slots=True)
+class Lasting:
+    """What outlives a change of the database."""
+
+    settings: Settings
+    limits: Limits
+    staging: Staging
+    journal: Journal
+    leaving: Leaving
+    probes: Probes | None = None
+    recorder: Recorder | None = None
+    on_ready: Callable[[], None] | None = None
+
+    def ready(self) -> None:
+        """aria2 is connected. Only the first call counts."""
+        on_ready, self.on_ready = self.on_ready, None
+        if on_ready is not None:
+            on_ready()
+
+
+async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, again: bool = False) -> bool:
+    """Serve the database until the process is to end: False; or until another file takes its place: True.
+
+    `opened` is called when everything is open. `again`: the database has taken the place of another one. Raises
+    DatabaseError when it cannot be opened, and what `serve` raises."""
+    settings, staging, journal = lasting.settings, lasting.staging, lasting.journal
+    recorder, machine = lasting.recorder, Machine(lasting.limits)
+    loop = Loop(machine, recorder.note if recorder is not None else None)
+    async with (
+        open_rows(settings, staging, journal, loop.emit, again=again) as rows,
+        _aria2(settings, _telling_when_ready(loop, lasting), patient=again) as aria2,
+        open_guard(settings, lambda: aria2.url) as guard,
+        _context(settings, guard if settings.egress_guard else None) as context,
+    ):
+        build_models()
+        if recorder is not None:
+            recorder.begin(Begun(__version__, clock.wall(), clock.monotonic(), lasting.limits))
+        if lasting.probes:
+            lasting.probes.attach(aria2, rows)
+        guard.meter.on_used = lambda passed: loop.post(events.AllowanceUsed(passed))
+        egress = Egress(guard if settings.aria2c_rpc_url is None else None, everything=settings.egress_guard)
+        room = Room(spare=settings.min_free_disk_mib * MIB, size_max=settings.max_file_size_mib * MIB)
+        stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single)
+        downloading = Downloading(aria2, staging, transfer_policy_of(settings), egress, stages.versions)
+        await opened(rows)
+        replaced = await _serve(lasting, loop, rows, aria2, downloading, stages)
+        if replaced:
+            async with lasting.leaving.cuts_short():
+                await downloading.abandon(*machine.abandon())
+        return replaced
+
+
+async def _serve(
+    lasting: Lasting, loop: Loop, rows: Rows, aria2: Aria2Connection, downloading: Downloading, stages: Stages
+) -> bool:
+    """As `live`, with all that is open. Nothing of it runs any more afterwards."""
+    journal, leaving, replaced = lasting.journal, lasting.leaving, False
+    async with anyio.create_task_group() as tasks, anyio.create_task_group() as work:
+
+        async def leave() -> None:
+            await leaving.asked.wait()
+            loop.post(events.ShutdownRequested(leaving.reason))
+            await leaving.forced.wait()
+            rows.hurry()
+            tasks.cancel_scope.cancel()
+
+        async def watch() -> None:
+            nonlocal replaced
+            await rows.watch()
+            replaced = True
+            tasks.cancel_scope.cancel()
+
+        performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
+        tasks.start_soon(watch)
+        tasks.start_soon(leave)
+        tasks.start_soon(tell_unserved, rows, journal)
+        async with registered(rows, aria2, tasks, lasting.probes):
+            loop.start(performer.submit)
+            try:
+                await performer.run()
+                await rows.leave()
+            finally:
+                loop.close()
+        work.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+    return replaced
+
+
+def _telling_when_ready(loop: Loop, lasting: Lasting) -> Emit:
+    """Passes aria2's events on, and says that it is there."""
+
+    async def emit(event: events.Event) -> None:
+        loop.post(event)
+        if isinstance(event, events.Aria2Connected):
+            lasting.ready()
+
+    return emit
+
+
+@asynccontextmanager
+async def _context(settings: Settings, guard: Guard | None) -> AsyncIterator[Context]:
+    """What extraction needs, with yt-dlp and a browser where they are installed."""
+    dial = guard.dialer.dial if guard else None
+    timeout_s, patience_s = settings.http_timeout_s, min(settings.stall_timeout_s, SERVER_TIMEOUT_MAX_S)
+    opening = open_context(user_agent=settings.user_agent, http_timeout_s=timeout_s, patience_s=patience_s, dial=dial)
+    async with (
+        opening as context,
+        open_ytdlp(settings, guard) as ytdlp,
+        open_browser(settings, guard) as browser,
+    ):
+        yield dataclasses.replace(
+            context,
+            ytdlp=ytdlp,
+            browser=browser,
+            choice=choice_of(settings.ytdlp_format),
+            torrents=settings.torrents,
+            torrent_udp=settings.torrent_udp,
+        )
+
+
+@asynccontextmanager
+async def _aria2(settings: Settings, emit: Emit, *, patient: bool) -> AsyncIterator[Aria2Connection]:
+    """A connection to the aria2c that the settings name, or to an embedded one. `patient`: one elsewhere may be away
+    now."""
+    if settings.aria2c_rpc_url is not None:
+        secret = settings.aria2c_rpc_secret.get_secret_value() if settings.aria2c_rpc_secret else None
+        async with Aria2Connection(
+            settings.aria2c_rpc_url, secret, ca=settings.aria2c_rpc_ca, emit=emit, unknown=settings.aria2c_unknown
+        ) as connection:
+            if not patient:
+                await connection.wait_connected()
+            yield connection
+        return
+    program = find_aria2c(settings.aria2c_path)
+    # The parts of one row, and one for each of the others.
+    slots = str(settings.max_concurrent_downloads - 1 + settings.max_concurrent_parts)
+    options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
+    async with (
+        EmbeddedAria2(program, settings.aria2c_conf, options=options) as embedded,
+        Aria2Connection(
+            lambda: embedded.url,
+            embedded.secret,
+            emit=emit,
+            when_silent=embedded.kill,
+            unknown=settings.aria2c_unknown,
+        ) as connection,
+    ):
+        yield connection

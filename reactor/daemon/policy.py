@@ -1,0 +1,46 @@
+"""What the settings mean for the core and for aria2's options."""
+
+from __future__ import annotations
+
+from reactor.aria2.options import TransferPolicy
+from reactor.core.context import Limits
+from reactor.core.quotas import MIB, Quotas
+from reactor.core.retry import RetryPolicy
+from reactor.core.stalls import KIB
+from reactor.net.session import user_agent_of
+from reactor.settings import Settings
+
+SERVER_TIMEOUT_MAX_S = 60.0
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Those of the core."""
+    return Limits(
+        concurrent=settings.max_concurrent_downloads,
+        parts=settings.max_concurrent_parts,
+        progress_interval_s=settings.progress_interval,
+        seeding=settings.seed_ratio > 0,
+        stall_timeout_s=settings.stall_timeout_s,
+        torrent_stall_timeout_s=settings.torrent_stall_timeout_s,
+        min_speed=settings.min_speed_kib * KIB,
+        retry=RetryPolicy(settings.max_download_retries, settings.retry_base_delay, settings.retry_max_delay_s),
+        quotas=Quotas(
+            max_file_size=settings.max_file_size_mib * MIB,
+            min_free_disk=settings.min_free_disk_mib * MIB,
+            max_parts=settings.max_parts,
+            download_timeout_s=settings.download_timeout_s,
+        ),
+        guarded=settings.aria2c_rpc_url is None and settings.egress_guard,
+    )
+
+
+def transfer_policy_of(settings: Settings) -> TransferPolicy:
+    """What every transfer is added with."""
+    timeout_s = min(settings.stall_timeout_s or SERVER_TIMEOUT_MAX_S, SERVER_TIMEOUT_MAX_S)
+    return TransferPolicy(
+        connections_per_server=settings.connections_per_server,
+        user_agent=user_agent_of(settings.user_agent),
+        seed_ratio=settings.seed_ratio,
+        timeout_s=max(1.0, timeout_s),
+        connect_timeout_s=max(1.0, min(settings.http_timeout_s, timeout_s)),
+    )
