@@ -16,7 +16,7 @@ from reactor.errors import Failure
 from reactor.failures import http_failure, status_phrase
 
 _CHECK_URL = "Check the link."
-_NO_ROOM = "Free some space; the download goes on by itself."
+_FREE_SPACE = "Free some space; the download goes on by itself."
 
 ARIA2: Mapping[int, Failure] = {
     1: Failure("unreachable", "The server could not be reached or broke the connection.", None, True),
@@ -27,7 +27,7 @@ ARIA2: Mapping[int, Failure] = {
     6: Failure("unreachable", "The network failed.", None, True),
     7: Failure("interrupted", "aria2c was stopped before the download was done.", None, True),
     8: Failure("cannot_resume", "The server cannot continue a partial download.", None, True),
-    9: Failure("no_space", "There is not enough room on the disk.", _NO_ROOM, True),
+    9: Failure("no_space", "There is not enough room on the disk.", _FREE_SPACE, True),
     10: Failure("changed", "The partial file does not fit to the file on the server.", None, True),
     11: Failure("duplicate", "The same file is being downloaded already.", None, True),
     12: Failure("duplicate", "The same torrent is being downloaded already.", None, True),

@@ -76,9 +76,9 @@ def _full(settings: Settings) -> str:
     """What is to be said of a download folder that has less room than has to stay free."""
     import shutil
 
-    from reactor.core.quotas import MIB, ROOM_MIN
+    from reactor.core.quotas import FREE_SPACE_MIN, MIB
 
-    needed = max(settings.min_free_disk_mib * MIB, ROOM_MIN)
+    needed = max(settings.min_free_disk_mib * MIB, FREE_SPACE_MIN)
     try:
         free = shutil.disk_usage(settings.download_dir.expanduser()).free
     except OSError:

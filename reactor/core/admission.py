@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reactor.core.crashes import HELD_FROM, TRIAL_S
+from reactor.core.crashes import HELD_FROM, ROW_TRIAL_S
 from reactor.core.job import WORKING, Job, State
 
 
@@ -19,4 +19,4 @@ def tried_until(jobs: Iterable[Job]) -> float | None:
     """When the last trial of a row that the process may die of is over (machine's `now`), see `crashes`; None while
     there is none."""
     tried = (job for job in jobs if job.state in WORKING and job.state is not State.HELD_BACK)
-    return max((job.begun_at + TRIAL_S for job in tried if job.budget.crashes >= HELD_FROM), default=None)
+    return max((job.begun_at + ROW_TRIAL_S for job in tried if job.budget.crashes >= HELD_FROM), default=None)

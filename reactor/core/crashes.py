@@ -14,7 +14,7 @@ same time. So a row is acquitted, and its count begins at nothing, when
 
 For the last one, a row with two deaths is held back for a while when the process begins again: not even its plan is
 read, for reading it may be what kills. Then it is tried, apart from others with two deaths, and no other row is claimed
-for as long as TRIAL_S; when the process dies while it is, the death is put down to it alone, and not to those that
+for as long as ROW_TRIAL_S; when the process dies while it is, the death is put down to it alone, and not to those that
 just happened to be under way beside it: with them the process has lived before.
 
 Whatever is done when its parts are all there comes after the last byte, so that a row that was found there is not
@@ -30,7 +30,7 @@ HELD_FROM = 2
 """From so many on it is held back at first, and tried apart from others of its kind."""
 HOLD_S = 10.0
 """How long: a process that is killed from outside again and again has been so by then."""
-TRIAL_S = 30.0
+ROW_TRIAL_S = 30.0
 """How long the next of its kind is held back behind it, and no other row is claimed."""
 CRASHED = Failure(
     "crashed",

@@ -19,14 +19,14 @@ from reactor.core import commands, events
 from reactor.core.context import Commands, Context
 from reactor.core.job import IN_TRANSFER, STOPPING, Job, State
 from reactor.core.lifecycle import advance
-from reactor.core.quotas import MIB, ROOM_MIN
+from reactor.core.quotas import FREE_SPACE_MIN, MIB
 from reactor.errors import Failure
 
 INTERVAL_S = 5.0
 """How often it is looked at while it is full."""
 FRESH_S = 1.0
 """What was seen of it is believed for so long when something is to begin."""
-NO_ROOM = Failure("no_space", "There is not enough room on the disk.", "It goes on when some was freed.", True)
+NO_SPACE = Failure("no_space", "There is not enough room on the disk.", "It goes on when some was freed.", True)
 CROWDED = Failure(
     "no_space", "The disk has no room for this while others are being downloaded.", "It begins after them.", True
 )
@@ -42,7 +42,7 @@ class Disk:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._kept = context.limits.quotas.min_free_disk
-        self._needed = max(self._kept, ROOM_MIN)
+        self._needed = max(self._kept, FREE_SPACE_MIN)
         self.full = False
         self.due_at: float | None = None
         self._seen_at: float | None = None
@@ -130,9 +130,9 @@ class Disk:
         out += self._fullness(free)
         for job in working:
             if given < short and (job.state in IN_TRANSFER or job.state is State.OUT_OF_SPACE):
-                out += self._end(job, NO_ROOM)
+                out += self._end(job, NO_SPACE)
             elif job.state is State.OUT_OF_SPACE:
-                out += self._end(job, NO_ROOM if short > 0 else _no_space(job), own=short <= 0)
+                out += self._end(job, NO_SPACE if short > 0 else _no_space(job), own=short <= 0)
         return [*out, *self._promise(free + going + given - self._kept, held, working)]
 
     def _promise(self, space: int, held: Mapping[int, int], working: list[Job]) -> Commands:
@@ -167,7 +167,7 @@ def _grows(job: Job) -> bool:
 
 def _no_space(job: Job) -> Failure:
     """What it was told."""
-    return job.teardown.no_space or NO_ROOM
+    return job.teardown.no_space or NO_SPACE
 
 
 def _size(job: Job) -> int | None:

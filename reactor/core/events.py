@@ -43,7 +43,7 @@ class RowsPolled:
     claimed: tuple[ClaimedRow, ...] = ()
     swept: tuple[int, ...] = ()
     """Rows that were cancelled before they began and now say so."""
-    forbidden: tuple[SaveRejected, ...] = ()
+    rejected: tuple[SaveRejected, ...] = ()
     """Rows whose claim the table did not take, and that say so: they have failed."""
     leftovers: tuple[Leftover, ...] = ()
     """What attempts left behind whose rows were cancelled, deleted or replaced while they waited for the next

@@ -22,7 +22,7 @@ from reactor.core.job import IN_TRANSFER, WORKING, Attempt, End, Job, State
 from reactor.core.leftovers import clean_up, clean_up_all, cleaned_up, take_on
 from reactor.core.lifecycle import advance
 from reactor.core.steps import claim, seed, teardown, window
-from reactor.core.suspects import DIES, TRIAL_ASK_S, TRIAL_S, Trial, died, next_suspect
+from reactor.core.suspects import ARIA2_TRIAL_ASK_S, ARIA2_TRIAL_S, DIES, Trial, died, next_suspect
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
@@ -198,8 +198,8 @@ class Machine:
         out = self._health.answers()
         for download_id in polled.swept:
             out.append(commands.Tell(notices.DownloadCancelled(download_id=download_id, how="pending")))
-        out += [commands.Tell(_never_begun(each)) for each in polled.forbidden]
-        self._poll_wanted |= bool(polled.forbidden)  # their slots are still free
+        out += [commands.Tell(_never_begun(each)) for each in polled.rejected]
+        self._poll_wanted |= bool(polled.rejected)  # their slots are still free
         rows = {row.id: row for row in polled.watched}
         for download_id in sorted(self._watched):
             job = self.jobs.get(download_id)
@@ -363,17 +363,17 @@ class Machine:
         trial, now = self._trial, self._context.now
         if not self.connected:
             return []
-        if trial.job is not None and now >= trial.began_at + TRIAL_S:
+        if trial.job is not None and now >= trial.began_at + ARIA2_TRIAL_S:
             trial.job.budget.cleared = True
         suspect = next_suspect(self._context)
         if suspect is not trial.job:
             trial.job, trial.began_at = suspect, now
-            trial.ask_at = now + TRIAL_ASK_S if suspect is not None else None
+            trial.ask_at = now + ARIA2_TRIAL_ASK_S if suspect is not None else None
             fetching = [job for job in self.jobs.values() if job.state is State.FETCHING]
             return [each for job in fetching for each in self._advance(job, events.WindowOpened(job.attempt))]
         if suspect is None or trial.ask_at is None or now < trial.ask_at:
             return []
-        trial.ask_at = now + TRIAL_ASK_S
+        trial.ask_at = now + ARIA2_TRIAL_ASK_S
         return window.ask(suspect.progress.askable)
 
     def _tidy_up(self) -> Commands:

@@ -9,7 +9,7 @@ from reactor.models import Extraction
 from reactor.numbers import PLAN_BYTES_MAX, SIZE_MAX
 
 MIB, TIB = 1024**2, 1024**4
-ROOM_MIN = 16 * MIB
+FREE_SPACE_MIN = 16 * MIB
 """With less room than this a disk is full, whatever the settings say. What is no larger is begun without a look."""
 MORE = "Whoever runs this can allow more."
 PLAN_TOO_LARGE = Failure(

@@ -14,7 +14,7 @@ DEATHS_MAX = 4
 """How often in a row aria2 may die with a job of which no byte comes."""
 TRIAL_FROM = 2
 """When aria2 has died so often in a row with a job, all are begun one after the other."""
-TRIAL_S, TRIAL_ASK_S = 10.0, 0.2
+ARIA2_TRIAL_S, ARIA2_TRIAL_ASK_S = 10.0, 0.2
 """How long one of them is watched before the next one is begun, and how often it is asked about: what aria2 dies of is
 the head of an answer, as a rule."""
 DIES = Failure("aria2_lost", "aria2 ended again and again when it was to fetch this.", None, True)

@@ -9,7 +9,7 @@ import pytest
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.context import Limits
-from reactor.core.crashes import CRASHES_MAX, HELD_FROM, HOLD_S, TRIAL_S
+from reactor.core.crashes import CRASHES_MAX, HELD_FROM, HOLD_S, ROW_TRIAL_S
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
@@ -82,7 +82,7 @@ def test_after_the_second_it_is_left_alone_for_a_while_and_that_it_is_tried_is_w
 def test_several_of_them_are_tried_one_after_the_other() -> None:
     world = recovered(held(ONE, HELD_FROM), held(TWO, HELD_FROM))
     assert begun(world.feed(events.TimePassed(), after=HOLD_S)) == {1}
-    assert begun(world.feed(events.TimePassed(), after=TRIAL_S)) == {2}
+    assert begun(world.feed(events.TimePassed(), after=ROW_TRIAL_S)) == {2}
 
 
 SEVERAL = Limits(concurrent=3)
@@ -110,8 +110,8 @@ def test_while_it_is_tried_no_other_row_is_claimed_that_the_process_could_die_of
     world.seen(ONE)
     assert claims(world) == [0]
     world.feed(STILL_THERE)
-    assert world.machine.next_deadline() == HOLD_S + TRIAL_S
-    assert claims(world.feed(events.TimePassed(), after=TRIAL_S)) == [2], "the process has lived with it"
+    assert world.machine.next_deadline() == HOLD_S + ROW_TRIAL_S
+    assert claims(world.feed(events.TimePassed(), after=ROW_TRIAL_S)) == [2], "the process has lived with it"
 
 
 def test_it_is_no_longer_tried_once_it_has_come_further() -> None:

@@ -8,7 +8,7 @@ from reactor.aria2.failures import ARIA2
 from reactor.core import commands, events
 from reactor.core.disk import FRESH_S, INTERVAL_S
 from reactor.core.job import Attempt, State
-from reactor.core.quotas import MIB, ROOM_MIN
+from reactor.core.quotas import FREE_SPACE_MIN, MIB
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from tests.core.test_quotas import failure, limits
 from tests.core.world import INSTANCE, World, connected, detection, gid, one_file, report, reported
@@ -61,7 +61,7 @@ def test_what_can_never_fit_is_not_begun() -> None:
 
 
 def test_what_is_small_is_begun_without_a_look() -> None:
-    world = extracted(World(KEPT).up(), ONE, ROOM_MIN)
+    world = extracted(World(KEPT).up(), ONE, FREE_SPACE_MIN)
     assert world.the(commands.AddTransfers)
     assert not world.of(commands.MeasureDisk)
 
@@ -189,7 +189,7 @@ def test_without_a_limit_a_disk_is_full_when_nothing_fits() -> None:
     world.feed(events.TimePassed(), after=5.0)
     assert not world.of(commands.MeasureDisk), "nobody asked for it"
     world.feed(events.WorkFailed(ONE, ARIA2[9]))
-    seen(world, ROOM_MIN - 1)
+    seen(world, FREE_SPACE_MIN - 1)
     assert world.machine.disk.full
 
 

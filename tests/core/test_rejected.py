@@ -48,7 +48,7 @@ def test_a_row_that_its_table_lets_not_even_end_is_left_and_holds_up_nobody(canc
 def test_a_row_that_cannot_be_claimed_has_failed_and_its_place_is_free() -> None:
     world = World().up()
     world.feed(events.DatabaseChanged("file"))
-    world.feed(events.RowsPolled(forbidden=(events.SaveRejected(Attempt(1, 0), FORBIDDEN),)))
+    world.feed(events.RowsPolled(rejected=(events.SaveRejected(Attempt(1, 0), FORBIDDEN),)))
     (notice,) = world.told()
     assert isinstance(notice, notices.DownloadFailed)
     assert (notice.download_id, notice.code) == (1, "constraint")

@@ -14,7 +14,7 @@ from reactor.core.job import IN_TRANSFER, STOPPING, Attempt, State
 from reactor.core.quotas import Quotas
 from reactor.core.steps.finish import SPACE_WAITS_MAX
 from reactor.core.steps.window import REFILL_S, SETBACKS_MAX, WINDOW_BYTES_MAX, WINDOW_MAX
-from reactor.core.suspects import DEATHS_MAX, TRIAL_ASK_S, TRIAL_S
+from reactor.core.suspects import ARIA2_TRIAL_ASK_S, ARIA2_TRIAL_S, DEATHS_MAX
 from reactor.errors import Failure
 from reactor.models import Cookie, Kind
 from tests.core.parts import kept, parts, wait
@@ -328,7 +328,7 @@ def answers(world: World, killer: Attempt) -> World:
             dies_at(world, session)
             session += 1
             continue
-        world.feed(events.TimePassed(), after=TRIAL_ASK_S)
+        world.feed(events.TimePassed(), after=ARIA2_TRIAL_ASK_S)
         asked = {gid for ask in world.of(commands.AskStatus) for gid in ask.gids}
         theirs = [job for job in world.machine.jobs.values() if job.attempt != killer]
         for job, transfer in ((job, job.progress.transfers[0]) for job in theirs):
@@ -365,9 +365,9 @@ def test_a_suspect_of_which_nothing_comes_holds_up_the_others_for_a_while_only()
     dies(world, 98)
     dies_at(world, 99)
     assert world.the(commands.AddTransfers).attempt == ONE
-    world.feed(events.TransfersAdded(ONE, (0,)), events.TimePassed(), after=TRIAL_S / 2)
+    world.feed(events.TransfersAdded(ONE, (0,)), events.TimePassed(), after=ARIA2_TRIAL_S / 2)
     assert not world.of(commands.AddTransfers)
-    world.feed(events.TimePassed(), after=TRIAL_S / 2)
+    world.feed(events.TimePassed(), after=ARIA2_TRIAL_S / 2)
     assert world.the(commands.AddTransfers).attempt == TWO
 
 

@@ -56,7 +56,7 @@ def _hold_back(job: Job, row: ClaimedRow, context: Context) -> Commands:
     if row.crashes >= crashes.CRASHES_MAX:
         return teardown.fail(job, crashes.CRASHED, context)
     others = sum(other.state is State.HELD_BACK for other in context.jobs.values() if other is not job)
-    delay = crashes.HOLD_S + others * crashes.TRIAL_S
+    delay = crashes.HOLD_S + others * crashes.ROW_TRIAL_S
     job.budget.hold_until = context.now + delay
     return [commands.Tell(notices.DownloadHeldBack(**of(job), crashes=row.crashes, delay_s=delay))]
 

@@ -13,7 +13,7 @@ from itertools import islice
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context
 from reactor.core.job import IN_TRANSFER, Job, State, Transfer, TransferState
-from reactor.core.quotas import ROOM_MIN
+from reactor.core.quotas import FREE_SPACE_MIN
 from reactor.core.retry import FROM_ZERO, chance
 from reactor.core.steps import renew
 from reactor.core.suspects import next_suspect, unproven
@@ -96,7 +96,7 @@ def add(job: Job, context: Context) -> Commands:
 def check_space(job: Job) -> tuple[Commands, bool]:
     """Have the disk measured for a job, because of its size; and whether it is."""
     progress, size = job.progress, job.progress.wanted
-    if size is None or size <= max(progress.space_checked or 0, ROOM_MIN):
+    if size is None or size <= max(progress.space_checked or 0, FREE_SPACE_MIN):
         return [], False
     if progress.space_asked:
         return [], True

@@ -159,7 +159,7 @@ def _claimed(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
     try:
         if copy.execute(f"UPDATE downloads SET {fitted(copy, CLAIM)}", asked).rowcount < len(IDS):
             yield errors.passed_over()
-    except errors.FORBIDDEN as error:
+    except errors.REJECTED as error:
         yield error
         copy.execute("PRAGMA ignore_check_constraints = ON")
         with suppress(sqlite3.Error):
@@ -225,7 +225,7 @@ def _tried(copy: sqlite3.Connection, units: Sequence[Unit]) -> Iterator[sqlite3.
     for unit in units:
         try:
             write(copy, unit, NOW, NOW, plan=(b"{}",))
-        except errors.FORBIDDEN as error:
+        except errors.REJECTED as error:
             yield error
 
 

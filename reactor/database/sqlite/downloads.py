@@ -78,12 +78,12 @@ def _poll(
     with transaction(connection, "IMMEDIATE" if claiming or sweeps else "DEFERRED"):
         swept = _sweep(connection, sweeps, asked, updater)
         due = _due(connection, asked, room + 1) if claiming else []
-        claimed, forbidden = _claim(connection, due[:room], asked, updater) if due else ((), ())
+        claimed, rejected = _claim(connection, due[:room], asked, updater) if due else ((), ())
         seen = RowsPolled(
             watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
             swept=swept,
-            forbidden=forbidden,
+            rejected=rejected,
             leftovers=plans.leftovers(connection, command.held),
             due_in_s=_due_in(connection, asked),
             next_url=_url(connection, due[room]) if claimed and len(due) > room else None,
@@ -169,15 +169,15 @@ def _claim(
     returning = "id, attempt, url, retry_count, progress, error_code, added_date"
     done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
     crashes.forget(connection, ids)
-    claimed, forbidden = list[ClaimedRow](), list[SaveRejected]()
+    claimed, rejected = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
             claimed.append(_claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"])))
         else:
             failure = updater.failures[row[0]]
-            forbidden.append(SaveRejected(Attempt(row[0], rows.count(row[1])), failure))
-            history.add(connection, forbidden[-1].attempt, asked["now"], failure)
-    return tuple(claimed), tuple(forbidden)
+            rejected.append(SaveRejected(Attempt(row[0], rows.count(row[1])), failure))
+            history.add(connection, rejected[-1].attempt, asked["now"], failure)
+    return tuple(claimed), tuple(rejected)
 
 
 def _watched(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> tuple[WatchedRow, ...]:

@@ -59,7 +59,7 @@ def translate(error: sqlite3.DatabaseError, path: Path) -> DatabaseError:
             return DatabaseError(f"The database {path} refused: {error}.")
 
 
-FORBIDDEN = sqlite3.IntegrityError, sqlite3.DataError
+REJECTED = sqlite3.IntegrityError, sqlite3.DataError
 """What SQLite raises when a constraint, a trigger or a limit does not let a value in: the same again is no use."""
 
 
@@ -68,7 +68,7 @@ def passed_over() -> sqlite3.IntegrityError:
     return sqlite3.IntegrityError("a constraint or a trigger passes over it without a word")
 
 
-def forbidden(error: sqlite3.Error) -> Failure:
+def constraint_failure(error: sqlite3.Error) -> Failure:
     """Why the bot's table does not take what was to be written into a row."""
     what = f"The bot's database does not take what was to be written for this download: {error}."
     return Failure("constraint", what, "Change that constraint or trigger of the table `downloads`.")

@@ -59,7 +59,7 @@ class RowUpdater:
                 ).fetchall()
                 if len(found) < len(group):
                     raise errors.passed_over()
-            except errors.FORBIDDEN as error:
+            except errors.REJECTED as error:
                 if self._one_by_one:
                     self._note(group[0], error, len(ways))
                 self._one_by_one = True
@@ -69,6 +69,6 @@ class RowUpdater:
 
     def _note(self, id: int, error: sqlite3.Error, ways: int) -> None:
         self._tried[id] += 1
-        self.failures.setdefault(id, errors.forbidden(error))
+        self.failures.setdefault(id, errors.constraint_failure(error))
         if self._tried[id] == ways:
             self.passed.add(id)

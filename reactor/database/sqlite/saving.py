@@ -53,19 +53,19 @@ def apply(
     are saved all the same."""
     units = [unit for save in saves for unit in _units(save)]
     spared = [0] * len(units)
-    encoded, forbidden = _encoded(units)
+    encoded, rejected = _encoded(units)
     while True:
         try:
             with transaction(connection):
                 lease_until = now_wall + lease_s
-                refused, ended = _apply_all(connection, units, encoded, now_wall, lease_until, spared, forbidden)
+                refused, ended = _apply_all(connection, units, encoded, now_wall, lease_until, spared, rejected)
         except _Forbidden as found:
             # All of it is undone, however the constraint fails (ON CONFLICT ROLLBACK): once more, with less of this.
             spared[found.number] += 1
             if spared[found.number] > len(BARE.get(type(units[found.number]), ())):
-                forbidden[found.number] = errors.forbidden(found.error)
+                rejected[found.number] = errors.constraint_failure(found.error)
         else:
-            left = {units[number].attempt: failure for number, failure in forbidden.items()}
+            left = {units[number].attempt: failure for number, failure in rejected.items()}
             told = (SaveRejected(attempt, failure) for attempt, failure in left.items() if attempt not in ended)
             return (*(SaveStale(attempt, last) for attempt, last in refused.items()), *told)
 
@@ -92,14 +92,14 @@ def _encoded(units: Sequence[Unit]) -> tuple[dict[int, tuple[bytes, ...]], dict[
     """The plans as they are stored, by the numbers of their saves, and those that are too large: made before anybody
     has to wait for our transaction."""
     encoded: dict[int, tuple[bytes, ...]] = {}
-    forbidden: dict[int, Failure] = {}
+    rejected: dict[int, Failure] = {}
     for number, unit in enumerate(units):
         if isinstance(unit, commands.SavePlan):
             try:
                 encoded[number] = plans.encode(unit.extraction)
             except plans.PlanTooLarge:
-                forbidden[number] = PLAN_TOO_LARGE
-    return encoded, forbidden
+                rejected[number] = PLAN_TOO_LARGE
+    return encoded, rejected
 
 
 def _apply_all(
@@ -109,17 +109,17 @@ def _apply_all(
     now_wall: float,
     lease_until: float,
     spared: Sequence[int],
-    forbidden: Container[int],
+    rejected: Container[int],
 ) -> tuple[dict[Attempt, bool], set[Attempt]]:
     """The attempts whose row was in another state, with whether it was their end that it did not take; and those that
     are over now."""
     refused, ended = dict[Attempt, bool](), set[Attempt]()
     for number, unit in enumerate(units):
-        if number in forbidden:
+        if number in rejected:
             continue
         try:
             done = write(connection, unit, now_wall, lease_until, spared[number], encoded.get(number, ()))
-        except errors.FORBIDDEN as error:
+        except errors.REJECTED as error:
             raise _Forbidden(number, error) from error
         last = commands.Timing.LAST in unit.timing
         if not done:
@@ -138,7 +138,7 @@ def write(
     plan: Sequence[bytes] = (),
 ) -> bool:
     """False when the row was in another state. `spared`: how much less is written than there is to say; `plan`: of a
-    SavePlan, as it is stored. Raises one of errors.FORBIDDEN when the bot's table does not take it."""
+    SavePlan, as it is stored. Raises one of errors.REJECTED when the bot's table does not take it."""
     attempt = save.attempt
     match save:
         case commands.SaveStage(stage=stage, kind=kind):

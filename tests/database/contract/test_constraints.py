@@ -87,7 +87,7 @@ async def test_a_row_that_cannot_be_claimed_fails_and_the_others_are(engine: Eng
     make(engine, ODD.format("<> 'downloading'"))
     async with engine.open_store() as store:
         seen = (await poll(store, room)).rows
-        (rejected,) = seen.forbidden
+        (rejected,) = seen.rejected
         assert rejected.attempt.download_id == 1
         assert engine.sql("SELECT status, error FROM downloads WHERE id = 1") == [("failed", rejected.failure.text)]
         found = [*seen.claimed, *(await poll(store, room - len(seen.claimed))).rows.claimed]

@@ -197,7 +197,7 @@ def test_a_row_that_ends_says_as_much_as_its_table_takes() -> None:
 def test_a_row_that_cannot_be_claimed_fails_and_the_others_are(how: str, room: int) -> None:
     with a_table(table("x"), trigger("NEW.url = 'odd' AND NEW.status = 'downloading'", how)) as connection:
         seen = look(connection, room)
-        (unsaved,) = seen.forbidden
+        (unsaved,) = seen.rejected
         assert unsaved.attempt.download_id == 1
         assert rows(connection, "status, error, error_code")[0] == ("failed", unsaved.failure.text, "constraint")
         claimed = [*seen.claimed, *look(connection, room - len(seen.claimed)).claimed]
@@ -238,4 +238,4 @@ def test_one_row_of_a_chat_at_a_time() -> None:
     with a_table(table("chat_id DEFAULT 7, status TEXT DEFAULT 'pending'"), index) as connection:
         seen = look(connection, 2)
         assert [found.url for found in seen.claimed] == ["odd"]
-        assert ["UNIQUE" in each.failure.text for each in seen.forbidden] == [True]
+        assert ["UNIQUE" in each.failure.text for each in seen.rejected] == [True]
