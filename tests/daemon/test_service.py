@@ -118,6 +118,8 @@ def test_it_counts_what_is_under_way(manager: Manager) -> None:
         assert manager.hear()[-1] == "STATUS=1 under way; since the start 1 completed, 1 failed, 1 cancelled."
         journal.tell(notices.DownloadProgressed(download_id=3, completed=1, speed=1))
         assert manager.hear() == [], "nothing is said twice"
+        journal.tell(notices.DatabaseRecovered(replaced=True))
+        assert manager.hear() == ["STATUS=Idle; since the start 1 completed, 1 failed, 1 cancelled."]
 
 
 @pytest.mark.parametrize("address", ["", "vsock:2:1234", "/no/such/folder/notify", "@nobody-listens-here"])
