@@ -53,23 +53,24 @@ class Versions:
     """Asks servers, with what goes along with a fetch, and knows which files went on."""
 
     context: Context
-    _seams: OrderedDict[Path, tuple[int, ...]] = field(default_factory=OrderedDict)
-    """Where bytes of another answer begin in a file that went on; nothing in one that began from zero."""
+    _seams: OrderedDict[str, tuple[int, ...]] = field(default_factory=OrderedDict)
+    """By path as text, a third of the memory of a Path: where bytes of another answer begin in a file that went on;
+    nothing in one that began from zero."""
 
     def begins(self, path: Path, *, alone: bool = True) -> None:
         """A file is fetched from zero; of many parts that goes without saying."""
-        if alone or path in self._seams:
+        if alone or str(path) in self._seams:
             self._note(path, ())
 
     def went_on(self, path: Path) -> bool | None:
         """True when bytes were added to those of an earlier answer, as far as this process knows; None when it knows
         nothing of it."""
-        seams = self._seams.get(path)
+        seams = self._seams.get(str(path))
         return None if seams is None else bool(seams)
 
     def _note(self, path: Path, seams: tuple[int, ...]) -> None:
-        self._seams[path] = seams
-        self._seams.move_to_end(path)
+        self._seams[str(path)] = seams
+        self._seams.move_to_end(str(path))
         if len(self._seams) > FILES_MAX:
             self._seams.popitem(last=False)
 
@@ -93,7 +94,7 @@ class Versions:
             # With a strong one aria2 asks by it.
             found = Version.SAME if strong else Version.UNKNOWN
         if found is Version.SAME:
-            ends = {*self._seams.get(path, ()), *(end for _, end in present.runs)}
+            ends = {*self._seams.get(str(path), ()), *(end for _, end in present.runs)}
             self._note(path, tuple(sorted(ends)[-SEAMS_MAX:]))
         return found
 
@@ -103,7 +104,7 @@ class Versions:
         if not size:
             return Version.SAME
         try:
-            return await self._compare(path, fetch, headers, jar, size, _places(size, self._seams.get(path, ())))
+            return await self._compare(path, fetch, headers, jar, size, _places(size, self._seams.get(str(path), ())))
         except DownloadError:
             return Version.UNKNOWN
 

@@ -31,7 +31,7 @@ from reactor.files.private import open_private
 
 RECORD = ".published"
 """What follows the name of the folder that holds the source in the record's name."""
-RECORDS_KEPT = 128
+RECORDS_KEPT = 16
 """Their paths: each is asked for several times, and pathlib interns each part of each new one."""
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)

@@ -37,7 +37,7 @@ RESULT = ".joined"
 """The stem of the file that joining makes."""
 CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
 """What aria2 keeps beside a file that is not complete."""
-FOLDERS_KEPT = 128
+FOLDERS_KEPT = 16
 """Paths: a row asks for its own again and again, and pathlib interns each part of each new one."""
 
 
