@@ -58,14 +58,14 @@ async def _climb(which: str, folder: Path, urls: list[str]) -> tuple[float, Path
     published.mkdir()
     heard: dict[str, anyio.Event] = {}
 
-    async def told(event: object) -> None:
+    def told(event: object) -> None:
         if isinstance(event, events.TransferNotified) and event.what == "complete" and event.gid in heard:
             heard[event.gid].set()
 
     conf = write_conf(folder, log=False)
     async with (
         EmbeddedAria2(find_aria2c(), conf) as embedded,
-        Aria2Connection(lambda: embedded.url, embedded.secret, emit=told) as aria2,
+        Aria2Connection(lambda: embedded.url, embedded.secret, post=told) as aria2,
         open_store(folder / "bot.db", owner="bench") as store,
         open_context() as context,
     ):

@@ -1,6 +1,6 @@
 """The socket to aria2: one WebSocket that is opened again whenever it breaks.
 
-    async with Aria2Connection(url, secret, emit=inbox.send) as aria2:
+    async with Aria2Connection(url, secret, post=inbox.append) as aria2:
         await aria2.wait_connected()
         gid = await aria2.call(methods.add_uri([url], options))
         reports = await aria2.batch([methods.tell_status(gid) for gid in gids])
@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.05, 5.0
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
 """What aria2 takes by default, where it does not say (its option rpc-max-request-size)."""
 
-Emit = Callable[[events.Aria2Connected | events.Aria2Lost | events.TransferNotified], Awaitable[None]]
+Post = Callable[[events.Aria2Connected | events.Aria2Lost | events.TransferNotified], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Aria2Connection:
         secret: str | None = None,
         *,
         ca: Path | None = None,
-        emit: Emit | None = None,
+        post: Post = lambda event: None,
         unknown: bool = False,
         deadline_s: float = CALL_DEADLINE_S,
         when_silent: Callable[[], None] | None = None,
@@ -102,7 +102,7 @@ class Aria2Connection:
         it for `silence_max_s`, and again after as long."""
         self._url = url if callable(url) else lambda: url
         self._ca = ca
-        self._emit = emit
+        self._post = post
         self._unknown = unknown
         self._deadline_s = deadline_s
         self._when_silent = when_silent
@@ -256,7 +256,7 @@ class Aria2Connection:
                 self._trouble = error.message.rstrip(".")
             if self._connects > connects:
                 failures, heard_at = 0, anyio.current_time()
-                await self._tell(events.Aria2Lost(self._trouble))
+                self._post(events.Aria2Lost(self._trouble))
             elif self._when_silent is not None and anyio.current_time() - heard_at >= self._silence_max_s:
                 heard_at = anyio.current_time()
                 self._when_silent()
@@ -354,14 +354,14 @@ class Aria2Connection:
         self._connects += 1
         self._connected.set()
         try:
-            await self._tell(connected)
+            self._post(connected)
             while True:
                 for item in self._protocol.receive(await socket.recv(decode=False)):
                     if isinstance(item, Reply):
                         self._hand_out(item)
                     else:
                         self._notifications += 1
-                        await self._tell(item)
+                        self._post(item)
         except ConnectionClosed as error:
             self._trouble = why_closed(error)
             raise
@@ -377,10 +377,6 @@ class Aria2Connection:
         if waiter is not None:
             waiter.outcomes = reply.outcomes
             waiter.answered.set()
-
-    async def _tell(self, event: events.Aria2Connected | events.Aria2Lost | events.TransferNotified) -> None:
-        if self._emit is not None:
-            await self._emit(event)
 
     def _tls(self) -> ssl.SSLContext:
         """Made for each connect, which is seldom: the bundle may have been renewed meanwhile."""

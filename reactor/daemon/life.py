@@ -27,8 +27,8 @@ from reactor.daemon.effects.work import Stages
 from reactor.daemon.egress import Egress, open_guard
 from reactor.daemon.heartbeat import registered
 from reactor.daemon.leaving import Leaving
-from reactor.daemon.loop import Loop
-from reactor.daemon.perform import Emit, Performer
+from reactor.daemon.loop import Loop, Post
+from reactor.daemon.perform import Performer
 from reactor.daemon.policy import SERVER_TIMEOUT_MAX_S, transfer_policy_of
 from reactor.daemon.probes import Probes
 from reactor.daemon.unserved import tell_unserved
@@ -79,7 +79,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
     recorder, machine = lasting.recorder, Machine(lasting.limits)
     loop = Loop(machine, recorder.note if recorder is not None else None)
     async with (
-        open_rows(settings, staging, journal, loop.emit, again=again) as rows,
+        open_rows(settings, staging, journal, loop.post, again=again) as rows,
         _aria2(settings, _telling_when_ready(loop, lasting), patient=again) as aria2,
         open_guard(settings, lambda: aria2.url) as guard,
         _context(settings, guard if settings.egress_guard else None) as context,
@@ -93,7 +93,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         egress = Egress(guard if settings.aria2c_rpc_url is None else None, everything=settings.egress_guard)
         room = Room(spare=settings.min_free_disk_mib * MIB, size_max=settings.max_file_size_mib * MIB)
         stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single)
-        downloading = Downloading(aria2, staging, transfer_policy_of(settings), egress, stages.versions)
+        downloading = Downloading(aria2, staging, transfer_policy_of(settings), egress, loop.post, stages.versions)
         await opened(rows)
         replaced = await _serve(lasting, loop, rows, aria2, downloading, stages)
         if replaced:
@@ -122,7 +122,7 @@ async def _serve(
             replaced = True
             tasks.cancel_scope.cancel()
 
-        performer = Performer(rows, downloading, stages, Workers(work), journal, loop.emit)
+        performer = Performer(rows, downloading, stages, Workers(work), journal, loop.post)
         tasks.start_soon(watch)
         tasks.start_soon(leave)
         tasks.start_soon(tell_unserved, rows, journal)
@@ -138,15 +138,15 @@ async def _serve(
     return replaced
 
 
-def _telling_when_ready(loop: Loop, lasting: Lasting) -> Emit:
+def _telling_when_ready(loop: Loop, lasting: Lasting) -> Post:
     """Passes aria2's events on, and says that it is there."""
 
-    async def emit(event: events.Event) -> None:
+    def post(event: events.Event) -> None:
         loop.post(event)
         if isinstance(event, events.Aria2Connected):
             lasting.ready()
 
-    return emit
+    return post
 
 
 @asynccontextmanager
@@ -171,13 +171,13 @@ async def _context(settings: Settings, guard: Guard | None) -> AsyncIterator[Con
 
 
 @asynccontextmanager
-async def _aria2(settings: Settings, emit: Emit, *, patient: bool) -> AsyncIterator[Aria2Connection]:
+async def _aria2(settings: Settings, post: Post, *, patient: bool) -> AsyncIterator[Aria2Connection]:
     """A connection to the aria2c that the settings name, or to an embedded one. `patient`: one elsewhere may be away
     now."""
     if settings.aria2c_rpc_url is not None:
         secret = settings.aria2c_rpc_secret.get_secret_value() if settings.aria2c_rpc_secret else None
         async with Aria2Connection(
-            settings.aria2c_rpc_url, secret, ca=settings.aria2c_rpc_ca, emit=emit, unknown=settings.aria2c_unknown
+            settings.aria2c_rpc_url, secret, ca=settings.aria2c_rpc_ca, post=post, unknown=settings.aria2c_unknown
         ) as connection:
             if not patient:
                 await connection.wait_connected()
@@ -192,7 +192,7 @@ async def _aria2(settings: Settings, emit: Emit, *, patient: bool) -> AsyncItera
         Aria2Connection(
             lambda: embedded.url,
             embedded.secret,
-            emit=emit,
+            post=post,
             when_silent=embedded.kill,
             unknown=settings.aria2c_unknown,
         ) as connection,

@@ -17,6 +17,8 @@ from reactor.core.machine import Machine
 from reactor.daemon import clock
 
 Submit = Callable[[Sequence[Command]], None]
+Post = Callable[[Event], None]
+"""Takes an event, and awaits nothing."""
 Note = Callable[[Event, float, Sequence[Command]], None]
 
 
@@ -39,10 +41,6 @@ class Loop:
         self._submit = submit
         submit(self._machine.start())
         self._work_off()
-
-    async def emit(self, event: Event) -> None:
-        """`post`, for those who await whom they tell."""
-        self.post(event)
 
     def post(self, event: Event) -> None:
         """Have the machine decide on `event`; on the events that this leads to at once, too."""

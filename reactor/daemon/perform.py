@@ -9,8 +9,8 @@ behind a save waits, and nothing is lost: the loop goes on taking events, aria2 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TypeVar
 
 import anyio
 
@@ -20,6 +20,7 @@ from reactor.core.job import Attempt
 from reactor.daemon.effects.aria2 import Downloading
 from reactor.daemon.effects.database import Rows
 from reactor.daemon.effects.work import Stages, unforeseen
+from reactor.daemon.loop import Post
 from reactor.daemon.workers import Workers
 from reactor.database.store import Unsaved
 from reactor.errors import DatabaseError
@@ -27,25 +28,25 @@ from reactor.journal.journal import Journal
 from reactor.net.credentials import redact
 from reactor.notices import DownloadClaimed, DownloadResumed, Notice
 
+C = TypeVar("C", bound=Command)
+
 LAZY_S = 0.02
 """How long the news that a row is in another stage may wait for another save to go with."""
 SAVE_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-
-Emit = Callable[[events.Event], Awaitable[None]]
 
 
 class Performer:
     """The hands. `submit` never waits; `run` does what has to wait until it is cancelled or Exit was carried out."""
 
     def __init__(
-        self, rows: Rows, downloading: Downloading, stages: Stages, workers: Workers, journal: Journal, emit: Emit
+        self, rows: Rows, downloading: Downloading, stages: Stages, workers: Workers, journal: Journal, post: Post
     ) -> None:
         self._rows = rows
         self._downloading = downloading
         self._stages = stages
         self._workers = workers
         self._journal = journal
-        self._emit = emit
+        self._post = post
         self._batches: deque[Sequence[Command]] = deque()
         self._held: set[Attempt] = set()
         """The attempts of what is queued, or being saved."""
@@ -125,11 +126,11 @@ class Performer:
         refused = {event.attempt for event in unsaved}
         self._refused |= refused
         for event in unsaved:
-            await self._emit(event)
+            self._post(event)
         for save in saves:
             attempt = attempt_of(save)
             if Timing.LAST in save.timing and attempt is not None and attempt not in refused:
-                await self._emit(events.Saved(attempt))
+                self._post(events.Saved(attempt))
 
     async def _commit(self, saves: list[Save]) -> tuple[Unsaved, ...]:
         tries = 0
@@ -137,7 +138,7 @@ class Performer:
             try:
                 return await self._rows.apply(saves)
             except DatabaseError as error:
-                await self._emit(events.DatabaseFailed(error.failure, saving=True))
+                self._post(events.DatabaseFailed(error.failure, saving=True))
             await anyio.sleep(SAVE_AGAIN_S[min(tries, len(SAVE_AGAIN_S) - 1)])
             tries += 1
 
@@ -148,49 +149,51 @@ class Performer:
             case commands.StopWork():
                 self._workers.stop(command.attempt)
             case commands.PollRows():
-                self._begin(None, self._rows.poll(command))
+                self._workers.start(None, self._rows.poll, command)
             case commands.Recover():
-                self._begin(None, self._rows.recover(command))
+                self._workers.start(None, self._rows.recover, command)
             case commands.ReadPlan():
-                self._begin(command.attempt, self._rows.read_plan(command))
+                self._work(command.attempt, self._rows.read_plan, command)
             case commands.Detect():
-                self._begin(command.attempt, self._stages.detect(command))
+                self._work(command.attempt, self._stages.detect, command)
             case commands.Prefetch():
                 self._workers.start(None, self._stages.prefetch, command)
             case commands.Extract():
-                self._begin(command.attempt, self._stages.extract(command))
+                self._work(command.attempt, self._stages.extract, command)
             case commands.Finish():
-                self._begin(command.attempt, self._stages.finish(command))
+                self._work(command.attempt, self._stages.finish, command)
             case commands.Discard():
-                self._begin(None, self._stages.discard(command))
+                self._workers.start(None, self._stages.discard, command)
             case commands.Tidy():
                 self._workers.start(None, self._stages.tidy, command)
             case commands.AddTransfers():
-                self._begin(command.attempt, self._downloading.add(command))
+                self._work(command.attempt, self._downloading.add, command)
             case commands.RemoveTransfers():
-                self._begin(None, self._downloading.remove(command))
+                self._workers.start(None, self._downloading.remove, command)
             case commands.ForgetTransfers():
                 self._workers.start(None, self._downloading.forget, command)
             case commands.AskStatus():
-                self._begin(None, self._downloading.ask(command))
+                self._workers.start(None, self._downloading.ask, command)
             case commands.Allow():
                 self._downloading.allow(command)
             case commands.MeasureDisk():
-                self._begin(None, self._stages.measure_disk(command))
+                self._workers.start(None, self._stages.measure_disk, command)
             case commands.CleanUp():
-                self._begin(None, self._downloading.clean_up(command))
+                self._workers.start(None, self._downloading.clean_up, command)
             case _:
                 raise AssertionError(f"no arm for {command!r}")
 
-    def _begin(self, attempt: Attempt | None, work: AsyncGenerator[events.Event, None]) -> None:
-        """Run `work` beside the others, and take what it yields to the inbox. What is begun for an attempt ends
-        with StopWork; the rest is short, and always done to its end."""
-        self._workers.start(attempt, self._emit_all, work if attempt is None else _failing_alone(attempt, work))
+    def _work(self, attempt: Attempt, work: Callable[[C], Awaitable[None]], command: C) -> None:
+        """Begin work for an attempt; StopWork ends it."""
+        self._workers.start(attempt, self._failing_alone, attempt, work, command)
 
-    async def _emit_all(self, work: AsyncGenerator[events.Event, None]) -> None:
-        async with aclosing(work):
-            async for event in work:
-                await self._emit(event)
+    async def _failing_alone(self, attempt: Attempt, work: Callable[[C], Awaitable[None]], command: C) -> None:
+        """What nobody foresaw ends this attempt and nothing else: one stranger's answer must not stop everybody's
+        downloads, and then again at each start."""
+        try:
+            await work(command)
+        except Exception as error:  # noqa: BLE001
+            self._post(events.WorkFailed(attempt, unforeseen(error)))
 
 
 def last_words(saves: Sequence[Save]) -> list[Save]:
@@ -216,19 +219,6 @@ def attempt_of(command: Command) -> Attempt | None:
     """Whose it is; None for what is about several, or none."""
     attempt: Attempt | None = getattr(command, "attempt", None)
     return attempt
-
-
-async def _failing_alone(
-    attempt: Attempt, work: AsyncGenerator[events.Event, None]
-) -> AsyncGenerator[events.Event, None]:
-    """`work`, as long as it goes well. What nobody foresaw ends this attempt and nothing else: one stranger's answer
-    must not stop everybody's downloads, and then again at each start."""
-    try:
-        async with aclosing(work):
-            async for event in work:
-                yield event
-    except Exception as error:  # noqa: BLE001
-        yield events.WorkFailed(attempt, unforeseen(error))
 
 
 def _shown(notice: Notice) -> Notice:

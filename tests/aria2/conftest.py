@@ -78,7 +78,7 @@ class Recorder:
     events: list[AnyEvent] = field(default_factory=list)
     changed: anyio.Event = field(default_factory=anyio.Event)
 
-    async def emit(self, event: AnyEvent) -> None:
+    def post(self, event: AnyEvent) -> None:
         self.events.append(event)
         self.changed.set()
         self.changed = anyio.Event()
@@ -134,7 +134,7 @@ async def start(program: Program) -> AsyncIterator[Start]:
             settings = for_tests(**{name.replace("_", "-"): value for name, value in options.items()})
             embedded = await stack.enter_async_context(EmbeddedAria2(program, options=settings))
             inbox = Recorder()
-            connection = Aria2Connection(lambda: embedded.url, embedded.secret, emit=inbox.emit)
+            connection = Aria2Connection(lambda: embedded.url, embedded.secret, post=inbox.post)
             await stack.enter_async_context(connection)
             await connection.wait_connected()
             return Running(embedded, connection, inbox)

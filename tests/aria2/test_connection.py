@@ -156,7 +156,7 @@ async def test_a_wrong_secret_ends_it(program: Program, secret: str | None) -> N
     inbox = Recorder()
     async with EmbeddedAria2(program, options=for_tests()) as embedded:
         with pytest.raises(Aria2Unauthorized, match="ARIA2C_RPC_SECRET"):
-            async with Aria2Connection(embedded.url, secret, emit=inbox.emit) as aria2:
+            async with Aria2Connection(embedded.url, secret, post=inbox.post) as aria2:
                 await aria2.wait_connected(60)
     assert inbox.events == []
 
@@ -186,7 +186,7 @@ async def test_it_finds_an_aria2_that_comes_later(program: Program) -> None:
     inbox = Recorder()
     async with (
         EmbeddedAria2(program, options=for_tests()) as embedded,
-        Aria2Connection(lambda: where, embedded.secret, emit=inbox.emit) as aria2,
+        Aria2Connection(lambda: where, embedded.secret, post=inbox.post) as aria2,
     ):
         with pytest.raises(Aria2Timeout):
             await aria2.wait_connected(0.1)

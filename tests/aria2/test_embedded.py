@@ -133,7 +133,7 @@ async def test_one_that_hangs_for_good_is_started_again_and_one_that_stalls_is_l
         Aria2Connection(
             lambda: embedded.url,
             embedded.secret,
-            emit=inbox.emit,
+            post=inbox.post,
             deadline_s=0.5,
             when_silent=embedded.kill,
             silence_max_s=1.0 if hangs else 3600.0,

@@ -33,7 +33,7 @@ async def trusting(program: Program, authority: trustme.CA, folder: Path) -> Asy
     inbox = Recorder()
     async with (
         EmbeddedAria2(program, options=options) as embedded,
-        Aria2Connection(lambda: embedded.url, embedded.secret, emit=inbox.emit) as connection,
+        Aria2Connection(lambda: embedded.url, embedded.secret, post=inbox.post) as connection,
     ):
         await connection.wait_connected()
         yield Running(embedded, connection, inbox)

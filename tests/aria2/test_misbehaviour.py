@@ -52,7 +52,7 @@ async def serve_echoes(socket: ServerConnection) -> None:
 
 @asynccontextmanager
 async def connected(handle: Handle, inbox: Recorder, **more: Any) -> AsyncIterator[Aria2Connection]:
-    async with other_server(handle) as url, Aria2Connection(url, "s3cret", emit=inbox.emit, **more) as aria2:
+    async with other_server(handle) as url, Aria2Connection(url, "s3cret", post=inbox.post, **more) as aria2:
         await aria2.wait_connected(30)
         yield aria2
 
@@ -286,7 +286,7 @@ async def test_where_aria2_was_it_may_come_back(inbox: Recorder) -> None:
 
 
 async def test_an_inbox_that_fails_ends_it(inbox: Recorder) -> None:
-    async def emit(event: object) -> None:
+    def post(event: object) -> None:
         raise RuntimeError(f"no room for {type(event).__name__}")
 
     async def handle(socket: ServerConnection) -> None:
@@ -295,7 +295,7 @@ async def test_an_inbox_that_fails_ends_it(inbox: Recorder) -> None:
 
     async with other_server(handle) as url:
         with pytest.raises(RuntimeError, match="no room for Aria2Connected"):
-            async with Aria2Connection(url, emit=emit):
+            async with Aria2Connection(url, post=post):
                 await anyio.sleep_forever()
 
 

@@ -14,7 +14,7 @@ from reactor.errors import Failure
 async def test_what_is_posted_before_the_start_is_worked_off_after_the_first_command() -> None:
     decided: list[commands.Command] = []
     loop = Loop(Machine(Limits()))
-    await loop.emit(events.Recovered(instance="i"))
+    loop.post(events.Recovered(instance="i"))
     assert not decided
     loop.start(decided.extend)
     assert [type(command) for command in decided] == [commands.Recover, commands.PollRows]

@@ -14,7 +14,7 @@ from reactor.daemon.effects.database import open_rows
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
-from tests.daemon.effects.test_database import of, silence
+from tests.daemon.effects.heard import Heard
 from tests.database.sqlite.bot import DEADLINE_S, query
 
 
@@ -34,21 +34,21 @@ async def test_a_row_that_takes_nothing_is_told_once(tmp_path: Path, monkeypatch
         told.append(entry.notice)
         heard.set()
 
-    settings = Settings.load(download_db=path)
+    posted, settings = Heard(), Settings.load(download_db=path)
     async with (
-        open_rows(settings, Staging(tmp_path), Journal([hear], now=lambda: 0.0), silence) as rows,
+        open_rows(settings, Staging(tmp_path), Journal([hear], now=lambda: 0.0), posted.append) as rows,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(unserved.tell_unserved, rows, Journal([hear], now=lambda: 0.0))
         query(path, "INSERT INTO downloads (url, kind) VALUES ('u', 'odd'), ('u', 'odd')")
         with anyio.fail_after(DEADLINE_S):
             for _ in range(3):
-                (seen,) = await of(rows.poll(commands.PollRows((), 2)))
+                seen = await posted.of(rows.poll(commands.PollRows((), 2)))
                 assert isinstance(seen, events.RowsPolled)
                 assert seen.claimed == ()
             await heard.wait()
         query(path, "INSERT INTO downloads (url) VALUES ('u')")
-        (seen,) = await of(rows.poll(commands.PollRows((), 2)))
+        seen = await posted.of(rows.poll(commands.PollRows((), 2)))
         assert isinstance(seen, events.RowsPolled)
         assert [row.attempt.download_id for row in seen.claimed] == [3]
         tasks.cancel_scope.cancel()
@@ -80,7 +80,10 @@ async def test_each_word_is_told_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
     journal = Journal([hear], now=lambda: 0.0)
     settings = Settings.load(download_db=path)
-    async with open_rows(settings, Staging(tmp_path), journal, silence) as rows, anyio.create_task_group() as tasks:
+    async with (
+        open_rows(settings, Staging(tmp_path), journal, Heard().append) as rows,
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(rows.watch)
         tasks.start_soon(unserved.tell_unserved, rows, journal)
         await until(1)

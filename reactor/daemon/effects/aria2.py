@@ -1,8 +1,8 @@
-"""What the machine wants of aria2, carried out: one method for each command, each yields the outcome."""
+"""What the machine wants of aria2, carried out: one method for each command. The outcome is posted as an event."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -21,13 +21,13 @@ from reactor.core.events import TransferReport
 from reactor.core.retry import CHANGED
 from reactor.daemon.effects.work import shown, storage_failure
 from reactor.daemon.egress import Egress
+from reactor.daemon.loop import Post
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
 from reactor.files.staging import Staging
 from reactor.models import Fetch
 from reactor.net.jar import Jar
 
-Outcome = AsyncGenerator[events.Event, None]
 T = TypeVar("T")
 
 STOP_DEADLINE_S = 10.0
@@ -48,6 +48,7 @@ class Downloading:
         staging: Staging,
         policy: TransferPolicy,
         egress: Egress,
+        post: Post,
         versions: Versions | None = None,
     ) -> None:
         """`versions`: by which servers are asked whether a partial file may go on; None: it may."""
@@ -56,8 +57,9 @@ class Downloading:
         self._staging = staging
         self._policy = policy
         self._egress = egress
+        self._post = post
 
-    async def add(self, command: commands.AddTransfers) -> Outcome:
+    async def add(self, command: commands.AddTransfers) -> None:
         """Hand transfers over, in as few requests as possible."""
         attempt, numbers = command.attempt, tuple(each.n for each in command.additions)
         try:
@@ -80,24 +82,24 @@ class Downloading:
                     await to_thread.run_sync(prepare)
             wanted = self._wanted(command, anew)
         except DownloadError as error:
-            yield events.WorkFailed(attempt, shown(error.failure))
+            self._post(events.WorkFailed(attempt, shown(error.failure)))
             return
         except OSError as error:
-            yield events.WorkFailed(attempt, storage_failure(error))
+            self._post(events.WorkFailed(attempt, storage_failure(error)))
             return
         except Aria2Error as error:
-            yield events.AddFailed(attempt, numbers, error.failure)
+            self._post(events.AddFailed(attempt, numbers, error.failure))
             return
         outcomes = await self._batch(wanted)
         added = tuple(n for n, outcome in zip(numbers, outcomes, strict=True) if not isinstance(outcome, Aria2Error))
         if added:
-            yield events.TransfersAdded(attempt, added)
+            self._post(events.TransfersAdded(attempt, added))
         failed: dict[Failure, list[int]] = {}  # one broken connection fails all of them
         for n, outcome in zip(numbers, outcomes, strict=True):
             if isinstance(outcome, Aria2Error):
                 failed.setdefault(shown(outcome.failure), []).append(n)
         for failure, which in failed.items():
-            yield events.AddFailed(attempt, tuple(which), failure)
+            self._post(events.AddFailed(attempt, tuple(which), failure))
 
     def _unknown(self, command: commands.AddTransfers) -> set[int]:
         """What may be there elsewhere, where it cannot be looked at, without a validator to go on by."""
@@ -158,7 +160,7 @@ class Downloading:
             wanted.append(method)
         return wanted
 
-    async def ask(self, command: commands.AskStatus) -> Outcome:
+    async def ask(self, command: commands.AskStatus) -> None:
         """One batch of questions, or several where thousands are asked about: after a restart. The files are asked for
         only when something ended or began."""
         for gids in _some(command.gids):
@@ -167,25 +169,25 @@ class Downloading:
             reports = tuple(self._shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
             failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
             if reports or not failures:
-                yield events.TransfersReported(reports, command.periodic, passed)
+                self._post(events.TransfersReported(reports, command.periodic, passed))
             if failures:
                 lost = tuple(
                     gid for gid, outcome in zip(gids, outcomes, strict=True) if isinstance(outcome, Aria2Error)
                 )
-                yield events.AskFailed(lost, failures[0].failure, command.periodic)
+                self._post(events.AskFailed(lost, failures[0].failure, command.periodic))
 
     def allow(self, command: commands.Allow) -> None:
         """Let so many bytes come."""
         self._egress.allow(command.until)
 
-    async def remove(self, command: commands.RemoveTransfers) -> Outcome:
+    async def remove(self, command: commands.RemoveTransfers) -> None:
         """Stop transfers, wait until they stand still, forget them."""
         try:
             await self._remove(command.gids)
         except Aria2Error as error:
-            yield events.RemoveFailed(command.attempt, error.failure)
+            self._post(events.RemoveFailed(command.attempt, error.failure))
         else:
-            yield events.TransfersRemoved(command.attempt)
+            self._post(events.TransfersRemoved(command.attempt))
 
     async def forget(self, command: commands.ForgetTransfers) -> None:
         """Drop results. A torrent that has all its bytes runs for a moment longer, and is stopped first. What
@@ -197,14 +199,14 @@ class Downloading:
                 with suppress(Aria2Error):
                     await self._remove(left)
 
-    async def clean_up(self, command: commands.CleanUp) -> Outcome:
+    async def clean_up(self, command: commands.CleanUp) -> None:
         """Remove all that an attempt that is over left."""
         try:
             await self._clean_up(command)
         except Aria2Error as error:
-            yield events.RemoveFailed(command.attempt, error.failure)
+            self._post(events.RemoveFailed(command.attempt, error.failure))
         else:
-            yield events.CleanedUp(command.attempt)
+            self._post(events.CleanedUp(command.attempt))
 
     async def abandon(self, left: Iterable[commands.CleanUp], results: commands.ForgetTransfers) -> None:
         """Remove all that a database left which is no longer served, however long aria2 does not answer."""

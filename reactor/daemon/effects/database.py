@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from reactor import notices
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.daemon import clock
+from reactor.daemon.loop import Post
 from reactor.database.contract import REPLACED
 from reactor.database.engine import open_store
 from reactor.database.store import Recovery, Store, Unsaved
@@ -21,8 +22,6 @@ from reactor.errors import DatabaseError, Failure
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
-
-Outcome = AsyncGenerator[events.Event, None]
 
 READ_AGAIN_S = 1.0
 STUCK_MAX = 20
@@ -38,7 +37,7 @@ class Rows:
         settings: Settings,
         staging: Staging,
         journal: Journal,
-        emit: Callable[[events.Event], Awaitable[None]],
+        post: Post,
         *,
         joined: bool = False,
     ) -> None:
@@ -48,7 +47,7 @@ class Rows:
         self._retry_max_s = settings.retry_max_delay_s
         self._staging = staging
         self._journal = journal
-        self._emit = emit
+        self._post = post
         self._joined = joined
         """True once it is noted which rows the process before this one may have died of."""
         self.changed = anyio.Event()
@@ -62,17 +61,17 @@ class Rows:
         """The process is about to end: wait for no other writer of the database."""
         self.store.hurry()
 
-    # One method for each command; each yields the outcome as an event
+    # One method for each command; the outcome is posted as an event
 
-    async def poll(self, command: commands.PollRows) -> Outcome:
+    async def poll(self, command: commands.PollRows) -> None:
         """Read, end what was cancelled, and claim, in one transaction."""
         try:
             polled = await self.store.poll(command, clock.wall(), self._retry_max_s)
         except DatabaseError as error:
-            yield events.DatabaseFailed(error.failure)
+            self._post(events.DatabaseFailed(error.failure))
         else:
             self._note_stuck(polled.stuck)
-            yield polled.rows
+            self._post(polled.rows)
 
     def _note_stuck(self, stuck: Mapping[int, Failure]) -> None:
         for id, failure in stuck.items():
@@ -84,7 +83,7 @@ class Rows:
         self.changed.set()
         self.changed = anyio.Event()
 
-    async def recover(self, command: commands.Recover) -> Outcome:
+    async def recover(self, command: commands.Recover) -> None:
         """What an earlier run left: rows, plans, and staging folders that no plan knows."""
         try:
             if not self._joined:
@@ -92,22 +91,22 @@ class Rows:
                 self._joined = True
             found = await self.store.recover()
         except DatabaseError as error:
-            yield events.DatabaseFailed(error.failure)
+            self._post(events.DatabaseFailed(error.failure))
         else:
-            yield await to_thread.run_sync(self._take_over, found)
+            self._post(await to_thread.run_sync(self._take_over, found))
 
-    async def read_plan(self, command: commands.ReadPlan) -> Outcome:
+    async def read_plan(self, command: commands.ReadPlan) -> None:
         """Of a row that was held back."""
         while True:
             try:
                 found = await self.store.read_plan(command)
             except DatabaseError as error:
-                yield events.DatabaseFailed(error.failure, saving=True)
+                self._post(events.DatabaseFailed(error.failure, saving=True))
                 await anyio.sleep(READ_AGAIN_S)
             else:
                 break
         if found is not None:
-            yield found
+            self._post(found)
 
     async def leave(self) -> None:
         """Note that the process ends as it was asked to, unless the database cannot be written."""
@@ -138,18 +137,18 @@ class Rows:
             try:
                 await self.store.check()
                 async with self.store.changes(self._poll_interval, self._polling_only) as feed:
-                    await self._emit(events.DatabaseChanged("start"))
+                    self._post(events.DatabaseChanged("start"))
                     async for layer in feed:
                         if self.on_change:
                             self.on_change(layer)
                         if layer == "replaced":
                             return
                         self._note_change()
-                        await self._emit(events.DatabaseChanged(layer))
+                        self._post(events.DatabaseChanged(layer))
             except DatabaseError as error:
                 if error.code == REPLACED:
                     return
-                await self._emit(events.DatabaseFailed(error.failure, saving=True))
+                self._post(events.DatabaseFailed(error.failure, saving=True))
             await anyio.sleep(READ_AGAIN_S)
 
     def _polling_only(self, reason: str) -> None:
@@ -161,11 +160,11 @@ async def open_rows(
     settings: Settings,
     staging: Staging,
     journal: Journal,
-    emit: Callable[[events.Event], Awaitable[None]],
+    post: Post,
     *,
     again: bool = False,
 ) -> AsyncIterator[Rows]:
     """Open the database. `again`: in place of another one, and only if it is there, since one that was deleted is not
     made anew. Raises DatabaseError."""
     async with open_store(settings.download_db, owner=socket.gethostname(), create=not again) as store:
-        yield Rows(store, settings, staging, journal, emit, joined=again)
+        yield Rows(store, settings, staging, journal, post, joined=again)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from reactor.aria2.options import SPLIT_BYTES
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.retry import CHANGED
+from reactor.daemon.loop import Post
 from reactor.daemon.prefetch import ProbeCache
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import DownloadError, Failure, ReactorError
@@ -30,7 +31,6 @@ from reactor.net.credentials import for_people
 from reactor.net.jar import Jar
 from reactor.programs import find_ffmpeg
 
-Outcome = AsyncGenerator[events.Event, None]
 PACKAGE = Path(__file__).parents[2]
 WORDS = {
     Content.PAGE: "a web page",
@@ -48,20 +48,19 @@ APART = "This comes in parts, which nobody could join where the aria2c elsewhere
 
 
 class Stages:
-    """One method for each command; those with an outcome yield it as an event."""
+    """One method for each command. The outcome is posted as an event."""
 
     def __init__(
         self,
         context: Context,
         staging: Staging,
         ffmpeg: Path | None,
-        post: Callable[[events.Event], None],
+        post: Post,
         room: Room = Room(),  # noqa: B008 - frozen
         single: Callable[[str], bool | None] = lambda gid: None,
     ) -> None:
-        """`ffmpeg` is the setting FFMPEG_PATH; `post` takes what happens before the outcome; `room` is what joining may
-        write; `single` tells of a gid whether all of it came through one connection,
-        None: nobody knows."""
+        """`ffmpeg` is the setting FFMPEG_PATH; `room` is what joining may write; `single` tells of a gid whether all of
+        it came through one connection, None: nobody knows."""
         self._context = context
         self._probe_cache = ProbeCache(context)
         self._staging = staging
@@ -72,17 +71,17 @@ class Stages:
         self.versions = Versions(context)
         """By which servers are asked whether they have the same file still."""
 
-    async def detect(self, command: commands.Detect) -> Outcome:
+    async def detect(self, command: commands.Detect) -> None:
         """Stage 1."""
         if command.clear:
             with suppress(OSError):
                 await self._empty(command.attempt.download_id, keep_result=True)
         try:
-            yield events.Detected(command.attempt, await detect(command.url, self._context))
+            self._post(events.Detected(command.attempt, await detect(command.url, self._context)))
         except DownloadError as error:
-            yield events.WorkFailed(command.attempt, shown(error.failure))
+            self._post(events.WorkFailed(command.attempt, shown(error.failure)))
 
-    async def extract(self, command: commands.Extract) -> Outcome:
+    async def extract(self, command: commands.Extract) -> None:
         """Stage 2."""
         extractor = EXTRACTORS[command.detection.kind]
         try:
@@ -90,11 +89,11 @@ class Stages:
             found = found or await extractor.extract(command.detection, self._context)
             if found.finish.how == "media":
                 self._check_joinable()
-            yield events.Extracted(command.attempt, found, await self._joined_size(found))
+            self._post(events.Extracted(command.attempt, found, await self._joined_size(found)))
         except Reclassified as other:
-            yield events.Reclassified(command.attempt, other.detection)
+            self._post(events.Reclassified(command.attempt, other.detection))
         except ReactorError as error:
-            yield events.WorkFailed(command.attempt, shown(error.failure))
+            self._post(events.WorkFailed(command.attempt, shown(error.failure)))
 
     async def _joined_size(self, found: Extraction) -> int:
         """Bytes of the largest thing that joining writes, as far as can be told before."""
@@ -114,7 +113,7 @@ class Stages:
         """Ask the next row's server already."""
         await self._probe_cache.prefetch(command.url)
 
-    async def finish(self, command: commands.Finish) -> Outcome:
+    async def finish(self, command: commands.Finish) -> None:
         """Check, put together, publish."""
         extraction, download_id = command.extraction, command.attempt.download_id
         try:
@@ -132,20 +131,20 @@ class Stages:
                 if not mixed:
                     path, size = await to_thread.run_sync(self._staging.finish, command)
         except OtherThing as other:
-            yield turned_out(command, other)
+            self._post(turned_out(command, other))
         except BadParts as error:
             names = frozenset(error.names)
             parts = tuple(n for n, fetch in enumerate(extraction.fetches) if fetch.name in names)
-            yield events.WorkFailed(command.attempt, shown(error.failure), parts)
+            self._post(events.WorkFailed(command.attempt, shown(error.failure), parts))
         except ReactorError as error:
-            yield events.WorkFailed(command.attempt, shown(error.failure))
+            self._post(events.WorkFailed(command.attempt, shown(error.failure)))
         except OSError as error:
-            yield events.WorkFailed(command.attempt, storage_failure(error))
+            self._post(events.WorkFailed(command.attempt, storage_failure(error)))
         else:
             if mixed:
-                yield events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ())
+                self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
-                yield events.Finished(command.attempt, path, size)
+                self._post(events.Finished(command.attempt, path, size))
 
     async def _mixed(self, command: commands.Finish) -> list[int]:
         """The numbers of the files that came in several answers and are not what stands on the server now, or of which
@@ -176,24 +175,24 @@ class Stages:
     def _joined(self, attempt: Attempt, share: float) -> None:
         self._post(events.Joined(attempt, share))
 
-    async def discard(self, command: commands.Discard) -> Outcome:
+    async def discard(self, command: commands.Discard) -> None:
         """Delete what the attempt left on the disk. What the disk refuses to delete stays until the next start
         tries it again: a row must not hang on it."""
         try:
             await self._empty(command.attempt.download_id, keep_result=command.keep_result)
         except OSError as error:
             if command.must:
-                yield events.WorkFailed(command.attempt, storage_failure(error))
+                self._post(events.WorkFailed(command.attempt, storage_failure(error)))
                 return
-        yield events.Discarded(command.attempt)
+        self._post(events.Discarded(command.attempt))
 
     async def _empty(self, download_id: int, *, keep_result: bool) -> None:
         async with self._staging.turn(download_id):
             await to_thread.run_sync(partial(self._staging.discard, download_id, keep_result=keep_result))
 
-    async def measure_disk(self, command: commands.MeasureDisk) -> Outcome:
+    async def measure_disk(self, command: commands.MeasureDisk) -> None:
         """How much room there is, where the disk is ours to see."""
-        yield await to_thread.run_sync(self._disk, command)
+        self._post(await to_thread.run_sync(self._disk, command))
 
     def _disk(self, command: commands.MeasureDisk) -> events.DiskMeasured:
         # What they hold first: what is freed in between may be missed, and is not counted twice.

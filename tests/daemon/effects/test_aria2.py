@@ -43,17 +43,17 @@ class Aria2:
         ]
 
 
-def downloading(aria2: Aria2, folder: Path, guard: Guard | None = None) -> Downloading:
+def downloading(aria2: Aria2, folder: Path, heard: list[events.Event], guard: Guard | None = None) -> Downloading:
     staging = Staging(folder, instance="test")
-    return Downloading(cast("Any", aria2), staging, TransferPolicy(), Egress(guard))
+    return Downloading(cast("Any", aria2), staging, TransferPolicy(), Egress(guard), heard.append)
 
 
 @pytest.mark.fault(54)
 async def test_thousands_of_transfers_are_asked_about_some_at_a_time(tmp_path: Path) -> None:
     """After a restart nobody knows which parts aria2 has. Those without an answer are told by their gids."""
     aria2, gids = Aria2(1), tuple(f"{n:016x}" for n in range(1, 2 * ASKED_MAX + 11))
-    asked = downloading(aria2, tmp_path).ask(commands.AskStatus(gids))
-    outcomes = [outcome async for outcome in asked]
+    outcomes: list[events.Event] = []
+    await downloading(aria2, tmp_path, outcomes).ask(commands.AskStatus(gids))
     assert [len(batch) for batch in aria2.batches] == [ASKED_MAX, ASKED_MAX, 10]
     told = [report.gid for each in outcomes if isinstance(each, events.TransfersReported) for report in each.reports]
     (failed,) = (outcome for outcome in outcomes if isinstance(outcome, events.AskFailed))
@@ -73,10 +73,11 @@ async def test_each_transfer_is_handed_over_with_what_the_plan_has_for_it(tmp_pa
         Cookie(name="a", value="1", domain="a.example", path="/deep"),
         Cookie(name="b", value="2", domain="b.example"),
     )
-    aria2 = Aria2()
+    aria2, outcomes = Aria2(), list[events.Event]()
     async with Guard() as guard:
-        add = downloading(aria2, tmp_path, guard).add(commands.AddTransfers(ONE, additions, False, headers, cookies))
-        assert [type(outcome) async for outcome in add] == [events.TransfersAdded]
+        effects = downloading(aria2, tmp_path, outcomes, guard)
+        await effects.add(commands.AddTransfers(ONE, additions, False, headers, cookies))
+    assert [type(outcome) for outcome in outcomes] == [events.TransfersAdded]
     (batch,) = aria2.batches
     options = [method.params[-1] for method in batch]
     assert [each["header"] for each in options] == [
@@ -92,13 +93,12 @@ async def test_each_transfer_is_handed_over_with_what_the_plan_has_for_it(tmp_pa
 async def test_thousands_of_transfers_are_stopped_and_forgotten_some_at_a_time(tmp_path: Path) -> None:
     """Those that were begun last are stopped first: the others are over."""
     gids = tuple(f"{n:016x}" for n in range(1, ASKED_MAX + 11))
-    aria2 = Aria2()
-    assert [outcome async for outcome in downloading(aria2, tmp_path).remove(commands.RemoveTransfers(ONE, gids))] == [
-        events.TransfersRemoved(ONE)
-    ]
+    aria2, outcomes = Aria2(), list[events.Event]()
+    await downloading(aria2, tmp_path, outcomes).remove(commands.RemoveTransfers(ONE, gids))
+    assert outcomes == [events.TransfersRemoved(ONE)]
     asked = [method.params[0] for batch in aria2.batches for method in batch if method.name == "aria2.forceRemove"]
     assert tuple(asked) == (*gids[ASKED_MAX:], *gids[:ASKED_MAX])
     assert max(len(batch) for batch in aria2.batches) == ASKED_MAX
     aria2 = Aria2()
-    await downloading(aria2, tmp_path).forget(commands.ForgetTransfers(gids))
+    await downloading(aria2, tmp_path, []).forget(commands.ForgetTransfers(gids))
     assert [len(batch) for batch in aria2.batches] == [ASKED_MAX, 10]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from reactor.files.staging import Staging
 from reactor.media.check import BadParts
 from reactor.media.room import Room
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent, Track
+from tests.daemon.effects.heard import Heard
 from tests.media.joining import join
 from tests.servers import FileServer
 
@@ -54,31 +55,22 @@ def folder_of_files(staging: Staging) -> commands.Finish:
 
 
 @asynccontextmanager
-async def stages_of(staging: Staging, ffmpeg: Path | None = None) -> AsyncIterator[Stages]:
+async def stages_of(staging: Staging, heard: list[events.Event]) -> AsyncIterator[Stages]:
     async with open_context() as context:
-        yield Stages(context, staging, ffmpeg, lambda event: None)
-
-
-async def first(work: AsyncGenerator[events.Event, None]) -> events.Event:
-    return await anext(work)
+        yield Stages(context, staging, None, heard.append)
 
 
 async def test_a_cancel_waits_for_what_is_being_published_and_takes_it_back(tmp_path: Path) -> None:
     staging = Gated(tmp_path, instance="0123456789abcdef")
     command = folder_of_files(staging)
-    heard: list[events.Event] = []
-
-    async def hear(work: AsyncGenerator[events.Event, None]) -> None:
-        async for event in work:
-            heard.append(event)
-
+    heard = Heard()
     with anyio.fail_after(WAIT_S):
-        async with stages_of(staging) as stages, anyio.create_task_group() as tasks:
+        async with stages_of(staging, heard) as stages, anyio.create_task_group() as tasks:
             workers = Workers(tasks)
-            workers.start(ONE, hear, stages.finish(command))
+            workers.start(ONE, stages.finish, command)
             await to_thread.run_sync(staging.reached.wait)
             workers.stop(ONE)
-            workers.start(None, hear, stages.discard(commands.Discard(ONE)))
+            workers.start(None, stages.discard, commands.Discard(ONE))
             await anyio.wait_all_tasks_blocked()
             assert not heard
             staging.go.set()
@@ -94,9 +86,10 @@ async def test_a_folder_that_must_be_empty_and_cannot_be_fails_the_attempt(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Staging, "discard", refuse)
-    async with stages_of(Staging(tmp_path, instance="0123456789abcdef")) as stages:
-        assert await first(stages.discard(commands.Discard(ONE))) == events.Discarded(ONE)
-        failed = await first(stages.discard(commands.Discard(ONE, must=True)))
+    heard = Heard()
+    async with stages_of(Staging(tmp_path, instance="0123456789abcdef"), heard) as stages:
+        assert await heard.of(stages.discard(commands.Discard(ONE))) == events.Discarded(ONE)
+        failed = await heard.of(stages.discard(commands.Discard(ONE, must=True)))
     assert isinstance(failed, events.WorkFailed)
     assert failed.failure.code == "storage"
 
@@ -112,9 +105,10 @@ async def test_the_parts_that_are_to_blame_are_named_and_gone(tmp_path: Path) ->
     staging.prepare(1, fresh=True)
     for name, data in {"0.m4s": b"\0\1\2", "1.m4s": b"<html>no</html>", "2.m4s": b"\0\1\2"}.items():
         (staging.folder(1) / name).write_bytes(data)
-    async with stages_of(staging) as stages:
+    heard = Heard()
+    async with stages_of(staging, heard) as stages:
         command = commands.Finish(ONE, media("0.m4s", "1.m4s", "2.m4s", "3.m4s"), (), 0)
-        failed = await first(stages.finish(command))
+        failed = await heard.of(stages.finish(command))
     assert isinstance(failed, events.WorkFailed)
     assert (failed.failure.code, failed.parts) == ("bad_part", (1, 3))
     assert sorted(path.name for path in staging.folder(1).iterdir()) == ["0.m4s", "2.m4s"]
@@ -142,9 +136,10 @@ async def test_what_came_in_several_answers_is_compared_before_it_is_published(
             staging.prepare(1, fresh=True)
             for fetch in extraction.fetches:
                 (staging.folder(1) / fetch.name).write_bytes(b"A" * PART)
-            stages = Stages(context, staging, None, lambda event: None, single={"several": single}.get)
+            heard = Heard()
+            stages = Stages(context, staging, None, heard.append, single={"several": single}.get)
             gids = ("several", "one")[: len(extraction.fetches)]
-            event = await first(stages.finish(commands.Finish(ONE, extraction, (), 0, gids=gids)))
+            event = await heard.of(stages.finish(commands.Finish(ONE, extraction, (), 0, gids=gids)))
             changed = isinstance(event, events.WorkFailed) and event.failure == CHANGED
             assert changed is (mixed and not single)
             assert bool(server.log) is not single
@@ -189,8 +184,9 @@ async def test_what_arrived_in_place_of_a_film_is_not_published(
     staging = Staging(tmp_path, instance="0" * 12)
     staging.prepare(1, fresh=True)
     (staging.folder(1) / "film.mp4").write_bytes(arrived)
-    async with stages_of(staging) as stages:
-        event = await first(stages.finish(one_file(kind)))
+    heard = Heard()
+    async with stages_of(staging, heard) as stages:
+        event = await heard.of(stages.finish(one_file(kind)))
     if goes_on is not None:
         assert isinstance(event, events.Reclassified)
         assert (event.detection.kind, event.detection.url) == (goes_on, "http://host.example/a")
