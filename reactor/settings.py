@@ -217,7 +217,7 @@ class Settings(BaseSettings):
         "appended.",
     )
     egress_guard: bool = Field(
-        True, description="Send all traffic through the egress guard, which refuses private addresses."
+        True, description="Have the egress guard, through which all traffic goes, refuse private addresses."
     )
     allowed_private_hosts: str = Field(
         "", description="Hosts, addresses and networks the guard allows: `nas.lan, 10.0.0.0/8, [fd00::1]:8080`."

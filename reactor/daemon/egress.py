@@ -25,10 +25,8 @@ class Egress:
     """What aria2c's transfers are told of the guard, and what the guard tells of them. Without a guard, which an aria2c
     elsewhere could not scope: nothing."""
 
-    def __init__(self, guard: Guard | None, *, everything: bool = True) -> None:
-        """`everything` goes through the guard, or only what holds credentials: to keep them where they belong."""
+    def __init__(self, guard: Guard | None) -> None:
         self._guard = guard
-        self._everything = everything
 
     def options(
         self, fetch: Fetch, gid: str, headers: Collection[Header] = (), jar: Jar | None = None
@@ -39,8 +37,6 @@ class Egress:
         scope = None
         if fetch.torrent is None and fetch.urls:
             scope = credential_scope(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
-        if scope is None and not self._everything:
-            return {}
         return through(self._guard.route(gid, scope, counted=True), self._guard.route(gid, DENY_ALL))
 
     @property
@@ -55,7 +51,7 @@ class Egress:
 
     def single(self, gid: str) -> bool | None:
         """True when all of a transfer came in one answer, as far as can be told; None where nobody knows."""
-        return self._guard.single(gid) if self._guard is not None and self._everything else None
+        return self._guard.single(gid) if self._guard is not None else None
 
     def settle(self, gid: str) -> None:
         """A transfer has all its bytes."""

@@ -30,7 +30,7 @@ def limits_of(settings: Settings) -> Limits:
             max_parts=settings.max_parts,
             download_timeout_s=settings.download_timeout_s,
         ),
-        guarded=settings.aria2c_rpc_url is None and settings.egress_guard,
+        guarded=settings.aria2c_rpc_url is None,
     )
 
 

@@ -1,19 +1,22 @@
-"""Reads the heads of plain HTTP answers in a tunnel, and refuses implausible lengths.
+"""Reads what passes unencrypted through a tunnel: repairs the heads of answers, refuses implausible lengths.
 
 aria2c (1.36, 1.37) allocates a bit for each MiB that an answer announces, and aborts with all of its transfers when
-that allocation fails. Encrypted answers cannot be read here.
+that allocation fails. It refuses heads that are not quite HTTP (1.36), so it gets them as `net.heads.repaired` writes
+them. It has one cookie jar for all rows, and looks into it unless it is told a cookie: an empty one, which no server
+needs to see (`aria2.options`). Encrypted bytes cannot be read here.
 """
 
 from __future__ import annotations
 
 import re
 
+from reactor.net.heads import END, repaired
 from reactor.numbers import SIZE_MAX
 
 HEAD_MAX = 256 * 1024
 """Longer heads are not read: aria2 refuses them."""
 _REQUEST = re.compile(rb"(GET|HEAD|POST) ")
-_END = re.compile(rb"\r?\n\r?\n")
+_NO_COOKIE = re.compile(rb"(?<=\r\n)cookie:[ \t]*\r\n", re.IGNORECASE)
 _INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d")
 _DIGITS = re.compile(rb"\d+")
 _LENGTH = re.compile(rb"\ncontent-length: *(\d+)\r?\n", re.IGNORECASE)
@@ -38,11 +41,13 @@ class Answers:
         self._left = 0
         """Bytes of the answer still to come, where a length was announced."""
 
-    def asked(self, data: Data) -> None:
-        """Note bytes for the server."""
+    def asked(self, data: Data) -> Data:
+        """Note bytes for the server, and return those that may be relayed: no empty `Cookie`."""
         found = _REQUEST.match(data)
-        if found is not None:
-            self._head, self._asked, self._left = bytearray(), bytes(found[1]), 1
+        if found is None:
+            return data
+        self._head, self._asked, self._left = bytearray(), bytes(found[1]), 1
+        return _NO_COOKIE.sub(b"", data, count=1)
 
     @property
     def unfinished(self) -> bool:
@@ -57,14 +62,15 @@ class Answers:
         self._head += data
         passed = bytearray()
         while self._head is not None:
-            end = _END.search(self._head)
+            end = END.search(self._head)
             if end is None and len(self._head) <= HEAD_MAX:
                 return passed
-            head = bytes(self._head[: end.end()] if end else self._head)
-            if any(_is_implausible(line) for line in head.splitlines()):
+            received = bytes(self._head[: end.end()] if end else self._head)
+            head = repaired(received) if end else received
+            if any(_is_implausible(line) for line in (*received.splitlines(), *head.splitlines())):
                 raise ImplausibleLength
             passed += head
-            rest = self._head[len(head) :]
+            rest = self._head[len(received) :]
             self._head = rest if _INTERIM.match(head) else None
             if self._head is None:
                 passed += rest

@@ -6,7 +6,7 @@
 
 A proxy on loopback for CONNECT and plain HTTP. It requires the secret of this run. It resolves each host name once,
 checks the addresses, and connects to the address that it has checked (`dialer`). After the head it relays bytes
-unchanged (`relay`).
+(`relay`): unchanged, but for the heads of plain answers to aria2c.
 
 aria2 reuses an open tunnel for the next download to the same host through the same proxy port. Downloads whose
 credentials may go to certain hosts only (`CredentialScope`) therefore use a listener (a port) of their own, shared by
@@ -133,7 +133,8 @@ class Guard(AsyncContextManagerMixin):
 
     def route(self, user: str, scope: CredentialScope | None = None, *, counted: bool = False) -> str:
         """The proxy URL for `user` (letters, digits and dashes). It contains the secret: do not log it. With `counted`
-        the meter counts the received bytes, and implausible lengths are answered with IMPLAUSIBLE_STATUS.
+        the meter counts the received bytes, the heads of plain answers are repaired, and an implausible length is
+        answered with IMPLAUSIBLE_STATUS.
 
         Resets what is known of the user's earlier connections."""
         self._failures.pop(user, None)

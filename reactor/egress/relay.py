@@ -1,4 +1,4 @@
-"""Relays bytes through the guard unchanged, counts them, and reads the heads of plain answers."""
+"""Relays bytes through the guard, counts them, and has the heads of plain answers repaired (`answers`)."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ async def join(tunnel: Tunnel, upstream: socket.socket) -> None:
     answers = tunnel.answers = Answers() if tunnel.meter is not None else None
 
     def asked(data: Data) -> Data:
-        if answers is not None:
-            answers.asked(data)
-        return data
+        return answers.asked(data) if answers is not None else data
 
     async with anyio.create_task_group() as tasks:
 

@@ -33,13 +33,6 @@ async def test_everything_goes_through_it() -> None:
         assert egress.options(PLAIN, "2", SECRET) == secret
 
 
-async def test_or_only_what_holds_credentials() -> None:
-    async with Guard() as guard:
-        egress = Egress(guard, everything=False)
-        assert egress.options(PLAIN, "1") == {}
-        assert egress.options(PLAIN, "2", SECRET)["proxy-method"] == "tunnel"
-
-
 async def test_an_error_of_another_kind_is_left_alone() -> None:
     async with Guard() as guard:
         egress = Egress(guard)

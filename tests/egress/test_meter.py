@@ -126,3 +126,40 @@ def test_however_it_is_cut(cuts: list[int], which: int) -> None:
         read(LIES[which])
     honest = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE_MAX + b"x" * 300
     assert read(honest) == honest
+
+
+def read(*data: bytes) -> bytes:
+    """What is relayed of an answer."""
+    answers = Answers()
+    answers.asked(GET)
+    return b"".join(bytes(answers.answered(each)) for each in data)
+
+
+def test_a_head_that_is_not_quite_http_is_repaired() -> None:
+    """aria2c (1.36) refuses it. The body, and a head that cannot be understood, stay as they are."""
+    head = b"http/1.1 200 OK\nX-A : b\nrubbish\n: x\nContent-Length : 9\n\n"
+    body = b"A : b\n\n\r\n"
+    right = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 9\r\n\r\n"
+    assert read(head + body) == right + body
+    assert read(*(bytes([each]) for each in head), body) == right + body
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink : a\r\n\r\n"
+    assert read(hints + head) == b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + right
+    assert read(b"SSH-2.0-x : y\r\n\r\n") == b"SSH-2.0-x : y\r\n\r\n"
+
+
+def test_what_is_implausible_is_so_repaired_or_not() -> None:
+    for line in (b"Content-Length:\r\n 4611686018427387904", b"Content-Length : " + b"9" * 30):
+        with pytest.raises(ImplausibleLength):
+            read(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n\r\n")
+
+
+def test_an_empty_cookie_is_sent_to_nobody() -> None:
+    """It is there for aria2 only. One that holds something goes on, and so does what is no request."""
+    request = b"GET / HTTP/1.1\r\nHost: h\r\n%bAccept: */*\r\n\r\n"
+    for line, sent in (
+        (b"Cookie:\r\n", b""),
+        (b"cookie: \r\n", b""),
+        *((each, each) for each in (b"Cookie: a=b\r\n", b"X-Cookie:\r\n", b"")),
+    ):
+        assert bytes(Answers().asked(memoryview(request % line))) == request % sent
+    assert bytes(Answers().asked(b"\r\nCookie:\r\n")) == b"\r\nCookie:\r\n"

@@ -209,11 +209,10 @@ async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunk
         assert sent < len(DATA) if chunked else sent <= 1
 
 
-@pytest.mark.parametrize("guard", ["true", "false"])
 @pytest.mark.parametrize("kind", ["file", "parts"])
-async def test_what_has_no_end_gets_no_larger_than_is_allowed(tmp_path: Path, kind: str, guard: str) -> None:
+async def test_what_has_no_end_gets_no_larger_than_is_allowed(tmp_path: Path, kind: str) -> None:
     """However fast it comes, and however seldom progress is asked for."""
-    settings = {"MAX_FILE_SIZE_MIB": "40", "PROGRESS_INTERVAL": "60", "EGRESS_GUARD": guard}
+    settings = {"MAX_FILE_SIZE_MIB": "40", "PROGRESS_INTERVAL": "60"}
     async with FileServer() as server, running(tmp_path, **settings) as reactor:
         url = server.put("/endless.ts", DATA, endless=True, ranges=False)
         if kind == "parts":
@@ -234,15 +233,12 @@ async def test_what_has_no_end_gets_no_larger_than_is_allowed(tmp_path: Path, ki
         sent = sum(request.sent for request in server.requests("/endless.ts", "GET"))
         assert top > 0
         assert sent > 40 * MIB
-        if guard == "true":
-            assert top < 56 * MIB
+        assert top < 56 * MIB
 
 
 @pytest.mark.fault(65)
-@pytest.mark.parametrize("guard", ["true", "false"])
-async def test_a_length_that_is_told_when_it_is_fetched_ends_nobody_elses_download(tmp_path: Path, guard: str) -> None:
-    """After an honest answer to whoever looked before. What does not pass the guard, or is encrypted, nobody can read
-    before aria2: it dies, and the row that it died of is found out."""
+async def test_a_length_that_is_told_when_it_is_fetched_ends_nobody_elses_download(tmp_path: Path) -> None:
+    """After an honest answer to whoever looked before. What is encrypted nobody can read before aria2."""
     asked_for: list[bytes] = []
 
     async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -258,7 +254,7 @@ async def test_a_length_that_is_told_when_it_is_fetched_ends_nobody_elses_downlo
                 await writer.drain()
         writer.close()
 
-    settings = {"MAX_CONCURRENT_DOWNLOADS": "4", "MAX_DOWNLOAD_RETRIES": "0", "EGRESS_GUARD": guard}
+    settings = {"MAX_CONCURRENT_DOWNLOADS": "4", "MAX_DOWNLOAD_RETRIES": "0"}
     async with (
         FileServer() as server,
         await asyncio.start_server(lie, "127.0.0.1", 0) as liar,
@@ -270,10 +266,10 @@ async def test_a_length_that_is_told_when_it_is_fetched_ends_nobody_elses_downlo
         first, *others = reactor.add(bad, *(server.put(f"/{n}.bin", DATA, rate=4 * MIB) for n in range(3)))
         await reactor.until_final()
         row = reactor.row(first)
-        assert (row["status"], row["error_code"]) == ("failed", "too_large" if guard == "true" else "aria2_lost"), row
+        assert (row["status"], row["error_code"]) == ("failed", "too_large"), row
         assert [reactor.row(other)["status"] for other in others] == ["downloaded"] * 3
         assert [reactor.row(other)["retry_count"] for other in others] == [0] * 3
-        assert guard == "false" or reactor.children() == pids, "it has lived on"
+        assert reactor.children() == pids, "it has lived on"
 
 
 async def test_a_size_that_no_file_has_is_not_asked_of_aria2(tmp_path: Path) -> None:
