@@ -276,6 +276,8 @@ class Finish(Frozen):
     """For `media`: what is joined, video first."""
     duration_s: Annotated[float, Field(gt=0)] | None = None
     """What it is said to last: the number of a manifest or a site, which is nominal, and good for the progress."""
+    packed: bool = False
+    """For `file`: it is sent packed by gzip though nobody asked for that, and unpacked when it is there."""
     least_s: Annotated[float, Field(gt=0)] | None = None
     """What lasts less is only a piece of it: by a witness of its own, such as the page's player."""
 
@@ -338,6 +340,10 @@ class HttpProbe(Frozen):
 
     url: str
     """The URL that answered. Holds credentials only when its host is the one they were given for."""
+    headers: tuple[Header, ...] = ()
+    """What the server wants to see with it: a Referer, a login by Digest."""
+    cookies: tuple[Cookie, ...] = ()
+    """Those that went with the request: set by what led there."""
     content_type: str | None = None
     begins: Content | None = None
     """What its first bytes are, where they were looked at: of what is said to be a page."""
@@ -351,6 +357,8 @@ class HttpProbe(Frozen):
     """True when the validator may stand in If-Range."""
     resumable: bool = False
     """True when the server said it takes byte ranges."""
+    packed: bool = False
+    """True when it is sent packed by gzip, unasked."""
     by_head: bool = False
     """True when HEAD was answered, with this size."""
 

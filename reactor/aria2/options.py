@@ -61,6 +61,8 @@ _ALWAYS: dict[str, str | list[str]] = {
     "follow-metalink": "false",
     "follow-torrent": "false",
     "no-netrc": "true",
+    # of no use to us, and unlike any browser (from 1.36 on; an elder one passes over what it does not know)
+    "no-want-digest-header": "true",
     # a cookie goes where we say: aria2 has one jar for everybody, and does not look into it when it is told a cookie,
     # also an empty one
     "header": ["Cookie:"],
@@ -113,13 +115,18 @@ def addition(
     options["use-head"] = "true" if resuming and fetch.by_head else "false"
     if from_zero:
         options["remove-control-file"] = "true"  # also where we cannot delete it: elsewhere
-    if single:
+    if single or any(_is_digest(header) for header in headers):
         options |= {"max-connection-per-server": "1", "split": "1"}
     if fetch.byte_range is not None:
         raise DownloadError("A part of a file cannot be fetched by itself.", code="unsupported")
     if fetch.torrent is not None:
         return _torrent(fetch, {**options, **_torrent_options(policy)}, extra or {}, first)
     return _files(fetch, options, extra or {}, first, headers, jar)
+
+
+def _is_digest(header: Header) -> bool:
+    """True for a login that is good for one request: aria2 makes none by itself."""
+    return header.name.lower() == "authorization" and header.value.lower().startswith("digest ")
 
 
 def _torrent(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str], first: bool) -> Method[str]:

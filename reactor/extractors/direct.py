@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from reactor.extractors.base import Context, Reclassified, reclassified
 from reactor.extractors.detect import is_named_page, kind_of_probe
+from reactor.files.content import is_gzip_name
 from reactor.models import Content, Detection, Extraction, Fetch, Finish, Kind
+from reactor.net.credentials import HeaderSets
 from reactor.net.probe import probe
 from reactor.net.redirects import MagnetRedirect
 
@@ -13,8 +15,8 @@ class DirectExtractor:
     """One URL, one file. Takes name and size from the headers: from stage 1's probe, or from its own.
 
     A URL that answers with a page, a manifest or a torrent is reclassified, whatever its suffix. aria2 gets the URL at
-    the end of the redirects, with the user info only on its own host. A page whose URL ends in a page's suffix is
-    downloaded as a file after yt-dlp and the browser found no video on it."""
+    the end of the redirects, with the user info only on its own host, and the cookies that were set on the way. A page
+    whose URL ends in a page's suffix is downloaded as a file after yt-dlp and the browser found no video on it."""
 
     kind = Kind.DIRECT
 
@@ -28,13 +30,22 @@ class DirectExtractor:
         page_itself = seen.begins is Content.PAGE and is_named_page(detection.url)
         if kind is not Kind.DIRECT and not page_itself:
             raise Reclassified(Detection(kind=kind, url=detection.url, why=why, probe=seen))
-        name = seen.name or "download"
+        context.http.client.hang_up(seen.url)  # there may be one connection for each address
+        name, sets = seen.name or "download", HeaderSets()
         fetch = Fetch(
             urls=(seen.url,),
             name=name,
+            headers=sets.number(seen.headers),
             size=seen.size,
             validator=seen.validator,
             strong=seen.strong,
             by_head=seen.by_head,
         )
-        return Extraction(kind=Kind.DIRECT, title=name, fetches=(fetch,), finish=Finish(how="file", name=name))
+        return Extraction(
+            kind=Kind.DIRECT,
+            title=name,
+            headers=sets.all,
+            cookies=seen.cookies,
+            fetches=(fetch,),
+            finish=Finish(how="file", name=name, packed=seen.packed and not is_gzip_name(name)),
+        )

@@ -64,6 +64,11 @@ def is_text(head: bytes) -> bool:
     return _decoded(head) is not None
 
 
+def is_gzip_name(name: str) -> bool:
+    """True where the name says that the content is packed by gzip: then it stays so."""
+    return _suffix(name) in _GZIPPED
+
+
 def turns_out(name: str, head: bytes) -> tuple[Content, Kind | None] | None:
     """What a file that arrived under `name` is in truth, and the kind of URL that leads to such a thing, None where
     none does; None where it may be what was promised."""

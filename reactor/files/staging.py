@@ -26,6 +26,7 @@ from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.content import HEAD_BYTES, turns_out
 from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
 from reactor.files.publish import forget, publish, published, take_back
+from reactor.files.unpack import unpack
 from reactor.models import Content, Extraction, Kind
 from reactor.settings import Settings
 
@@ -217,9 +218,9 @@ class Staging:
         names = [path.name for path in (self.download_dir / FOLDER).glob(f"{prefix}*")] if self.shared else []
         return {int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdecimal()}
 
-    def finish(self, command: StagedFiles) -> tuple[str, int]:
+    def finish(self, command: StagedFiles, largest: int | None = None) -> tuple[str, int]:
         """Check what is there and publish it: (path, bytes). Beside the folder stays the record of it, until the
-        row says so. Blocks on the disk.
+        row says so. What came packed is unpacked first, while it has fewer than `largest` bytes. Blocks on the disk.
 
         Raises FilesMissing when bytes are not there, OtherThing when they are those of something else, another
         DownloadError or an OSError when they cannot be published."""
@@ -232,6 +233,8 @@ class Staging:
                 raise FilesMissing("Whether the file is whole is not known.")
             if command.extraction.finish.how != "media":  # which was checked when it was joined
                 _check(source, command)
+            if command.extraction.finish.packed:
+                unpack(source, largest)
             refusal = self.too_large(_size(source)) if source.exists() else None
             if refusal is not None:
                 raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
@@ -344,10 +347,10 @@ def _check(source: Path, command: StagedFiles) -> None:
     if not source.exists() or any(source.with_name(source.name + suffix).exists() for suffix in suffixes):
         raise FilesMissing("aria2c said it was done, but the file is not there as a whole.")
     promised = command.extraction.size if command.extraction.finish.how == "file" else None
-    there = _size(source)
-    for size in (promised, command.total or None):
-        if size is not None and there != size:
-            raise DownloadError(f"The file has {there} bytes instead of {size}.", code="changed", retryable=True)
+    # What answered the fetch knows its length; what was said before of something made anew for each is a hint.
+    size, there = command.total or promised, _size(source)
+    if size is not None and there != size:
+        raise DownloadError(f"The file has {there} bytes instead of {size}.", code="changed", retryable=True)
 
 
 def _look_into(source: Path, command: StagedFiles) -> None:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import anyio
 import h11
 
+from reactor.models import Cookie
+from reactor.net.digest import DigestLogin
 from reactor.net.heads import END, may_be_head, repaired
 from reactor.programs import ca_file
 
@@ -74,6 +76,10 @@ class Response:
             several.setdefault(name.decode("ascii"), []).append(_text(value))
         self.headers = {name: ", ".join(values) for name, values in several.items()}
         """By name in lower case; several of one name are joined by a comma."""
+        self.cookies: tuple[Cookie, ...] = ()
+        """Those that went with the request; `redirects.follow` says so."""
+        self.digest: DigestLogin | None = None
+        """The login that went with the request, where the server wants one by Digest."""
         self._connection = connection
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -120,7 +126,8 @@ class _Connection:
     async def ask(self, method: str, url: str, target: str, headers: Mapping[str, str]) -> Response:
         self._left = False
         try:
-            data = self._http.send(h11.Request(method=method, target=target, headers=list(headers.items())))
+            lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+            data = self._http.send(h11.Request(method=method, target=target, headers=lines))
             data = (data or b"") + (self._http.send(h11.EndOfMessage()) or b"")
         except (h11.LocalProtocolError, UnicodeError) as error:
             raise UnsendableRequest(self.host) from error
@@ -243,13 +250,10 @@ class Client:
     async def ask(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
         """Send one request. `url` is an http or https URL in ASCII without user info. The caller sets the deadline and
         closes the response. Raises NoAnswer."""
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-        lines = {"Host": parts.netloc, **self._headers, **headers}
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        origin, target = _origin(url), request_target(url)
+        lines = {"Host": urlsplit(url).netloc, **self._headers, **headers}
         while True:
-            connection = self._take((parts.scheme, host, port)) or await self._connect((parts.scheme, host, port))
+            connection = self._take(origin) or await self._connect(origin)
             try:
                 response = await connection.ask(method, url, target, lines)
             except Broken:
@@ -263,6 +267,12 @@ class Client:
             if method == "HEAD":
                 response.close()
             return response
+
+    def hang_up(self, url: str) -> None:
+        """Close the connections that are kept for the origin of `url`: somebody else is going to connect there."""
+        origin = _origin(url)
+        for connection in [each for each in self._kept if each.origin == origin]:
+            self._drop(connection)
 
     async def _connect(self, origin: Origin) -> _Connection:
         scheme, host, port = origin
@@ -314,6 +324,17 @@ class Client:
         if connection.timer is not None:
             connection.timer.cancel()
         connection.abort()
+
+
+def request_target(url: str) -> str:
+    """What stands in the request line: path and query."""
+    parts = urlsplit(url)
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def _origin(url: str) -> Origin:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _text(value: bytes) -> str:

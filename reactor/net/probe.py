@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urljoin, urlsplit
 
 import anyio
 
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.files.content import HEAD_BYTES, content_of, is_text
-from reactor.models import Content, HttpProbe
-from reactor.net.client import NoAnswer, Response
+from reactor.models import Content, Header, HttpProbe
+from reactor.net.client import NoAnswer, Response, request_target
+from reactor.net.credentials import referer_for, split_credentials
 from reactor.net.disposition import choose_name, parse_disposition
 from reactor.net.failures import status_failure
-from reactor.net.redirects import follow
+from reactor.net.jar import Jar
+from reactor.net.redirects import MagnetRedirect, follow
+from reactor.net.refresh import refresh_in, refresh_to
 from reactor.net.session import HttpSession
+from reactor.net.urls import normalise, normalise_http
 from reactor.net.validators import validator_of
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
@@ -24,7 +31,14 @@ RANGE_REFUSED = (400, 403, 405, 501)
 """Statuses of servers that do not understand a Range header; a request without one decides."""
 CHALLENGES = (403, 503)
 """What is answered, with a page, to whoever is not a browser."""
+PAGE_BYTES = 32 * 1024
+"""So much of a page is read to see whether it leads on by itself."""
+REFRESHES_MAX = 3
+"""Pages that lead on, one to the next."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
+
+Referer = Callable[[str], str | None]
+"""The page from which a URL is asked for; None: it was typed."""
 
 
 class BrowsersOnly(DownloadError):
@@ -34,57 +48,125 @@ class BrowsersOnly(DownloadError):
         super().__init__(failure.message, hint=failure.hint, code=failure.code, retryable=failure.retryable)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What answered, and where it sends its reader by itself."""
+
+    probe: HttpProbe
+    onward: str | None = None
+    """As it is written."""
+
+    @property
+    def is_page(self) -> bool:
+        seen = self.probe
+        return seen.content_type in PAGE_TYPES and not seen.attachment and seen.begins in (None, Content.PAGE)
+
+
 async def probe(url: str, session: HttpSession) -> HttpProbe:
     """Ask for the headers of `url`, an http or https URL that may contain user info.
 
     Sends one request where HEAD is answered well, else a second one: where HEAD is refused, gives no size, or is
-    answered with a page, as servers without HEAD do; a third one, without a range, where that is refused. Of a page it
-    reads the first bytes. Raises DownloadError, MagnetRedirect."""
-    by_head = await _by_head(url, session)
-    if by_head is not None:
-        return by_head
+    answered with a page, as servers without HEAD do; a third one, without a range, where that is refused, and as if
+    from a page of the same site where it is forbidden. Of a page it reads the beginning; where that sends its reader
+    on to a file, the file is what is seen. Raises DownloadError, MagnetRedirect."""
+    jar = Jar()
+    first = seen = await _probe(url, url, session, jar, _from_nowhere)
+    for _ in range(REFRESHES_MAX):
+        target = _target(seen) if seen.is_page else None
+        if target is None:
+            break
+        page = split_credentials(seen.probe.url)[0]
+        try:
+            seen = await _probe(target, url, session, jar, partial(referer_for, page))
+        except DownloadError:  # then the page is all there is
+            break
+    return first.probe if seen.is_page else seen.probe
+
+
+def _target(seen: _Seen) -> str | None:
+    """Where a page leads. Raises MagnetRedirect."""
+    onward = seen.onward or ""
     try:
-        return await _by_get(url, session, {"Range": "bytes=0-0"})
-    except _RangeRefused:
-        return await _by_get(url, session, {})
+        if onward[:7].lower() == "magnet:":
+            raise MagnetRedirect(normalise(onward))
+        return normalise_http(urljoin(seen.probe.url, onward)) if onward else None
+    except (DownloadError, ValueError):
+        return None
+
+
+def _from_nowhere(_: str) -> None:
+    """As from an address that was typed."""
+
+
+def _from_its_own_site(url: str) -> str | None:
+    parts = urlsplit(url)
+    return referer_for(f"{parts.scheme}://{parts.netloc}/", url)
 
 
 class _RangeRefused(Exception):
     """The server may only dislike the Range header."""
 
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
-async def _by_get(url: str, session: HttpSession, headers: Mapping[str, str]) -> HttpProbe:
-    async with follow("GET", url, session, headers, patient=True) as (final, response):
+
+async def _probe(url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer) -> _Seen:
+    """`sent`: the URL that led here; `jar`: with what pages on the way have set."""
+    by_head = await _by_head(url, sent, session, Jar(jar), referer)
+    if by_head is not None:
+        return _Seen(by_head)
+    try:
+        return await _by_get(url, sent, session, jar, referer, {"Range": "bytes=0-0"})
+    except _RangeRefused as refused:
+        return await _by_get(url, sent, session, jar, _from_its_own_site if refused.status == 403 else referer, {})
+
+
+async def _by_get(
+    url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer, headers: Mapping[str, str]
+) -> _Seen:
+    async with follow("GET", url, session, _lines(headers, referer), jar, patient=True) as (final, response):
         if headers and response.status in RANGE_REFUSED:
-            raise _RangeRefused
+            raise _RangeRefused(response.status)
         if response.status not in (200, 203, 206, 416):
             failure = status_failure(response.status, response.url, response.headers)
             raise BrowsersOnly(failure) if _challenges(response) else failure
-        seen = read_headers(final, response, sent=url)
+        seen = read_headers(final, response, sent=sent, referer=referer)
         if seen.content_type not in PAGE_TYPES or seen.attachment:
-            return seen
-        head = await beginning(response, session) if response.status != 206 else b""
-    return read_headers(final, response, head or await _first_bytes(url, session), sent=url)
+            return _Seen(seen)
+        page = await _beginning(response, session) if response.status != 206 else b""
+    page = page or await _first_bytes(url, session, jar, referer)
+    onward = refresh_to(response.headers.get("refresh", "")) or refresh_in(page)
+    return _Seen(read_headers(final, response, page, sent=sent, referer=referer), onward)
 
 
-async def beginning(response: Response, session: HttpSession) -> bytes:
+async def _beginning(response: Response, session: HttpSession) -> bytes:
     """The first bytes of a body, as far as they arrive in time."""
     head = bytearray()
     with suppress(NoAnswer, TimeoutError), anyio.fail_after(session.timeout_s):
         async for piece in response.pieces():
             head += piece
-            if len(head) >= HEAD_BYTES:
+            if len(head) >= PAGE_BYTES:
                 break
-    return bytes(head[:HEAD_BYTES])
+    return bytes(head[:PAGE_BYTES])
 
 
-async def _first_bytes(url: str, session: HttpSession) -> bytes:
+async def _first_bytes(url: str, session: HttpSession, jar: Jar, referer: Referer) -> bytes:
     """Those of what stands at `url`; none where it does not answer a second time."""
+    headers = _lines({"Range": f"bytes=0-{PAGE_BYTES - 1}"}, referer)
     try:
-        async with follow("GET", url, session, {"Range": f"bytes=0-{HEAD_BYTES - 1}"}) as (_, response):
-            return await beginning(response, session) if response.status in (200, 203, 206) else b""
+        async with follow("GET", url, session, headers, jar) as (_, response):
+            return await _beginning(response, session) if response.status in (200, 203, 206) else b""
     except DownloadError:
         return b""
+
+
+def _lines(headers: Mapping[str, str], referer: Referer) -> Callable[[str], Mapping[str, str]]:
+    def lines(url: str) -> Mapping[str, str]:
+        page = referer(url)
+        return {**headers, "Referer": page} if page else headers
+
+    return lines
 
 
 def _challenges(response: Response) -> bool:
@@ -93,34 +175,45 @@ def _challenges(response: Response) -> bool:
     return response.status in CHALLENGES and page and "retry-after" not in response.headers
 
 
-async def _by_head(url: str, session: HttpSession) -> HttpProbe | None:
+async def _by_head(url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer) -> HttpProbe | None:
     """What HEAD shows, or None when it has to be asked otherwise."""
     try:
-        async with follow("HEAD", url, session) as (final, response):
+        async with follow("HEAD", url, session, _lines({}, referer), jar) as (final, response):
             if response.status == 429:
                 raise status_failure(response.status, response.url, response.headers)
             if response.status not in (200, 203):
                 return None
-            seen = read_headers(final, response, sent=url)
+            seen = read_headers(final, response, sent=sent, referer=referer)
     except DownloadError as error:
         if error.code in ("timeout", "connection_lost", "bad_answer"):
             return None
         raise
-    return None if not seen.size or seen.content_type in PAGE_TYPES else seen.model_copy(update={"by_head": True})
+    if not seen.size or seen.content_type in PAGE_TYPES:
+        return None
+    return seen.model_copy(update={"by_head": response.digest is None})  # a login by Digest is for GET only
 
 
-def read_headers(url: str, response: Response, head: bytes = b"", *, sent: str = "") -> HttpProbe:
+def read_headers(
+    url: str, response: Response, head: bytes = b"", *, sent: str = "", referer: Referer = _from_nowhere
+) -> HttpProbe:
     """What the headers of an answer from `url` say, and, of what is said to be a page, its first bytes: scripts call
-    everything a page. `sent`: the URL that led there by redirects, whose name counts where the server gives none."""
-    headers, status = response.headers, response.status
+    everything a page. `sent`: the URL that led there, whose name counts where the server gives none; `referer`: by
+    which it was asked for."""
+    headers, status, head = response.headers, response.status, head[:HEAD_BYTES]
     begins = (content_of(head) or (Content.TEXT if is_text(head) else Content.BINARY)) if head else None
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
     if status == 416 or begins is Content.BINARY:  # not even a first byte: the type is that of the error page
         content_type = None
     disposition = parse_disposition(_raw(response, b"content-disposition"))
     plain, (validator, strong) = url.partition("#")[0], validator_of(headers)
+    given = {"Referer": referer(plain)}
+    if response.digest is not None:
+        plain = split_credentials(plain)[0]
+        given["Authorization"] = response.digest.header("GET", request_target(plain))
     return HttpProbe(
         url=plain,
+        headers=tuple(Header(name=name, value=value) for name, value in given.items() if value),
+        cookies=response.cookies,
         content_type=content_type,
         begins=begins,
         size=_size(response),
@@ -128,6 +221,7 @@ def read_headers(url: str, response: Response, head: bytes = b"", *, sent: str =
         attachment=disposition.attachment,
         validator=validator,
         strong=strong,
+        packed=headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"),
         resumable=status in (206, 416) or "bytes" in headers.get("accept-ranges", "").lower(),
     )
 

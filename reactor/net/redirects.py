@@ -9,9 +9,10 @@ from urllib.parse import urljoin, urlsplit
 import anyio
 
 from reactor.errors import DownloadError
-from reactor.net.client import NoAnswer, Response
+from reactor.net.client import NoAnswer, Response, request_target
 from reactor.net.cookies import set_cookies
 from reactor.net.credentials import Credentials, same_host, split_credentials
+from reactor.net.digest import digest_login
 from reactor.net.failures import transport_failure
 from reactor.net.jar import Jar
 from reactor.net.session import HttpSession
@@ -49,9 +50,9 @@ async def follow(
 ) -> AsyncIterator[tuple[str, Response]]:
     """Send a request and follow its redirects; yield the final URL and its response, the body unread.
 
-    A URL's user info, also that of a Location, is sent to its own host only, and is part of the yielded URL only there.
-    Cookies that a response
-    sets are sent with the requests that follow, and kept in `jar` where one is given. The response may have any status.
+    A URL's user info, also that of a Location, is sent to its own host only, and is part of the yielded URL only there;
+    by Digest where the server asks for that. Cookies that a response sets are sent with the requests that follow, and
+    kept in `jar` where one is given. The response may have any status.
     Raises DownloadError when there is none within the session's timeout, or its patience where `patient`, and
     MagnetRedirect."""
     try:
@@ -89,9 +90,8 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
         if cookie := jar.line(current):
             lines["Cookie"] = "; ".join(filter(None, (lines.get("Cookie"), cookie)))
         at_home = credentials is not None and same_host(start, current)
-        if credentials and at_home:
-            lines["Authorization"] = credentials.basic
-        response = await session.client.ask(method, urlsplit(current)._replace(fragment="").geturl(), lines)
+        response = await _asked(method, current, session, lines, credentials if at_home else None)
+        response.cookies = jar.of(current)
         jar.add(set_cookies(response))
         location = response.headers.get("location", "").strip()
         if response.status not in REDIRECTS or not location:
@@ -104,6 +104,25 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
         f"{urlsplit(start).hostname} redirects in a loop: no answer after {REDIRECTS_MAX} redirects.",
         code="redirect_loop",
     )
+
+
+async def _asked(
+    method: str, current: str, session: HttpSession, lines: dict[str, str], credentials: Credentials | None
+) -> Response:
+    """One request; a second one where the server takes the login by Digest only."""
+    url = urlsplit(current)._replace(fragment="").geturl()
+    if credentials is None:
+        return await session.client.ask(method, url, lines)
+    response = await session.client.ask(method, url, {**lines, "Authorization": credentials.basic})
+    login = digest_login(response.headers.get("www-authenticate", ""), credentials) if response.status == 401 else None
+    if login is None:
+        return response
+    response.close()
+    response = await session.client.ask(
+        method, url, {**lines, "Authorization": login.header(method, request_target(url))}
+    )
+    response.digest = login
+    return response
 
 
 def _target(current: str, location: str) -> tuple[str, Credentials | None]:

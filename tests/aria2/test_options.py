@@ -94,6 +94,11 @@ class TestFiles:
         assert (plain["remove-control-file"], other["remove-control-file"]) == ("false", "true")
         assert (plain["split"], other["split"], other["max-connection-per-server"]) == ("4", "1", "1")
 
+    def test_a_login_by_digest_is_for_one_request(self) -> None:
+        login = Header(name="Authorization", value='Digest username="a"')
+        assert options_of(fetch(), headers=(login,))["split"] == "1"
+        assert options_of(fetch(), headers=(login.model_copy(update={"value": "Basic eDp5"}),))["split"] == "4"
+
     def test_a_checksum(self) -> None:
         assert options_of(fetch(checksum="sha-256=00ff"))["checksum"] == "sha-256=00ff"
         assert "checksum" not in options_of(fetch())

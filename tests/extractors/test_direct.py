@@ -92,3 +92,37 @@ async def test_a_manifest_and_a_torrent_that_are_called_pages(server: FileServer
             await extracted(server.put("/a.zip", data, content_type="text/html"), context)
         assert caught.value.detection.kind is kind
         assert is_manifest(caught.value.detection) is (kind is Kind.YTDLP)
+
+
+async def test_the_fetch_gets_the_cookies_of_the_way_and_the_only_connection(
+    server: FileServer, context: Context
+) -> None:
+    server.put("/file.zip", DATA)
+    url = server.put("/go.zip", redirect="/file.zip", headers=(("Set-Cookie", "pass=1; Path=/"),))
+    extraction = await extracted(url, context)
+    assert extraction.fetches[0].urls == (server.url("/file.zip"),)
+    assert [(cookie.name, cookie.value) for cookie in extraction.cookies] == [("pass", "1")]
+    before = {request.peer for request in server.log}
+    await extracted(url, context)
+    assert not before & {request.peer for request in server.log[2:]}, "what was kept has been closed"
+
+
+@pytest.mark.parametrize(("name", "packed"), [("/data.csv", True), ("/a.tar.gz", False), ("/a.svgz", False)])
+async def test_what_comes_packed_unasked_is_to_be_unpacked(
+    server: FileServer, context: Context, name: str, packed: bool
+) -> None:
+    """A name that says so is right."""
+    url = server.put(name, DATA, headers=(("Content-Encoding", "gzip"),))
+    extraction = await extracted(url, context)
+    assert (extraction.finish.packed, extraction.size) == (packed, None)
+
+
+async def test_what_the_server_wants_to_see_goes_with_the_fetch(server: FileServer, context: Context) -> None:
+    page = b'<meta http-equiv="refresh" content="1; url=/real/film.zip">'
+    server.put("/real/film.zip", DATA, content_type="application/zip")
+    extraction = await extracted(server.put("/get/film.zip", page, content_type="text/html"), context)
+    (fetch,) = extraction.fetches
+    assert (fetch.urls, fetch.name) == ((server.url("/real/film.zip"),), "film.zip")
+    assert [(each.name, each.value) for each in extraction.headers_of(fetch)] == [
+        ("Referer", server.url("/get/film.zip"))
+    ]

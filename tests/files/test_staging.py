@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.errors import DownloadError
 from reactor.files.publish import RECORD
-from reactor.files.staging import FilesMissing, Staging
+from reactor.files.staging import FilesMissing, OtherThing, Staging
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
 
 ONE = Attempt(1, 1)
@@ -113,6 +114,47 @@ def test_a_file_of_another_size_than_promised_is_never_published(
     with pytest.raises(DownloadError, match=r"has 5 bytes instead of 6\."):
         staging.finish(finish(size=size, total=total))
     assert not (tmp_path / "a.bin").exists()
+
+
+def test_a_file_of_another_size_than_an_earlier_answer_had_said_is_one(staging: Staging, tmp_path: Path) -> None:
+    """What is made anew for each answer: HEAD has said 6, and what came has the size that it said itself."""
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    assert staging.finish(finish(size=6, total=5)) == (str(tmp_path / "a.bin"), 5)
+
+
+def packed(name: str, content: bytes) -> commands.Finish:
+    """To be published: what came packed, unasked."""
+    wanted = finish(name, total=len(content))
+    unasked = wanted.extraction.finish.model_copy(update={"packed": True})
+    return dataclasses.replace(wanted, extraction=wanted.extraction.model_copy(update={"finish": unasked}))
+
+
+def test_what_came_packed_unasked_is_unpacked(staging: Staging, tmp_path: Path) -> None:
+    """And looked into then."""
+    content = gzip.compress(b"a,b\n" * 1000) + gzip.compress(b"c,d\n")
+    (staging.folder(1) / "a.csv").write_bytes(content)
+    assert staging.finish(packed("a.csv", content)) == (str(tmp_path / "a.csv"), 4004)
+    assert (tmp_path / "a.csv").read_bytes() == b"a,b\n" * 1000 + b"c,d\n"
+    page = gzip.compress(b"<html><body>Sorry</body></html>")
+    (staging.folder(1) / "a.zip").write_bytes(page)
+    with pytest.raises(OtherThing):
+        staging.finish(packed("a.zip", page))
+
+
+@pytest.mark.parametrize("content", [b"a,b\n", gzip.compress(b"a,b\n" * 1000)[:-9], b"\x1f\x8b\x08rubbish"])
+def test_what_cannot_be_unpacked_stays_as_it_came(staging: Staging, tmp_path: Path, content: bytes) -> None:
+    (staging.folder(1) / "a.csv").write_bytes(content)
+    assert staging.finish(packed("a.csv", content)) == (str(tmp_path / "a.csv"), len(content))
+    assert (tmp_path / "a.csv").read_bytes() == content
+
+
+def test_what_would_be_too_large_is_not_unpacked_to_its_end(staging: Staging, tmp_path: Path) -> None:
+    content = gzip.compress(bytes(64 * 1024**2))
+    (staging.folder(1) / "a.csv").write_bytes(content)
+    with pytest.raises(DownloadError) as caught:
+        staging.finish(packed("a.csv", content), 3 * 1024**2)
+    assert caught.value.code == "too_large"
+    assert [path.name for path in staging.folder(1).iterdir()] == ["a.csv"]
 
 
 def test_a_torrents_folder_is_published_without_what_aria2_keeps_beside_it(staging: Staging, tmp_path: Path) -> None:

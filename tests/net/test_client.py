@@ -195,3 +195,21 @@ async def test_it_connects_as_it_is_told() -> None:
             assert await get(client, "http://somewhere.example:8080/x") == b"hello"
         assert dialled == [("somewhere.example", 8080)]
         assert b"Host: somewhere.example:8080\r\n" in server.asked[0]
+
+
+async def test_it_hangs_up_what_is_kept_for_an_origin(client: Client) -> None:
+    """The next question there is asked by another connection; others stay."""
+    async with script(OK, OK) as server, script(OK, OK) as other:
+        for each in (server, other):
+            assert await get(client, each.url) == b"hello"
+        client.hang_up(server.url.replace("//", "//anna:secret@"))
+        for each in (server, other):
+            assert await get(client, each.url) == b"hello"
+        assert (server.connections, other.connections) == (2, 1)
+
+
+async def test_a_header_goes_out_in_utf_8(client: Client) -> None:
+    async with script(OK) as server:
+        response = await client.ask("GET", server.url, {"Authorization": "Digest username=\u00e4"})
+        response.close()
+        assert b"username=\xc3\xa4\r\n" in server.asked[0]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 
-from reactor.models import Content, HttpProbe
+from reactor.models import Content, Header, HttpProbe
 from reactor.net.probe import probe
+from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession, open_session
 from reactor.numbers import SIZE_MAX
 from tests.servers import FileServer
@@ -192,9 +196,121 @@ async def test_of_what_is_said_to_be_a_page_the_first_bytes_are_read(
     seen = await probe(server.put("/get", data, content_type="text/html; charset=utf-8", ranges=ranges), http)
     assert (seen.begins, seen.content_type, seen.name) == (begins, content_type, name)
     gets = [request.range for request in server.requests("/get", "GET")]
-    assert gets == (["bytes=0-0", "bytes=0-4095"] if ranges else ["bytes=0-0"])
+    assert gets == (["bytes=0-0", "bytes=0-32767"] if ranges else ["bytes=0-0"])
 
 
 async def test_a_page_that_says_nothing_is_a_page_by_its_type(server: FileServer, hasty: HttpSession) -> None:
     seen = await probe(server.put("/get", PAGE, content_type="text/html", ranges=False, stall_after=0), hasty)
     assert (seen.begins, seen.content_type) == (None, "text/html")
+
+
+async def test_cookies_that_were_set_on_the_way_go_with_what_is_found(server: FileServer, http: HttpSession) -> None:
+    """Not those of the last answer: a browser that asks once does not have them yet."""
+    server.put("/file", DATA, headers=(("Set-Cookie", "last=1; Path=/"),))
+    seen = await probe(server.put("/go", redirect="/file", headers=(("Set-Cookie", "pass=1; Path=/"),)), http)
+    assert [(cookie.name, cookie.domain, cookie.host_only) for cookie in seen.cookies] == [("pass", "127.0.0.1", True)]
+    seen = await probe(server.url("/file"), http)
+    assert seen.cookies == ()
+
+
+class Choosy:
+    """A server that gives what stands at each path to whoever asks as `wanted` says: (status, headers and body)."""
+
+    def __init__(self, wanted: Callable[[str, str, dict[str, str]], tuple[str, str, bytes]]) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self._wanted = wanted
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+        method, target, _ = first.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        self.asked.append((method, target))
+        status, more, body = self._wanted(method, target, headers)
+        head = f"HTTP/1.1 {status}\r\n{more}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + (body if method == "GET" else b""))
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def choosy(
+    wanted: Callable[[str, str, dict[str, str]], tuple[str, str, bytes]],
+) -> AsyncIterator[tuple[str, Choosy]]:
+    asked = Choosy(wanted)
+    async with await asyncio.start_server(asked, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+async def test_what_is_forbidden_is_asked_for_once_more_as_from_a_page_of_the_site(http: HttpSession) -> None:
+    """Also where the refusal is a page, as nginx has it."""
+
+    def answer(method: str, target: str, headers: dict[str, str]) -> tuple[str, str, bytes]:
+        if headers["host"] not in headers.get("referer", ""):
+            return "403 Forbidden", "Content-Type: text/html\r\n", PAGE
+        return "200 OK", "", b"hello"
+
+    async with choosy(answer) as (url, _):
+        seen = await probe(f"{url.replace('//', '//anna:secret@')}/a.zip?token=1", http)
+        assert (seen.size, seen.headers) == (5, (Header(name="Referer", value=f"{url}/"),))
+
+
+async def test_a_login_by_digest(http: HttpSession) -> None:
+    """Each answer to the challenge is another one, and the one for the fetch is for GET."""
+
+    def answer(method: str, target: str, headers: dict[str, str]) -> tuple[str, str, bytes]:
+        if not headers.get("authorization", "").startswith("Digest"):
+            return "401 Who", 'WWW-Authenticate: Digest realm="x", nonce="abc", qop="auth"\r\n', b""
+        return "200 OK", "", b"hello"
+
+    async with choosy(answer) as (url, asked):
+        seen = await probe(f"{url.replace('//', '//me:secret@')}/a.zip?b=c", http)
+        assert asked.asked == [("HEAD", "/a.zip?b=c")] * 2
+    assert (seen.url, seen.by_head) == (f"{url}/a.zip?b=c", False)
+    (login,) = seen.headers
+    assert login.name == "Authorization"
+    assert 'username="me"' in login.value
+    assert 'uri="/a.zip?b=c"' in login.value
+    assert "nc=00000002" in login.value
+
+
+@pytest.mark.parametrize("how", ["meta", "header"])
+async def test_a_page_that_leads_on_to_a_file(http: HttpSession, how: str) -> None:
+    """With its cookies, and as its reader: from page to page."""
+    pages = {"/get": "/next", "/next": "/film.zip?a=1"}
+
+    def answer(method: str, target: str, headers: dict[str, str]) -> tuple[str, str, bytes]:
+        if target in pages:
+            html = "Content-Type: text/html\r\nSet-Cookie: seen=1; Path=/\r\n"
+            to = f"1; url={pages[target]}"
+            if how == "header":
+                return "200 OK", f"{html}Refresh: {to}\r\n", PAGE
+            return "200 OK", html, f'<meta http-equiv="refresh" content="{to}">'.encode()
+        good = "seen=1" in headers.get("cookie", "") and headers.get("referer", "").endswith("/next")
+        return ("200 OK" if good else "404 Not Found"), "Content-Type: application/zip\r\n", b"hello"
+
+    async with choosy(answer) as (url, _):
+        seen = await probe(f"{url}/get", http)
+    assert (seen.url, seen.size, seen.name) == (f"{url}/film.zip?a=1", 5, "film.zip")
+    assert [cookie.name for cookie in seen.cookies] == ["seen"]
+    assert seen.headers == (Header(name="Referer", value=f"{url}/next"),)
+
+
+@pytest.mark.parametrize("target", ["/get", "/other", "/nowhere", "javascript:void(0)", "http://"])
+async def test_a_page_that_leads_to_no_file_is_the_page(server: FileServer, http: HttpSession, target: str) -> None:
+    page = f'<html><meta http-equiv="refresh" content="0; url={target}">'.encode()
+    server.put("/other", PAGE, content_type="text/html")
+    url = server.put("/get", page, content_type="text/html")
+    seen = await probe(url, http)
+    assert (seen.url, seen.begins) == (url, Content.PAGE)
+
+
+async def test_a_page_that_leads_to_a_magnet_link(server: FileServer, http: HttpSession) -> None:
+    page = f'<meta http-equiv="refresh" content="0; url=magnet:?xt=urn:btih:{"a" * 40}">'.encode()
+    with pytest.raises(MagnetRedirect):
+        await probe(server.put("/get", page, content_type="text/html"), http)
+
+
+async def test_what_is_packed_unasked(server: FileServer, http: HttpSession) -> None:
+    url = server.put("/a.csv", gzip.compress(DATA), headers=(("Content-Encoding", "gzip"),), content_type="text/csv")
+    seen = await probe(url, http)
+    assert (seen.packed, seen.size) == (True, None)

@@ -116,20 +116,22 @@ class Stages:
     async def finish(self, command: commands.Finish) -> None:
         """Check, put together, publish."""
         extraction, download_id = command.extraction, command.attempt.download_id
+        folder = self._staging.folder(download_id)
         try:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
                 if not mixed and extraction.finish.how == "media" and not command.resumed:
                     await join(
                         find_ffmpeg(self._ffmpeg).path,
-                        self._staging.folder(download_id),
+                        folder,
                         extraction,
                         measure=self._context.parsers.clocks,
                         progress=partial(self._joined, command.attempt),
                         room=self._room,
                     )
                 if not mixed:
-                    path, size = await to_thread.run_sync(self._staging.finish, command)
+                    largest = self._room.largest(folder) if extraction.finish.packed else None
+                    path, size = await to_thread.run_sync(self._staging.finish, command, largest)
         except OtherThing as other:
             self._post(turned_out(command, other))
         except BadParts as error:
