@@ -17,7 +17,7 @@ from anyio import to_thread
 
 from reactor.aria2.control_file import CONTROL_BYTES_MAX, Present, read_control_file
 from reactor.aria2.options import KEPT_FROM_SERVERS
-from reactor.errors import DownloadError
+from reactor.errors import DownloadError, Failure
 from reactor.extractors.base import Context
 from reactor.models import Fetch, Header, HttpProbe
 from reactor.net.client import NoAnswer
@@ -34,6 +34,8 @@ PLACES = 4
 SEAMS_MAX = 16
 """So many of the places where bytes of another answer begin are kept of one file."""
 FILES_MAX = 1024
+REFUSAL_S = 5.0
+"""All transfers wait so long for what is said of one."""
 WORTH_BYTES = 1024 * 1024
 """Less than that is fetched again rather than asked about, where no validator tells anything."""
 
@@ -93,6 +95,7 @@ class Versions:
         if found is Version.NO_RANGES or (found is Version.UNKNOWN and strong):
             # With a strong one aria2 asks by it.
             found = Version.SAME if strong else Version.UNKNOWN
+        self._hang_up(fetch)
         if found is Version.SAME:
             ends = {*self._seams.get(str(path), ()), *(end for _, end in present.runs)}
             self._note(path, tuple(sorted(ends)[-SEAMS_MAX:]))
@@ -107,6 +110,24 @@ class Versions:
             return await self._compare(path, fetch, headers, jar, size, _places(size, self._seams.get(str(path), ())))
         except DownloadError:
             return Version.UNKNOWN
+
+    async def refusal(self, fetch: Fetch, headers: Collection[Header], jar: Jar) -> Failure | None:
+        """How long a server wants to be left alone that has just refused a fetch: aria2 says nothing of Retry-After.
+        None where it does not say so now. Asks for one byte, and for no longer than REFUSAL_S."""
+        failure = None
+        with anyio.move_on_after(REFUSAL_S):
+            try:
+                await self._ask(fetch, headers, jar, 0, 1)
+            except DownloadError as error:
+                waits = error.retryable and error.retry_after_s is not None
+                failure = error.failure if waits or error.code == "rate_limited" else None
+        self._hang_up(fetch)
+        return failure
+
+    def _hang_up(self, fetch: Fetch) -> None:
+        """There may be one connection for each address: aria2's."""
+        for url in fetch.urls[:1]:
+            self.context.http.client.hang_up(url)
 
     async def _compare(
         self,

@@ -167,3 +167,26 @@ async def test_it_asks_as_the_fetch_does_and_leaks_nothing(
         asked = server.log[0].headers
         assert (asked["cookie"], asked["authorization"]) == ("a=1", "Basic x")
         assert not {"cookie", "authorization"} & other.log[0].headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("served", "code", "waits"),
+    [
+        ({"status": 429, "headers": (("Retry-After", "8"),)}, "rate_limited", 8),
+        ({"status": 503, "headers": (("Retry-After", "9"),)}, "server_error", 9),
+        ({"status": 429}, "rate_limited", None),
+        ({"status": 503}, None, None),
+        ({"status": 403}, None, None),
+        ({"data": OLD}, None, None),
+        ({"hang": True}, None, None),
+    ],
+)
+async def test_how_long_a_server_wants_to_be_left_alone(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, served: dict[str, Any], code: str | None, waits: float | None
+) -> None:
+    """It is asked once; what it says of anything else is not what was asked."""
+    monkeypatch.setattr("reactor.daemon.versions.REFUSAL_S", 1.0)
+    async with open_context(http_timeout_s=5.0) as context:
+        failure = await Versions(context).refusal(fetch(server.put("/a.bin", **served)), (), Jar())
+    assert (failure and failure.code, failure and failure.retry_after_s) == (code, waits)
+    assert [request.range for request in server.log] == ["bytes=0-0"]

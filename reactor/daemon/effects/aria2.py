@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -25,9 +26,12 @@ from reactor.daemon.loop import Post
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
 from reactor.files.staging import Staging
-from reactor.models import Fetch
+from reactor.models import Fetch, Header
 from reactor.net.jar import Jar
 
+Sent = tuple[Fetch, tuple[Header, ...], Jar]
+"""A fetch, and the headers and cookies that go along with it."""
+OVER = (events.TransferStatus.COMPLETE, events.TransferStatus.ERROR, events.TransferStatus.REMOVED)
 T = TypeVar("T")
 
 STOP_DEADLINE_S = 10.0
@@ -36,6 +40,10 @@ ASKED_MAX = 1000
 """Transfers that are asked about, stopped or forgotten at once: what is asked and answered is in memory meanwhile."""
 ABANDON_AGAIN_S = 1.0
 """While aria2 does not answer."""
+WANTED_MAX = 256
+"""So many transfers are kept in mind with what goes along with them."""
+TOO_MUCH = frozenset({"rate_limited", "server_error"})
+"""After these a server may say for how long."""
 STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
@@ -58,6 +66,8 @@ class Downloading:
         self._policy = policy
         self._egress = egress
         self._post = post
+        self._sent: OrderedDict[str, Sent] = OrderedDict()
+        """What is asked for by each transfer that is a row's only one."""
 
     async def add(self, command: commands.AddTransfers) -> None:
         """Hand transfers over, in as few requests as possible."""
@@ -143,6 +153,8 @@ class Downloading:
         for each in command.additions:
             fetch = each.fetch
             headers = () if fetch.headers is None else command.headers[fetch.headers]
+            if command.alone and fetch.torrent is None:
+                self._sent[each.gid] = fetch, headers, jar
             extra = self._egress.options(fetch, each.gid, headers, jar)
             method = addition(
                 fetch if self._staging.shared else self._tamed(fetch),
@@ -158,6 +170,8 @@ class Downloading:
                 jar=jar,
             )
             wanted.append(method)
+        while len(self._sent) > WANTED_MAX:
+            self._sent.popitem(last=False)
         return wanted
 
     async def ask(self, command: commands.AskStatus) -> None:
@@ -166,7 +180,7 @@ class Downloading:
         for gids in _some(command.gids):
             passed = self._egress.passed
             outcomes = await self._batch([methods.tell_status(gid, files=not command.periodic) for gid in gids])
-            reports = tuple(self._shown(outcome) for outcome in outcomes if isinstance(outcome, TransferReport))
+            reports = tuple([await self._shown(each) for each in outcomes if isinstance(each, TransferReport)])
             failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
             if reports or not failures:
                 self._post(events.TransfersReported(reports, command.periodic, passed))
@@ -257,10 +271,17 @@ class Downloading:
         """With the name that it keeps where it is put."""
         return replace(fetch, name=self._staging.tame(fetch.name))
 
-    def _shown(self, report: TransferReport) -> TransferReport:
+    async def _shown(self, report: TransferReport) -> TransferReport:
+        """With what is known of it beyond what aria2 says."""
         if report.status is events.TransferStatus.COMPLETE:
             self._egress.settle(report.gid)
-        return self._egress.explained(report)
+        if report.status not in OVER:
+            return report
+        report, sent = self._egress.explained(report), self._sent.pop(report.gid, None)
+        if sent is None or self._versions is None or report.failure is None or report.failure.code not in TOO_MUCH:
+            return report
+        refusal = await self._versions.refusal(*sent)
+        return replace(report, failure=shown(refusal)) if refusal is not None else report
 
     async def _batch(self, wanted: Sequence[Method[T]]) -> list[T | Aria2Error]:
         if not wanted:

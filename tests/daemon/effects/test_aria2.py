@@ -14,13 +14,17 @@ from reactor.aria2.options import TransferPolicy
 from reactor.core import commands, events
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.job import Attempt
+from reactor.core.retry import UNTOLD
 from reactor.daemon.effects.aria2 import ASKED_MAX, Downloading
 from reactor.daemon.egress import Egress
+from reactor.daemon.versions import Versions
 from reactor.egress.proxy import Guard
-from reactor.errors import Aria2Timeout
+from reactor.errors import Aria2Timeout, Failure
+from reactor.extractors.base import Context
 from reactor.files.staging import Staging
 from reactor.models import Cookie, Header
 from tests.core.world import one_file
+from tests.servers import FileServer
 
 ONE = Attempt(1, 1)
 STATUS = "aria2.tellStatus"
@@ -29,23 +33,34 @@ STATUS = "aria2.tellStatus"
 class Aria2:
     """Knows nothing of what it is asked about, and does the rest; the batches of `lost` numbers get no answer."""
 
-    def __init__(self, *lost: int) -> None:
+    def __init__(self, *lost: int, failure: Failure | None = None) -> None:
+        """With `failure` all that it is asked about has failed."""
         self.batches: list[Sequence[Method[Any]]] = []
         self._lost = lost
+        self._status = TransferStatus.ERROR if failure else TransferStatus.UNKNOWN
+        self._failure = failure
 
     async def batch(self, wanted: Sequence[Method[Any]]) -> list[Any]:
         self.batches.append(wanted)
         if len(self.batches) - 1 in self._lost:
             return [Aria2Timeout("No answer.") for _ in wanted]
         return [
-            TransferReport(gid=method.params[0], status=TransferStatus.UNKNOWN) if method.name == STATUS else True
+            TransferReport(gid=method.params[0], status=self._status, failure=self._failure)
+            if method.name == STATUS
+            else True
             for method in wanted
         ]
 
 
-def downloading(aria2: Aria2, folder: Path, heard: list[events.Event], guard: Guard | None = None) -> Downloading:
+def downloading(
+    aria2: Aria2,
+    folder: Path,
+    heard: list[events.Event],
+    guard: Guard | None = None,
+    versions: Versions | None = None,
+) -> Downloading:
     staging = Staging(folder, instance="test")
-    return Downloading(cast("Any", aria2), staging, TransferPolicy(), Egress(guard), heard.append)
+    return Downloading(cast("Any", aria2), staging, TransferPolicy(), Egress(guard), heard.append, versions)
 
 
 @pytest.mark.fault(54)
@@ -102,3 +117,30 @@ async def test_thousands_of_transfers_are_stopped_and_forgotten_some_at_a_time(t
     aria2 = Aria2()
     await downloading(aria2, tmp_path, []).forget(commands.ForgetTransfers(gids))
     assert [len(batch) for batch in aria2.batches] == [ASKED_MAX, 10]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(
+    ("failure", "waits"),
+    [(UNTOLD, 8.0), (Failure("rate_limited", "Too often.", None, True), 8.0), (Failure("not_found", "No."), None)],
+)
+async def test_a_server_that_had_enough_is_asked_for_how_long(
+    server: FileServer, context: Context, tmp_path: Path, alone: bool, failure: Failure, waits: float | None
+) -> None:
+    """aria2 does not say; of one part of many nobody asks."""
+    url = server.put("/a.bin", status=429, headers=(("Retry-After", "8"),))
+    wanted = replace(one_file().fetches[0], urls=(url,))
+    heard: list[events.Event] = []
+    effects = downloading(Aria2(failure=failure), tmp_path, heard, versions=Versions(context))
+    await effects.add(commands.AddTransfers(ONE, (commands.Addition(0, "1" * 16, wanted),), True, alone=alone))
+    await effects.ask(commands.AskStatus(("1" * 16,)))
+    told = heard[-1]
+    assert isinstance(told, events.TransfersReported)
+    (report,) = told.reports
+    assert report.failure is not None
+    if alone and waits:
+        assert (report.failure.code, report.failure.retry_after_s) == ("rate_limited", waits)
+        assert "it was asked too often" in report.failure.text
+    else:
+        assert report.failure == failure
+        assert not server.log
