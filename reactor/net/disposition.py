@@ -27,8 +27,9 @@ _ENCODED = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
 _CHARSET = re.compile(r"[a-z0-9][a-z0-9._:-]{0,39}", re.IGNORECASE)
 _SIGN = re.compile(r"[=;]")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
-_ESCAPED = re.compile(r'\\(["\\])')
-_WORDS = re.compile(r"(=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=)(?:\s+(?==\?))?", re.IGNORECASE)
+_ESCAPED = re.compile(r"""\\(["'\\])""")
+_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bq])\?([^?]*)\?=", re.IGNORECASE)
+_WORDS = re.compile(r"(?:=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=(?:\s+(?==\?))?)+", re.IGNORECASE)
 _GENERIC_TYPES = ("application/octet-stream", "binary/octet-stream", "text/plain")
 _MEDIA_TYPES = ("video/", "audio/", "image/")
 _NAMING_KEYS = frozenset({"file", "filename"})
@@ -55,7 +56,8 @@ def parse_disposition(header: bytes | None) -> Disposition:
     for name, value in parts:
         if value is not None:
             values.setdefault(name, value)
-    filename = _extended(values.get("filename*", "")) or _continued(values) or _guessed(values.get("filename", ""))
+    plain = values.get("filename", "")
+    filename = _extended(values.get("filename*", ""), strict=bool(plain)) or _continued(values) or _guessed(plain)
     filename = _last(whole_characters(filename))
     return Disposition(bool(parts) and parts[0] == ("attachment", None), filename or None)
 
@@ -137,11 +139,13 @@ def _parts(text: str) -> Iterator[tuple[str, str | None]]:
         at = end + 1
 
 
-def _extended(value: str) -> str:
-    """`filename*=charset'language'…` (RFC 8187); without a charset the bytes are UTF-8, or what most mean."""
+def _extended(value: str, *, strict: bool) -> str:
+    """`filename*=charset'language'…` (RFC 8187); without a charset the bytes are UTF-8, or what most mean. `strict`:
+    nothing where the bytes are not of their charset, for there is another name."""
     charset, quote, rest = value.partition("'")
     text = rest.partition("'")[2] if quote and "'" in rest else value
-    return _decoded(unquote_to_bytes(text), charset if text is not value else "")
+    raw, charset = unquote_to_bytes(text), charset if text is not value else ""
+    return _decoded(raw, charset) if not strict else _declared(raw, charset or "utf-8") or ""
 
 
 def _continued(values: Mapping[str, str]) -> str:
@@ -161,13 +165,18 @@ def _continued(values: Mapping[str, str]) -> str:
 
 
 def _decoded(raw: bytes, charset: str) -> str:
+    text = _declared(raw, charset)
+    return _text(raw) if text is None else text
+
+
+def _declared(raw: bytes, charset: str) -> str | None:
     charset = charset.partition("*")[0]  # a language may follow it (RFC 2231)
-    if _CHARSET.fullmatch(charset):
-        try:
-            return raw.decode(charset)
-        except (LookupError, ValueError):  # no charset, or not its bytes
-            pass
-    return _text(raw)
+    if not _CHARSET.fullmatch(charset):
+        return None
+    try:
+        return raw.decode(charset)
+    except (LookupError, ValueError):  # no charset, or not its bytes
+        return None
 
 
 def _text(raw: bytes) -> str:
@@ -179,7 +188,7 @@ def _guessed(text: str) -> str:
     """`filename=…`, with what servers put there though no RFC says so."""
     if text.startswith("=?"):
         try:
-            return _WORDS.sub(lambda word: _word(word[1]), text)
+            return _WORDS.sub(lambda words: _decode_words(words[0]), text)
         except (LookupError, ValueError):  # no charset, not its bytes, or no base64
             return text
     if _ENCODED.search(text):
@@ -190,12 +199,16 @@ def _guessed(text: str) -> str:
     return text
 
 
-def _word(word: str) -> str:
-    """`=?charset?B?…?=` (RFC 2047). Raises LookupError or ValueError."""
-    charset, how, body = word[2:-2].split("?", 2)
-    charset = charset.partition("*")[0]
-    if not _CHARSET.fullmatch(charset):
-        raise LookupError(charset)
-    if how.lower() == "b":
-        return binascii.a2b_base64(body.encode("ascii") + b"==").decode(charset)
-    return binascii.a2b_qp(body.encode("ascii"), header=True).decode(charset)
+def _decode_words(words: str) -> str:
+    """`=?charset?B?…?=` (RFC 2047), and those that follow it: a character may be cut in two by them. Raises LookupError
+    or ValueError."""
+    raw: list[tuple[str, bytes]] = []
+    for charset, how, body in _WORD.findall(words):
+        charset = charset.partition("*")[0].lower()
+        if not _CHARSET.fullmatch(charset):
+            raise LookupError(charset)
+        encoded = body.encode("ascii")
+        found = binascii.a2b_base64(encoded + b"==") if how in "bB" else binascii.a2b_qp(encoded, header=True)
+        before = raw.pop()[1] if raw and raw[-1][0] == charset else b""
+        raw.append((charset, before + found))
+    return "".join(found.decode(charset) for charset, found in raw)

@@ -1,7 +1,8 @@
 """The link in what a person pasted: a chat's message, a line of a mail, a piece of a web page.
 
-It may stand inside a sentence, in brackets or quotes, with a comma behind it, with characters that nobody sees, with
-`&amp;` for `&`, disarmed (`hxxp://`, `example[.]com`). Pure.
+It may stand inside a sentence, in brackets or quotes, between the marks of Markdown (`**…**`), with a comma behind it,
+with characters that nobody sees, with `&amp;` for `&`, disarmed (`hxxp://`, `example[.]com`), or with its scheme
+misspelt (`https:/`, `ttps://`). Pure.
 """
 
 from __future__ import annotations
@@ -10,14 +11,22 @@ import re
 
 from reactor.files.suffixes import FILE_SUFFIXES
 
-_UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
-"""Soft hyphen, zero-width space, word joiner and byte order mark: what programs put into text unasked."""
-_LINK = re.compile(r"""(?<![!#-&*-9;=?-Z\\^_a-z}~])(?:h(?:tt|xx)ps?://|magnet:/{0,2}\?)""", re.IGNORECASE)
-"""Where a link begins. In front of it stands nothing, a bracket, a quote, a colon, or no ASCII at all."""
+_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202c\u2060\u2066-\u2069\ufeff]")
+"""Soft hyphen, zero-width space, word joiner, byte order mark, and marks of the writing direction: what programs put
+into text unasked. Not what turns the letters of a name around: nobody means that."""
+_SCHEME = r"h(?:tt|xx)ps?(?:(?::|\[:\])[/\\]{1,2}|//|:(?=[\w-]+\.\w))|ttps?://"
+"""As people type it."""
+_LINK = re.compile(
+    rf"""(?:(?<![!#-&*-9;=?-Z\\^_a-z}}~])|(?<!\S)(?:(?P<mark>[*_~|]{{1,3}})|[a-z][\w-]{{0,19}}=))
+    (?P<link>{_SCHEME}|magnet:/{{0,2}}\?)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Where a link begins. In front of it stands nothing, a bracket, a quote, a colon, or no ASCII at all; or one of the
+marks by which chats make text bold, slanted, struck out or hidden; or the name of a field (`url=`)."""
 _HOST_LIKE = re.compile(r"(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/\S*", re.IGNORECASE)
 _MAGNET_WITH_SPACES = re.compile(r"magnet:.*&(?:amp;)?(?:tr|xt|ws|xl)(?:\.\d+)?=\S*", re.IGNORECASE)
 """A magnet link whose name holds raw spaces: it goes on to its last key."""
-_DISARMED = re.compile(r"^hxxp", re.IGNORECASE)
+_SPELLED = re.compile(r"h?(?:tt|xx)p(s?)(?:(?::|\[:\])?[/\\]{1,2}|:(?=[\w-]+\.\w))", re.IGNORECASE)
 _DISARMED_DOT = re.compile(r"\[\.\]|\(\.\)")
 _DOUBLED = re.compile(r"^https?://(?=https?://)", re.IGNORECASE)
 _AFTER = re.compile(r"[，。！？；：、（）【】《》「」『』]|\]\((?=https?://|magnet:)", re.IGNORECASE)
@@ -36,10 +45,11 @@ def link_in(text: str) -> str:
         host_like = next((word for word in words if _HOST_LIKE.match(word)), "")
         word = text if len(words) == 1 else host_like
         return _armed(_ended(word)) if word else text
-    rest, before = text[found.start() :], text[: found.start()][-1:]
+    start, mark = found.start("link"), found["mark"] or ""
+    rest, before = text[start:], text[:start][-1:] if start == found.start() else ""
     closing = rest.find(_CLOSES[before]) if before in _CLOSES else -1
     link = rest[:closing] if closing > 0 and "\n" not in rest[:closing] else _words(rest, alone=not before)
-    return _armed(_ended(link).replace(" ", "%20"))
+    return _armed(_ended(_ended(link).removesuffix(mark)).replace(" ", "%20"))
 
 
 def links_in(text: str) -> int:
@@ -64,7 +74,8 @@ def _ended(link: str) -> str:
     link = link.lstrip("<({\"'`“‘«„")
     while link:
         last = link[-1]
-        if last not in _BEHIND and not (last in _BRACKETS and link.count(last) > link.count(_BRACKETS[last])):
+        closes = last in _BRACKETS and link.count(last) > link.count(_BRACKETS[last])
+        if last not in _BEHIND and not closes and not (last == ":" and ":" in link[:-1]):
             break
         link = link[:-1]
     return link
@@ -73,7 +84,12 @@ def _ended(link: str) -> str:
 def _armed(link: str) -> str:
     while "&amp;" in link:
         link = link.replace("&amp;", "&")
-    link = _DISARMED.sub("http", link)
+    if spelled := _SPELLED.match(link):
+        address = re.split(r"[?#]", link[spelled.end() :], maxsplit=1)[0]
+        rest = link[spelled.end() + len(address) :]
+        address = address.replace("\\", "/") if "\\" in spelled[0] else address
+        link = f"http{spelled[1].lower()}://{address}{rest}"
+    link = link.removeprefix("//")
     while _DOUBLED.match(link):
         link = _DOUBLED.sub("", link)
     scheme, sign, behind = link.partition("://")
