@@ -41,7 +41,7 @@ def test_twice_as_many_take_twice_as_many_calls(kind: str, how: str) -> None:
 
 def test_the_curve_says_which_doubling_is_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
     took = {20: 1.0, 40: 2.0, 80: 6.0, 160: 12.0}
-    monkeypatch.setattr(documents, "_best_ms", lambda read, count, rounds: took[count])
+    monkeypatch.setattr(documents, "_best_ms", lambda reads, rounds: took)
     row = documents._curve("HLS", "keys", 160, 1)
     assert (row.measured, row.met) == (3.0, False)
     assert row.note == "HLS, keys: 20: 1.00 ms, 40: 2.00 ms, 80: 6.00 ms, 160: 12.0 ms."
