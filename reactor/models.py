@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass, rebuild_dataclass
 
+from reactor.errors import Failure
 from reactor.numbers import FETCHES_MAX
 
 __all__ = [
@@ -262,6 +263,8 @@ class Track(Frozen):
     """A media playlist of our own (RFC 8216), with local names only."""
     holds: tuple[Literal["video", "audio"], ...] = ()
     """What is promised to be in it, and must be in the result; empty when nothing is said."""
+    section: Annotated[int, Field(ge=0)] = 0
+    """Which piece of a film it belongs to: those of the next one follow in time."""
 
 
 class Finish(Frozen):
@@ -278,6 +281,10 @@ class Finish(Frozen):
     """What it is said to last: the number of a manifest or a site, which is nominal, and good for the progress."""
     packed: bool = False
     """For `file`: it is sent packed by gzip though nobody asked for that, and unpacked when it is there."""
+    start_s: Annotated[float, Field(ge=0)] = 0.0
+    """For `media`: only from here on is it wanted."""
+    end_s: Annotated[float, Field(gt=0)] | None = None
+    """For `media`: only up to here."""
     least_s: Annotated[float, Field(gt=0)] | None = None
     """What lasts less is only a piece of it: by a witness of its own, such as the page's player."""
 
@@ -373,6 +380,8 @@ class Detection(Frozen):
     """Which rule decided, in a few words, for the journal."""
     probe: HttpProbe | None = None
     """Set when the headers were looked at, so that nothing is asked twice."""
+    earlier: Failure | None = None
+    """What another extractor said of it, which hands it on: told where this one finds nothing either."""
 
 
 def build_models() -> None:

@@ -24,6 +24,8 @@ from reactor.media.timeline import KINDS, Group, Grouping, Piece, jump_s
 from reactor.models import Extraction, Fetch, Track
 
 KEY_BYTES = 16
+SECTIONS_MAX = 100_000
+"""More than a playlist has."""
 BATCH = 64
 """Parts that are looked at between two moments at which a cancel takes effect."""
 MEASURED = 64
@@ -229,7 +231,8 @@ def _segment_jobs(checked: CheckedTrack) -> Iterator[_Job]:
     for segment in checked.segments():
         cut = before is not None and before.init != segment.init
         init = segment.init if segment.init and not segment.init.key and segment.init.name != segment.name else None
-        piece = Piece(segment.section, segment.duration_s, cut, segment.gap)
+        section = checked.track.section * SECTIONS_MAX + segment.section
+        piece = Piece(section, segment.duration_s, cut, segment.gap)
         closed = segment.key is not None
         yield _Job(segment.name, piece, segment.span, init.name if init else None, closed)
         before = segment
@@ -238,7 +241,12 @@ def _segment_jobs(checked: CheckedTrack) -> Iterator[_Job]:
 def _part_jobs(checked: CheckedTrack) -> Iterator[_Job]:
     first = checked.names[0] if checked.track.form == "concat" and checked.names else None
     for place, name in enumerate(checked.names):
-        yield _Job(name, Piece(0), init=first if place else None, leads=not place and len(checked.names) > 1)
+        yield _Job(
+            name,
+            Piece(checked.track.section),
+            init=first if place else None,
+            leads=not place and len(checked.names) > 1,
+        )
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from reactor.media.measuring import Measure
 from reactor.media.process import Run, run_ffmpeg
 from reactor.media.room import Room, no_space, reckon
 from reactor.media.timeline import Entry, Group, Timeline, arrange
-from reactor.models import Extraction, Track
+from reactor.models import Extraction, Finish, Track
 
 """The name of the result, without its suffix. A clean name never begins with a dot."""
 AUDIO_SUFFIXES = (".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav")
@@ -168,7 +168,7 @@ async def _join(
     for number, entries in enumerate(lists):
         mine = [sources[entry.track].input_of(entry.group) for entry in entries]
         listed = await list_input(folder, f"list-{number}", entries, mine, timeline.length_s)
-        arguments += listed.arguments
+        arguments += listed.from_moment(finish.start_s).arguments
         maps += ["-map", f"{number}:V:0"] if entries == timeline.video else []
         maps += ["-map", f"{number}:a:0"] if entries == timeline.audio else []
     arguments += [*maps, "-c", "copy", "-sn", "-dn", "-strict", "-2"]
@@ -176,6 +176,7 @@ async def _join(
         arguments += ["-movflags", "+faststart"]
     if suffix == ".mp4" and video == "hevc":
         arguments += ["-tag:v", "hvc1"]  # what Apple's players want to see
+    arguments += ["-t", f"{_length_s(finish, timeline):.6f}"] if _is_clip(finish) else []
     largest = room.largest(folder)
     arguments += [] if largest is None else ["-fs", str(largest)]
     arguments += ["-f", _MUXERS[suffix], "-y", f"file:{result.name}"]
@@ -295,7 +296,7 @@ def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_a
         raise DownloadError("The joined video has no picture, although one was announced.", code="incomplete")
     if "audio" in promised and not found.audio:
         raise DownloadError("The joined video has no sound, although it was announced.", code="incomplete")
-    wanted, lasts = timeline.length_s, found.duration_s or 0.0
+    wanted, lasts = _length_s(extraction.finish, timeline), found.duration_s or 0.0
     tolerance = max(TOLERANCE * wanted, TOLERANCE_MIN_S)
     if timeline.known and not wanted - tolerance <= lasts <= wanted + tolerance:
         raise DownloadError(
@@ -311,6 +312,20 @@ def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_a
         raise DownloadError(
             f"The joined video lasts {lasts:.1f} s, but {wanted:.1f} s were announced.", code="incomplete"
         )
+
+
+def _is_clip(finish: Finish) -> bool:
+    return bool(finish.start_s or finish.end_s)
+
+
+def _length_s(finish: Finish, timeline: Timeline) -> float:
+    """Seconds that the result is to last. Raises DownloadError (`incomplete`) for a clip of what is not there."""
+    if not _is_clip(finish):
+        return timeline.length_s
+    length_s = min(timeline.length_s, finish.end_s or timeline.length_s) - finish.start_s
+    if length_s <= 0:
+        raise DownloadError("The clip begins after the end of the video.", code="incomplete")
+    return length_s
 
 
 def _promised(tracks: Sequence[Track]) -> set[str]:

@@ -40,11 +40,19 @@ class Input:
     """Options for the file where a list names it."""
     late_s: float = 0.0
     """So much later than the film it begins."""
+    skipped_s: float = 0.0
+    """So much of its beginning is left out."""
+
+    def from_moment(self, start_s: float) -> Input:
+        """The same for a film of which only what comes from `start_s` on is wanted."""
+        late_s, skipped_s = max(0.0, self.late_s - start_s), max(0.0, start_s - self.late_s)
+        return replace(self, late_s=late_s, skipped_s=skipped_s)
 
     @property
     def arguments(self) -> tuple[str, ...]:
         late = ("-itsoffset", f"{self.late_s:.6f}") if self.late_s >= LATE_MIN_S else ()
-        return (*late, *self.options, "-i", f"file:{self.path}")
+        skipped = ("-ss", f"{self.skipped_s:.6f}") if self.skipped_s else ()
+        return (*late, *skipped, *self.options, "-i", f"file:{self.path}")
 
 
 def file_input(name: str) -> Input:

@@ -21,6 +21,7 @@ from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, suffix_of
 from reactor.extractors.browser.request_parts import BrowserCookie, jar_of, kept_headers
 from reactor.extractors.detect import is_named_page
 from reactor.extractors.manifest import extract_manifest
+from reactor.extractors.ytdlp.failures import better, error_of
 from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind
 from reactor.net.credentials import split_credentials
@@ -152,7 +153,15 @@ class PlaywrightExtractor:
     kind = Kind.PLAYWRIGHT
 
     async def extract(self, detection: Detection, context: Context) -> Extraction:
-        """See Extractor."""
+        """See Extractor. What an earlier extractor said is raised where it tells more."""
+        try:
+            return await self._extract(detection, context)
+        except DownloadError as error:
+            if detection.earlier is None:
+                raise
+            raise error_of(better(detection.earlier, error.failure)) from error
+
+    async def _extract(self, detection: Detection, context: Context) -> Extraction:
         if context.browser is None:
             raise DownloadError(
                 "This page needs a browser, and Playwright is not installed.",

@@ -23,12 +23,23 @@ import anyio
 from anyio import to_thread
 from pydantic import ValidationError
 
+from reactor import numbers
 from reactor.egress.proxy import Guard
-from reactor.errors import DownloadError
+from reactor.errors import DownloadError, Failure
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import is_manifest, is_named_page
 from reactor.extractors.manifest import extract_manifest
-from reactor.extractors.ytdlp.failures import Report, by_the_guard, error_of, failure_of, for_a_browser
+from reactor.extractors.ytdlp.chosen import FormatsGone, choose
+from reactor.extractors.ytdlp.failures import (
+    Report,
+    browser_may,
+    by_the_guard,
+    error_of,
+    failure_of,
+    for_a_browser,
+    not_started,
+)
+from reactor.extractors.ytdlp.formats import SECONDS_MAX
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad_answer, installed
 from reactor.media.choice import Choice
@@ -159,6 +170,8 @@ class Ytdlp(Pool[YtdlpProcess]):
         async with self.slots:
             with _deadline(timeout_s):
                 answer = await self._ask(request | {"cookies": str(cookies) if cookies else None})
+        if "upcoming" in answer:
+            raise not_started(_moment(answer["upcoming"]))
         if "playlist" in answer:
             raise _list_found(answer["playlist"])
         if "error" in answer:
@@ -220,8 +233,10 @@ class YtdlpExtractor:
                 hint="Run: pip install 'aria2-reactor[media]'.",
                 code="unsupported",
             )
+        earlier: Failure | None = None
         try:
-            info = await context.ytdlp.extract(detection.url)
+            info = parse_info(await context.ytdlp.extract(detection.url))
+            return await extraction_of(await choose(info, context), context)
         except SeveralFound as several:
             if context.browser is None:
                 raise
@@ -230,9 +245,11 @@ class YtdlpExtractor:
             if context.browser is None and is_named_page(detection.url):
                 raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself")) from none
             why = str(none)
-        else:
-            return await extraction_of(parse_info(info), context)
-        raise Reclassified(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
+        except DownloadError as error:
+            if context.browser is None or not (browser_may(error) or isinstance(error, FormatsGone)):
+                raise
+            why, earlier = f"yt-dlp: {error.code}", error.failure
+        raise Reclassified(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why, earlier=earlier))
 
 
 def choice_of(format_: str) -> Choice:
@@ -257,6 +274,12 @@ def _report(told: Any) -> Report:
         return Report.model_validate(told)
     except ValidationError:
         raise bad_answer() from None
+
+
+def _moment(told: Any) -> float | None:
+    """When it begins, in seconds since the epoch; None: nobody says."""
+    at = told.get("at") if isinstance(told, dict) else None
+    return numbers.bounded(at, most=SECONDS_MAX) or None
 
 
 def _list_found(told: Any) -> DownloadError:

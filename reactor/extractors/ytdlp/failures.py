@@ -6,8 +6,10 @@ The class of the error counts first, its text second (`TEXTS`, in this order), w
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ SAID_MAX = 300
 _COOKIES = "Set YTDLP_COOKIES to a file with the cookies of a browser that is signed in there."
 _PROXY = "A proxy in another country may help (YTDLP_PROXY), unless the file itself is restricted too."
 _UPDATE = f"{HINT}."
+ROBOT = "The site asks to prove that we are not a robot."
 
 CLASSES: Mapping[str, Failure] = {
     "GeoRestrictedError": Failure("geo_blocked", "This video is not available in the country of this machine.", _PROXY),
@@ -51,7 +54,7 @@ def _text(pattern: str, code: str, message: str, hint: str | None = None, *, ret
 
 TEXTS = (
     _text(r"\bDRM\b", "drm", "This video is protected by DRM, which cannot be downloaded."),
-    _text(r"not a bot|captcha|anti-bot", "needs_cookies", "The site asks to prove that we are not a robot.", _COOKIES),
+    _text(r"not a bot|captcha|anti-bot", "needs_cookies", ROBOT, _COOKIES),
     _text(
         r"confirm your age|age[- ](?:restrict|verif|limit|gate|confirm)|inappropriate for some|\bNSFW\b",
         "needs_cookies",
@@ -149,6 +152,29 @@ def for_a_browser(report: Report) -> str | None:
     return "the site wants a browser" if _CHALLENGE.search(report.text) else None
 
 
+FOR_A_BROWSER = frozenset({
+    "bad_answer", "extractor_failed", "forbidden", "out_of_memory", "unsupported", "worker_died", "ytdlp_broken",
+})  # fmt: skip
+"""What says something of yt-dlp, or of how the site takes it, and nothing of what a browser would see."""
+
+
+_SAY_LITTLE = frozenset({
+    "bad_answer", "browser_broken", "browser_crashed", "program_missing", "timeout", "too_much_memory", "unsupported",
+})  # fmt: skip
+
+
+def browser_may(error: DownloadError) -> bool:
+    """True when a browser may succeed where yt-dlp ended so."""
+    return error.code in FOR_A_BROWSER or error.message == ROBOT
+
+
+def better(earlier: Failure, later: Failure) -> Failure:
+    """Of what yt-dlp and then a browser said of a page, what tells a person more."""
+    if earlier.code in ("needs_cookies", "needs_login", "geo_blocked") or later.code in _SAY_LITTLE:
+        return earlier
+    return later
+
+
 def by_the_guard(report: Report) -> bool:
     """True when the egress guard refused or failed the connection."""
     return "ProxyError" in report.kinds or report.status in (502, 504)
@@ -182,6 +208,20 @@ def _with_time(failure: Failure, text: str) -> Failure:
     number = int(soon[1][:4]) if soon[1].isdigit() else 5 if soon[1] == "a few" else 1
     delay = float(number * _SECONDS[soon[2]])
     return failure if delay > RETRY_AFTER_MAX_S else Failure(failure.code, failure.message, None, True, delay)
+
+
+def not_started(at: float | None) -> DownloadError:
+    """The error for what begins at `at`, in seconds since the epoch; None: nobody says when."""
+    message, wait = "This broadcast has not started yet", at - time.time() if at else None
+    if at and wait and wait > 0:
+        message += f": it is announced for {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    soon = wait is not None and wait <= RETRY_AFTER_MAX_S
+    return DownloadError(
+        f"{message}.",
+        code="not_started",
+        retryable=soon,
+        retry_after_s=max(wait, 0.0) if soon and wait is not None else None,
+    )
 
 
 def _of_status(report: Report, status: int, url: str) -> DownloadError:

@@ -42,7 +42,10 @@ class Format(_Part):
     """`none`: it has no picture. None: nobody knows."""
     acodec: str | None = None
     filesize: int | float | None = None
-    """Bytes, exactly; what yt-dlp guesses has another name and is not asked for."""
+    """Bytes, as the site shows them: a hint. `chosen.choose` puts the server's own word in its place."""
+    validator: str | None = None
+    """Of the server's answer, as `models.Fetch` has it; never told by yt-dlp."""
+    strong: bool = False
     http_headers: dict[str, str] = {}
     fragments: list[Fragment] | None = None
     fragment_base_url: str | None = None
@@ -96,3 +99,7 @@ class Info(_Part):
     cookies: list[dict[str, Any]] = []
     """Those that the jar has for the formats."""
     formats: Annotated[list[Format], Field(min_length=1, max_length=8)]
+    others: Annotated[list[list[Format]], Field(max_length=8)] = []
+    """What comes next where these are not there, best first."""
+    then: Annotated[list[Annotated[list[Format], Field(min_length=1, max_length=8)]], Field(max_length=50)] = []
+    """Those of the pieces that follow, where a film comes in several."""

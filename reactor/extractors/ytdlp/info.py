@@ -7,8 +7,7 @@ refuses what makes no sense.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
+from reactor.extractors.ytdlp.failures import not_started
 from reactor.extractors.ytdlp.formats import Format, Info
 from reactor.extractors.ytdlp.process import bad_answer
 from reactor.files.names import clean_name
@@ -29,7 +29,6 @@ from reactor.media.parts import bounded
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.net.cookies import kept_cookies
 from reactor.net.credentials import HeaderSets, referer_for
-from reactor.net.failures import RETRY_AFTER_MAX_S
 from reactor.net.jar import Jar
 from reactor.net.urls import normalise_http
 from reactor.numbers import FETCHES_MAX
@@ -82,19 +81,15 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     Raises DownloadError: `live`, `not_started`, `unsupported`, `bad_answer`, `too_many_parts`, and those of
     `manifest.extract_manifest`."""
     _refuse_live(info)
-    if info.section_start or info.section_end:  # what its addresses lead to is all of it
-        message = "This is a clip of a longer video, which reactor cannot cut out."
-        raise DownloadError(message, hint="Send the link of the whole video.", code="unsupported")
     title = (info.title or "").strip()[:TITLE_MAX] or None
-    formats = sorted(info.formats, key=lambda format_: format_.sound_alone)
+    sections = [sorted(formats, key=lambda format_: format_.sound_alone) for formats in (info.formats, *info.then)]
+    formats = [format_ for section in sections for format_ in section]
     if any(format_.special for format_ in formats):
         raise _unsupported("in a way that only yt-dlp itself can fetch")
     sent = Sent(Jar(kept_cookies(info.cookies)))
-    if len(formats) == 1 and formats[0].protocol in _PLAIN:
+    if len(formats) == 1 and formats[0].protocol in _PLAIN and not (info.section_start or info.section_end):
         return _one_file(formats[0], title, sent)
-    pieces = [
-        piece for n, alike in enumerate(_by_manifest(formats)) for piece in await _pieces(alike, n, context, sent)
-    ]
+    pieces = [piece async for piece in _all_pieces(sections, context, sent)]
     fetches = tuple(fetch for piece in pieces for fetch in piece.fetches)
     if len(fetches) > FETCHES_MAX:
         raise DownloadError(f"This video comes in more than {FETCHES_MAX:,} parts.", code="too_many_parts")
@@ -104,8 +99,20 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
         name=clean_name(f"{title or 'video'}{suffix}"),
         tracks=tuple(_placed(pieces)),
         duration_s=_duration(info, pieces),
+        start_s=info.section_start or 0.0,
+        end_s=info.section_end,
     )
     return _extraction(title, fetches, finish, sent)
+
+
+async def _all_pieces(sections: Sequence[Sequence[Format]], context: Context, sent: Sent) -> AsyncIterator[Piece]:
+    """The streams of a film, each as a part of its section."""
+    number = 0
+    for section, formats in enumerate(sections):
+        for alike in _by_manifest(formats):
+            for piece in await _pieces(alike, number, context, sent):
+                yield replace(piece, track=piece.track.model_copy(update={"section": section}))
+            number += 1
 
 
 def _extraction(title: str | None, fetches: tuple[Fetch, ...], finish: Finish, sent: Sent) -> Extraction:
@@ -117,14 +124,7 @@ def _extraction(title: str | None, fetches: tuple[Fetch, ...], finish: Finish, s
 
 def _refuse_live(info: Info) -> None:
     if info.live_status == "is_upcoming":
-        wait = info.release_timestamp - time.time() if info.release_timestamp else None
-        soon = wait is not None and wait <= RETRY_AFTER_MAX_S
-        raise DownloadError(
-            "This broadcast has not started yet.",
-            code="not_started",
-            retryable=soon,
-            retry_after_s=max(wait, 0.0) if soon and wait is not None else None,
-        )
+        raise not_started(info.release_timestamp)
     if info.is_live:
         raise DownloadError("This is a live stream, which has no end to wait for.", code="live")
 
@@ -133,7 +133,7 @@ def _one_file(format_: Format, title: str | None, sent: Sent) -> Extraction:
     """One URL that is the whole video."""
     suffix = _suffix(format_)
     name = clean_name(f"{title or 'video'}{suffix}")
-    fetch = _fetch(format_.url, name, _headers(format_, sent), size=_size(format_))
+    fetch = _whole(format_, name, sent)
     return _extraction(title, (fetch,), Finish(how="file", name=name), sent)
 
 
@@ -153,7 +153,7 @@ async def _pieces(formats: Sequence[Format], number: int, context: Context, sent
     (format_,) = formats
     role = f"{'audio' if format_.sound_alone else 'video'}-{number}"
     if format_.protocol in _PLAIN:
-        fetch = _fetch(format_.url, f"{role}{_suffix(format_)}", _headers(format_, sent), size=_size(format_))
+        fetch = _whole(format_, f"{role}{_suffix(format_)}", sent)
         return [Piece((fetch,), Track(form="file", first=0, count=1, holds=_holds(format_)))]
     if format_.protocol == _DASH and format_.fragments:
         return [await to_thread.run_sync(_fragments, format_, role, sent, abandon_on_cancel=True)]
@@ -170,7 +170,7 @@ async def _dash(formats: Sequence[Format], manifest_url: str, number: int, conte
             _checked(manifest_url),
             context,
             kind=Kind.YTDLP,
-            headers=_told(formats[0]),
+            headers=told_headers(formats[0]),
             cookies=sent.jar,
             choice=Choice(like=tuple(format_.like for format_ in formats)),
         )
@@ -210,7 +210,7 @@ async def _hls(format_: Format, role: str, context: Context, sent: Sent) -> list
         _checked(format_.url),
         context,
         kind=Kind.YTDLP,
-        headers=_told(format_),
+        headers=told_headers(format_),
         cookies=sent.jar,
         text=format_.hls_media_playlist_data,
         choice=Choice(audio_only=format_.sound_alone),
@@ -248,24 +248,32 @@ def _placed(pieces: Sequence[Piece]) -> Iterable[Track]:
 
 def _duration(info: Info, pieces: Sequence[Piece]) -> float | None:
     """What the parts add up to; else what the site says, where it is exact enough to be a promise."""
-    known = [piece.duration_s for piece in pieces if piece.duration_s]
-    if known and len(known) == len(pieces):
-        return max(known)
+    if pieces and all(piece.duration_s for piece in pieces):
+        longest: dict[int, float] = {}
+        for piece in pieces:
+            longest[piece.track.section] = max(longest.get(piece.track.section, 0.0), piece.duration_s or 0.0)
+        return sum(longest.values())
     said = info.duration
     return said if said and (said >= EXACT_S or not float(said).is_integer()) else None
 
 
-def _fetch(url: str, name: str, headers: Callable[[str], int | None], *, size: int | None = None) -> Fetch:
+def _fetch(url: str, name: str, headers: Callable[[str], int | None]) -> Fetch:
     url = _checked(url)
-    return Fetch(urls=(url,), name=name, headers=headers(url), size=size)
+    return Fetch(urls=(url,), name=name, headers=headers(url))
+
+
+def _whole(format_: Format, name: str, sent: Sent) -> Fetch:
+    """The fetch of a format that is one file, with what its server promises."""
+    fetch = _fetch(format_.url, name, _headers(format_, sent))
+    return replace(fetch, size=_size(format_), validator=format_.validator, strong=format_.strong)
 
 
 def _headers(format_: Format, sent: Sent) -> Callable[[str], int | None]:
     """Which headers go to a URL of this format: what may be a secret only to the host it is for."""
-    return sent.headers.given(_told(format_), format_.url)
+    return sent.headers.given(told_headers(format_), format_.url)
 
 
-def _told(format_: Format) -> tuple[Header, ...]:
+def told_headers(format_: Format) -> tuple[Header, ...]:
     """What yt-dlp would send, without what is aria2's to say. Its Referer is the page as it was asked for, with all
     that stands in its address."""
     told = [(name, value) for name, value in format_.http_headers.items() if name.lower() not in _NEVER]

@@ -7,7 +7,7 @@ yt-dlp, an extractor or a library prints goes elsewhere. The first line says how
                                                                               -> {"ready": VERSION} | {"broken": WHY}
     {"id": N, "do": "suits", "url": …, "deadline_s": …}                               -> {"suits": NAME | null}
     {"id": N, "do": "extract", "url": …, "params": {…}, "cookies": FILE | null, …}    -> {"info": {…}}
-                                                       | {"playlist": {…}} | {"error": {…}}
+                                        | {"playlist": {…}} | {"upcoming": {"at": SECONDS | null}} | {"error": {…}}
 
 It ends with its input. It ends also when its parent dies, and when a request takes longer than its deadline
 though nobody killed it, whatever it hangs in; on Linux the programs that yt-dlp started go with it.
@@ -43,6 +43,10 @@ COUNT_S = 5.0
 """As far, and as long, as the entries of a list are counted."""
 COOKIES_MAX = 300
 """As many as a jar of reactor's holds."""
+PIECES_MAX = 50
+"""A film in more pieces is read as a list."""
+OTHERS_MAX = 3
+"""Formats to fall back on when the server does not have the best."""
 TEXT_MAX = 2000
 CAUSES_MAX = 8
 GRACE_S = 10.0
@@ -71,8 +75,8 @@ OF_FORMAT = (
     *("hls_media_playlist_data", "hls_aes", "extra_param_to_segment_url", "extra_param_to_key_url", "request_data"),
 )
 OF_FRAGMENT = ("url", "path", "duration")
-
-
+FETCHABLE = ("http", "https", "m3u8", "m3u8_native", "http_dash_segments")
+"""Protocols that reactor fetches by; others are left out where there are these."""
 OF_ANY_PAGE = ("Generic", "HTML5MediaEmbed")
 """The extractors that are made for no site."""
 
@@ -84,6 +88,14 @@ class ListFound(Exception):
         super().__init__(count)
         pieces, page = result["_type"] == "multi_video", result.get("extractor_key") in OF_ANY_PAGE
         self.report = {"count": count, "more": more, "pieces": pieces, "page": page}
+
+
+class NotStarted(Exception):
+    """The video is announced for later."""
+
+    def __init__(self, at: Any) -> None:
+        super().__init__(at)
+        self.report = {"at": at if isinstance(at, int | float) else None}
 
 
 class Silent:
@@ -168,6 +180,8 @@ def carried_out(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
             answer = {"info": extract(yt_dlp, request)}
     except ListFound as found:
         answer = {"playlist": found.report}
+    except NotStarted as announced:
+        answer = {"upcoming": announced.report}
     except MemoryError:
         answer = {"error": {"kinds": ["MemoryError"]}}
     except Exception as error:  # noqa: BLE001 - nearly two thousand extractors raise what they like
@@ -194,21 +208,77 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
 
         def process(result: dict[str, Any], download: bool = False, extra_info: Any = None) -> Any:
             if result.get("_type") in ("playlist", "multi_video"):
-                result = only_entry(ydl, result)
+                entries = entries_of(ydl, result)
+                if len(entries) > 1:
+                    return {**result, "_type": "multi_video", "entries": [process(each) for each in entries]}
+                (result,) = entries
+            if result.get("_type", "video") == "video":
+                refuse_upcoming(result)
+                keep_fetchable(result)
             return plain(result, False, extra_info)
 
         ydl.process_ie_result = process
         info = ydl.extract_info(request["url"], download=False)
         if not isinstance(info, dict):
             raise ValueError(f"the extractor returned {type(info).__name__}")
+        pieces = pieces_of(info)
         used = {key: info.get(key) for key in OF_INFO} | {"title": title_of(info)}
-        formats = info.get("requested_formats") or [info]
-        if info.get("extractor_key") in OF_ANY_PAGE:  # a page's own word on its sizes is no promise
-            formats = [{**each, "filesize": None} for each in formats]
-        used["formats"] = [of_format(each) for each in formats]
-        used["cookies"] = cookies_of(ydl, [each.get("url") for each in formats])
+        chosen = [piece.get("requested_formats") or [piece] for piece in pieces]
+        others = list(islice(others_of(ydl, info, chosen[0]), OTHERS_MAX)) if len(pieces) == 1 else []
+        used["formats"], *used["then"] = ([of_format(each) for each in formats] for formats in chosen)
+        used["others"] = [[of_format(each) for each in formats] for formats in others]
+        used["cookies"] = cookies_of(ydl, [each.get("url") for formats in (*chosen, *others) for each in formats])
         sanitized: dict[str, Any] = ydl.sanitize_info(used)
         return sanitized
+
+
+def pieces_of(info: dict[str, Any]) -> list[dict[str, Any]]:
+    """The videos that a film consists of, in order."""
+    if info.get("_type") != "multi_video":
+        return [info]
+    pieces = [piece for each in info["entries"] for piece in pieces_of(each)]
+    if len(pieces) > PIECES_MAX:
+        raise ListFound(len(pieces), False, info)
+    return pieces
+
+
+def refuse_upcoming(result: Mapping[str, Any]) -> None:
+    """Raise NotStarted for what is announced; yt-dlp would only miss its formats."""
+    at = result.get("release_timestamp")
+    later = isinstance(at, int | float) and at > time.time()
+    if result.get("live_status") == "is_upcoming" or (later and not result.get("formats") and not result.get("url")):
+        raise NotStarted(at)
+
+
+def keep_fetchable(result: dict[str, Any]) -> None:
+    """Leave out the formats that reactor does not fetch, where there are others."""
+    formats = result.get("formats")
+    if isinstance(formats, list) and (kept := [each for each in formats if is_fetchable(each)]):
+        result["formats"] = kept
+
+
+def is_fetchable(format_: Any) -> bool:
+    if not isinstance(format_, dict):
+        return False
+    protocol = format_.get("protocol") or urlsplit(str(format_.get("url") or "")).scheme
+    return protocol in FETCHABLE
+
+
+def others_of(ydl: Any, info: Mapping[str, Any], chosen: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """What yt-dlp would choose if these formats did not exist, then without those, and so on: single files only."""
+    formats = list(info.get("formats") or ())
+    while True:
+        gone = {each.get("format_id") for each in chosen}
+        formats = [each for each in formats if each.get("format_id") not in gone]
+        try:
+            selected = ydl._select_formats(formats, ydl.format_selector) if formats else []
+        except Exception:  # noqa: BLE001 - a part of yt-dlp that promises nothing: then there are no others
+            return
+        if not selected:
+            return
+        chosen = selected[-1].get("requested_formats") or [selected[-1]]
+        if all(each.get("protocol") in ("http", "https") for each in chosen):
+            yield list(chosen)
 
 
 def title_of(info: Mapping[str, Any]) -> Any:
@@ -234,22 +304,25 @@ def params(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     return {**wished, **ALWAYS, "logger": Silent()}
 
 
-def only_entry(ydl: Any, result: dict[str, Any]) -> dict[str, Any]:
-    """The one entry of a list of one. Raises ListFound for any other list, counted as far as that is quick."""
-    told = result.get("playlist_count")
-    if isinstance(told, int) and told > 1:
+def entries_of(ydl: Any, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The one entry of a list of one, or the pieces of a film. Raises ListFound for any other list, counted as far as
+    that is quick."""
+    told, most = result.get("playlist_count"), PIECES_MAX if result["_type"] == "multi_video" else 1
+    if isinstance(told, int) and told > most:
         raise ListFound(told, False, result)
-    first, count, until = None, 0, time.monotonic() + COUNT_S
+    kept, count, until = [], 0, time.monotonic() + COUNT_S
     for entry in result.get("entries") or ():
-        first = entry if first is None else first
+        if count < most:
+            kept.append(entry)
         count += 1
-        if count > 1 and (count >= COUNT_MAX or time.monotonic() > until):
+        if count > most and (count >= COUNT_MAX or time.monotonic() > until):
             raise ListFound(count, True, result)
-    if count != 1 or not isinstance(first, dict):
+    if not 1 <= count <= most or not all(isinstance(each, dict) for each in kept):
         raise ListFound(count, False, result)
     outer = ("extractor", "extractor_key", "original_url", "webpage_url", "__x_forwarded_for_ip")
-    ydl.add_extra_info(first, {key: result[key] for key in outer if key in result})
-    return first
+    for each in kept:
+        ydl.add_extra_info(each, {key: result[key] for key in outer if key in result})
+    return kept
 
 
 def of_format(format_: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,18 @@ async def test_a_film(warm: Ytdlp) -> None:
     assert "Cookie" not in format_["http_headers"]
 
 
+async def test_a_film_in_pieces(warm: Ytdlp) -> None:
+    info = await warm.extract(HERE + "list?n=3&type=multi_video")
+    assert (info["title"], [len(each) for each in (info["formats"], *info["then"])]) == ("list", [1, 1, 1])
+
+
+async def test_the_next_best(warm: Ytdlp) -> None:
+    """Formats that reactor does not fetch are none; what comes next is known where the best is gone."""
+    info = await warm.extract(HERE + "several")
+    chosen = [[each["url"] for each in formats] for formats in (info["formats"], *info["others"])]
+    assert chosen == [["https://media.test/720.mp4"], ["https://media.test/480.mp4"], ["https://media.test/240.mp4"]]
+
+
 @pytest.mark.fault(45)
 @pytest.mark.parametrize(
     ("path", "code", "sentence", "retryable"),
@@ -93,6 +105,8 @@ async def test_a_film(warm: Ytdlp) -> None:
         ("says?text=" + quote("This video has been removed by the uploader"), "not_found", "does not exist", False),
         ("says?text=" + quote("It is a secret") + "&unexpected=1", "extractor_failed", "It is a secret", False),
         ("broken", "extractor_failed", "does not understand", False),
+        ("announced?in=7200", "not_started", "announced for", True),
+        ("announced?in=900000", "not_started", "announced for", False),
         ("no_url", "bad_answer", "no video URL", False),
         ("no_id", "extractor_failed", "id", False),
         ("nothing", "extractor_failed", "NoneType", False),
@@ -100,7 +114,7 @@ async def test_a_film(warm: Ytdlp) -> None:
         ("list?n=500", "playlist", "a list of 500 videos", False),
         ("list?n=20000", "playlist", "more than 10,000 videos", False),
         ("list?n=0", "playlist", "without a video", False),
-        ("list?n=3&type=multi_video", "unsupported", "3 pieces", False),
+        ("list?n=60&type=multi_video", "unsupported", "60 pieces", False),
         ("loop", "redirect_loop", "redirect in a loop", False),
     ],
 )

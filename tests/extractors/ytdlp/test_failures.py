@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reactor.extractors.ytdlp.failures import Report, failure_of, for_a_browser
+from reactor.errors import Failure
+from reactor.extractors.ytdlp.failures import Report, better, browser_may, failure_of, for_a_browser
 
 URL = "https://u:s3cret@video.test/watch?token=s3cret"
 
@@ -123,3 +124,35 @@ def test_a_report_that_makes_no_sense() -> None:
     for told in nonsense:
         with pytest.raises(ValidationError):
             Report.model_validate(told)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "told"),
+    [
+        ("extractor_failed", "unsupported", "earlier"),
+        ("forbidden", "timeout", "earlier"),
+        ("extractor_failed", "needs_browser", "later"),
+        ("forbidden", "drm", "later"),
+        ("needs_cookies", "needs_browser", "earlier"),
+    ],
+)
+def test_the_better_of_two_sentences(earlier: str, later: str, told: str) -> None:
+    first, second = Failure(earlier, "earlier"), Failure(later, "later")
+    assert better(first, second).message == told
+
+
+@pytest.mark.parametrize(
+    ("told", "may"),
+    [
+        (Report(kinds=["ExtractorError"], text="Unable to extract title"), True),
+        (Report(kinds=["KeyError"], text="'player'"), True),
+        (Report(kinds=["HTTPError"], status=403), True),
+        (Report(kinds=["ExtractorError"], text="Sign in to confirm you're not a bot", expected=True), True),
+        (Report(kinds=["HTTPError"], status=404), False),
+        (Report(kinds=["ExtractorError"], text="This video is private", expected=True), False),
+        (Report(kinds=["ExtractorError"], text="This video is DRM protected", expected=True), False),
+        (Report(kinds=["GeoRestrictedError"]), False),
+    ],
+)
+def test_what_says_nothing_of_what_a_browser_would_see(told: Report, may: bool) -> None:
+    assert browser_may(failure_of(told, "https://h/")) is may

@@ -268,12 +268,28 @@ async def test_formats_that_are_refused(context: Context, format_: dict[str, Any
     assert (error.code, error.retryable) == (code, False)
 
 
-async def test_a_clip_is_not_the_video_that_it_is_of(context: Context) -> None:
-    for clip in ({"section_start": 4.0, "section_end": 7}, {"section_end": 3.0}, {"section_start": 60}):
-        error = await refusal(context, **clip)
-        assert (error.code, "clip" in error.message) == ("unsupported", True)
+async def test_a_clip_is_cut_out_of_the_video_that_it_is_of(context: Context) -> None:
+    for clip, cut in (
+        ({"section_start": 4.0, "section_end": 7}, (4.0, 7.0)),
+        ({"section_end": 3.0}, (0.0, 3.0)),
+        ({"section_start": 60}, (60.0, None)),
+    ):
+        finish = (await extraction(context, **clip)).finish
+        assert (finish.how, finish.start_s, finish.end_s) == ("media", *cut)
     for whole in ({"section_start": None, "section_end": None}, {"section_start": 0}):
-        assert (await extraction(context, **whole)).fetches
+        assert (await extraction(context, **whole)).finish.how == "file"
+
+
+async def test_a_film_in_pieces(context: Context) -> None:
+    """Each piece is a section of the film; no two fetches have one name."""
+    found = await extraction(context, AUDIO, VIDEO, then=[[FILM], [VIDEO, AUDIO]])
+    assert [(track.section, track.holds) for track in found.finish.tracks] == [
+        *((0, ("video",)), (0, ("audio",))),
+        (1, ()),
+        *((2, ("video",)), (2, ("audio",))),
+    ]
+    assert [track.first for track in found.finish.tracks] == [0, 1, 2, 3, 4]
+    assert len({fetch.name for fetch in found.fetches}) == 5
 
 
 async def test_live_streams(context: Context) -> None:

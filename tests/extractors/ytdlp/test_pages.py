@@ -43,6 +43,13 @@ async def context(warm: Ytdlp) -> AsyncIterator[Context]:
         yield replace(context, ytdlp=warm)
 
 
+@pytest.fixture(autouse=True)
+def films(server: FileServer) -> None:
+    """What the pages of these tests lead to."""
+    for name in ("film.mp4", "low.mp4", "high.mp4", "og.mp4", "a.m4a", "a.webm", "avc.mp4", "av1.mp4", "tall.mp4"):
+        server.put(f"/{name}", b"film", content_type="video/mp4")
+
+
 def page(server: FileServer, body: str, *, title: str = "A &amp; B", path: str = "/page", **how: object) -> str:
     text = f"<!doctype html><html><head><title>{title}</title></head><body>{body}</body></html>"
     return server.put(path, text.encode(), content_type="text/html; charset=utf-8", **how)
@@ -116,7 +123,7 @@ async def test_a_video_element(server: FileServer, context: Context) -> None:
     assert fetch.urls == (server.url("/film.mp4"),)
     assert ("Referer", url) in [(header.name, header.value) for header in found.headers_of(fetch)]
     assert [(c.name, c.value, c.domain, c.host_only) for c in found.cookies] == [("session", "1", "127.0.0.1", True)]
-    assert fetch.size is None
+    assert fetch.size == 4, "as the server says"
 
 
 async def test_a_page_without_a_title_is_not_called_none(server: FileServer, context: Context) -> None:
@@ -143,7 +150,7 @@ async def test_json_ld(server: FileServer, context: Context) -> None:
     found = await both_stages(page(server, f'<script type="application/ld+json">{json.dumps(video)}</script>'), context)
     assert found.fetches[0].urls == (film,)
     assert found.title == "Told by JSON-LD"
-    assert found.fetches[0].size is None, "the page's word is no promise"
+    assert found.fetches[0].size == 4, "the page's word is no promise, the server's is one"
 
 
 async def test_open_graph(server: FileServer, context: Context) -> None:

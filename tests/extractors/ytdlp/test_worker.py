@@ -13,15 +13,33 @@ import pytest
 
 from reactor.extractors.ytdlp import worker as ytdlp_worker
 from reactor.extractors.ytdlp.process import installed
-from reactor.extractors.ytdlp.worker import ANSWER_BYTES_MAX, COUNT_MAX, ListFound, encoded, only_entry, report
+from reactor.extractors.ytdlp.worker import (
+    ANSWER_BYTES_MAX,
+    COUNT_MAX,
+    ListFound,
+    encoded,
+    entries_of,
+    is_fetchable,
+    keep_fetchable,
+    others_of,
+    report,
+)
 
 
 class Downloader:
-    """What `only_entry` needs of a YoutubeDL."""
+    """What `entries_of` and `others_of` need of a YoutubeDL."""
+
+    format_selector = None
 
     @staticmethod
     def add_extra_info(info: dict[str, Any], extra: dict[str, Any]) -> None:
         info |= {key: value for key, value in extra.items() if key not in info}
+
+    @staticmethod
+    def _select_formats(formats: list[dict[str, Any]], _: None) -> list[dict[str, Any]]:
+        if any(each["format_id"] == "breaks" for each in formats):
+            raise AttributeError
+        return formats[-1:]
 
 
 def entries(n: int) -> Iterator[dict[str, Any]]:
@@ -30,7 +48,7 @@ def entries(n: int) -> Iterator[dict[str, Any]]:
 
 def counted(**result: Any) -> dict[str, Any]:
     with pytest.raises(ListFound) as caught:
-        only_entry(Downloader(), {"_type": "playlist", **result})
+        entries_of(Downloader(), {"_type": "playlist", **result})
     return caught.value.report
 
 
@@ -39,7 +57,7 @@ def test_lists_are_counted_as_far_as_that_is_quick() -> None:
     assert counted(entries=entries(2)) == {"count": 2, "more": False, **of_a_site}
     assert counted(entries=None) == {"count": 0, "more": False, **of_a_site}
     assert counted(entries=entries(COUNT_MAX + 5)) == {"count": COUNT_MAX, "more": True, **of_a_site}
-    assert counted(_type="multi_video", entries=entries(3))["pieces"] is True
+    assert counted(_type="multi_video", entries=entries(51))["pieces"] is True
     assert counted(extractor_key="Generic", entries=entries(3))["page"] is True
 
 
@@ -50,8 +68,32 @@ def test_a_list_that_is_slow_to_walk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_only_entry_knows_where_it_comes_from() -> None:
     result = {"_type": "playlist", "entries": entries(1), "extractor": "one", "webpage_url": "https://h/list"}
-    entry = only_entry(Downloader(), result)
+    (entry,) = entries_of(Downloader(), result)
     assert entry == {"url": "https://h/0", "extractor": "one", "webpage_url": "https://h/list"}
+
+
+def test_the_pieces_of_a_film_are_all_kept() -> None:
+    found = entries_of(Downloader(), {"_type": "multi_video", "entries": entries(3)})
+    assert [each["url"] for each in found] == ["https://h/0", "https://h/1", "https://h/2"]
+
+
+def test_what_cannot_be_fetched_is_left_out_where_there_is_something_else() -> None:
+    told = [{"url": "rtmp://h/x"}, {"url": "https://h/x"}, {"url": "https://h/x", "protocol": "f4m"}, None]
+    assert [is_fetchable(each) for each in told] == [False, True, False, False]
+    result: dict[str, Any] = {"formats": told[:2]}
+    keep_fetchable(result)
+    assert result["formats"] == told[1:2]
+    alone = {"formats": told[:1]}
+    keep_fetchable(alone)
+    assert alone["formats"] == told[:1]
+
+
+def test_what_comes_next_ends_where_yt_dlp_does_not_say() -> None:
+    formats = [{"format_id": str(n), "protocol": "m3u8" if n == 1 else "https"} for n in range(4)]
+    info = {"formats": formats}
+    assert [each[0]["format_id"] for each in others_of(Downloader(), info, formats[3:])] == ["2", "0"]
+    broken = {"formats": [{"format_id": "breaks"}, *formats]}
+    assert list(others_of(Downloader(), broken, formats[3:])) == []
 
 
 def test_an_answer_is_one_line_and_not_too_long() -> None:

@@ -78,6 +78,15 @@ class TrialsIE(InfoExtractor):
 
         return {"_type": "playlist", "playlist_count": int(asked["n"]), "entries": iter(entry, None)}
 
+    def _several(self, _: dict[str, str]) -> dict[str, Any]:
+        told: list[dict[str, Any]] = [{"url": f"https://media.test/{n}.mp4", "height": n} for n in (240, 480, 720)]
+        told.append({"url": "rtmp://media.test/1080", "height": 1080})
+        return {"formats": [{"ext": "mp4", "format_id": str(each["height"]), **each} for each in told]}
+
+    def _announced(self, asked: dict[str, str]) -> dict[str, Any]:
+        at = int(time.time()) + int(asked["in"])
+        return {"formats": [], "live_status": "is_upcoming", "release_timestamp": at}
+
     # Errors that a site or yt-dlp raises
 
     def _says(self, asked: dict[str, str]) -> dict[str, Any]:
