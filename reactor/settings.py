@@ -202,6 +202,9 @@ class Settings(BaseSettings):
     browser_timeout_s: Annotated[float, Field(ge=5, le=600)] = Field(
         45.0, description="Seconds for the browser to find what a page plays. It is killed afterwards."
     )
+    browser_headless_tells: bool = Field(
+        False, description="Let pages see that a program drives the browser, without a window. Some refuse that."
+    )
     browser_idle_s: Seconds = Field(120.0, description="Seconds until an idle browser is closed.")
     browser_memory_mib: Annotated[int, Field(ge=512, le=1024 * 1024)] = Field(
         2048, description="Memory limit of one browser, MiB. It is killed above it."

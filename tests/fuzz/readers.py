@@ -16,8 +16,8 @@ from reactor.aria2.protocol import Protocol
 from reactor.egress import requests
 from reactor.errors import ReactorError
 from reactor.extractors import parsing
+from reactor.extractors.browser import answers, offers, ranking, request_parts
 from reactor.extractors.browser import extractor as playwright
-from reactor.extractors.browser import offers, ranking, request_parts, sniffing
 from reactor.extractors.metainfo import metainfo_for_aria2, parse_metainfo
 from reactor.extractors.ytdlp import extractor as ytdlp
 from reactor.extractors.ytdlp.failures import failure_of
@@ -133,7 +133,7 @@ def _headers(lines: dict[str, str]) -> None:
     delay = failures.retry_after_s(lines.get("retry-after"), lines.get("date"))
     assert delay is None or 0 <= delay <= failures.RETRY_AFTER_MAX_S
     assert failures.status_failure(429, URL, lines).message
-    size = sniffing.size_of(lines)
+    size = answers.size_of(lines)
     assert size is None or 0 <= size < COUNT_MAX
 
 

@@ -99,6 +99,7 @@ async def open_browser(settings: Settings, guard: Guard | None = None) -> AsyncI
         timeout_s=settings.browser_timeout_s,
         idle_s=settings.browser_idle_s,
         memory_max=settings.browser_memory_mib * MIB,
+        headless_tells=settings.browser_headless_tells,
         user_agent=settings.user_agent and user_agent_of(settings.user_agent),
     ) as browser:
         yield browser
@@ -116,6 +117,7 @@ class Browser(Pool["BrowserProcess"]):
         idle_s: float = 120.0,
         memory_max: int = 2048 * MIB,
         user_agent: str = "",
+        headless_tells: bool = False,
         browsers_max: int = BROWSERS_MAX,
     ) -> None:
         super().__init__(most=browsers_max, idle_s=idle_s)
@@ -125,6 +127,7 @@ class Browser(Pool["BrowserProcess"]):
         self._timeout_s = timeout_s
         self._memory_max = memory_max
         self._user_agent = user_agent
+        self._headless_tells = headless_tells
         self.version = ""
         """Of the browser that was started last."""
 
@@ -189,7 +192,9 @@ class Browser(Pool["BrowserProcess"]):
             raise DownloadError(error.message, hint=error.hint, code="program_missing") from error
         try:
             proxy = self._guard.route("browser") if self._guard else None
-            process = await BrowserProcess.start(BrowserSetup(program.path, self._memory_max, proxy))
+            process = await BrowserProcess.start(
+                BrowserSetup(program.path, self._memory_max, proxy, self._headless_tells)
+            )
         except WorkerDied:
             raise DownloadError("The browser exited as soon as it was started.", code="browser_broken") from None
         self.version = process.version

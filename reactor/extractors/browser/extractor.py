@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -14,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
-from reactor.extractors.browser.media_source import Buffer, put_together
+from reactor.extractors.browser.media_source import Buffer, kinds_of, put_together
+from reactor.extractors.browser.named import ld_things
 from reactor.extractors.browser.offered import extract_offered
 from reactor.extractors.browser.offers import Offers, offers_of
 from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, suffix_of
@@ -30,8 +30,8 @@ from reactor.net.urls import normalise_http
 from reactor.net.validators import validator_of
 
 TITLE_MAX = 1000
-LD_DEPTH_MAX = 6
-LD_CHARS_MAX = 64 * 1024
+FINAL = ("live", "drm", "too_large", "too_many_parts", "refused_address", "no_space")
+"""Said of the film itself: another one on its page would be the wrong one."""
 
 _SUFFIXES = {
     "video/mp4": "mp4",
@@ -79,6 +79,10 @@ class MediaRequest(_Wire):
     manifest: bool
     scripted: bool = False
     """A script has fetched it, not the browser's own player."""
+    named: bool = False
+    """The page only tells of it: whether it is there is not known."""
+    decor: bool = False
+    """It decorates the page."""
     advertising: bool
     live: bool
     """Of a file: it has no end."""
@@ -174,18 +178,23 @@ class PlaywrightExtractor:
         title, unusable = title_of(found.titles), None
         films = list(takewhile(lambda seen: not seen.advertising, found.candidates))
         offers = offers_of(found.offers)
-        if offers and (not films or films[0].url == offers[0].url):
+        played = [seen for seen in films if not (seen.named or seen.decor)]
+        if offers and (not played or films[0].url == offers[0].url):
             return await extract_offered(offers, found.offers, jar_of(found.cookies), context)
         for place, seen in enumerate(films):
+            if unusable and seen.decor:
+                break
             try:
                 film = await _extraction(seen, found, title, context)
+                if seen.named and not seen.manifest and not await kinds_of(film, context):
+                    raise DownloadError("What this page tells of is no video or audio.", code="unsupported")
                 if not seen.scripted or not found.buffers:
                     return film
                 others = (other for n, other in enumerate(films) if n != place and other.scripted)
                 rest = (partial(_extraction, other, found, title, context) for other in others)
                 return await put_together(film, rest, found.buffers, context)
             except DownloadError as error:
-                if error.code not in ("bad_manifest", "unsupported", "bad_url"):
+                if error.retryable or error.code in FINAL:
                     raise
                 unusable = unusable or error
         if offers:
@@ -294,19 +303,10 @@ def _not_opened(failure: str, host: str) -> DownloadError:
 
 def _ld_name(text: str) -> str:
     """The name of the first video or sound that a JSON-LD text tells of."""
-    try:
-        todo: list[tuple[Any, int]] = [(json.loads(text if len(text) <= LD_CHARS_MAX else ""), 0)]
-    except (ValueError, RecursionError):
-        return ""
-    while todo:
-        told, depth = todo.pop()
-        inner = list(told.values()) if isinstance(told, dict) else told if isinstance(told, list) else []
-        if isinstance(told, dict):
-            kinds = told.get("@type")
-            name = told.get("name") or told.get("headline")
-            known = {kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)}
-            if isinstance(name, str) and name.strip() and known & _VIDEO_TYPES:
-                return name
-        if depth < LD_DEPTH_MAX:
-            todo += [(each, depth + 1) for each in reversed(inner)]
+    for told in ld_things((text,)):
+        kinds = told.get("@type")
+        name = told.get("name") or told.get("headline")
+        known = {kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)}
+        if isinstance(name, str) and name.strip() and known & _VIDEO_TYPES:
+            return name
     return ""

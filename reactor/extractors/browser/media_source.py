@@ -42,8 +42,10 @@ class Buffer(BaseModel):
     """As `addSourceBuffer` got it."""
     bytes: int = Field(ge=0)
     """What it was fed with so far."""
-    source: int
-    """Which MediaSource of its frame it belongs to."""
+    source: str
+    """Which MediaSource of which frame it belongs to."""
+    urls: list[str] = []
+    """What it was fed with, in its order, as far as that is known."""
     duration: float | None = None
     """Seconds, as its MediaSource has it now; None: not known, or endless."""
 
@@ -97,7 +99,7 @@ async def put_together(
 
 def _of_the_player(buffers: Sequence[Buffer]) -> list[Buffer]:
     """Those of the MediaSource that was fed most: others are of advertisements."""
-    fed: dict[int, int] = {}
+    fed: dict[str, int] = {}
     for each in buffers:
         fed[each.source] = fed.get(each.source, 0) + each.bytes
     most = max(fed, key=lambda source: fed[source])

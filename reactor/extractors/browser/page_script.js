@@ -1,8 +1,8 @@
-// What is asked of a page. A function of what is asked and its argument; it runs in every frame, and sees open shadow
-// trees too. What it answers was made by a stranger's page: it is data, of any type and size.
+// What is asked of a page. A function of what is asked and its argument; it runs in every frame, and sees shadow trees
+// too. What it answers was made by a stranger's page: it is data, of any type and size.
 (what, argument) => {
   const ELEMENTS_MAX = 4000; // of a page so many are looked at
-  const CLICKS_MAX = 3; // the first click may be caught by a banner, the second by an advertisement
+  const CONTROLS_MAX = 400;
   const TEXT_MAX = 4000;
 
   const SKIP = [
@@ -34,82 +34,157 @@
     ".consent-give", "#accept-choices", ".kc-accept", ".js-accept-cookies", "[data-cookiefirst-action='accept']",
     "[class*='cookie'i]>button[class*='accept'i]", "[id*='cookie'i]>button[id*='accept'i]",
   ];
-  const words = text => new Set(text.split(/[|\n]/).map(word => word.trim()).filter(Boolean));
-  const PLAY_WORDS = words(`
-    play|play video|play now|watch|watch now|watch video|start|start video|abspielen|wiedergabe|wiedergeben
-    video abspielen|video starten|ansehen|lire|lecture|lire la vidéo|regarder|reproducir|reproducir vídeo|ver ahora
-    ver vídeo|reproduzir|assistir|assistir agora|riproduci|guarda|guarda ora|avvia|afspelen|bekijk|bekijken|odtwórz
-    oglądaj|spela|spela upp|spill av|afspil|toista|přehrát|prehrať|lejátszás|redare|αναπαραγωγή|oynat|izle
-    воспроизвести|смотреть|играть|відтворити|дивитися|تشغيل|הפעל|चलाएं|再生|再生する|播放|立即播放|재생|เล่น|phát|putar`);
-  const CONSENT_WORDS = words(`
-    accept|accept all|accept all cookies|accept cookies|accept & continue|accept and continue|accept and close|i accept
-    allow|allow all|allow all cookies|allow cookies|agree|i agree|agree and continue|agree & continue|got it|ok|okay
-    yes|yes, i agree|continue|consent|i understand|understood|i am 18|i am over 18|i'm over 18|i am 18 or older|enter
-    enter site|akzeptieren|alle akzeptieren|alles akzeptieren|cookies akzeptieren|alle cookies akzeptieren|zustimmen
-    zustimmen und weiter|ich stimme zu|einverstanden|alle zulassen|verstanden|ja|ich bin über 18|ich bin 18
-    accepter|tout accepter|j'accepte|accepter et continuer|accepter et fermer|d'accord|autoriser|tout autoriser
-    aceptar|aceptar todo|aceptar todas|aceptar y continuar|aceptar cookies|acepto|de acuerdo|permitir todo|aceitar
-    aceitar tudo|aceitar todos|aceito|concordo|accetta|accetta tutto|accetta tutti|accetto|accetta e continua
-    acconsento|accepteren|alles accepteren|alle cookies accepteren|akkoord|alles toestaan|akceptuję|akceptuj
-    zaakceptuj|zaakceptuj wszystko|zgadzam się|przejdź do serwisu|acceptera|acceptera alla|godkänn|godkänn alla
-    godta alle|godta|accepter alle|tillad alle|hyväksy|hyväksy kaikki|přijmout|přijmout vše|souhlasím
-    prijať všetko|súhlasím|elfogadom|az összes elfogadása|accept toate|sunt de acord|αποδοχή|αποδοχή όλων|συμφωνώ
-    kabul et|kabul ediyorum|tümünü kabul et|принять|принять все|принять всё|согласен|соглашаюсь|я согласен|хорошо
-    прийняти|прийняти всі|погоджуюсь|موافق|قبول|קבל הכל|אני מסכים|स्वीकार करें|同意する|すべて同意|すべて受け入れる
-    同意|接受|全部接受|接受所有|我同意|동의|모두 동의|수락|ยอมรับ|ยอมรับทั้งหมด|đồng ý|chấp nhận|setuju|terima`);
 
-  const clicks = Symbol.for("clicks");
+  const BUTTONS = "button, a, input[type=button], input[type=submit], input[type=image], summary, [role=button], [role=tab], "
+    + "[tabindex], [onclick]";
+  const MEDIA_NAME = /\.(mp4|m4v|webm|mkv|mov|flv|avi|ogv|mpe?g|3gp|mp3|m4a|aac|og[ga]|opus|flac|wav|m3u8|mpd)$/i;
+  const MEDIA_URL = /(?:https?:)?\/\/[^\s"'<>()\\]{4,900}?\.(?:m3u8|mpd|mp4|webm|m4v|mkv|mov|mp3|m4a)(?![\w.%-])[^\s"'<>()\\]{0,900}/gi;
+  const notes = (window[Symbol.for("notes")] ??= {}), clicks = Symbol.for("clicks"), quiet = Symbol.for("quiet");
+  const inside = host => host.shadowRoot || notes.roots?.get(host);
   const all = (selector, root = document, found = []) => {
     found.push(...[...root.querySelectorAll(selector)].slice(0, ELEMENTS_MAX - found.length));
     for (const host of [...root.querySelectorAll("*")].slice(0, ELEMENTS_MAX))
-      if (host.shadowRoot && found.length < ELEMENTS_MAX) all(selector, host.shadowRoot, found);
+      if (inside(host) && found.length < ELEMENTS_MAX) all(selector, inside(host), found);
     return found;
   };
   const visible = (one, least = 8) => {
     const box = one.getBoundingClientRect();
     return Math.min(box.width, box.height) >= least && one.checkVisibility({opacityProperty: true, visibilityProperty: true});
   };
-  const ready = one => (one[clicks] || 0) < CLICKS_MAX && !one.disabled && visible(one);
-  const clickable = () =>
-    all("button, a, input[type=button], input[type=submit], [role=button], [tabindex], [onclick]").filter(ready);
-  const first = selectors => {
-    for (const selector of selectors) for (const one of all(selector)) if (ready(one)) return one;
-  };
-  const plain = text => typeof text === "string" && text.slice(0, 200).toLowerCase().replace(/[\s\u00a0]+/g, " ")
-    .replace(/^[^\p{L}]+|[^\p{L}\p{M}\p{N}]+$/gu, "");
-  const named = known => clickable().find(one =>
-    [one.getAttribute("aria-label"), one.title, one.value, one.innerText].some(text => known.has(plain(text))));
-  const counted = one => {
-    if (one) one[clicks] = (one[clicks] || 0) + 1;
-    return one || null;
-  };
-  const largestFilm = () => all("video").filter(one => one.paused && ready(one) && visible(one, 120))
-    .sort((a, b) => b.clientWidth * b.clientHeight - a.clientWidth * a.clientHeight)[0];
-  const inTheMiddle = () => clickable().find(one => {
-    const box = one.getBoundingClientRect(), [short, long] = [box.width, box.height].sort((a, b) => a - b);
-    const near = Math.abs(box.x + box.width / 2 - innerWidth / 2) < innerWidth / 6 &&
-      Math.abs(box.y + box.height / 2 - innerHeight / 2) < innerHeight / 4;
-    return near && short >= 40 && long < short * 1.6 && (one.innerText || "").trim().length < 12;
-  });
   const loaded = one => [HTMLMediaElement.NETWORK_IDLE, HTMLMediaElement.NETWORK_LOADING].includes(one.networkState);
+  const mutedByPage = one => one[quiet] ?? (one.muted || one.volume === 0);
   const play = one => {
+    one[quiet] = mutedByPage(one);
     one.muted = true; // as a page may without a click
     try {
       Promise.resolve(one.play()).catch(() => {});
     } catch {}
   };
-  const text = value => (typeof value === "string" ? value.slice(0, TEXT_MAX).toWellFormed() : "");
+  const plain = said => typeof said === "string" && said.slice(0, 200).toLowerCase().replace(/[\s\u00a0]+/g, " ")
+    .replace(/^[^\p{L}]+|[^\p{L}\p{M}\p{N}]+$/gu, "");
+  const text = (value, most = TEXT_MAX) => (typeof value === "string" ? value.slice(0, most).toWellFormed() : "");
+  const box = (one, rect = one.getBoundingClientRect()) =>
+    Object.fromEntries(["x", "y", "width", "height"].map(name => [name, Math.round(rect[name])]));
+  const address = url => {
+    try {
+      return text(new URL(url, document.baseURI).href, 4 * TEXT_MAX);
+    } catch {
+      return "";
+    }
+  };
+  const isBehind = one => {
+    const style = getComputedStyle(one);
+    return style.pointerEvents === "none" && style.zIndex < 0 || style.position === "fixed" && style.zIndex < 0;
+  };
+  const shown = one => {
+    const found = visible(one, 2) ? box(one) : {x: 0, y: 0, width: 0, height: 0};
+    return {...found, y: found.y + Math.round(scrollY)};
+  };
+  const fedTo = source => (source == null ? [] : (notes.buffers || []).filter(one => one.source === source)
+    .flatMap(one => [...one.urls].slice(0, 3).map(url => text(url))));
+  const source = one => {
+    const url = String(one.currentSrc || one.src || ""), most = url.startsWith("data:") ? 1 << 20 : 4 * TEXT_MAX;
+    return url.length > most ? "" : url.toWellFormed();
+  };
+  const manifests = () => [...(notes.texts || []), ...(notes.blobs || []).filter(one => one.text)].slice(0, 20).filter(one => (one.told = (one.told || 0) + 1) <= 5)
+    .map(one => ({url: text(one.url), text: one.text}));
+  const films = () => all("video, audio").slice(0, 100).map(one => {
+    const made = (notes.blobs || []).findLast(blob => blob.url === one.currentSrc);
+    return {
+      ...shown(one),
+      source: source(one),
+      fetched: made ? [...made.urls] : [],
+      fed: fedTo(made?.source),
+      mse: made?.source ?? null,
+      sources: [...one.querySelectorAll("source")].slice(0, 20).map(each => ({
+        url: address(each.src), label: text(each.getAttribute("size") || each.getAttribute("res") || each.getAttribute("label")
+          || each.title || each.getAttribute("data-quality") || each.dataset.res, 40),
+      })),
+      playable: one.readyState > 0,
+      picture: one.videoWidth > 0,
+      endless: one.duration === Infinity,
+      duration: Number.isFinite(one.duration) ? one.duration : null,
+      running: loaded(one) && !one.paused && !one.ended && !one.loop,
+      started: one.currentTime > 0 || !one.paused,
+      loop: one.loop,
+      muted: mutedByPage(one),
+      autoplay: one.autoplay,
+      controls: one.controls,
+      behind: isBehind(one),
+    };
+  });
+
+  // What a person may click, what it says and what it looks like.
+  const controls = () => {
+    const players = new Set(all(PLAYERS.join())), alike = new Set(all(ALIKE.join())), skips = new Set(all(SKIP.join()));
+    const banners = new Set(all(CONSENT.join())), buttons = new Set(all(BUTTONS));
+    const films = all("video").filter(one => visible(one, 100) && !(one.loop && mutedByPage(one)));
+    const playing = films.filter(one => !one.paused && !one.ended).map(one => one.getBoundingClientRect());
+    const hosts = new Set([...document.querySelectorAll("*")].slice(0, ELEMENTS_MAX).filter(inside));
+    const pointer = one => getComputedStyle(one).cursor === "pointer";
+    const found = new Set([...skips, ...players, ...alike, ...banners, ...buttons, ...films.filter(one => one.paused)]);
+    for (const one of all("div, span, li, img, svg, i, p, td, label, picture, section, figure, h1, h2, h3, b, strong, em"))
+      if (pointer(one) && !(one.parentElement && pointer(one.parentElement))) found.add(one);
+    const seen = [...found].filter(one => !one.disabled && visible(one)).slice(0, CONTROLS_MAX);
+    notes.seen = seen;
+    return seen.map((one, n) => {
+      const rect = one.getBoundingClientRect(), [x, y] = [rect.x + rect.width / 2, rect.y + rect.height / 2];
+      const link = one.closest("a[href]"), form = one.form || one.closest("form");
+      const said = (one.innerText ?? one.textContent ?? "").trim();
+      return {
+        ...box(one, rect),
+        n,
+        tag: one.tagName.toLowerCase(),
+        text: said.length <= 300 ? text(said, 120) : "",
+        long: said.length,
+        labels: [one.getAttribute("aria-label"), one.title, one.value, one.alt, one.querySelector("img[alt]")?.alt]
+          .filter(label => typeof label === "string" && label).map(label => text(label, 120)),
+        names: text([one.id, one.getAttribute("class"), one.dataset.testid, one.dataset.action].join(" "), 300),
+        href: link ? address(link.getAttribute("href")) : "",
+        download: Boolean(link?.hasAttribute("download")),
+        method: form && one.matches("button, input") ? text(form.method, 10) : "",
+        button: buttons.has(one),
+        pointer: pointer(one),
+        player: players.has(one) ? 2 : alike.has(one) ? 1 : 0,
+        skips: skips.has(one),
+        banner: banners.has(one),
+        film: one.tagName === "VIDEO",
+        picture: Boolean(one.querySelector("img, svg, picture, canvas") || one.matches("img, svg, video[poster]")
+          || getComputedStyle(one).backgroundImage !== "none"),
+        host: hosts.has(one),
+        playing: playing.some(at => x > at.left && x < at.right && y > at.top && y < at.bottom),
+        middle: Math.abs(x - innerWidth / 2) < innerWidth / 6 && Math.abs(y - innerHeight / 2) < innerHeight / 4,
+        clicks: one[clicks] || 0,
+      };
+    });
+  };
+
+  // What a page says of films without playing them.
+  const named = () => {
+    const found = [], add = (how, url, type) => url && found.length < 200 && found.push({how, url: address(url), type: text(type, 100)});
+    const meta = name => [...document.querySelectorAll(`meta[property='${name}'], meta[name='${name}']`)].map(one => one.content);
+    const [type] = meta("og:video:type");
+    for (const name of ["og:video:secure_url", "og:video:url", "og:video", "twitter:player:stream", "og:audio"])
+      for (const url of meta(name)) add("og", url, name === "og:audio" ? "" : type);
+    for (const one of document.querySelectorAll("[itemprop=contentUrl], [itemprop=contentURL]"))
+      add("ld", one.content || one.href || one.src);
+    for (const one of all("a[href]"))
+      if (MEDIA_NAME.test(one.pathname || "")) add("link", one.href);
+    for (const one of all("video, audio, source")) add("source", one.getAttribute("src"), one.type);
+    for (const one of all("[data-src], [data-video], [data-video-src], [data-file], [data-url], [data-hls], [data-mp4], [data-stream]"))
+      for (const value of Object.values(one.dataset)) if (MEDIA_NAME.test(value.split(/[?#]/)[0])) add("text", value);
+    const scripts = [...document.querySelectorAll("script:not([src])")].map(one => one.textContent.slice(0, 300000)).join("\n");
+    for (const url of scripts.slice(0, 1000000).replace(/\\u002[fF]|\\\//g, "/").replace(/\\u0026/g, "&").match(MEDIA_URL) || [])
+      add("text", url.replace(/&amp;/g, "&"));
+    return found;
+  };
 
   return {
     ...downloads({all, visible, plain, text}),
-    // The video and audio elements; `running`: its end will come.
-    media: () => all("video, audio").slice(0, 100).map(one => ({
-      source: String(one.currentSrc || one.src || "").slice(0, 4 * TEXT_MAX).toWellFormed(),
-      endless: one.duration === Infinity,
-      loop: one.loop && one.muted,
-      duration: Number.isFinite(one.duration) ? one.duration : null,
-      running: loaded(one) && !one.paused && !one.ended && !one.loop,
-    })),
+    // The elements that play, and manifests that no request has brought.
+    media: () => ({films: films(), manifests: manifests()}),
+    controls,
+    named,
     // Not those without a source: that is their players' to give, when they are asked to start.
     play: () => all("video, audio").filter(one => loaded(one) && one.paused && !one.ended).forEach(play),
     // What lasts less than `argument` seconds goes to its end: after an advertisement comes the film.
@@ -117,14 +192,24 @@
       if (one.currentTime < one.duration - 0.5) one.currentTime = one.duration - 0.1;
       play(one);
     }),
-    // The element that most likely starts a player, or skips an advertisement; null when there is none.
-    start: () => counted(
-      first(SKIP) || first(PLAYERS) || first(ALIKE) || named(PLAY_WORDS) || largestFilm() || inTheMiddle()),
-    // The button that agrees to what a banner asks, or null.
-    agree: () => counted(first(CONSENT) || named(CONSENT_WORDS)),
-    // What scripts have fed players with: which sort, how much, and how long they say that it will be.
-    buffers: () => (window[Symbol.for("buffers")] || []).slice(0, 64).map(one => ({
-      type: text(one.type), bytes: one.bytes, source: one.source,
+    // The control of that number, which is clicked now.
+    control: () => {
+      const one = notes.seen?.[argument];
+      if (one) one[clicks] = (one[clicks] || 0) + 1;
+      return one?.isConnected ? one : null;
+    },
+    // Down to its end and back: what loads when it comes into sight does.
+    scroll: async () => {
+      const most = Math.min(document.documentElement.scrollHeight, 30 * innerHeight);
+      for (let at = 0; at < most; at += innerHeight / 2) {
+        scrollTo(0, at);
+        await new Promise(done => setTimeout(done, 50));
+      }
+      scrollTo(0, 0);
+    },
+    // What scripts have fed players with: which sort, how much, out of what, and how long they say that it will be.
+    buffers: () => (notes.buffers || []).slice(0, 64).map(one => ({
+      type: text(one.type), bytes: one.bytes, source: one.source, urls: [...one.urls].map(url => text(url)),
       duration: Number.isFinite(one.of.duration) ? one.of.duration : null,
     })),
     titles: () => ({

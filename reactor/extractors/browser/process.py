@@ -47,6 +47,8 @@ class BrowserSetup:
     """Bytes that it may use, with all its processes. Above that it is killed."""
     proxy: str | None = None
     """For all it asks for, this machine's own addresses included. A page may have another one."""
+    headless_tells: bool = False
+    """Whether pages can see that a program drives it, without a window."""
 
 
 class BrowserProcess(WorkerProcess):
@@ -73,7 +75,12 @@ class BrowserProcess(WorkerProcess):
 
         process, folder = await open_in_own_folder(_make_folder, _open, "The browser", "browser_broken")
         worker = cls(process, folder, setup.memory_max)
-        wanted = {"executable": str(setup.executable), "sandbox": sandboxed(), "proxy": setup.proxy}
+        wanted = {
+            "executable": str(setup.executable),
+            "sandbox": sandboxed(),
+            "proxy": setup.proxy,
+            "headless_tells": setup.headless_tells,
+        }
         await worker._warm_up(wanted, broken)
         return worker
 

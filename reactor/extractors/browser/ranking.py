@@ -3,10 +3,11 @@
     rank(sights, elements) -> [Candidate, …]
     is_sure(candidate)        nothing better has to be waited for
 
-Not an advertisement, before an advertisement. What is less than half as long as the longest is a clip beside it. Then
-a manifest of several qualities (or DASH) before one of a single quality, before a file; then the longer, the larger
-and the earlier. A part of something else is never a candidate: a segment, an init segment, a quality whose master
-was seen too.
+Not an advertisement, before an advertisement; what the page plays, before what it only tells of; the player in its
+middle, before what decorates it or lies beside. What is less than half as long as the longest is a clip beside it.
+Then a manifest of several qualities (or DASH) before one of a single quality, before a file; then the longer, the
+larger and the earlier. A part of something else is never a candidate: a segment, an init segment, a quality whose
+master was seen too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,17 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from urllib.parse import unquote, urljoin, urlsplit
 
+from reactor.extractors.browser.elements import Element, Role, role
 from reactor.extractors.detect import MANIFEST_TYPES
 
 CLIP_S = 65.0
 """Something shorter may be an advertisement that nothing tells from the film."""
+MUCH = 8.0
+"""What is so much shorter than another film is none, whatever plays it."""
+NAMED = "named"
+"""The resource of what a page only tells of."""
+BY_ELEMENT = ("media", "document")
+"""The resources that video elements and the address line ask for."""
 LINES_MAX = 50_000
 """Of a manifest so many addresses are looked at."""
 
@@ -85,18 +93,11 @@ class Sight:
     """What stands there, where it looks like a manifest or like XML."""
     frame: str = ""
     """The address of the frame that asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """A video or audio element of the page."""
-
-    source: str
-    duration_s: float | None = None
-    endless: bool = False
-    """Its player knows of no end."""
-    loop: bool = False
-    """It is played over and over, without its sound: a background, or a teaser."""
+    method: str = "GET"
+    indirect: bool = False
+    """A script of the page has answered (a service worker): the server may not know the address."""
+    abroad: bool = False
+    """Seen on a page of another site, which a click has led to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,12 @@ class Candidate:
     live: bool = False
     loop: bool = False
     """It decorates the page: any other film goes before it, and may still come."""
+    role: Role = Role.MAIN
+    """What the element that plays it is there for; MAIN also where none is known to."""
+    clicked: bool = False
+    """It came after a click, and is played."""
+    named: bool = False
+    """The page only tells of it."""
 
 
 def rank(sights: Sequence[Sight], elements: Iterable[Element] = ()) -> list[Candidate]:
@@ -122,37 +129,86 @@ def rank(sights: Sequence[Sight], elements: Iterable[Element] = ()) -> list[Cand
     masters = {index for index, form in manifests.items() if form is Form.MASTER}
     parts = set().union(*named.values()) if named else set()
     advertised = frozenset(url for sight in sights for url in _vast_media(sight))
-    known = {element.source: element for element in elements}
+    players = _Players(list(elements))
     found = []
     for index, sight in enumerate(sights):
         form = manifests.get(index)
-        if sight.url in parts or (form is None and not is_file(sight, beside_manifest=bool(manifests))):
+        if sight.url in parts and sight.resource != NAMED:
             continue
-        candidate = Candidate(index, form or Form.FILE)
         if form is None:
-            element = known.get(sight.url) or known.get(sight.asked) or Element(sight.url)
+            plays = players.of_file(sight)
+            played = any(each.playable for each in plays) and sight.resource in (*BY_ELEMENT, "fetch", "xhr")
+            if not played and not is_file(sight, beside_manifest=bool(manifests)):
+                continue
+            if sight.method != "GET" or not sight.url.startswith(("http:", "https:")):
+                continue
+            seconds = max((each.duration_s for each in plays if each.duration_s), default=None)
             # A file without an index seems endless too, until it is there; but a broadcast has no size.
-            endless = element.endless and sight.size is None
-            candidate = replace(candidate, duration_s=element.duration_s, live=endless, loop=element.loop)
+            endless = any(each.endless for each in plays) and sight.size is None
+            candidate = Candidate(index, Form.FILE, duration_s=seconds, live=endless)
         else:
-            of_master = [sights[i] for i in manifests if sights[i].url in named[index]]
-            playlists = of_master if index in masters else [sight]
+            of_master = [i for i in manifests if sights[i].url in named[index]]
+            playlists = [sights[i] for i in of_master] if index in masters else [sight]
             lengths = [length for each in (sight, *playlists) if (length := manifest_duration(each.text or ""))]
             live = any(is_live(each.text) for each in playlists if each.text)
-            candidate = replace(candidate, duration_s=max(lengths, default=None), live=live)
+            plays = players.of_manifest(sight, named[index].union(*(named[i] for i in of_master)))
+            candidate = Candidate(index, form, duration_s=max(lengths, default=None), live=live)
         suspect, brief = is_named_like_one(sight), (candidate.duration_s or 0.0) <= CLIP_S
-        advertising = is_advertising(sight, advertised) or (suspect and brief)
-        found.append(replace(candidate, advertising=advertising, suspect=suspect))
+        there_for = max((players.roles[each] for each in plays), default=Role.MAIN)
+        found.append(
+            replace(
+                candidate,
+                advertising=is_advertising(sight, advertised) or (suspect and brief),
+                suspect=suspect,
+                role=there_for,
+                loop=there_for is Role.DECOR,
+                clicked=any(each.clicked for each in plays),
+                named=sight.resource == NAMED,
+            )
+        )
     return _sorted(_distinct(found, sights), sights)
+
+
+class _Players:
+    """The elements of a page, and what each plays."""
+
+    def __init__(self, elements: Sequence[Element]) -> None:
+        self.elements = elements
+        self.roles = {each: role(each, elements) for each in elements}
+
+    def of_file(self, sight: Sight) -> list[Element]:
+        """The elements that play this file."""
+        urls = {url for url in (sight.url, sight.asked) if url}
+        return [each for each in self.elements if each.source in urls or not urls.isdisjoint(each.fetched)]
+
+    def of_manifest(self, sight: Sight, parts: set[str]) -> list[Element]:
+        """Those that play what a manifest names: by its address, by its parts, else the only one of its frame."""
+        urls = {url for url in (sight.url, sight.asked) if url}
+        plays = [each for each in self.elements if each.source in urls or not parts.isdisjoint(each.fed)]
+        if plays:
+            return plays
+        fed = [each for each in self.elements if each.assembled and each.frame == sight.frame]
+        return fed if len(fed) == 1 else []
 
 
 def is_sure(candidate: Candidate) -> bool:
     """True when a candidate is the film and no clip before it: nothing better has to be waited for."""
-    if candidate.advertising or candidate.suspect or candidate.loop:
+    if candidate.advertising or candidate.suspect or candidate.role <= Role.SIDE or candidate.named or candidate.loop:
         return False
     if candidate.duration_s is None:
         return candidate.live or candidate.form is not Form.FILE
     return candidate.duration_s > CLIP_S
+
+
+def better_source(sight: Sight, elements: Iterable[Element]) -> str | None:
+    """The best of the qualities that the element names which plays this file; None where that is it."""
+    for each in elements:
+        heights = {source.url: source.height for source in each.sources}
+        if each.source not in (sight.url, sight.asked) or each.source not in heights:
+            continue
+        best = max(heights, key=lambda url: heights[url])
+        return best if heights[best] > heights[each.source] and best.startswith(("http:", "https:")) else None
+    return None
 
 
 def manifest_form(sight: Sight) -> Form | None:
@@ -179,8 +235,7 @@ def is_file(sight: Sight, *, beside_manifest: bool = False) -> bool:
         return False
     if suffix in SEGMENT_SUFFIXES or sight.content_type in _SEGMENT_TYPES or parts.scheme not in ("http", "https"):
         return False
-    by_element = sight.resource in ("media", "document")
-    if by_element:
+    if sight.resource in (*BY_ELEMENT, NAMED):
         return True
     return not (beside_manifest or _INIT.search(name) or _NUMBERED.search(name) or _RANGE.search(parts.query))
 
@@ -264,7 +319,7 @@ def _distinct(found: Iterable[Candidate], sights: Sequence[Sight]) -> list[Candi
 
 
 def _sorted(found: list[Candidate], sights: Sequence[Sight]) -> list[Candidate]:
-    films = (each for each in found if not (each.advertising or each.suspect or each.loop))
+    films = (each for each in found if not (each.advertising or each.suspect or each.role <= Role.SIDE))
     longest = max((each.duration_s for each in films if each.duration_s), default=0.0)
 
     def merit(each: Candidate) -> tuple[float, ...]:
@@ -273,8 +328,14 @@ def _sorted(found: list[Candidate], sights: Sequence[Sight]) -> list[Candidate]:
         return (
             not each.advertising,
             not each.suspect,
-            not each.loop,
+            not (sight.indirect or sight.abroad),
+            each.role is not Role.DECOR,
+            not each.named,
+            each.role is not Role.SIDE,
+            seconds is None or seconds * MUCH > longest,
+            each.role,
             seconds is None or seconds * 2 > longest,
+            each.clicked,
             not (each.form is Form.FILE and sound),
             not _ASIDE.search(urlsplit(sight.url).path),
             each.form,

@@ -10,35 +10,44 @@ an unsure one, when nothing more can be done, or with its time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ElementHandle, Frame, Page, Response
+from playwright.async_api import Browser, BrowserContext, Frame, Page, Response
 from playwright.async_api import Error as PlaywrightError
 
-from reactor import numbers
+from reactor.extractors.browser.answers import Answers, frame_address
+from reactor.extractors.browser.controls import (
+    EXPLICIT,
+    Worth,
+    worth_agreeing,
+    worth_choosing,
+    worth_starting,
+    worth_starting_beside,
+)
 from reactor.extractors.browser.downloads import Downloads
+from reactor.extractors.browser.elements import Element, Role, elements_of
+from reactor.extractors.browser.named import named_sights
 from reactor.extractors.browser.page_script import PREPARE, What, asking
 from reactor.extractors.browser.patience import frame_of, ignore_closed, with_timeout
 from reactor.extractors.browser.ranking import (
     CLIP_S,
-    MEDIA_SUFFIXES,
-    SEGMENT_SUFFIXES,
+    NAMED,
     Candidate,
-    Element,
     Form,
     Sight,
+    better_source,
     is_ad_host,
     is_sure,
     rank,
-    suffix_of,
 )
+from reactor.extractors.browser.starting import Click, choose, click, click_through, reached
+from reactor.extractors.browser.words import PLAY
 
 CLOSE_S = 1.5
-CLICK_S = 1.5
 TICK_S = 0.25
 SETTLE_S = 0.6
 """After a sure candidate: another may come right behind."""
@@ -46,6 +55,8 @@ AFTER_S = 1.5
 """After a clip has ended: the film may follow."""
 UNKNOWN_S = 5.0
 """For a file of unknown length: its beginning may still tell, or it may be no film at all."""
+HOLD_S = 8.0
+"""So long a clip is waited for to end."""
 ROUND_S = 1.0
 """Between two tries to start the player."""
 ROUNDS_MAX = 15
@@ -55,29 +66,25 @@ ROUNDS_LINKED = 3
 """After so many the links of the page count."""
 ROUNDS_SOON = 10
 """So many more for a page that says that something begins by itself."""
+ROUNDS_BESIDE_MAX = 4
+"""Clicks on what starts a player while another one plays already."""
+SCROLL_ROUND = 3
+"""In this round the page is scrolled to its end, if nothing was found so far."""
 LOADING_S = 15.0
 """A page that loads longer is treated as if it had been loaded."""
 RETURN_S = 20.0
 RETURNS_MAX = 15
 """Tries to come back from pages that clicks have led to."""
-SIGHTS_MAX = 2000
+TABS_MAX = 3
+"""Of the tabs that a page opens so many are looked at; the others are closed at once."""
 FRAMES_MAX = 30
 ELEMENTS_MAX = 500
-CANDIDATES_MAX = 4
+CANDIDATES_MAX = 6
 COOKIES_MAX = 300
-TEXT_BYTES_MAX = 4 * 1024 * 1024
-"""A longer manifest is read by who downloads it."""
-PEEK_BYTES_MAX = 512 * 1024
-PEEKS_MAX = 60
-"""Answers without a telling name or type that are read, to see whether they are manifests."""
 
-_TELLING = frozenset(("m3u8", "m3u", "mpd"))
-_DULL = frozenset(("image", "font", "stylesheet", "script", "websocket", "manifest", "texttrack"))
-_VAGUE = ("", "text/plain", "text/html", "application/octet-stream", "binary/octet-stream")
 _PAGES = ("", "http", "https", "about", "blob", "chrome-error")
 _VIEWPORT = {"width": 1280, "height": 720}
-
-T = TypeVar("T")
+_SCREEN = {"width": 1920, "height": 1080}
 
 
 async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +100,7 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
         http_credentials=credentials,  # type: ignore[arg-type]
         permissions=[],
         proxy=request["proxy"],
-        service_workers="block",
+        screen=_SCREEN,  # type: ignore[arg-type]
         user_agent=request["user_agent"],
         viewport=_VIEWPORT,  # type: ignore[arg-type]
     )
@@ -114,24 +121,28 @@ class Sniffer:
         self._context = context
         self._page = page
         self._url = url
-        self._sights: list[Sight] = []
-        self._responses: list[Response] = []
+        self._user_agent = user_agent
         self._elements: list[Element] = []
+        self._begun: dict[str, bool] = {}
+        """What elements have played, and whether something had been clicked before."""
         self._running = False
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._peeks = 0
+        self._answers = Answers(self._start, self._changed.set)
+        self._manifests: set[str] = set()
         self._status: int | None = None
         self._failure: str | None = None
         self._crashed = False
         self._left: str | None = None
         self._home: str | None = None
         """Where the page was when it was clicked first."""
+        self._guests: set[str] = set()
+        """Other sites that a link has led to which said that the film is there."""
         self._opened: float | None = None
         self._loaded = False
         self._next_round = 0.0
-        self._rounds = self._idle_rounds = self._returns = 0
+        self._rounds = self._idle_rounds = self._rounds_beside = self._returns = 0
         self._soon = False
         """The page says that its download begins by itself."""
         self._returning: asyncio.Task[None] | None = None
@@ -146,23 +157,27 @@ class Sniffer:
     async def watch(self) -> None:
         """Open the page, and return when the video is found or nothing more can be done."""
         self._start(self._open())
-        quiet_since = now()
+        quiet_since = found_since = now()
         before: list[int] = []
         while not self._gone.is_set():
             if self._astray:
                 self._come_back()
             await self._look_at_elements()
             candidates = self._candidates()
-            best = candidates[0] if candidates and not (candidates[0].advertising or candidates[0].loop) else None
+            best = _best(candidates)
+            sure = best is not None and is_sure(best)
             leading = [candidate.index for candidate in candidates[:2]]
-            if leading != before or (self._running and not (best and is_sure(best))):
-                before, quiet_since = leading, now()
-            begun = self._downloads.begun
-            if begun and (not best or self._downloads.begun_by(self._sights[best.index].url)):
+            if leading != before:
+                before, quiet_since, found_since = leading, now(), now()
+            elif self._running and not sure and now() - found_since < HOLD_S:
+                quiet_since = now()
+            if self._downloads.begun and not (best and not self._begun_by(best)):
                 return
             if best and now() - quiet_since > patience_s(best):
-                return
-            if best and not is_sure(best):
+                if not await self._start_another(best):
+                    return
+                quiet_since = now()
+            if best and not sure:
                 await self._everywhere("skip", CLIP_S)
             if not best and (self._failure or await self._nothing_to_start()):
                 return
@@ -172,27 +187,40 @@ class Sniffer:
 
     async def told(self) -> dict[str, Any]:
         """The findings so far."""
-        candidates = self._candidates()[:CANDIDATES_MAX]
-        if self._downloads.begun:
-            candidates = [each for each in candidates if not each.loop]
-        cookies, titles, buffers, offers, *answers = await asyncio.gather(
+        main = self._page.main_frame
+        titles, named, cookies, buffers, offers = await asyncio.gather(
+            _nothing() if self._astray else with_timeout(main.evaluate(asking("titles")), {}),
+            self._of_frames("named"),
             with_timeout(self._context.cookies(), []),
-            _nothing() if self._astray else with_timeout(self._page.main_frame.evaluate(asking("titles")), {}),
             self._everywhere("buffers"),
             self._downloads.told(self._frames()),
-            *map(self._told, candidates),
         )
+        self._note_named(named, titles)
+        candidates = self._with_better_source(self._candidates())[:CANDIDATES_MAX]
+        if self._downloads.begun:
+            candidates = [each for each in candidates if each.role is not Role.DECOR]
+        answers = await asyncio.gather(*map(self._told, candidates))
         return {
             "candidates": answers,
             "cookies": [dict(cookie) for cookie in cookies[:COOKIES_MAX]],
             "titles": titles,
-            "buffers": [one for told in buffers if isinstance(told, list) for one in told],
+            "buffers": [
+                one | {"source": f"{frame}:{one.get('source')}"}
+                for frame, told in enumerate(buffers)
+                if isinstance(told, list)
+                for one in told
+                if isinstance(one, dict)
+            ],
             "offers": offers,
             "status": self._status,
             "failure": self._failure,
             "crashed": self._crashed,
             "left": self._left,
         }
+
+    def _begun_by(self, best: Candidate) -> bool:
+        """Whether it is what the page has begun to download."""
+        return self._downloads.begun_by(self._answers.sights[best.index].url)
 
     async def end(self) -> None:
         """Cancel all pending calls."""
@@ -201,88 +229,76 @@ class Sniffer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _told(self, candidate: Candidate) -> dict[str, Any]:
-        sight, response = self._sights[candidate.index], self._responses[candidate.index]
+        sight, response = self._answers.sights[candidate.index], self._answers.response(candidate.index)
+        sent = {"referer": sight.frame, "user-agent": self._user_agent}
+        received: dict[str, str] = {}
+        if response:
+            sent = await with_timeout(response.request.all_headers(), response.request.headers)
+            received = await with_timeout(response.all_headers(), response.headers)
         return {
             "url": sight.url,
-            "base": sight.frame if sight.url.startswith("blob:") else sight.url,
+            "base": sight.frame if sight.url.startswith(("blob:", "data:")) else sight.url,
             "manifest": candidate.form is not Form.FILE,
             "scripted": sight.resource in ("fetch", "xhr"),
+            "named": candidate.named,
+            "decor": candidate.role is Role.DECOR,
             "advertising": candidate.advertising,
             "live": candidate.live,
             "text": sight.text,
             "content_type": sight.content_type,
             "size": sight.size,
-            "sent": await with_timeout(response.request.all_headers(), response.request.headers),
-            "received": await with_timeout(response.all_headers(), response.headers),
+            "sent": sent,
+            "received": received,
         }
+
+    def _note_named(self, named: list[tuple[Frame, Any]], titles: Any) -> None:
+        """What the page only tells of counts, too, though it may be gone, or something else."""
+        ld = titles.get("ld") if isinstance(titles, dict) else None
+        texts = [text for text in ld if isinstance(text, str)] if isinstance(ld, list) else []
+        seen = {sight.url for sight in self._answers.sights}
+        for frame, told in named:
+            main = frame is self._page.main_frame
+            for sight in named_sights(told, texts if main else (), frame.url):
+                if sight.url not in seen:
+                    seen.add(sight.url)
+                    self._answers.note(sight)
+
+    def _with_better_source(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Before a file that an element plays, the best of the qualities that the element names."""
+        if not candidates or candidates[0].form is not Form.FILE:
+            return candidates
+        sight = self._answers.sights[candidates[0].index]
+        better = better_source(sight, self._elements)
+        if better is None:
+            return candidates
+        self._answers.note(replace(sight, url=better, asked="", resource=NAMED, size=None))
+        return [replace(candidates[0], index=len(self._answers.sights) - 1, named=True), *candidates]
 
     # What the browser tells
 
     def _on_response(self, response: Response) -> None:
         request = response.request
         frame = frame_of(request)
-        if frame is None or frame.page is not self._page or self._astray:
+        if self._astray or (frame is None and request.service_worker is None):
+            return
+        if frame and frame.page is not self._page and self._leads_astray(frame.page.main_frame.url):
             return
         is_page = request.is_navigation_request() and frame is self._page.main_frame
         if is_page and not 300 <= response.status < 400 and not self._leads_astray(response.url):
             self._status = response.status
-        suffix = suffix_of(response.url)
-        dull = request.resource_type in _DULL or suffix in SEGMENT_SUFFIXES
-        if dull or response.status not in (200, 203, 206) or len(self._sights) + len(self._tasks) >= SIGHTS_MAX:
-            return
-        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        first = request
-        while first.redirected_from:
-            first = first.redirected_from
-        sight = Sight(
-            url=response.url.partition("#")[0],
-            asked=first.url.partition("#")[0],
-            resource=request.resource_type,
-            content_type=content_type,
-            size=size_of(response.headers),
-            frame=frame.url,
-        )
-        if self._worth_reading(sight):
-            self._start(self._read(sight, response))
-        elif content_type.startswith(("video/", "audio/")) or suffix in MEDIA_SUFFIXES | _TELLING:
-            self._note(sight, response)
-
-    def _worth_reading(self, sight: Sight) -> bool:
-        """Whether the body may tell what the headers do not, or is a manifest."""
-        if (sight.size or 0) > TEXT_BYTES_MAX:
-            return False
-        by_name = suffix_of(sight.url) in _TELLING or "mpegurl" in sight.content_type or "dash+" in sight.content_type
-        if by_name or sight.resource == "media":
-            return by_name  # a browser that plays HLS by itself asks for it as media
-        if sight.content_type.endswith("xml"):
-            return True
-        vague = sight.content_type in _VAGUE and suffix_of(sight.url) not in MEDIA_SUFFIXES
-        if not vague or sight.resource not in ("fetch", "xhr") or (sight.size or 0) > PEEK_BYTES_MAX:
-            return False
-        self._peeks += 1
-        return self._peeks <= PEEKS_MAX
-
-    async def _read(self, sight: Sight, response: Response) -> None:
-        text: str | None = None
-        with suppress(PlaywrightError):  # the browser has not kept it
-            body = await response.body()
-            text = body.decode("utf-8-sig", "replace") if len(body) <= TEXT_BYTES_MAX else None
-        if text is None or any(mark in text[:4096] for mark in ("#EXTM3U", "MPD", "<VAST")):
-            self._note(replace(sight, text=text), response)
-
-    def _note(self, sight: Sight, response: Response) -> None:
-        self._sights.append(sight)
-        self._responses.append(response)
-        self._changed.set()
+        self._answers.hear(response, request, frame_address(request, frame))
 
     def _on_page(self, page: Page) -> None:
         if page is not self._page:
-            self._start(self._let_go(page))
+            self._start(self._judge_tab(page))
 
-    async def _let_go(self, page: Page) -> None:
-        """Close a tab that the page has opened, when it has had its time to begin a download."""
+    async def _judge_tab(self, page: Page) -> None:
+        """Keep a tab that the page has opened where it shows more of the same site; close advertisements, and what has
+        had its time to begin a download."""
         await self._downloads.grace(page)
-        await page.close()
+        url = page.main_frame.url
+        if len(self._context.pages) > 1 + TABS_MAX or not _is_some_page(url) or self._leads_astray(url):
+            await page.close()
 
     def _on_loaded(self, _: Page) -> None:
         self._loaded = not self._astray
@@ -307,7 +323,7 @@ class Sniffer:
         return self._leads_astray(self._page.main_frame.url)
 
     def _leads_astray(self, url: str) -> bool:
-        return bool(self._home) and (url == "about:blank" or site_of(url) not in ("", self._home))
+        return bool(self._home) and (url == "about:blank" or site_of(url) not in ("", self._home, *self._guests))
 
     # What is done to the page
 
@@ -344,19 +360,29 @@ class Sniffer:
     async def _look_at_elements(self) -> None:
         found: list[Element] = []
         self._running = False
-        for told in await self._everywhere("media"):
-            for one in told if isinstance(told, list) else ():
-                if isinstance(one, dict) and isinstance(one.get("source"), str):
-                    seconds = one.get("duration")
-                    known = isinstance(seconds, int | float) and 0 < seconds < 1e9
-                    source, endless = one["source"].partition("#")[0], one.get("endless") is True
-                    loop = one.get("loop") is True
-                    found.append(Element(source, seconds if known else None, endless, loop))
-                    self._running = self._running or one.get("running") is True
+        for frame, told in await self._of_frames("media"):
+            films, manifests = (told.get("films"), told.get("manifests")) if isinstance(told, dict) else (None, None)
+            elements, running = elements_of(films, frame.url)
+            found += elements
+            self._running = self._running or running
+            self._note_manifests(manifests, frame.url)
+        for element in found:
+            if element.started and len(self._begun) < ELEMENTS_MAX:
+                self._begun.setdefault(element.source, self._home is not None)
+        found = [replace(element, clicked=self._begun.get(element.source, False)) for element in found]
         # What has been measured stays: a player takes its advertisement's element away.
         old = {element.source: element for element in self._elements if element.duration_s}
         new = {element.source: element for element in found if element.duration_s or element.source not in old}
         self._elements = list((old | new).values())[-ELEMENTS_MAX:]
+
+    def _note_manifests(self, told: Any, frame: str) -> None:
+        """Those that a script has made: their addresses are asked for by nobody, or are not told."""
+        for one in told if isinstance(told, list) else ():
+            url, text = (one.get("url"), one.get("text")) if isinstance(one, dict) else (None, None)
+            if isinstance(url, str) and isinstance(text, str) and text not in self._manifests:
+                self._manifests.add(text)
+                made = f"data:application/x-manifest,{len(self._manifests)}"
+                self._answers.note(Sight(url or made, resource="fetch", text=text, frame=frame))
 
     async def _nothing_to_start(self) -> bool:
         """Try to start the player, when it is time for a try. True when there is no point in trying on."""
@@ -367,19 +393,25 @@ class Sniffer:
         self._rounds += 1
         await self._everywhere("play")
         found = self._rounds > 1 and (await self._click_something() or await self._ask_for_a_download())
+        if self._rounds == SCROLL_ROUND:
+            await self._everywhere("scroll")
         self._idle_rounds = 0 if found or self._running else self._idle_rounds + 1
         self._next_round = now() + ROUND_S
         loaded = self._loaded or now() > self._opened + LOADING_S
         if loaded and self._idle_rounds >= ROUNDS_LINKED and await self._downloads.linked(self._frames()):
             return True
-        over = self._rounds > ROUNDS_MAX or self._idle_rounds > ROUNDS_IDLE_MAX
+        over = loaded and (self._rounds > ROUNDS_MAX or self._idle_rounds > ROUNDS_IDLE_MAX)
         if over and not self._soon and any(await self._everywhere("soon")):
             self._soon, self._rounds, self._idle_rounds = True, 0, -ROUNDS_SOON
             return False
-        return loaded and over
+        if over and self._guests:
+            self._guests.clear()  # where the link led there is no film; there may be one at home
+            self._rounds = self._idle_rounds = 0
+            return False
+        return over
 
     async def _ask_for_a_download(self) -> bool:
-        """Where there is no player to start: the button that begins a download, or waiting for one that will begin."""
+        """Where there is no player to start: the button that begins a download, or waiting for what will begin."""
         if any(await self._everywhere("counting")):
             self._rounds -= 1
             await self._click_download()
@@ -387,55 +419,84 @@ class Sniffer:
         return await self._click_download()
 
     async def _click_download(self) -> bool:
-        clicked, covered = await self._click("download")
-        if covered:
-            await with_timeout(covered.evaluate("one => one.click()"), None)
-        return clicked or covered is not None
-
-    async def _click_something(self) -> bool:
-        """A play button; when that is covered, or was no use, first what agrees to a banner."""
-        started, covered = await self._click("start")
-        agreed = (not started or self._rounds > 2) and (await self._click("agree"))[0]
-        if agreed:
-            await self._everywhere("play")
-            await self._click("start")
-        elif covered:
-            await with_timeout(covered.evaluate("one => one.click()"), None)
-        return started or agreed or covered is not None
-
-    async def _click(self, what: Literal["start", "agree", "download"]) -> tuple[bool, ElementHandle | None]:
-        """Click what the first frame has that has it: True, or False and what could not be reached."""
+        """Click what most likely begins a download in the first frame that has it."""
         for frame in self._frames():
-            handle = await with_timeout(frame.evaluate_handle(asking(what)), None)
+            handle = await with_timeout(frame.evaluate_handle(asking("download")), None)
             element = handle.as_element() if handle else None
             if element:
                 self._home = self._home or site_of(self._page.main_frame.url)
-                self._downloads.clicked(what)
-                try:
-                    await element.click(timeout=CLICK_S * 1000, no_wait_after=True)
-                except PlaywrightError:  # something lies over it, or it is gone
-                    return False, element
-                return True, None
-        return False, None
+                self._downloads.clicked("download")
+                if not await reached(element):
+                    await with_timeout(element.evaluate("one => one.click()"), None)
+                return True
+        return False
+
+    async def _click_something(self) -> bool:
+        """A play button; when that is covered, or was no use, first what agrees to a banner; else a server's name."""
+        started = await self._click(worth_starting)
+        reached = started is not None and started.reached
+        agreed = await self._click(worth_agreeing) if not reached or self._rounds > 2 else None
+        if agreed:
+            await self._everywhere("play")
+            await self._click(worth_starting)
+        elif started and not reached:
+            await click_through(started)
+        return bool(started or agreed or await self._click(worth_choosing))
+
+    async def _start_another(self, best: Candidate) -> bool:
+        """Click what says that it starts a film, where what plays began by itself and may be its teaser."""
+        alone = best.clicked or (is_sure(best) and best.role is not Role.TEASER)
+        if alone or self._astray or self._rounds_beside >= ROUNDS_BESIDE_MAX:
+            return False
+        self._rounds_beside += 1
+        return await self._click(worth_starting_beside, least=EXPLICIT) is not None
+
+    async def _click(self, worth: Worth, *, least: float = 0.0) -> Click | None:
+        """Click what is worth most in all frames; None when nothing is."""
+        choice = await choose(self._frames(), worth, least=least)
+        if choice is None:
+            return None
+        self._home = self._home or site_of(self._page.main_frame.url)
+        self._downloads.clicked("agree" if worth is worth_agreeing else "start")
+        if choice.control.says(PLAY) and choice.control.leads_away(choice.frame.url):
+            self._guests.add(site_of(choice.control.href))
+        return await click(choice)
 
     async def _everywhere(self, what: What, argument: float = 0.0) -> list[Any]:
         """What the frames answer. One that hangs does not hold up the others."""
-        asked = (with_timeout(frame.evaluate(asking(what), argument), None) for frame in self._frames())
-        return [answer for answer in await asyncio.gather(*asked) if answer is not None]
+        return [answer for _, answer in await self._of_frames(what, argument)]
 
-    def _frames(self) -> Iterable[Frame]:
-        if self._astray:
-            return []
-        return [frame for frame in self._page.frames[:FRAMES_MAX] if not is_ad_host(frame.url)]
+    async def _of_frames(self, what: What, argument: float = 0.0) -> list[tuple[Frame, Any]]:
+        """The same, with the frames that have answered."""
+        frames = self._frames()
+        asked = (with_timeout(frame.evaluate(asking(what), argument), None) for frame in frames)
+        answers = zip(frames, await asyncio.gather(*asked), strict=True)
+        return [(frame, answer) for frame, answer in answers if answer is not None]
+
+    def _frames(self) -> list[Frame]:
+        pages = [page for page in self._context.pages if page is not self._page or not self._astray]
+        frames = [frame for page in pages if not self._leads_astray(page.main_frame.url) for frame in page.frames]
+        return [frame for frame in frames[:FRAMES_MAX] if not is_ad_host(frame.url)]
 
     def _candidates(self) -> list[Candidate]:
-        return rank(self._sights, self._elements)
+        return rank(self._answers.sights, self._elements)
 
     def _start(self, work: Awaitable[Any]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(ignore_closed(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _best(candidates: list[Candidate]) -> Candidate | None:
+    """The one that may be the film; None where the page has only shown what is around it so far."""
+    first = candidates[0] if candidates else None
+    aside = first is None or first.advertising or first.named or first.role is Role.DECOR
+    return None if aside else first
+
+
+def _is_some_page(url: str) -> bool:
+    return urlsplit(url).scheme in ("http", "https")
 
 
 def patience_s(best: Candidate) -> float:
@@ -457,14 +518,6 @@ async def _nothing() -> dict[str, Any]:
 async def _closed(context: BrowserContext) -> bool:
     await context.close()
     return True
-
-
-def size_of(headers: Mapping[str, str]) -> int | None:
-    """Bytes of the whole, as the headers of an answer tell."""
-    if headers.get("content-encoding", "identity") != "identity":
-        return None
-    digits = headers.get("content-range", "").rpartition("/")[2] or headers.get("content-length", "")
-    return numbers.size(digits)
 
 
 def now() -> float:

@@ -1,6 +1,7 @@
 """The process that drives one browser, by Playwright. It reads lines of JSON and answers each with one line.
 
-    {"executable": FILE, "sandbox": BOOL, "proxy": URL | null}   -> {"ready": VERSION} | {"broken": WHY}
+    {"executable": FILE, "sandbox": BOOL, "proxy": URL | null, "headless_tells": BOOL}
+                                                                 -> {"ready": VERSION} | {"broken": WHY}
     {"id": N, "url": …, "user_agent": …, "credentials": […] | null, "proxy": URL | null, "timeout_s": …}
                                                                  -> {"id": N, "found": {…}} | {"id": N, "error": WHY}
 
@@ -43,6 +44,8 @@ SWITCHES = (
     "--no-pings",
 )
 """Beside what Playwright switches off: background networking, synchronisation, extensions."""
+UNTOLD = "--disable-blink-features=AutomationControlled"
+"""Without it `navigator.webdriver` is true."""
 UNWANTED = ["--disable-ipc-flooding-protection", "--disable-popup-blocking", "--enable-unsafe-swiftshader"]
 """What Playwright switches on for tests, and what is better off with strangers' pages."""
 
@@ -58,7 +61,7 @@ def options(setup: Mapping[str, Any]) -> dict[str, Any]:
         "executable_path": setup["executable"],
         "headless": True,
         "chromium_sandbox": setup["sandbox"],
-        "args": list(SWITCHES),
+        "args": [*SWITCHES, *(() if setup["headless_tells"] else (UNTOLD,))],
         "ignore_default_args": UNWANTED,
         "proxy": setup["proxy"] and _proxy(setup["proxy"]),
     }
@@ -127,7 +130,9 @@ async def _serve(inward: BinaryIO, outward: BinaryIO, folder: str) -> None:
         return
     browser.on("disconnected", lambda _: end(folder))
     session = await browser.new_browser_cdp_session()
-    own = (await session.send("Browser.getVersion"))["userAgent"].replace("HeadlessChrome", "Chrome")
+    own = (await session.send("Browser.getVersion"))["userAgent"]
+    if not setup["headless_tells"]:
+        own = own.replace("HeadlessChrome", "Chrome")
     _tell(outward, {"ready": browser.version})
     while True:
         request = json.loads(await lines.get())

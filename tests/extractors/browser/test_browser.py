@@ -264,16 +264,19 @@ async def test_every_request_goes_through_the_guard(site: Site) -> None:
 
 
 @pytest.mark.fault(48)
-async def test_no_service_worker_comes_between(site: Site) -> None:
-    """It would ask for a page's things past those who watch the page."""
-    site.put(
-        "/worker.js", b"self.onfetch = event => event.respondWith(fetch('/film.mp4'))", content_type="text/javascript"
+async def test_what_a_service_worker_answers_with_is_seen(site: Site) -> None:
+    """What it asks for itself is the film, not the address that only it knows; and that goes through the guard, too."""
+    script = (
+        b"self.onactivate = event => event.waitUntil(clients.claim());"
+        b"self.onfetch = event => event.request.url.includes('/made/') && event.respondWith(fetch('/film.m3u8'))"
     )
-    page = site.html("<script>navigator.serviceWorker?.register('/worker.js'); fetch('/loaded')</script>")
-    async with Browser(timeout_s=30.0) as browser:
-        await sniffed(browser, page)
-    assert site.requests("/loaded")
-    assert not site.requests("/worker.js")
+    site.put("/worker.js", script, content_type="text/javascript")
+    site.put("/film.m3u8", b"#EXTM3U\n#EXTINF:9,\nx.ts\n#EXT-X-ENDLIST\n", content_type="text/plain")
+    begin = "navigator.serviceWorker.oncontrollerchange = () => fetch('/made/1')"
+    page = site.html(f"<script>{begin}; navigator.serviceWorker.register('/worker.js')</script>")
+    async with Guard(Exceptions.parse("127.0.0.1")) as guard, Browser(guard=guard, timeout_s=30.0) as browser:
+        found = await sniffed(browser, page)
+    assert [each.url for each in found.candidates][:1] == [site.url("/film.m3u8")]
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.2:8080/", "https://127.0.0.2:8080/", "/away"])

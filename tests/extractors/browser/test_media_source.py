@@ -22,9 +22,9 @@ from tests.media.samples import SECONDS, Samples, playlist_of
 from tests.servers import FileServer
 
 Serve = Callable[..., Extraction]
-PICTURE = Buffer(type='video/mp4; codecs="avc1.42c01e"', bytes=1000, source=0, duration=float(SECONDS))
-SOUND = Buffer(type='audio/mp4; codecs="mp4a.40.2"', bytes=1000, source=0, duration=float(SECONDS))
-BOTH = Buffer(type='video/mp4; codecs="avc1.42c01e, mp4a.40.2"', bytes=1000, source=0, duration=float(SECONDS))
+PICTURE = Buffer(type='video/mp4; codecs="avc1.42c01e"', bytes=1000, source="0", duration=float(SECONDS))
+SOUND = Buffer(type='audio/mp4; codecs="mp4a.40.2"', bytes=1000, source="0", duration=float(SECONDS))
+BOTH = Buffer(type='video/mp4; codecs="avc1.42c01e, mp4a.40.2"', bytes=1000, source="0", duration=float(SECONDS))
 FRAGMENTS = ("-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
 
 
@@ -168,4 +168,4 @@ async def test_what_a_beginning_tells(served: Serve, server: FileServer, context
     ],
 )
 def test_what_a_buffer_holds(told: str, kinds: set[str]) -> None:
-    assert Buffer(type=told, bytes=0, source=0).kinds == kinds
+    assert Buffer(type=told, bytes=0, source="0").kinds == kinds

@@ -13,7 +13,10 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, async_playwright
 
+from reactor.extractors.browser.controls import Worth, worth_agreeing, worth_starting
+from reactor.extractors.browser.elements import elements_of
 from reactor.extractors.browser.page_script import PREPARE, What, asking
+from reactor.extractors.browser.starting import choose, take
 from reactor.extractors.browser.worker import options
 from tests.tools import needed
 
@@ -31,7 +34,7 @@ GATHER = """stun => new Promise(done => {
 
 @pytest.fixture(scope="module")
 async def page() -> AsyncIterator[Page]:
-    setup = {"executable": needed("chromium"), "sandbox": False, "proxy": None}
+    setup = {"executable": needed("chromium"), "sandbox": False, "proxy": None, "headless_tells": False}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**options(setup))
         page = await browser.new_page(viewport={"width": 1280, "height": 720})
@@ -40,9 +43,17 @@ async def page() -> AsyncIterator[Page]:
 
 
 async def asked(page: Page, html: str, what: What) -> str | None:
-    """The id of the element that is chosen on a page of this body."""
+    """The id of the element that a page of this body answers with."""
     await page.set_content(f"<!doctype html><body>{html}</body>")
     element = (await page.evaluate_handle(asking(what))).as_element()
+    return await element.get_attribute("id") if element else None
+
+
+async def chosen(page: Page, html: str, worth: Worth) -> str | None:
+    """The id of the element that is chosen on a page of this body."""
+    await page.set_content(f"<!doctype html><body>{html}</body>")
+    choice = await choose(page.frames, worth)
+    element = await take(choice) if choice else None
     return await element.get_attribute("id") if element else None
 
 
@@ -144,25 +155,31 @@ async def test_a_page_that_counts_down(page: Page) -> None:
 @pytest.mark.parametrize("name", STARTS)
 async def test_what_starts_a_player(page: Page, name: str) -> None:
     html = STARTS[name]
-    assert await asked(page, html, "start") == ("yes" if "id=yes" in html else None)
+    assert await chosen(page, html, worth_starting) == ("yes" if "id=yes" in html else None)
 
 
 @pytest.mark.parametrize("name", AGREES)
 async def test_what_agrees(page: Page, name: str) -> None:
     html = AGREES[name]
     known = "yes" if "id=yes" in html else "onetrust-accept-btn-handler" if "onetrust" in html else None
-    assert await asked(page, html, "agree") == known
+    assert await chosen(page, html, worth_agreeing) == known
 
 
 async def test_a_button_of_no_use_is_left_alone(page: Page) -> None:
     await page.set_content("<button id=a>Play</button>")
-    chosen = [(await page.evaluate_handle(asking("start"))).as_element() for _ in range(4)]
-    assert [element is not None for element in chosen] == [True, True, True, False]
+    choices = []
+    for _ in range(4):
+        choices.append(await choose(page.frames, worth_starting))
+        if choices[-1]:
+            await take(choices[-1])
+    assert [choice is not None for choice in choices] == [True, True, True, False]
 
 
 async def test_films_are_told_and_asked_to_play(page: Page) -> None:
     await page.set_content("<video></video><audio src='data:audio/wav,x'></audio><video loop></video>")
-    assert [(one["duration"], one["running"]) for one in await page.evaluate(asking("media"))] == [(None, False)] * 3
+    told = await page.evaluate(asking("media"))
+    elements, running = elements_of(told["films"], page.url)
+    assert ([each.duration_s for each in elements], running, told["manifests"]) == ([None] * 3, False, [])
     assert await page.evaluate(asking("play")) is None
     assert await page.evaluate(asking("skip"), 65.0) is None
     # A player that is to give its element a source when it is asked to start has not been asked.
@@ -201,7 +218,9 @@ async def asking_for_its_address(
 ) -> AsyncIterator[tuple[socket.socket, asyncio.Task[None]]]:
     """A page with WebRTC, in a browser that was started with those of our arguments: where its datagrams come to, and
     what ends when it has sent them all."""
-    how = options({"executable": needed("chromium"), "sandbox": False, "proxy": "http://127.0.0.1:9"})
+    how = options(
+        {"executable": needed("chromium"), "sandbox": False, "proxy": "http://127.0.0.1:9", "headless_tells": False}
+    )
     how["args"] = [each for each in how["args"] if arguments(each)]
     with socket.socket(type=socket.SOCK_DGRAM) as trap:
         trap.bind(("127.0.0.1", 0))

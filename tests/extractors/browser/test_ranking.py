@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reactor.extractors.browser.elements import Element
 from reactor.extractors.browser.ranking import (
     Candidate,
-    Element,
     Form,
     Sight,
     is_ad_host,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from reactor.extractors.browser.answers import size_of
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import MediaRequest, PageFindings, parse_found
-from reactor.extractors.browser.sniffing import size_of
 from reactor.programs import find_ffmpeg
 from tests.media.samples import Samples
 from tests.pages import players

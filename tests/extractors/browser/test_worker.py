@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from reactor.extractors.browser.worker import options, why
+from reactor.extractors.browser.worker import UNTOLD, options, why
 
 
 @pytest.mark.parametrize("sandbox", [True, False])
 def test_the_sandbox_is_on_unless_it_cannot_be(sandbox: bool) -> None:
-    started = options({"executable": "/b", "sandbox": sandbox, "proxy": None})
+    started = options({"executable": "/b", "sandbox": sandbox, "proxy": None, "headless_tells": False})
     assert (started["executable_path"], started["chromium_sandbox"], started["headless"]) == ("/b", sandbox, True)
     assert not any("sandbox" in switch for switch in started["args"])
+    assert UNTOLD in started["args"]
     assert started["proxy"] is None
 
 
 def test_a_proxy_is_for_the_addresses_of_this_machine_too() -> None:
-    started = options({"executable": "/b", "sandbox": True, "proxy": "http://127.0.0.1:1"})
+    started = options({"executable": "/b", "sandbox": True, "proxy": "http://127.0.0.1:1", "headless_tells": False})
     assert started["proxy"] == {"server": "http://127.0.0.1:1", "bypass": "<-loopback>"}
 
 
 def test_the_login_of_a_proxy_is_not_part_of_its_address() -> None:
-    started = options({"executable": "/b", "sandbox": True, "proxy": "http://anna:s3cret@127.0.0.1:1"})
+    started = options(
+        {"executable": "/b", "sandbox": True, "proxy": "http://anna:s3cret@127.0.0.1:1", "headless_tells": False}
+    )
     assert started["proxy"] == {
         "server": "http://127.0.0.1:1",
         "bypass": "<-loopback>",
