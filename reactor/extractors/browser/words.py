@@ -20,8 +20,8 @@ CHARS_MAX = 120
 
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31-\u0e4e"
 _TOKEN = re.compile(rf"(?:[^\W_]|[{_MARKS}])+(?:['’][^\W_]+)*")
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Thai, Japanese and Chinese: words without spaces between them."""
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff]")
+"""Thai, Japanese, Chinese and Korean: words without spaces between them."""
 _NUMBER = re.compile(r"\d+[a-z]{0,2}|s\d+e\d+|[ivx]{1,4}")
 _SIGNS = re.compile(r"[\u25b6\u25ba\u25b8\u25b7\u25b9\u25bb\u23f5\u2bc8\u2023\u23ef\U0001f783\u27a4\s\ufe0e\ufe0f]+")
 
@@ -226,7 +226,7 @@ alla|och|stäng|över|år|äldre|eller|kakor|gammal|alle|og|lukk|luk|over|eldre|
 kaikki|ja|sulje|yli|vuotias|vuotta|evästeet|vähintään|täyttänyt
 vše|všechny|a|zavřít|více|než|let|mi|bylo|nad|rokov|viac|všetko|je|starší|na stránky
 az|összes|és|bezárás|évet|éves|a|múltam|18|felett|vagyok|sütik|mindet
-toate|și|închide|peste|ani|de|am peste|cookie-urile|împlinit
+toate|și|închide|peste|ani|de|cookie-urile|împlinit
 όλων|όλα|και|κλείσιμο|άνω|των|ετών|πάνω|από|χρονών
 tümünü|tüm|ve|kapat|yaşından|büyüğüm|üstündeyim|yaş|üzeri|çerezleri|siteye|18|yaşımdan
 все|всё|и|закрыть|больше|старше|лет|уже|есть|я|на|сайт|файлы|исполнилось|куки|с условиями|мне

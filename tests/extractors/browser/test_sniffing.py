@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from reactor.extractors.browser.answers import size_of
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import MediaRequest, PageFindings, parse_found
 from reactor.programs import find_ffmpeg
@@ -197,19 +196,3 @@ async def test_a_broadcast(site: Site, samples: Samples, browser: Browser) -> No
     site.put("/radio", sound.read_bytes(), content_type="audio/mpeg", endless=True, rate=200_000, ranges=False)
     seen = await sniffed(browser, site.html("<audio src=/radio autoplay></audio>"))
     assert (seen.best.url, seen.best.live, seen.best.size) == (site.url("/radio"), True, None)
-
-
-@pytest.mark.parametrize(
-    ("headers", "size"),
-    [
-        ({"content-length": "12"}, 12),
-        ({"content-length": "5", "content-range": "bytes 0-4/900"}, 900),
-        ({"content-range": "bytes 0-4/*"}, None),
-        ({"content-length": "12", "content-encoding": "gzip"}, None),
-        ({"content-length": "9" * 5000}, 10**18 - 1),
-        ({"content-length": "-1"}, None),
-        ({}, None),
-    ],
-)
-def test_sizes(headers: dict[str, str], size: int | None) -> None:
-    assert size_of(headers) == size

@@ -1,0 +1,81 @@
+"""Clicks, in a real browser, on pages of a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from reactor.extractors.browser.controls import EXPLICIT, worth_starting
+from reactor.extractors.browser.page_script import PREPARE
+from reactor.extractors.browser.starting import choose, click, click_through
+from reactor.extractors.browser.worker import options
+from tests.tools import needed
+
+COUNTED = "onclick='this.dataset.n = 1 + +(this.dataset.n || 0); this.dataset.own = event.isTrusted'"
+BUTTON = f"<button id=play {COUNTED}>Play</button>"
+
+
+@pytest.fixture(scope="module")
+async def page() -> AsyncIterator[Page]:
+    setup = {"executable": needed("chromium"), "sandbox": False, "proxy": None, "headless_tells": False}
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(**options(setup))
+        page = await browser.new_page()
+        await page.add_init_script(PREPARE)
+        yield page
+        await browser.close()
+
+
+async def test_a_click_is_a_persons(page: Page) -> None:
+    await page.set_content(BUTTON)
+    choice = await choose(page.frames, worth_starting)
+    assert choice
+    clicked = await click(choice)
+    assert clicked
+    assert clicked.reached
+    assert await page.evaluate("() => [play.dataset.n, play.dataset.own]") == ["1", "true"]
+
+
+async def test_what_lies_over_it_is_clicked_too(page: Page) -> None:
+    await page.set_content(f"{BUTTON}<div id=over style='position: fixed; inset: 0' {COUNTED}></div>")
+    choice = await choose(page.frames, worth_starting)
+    assert choice
+    clicked = await click(choice)
+    assert clicked
+    assert not clicked.reached
+    await click_through(clicked)
+    assert await page.evaluate("() => [play.dataset.n, over.dataset.own]") == ["1", "true"]
+
+
+async def test_the_best_of_all_frames(page: Page) -> None:
+    await page.set_content(
+        "<button id=no>Play trailer</button><iframe srcdoc='<button>Watch full movie</button>'></iframe>"
+    )
+    await page.frames[1].wait_for_load_state()
+    choice = await choose(page.frames, worth_starting, least=EXPLICIT)
+    assert choice
+    assert (choice.frame is page.frames[1], choice.control.text) == (True, "Watch full movie")
+
+
+async def test_in_a_closed_shadow(page: Page) -> None:
+    await page.goto("data:text/html,<div id=host></div>")
+    await page.evaluate("() => { host.attachShadow({mode: 'closed'}).innerHTML = '<button>Play</button>' }")
+    choice = await choose(page.frames, worth_starting)
+    assert choice
+    assert choice.control.text == "Play"
+
+
+async def test_what_is_gone_is_not_clicked(page: Page) -> None:
+    await page.set_content(BUTTON)
+    choice = await choose(page.frames, worth_starting)
+    assert choice
+    await page.evaluate("() => play.remove()")
+    assert await click(choice) is None
+
+
+async def test_nothing_tells_that_a_program_drives_it(page: Page) -> None:
+    told = "() => [navigator.webdriver, navigator.plugins.length > 0, navigator.languages.length > 0]"
+    assert await page.evaluate(told) == [False, True, True]
+    assert "native code" in await page.evaluate("() => String(fetch) + String(URL.createObjectURL)")
