@@ -67,6 +67,8 @@ class Reactor:
         self.more: tuple[str, ...] = ()
         """And what stands after it."""
         self.process: asyncio.subprocess.Process | None = None
+        self._read: list[dict[str, Any]] = []
+        self._read_bytes = 0
         self.conf.write_text(default_conf().read_text() + ARIA2_CONF)
 
     @property
@@ -144,13 +146,20 @@ class Reactor:
 
     def events(self, kind: str | None = None, download_id: int | None = None) -> list[dict[str, Any]]:
         """The events so far, of one kind or one row only."""
-        lines = self.events_file.read_text().splitlines() if self.events_file.exists() else []
-        found = [json.loads(line) for line in lines if line.endswith("}")]
+        self._read_on()
         return [
             event
-            for event in found
+            for event in self._read
             if kind in (None, event["event"]) and download_id in (None, event.get("download_id"))
         ]
+
+    def _read_on(self) -> None:
+        """Parse the lines that are new since the last time: conditions ask many times a second."""
+        with contextlib.suppress(FileNotFoundError), self.events_file.open("rb") as file:
+            file.seek(self._read_bytes)
+            whole, newline, _ = file.read().rpartition(b"\n")
+            self._read_bytes += len(whole) + len(newline)
+            self._read += [json.loads(line) for line in whole.splitlines() if line.endswith(b"}")]
 
     def files(self) -> dict[str, bytes]:
         """Everything in the download folder, partial files too, by relative path."""
