@@ -6,7 +6,9 @@ are MiB/s (the table's unit) and bytes/s everywhere else.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -53,6 +55,10 @@ HEADER_SETS_MAX = 64
 """Most sets of headers among which the parts of one download choose."""
 HEADERS_MAX = 64
 """Most headers of one request, cookies not counted."""
+
+
+COUNTED_TOO_MANY = 2
+"""Segments that a rounded duration counts too many."""
 
 
 def whole_characters(text: str) -> str:
@@ -153,6 +159,9 @@ class Download(BaseModel):
     finished_at: str | None = None
     error: str | None = None
     error_code: str | None = None
+    notes: str | None = None
+    """Of a downloaded row: sentences about what is not as it was offered (a missing piece, another quality), one per
+    line."""
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -253,9 +262,10 @@ class Fetch:
 class Track(Frozen):
     """One stream of media (or one file with several), and the fetches it is made of."""
 
-    form: Literal["file", "hls", "concat"]
+    form: Literal["file", "hls", "concat", "webvtt"]
     """`file`: one fetch is the stream. `hls`: `playlist` names the fetches by their local names.
-    `concat`: the fetches one after another, an init segment first, are the stream (DASH)."""
+    `concat`: the fetches one after another, an init segment first, are the stream (DASH).
+    `webvtt`: `playlist` names files of subtitles; the video is whole without them."""
     first: Annotated[int, Field(ge=0)]
     """Index of its first fetch in `Extraction.fetches`; the others follow it."""
     count: Annotated[int, Field(ge=1)]
@@ -265,6 +275,14 @@ class Track(Frozen):
     """What is promised to be in it, and must be in the result; empty when nothing is said."""
     section: Annotated[int, Field(ge=0)] = 0
     """Which piece of a film it belongs to: those of the next one follow in time."""
+    needed: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Those of its fetches, counted from its first one, that no segment can do without: init sections, keys."""
+    holes: Annotated[int, Field(ge=0)] = 0
+    """How many of its segments may be missing; never two in a row."""
+    language: str = ""
+    """Of subtitles: a BCP-47 tag."""
+    label: str = ""
+    """Of subtitles: their name."""
 
 
 class Finish(Frozen):
@@ -287,6 +305,8 @@ class Finish(Frozen):
     """For `media`: only up to here."""
     least_s: Annotated[float, Field(gt=0)] | None = None
     """What lasts less is only a piece of it: by a witness of its own, such as the page's player."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the person about what is not as it was offered; see `Download.notes`."""
 
 
 class Extraction(Frozen):
@@ -337,9 +357,43 @@ class Extraction(Frozen):
         sizes = [fetch.size for fetch in self.fetches]
         return sum(size for size in sizes if size is not None) if None not in sizes else None
 
+    def tolerates(self, missing: Collection[int]) -> bool:
+        """True if the result may be worth having without these fetches: of no track more segments are missing than may
+        be, and never two in a row; what is not known to exist is missing at the end only."""
+        films = [track for track in self.finish.tracks if track.form != "webvtt"]
+        holes = (sorted(set(absent) - tail) for absent, tail in (self._missing_of(each, missing) for each in films))
+        return all(map(_are_holes, holes, films)) if films else not missing
+
+    def ends_early(self, missing: Collection[int]) -> bool:
+        """True if of all tracks more is missing at the end than a rounded duration counts too many."""
+        films = [track for track in self.finish.tracks if track.form != "webvtt"]
+        tails = [len(self._missing_of(each, missing)[1]) for each in films]
+        return all(n > max(COUNTED_TOO_MANY, track.count // 20) for n, track in zip(tails, films, strict=True))
+
+    def _missing_of(self, track: Track, missing: Collection[int]) -> tuple[list[int], set[int]]:
+        """Those of a track, counted from its first fetch; and those of them that were only counted, and after which
+        nothing comes."""
+        absent, tail = sorted(n - track.first for n in missing if 0 <= n - track.first < track.count), set[int]()
+        for n in reversed(absent):
+            here = track.first + n
+            last = n + 1 == track.count or not self.fetches[here + 1].optional
+            if self.fetches[here].optional and (last or n + 1 in tail):
+                tail.add(n)
+        return absent, tail
+
     def continues(self, earlier: Extraction) -> bool:
         """True when partial files of `earlier` are the beginning of what this one fetches."""
         return [fetch.identity for fetch in self.fetches] == [fetch.identity for fetch in earlier.fetches]
+
+
+def _are_holes(missing: Sequence[int], track: Track) -> bool:
+    """True if these fetches of a track may be missing, however the others are."""
+    if not missing:
+        return True
+    needed = set(track.needed)
+    if len(missing) > track.holes or not needed.isdisjoint(missing):
+        return False
+    return not any(needed.issuperset(range(one + 1, two)) for one, two in pairwise(missing))
 
 
 class HttpProbe(Frozen):

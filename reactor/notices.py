@@ -271,6 +271,8 @@ class DownloadCompleted(_OfDownload):
     """Bytes."""
     took_s: float
     """Since this attempt was taken up."""
+    notes: tuple[str, ...] = ()
+    """As in the column `notes`, one for each line."""
 
 
 class DownloadRetryScheduled(_OfDownload):

@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(
         20_000, description="Most parts one video may consist of."
     )
+    holes: Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)] = Field(
+        1.0,
+        description="Share of the segments of a video that may be missing on the server, percent; never two in a row. "
+        "The row's `notes` say where. 0: none.",
+    )
     http_timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(
         20.0, description="Seconds for a server to answer when a URL is probed."
     )

@@ -109,7 +109,7 @@ def _media(text: str) -> int:
 def _master(text: str) -> int:
     master = hls.parse(text, URL)
     assert isinstance(master, hls.Master)
-    return len(hls.choose(master, Choice()))
+    return len(hls.choose(master, Choice()).ways)
 
 
 def _hls(each: str) -> Callable[[int], Read]:

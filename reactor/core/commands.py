@@ -134,6 +134,7 @@ class SaveDownloaded:
     size: int
     title: str | None
     keep_plan: bool = False
+    notes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

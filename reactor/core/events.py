@@ -286,6 +286,8 @@ class Finished:
     attempt: Attempt
     path: str
     size: int
+    notes: tuple[str, ...] = ()
+    """For the person: what is not as it was offered."""
 
 
 @dataclass(frozen=True, slots=True)

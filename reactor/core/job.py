@@ -211,6 +211,8 @@ class Plan:
     """The parts that are whole on the disk, as the row's plan has it."""
     carried: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     """Bytes that are there, and bytes in all, of the parts of the plan whose URLs have expired."""
+    sought: frozenset[int] = frozenset()
+    """Missing parts for which new URLs were asked."""
     has_leftovers: bool = False
     """True when there may be partial files of an earlier plan."""
     foreign_record: bool = False
@@ -234,6 +236,8 @@ class Progress:
     """Those that are still to be handed to aria2, in that order, by their numbers."""
     given: dict[int, Transfer] = field(default_factory=dict)
     """Those that aria2 has, or may have."""
+    missing: set[int] = field(default_factory=set)
+    """The numbers of those that are done without their bytes: the server does not have them."""
     notified: set[int] = field(default_factory=set)
     """The numbers of those that aria2 said something of, and that were not asked about since."""
     window: int = 0
@@ -288,7 +292,7 @@ class Progress:
         """Take up what there is to transfer."""
         self.transfers = transfers
         self.planned = {transfer.n: transfer for transfer in transfers}
-        self.given, self.notified = {}, set()
+        self.given, self.notified, self.missing = {}, set(), set()
         self.done = self.window = 0
         self.filled_at = self.space_checked = None
         self.weight = sum(transfer.weight for transfer in transfers)
@@ -378,6 +382,7 @@ class Teardown:
     """After a refused write: the number of the first poll that can tell why."""
     final_path: str | None = None
     size: int = 0
+    notes: tuple[str, ...] = ()
     unasked: bool = False
     """True when its bytes were found after a restart, and aria2 may be serving them for all that is known."""
 

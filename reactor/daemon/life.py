@@ -165,6 +165,7 @@ async def _context(settings: Settings, guard: Guard | None) -> AsyncIterator[Con
             ytdlp=ytdlp,
             browser=browser,
             choice=choice_of(settings.ytdlp_format),
+            holes=settings.holes,
             torrents=settings.torrents,
             torrent_udp=settings.torrent_udp,
         )

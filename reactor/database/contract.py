@@ -198,6 +198,7 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "finished_at": filled,
     "error": filled,
     "error_code": filled,
+    "notes": filled,
 }
 
 

@@ -10,12 +10,15 @@ from typing import Any, Protocol
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice
 from reactor.media.clocks import StreamKind
-from reactor.media.hls import Pick
 from reactor.media.measuring import PartFindings, PartQuery
-from reactor.media.parts import Holds, MediaStream
+from reactor.media.parts import Holds, MediaStream, Selection, Subtitles
+from reactor.media.subtitles import TextFile
 from reactor.models import Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
+
+MANIFEST_BYTES_MAX = 16 * 1024 * 1024
+"""More than any whose addresses fit into a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,40 @@ class TorrentFacts:
     v2: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a manifest is to be read."""
+
+    variant: bool = False
+    """True for an HLS playlist that another one has named."""
+    prefix: str = ""
+    """Put before the name of each part."""
+    holds: Holds = ()
+    """What the playlist that named it says that it contains."""
+    subtitles: Subtitles | None = None
+    """Set for a playlist of subtitles."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """EXT-X-DEFINE of the playlist that named it."""
+    server: int = 0
+    """Which BaseURL of an MPD is used, where there are several."""
+    avoid: tuple[str, ...] = ()
+    """Ids of representations of an MPD that are not taken while there are others."""
+    now_s: float = 0.0
+    """Seconds since the epoch."""
+
+
+ASKED = Asked()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A manifest that was read."""
+
+    streams: tuple[MediaStream, ...]
+    servers: int = 1
+    """How many alternative BaseURLs it has."""
+
+
 class DocumentParsers(Protocol):
     """Parses strangers' documents in processes that can be killed: `parsing.Parsers`."""
 
@@ -37,16 +74,7 @@ class DocumentParsers(Protocol):
         """Start a process for a document that will come soon."""
         ...
 
-    async def manifest(
-        self,
-        document: bytes,
-        url: str,
-        choice: Choice,
-        *,
-        variant: bool = False,
-        prefix: str = "",
-        holds: Holds = (),
-    ) -> list[MediaStream] | list[Pick]:
+    async def manifest(self, document: bytes, url: str, choice: Choice, asked: Asked = ASKED) -> Parsed | Selection:
         """The streams of an HLS or DASH manifest, or the playlists to read next."""
         ...
 
@@ -61,6 +89,10 @@ class DocumentParsers(Protocol):
 
     async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
         """When each part of a video begins and ends."""
+        ...
+
+    async def subtitles(self, folder: Path, files: Sequence[TextFile], length_s: float) -> str:
+        """Files of subtitles as one SRT text."""
         ...
 
 
@@ -99,6 +131,8 @@ class Context:
     """yt-dlp in its own processes; None when it is not installed."""
     choice: Choice = field(default_factory=Choice)
     """Which quality of a manifest is taken, where nobody else has chosen."""
+    holes: float = 0.0
+    """Percent of the segments of a video that may be missing."""
     browser: PageSniffer | None = None
     """Browsers for pages that only they understand; None when Playwright is not installed."""
 

@@ -7,37 +7,42 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from reactor.errors import DownloadError
 from reactor.extractors.metainfo import bad_torrent, metainfo_for_aria2, parse_metainfo
-from reactor.media import containers, dash, hls, measuring
+from reactor.media import containers, dash, hls, measuring, subtitles
 from reactor.media.choice import Choice, Like
-from reactor.media.parts import MediaStream, bad_manifest
+from reactor.media.encodings import decoded
+from reactor.media.parts import MediaStream, Selection, Subtitles, bad_manifest
 from reactor.workers.child import serve
 
 
 def main() -> None:
     """Serve until the input ends."""
-    serve({"manifest": manifest, "metainfo": metainfo, "kinds": kinds, "clocks": clocks})
+    serve({"manifest": manifest, "metainfo": metainfo, "kinds": kinds, "clocks": clocks, "cues": cues})
 
 
 def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
-    """`url`, `choice`; `variant` for a playlist that another one has named, with `prefix` and `holds` → streams, or
-    the playlists to read next. Raises DownloadError, as `hls` and `dash` do."""
-    text, url = document.decode("utf-8-sig", errors="replace"), request["url"]
-    choice = _choice(request["choice"])
-    if not request["variant"] and not hls.is_hls(text):
+    """`url`, `choice`, and the fields of `parsing.Asked` → streams, or the playlists to read next. Raises
+    DownloadError, as `hls` and `dash` do."""
+    text, url = decoded(_unpacked(document, request["bytes_max"], bad_manifest)), request["url"]
+    choice, variant = _choice(request["choice"]), request["variant"]
+    if not variant and not hls.is_hls(text):
         if not dash.is_dash(text):
             raise bad_manifest("it is a web page" if "<html" in text[:4096].lower() else "it is neither HLS nor DASH")
-        return _streams(dash.parse(text, url, choice))
-    found = hls.parse(text, url)
+        how = {name: request[name] for name in ("server", "avoid", "now_s")}
+        return _streams(dash.parse(text, url, choice, **how), dash.servers(text))
+    found = hls.parse(text, url, request["variables"])
     if isinstance(found, hls.Media):
+        if request["subtitles"]:
+            return _streams([hls.subtitle_stream(found, Subtitles(*request["subtitles"]), prefix=request["prefix"])])
         return _streams([hls.stream(found, prefix=request["prefix"], holds=tuple(request["holds"]))])
-    if request["variant"]:
+    if variant:
         raise bad_manifest("it names itself, or another list of variants, as a variant")
-    return _json({"picks": [[pick.url, pick.holds] for pick in hls.choose(found, choice)]})
+    return _selection(hls.choose(found, choice))
 
 
 def _choice(told: Mapping[str, Any]) -> Choice:
@@ -46,23 +51,23 @@ def _choice(told: Mapping[str, Any]) -> Choice:
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
     """`by_http`, `bytes_max` → a line about the torrent, and its bytes for aria2. Raises DownloadError."""
-    document = _unpacked(document, request["bytes_max"])
+    document = _unpacked(document, request["bytes_max"], bad_torrent)
     found = parse_metainfo(document)
     told = {"name": found.name, "folder": found.folder, "size": found.size, "v1": found.v1, "v2": found.v2}
     return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"])
 
 
-def _unpacked(document: bytes, bytes_max: int) -> bytes:
-    """The document, where a server has sent it packed by gzip and did not say so."""
+def _unpacked(document: bytes, bytes_max: int, bad: Callable[[str], DownloadError]) -> bytes:
+    """The document, unpacked if a server has sent it compressed by gzip without saying so."""
     if not document.startswith(b"\x1f\x8b"):
         return document
     unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         unpacked = unpacking.decompress(document, bytes_max)
     except zlib.error as error:
-        raise bad_torrent("its content cannot be read") from error
+        raise bad("its content cannot be read") from error
     if unpacking.unconsumed_tail:
-        raise bad_torrent(f"unpacked it is longer than {bytes_max // 1024**2} MiB")
+        raise bad(f"unpacked it is longer than {bytes_max // 1024**2} MiB")
     return unpacked
 
 
@@ -77,8 +82,13 @@ def clocks(request: Mapping[str, Any], document: bytes) -> bytes:
     return measuring.answer(Path(request["folder"]), document)
 
 
-def _streams(streams: Iterable[MediaStream]) -> bytes:
-    return _json({"streams": [_stream(stream) for stream in streams]})
+def cues(request: Mapping[str, Any], document: bytes) -> bytes:
+    """`folder`; the document names files of subtitles in it → SRT text. Both are `media.subtitles`'s."""
+    return subtitles.answer(Path(request["folder"]), document)
+
+
+def _streams(streams: Iterable[MediaStream], servers: int = 1) -> bytes:
+    return _json({"streams": [_stream(stream) for stream in streams], "servers": servers})
 
 
 def _stream(stream: MediaStream) -> dict[str, Any]:
@@ -90,7 +100,27 @@ def _stream(stream: MediaStream) -> dict[str, Any]:
         "urls": [part.url for part in stream.parts],
         "names": [part.name for part in stream.parts],
         "optional": [place for place, part in enumerate(stream.parts) if part.optional],
+        "needed": stream.needed,
+        "open_s": stream.open_s,
+        "label": stream.label,
+        "subtitles": _subtitles(stream.subtitles),
     }
+
+
+def _selection(found: Selection) -> bytes:
+    ways = [
+        {
+            "picks": [[pick.url, pick.holds, None] for pick in way.picks],
+            "lines": way.lines,
+            "subtitles": [[pick.url, pick.holds, _subtitles(pick.subtitles)] for pick in way.subtitles],
+        }
+        for way in found.ways
+    ]
+    return _json({"ways": ways, "variables": found.variables})
+
+
+def _subtitles(told: Subtitles | None) -> list[str] | None:
+    return [told.language, told.name] if told else None
 
 
 def _json(told: Mapping[str, Any]) -> bytes:

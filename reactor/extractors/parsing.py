@@ -5,6 +5,7 @@
         await parsers.metainfo(raw)                     what a `.torrent` says of itself
         await parsers.kinds(head)                       which streams a media file holds
         await parsers.clocks(folder, parts)             when each part of a video begins and ends
+        await parsers.subtitles(folder, files, …)       files of subtitles as one SRT text
 
 A process reads one document at a time. It is killed when whoever asked is cancelled and when it takes too much time,
 and ended when nobody has needed it for a while. What it answers is held against what it may say.
@@ -24,13 +25,14 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import TorrentFacts
+from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, TorrentFacts
 from reactor.extractors.metainfo import bad_torrent
+from reactor.media import subtitles
 from reactor.media.choice import Choice
 from reactor.media.clocks import StreamKind
-from reactor.media.hls import Pick
+from reactor.media.dash import LABEL_MAX, SERVERS_MAX
 from reactor.media.measuring import PartFindings, PartQuery, Unreadable, asked, found
-from reactor.media.parts import URL_MAX, Holds, MediaStream, Part, bad_manifest
+from reactor.media.parts import URL_MAX, Holds, MediaStream, Part, Pick, Selection, Subtitles, Way, bad_manifest
 from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.limits import Limits
@@ -48,7 +50,7 @@ LIMITS = Limits(cpu_s=10, wall_s=60.0, data_bytes=768 * MIB, answer_bytes=80 * M
 """The longest manifest that is read takes 3 s and 300 MiB."""
 LARGE = 64 * 1024
 """Bytes of an answer from which on it is read in a thread."""
-_FORMS = ("file", "hls", "concat")
+_FORMS = ("file", "hls", "concat", "webvtt")
 _HOLDS = ("video", "audio")
 
 Bad = Callable[[str], DownloadError]
@@ -62,26 +64,18 @@ class Parsers(Pool[DocumentReader]):
         super().__init__(most=readers_max, idle_s=idle_s)
         self._limits = limits
 
-    async def manifest(
-        self,
-        document: bytes,
-        url: str,
-        choice: Choice,
-        *,
-        variant: bool = False,
-        prefix: str = "",
-        holds: Holds = (),
-    ) -> list[MediaStream] | list[Pick]:
-        """Read an HLS or DASH manifest that stands at `url`; `variant`: an HLS playlist that another one has named.
+    async def manifest(self, document: bytes, url: str, choice: Choice, asked: Asked = ASKED) -> Parsed | Selection:
+        """Parse an HLS or DASH manifest that was found at `url`; it may be compressed by gzip.
 
         Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`, `bad_key`."""
-        asked = {"call": "manifest", "url": url, "choice": asdict(choice), "variant": variant, "prefix": prefix}
-        body = await self._read(document, asked | {"holds": holds}, bad_manifest)
-        told = await _aside(json.loads, body)
-        if isinstance(told, dict) and isinstance(told.get("picks"), list):
-            return [_pick(each) for each in told["picks"]]
-        streams: list[MediaStream] = await _aside(_streams, told, size=len(body))
-        return streams
+        request = {"call": "manifest", "url": url, "choice": asdict(choice), "bytes_max": MANIFEST_BYTES_MAX}
+        told = asdict(asked) | {"subtitles": asked.subtitles and [asked.subtitles.language, asked.subtitles.name]}
+        body = await self._read(document, request | told, bad_manifest)
+        answer = await _aside(json.loads, body)
+        if isinstance(answer, dict) and isinstance(answer.get("ways"), list):
+            return _checked(partial(_selection, answer))  # type: ignore[no-any-return]
+        found: Parsed = await _aside(_parsed, answer, size=len(body))
+        return found
 
     async def metainfo(self, raw: bytes, *, bytes_max: int, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
         """Look into a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then; what comes with
@@ -105,9 +99,15 @@ class Parsers(Pool[DocumentReader]):
 
     async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
         """Measure parts in a folder: `media.measuring`. Raises Unreadable, OSError."""
-        body = await self._read(asked(parts), _clocks_in(folder), Unreadable)
+        body = await self._read(asked(parts), _in_folder("clocks", folder), Unreadable)
         told: list[PartFindings] = await _aside(partial(found, count=len(parts)), body)
         return told
+
+    async def subtitles(self, folder: Path, files: Sequence[subtitles.TextFile], length_s: float) -> str:
+        """Files of subtitles in a folder as one SRT text: `media.subtitles`. Raises DownloadError (`bad_part`)."""
+        body = await self._read(subtitles.asked(files, length_s), _in_folder("cues", folder), _bad_media)
+        text: str = await _aside(bytes.decode, body)
+        return text
 
     async def _read(self, document: bytes, request: Mapping[str, Any], bad: Bad) -> bytes:
         """Have a process read it; when it dies over it, another one, once."""
@@ -163,8 +163,8 @@ def _bad_media(why: str) -> DownloadError:
     return DownloadError(f"The beginning of this video cannot be read: {why}.", code="bad_part")
 
 
-def _clocks_in(folder: Path) -> dict[str, str]:
-    return {"call": "clocks", "folder": str(folder.absolute())}
+def _in_folder(call: str, folder: Path) -> dict[str, str]:
+    return {"call": call, "folder": str(folder.absolute())}
 
 
 async def _aside(work: Callable[..., Any], told: Any, *, size: int | None = None) -> Any:
@@ -185,25 +185,68 @@ def _loaded(line: bytes) -> Any:
     return _checked(partial(json.loads, line))
 
 
-def _streams(told: Any) -> list[MediaStream]:
-    return [_stream(**each) for each in told["streams"]]
+def _parsed(told: Any) -> Parsed:
+    servers = told["servers"]
+    if type(servers) is not int or not 1 <= servers <= SERVERS_MAX:
+        raise ValueError(servers)
+    return Parsed(tuple(_stream(**each) for each in told["streams"]), servers)
 
 
 def _stream(
-    form: Any, playlist: Any, duration_s: Any, holds: Any, urls: list[Any], names: list[Any], optional: list[Any]
+    form: Any,
+    playlist: Any,
+    duration_s: Any,
+    holds: Any,
+    urls: list[Any],
+    names: list[Any],
+    optional: list[Any],
+    needed: list[Any],
+    open_s: Any,
+    label: Any,
+    subtitles: Any,
 ) -> MediaStream:
     maybe = {place for place in optional if isinstance(place, int)}
     parts = tuple(
         Part(_text(url, URL_MAX), _text(name, 255), place in maybe)
         for place, (url, name) in enumerate(zip(urls, names, strict=True))
     )
-    if form not in _FORMS or not 0 < len(parts) <= FETCHES_MAX or not isinstance(playlist, str | None):
+    least = 0 if form == "webvtt" else 1
+    if form not in _FORMS or not least <= len(parts) <= FETCHES_MAX or not isinstance(playlist, str | None):
         raise ValueError(form)
-    return MediaStream(form, parts, playlist, bounded(duration_s), _holds(holds))
+    return MediaStream(
+        form,
+        parts,
+        playlist,
+        bounded(duration_s),
+        _holds(holds),
+        tuple(place for place in needed if type(place) is int and 0 <= place < len(parts)),
+        bounded(open_s),
+        _text(label, LABEL_MAX),
+        _subtitles(subtitles),
+    )
+
+
+def _selection(told: Any) -> Selection:
+    ways = tuple(
+        Way(
+            tuple(map(_pick, each["picks"])),
+            each["lines"] if type(each["lines"]) is int else None,
+            tuple(map(_pick, each["subtitles"])),
+        )
+        for each in told["ways"]
+    )
+    if not ways or not all(way.picks for way in ways):
+        raise ValueError(told)
+    variables = {_text(name, URL_MAX): _text(value, URL_MAX) for name, value in told["variables"].items()}
+    return Selection(ways, variables)
 
 
 def _pick(told: Any) -> Pick:
-    return _checked(lambda: Pick(_text(told[0], URL_MAX), _holds(told[1])))  # type: ignore[no-any-return]
+    return Pick(_text(told[0], URL_MAX), _holds(told[1]), _subtitles(told[2]))
+
+
+def _subtitles(told: Any) -> Subtitles | None:
+    return None if told is None else Subtitles(_text(told[0], LABEL_MAX), _text(told[1], LABEL_MAX))
 
 
 def _holds(told: Any) -> Holds:

@@ -10,6 +10,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +19,7 @@ import anyio.to_thread
 
 from reactor.errors import DownloadError
 from reactor.media.clocks import Measured
-from reactor.media.local import Segment, Span, each_segment
+from reactor.media.local import Segment, Span, each_segment, init_data
 from reactor.media.measuring import LOOK_BYTES, Measure, PartFindings, PartQuery, Unreadable
 from reactor.media.timeline import KINDS, Group, Grouping, Piece, jump_s
 from reactor.models import Extraction, Fetch, Track
@@ -54,24 +55,53 @@ class BadParts(DownloadError):
 
 @dataclass(slots=True)
 class CheckedTrack:
-    """A track whose parts are there."""
+    """A track whose parts are there, or as many of them as it needs."""
 
     track: Track
     names: tuple[str, ...]
-    """Its parts, those left out that need not exist."""
+    """Its parts that are there."""
     missing: frozenset[str] = frozenset()
-    """These, where they are not there."""
+    """Its parts that are not."""
+    planned: tuple[str, ...] = ()
+    """All of them."""
     found: dict[str, Span] = field(default_factory=dict)
     """Where the media of a part was found, behind a picture."""
     groups: list[Group] = field(default_factory=list)
     """What is played, in order: segments, or parts."""
 
+    inits: dict[str, str] = field(default_factory=dict)
+    """Helper files with the init sections that are in the playlist itself."""
+
     def segments(self) -> Iterator[Segment]:
-        """Those of its playlist, without the parts that need not exist and do not. Of 20 000 no list is kept."""
+        """The segments of its playlist that are there. An iterator: there may be 20 000."""
+        gap = False
         for each in each_segment(self.track.playlist or ""):
-            if each.name not in self.missing:
-                found = self.found.get(each.name) if each.span is None else None
-                yield replace(each, span=found) if found else each
+            if each.name in self.missing:
+                gap = True
+                continue
+            if gap:
+                each, gap = replace(each, gap=True), False
+            if each.init and each.init.name in self.inits:
+                each = replace(each, init=replace(each.init, name=self.inits[each.init.name]))
+            found = self.found.get(each.name) if each.span is None else None
+            yield replace(each, span=found) if found else each
+
+    def holes(self, duration_s: float | None) -> list[tuple[float, float]]:
+        """Beginning and length of the segments that are missing in the midst, in seconds, as the manifest has them.
+        `duration_s`: of the video, as far as it is known."""
+        if self.track.form != "hls":
+            return self._holes_of_parts(duration_s)
+        found, now_s = list[tuple[float, float]](), 0.0
+        for each in each_segment(self.track.playlist or ""):
+            if each.name in self.missing:
+                found.append((now_s, each.duration_s))
+            now_s += each.duration_s
+        return found
+
+    def _holes_of_parts(self, duration_s: float | None) -> list[tuple[float, float]]:
+        each_s = (duration_s or 0.0) / max(1, len(self.names) + len(self.missing) - len(self.track.needed))
+        places = (place for place, name in enumerate(self.planned) if name in self.missing)
+        return [((place - len(self.track.needed)) * each_s, each_s) for place in places]
 
 
 @dataclass(slots=True)
@@ -89,20 +119,46 @@ async def check_parts(folder: Path, extraction: Extraction) -> Checked:
     sizes: dict[str, int] = {}
     bad: list[BadParts] = []
     tracks = []
-    for track in extraction.finish.tracks:
+    for number, track in enumerate(extraction.finish.tracks):
         fetches = extraction.fetches[track.first : track.first + track.count]
         text = track.playlist or ""
         keys, closed = set[str](), set[str]()
         for each in each_segment(text):
             keys.update(key.uri for key in (each.key, each.init and each.init.key) if key)
             closed.update((each.name,) if each.key else ())
+        text_ = track.form == "webvtt"
         for first in range(0, len(fetches), BATCH):
-            await anyio.to_thread.run_sync(_look, folder, fetches[first : first + BATCH], keys, closed, sizes, bad)
-        names = tuple(fetch.name for fetch in fetches if fetch.name in sizes)
-        missing = frozenset(fetch.name for fetch in fetches if fetch.optional and fetch.name not in sizes)
-        tracks.append(CheckedTrack(track, names, missing))
+            some = fetches[first : first + BATCH]
+            await anyio.to_thread.run_sync(partial(_look, folder, some, keys, closed, sizes, bad, are_texts=text_))
+        planned = tuple(fetch.name for fetch in fetches)
+        names = tuple(name for name in planned if name in sizes)
+        checked = CheckedTrack(track, names, frozenset(planned).difference(names), planned)
+        await anyio.to_thread.run_sync(_write_inits, folder, number, checked, sizes)
+        tracks.append(checked)
+    known_bad = {name for each in bad for name in each.names}
+    absent = [n for n, fetch in enumerate(extraction.fetches) if fetch.name not in sizes]
+    gone = [name for n in absent if (name := extraction.fetches[n].name) not in known_bad]
+    if gone and not extraction.tolerates(absent):
+        bad.append(_missing(gone))
     _raise(bad)
     return Checked(tracks, sizes)
+
+
+def _write_inits(folder: Path, number: int, checked: CheckedTrack, sizes: dict[str, int]) -> None:
+    """Write the init sections that are in the playlist itself into helper files."""
+    for each in each_segment(checked.track.playlist or ""):
+        if each.init and each.init.name not in checked.inits and (data := init_data(each.init)) is not None:
+            name = f"{HELPER}init-{number}-{len(checked.inits)}.mp4"
+            (folder / name).write_bytes(data)
+            checked.inits[each.init.name], sizes[name] = name, len(data)
+
+
+def _missing(names: Sequence[str]) -> BadParts:
+    if len(names) == 1:
+        sentence = f"A part of this video ({names[0]}) was missing when the parts were joined."
+    else:
+        sentence = f"{len(names)} parts of this video ({names[0]}, …) were missing when the parts were joined."
+    return BadParts(sentence, *names, code="files_missing")
 
 
 async def measure_parts(folder: Path, checked: Checked, measure: Measure) -> None:
@@ -112,7 +168,8 @@ async def measure_parts(folder: Path, checked: Checked, measure: Measure) -> Non
     bad: list[BadParts] = []
     reading = _Reading(folder, measure)
     for track in checked.tracks:
-        await _measure(reading, track, checked.sizes, bad)
+        if track.track.form != "webvtt":
+            await _measure(reading, track, checked.sizes, bad)
     _raise(bad)
 
 
@@ -129,10 +186,14 @@ def _look(
     closed: set[str],
     sizes: dict[str, int],
     bad: list[BadParts],
+    *,
+    are_texts: bool,
 ) -> None:
     for fetch in fetches:
         try:
-            size = _checked(folder, fetch, is_key=fetch.name in keys, is_closed=fetch.name in closed)
+            size = _checked(
+                folder, fetch, is_key=fetch.name in keys, is_closed=fetch.name in closed, is_text_wanted=are_texts
+            )
         except BadParts as error:
             bad.append(error)
         else:
@@ -140,16 +201,15 @@ def _look(
                 sizes[fetch.name] = size
 
 
-def _checked(folder: Path, fetch: Fetch, *, is_key: bool, is_closed: bool) -> int | None:
-    """The size of a part; None for one that need not exist, and does not."""
+def _checked(folder: Path, fetch: Fetch, *, is_key: bool, is_closed: bool, is_text_wanted: bool) -> int | None:
+    """The size of a part; None if it is not there."""
     try:
         with open_part(folder, fetch.name) as file:
             start, size = file.read(LOOK_BYTES), os.fstat(file.fileno()).st_size
     except FileNotFoundError:
-        if fetch.optional:
-            return None
-        sentence = f"A part of this video ({fetch.name}) was missing when the parts were joined."
-        raise BadParts(sentence, fetch.name, code="files_missing") from None
+        return None
+    if is_text_wanted:
+        return size
     if is_key and size != KEY_BYTES:
         (folder / fetch.name).unlink()
         what = "an error page" if is_text(start) and size > 2 * KEY_BYTES else f"{size} bytes long, not {KEY_BYTES}"
@@ -240,13 +300,14 @@ def _segment_jobs(checked: CheckedTrack) -> Iterator[_Job]:
 
 def _part_jobs(checked: CheckedTrack) -> Iterator[_Job]:
     first = checked.names[0] if checked.track.form == "concat" and checked.names else None
-    for place, name in enumerate(checked.names):
-        yield _Job(
-            name,
-            Piece(checked.track.section),
-            init=first if place else None,
-            leads=not place and len(checked.names) > 1,
-        )
+    place, hole = 0, False
+    for name in checked.planned:
+        if name in checked.missing:
+            hole = True
+            continue
+        piece = Piece(checked.track.section, hole=hole)
+        yield _Job(name, piece, init=first if place else None, leads=not place and len(checked.names) > 1)
+        place, hole = place + 1, False
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """Joins the fetched parts into one file, without re-encoding.
 
-    join(ffmpeg, folder, extraction, measure=…, progress=…, room=…) -> the file
+    join(ffmpeg, folder, extraction, reader, progress=…, room=…) -> Joined
     probe(ffmpeg, file) -> Probed
 
-An mp4 where it can hold the codecs, else an mkv; of sound alone the container that its codec is known by.
+The container is mp4 if it can hold the codecs, else mkv; for audio alone it is the usual one of the codec.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
@@ -24,9 +25,12 @@ from reactor.files.staging import RESULT
 from reactor.media.check import HELPER, Checked, CheckedTrack, check_parts, measure_parts
 from reactor.media.clocks import StreamClock, StreamKind
 from reactor.media.inputs import Input, file_input, list_input, track_inputs
-from reactor.media.measuring import Measure
+from reactor.media.languages import iso_639_2
+from reactor.media.measuring import PartFindings, PartQuery
+from reactor.media.notes import hole_notes, subtitle_notes
 from reactor.media.process import Run, run_ffmpeg
 from reactor.media.room import Room, no_space, reckon
+from reactor.media.subtitles import TextFile
 from reactor.media.timeline import Entry, Group, Timeline, arrange
 from reactor.models import Extraction, Finish, Track
 
@@ -43,6 +47,8 @@ TOLERANCE_MIN_S = 0.5
 """Short videos are forgiven this much: a frame of sound, a rounded segment."""
 UNKNOWN_SHARE = 0.5
 """Where no clock of the parts could be read, so much of what was promised has to be there: such numbers are nominal."""
+EARLY_SHARE = 0.9
+"""So much of the announced duration has to be there if segments at the end do not exist."""
 PROBES_MAX = 100
 """Groups of parts that ffmpeg looks into, where their own clocks are not readable."""
 
@@ -92,33 +98,55 @@ class Probed:
         return next((codec for kind, codec in self.streams if kind == "audio"), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The result of a join."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+    """Sentences for the person: what is not as it was offered."""
+
+
+class PartReader(Protocol):
+    """Parses parts in processes that can be killed: `extractors.parsing.Parsers`."""
+
+    async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
+        """`measuring.Measure`."""
+        ...
+
+    async def subtitles(self, folder: Path, files: Sequence[TextFile], length_s: float) -> str:
+        """`subtitles.ReadSubtitles`."""
+        ...
+
+
 async def join(
     ffmpeg: Path,
     folder: Path,
     extraction: Extraction,
+    reader: PartReader,
     *,
-    measure: Measure,
     progress: Callable[[float], None] | None = None,
     room: Room = Room(),  # noqa: B008 - frozen
-) -> Path:
-    """Join the fetched parts in `folder` by the tracks of `extraction.finish`; return the resulting file, in `folder`.
+) -> Joined:
+    """Join the fetched parts in `folder` by the tracks of `extraction.finish` into a file in `folder`.
 
-    Its suffix is that of the container that it needs, and may differ from the wished name's. `measure` reads the clocks
-    of the parts (`Parsers.clocks`); `progress` gets 0 to 1. Fails before it starts, or while it writes, when there is
-    no `room`. The parts stay; nothing else is left behind, also after a cancellation. Unusable parts are deleted, so
-    that they are fetched again. Raises DownloadError (`too_large`, `no_space`, `killed`, `timeout`, `join_failed`,
-    `incomplete`, `unsupported`), BadParts (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing."""
-    joined = None
+    Its suffix is that of the container that it needs, and may differ from the wished name's. `progress` gets 0 to 1.
+    Fails before it starts, or while it writes, if there is no `room`. The parts stay; nothing else is left behind, also
+    after a cancellation. Unusable parts are deleted, so that they are fetched again.
+
+    Raises DownloadError (`too_large`, `no_space`, `killed`, `timeout`, `join_failed`, `incomplete`, `unsupported`),
+    BadParts (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing."""
+    joined: Joined | None = None
     try:
         checked = await check_parts(folder, extraction)
         room.check(folder, reckon(extraction, checked.sizes))
-        work = partial(_measured_and_joined, ffmpeg, folder, extraction, checked, measure, progress, room)
+        work = partial(_measured_and_joined, ffmpeg, folder, extraction, checked, reader, progress, room)
         joined = await room.watch(folder, work)
     except OSError as error:
         raise _disk_trouble(error) from error
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_tidy, folder, joined)
+            await anyio.to_thread.run_sync(_tidy, folder, joined.path if joined else None)
     return joined
 
 
@@ -127,14 +155,14 @@ async def _measured_and_joined(
     folder: Path,
     extraction: Extraction,
     checked: Checked,
-    measure: Measure,
+    reader: PartReader,
     progress: Callable[[float], None] | None,
     room: Room,
-) -> Path:
-    await measure_parts(folder, checked, measure)
+) -> Joined:
+    await measure_parts(folder, checked, reader.clocks)
     written = reckon(extraction, checked.sizes)
     room.check(folder, written)
-    return await _join(ffmpeg, folder, extraction, checked, written.total, progress, room)
+    return await _join(ffmpeg, folder, extraction, checked, reader, written.total, progress, room)
 
 
 async def probe(ffmpeg: Path, file: Path) -> Probed:
@@ -147,16 +175,18 @@ async def _join(
     folder: Path,
     extraction: Extraction,
     checked: Checked,
+    reader: PartReader,
     size: int,
     progress: Callable[[float], None] | None,
     room: Room,
-) -> Path:
+) -> Joined:
     finish = extraction.finish
     sound_alone = PurePath(finish.name).suffix.lower() in AUDIO_SUFFIXES
     picky = await _is_picky(ffmpeg, folder) if any(track.form == "hls" for track in finish.tracks) else False
     sources = [
         await _source(ffmpeg, folder, number, track, checked.sizes, picky=picky)
         for number, track in enumerate(checked.tracks)
+        if track.track.form != "webvtt"
     ]
     timeline = arrange([source.groups for source in sources], sound_alone=sound_alone)
     video = await _codec(ffmpeg, folder, sources, timeline.video, "video")
@@ -171,7 +201,14 @@ async def _join(
         arguments += listed.from_moment(finish.start_s).arguments
         maps += ["-map", f"{number}:V:0"] if entries == timeline.video else []
         maps += ["-map", f"{number}:a:0"] if entries == timeline.audio else []
-    arguments += [*maps, "-c", "copy", "-sn", "-dn", "-strict", "-2"]
+    texts = [] if sound_alone else [track for track in checked.tracks if track.track.form == "webvtt"]
+    kept = [track for track in texts if await _write_subtitles(folder, track, timeline, reader)]
+    for number, track in enumerate(kept):
+        skipped = ["-ss", f"{finish.start_s:.6f}"] if finish.start_s else []
+        arguments += ["-protocol_whitelist", "file", *skipped, "-f", "srt", "-i", f"file:{_text_name(track)}"]
+        maps += ["-map", f"{len(lists) + number}:s:0", *_described(track.track, number)]
+    arguments += [*maps, "-c", "copy", "-dn", "-strict", "-2"]
+    arguments += ["-c:s", "mov_text" if suffix == ".mp4" else "srt"] if kept else ["-sn"]
     if suffix in (".mp4", ".m4a"):
         arguments += ["-movflags", "+faststart"]
     if suffix == ".mp4" and video == "hevc":
@@ -190,10 +227,42 @@ async def _join(
     if run.code != 0:
         raise _failed(run, folder)
     room.check_result(result.stat().st_size, largest)
-    _check(await probe(ffmpeg, result), extraction, timeline, sound_alone=sound_alone)
+    ends_early = any(fetch.optional and fetch.name not in checked.sizes for fetch in extraction.fetches)
+    _check(await probe(ffmpeg, result), extraction, timeline, sound_alone=sound_alone, ends_early=ends_early)
     if progress:
         progress(1.0)
-    return result
+    dropped = [track.track.label or track.track.language or "unnamed" for track in texts if track not in kept]
+    holes = hole_notes(checked.tracks, finish.duration_s)
+    return Joined(result, (*finish.notes, *holes, *subtitle_notes(dropped)))
+
+
+def _text_name(track: CheckedTrack) -> str:
+    return f"{HELPER}text-{track.track.first}.srt"
+
+
+async def _write_subtitles(folder: Path, track: CheckedTrack, timeline: Timeline, reader: PartReader) -> bool:
+    """Write a track of subtitles as one file on the clock of the result; False if there is none, or it is unreadable:
+    the video is worth having without."""
+    entries = {entry.group.section: entry for entry in (*timeline.audio, *timeline.video) if entry.group.known}
+    files = []
+    for each in track.segments():
+        place = entries.get(each.section)
+        files.append(TextFile(each.name, place.group.start_s, place.at_s) if place else TextFile(each.name))
+    try:
+        text = await reader.subtitles(folder, files, timeline.length_s)
+    except DownloadError:
+        return False
+    if text:
+        await anyio.Path(folder / _text_name(track)).write_text(text, encoding="utf-8")
+    return bool(text)
+
+
+def _described(track: Track, number: int) -> list[str]:
+    """Language and name of a track of subtitles, as ffmpeg's options."""
+    name = "".join(each for each in track.label if each.isprintable())
+    code = iso_639_2(track.language)
+    language = [f"-metadata:s:s:{number}", f"language={code}"] if code else []
+    return [*language, f"-metadata:s:s:{number}", f"title={name}"] if name else language
 
 
 @dataclass(slots=True)
@@ -289,8 +358,9 @@ def _share(progress: Callable[[float], None] | None, total_s: float) -> Callable
     return lambda written_s: progress(min(written_s / total_s, 1.0))
 
 
-def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_alone: bool) -> None:
-    """Compare the result with what was promised, and with how long its parts last."""
+def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_alone: bool, ends_early: bool) -> None:
+    """Compare the result with what was announced, and with how long its parts last. `ends_early`: segments at its end
+    do not exist, which may have been counted wrongly, or be missing."""
     promised = _promised(extraction.finish.tracks) - ({"video"} if sound_alone else set())
     if "video" in promised and not found.video:
         raise DownloadError("The joined video has no picture, although one was announced.", code="incomplete")
@@ -301,6 +371,11 @@ def _check(found: Probed, extraction: Extraction, timeline: Timeline, *, sound_a
     if timeline.known and not wanted - tolerance <= lasts <= wanted + tolerance:
         raise DownloadError(
             f"The joined video lasts {lasts:.1f} s, but its parts last {wanted:.1f} s together.", code="incomplete"
+        )
+    told = extraction.finish.duration_s
+    if ends_early and told and not _is_clip(extraction.finish) and lasts < EARLY_SHARE * told:
+        raise DownloadError(
+            f"The end of this video is missing on the server: {lasts:.1f} of {told:.1f} s are there.", code="incomplete"
         )
     least = extraction.finish.least_s
     if least is not None and lasts < least:
@@ -329,6 +404,7 @@ def _length_s(finish: Finish, timeline: Timeline) -> float:
 
 
 def _promised(tracks: Sequence[Track]) -> set[str]:
+    tracks = [track for track in tracks if track.form != "webvtt"]
     promised: set[str] = {kind for track in tracks for kind in track.holds}
     return promised if len(tracks) < 2 else promised | {"video", "audio"}
 

@@ -1,38 +1,43 @@
-"""HLS (RFC 8216): the text of a playlist → what stands in it. Pure: nothing is asked.
+"""Parses HLS playlists (RFC 8216). Pure: sends no requests.
 
-    parse(text, url) -> Master | Media      which of the two it is
-    choose(master, choice) -> list[Pick]    the playlists to read next: of the picture, of the sound
-    stream(media, …) -> MediaStream              the parts, and a playlist of our own for them
+    parse(text, url) -> Master | Media      a multivariant or a media playlist
+    choose(master, choice) -> Selection     the playlists to read next: video, audio, subtitles
+    stream(media, …) -> MediaStream         the parts, and a local playlist for them
 
 All raise DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice, audio_rank, holds_audio, holds_video, is_audio_only, split_codecs, video_rank
-from reactor.media.local import Init, Key, Segment, Span, key_data, write_playlist
+from reactor.media.local import Init, Key, Segment, Span, data_uri, key_data, write_playlist
 from reactor.media.parts import (
     URLS_MAX,
     Holds,
     MediaStream,
     Part,
+    Pick,
+    Selection,
+    Subtitles,
+    Way,
     absolute,
     bad_manifest,
+    data_of,
+    is_data,
     live,
     protected,
     too_large,
     too_many_parts,
 )
-from reactor.media.tags import Attributes, InitTag, SegmentTag, Variant, read
+from reactor.media.tags import Attributes, InitTag, Playlist, SegmentTag, Variant, read
+from reactor.media.variables import Variables
 from reactor.numbers import FETCHES_MAX
 
 LINE_MAX = 64 * 1024
@@ -41,6 +46,10 @@ LINES_MAX = 12 * FETCHES_MAX
 ATTRIBUTES_MAX = 500_000
 """In all tags together."""
 KEY_BYTES = 16
+WAYS_MAX, SOUNDS_MAX, SUBTITLES_MAX = 12, 3, 30
+"""Choices that are offered: in all, audio renditions per variant, subtitles per variant."""
+LABEL_MAX = 100
+"""Characters of a language or name."""
 
 _EXACT = re.compile(r"^#EXTINF:[ ]*\d+\.\d", re.MULTILINE)
 _URI_LINE = re.compile(r"^[^#\s]", re.MULTILINE)
@@ -66,11 +75,12 @@ class Master:
     url: str
     variants: tuple[Variant, ...]
     media: tuple[Attributes, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A media playlist that has an end."""
+    """A media playlist from its beginning on."""
 
     url: str
     segments: tuple[SegmentTag, ...]
@@ -79,15 +89,9 @@ class Media:
     exact: bool
     """True when the durations are no whole numbers of seconds, rounded."""
     section: int = 0
-    """How many discontinuities there were before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """A media playlist to read."""
-
-    url: str
-    holds: Holds
+    """EXT-X-DISCONTINUITY-SEQUENCE."""
+    open_s: float | None = None
+    """The target duration of a playlist without an end; None if it has ended."""
 
 
 def is_hls(text: str) -> bool:
@@ -95,55 +99,53 @@ def is_hls(text: str) -> bool:
     return text.lstrip("\ufeff \t\r\n").startswith("#EXTM3U")
 
 
-def parse(text: str, url: str) -> Master | Media:
-    """Read a playlist that stands at `url`."""
+def parse(text: str, url: str, imported: Mapping[str, str] | None = None) -> Master | Media:
+    """Read a playlist that stands at `url`; `imported` are the variables of the playlist that named it."""
     if not is_hls(text):
         raise bad_manifest("it is not a playlist")
     count = len(_URI_LINE.findall(text))
     if count > FETCHES_MAX:
         raise too_many_parts(count)
-    if "\n#EXT-X-DEFINE:" in text:
-        raise DownloadError("This playlist uses variables, which reactor does not understand.", code="unsupported")
     lines = text.splitlines()
     if any(len(line) > LINE_MAX for line in lines):
         raise bad_manifest("a line in it is too long")
     if len(lines) > LINES_MAX or sum(line.count("=") for line in lines if line.startswith("#")) > ATTRIBUTES_MAX:
         raise too_large()
-    found = read(text)
+    variables = Variables(url, imported)
+    found = read(text, variables)
     if found.master:
-        return Master(url, tuple(found.variants), tuple(found.media))
-    if not found.timed and not found.ended:
+        return Master(url, tuple(found.variants), tuple(found.media), variables.values)
+    if found.target is None and not found.ended:
         raise DownloadError("This is a list of links, not one video.", code="unsupported")
     if found.seeking:
         raise DownloadError("This playlist holds pictures to seek by, not the video.", code="unsupported")
-    if not found.ended and not found.vod:
-        raise live()
+    open_s = _open_s(found)
     if not found.segments:
-        raise bad_manifest("it names no segment")
+        raise bad_manifest("it names no segment") if open_s is None else live()
     sequence = numbers.whole(found.sequence or "0")
     section = numbers.whole(found.section, most=SECTIONS_MAX) or 0
-    return Media(url, tuple(found.segments), sequence, _EXACT.search(text) is not None, section)
+    return Media(url, tuple(found.segments), sequence, _EXACT.search(text) is not None, section, open_s)
 
 
-def choose(master: Master, choice: Choice) -> list[Pick]:
-    """The best variant within the choice, and the sound that belongs to it where that stands apart."""
+def choose(master: Master, choice: Choice) -> Selection:
+    """The variants within the choice, best first, each with the audio and the subtitles that belong to it."""
     variants = master.variants
     if not variants:
         raise bad_manifest("it names no variant")
     pictures = [variant for variant in variants if not _is_audio(variant)]
-    best = max(pictures or variants, key=lambda variant: _rank(variant, choice))
-    sound = _rendition(master, best)
-    if choice.audio_only and sound is None:
-        best = _for_its_sound(variants)
-    url = absolute(master.url, best.uri)
-    sound_url = absolute(master.url, sound["URI"]) if sound else url
-    if choice.audio_only or not pictures:
-        return [Pick(sound_url, ("audio",))]
-    if sound_url != url:
-        return [Pick(url, ("video",)), Pick(sound_url, ("audio",))]
-    codecs = _codecs(best)
-    holds: Holds = ("video",) if holds_video(codecs) else ()
-    return [Pick(url, (*holds, "audio") if holds_audio(codecs) else holds)]
+    ordered = sorted(pictures or variants, key=lambda variant: _rank(variant, choice), reverse=True)
+    if choice.audio_only and not _renditions(master, ordered[0]):
+        ordered = _for_their_sound(variants)
+    ways: dict[tuple[Pick, ...], Way] = {}
+    for variant in ordered:
+        picks = list(_picks(master, variant, sound_alone=choice.audio_only or not pictures))
+        if len(ways) >= WAYS_MAX:
+            break
+        size = _SIZE.fullmatch(variant.attributes.get("RESOLUTION", ""))
+        for pick in picks:
+            texts = () if choice.audio_only else tuple(_subtitles(master, variant))
+            ways.setdefault(pick, Way(pick, int(size[2]) if size else None, texts))
+    return Selection(tuple(ways.values())[:WAYS_MAX], master.variables)
 
 
 def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> MediaStream:
@@ -154,7 +156,34 @@ def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> MediaStream:
         raise bad_manifest("all of its segments are missing")
     total = sum(segment.duration_s for segment in segments)
     exact = media.exact and total > 0
-    return MediaStream("hls", tuple(naming.parts), write_playlist(segments), total if exact else None, holds)
+    uses = Counter(segment.name for segment in segments)
+    return MediaStream(
+        "hls",
+        tuple(naming.parts),
+        write_playlist(segments),
+        total if exact else None,
+        holds,
+        needed=tuple(place for place, part in enumerate(naming.parts) if uses[part.name] != 1),
+        open_s=media.open_s,
+    )
+
+
+def subtitle_stream(media: Media, subtitles: Subtitles, *, prefix: str) -> MediaStream:
+    """The same for a playlist of subtitles; all of its parts are optional."""
+    found = stream(media, prefix=prefix)
+    if any(segment.init for segment in media.segments):
+        raise DownloadError("These subtitles are not WebVTT.", code="unsupported")
+    parts = tuple(replace(part, optional=True) for part in found.parts)
+    return replace(found, form="webvtt", parts=parts, duration_s=None, subtitles=subtitles)
+
+
+def _open_s(found: Playlist) -> float | None:
+    """The target duration if it has no end yet. Raises `live` where its beginning is gone already."""
+    if found.ended or found.form == "vod":
+        return None
+    if found.form != "event" and numbers.whole(found.sequence or "0"):
+        raise live()
+    return numbers.decimal(found.target, most=SEGMENT_S_MAX) or 0.0
 
 
 # Which variant
@@ -189,27 +218,52 @@ def _rank(variant: Variant, choice: Choice) -> tuple[float, ...]:
     )
 
 
-def _for_its_sound(variants: Iterable[Variant]) -> Variant:
-    """The best variant of sound alone, else the smallest of all."""
+def _for_their_sound(variants: Iterable[Variant]) -> list[Variant]:
+    """The variants of sound alone, best first; else all, the smallest first."""
     alone = [variant for variant in variants if _is_audio(variant)]
-    if alone:
-        return max(alone, key=lambda variant: audio_rank(codecs=_codecs(variant), bandwidth=_bandwidth(variant)))
-    return min(variants, key=_bandwidth)
+    if not alone:
+        return sorted(variants, key=_bandwidth)
+    return sorted(alone, key=lambda each: audio_rank(codecs=_codecs(each), bandwidth=_bandwidth(each)), reverse=True)
 
 
-def _rendition(master: Master, variant: Variant) -> Attributes | None:
-    """The sound of a variant where it has a playlist of its own, else None."""
-    group = variant.attributes.get("AUDIO")
-    members = [each for each in master.media if each.get("TYPE") == "AUDIO" and each.get("GROUP-ID") == group]
-    if not members or group is None:
-        return None
+def _picks(master: Master, variant: Variant, *, sound_alone: bool) -> Iterator[tuple[Pick, ...]]:
+    """The playlists of a variant, once for each audio rendition that it may be played with."""
+    url = absolute(master.url, variant.uri)
+    codecs = _codecs(variant)
+    sounds = [absolute(master.url, each["URI"]) for each in _renditions(master, variant)[:SOUNDS_MAX]] or [url]
+    for sound in sounds:
+        if sound_alone:
+            yield (Pick(sound, ("audio",)),)
+        elif sound != url:
+            yield Pick(url, ("video",)), Pick(sound, ("audio",))
+        else:
+            video: Holds = ("video",) if holds_video(codecs) else ()
+            yield (Pick(url, (*video, "audio") if holds_audio(codecs) else video),)
+
+
+def _members(master: Master, variant: Variant, kind: str) -> list[Attributes]:
+    """The renditions of a variant's group, those that are played by default first."""
+    group = variant.attributes.get(kind)
 
     def rank(each: Attributes) -> tuple[bool, bool, bool]:
         plain = "accessibility" not in each.get("CHARACTERISTICS", "")
         return each.get("DEFAULT") == "YES", plain, each.get("AUTOSELECT") == "YES"
 
-    best = max(members, key=rank)
-    return best if best.get("URI") else None
+    members = [each for each in master.media if each.get("TYPE") == kind and each.get("GROUP-ID") == group]
+    return sorted(members, key=rank, reverse=True) if group is not None else []
+
+
+def _renditions(master: Master, variant: Variant) -> list[Attributes]:
+    """The audio of a variant, best first, if it has playlists of its own; empty if it is in the variant."""
+    members = _members(master, variant, "AUDIO")
+    return [each for each in members if each.get("URI")] if members and members[0].get("URI") else []
+
+
+def _subtitles(master: Master, variant: Variant) -> Iterator[Pick]:
+    for each in _members(master, variant, "SUBTITLES")[:SUBTITLES_MAX]:
+        if each.get("URI"):
+            told = Subtitles(each.get("LANGUAGE", "")[:LABEL_MAX], each.get("NAME", "")[:LABEL_MAX])
+            yield Pick(absolute(master.url, each["URI"]), (), told)
 
 
 # The segments
@@ -255,6 +309,12 @@ class _Naming:
             self._keys[uri] = _data_key(uri)
         return self._keys[uri]
 
+    def inline(self, uri: str) -> str:
+        """An init section that is in the playlist itself, encoded by us."""
+        if uri not in self._keys:
+            self._keys[uri] = data_uri(data_of(uri))
+        return self._keys[uri]
+
 
 def _segments(media: Media, naming: _Naming) -> Iterator[Segment]:
     ends: dict[str, int] = {}
@@ -286,6 +346,8 @@ def _init(raw: InitTag | None, number: int | None, naming: _Naming) -> Init | No
         return None
     if not raw.uri:
         raise bad_manifest("an init section in it has no address")
+    if is_data(raw.uri):
+        return Init(naming.inline(raw.uri), None, _key(raw.key, number, naming))
     span = _span(raw.byterange, naming.url(raw.uri), {})
     name = naming.name("init", raw.uri, lambda n: f"init-{n}.mp4")
     return Init(name, span, _key(raw.key, number, naming))
@@ -305,19 +367,13 @@ def _key(raw: Attributes | None, number: int | None, naming: _Naming) -> Key | N
     value = int(iv[1], 16) if iv else number
     if value is None:
         raise bad_manifest("the number of its first segment is not valid")
-    if uri[:5].lower() == "data:":
+    if is_data(uri):
         return Key(naming.data_key(uri), f"{value:032x}")
     return Key(naming.name("key", uri, lambda n: f"key-{n}.bin"), f"{value:032x}")
 
 
 def _data_key(uri: str) -> str:
-    """A key that stands in the playlist itself, written anew by us."""
-    head, _, body = uri.partition(",")
-    raw = unquote_to_bytes(body)
-    try:
-        key = base64.b64decode(raw, validate=True) if head.lower().endswith(";base64") else raw
-    except binascii.Error as error:
-        raise bad_manifest("a key in it cannot be read") from error
+    key = data_of(uri)
     if len(key) != KEY_BYTES:
         raise bad_manifest(f"a key in it has {len(key)} bytes, not {KEY_BYTES}", code="bad_key")
     return key_data(key)

@@ -1,8 +1,8 @@
-"""The media playlist of our own that lies beside the fetched parts: written here, and read back here.
+"""The local media playlist for the fetched parts: written here, and read back here.
 
-It holds local names only. What stands between two discontinuities is a section, whose tracks share a clock; sections
-are numbered as `EXT-X-DISCONTINUITY-SEQUENCE` has it, and one that a track has nothing of is passed over. Key and init
-section are told again after every discontinuity, so that a section is a playlist by itself.
+It has local names only. A section is what lies between two discontinuities; its tracks share a clock. Sections are
+numbered like `EXT-X-DISCONTINUITY-SEQUENCE`; a track may lack some of them. Key and init section are repeated after
+every discontinuity, so that each section is a playlist by itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _LINE = re.compile(r"[^\n]+")
 _SECTION = re.compile(r"#EXT-X-DISCONTINUITY-SEQUENCE:(\d{1,18})")
 _KEY = re.compile(r'#EXT-X-KEY:METHOD=AES-128,URI="([^"]+)",IV=0x([0-9a-f]{32})')
 _MAP = re.compile(r'#EXT-X-MAP:URI="([^"]+)"(?:,BYTERANGE="(\d+)@(\d+)")?')
+DATA = "data:application/octet-stream;base64,"
+"""How a `data:` URI of ours begins."""
 _KEY_DATA = re.compile(r"data:application/octet-stream;base64,[A-Za-z0-9+/]{22}==")
 _RANGE = re.compile(r"#EXT-X-BYTERANGE:(\d+)@(\d+)")
 
@@ -46,9 +48,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """What comes before the segments of fMP4."""
+    """The init section of fMP4 segments."""
 
     name: str
+    """A local name, or a `data:` URI that we wrote."""
     span: Span | None = None
     key: Key | None = None
 
@@ -63,9 +66,9 @@ class Segment:
     key: Key | None = None
     init: Init | None = None
     section: int = 0
-    """Its timestamps go on from the segment before only where this is the same."""
+    """Timestamps are continuous only between segments of the same section."""
     gap: bool = False
-    """What stood before it is missing, and said to be."""
+    """Segments before it are missing."""
 
 
 def write_playlist(segments: Iterable[Segment]) -> str:
@@ -86,12 +89,12 @@ def write_playlist(segments: Iterable[Segment]) -> str:
 
 
 def read_playlist(text: str) -> list[Segment]:
-    """What `write_playlist` wrote."""
+    """The segments that `write_playlist` has written."""
     return list(each_segment(text))
 
 
 def each_segment(text: str) -> Iterator[Segment]:
-    """The same one by one: there may be 20 000, and who looks at each once need not hold them all."""
+    """The same as an iterator: there may be 20 000."""
     key: Key | None = None
     init: Init | None = None
     span: Span | None = None
@@ -119,28 +122,41 @@ def each_segment(text: str) -> Iterator[Segment]:
 
 
 def files_of(segment: Segment) -> Iterator[str]:
-    """The names of the files that this segment is read from; a key that stands in a `data:` URI of ours is none."""
+    """The names of the files that this segment is read from: the segment, its init section, their keys."""
     yield segment.name
-    if segment.init:
+    if segment.init and not segment.init.name.startswith(DATA):
         yield segment.init.name
     for key in (segment.key, segment.init and segment.init.key):
         if key and not _KEY_DATA.fullmatch(key.uri):
             yield key.uri
 
 
+def data_uri(data: bytes) -> str:
+    """The bytes as a `data:` URI."""
+    return f"{DATA}{base64.b64encode(data).decode()}"
+
+
 def key_data(key: bytes) -> str:
     """A key of 16 bytes as a `data:` URI."""
-    return f"data:application/octet-stream;base64,{base64.b64encode(key).decode()}"
+    return data_uri(key)
+
+
+def init_data(init: Init) -> bytes | None:
+    """The bytes of an init section that is in the playlist itself; None if it is a file."""
+    return base64.b64decode(init.name[len(DATA) :]) if init.name.startswith(DATA) else None
 
 
 def renamed(playlist: str, role: str) -> str:
-    """A playlist of our own, for parts whose names begin with `role` now."""
+    """A local playlist with `role` before the name of each part."""
 
     def key(old: Key | None) -> Key | None:
         return replace(old, uri=f"{role}-{old.uri}") if old and not old.uri.startswith("data:") else old
 
     def segment(old: Segment) -> Segment:
-        init = old.init and replace(old.init, name=f"{role}-{old.init.name}", key=key(old.init.key))
+        init = old.init
+        if init:
+            name = init.name if init.name.startswith(DATA) else f"{role}-{init.name}"
+            init = replace(init, name=name, key=key(init.key))
         return replace(old, name=f"{role}-{old.name}", key=key(old.key), init=init)
 
     return write_playlist(map(segment, each_segment(playlist)))

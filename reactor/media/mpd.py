@@ -1,12 +1,13 @@
-"""The elements of an MPD (ISO/IEC 23009-1), with what they inherit from those above them. Pure.
+"""The elements of an MPD (ISO/IEC 23009-1), with the attributes they inherit. Pure.
 
-An MPD with a DOCTYPE is refused before the parser sees it: without one there are no entities to expand.
+An MPD with a DOCTYPE is refused before it is parsed, so that there are no entities to expand.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
 from xml.etree import ElementTree
@@ -30,25 +31,27 @@ _TRICK_MODE = ("http://dashif.org/guidelines/trickmode",)
 
 
 class AdaptationSet:
-    """An AdaptationSet, and what holds for each of its Representations: found once, as there may be many."""
+    """An AdaptationSet, with the properties that all of its Representations share."""
 
-    def __init__(self, mpd: Element, period: Element, element: Element, url: str) -> None:
+    def __init__(self, mpd: Element, period: Element, element: Element, url: str, server: int = 0) -> None:
+        """`server`: which BaseURL is taken where an element has several, from 0; the last one if there are fewer."""
         self.element = element
         self.period = period
+        self.server = server
         self._above = (mpd, period, element)
         self._url = url
 
     @cached_property
     def base(self) -> str:
-        """What relative addresses in it refer to."""
+        """The base of relative URLs in it."""
         base = self._url
         for element in self._above:
-            base = based(base, element)
+            base = based(base, element, self.server)
         return base
 
     @cached_property
     def content(self) -> str:
-        """`video`, `audio` or something else that the set says of all in it; empty where it says nothing."""
+        """Its content type: `video`, `audio`, another one, or empty if there is none."""
         components = (each.get("contentType") or "" for each in self.element.findall("ContentComponent"))
         return self.element.get("contentType") or sort_of(self.element) or next(components, "")
 
@@ -58,7 +61,7 @@ class AdaptationSet:
 
     @cached_property
     def main(self) -> bool | None:
-        """True when it is said to be what most want to hear, None when nothing is said."""
+        """True if its Role is `main`, False if it has another one or is for accessibility, None without a Role."""
         if self.element.find("Accessibility") is not None:
             return False
         roles = {role.get("value") for role in self.element.findall("Role")}
@@ -66,13 +69,13 @@ class AdaptationSet:
 
     @property
     def seeking(self) -> bool:
-        """True when it holds pictures to seek by."""
+        """True for trick mode: images for seeking."""
         return any(each.get("schemeIdUri") in _TRICK_MODE for each in self.element.findall("EssentialProperty"))
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """One quality, with what it inherits."""
+    """A Representation, with the attributes it inherits."""
 
     element: Element
     above: AdaptationSet
@@ -81,17 +84,17 @@ class Representation:
 
     @property
     def base(self) -> str:
-        """Worked out for those that are taken: a long one times many others is more than anybody wants to hold."""
-        return based(self.above.base, self.element)
+        """Computed only for those that are chosen: long ones of many would take too much memory."""
+        return based(self.above.base, self.element, self.above.server)
 
     @property
     def levels(self) -> tuple[Element, ...]:
-        """From the Representation up to the Period, which is how attributes are looked for."""
+        """Representation, AdaptationSet, Period: the order in which attributes are looked up."""
         return (self.element, self.above.element, self.above.period)
 
     @property
     def protections(self) -> list[Element]:
-        """Its own; else those of all in its set."""
+        """Its own, else those of its AdaptationSet."""
         return self.element.findall("ContentProtection") or self.above.protections
 
     def attribute(self, name: str) -> str | None:
@@ -103,7 +106,7 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class Addressing:
-    """A SegmentTemplate or SegmentList with what it inherits from those of its name above."""
+    """A SegmentTemplate, SegmentList or SegmentBase, with the attributes it inherits from those of its name above."""
 
     elements: tuple[Element, ...]
 
@@ -118,7 +121,7 @@ class Addressing:
 
 
 def read_mpd(text: str) -> Element:
-    """The MPD element, its names without name spaces. Raises DownloadError (`bad_manifest`, `too_large`)."""
+    """The MPD element, names without namespaces. Raises DownloadError (`bad_manifest`, `too_large`)."""
     if "<!DOCTYPE" in text:
         raise bad_manifest("it declares entities")
     if text.count("<") > ELEMENTS_MAX:
@@ -140,7 +143,7 @@ def read_mpd(text: str) -> Element:
 
 
 def integer(text: str | None, what: str, default: int) -> int:
-    """The whole number that an attribute is. Raises DownloadError (`bad_manifest`) where it is none."""
+    """An attribute as an integer. Raises DownloadError (`bad_manifest`) if it is none."""
     if text is None:
         return default
     number = numbers.whole(text, least=-NUMBER_MAX, most=NUMBER_MAX)
@@ -150,7 +153,8 @@ def integer(text: str | None, what: str, default: int) -> int:
 
 
 def seconds(text: str, *, zero: bool = False) -> float:
-    """An xs:duration, with years of 365 days; `zero`: it may be none. Raises DownloadError (`bad_manifest`)."""
+    """An xs:duration in seconds, a year being 365 days; `zero`: 0 is allowed. Raises DownloadError
+    (`bad_manifest`)."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise bad_manifest("its duration cannot be read")
@@ -160,12 +164,21 @@ def seconds(text: str, *, zero: bool = False) -> float:
     return total
 
 
-def based(base: str, element: Element) -> str:
-    """The address that relative ones below `element` refer to: of several, the first."""
-    found = element.findtext("BaseURL")
-    return absolute(base, found) if found and found.strip() else base
+def moment(text: str) -> float | None:
+    """An xs:dateTime in seconds since the epoch, UTC unless it says otherwise; None if it is none."""
+    try:
+        found = datetime.fromisoformat(text.strip()[:40])
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def based(base: str, element: Element, server: int = 0) -> str:
+    """The base of relative URLs below `element`; of several, number `server` or the last one."""
+    found = [text for each in element.findall("BaseURL") if (text := (each.text or "").strip())]
+    return absolute(base, found[min(server, len(found) - 1)]) if found else base
 
 
 def sort_of(element: Element) -> str:
-    """`video` of `video/mp4`."""
+    """The type of its `mimeType`: `video` for `video/mp4`."""
     return (element.get("mimeType") or "").partition("/")[0]

@@ -1,11 +1,13 @@
-"""The result of reading a manifest: one or two streams, made of parts at URLs."""
+"""The result of reading a manifest: its streams, made of parts at URLs, or the playlists to read next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urljoin
+from urllib.parse import unquote_to_bytes, urljoin
 
 from reactor.errors import DownloadError
 from reactor.numbers import FETCHES_MAX, PLAN_BYTES_MAX
@@ -31,16 +33,68 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Subtitles:
+    """Subtitles, as the manifest describes them."""
+
+    language: str = ""
+    """A BCP-47 tag, or empty."""
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """For people: the name, else the language."""
+        return self.name or self.language or "without a name"
+
+
+@dataclass(frozen=True, slots=True)
 class MediaStream:
     """One track of the result, as `models.Track` has it."""
 
-    form: Literal["file", "hls", "concat"]
+    form: Literal["file", "hls", "concat", "webvtt"]
     parts: tuple[Part, ...]
     playlist: str | None = None
     duration_s: float | None = None
-    """Where the manifest tells it exactly."""
+    """Set if the manifest gives it exactly."""
     holds: Holds = ()
-    """What is promised to be in it; empty when nothing is said."""
+    """What it is announced to contain; empty if unknown."""
+    needed: tuple[int, ...] = ()
+    """Indexes of the parts that no other part can do without: init sections, keys, files of several segments."""
+    open_s: float | None = None
+    """The target duration of a playlist without an end; None if it has ended."""
+    label: str = ""
+    """The id of a DASH representation."""
+    subtitles: Subtitles | None = None
+    """Set for form `webvtt`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A media playlist to read."""
+
+    url: str
+    holds: Holds = ()
+    subtitles: Subtitles | None = None
+    """Set for a playlist of subtitles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One choice among the variants of a multivariant playlist."""
+
+    picks: tuple[Pick, ...]
+    """The video, then its audio if separate."""
+    lines: int | None = None
+    """Height of the video in pixels, if known."""
+    subtitles: tuple[Pick, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The usable choices of a multivariant playlist, best first: the next one stands in for one that is dead."""
+
+    ways: tuple[Way, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """EXT-X-DEFINE, for the media playlists to import."""
 
 
 def absolute(base: str, uri: str) -> str:
@@ -52,6 +106,21 @@ def absolute(base: str, uri: str) -> str:
     if not 0 < len(found) <= URL_MAX:
         raise bad_manifest("an address in it is too long")
     return found
+
+
+def is_data(uri: str) -> bool:
+    """True for a `data:` URI (RFC 2397)."""
+    return uri[:5].lower() == "data:"
+
+
+def data_of(uri: str) -> bytes:
+    """The content of a `data:` URI. Raises DownloadError (`bad_manifest`)."""
+    head, _, body = uri.partition(",")
+    raw = unquote_to_bytes(body)
+    try:
+        return base64.b64decode(raw, validate=True) if head.lower().endswith(";base64") else raw
+    except binascii.Error as error:
+        raise bad_manifest("a data: URI in it cannot be read") from error
 
 
 def bounded(urls: Iterable[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The segments of a Representation (ISO/IEC 23009-1, section 5.3.9): their addresses, by template or list. Pure."""
+"""The segments of a Representation (ISO/IEC 23009-1, section 5.3.9): their URLs, by template or list. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from reactor.numbers import FETCHES_MAX
 
 _VARIABLE = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0(\d{1,2})d)?)?\$")
 NAME_MAX = 1000
-"""Characters of what stands for a variable in a template."""
+"""Characters of the value of a template variable."""
 
 
 def is_counted(template: Addressing) -> bool:
-    """True when the number of segments is told by the duration alone."""
+    """True if the number of segments follows from a duration alone."""
     return template.child("SegmentTimeline") is None and template.attribute("endNumber") is None
 
 
@@ -31,8 +31,7 @@ def addressing(each: Representation, name: str) -> Addressing | None:
 
 
 def of_list(each: Representation, listed: Addressing) -> list[tuple[str, Span | None]]:
-    """The init section, where it has one (see `has_init`), then every segment, and which bytes of its address they
-    are."""
+    """URL and byte range of the init section, if there is one (see `has_init`), then of every segment."""
     segments = next((found for level in listed.elements if (found := level.findall("SegmentURL"))), [])
     if not segments:
         raise bad_manifest("its list of segments is empty")
@@ -43,7 +42,7 @@ def of_list(each: Representation, listed: Addressing) -> list[tuple[str, Span | 
 
 
 def span_of(text: str | None) -> Span | None:
-    """`first-last` as a span."""
+    """A byte range `first-last` as a span. Raises DownloadError (`bad_manifest`)."""
     if text is None:
         return None
     first, _, last = text.partition("-")
@@ -53,23 +52,25 @@ def span_of(text: str | None) -> Span | None:
     return Span(begin, end - begin + 1)
 
 
-def has_init(addressed: Addressing) -> bool:
-    """True when the first address is that of an init section."""
+def has_init(addressed: Addressing | None) -> bool:
+    """True if the first URL is that of an init section."""
+    if addressed is None:
+        return False
     return bool(addressed.attribute("initialization")) or addressed.child("Initialization") is not None
 
 
 def is_webm(each: Representation) -> bool:
-    """True for WebM; everything else is fragments of mp4."""
+    """True for WebM; everything else is fragmented MP4."""
     return "webm" in (each.attribute("mimeType") or "")
 
 
 def holds_of(each: Representation) -> Holds:
-    """What a representation promises to hold."""
+    """What a representation is announced to contain."""
     return ("video", "audio") if each.kind == "video" and holds_audio(each.codecs) else (each.kind,)
 
 
 def of_template(each: Representation, template: Addressing, duration: float | None) -> Iterator[str]:
-    """The init section, then every segment."""
+    """The URLs of the init section, if there is one, and of every segment."""
     init, media = template.attribute("initialization"), template.attribute("media")
     element = template.child("Initialization")
     if init:
@@ -86,7 +87,7 @@ def of_template(each: Representation, template: Addressing, duration: float | No
 
 
 def _steps(template: Addressing, duration: float | None) -> Iterator[int]:
-    """The start times of segments that all last the same."""
+    """The start times of segments of equal duration."""
     step, scale = template.number("duration", 0), template.number("timescale", 1)
     if step < 1:
         yield 0  # no duration, no timeline: there is one segment
@@ -104,7 +105,8 @@ def _steps(template: Addressing, duration: float | None) -> Iterator[int]:
 
 
 def _timeline(timeline: Element, template: Addressing, duration: float | None) -> Iterator[int]:
-    """The start times in a SegmentTimeline: `r` more of the same, or, when negative, up to the next or the end."""
+    """The start times in a SegmentTimeline: each `S` is repeated `r` times; if negative, up to the next one or the
+    end."""
     scale, offset = template.number("timescale", 1), template.number("presentationTimeOffset", 0)
     entries, time, count = timeline.findall("S"), 0, 0
     for place, entry in enumerate(entries):
@@ -132,7 +134,7 @@ def _check_count(count: int) -> None:
 
 
 def _filled(template: str, each: Representation, number: int | None = None, time: int | None = None) -> str:
-    """The template with its variables put in (ISO/IEC 23009-1, section 5.3.9.4.4)."""
+    """The template with its variables replaced (ISO/IEC 23009-1, section 5.3.9.4.4)."""
     if len(template) > URL_MAX:
         raise bad_manifest("an address in it is too long")
     values = {

@@ -1,7 +1,7 @@
-"""The lines of an HLS playlist that reactor goes by, read in one pass. Pure.
+"""Tokenises an HLS playlist (RFC 8216bis) in one pass: the tags that reactor uses, as text. Pure.
 
-A tag that nobody needs here (a date, an address for seeking) is passed by, whatever stands in it. Nothing is taken for
-a number yet.
+Other tags (dates, seek positions) are ignored, whatever their value. Variables (EXT-X-DEFINE) are replaced here;
+numbers are parsed later.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reactor.media.variables import Variables
+
 Attributes = Mapping[str, str]
-"""Of one tag: names in upper case, values without their quotes."""
+"""An attribute list: names in upper case, values without quotes."""
 
 _ATTRIBUTE = re.compile(r'(?:^|,)[ \t]*([A-Z0-9-]+)=("[^"]*"|[^,]*)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """EXT-X-STREAM-INF, and the address after it."""
+    """EXT-X-STREAM-INF, and the URI that follows it."""
 
     uri: str
     attributes: Attributes
@@ -31,12 +33,12 @@ class InitTag:
     uri: str
     byterange: str | None
     key: Attributes | None
-    """The EXT-X-KEY that was in force where it was named."""
+    """The EXT-X-KEY in force at the EXT-X-MAP."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentTag:
-    """An address, and the tags that are about it."""
+    """A segment's URI, and the tags that apply to it."""
 
     uri: str
     duration: str | None
@@ -49,40 +51,46 @@ class SegmentTag:
 
 @dataclass(slots=True)
 class Playlist:
-    """All that stands in one."""
+    """The content of one playlist."""
 
     variants: list[Variant] = field(default_factory=list)
     media: list[Attributes] = field(default_factory=list)
     """EXT-X-MEDIA."""
     segments: list[SegmentTag] = field(default_factory=list)
     master: bool = False
-    """True when it names variants, be it none with an address."""
-    timed: bool = False
-    """True when it says how long its longest segment is: that is a media playlist."""
+    """True when there is an EXT-X-STREAM-INF, even one without a URI."""
+    target: str | None = None
+    """EXT-X-TARGETDURATION; None where there is none. Only a media playlist has it."""
     ended: bool = False
-    vod: bool = False
+    form: str = ""
+    """EXT-X-PLAYLIST-TYPE in lower case: `vod`, `event`, or empty."""
     seeking: bool = False
-    """True when it holds pictures to seek by."""
+    """True for a playlist of I-frames or images, made for seeking."""
     sequence: str = ""
     section: str = ""
     """EXT-X-DISCONTINUITY-SEQUENCE."""
 
 
-def read(text: str) -> Playlist:
-    """Read a playlist.
+def read(text: str, variables: Variables) -> Playlist:
+    """Read a playlist; `variables` takes up those that it defines. Raises DownloadError (`bad_manifest`, `too_large`).
 
-    Of several keys for the same segments, each for players of another kind, the one that needs no licence counts."""
+    If several keys apply to the same segments, one per DRM system, the one that needs no licence is used."""
     found = Playlist()
-    about: dict[str, str] = {}  # what the lines since the last address say of the next one
+    about: dict[str, str] = {}  # tags since the last URI, which apply to the next one
     key: Attributes | None = None
     init: InitTag | None = None
     variant: Attributes | None = None
     plain = False  # whether there was a key without a licence since the last segment
+
+    def attributes(rest: str) -> dict[str, str]:
+        return {name: variables.fill(value) for name, value in _attributes(rest).items()}
+
     for line in map(str.strip, text.splitlines()):
         if not line:
             continue
         if not line.startswith("#"):
             plain = False
+            line = variables.fill(line)
             if variant is None and not found.master:  # one whose length is not said is a segment, too
                 gap, cut = "GAP" in about, "DISCONTINUITY" in about
                 found.segments.append(
@@ -102,25 +110,27 @@ def read(text: str) -> Playlist:
             case "#EXT-X-DISCONTINUITY" | "#EXT-X-GAP":
                 about[name.removeprefix("#EXT-X-")] = ""
             case "#EXT-X-KEY":
-                told = _attributes(rest)
+                told = attributes(rest)
                 if not plain or _is_plain(told) or told.get("METHOD", "").upper() == "NONE":
                     key = told
                 plain = plain or _is_plain(told)
             case "#EXT-X-MAP":
-                told = _attributes(rest)
+                told = attributes(rest)
                 init = InitTag(told.get("URI", ""), told.get("BYTERANGE"), key)
             case "#EXT-X-STREAM-INF":
-                found.master, variant = True, _attributes(rest)
+                found.master, variant = True, attributes(rest)
             case "#EXT-X-MEDIA":
-                found.media.append(_attributes(rest))
+                found.media.append(attributes(rest))
+            case "#EXT-X-DEFINE":
+                variables.define(_attributes(rest))
             case "#EXT-X-TARGETDURATION":
-                found.timed = True
+                found.target = rest
             case "#EXT-X-MEDIA-SEQUENCE":
                 found.sequence = rest
             case "#EXT-X-DISCONTINUITY-SEQUENCE":
                 found.section = rest
             case "#EXT-X-PLAYLIST-TYPE":
-                found.vod = rest.strip().lower() == "vod"
+                found.form = rest.strip().lower()
             case "#EXT-X-ENDLIST":
                 found.ended = True
             case "#EXT-X-I-FRAMES-ONLY" | "#EXT-X-IMAGES-ONLY":

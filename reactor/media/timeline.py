@@ -19,6 +19,8 @@ APART_MAX_S = 30.0
 """Tracks of a section that begin further apart than this have clocks of their own."""
 FOLLOWS_MIN_S, FOLLOWS_MAX_S = -0.5, 10.0
 """From the end of a part to the beginning of the next: what is outside is another clock."""
+HOLE_MAX_S = 600.0
+"""The longest hole in one file that is taken for one, and not for another clock."""
 SOUND_LONGER_MAX_S = 0.5
 """A sound that ends so much later than its picture does not push back what follows."""
 WRAP_S = 2**33 / 90_000
@@ -34,7 +36,9 @@ class Piece:
     cut: bool = False
     """It is not to be read together with the one before: another init section, or a gap."""
     gap: bool = False
-    """What stood before it is missing, and said to be."""
+    """Segments before it are missing."""
+    hole: bool = False
+    """The same, but it is read together with the one before: its timestamps say how much is missing."""
     measured: Measured | None = None
 
 
@@ -94,11 +98,12 @@ class _Length:
     total_s: float
     before: StreamClock
 
-    def go_on(self, clock: StreamClock) -> None:
+    def go_on(self, clock: StreamClock, *, hole: bool) -> None:
         seconds = clock.start_s - self.before.end_s
         seconds -= round(seconds / WRAP_S) * WRAP_S
         # What jumps further is another clock, though nobody says so: ffmpeg closes up then.
-        self.total_s += (seconds if FOLLOWS_MIN_S <= seconds <= FOLLOWS_MAX_S else 0.0) + clock.end_s - clock.start_s
+        most = HOLE_MAX_S if hole else FOLLOWS_MAX_S
+        self.total_s += (seconds if FOLLOWS_MIN_S <= seconds <= most else 0.0) + clock.end_s - clock.start_s
         self.before = clock
 
 
@@ -134,7 +139,7 @@ class Grouping:
             self._measured += 1
             self._streams = self._streams or piece.measured.streams
             for kind in KINDS:
-                self._add(kind, piece.measured)
+                self._add(kind, piece.measured, hole=piece.hole)
 
     @property
     def groups(self) -> list[Group]:
@@ -153,12 +158,12 @@ class Grouping:
         self._holds = holds if cut or another else holds | self._holds
         return cut or another
 
-    def _add(self, kind: StreamKind, measured: Measured) -> None:
+    def _add(self, kind: StreamKind, measured: Measured, *, hole: bool) -> None:
         clock = measured.of(kind)
         if clock is None:
             return
         if kind in self._lengths:
-            self._lengths[kind].go_on(clock)
+            self._lengths[kind].go_on(clock, hole=hole)
         else:
             self._lengths[kind] = _Length(clock.end_s - _start_s(self._streams), clock)
 

@@ -217,7 +217,7 @@ async def test_a_master_that_names_a_master(server: FileServer, context: Context
         (MEDIA.replace(b"one.ts", b"concat:/etc/passwd|x.ts"), "bad_manifest"),
         (MEDIA.replace(b"one.ts", b"http://host:99999/"), "bad_manifest"),
         (MEDIA.replace(b"one.ts", b"http://ho st/"), "bad_manifest"),
-        (MEDIA.replace(END.encode(), b""), "live"),
+        (MEDIA.replace(END.encode(), b"#EXT-X-MEDIA-SEQUENCE:9\n"), "live"),
         (MEDIA.replace(b"#EXTINF", b'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://k"\n#EXTINF', 1), "drm"),
         (HEAD.encode() + b"#EXTINF:2.0,\na.ts\n" * 20_001 + END.encode(), "too_many_parts"),
         (MPD.replace("<MPD ", '<MPD type="dynamic" minimumUpdatePeriod="PT2S" ').encode(), "live"),

@@ -14,6 +14,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import parse_worker
+from reactor.extractors.base import ASKED
 from reactor.media.choice import Choice
 
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
@@ -23,9 +24,9 @@ MPD = '<MPD mediaPresentationDuration="PT4S"><Period><AdaptationSet mimeType="vi
 MPD += "</AdaptationSet></Period></MPD>"
 
 
-def asked(document: str, **more: Any) -> Any:
-    request = {"url": "https://h/a", "choice": asdict(Choice()), "variant": False, "prefix": "", "holds": []} | more
-    return json.loads(parse_worker.manifest(request, document.encode()))
+def asked(document: str | bytes, **more: Any) -> Any:
+    request = {"url": "https://h/a", "choice": asdict(Choice()), "bytes_max": 2**20, **asdict(ASKED)} | more
+    return json.loads(parse_worker.manifest(request, document if isinstance(document, bytes) else document.encode()))
 
 
 def refused(document: str, **more: Any) -> str:
@@ -38,9 +39,25 @@ def test_each_kind_of_manifest() -> None:
     (stream,) = asked(f"\ufeff{MEDIA}", holds=["audio"], prefix="audio-")["streams"]
     assert (stream["form"], stream["urls"], stream["names"]) == ("hls", ["https://h/one.ts"], ["audio-0001.ts"])
     assert (stream["duration_s"], stream["holds"], stream["optional"]) == (2.5, ["audio"], [])
-    assert asked(MASTER) == {"picks": [["https://h/v.m3u8", ["video", "audio"]]]}
+    way = {"picks": [["https://h/v.m3u8", ["video", "audio"], None]], "lines": None, "subtitles": []}
+    assert asked(MASTER) == {"ways": [way], "variables": {}}
     (stream,) = asked(MPD)["streams"]
     assert (stream["form"], stream["names"]) == ("file", ["video.mp4"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_the_encodings_of_manifests(encoding: str) -> None:
+    """With a byte order mark or without, compressed or not, and by the XML declaration."""
+    for document, want in ((MEDIA, "https://h/one.ts"), (MPD, "https://h/a")):
+        for data in (document.encode(encoding), gzip.compress(document.encode(encoding))):
+            assert asked(data)["streams"][0]["urls"] == [want]
+
+
+def test_an_xml_declaration_names_the_encoding() -> None:
+    for name, want in (("iso-8859-1", "\xe9"), ("windows-1251", "\u0439")):
+        declared = f'<?xml version="1.0" encoding="{name}"?>'.encode()
+        base = MPD.replace("<Period>", "<BaseURL>@</BaseURL><Period>").encode().replace(b"@", b"\xe9")
+        assert asked(declared + base)["streams"][0]["urls"] == [f"https://h/{want}"]
 
 
 def test_what_is_none() -> None:

@@ -16,10 +16,12 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import parsing
+from reactor.extractors.base import Parsed
 from reactor.extractors.metainfo import parse_metainfo
 from reactor.extractors.parsing import Parsers
 from reactor.media import hls
 from reactor.media.choice import Choice
+from reactor.media.parts import Pick, Selection, Way
 from reactor.workers.limits import Limits
 from reactor.workers.process import DocumentReader
 from tests.extractors.processes import runs, until
@@ -48,10 +50,11 @@ async def test_a_manifest_is_what_it_is_when_it_is_read_here(parsers: Parsers) -
     for text in (MEDIA, long, MEDIA):
         media = hls.parse(text, URL)
         assert isinstance(media, hls.Media)
-        assert await read(parsers, text) == [hls.stream(media)]
+        assert await read(parsers, text) == Parsed((hls.stream(media),))
     assert parsers.starts == 1
     master = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1,mp4a"\nv.m3u8\n'
-    assert await read(parsers, master) == [hls.Pick("https://host/a/v.m3u8", ("video", "audio"))]
+    way = Way((Pick("https://host/a/v.m3u8", ("video", "audio")),))
+    assert await read(parsers, master) == Selection((way,))
 
 
 async def test_a_torrent_is_what_it_is_when_it_is_read_here(parsers: Parsers) -> None:
@@ -66,7 +69,7 @@ async def test_a_torrent_is_what_it_is_when_it_is_read_here(parsers: Parsers) ->
 
 
 async def test_sentences_come_as_they_are(parsers: Parsers) -> None:
-    for text, word in ((HEAD, "live"), ("<html>", "bad_manifest"), (HEAD + "#EXT-X-DEFINE:\n", "unsupported")):
+    for text, word in ((HEAD, "live"), ("<html>", "bad_manifest"), (HEAD + "#EXT-X-DEFINE:\n", "bad_manifest")):
         with pytest.raises(DownloadError) as caught:
             await read(parsers, text)
         assert caught.value.code == word

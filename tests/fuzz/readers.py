@@ -179,7 +179,7 @@ def _recorded(text: str) -> None:
 
 
 def _answered(told: Any) -> None:
-    for work in (parsing._streams, parsing._facts):
+    for work in (parsing._parsed, parsing._selection, parsing._facts):
         parsing._checked(lambda work=work: work(told))  # type: ignore[misc]
 
 
@@ -330,6 +330,7 @@ _found = records(
 _stream = records(
     form=st.just("hls"), playlist=odd, duration_s=values, holds=st.lists(odd, max_size=2),
     urls=st.lists(odd, max_size=3), names=st.lists(odd, max_size=3), optional=st.lists(values, max_size=3),
+    needed=st.lists(values, max_size=3), open_s=values, label=odd, subtitles=st.none() | st.lists(odd, max_size=2),
 )  # fmt: skip
 _lines = st.dictionaries(
     st.sampled_from(("content-length", "content-range", "retry-after", "date", "content-type", "etag", "accept-ranges"))
@@ -381,5 +382,7 @@ READERS: Mapping[str, Reader] = {
     "page-texts": Reader(pieces(*_xml_words), _sighted),
     "proxy": Reader(raw(pieces(*_request_words, glue=("", "\r\n"))), _asked, (requests.BadProxyRequest,)),
     "part": Reader(_part_bytes, _part, (clocks.CutShort,)),
-    "reader": Reader(st.fixed_dictionaries({"streams": st.lists(_stream, max_size=2)}) | values, _answered),
+    "reader": Reader(
+        st.fixed_dictionaries({"streams": st.lists(_stream, max_size=2), "servers": st.just(1)}) | values, _answered
+    ),
 }

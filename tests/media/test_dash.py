@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from reactor.errors import DownloadError
 from reactor.media import dash
 from reactor.media.choice import Choice, Like
-from reactor.media.local import Span, read_playlist
-from reactor.media.parts import MediaStream
+from reactor.media.local import Span, init_data, read_playlist
+from reactor.media.parts import MediaStream, Subtitles
 
 URL = "https://host/a/index.mpd?x=1"
 REP = '<Representation id="r" bandwidth="1000" codecs="avc1" mimeType="video/mp4">{}</Representation>'
@@ -103,7 +103,7 @@ def quality(name: str, codecs: str, bandwidth: int = 1, height: int = 0, inside:
 
 def chosen(*sets: str, choice: Choice | None = None) -> list[str]:
     streams = parsed(mpd(f"<Period>{''.join(sets)}</Period>"), choice)
-    return [stream.parts[0].url.rpartition("/")[2] for stream in streams]
+    return [stream.parts[0].url.rpartition("/")[2] for stream in streams if stream.form != "webvtt"]
 
 
 def test_the_best_picture_and_the_best_sound() -> None:
@@ -133,13 +133,77 @@ def test_what_is_said_to_be_the_main_sound_comes_first() -> None:
     assert chosen(other, unsaid, blind) == ["de"]
 
 
-def test_the_last_segment_may_be_one_too_many_where_they_are_only_counted() -> None:
-    counted = '<SegmentTemplate media="$Number$" duration="2"/>'
+def test_the_last_segments_may_be_too_many_where_they_are_only_counted() -> None:
+    """The duration is rounded up, or that of another track."""
+    counted = '<SegmentTemplate media="$Number$" duration="2" initialization="i"/>'
     (stream,) = parsed(video(counted, duration="PT10.01S"))
-    assert [part.optional for part in stream.parts] == [False] * 5 + [True]
+    assert [part.optional for part in stream.parts] == [False] * 4 + [True] * 3
+    assert stream.needed == (0,)
     for told in ('<SegmentTemplate media="$Number$" duration="2" endNumber="6"/>', TIMELINE):
         (stream,) = parsed(video(told, duration="PT12S"))
         assert not any(part.optional for part in stream.parts)
+
+
+def test_of_several_base_urls_the_one_that_is_asked_for() -> None:
+    two = "<BaseURL>https://one/</BaseURL><BaseURL>https://two/</BaseURL>"
+    text = mpd(f"{two}<Period><BaseURL>p/</BaseURL><AdaptationSet>{REP.format(TIMELINE)}</AdaptationSet></Period>")
+    assert dash.servers(text) == 2
+    firsts = [dash.parse(text, URL, Choice(), server=n)[0].parts[0].url for n in (0, 1, 2)]
+    assert firsts == ["https://one/p/0", "https://two/p/0", "https://two/p/0"]
+    assert dash.servers(video(TIMELINE)) == 1
+
+
+def test_representations_to_avoid() -> None:
+    sets = adaptation("video/mp4", quality("a", "avc1", height=720), quality("b", "avc1", height=360))
+    text = mpd(f"<Period>{sets}</Period>")
+    taken = [dash.parse(text, URL, Choice(), avoid=each)[0].label for each in ((), ("a",), ("a", "b"))]
+    assert taken == ["a", "b", "a"]
+
+
+BEGUN = 'availabilityStartTime="2020-01-01T00:00:00Z"'
+
+
+@pytest.mark.parametrize(
+    ("attributes", "open_s"),
+    [
+        ('mediaPresentationDuration="PT12S"', None),
+        ('mediaPresentationDuration="PT12S" minimumUpdatePeriod="PT2S"', 2.0),
+        (f'mediaPresentationDuration="PT12S" minimumUpdatePeriod="PT2S" {BEGUN}', None),
+        ('minimumUpdatePeriod="PT2S" maxSegmentDuration="PT4S"', 4.0),
+    ],
+)  # fmt: skip
+def test_a_broadcast_that_is_over_or_may_be(attributes: str, open_s: float | None) -> None:
+    text = video(TIMELINE, duration="", more=f'type="dynamic" {attributes}')
+    assert dash.parse(text, URL, Choice(), now_s=1_600_000_000.0)[0].open_s == open_s
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<SegmentTemplate media="$Number$" duration="2"/>',
+        '<SegmentTemplate media="$Time$"><SegmentTimeline><S t="8" d="2"/></SegmentTimeline></SegmentTemplate>',
+        '<SegmentTemplate media="$Time$"><SegmentTimeline><S d="2" r="-1"/></SegmentTimeline></SegmentTemplate>',
+    ],
+)
+def test_a_broadcast_whose_beginning_is_gone_or_whose_segments_are_not_listed_is_live(inside: str) -> None:
+    assert refused(video(inside, more='type="dynamic" minimumUpdatePeriod="PT2S"')) == "live"
+
+
+def test_subtitles_of_one_file() -> None:
+    one = adaptation("text/vtt", '<Representation id="t"><BaseURL>de.vtt</BaseURL></Representation>')
+    other = adaptation("application/mp4", '<Representation id="u"/>').replace(">", ' contentType="text" lang="fr">', 1)
+    text = mpd(f"<Period>{adaptation('video/mp4', quality('v', 'avc1'))}{one}{other}</Period>")
+    _, vtt, ttml = parsed(text)
+    assert (vtt.form, [part.url for part in vtt.parts]) == ("webvtt", ["https://host/a/de.vtt"])
+    assert (ttml.parts, ttml.subtitles) == ((), Subtitles("fr"))
+
+
+def test_an_init_section_in_the_manifest_itself() -> None:
+    inside = '<SegmentList duration="2"><Initialization sourceURL="data:;base64,aW5pdA=="/>'
+    (stream,) = parsed(video(inside + '<SegmentURL media="1"/><SegmentURL media="2"/></SegmentList>'))
+    (segment, _) = read_playlist(stream.playlist or "")
+    assert segment.init
+    assert init_data(segment.init) == b"init"
 
 
 def test_protection() -> None:
@@ -279,7 +343,7 @@ def test_periods_follow_each_other() -> None:
     assert sections(picture) == [(0, "s1", "si"), (0, "s2", "si"), (1, "v1", "vi"), (1, "v2", "vi")]
     assert sections(sound) == [(1, "a1", "ai"), (1, "a2", "ai")]
     assert {part.name for part in picture.parts}.isdisjoint(part.name for part in sound.parts)
-    assert [part.optional for part in sound.parts] == [False, False, True], "a counted segment may be one too many"
+    assert [part.optional for part in sound.parts] == [False, False, True], "what is counted may be too many"
 
 
 def test_periods_begin_where_the_next_one_says() -> None:

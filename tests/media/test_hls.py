@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from reactor.errors import DownloadError
 from reactor.media import hls
 from reactor.media.choice import Choice
-from reactor.media.local import read_playlist
-from reactor.media.parts import MediaStream
+from reactor.media.local import init_data, read_playlist, renamed
+from reactor.media.parts import MediaStream, Subtitles, Way
 
 URL = "https://host/a/b/index.m3u8?token=1"
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
@@ -36,7 +36,11 @@ def picked(*lines: str, choice: Choice | None = None) -> list[tuple[str, tuple[s
     """The last words of the addresses that are read next, and what they hold."""
     master = hls.parse("\n".join(["#EXTM3U", *lines]), URL)
     assert isinstance(master, hls.Master)
-    return [(pick.url.removeprefix("https://host/a/b/"), pick.holds) for pick in hls.choose(master, choice or Choice())]
+    return shown(hls.choose(master, choice or Choice()).ways[0])
+
+
+def shown(way: Way) -> list[tuple[str, tuple[str, ...]]]:
+    return [(pick.url.removeprefix("https://host/a/b/"), pick.holds) for pick in way.picks]
 
 
 def variant(uri: str, *, height: int = 0, codecs: str = "", rate: int = 1000, more: str = "") -> str:
@@ -151,14 +155,81 @@ def test_a_vod_needs_no_end() -> None:
     assert len(streamed(f"{HEAD}#EXT-X-PLAYLIST-TYPE:VOD\n{TWO}").parts) == 2
 
 
+@pytest.mark.parametrize("head", [HEAD, f"{HEAD}#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-MEDIA-SEQUENCE:4\n"])
+def test_a_playlist_without_an_end_is_open_while_its_beginning_is_there(head: str) -> None:
+    assert [streamed(head + TWO + end).open_s for end in ("", END)] == [2.0, None]
+    assert streamed(f"{HEAD}#EXT-X-PLAYLIST-TYPE:VOD\n{TWO}").open_s is None
+
+
+def test_variables() -> None:
+    defined = '#EXT-X-DEFINE:NAME="dir",VALUE="/p"\n#EXT-X-DEFINE:QUERYPARAM="token"\n#EXT-X-DEFINE:IMPORT="x"\n'
+    body = '#EXT-X-KEY:METHOD=AES-128,URI="{$dir}/k"\n#EXTINF:2.0,\n{$dir}/{$x}.ts?t={$token}\n'
+    media = hls.parse(HEAD + defined + body + END, URL, {"x": "7"})
+    assert isinstance(media, hls.Media)
+    assert [part.url for part in hls.stream(media).parts] == ["https://host/p/k", "https://host/p/7.ts?t=1"]
+    assert streamed(HEAD + "#EXTINF:2.0,\n{$dir}.ts\n" + END).parts[0].url.endswith("/{$dir}.ts"), "there are none"
+
+
+def test_variables_of_a_list_of_variants_are_imported() -> None:
+    text = '#EXTM3U\n#EXT-X-DEFINE:NAME="a",VALUE="b"\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{$a}.m3u8\n'
+    master = hls.parse(text, URL)
+    assert isinstance(master, hls.Master)
+    found = hls.choose(master, Choice())
+    assert (shown(found.ways[0]), found.variables) == ([("b.m3u8", ())], {"a": "b"})
+
+
+def test_an_init_section_in_the_playlist_itself() -> None:
+    for uri in ("data:video/mp4;base64,aW5pdA==", "data:,init"):
+        stream = streamed(f'{HEAD}#EXT-X-MAP:URI="{uri}"\n{TWO}{END}', "x-")
+        (segment, _) = read_playlist(renamed(stream.playlist or "", "role"))
+        assert segment.init
+        assert init_data(segment.init) == b"init"
+        assert [part.name for part in stream.parts] == ["x-0001.m4s", "x-0002.m4s"]
+
+
+def test_which_parts_no_other_can_do_without() -> None:
+    key, init = '#EXT-X-KEY:METHOD=AES-128,URI="k"\n', '#EXT-X-MAP:URI="i"\n'
+    stream = streamed(f"{HEAD}{key}{init}{TWO}#EXTINF:2.0,\none.ts\n{END}")
+    names = [stream.parts[n].name for n in stream.needed]
+    assert names == ["key-1.bin", "init-1.mp4", "0001.m4s"], "the one that is played twice, too"
+
+
+def test_the_next_variant_and_the_next_sound_stand_ready() -> None:
+    low = variant("low", height=360, codecs=AVC, more=',AUDIO="g"')
+    high = variant("high", height=720, codecs=AVC, more=',AUDIO="g"')
+    sounds = [f'{GROUP},URI="one",DEFAULT=YES', f'{GROUP},URI="two"']
+    master = hls.parse("\n".join(["#EXTM3U", *sounds, low, high, high]), URL)
+    assert isinstance(master, hls.Master)
+    ways = hls.choose(master, Choice()).ways
+    told = [[name for name, _ in shown(way)] for way in ways]
+    assert told == [["high", "one"], ["high", "two"], ["low", "one"], ["low", "two"]]
+    assert [way.lines for way in ways] == [720, 720, 360, 360]
+
+
+def test_subtitles_of_a_variant() -> None:
+    text = '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",'
+    lines = [f'{text}NAME="English",LANGUAGE="en",URI="en"', f'{text}NAME="Deutsch",DEFAULT=YES,URI="de"']
+    lines.append(variant("v", height=720, more=',SUBTITLES="s"'))
+    master = hls.parse("\n".join(["#EXTM3U", *lines]), URL)
+    assert isinstance(master, hls.Master)
+    (way,) = hls.choose(master, Choice()).ways
+    told = [(pick.url[-2:], pick.subtitles) for pick in way.subtitles]
+    assert told == [("de", Subtitles("", "Deutsch")), ("en", Subtitles("en", "English"))]
+    media = hls.parse(f"{HEAD}#EXTINF:9,\na.vtt\n{END}", URL)
+    assert isinstance(media, hls.Media)
+    stream = hls.subtitle_stream(media, Subtitles("en"), prefix="text-1-")
+    assert (stream.form, stream.parts[0].optional) == ("webvtt", True)
+    assert hls.choose(master, Choice(audio_only=True)).ways[0].subtitles == ()
+
+
 KEY = "#EXT-X-KEY:METHOD="
 
 
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (HEAD + TWO, "live"),
-        (f"{HEAD}#EXT-X-PLAYLIST-TYPE:EVENT\n{TWO}", "live"),
+        (HEAD, "live"),
+        (f"{HEAD}#EXT-X-MEDIA-SEQUENCE:1\n{TWO}", "live"),
         (f'{HEAD}{KEY}SAMPLE-AES,URI="skd://x",KEYFORMAT="com.apple.streamingkeydelivery"\n{TWO}{END}', "drm"),
         (f'{HEAD}{KEY}SAMPLE-AES,URI="k"\n{TWO}{END}', "drm"),
         (f'{HEAD}{KEY}SAMPLE-AES-CTR,URI="data:text/plain;base64,AA=="\n{TWO}{END}', "drm"),
@@ -178,7 +249,13 @@ KEY = "#EXT-X-KEY:METHOD="
         (f"{HEAD}#EXTINF:2.0,\n{'a' * 20_000}\n{END}", "bad_manifest"),
         (f"{HEAD}#EXTINF:2.0,\n{'a' * 70_000}\n{END}", "bad_manifest"),
         (f"{HEAD}#EXT-X-I-FRAMES-ONLY\n{TWO}{END}", "unsupported"),
-        (f'{HEAD}#EXT-X-DEFINE:NAME="x",VALUE="y"\n{TWO}{END}', "unsupported"),
+        (f'{HEAD}#EXT-X-DEFINE:NAME="x"\n{TWO}{END}', "bad_manifest"),
+        (f'{HEAD}#EXT-X-DEFINE:NAME="x y",VALUE="1"\n{TWO}{END}', "bad_manifest"),
+        (f'{HEAD}#EXT-X-DEFINE:QUERYPARAM="nothing"\n{TWO}{END}', "bad_manifest"),
+        (f'{HEAD}#EXT-X-DEFINE:IMPORT="nothing"\n{TWO}{END}', "bad_manifest"),
+        (f'{HEAD}#EXT-X-DEFINE:NAME="x",VALUE="y"\n#EXTINF:2.0,\n{{$z}}\n{END}', "bad_manifest"),
+        (f'{HEAD}#EXT-X-DEFINE:NAME="x",VALUE="{"y" * 9000}"\n#EXTINF:2.0,\n{"{$x}" * 5000}\n{END}', "too_large"),
+        (f'{HEAD}#EXT-X-MAP:URI="data:;base64,!"\n{TWO}{END}', "bad_manifest"),
         ("#EXTM3U\n#EXTINF:-1,Channel\nhttp://a/1\n", "unsupported"),
         (HEAD + "#EXTINF:2.0,\na\n" * 20_001 + END, "too_many_parts"),
         (HEAD + "#\n" * 300_000 + END, "too_large"),
@@ -206,7 +283,8 @@ def test_twenty_thousand_segments_with_an_init_section() -> None:
 OURS = re.compile(
     r"|#EXTM3U|#EXT-X-(VERSION:7|TARGETDURATION:\d+|PLAYLIST-TYPE:VOD|DISCONTINUITY|REACTOR-GAP|ENDLIST|BYTERANGE:\d+@\d+)"
     r"|#EXT-X-KEY:METHOD=(NONE|AES-128,URI=\"(key-\d+\.bin|data:application/octet-stream;base64,[\w+/=]+)\",IV=0x\w{32})"
-    r"|#EXT-X-MAP:URI=\"init-\d+\.mp4\"(,BYTERANGE=\"\d+@\d+\")?|#EXTINF:\d+\.\d{6},|\d{4}\.(ts|m4s)|init-\d+\.mp4",
+    r"|#EXT-X-MAP:URI=\"init-\d+\.mp4\"(,BYTERANGE=\"\d+@\d+\")?|#EXTINF:\d+\.\d{6},|\d{4}\.(ts|m4s)|init-\d+\.mp4"
+    r"|#EXT-X-MAP:URI=\"data:application/octet-stream;base64,[\w+/=]*\"",
     re.ASCII,
 )
 """Every line that may be in a playlist of ours."""
@@ -230,7 +308,7 @@ def test_any_text_is_understood_or_refused(drawn: list[str]) -> None:
     try:
         found = hls.parse(text, URL)
         if isinstance(found, hls.Master):
-            assert hls.choose(found, Choice())
+            assert hls.choose(found, Choice()).ways
             return
         stream = hls.stream(found)
     except DownloadError:

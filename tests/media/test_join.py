@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from reactor.media.check import BadParts
 from reactor.media.choice import Choice
 from reactor.media.ffmpeg import Probed
-from tests.media.conftest import Joined, Serve
+from reactor.models import Extraction
+from tests.media.conftest import Fetched, Joined, Serve
+from tests.media.joining import join, notes_of
 from tests.media.samples import KEYS, SECONDS, Samples, body_of, playlist_of
 
 FRAMES = SECONDS * 10
@@ -360,3 +365,78 @@ async def test_periods_in_webm(samples: Samples, serve: Serve, joined: Joined) -
     assert of(found) == ("vp9", "opus")
     assert lasts(found, 2 * SECONDS)
     assert frames(samples.ffmpeg, path) == 2 * FRAMES
+
+
+# What is missing, and what is apart
+
+
+async def test_an_init_section_in_the_playlist_itself(samples: Samples, serve: Serve, joined: Joined) -> None:
+    files = dict(samples.fmp4())
+    init = b"data:video/mp4;base64," + base64.b64encode(files.pop("init.mp4"))
+    files["index.m3u8"] = files["index.m3u8"].replace(b'"init.mp4"', b'"' + init + b'"')
+    await check(joined, samples, serve(files) + "index.m3u8")
+
+
+@pytest.mark.parametrize("form", ["ts", "fmp4", "dash"])
+async def test_a_hole_in_the_midst(samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, form: str) -> None:
+    """What is there is joined, sound and picture together, and the notes say what is not."""
+    short = ("-hls_time", "1") if form != "dash" else ("-seg_duration", "1", *SETS, "-use_timeline", "0")
+    makers: dict[str, Callable[..., dict[str, bytes]]] = {
+        "ts": samples.hls,
+        "fmp4": samples.fmp4,
+        "dash": samples.dash,
+    }
+    url = serve(makers[form](f"short-{form}", *short)) + ("index.mpd" if form == "dash" else "index.m3u8")
+    extraction = allow(await fetched(url))
+    lost = [each.name for each in extraction.fetches if each.name.endswith("0003.m4s" if form == "dash" else "0003.ts")]
+    lost = lost or ["0003.m4s"]
+    for name in lost:
+        (tmp_path / name).unlink()
+    path = await join(samples.ffmpeg, tmp_path, extraction)
+    assert frames(samples.ffmpeg, path) == FRAMES - 10
+    notes = await notes_of(samples.ffmpeg, tmp_path, extraction)
+    assert len(notes) == len(lost)
+    assert all(note.startswith("1 s of the ") and note.endswith("at 00:02.") for note in notes)
+    with pytest.raises(BadParts, match=r"0003\.\w+"):
+        await join(samples.ffmpeg, tmp_path, await fetched_but(fetched, url, tmp_path, lost))
+
+
+def allow(extraction: Extraction) -> Extraction:
+    tracks = tuple(track.model_copy(update={"holes": 1}) for track in extraction.finish.tracks)
+    return extraction.model_copy(update={"finish": extraction.finish.model_copy(update={"tracks": tracks})})
+
+
+async def fetched_but(fetched: Fetched, url: str, folder: Path, lost: list[str]) -> Extraction:
+    """Of this video no part may be missing."""
+    extraction = await fetched(url)
+    for name in lost:
+        (folder / name).unlink()
+    return extraction
+
+
+def second_subtitles(ffmpeg: Path, file: Path) -> tuple[str, str]:
+    """As SRT, and what ffmpeg says of the file."""
+    command = [str(ffmpeg), "-nostdin", "-i", str(file), "-map", "0:s:1", "-f", "srt", "-"]
+    run = subprocess.run(command, capture_output=True, check=True, text=True, timeout=60)
+    return run.stdout, run.stderr
+
+
+async def test_subtitles_are_in_the_container(samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path) -> None:
+    files = dict(samples.hls("ts"))
+    files["one.vtt"] = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n"
+    files["two.vtt"] = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n\n00:03.000 --> 00:04.000\nWorld\n"
+    for name in ("one", "two", "none"):
+        files[f"{name}.m3u8"] = playlist_of(f"#EXTINF:6,\n{name}.vtt\n")
+    files["none.vtt"] = b"<tt/>"
+    media = "".join(
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="{name}",LANGUAGE="de",URI="{name}.m3u8"\n'
+        for name in ("one", "two", "none")
+    )
+    files["m.m3u8"] = f'#EXTM3U\n{media}#EXT-X-STREAM-INF:BANDWIDTH=1,SUBTITLES="s"\nindex.m3u8\n'.encode()
+    extraction = await fetched(serve(files) + "m.m3u8")
+    path = await join(samples.ffmpeg, tmp_path, extraction)
+    text, said = second_subtitles(samples.ffmpeg, path)
+    assert re.findall(r"\S+ --> \S+", text) == ["00:00:01,000 --> 00:00:02,000", "00:00:03,000 --> 00:00:04,000"]
+    assert said.count("(deu): Subtitle: mov_text") == 2
+    assert frames(samples.ffmpeg, path) == FRAMES
+    assert await notes_of(samples.ffmpeg, tmp_path, extraction) == ("Subtitles that are not in the file: none.",)

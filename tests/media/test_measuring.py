@@ -179,7 +179,7 @@ async def test_the_one_part_that_nobody_can_read(samples: Samples, tmp_path: Pat
     limits = replace(parsing.LIMITS, cpu_s=1) if kind == "processor" else replace(parsing.LIMITS, data_bytes=2**26)
     async with Parsers(limits) as parsers:
         with pytest.raises(BadParts, match=why) as caught:
-            await ffmpeg.join(samples.ffmpeg, tmp_path, found, measure=parsers.clocks)
+            await ffmpeg.join(samples.ffmpeg, tmp_path, found, parsers)
     assert (caught.value.names, caught.value.code) == (("13.m4s",), "bad_part")
     assert caught.value.failure.retryable
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
@@ -232,7 +232,7 @@ async def test_a_cancel_ends_who_reads(samples: Samples, tmp_path: Path) -> None
         async with anyio.create_task_group() as tasks:
 
             async def run() -> None:
-                await ffmpeg.join(samples.ffmpeg, tmp_path, found, measure=parsers.clocks)
+                await ffmpeg.join(samples.ffmpeg, tmp_path, found, parsers)
 
             before = cpu_of(pid)
             tasks.start_soon(run)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from reactor import notices
-from reactor.core import commands, events
+from reactor.core import commands, events, holes
 from reactor.core.context import Commands, Context, of
 from reactor.core.events import TransferStatus
 from reactor.core.job import Job, State, Transfer, TransferState, derive_gid
@@ -16,7 +17,6 @@ from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
 
 RECLASSIFIED_MAX = 4
-NOT_THERE = "not_found"
 NOTHING_THERE = Failure("unsupported", "Nothing that could be downloaded was found at this link.")
 
 # Stage 1 and 2
@@ -94,7 +94,7 @@ def emptied(job: Job, event: events.Discarded, context: Context) -> Commands:
 def _begin_fetching(job: Job, extraction: Extraction, context: Context, *, continues: bool) -> Commands:
     plan, progress = job.plan, job.progress
     if not continues:
-        plan.complete_parts, plan.carried, progress.percent = frozenset(), {}, None
+        plan.complete_parts, plan.carried, plan.sought, progress.percent = frozenset(), {}, frozenset(), None
         job.budget.further_than = None
     elif job.budget.further_than is None and not job.budget.renewals:
         job.budget.further_than = progress.percent or 0.0
@@ -152,8 +152,11 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     change = reconcile(transfer, report)
     if not alone:
         transfer.files = ()  # parts lie in the folder under the names we gave them
-    if transfer.fetch.optional and change.failure is not None and change.failure.code == NOT_THERE:
+    if change.failure is not None and holes.can_do_without(job, transfer, change.failure):
         transfer.state, change = TransferState.DONE, TransferChange(Change.DONE)
+        progress.missing.add(transfer.n)
+    elif change.failure is not None and change.failure.code == holes.NOT_THERE and not alone:
+        change = replace(change, failure=holes.failure(job, transfer))
     if change.failure is not None and renew.renewable(job, change.failure):
         transfer.completed = max(transfer.completed, report.completed)  # so that it is known whether more comes
     progress.reckon(transfer, *before)
@@ -180,9 +183,10 @@ def _changed(
         context.gids[transfer.live_gid] = (job, transfer)
         return window.ask([transfer])
     if kind is Change.DONE:
-        renew.bytes_arrived(job)
+        if transfer.n not in progress.missing:
+            renew.bytes_arrived(job)
+            job.budget.setbacks = 0
         progress.done += 1
-        job.budget.setbacks = 0
         return finish.when_all_fetched(job, context)
     if kind is Change.MISSING and event.report.status is not TransferStatus.UNKNOWN:
         return [commands.ForgetTransfers((event.report.gid,))]  # its gid is needed again

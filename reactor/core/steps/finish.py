@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reactor import notices
-from reactor.core import commands, events
+from reactor.core import commands, events, holes
 from reactor.core.context import Commands, Context, of
 from reactor.core.job import IN_TRANSFER, End, Ending, Job, State, TransferState
-from reactor.core.steps import teardown, window
+from reactor.core.steps import renew, teardown, window
 from reactor.errors import Failure
 from reactor.models import Stage
 
@@ -19,6 +19,12 @@ def when_all_fetched(job: Job, context: Context) -> Commands:
     """When all parts are there, they are put together."""
     if job.state not in IN_TRANSFER or job.progress.done != len(job.progress.transfers):
         return []
+    unsought, lacks = holes.unsought(job), holes.failure(job)
+    if unsought and renew.renewable(job, lacks):
+        job.plan.sought |= unsought
+        return renew.renew_or_fail(job, lacks, context)
+    if not holes.is_bearable(job):
+        return teardown.fail(job, lacks, context)
     job.state, job.budget.hold_until = State.FINISHING, None
     out: Commands = [commands.SaveStage(job.attempt, Stage.FINISHING)]
     if (done := newly_done(job)) is not None:
@@ -75,7 +81,7 @@ def joined(job: Job, event: events.Joined, context: Context) -> Commands:
 def finished(job: Job, event: events.Finished, context: Context) -> Commands:
     """The result stands where it belongs; the row is told."""
     teardown_ = job.teardown
-    teardown_.final_path, teardown_.size = event.path, event.size
+    teardown_.final_path, teardown_.size, teardown_.notes = event.path, event.size, event.notes
     teardown_.unasked = job.progress.resumed and job.torrent
     teardown_.ending = Ending(End.DOWNLOADED)
     return teardown.save_ending(job, context)
@@ -100,10 +106,15 @@ def _fetch_parts_again(job: Job, numbers: tuple[int, ...], failure: Failure, con
     again = commands.ProgressOf(job.attempt, progress.percent, 0, None, None, done=job.plan.complete_parts)
     out: Commands = [commands.SaveStage(job.attempt, Stage.FETCHING), commands.SaveProgress((again,))]
     for transfer in (progress.transfers[n] for n in numbers):
-        if job.state in IN_TRANSFER and transfer.state is TransferState.DONE:
-            progress.done -= 1
-            out += window.part_failed(job, transfer, failure, context)
-    return out
+        if job.state not in IN_TRANSFER or transfer.state is not TransferState.DONE:
+            continue
+        if holes.can_do_without(job, transfer, failure):
+            progress.missing.add(transfer.n)
+            continue
+        progress.missing.discard(transfer.n)
+        progress.done -= 1
+        out += window.part_failed(job, transfer, failure, context)
+    return [*out, *when_all_fetched(job, context)]
 
 
 def _look_for_bytes(job: Job, context: Context) -> Commands:

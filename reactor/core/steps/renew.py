@@ -65,8 +65,8 @@ def removed(job: Job, event: events.TransfersRemoved, context: Context) -> Comma
     """aria2 has nothing of it any more: extract again, and go on with the files that are there."""
     plan, progress, detection = job.plan, job.progress, job.plan.detection
     context.disown(job)
-    whole = (transfer.n for transfer in progress.transfers if transfer.state is TransferState.DONE)
-    plan.complete_parts = frozenset(whole) if len(progress.transfers) > 1 else frozenset()
+    done = (transfer.n for transfer in progress.transfers if transfer.state is TransferState.DONE)
+    plan.complete_parts = frozenset(done) - progress.missing if len(progress.transfers) > 1 else frozenset()
     plan.carried = {each.n: (each.completed, each.total) for each in progress.transfers if each.completed}
     plan.previous_plan, plan.extraction, plan.has_leftovers = plan.extraction, None, True
     progress.begin([])

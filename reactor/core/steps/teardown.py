@@ -235,7 +235,8 @@ def save_ending(job: Job, context: Context) -> Commands:
     match ending.end:
         case End.DOWNLOADED:
             kept = job.serving or teardown.unasked
-            return [commands.SaveDownloaded(attempt, teardown.final_path or "", teardown.size, job.title, kept)]
+            path, notes = teardown.final_path or "", "\n".join(teardown.notes) or None
+            return [commands.SaveDownloaded(attempt, path, teardown.size, job.title, kept, notes)]
         case End.CANCELLED:
             return [commands.SaveCancelled(attempt, keep_plan=keep)]
         case End.WAITING:
@@ -266,7 +267,8 @@ def _last_notice(job: Job, ending: Ending, context: Context) -> notices.Notice:
     failure = ending.failure or Failure("requeued", "The cancel was taken back.")
     if ending.end is End.DOWNLOADED:
         took_s, path = round(context.now - job.begun_at, 3), job.teardown.final_path or ""
-        return notices.DownloadCompleted(**of(job), path=path, size=job.teardown.size, took_s=took_s)
+        size, notes = job.teardown.size, job.teardown.notes
+        return notices.DownloadCompleted(**of(job), path=path, size=size, took_s=took_s, notes=notes)
     if ending.end is End.FAILED:
         return notices.DownloadFailed(**of(job), code=failure.code, error=failure.text)
     if ending.end is End.WAITING:

@@ -120,15 +120,17 @@ class Stages:
         try:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
+                notes = extraction.finish.notes
                 if not mixed and extraction.finish.how == "media" and not command.resumed:
-                    await join(
+                    joined = await join(
                         find_ffmpeg(self._ffmpeg).path,
                         folder,
                         extraction,
-                        measure=self._context.parsers.clocks,
+                        self._context.parsers,
                         progress=partial(self._joined, command.attempt),
                         room=self._room,
                     )
+                    notes = joined.notes
                 if not mixed:
                     largest = self._room.largest(folder) if extraction.finish.packed else None
                     path, size = await to_thread.run_sync(self._staging.finish, command, largest)
@@ -146,7 +148,7 @@ class Stages:
             if mixed:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
-                self._post(events.Finished(command.attempt, path, size))
+                self._post(events.Finished(command.attempt, path, size, notes))
 
     async def _mixed(self, command: commands.Finish) -> list[int]:
         """The numbers of the files that came in several answers and are not what stands on the server now, or of which

@@ -25,7 +25,7 @@ NOW = 1_800_000_000.0
 IDS = (1, 2)
 """Two rows, so that what must be unique meets its like."""
 STATUSES = "pending, downloading, downloaded, cancelled and failed"
-TOLD = frozenset({"url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code"})
+TOLD = frozenset({"url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code", "notes"})
 """What these hold depends on the download: a CHECK of them may let in some."""
 TYPES: tuple[tuple[str, type], ...] = (("INT", int), ("CHAR", str), ("CLOB", str), ("TEXT", str), ("BLOB", bytes))
 """What a declared type that holds this word takes, as SQLite has it."""
@@ -214,7 +214,7 @@ def _steps(attempt: Attempt) -> list[Unit]:
 def _endings(attempt: Attempt) -> list[Unit]:
     failure = Failure("timeout", "The server stopped answering.")
     return [
-        commands.SaveDownloaded(attempt, "/downloads/a.bin", 1000, "A title"),
+        commands.SaveDownloaded(attempt, "/downloads/a.bin", 1000, "A title", notes="A note."),
         commands.SaveWaiting(attempt, failure, 1, 30.5),
         commands.SaveFailed(attempt, failure, Kind.DIRECT),
         commands.SaveCancelled(attempt),

@@ -162,6 +162,7 @@ def write(
                 attempt,
                 update_download_metadata(title=save.title, file_size=save.size),
                 update_file_path(save.path),
+                *([] if save.notes is None else [update_notes(save.notes)]),
                 update_download_status(Status.DOWNLOADED, now_wall),
             )
         case commands.SaveWaiting(failure=failure, delay_s=delay_s):
@@ -239,6 +240,11 @@ def update_progress(row: commands.ProgressOf, lease_until: float) -> Assignments
         "eta": rows.size(row.eta_s),
         "lease": lease_until,
     }
+
+
+def update_notes(notes: str) -> Assignments:
+    """What is not as it was offered. Written only if there is something to say: a bot's column may have this name."""
+    return "notes = :notes", {"notes": rows.storable(notes)}
 
 
 PROGRESS = """progress = COALESCE(:progress, progress), download_speed = :speed, eta_seconds = :eta,

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     finished_at TEXT,                   -- UTC
     error TEXT,                         -- a sentence for a person
     error_code TEXT,                    -- a stable word
+    notes TEXT,                         -- of a downloaded row: sentences about what is not as it was offered, one per line
     attempt INTEGER DEFAULT 0,          -- counts the claims: the fencing token of every write
     claimed_by TEXT,
     lease_until REAL                    -- seconds since the epoch

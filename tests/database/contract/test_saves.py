@@ -122,6 +122,16 @@ async def test_downloaded(engine: Engine, claimed: Store) -> None:
     assert (await claimed.recover()).planned == frozenset()
 
 
+async def test_notes_are_written_where_there_are_some(engine: Engine, claimed: Store) -> None:
+    engine.sql("UPDATE downloads SET notes = 'mine' WHERE id = 1")
+    await save(claimed, commands.SaveDownloaded(ONE, "/a.bin", 12, None))
+    assert row(engine, "notes") == ("mine",), "a bot's own column may have this name"
+    engine.sql("UPDATE downloads SET status = 'pending' WHERE id = 1")
+    await claim(claimed)
+    await save(claimed, commands.SaveDownloaded(TWO, "/a.bin", 12, None, notes="One.\nTwo."))
+    assert row(engine, "notes") == ("One.\nTwo.",)
+
+
 async def test_waiting_for_the_next_attempt_keeps_the_plan(engine: Engine, claimed: Store) -> None:
     await save(claimed, commands.SavePlan(ONE, PLAN), commands.SaveWaiting(ONE, TIMEOUT, 1, 30.0))
     columns = "status, stage, retry_count, next_attempt_at, error, error_code, finished_at, claimed_by"

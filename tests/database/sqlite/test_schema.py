@@ -15,7 +15,7 @@ from tests.tools import sqlite3_program
 CONTRACT = {
     *("id", "url", "status", "cancelled", "added_date", "title", "file_size", "file_path", "progress"),
     *("download_speed", "eta_seconds", "stage", "url_type", "retry_count", "next_attempt_at", "started_at"),
-    *("finished_at", "error", "error_code", "attempt", "claimed_by", "lease_until"),
+    *("finished_at", "error", "error_code", "notes", "attempt", "claimed_by", "lease_until"),
 }
 BOTS_OWN = """
 CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
