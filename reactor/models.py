@@ -90,6 +90,8 @@ class Stage(StrEnum):
 
     DETECTING = "detecting"
     EXTRACTING = "extracting"
+    METADATA = "metadata"
+    """What a magnet link stands for is asked of its peers."""
     FETCHING = "fetching"
     FINISHING = "finishing"
     WAITING = "waiting"
@@ -208,10 +210,17 @@ class Torrent(Frozen):
 
     metainfo: bytes | None = None
     """The whole `.torrent` file, already looked into."""
+    metadata_only: bool = False
+    """True for a magnet link of which only the metainfo is fetched, to be looked into by us."""
     info_hash: str | None = None
     """v1 (40 hex digits) or v2 (64), lower case."""
     folder: bool = False
     """True when it is known to hold several files."""
+    select: Annotated[str, StringConstraints(pattern=r"^[0-9,-]*$")] = ""
+    """The files that are wanted of it, as aria2's `select-file` has them; "" for all."""
+    paths: tuple[tuple[int, Line], ...] = ()
+    """Files that are not put where aria2 would put them: their numbers from 1, and their paths."""
+    trackers: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
@@ -288,9 +297,9 @@ class Track(Frozen):
 class Finish(Frozen):
     """How the fetched parts become what the person gets."""
 
-    how: Literal["file", "torrent", "media"]
+    how: Literal["file", "torrent", "metadata", "media"]
     """`file`: the one fetch is the file. `torrent`: what aria2 made of it decides: one file or a folder.
-    `media`: the tracks are joined by copy."""
+    `metadata`: it says what there is to fetch. `media`: the tracks are joined by copy."""
     name: str
     """The wished base name of the result; a unique one is made of it when it is published."""
     tracks: tuple[Track, ...] = ()

@@ -241,8 +241,9 @@ class DownloadProgressed(_OfDownload):
     """A measure on the way; `progress` is 0 to 100, of the stage: joining what was fetched begins anew."""
 
     event: Literal["download_progressed"] = "download_progressed"
-    stage: Literal["fetching", "finishing"] = "fetching"
-    """`finishing`: what was fetched in parts is being joined."""
+    stage: Literal["metadata", "fetching", "finishing"] = "fetching"
+    """`metadata`: it is found out what a magnet link stands for. `finishing`: what was fetched in parts is being
+    joined."""
     progress: float | None = None
     """0 to 100; null while the size is unknown."""
     completed: int
@@ -253,6 +254,8 @@ class DownloadProgressed(_OfDownload):
     """Bytes per second."""
     eta_s: int | None = None
     """Seconds left; null when nothing moves."""
+    peers: int | None = None
+    """Of a torrent: connections to those who share it."""
 
 
 class DownloadFinishing(_OfDownload):

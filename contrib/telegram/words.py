@@ -20,6 +20,7 @@ BAR = 12
 STAGES = {
     "detecting": "🔎 Looking at the link …",
     "extracting": "🔎 Finding out what there is to fetch …",
+    "metadata": "🔎 Asking peers what it is …",
     "waiting": "🕑 That did not work; it is tried again soon.",
 }
 

@@ -133,8 +133,14 @@ def _torrent(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str,
     """Headers and cookies stay out: they were for the server of the `.torrent`, not for trackers and peers."""
     assert fetch.torrent is not None
     if fetch.torrent.metainfo is not None:
+        if fetch.torrent.select:
+            options["select-file"] = fetch.torrent.select
+        if fetch.torrent.paths:
+            options["index-out"] = [f"{number}={_inner_path(path)}" for number, path in fetch.torrent.paths]
         web_seeds = [_checked_url(url).geturl() for url in fetch.urls]
         return add_torrent(fetch.torrent.metainfo, web_seeds, {**options, **extra}, first=first)
+    if fetch.torrent.metadata_only:
+        options |= {"bt-metadata-only": "true", "bt-load-saved-metadata": "false"}
     magnets = [_line(url, "the magnet link") for url in fetch.urls if urlsplit(url).scheme.lower() == "magnet"]
     if len(magnets) != 1:
         raise DownloadError("This is no magnet link.", code="unsupported")
@@ -245,6 +251,11 @@ def _base_name(name: str) -> str:
     if name in ("", ".", "..") or any(c in "/\\" or ord(c) < 32 for c in name) or len(name.encode()) > 255:
         raise DownloadError("The file's name is not a clean one.")
     return name
+
+
+def _inner_path(path: str) -> str:
+    """aria2 does not check `index-out` either."""
+    return "/".join(map(_base_name, path.split("/")))
 
 
 def _line(value: Any, what: str) -> str:

@@ -21,6 +21,10 @@ class Attempt:
     number: int
 
 
+METADATA = -1
+"""The number of the transfer that brings a magnet link's metadata: the torrent itself is number 0 of the attempt."""
+
+
 def derive_gid(instance: str, attempt: Attempt, n: int) -> str:
     """The gid of transfer `n` of an attempt: 16 hex digits, the same on every run.
 
@@ -28,6 +32,11 @@ def derive_gid(instance: str, attempt: Attempt, n: int) -> str:
     for this gid and adopt what we find (aria2c(1), option --gid)."""
     identity = f"{instance}/{attempt.download_id}/{attempt.number}/{n}".encode()
     return hashlib.sha256(identity).hexdigest()[:16]
+
+
+def gids_of(instance: str, attempt: Attempt, parts: int) -> tuple[str, ...]:
+    """Every gid under which an attempt of so many transfers may have left something in aria2."""
+    return tuple(derive_gid(instance, attempt, n) for n in range(METADATA, parts))
 
 
 class State(StrEnum):
@@ -102,6 +111,16 @@ GIVEN = frozenset({TransferState.ADDING, TransferState.UNSURE, TransferState.LIV
 """Where aria2 has a transfer, or may have it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """Those who share a torrent."""
+
+    peers: int
+    """Connections to them, as aria2 said last."""
+    most: int
+    """Most of them that it ever said."""
+
+
 @dataclass(slots=True)
 class Transfer:
     """One aria2 download, under a gid of ours. Sizes in bytes, speed in bytes/s."""
@@ -135,6 +154,8 @@ class Transfer:
     seeding: bool = False
     files: tuple[str, ...] = ()
     info_name: str | None = None
+    swarm: Swarm | None = None
+    """What is known of those who share it, where it is a torrent."""
 
     @property
     def gid(self) -> str:
@@ -142,14 +163,20 @@ class Transfer:
         return self.gid_of(self.n)
 
     @property
+    def describes(self) -> bool:
+        """True while what comes is the metadata of a magnet link: its bytes are none of the torrent's."""
+        torrent = self.fetch.torrent
+        return torrent is not None and torrent.metainfo is None and not self.followers and self.info_name is None
+
+    @property
     def weight(self) -> int:
         """Bytes, as far as aria2 knows."""
-        return max(self.total, self.completed)
+        return 0 if self.describes else max(self.total, self.completed)
 
     @property
     def size(self) -> int:
         """Bytes that it will have; 0 while nobody knows."""
-        return self.total or self.fetch.size or 0
+        return 0 if self.describes else self.total or self.fetch.size or 0
 
     @property
     def askable(self) -> bool:
@@ -323,7 +350,13 @@ class Progress:
     @property
     def fetched(self) -> int:
         """Bytes that aria2 says are there."""
-        return sum(transfer.completed for transfer in self.transfers)
+        return sum(transfer.completed for transfer in self.transfers if not transfer.describes)
+
+    @property
+    def peers(self) -> int | None:
+        """Connections to those who share a torrent; None where there is none."""
+        swarms = [transfer.swarm for transfer in self.given.values() if transfer.swarm is not None]
+        return sum(swarm.peers for swarm in swarms) if swarms else None
 
     @property
     def share(self) -> float | None:
@@ -411,6 +444,11 @@ class Job:
         if self.plan.extraction is not None:
             return self.plan.extraction.kind
         return self.plan.detection.kind if self.plan.detection is not None else None
+
+    @property
+    def describing(self) -> bool:
+        """True while it is found out what a magnet link stands for."""
+        return self.plan.extraction is not None and self.plan.extraction.finish.how == "metadata"
 
     @property
     def ending(self) -> Ending:

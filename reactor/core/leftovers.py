@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context
-from reactor.core.job import derive_gid
+from reactor.core.job import gids_of
 
 INTERVAL_S = 30.0
 """Between two tries to clean up what could not be cleaned up."""
@@ -39,5 +39,5 @@ def _clean_up(leftover: events.Leftover, context: Context) -> Commands:
 
 def clean_up(leftover: events.Leftover, context: Context) -> commands.CleanUp:
     """What removes it."""
-    gids = tuple(derive_gid(context.instance, leftover.attempt, n) for n in range(leftover.parts))
+    gids = gids_of(context.instance, leftover.attempt, leftover.parts)
     return commands.CleanUp(leftover.attempt, gids, leftover.keep_result)

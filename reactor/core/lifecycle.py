@@ -81,6 +81,7 @@ TABLE: Table = {
     # Finishing
     (S.FINISHING, e.Joined): _to(finish.joined),
     (S.FINISHING, e.Finished): _to(finish.finished, S.SAVING),
+    (S.FINISHING, e.Extracted): _to(fetch.described, S.EMPTYING, S.FETCHING, also=END),
     (S.FINISHING, e.Reclassified): _to(fetch.reclassified, S.EXTRACTING, also=END),
     (S.FINISHING, e.WorkFailed): _to(
         finish.work_failed, S.FETCHING, S.BACKING_OFF, S.RENEWING, S.AWAITING_SPACE, also=FAIL

@@ -82,7 +82,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         open_rows(settings, staging, journal, loop.post, again=again) as rows,
         _aria2(settings, _telling_when_ready(loop, lasting), patient=again) as aria2,
         open_guard(settings, lambda: aria2.url) as guard,
-        _context(settings, guard if settings.egress_guard else None) as context,
+        _context(settings, guard if settings.egress_guard else None, shared=staging.shared) as context,
     ):
         build_models()
         if recorder is not None:
@@ -150,7 +150,7 @@ def _telling_when_ready(loop: Loop, lasting: Lasting) -> Post:
 
 
 @asynccontextmanager
-async def _context(settings: Settings, guard: Guard | None) -> AsyncIterator[Context]:
+async def _context(settings: Settings, guard: Guard | None, *, shared: bool) -> AsyncIterator[Context]:
     """What extraction needs, with yt-dlp and a browser where they are installed."""
     dial = guard.dialer.dial if guard else None
     timeout_s, patience_s = settings.http_timeout_s, min(settings.stall_timeout_s, SERVER_TIMEOUT_MAX_S)
@@ -167,6 +167,7 @@ async def _context(settings: Settings, guard: Guard | None) -> AsyncIterator[Con
             choice=choice_of(settings.ytdlp_format),
             holes=settings.holes,
             torrents=settings.torrents,
+            metadata_first=shared,
             torrent_udp=settings.torrent_udp,
         )
 

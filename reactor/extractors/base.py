@@ -27,8 +27,16 @@ class TorrentFacts:
 
     name: str
     """As it says itself; not cleaned."""
+    top: str
+    """What stands in the staging folder when all is there: a base name that a disk takes."""
     folder: bool
     size: int
+    """Bytes of what is wanted of it, without pad files."""
+    select: str
+    """aria2's `select-file`; "" for all of it."""
+    paths: tuple[tuple[int, str], ...]
+    """Files that are not put where aria2 would put them: their numbers from 1, and their paths."""
+    trackers: tuple[str, ...]
     v1: str | None
     v2: str | None
 
@@ -78,7 +86,9 @@ class DocumentParsers(Protocol):
         """The streams of an HLS or DASH manifest, or the playlists to read next."""
         ...
 
-    async def metainfo(self, raw: bytes, *, bytes_max: int, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
+    async def metainfo(
+        self, raw: bytes, *, bytes_max: int, by_http: bool = False, wish: str = ""
+    ) -> tuple[TorrentFacts, bytes]:
         """The facts of a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then, and the bytes
         for aria2."""
         ...
@@ -125,6 +135,8 @@ class Context:
     torrent_bytes_max: int = 8 * 1024 * 1024
     """The largest `.torrent` that is read."""
     torrents: bool = True
+    metadata_first: bool = True
+    """Whether a magnet link's metadata can be looked into before the rest is fetched: where aria2c's files are seen."""
     torrent_udp: bool = True
     """Whether trackers may be asked by UDP."""
     ytdlp: PageInfo | None = None

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from bencode2 import BencodeDecodeError, bdecode, bencode
 
 from reactor.errors import DownloadError
 from reactor.extractors.bencoded import dictionary
-from reactor.files.names import clean_name
+from reactor.extractors.torrent_paths import Paths
 from reactor.net.charsets import decode_name
 
 DEPTH_MAX = 100
@@ -29,27 +29,63 @@ PATHS_MAX = 32 * 1024 * 1024
 """Characters of all paths together."""
 PIECE_BYTES_MAX = 2**28
 """The longest pieces that anybody makes have half of that. aria2c counts them in 31 bits."""
-_FORBIDDEN = re.compile(r"[/\\\0]")
+TRACKERS_MAX, URL_MAX = 50, 2000
+"""Of those that are asked by us why nobody is found."""
+SPANS_MAX = 100
+_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 _UNREADABLE = (BencodeDecodeError, ValueError, RecursionError, OverflowError)  # ValueError: 5000 digits
 _SAFE = "%:/?#[]@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """One file of a torrent, none that only fills up a piece."""
+
+    number: int
+    """aria2's: from 1, pad files counted."""
+    path: str
+    """Below the staging folder."""
+    size: int
+    told: bool
+    """True where aria2 has to be told the path."""
+
+
+@dataclass(frozen=True, slots=True)
 class Metainfo:
-    """A torrent whose file names stay inside its folder."""
+    """A torrent whose files stay inside its folder."""
 
     name: str
     """As it says itself; not cleaned."""
+    top: str
+    """What stands in the staging folder when all is there."""
     folder: bool
-    files: tuple[tuple[str, int], ...]
-    """Path inside the folder (the name itself for a single file), and bytes."""
+    files: tuple[File, ...]
+    count: int
+    """How many there are with pad files."""
     v1: str | None
     """40 hex digits, or None for a torrent that is v2 only."""
     v2: str | None
 
     @property
     def size(self) -> int:
-        return sum(size for _, size in self.files)
+        return sum(file.size for file in self.files)
+
+    def wanted(self, wish: str = "") -> tuple[File, ...]:
+        """The files that a magnet link asks for by `so` (BEP 53): `0,2,5-7`, counted from 0. All, where it asks for
+        none that is there."""
+        ranges = [found for each in wish.split(",") if (found := _RANGE.fullmatch(each.strip()))]
+        spans = [(int(found[1]) + 1, int(found[2] or found[1]) + 1) for found in ranges[:SPANS_MAX]]
+        return tuple(file for file in self.files if any(a <= file.number <= b for a, b in spans)) or self.files
+
+
+def selected(files: Sequence[File], count: int) -> str:
+    """aria2's `select-file` for these of so many: `1,3-5`; "" for all."""
+    if len(files) == count:
+        return ""
+    numbers = [file.number for file in files]
+    begins = [n for n, number in enumerate(numbers) if n == 0 or number != numbers[n - 1] + 1]
+    spans = [(numbers[a], numbers[b - 1]) for a, b in pairwise([*begins, len(numbers)])]
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans)
 
 
 def parse_metainfo(raw: bytes) -> Metainfo:
@@ -66,18 +102,27 @@ def parse_metainfo(raw: bytes) -> Metainfo:
     v2 = hashlib.sha256(encoded).hexdigest() if info.get(b"meta version") == 2 else None
     if not (v1 or v2):
         raise bad_torrent("it has no pieces")
-    name = _safe(_text(info, b"name"))
-    entries = _v1_files(info) if v1 else _v2_files(info.get(b"file tree"))
-    files = tuple(_bounded(("/".join(path) or name, size) for path, size in islice(entries, FILES_MAX + 1)))
-    folder = b"files" in info if v1 else [path for path, _ in files] != [name]
+    name = _name(info)
+    entries = list(islice(_v1_files(info) if v1 else _v2_files(info.get(b"file tree")), FILES_MAX + 1))
+    if len(entries) > FILES_MAX:
+        raise DownloadError(f"This torrent holds more than {FILES_MAX:,} files.", code="too_large")
+    folder = b"files" in info if v1 else [path for path, _, _ in entries] != [[name]]
+    paths = Paths(name, folder)
+    files = tuple(_placed(entries, paths))
     if not files:
         raise bad_torrent("it names no file")
-    if len(files) > FILES_MAX:
-        raise DownloadError(f"This torrent holds more than {FILES_MAX:,} files.", code="too_large")
-    metainfo = Metainfo(name, folder, files, v1, v2)
     if v1:
-        _check_pieces(info, metainfo.size)
-    return metainfo
+        _check_pieces(info, sum(length for _, length, _ in entries))
+    return Metainfo(decode_name(name), paths.top, folder, files, len(entries), v1, v2)
+
+
+def trackers(raw: bytes) -> list[str]:
+    """Whom it has announced to, the first ones first."""
+    outer = _outer(raw)
+    urls = [url for tier in _tiers(_value(outer, b"announce-list")) for url in tier]
+    announce = _value(outer, b"announce")
+    urls += [announce] if isinstance(announce, bytes) else []
+    return [url.decode("ascii", "replace").strip() for url in dict.fromkeys(urls) if len(url) <= URL_MAX][:TRACKERS_MAX]
 
 
 def metainfo_for_aria2(raw: bytes, *, by_http: bool = False) -> bytes:
@@ -125,20 +170,34 @@ def _by_http(url: bytes) -> bool:
     return url.lower().startswith((b"http://", b"https://"))
 
 
-def _v1_files(info: dict[bytes, Any]) -> Iterator[tuple[list[str], int]]:
+Entry = tuple[list[bytes], int, bool]
+"""The elements of a path, bytes, and whether it is a pad file (BEP 47): it fills up a piece, and is no content."""
+
+
+def _v1_files(info: dict[bytes, Any]) -> Iterator[Entry]:
     if b"files" not in info:
-        yield [], _length(info)
+        yield [], _length(info), False
         return
     if not isinstance(info[b"files"], list):
         raise bad_torrent("its list of files is not valid")
     for file in info[b"files"]:
         path = file.get(b"path.utf-8", file.get(b"path")) if isinstance(file, dict) else None
-        if not isinstance(path, list) or not path or len(path) > DEPTH_MAX:
+        if not isinstance(path, list) or not 0 < len(path) <= DEPTH_MAX:
             raise bad_torrent("its list of files is not valid")
-        yield [_safe(_decoded(part)) for part in path], _length(file)
+        if not all(isinstance(part, bytes) for part in path):
+            raise bad_torrent("a name in it is not valid")
+        length = _length(file)
+        yield path, length, _pads(path, length, file.get(b"attr"))
 
 
-def _v2_files(tree: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[list[str], int]]:
+def _pads(path: list[bytes], length: int, attr: Any) -> bool:
+    """By its attribute, or by the name that clients without attributes give it."""
+    if isinstance(attr, bytes) and b"p" in attr:
+        return True
+    return path == [b".pad", b"%d" % length] or path[-1].startswith(b"_____padding_file_")
+
+
+def _v2_files(tree: Any, above: tuple[bytes, ...] = ()) -> Iterator[Entry]:
     """A file is a name whose dictionary has the empty key."""
     if not isinstance(tree, dict) or len(above) > DEPTH_MAX:
         raise bad_torrent("its file tree is not valid")
@@ -146,19 +205,22 @@ def _v2_files(tree: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[list[str
         if key == b"":
             if not isinstance(value, dict) or not above:
                 raise bad_torrent("its file tree is not valid")
-            yield list(above), _length(value)
+            yield list(above), _length(value), False
         else:
-            yield from _v2_files(value, (*above, _safe(_decoded(key))))
+            yield from _v2_files(value, (*above, key))
 
 
-def _bounded(files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    """The files, as long as their paths are not too long together: a v2 torrent names a folder once for all in it."""
+def _placed(entries: Iterable[Entry], paths: Paths) -> Iterator[File]:
+    """The files with their paths, as long as those are not too long together: a v2 torrent names a folder once for all
+    in it."""
     length = 0
-    for path, size in files:
-        length += len(path)
+    for number, (elements, size, pads) in enumerate(entries, 1):
+        length += sum(map(len, elements))
         if length > PATHS_MAX:
             raise DownloadError("This torrent's paths are too long to be held.", code="too_large")
-        yield path, size
+        path, told = paths.place(elements)
+        if not pads:
+            yield File(number, path, size, told is not None)
 
 
 def _check_pieces(info: dict[bytes, Any], size: int) -> None:
@@ -177,23 +239,10 @@ def _length(file: dict[bytes, Any]) -> int:
     return length
 
 
-def _text(info: dict[bytes, Any], key: bytes) -> str:
-    return _decoded(info.get(key + b".utf-8", info.get(key)))
-
-
-def _decoded(text: Any) -> str:
-    if not isinstance(text, bytes):
+def _name(info: dict[bytes, Any]) -> bytes:
+    name = info.get(b"name.utf-8", info.get(b"name"))
+    if not isinstance(name, bytes):
         raise bad_torrent("a name in it is not valid")
-    return decode_name(text)
-
-
-def _safe(name: str) -> str:
-    """Refuse a name that would lead out of the torrent's folder."""
-    if name in ("", ".", "..") or _FORBIDDEN.search(name):
-        raise DownloadError(
-            f"This torrent was refused: it names a file outside its folder ({clean_name(name, fallback='..')}).",
-            code="unsafe_name",
-        )
     return name
 
 

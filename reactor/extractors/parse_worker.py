@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reactor.errors import DownloadError
-from reactor.extractors.metainfo import bad_torrent, metainfo_for_aria2, parse_metainfo
+from reactor.extractors.metainfo import bad_torrent, metainfo_for_aria2, parse_metainfo, selected, trackers
 from reactor.media import containers, dash, hls, measuring, subtitles
 from reactor.media.choice import Choice, Like
 from reactor.media.encodings import decoded
@@ -50,10 +50,21 @@ def _choice(told: Mapping[str, Any]) -> Choice:
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
-    """`by_http`, `bytes_max` → a line about the torrent, and its bytes for aria2. Raises DownloadError."""
+    """`by_http`, `bytes_max`, `wish` → a line about the torrent, and its bytes for aria2. Raises DownloadError."""
     document = _unpacked(document, request["bytes_max"], bad_torrent)
     found = parse_metainfo(document)
-    told = {"name": found.name, "folder": found.folder, "size": found.size, "v1": found.v1, "v2": found.v2}
+    files = found.wanted(request["wish"])
+    told = {
+        "name": found.name,
+        "top": found.top,
+        "folder": found.folder,
+        "size": sum(file.size for file in files),
+        "select": selected(files, found.count),
+        "paths": [[file.number, file.path] for file in files if file.told],
+        "trackers": trackers(document),
+        "v1": found.v1,
+        "v2": found.v2,
+    }
     return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"])
 
 

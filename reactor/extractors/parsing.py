@@ -48,6 +48,8 @@ RESIDENT_MAX = 64 * MIB
 """Bytes of memory; a process that holds more after a document is replaced. A fresh one holds 20 MiB."""
 LIMITS = Limits(cpu_s=10, wall_s=60.0, data_bytes=768 * MIB, answer_bytes=80 * MIB)
 """The longest manifest that is read takes 3 s and 300 MiB."""
+WISH_MAX = 2000
+PATH_MAX = 4096
 LARGE = 64 * 1024
 """Bytes of an answer from which on it is read in a thread."""
 _FORMS = ("file", "hls", "concat", "webvtt")
@@ -77,13 +79,16 @@ class Parsers(Pool[DocumentReader]):
         found: Parsed = await _aside(_parsed, answer, size=len(body))
         return found
 
-    async def metainfo(self, raw: bytes, *, bytes_max: int, by_http: bool = False) -> tuple[TorrentFacts, bytes]:
+    async def metainfo(
+        self, raw: bytes, *, bytes_max: int, by_http: bool = False, wish: str = ""
+    ) -> tuple[TorrentFacts, bytes]:
         """Look into a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then; what comes with
-        it are the bytes for aria2, without what is not asked `by_http` where that is wanted. Raises DownloadError
-        (`bad_torrent`, `unsafe_name`, `too_large`)."""
-        asked = {"call": "metainfo", "by_http": by_http, "bytes_max": bytes_max}
+        it are the bytes for aria2, without what is not asked `by_http` where that is wanted. `wish`: which files, as
+        a magnet link's `so` has it. Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`)."""
+        asked = {"call": "metainfo", "by_http": by_http, "bytes_max": bytes_max, "wish": wish[:WISH_MAX]}
         line, _, for_aria2 = (await self._read(raw, asked, bad_torrent)).partition(b"\n")
-        return _facts(_loaded(line)), for_aria2
+        told: TorrentFacts = await _aside(_facts, line)
+        return told, for_aria2
 
     async def kinds(self, head: bytes) -> set[StreamKind] | None:
         """The kinds of streams in a media file that begins with `head`; None when that does not tell them.
@@ -261,14 +266,26 @@ def _text(told: Any, most: int) -> str:
     return told
 
 
-def _facts(told: Any) -> TorrentFacts:
-    match told:
+def _facts(line: bytes) -> TorrentFacts:
+    match json.loads(line):
         case {
             "name": str(name),
+            "top": str(top),
             "folder": bool(folder),
             "size": int(size),
+            "select": str(select),
+            "paths": [*paths],
+            "trackers": [*trackers],
             "v1": None | str() as v1,
             "v2": None | str() as v2,
         } if size >= 0:
-            return TorrentFacts(name, folder, min(size, SIZE_MAX + 1), v1, v2)
+            places = tuple((_number(number), _text(path, PATH_MAX)) for number, path in paths)
+            urls = tuple(_text(url, URL_MAX) for url in trackers)
+            return TorrentFacts(name, top, folder, min(size, SIZE_MAX + 1), select, places, urls, v1, v2)
     raise bad_answer()
+
+
+def _number(told: Any) -> int:
+    if not isinstance(told, int):
+        raise ValueError(told)
+    return told

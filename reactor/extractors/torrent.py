@@ -1,18 +1,30 @@
-"""Stage 2 for magnet links and `.torrent` files. No tracker is asked: that is aria2's part."""
+"""Stage 2 for magnet links and `.torrent` files. No tracker is asked: that is aria2's part.
+
+A magnet link takes two turns. aria2 fetches what its hash stands for, and nothing more (`metadata_only`); that is
+looked into as a `.torrent` is (`described`), and given back to aria2 as one. Where the link names a place on the web
+for it (`xs`, `as`), it comes from there.
+"""
 
 from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, TorrentFacts, reclassified
 from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
 from reactor.net.failures import status_failure
-from reactor.net.magnets import parse_magnet
+from reactor.net.magnets import Magnet, parse_magnet
 from reactor.net.redirects import MagnetRedirect, follow, read_body
+
+SOURCES_MAX = 3
+"""Places on the web that one magnet link is looked up at."""
+WEB_SEEDS_MAX = 50
 
 
 class TorrentExtractor:
-    """Passes magnet links to aria2 unchanged; fetches and checks a `.torrent`, and passes its bytes."""
+    """Has a magnet link's metadata fetched; fetches and checks a `.torrent`, and passes its bytes."""
 
     kind = Kind.TORRENT
 
@@ -22,32 +34,67 @@ class TorrentExtractor:
             hint = "The operator can enable them: TORRENTS."
             raise DownloadError("Torrents are disabled here.", hint=hint, code="unsupported")
         if detection.url.startswith("magnet:"):
-            return _of_magnet(detection.url, by_http=not context.torrent_udp)
+            return await _of_magnet(_magnet(detection.url), context)
         try:
             context.parsers.warm()
             raw = await _fetch(detection.url, context)
         except MagnetRedirect as magnet:
             return await self.extract(reclassified(magnet), context)
-        most, by_http = context.torrent_bytes_max, not context.torrent_udp
-        return _of_metainfo(*await context.parsers.metainfo(raw, bytes_max=most, by_http=by_http))
+        return _of_metainfo(*await _parsed(raw, context))
 
 
-def _of_magnet(url: str, *, by_http: bool) -> Extraction:
+async def described(url: str, raw: bytes, context: Context) -> Extraction:
+    """What a magnet link stands for, by the `.torrent` that aria2 has made of its metadata. Raises DownloadError."""
+    return await _of_described(_magnet(url), raw, context)
+
+
+async def _of_magnet(magnet: Magnet, context: Context) -> Extraction:
+    for source in magnet.all("xs", "as")[:SOURCES_MAX]:
+        if source.lower().startswith(("http://", "https://")):
+            with suppress(DownloadError, MagnetRedirect):  # peers have it, too
+                return await _of_described(magnet, await _fetch(source, context), context)
+    name = clean_name(magnet.name or "", fallback=magnet.info_hash)
+    how = "metadata" if context.metadata_first else "torrent"
+    torrent = Torrent(info_hash=magnet.v1, metadata_only=context.metadata_first, trackers=magnet.trackers)
+    fetch = Fetch(urls=(magnet.url(by_http=not context.torrent_udp),), name=name, torrent=torrent)
+    title = name if magnet.name else None
+    return Extraction(kind=Kind.TORRENT, title=title, fetches=(fetch,), finish=Finish(how=how, name=name))
+
+
+async def _of_described(magnet: Magnet, raw: bytes, context: Context) -> Extraction:
+    facts, for_aria2 = await _parsed(raw, context, wish=",".join(magnet.all("so")))
+    if facts.v1 != magnet.v1:
+        raise DownloadError("What is shared there is another torrent than the magnet link names.", code="bad_torrent")
+    facts = replace(facts, trackers=tuple(dict.fromkeys((*facts.trackers, *magnet.trackers))))
+    seeds = [seed for seed in magnet.all("ws") if seed.lower().startswith(("http://", "https://"))]
+    return _of_metainfo(facts, for_aria2, web_seeds=tuple(seeds[:WEB_SEEDS_MAX]))
+
+
+async def _parsed(raw: bytes, context: Context, wish: str = "") -> tuple[TorrentFacts, bytes]:
+    most, by_http = context.torrent_bytes_max, not context.torrent_udp
+    return await context.parsers.metainfo(raw, bytes_max=most, by_http=by_http, wish=wish)
+
+
+def _magnet(url: str) -> Magnet:
     magnet = parse_magnet(url)
     if magnet is None or magnet.v1 is None:
         raise _v2_only("magnet link")
-    name = clean_name(magnet.name or "", fallback=magnet.info_hash)
-    fetch = Fetch(urls=(magnet.url(by_http=by_http),), name=name, torrent=Torrent(info_hash=magnet.v1))
-    title = name if magnet.name else None
-    return Extraction(kind=Kind.TORRENT, title=title, fetches=(fetch,), finish=Finish(how="torrent", name=name))
+    return magnet
 
 
-def _of_metainfo(metainfo: TorrentFacts, raw: bytes) -> Extraction:
-    if metainfo.v1 is None:
+def _of_metainfo(facts: TorrentFacts, raw: bytes, *, web_seeds: tuple[str, ...] = ()) -> Extraction:
+    if facts.v1 is None:
         raise _v2_only("torrent")
-    name = clean_name(metainfo.name, fallback=metainfo.v1)
-    torrent = Torrent(metainfo=raw, info_hash=metainfo.v1, folder=metainfo.folder)
-    fetch = Fetch(name=name, size=metainfo.size, torrent=torrent)
+    name = clean_name(facts.name, fallback=facts.v1)
+    torrent = Torrent(
+        metainfo=raw,
+        info_hash=facts.v1,
+        folder=facts.folder,
+        select=facts.select,
+        paths=facts.paths,
+        trackers=facts.trackers,
+    )
+    fetch = Fetch(urls=web_seeds, name=facts.top, size=facts.size, torrent=torrent)
     return Extraction(kind=Kind.TORRENT, title=name, fetches=(fetch,), finish=Finish(how="torrent", name=name))
 
 

@@ -76,8 +76,9 @@ _BEFORE_PACKED = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
 _VOLUME = re.compile(r"\.part\d{1,4}\.rar$", re.IGNORECASE)
 
 
-def clean_name(raw: str, *, fallback: str = "download", bytes_max: int = CLEAN_BYTES_MAX) -> str:
-    """Make a base name of `raw`, at most `bytes_max` bytes long in UTF-8, or `fallback` if nothing is left.
+def clean_name(raw: str, *, fallback: str = "download", bytes_max: int = CLEAN_BYTES_MAX, inside: bool = False) -> str:
+    """Make a base name of `raw`, at most `bytes_max` bytes long in UTF-8, or `fallback` if nothing is left. `inside`:
+    of what stands in a folder of its own, where neither aria2 nor SQLite look for their files.
 
     Cleaning a clean name changes nothing. `bytes_max` is at least 32; `fallback` is clean already."""
     name = _visible(raw).lstrip(_LEADING).rstrip(_TRAILING)
@@ -86,7 +87,7 @@ def clean_name(raw: str, *, fallback: str = "download", bytes_max: int = CLEAN_B
     if not any(map(_says_something, name)):
         return fallback
     name = f"_{name}" if _RESERVED.match(name) else name
-    return f"{name}_" if _OTHERS.search(name) else name
+    return f"{name}_" if _OTHERS.search(name) and not inside else name
 
 
 def candidates(name: str) -> Iterator[str]:

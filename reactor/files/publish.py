@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -56,13 +56,21 @@ class _Record:
     reserved: Identity | None = None
 
 
-def publish(source: Path, directory: Path, name: str, *, keep: bool = False, tame: Tame = _as_it_is) -> Path:
+def publish(
+    source: Path,
+    directory: Path,
+    name: str,
+    *,
+    keep: bool = False,
+    tame: Tame = _as_it_is,
+    wanted: Collection[Path] | None = None,
+) -> Path:
     """Move `source`, a file or a folder, into `directory` as `name` or `name (n)`; return where it stands.
 
     `name` is a clean base name, `directory` exists. A file or folder that has the name already, an empty one
     too, is never touched. Calling it again, after a crash or after success, returns the same path. `keep`
     leaves the source in place and publishes hard links to it, or copies where links are impossible. `tame` says
-    what each name inside a folder becomes.
+    what each name inside a folder becomes, `wanted` which files below the source are published; None: all.
 
     Blocks on the disk. Raises FileNotFoundError when there is no source and it was never published, another
     OSError when the disk refuses, DownloadError when the source is or holds anything but plain files and
@@ -71,7 +79,8 @@ def publish(source: Path, directory: Path, name: str, *, keep: bool = False, tam
     final = published(source, directory)
     if final is None:
         _refuse_special_files(source)
-        final = _publish(source, copy, directory, name, keep, tame)
+        kept = None if wanted is None else {source, *wanted, *(above for path in wanted for above in path.parents)}
+        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept))
     _delete(copy)
     if not keep:
         _delete(source)
@@ -100,12 +109,12 @@ def forget(source: Path) -> None:
     _record_path(source).unlink(missing_ok=True)
 
 
-def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool, tame: Tame) -> Path:
-    """Place the source itself, or a copy of it, where it has to stay, comes from another disk or holds names that are
-    to change."""
+def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways) -> Path:
+    """Place the source itself, or a copy of it, where it has to stay, comes from another disk or holds what is to have
+    another name, or is not wanted."""
     tree = _tree(source)
     next(tree)  # the source itself has a name already
-    if not keep and all(tame(path.name, path.is_dir()) == path.name for path in tree):
+    if not ways.keep and all(ways.wants(path) and ways.tame(path.name, path.is_dir()) == path.name for path in tree):
         try:
             return _place(source, source, directory, name)
         except OSError as error:
@@ -114,7 +123,7 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, keep: bool, t
     record = _read_record(source)
     if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
         _delete(copy)
-        _clone(source, copy, tame)
+        _clone(source, copy, ways)
     return _place(copy, source, directory, name)
 
 
@@ -172,17 +181,18 @@ def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
         raise
 
 
-def _clone(source: Path, copy: Path, tame: Tame) -> None:
-    """The same tree once more, of hard links where they are possible, under the names that are to be. What has such a
-    name already keeps it."""
+def _clone(source: Path, copy: Path, ways: _Ways) -> None:
+    """The same tree once more, as far as it is wanted, of hard links where they are possible, under the names that are
+    to be. What has such a name already keeps it."""
     if not source.is_dir():
         return _link_or_copy(source, copy)
     copy.mkdir()
     twins = {source: copy}
     for folder, folders, files in os.walk(source):
         here, there = Path(folder), _Names(twins[Path(folder)])
-        inside = [(name, tame(name, True), True) for name in folders] + [
-            (name, tame(name, False), False) for name in files
+        folders[:] = [name for name in folders if ways.wants(here / name)]
+        inside = [(name, ways.tame(name, True), True) for name in folders] + [
+            (name, ways.tame(name, False), False) for name in files if ways.wants(here / name)
         ]
         for name, tamed, is_folder in sorted(inside, key=lambda each: each[0] != each[1]):
             twin = there.free(tamed)
@@ -192,6 +202,18 @@ def _clone(source: Path, copy: Path, tame: Tame) -> None:
             else:
                 _link_or_copy(here / name, twin)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How a source is published."""
+
+    keep: bool
+    tame: Tame
+    kept: Collection[Path] | None
+
+    def wants(self, path: Path) -> bool:
+        return self.kept is None or path in self.kept
 
 
 class _Names:

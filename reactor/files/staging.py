@@ -176,6 +176,20 @@ class Staging:
                 for suffix in ("", *CONTROL_SUFFIXES):
                     _delete(folder / f"{name}{suffix}")
 
+    def metadata(self, download_id: int, info_hash: str, bytes_max: int) -> bytes:
+        """The `.torrent` that aria2 has made of a magnet link's metadata, and one byte more than it may have at most.
+        Raises FilesMissing, OSError."""
+        path = self.folder(download_id) / f"{info_hash}.torrent"
+        try:
+            with path.open("rb") as file:
+                raw = file.read(bytes_max + 1)
+        except FileNotFoundError:
+            raw = b""
+        if not raw:  # after a power cut there may be an empty one, over which aria2 would not write
+            path.unlink(missing_ok=True)
+            raise FilesMissing("The metadata of the magnet link is not there.")
+        return raw
+
     def discard(self, download_id: int, *, keep_result: bool = False) -> None:
         """Delete the row's folder, and, unless `keep_result`, what was published from it. Raises OSError."""
         if not self.shared:
@@ -227,21 +241,21 @@ class Staging:
         if not self.shared:
             return self._finish_remotely(command)
         folder = self.folder(command.attempt.download_id)
-        source = self._source(folder, command)
+        source, wanted = self._source(folder, command), self._wanted(folder, command)
         if published(source, self.download_dir) is None:
             if command.resumed and not _certain(source, command):
                 raise FilesMissing("Whether the file is whole is not known.")
             if command.extraction.finish.how != "media":  # which was checked when it was joined
-                _check(source, command)
+                _check(source, command, wanted)
             if command.extraction.finish.packed:
                 unpack(source, largest)
-            refusal = self.too_large(_size(source)) if source.exists() else None
+            refusal = self.too_large(_size(source, wanted)) if source.exists() else None
             if refusal is not None:
                 raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
             if command.extraction.finish.how == "file":
                 _look_into(source, command)
         name = self.tame(self._name(source, command), source.is_dir())
-        final = publish(source, self.download_dir, name, keep=command.keep, tame=self.tame)
+        final = publish(source, self.download_dir, name, keep=command.keep, tame=self._tame_inside, wanted=wanted)
         size = _size(final)
         if not command.keep:
             for path in folder.iterdir():
@@ -251,6 +265,11 @@ class Staging:
     def tame(self, name: str, folder: bool = False) -> str:
         """A clean name; executable suffixes are defused unless ALLOW_EXECUTABLES is set."""
         clean = clean_name(name, bytes_max=INNER_BYTES_MAX)
+        return clean if self.programs else tame_name(clean, folder=folder)
+
+    def _tame_inside(self, name: str, folder: bool) -> str:
+        """The same of what is in the folder that is published."""
+        clean = clean_name(name, bytes_max=INNER_BYTES_MAX, inside=True)
         return clean if self.programs else tame_name(clean, folder=folder)
 
     def tidy(self, ids: Iterable[int]) -> None:
@@ -267,14 +286,27 @@ class Staging:
         if command.extraction.finish.how == "media":
             with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
                 return folder / next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
-        # Of a torrent we know what aria2 made of its name: the one thing in the folder that is no bookkeeping.
+        if _described(command.extraction):
+            return folder / fetches[0].name
+        # What aria2 made of the name nobody else knows: the one thing in the folder that is no bookkeeping.
         found = [path for path in folder.glob("*") if not _is_bookkeeping(path)]
         if len(found) > 1:
             raise FilesMissing("The torrent's files are not where aria2c said.")
         return found[0] if found else folder / MOVED
 
+    def _wanted(self, folder: Path, command: StagedFiles) -> frozenset[Path] | None:
+        """The files of a torrent of which others are not wanted; None: all are."""
+        torrent = command.extraction.fetches[0].torrent
+        if torrent is None or not torrent.select:
+            return None
+        there = self.seen_by_aria2(command.attempt.download_id)
+        paths = (PurePosixPath(path) for reported in command.files for path in reported)
+        return frozenset(folder / path.relative_to(there) for path in paths if path.is_relative_to(there))
+
     def _name(self, source: Path, command: StagedFiles) -> str:
         finish = command.extraction.finish
+        if _described(command.extraction):
+            return finish.name
         if finish.how == "media":  # the container is what the codecs allowed
             return clean_name(f"{PurePosixPath(finish.name).stem}{source.suffix}")
         return clean_name(source.name if finish.how == "torrent" else finish.name)
@@ -339,16 +371,26 @@ def _certain(source: Path, command: StagedFiles) -> bool:
     return command.said_whole and command.extraction.finish.how == "file" and source.is_file()
 
 
-def _check(source: Path, command: StagedFiles) -> None:
+def _described(extraction: Extraction) -> bool:
+    """True for a torrent that was looked into before it was fetched."""
+    torrent = extraction.fetches[0].torrent
+    return torrent is not None and torrent.metainfo is not None
+
+
+def _check(source: Path, command: StagedFiles, wanted: frozenset[Path] | None) -> None:
     """Never publish what is not whole: aria2's word is not enough, a 200 may have been cut short.
 
     A torrent's control file stays until it is no longer served; that it has all its bytes its hashes say."""
     suffixes = () if command.extraction.finish.how == "torrent" else CONTROL_SUFFIXES
     if not source.exists() or any(source.with_name(source.name + suffix).exists() for suffix in suffixes):
         raise FilesMissing("aria2c said it was done, but the file is not there as a whole.")
+    if wanted is not None and not (wanted and all(path.is_file() for path in wanted)):
+        raise FilesMissing("aria2c said it was done, but not all files are there.")
     promised = command.extraction.size if command.extraction.finish.how == "file" else None
-    # What answered the fetch knows its length; what was said before of something made anew for each is a hint.
-    size, there = command.total or promised, _size(source)
+    # What answered the fetch knows its length; what was said before of something made anew for each is a hint. A
+    # torrent's own word counts: where not all of it is wanted aria2 counts whole pieces.
+    size = command.extraction.size if _described(command.extraction) else command.total or promised
+    there = _size(source, wanted)
     if size is not None and there != size:
         raise DownloadError(f"The file has {there} bytes instead of {size}.", code="changed", retryable=True)
 
@@ -361,7 +403,9 @@ def _look_into(source: Path, command: StagedFiles) -> None:
         raise OtherThing(*found)
 
 
-def _size(path: Path) -> int:
+def _size(path: Path, wanted: frozenset[Path] | None = None) -> int:
+    if wanted is not None:
+        return sum(each.stat().st_size for each in wanted)
     if path.is_dir():
         return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
     return path.stat().st_size

@@ -128,6 +128,8 @@ def _unserved(notice: n.StatusUnserved | n.TableUnserved | n.DownloadStuck) -> s
 def _progress(notice: n.DownloadProgressed) -> str:
     if notice.stage == "finishing":
         return f"{notice.progress or 0:.0f} % joined"
+    if notice.stage == "metadata":
+        return f"asking {notice.peers or 0} peers what it is"
     share = "" if notice.progress is None else f"{notice.progress:.0f} %, "
     whole = "" if notice.size is None else f" of {size(notice.size)}"
     left = "" if notice.eta_s is None else f", {span(notice.eta_s)} left"

@@ -83,7 +83,7 @@ class LiveView:
             notice.download_id,
             completed=notice.completed,
             total=notice.size,
-            state="joining" if notice.stage == "finishing" else f"{size(notice.speed)}/s",
+            state=_doing(notice),
             eta="" if notice.eta_s is None else f"{span(notice.eta_s)} left",
         )
 
@@ -107,6 +107,12 @@ class LiveView:
             self._progress.refresh()  # or the line would be printed above the bar as it was
         self._line(number, words, style)
         self._names.pop(number, None)
+
+
+def _doing(notice: n.DownloadProgressed) -> str:
+    if notice.stage == "fetching":
+        return f"{size(notice.speed)}/s"
+    return "joining" if notice.stage == "finishing" else "asking peers"
 
 
 def _columns(console: Console) -> Progress:

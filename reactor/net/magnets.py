@@ -50,6 +50,10 @@ class Magnet:
     def info_hash(self) -> str:
         return self.v1 or self.v2 or ""
 
+    def all(self, *keys: str) -> list[str]:
+        """The values of these keys, in the order of the link."""
+        return [value for key, value in self.more if key in keys]
+
     def url(self, *, by_http: bool = False) -> str:
         """The link, each key spelled as BEP 9 has it; `by_http`: without trackers that are not asked by HTTP."""
         pairs = [("xt", f"urn:btih:{self.v1}")] if self.v1 else []

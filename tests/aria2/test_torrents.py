@@ -10,6 +10,7 @@ from reactor.aria2.methods import force_remove, remove_download_result, tell_sta
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core.events import TransferStatus
 from reactor.errors import Aria2Refused
+from reactor.extractors.metainfo import parse_metainfo, trackers
 from reactor.models import Fetch, Torrent
 from tests.aria2.conftest import Running, Start, fetched
 from tests.aria2.servers import Tracker, make_torrent, some_bytes
@@ -90,6 +91,46 @@ async def test_a_magnet_link_and_the_same_again(start: Start, tracker: Tracker, 
     await aria2.connection.call(remove_download_result(follower))
     report = await aria2.over(await add(aria2, fetch, here, AGAIN))
     assert (report.status, report.completed, report.followed_by) == (TransferStatus.COMPLETE, SIZE, ())
+
+
+async def test_the_metadata_alone(start: Start, tracker: Tracker, there: Path, here: Path) -> None:
+    metainfo, magnet = make_torrent(tracker.url, "a folder", FILES)
+    await seed(start, metainfo, there)
+    aria2 = await start()
+    info_hash = magnet.split("btih:")[1][:40]
+    fetch = Fetch(urls=(magnet,), name="x", torrent=Torrent(info_hash=info_hash, metadata_only=True))
+    (here / f"{info_hash}.torrent.other").touch()
+    report = await aria2.over(await add(aria2, fetch, here, GID))
+    assert (report.status, report.followed_by, report.info_name) == (TransferStatus.COMPLETE, (), None)
+    written = (here / f"{info_hash}.torrent").read_bytes()
+    assert parse_metainfo(written).v1 == info_hash
+    assert trackers(written) == [f"{tracker.url}/announce"]
+
+
+async def test_files_that_are_chosen_and_put_elsewhere(start: Start, tracker: Tracker, there: Path, here: Path) -> None:
+    metainfo, _ = make_torrent(tracker.url, "a folder", FILES)
+    await seed(start, metainfo, there)
+    aria2 = await start()
+    torrent = Torrent(metainfo=metainfo, select="2", paths=((2, "other/=ä.bin"),))
+    report = await aria2.over(await add(aria2, Fetch(name="x", torrent=torrent), here, GID))
+    assert report.files == (str(here / "other/=ä.bin"),)
+    assert (here / "other/=ä.bin").read_bytes() == FILES["below/two.bin"]
+    assert report.total == SIZE - 9 * 32_768, "whole pieces"
+
+
+async def test_a_long_name_has_no_control_file_and_goes_on_all_the_same(
+    start: Start, tracker: Tracker, tmp_path: Path, here: Path
+) -> None:
+    """aria2 cannot write one under the name of the folder; hashes tell what is there."""
+    name = "x" * 250
+    write(tmp_path / "there" / name, {"a": some_bytes(300_000, "1")})
+    metainfo, _ = make_torrent(tracker.url, name, {"a": some_bytes(300_000, "1")})
+    await seed(start, metainfo, tmp_path / "there")
+    aria2 = await start()
+    fetch = Fetch(name="short", torrent=Torrent(metainfo=metainfo, paths=((1, "short/a"),)))
+    report = await aria2.over(await add(aria2, fetch, here, GID))
+    assert report.status == TransferStatus.COMPLETE
+    assert (here / "short/a").read_bytes() == some_bytes(300_000, "1")
 
 
 async def test_what_is_there_is_looked_at_and_kept(start: Start, tracker: Tracker, here: Path) -> None:

@@ -13,7 +13,7 @@ from reactor.core.crashes import CRASHES_MAX, HELD_FROM, HOLD_S, ROW_TRIAL_S
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
-from tests.core.world import INSTANCE, World, connected, gid, one_file, report, reported
+from tests.core.world import INSTANCE, World, connected, left, one_file, report, reported
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 3)
 MISSING = Failure("files_missing", "aria2c said it was done.", None, True)
@@ -45,7 +45,7 @@ def test_the_third_death_in_a_row_is_the_last_one() -> None:
     world = recovered(held(ONE, CRASHES_MAX, parts=2), under_way(TWO, 0))
     assert begun(world) == {2}, "the others go on"
     removed = world.the(commands.RemoveTransfers)
-    assert (removed.attempt, removed.gids) == (ONE, (gid(ONE, 0), gid(ONE, 1))), "an aria2 elsewhere has outlived us"
+    assert (removed.attempt, removed.gids) == (ONE, left(ONE, 2)), "an aria2 elsewhere has outlived us"
     world.feed(events.TransfersRemoved(ONE)).feed(events.Discarded(ONE))
     saved = world.the(commands.SaveFailed)
     assert (saved.attempt, saved.failure.code) == (ONE, "crashed")
@@ -56,7 +56,7 @@ def test_one_that_failed_so_leaves_a_debt_where_aria2_is_away() -> None:
     world = World().feed(events.Recovered((held(ONE, CRASHES_MAX, parts=2),), (), INSTANCE))
     world.feed(events.TimePassed(), after=600.0)
     world.feed(events.Saved(ONE)).feed(connected())
-    assert world.the(commands.CleanUp).gids == (gid(ONE, 0), gid(ONE, 1))
+    assert world.the(commands.CleanUp).gids == left(ONE, 2)
 
 
 def test_a_first_death_holds_up_nobody() -> None:
@@ -123,7 +123,7 @@ def test_it_is_no_longer_tried_once_it_has_come_further() -> None:
 def test_a_cancel_does_not_wait_until_it_is_tried() -> None:
     world = recovered(held(ONE, HELD_FROM))
     world.seen(ONE, cancelled=True)
-    assert world.the(commands.RemoveTransfers).gids == (gid(ONE),)
+    assert world.the(commands.RemoveTransfers).gids == left(ONE)
     world.feed(events.TransfersRemoved(ONE)).feed(events.Discarded(ONE))
     assert world.the(commands.SaveCancelled).attempt == ONE
     assert not begun(world.feed(events.TimePassed(), after=HOLD_S))

@@ -11,7 +11,7 @@ from reactor.core.job import Attempt, State
 from reactor.core.machine import FORGET_AT
 from reactor.core.rows import ClaimedRow
 from reactor.models import Kind, Stage
-from tests.core.world import World, connected, detection, gid, magnet, one_file, report, reported
+from tests.core.world import World, connected, detection, gid, left, magnet, one_file, report, reported
 
 ONE = Attempt(1, 1)
 FIRST = ClaimedRow(ONE, "http://host.example/1")
@@ -193,7 +193,7 @@ def test_a_look_from_before_the_serving_says_nothing_against_it() -> None:
 
 def test_a_row_that_is_wanted_again_ends_the_serving() -> None:
     world = serving().feed(events.RowsPolled(watched=(events.WatchedRow(1, 0, "pending", False),)))
-    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE),), keep_result=True)
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, left(ONE), keep_result=True)
     assert not world.machine.jobs
     world.feed(events.CleanedUp(ONE), events.RowsPolled(), events.DatabaseChanged("file"))
     assert world.of(commands.PollRows)[-1].held == ()

@@ -21,6 +21,7 @@ from tests.core.world import (
     connected,
     detection,
     gid,
+    left,
     magnet,
     one_file,
     report,
@@ -264,7 +265,7 @@ def test_the_same_torrent_again_ends_the_serving_of_the_first() -> None:
     world.feed(events.Finished(ONE, "/downloads/t", 100), events.Saved(ONE), events.RowsPolled())
     world.fetching(two, magnet())
     world.feed(reported(report(two, "error", error_code=12)))
-    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE),), keep_result=True)
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, left(ONE), keep_result=True)
     assert isinstance(world.told()[-1], notices.SeedingEnded)
     world.feed(events.CleanedUp(ONE), events.TransfersRemoved(two))
     waiting = world.the(commands.SaveWaiting)
@@ -380,7 +381,7 @@ def test_a_cancel_while_aria2_is_away_ends_the_row_and_owes_the_rest() -> None:
     world.feed(events.Saved(ONE))
     assert world.the(commands.PollRows).held == (1,), "the row is not taken up before that is cleaned up"
     world.feed(connected())
-    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE),))
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, left(ONE))
     world.feed(events.CleanedUp(ONE))
     assert world.the(commands.ForgetPlan)
     assert not world.machine.leftovers

@@ -11,7 +11,7 @@ from reactor.core.job import STOPPING, Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.models import Stage
-from tests.core.world import INSTANCE, World, connected, detection, gid, magnet, one_file, report, reported
+from tests.core.world import INSTANCE, World, connected, detection, gid, left, magnet, one_file, report, reported
 
 ONE, TWO = Attempt(1, 1), Attempt(2, 3)
 BUSY = Failure("database", "The database is locked by another program.", None, True)
@@ -100,7 +100,7 @@ def test_debts_are_paid_first_and_hold_their_rows() -> None:
     world = World().feed(events.Recovered((), (leftover,), INSTANCE))
     assert world.the(commands.PollRows).held == (1,)
     world.feed(connected())
-    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE, 0), gid(ONE, 1)))
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, left(ONE, 2))
     world.feed(events.RowsPolled(), events.CleanedUp(ONE)).feed(events.RowsPolled())
     assert world.the(commands.PollRows).held == ()
 
@@ -241,12 +241,12 @@ def test_of_a_database_that_is_no_longer_served_everything_goes_but_what_is_done
     world.feed(reported(report(serving, "active", 100, seeder=True)))
     world.feed(events.Finished(serving, "/downloads/t", 100), events.Saved(serving), events.RowsPolled())
     world.fetching(fetching).claim(detecting)
-    left, results = world.machine.abandon()
-    assert left == [
+    removed, results = world.machine.abandon()
+    assert removed == [
         commands.CleanUp(serving, (gid(serving),), keep_result=True),
         commands.CleanUp(fetching, (gid(fetching),)),
         commands.CleanUp(detecting, ()),
-        commands.CleanUp(Attempt(9, 1), (gid(Attempt(9, 1)), gid(Attempt(9, 1), 1))),
+        commands.CleanUp(Attempt(9, 1), left(Attempt(9, 1), 2)),
     ]
     assert not results.gids
 
@@ -294,7 +294,7 @@ def test_a_torrent_whose_files_were_published_may_still_be_served_by_an_aria2_el
     world.feed(events.Finished(ONE, "/downloads/t", 100))
     assert world.the(commands.SaveDownloaded).keep_plan, "somebody has to find it after a crash"
     world.feed(events.Saved(ONE))
-    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, (gid(ONE),), keep_result=True)
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, left(ONE), keep_result=True)
     assert world.feed(events.CleanedUp(ONE)).of(commands.ForgetPlan)
 
 

@@ -9,7 +9,7 @@ from reactor.core import commands, events
 from reactor.core.commands import Command
 from reactor.core.context import Limits
 from reactor.core.events import Event, TransferReport, TransferStatus, WatchedRow
-from reactor.core.job import Attempt, State, derive_gid
+from reactor.core.job import Attempt, State, derive_gid, gids_of
 from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy
 from reactor.core.rows import ClaimedRow
@@ -122,10 +122,17 @@ def gid(attempt: Attempt, n: int = 0) -> str:
     return derive_gid(INSTANCE, attempt, n)
 
 
+def left(attempt: Attempt, parts: int = 1) -> tuple[str, ...]:
+    """The gids that an attempt of so many transfers may have left."""
+    return gids_of(INSTANCE, attempt, parts)
+
+
 def report(attempt: Attempt, status: str, completed: int = 0, total: int = 100, **more: Any) -> TransferReport:
     """What aria2 says of the attempt's first transfer."""
     more.setdefault("gid", gid(attempt))
     more.setdefault("files", ("/staging/a.bin",))
+    if more.get("seeder"):
+        more.setdefault("info_name", "album")
     failed = transfer_failure(TransferStatus(status), more.get("error_code"), more.get("error_message", ""))
     more.setdefault("failure", failed)
     return TransferReport(status=TransferStatus(status), completed=completed, total=total, **more)

@@ -16,7 +16,7 @@ def torrent(**info: Any) -> bytes:
     return bencode({"announce": "http://t/", "info": {key: value for key, value in keys.items() if value is not None}})
 
 
-def folder(*paths: list[str], **more: Any) -> bytes:
+def folder(*paths: list[Any], **more: Any) -> bytes:
     """A `.torrent` of several files of 10 bytes."""
     files = [{"length": 10, "path": path} for path in paths]
     return torrent(name="album", length=None, files=files, pieces=b"h" * 20, **more)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
-from reactor.extractors.metainfo import FILES_MAX, metainfo_for_aria2, parse_metainfo
+from reactor.extractors.metainfo import FILES_MAX, Metainfo, metainfo_for_aria2, parse_metainfo, selected, trackers
 from reactor.programs import find_aria2c
 from tests.extractors.samples import folder, torrent
 
@@ -23,10 +23,9 @@ from tests.extractors.samples import folder, torrent
     [
         folder(["..", "..", "x"]),
         folder(["ok"], ["../../x"]),
-        folder(["/etc/passwd"]),
         folder(["a", "."]),
-        folder(["a\\b"]),
-        folder(["a\0b"]),
+        folder(["a", ""]),
+        folder(["/"]),
         folder([""]),
         torrent(name="../x"),
         torrent(name="/x"),
@@ -40,6 +39,106 @@ def test_names_that_lead_out_are_refused(raw: bytes) -> None:
     with pytest.raises(DownloadError, match="outside its folder") as caught:
         parse_metainfo(raw)
     assert caught.value.code == "unsafe_name"
+
+
+@pytest.mark.parametrize("raw", [folder(["a\nb"]), folder(["ok"], ["a\tb", "c"]), torrent(name="a\r")])
+def test_names_that_aria2c_does_not_take_are_refused(raw: bytes) -> None:
+    with pytest.raises(DownloadError, match="aria2c takes no name with") as caught:
+        parse_metainfo(raw)
+    assert caught.value.code == "unsafe_name"
+
+
+def paths(metainfo: Metainfo) -> list[tuple[str, int]]:
+    return [(file.path, file.size) for file in metainfo.files]
+
+
+LONG = "Ж" * 140 + ".mkv"
+SHORT = "Ж" * 115 + ".mkv"
+
+
+@pytest.mark.parametrize(
+    ("raw", "ours"),
+    [
+        (folder(["a", "b"], ["c d.mp3"]), ["album/a/b", "album/c d.mp3"]),
+        (folder(["", "a"], ["b"]), ["=album/a", "album/b"]),
+        (folder(["a/b"], ["a", "b"]), ["=album/a_b", "album/a/b"]),
+        (folder(["/etc/passwd"]), ["=album/_etc_passwd"]),
+        (folder(["a\\b"]), ["=album/a_b"]),
+        (folder(["a\0b"]), ["=album/ab"]),
+        (folder([LONG], [LONG]), [f"=album/{'Ж' * 123}.mkv", f"=album/{'Ж' * 123} (1).mkv"]),
+        (folder(["a"], ["a"], ["a"]), ["album/a", "=album/a (1)", "=album/a (2)"]),
+        (folder(["a"], ["a", "b"], ["a", "c"]), ["album/a", "=album/a (1)/b", "=album/a (1)/c"]),
+        (folder(["电影.mkv".encode("gb18030")]), ["=album/电影.mkv"]),
+        (folder([" a "]), ["=album/a"]),
+        (folder(["x.aria2"], ["0" * 40 + ".torrent"]), ["album/x.aria2", f"album/{'0' * 40}.torrent"]),
+        (folder(*[["d" * 200] * 20 + ["a"]] * 2), ["=album/a", "=album/a (1)"]),
+        (torrent(name="AC/DC", length=None, files=[{"length": 20_000, "path": ["a"]}]), ["=AC_DC/a"]),
+        (torrent(name=LONG), [f"={SHORT}"]),
+        (torrent(name="AC/DC.mp3"), ["=AC_DC.mp3"]),
+        (torrent(name="x.aria2"), ["x.aria2"]),
+    ],
+)
+def test_where_files_are_put(raw: bytes, ours: list[str]) -> None:
+    """= where aria2 has to be told."""
+    metainfo = parse_metainfo(raw)
+    assert ["=" * file.told + file.path for file in metainfo.files] == ours
+    assert all(file.path.split("/")[0] == metainfo.top for file in metainfo.files)
+
+
+def test_many_equal_names_are_numbered_in_little_time() -> None:
+    count = 20_000
+    metainfo = parse_metainfo(folder(*[["a"]] * count, **{"piece length": 2**28}))
+    assert metainfo.files[-1].path == f"album/a ({count - 1})"
+
+
+PADDED = torrent(
+    name="album",
+    length=None,
+    files=[
+        {"length": 20_000, "path": ["a"]},
+        {"length": 12_768, "path": ["anything"], "attr": "xp"},
+        {"length": 100, "path": ["b"], "attr": "x"},
+        {"length": 16_284, "path": [".pad", "16284"]},
+        {"length": 5, "path": [".pad", "notes"]},
+        {"length": 9, "path": ["_____padding_file_0_if you see this file, please update"]},
+    ],
+    pieces=b"h" * 20 * 4,
+)
+
+
+def test_pad_files_are_no_content() -> None:
+    metainfo = parse_metainfo(PADDED)
+    assert paths(metainfo) == [("album/a", 20_000), ("album/b", 100), ("album/.pad/notes", 5)]
+    assert (metainfo.size, selected(metainfo.files, metainfo.count)) == (20_105, "1,3,5")
+
+
+@pytest.mark.parametrize(
+    ("wish", "numbers"),
+    [
+        ("", [1, 3, 5]),
+        ("0", [1]),
+        ("0,2", [1, 3]),
+        ("1", [1, 3, 5]),
+        ("2-99,x,-1", [3, 5]),
+        ("9", [1, 3, 5]),
+        ("9" * 400, [1, 3, 5]),
+    ],
+)
+def test_what_a_magnet_link_wants_of_it(wish: str, numbers: list[int]) -> None:
+    assert [file.number for file in parse_metainfo(PADDED).wanted(wish)] == numbers
+
+
+def test_all_of_it_needs_no_choice() -> None:
+    metainfo = parse_metainfo(folder(["a"], ["b"], ["c"], ["d"]))
+    assert selected(metainfo.files, metainfo.count) == ""
+    assert selected(metainfo.wanted("1-2,3"), metainfo.count) == "2-4"
+
+
+def test_its_trackers() -> None:
+    raw = bencode(
+        {"announce": "http://one/", "announce-list": [["http://two/"], ["udp://three", b"\xff" * 9000]], "info": 1}
+    )
+    assert trackers(raw) == ["http://two/", "udp://three", "http://one/"]
 
 
 def test_names_in_a_charset_that_nobody_declares() -> None:
@@ -103,14 +202,14 @@ def test_more_files_than_aria2c_can_tell_of_are_refused() -> None:
 def test_several_files_and_names_in_utf_8() -> None:
     metainfo = parse_metainfo(folder(["cd1", "ä.mp3"], ["b.mp3"], **{"name.utf-8": "Älbum"}))
     assert (metainfo.name, metainfo.folder, metainfo.size) == ("Älbum", True, 20)
-    assert metainfo.files == (("cd1/ä.mp3", 10), ("b.mp3", 10))
+    assert paths(metainfo) == [("Älbum/cd1/ä.mp3", 10), ("Älbum/b.mp3", 10)]
     assert metainfo.v2 is None
 
 
 def test_v2_and_hybrid_torrents() -> None:
     tree = {"album": {"a.mp3": {"": {"length": 10}}}, "b.mp3": {"": {"length": 5}}}
     v2 = parse_metainfo(torrent(name="x", pieces=None, length=None, **{"meta version": 2, "file tree": tree}))
-    assert (v2.v1, v2.folder, v2.files) == (None, True, (("album/a.mp3", 10), ("b.mp3", 5)))
+    assert (v2.v1, v2.folder, paths(v2)) == (None, True, [("x/album/a.mp3", 10), ("x/b.mp3", 5)])
     assert v2.v2
     assert len(v2.v2) == 64
     single = {"film.mp4": {"": {"length": 20_000}}}
@@ -147,7 +246,8 @@ def test_any_bytes_are_a_torrent_or_refused(raw: bytes) -> None:
     except DownloadError:
         return
     assert metainfo.files
-    assert not any(part in ("", ".", "..") for path, _ in metainfo.files for part in path.split("/"))
+    assert not any(part in ("", ".", "..") for file in metainfo.files for part in file.path.split("/"))
+    assert all(len(part.encode()) <= 255 for file in metainfo.files for part in file.path.split("/"))
 
 
 TORRENTS = [torrent(), folder(["a", "b"], ["c"], source="x"), torrent(**{"meta version": 2, "file tree": {"x": {}}})]

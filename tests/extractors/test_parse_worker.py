@@ -70,9 +70,17 @@ def test_what_is_none() -> None:
 def test_a_torrent_and_its_bytes() -> None:
     info = {"name": "a", "length": 3, "pieces": b"x" * 20, "piece length": 2**14}
     raw = bencode2.bencode({"announce": "udp://a/", "info": info})
-    asked = {"by_http": False, "bytes_max": 2**16}
+    asked = {"by_http": False, "bytes_max": 2**16, "wish": "0"}
     line, _, more = parse_worker.metainfo(asked, raw).partition(b"\n")
-    assert json.loads(line) == {"name": "a", "folder": False, "size": 3, "v1": json.loads(line)["v1"], "v2": None}
+    told = json.loads(line)
+    assert {key: told[key] for key in ("name", "top", "folder", "size", "v2")} == {
+        "name": "a",
+        "top": "a",
+        "folder": False,
+        "size": 3,
+        "v2": None,
+    }
+    assert (told["select"], told["paths"], told["trackers"]) == ("", [], ["udp://a/"])
     assert more == raw
     (_, _, more) = parse_worker.metainfo(asked | {"by_http": True}, raw).partition(b"\n")
     assert bencode2.bdecode(more).keys() == {b"info"}
@@ -87,7 +95,7 @@ def test_a_torrent_and_its_bytes() -> None:
 )
 def test_what_is_packed_is_bounded(packed: bytes) -> None:
     with pytest.raises(DownloadError) as caught:
-        parse_worker.metainfo({"by_http": False, "bytes_max": 2**16}, packed)
+        parse_worker.metainfo({"by_http": False, "bytes_max": 2**16, "wish": ""}, packed)
     assert caught.value.code == "bad_torrent"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -12,6 +13,7 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.detect import detect
 from reactor.extractors.metainfo import parse_metainfo
+from reactor.extractors.torrent import described
 from reactor.models import Extraction, Kind
 from tests.extractors.samples import folder, torrent
 from tests.servers import FileServer
@@ -33,7 +35,47 @@ async def test_magnet(context: Context) -> None:
     assert fetch.name == "AC_DC"
     assert fetch.torrent
     assert (fetch.torrent.info_hash, fetch.torrent.metainfo) == (V1, None)
-    assert extraction.finish.how == "torrent"
+    assert (fetch.torrent.metadata_only, extraction.finish.how) == (True, "metadata")
+    elsewhere = await extracted(url, replace(context, metadata_first=False))
+    assert elsewhere.fetches[0].torrent
+    assert (elsewhere.fetches[0].torrent.metadata_only, elsewhere.finish.how) == (False, "torrent")
+
+
+ALBUM = folder(["a"], ["b"], ["c"])
+OF_ALBUM = parse_metainfo(ALBUM).v1
+
+
+async def test_what_a_magnet_link_stands_for(context: Context) -> None:
+    url = f"magnet:?xt=urn:btih:{OF_ALBUM}&so=1&ws=http://h/&ws=x://h/&tr=udp://t"
+    found = await described(url, ALBUM, context)
+    (fetch,) = found.fetches
+    assert (found.title, found.size, fetch.name, fetch.urls) == ("album", 10, "album", ("http://h/",))
+    assert fetch.torrent
+    assert (fetch.torrent.metainfo, fetch.torrent.select) == (ALBUM, "2")
+    assert fetch.torrent.trackers == ("http://t/", "udp://t")
+    assert Extraction.model_validate_json(found.model_dump_json()) == found
+
+
+async def test_what_is_shared_under_another_hash_is_refused(context: Context) -> None:
+    with pytest.raises(DownloadError, match="another torrent") as caught:
+        await described(f"magnet:?xt=urn:btih:{V1}", ALBUM, context)
+    assert caught.value.code == "bad_torrent"
+
+
+@pytest.mark.parametrize("key", ["xs", "as"])
+async def test_the_web_has_it_before_peers_are_asked(server: FileServer, context: Context, key: str) -> None:
+    source = quote(server.put("/x.torrent", ALBUM), safe="")
+    found = await extracted(f"magnet:?xt=urn:btih:{OF_ALBUM}&{key}={source}", context)
+    assert (found.finish.how, found.size) == ("torrent", 30)
+
+
+@pytest.mark.parametrize("put", [{"status": 404}, {"data": torrent()}, {"redirect": f"magnet:?xt=urn:btih:{V1}"}])
+async def test_where_the_web_does_not_have_it_peers_are_asked(
+    server: FileServer, context: Context, put: dict[str, Any]
+) -> None:
+    source = quote(server.put("/x.torrent", **put), safe="")
+    found = await extracted(f"magnet:?xt=urn:btih:{OF_ALBUM}&xs={source}", context)
+    assert found.finish.how == "metadata"
 
 
 async def test_bare_and_hybrid_hashes(context: Context) -> None:

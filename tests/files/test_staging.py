@@ -257,3 +257,63 @@ def test_without_a_shared_disk_the_other_sides_path_is_the_result(tmp_path: Path
     with pytest.raises(FilesMissing):
         remote.finish(many)
     assert not list(tmp_path.iterdir())
+
+
+def album(
+    *, size: int, files: tuple[str, ...], keep: bool = False, select: str = "1,3", top: str = "album"
+) -> commands.Finish:
+    torrent = Torrent(metainfo=b"d", info_hash="a" * 40, select=select)
+    fetch = Fetch(name=top, size=size, torrent=torrent)
+    finish = Finish(how="torrent", name="An album")
+    extraction = Extraction(kind=Kind.TORRENT, fetches=(fetch,), finish=finish)
+    return commands.Finish(ONE, extraction, (files,), 16384 if select else size, keep=keep)
+
+
+def stage_album(staging: Staging) -> tuple[str, ...]:
+    folder = staging.folder(1)
+    for name in ("album/a", "album/b", "album/.pad/5", "album/c/d.aria2"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    (folder / "album.aria2").touch()
+    return (f"{folder}/album/a", f"{folder}/album/c/d.aria2")
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_of_a_torrent_only_what_is_wanted_is_published(staging: Staging, tmp_path: Path, keep: bool) -> None:
+    files = stage_album(staging)
+    path, size = staging.finish(album(size=22, files=files, keep=keep))
+    there = sorted(str(found.relative_to(path)) for found in Path(path).rglob("*"))
+    assert (path, size, there) == (str(tmp_path / "An album"), 22, ["a", "c", "c/d.aria2"])
+    assert bool(list(staging.folder(1).iterdir())) is keep
+    assert staging.finish(album(size=22, files=(), keep=keep)) == (path, size), "killed before the row said so"
+
+
+@pytest.mark.parametrize(("size", "lost"), [(23, ""), (22, "a")])
+def test_what_is_wanted_of_a_torrent_has_to_be_there(staging: Staging, size: int, lost: str) -> None:
+    files = stage_album(staging)
+    if lost:
+        (staging.folder(1) / "album" / lost).unlink()
+    with pytest.raises(DownloadError) as caught:
+        staging.finish(album(size=size, files=files))
+    assert caught.value.code == ("files_missing" if lost else "changed")
+
+
+def test_a_payload_may_have_the_name_of_a_control_file(staging: Staging, tmp_path: Path) -> None:
+    hashed = f"{'0' * 40}.torrent"
+    for name in (hashed, f"{hashed}.aria2"):
+        (staging.folder(1) / name).write_bytes(b"12345")
+    path, _ = staging.finish(album(size=5, files=(), select="", top=hashed))
+    assert Path(path).read_bytes() == b"12345"
+
+
+@pytest.mark.parametrize("content", [b"d4:infodee", b"", None])
+def test_the_metadata_of_a_magnet_link(staging: Staging, content: bytes | None) -> None:
+    path = staging.folder(1) / f"{'a' * 40}.torrent"
+    if content is not None:
+        path.write_bytes(content)
+    if content:
+        assert staging.metadata(1, "a" * 40, 3) == content[:4]
+        return
+    with pytest.raises(FilesMissing):
+        staging.metadata(1, "a" * 40, 3)
+    assert not path.exists(), "aria2 would not write over it"

@@ -12,6 +12,7 @@ from reactor.core.commands import Addition
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.job import Attempt
 from reactor.errors import Failure
+from reactor.models import Fetch
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -38,6 +39,8 @@ class Transfer:
     url: str
     info_hash: str | None = None
     metadata: bool = False
+    only: bool = False
+    """True when nothing follows the metadata: somebody else looks into it."""
     pace: Pace = "steady"
     seeder: bool = False
     status: TransferStatus = TransferStatus.ACTIVE
@@ -63,6 +66,13 @@ class Folder:
     parts: dict[int, bool] = field(default_factory=dict)
     sources: dict[int, set[str]] = field(default_factory=dict)
     record: str | None = None
+    metadata: bool = False
+    """True when it holds what a magnet link stands for."""
+
+
+def source(fetch: Fetch) -> str:
+    """Where its bytes come from."""
+    return fetch.urls[0] if fetch.urls else f"torrent:{fetch.name}"
 
 
 class Aria2:
@@ -91,8 +101,10 @@ class Aria2:
             return False
         torrent = addition.fetch.torrent
         info_hash = torrent.info_hash if torrent is not None else None
-        url = addition.fetch.urls[0]
-        self._begin(Transfer(addition.gid, attempt, addition.n, folder, url, info_hash, metadata=info_hash is not None))
+        metadata = torrent is not None and torrent.metainfo is None
+        transfer = Transfer(addition.gid, attempt, addition.n, folder, source(addition.fetch), info_hash, metadata)
+        transfer.only = torrent is not None and torrent.metadata_only
+        self._begin(transfer)
         return True
 
     def _begin(self, transfer: Transfer) -> None:
@@ -135,7 +147,9 @@ class Aria2:
         if transfer.info_hash is not None and not transfer.metadata and world.limits.seeding:
             return self._seed(transfer)
         transfer.status = TransferStatus.COMPLETE
-        if transfer.metadata:
+        if transfer.only:
+            world.folder(transfer.folder).metadata = True
+        elif transfer.metadata:
             of, url = transfer.attempt, transfer.url
             follower = Transfer(f"f{transfer.gid[1:]}", of, transfer.n, transfer.folder, url, transfer.info_hash)
             transfer.followed_by = (follower.gid,)
@@ -199,4 +213,5 @@ class Aria2:
             failure=transfer_failure(transfer.status, transfer.error, "It went wrong."),
             followed_by=transfer.followed_by,
             files=(f"/staging/{transfer.n}",),
+            info_name=transfer.info_hash if not transfer.metadata else None,
         )

@@ -10,7 +10,7 @@ from reactor.core import commands
 from reactor.core.crashes import CRASHES_MAX
 from reactor.core.job import Attempt, State
 from reactor.models import Extraction, Fetch
-from tests.simulation.aria2 import Folder, Transfer
+from tests.simulation.aria2 import Folder, Transfer, source
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -119,7 +119,7 @@ class Checks:
 
     def added(self, fetch: Fetch) -> None:
         """Something was handed to aria2."""
-        assert "/huge:" not in fetch.urls[0], "there never was room for it, or more is written of it than may be"
+        assert "/huge:" not in source(fetch), "there never was room for it, or more is written of it than may be"
 
     def saved(self, save: commands.Save) -> None:
         """A save was committed."""
@@ -144,7 +144,7 @@ class Checks:
     def published(self, folder: Folder, extraction: Extraction) -> None:
         """The parts of a result were put together."""
         for n, fetch in enumerate(extraction.fetches):
-            assert folder.sources[n] == {fetch.urls[0]}, f"part {n} is made of {folder.sources[n]}"
+            assert folder.sources[n] == {source(fetch)}, f"part {n} is made of {folder.sources[n]}"
 
     # After every step
 

@@ -20,6 +20,7 @@ from reactor.daemon.perform import attempt_of, is_in_vain, is_waited_for, last_w
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from tests.simulation.aria2 import LOST, TAKEN, Place
+from tests.simulation.rows import described
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -279,6 +280,10 @@ class Process:
             return answer(self.world.sites.detect(command))
         if isinstance(command, commands.Extract):
             return answer(self.world.sites.extract(command))
+        if command.extraction.finish.how == "metadata":
+            there = self.world.folder(self._place(attempt.download_id)).metadata
+            found = described(command.extraction)
+            return answer(events.Extracted(attempt, found) if there else events.WorkFailed(attempt, MISSING))
         if self.world.chance(0.3):
             answer(events.Joined(attempt, 0.5), 0.0)
         path = self.world.publish(command, self._place(attempt.download_id))

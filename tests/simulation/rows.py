@@ -155,7 +155,8 @@ class Sites:
         if self._world.chance(0.1):
             self._versions[url] = self._versions.get(url, 0) + 1
         if nature == "magnet":
-            return events.Extracted(attempt, _magnet(url, f"{self._world.database.instance}/{int(number) % 2}"))
+            what = f"{self._world.database.instance}/{int(number) % 2}"
+            return events.Extracted(attempt, _magnet(url, what, looked_into=int(number) % 3 > 0))
         if nature == "refused":
             return events.Extracted(attempt, _parts(url, FEW, 0, host=REFUSED))
         if nature in ("parts", "page"):
@@ -177,11 +178,23 @@ def _file(url: str, *, size: int | None, version: int) -> Extraction:
     return Extraction(kind=Kind.DIRECT, title=url, fetches=(fetch,), finish=Finish(how="file", name="a.bin"))
 
 
-def _magnet(url: str, what: str) -> Extraction:
+def _magnet(url: str, what: str, *, looked_into: bool) -> Extraction:
     """There are few torrents, so that the same one is often wanted twice."""
     info_hash = hashlib.sha1(what.encode()).hexdigest()
-    fetch = Fetch(urls=(f"magnet:?xt=urn:btih:{info_hash}",), name="magnet", torrent=Torrent(info_hash=info_hash))
-    return Extraction(kind=Kind.TORRENT, title=url, fetches=(fetch,), finish=Finish(how="torrent", name="magnet"))
+    torrent = Torrent(info_hash=info_hash, metadata_only=looked_into)
+    fetch = Fetch(urls=(f"magnet:?xt=urn:btih:{info_hash}",), name="magnet", torrent=torrent)
+    finish = Finish(how="metadata" if looked_into else "torrent", name="magnet")
+    return Extraction(kind=Kind.TORRENT, title=url, fetches=(fetch,), finish=finish)
+
+
+def described(magnet: Extraction) -> Extraction:
+    """What a magnet link stands for."""
+    found = magnet.fetches[0].torrent
+    assert found is not None
+    torrent = Torrent(metainfo=b"d", info_hash=found.info_hash)
+    fetch = Fetch(name=f"{found.info_hash}", size=SIZE, torrent=torrent)
+    finish = Finish(how="torrent", name="magnet")
+    return Extraction(kind=Kind.TORRENT, title=magnet.title, fetches=(fetch,), finish=finish)
 
 
 def _parts(url: str, count: int, version: int, host: str = "host.example") -> Extraction:

@@ -9,7 +9,7 @@ from reactor import notices
 from reactor.core import commands, events, holes
 from reactor.core.context import Commands, Context, of
 from reactor.core.events import TransferStatus
-from reactor.core.job import Job, State, Transfer, TransferState, derive_gid
+from reactor.core.job import METADATA, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.stalls import stalled
 from reactor.core.steps import finish, renew, teardown, window
@@ -70,9 +70,16 @@ def _extract(job: Job, detection: Detection) -> Commands:
     ]
 
 
+def described(job: Job, event: events.Extracted, context: Context) -> Commands:
+    """A magnet link's metadata is there, and says what there is to fetch: stage 2 is over once more."""
+    forget = _drop_all(job, context)
+    job.state = State.EXTRACTING
+    return [*forget, *extracted(job, event, context)]
+
+
 def extracted(job: Job, event: events.Extracted, context: Context) -> Commands:
     """Stage 2 is over: hand all there is to fetch to aria2, when it is there."""
-    plan, extraction = job.plan, event.extraction
+    plan, extraction = job.plan, _as_known(event.extraction, job.plan.previous_plan)
     refusal = context.limits.quotas.refusal(extraction, event.joined)
     if refusal is not None:
         return teardown.fail(job, refusal, context)
@@ -82,6 +89,15 @@ def extracted(job: Job, event: events.Extracted, context: Context) -> Commands:
     # Before the new plan is saved: what a plan says of its files has to be true after a crash, too.
     job.state, plan.next_plan = State.EMPTYING, extraction
     return [commands.Discard(job.attempt, must=True)]
+
+
+def _as_known(extraction: Extraction, previous: Extraction | None) -> Extraction:
+    """What an earlier attempt has found out of a magnet link is not asked for again."""
+    if extraction.finish.how != "metadata" or previous is None or previous.finish.how != "torrent":
+        return extraction
+    found, known = extraction.fetches[0].torrent, previous.fetches[0].torrent
+    same = found is not None and known is not None and found.info_hash == known.info_hash
+    return previous if same else extraction
 
 
 def emptied(job: Job, event: events.Discarded, context: Context) -> Commands:
@@ -122,6 +138,8 @@ def begin_transfers(job: Job, extraction: Extraction, context: Context) -> None:
     """Take up what an extraction, or the plan of an earlier run, says."""
     job.plan.extraction, job.plan.request_bytes = extraction, extraction.request_bytes
     gid_of = partial(derive_gid, context.instance, job.attempt)
+    if job.describing:
+        gid_of = partial(_gid_of_metadata, gid_of(METADATA))
     transfers = [Transfer(n, gid_of, fetch) for n, fetch in enumerate(extraction.fetches)]
     for n, (completed, total) in job.plan.carried.items():
         transfers[n].completed, transfers[n].total, transfers[n].size_reported = completed, total, True
@@ -129,6 +147,10 @@ def begin_transfers(job: Job, extraction: Extraction, context: Context) -> None:
     job.progress.begin(transfers)
     if len(transfers) == 1:
         context.gids[transfers[0].gid] = job, transfers[0]
+
+
+def _gid_of_metadata(gid: str, n: int) -> str:
+    return gid
 
 
 # Stage 3
@@ -142,7 +164,7 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     if transfer.state in (TransferState.PLANNED, TransferState.ADDING, TransferState.DONE):
         return []  # this was asked before it was added, or is known
     alone = len(progress.transfers) == 1
-    if event.brief and alone and (report.status is TransferStatus.COMPLETE or report.seeder):
+    if event.brief and alone and not job.describing and (report.status is TransferStatus.COMPLETE or report.seeder):
         progress.moves(context.now)  # it is there, however slowly it came
         return window.ask([transfer])
     before = transfer.weight, transfer.size
@@ -212,10 +234,19 @@ def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Comma
     measured, done = (progress.percent, speed, size), finish.newly_done(job)
     if measured == progress.last_written and done is None:
         return out
+    if job.describing and progress.last_written is None:
+        out.append(commands.SaveStage(job.attempt, Stage.METADATA))
     progress.last_written = measured
     eta = round((size - completed) / speed) if size and speed and size >= completed else None
     notice = notices.DownloadProgressed(
-        **of(job), progress=progress.percent, completed=completed, size=size, speed=speed, eta_s=eta
+        **of(job),
+        stage="metadata" if job.describing else "fetching",
+        progress=progress.percent,
+        completed=completed,
+        size=size,
+        speed=speed,
+        eta_s=eta,
+        peers=progress.peers,
     )
     row = commands.ProgressOf(job.attempt, progress.percent, speed, eta, size, job.title, done)
     return [*out, commands.Tell(notice), commands.SaveProgress((row,))]

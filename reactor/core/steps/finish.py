@@ -26,7 +26,7 @@ def when_all_fetched(job: Job, context: Context) -> Commands:
     if not holes.is_bearable(job):
         return teardown.fail(job, lacks, context)
     job.state, job.budget.hold_until = State.FINISHING, None
-    out: Commands = [commands.SaveStage(job.attempt, Stage.FINISHING)]
+    out: Commands = [] if job.describing else [commands.SaveStage(job.attempt, Stage.FINISHING)]
     if (done := newly_done(job)) is not None:
         whole = commands.ProgressOf(job.attempt, job.progress.percent, 0, None, None, done=done)
         out.append(commands.SaveProgress((whole,)))
@@ -47,7 +47,9 @@ def finish(job: Job, context: Context, *, again: bool = False) -> Commands:
     plan, progress = job.plan, job.progress
     assert plan.extraction is not None  # nothing is finished that was not planned
     progress.joined_at = context.now
-    told: Commands = [] if progress.resumed or again else [commands.Tell(notices.DownloadFinishing(**of(job)))]
+    told: Commands = [commands.Tell(notices.DownloadFinishing(**of(job)))]
+    if progress.resumed or again or job.describing:
+        told = []
     wanted = commands.Finish(
         job.attempt,
         plan.extraction,

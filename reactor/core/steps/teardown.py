@@ -20,7 +20,7 @@ from reactor.core.job import (
     State,
     Transfer,
     TransferState,
-    derive_gid,
+    gids_of,
 )
 from reactor.core.retry import CHANGED, FROM_ZERO
 from reactor.errors import Failure
@@ -170,7 +170,8 @@ def _gids(job: Job, context: Context) -> tuple[str, ...]:
     """Those that aria2 may know. Of thousands of parts most were never handed over."""
     given = job.progress.given
     handed = (each for each in job.progress.transfers if each.adds or each.n in given or _known_done(job, each))
-    left = (derive_gid(context.instance, job.attempt, n) for n in range(job.teardown.unknown_transfers))
+    unknown = job.teardown.unknown_transfers
+    left = gids_of(context.instance, job.attempt, unknown) if unknown else ()
     return (*(gid for each in handed for gid in each.gids), *left)
 
 

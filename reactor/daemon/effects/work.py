@@ -22,6 +22,7 @@ from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import detect
+from reactor.extractors.torrent import described
 from reactor.files.staging import OtherThing, Staging
 from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
@@ -114,8 +115,11 @@ class Stages:
         await self._probe_cache.prefetch(command.url)
 
     async def finish(self, command: commands.Finish) -> None:
-        """Check, put together, publish."""
+        """Check, put together, publish; of a magnet link's metadata: look into it."""
         extraction, download_id = command.extraction, command.attempt.download_id
+        if extraction.finish.how == "metadata":
+            self._post(await self._described(command))
+            return
         folder = self._staging.folder(download_id)
         try:
             async with self._staging.turn(download_id):
@@ -149,6 +153,19 @@ class Stages:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
                 self._post(events.Finished(command.attempt, path, size, notes))
+
+    async def _described(self, command: commands.Finish) -> events.Event:
+        """What a magnet link stands for, by its metadata."""
+        fetch, most = command.extraction.fetches[0], self._context.torrent_bytes_max
+        info_hash = fetch.torrent.info_hash if fetch.torrent is not None else None
+        try:
+            read = partial(self._staging.metadata, command.attempt.download_id, info_hash or "", most)
+            found = await described(fetch.urls[0], await to_thread.run_sync(read), self._context)
+        except ReactorError as error:
+            return events.WorkFailed(command.attempt, shown(error.failure))
+        except OSError as error:
+            return events.WorkFailed(command.attempt, storage_failure(error))
+        return events.Extracted(command.attempt, found)
 
     async def _mixed(self, command: commands.Finish) -> list[int]:
         """The numbers of the files that came in several answers and are not what stands on the server now, or of which

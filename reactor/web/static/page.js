@@ -10,6 +10,7 @@ let stream = null;
 const STAGES = {
   detecting: "checking the link",
   extracting: "extracting",
+  metadata: "asking peers what it is",
   fetching: "starting",
   finishing: "checking and joining",
 };
