@@ -48,38 +48,40 @@ async def test_urls_that_are_none_fail_with_a_sentence_and_the_next_row_goes_on(
     assert {url: by_id[n]["error_code"] for n, url in zip(bad, URLS, strict=True)} == URLS
 
 
+MISBEHAVING: dict[str, tuple[dict[str, Any], str | None, int | None]] = {
+    "/401.bin": ({"status": 401}, "needs_login", 1),
+    "/403.bin": ({"status": 403}, "forbidden", 1),
+    "/404.bin": ({"status": 404}, "not_found", 1),
+    "/410.bin": ({"status": 410}, "not_found", 1),
+    "/429.bin": ({"status": 429}, "rate_limited", 2),
+    "/500.bin": ({"status": 500}, "server_error", 2),
+    "/503.bin": ({"status": 503}, "server_error", 2),
+    "/loop.bin": ({"redirect": "/loop.bin"}, "redirect_loop", 1),
+    "/to-file.bin": ({"redirect": "file:///etc/passwd"}, None, 1),
+    "/stalls.bin": ({"stall_after": 1000}, "timeout", 2),
+    "/closes.bin": ({"close": True}, "connection_lost", 2),
+    "/garbage.bin": ({"raw": b"this is no HTTP\r\n\r\n"}, None, None),
+}
+"""What a server does, what the row says (None: anything), after how many attempts (None: any number)."""
+
+
 @pytest.mark.fault(30, 31, 32, 33)
-@pytest.mark.parametrize(
-    ("path", "how", "code", "attempts"),
-    [
-        ("/401.bin", {"status": 401}, "needs_login", 1),
-        ("/403.bin", {"status": 403}, "forbidden", 1),
-        ("/404.bin", {"status": 404}, "not_found", 1),
-        ("/410.bin", {"status": 410}, "not_found", 1),
-        ("/429.bin", {"status": 429}, "rate_limited", 2),
-        ("/500.bin", {"status": 500}, "server_error", 2),
-        ("/503.bin", {"status": 503}, "server_error", 2),
-        ("/loop.bin", {"redirect": "/loop.bin"}, "redirect_loop", 1),
-        ("/to-file.bin", {"redirect": "file:///etc/passwd"}, None, 1),
-        ("/stalls.bin", {"stall_after": 1000}, "timeout", 2),
-        ("/closes.bin", {"close": True}, "connection_lost", 2),
-        ("/garbage.bin", {"raw": b"this is no HTTP\r\n\r\n"}, None, None),
-    ],
-)
-async def test_servers_that_misbehave(
-    tmp_path: Path, path: str, how: dict[str, object], code: str | None, attempts: int | None
-) -> None:
-    patience = {"STALL_TIMEOUT_S": "2"} if "stall_after" in how else {}
-    async with FileServer() as server, running(tmp_path, **patience) as reactor:
-        one, good = reactor.add(server.put(path, DATA, **how), server.put("/good.bin", DATA))
+async def test_servers_that_misbehave(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, STALL_TIMEOUT_S="2") as reactor:
+        bad, good = [], []
+        for path, (how, _, _) in MISBEHAVING.items():
+            bad += reactor.add(server.put(path, DATA, **how))
+            good += reactor.add(server.put(f"/good-after{path.replace('/', '-')}", DATA))
         await reactor.until_final()
-        row = reactor.row(one)
-        assert reactor.row(good)["status"] == "downloaded"
-    assert row["status"] == "failed"
-    assert row["error"].endswith(".")
-    assert code in (None, row["error_code"])
-    assert attempts in (None, row["attempt"])
-    assert reactor.files() == {"good.bin": DATA}
+        rows = {row["id"]: row for row in reactor.rows()}
+    assert {rows[each]["status"] for each in good} == {"downloaded"}
+    assert list(reactor.files().values()) == [DATA] * len(good)
+    for each, (path, (_, code, attempts)) in zip(bad, MISBEHAVING.items(), strict=True):
+        row = rows[each]
+        assert row["status"] == "failed", path
+        assert row["error"].endswith("."), path
+        assert code in (None, row["error_code"]), path
+        assert attempts in (None, row["attempt"]), path
 
 
 @pytest.mark.fault(33)
@@ -125,30 +127,31 @@ async def test_a_body_without_a_length_that_breaks_off_is_not_the_whole(tmp_path
     assert reactor.files() == {"a.bin": DATA}
 
 
-@pytest.mark.parametrize(
-    ("how", "code"),
-    [
-        ({"headers": (("Set-Cookie", "sid=1; Path=/; Secure=true"),)}, None),
-        ({"headers": (("Set-Cookie", "sid=" + "1" * 70_000 + "; Path=/"),)}, None),
-        ({"headers": (("Set-Cookie", "sid=1; Path=/; Domain=."),)}, None),
-        ({"redirect": "//@//]"}, "bad_redirect"),
-        ({"redirect": "/" + "é" * 16_000}, "bad_redirect"),
-        (
-            {"status": 503, "headers": (("Retry-After", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),)},
-            "server_error",
-        ),
-    ],
-)
-async def test_headers_that_make_no_sense(tmp_path: Path, how: dict[str, Any], code: str | None) -> None:
+NO_SENSE: list[tuple[dict[str, Any], str | None]] = [
+    ({"headers": (("Set-Cookie", "sid=1; Path=/; Secure=true"),)}, None),
+    ({"headers": (("Set-Cookie", "sid=" + "1" * 70_000 + "; Path=/"),)}, None),
+    ({"headers": (("Set-Cookie", "sid=1; Path=/; Domain=."),)}, None),
+    ({"redirect": "//@//]"}, "bad_redirect"),
+    ({"redirect": "/" + "é" * 16_000}, "bad_redirect"),
+    ({"status": 503, "headers": (("Retry-After", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),)}, "server_error"),
+]
+"""What a server says, and the row's code (None: it leads to the file)."""
+
+
+async def test_headers_that_make_no_sense(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path, MAX_DOWNLOAD_RETRIES="0") as reactor:
         server.put("/film.bin", DATA)
-        odd = server.put("/odd.bin", **({"redirect": "/film.bin"} if "status" not in how else {}) | how)
-        one, good = reactor.add(odd, server.put("/good.bin", DATA))
+        odd, good = [], []
+        for n, (how, _) in enumerate(NO_SENSE):
+            led = {"redirect": "/film.bin"} if "status" not in how else {}
+            odd += reactor.add(server.put(f"/odd-{n}.bin", **led | how))
+            good += reactor.add(server.put(f"/good-{n}.bin", DATA))
         await reactor.until_final()
-        row = reactor.row(one)
-        assert reactor.row(good)["status"] == "downloaded"
-    assert row["error_code"] == code
-    assert row["status"] == ("failed" if code else "downloaded")
+        rows = {row["id"]: row for row in reactor.rows()}
+    assert {rows[each]["status"] for each in good} == {"downloaded"}
+    for each, (how, code) in zip(odd, NO_SENSE, strict=True):
+        assert rows[each]["error_code"] == code, how
+        assert rows[each]["status"] == ("failed" if code else "downloaded"), how
 
 
 async def test_a_server_that_recovers_is_not_given_up(tmp_path: Path) -> None:
