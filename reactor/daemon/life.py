@@ -33,6 +33,7 @@ from reactor.daemon.policy import SERVER_TIMEOUT_MAX_S, transfer_policy_of
 from reactor.daemon.probes import Probes
 from reactor.daemon.unserved import tell_unserved
 from reactor.daemon.workers import Workers
+from reactor.egress.handover import HOST, Handover
 from reactor.egress.proxy import Guard
 from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import open_browser
@@ -82,7 +83,8 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         open_rows(settings, staging, journal, loop.post, again=again) as rows,
         _aria2(settings, _telling_when_ready(loop, lasting), patient=again) as aria2,
         open_guard(settings, lambda: aria2.url) as guard,
-        _context(settings, guard if settings.egress_guard else None, shared=staging.shared) as context,
+        _handover(settings, guard) as handover,
+        _context(settings, guard if settings.egress_guard else None, handover, shared=staging.shared) as context,
     ):
         build_models()
         if recorder is not None:
@@ -150,7 +152,20 @@ def _telling_when_ready(loop: Loop, lasting: Lasting) -> Post:
 
 
 @asynccontextmanager
-async def _context(settings: Settings, guard: Guard | None, *, shared: bool) -> AsyncIterator[Context]:
+async def _handover(settings: Settings, guard: Guard) -> AsyncIterator[Handover | None]:
+    """By which aria2 gets what only a browser can fetch; None for an aria2c elsewhere, which does not come here."""
+    if settings.aria2c_rpc_url is not None:
+        yield None
+        return
+    async with Handover() as handover:
+        guard.serve_inside(HOST, handover.connect, handover.endpoint)
+        yield handover
+
+
+@asynccontextmanager
+async def _context(
+    settings: Settings, guard: Guard | None, handover: Handover | None, *, shared: bool
+) -> AsyncIterator[Context]:
     """What extraction needs, with yt-dlp and a browser where they are installed."""
     dial = guard.dialer.dial if guard else None
     timeout_s, patience_s = settings.http_timeout_s, min(settings.stall_timeout_s, SERVER_TIMEOUT_MAX_S)
@@ -158,7 +173,7 @@ async def _context(settings: Settings, guard: Guard | None, *, shared: bool) -> 
     async with (
         opening as context,
         open_ytdlp(settings, guard) as ytdlp,
-        open_browser(settings, guard) as browser,
+        open_browser(settings, guard, handover.offer if handover else None) as browser,
     ):
         yield dataclasses.replace(
             context,

@@ -11,7 +11,7 @@ import errno
 import ipaddress
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from ipaddress import IPv6Network
 
@@ -65,6 +65,8 @@ class Dialer:
         self._nat64_kept: tuple[float, frozenset[IPv6Network]] = (0.0, frozenset())
         self._beside = anyio.Semaphore(BESIDE_MAX)
         self._known: OrderedDict[str, tuple[float, tuple[Address, ...]]] = OrderedDict()
+        self.inside: dict[str, Callable[[], Awaitable[socket.socket]]] = {}
+        """Hosts that this process serves itself, under names that no name server knows, and what connects to each."""
 
     async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
         """The allowed addresses of a host, best first.
@@ -90,6 +92,8 @@ class Dialer:
 
     async def dial(self, host: str, port: int) -> socket.socket:
         """A connected socket, non-blocking. Raises DownloadError: as `resolve`, and `unreachable`, `timeout`."""
+        if connect := self.inside.get(host):
+            return await connect()
         addresses = await self.resolve(host, port)
         try:
             with anyio.fail_after(DIAL_S):

@@ -21,7 +21,7 @@ import secrets
 import socket
 import sys
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -91,6 +91,7 @@ class Guard(AsyncContextManagerMixin):
     ) -> None:
         """`own`: the ports of our own programs, to which it never connects. `look_up`: as for `Dialer`."""
         self._own = own
+        self._inside: list[Endpoint] = []
         self.dialer = Dialer(exceptions, own=self._closed, look_up=look_up)
         self.meter = Meter()
         """Counts the bytes of our own downloads."""
@@ -171,7 +172,13 @@ class Guard(AsyncContextManagerMixin):
         self._opened.pop(user, None)
 
     def _closed(self) -> Iterable[Endpoint]:
-        return [*self._own(), *(("127.0.0.1", listener.port) for listener in self._listeners.values())]
+        doors = (("127.0.0.1", listener.port) for listener in self._listeners.values())
+        return [*self._own(), *self._inside, *doors]
+
+    def serve_inside(self, host: str, connect: Callable[[], Awaitable[socket.socket]], endpoint: Endpoint) -> None:
+        """Connect to what this process serves under the name `host`; by its address nobody gets there."""
+        self.dialer.inside[host] = connect
+        self._inside.append(endpoint)
 
     # Listeners
 

@@ -60,6 +60,12 @@ class WorkerProcess:
         return self._process.pid
 
     @property
+    def folder(self) -> Path:
+        """Its own folder. Raises AssertionError where it has none."""
+        assert self._folder is not None
+        return self._folder
+
+    @property
     def alive(self) -> bool:
         """False after it has ended by itself or by `end`."""
         return not self._ended and self._process.returncode is None

@@ -98,6 +98,26 @@ async def test_the_row_of_a_page(tmp_path: Path, samples: Samples) -> None:
     assert handed == [("ytdlp", "playwright")]
 
 
+MADE = """<title>x</title><button id=d>Download</button><script>d.onclick = async () => {
+  const a = document.createElement("a");
+  a.href = URL.createObjectURL(await (await fetch("/part")).blob());
+  a.download = "Made here.bin";
+  a.click();
+}</script>"""
+
+
+async def test_a_file_that_the_page_makes_itself(tmp_path: Path) -> None:
+    """It goes the way of all downloads, in several connections: it is larger than what comes in one."""
+    data = random.Random(0).randbytes(9_000_000)
+    async with Site() as site, running(tmp_path) as reactor:
+        site.put("/part", data)
+        (one,) = reactor.add(site.html(MADE))
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert (row["status"], row["error"], row["file_size"]) == ("downloaded", None, len(data))
+    assert reactor.files() == {"Made here.bin": data}
+
+
 class Expiring(Site):
     """A film whose address the page has to give: the first one breaks off in the middle and has run out then. Whoever
     asks the page again gets another one, for `film`."""

@@ -15,10 +15,10 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 from anyio import to_thread
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from reactor.egress.proxy import Guard
     from reactor.extractors.browser.process import BrowserProcess
 
+HandOver = Callable[[BinaryIO, int], str]
+"""Takes an open file and its bytes; where it can be fetched."""
 BROWSERS_MAX = 2
 """Browsers at once; whoever comes when all are busy waits."""
 PAGES_MAX = 50
@@ -86,16 +88,19 @@ def installed() -> bool:
 
 
 @asynccontextmanager
-async def open_browser(settings: Settings, guard: Guard | None = None) -> AsyncIterator[Browser | None]:
+async def open_browser(
+    settings: Settings, guard: Guard | None = None, hand_over: HandOver | None = None
+) -> AsyncIterator[Browser | None]:
     """Browsers for one reactor; None when Playwright is not installed. None starts before it is needed.
 
-    What they ask goes through `guard`, also what is on this machine."""
+    What they ask goes through `guard`, also what is on this machine. `hand_over` takes the files that they save."""
     if not await to_thread.run_sync(installed):
         yield None
         return
     async with Browser(
         path=settings.browser_path,
         guard=guard,
+        hand_over=hand_over,
         timeout_s=settings.browser_timeout_s,
         idle_s=settings.browser_idle_s,
         memory_max=settings.browser_memory_mib * MIB,
@@ -113,6 +118,7 @@ class Browser(Pool["BrowserProcess"]):
         *,
         path: Path | None = None,
         guard: Guard | None = None,
+        hand_over: HandOver | None = None,
         timeout_s: float = 45.0,
         idle_s: float = 120.0,
         memory_max: int = 2048 * MIB,
@@ -123,11 +129,14 @@ class Browser(Pool["BrowserProcess"]):
         super().__init__(most=browsers_max, idle_s=idle_s)
         self._path = path
         self._guard = guard
+        self._hand_over = hand_over
         self._asked = 0
         self._timeout_s = timeout_s
         self._memory_max = memory_max
         self._user_agent = user_agent
         self._headless_tells = headless_tells
+        self.save_bytes_max = memory_max
+        """A file that a page makes may be as large as the page itself."""
         self.version = ""
         """Of the browser that was started last."""
 
@@ -138,8 +147,11 @@ class Browser(Pool["BrowserProcess"]):
             raise DownloadError("The browser starts, but does not show a page.", hint=ANOTHER, code="browser_broken")
         return self.version
 
-    async def sniff(self, url: str, *, timeout_s: float | None = None) -> Mapping[str, Any]:
-        """Open `url` and report its media requests: `extractor.parse_found` reads the result.
+    async def sniff(self, url: str, *, timeout_s: float | None = None, save: bool = False) -> Mapping[str, Any]:
+        """Open `url` and report its media requests and downloads: `extractor.parse_found` reads the result.
+
+        What only the browser can fetch it saves, and with `save` every download, where there is `hand_over`: as much as
+        its memory may hold.
 
         `timeout_s` counts from when a browser is free; None: the setting. Raises DownloadError: `program_missing`,
         `browser_broken`, `browser_crashed`, `too_much_memory`, `timeout`, `bad_answer`, and the guard's failure for a
@@ -153,6 +165,8 @@ class Browser(Pool["BrowserProcess"]):
             "user_agent": self._user_agent,
             "credentials": credentials and [credentials.username, credentials.password],
             "proxy": self._guard.route(user) if self._guard else None,
+            "save": "none" if self._hand_over is None else "all" if save else "made",
+            "save_bytes": self.save_bytes_max,
         }
         async with self.slots:
             try:
@@ -179,9 +193,19 @@ class Browser(Pool["BrowserProcess"]):
             found = answer.get("found")
             if not isinstance(found, dict):
                 raise bad_answer()
+            await self._hand_on(found, process.folder)
             if found.get("spoiled") or process.requests >= PAGES_MAX:
                 await process.end()
         return found
+
+    async def _hand_on(self, found: Mapping[str, Any], folder: Path) -> None:
+        """Hand on the files that the browser has saved in its `folder`, and put their URLs in place of their paths."""
+        offers = found.get("offers")
+        for begun in offers["begun"] if isinstance(offers, dict) else ():
+            path, begun["saved"] = Path(begun["saved"] or ""), None
+            opened = await to_thread.run_sync(_opened, path, folder)
+            if opened and self._hand_over is not None:
+                begun["saved"], begun["size"] = self._hand_over(*opened), opened[1]
 
     async def _start(self) -> BrowserProcess:
         from reactor.extractors.browser.process import BrowserProcess, BrowserSetup
@@ -199,6 +223,19 @@ class Browser(Pool["BrowserProcess"]):
             raise DownloadError("The browser exited as soon as it was started.", code="browser_broken") from None
         self.version = process.version
         return process
+
+
+def _opened(path: Path, folder: Path) -> tuple[BinaryIO, int] | None:
+    """A file in `folder`, which has no name from now on, and its bytes. Blocks."""
+    if not path.is_absolute() or not path.is_relative_to(folder):
+        return None
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb")
+    except OSError:
+        return None
+    with suppress(OSError):  # Windows: it goes with the folder
+        path.unlink()
+    return file, os.fstat(file.fileno()).st_size
 
 
 def _own() -> Iterator[Path]:

@@ -3,17 +3,19 @@
     downloads = Downloads(context, page, user_agent, changed)
     await downloads.told()                                      as `offers.Offers` reads it
 
-The context accepts no download: Chromium cancels each one as soon as it begins, and says what was asked for.
+Each one is cancelled as soon as it begins: what was asked for is fetched by others. What nobody else can fetch is
+saved: what the page has made itself (blob:, data:), and what answers a form.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from playwright.async_api import BrowserContext, Download, Frame, Page, Request
 
@@ -24,29 +26,60 @@ from reactor.extractors.browser.patience import with_timeout
 OFFERS_MAX = 8
 REQUESTS_MAX = 200
 """So many navigations are remembered, for the downloads that come of them."""
-BODY_BYTES_MAX = 64 * 1024
-"""A longer form is not sent again."""
 LINKS_MAX = 200
+LOOK_S = 0.1
+"""Between two looks at what is being saved."""
 POPUP_S = 4.0
 """How long a tab that the page has opened may take to begin a download."""
 
 
 @dataclass(frozen=True, slots=True)
+class Saving:
+    """What is saved, where, and how much of it."""
+
+    what: Literal["none", "made", "all"]
+    """`made`: what nobody else can fetch."""
+    folder: Path
+    """Chromium's own, for this."""
+    bytes_max: int
+
+
+@dataclass(slots=True)
 class _Begun:
-    """A download that has begun, and was cancelled."""
+    """A download that has begun."""
 
     url: str
     name: str
     page: str
     request: Request | None
     wanted: bool
+    pending: bool = False
+    """It is being saved."""
+    saved: Path | None = None
+    too_large: bool = False
+
+    @property
+    def made(self) -> bool:
+        """True for what is there for nobody else."""
+        by_get = self.request is None or self.request.method == "GET"
+        return not self.url.startswith(("http:", "https:")) or not by_get
 
 
 class Downloads:
     """What one page, and the tabs that it opens, have begun to download."""
 
-    def __init__(self, context: BrowserContext, page: Page, user_agent: str, changed: Callable[[], None]) -> None:
-        """`changed` is called when one begins."""
+    def __init__(
+        self,
+        context: BrowserContext,
+        page: Page,
+        user_agent: str,
+        saving: Saving,
+        changed: Callable[[], None],
+        start: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        """`changed` is called when one begins, and when it is saved; `start` runs what has to be waited for."""
+        self._saving = saving
+        self._start = start
         self._page = page
         self._user_agent = user_agent
         self._changed = changed
@@ -61,7 +94,12 @@ class Downloads:
     @property
     def begun(self) -> bool:
         """True when the page has begun one: by itself, or when it was asked for it."""
-        return any(each.wanted for each in self._begun)
+        return any(each.wanted and not each.pending for each in self._begun)
+
+    @property
+    def pending(self) -> bool:
+        """True while one is being saved."""
+        return any(each.pending for each in self._begun)
 
     def begun_by(self, url: str) -> bool:
         """True when what stands at `url` was begun to download."""
@@ -106,19 +144,18 @@ class Downloads:
 
     async def _told_one(self, each: _Begun) -> dict[str, Any]:
         sent = {"referer": each.page, "user-agent": self._user_agent}
-        method, body = "GET", None
+        method = "GET"
         if each.request is not None:
             sent = await with_timeout(each.request.all_headers(), each.request.headers)
             method = each.request.method
-            body = each.request.post_data_buffer
-        known = body is None or len(body) <= BODY_BYTES_MAX
         return {
             "url": each.url,
             "name": each.name[:1000],
             "method": method,
-            "body": base64.b64encode(body).decode() if body and known else None,
             "sent": sent,
             "wanted": each.wanted,
+            "saved": await asyncio.to_thread(_kept, each.saved) if each.saved else None,
+            "too_large": each.too_large,
         }
 
     def _on_request(self, request: Request) -> None:
@@ -134,12 +171,50 @@ class Downloads:
         url = download.url.partition("#")[0]
         request = self._requests.get(url)
         opener = download.page.url
-        if not any(each.url == url for each in self._begun) and len(self._begun) < OFFERS_MAX:
-            page = opener if opener.startswith("http") else self._page.url
-            self._begun.append(_Begun(url, download.suggested_filename, page, request, not self._strayed))
+        known = any(each.url == url for each in self._begun) or len(self._begun) >= OFFERS_MAX
+        page = opener if opener.startswith("http") else self._page.url
+        begun = _Begun(url, download.suggested_filename, page, request, not self._strayed)
+        wanted = self._saving.what == "all" or (self._saving.what == "made" and begun.made)
+        if not known:
+            self._begun.append(begun)
+        if not known and wanted:
+            begun.pending = True
+            self._start(self._save(begun, download))
+        elif self._saving.what != "none":
+            self._start(download.cancel())
         for event in self._waiting.values():
             event.set()
         self._changed()
+
+    async def _save(self, begun: _Begun, download: Download) -> None:
+        """Wait until it is there, or larger than it may be."""
+        done = asyncio.ensure_future(download.path())
+        try:
+            while not done.done():
+                await asyncio.wait([done], timeout=LOOK_S)
+                if await asyncio.to_thread(_size, self._saving.folder) > self._saving.bytes_max:
+                    begun.too_large = True
+                    await download.cancel()
+                    return
+            begun.saved = done.result()
+        finally:
+            done.cancel()
+            begun.pending = False
+            self._changed()
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files in a folder, which come and go."""
+    with suppress(OSError):
+        return sum(each.stat().st_size for each in folder.iterdir())
+    return 0
+
+
+def _kept(path: Path) -> str:
+    """The file under a name that Playwright does not know: it deletes what it knows with the context."""
+    kept = path.with_name(f"{path.name}.kept")
+    path.replace(kept)
+    return str(kept)
 
 
 async def _set(event: asyncio.Event) -> bool:

@@ -15,7 +15,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.media_source import Buffer, kinds_of, put_together
 from reactor.extractors.browser.named import ld_things
-from reactor.extractors.browser.offered import extract_offered
+from reactor.extractors.browser.offered import extract_offered, saved
 from reactor.extractors.browser.offers import Offers, offers_of
 from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, suffix_of
 from reactor.extractors.browser.request_parts import BrowserCookie, jar_of, kept_headers
@@ -63,6 +63,8 @@ _FAILURES = {
     "ERR_UNKNOWN_URL_SCHEME": ("bad_redirect", False, "{host} redirects to a URL that is neither http nor https."),
     "ERR_SSL_PROTOCOL_ERROR": ("tls", True, "The TLS connection to {host} failed."),
 }
+FOR_THE_BROWSER_ALONE = frozenset({"forbidden", "needs_login", "not_found", "refused", "wrong_content"})
+"""What a server says of a link that is good for one use, or for this browser."""
 _HINT = "Send the link of the file itself, or of a page that plays without signing in."
 
 
@@ -180,7 +182,7 @@ class PlaywrightExtractor:
         offers = offers_of(found.offers)
         played = [seen for seen in films if not (seen.named or seen.decor)]
         if offers and (not played or films[0].url == offers[0].url):
-            return await extract_offered(offers, found.offers, jar_of(found.cookies), context)
+            return await self._offered(detection.url, found, context)
         for place, seen in enumerate(films):
             if unusable and seen.decor:
                 break
@@ -198,11 +200,27 @@ class PlaywrightExtractor:
                     raise
                 unusable = unusable or error
         if offers:
-            return await extract_offered(offers, found.offers, jar_of(found.cookies), context)
+            return await self._offered(detection.url, found, context)
         opened = found.status is not None and found.status < 400 and not found.left and not found.crashed
         if not unusable and opened and is_named_page(detection.url):
             raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="no film on it: the page itself"))
         raise unusable or _nothing(found, detection.url)
+
+    async def _offered(self, url: str, found: PageFindings, context: Context) -> Extraction:
+        """What the page has to download. What its server gives to the browser only, the browser fetches."""
+        assert context.browser is not None
+        offers = offers_of(found.offers)
+        if extraction := saved(offers):
+            return extraction
+        try:
+            return await extract_offered(offers, found.offers, jar_of(found.cookies), context)
+        except DownloadError as error:
+            if offers[0].sent is None or error.code not in FOR_THE_BROWSER_ALONE:
+                raise
+            again = parse_found(await context.browser.sniff(url, save=True))
+            if extraction := saved(offers_of(again.offers)):
+                return extraction
+            raise
 
 
 def parse_found(told: Mapping[str, Any]) -> PageFindings:

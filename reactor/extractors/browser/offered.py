@@ -55,6 +55,23 @@ async def extract_offered(offers: Sequence[Offer], found: Offers, jar: Jar, cont
     return _extraction(best)
 
 
+def saved(offers: Sequence[Offer]) -> Extraction | None:
+    """The file that the browser has saved, if that is what is offered first. Raises DownloadError (`too_large`)."""
+    offer = offers[0] if offers else Offer(url="")
+    if offer.too_large:
+        raise DownloadError(
+            "Only a browser can fetch this file, and it is larger than what a browser may take.",
+            hint="Whoever runs this machine can raise BROWSER_MEMORY_MIB.",
+            code="too_large",
+        )
+    if offer.saved is None:
+        return None
+    name = clean_name(offer.name[:NAME_MAX] or "download")
+    fetch = Fetch(urls=(offer.saved,), name=name, size=offer.size, validator=f'"{offer.saved}"', strong=True)
+    finish = Finish(how="file", name=name)
+    return Extraction(kind=Kind.PLAYWRIGHT, title=name, fetches=(fetch,), finish=finish)
+
+
 async def _described(offers: Sequence[Offer], of: Offers, jar: Jar, context: Context) -> list[_Seen]:
     """Those that are files. Raises the first one's error where none is."""
     found: dict[int, _Seen] = {}
@@ -79,7 +96,9 @@ async def _seen(offer: Offer, of: Offers, jar: Jar, context: Context) -> _Seen:
     if offer.url.startswith("magnet:"):
         raise Reclassified(reclassified(MagnetRedirect(normalise(offer.url))))
     if offer.method != "GET" or urlsplit(offer.url).scheme not in ("http", "https"):
-        raise DownloadError("This file is made by the page itself, in a way that is not supported.", code="unsupported")
+        raise DownloadError(
+            "Only a browser can fetch this file, and it cannot hand it to an aria2c elsewhere.", code="unsupported"
+        )
     home = normalise_http(split_credentials(offer.url)[0])
     sent = {"referer": referer_for(of.page, home) or "", "user-agent": of.agent} if offer.sent is None else offer.sent
     given = kept_headers({name: value for name, value in sent.items() if value})

@@ -45,12 +45,16 @@ class Begun(_Wire):
     name: str
     """As the browser would have called it."""
     method: str
-    body: str | None = None
-    """What was sent, in base64."""
     sent: dict[str, str]
     """The headers of the request; names in lower case."""
     wanted: bool
     """False when something was clicked to start a player."""
+    saved: str | None = None
+    """Where the file is handed out that the browser has saved."""
+    size: int | None = None
+    """Bytes of that."""
+    too_large: bool = False
+    """It was not saved: it is larger than may be."""
 
 
 class Link(_Wire):
@@ -90,9 +94,12 @@ class Offer(_Wire):
     url: str
     name: str = ""
     method: str = "GET"
-    body: str | None = None
     sent: dict[str, str] | None = None
     """None: as a click on a link of the page would have."""
+    saved: str | None = None
+    size: int | None = None
+    too_large: bool = False
+    """As in `Begun`."""
 
 
 def offers_of(found: Offers) -> list[Offer]:
@@ -151,4 +158,4 @@ def _base_name(link: Link) -> str:
 
 
 def _offer(begun: Begun) -> Offer:
-    return Offer(url=begun.url, name=begun.name, method=begun.method, body=begun.body, sent=begun.sent)
+    return Offer.model_validate(begun.model_dump(exclude={"wanted"}))

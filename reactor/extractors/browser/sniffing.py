@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ from reactor.extractors.browser.controls import (
     worth_starting,
     worth_starting_beside,
 )
-from reactor.extractors.browser.downloads import Downloads
+from reactor.extractors.browser.downloads import Downloads, Saving
 from reactor.extractors.browser.elements import Element, Role, elements_of
 from reactor.extractors.browser.named import named_sights
 from reactor.extractors.browser.page_script import PREPARE, What, asking
@@ -91,12 +92,13 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
     """Open the page that `request` names and tell what is on it: see `playwright.PageFindings` for what it is.
 
     `request`: `url`, `user_agent`, `credentials` ([name, password] or null), `proxy` (as Playwright has it, or null),
-    `timeout_s`. `spoiled` in the answer says that the browser is of no more use: the page does not go away."""
+    `timeout_s`; `save`, `downloads` and `save_bytes` as `downloads.Saving` has them. `spoiled` in the answer says that
+    the browser is of no more use: the page does not go away."""
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(request["url"]))
     name, password = request["credentials"] or ("", "")
     credentials = {"username": name, "password": password, "origin": origin} if request["credentials"] else None
     context = await browser.new_context(
-        accept_downloads=False,
+        accept_downloads=request["save"] != "none",
         http_credentials=credentials,  # type: ignore[arg-type]
         permissions=[],
         proxy=request["proxy"],
@@ -105,7 +107,8 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
         viewport=_VIEWPORT,  # type: ignore[arg-type]
     )
     await context.add_init_script(PREPARE)
-    sniffer = Sniffer(context, await context.new_page(), request["url"], request["user_agent"])
+    saving = Saving(request["save"], Path(request["downloads"]), request["save_bytes"])
+    sniffer = Sniffer(context, await context.new_page(), request["url"], request["user_agent"], saving)
     with suppress(TimeoutError):
         async with asyncio.timeout(request["timeout_s"]):
             await sniffer.watch()
@@ -117,7 +120,7 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
 class Sniffer:
     """The media requests of one page so far."""
 
-    def __init__(self, context: BrowserContext, page: Page, url: str, user_agent: str) -> None:
+    def __init__(self, context: BrowserContext, page: Page, url: str, user_agent: str, saving: Saving) -> None:
         self._context = context
         self._page = page
         self._url = url
@@ -146,7 +149,7 @@ class Sniffer:
         self._soon = False
         """The page says that its download begins by itself."""
         self._returning: asyncio.Task[None] | None = None
-        self._downloads = Downloads(context, page, user_agent, self._changed.set)
+        self._downloads = Downloads(context, page, user_agent, saving, self._changed.set, self._start)
         context.on("response", self._on_response)
         context.on("page", self._on_page)
         context.on("dialog", lambda dialog: self._start(dialog.dismiss()))
@@ -171,6 +174,8 @@ class Sniffer:
                 before, quiet_since, found_since = leading, now(), now()
             elif self._running and not sure and now() - found_since < HOLD_S:
                 quiet_since = now()
+            if self._downloads.pending:
+                quiet_since = now()
             if self._downloads.begun and not (best and not self._begun_by(best)):
                 return
             if best and now() - quiet_since > patience_s(best):
@@ -179,7 +184,7 @@ class Sniffer:
                 quiet_since = now()
             if best and not sure:
                 await self._everywhere("skip", CLIP_S)
-            if not best and (self._failure or await self._nothing_to_start()):
+            if not best and not self._downloads.pending and (self._failure or await self._nothing_to_start()):
                 return
             self._changed.clear()
             with suppress(TimeoutError):

@@ -2,7 +2,8 @@
 
     {"executable": FILE, "sandbox": BOOL, "proxy": URL | null, "headless_tells": BOOL}
                                                                  -> {"ready": VERSION} | {"broken": WHY}
-    {"id": N, "url": …, "user_agent": …, "credentials": […] | null, "proxy": URL | null, "timeout_s": …}
+    {"id": N, "url": …, "user_agent": …, "credentials": […] | null, "proxy": URL | null, "timeout_s": …,
+     "save": "none" | "made" | "all", "save_bytes": N}
                                                                  -> {"id": N, "found": {…}} | {"id": N, "error": WHY}
 
 It ends, with everything it has started, when its input ends (so does its parent) and when the browser does.
@@ -18,6 +19,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -58,6 +60,7 @@ _ending = threading.Lock()
 def options(setup: Mapping[str, Any]) -> dict[str, Any]:
     """What the browser is started with."""
     return {
+        "downloads_path": setup.get("downloads"),
         "executable_path": setup["executable"],
         "headless": True,
         "chromium_sandbox": setup["sandbox"],
@@ -121,7 +124,7 @@ async def _serve(inward: BinaryIO, outward: BinaryIO, folder: str) -> None:
 
     # A thread, for the input to be heard ending whatever the loop is busy with.
     threading.Thread(target=read, daemon=True).start()
-    setup = json.loads(await lines.get())
+    setup = json.loads(await lines.get()) | {"downloads": str(Path(folder, "downloads"))}
     try:
         playwright = await async_playwright().start()
         browser = await playwright.chromium.launch(**options(setup))
@@ -136,6 +139,7 @@ async def _serve(inward: BinaryIO, outward: BinaryIO, folder: str) -> None:
     _tell(outward, {"ready": browser.version})
     while True:
         request = json.loads(await lines.get())
+        request["downloads"] = setup["downloads"]
         request["user_agent"] = request["user_agent"] or own
         request["proxy"] = request["proxy"] and _proxy(request["proxy"])
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import BinaryIO
 
 import pytest
 
-from reactor.extractors.browser.browser import Browser
+from reactor.extractors.browser.browser import MIB, Browser
 from reactor.extractors.browser.extractor import PageFindings, parse_found
 from reactor.extractors.browser.offers import offers_of
 from tests.pages.site import Site
@@ -62,17 +63,39 @@ async def test_each_page_gives_its_file(site: Site, browser: Browser) -> None:
     assert site.requests("/link/x.zip") == [], "a link that stands there is not clicked"
 
 
-@pytest.mark.parametrize(
-    ("body", "gates"),
-    [
-        ("<p>text", []),
-        ("<p>Please log in to download this file.", ["login"]),
-        (
-            "<div class=h-captcha style='width: 300px; height: 80px'>x</div><button disabled>Download</button>",
-            ["captcha"],
-        ),
-    ],
-)
-async def test_what_stands_before_the_file(site: Site, browser: Browser, body: str, gates: list[str]) -> None:
-    seen = await found(browser, site, "gate", body)
-    assert (seen.offers.gates, offers_of(seen.offers)) == (gates, [])
+MADE = {
+    "blob": """<button id=d>Download</button><script>
+        d.onclick = () => {
+          const a = document.createElement("a");
+          a.href = URL.createObjectURL(new Blob(["made"]));
+          a.download = "a.txt";
+          a.click();
+          URL.revokeObjectURL(a.href);
+        }</script>""",
+    "data": "<a download=a.txt href='data:text/plain,made'>Download</a>",
+    "large": "<a download=a.txt href='data:text/plain,%s'>Download</a>" % ("x" * 5000),
+    "button": PAGES["button"],
+}
+
+
+async def test_what_only_a_browser_can_fetch_is_saved(site: Site) -> None:
+    """As much as may be; a file that has a link of its own only when it is asked for so."""
+    handed: list[bytes] = []
+
+    def hand_over(file: BinaryIO, size: int) -> str:
+        with file:
+            handed.append(file.read())
+        assert len(handed[-1]) == size
+        return f"http://handed/{len(handed)}"
+
+    async with Browser(timeout_s=TIMEOUT_S, memory_max=2 * 1024 * MIB, hand_over=hand_over) as browser:
+        browser.save_bytes_max = 1000
+        seen = await asyncio.gather(*(found(browser, site, *page) for page in MADE.items()))
+        site.put("/button/x.zip", b"once", disposition="attachment")
+        again = parse_found(await browser.sniff(site.url("/page/button"), save=True))
+    offers = {name: offers_of(each.offers)[0] for name, each in zip(MADE, seen, strict=True)}
+    assert {name: (each.saved is not None, each.too_large) for name, each in offers.items()} == {
+        **{"blob": (True, False), "data": (True, False), "large": (False, True), "button": (False, False)},
+    }
+    assert (offers["blob"].name, offers["blob"].size, sorted(handed)) == ("a.txt", 4, [b"made", b"made", b"once"])
+    assert offers_of(again.offers)[0].saved == "http://handed/3"

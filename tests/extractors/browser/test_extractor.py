@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reactor.errors import DownloadError
+from reactor.errors import DownloadError, Failure
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import Browser
@@ -192,7 +192,7 @@ class Told:
     def __init__(self, **told: Any) -> None:
         self.told = {**NOTHING, **told}
 
-    async def sniff(self, url: str) -> Mapping[str, Any]:
+    async def sniff(self, url: str, *, save: bool = False) -> Mapping[str, Any]:
         return self.told
 
 
@@ -245,6 +245,51 @@ async def test_what_is_no_manifest_after_all_gives_way_to_the_next(context: Cont
     bad = candidate("http://h/a.m3u8", manifest=True, text="#EXTM3U\n#EXTINF:nonsense")
     found = await of_told(context, candidates=[bad, candidate()], status=200)
     assert found.fetches[0].urls == ("http://h/a.mp4",)
+
+
+def begun(url: str, **more: Any) -> dict[str, Any]:
+    plain = {"url": url, "name": "a.zip", "method": "GET", "sent": {}, "wanted": True}
+    return {"begun": [plain | more], "links": [], "gates": [], "page": "", "agent": ""}
+
+
+class Twice(Told):
+    """The same; and another thing when it is to save what the page has."""
+
+    def __init__(self, again: dict[str, Any], **told: Any) -> None:
+        super().__init__(**told)
+        self.again = again
+
+    async def sniff(self, url: str, *, save: bool = False) -> Mapping[str, Any]:
+        return {**self.told, "offers": self.again} if save else self.told
+
+
+async def test_a_link_for_one_use_is_used_by_the_browser(site: Site, context: Context) -> None:
+    used = site.put("/used", b"", status=410)
+    browser: Any = Twice(begun(used, saved="http://files/1", size=3), offers=begun(used), status=200)
+    found = await extracted("http://h.test/page", replace(context, browser=browser))
+    assert (found.fetches[0].urls, found.finish.name) == (("http://files/1",), "a.zip")
+    browser = Twice(begun(used), offers=begun(used), status=200)
+    with pytest.raises(DownloadError, match="410"):
+        await extracted("http://h.test/page", replace(context, browser=browser))
+
+
+async def test_a_film_before_a_download_that_is_another_thing(site: Site, context: Context) -> None:
+    film, file = candidate(), site.put("/a.zip", b"PK")
+    found = await of_told(context, candidates=[film], offers=begun(file), status=200)
+    assert found.fetches[0].urls == ("http://h/a.mp4",)
+    found = await of_told(context, candidates=[candidate(file)], offers=begun(file), status=200)
+    assert (found.fetches[0].urls, found.finish.name) == ((file,), "a.zip"), "it is the download itself"
+    found = await of_told(context, candidates=[candidate(advertising=True)], offers=begun(file), status=200)
+    assert found.fetches[0].urls == (file,)
+
+
+async def test_of_two_extractors_the_better_sentence(context: Context) -> None:
+    browser: Any = Told(status=200)
+    earlier = Failure("forbidden", "The site said no.")
+    detection = Detection(kind=Kind.PLAYWRIGHT, url="http://h.test/page", why="test", earlier=earlier)
+    with pytest.raises(DownloadError, match="said no") as caught:
+        await EXTRACTORS[Kind.PLAYWRIGHT].extract(detection, replace(context, browser=browser))
+    assert caught.value.code == "forbidden"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
-from reactor.extractors.browser.offered import extract_offered
+from reactor.extractors.browser.offered import extract_offered, saved
 from reactor.extractors.browser.offers import Offer, Offers
 from reactor.extractors.context import open_context
 from reactor.models import Cookie, Extraction, Kind
@@ -100,6 +100,29 @@ async def test_a_download_that_is_none_for_others(
 async def test_a_page_that_is_to_be_saved_is_a_file(context: Context, server: FileServer) -> None:
     url = server.put("/a.html", b"<html>", content_type="text/html", disposition="attachment; filename=a.html")
     assert (await extracted(context, server, Offer(url=url))).finish.name == "a.html"
+
+
+def test_what_the_browser_has_saved_is_fetched_from_where_it_is_handed_out() -> None:
+    found = saved([Offer(url="blob:http://h/1", name="a/b.txt", saved="http://files/x", size=4)])
+    assert found
+    (fetch,) = found.fetches
+    assert (fetch.urls, fetch.name, fetch.size, fetch.strong, found.headers) == (
+        ("http://files/x",),
+        "a_b.txt",
+        4,
+        True,
+        (),
+    )
+    assert saved([]) is saved([Offer(url="http://h/1")]) is None
+    with pytest.raises(DownloadError, match="larger") as caught:
+        saved([Offer(url="blob:http://h/1", too_large=True)])
+    assert caught.value.code == "too_large"
+
+
+async def test_what_is_made_by_the_page_is_not_asked_for(context: Context, server: FileServer) -> None:
+    for offer in (Offer(url="blob:http://h/1"), Offer(url=server.url("/x"), method="POST")):
+        assert (await refusal(context, server, offer)).code == "unsupported"
+    assert server.log == []
 
 
 async def test_a_list_of_files_is_no_file(context: Context, server: FileServer) -> None:

@@ -143,6 +143,21 @@ async def test_download_in_every_language(page: Page, said: str) -> None:
     assert await asked(page, f"<button id=no>x</button><button id=yes>{said}</button>", "download") == "yes"
 
 
+@pytest.mark.parametrize(
+    ("body", "gate"),
+    [
+        ("<p>text", ""),
+        ("<p>Please log in to download this file.", "login"),
+        ("<p>Nur für registrierte Nutzer", "login"),
+        ("<div class=h-captcha style='width: 300px; height: 80px'>x</div>", "captcha"),
+        ("<div class=h-captcha style='display: none'>x</div>", ""),
+    ],
+)
+async def test_what_stands_before_a_file(page: Page, body: str, gate: str) -> None:
+    await page.set_content(f"<body>{body}")
+    assert await page.evaluate(asking("gate")) == gate
+
+
 async def test_a_page_that_counts_down(page: Page) -> None:
     await page.set_content("<p>Wait <b>3</b> seconds</p><p>1000 files</p>")
     told = [await page.evaluate(asking("counting"))]

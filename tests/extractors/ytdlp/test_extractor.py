@@ -78,7 +78,7 @@ async def test_a_film(warm: Ytdlp) -> None:
 
 async def test_a_film_in_pieces(warm: Ytdlp) -> None:
     info = await warm.extract(HERE + "list?n=3&type=multi_video")
-    assert (info["title"], [len(each) for each in (info["formats"], *info["then"])]) == ("list", [1, 1, 1])
+    assert (info["title"], [len(each) for each in (info["formats"], *info["then"])]) == ("The list", [1, 1, 1])
 
 
 async def test_the_next_best(warm: Ytdlp) -> None:
