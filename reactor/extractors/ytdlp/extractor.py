@@ -27,6 +27,7 @@ from reactor import numbers
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, Failure
 from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.browser.extractor import PlaywrightExtractor
 from reactor.extractors.detect import is_manifest, is_named_page
 from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.chosen import FormatsGone, choose
@@ -236,6 +237,8 @@ class YtdlpExtractor:
         earlier: Failure | None = None
         try:
             info = parse_info(await context.ytdlp.extract(detection.url))
+            if info.guess and (film := await _played_instead(detection, context)):
+                return film
             return await extraction_of(await choose(info, context), context)
         except SeveralFound as several:
             if context.browser is None:
@@ -250,6 +253,16 @@ class YtdlpExtractor:
                 raise
             why, earlier = f"yt-dlp: {error.code}", error.failure
         raise Reclassified(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why, earlier=earlier))
+
+
+async def _played_instead(detection: Detection, context: Context) -> Extraction | None:
+    """What a browser plays at the page; None where there is none, or it does no better."""
+    if context.browser is None:
+        return None
+    try:
+        return await PlaywrightExtractor().extract(detection, context)
+    except (DownloadError, Reclassified):
+        return None
 
 
 def choice_of(format_: str) -> Choice:

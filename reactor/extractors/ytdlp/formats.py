@@ -96,6 +96,8 @@ class Info(_Part):
     section_start: Seconds = None
     """Only from here on, in seconds, is it what was asked for."""
     section_end: Seconds = None
+    guess: bool = False
+    """A file that an unknown page tells of: it may be a preview of its film."""
     cookies: list[dict[str, Any]] = []
     """Those that the jar has for the formats."""
     formats: Annotated[list[Format], Field(min_length=1, max_length=8)]

@@ -22,6 +22,7 @@ import importlib
 import io
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -79,6 +80,11 @@ FETCHABLE = ("http", "https", "m3u8", "m3u8_native", "http_dash_segments")
 """Protocols that reactor fetches by; others are left out where there are these."""
 OF_ANY_PAGE = ("Generic", "HTML5MediaEmbed")
 """The extractors that are made for no site."""
+DECOR = "reactor_decor"
+"""Of an entry: its page has a video element that plays over and over without its sound."""
+_DECOR = re.compile(
+    r"<video\b(?=[^>]{0,2000}\bloop\b)(?=[^>]{0,2000}\bmuted\b)(?![^>]{0,2000}\bcontrols\b)", re.IGNORECASE
+)
 
 
 class ListFound(Exception):
@@ -161,10 +167,19 @@ def load(setup: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         sys.path.append(setup["path"])
     try:
         yt_dlp: Any = importlib.import_module("yt_dlp")
-        for module in ("cookies", "extractor", "globals", "networking.impersonate", "plugins", "version"):
+        for module in (
+            "cookies",
+            "extractor",
+            "extractor.genericembeds",
+            "globals",
+            "networking.impersonate",
+            "plugins",
+            "version",
+        ):
             importlib.import_module(f"yt_dlp.{module}")
         yt_dlp.globals.plugin_dirs.value = [setup["plugins"]] if setup["plugins"] else []
         yt_dlp.plugins.load_all_plugins()
+        note_decor(yt_dlp.extractor.genericembeds.HTML5MediaEmbedIE)
         suits(yt_dlp, "https://example.com/")
     except Exception as error:  # noqa: BLE001 - a broken or foreign installation fails as it likes
         return None, {"broken": f"{type(error).__name__}: {error}"[:TEXT_MAX]}
@@ -222,7 +237,7 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(info, dict):
             raise ValueError(f"the extractor returned {type(info).__name__}")
         pieces = pieces_of(info)
-        used = {key: info.get(key) for key in OF_INFO} | {"title": title_of(info)}
+        used = {key: info.get(key) for key in OF_INFO} | {"title": title_of(info), "guess": is_guess(info)}
         chosen = [piece.get("requested_formats") or [piece] for piece in pieces]
         others = list(islice(others_of(ydl, info, chosen[0]), OTHERS_MAX)) if len(pieces) == 1 else []
         used["formats"], *used["then"] = ([of_format(each) for each in formats] for formats in chosen)
@@ -279,6 +294,27 @@ def others_of(ydl: Any, info: Mapping[str, Any], chosen: Iterable[Mapping[str, A
         chosen = selected[-1].get("requested_formats") or [selected[-1]]
         if all(each.get("protocol") in ("http", "https") for each in chosen):
             yield list(chosen)
+
+
+def is_guess(info: Mapping[str, Any]) -> bool:
+    """Whether it may be a preview: what an unknown page tells of itself (og:video), or has as a decoration."""
+    if info.get("extractor_key") == "HTML5MediaEmbed":
+        return info.get(DECOR) is True
+    said = any(info.get(key) is not None for key in ("duration", "timestamp", "upload_date", "requested_formats"))
+    plain = info.get("protocol") in ("http", "https")
+    return info.get("extractor_key") == "Generic" and plain and not said and not info.get("direct")
+
+
+def note_decor(extractor: Any) -> None:
+    """Have the extractor for video elements say of what it found that it may decorate the page."""
+    plain = extractor._extract_from_webpage
+
+    def extract(self: Any, url: str, webpage: str) -> Iterator[dict[str, Any]]:
+        decor = bool(_DECOR.search(webpage))
+        for entry in plain(self, url, webpage):
+            yield {**entry, DECOR: decor}
+
+    extractor._extract_from_webpage = extract
 
 
 def title_of(info: Mapping[str, Any]) -> Any:

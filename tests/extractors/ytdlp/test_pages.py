@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -213,6 +214,48 @@ async def test_which_of_two_videos_a_browser_can_tell(server: FileServer, contex
             await EXTRACTORS[Kind.YTDLP].extract(await detect(url, seeing), seeing)
         assert browser.starts == 0
     assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.PLAYWRIGHT, url)
+
+
+class Seeing:
+    """In place of a browser: one that has seen what is named, or nothing."""
+
+    def __init__(self, *urls: str) -> None:
+        self.urls = urls
+        self.asked: list[str] = []
+
+    async def sniff(self, url: str, *, save: bool = False) -> Mapping[str, Any]:
+        self.asked.append(url)
+        plain = {"manifest": False, "advertising": False, "live": False, "text": None, "size": 4}
+        rest: dict[str, Any] = {**plain, "content_type": "video/mp4", "sent": {}, "received": {}}
+        return {
+            "candidates": [{"url": each, "base": each, **rest} for each in self.urls],
+            **{"cookies": [], "titles": {}, "status": 200, "failure": None, "crashed": False, "left": None},
+        }
+
+
+# What a page tells of, or has as its decoration: a browser looks whether it plays something else.
+GUESSES = {
+    "og:video": '<meta property="og:video" content="/preview.mp4">',
+    "a background": "<video autoplay muted loop src='/preview.mp4'></video>",
+}
+
+
+@pytest.mark.parametrize("name", GUESSES)
+async def test_a_preview_gives_way_to_what_a_browser_plays(server: FileServer, context: Context, name: str) -> None:
+    server.put("/preview.mp4", b"clip", content_type="video/mp4")
+    url, seeing, blind = page(server, GUESSES[name]), Seeing("https://h/film.mp4"), Seeing()
+    found = await both_stages(url, replace(context, browser=seeing))
+    assert (found.fetches[0].urls, seeing.asked) == (("https://h/film.mp4",), [url])
+    found = await both_stages(url, replace(context, browser=blind))
+    assert (found.fetches[0].urls, found.kind, blind.asked) == ((server.url("/preview.mp4"),), Kind.YTDLP, [url])
+
+
+async def test_a_player_with_controls_needs_no_browser(server: FileServer, context: Context) -> None:
+    seeing = Seeing("https://h/other.mp4")
+    found = await both_stages(
+        page(server, "<video controls loop muted src='/film.mp4'></video>"), replace(context, browser=seeing)
+    )
+    assert (found.fetches[0].urls, seeing.asked) == ((server.url("/film.mp4"),), [])
 
 
 async def test_a_page_that_is_gone(server: FileServer, context: Context) -> None:
