@@ -28,6 +28,7 @@ from reactor.errors import DownloadError
 from reactor.models import Fetch, Header
 from reactor.net.credentials import HARMLESS
 from reactor.net.jar import Jar
+from reactor.net.urls import is_ftp
 
 SCHEMES = frozenset({"http", "https", "ftp", "sftp"})
 """What aria2 is asked to fetch, beside magnet links and torrents."""
@@ -115,7 +116,7 @@ def addition(
     options["use-head"] = "true" if resuming and fetch.by_head else "false"
     if from_zero:
         options["remove-control-file"] = "true"  # also where we cannot delete it: elsewhere
-    if single or any(_is_digest(header) for header in headers):
+    if single or any(map(is_ftp, fetch.urls)) or any(map(_is_digest, headers)):
         options |= {"max-connection-per-server": "1", "split": "1"}
     if fetch.byte_range is not None:
         raise DownloadError("A part of a file cannot be fetched by itself.", code="unsupported")
@@ -217,10 +218,10 @@ def _same_bytes(fetch: Fetch) -> list[str]:
     return [_line(f"If-Range: {fetch.validator}", "the validator")]
 
 
-def through(proxy: str, nowhere: str) -> dict[str, str]:
+def through(proxy: str, by_ftp: str) -> dict[str, str]:
     """The options that have every connection of a transfer but those to peers made by `proxy`, a URL, whatever a
-    configuration says. What aria2 would ask by other protocols than http and https is sent to `nowhere`."""
-    ways = {"http-proxy": proxy, "https-proxy": proxy, "ftp-proxy": nowhere}
+    configuration says; what is asked by FTP or SFTP by `by_ftp`."""
+    ways = {"http-proxy": proxy, "https-proxy": proxy, "ftp-proxy": by_ftp}
     return ways | {"no-proxy": "", "proxy-method": "tunnel"}
 
 

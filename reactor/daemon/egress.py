@@ -15,6 +15,7 @@ from reactor.errors import SettingsError
 from reactor.models import Fetch, Header
 from reactor.net.credentials import credential_scope
 from reactor.net.jar import Jar
+from reactor.net.urls import is_ftp
 from reactor.settings import Settings
 
 NOT_CONNECTED = "Proxy connection failed"
@@ -36,6 +37,8 @@ class Egress:
             return {}
         scope = None
         if fetch.torrent is None and fetch.urls:
+            if is_ftp(fetch.urls[0]):  # it knows no redirects, and its data comes from any port
+                return through(proxy := self._guard.route(gid, counted=True, greeted=True), proxy)
             scope = credential_scope(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
         return through(self._guard.route(gid, scope, counted=True), self._guard.route(gid, DENY_ALL))
 

@@ -26,6 +26,7 @@ from reactor.net.failures import status_failure, transport_failure
 from reactor.net.jar import Jar
 from reactor.net.probe import read_headers
 from reactor.net.redirects import MagnetRedirect, follow
+from reactor.net.urls import is_ftp
 
 SAMPLE_BYTES = 64 * 1024
 PLACE_BYTES = 16 * 1024
@@ -115,6 +116,8 @@ class Versions:
         """How long a server wants to be left alone that has just refused a fetch: aria2 says nothing of Retry-After.
         None where it does not say so now. Asks for one byte, and for no longer than REFUSAL_S."""
         failure = None
+        if not fetch.urls or is_ftp(fetch.urls[0]):
+            return None
         with anyio.move_on_after(REFUSAL_S):
             try:
                 await self._ask(fetch, headers, jar, 0, 1)
@@ -138,7 +141,7 @@ class Versions:
         total: int,
         spans: Collection[tuple[int, int]],
     ) -> Version:
-        if not fetch.urls:
+        if not fetch.urls or is_ftp(fetch.urls[0]):
             return Version.UNKNOWN
         for first, behind in dict.fromkeys(spans):
             seen, sample = await self._ask(fetch, headers, jar, first, behind)

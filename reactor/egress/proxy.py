@@ -56,6 +56,8 @@ DENY_ALL = CredentialScope("", below=False, ports=frozenset())
 """The scope for protocols that are never connected."""
 COUNTED = "counted-"
 """Prefix of the names of users whose bytes are counted."""
+GREETED = "greeted-"
+"""Prefix of the names of users who are greeted by servers before they have asked anything: by FTP and SSH."""
 BROKEN = Failure("connection_lost", "The connection broke off.", None, True)
 
 _STATUS = {"bad_redirect": 403, "refused_address": 403, "timeout": 504}
@@ -132,10 +134,12 @@ class Guard(AsyncContextManagerMixin):
         finally:
             self._tasks = None
 
-    def route(self, user: str, scope: CredentialScope | None = None, *, counted: bool = False) -> str:
+    def route(
+        self, user: str, scope: CredentialScope | None = None, *, counted: bool = False, greeted: bool = False
+    ) -> str:
         """The proxy URL for `user` (letters, digits and dashes). It contains the secret: do not log it. With `counted`
         the meter counts the received bytes, the heads of plain answers are repaired, and an implausible length is
-        answered with IMPLAUSIBLE_STATUS.
+        answered with IMPLAUSIBLE_STATUS. With `greeted` the server may speak first.
 
         Resets what is known of the user's earlier connections."""
         self._failures.pop(user, None)
@@ -146,7 +150,8 @@ class Guard(AsyncContextManagerMixin):
             self.settle(next(iter(self._opened)))
         listener = self._listeners.get(scope) or self._open(scope)
         listener.used_at = anyio.current_time()
-        return f"http://{COUNTED if counted else ''}{user}:{self._secret}@127.0.0.1:{listener.port}"
+        name = f"{COUNTED if counted else ''}{GREETED if greeted else ''}{user}"
+        return f"http://{name}:{self._secret}@127.0.0.1:{listener.port}"
 
     def why(self, user: str) -> Failure | None:
         """Why `user` got no connection. A final failure takes precedence over a retryable one."""
@@ -254,6 +259,8 @@ class Guard(AsyncContextManagerMixin):
             return
         if request.user.startswith(COUNTED):
             request, tunnel.meter = replace(request, user=request.user.removeprefix(COUNTED)), self.meter
+        if request.user.startswith(GREETED):
+            request, tunnel.greeted = replace(request, user=request.user.removeprefix(GREETED)), True
         try:
             await self._carry_out(request, tunnel, listener)
         except OSError:

@@ -18,6 +18,8 @@ UP_BYTES, DOWN_BYTES = 64 * 1024, 256 * 1024
 """The largest read, to the server and from it."""
 FIRST_BYTES = 16 * 1024
 """The first read. A buffer grows when a read fills it; requests and small files need no more."""
+GREETING_S = 0.3
+"""aria2c (1.36, 1.37) loses what comes together with the answer to its CONNECT: it has so long to read that."""
 STATUS_LINE_MAX = 8192
 LINGER_RESET, LINGER_DEFAULT = (struct.pack("hh" if sys.platform == "win32" else "ii", on, 0) for on in (1, 0))
 """SO_LINGER: close with a RST, or in order with a FIN."""
@@ -35,6 +37,8 @@ class Tunnel:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     moved: bool = True
     user: str = ""
+    greeted: bool = False
+    """True where the server speaks first."""
     answers: Answers | None = None
     """Reads the answers, where bytes are counted."""
     meter: Meter | None = None
@@ -61,6 +65,8 @@ async def join(tunnel: Tunnel, upstream: socket.socket) -> None:
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(up)
+        if tunnel.greeted:
+            await anyio.sleep(GREETING_S)
         try:
             await _pass_down(tunnel, upstream, answers)
             tunnel.client.shutdown(socket.SHUT_WR)

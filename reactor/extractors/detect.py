@@ -1,6 +1,7 @@
 """Stage 1: the kind of a URL. The first rule that matches decides:
 
 magnet link or bare info hash        torrent
+ftp or sftp link                     direct, without asking
 path ends in `.torrent`              torrent
 path ends in `.m3u8`, `.mpd`, …      ytdlp (a manifest)
 path ends like a file                direct, without asking: stage 2 looks
@@ -19,7 +20,7 @@ from reactor.models import Content, Detection, HttpProbe, Kind
 from reactor.net.pasted import links_in
 from reactor.net.probe import PAGE_TYPES, BrowsersOnly, probe
 from reactor.net.redirects import MagnetRedirect
-from reactor.net.urls import normalise
+from reactor.net.urls import is_ftp, normalise
 
 TORRENT_TYPES = ("application/x-bittorrent",)
 MANIFEST_TYPES = (
@@ -64,6 +65,8 @@ def detect_by_text(url: str) -> Detection | None:
     """The kind of a normalised URL when its text decides it, else None."""
     if url.startswith("magnet:"):
         return Detection(kind=Kind.TORRENT, url=url, why="magnet link")
+    if is_ftp(url):
+        return Detection(kind=Kind.DIRECT, url=url, why="ftp link")
     suffix = _suffix(unquote(urlsplit(url).path))
     if suffix == "torrent":
         return Detection(kind=Kind.TORRENT, url=url, why="path ends in .torrent")

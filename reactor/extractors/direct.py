@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified, reclassified
 from reactor.extractors.detect import is_named_page, kind_of_probe
 from reactor.files.content import is_gzip_name
 from reactor.models import Content, Detection, Extraction, Fetch, Finish, Kind
 from reactor.net.credentials import HeaderSets
+from reactor.net.disposition import Disposition, choose_name
 from reactor.net.probe import probe
 from reactor.net.redirects import MagnetRedirect
+from reactor.net.urls import is_ftp
 
 
 class DirectExtractor:
@@ -22,6 +25,8 @@ class DirectExtractor:
 
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """See Extractor."""
+        if is_ftp(detection.url):
+            return _of_ftp(detection.url)
         try:
             seen = detection.probe or await probe(detection.url, context.http)
         except MagnetRedirect as magnet:
@@ -49,3 +54,16 @@ class DirectExtractor:
             fetches=(fetch,),
             finish=Finish(how="file", name=name, packed=seen.packed and not is_gzip_name(name)),
         )
+
+
+def _of_ftp(url: str) -> Extraction:
+    """Nobody is asked: aria2 knows how, and what it finds is what there is."""
+    path, _, kind = url.partition("#")[0].partition(";type=")
+    if path.endswith("/") or kind.lower() == "d":
+        raise DownloadError(
+            "This FTP link leads to a folder.", hint="Send the link of a file in it.", code="unsupported"
+        )
+    name = choose_name(Disposition(), path, None)
+    return Extraction(
+        kind=Kind.DIRECT, title=name, fetches=(Fetch(urls=(path,), name=name),), finish=Finish(how="file", name=name)
+    )

@@ -14,7 +14,7 @@ from reactor.files.suffixes import FILE_SUFFIXES
 _UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202c\u2060\u2066-\u2069\ufeff]")
 """Soft hyphen, zero-width space, word joiner, byte order mark, and marks of the writing direction: what programs put
 into text unasked. Not what turns the letters of a name around: nobody means that."""
-_SCHEME = r"h(?:tt|xx)ps?(?:(?::|\[:\])[/\\]{1,2}|//|:(?=[\w-]+\.\w))|ttps?://"
+_SCHEME = r"h(?:tt|xx)ps?(?:(?::|\[:\])[/\\]{1,2}|//|:(?=[\w-]+\.\w))|ttps?://|s?ftp://"
 """As people type it."""
 _LINK = re.compile(
     rf"""(?:(?<![!#-&*-9;=?-Z\\^_a-z}}~])|(?<!\S)(?:(?P<mark>[*_~|]{{1,3}})|[a-z][\w-]{{0,19}}=))

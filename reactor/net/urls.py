@@ -18,6 +18,8 @@ ASCII_MAX = 64 * 1024
 """Characters of one made ready for a request, in which others than ASCII have become several."""
 HOST_MAX = 253
 
+FTP = ("ftp", "sftp")
+"""Of these only aria2 knows how to ask."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"[^/?#:]+:\d{1,5}(?:[/?#]|$)")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
@@ -26,12 +28,12 @@ _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 _SAFE = "%!$&'()*+,;=:@/?~[]"
 _SAFE_IN_USERINFO = "%!$&'()*+,;=:~"
 _OTHER_SCHEME = re.compile(
-    r"(?:about|blob|chrome|data|ed2k|file|ftps?|git|irc|javascript|mailto|rtmp|rtsp|sftp|ssh|tel|wss?):", re.IGNORECASE
+    r"(?:about|blob|chrome|data|ed2k|file|ftps|git|irc|javascript|mailto|rtmp|rtsp|ssh|tel|wss?):", re.IGNORECASE
 )
 
 
 def normalise(typed: str) -> str:
-    """Make an http, https or magnet URL of what a bot's user typed.
+    """Make an http, https, ftp, sftp or magnet URL of what a bot's user typed.
 
     Text, brackets and punctuation around it go (`pasted.link_in`), a bare info hash becomes a magnet link, a host
     without a scheme gets https, names go to IDNA and other characters to percent-encodings. Raises DownloadError
@@ -41,13 +43,13 @@ def normalise(typed: str) -> str:
     if magnet:
         return magnet.url()
     scheme = _SCHEME.match(url)
-    if scheme and scheme[1].lower() in ("http", "https"):
+    if scheme and scheme[1].lower() in ("http", "https", *FTP):
         return normalise_http(url)
     if scheme and not _HOST_AND_PORT.match(url):
         known = _OTHER_SCHEME.match(url)
         raise DownloadError(
             f"{f'{known[0].lower()} links' if known else 'Such links'} cannot be downloaded, "
-            "only http, https and magnet links.",
+            "only http, https, ftp, sftp and magnet links.",
             code="unsupported",
         )
     host = re.split(r"[/?#]", url, maxsplit=1)[0].rpartition("@")[2]
@@ -57,7 +59,8 @@ def normalise(typed: str) -> str:
 
 
 def normalise_http(url: str) -> str:
-    """An absolute http or https URL that is safe to put into a request: ASCII, with a checked host and port.
+    """An absolute http or https URL, or one of FTP, that is safe to put into a request: ASCII, with a checked host and
+    port.
 
     User info and fragment stay. Raises DownloadError (`bad_url`)."""
     try:
@@ -80,6 +83,11 @@ def normalise_http(url: str) -> str:
     if len(ready) > ASCII_MAX:
         raise _bad("The URL is too long.")
     return ready
+
+
+def is_ftp(url: str) -> bool:
+    """True for a URL that is asked by FTP or SFTP."""
+    return url.partition("://")[0].lower() in FTP
 
 
 def _trimmed(typed: str) -> str:

@@ -19,6 +19,7 @@ from reactor.models import Cookie, Fetch, Header, Torrent
 from reactor.net.jar import Jar
 from tests.aria2.conftest import Running
 from tests.aria2.servers import make_torrent, some_bytes
+from tests.ftp import FtpServer
 from tests.servers import FileServer, ThreadedFileServer
 
 DATA = some_bytes(3_000_000)
@@ -241,3 +242,21 @@ async def test_a_configuration_does_not_lead_past_the_guard(
         assert (await aria2.over(gid)).status is TransferStatus.ERROR
         assert unwanted.log == []
     assert private.log == []
+
+
+async def test_ftp_passes_the_guard_with_its_data(aria2: Running, guard: Guard, tmp_path: Path) -> None:
+    async with FtpServer(DATA, login=("anna", "pa55")) as server:
+        done = await fetch(aria2, guard, tmp_path, server.url_of("real.bin", "anna:pa55"))
+        assert done.status is TransferStatus.COMPLETE, done
+        assert (tmp_path / "file-1").read_bytes() == DATA
+        assert server.asked.count("RETR") == 1
+        denied = await fetch(aria2, guard, tmp_path, server.url, 2)
+        assert denied.status is TransferStatus.ERROR
+        missing = await fetch(aria2, guard, tmp_path, server.url_of("other.bin", "anna:pa55"), 3)
+        assert missing.status is TransferStatus.ERROR
+
+
+@pytest.mark.fault(38)
+async def test_ftp_leads_to_no_private_address(aria2: Running, guard: Guard, tmp_path: Path) -> None:
+    assert word(await fetch(aria2, guard, tmp_path, "ftp://127.0.0.2:9/real.bin")) == "refused_address"
+    assert word(await fetch(aria2, guard, tmp_path, "sftp://127.0.0.2:9/real.bin", 2)) == "refused_address"

@@ -99,6 +99,9 @@ class TestFiles:
         assert options_of(fetch(), headers=(login,))["split"] == "1"
         assert options_of(fetch(), headers=(login.model_copy(update={"value": "Basic eDp5"}),))["split"] == "4"
 
+    def test_ftp_is_asked_by_one_connection(self) -> None:
+        assert options_of(fetch("ftp://one.example/file"))["split"] == "1"
+
     def test_a_checksum(self) -> None:
         assert options_of(fetch(checksum="sha-256=00ff"))["checksum"] == "sha-256=00ff"
         assert "checksum" not in options_of(fetch())

@@ -33,6 +33,14 @@ async def test_everything_goes_through_it() -> None:
         assert egress.options(PLAIN, "2", SECRET) == secret
 
 
+async def test_ftp_goes_through_it_too_and_from_http_nowhere() -> None:
+    async with Guard() as guard:
+        ftp = Fetch(urls=("ftp://anna:secret@h.example/a",), name="a")
+        by_ftp, by_http = Egress(guard).options(ftp, "1"), Egress(guard).options(PLAIN, "2")
+        assert by_ftp["ftp-proxy"] == by_ftp["http-proxy"]
+        assert by_http["ftp-proxy"].rpartition(":")[2] != by_http["http-proxy"].rpartition(":")[2]
+
+
 async def test_an_error_of_another_kind_is_left_alone() -> None:
     async with Guard() as guard:
         egress = Egress(guard)

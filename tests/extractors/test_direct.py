@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import detect, is_manifest
@@ -126,3 +127,13 @@ async def test_what_the_server_wants_to_see_goes_with_the_fetch(server: FileServ
     assert [(each.name, each.value) for each in extraction.headers_of(fetch)] == [
         ("Referer", server.url("/get/film.zip"))
     ]
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "sftp"])
+async def test_a_link_of_ftp_is_left_to_aria2(context: Context, scheme: str) -> None:
+    extraction = await extracted(f"{scheme}://anna:secret@h.example/a/my%20film.mkv;type=i", context)
+    (fetch,) = extraction.fetches
+    assert (fetch.urls, fetch.name) == ((f"{scheme}://anna:secret@h.example/a/my%20film.mkv",), "my film.mkv")
+    for folder in ("a/", "", "a;type=d"):
+        with pytest.raises(DownloadError, match="leads to a folder"):
+            await extracted(f"{scheme}://h.example/{folder}", context)

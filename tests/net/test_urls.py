@@ -84,7 +84,7 @@ def test_good(typed: str, url: str) -> None:
         ("file:///etc/passwd", "unsupported", "file: links"),
         ("javascript:alert(1)", "unsupported", "javascript: links"),
         ("data:text/html,hi", "unsupported", "data: links"),
-        ("ftp://a.example/x", "unsupported", "ftp: links"),
+        ("ftps://a.example/x", "unsupported", "ftps: links"),
         ("secret:word@a.example/x", "unsupported", "Such links"),
         ("magnet:", "bad_magnet", "no torrent"),
         ("magnet:?dn=x", "bad_magnet", "no torrent"),

@@ -30,6 +30,7 @@ from reactor.media.room import Room, reckon
 from reactor.models import Content, Detection, Extraction, HttpProbe, Kind
 from reactor.net.credentials import for_people
 from reactor.net.jar import Jar
+from reactor.net.urls import is_ftp
 from reactor.programs import find_ffmpeg
 
 PACKAGE = Path(__file__).parents[2]
@@ -178,6 +179,8 @@ class Stages:
         folder, jar, mixed = self._staging.folder(command.attempt.download_id), Jar(extraction.cookies), []
         gids = command.gids or ("",) * len(extraction.fetches)
         for n, (fetch, gid) in enumerate(zip(extraction.fetches, gids, strict=True)):
+            if any(map(is_ftp, fetch.urls)):  # what an attempt has fetched of it is not continued by the next one
+                continue
             path = folder / fetch.name
             went_on = self.versions.went_on(path)
             if went_on is None:

@@ -1,0 +1,87 @@
+"""What one client has learnt reaches the other: cookies, logins, pages that lead on, and what a server does to the
+bytes on their way."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+from collections import Counter
+from pathlib import Path
+
+from tests.ftp import FtpServer
+from tests.real.harness import running
+from tests.servers import FileServer
+
+DATA = random.Random(7).randbytes(300_000)
+TABLE = b"a,b,c\n" * 5000
+
+
+class Demanding:
+    """Gives its file to whoever asks as its path wants it."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.empty_cookies = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await self._one((await reader.readuntil(b"\r\n\r\n")).decode(), writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            writer.transport.abort()
+
+    async def _one(self, request: str, writer: asyncio.StreamWriter) -> None:
+        first, *lines = request.strip().split("\r\n")
+        method, path, _ = first.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        self.empty_cookies += headers.get("cookie") == ""
+        self.asked[path] += 1
+        status, more, body = "200 OK", "", DATA
+        cookieless = path == "/cookie.bin" and headers.get("cookie") != "pass=1"
+        from_elsewhere = path == "/referer.bin" and headers["host"] not in headers.get("referer", "")
+        if path == "/login.bin" and not headers.get("authorization", "").startswith("Digest"):
+            status, more, body = "401 Who", 'WWW-Authenticate: Digest realm="x", nonce="abc", qop="auth"\r\n', b""
+        elif path == "/way.bin":
+            status, more, body = "302 Found", "Location: /cookie.bin\r\nSet-Cookie: pass=1; Path=/\r\n", b""
+        elif cookieless or from_elsewhere:
+            status, body = "403 Forbidden", b""
+        elif path == "/made.csv":
+            body = b"made for question %d\n" % (10 ** self.asked[path])
+        elif path == "/odd.bin":
+            more = "X-Odd : 1\r\nrubbish\r\n: x\r\n"
+        head = f"HTTP/1.1 {status}\r\n{more}Content-Length: {len(body)}\r\n\r\n".encode()
+        writer.write(head + (body if method == "GET" else b""))
+        await writer.drain()
+
+
+async def test_what_the_probe_has_learnt_reaches_the_fetch(tmp_path: Path) -> None:
+    demanding = Demanding()
+    names = ("login", "way", "referer", "odd")
+    async with (
+        FileServer() as server,
+        FtpServer(DATA) as ftp,
+        await asyncio.start_server(demanding, "127.0.0.1", 0) as port,
+        running(tmp_path) as reactor,
+    ):
+        base = f"127.0.0.1:{port.sockets[0].getsockname()[1]}"
+        urls = [f"http://{'me:secret@' if name == 'login' else ''}{base}/{name}.bin" for name in names]
+        packed = (("Content-Encoding", "gzip"),)
+        page = b'<meta http-equiv="refresh" content="1; url=/real/film.zip">'
+        server.put("/real/film.zip", DATA, content_type="application/zip")
+        reactor.add(
+            *urls,
+            f"http://{base}/made.csv",
+            server.put("/table.csv", gzip.compress(TABLE), headers=packed, content_type="text/csv"),
+            server.put("/table.tar.gz", gzip.compress(TABLE), headers=packed, content_type="application/gzip"),
+            server.put("/get/film.zip", page, content_type="text/html"),
+            ftp.url,
+        )
+        await reactor.until_final()
+        files, rows = reactor.files(), reactor.rows()
+    assert [row["error"] for row in rows] == [None] * 9
+    assert files.pop("made.csv").startswith(b"made for question 1")
+    assert files.pop("table.csv") == TABLE
+    assert gzip.decompress(files.pop("table.tar.gz")) == TABLE
+    assert files == dict.fromkeys(("login.bin", "way.bin", "referer.bin", "odd.bin", "film.zip", "real.bin"), DATA)
+    assert demanding.empty_cookies == 0
