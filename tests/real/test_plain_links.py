@@ -78,6 +78,7 @@ async def test_what_the_probe_has_learnt_reaches_the_fetch(tmp_path: Path) -> No
             ftp.url,
         )
         await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
         files, rows = reactor.files(), reactor.rows()
     assert [row["error"] for row in rows] == [None] * 9
     assert files.pop("made.csv").startswith(b"made for question 1")
