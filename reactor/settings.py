@@ -216,6 +216,11 @@ class Settings(BaseSettings):
     )
 
     torrents: bool = Field(True, description="Allow torrents. Their peer connections bypass the egress guard.")
+    partial_torrents: bool = Field(
+        False,
+        description="Publish what is whole of a torrent that nobody shares any more. The row is `downloaded` then, and "
+        "its `notes` say what is missing.",
+    )
     torrent_udp: bool = Field(
         True, description="Allow UDP for torrents (DHT, udp:// trackers). It bypasses the egress guard."
     )

@@ -62,6 +62,18 @@ class GlobalStat:
     speed: int
 
 
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """A file of a transfer."""
+
+    number: int
+    """From 1."""
+    path: str
+    size: int
+    whole: bool
+    """True when all pieces of it are there."""
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -85,6 +97,12 @@ class _Stat(_Message):
 class _File(_Message):
     path: str = ""
     selected: bool = True
+
+
+class _FileStatus(_File):
+    index: int = Field(ge=1)
+    length: int = Field(0, ge=0, le=COUNT_MAX)
+    completedLength: int = Field(0, ge=0, le=COUNT_MAX)
 
 
 class _Info(_Message):
@@ -112,6 +130,7 @@ class _Status(_Message):
 
 _OPTIONS = TypeAdapter(dict[str, str])
 _TEXT = TypeAdapter(str)
+_FILES = TypeAdapter(tuple[_FileStatus, ...])
 _REPORTS = TypeAdapter(tuple[_Status, ...])
 
 
@@ -150,6 +169,12 @@ def report(result: Any) -> TransferReport:
 def reports(result: Any) -> tuple[TransferReport, ...]:
     """The answer to aria2.tellActive and its like."""
     return tuple(_report(told) for told in _REPORTS.validate_python(result))
+
+
+def files(result: Any) -> tuple[FileStatus, ...]:
+    """The answer to aria2.getFiles, as far as they were selected."""
+    told = _FILES.validate_python(result)
+    return tuple(FileStatus(f.index, f.path, f.length, f.completedLength >= f.length) for f in told if f.selected)
 
 
 def _report(told: _Status) -> TransferReport:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from reactor.aria2 import messages
-from reactor.aria2.messages import STATUS_KEYS, GlobalStat, Version
+from reactor.aria2.messages import STATUS_KEYS, FileStatus, GlobalStat, Version
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.errors import Aria2Refused
 
@@ -67,6 +67,15 @@ def tell_status(gid: str, *, files: bool = False) -> Method[TransferReport]:
 
     keys = [*STATUS_KEYS, "files"] if files else [*STATUS_KEYS]
     return Method("aria2.tellStatus", (gid, keys), messages.report, unknown)
+
+
+def get_files(gid: str) -> Method[tuple[FileStatus, ...]]:
+    """The selected files of a transfer, and which of them are whole; none of one that aria2 does not know."""
+
+    def unknown(refusal: Aria2Refused) -> tuple[FileStatus, ...] | None:
+        return () if _not_found(refusal) or "No file" in refusal.message else None
+
+    return Method("aria2.getFiles", (gid,), messages.files, unknown)
 
 
 def tell_active() -> Method[tuple[TransferReport, ...]]:

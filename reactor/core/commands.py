@@ -12,7 +12,7 @@ from typing import ClassVar, TypeGuard
 
 from reactor.core.job import Attempt
 from reactor.errors import Failure
-from reactor.models import Cookie, Detection, Extraction, Fetch, Header, Kind, Stage
+from reactor.models import Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent
 from reactor.notices import Notice
 
 
@@ -371,6 +371,17 @@ class AskStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Inquire:
+    """Find out why a torrent stands still: which of its files are whole, and what its trackers say. → Inquired"""
+
+    timing: ClassVar[Timing] = Timing.BEGINS
+
+    attempt: Attempt
+    gid: str
+    torrent: Torrent
+
+
+@dataclass(frozen=True, slots=True)
 class Allow:
     """Let bytes pass the guard until there are so many, counted from its beginning; None: all there are. →
     AllowanceUsed when they have come"""
@@ -438,6 +449,7 @@ Command = (
     | RemoveTransfers
     | ForgetTransfers
     | AskStatus
+    | Inquire
     | Allow
     | MeasureDisk
     | CleanUp

@@ -28,6 +28,8 @@ class Limits:
     """True when finished torrents are served to others for a while."""
     stall_timeout_s: float = 120.0
     torrent_stall_timeout_s: float = 600.0
+    partial_torrents: bool = False
+    """True when of a torrent that nobody shares any more the files that are whole are published."""
     min_speed: float = 0.0
     """Bytes/s, on the average of a stall timeout; 0: as slow as it likes."""
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))

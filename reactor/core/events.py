@@ -211,6 +211,21 @@ class AskFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Inquired:
+    """Why a torrent stands still, as far as that can be found out."""
+
+    attempt: Attempt
+    refused: str | None = None
+    """What its trackers give as the reason for telling nobody of others: a stranger's text, made fit to be shown."""
+    seeds: int | None = None
+    """How many have all of it, as the trackers say; None: they do not."""
+    whole: tuple[tuple[int, int], ...] = ()
+    """The files that are whole: their numbers from 1, and bytes."""
+    lacking: tuple[str, ...] = ()
+    """Names of the others."""
+
+
+@dataclass(frozen=True, slots=True)
 class TransfersAdded:
     """aria2 took these transfers (by their number `n`)."""
 
@@ -467,6 +482,7 @@ JobEvent = (
     | AddFailed
     | TransfersRemoved
     | RemoveFailed
+    | Inquired
     | Detected
     | Extracted
     | Reclassified

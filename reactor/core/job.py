@@ -55,6 +55,8 @@ class State(StrEnum):
     """Fetching; a part has failed, and nothing more is begun until a moment has passed."""
     RENEWING = "renewing"
     """Its URLs have expired: its transfers are being taken out of aria2, and new URLs are extracted then."""
+    SALVAGING = "salvaging"
+    """Nobody shares the rest of a torrent: it is being taken out of aria2, and then only what is whole is wanted."""
     OUT_OF_SPACE = "out of space"
     """It found no space: whose fault that is, the disk has to show. It ends in any case."""
     FINISHING = "finishing"
@@ -83,6 +85,7 @@ WORKING = frozenset(
         State.EXTRACTING,
         State.EMPTYING,
         State.RENEWING,
+        State.SALVAGING,
         State.OUT_OF_SPACE,
         State.FINISHING,
         State.AWAITING_SPACE,
@@ -119,6 +122,16 @@ class Swarm:
     """Connections to them, as aria2 said last."""
     most: int
     """Most of them that it ever said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Why a torrent stands still: see `events.Inquired`."""
+
+    refused: str | None
+    seeds: int | None
+    whole: tuple[tuple[int, int], ...]
+    lacking: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -281,6 +294,10 @@ class Progress:
     """Bytes that had passed the guard when aria2 was asked last for all of it."""
     moved_at: float = 0.0
     """When a byte was last seen to arrive."""
+    inquired_at: float | None = None
+    """What that was when it was asked why no byte comes."""
+    standstill: Standstill | None = None
+    """What was found out then."""
     pace_started_at: float | None = None
     """Since when its speed is measured, with how many bytes then."""
     pace_start_bytes: int = 0
@@ -321,6 +338,7 @@ class Progress:
         self.planned = {transfer.n: transfer for transfer in transfers}
         self.given, self.notified, self.missing = {}, set(), set()
         self.done = self.window = 0
+        self.inquired_at = self.standstill = None
         self.filled_at = self.space_checked = None
         self.weight = sum(transfer.weight for transfer in transfers)
         self.sized = sum(transfer.size for transfer in transfers)
@@ -353,10 +371,20 @@ class Progress:
         return sum(transfer.completed for transfer in self.transfers if not transfer.describes)
 
     @property
+    def why_still(self) -> Standstill | None:
+        """What was found out of why no byte comes, unless one has come since."""
+        return self.standstill if self.inquired_at == self.moved_at else None
+
+    @property
     def peers(self) -> int | None:
         """Connections to those who share a torrent; None where there is none."""
         swarms = [transfer.swarm for transfer in self.given.values() if transfer.swarm is not None]
         return sum(swarm.peers for swarm in swarms) if swarms else None
+
+    @property
+    def arrived(self) -> int:
+        """The same, with the bytes of metadata."""
+        return sum(transfer.completed for transfer in self.transfers)
 
     @property
     def share(self) -> float | None:

@@ -67,9 +67,10 @@ TABLE: Table = {
             (state, e.AddFailed): _to(window.add_failed, S.RENEWING, also=FAIL),
             (state, e.TransferHeard): _to(window.notified),
             (state, e.TransferReported): _to(fetch.reported, S.BACKING_OFF, S.RENEWING, S.FINISHING, also=FAIL),
-            (state, e.ProgressDue): _to(fetch.progress_due, also=FAIL),
+            (state, e.ProgressDue): _to(fetch.progress_due, S.SALVAGING, also=FAIL),
             (state, e.Aria2Back): _to(window.connected, S.RENEWING, also=FAIL),
             (state, e.Aria2Gone): _to(window.disconnected),
+            (state, e.Inquired): _to(fetch.inquired),
         }.items()
     },
     (S.FETCHING, e.WindowOpened): _to(window.opened, S.RENEWING, also=FAIL),
@@ -78,6 +79,9 @@ TABLE: Table = {
     (S.RENEWING, e.TransfersRemoved): _to(renew.removed, S.EXTRACTING, S.DETECTING),
     (S.RENEWING, e.Aria2Back): _to(teardown.connected),
     (S.RENEWING, e.PatienceElapsed): _to(renew.out_of_patience),
+    (S.SALVAGING, e.TransfersRemoved): _to(fetch.salvaged, S.FETCHING),
+    (S.SALVAGING, e.Aria2Back): _to(teardown.connected),
+    (S.SALVAGING, e.PatienceElapsed): _to(renew.out_of_patience),
     # Finishing
     (S.FINISHING, e.Joined): _to(finish.joined),
     (S.FINISHING, e.Finished): _to(finish.finished, S.SAVING),

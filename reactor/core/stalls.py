@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 from reactor.core.job import Job
 from reactor.errors import Failure
 
 KIB = 1024
+NAMES_MAX = 5
+"""Files that are named where they are not whole."""
+NOBODY = "Nobody who has this torrent was found"
+REFUSED = "Get the link anew from where it is shared."
+LATER = "Nobody seems to share the rest at the moment."
 
 
 def stalled(job: Job, limit_s: float, min_speed: float, now: float) -> Failure | None:
@@ -18,12 +26,12 @@ def stalled(job: Job, limit_s: float, min_speed: float, now: float) -> Failure |
     if now - progress.moved_at >= limit_s:
         return _still(job, limit_s)
     if progress.pace_started_at is None:
-        progress.pace_started_at, progress.pace_start_bytes = now, progress.fetched
+        progress.pace_started_at, progress.pace_start_bytes = now, progress.arrived
     took = now - progress.pace_started_at
     if took < limit_s:
         return None
-    speed = (progress.fetched - progress.pace_start_bytes) / took
-    progress.pace_started_at, progress.pace_start_bytes = now, progress.fetched
+    speed = (progress.arrived - progress.pace_start_bytes) / took
+    progress.pace_started_at, progress.pace_start_bytes = now, progress.arrived
     return _slow(job, min_speed, took) if speed < min_speed else None
 
 
@@ -35,7 +43,28 @@ def _slow(job: Job, min_speed: float, took: float) -> Failure:
 def _still(job: Job, limit_s: float) -> Failure:
     if not job.torrent:
         return Failure("timeout", f"No byte came for {limit_s:g} s.", None, True)
-    known = any(transfer.total for transfer in job.progress.transfers if transfer.followers or not transfer.fetch.urls)
-    what = "of the torrent" if known else "who has this torrent"
-    message = f"No byte {what} came for {limit_s:g} s." if known else f"Nobody {what} was found within {limit_s:g} s."
-    return Failure("no_peers", message, "Nobody seems to share it at the moment.", True)
+    known = any(transfer.total or transfer.fetch.size for transfer in job.progress.transfers if not transfer.describes)
+    found = job.progress.why_still
+    if found is not None and found.refused:
+        return Failure("no_peers", f"The tracker of this torrent refuses it: {found.refused}", REFUSED, True)
+    message = f"No byte of the torrent came for {limit_s:g} s" if known else f"{NOBODY} within {limit_s:g} s"
+    facts = [f"{each}." for each in _facts(job, known=known)]
+    hint = " ".join([*facts, "Nobody seems to share it at the moment." if not job.progress.bytes_arrived else LATER])
+    return Failure("no_peers", f"{message}.", hint, True)
+
+
+def _facts(job: Job, *, known: bool) -> Iterator[str]:
+    """What is known of a torrent that stands still, in sentences without their full stops."""
+    progress = job.progress
+    found, share = progress.why_still, progress.share
+    most = max((transfer.swarm.most for transfer in progress.transfers if transfer.swarm is not None), default=0)
+    if known and share:
+        # Rounded down: 100 % that are not there would be a riddle.
+        yield f"{math.floor(share * 1000) / 10:g} % are there"
+    if known and share and found is not None and found.whole and 0 < len(found.lacking) <= NAMES_MAX:
+        yield f"What is not whole: {', '.join(found.lacking)}"
+    if most:
+        peers = "1 peer was" if most == 1 else f"{most} peers were"
+        yield f"{peers} seen, who did not have {'the rest' if known else 'it'}"
+    elif found is not None and found.seeds is not None:
+        yield f"Its tracker knows {found.seeds or 'nobody'} who {'has' if found.seeds < 2 else 'have'} all of it"

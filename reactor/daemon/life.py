@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 
@@ -38,6 +39,7 @@ from reactor.egress.proxy import Guard
 from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import open_browser
 from reactor.extractors.context import open_context
+from reactor.extractors.trackers import ask_trackers
 from reactor.extractors.ytdlp.extractor import choice_of, open_ytdlp
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
@@ -95,7 +97,15 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         egress = Egress(guard if settings.aria2c_rpc_url is None else None)
         room = Room(spare=settings.min_free_disk_mib * MIB, size_max=settings.max_file_size_mib * MIB)
         stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single)
-        downloading = Downloading(aria2, staging, transfer_policy_of(settings), egress, loop.post, stages.versions)
+        downloading = Downloading(
+            aria2,
+            staging,
+            transfer_policy_of(settings),
+            egress,
+            loop.post,
+            stages.versions,
+            partial(ask_trackers, context=context),
+        )
         await opened(rows)
         replaced = await _serve(lasting, loop, rows, aria2, downloading, stages)
         if replaced:

@@ -174,6 +174,8 @@ class Performer:
                 self._workers.start(None, self._downloading.forget, command)
             case commands.AskStatus():
                 self._workers.start(None, self._downloading.ask, command)
+            case commands.Inquire():
+                self._workers.start(command.attempt, self._downloading.inquire, command)
             case commands.Allow():
                 self._downloading.allow(command)
             case commands.MeasureDisk():

@@ -22,6 +22,7 @@ def limits_of(settings: Settings) -> Limits:
         seeding=settings.seed_ratio > 0,
         stall_timeout_s=settings.stall_timeout_s,
         torrent_stall_timeout_s=settings.torrent_stall_timeout_s,
+        partial_torrents=settings.partial_torrents,
         min_speed=settings.min_speed_kib * KIB,
         retry=RetryPolicy(settings.max_download_retries, settings.retry_base_delay, settings.retry_max_delay_s),
         quotas=Quotas(

@@ -93,6 +93,10 @@ class DocumentParsers(Protocol):
         for aria2."""
         ...
 
+    async def tracker(self, raw: bytes) -> tuple[str | None, int | None]:
+        """Why a tracker refuses a torrent, and how many have all of it."""
+        ...
+
     async def kinds(self, head: bytes) -> set[StreamKind] | None:
         """The kinds of streams in a media file that begins with `head`; None when that does not tell them."""
         ...

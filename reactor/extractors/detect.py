@@ -105,7 +105,7 @@ def kind_of_probe(seen: HttpProbe) -> tuple[Kind, str]:
         return Kind.YTDLP, "begins like a manifest"
     if content_type in TORRENT_TYPES:
         return Kind.TORRENT, f"content type {content_type}"
-    if suffix == "torrent" and content_type not in PAGE_TYPES:
+    if suffix == "torrent" and (content_type not in PAGE_TYPES or seen.attachment):
         return Kind.TORRENT, "name ends in .torrent"
     if content_type in MANIFEST_TYPES:
         return Kind.YTDLP, f"content type {content_type}"

@@ -31,6 +31,7 @@ PIECE_BYTES_MAX = 2**28
 """The longest pieces that anybody makes have half of that. aria2c counts them in 31 bits."""
 TRACKERS_MAX, URL_MAX = 50, 2000
 """Of those that are asked by us why nobody is found."""
+REASON_MAX = 300
 SPANS_MAX = 100
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 _UNREADABLE = (BencodeDecodeError, ValueError, RecursionError, OverflowError)  # ValueError: 5000 digits
@@ -142,6 +143,17 @@ def metainfo_for_aria2(raw: bytes, *, by_http: bool = False) -> bytes:
     if b"nodes" in outer and not by_http:
         kept[b"nodes"] = outer[b"nodes"]
     return b"d%se" % b"".join(bencode(key) + value for key, value in sorted(kept.items()))
+
+
+def tracker_answer(raw: bytes) -> dict[str, str | int | None]:
+    """What a tracker answers (BEP 3): why it refuses, and how many have all of the torrent. Raises DownloadError
+    (`bad_torrent`) when that is no answer."""
+    answer = _outer(raw)
+    refused, seeds = _value(answer, b"failure reason"), _value(answer, b"complete")
+    return {
+        "refused": decode_name(refused[:REASON_MAX]) if isinstance(refused, bytes) else None,
+        "seeds": seeds if isinstance(seeds, int) and 0 <= seeds < 2**31 else None,
+    }
 
 
 def _outer(raw: bytes) -> dict[bytes, bytes]:

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from reactor.errors import DownloadError
-from reactor.extractors.metainfo import bad_torrent, metainfo_for_aria2, parse_metainfo, selected, trackers
+from reactor.extractors.metainfo import (
+    bad_torrent,
+    metainfo_for_aria2,
+    parse_metainfo,
+    selected,
+    tracker_answer,
+    trackers,
+)
 from reactor.media import containers, dash, hls, measuring, subtitles
 from reactor.media.choice import Choice, Like
 from reactor.media.encodings import decoded
@@ -22,7 +29,9 @@ from reactor.workers.child import serve
 
 def main() -> None:
     """Serve until the input ends."""
-    serve({"manifest": manifest, "metainfo": metainfo, "kinds": kinds, "clocks": clocks, "cues": cues})
+    serve(
+        {"manifest": manifest, "metainfo": metainfo, "kinds": kinds, "clocks": clocks, "cues": cues, "tracker": tracker}
+    )
 
 
 def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
@@ -66,6 +75,11 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
         "v2": found.v2,
     }
     return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"])
+
+
+def tracker(request: Mapping[str, Any], document: bytes) -> bytes:
+    """The document is the answer of a tracker → `refused`, and how many have all of it. Raises DownloadError."""
+    return _json(tracker_answer(document))
 
 
 def _unpacked(document: bytes, bytes_max: int, bad: Callable[[str], DownloadError]) -> bytes:

@@ -90,6 +90,14 @@ class Parsers(Pool[DocumentReader]):
         told: TorrentFacts = await _aside(_facts, line)
         return told, for_aria2
 
+    async def tracker(self, raw: bytes) -> tuple[str | None, int | None]:
+        """Why a tracker refuses a torrent, and how many have all of it, as far as its answer says so. Raises
+        DownloadError."""
+        match _loaded(await self._read(raw, {"call": "tracker"}, bad_torrent)):
+            case {"refused": None | str() as refused, "seeds": None | int() as seeds}:
+                return refused, seeds
+        raise bad_answer()
+
     async def kinds(self, head: bytes) -> set[StreamKind] | None:
         """The kinds of streams in a media file that begins with `head`; None when that does not tell them.
 

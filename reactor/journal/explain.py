@@ -33,6 +33,7 @@ DECIDED = {
     "RemoveTransfers": "takes it out of aria2",
     "ForgetTransfers": "lets aria2 forget results",
     "AskStatus": "asks aria2",
+    "Inquire": "asks why no byte comes",
     "Allow": "says how much may come before it asks again",
     "MeasureDisk": "looks at the disk",
     "CleanUp": "removes what an earlier attempt left",

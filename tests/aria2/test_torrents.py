@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.aria2.methods import force_remove, remove_download_result, tell_status
+from reactor.aria2.methods import force_remove, get_files, remove_download_result, tell_status
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core.events import TransferStatus
 from reactor.errors import Aria2Refused
@@ -142,6 +142,24 @@ async def test_what_is_there_is_looked_at_and_kept(start: Start, tracker: Tracke
     report = await aria2.connection.call(tell_status(gid, files=True))
     assert (report.status, report.total) == (TransferStatus.ACTIVE, SIZE)
     assert report.completed == 9 * 32_768, "the whole pieces of the first file, and none of the wrong second"
+    one, two = await aria2.connection.call(get_files(gid))
+    assert (one.number, one.size, one.whole, two.whole) == (1, 300_000, False, False)
+    assert await aria2.connection.call(get_files(AGAIN)) == ()
+
+
+async def test_which_files_are_whole(start: Start, tracker: Tracker, here: Path) -> None:
+    files = {"one.bin": some_bytes(2 * 32_768, "1"), "two.bin": some_bytes(200_000, "2"), "zero": b""}
+    metainfo, _ = make_torrent(tracker.url, "a folder", files)
+    write(here / "a folder", {"one.bin": files["one.bin"]})
+    aria2 = await start()
+    gid = await add(aria2, Fetch(name="x", torrent=Torrent(metainfo=metainfo, select="1-3")), here, GID)
+    await fetched(aria2.connection, gid, 2 * 32_768)
+    found = await aria2.connection.call(get_files(gid))
+    assert [(file.number, file.size, file.whole) for file in found] == [
+        (1, 65_536, True),
+        (2, 200_000, False),
+        (3, 0, True),
+    ]
 
 
 async def test_one_file(start: Start, tracker: Tracker, tmp_path: Path, here: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import bencode2
 import pytest
 
+from tests.aria2.servers import make_torrent
 from tests.real.harness import alive, running
 from tests.real.swarm import swarm_in
 from tests.servers import FileServer
 
 ALBUM = {"disc 1/one.ogg": random.Random(1).randbytes(200_000), "two.ogg": random.Random(2).randbytes(90_000)}
+HASTY = {"TORRENT_STALL_TIMEOUT_S": "4", "MAX_DOWNLOAD_RETRIES": "0", "PROGRESS_INTERVAL": "0.5"}
 FILM = {"film.mkv": random.Random(3).randbytes(300_000)}
 
 
@@ -144,3 +147,17 @@ async def test_the_same_torrent_twice_at_once(tmp_path: Path) -> None:
         await reactor.until(lambda: not reactor.staged())
     assert [(row["status"], row["retry_count"]) for row in rows] == [("downloaded", 0)] * 2
     assert reactor.files() == {"film.mkv": FILM["film.mkv"], "film (1).mkv": FILM["film.mkv"]}
+
+
+async def test_of_what_is_whole_the_row_says_what_is_missing(tmp_path: Path) -> None:
+    pieces = {"one.ogg": ALBUM["disc 1/one.ogg"][: 4 * 32_768], "two.ogg": ALBUM["two.ogg"]}
+    async with FileServer() as server, running(tmp_path, PARTIAL_TORRENTS="true", **HASTY) as reactor:
+        metainfo, _ = make_torrent(server.url("/none"), "album", pieces)
+        seeded = bencode2.bencode(bencode2.bdecode(metainfo) | {b"url-list": server.url("/w/").encode()})
+        server.put("/w/album/one.ogg", pieces["one.ogg"])
+        (one,) = reactor.add(server.put("/album.torrent", seeded))
+        await reactor.until_final()
+        row = reactor.row(one)
+    assert row["status"] == "downloaded", row
+    assert row["notes"] == "Nobody shared all of this torrent: 1 of its files is here. Missing: two.ogg."
+    assert reactor.files() == {"album/one.ogg": pieces["one.ogg"]}

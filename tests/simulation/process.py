@@ -19,7 +19,7 @@ from reactor.core.machine import Machine
 from reactor.daemon.perform import attempt_of, is_in_vain, is_waited_for, last_words
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
-from tests.simulation.aria2 import LOST, TAKEN, Place
+from tests.simulation.aria2 import LOST, SIZE, TAKEN, Place
 from tests.simulation.rows import described
 
 if TYPE_CHECKING:
@@ -206,6 +206,11 @@ class Process:
                 self._in_line(lambda: self._look(command), "to the database")
             case commands.Recover():
                 self._in_line(self._recover, "to the database")
+            case commands.Inquire():
+                asked, whole = Work(), ((1, SIZE // 2),) if command.torrent.metainfo else ()
+                self._works.setdefault(command.attempt, []).append(asked)
+                found = events.Inquired(command.attempt, whole=whole, lacking=("another",) if whole else ())
+                self._soon(lambda: None if asked.over else self.post(found))
             case (
                 commands.ReadPlan()
                 | commands.Detect()

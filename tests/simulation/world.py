@@ -53,6 +53,7 @@ class World:
             seeding=self.dice.random() < 0.5,
             stall_timeout_s=30.0,
             torrent_stall_timeout_s=30.0,
+            partial_torrents=seed % 2 == 1,
             min_speed=0.4,
             retry=RetryPolicy(self.dice.choice((0, 1, 3)), 1.0, 20.0),
             quotas=Quotas(

@@ -9,10 +9,10 @@ from reactor import notices
 from reactor.core import commands, events, holes
 from reactor.core.context import Commands, Context, of
 from reactor.core.events import TransferStatus
-from reactor.core.job import METADATA, Job, State, Transfer, TransferState, derive_gid
+from reactor.core.job import METADATA, Job, Standstill, State, Transfer, TransferState, derive_gid
 from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.stalls import stalled
-from reactor.core.steps import finish, renew, teardown, window
+from reactor.core.steps import finish, renew, salvage, teardown, window
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
 
@@ -105,6 +105,15 @@ def emptied(job: Job, event: events.Discarded, context: Context) -> Commands:
     extraction, job.plan.next_plan, job.plan.has_leftovers = job.plan.next_plan, None, False
     assert extraction is not None  # that is what it was emptied for
     return _begin_fetching(job, extraction, context, continues=False)
+
+
+def salvaged(job: Job, event: events.TransfersRemoved, context: Context) -> Commands:
+    """aria2 has nothing of a torrent any more: it gets it again, and only what is whole is wanted of it."""
+    extraction, job.plan.next_plan = job.plan.next_plan, None
+    assert extraction is not None  # that is why it was removed
+    context.disown(job)
+    job.teardown.removed, job.teardown.stop_by = True, None
+    return _begin_fetching(job, extraction, context, continues=True)
 
 
 def _begin_fetching(job: Job, extraction: Extraction, context: Context, *, continues: bool) -> Commands:
@@ -215,6 +224,24 @@ def _changed(
     return []
 
 
+def _inquire(job: Job, limit: float, context: Context) -> Commands:
+    """Once half of the time is over in which no byte may come, it is asked why none does."""
+    progress = job.progress
+    torrent = progress.transfers[0].fetch.torrent
+    half = progress.moved_at + limit / 2
+    if torrent is None or not limit or context.now < half or progress.inquired_at == progress.moved_at:
+        return []
+    progress.inquired_at, progress.standstill = progress.moved_at, None
+    return [commands.Inquire(job.attempt, progress.transfers[0].live_gid, torrent)]
+
+
+def inquired(job: Job, event: events.Inquired, context: Context) -> Commands:
+    """It is said if nothing comes of it."""
+    if job.progress.inquired_at == job.progress.moved_at:
+        job.progress.standstill = Standstill(event.refused, event.seeds, event.whole, event.lacking)
+    return []
+
+
 def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Commands:
     """Write how far it is, as far as its row does not say so already. A job that has stood still for too long, or
     nearly, is stopped here."""
@@ -222,8 +249,8 @@ def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Comma
     limit = limits.torrent_stall_timeout_s if job.torrent else limits.stall_timeout_s
     failure = stalled(job, limit, limits.min_speed, context.now)
     if failure is not None:
-        return teardown.fail(job, failure, context)
-    out = Commands()
+        return salvage.or_fail(job, failure, context)
+    out = _inquire(job, limit, context)
     completed, size, share = progress.fetched, progress.wanted, progress.share
     speed = sum(each.speed for each in progress.given.values() if each.state is TransferState.LIVE)
     if budget.crashes and not budget.was_finishing and share is not None and share * 100 > (progress.percent or 0.0):

@@ -80,8 +80,7 @@ def end(job: Job, failure: Failure, context: Context, *, own: bool = False, disc
     if plan.complete_parts and (unjoined or discard):
         none = commands.ProgressOf(job.attempt, None, 0, None, None, done=frozenset())
         out.append(commands.SaveProgress((none,)))
-    costs = own or policy.costs(failure)
-    retries = 0 if _came_further(job, failure) else job.budget.retry_count
+    costs, retries = own or policy.costs(failure), retries_of(job, failure)
     delay = policy.next_delay_s(failure, job.attempt, retries, costs=costs)
     twice = failure.code == "checksum" or failure == CHANGED
     if (job.in_vain(failure) and failure.code in FROM_ZERO) or (twice and job.budget.previous_error == failure.code):
@@ -93,6 +92,11 @@ def end(job: Job, failure: Failure, context: Context, *, own: bool = False, disc
     else:
         ending = Ending(End.WAITING, failure, retries + costs, delay, discard)
     return [*out, *stop(job, ending, context)]
+
+
+def retries_of(job: Job, failure: Failure) -> int:
+    """How many retries it has used up, where it fails now."""
+    return 0 if _came_further(job, failure) else job.budget.retry_count
 
 
 def _came_further(job: Job, failure: Failure) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import anyio
@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.messages import FileStatus
 from reactor.aria2.methods import Method
 from reactor.aria2.options import TransferPolicy, addition
 from reactor.core import commands, events
@@ -25,8 +26,10 @@ from reactor.daemon.egress import Egress
 from reactor.daemon.loop import Post
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
+from reactor.extractors.trackers import AskTrackers, TrackerAnswer
+from reactor.files.names import clean_name
 from reactor.files.staging import Staging
-from reactor.models import Fetch, Header
+from reactor.models import Fetch, Header, Torrent
 from reactor.net.jar import Jar
 
 Sent = tuple[Fetch, tuple[Header, ...], Jar]
@@ -38,6 +41,8 @@ STOP_DEADLINE_S = 10.0
 """How long a removed transfer may take to come to a stop in aria2."""
 ASKED_MAX = 1000
 """Transfers that are asked about, stopped or forgotten at once: what is asked and answered is in memory meanwhile."""
+LACKING_MAX = 100
+"""Files that are not whole of which the names are kept."""
 ABANDON_AGAIN_S = 1.0
 """While aria2 does not answer."""
 WANTED_MAX = 256
@@ -45,6 +50,10 @@ WANTED_MAX = 256
 TOO_MUCH = frozenset({"rate_limited", "server_error"})
 """After these a server may say for how long."""
 STOP_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+
+async def _nobody(torrent: Torrent) -> TrackerAnswer:
+    return TrackerAnswer()
 
 
 class Downloading:
@@ -58,8 +67,11 @@ class Downloading:
         egress: Egress,
         post: Post,
         versions: Versions | None = None,
+        ask_trackers: AskTrackers = _nobody,
     ) -> None:
-        """`versions`: by which servers are asked whether a partial file may go on; None: it may."""
+        """`versions`: by which servers are asked whether a partial file may go on; None: it may. `ask_trackers`: what
+        those of a torrent say of it."""
+        self._ask_trackers = ask_trackers
         self._versions = versions
         self._aria2 = aria2
         self._staging = staging
@@ -189,6 +201,16 @@ class Downloading:
                     gid for gid, outcome in zip(gids, outcomes, strict=True) if isinstance(outcome, Aria2Error)
                 )
                 self._post(events.AskFailed(lost, failures[0].failure, command.periodic))
+
+    async def inquire(self, command: commands.Inquire) -> None:
+        """Why a torrent stands still: its trackers, and which of its files are whole."""
+        answer, files = await self._ask_trackers(command.torrent), tuple[FileStatus, ...]()
+        if command.torrent.metainfo is not None:
+            with suppress(Aria2Error):
+                files = await self._aria2.call(methods.get_files(command.gid))
+        lacking = [clean_name(PurePosixPath(file.path).name) for file in files if not file.whole]
+        whole = tuple((file.number, file.size) for file in files if file.whole)
+        self._post(events.Inquired(command.attempt, answer.refused, answer.seeds, whole, tuple(lacking[:LACKING_MAX])))
 
     def allow(self, command: commands.Allow) -> None:
         """Let so many bytes come."""
