@@ -85,8 +85,9 @@ def describe(notice: n.Notice) -> str:
             return f"the disk has space again: {size(free)} free"
         case n.DownloadProgressed():
             return _progress(notice)
-        case n.DownloadCompleted(path=path, size=count, took_s=took):
-            return f"downloaded {size(count)} in {span(took)} → {clean(path, 1000)}"
+        case n.DownloadCompleted(path=path, size=count, took_s=took, notes=notes):
+            more = "".join(f"; {clean(note, 300)}" for note in notes)
+            return f"downloaded {size(count)} in {span(took)} → {clean(path, 1000)}{more}"
         case n.DownloadRetryScheduled() | n.DownloadFailed() | n.DownloadCancelled():
             return _setback(notice)
         case _:

@@ -50,6 +50,8 @@ class LiveView:
                 self._line(notice.download_id, describe(notice), "yellow")
             case n.DownloadCompleted():
                 self._end(notice.download_id, f"✓ {size(notice.size)} in {span(notice.took_s)}", "green")
+                for note in notice.notes:
+                    self._line(notice.download_id, clean(note, 300), "yellow")
             case n.DownloadFailed():
                 self._end(notice.download_id, f"✗ {describe(notice)}", "red")
             case n.DownloadCancelled():

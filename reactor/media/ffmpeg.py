@@ -27,7 +27,7 @@ from reactor.media.clocks import StreamClock, StreamKind
 from reactor.media.inputs import Input, file_input, list_input, track_inputs
 from reactor.media.languages import iso_639_2
 from reactor.media.measuring import PartFindings, PartQuery
-from reactor.media.notes import hole_notes, subtitle_notes
+from reactor.media.notes import hole_notes, left_out_notes, subtitle_notes
 from reactor.media.process import Run, run_ffmpeg
 from reactor.media.room import Room, no_space, reckon
 from reactor.media.subtitles import TextFile
@@ -233,7 +233,8 @@ async def _join(
         progress(1.0)
     dropped = [track.track.label or track.track.language or "unnamed" for track in texts if track not in kept]
     holes = hole_notes(checked.tracks, finish.duration_s)
-    return Joined(result, (*finish.notes, *holes, *subtitle_notes(dropped)))
+    others = left_out_notes(timeline.left_out)
+    return Joined(result, (*finish.notes, *holes, *others, *subtitle_notes(dropped)))
 
 
 def _text_name(track: CheckedTrack) -> str:

@@ -23,6 +23,15 @@ def hole_notes(tracks: Sequence[CheckedTrack], duration_s: float | None) -> tupl
     return tuple(found)
 
 
+def left_out_notes(left_out: Sequence[tuple[float, float]]) -> tuple[str, ...]:
+    """The sentence about sections of other codecs."""
+    if not left_out:
+        return ()
+    places = ", ".join(_clock(at_s) for at_s, _ in left_out[:PLACES_MAX])
+    total_s = sum(length_s for _, length_s in left_out)
+    return (f"{total_s:.0f} s in another format, probably advertising, were left out: at {places}.",)
+
+
 def subtitle_notes(labels: Sequence[str]) -> tuple[str, ...]:
     """The sentence about subtitles that could not be kept."""
     return (f"Subtitles that are not in the file: {', '.join(labels)}.",) if labels else ()

@@ -1,8 +1,7 @@
-"""Where each group of parts stands in the joined film, by the parts' own clocks. Pure.
+"""Computes where each group of parts is placed in the joined video, by the parts' own clocks. Pure.
 
-A group is what ffmpeg reads as one input: parts of one track whose timestamps and codecs follow each other. Groups of
-several tracks that belong to one section (between two discontinuities, or a DASH period) share a clock; sections
-follow one another.
+A group is one input of ffmpeg: parts of one track with continuous timestamps and the same codecs. The groups of all
+tracks of a section (between two discontinuities, or a DASH period) share a clock; sections follow one another.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ FOLLOWS_MIN_S, FOLLOWS_MAX_S = -0.5, 10.0
 """From the end of a part to the beginning of the next: what is outside is another clock."""
 HOLE_MAX_S = 600.0
 """The longest hole in one file that is taken for one, and not for another clock."""
+OTHERS_SHARE_MAX = 0.3
+"""So much of a video may be sections of other codecs, which are left out: advertising."""
 SOUND_LONGER_MAX_S = 0.5
 """A sound that ends so much later than its picture does not push back what follows."""
 WRAP_S = 2**33 / 90_000
@@ -89,6 +90,8 @@ class Timeline:
     length_s: float
     known: bool
     """False where `length_s` rests on what a manifest says."""
+    left_out: tuple[tuple[float, float], ...] = ()
+    """Sections of other codecs: where they would be, and how long they are, in seconds."""
 
 
 @dataclass(slots=True)
@@ -195,23 +198,24 @@ def grouped(pieces: Iterable[Piece]) -> list[Group]:
 
 
 def arrange(tracks: Sequence[Sequence[Group]], *, sound_alone: bool = False) -> Timeline:
-    """Put the groups of all tracks in their places. In each section the picture comes from the first track that holds
-    one, the sound from the last.
+    """Place the groups of all tracks. In each section the video is of the first track that has one, the audio of the
+    last one. Short sections whose codecs differ from those of the rest are left out.
 
-    Raises DownloadError (`unsupported`) for what no player could go on with: another codec in the midst."""
+    Raises DownloadError (`unsupported`) if the codecs change otherwise: such parts cannot be joined by copy."""
     sections: dict[int, dict[int, list[Group]]] = {}
     for number, track in enumerate(tracks):
         for group in track:
             sections.setdefault(group.section, {}).setdefault(number, []).append(group)
     places: dict[tuple[int, int], float] = {}
     shown: dict[StreamKind, list[tuple[int, Group]]] = {"video": [], "audio": []}
-    end_s = 0.0
-    for _, members in sorted(sections.items()):
-        chosen: dict[StreamKind, int | None] = {
-            "video": None if sound_alone else _holding("video", members, first=True),
-            "audio": _holding("audio", members, first=False),
-        }
+    end_s, left_out = 0.0, list[tuple[float, float]]()
+    others = _others(sections, sound_alone=sound_alone)
+    for section, members in sorted(sections.items()):
+        chosen = _chosen(members, sound_alone=sound_alone)
         used = {number: groups for number, groups in members.items() if number in chosen.values()}
+        if section in others:
+            left_out.append((end_s, _place(used, end_s, {}, close_gaps=True)))
+            continue
         end_s += _place(used, end_s, places, close_gaps=len(used) == 1)
         for kind, of_kind in chosen.items():
             if of_kind is not None:
@@ -222,7 +226,50 @@ def arrange(tracks: Sequence[Sequence[Group]], *, sound_alone: bool = False) -> 
     for kind in KINDS:
         _check_alike([group for _, group in shown[kind]], kind)
         entries.append(tuple(Entry(track, g, places[track, g.first] - first_s) for track, g in shown[kind]))
-    return Timeline(entries[0], entries[1], end_s - first_s, known)
+    return Timeline(entries[0], entries[1], end_s - first_s, known, tuple(left_out))
+
+
+def _chosen(members: Mapping[int, Sequence[Group]], *, sound_alone: bool) -> dict[StreamKind, int | None]:
+    """The tracks that video and audio of a section are taken from."""
+    return {
+        "video": None if sound_alone else _holding("video", members, first=True),
+        "audio": _holding("audio", members, first=False),
+    }
+
+
+def _others(sections: Mapping[int, Mapping[int, Sequence[Group]]], *, sound_alone: bool) -> frozenset[int]:
+    """The sections that are left out, since they cannot be joined with the rest; none if they are a large part."""
+    forms: dict[int, dict[StreamKind, set[_Form]]] = {}
+    lengths: dict[int, float] = {}
+    weights: dict[StreamKind, dict[_Form, float]] = {"video": {}, "audio": {}}
+    for section, members in sections.items():
+        forms[section] = {"video": set(), "audio": set()}
+        for kind, track in _chosen(members, sound_alone=sound_alone).items():
+            for group in members[track] if track is not None else ():
+                stream, index = group.of(kind), group.index(kind)
+                if stream is not None and index is not None:
+                    form = stream.codec, stream.setup, index
+                    forms[section][kind].add(form)
+                    weights[kind][form] = weights[kind].get(form, 0.0) + group.length_s
+                    lengths[section] = max(lengths.get(section, 0.0), group.length_s)
+    main = {kind: max(found, key=lambda form: found[form]) for kind, found in weights.items() if found}
+    others = frozenset(
+        section
+        for section, kinds in forms.items()
+        if any(not _follows(form, main[kind]) for kind, found in kinds.items() for form in found)
+    )
+    share = sum(lengths.get(section, 0.0) for section in others)
+    return others if share <= OTHERS_SHARE_MAX * sum(lengths.values()) else frozenset()
+
+
+_Form = tuple[str, str, int]
+"""Codec, setup, and which stream of its parts it is."""
+
+
+def _follows(one: _Form, other: _Form) -> bool:
+    """True if parts of these forms can be joined by copy."""
+    alike = not one[1] or not other[1] or one[1] == other[1]
+    return one[0] == other[0] and alike and one[2] == other[2]
 
 
 def _holding(kind: StreamKind, members: Mapping[int, Sequence[Group]], *, first: bool) -> int | None:

@@ -105,6 +105,21 @@ def test_another_codec_in_the_midst_is_refused(second: Piece, words: str) -> Non
     assert caught.value.code == "unsupported"
 
 
+def test_a_short_section_of_another_codec_is_left_out() -> None:
+    """Advertising; the clocks of the others do not mind."""
+    film, ad = [part(2.0 * n, section=2 * (n // 2)) for n in range(4)], part(900.0, section=1, codec="hevc")
+    timeline = arrange([grouped([*film[:2], ad, *film[2:]])])
+    assert (places(timeline), timeline.length_s) == (([0.0, 4.0], [0.0, 4.0]), 8.0)
+    assert timeline.left_out == ((4.0, 2.0),)
+
+
+def test_a_short_section_of_another_sound_is_left_out_with_its_picture() -> None:
+    picture = [part(2.0 * n, section=n // 2, only="video") for n in range(6)]
+    sound = [part(2.0 * n, section=n // 2, only="audio", sound="a" if n < 4 else "b") for n in range(6)]
+    timeline = arrange([grouped(picture), grouped(sound)])
+    assert (timeline.length_s, timeline.left_out) == (8.0, ((8.0, 4.0),))
+
+
 def test_streams_in_another_order_are_refused() -> None:
     first, other = part(0.0), part(0.0, section=1)
     assert other.measured
