@@ -143,13 +143,15 @@ def _periods(mpd: Element, url: str, server: int) -> Iterator[Period]:
     starts = [seconds(start, zero=True) if (start := each.get("start")) else None for each in elements]
     if len(elements) > PERIODS_MAX:
         raise too_many_parts(len(elements))
+    begin: float | None = 0.0
     for number, element in enumerate(elements):
-        duration = element.get("duration")
+        duration, starts_at = element.get("duration"), starts[number]
         lasts = seconds(duration, zero=True) if duration else None
+        begin = begin if starts_at is None else starts_at
         if lasts is None:
-            begin = starts[number] if number else starts[number] or 0.0
             end = total if number + 1 == len(elements) else starts[number + 1]
             lasts = end - begin if begin is not None and end is not None and end > begin else None
+        begin = begin + lasts if begin is not None and lasts is not None else None
         if len(elements) == 1:
             lasts = lasts or total
         representations = list(_representations(mpd, element, url, server))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
 
-CORPORA = ("dispositions", "names", "pasted")
+CORPORA = ("dispositions", "manifests", "names", "pasted")
 
 
 class Case(Protocol):

@@ -206,6 +206,15 @@ def test_an_init_section_in_the_manifest_itself() -> None:
     assert init_data(segment.init) == b"init"
 
 
+def test_a_period_without_a_duration_lasts_up_to_the_next_or_to_the_end() -> None:
+    template = '<SegmentTemplate media="$Number$" duration="2"/>'
+    counted = f"<AdaptationSet>{REP.format(template)}</AdaptationSet>"
+    for first in ('<Period duration="PT4S">', '<Period start="PT0S">'):
+        second = "<Period>" if "duration" in first else '<Period start="PT4S">'
+        (stream,) = parsed(mpd(f"{first}{counted}</Period>{second}{counted}</Period>"))
+        assert [segment.section for segment in read_playlist(stream.playlist or "")] == [0, 0, 1, 1, 1]
+
+
 def test_protection() -> None:
     lock = '<ContentProtection schemeIdUri="urn:uuid:EDEF8BA9-79D6-4ACE-A3C8-27DCD51D21ED"/>'
     with pytest.raises(DownloadError, match="Widevine") as caught:

@@ -114,10 +114,10 @@ def test_a_short_section_of_another_codec_is_left_out() -> None:
 
 
 def test_a_short_section_of_another_sound_is_left_out_with_its_picture() -> None:
-    picture = [part(2.0 * n, section=n // 2, only="video") for n in range(6)]
-    sound = [part(2.0 * n, section=n // 2, only="audio", sound="a" if n < 4 else "b") for n in range(6)]
+    picture = [part(2.0 * n, section=n // 2, only="video") for n in range(8)]
+    sound = [part(2.0 * n, section=n // 2, only="audio", sound="a" if n < 6 else "b") for n in range(8)]
     timeline = arrange([grouped(picture), grouped(sound)])
-    assert (timeline.length_s, timeline.left_out) == (8.0, ((8.0, 4.0),))
+    assert (timeline.length_s, timeline.left_out) == (12.0, ((12.0, 4.0),))
 
 
 def test_streams_in_another_order_are_refused() -> None:
