@@ -118,6 +118,8 @@ class Content(StrEnum):
     HDS = "hds"
     """The same of Adobe's."""
     TORRENT = "torrent"
+    FEED = "feed"
+    """RSS or Atom: a list of entries."""
     METALINK = "metalink"
     XML = "xml"
     JSON = "json"

@@ -148,6 +148,16 @@ class FilesUnwatched(_Notice):
     """A sentence."""
 
 
+class YtdlpOutdated(_Notice):
+    """yt-dlp is old: sites have changed since. `reactor update` upgrades it."""
+
+    event: Literal["ytdlp_outdated"] = "ytdlp_outdated"
+    version: str
+    """Of yt-dlp."""
+    days: int
+    """Since it was released."""
+
+
 class DiskFull(_Notice):
     """There is less room on the disk than has to stay free: nothing is begun, what is under way waits."""
 
@@ -332,6 +342,7 @@ Notice = (
     | TableUnserved
     | DownloadStuck
     | FilesUnwatched
+    | YtdlpOutdated
     | DiskFull
     | DiskFreed
     | DownloadClaimed

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn, Protocol, cast
 import typer
 
 from reactor import __version__
-from reactor.cli import add, cancel, errors, events, get, replay, retry, run, top, watch, why
+from reactor.cli import add, cancel, errors, events, get, replay, retry, run, top, update, watch, why
 from reactor.cli import list as list_
 from reactor.cli.doctor import command as doctor
 from reactor.cli.usage import Command
@@ -70,6 +70,7 @@ app.command("replay", cls=Command)(replay.replay)
 app.command("events", cls=Command)(events.events)
 app.command("errors", cls=Command)(errors.errors)
 app.command("doctor", cls=Command)(doctor.doctor)
+app.command("update", cls=Command)(update.update)
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, date, datetime
 
 
 def monotonic() -> float:
@@ -13,3 +14,8 @@ def monotonic() -> float:
 def wall() -> float:
     """Seconds since the epoch: what rows and the journal show. May jump."""
     return time.time()
+
+
+def today() -> date:
+    """The day, in UTC."""
+    return datetime.fromtimestamp(wall(), UTC).date()

@@ -29,6 +29,7 @@ from reactor.daemon.egress import Egress, open_guard
 from reactor.daemon.heartbeat import registered
 from reactor.daemon.leaving import Leaving
 from reactor.daemon.loop import Loop, Post
+from reactor.daemon.outdated import tell_outdated
 from reactor.daemon.perform import Performer
 from reactor.daemon.policy import SERVER_TIMEOUT_MAX_S, transfer_policy_of
 from reactor.daemon.probes import Probes
@@ -138,6 +139,7 @@ async def _serve(
         tasks.start_soon(watch)
         tasks.start_soon(leave)
         tasks.start_soon(tell_unserved, rows, journal)
+        tasks.start_soon(tell_outdated, journal)
         async with registered(rows, aria2, tasks, lasting.probes):
             loop.start(performer.submit)
             try:

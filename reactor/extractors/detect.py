@@ -32,6 +32,7 @@ MANIFEST_TYPES = (
     "application/dash+xml",
 )
 
+FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/rdf+xml")
 MANIFESTS = (Content.HLS, Content.DASH)
 
 
@@ -103,6 +104,8 @@ def kind_of_probe(seen: HttpProbe) -> tuple[Kind, str]:
         return Kind.TORRENT, "begins like a torrent"
     if seen.begins in MANIFESTS:
         return Kind.YTDLP, "begins like a manifest"
+    if seen.begins is Content.FEED or content_type in FEED_TYPES:
+        return Kind.YTDLP, "a feed: a list of entries"
     if content_type in TORRENT_TYPES:
         return Kind.TORRENT, f"content type {content_type}"
     if suffix == "torrent" and (content_type not in PAGE_TYPES or seen.attachment):

@@ -78,7 +78,7 @@ def turns_out(name: str, head: bytes) -> tuple[Content, Kind | None] | None:
     content = content_of(head)
     if content is Content.TORRENT:
         return (content, Kind.TORRENT) if suffix != "torrent" else None
-    if content in (Content.HLS, Content.DASH):
+    if content in (Content.HLS, Content.DASH, Content.FEED):
         return content, Kind.YTDLP
     if content in (Content.SMOOTH, Content.HDS):
         return content, None
@@ -125,6 +125,8 @@ def _markup(text: str) -> Content:
         return Content.HDS
     if name.lower() == "metalink":
         return Content.METALINK
+    if name in ("rss", "feed", "RDF"):
+        return Content.FEED
     # A comment that is longer than what is looked at: pages have such.
     return Content.PAGE if name.lower() in _HTML or text.startswith("<!", at) else Content.XML
 

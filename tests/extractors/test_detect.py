@@ -64,6 +64,8 @@ async def test_a_file_by_its_suffix_is_not_asked_for(server: FileServer, context
         ({"content_type": "application/vnd.apple.mpegurl"}, Kind.YTDLP),
         ({"content_type": "audio/x-mpegURL"}, Kind.YTDLP),
         ({"content_type": "application/dash+xml"}, Kind.YTDLP),
+        ({"content_type": "application/rss+xml; charset=utf-8"}, Kind.YTDLP),
+        ({"content_type": "application/atom+xml"}, Kind.YTDLP),
         ({"content_type": "text/html", "disposition": "attachment; filename=a.zip"}, Kind.DIRECT),
         ({"content_type": "video/mp4"}, Kind.DIRECT),
         ({"content_type": None}, Kind.DIRECT),

@@ -125,6 +125,9 @@ def test_readable_or_not() -> None:
         ("a.rar", "Error: too many downloads", (Content.TEXT, None)),
         ("a.rar", "hello", None),
         ("a.iso", "<metalink>", (Content.METALINK, None)),
+        ("feed.xml", '<?xml version="1.0"?><rss version="2.0">', (Content.FEED, Kind.YTDLP)),
+        ("feed", '<feed xmlns="http://www.w3.org/2005/Atom">', (Content.FEED, Kind.YTDLP)),
+        ("sitemap.xml", '<?xml version="1.0"?><urlset>', None),
         ("a.meta4", "<metalink>", None),
     ],
 )

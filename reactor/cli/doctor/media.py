@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from datetime import date
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +15,7 @@ from reactor.cli.runtime import run_async
 from reactor.errors import ReactorError
 from reactor.extractors.browser import browser
 from reactor.extractors.ytdlp import process as ytdlp_process
+from reactor.extractors.ytdlp.age import age_days, is_old
 from reactor.programs import Program, find_ffmpeg
 from reactor.settings import Settings
 from reactor.workers.exchange import WorkerDied
@@ -24,6 +26,7 @@ YTDLP_MIN = "2026.07.04"
 DENO_MIN = (2, 3)
 TRIAL_S = 30.0
 MEDIA = "pip install 'aria2-reactor[media]'"
+UPDATE = "reactor update"
 BROWSER = "pip install 'aria2-reactor[browser]'"
 
 
@@ -59,10 +62,18 @@ def ytdlp() -> DoctorFinding:
         return DoctorFinding(
             "yt-dlp", "missing", f"It does not start: {error}", where=str(site), advice=ytdlp_process.HINT
         )
+    return by_age(version, str(site), date.today())
+
+
+def by_age(version: str, site: str, today: date) -> DoctorFinding:
+    """A yt-dlp that starts, by how old it is."""
     if version < YTDLP_MIN:
         what = f"Older than {YTDLP_MIN}: sites have changed since, and security holes were fixed."
-        return DoctorFinding("yt-dlp", "note", what, version, str(site), ytdlp_process.HINT)
-    return DoctorFinding("yt-dlp", "ok", version=version, where=str(site))
+        return DoctorFinding("yt-dlp", "note", what, version, site, UPDATE)
+    if is_old(version, today):
+        what = f"{age_days(version, today)} days old: sites have changed since."
+        return DoctorFinding("yt-dlp", "note", what, version, site, UPDATE)
+    return DoctorFinding("yt-dlp", "ok", version=version, where=site)
 
 
 async def _started_ytdlp() -> str:

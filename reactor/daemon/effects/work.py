@@ -41,6 +41,7 @@ WORDS = {
     Content.SMOOTH: "a manifest of Smooth Streaming, which is not supported,",
     Content.HDS: "a manifest of HTTP Dynamic Streaming, which is not supported,",
     Content.TORRENT: "a torrent",
+    Content.FEED: "a feed",
     Content.METALINK: "a metalink",
     Content.XML: "an XML document",
     Content.JSON: "a JSON document",

@@ -52,7 +52,8 @@ async def extract_offered(offers: Sequence[Offer], found: Offers, jar: Jar, cont
     kind, why = kind_of_probe(best.probe)
     if kind is not Kind.DIRECT:
         raise Reclassified(Detection(kind=kind, url=best.probe.url, why=f"the page links to it: {why}"))
-    return _extraction(best)
+    several = f"The page links to {len(offers)} files; this is the largest of them."
+    return _extraction(best, (several,) if len(offers) > 1 else ())
 
 
 def saved(offers: Sequence[Offer]) -> Extraction | None:
@@ -122,7 +123,7 @@ async def _seen(offer: Offer, of: Offers, jar: Jar, context: Context) -> _Seen:
     return _Seen(offer, probe, tuple(headers_for(given, home, probe.url)), jar)
 
 
-def _extraction(seen: _Seen) -> Extraction:
+def _extraction(seen: _Seen, notes: tuple[str, ...]) -> Extraction:
     probe = seen.probe
     name = clean_name(seen.offer.name[:NAME_MAX]) if seen.offer.name else probe.name or "download"
     fetch = Fetch(
@@ -139,5 +140,5 @@ def _extraction(seen: _Seen) -> Extraction:
         headers=(seen.headers,),
         cookies=seen.jar.of(probe.url),
         fetches=(fetch,),
-        finish=Finish(how="file", name=name),
+        finish=Finish(how="file", name=name, notes=notes),
     )

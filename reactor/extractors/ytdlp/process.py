@@ -21,7 +21,7 @@ from reactor.workers.process import WorkerProcess, open_in_own_folder, open_proc
 
 DATA_BYTES_MAX = 1536 * 1024 * 1024
 """Memory one process may use. A JavaScript runtime, which inherits the limit, does not start with 512 MiB."""
-HINT = "Update yt-dlp: pip install -U 'yt-dlp[default,deno]'"
+HINT = "Update yt-dlp: reactor update, or pip install -U 'yt-dlp[default,deno]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,24 @@ def installed() -> Path | None:
     return Path(found.origin).parents[1] if found and found.origin else None
 
 
+def stamp(site: Path) -> int:
+    """Changes when another yt-dlp is installed there."""
+    try:
+        return Path(site, "yt_dlp", "version.py").stat().st_mtime_ns
+    except OSError:  # it is being replaced
+        return 0
+
+
 class YtdlpProcess(WorkerProcess):
     """A process that runs `worker`."""
+
+    site: Path | None = None
+    loaded = 0
+
+    @property
+    def alive(self) -> bool:
+        """False also when another yt-dlp was installed since: the next one starts with that."""
+        return super().alive and (self.site is None or stamp(self.site) == self.loaded)
 
     @classmethod
     async def start(cls, setup: YtdlpSetup) -> YtdlpProcess:
@@ -50,6 +66,7 @@ class YtdlpProcess(WorkerProcess):
         site = installed()
         if site is None:
             raise DownloadError("yt-dlp is not installed.", code="unsupported")
+        loaded = stamp(site)
         process, folder = await open_in_own_folder(
             lambda: tempfile.mkdtemp(prefix="reactor-ytdlp-"), _open, "yt-dlp", "ytdlp_broken"
         )
@@ -63,6 +80,7 @@ class YtdlpProcess(WorkerProcess):
             },
             _broken,
         )
+        worker.site, worker.loaded = site, loaded
         return worker
 
 

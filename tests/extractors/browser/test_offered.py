@@ -81,6 +81,7 @@ async def test_of_several_links_the_largest(context: Context, server: FileServer
     urls = [server.put(path, b"x" * size, status=404 if size > 99 else 200) for path, size in sizes.items()]
     found = await extracted(context, server, *(Offer(url=url) for url in urls))
     assert found.fetches[0].urls == (server.url("/large.zip"),)
+    assert found.finish.notes == ("The page links to 3 files; this is the largest of them.",)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError
+from reactor.extractors.ytdlp import process
 from reactor.extractors.ytdlp.extractor import NoVideoFound, Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.process import YtdlpSetup
 from tests.extractors.processes import children, in_group, runs, until
@@ -124,6 +125,14 @@ async def test_every_error_is_a_sentence(warm: Ytdlp, path: str, code: str, sent
     assert (error.code, error.retryable) == (code, retryable), error
     assert sentence in str(error)
     assert (warm.starts, len(warm.pids)) == (max(before, 1), 1), "no process was lost over it"
+
+
+async def test_another_version_is_used_as_soon_as_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Ytdlp(setup=SETUP) as ytdlp:
+        before = await title(ytdlp, HERE + "count")
+        assert (await title(ytdlp, HERE + "count"), ytdlp.starts) == (before, 1)
+        monkeypatch.setattr(process, "stamp", lambda _: 1)
+        assert (await title(ytdlp, HERE + "count") != before, ytdlp.starts) == (True, 2)
 
 
 async def test_what_goes_wrong_inside_comes_out_as_it_is() -> None:
