@@ -16,14 +16,13 @@ from reactor.net.credentials import for_people
 from reactor.numbers import COUNT_MAX
 
 NOTIFICATIONS = {
-    "aria2.onDownloadStart": "start",
-    "aria2.onDownloadPause": "pause",
     "aria2.onDownloadStop": "stop",
     "aria2.onDownloadComplete": "complete",
     "aria2.onDownloadError": "error",
     "aria2.onBtDownloadComplete": "bt_complete",
 }
-"""aria2's notifications, and the word `core.events.TransferNotified` has for each."""
+"""aria2's notifications that there is something to ask after, and the word `core.events.TransferNotified` has for each.
+That one has begun, or was paused, is passed over: of 20 000 parts it would be 20 000 events."""
 
 STATUS_KEYS = (
     "gid",

@@ -123,7 +123,7 @@ class Protocol:
         name, params = message["method"], message.get("params")
         what = NOTIFICATIONS.get(name) if isinstance(name, str) else None
         if what is None or not isinstance(params, list):
-            return self._ignore("unknown notification")
+            return self._ignore("other notification")
         gids = [param.get("gid") for param in params if isinstance(param, dict)]
         return iter([TransferNotified(gid, what) for gid in gids if isinstance(gid, str)])
 

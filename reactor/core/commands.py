@@ -247,6 +247,8 @@ class Extract:
 
     attempt: Attempt
     detection: Detection
+    clear: bool = False
+    """As of a Detect, where none came before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class TransferNotified:
 
     gid: str
     what: str
-    """`start`, `pause`, `stop`, `complete`, `error` or `bt_complete`."""
+    """`stop`, `complete`, `error` or `bt_complete`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,9 @@ TABLE: Table = {
 }
 """{(state, event): what is done, and where it may lead}."""
 
-BEGIN = (S.DETECTING, S.FINISHING, S.HELD_BACK)
-"""Where a job begins: when it is claimed; found under way with its plan; found under way again and again."""
+BEGIN = (S.DETECTING, S.EXTRACTING, S.FINISHING, S.HELD_BACK)
+"""Where a job begins: when it is claimed, and when its URL's text tells the kind; when it is found under way with its
+plan, and again and again."""
 
 
 def advance(job: Job, event: e.JobEvent | e.DerivedEvent, context: Context) -> Commands:

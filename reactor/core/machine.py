@@ -26,8 +26,6 @@ from reactor.core.suspects import ARIA2_TRIAL_ASK_S, ARIA2_TRIAL_S, DIES, Trial,
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
-TELLING = frozenset({"complete", "bt_complete", "error", "stop"})
-"""Notifications after which there is something to ask."""
 FORGET_AT = 100
 """So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
 
@@ -295,7 +293,7 @@ class Machine:
 
     def _notified(self, event: events.TransferNotified) -> Commands:
         found = self._context.gids.get(event.gid)
-        if found is None or event.what not in TELLING:
+        if found is None:
             return []
         job, transfer = found
         return self._advance(job, events.TransferHeard(job.attempt, transfer.n, event.what))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reactor.core.job import Attempt
-from reactor.models import Extraction
+from reactor.models import Detection, Extraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +32,7 @@ class ClaimedRow:
     """How often in a row the process has died while it worked on it."""
     held: bool = False
     """True when that was so often that not even its plan was read."""
+    detection: Detection | None = None
+    """What kind of URL it is, where its text tells and it was just claimed."""
     parts: int = 0
     """Of a `held` one: how many transfers of this attempt aria2 may have."""

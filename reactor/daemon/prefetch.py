@@ -8,12 +8,10 @@ from __future__ import annotations
 import anyio
 
 from reactor.daemon import clock
-from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
-from reactor.extractors.detect import detect_by_text
+from reactor.extractors.detect import by_text
 from reactor.models import Detection, Extraction, Kind
-from reactor.net.urls import normalise
 
 ANSWERS_MAX = 4
 KEPT_S = 30.0
@@ -39,10 +37,7 @@ class ProbeCache:
     async def prefetch(self, typed: str) -> None:
         """Probe the URL if its text alone marks it as a direct file. Errors are not kept: the row's own attempt reports
         them."""
-        try:
-            detection = detect_by_text(normalise(typed))
-        except DownloadError:
-            return
+        detection = by_text(typed)
         if detection is None or detection.kind is not Kind.DIRECT or detection.url in self._answers:
             return
         while len(self._answers) >= ANSWERS_MAX:

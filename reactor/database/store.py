@@ -21,8 +21,14 @@ from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, S
 from reactor.database.presence import Presence
 from reactor.database.table import Change
 from reactor.errors import Failure
+from reactor.models import Detection
 
 Unsaved = SaveStale | SaveRejected
+ByText = Callable[[str], Detection | None]
+
+
+def not_told(url: str) -> None:
+    """For those who do not look at the text of URLs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +99,15 @@ class Store(Protocol):
         row that was there at two crashes in succession comes without its plan, and `held`."""
         ...
 
-    async def poll(self, command: PollRows, now: float, retry_max_s: float) -> Polled:
+    async def poll(self, command: PollRows, now: float, retry_max_s: float, by_text: ByText = not_told) -> Polled:
         """Carry out a PollRows: read the rows that are watched, end those that were cancelled before they began, and
         claim the next ones that are due.
 
         `now` is in seconds since the epoch. `retry_max_s` is the longest wait that the settings allow: a row that would
-        wait for longer is due, since the clock was set back. The order is that of `contract.in_turn`. A row that the
-        table does not let be claimed fails, with the reason, and holds up no other. Waits for other writers only when
-        there is something to write."""
+        wait for longer is due, since the clock was set back. `by_text` says the kind of a URL where the text tells it:
+        such a row is claimed as `extracting`, and comes with its `detection`; any other one as `detecting`. The order
+        is that of `contract.in_turn`. A row that the table does not let be claimed fails, with the reason, and holds up
+        no other. Waits for other writers only when there is something to write."""
         ...
 
     async def read_plan(self, command: ReadPlan) -> PlanRead | None:

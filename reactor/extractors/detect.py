@@ -38,7 +38,20 @@ MANIFESTS = (Content.HLS, Content.DASH)
 
 async def detect(typed: str, context: Context) -> Detection:
     """The kind of the URL that a person typed. Raises DownloadError when it is no URL or cannot be probed."""
-    found = await _detect(normalise(typed), context)
+    return _counted(await _detect(normalise(typed), context), typed)
+
+
+def by_text(typed: str) -> Detection | None:
+    """The same where the text alone decides it; else None, also for what is no URL."""
+    try:
+        found = detect_by_text(normalise(typed))
+    except DownloadError:
+        return None
+    return _counted(found, typed) if found is not None else None
+
+
+def _counted(found: Detection, typed: str) -> Detection:
+    """With a word on the links that are passed over."""
     links = links_in(typed)
     return found.model_copy(update={"why": f"{found.why}; the first of {links} links"}) if links > 1 else found
 

@@ -179,8 +179,6 @@ class TestIn:
     @pytest.mark.parametrize(
         ("name", "word"),
         [
-            ("onDownloadStart", "start"),
-            ("onDownloadPause", "pause"),
             ("onDownloadStop", "stop"),
             ("onDownloadComplete", "complete"),
             ("onDownloadError", "error"),
@@ -208,9 +206,10 @@ class TestIn:
             ("[" * 100_000, "malformed"),
             (b"\xff\xfe{", "malformed"),
             ("[1, 2]", "malformed"),
-            ('{"method":"aria2.onNoon","params":[]}', "unknown notification"),
-            ('{"method":7,"params":[]}', "unknown notification"),
-            ('{"method":"aria2.onDownloadStart","params":null}', "unknown notification"),
+            ('{"method":"aria2.onNoon","params":[]}', "other notification"),
+            ('{"method":7,"params":[]}', "other notification"),
+            ('{"method":"aria2.onDownloadStop","params":null}', "other notification"),
+            ('{"method":"aria2.onDownloadStart","params":[{"gid":"2089b05ecca3d829"}]}', "other notification"),
         ],
     )
     def test_what_leads_to_nothing_is_counted(self, frame: str | bytes, why: str) -> None:

@@ -57,7 +57,7 @@ async def test_a_file(aria2: Running, server: FileServer, tmp_path: Path) -> Non
     assert (report.completed, report.total, report.files) == (len(DATA), len(DATA), (str(tmp_path / "file"),))
     assert names(tmp_path) == ["file"]
     assert len(server.asked) > 1, "several connections"
-    assert aria2.inbox.words(GID) == ["start", "complete"]
+    assert aria2.inbox.words(GID) == ["complete"]
     assert [asked.values("user-agent") for asked in server.asked[:1]] == [["reactor/test"]]
     assert server.asked[0].values("accept") == ["*/*"]
 
@@ -228,7 +228,7 @@ async def test_a_gid_that_is_taken(aria2: Running, server: FileServer, tmp_path:
     assert (await aria2.connection.call(tell_status(GID))).status == TransferStatus.UNKNOWN
     await add(aria2, tmp_path, url)
     # To its end: what is under way while the server goes may come to a port that is just being closed.
-    await aria2.inbox.until(lambda _: [word for word in aria2.inbox.words(GID) if word != "start"] == ["complete"] * 2)
+    await aria2.inbox.until(lambda _: aria2.inbox.words(GID) == ["complete"] * 2)
 
 
 async def test_removing_one_that_waits_tells_nobody(start: Start, server: FileServer, tmp_path: Path) -> None:

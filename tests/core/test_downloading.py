@@ -30,14 +30,12 @@ def test_the_way_of_a_row() -> None:
     world.feed(events.RowsPolled(claimed=(FIRST,)))
     assert world.the(commands.Detect) == commands.Detect(ONE, "http://host.example/1")
     world.feed(events.Detected(ONE, detection()))
-    assert [type(c) for c in world.last[-2:]] == [commands.SaveStage, commands.Extract]
+    assert [type(c) for c in world.last] == [commands.SaveStage, commands.Tell, commands.Extract]
     world.feed(events.Extracted(ONE, one_file()))
     kinds = [type(command) for command in world.last]
     assert kinds.index(commands.SavePlan) < kinds.index(commands.AddTransfers)
     (addition,) = world.the(commands.AddTransfers).additions
-    world.feed(events.TransfersAdded(ONE, (0,)), events.TransferNotified(addition.gid, "start"))
-    assert not world.of(commands.AskStatus), "a start says nothing that is not known"
-
+    assert not world.feed(events.TransfersAdded(ONE, (0,))).last
     world.feed(events.TransferNotified(addition.gid, "complete"))
     assert world.the(commands.AskStatus) == commands.AskStatus((addition.gid,))
     world.feed(reported(report(ONE, "complete", 100, gid=addition.gid)))
@@ -53,6 +51,15 @@ def test_the_way_of_a_row() -> None:
     assert not world.machine.jobs
     world.feed(events.RowsPolled())
     assert world.the(commands.ForgetTransfers).gids == (addition.gid,)
+
+
+def test_a_row_whose_url_tells_what_it_is_begins_with_stage_2() -> None:
+    """The claim said so, too: nothing is written."""
+    world = World().up().claim(ONE, detection=detection())
+    assert [type(command) for command in world.last] == [commands.Tell, commands.Tell, commands.Extract]
+    assert [notice.event for notice in world.told()] == ["download_claimed", "download_detected"]
+    assert world.the(commands.Extract) == commands.Extract(ONE, detection())
+    assert world.feed(events.Extracted(ONE, one_file())).of(commands.AddTransfers)
 
 
 def test_no_more_rows_than_there_are_places() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from reactor import notices
@@ -77,11 +79,13 @@ def test_a_row_inserted_anew_under_the_same_id_waits_until_the_old_one_is_gone()
     assert 1 not in world.of(commands.PollRows)[-1].held
 
 
-def test_a_row_under_the_id_of_one_that_was_just_downloaded_is_kept_apart_from_its_file() -> None:
+@pytest.mark.parametrize("more", [{}, {"detection": detection()}])
+def test_a_row_under_the_id_of_one_that_was_just_downloaded_is_kept_apart_from_its_file(more: dict[str, Any]) -> None:
     world = World().up().claim(Attempt(2, 1)).fetching(ONE)
     world.feed(reported(report(ONE, "complete", 100)), events.Finished(ONE, "/downloads/a.bin", 100))
-    world.feed(events.Saved(ONE)).claim(ONE)
-    assert world.the(commands.Detect).clear
+    world.feed(events.Saved(ONE)).claim(ONE, **more)
+    (begun,) = world.of(commands.Extract) if more else world.of(commands.Detect)
+    assert begun.clear
     world.feed(events.DatabaseChanged("file"))
     rows = events.WatchedRow(1, 1, "downloading", True), events.WatchedRow(2, 1, "downloading", False)
     world.feed(events.RowsPolled(watched=rows))

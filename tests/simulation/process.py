@@ -272,7 +272,7 @@ class Process:
             return self._read_plan(command, work)
         if isinstance(command, commands.AddTransfers):
             return self._add(command, lambda event: self._answer_in_line(event, work), connection)
-        if isinstance(command, commands.Detect) and command.clear:
+        if isinstance(command, commands.Detect | commands.Extract) and command.clear:
             self.world.discard(self._place(attempt.download_id), keep_result=True)
         if self.world.chance(0.05):  # it hangs until somebody loses patience
             self.world.hurt(attempt.download_id)

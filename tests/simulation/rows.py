@@ -37,6 +37,8 @@ NATURES = (
     "unknown",
     "deadly",
 )
+TELLING = ("direct", "unsized", "parts", "magnet", "huge")
+"""Of which the text may tell what they are."""
 DEADLY = (commands.Detect, commands.Extract, commands.AddTransfers, commands.Finish)
 """At which of these the process dies with a `deadly` row, by its number."""
 HUGE = 10_000 * MIB
@@ -84,7 +86,8 @@ class Rows:
     def look(self, command: commands.PollRows) -> events.RowsPolled:
         """As the daemon does it."""
         due = self._due(command) if command.claim else []
-        seen = downloads.poll(self._connection, command, "here", self._world.wall).rows
+        world = self._world
+        seen = downloads.poll(self._connection, command, "here", world.wall, by_text=world.sites.by_text).rows
         self._world.checks.claimed([row.attempt for row in seen.claimed], due)
         return seen
 
@@ -141,10 +144,13 @@ class Sites:
         self._versions: dict[str, int] = {}
 
     def detect(self, command: commands.Detect) -> events.Detected:
-        """What a URL looks like."""
-        kinds = {"parts": Kind.YTDLP, "refused": Kind.YTDLP, "magnet": Kind.TORRENT, "unknown": Kind.UNKNOWN}
-        kind = kinds.get(command.url.partition(":")[0], Kind.DIRECT)
-        return events.Detected(command.attempt, Detection(kind=kind, url=command.url, why="its name"))
+        """What a URL is when it was looked at."""
+        return events.Detected(command.attempt, _detection(command.url))
+
+    def by_text(self, url: str) -> Detection | None:
+        """What it is where its text tells: every second one of some kinds."""
+        nature, _, number = url.partition(":")
+        return _detection(url) if nature in TELLING and int(number) % 2 else None
 
     def extract(self, command: commands.Extract) -> events.Event:
         """What is to be fetched; now and then the file on the server has changed."""
@@ -170,6 +176,11 @@ class Sites:
         """True when the process dies of carrying this out for a row of this `url`."""
         nature, _, number = url.partition(":")
         return nature == "deadly" and isinstance(command, DEADLY[int(number) % len(DEADLY)])
+
+
+def _detection(url: str) -> Detection:
+    kinds = {"parts": Kind.YTDLP, "refused": Kind.YTDLP, "magnet": Kind.TORRENT, "unknown": Kind.UNKNOWN}
+    return Detection(kind=kinds.get(url.partition(":")[0], Kind.DIRECT), url=url, why="its name")
 
 
 def _file(url: str, *, size: int | None, version: int) -> Extraction:

@@ -14,14 +14,16 @@ from reactor.models import Stage
 
 
 def begin(row: ClaimedRow, context: Context) -> Commands:
-    """A row that was just claimed."""
+    """A row that was just claimed. Its stage says already whether its URL's text tells the kind."""
     job = _job(row, context)
     context.jobs[job.id] = job
     if job.id in context.tidy_pending:
         context.tidy_pending.remove(job.id)
         job.plan.foreign_record = True
-    told = notices.DownloadClaimed(**of(job), url=row.url, waited_s=row.waited_s)
-    return [commands.Tell(told), commands.Detect(job.attempt, row.url, job.plan.foreign_record)]
+    told = commands.Tell(notices.DownloadClaimed(**of(job), url=row.url, waited_s=row.waited_s))
+    if row.detection is not None:
+        return [told, *fetch.extract(job, row.detection, clear=job.plan.foreign_record)]
+    return [told, commands.Detect(job.attempt, row.url, job.plan.foreign_record)]
 
 
 def resume(row: ClaimedRow, context: Context) -> Commands:

@@ -27,9 +27,14 @@ def detected(job: Job, event: events.Detected, context: Context) -> Commands:
     detection = event.detection
     if detection.kind is Kind.UNKNOWN:
         return teardown.fail(job, NOTHING_THERE, context)
+    return [commands.SaveStage(job.attempt, Stage.EXTRACTING, detection.kind), *extract(job, detection)]
+
+
+def extract(job: Job, detection: Detection, *, clear: bool = False) -> Commands:
+    """The kind is known: begin stage 2."""
     job.state = State.EXTRACTING
     told = notices.DownloadDetected(**of(job), kind=detection.kind, why=detection.why)
-    return [commands.Tell(told), *_extract(job, detection)]
+    return [commands.Tell(told), _extract(job, detection, clear=clear)]
 
 
 def reclassified(job: Job, event: events.Reclassified, context: Context) -> Commands:
@@ -45,7 +50,8 @@ def reclassified(job: Job, event: events.Reclassified, context: Context) -> Comm
     job.state = State.EXTRACTING
     told = notices.DownloadReclassified(**of(job), from_kind=before, to_kind=detection.kind, why=detection.why)
     forget = _drop_all(job, context) if arrived else []
-    return [commands.Tell(told), *forget, *_extract(job, detection)]
+    stage = commands.SaveStage(job.attempt, Stage.EXTRACTING, detection.kind)
+    return [commands.Tell(told), *forget, stage, _extract(job, detection)]
 
 
 def _drop_all(job: Job, context: Context) -> Commands:
@@ -61,13 +67,10 @@ def _drop_all(job: Job, context: Context) -> Commands:
     return [commands.ForgetTransfers(gids)] if gids else []
 
 
-def _extract(job: Job, detection: Detection) -> Commands:
+def _extract(job: Job, detection: Detection, *, clear: bool = False) -> commands.Extract:
     job.plan.detection = detection
     job.plan.tried.append((detection.kind, detection.url))
-    return [
-        commands.SaveStage(job.attempt, Stage.EXTRACTING, detection.kind),
-        commands.Extract(job.attempt, detection),
-    ]
+    return commands.Extract(job.attempt, detection, clear)
 
 
 def described(job: Job, event: events.Extracted, context: Context) -> Commands:

@@ -19,6 +19,7 @@ from reactor.database.contract import REPLACED
 from reactor.database.engine import open_store
 from reactor.database.store import Recovery, Store, Unsaved
 from reactor.errors import DatabaseError, Failure
+from reactor.extractors.detect import by_text
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.settings import Settings
@@ -66,7 +67,7 @@ class Rows:
     async def poll(self, command: commands.PollRows) -> None:
         """Read, end what was cancelled, and claim, in one transaction."""
         try:
-            polled = await self.store.poll(command, clock.wall(), self._retry_max_s)
+            polled = await self.store.poll(command, clock.wall(), self._retry_max_s, by_text)
         except DatabaseError as error:
             self._post(events.DatabaseFailed(error.failure))
         else:

@@ -76,9 +76,7 @@ class Stages:
 
     async def detect(self, command: commands.Detect) -> None:
         """Stage 1."""
-        if command.clear:
-            with suppress(OSError):
-                await self._empty(command.attempt.download_id, keep_result=True)
+        await self._clear(command)
         try:
             self._post(events.Detected(command.attempt, await detect(command.url, self._context)))
         except DownloadError as error:
@@ -86,6 +84,7 @@ class Stages:
 
     async def extract(self, command: commands.Extract) -> None:
         """Stage 2."""
+        await self._clear(command)
         extractor = EXTRACTORS[command.detection.kind]
         try:
             found = await self._probe_cache.take(command.detection)
@@ -97,6 +96,11 @@ class Stages:
             self._post(events.Reclassified(command.attempt, other.detection))
         except ReactorError as error:
             self._post(events.WorkFailed(command.attempt, shown(error.failure)))
+
+    async def _clear(self, command: commands.Detect | commands.Extract) -> None:
+        if command.clear:
+            with suppress(OSError):
+                await self._empty(command.attempt.download_id, keep_result=True)
 
     async def _joined_size(self, found: Extraction) -> int:
         """Bytes of the largest thing that joining writes, as far as can be told before."""

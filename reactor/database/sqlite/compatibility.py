@@ -155,7 +155,7 @@ def _downloaded(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
 
 def _claimed(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
     """The rows under way, as they are where nothing is said against it too."""
-    asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000"}
+    asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000", "told": f"[{IDS[0]}]"}
     try:
         if copy.execute(f"UPDATE downloads SET {fitted(copy, CLAIM)}", asked).rowcount < len(IDS):
             yield errors.passed_over()

@@ -20,7 +20,8 @@ from reactor.database.sqlite import crashes, history, plans
 from reactor.database.sqlite.migration import columns
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
 from reactor.database.sqlite.statements import DATED, DATELESS, transaction
-from reactor.database.store import Polled
+from reactor.database.store import ByText, Polled, not_told
+from reactor.models import Detection
 
 OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
 """Columns of every row that is no longer under way."""
@@ -47,6 +48,7 @@ def poll(
     owner: str,
     now_wall: float,
     retry_max_s: float = RETRY_MAX_S,
+    by_text: ByText = not_told,
 ) -> Polled:
     """Carry out a PollRows. Takes the write lock only when there is something to write, so that a bot that holds it
     cannot keep a cancel from being seen."""
@@ -62,12 +64,16 @@ def poll(
     while True:
         with suppress(RowRejected):
             held = json.dumps([*command.held, *updater.passed])
-            seen = _poll(connection, command, asked | {"held": held}, updater)
+            seen = _poll(connection, command, asked | {"held": held}, updater, by_text)
             return Polled(seen, {id: updater.failures[id] for id in updater.passed})
 
 
 def _poll(
-    connection: sqlite3.Connection, command: commands.PollRows, asked: Mapping[str, Any], updater: RowUpdater
+    connection: sqlite3.Connection,
+    command: commands.PollRows,
+    asked: Mapping[str, Any],
+    updater: RowUpdater,
+    by_text: ByText,
 ) -> RowsPolled:
     room = command.claim if len(updater.passed) < PASSED_MAX else 0
     *found, any_due = connection.execute(PROBE, asked).fetchone()
@@ -78,7 +84,9 @@ def _poll(
     with transaction(connection, "IMMEDIATE" if claiming or sweeps else "DEFERRED"):
         swept = _sweep(connection, sweeps, asked, updater)
         due = _due(connection, asked, room + 1) if claiming else []
-        claimed, rejected = _claim(connection, due[:room], asked, updater) if due else ((), ())
+        urls = _urls(connection, due) if due else {}
+        told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
+        claimed, rejected = _claim(connection, due[:room], asked, updater, told) if due else ((), ())
         seen = RowsPolled(
             watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
@@ -86,7 +94,7 @@ def _poll(
             rejected=rejected,
             leftovers=plans.leftovers(connection, command.held),
             due_in_s=_due_in(connection, asked),
-            next_url=_url(connection, due[room]) if claimed and len(due) > room else None,
+            next_url=urls[due[room]] if claimed and len(due) > room else None,
         )
     # They are ours now: nobody has to wait while we read what was planned for them.
     return replace(seen, claimed=tuple(_with_plan(connection, row) for row in claimed)) if claimed else seen
@@ -153,26 +161,34 @@ NEXT = " UNION ALL ".join(
 """Those that are due, without a date and with one, each kind in its own order."""
 
 
-def _url(connection: sqlite3.Connection, id: int) -> str | None:
-    return rows.url(connection.execute("SELECT url FROM downloads WHERE id = ?", (id,)).fetchone()[0])
+def _urls(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, str]:
+    asked = "SELECT id, url FROM downloads WHERE id IN (SELECT value FROM json_each(?))"
+    return {id: rows.url(url) for id, url in connection.execute(asked, (json.dumps(ids),)).fetchall()}
 
 
-CLAIM = f"""status = 'downloading', stage = 'detecting', attempt = {plans.ATTEMPT} + 1, claimed_by = :owner,
+CLAIM = f"""status = 'downloading', attempt = {plans.ATTEMPT} + 1, claimed_by = :owner,
     lease_until = :lease, started_at = COALESCE(NULLIF(started_at, ''), :moment), finished_at = NULL,
-    next_attempt_at = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL"""
+    next_attempt_at = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL,
+    stage = (CASE WHEN id IN (SELECT value FROM json_each(:told)) THEN 'extracting' ELSE 'detecting' END)"""
 
 
 def _claim(
-    connection: sqlite3.Connection, ids: Sequence[int], asked: Mapping[str, Any], updater: RowUpdater
+    connection: sqlite3.Connection,
+    ids: Sequence[int],
+    asked: Mapping[str, Any],
+    updater: RowUpdater,
+    told: Mapping[int, Detection],
 ) -> tuple[tuple[ClaimedRow, ...], tuple[SaveRejected, ...]]:
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
     returning = "id, attempt, url, retry_count, progress, error_code, added_date"
-    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), asked, returning)
+    values = {**asked, "told": json.dumps([*told])}
+    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning)
     crashes.forget(connection, ids)
     claimed, rejected = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
-            claimed.append(_claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"])))
+            found = _claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"]))
+            claimed.append(replace(found, detection=told.get(row[0])))
         else:
             failure = updater.failures[row[0]]
             rejected.append(SaveRejected(Attempt(row[0], rows.count(row[1])), failure))

@@ -15,7 +15,7 @@ from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.unserved import unserved
-from reactor.database.store import Polled, Recovery, Store, Unsaved, Unserved
+from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved, not_told
 from reactor.database.table import Change
 
 
@@ -43,8 +43,8 @@ class SqliteStore:
     async def recover(self) -> Recovery:
         return await self._database.run(lambda sqlite: Recovery(downloads.recover(sqlite), plans.owners(sqlite)))
 
-    async def poll(self, command: PollRows, now: float, retry_max_s: float) -> Polled:
-        return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s)
+    async def poll(self, command: PollRows, now: float, retry_max_s: float, by_text: ByText = not_told) -> Polled:
+        return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s, by_text)
 
     async def read_plan(self, command: ReadPlan) -> PlanRead | None:
         return await self._database.run(downloads.read_plan, command)

@@ -13,7 +13,7 @@ from reactor.core.job import Attempt
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, RETRY_MAX_S, in_turn
 from reactor.database.store import Store
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind
+from reactor.models import Detection, Extraction, Fetch, Finish, Kind
 from tests.database.contract.engines import Engine
 
 NOW = 1_800_000_000.0
@@ -72,6 +72,15 @@ async def test_a_claim_takes_the_row_with_a_lease(engine: Engine, store: Store) 
     taken = ("downloading", "detecting", 1, "me", NOW + LEASE_S, "2027-01-15 08:00:00.000", 0)
     assert row(engine, id, columns) == taken
     assert (await poll(store, 1)).claimed == ()
+
+
+async def test_a_claim_says_whether_the_text_of_the_url_tells_what_it_is(engine: Engine, store: Store) -> None:
+    told, other = add(engine, url="http://host.example/a.bin"), add(engine, url="http://host.example/a")
+    found = Detection(kind=Kind.DIRECT, url="http://host.example/a.bin", why="its suffix")
+    seen = await store.poll(commands.PollRows((), 2), NOW, RETRY_MAX_S, lambda url: found if url == found.url else None)
+    claimed = {each.attempt.download_id: each.detection for each in seen.rows.claimed}
+    assert claimed == {told: found, other: None}
+    assert [row(engine, id, "stage") for id in (told, other)] == [("extracting",), ("detecting",)]
 
 
 async def test_each_claim_is_another_attempt(engine: Engine, store: Store) -> None:
