@@ -138,6 +138,7 @@ class Rows:
             try:
                 await self.store.check()
                 async with self.store.changes(self._poll_interval, self._polling_only) as feed:
+                    self._note_change()  # what came before the feed began does not ring
                     self._post(events.DatabaseChanged("start"))
                     async for layer in feed:
                         if self.on_change:
