@@ -15,8 +15,8 @@ def free_slots(limit: int, jobs: Iterable[Job]) -> int:
     return max(0, limit - taken)
 
 
-def tried_until(jobs: Iterable[Job]) -> float | None:
-    """When the last trial of a row that the process may die of is over (machine's `now`), see `crashes`; None while
-    there is none."""
-    tried = (job for job in jobs if job.state in WORKING and job.state is not State.HELD_BACK)
-    return max((job.begun_at + ROW_TRIAL_S for job in tried if job.budget.crashes >= HELD_FROM), default=None)
+def tried_until(job: Job) -> float | None:
+    """When the trial of a row that the process may die of is over (machine's `now`), see `crashes`; None when it is no
+    longer tried."""
+    tried = job.state in WORKING and job.budget.crashes >= HELD_FROM
+    return job.begun_at + ROW_TRIAL_S if tried else None

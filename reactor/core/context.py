@@ -60,6 +60,8 @@ class Context:
     """gids whose results aria2 may drop."""
     tidy_pending: list[int] = field(default_factory=list)
     """Rows whose files stand where they belong, and that say so: the record of it may go."""
+    on_trial: list[Job] = field(default_factory=list)
+    """Those that the process may die of, while they are tried: see `crashes`."""
     space_doubted: bool = False
     """Something found no space: nothing is begun before the disk was measured."""
     polls: int = 0

@@ -45,6 +45,10 @@ class Machine:
         self._stopped = False
         # Polling the rows
         self._poll_wanted, self._polling = False, False
+        self._claiming = False
+        """While a poll is under way that may claim."""
+        self._to_take_up: list[Job] = []
+        """Held back for long enough, but for such a poll."""
         self._watched: frozenset[int] = frozenset()
         self._poll_at: float | None = None
         self._due_at: float | None = None
@@ -174,9 +178,18 @@ class Machine:
     # Rows
 
     def _watch_trials(self) -> None:
-        before, until = self._tried_until, tried_until(self.jobs.values())
-        self._tried_until = until if until is not None and until > self._context.now else None
-        self._poll_wanted |= before is not None and self._tried_until is None
+        on_trial, now = self._context.on_trial, self._context.now
+        if on_trial:
+            ends = {job.attempt: until for job in on_trial if (until := tried_until(job)) is not None and until > now}
+            on_trial[:] = [job for job in on_trial if job.attempt in ends]
+            self._tried_until = max(ends.values(), default=None)
+            self._poll_wanted |= not on_trial
+
+    def _take_up(self) -> Commands:
+        """No poll is under way any more that could claim beside a row that is tried."""
+        self._claiming, jobs = False, self._to_take_up
+        self._to_take_up = []
+        return [each for job in jobs for each in self._advance(job, events.HoldElapsed(job.attempt))]
 
     def _poll(self) -> Commands:
         if not self._poll_wanted or self._polling or not self._recovered or self._poll_at is not None:
@@ -188,6 +201,7 @@ class Machine:
         slots = free_slots(self._context.limits.concurrent, self.jobs.values()) if may_claim else 0
         out = self.disk.refresh() if slots else []
         slots = slots if self.disk.has_space else 0
+        self._claiming = slots > 0
         held = tuple(sorted({*self.jobs, *self.leftovers}))
         return [*out, commands.PollRows(tuple(sorted(self._watched)), slots, held)]
 
@@ -213,7 +227,7 @@ class Machine:
         for leftover in polled.leftovers:
             if leftover.attempt.download_id not in self.jobs:
                 out += take_on(leftover, self._context)
-        return out
+        return [*out, *self._take_up()]
 
     def _judge(self, job: Job, row: events.WatchedRow | None) -> Commands:
         """Compare a job with its row. While its last write is on the way only a refused one makes us act on it: the row
@@ -263,10 +277,12 @@ class Machine:
 
     def _database_failed(self, event: events.DatabaseFailed) -> Commands:
         self._poll_wanted = True  # the poll behind that save tells when the database works again
+        out = self._health.failed(event.failure.text)
         if not event.saving:
             self._polling = False
             self._poll_at = self._context.now + self._health.poll_failed()
-        return self._health.failed(event.failure.text)
+            out += self._take_up()
+        return out
 
     # aria2
 
@@ -405,7 +421,10 @@ class Machine:
                 out += self._advance(job, events.PatienceElapsed(attempt))
             if job.budget.hold_until is not None and now >= job.budget.hold_until:
                 job.budget.hold_until = None
-                out += self._advance(job, events.HoldElapsed(attempt))
+                if job.state is State.HELD_BACK and self._claiming:
+                    self._to_take_up.append(job)
+                else:
+                    out += self._advance(job, events.HoldElapsed(attempt))
             if ends_at is not None and now >= ends_at:
                 out += self._advance(job, events.TimeUp(attempt))
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -98,9 +99,20 @@ def tried() -> World:
     """ONE is tried since now, there are slots for others, and the rows are polled once more."""
     world = World(SEVERAL).up(held(ONE, HELD_FROM)).seen(ONE)
     assert claims(world) == [2], "others go on while it is held back"
-    world.seen(ONE).feed(events.TimePassed(), after=HOLD_S)
+    world.feed(STILL_THERE, events.TimePassed(), after=HOLD_S)
     world.feed(events.PlanRead(ONE, under_way(ONE, HELD_FROM)), events.DatabaseChanged("poll"))
-    return world.seen(ONE)
+    return world
+
+
+@pytest.mark.fault(66)
+@pytest.mark.parametrize("answer", [STILL_THERE, events.DatabaseFailed(Failure("database", "It is locked."))])
+def test_it_is_not_tried_before_a_poll_that_may_claim_others_is_answered(answer: events.Event) -> None:
+    world = World(SEVERAL).up(held(ONE, HELD_FROM)).seen(ONE)
+    assert claims(world) == [2]
+    world.feed(events.TimePassed(), after=HOLD_S)
+    assert not world.last
+    assert (world.machine.next_deadline() or math.inf) > world.now
+    assert world.feed(answer).the(commands.SaveTakenUp).attempt == ONE
 
 
 @pytest.mark.fault(66)

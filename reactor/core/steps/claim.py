@@ -30,7 +30,11 @@ def resume(row: ClaimedRow, context: Context) -> Commands:
     """A row found under way after a restart."""
     job = _job(row, context)
     context.jobs[job.id] = job
-    return _hold_back(job, row, context) if row.held else _go_on(job, row, context)
+    if row.held:
+        return _hold_back(job, row, context)
+    if row.crashes >= crashes.HELD_FROM:
+        context.on_trial.append(job)
+    return _go_on(job, row, context)
 
 
 def _go_on(job: Job, row: ClaimedRow, context: Context) -> Commands:
@@ -66,6 +70,7 @@ def _hold_back(job: Job, row: ClaimedRow, context: Context) -> Commands:
 def take_up(job: Job, event: events.HoldElapsed, context: Context) -> Commands:
     """The process lives without it: it is tried. Should it die now, it was this one."""
     job.state = State.READING_PLAN
+    context.on_trial.append(job)
     return [commands.SaveTakenUp(job.attempt), commands.ReadPlan(job.attempt)]
 
 
