@@ -21,7 +21,8 @@ from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.retry import RetryPolicy
 from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, renew, seed, teardown, window
-from reactor.database.sqlite import crashes, downloads
+from reactor.database import contract
+from reactor.database.sqlite import crashes
 from reactor.errors import Failure
 from reactor.models import Extraction
 
@@ -176,8 +177,8 @@ def _not_what_is_written(self: Quotas, extraction: Extraction, joined: int = 0) 
     return REFUSAL(self, extraction)
 
 
-def _newest_first(connection: Any, asked: Any, limit: int) -> list[int]:
-    return DUE(connection, asked, 1000)[::-1][:limit]
+def _newest_first(*waiting: list[int]) -> list[int]:
+    return IN_TURN(*waiting)[::-1]
 
 
 def _all_are_blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tuple[int, int]]:
@@ -194,7 +195,7 @@ def _anything(*args: Any) -> None:
 
 
 SALT = count()
-NEXT_DELAY, DUE, REFUSAL = RetryPolicy.next_delay_s, downloads._due, Quotas.refusal
+NEXT_DELAY, IN_TURN, REFUSAL = RetryPolicy.next_delay_s, contract.in_turn, Quotas.refusal
 REMOVE, ALL_FETCHED, RENEW_OR_FAIL = teardown.remove, finish.when_all_fetched, renew.renew_or_fail
 
 MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
@@ -229,10 +230,10 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "any number of parts": (with_(Quotas, "refusal", _any_number_of_parts),),
     "a quota of what is fetched, not of what is written": (with_(Quotas, "refusal", _not_what_is_written),),
     "again at once, each time": (with_(RetryPolicy, "next_delay_s", _at_once),),
-    "the newest first": (with_(downloads, "_due", _newest_first),),
+    "the newest first": (with_(contract, "in_turn", _newest_first),),
     "the process may die of a row as often as it likes": (with_(crashes, "count", _anything),),
     "a row that the process dies of is tried for ever": (with_(core_crashes, "CRASHES_MAX", 1000),),
-    "whoever is there when the process dies is blamed": (with_(crashes, "_blamed", _all_are_blamed),),
+    "whoever is there when the process dies is blamed": (with_(crashes, "blamed", _all_are_blamed),),
     "a process that was asked to end has died": (with_(crashes, "leave", _anything),),
     "a validator that is not looked at": (with_(Extraction, "continues", lambda self, earlier: True),),
     "new links while aria2 still has the old ones": (with_(renew, "renew_or_fail", _renewed_too_early),),

@@ -32,7 +32,7 @@ def count(connection: sqlite3.Connection, under_way: Sequence[Attempt]) -> None:
     }
     known = {attempt: before.get(attempt, (0, 1)) for attempt in under_way}
     if not in_order:
-        known = _blamed(known)
+        known = blamed(known)
     connection.execute("DELETE FROM reactor_crashes")
     connection.executemany(
         "INSERT INTO reactor_crashes (download_id, attempt, crashes, at_work) VALUES (?, ?, ?, ?)",
@@ -40,7 +40,7 @@ def count(connection: sqlite3.Connection, under_way: Sequence[Attempt]) -> None:
     )
 
 
-def _blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tuple[int, int]]:
+def blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tuple[int, int]]:
     """After one death more. Those that are over already stay so until their rows say it."""
     worked_on = {each: crashes for each, (crashes, at_work) in known.items() if at_work}
     tried = [each for each, crashes in worked_on.items() if crashes >= HELD_FROM]
