@@ -15,6 +15,7 @@ import pytest
 
 from reactor.extractors.base import Context
 from reactor.extractors.context import open_context
+from reactor.net.session import open_session
 from tests.servers import FileServer
 from tests.simulation.base import told
 from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed
@@ -61,7 +62,7 @@ async def context() -> AsyncIterator[Context]:
 @pytest.fixture
 async def hasty() -> AsyncIterator[Context]:
     """For servers that never answer."""
-    async with open_context(http_timeout_s=1.5) as context:
+    async with open_context(open_session(timeout_s=1.5)) as context:
         yield context
 
 

@@ -47,6 +47,7 @@ from reactor.journal.journal import Journal
 from reactor.journal.recording import Begun, Recorder
 from reactor.media.room import Room
 from reactor.models import build_models
+from reactor.net.session import open_session
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 
@@ -181,9 +182,9 @@ async def _context(
     """What extraction needs, with yt-dlp and a browser where they are installed."""
     dial = guard.dialer.dial if guard else None
     timeout_s, patience_s = settings.http_timeout_s, min(settings.stall_timeout_s, SERVER_TIMEOUT_MAX_S)
-    opening = open_context(user_agent=settings.user_agent, http_timeout_s=timeout_s, patience_s=patience_s, dial=dial)
+    session = open_session(user_agent=settings.user_agent, timeout_s=timeout_s, patience_s=patience_s, dial=dial)
     async with (
-        opening as context,
+        open_context(session) as context,
         open_ytdlp(settings, guard) as ytdlp,
         open_browser(settings, guard, handover.offer if handover else None) as browser,
     ):

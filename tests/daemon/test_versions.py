@@ -14,6 +14,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.context import open_context
 from reactor.models import Cookie, Fetch, Header
 from reactor.net.jar import Jar
+from reactor.net.session import open_session
 from tests.servers import FileServer
 
 PIECE = 2**20
@@ -24,7 +25,7 @@ DATE, LATER = "Sat, 01 Nov 2025 00:00:00 GMT", "Sat, 01 Nov 2025 00:00:09 GMT"
 
 @pytest.fixture
 async def versions() -> AsyncIterator[Versions]:
-    async with open_context(http_timeout_s=5.0) as context:
+    async with open_context(open_session(timeout_s=5.0)) as context:
         yield Versions(context)
 
 

@@ -41,9 +41,11 @@ async def test_many_reconnects_leave_nothing_open(tmp_path: Path) -> None:
             await reactor.until_final()
             await reactor.until(partial(connected_often, reactor, cuts))
             held.append((process.num_fds(), process.num_threads(), process.memory_info().rss))
-        (fds, threads, memory), (fds_after, threads_after, memory_after) = held
+        (fds, threads, memory), (fds_after, _, memory_after) = held
         assert fds_after <= fds + SPARE
-        assert threads_after <= threads + SPARE  # the pool for blocking calls has more or fewer, as it needs
+        # The pool for blocking calls ends what was idle for 10 s at its next call, and each connect makes one (the disk
+        # is measured): what it has for a moment more goes, what leaked stays.
+        await reactor.until(lambda: process.num_threads() <= threads)
         assert memory_after <= memory + GROWTH
     assert wire.cuts >= CUTS
 

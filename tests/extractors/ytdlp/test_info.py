@@ -17,6 +17,7 @@ from reactor.extractors.context import open_context
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.media.local import read_playlist
 from reactor.models import Extraction, Kind
+from reactor.net.session import open_session
 from tests.servers import FileServer
 
 FILM = {"url": "https://media.test/film.mp4", "protocol": "https", "ext": "mp4"}
@@ -355,7 +356,7 @@ def test_whatever_a_worker_says_becomes_a_plan_or_a_sentence(
     formats: list[dict[str, Any]], title: str, duration: object
 ) -> None:
     async def both() -> tuple[str, ...]:
-        async with open_context(http_timeout_s=5.0, dial=nobody) as context:
+        async with open_context(open_session(timeout_s=5.0, dial=nobody)) as context:
             try:
                 info = parse_info({"title": title, "duration": duration, "formats": formats})
                 found = await extraction_of(info, context)
