@@ -66,7 +66,7 @@ class Config(BaseSettings):
 # Telling and sending
 
 
-class Board:
+class StatusMessages:
     """Keeps the messages up to date and sends what has arrived."""
 
     def __init__(self, client: Fetcher) -> None:
@@ -213,7 +213,7 @@ class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?P<verb>
 # What people say
 
 
-class Door(app_commands.CommandTree["Fetcher"]):
+class AllowlistTree(app_commands.CommandTree["Fetcher"]):
     """Lets in those who are named. Tells a stranger their id, so that the owner can name them."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
@@ -239,7 +239,7 @@ class Fetcher(discord.Client):
         super().__init__(intents=discord.Intents.default(), allowed_mentions=discord.AllowedMentions.none())
         self.config, self.queue, self.store, self.runner = config, queue, store, runner
         self.users_allowed = {int(word) for word in re.findall(r"\d+", config.allowed_users)}
-        self.tree = Door(self)
+        self.tree = AllowlistTree(self)
 
     async def setup_hook(self) -> None:
         self.add_dynamic_items(Press)
@@ -260,7 +260,7 @@ async def answer(interaction: Interaction, text: str) -> None:
 
 
 async def get(interaction: Interaction, links: str = "", torrent: discord.Attachment | None = None) -> None:
-    """Put links and a `.torrent` into the table; their messages come from the board."""
+    """Put links and a `.torrent` into the table; `StatusMessages` tells what becomes of them."""
     client, wanted = interaction.client, list(dict.fromkeys(LINK.findall(links)))
     if torrent and torrent.filename.lower().endswith(".torrent"):
         wanted.append(torrent.url)
@@ -346,9 +346,9 @@ async def main() -> None:
             async with anyio.create_task_group() as tasks:
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, tasks.cancel_scope.cancel)
-                board = Board(client)
-                tasks.start_soon(board.follow, board.tell)
-                tasks.start_soon(board.follow, board.send)
+                messages = StatusMessages(client)
+                tasks.start_soon(messages.follow, messages.tell)
+                tasks.start_soon(messages.follow, messages.send)
                 await client.connect()
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import anyio
 from aiogram import Bot, Dispatcher
 from aiogram.types import BotCommand
-from board import Board
 from config import Config, log_to_stderr, what_is_wrong
-from handlers import COMMANDS, Door, Mouth, router
+from handlers import COMMANDS, Allowlist, Replies, router
 from patience import patiently
+from status_messages import StatusMessages
 from store import Store
 
 from reactor import Queue, Runner
@@ -34,14 +34,14 @@ async def main() -> None:
         runner = await stack.enter_async_context(Runner(launch=config.start_reactor))
         await patiently(lambda: _greet(bot))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Board(bot, queue, store, config.edit_interval).run)
-            mouth = Mouth(tasks)
+            tasks.start_soon(StatusMessages(bot, queue, store, config.edit_interval).run)
+            replies = Replies(tasks)
             dispatcher = Dispatcher(
-                queue=queue, store=store, mouth=mouth, max_waiting=config.max_waiting, runner=runner
+                queue=queue, store=store, replies=replies, max_waiting=config.max_waiting, runner=runner
             )
-            door = Door(config.users, mouth)
-            router.message.outer_middleware(door)
-            router.callback_query.outer_middleware(door)
+            allowlist = Allowlist(config.users, replies)
+            router.message.outer_middleware(allowlist)
+            router.callback_query.outer_middleware(allowlist)
             dispatcher.include_router(router)
             await dispatcher.start_polling(bot, handle_as_tasks=False, close_bot_session=False)
             tasks.cancel_scope.cancel()

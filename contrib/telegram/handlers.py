@@ -1,7 +1,7 @@
 """What people say to the bot.
 
 Updates are handled one after the other, and Telegram counts one as received when the next is asked for: by then its
-links are in the table. Whatever is answered goes out beside that, by `Mouth`.
+links are in the table. Whatever is answered goes out beside that, by `Replies`.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ class NotFetched(Exception):
     """A file did not come from Telegram."""
 
 
-class Mouth:
+class Replies:
     """Says things beside the work. What Telegram will not have is dropped."""
 
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
 
-    def say(self, message: Message, text: str) -> None:
+    def send(self, message: Message, text: str) -> None:
         """Answer a message."""
         to = message.as_reply_parameters(allow_sending_without_reply=True)
         self._tasks.start_soon(self._patiently, partial(message.answer, text, reply_parameters=to))
 
-    def nod(self, callback: CallbackQuery, text: str) -> None:
+    def answer(self, callback: CallbackQuery, text: str) -> None:
         """Answer a button."""
         self._tasks.start_soon(self._patiently, partial(callback.answer, text[:200]))
 
@@ -75,11 +75,11 @@ class Mouth:
             log.info("An answer was not taken: %s", error)
 
 
-class Door(BaseMiddleware):
+class Allowlist(BaseMiddleware):
     """Lets in those who are named. Tells a stranger their id, so that the owner can name them."""
 
-    def __init__(self, users: frozenset[int], mouth: Mouth) -> None:
-        self._users, self._mouth = users, mouth
+    def __init__(self, users: frozenset[int], replies: Replies) -> None:
+        self._users, self._replies = users, replies
 
     async def __call__(
         self,
@@ -91,9 +91,9 @@ class Door(BaseMiddleware):
         if user is not None and user.id in self._users:
             return await handler(event, data)
         if isinstance(event, CallbackQuery):
-            self._mouth.nod(event, "This bot serves only those its owner has named.")
+            self._replies.answer(event, "This bot serves only those its owner has named.")
         elif isinstance(event, Message) and event.chat.type == "private" and user is not None:
-            self._mouth.say(event, stranger(user.id, nobody=not self._users))
+            self._replies.send(event, stranger(user.id, nobody=not self._users))
         return None
 
 
@@ -107,59 +107,61 @@ def stranger(user_id: int, *, nobody: bool) -> str:
 
 
 @router.message(Command("start", "help"))
-async def start(message: Message, mouth: Mouth) -> None:
+async def start(message: Message, replies: Replies) -> None:
     """What this is."""
     known = "\n".join(f"/{command}: {plain(what, 100)}" for command, what in COMMANDS.items())
-    mouth.say(message, f"{HELP}\n\n{known}")
+    replies.send(message, f"{HELP}\n\n{known}")
 
 
 @router.message(Command("queue"))
-async def queued(message: Message, mouth: Mouth, queue: Queue, store: Store) -> None:
+async def queued(message: Message, replies: Replies, queue: Queue, store: Store) -> None:
     """What this chat is waiting for."""
     ids = await store.live_in(message.chat.id)
     rows = [row for id in ids[:LISTED_MAX] if (row := await queue.get(id)) is not None]
     more = [f"… and {len(ids) - LISTED_MAX} more"] if len(ids) > LISTED_MAX else []
-    mouth.say(message, "\n".join([*map(in_short, rows), *more]) or "Nothing is under way here.")
+    replies.send(message, "\n".join([*map(in_short, rows), *more]) or "Nothing is under way here.")
 
 
 @router.message(Command("cancel"))
-async def cancel(message: Message, command: CommandObject, mouth: Mouth, queue: Queue, store: Store) -> None:
+async def cancel(message: Message, command: CommandObject, replies: Replies, queue: Queue, store: Store) -> None:
     """Stop one, or all of this chat."""
     if (command.args or "").strip().lower() == "all":
         stopped = [id for id in await store.live_in(message.chat.id) if await queue.cancel(id)]
-        mouth.say(message, f"Stopped: {len(stopped)}.")
+        replies.send(message, f"Stopped: {len(stopped)}.")
         return
     row = await _meant(message, command, queue, store)
-    mouth.say(message, await _cancelled(queue, row) if row else _which("cancel"))
+    replies.send(message, await _cancelled(queue, row) if row else _which("cancel"))
 
 
 @router.message(Command("retry"))
-async def retry(message: Message, command: CommandObject, mouth: Mouth, queue: Queue, store: Store) -> None:
+async def retry(message: Message, command: CommandObject, replies: Replies, queue: Queue, store: Store) -> None:
     """Try again what failed, or was not sent."""
     row = await _meant(message, command, queue, store)
-    mouth.say(message, await _retried(queue, store, row) if row else _which("retry"))
+    replies.send(message, await _retried(queue, store, row) if row else _which("retry"))
 
 
 @router.message(Command("status"))
-async def status(message: Message, mouth: Mouth, store: Store, runner: Runner) -> None:
+async def status(message: Message, replies: Replies, store: Store, runner: Runner) -> None:
     """How the downloader is."""
     counts = await store.counts()
     waiting, going = counts.get("pending", 0), counts.get("downloading", 0)
     said = about_reactor(await runner.status(), time.time())
-    mouth.say(message, f"{said}\nQueue: {going} under way, {waiting} waiting.")
+    replies.send(message, f"{said}\nQueue: {going} under way, {waiting} waiting.")
 
 
 @router.callback_query(F.data.regexp(r"^(cancel|retry):(\d{1,18})$").as_("pressed"))
-async def pressed(callback: CallbackQuery, pressed: re.Match[str], mouth: Mouth, queue: Queue, store: Store) -> None:
+async def pressed(
+    callback: CallbackQuery, pressed: re.Match[str], replies: Replies, queue: Queue, store: Store
+) -> None:
     """A button below a download's message."""
     chat_id = callback.message.chat.id if callback.message else None
     row = await _in_chat(queue, int(pressed[2]), chat_id)
     if row is None:
-        mouth.nod(callback, "There is no such download here any more.")
+        replies.answer(callback, "There is no such download here any more.")
     elif pressed[1] == "cancel":
-        mouth.nod(callback, await _cancelled(queue, row))
+        replies.answer(callback, await _cancelled(queue, row))
     else:
-        mouth.nod(callback, await _retried(queue, store, row))
+        replies.answer(callback, await _retried(queue, store, row))
 
 
 # Links
@@ -178,7 +180,7 @@ async def spoken_to(message: Message, bot: Bot) -> bool:
 async def links(
     message: Message,
     bot: Bot,
-    mouth: Mouth,
+    replies: Replies,
     queue: Queue,
     store: Store,
     max_waiting: int,
@@ -190,13 +192,13 @@ async def links(
         if not wanted and command is not None:
             wanted = await _wanted_by(_somebodys(message.reply_to_message, bot), bot)
     except NotATorrent:
-        mouth.say(message, "That file is no torrent that I can read.")
+        replies.send(message, "That file is no torrent that I can read.")
         return
     except NotFetched:
-        mouth.say(message, "That file did not come from Telegram. Send it again, please.")
+        replies.send(message, "That file did not come from Telegram. Send it again, please.")
         return
     if not wanted:
-        mouth.say(message, f"There is no link in that. {HELP}")
+        replies.send(message, f"There is no link in that. {HELP}")
         return
     user_id = message.from_user.id if message.from_user else message.chat.id
     before = await store.asked_already(message.chat.id, message.message_id)
@@ -205,7 +207,7 @@ async def links(
     for link in new[:room]:
         await queue.add(link, chat_id=message.chat.id, user_id=user_id, request_id=message.message_id)
     if len(new) > room:
-        mouth.say(message, f"You can have {max_waiting} waiting at once; {len(new) - room} of these are left out.")
+        replies.send(message, f"You can have {max_waiting} waiting at once; {len(new) - room} of these are left out.")
 
 
 def _somebodys(answered: Message | None, bot: Bot) -> Message | None:
@@ -235,12 +237,12 @@ async def _wanted_by(message: Message | None, bot: Bot) -> list[str]:
 
 
 @router.error()
-async def trouble(event: ErrorEvent, mouth: Mouth) -> None:
+async def trouble(event: ErrorEvent, replies: Replies) -> None:
     """What cannot be done just now is said; the bot goes on."""
     log.warning("An update could not be handled: %s", event.exception, exc_info=event.exception)
     if event.update.message:
         why = f" {event.exception}" if isinstance(event.exception, ReactorError) else ""
-        mouth.say(event.update.message, escape(plain(f"That does not work just now. Try it again later.{why}", 600)))
+        replies.send(event.update.message, escape(plain(f"That does not work just now. Try it again later.{why}", 600)))
 
 
 # Which download is meant

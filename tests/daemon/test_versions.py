@@ -187,7 +187,7 @@ async def test_how_long_a_server_wants_to_be_left_alone(
 ) -> None:
     """It is asked once; what it says of anything else is not what was asked."""
     monkeypatch.setattr("reactor.daemon.versions.REFUSAL_S", 1.0)
-    async with open_context(http_timeout_s=5.0) as context:
+    async with open_context(open_session(timeout_s=5.0)) as context:
         failure = await Versions(context).refusal(fetch(server.put("/a.bin", **served)), (), Jar())
     assert (failure and failure.code, failure and failure.retry_after_s) == (code, waits)
     assert [request.range for request in server.log] == ["bytes=0-0"]

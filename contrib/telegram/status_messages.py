@@ -32,7 +32,7 @@ AGAIN_S = 5.0
 log = logging.getLogger(__name__)
 
 
-class Board:
+class StatusMessages:
     """The messages. `edit_interval` (s) is between two edits in one chat."""
 
     def __init__(self, bot: Bot, queue: Queue, store: Store, edit_interval: float) -> None:
