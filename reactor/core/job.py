@@ -167,8 +167,6 @@ class Transfer:
     seeding: bool = False
     files: tuple[str, ...] = ()
     info_name: str | None = None
-    swarm: Swarm | None = None
-    """What is known of those who share it, where it is a torrent."""
 
     @property
     def gid(self) -> str:
@@ -278,6 +276,8 @@ class Progress:
     """Those that aria2 has, or may have."""
     missing: set[int] = field(default_factory=set)
     """The numbers of those that are done without their bytes: the server does not have them."""
+    swarm: Swarm | None = None
+    """What is known of those who share it, where it is a torrent."""
     notified: set[int] = field(default_factory=set)
     """The numbers of those that aria2 said something of, and that were not asked about since."""
     window: int = 0
@@ -336,7 +336,7 @@ class Progress:
         """Take up what there is to transfer."""
         self.transfers = transfers
         self.planned = {transfer.n: transfer for transfer in transfers}
-        self.given, self.notified, self.missing = {}, set(), set()
+        self.given, self.notified, self.missing, self.swarm = {}, set(), set(), None
         self.done = self.window = 0
         self.inquired_at = self.standstill = None
         self.filled_at = self.space_checked = None
@@ -378,8 +378,7 @@ class Progress:
     @property
     def peers(self) -> int | None:
         """Connections to those who share a torrent; None where there is none."""
-        swarms = [transfer.swarm for transfer in self.given.values() if transfer.swarm is not None]
-        return sum(swarm.peers for swarm in swarms) if swarms else None
+        return self.swarm.peers if self.swarm is not None and self.given else None
 
     @property
     def arrived(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reactor.core.events import TransferReport, TransferStatus
-from reactor.core.job import Swarm, Transfer, TransferState
+from reactor.core.job import Transfer, TransferState
 from reactor.errors import Failure
 
 
@@ -55,9 +55,6 @@ def reconcile(transfer: Transfer, report: TransferReport) -> TransferChange:
     transfer.state, transfer.size_reported = TransferState.LIVE, True
     transfer.waiting = status in (TransferStatus.WAITING, TransferStatus.PAUSED)
     transfer.completed, transfer.total, transfer.speed = report.completed, report.total, report.speed
-    if transfer.fetch.torrent is not None:
-        most = transfer.swarm.most if transfer.swarm is not None else 0
-        transfer.swarm = Swarm(report.connections, max(most, report.connections))
     transfer.files = report.files or transfer.files
     transfer.info_name = report.info_name or transfer.info_name
     # Of metadata that is whole aria2 says the same, before it is written.

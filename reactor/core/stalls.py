@@ -57,7 +57,7 @@ def _facts(job: Job, *, known: bool) -> Iterator[str]:
     """What is known of a torrent that stands still, in sentences without their full stops."""
     progress = job.progress
     found, share = progress.why_still, progress.share
-    most = max((transfer.swarm.most for transfer in progress.transfers if transfer.swarm is not None), default=0)
+    most = progress.swarm.most if progress.swarm is not None else 0
     if known and share:
         # Rounded down: 100 % that are not there would be a riddle.
         yield f"{math.floor(share * 1000) / 10:g} % are there"

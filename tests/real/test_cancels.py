@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.files.content import HEAD_BYTES
+from reactor.net.probe import PAGE_BYTES
 from tests.media.samples import Samples
 from tests.pages.site import Site
 from tests.real.harness import IDLE, Reactor, running
@@ -30,7 +30,7 @@ def detecting(site: Site, _: Samples) -> tuple[str, Begun]:
 
 
 def asking_yt_dlp(site: Site, _: Samples) -> tuple[str, Begun]:
-    url = site.html("<p>This page never ends" * 999, stall_after=HEAD_BYTES)
+    url = site.html("<p>This page never ends" * 9999, stall_after=PAGE_BYTES)
     return url, lambda *_: len(site.requests("/page")) == 4  # two looks at its headers came before, and one at its head
 
 

@@ -9,7 +9,7 @@ from reactor import notices
 from reactor.core import commands, events, holes
 from reactor.core.context import Commands, Context, of
 from reactor.core.events import TransferStatus
-from reactor.core.job import METADATA, Job, Standstill, State, Transfer, TransferState, derive_gid
+from reactor.core.job import METADATA, Job, Standstill, State, Swarm, Transfer, TransferState, derive_gid
 from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.stalls import stalled
 from reactor.core.steps import finish, renew, salvage, teardown, window
@@ -184,6 +184,9 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     if same and report.completed > transfer.completed:
         renew.bytes_arrived(job)
     change = reconcile(transfer, report)
+    if transfer.fetch.torrent is not None and report.gid == transfer.live_gid:
+        most = progress.swarm.most if progress.swarm is not None else 0
+        progress.swarm = Swarm(report.connections, max(most, report.connections))
     if not alone:
         transfer.files = ()  # parts lie in the folder under the names we gave them
     if change.failure is not None and holes.can_do_without(job, transfer, change.failure):
