@@ -273,9 +273,10 @@ class Fetch:
 class Track(Frozen):
     """One stream of media (or one file with several), and the fetches it is made of."""
 
-    form: Literal["file", "hls", "concat", "webvtt"]
+    form: Literal["file", "hls", "concat", "pieces", "webvtt"]
     """`file`: one fetch is the stream. `hls`: `playlist` names the fetches by their local names.
     `concat`: the fetches one after another, an init segment first, are the stream (DASH).
+    `pieces`: the same of one file that was cut anywhere: none of them is media by itself.
     `webvtt`: `playlist` names files of subtitles; the video is whole without them."""
     first: Annotated[int, Field(ge=0)]
     """Index of its first fetch in `Extraction.fetches`; the others follow it."""

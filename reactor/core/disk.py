@@ -176,7 +176,7 @@ def _size(job: Job) -> int | None:
     size, extraction = job.progress.wanted, job.plan.extraction
     if size is None or extraction is None or extraction.finish.how != "media":
         return size
-    made = any(track.form == "concat" and track.count > 1 for track in extraction.finish.tracks)
+    made = any(track.form in ("concat", "pieces") and track.count > 1 for track in extraction.finish.tracks)
     return size * (3 if made else 2)
 
 

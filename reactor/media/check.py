@@ -306,7 +306,8 @@ def _part_jobs(checked: CheckedTrack) -> Iterator[_Job]:
             hole = True
             continue
         piece = Piece(checked.track.section, hole=hole)
-        yield _Job(name, piece, init=first if place else None, leads=not place and len(checked.names) > 1)
+        leads, closed = not place and len(checked.names) > 1, checked.track.form == "pieces"
+        yield _Job(name, piece, init=first if place else None, closed=closed, leads=leads and not closed)
         place, hole = place + 1, False
 
 

@@ -26,6 +26,7 @@ PEEKS_MAX = 120
 
 _TELLING = frozenset(("m3u8", "m3u", "mpd"))
 _DULL = frozenset(("image", "font", "stylesheet", "script", "websocket", "manifest", "texttrack"))
+_OF_ANYTHING = ("", "application/octet-stream", "binary/octet-stream", "application/binary")
 _BINARY_TYPES = ("image/", "video/", "audio/")
 _DULL_TYPES = ("font/", "text/css", "text/javascript", "application/javascript", "application/wasm")
 
@@ -67,7 +68,7 @@ class Answers:
         if not by_worker and self._worth_reading(sight):
             self._under_way += 1
             self._start(self._read(sight, response))
-        elif sight.resource == "media" or _tells(sight):
+        elif _may_be_played(sight):
             self.note(sight, response)
 
     def note(self, sight: Sight, response: Response | None = None) -> None:
@@ -116,13 +117,18 @@ class Answers:
             return
         for n, manifest in enumerate(manifests_in(text) if text else ()):
             self.note(replace(sight, url=f"{sight.url}#{n}", text=manifest), response)
-        if sight.resource == "media" or _tells(sight):
+        if _may_be_played(sight):
             self.note(sight if text is None else replace(sight, text=_told(sight, text)), response)
 
 
 def _told(sight: Sight, text: str) -> str | None:
     """What stands in a manifest that is none; nothing of what is no text at all."""
     return text if suffix_of(sight.url) in _TELLING or "mpegurl" in sight.content_type else None
+
+
+def _may_be_played(sight: Sight) -> bool:
+    """Whether it is a film if an element plays it."""
+    return sight.resource == "media" or _tells(sight) or sight.content_type in _OF_ANYTHING
 
 
 def _tells(sight: Sight) -> bool:

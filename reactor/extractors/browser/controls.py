@@ -64,6 +64,8 @@ class Control(BaseModel):
     """It skips an advertisement."""
     banner: bool
     """It agrees to what a known banner asks."""
+    box: bool
+    """It is a box that is not ticked; its labels stand beside it."""
     film: bool
     """It is a video element that stands still."""
     picture: bool
@@ -114,6 +116,8 @@ def worth_starting(control: Control, page: str) -> float:
     """How likely it starts a player, or skips an advertisement."""
     if control.skips:
         return 100.0
+    if control.box:
+        return 0.0
     said = control.says(words.PLAY)
     away = control.leads_away(page)
     aside = 10.0 if any(map(words.is_aside, (control.text, *control.labels))) else 0.0
@@ -161,6 +165,8 @@ def worth_agreeing(control: Control, page: str) -> float:
     """How likely it agrees to what a banner asks, says that a person is old enough, or loads what is outside."""
     if control.banner:
         return 90.0
+    if control.box:
+        return 86.0 if control.says(words.AGREE) else 0.0
     if not (control.button or control.pointer) or _other_site(control, page):
         return 0.0
     if control.says(words.AGREE):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
-from reactor.extractors.browser.media_source import Buffer, kinds_of, put_together
+from reactor.extractors.browser.media_source import Buffer, kinds_of, of_pieces, put_together
 from reactor.extractors.browser.named import ld_things
 from reactor.extractors.browser.offered import extract_offered, saved
 from reactor.extractors.browser.offers import Offers, offers_of
@@ -84,7 +84,7 @@ class MediaRequest(_Wire):
     named: bool = False
     """The page only tells of it: whether it is there is not known."""
     decor: bool = False
-    """It decorates the page."""
+    """It decorates the page, or lies beside its film."""
     advertising: bool
     live: bool
     """Of a file: it has no end."""
@@ -190,6 +190,8 @@ class PlaywrightExtractor:
                 film = await _extraction(seen, found, title, context)
                 if seen.named and not seen.manifest and not await kinds_of(film, context):
                     raise DownloadError("What this page tells of is no video or audio.", code="unsupported")
+                if pieces := of_pieces(film, found.buffers):
+                    return pieces
                 if not seen.scripted or not found.buffers:
                     return film
                 others = (other for n, other in enumerate(films) if n != place and other.scripted)

@@ -21,11 +21,14 @@ from reactor.models import Extraction, Fetch, Finish, Track
 from reactor.net.client import NoAnswer
 from reactor.net.jar import Jar
 from reactor.net.redirects import MagnetRedirect, follow
+from reactor.net.urls import normalise_http
 
 HEAD_BYTES = 256 * 1024
 """Of each file so much is looked at."""
 LEAST_SHARE = 0.5
 """What lasts less of what the player tells is a piece of it."""
+WHOLE_SHARE = 0.95
+"""What was fed up to so much of what the player tells was fed to its end."""
 FED_MORE = 1.05
 FED_MORE_MIN = 64 * 1024
 """So much more than the file has was a player fed with: it plays something else, too."""
@@ -48,6 +51,8 @@ class Buffer(BaseModel):
     """What it was fed with, in its order, as far as that is known."""
     duration: float | None = None
     """Seconds, as its MediaSource has it now; None: not known, or endless."""
+    end: float | None = None
+    """Second up to which it is fed; None: not known."""
 
     @property
     def kinds(self) -> set[StreamKind]:
@@ -95,6 +100,40 @@ async def put_together(
     tracks = whole.finish.tracks or (Track(form="file", first=0, count=1),)
     finish = Finish(how="media", name=whole.finish.name, tracks=tracks, duration_s=lasts, least_s=LEAST_SHARE * lasts)
     return whole.model_copy(update={"finish": finish})
+
+
+def of_pieces(film: Extraction, buffers: Sequence[Buffer]) -> Extraction | None:
+    """All pieces that the player was fed with, one after another, where the film is one of them; None where it is not.
+
+    Raises DownloadError (`unsupported`) where the player was not fed up to the end."""
+    if film.finish.how != "file":
+        return None
+    url, first = film.fetches[0].urls[0], film.fetches[0]
+    of_it = {each.source for each in buffers if url in each.urls and len(each.urls) > 1}
+    mine = sorted((each for each in buffers if each.source in of_it), key=lambda each: "video" not in each.kinds)
+    if not mine:
+        return None
+    lasts = max((each.duration for each in mine if each.duration), default=None)
+    streams = [kind for each in mine for kind in each.kinds]
+    whole = lasts is not None and all(each.end is not None and each.end >= WHOLE_SHARE * lasts for each in mine)
+    if lasts is None or not whole or len(streams) != len(set(streams)) or not all(each.urls for each in mine):
+        raise DownloadError(
+            "The player of this page assembles the video from pieces, and not all of them could be found.",
+            code="unsupported",
+        )
+    tracks, fetches = list[Track](), list[Fetch]()
+    for each in mine:
+        role: StreamKind = "video" if "video" in each.kinds else "audio"
+        holds = ("video", "audio") if len(each.kinds) == 2 else (role,) if _CODECS.search(each.type) else ()
+        tracks.append(Track(form="pieces", first=len(fetches), count=len(each.urls), holds=holds))
+        fetches += [
+            Fetch(urls=(normalise_http(one),), name=f"{role}-{n}.mp4", headers=first.headers)
+            for n, one in enumerate(each.urls)
+        ]
+    finish = Finish(
+        how="media", name=film.finish.name, tracks=tuple(tracks), duration_s=lasts, least_s=WHOLE_SHARE * lasts
+    )
+    return film.model_copy(update={"fetches": tuple(fetches), "finish": finish})
 
 
 def _of_the_player(buffers: Sequence[Buffer]) -> list[Buffer]:

@@ -37,6 +37,8 @@
 
   const BUTTONS = "button, a, input[type=button], input[type=submit], input[type=image], summary, [role=button], [role=tab], "
     + "[tabindex], [onclick]";
+  const SIGN = /^[\s\ufe0e\ufe0f]*[\u25b6\u25ba\u25b8\u25b7\u25b9\u25bb\u23f5\u2bc8\u27a4][\s\ufe0e\ufe0f]*$/u;
+  const WAIT = /just a moment|checking (?:if the site|your browser)|verifying (?:you|that you) are human|ddos.protection|one moment,? please|you are being redirected|please wait while|please stand by|security check|einen moment|browser wird überprüft|vérification de (?:votre|la)|un instant|comprobando (?:su|tu) navegador|un momento|verificando|controllo del browser|sprawdzanie przeglądarki|проверка (?:браузера|подключения)|подождите|перевірка|请稍候|正在(?:检查|验证)|お待ちください|ブラウザを確認|잠시만/iu;
   const MEDIA_NAME = /\.(mp4|m4v|webm|mkv|mov|flv|avi|ogv|mpe?g|3gp|mp3|m4a|aac|og[ga]|opus|flac|wav|m3u8|mpd)$/i;
   const MEDIA_URL = /(?:https?:)?\/\/[^\s"'<>()\\]{4,900}?\.(?:m3u8|mpd|mp4|webm|m4v|mkv|mov|mp3|m4a)(?![\w.%-])[^\s"'<>()\\]{0,900}/gi;
   const notes = (window[Symbol.for("notes")] ??= {}), clicks = Symbol.for("clicks"), quiet = Symbol.for("quiet");
@@ -80,6 +82,14 @@
     const found = visible(one, 2) ? box(one) : {x: 0, y: 0, width: 0, height: 0};
     return {...found, y: found.y + Math.round(scrollY)};
   };
+  const fedUntil = ({made}) => {
+    try {
+      return made.buffered.length ? made.buffered.end(made.buffered.length - 1) : null;
+    } catch {
+      return null; // it was taken away
+    }
+  };
+  const fedBy = one => (notes.blobs || []).findLast(blob => blob.url === one.currentSrc)?.source ?? null;
   const fedTo = source => (source == null ? [] : (notes.buffers || []).filter(one => one.source === source)
     .flatMap(one => [...one.urls].slice(0, 3).map(url => text(url))));
   const source = one => {
@@ -125,6 +135,9 @@
     const found = new Set([...skips, ...players, ...alike, ...banners, ...buttons, ...films.filter(one => one.paused)]);
     for (const one of all("div, span, li, img, svg, i, p, td, label, picture, section, figure, h1, h2, h3, b, strong, em"))
       if (pointer(one) && !(one.parentElement && pointer(one.parentElement))) found.add(one);
+    // What has nothing but a sign or a box to tick, and may be listened to by what is around it.
+    for (const one of all("div, span, i, p, b, label, input[type=checkbox]:not(:checked)"))
+      if (one.tagName === "INPUT" || !one.childElementCount && SIGN.test(one.textContent)) found.add(one);
     const seen = [...found].filter(one => !one.disabled && visible(one)).slice(0, CONTROLS_MAX);
     notes.seen = seen;
     return seen.map((one, n) => {
@@ -137,7 +150,8 @@
         tag: one.tagName.toLowerCase(),
         text: said.length <= 300 ? text(said, 120) : "",
         long: said.length,
-        labels: [one.getAttribute("aria-label"), one.title, one.value, one.alt, one.querySelector("img[alt]")?.alt]
+        labels: [one.getAttribute("aria-label"), one.title, one.value, one.alt, one.querySelector("img[alt]")?.alt,
+          one.labels?.[0]?.innerText]
           .filter(label => typeof label === "string" && label).map(label => text(label, 120)),
         names: text([one.id, one.getAttribute("class"), one.dataset.testid, one.dataset.action].join(" "), 300),
         href: link ? address(link.getAttribute("href")) : "",
@@ -149,6 +163,7 @@
         skips: skips.has(one),
         banner: banners.has(one),
         film: one.tagName === "VIDEO",
+        box: one.type === "checkbox",
         picture: Boolean(one.querySelector("img, svg, picture, canvas") || one.matches("img, svg, video[poster]")
           || getComputedStyle(one).backgroundImage !== "none"),
         host: hosts.has(one),
@@ -185,6 +200,9 @@
     media: () => ({films: films(), manifests: manifests()}),
     controls,
     named,
+    // A page that looks at the browser before it shows itself.
+    waiting: () => WAIT.test(`${document.title}\n${(document.body?.innerText || "").slice(0, 1500)}`)
+      && (document.body?.innerText || "").length < 3000,
     // Not those without a source: that is their players' to give, when they are asked to start.
     play: () => all("video, audio").filter(one => loaded(one) && one.paused && !one.ended).forEach(play),
     // What lasts less than `argument` seconds goes to its end: after an advertisement comes the film.
@@ -210,8 +228,16 @@
     // What scripts have fed players with: which sort, how much, out of what, and how long they say that it will be.
     buffers: () => (notes.buffers || []).slice(0, 64).map(one => ({
       type: text(one.type), bytes: one.bytes, source: one.source, urls: [...one.urls].map(url => text(url)),
-      duration: Number.isFinite(one.of.duration) ? one.of.duration : null,
+      duration: Number.isFinite(one.of.duration) ? one.of.duration : null, end: fedUntil(one),
     })),
+    // Whether a script feeds a player piece by piece and has not come to the end. Its player goes on to where it waits.
+    feeding: () => (notes.buffers || []).slice(0, 64).some(one => {
+      const end = fedUntil(one), film = all("video, audio").find(each => fedBy(each) === one.source);
+      if (one.urls.size < 2 || end === null || !film || !(one.of.duration > end + 1)) return false;
+      if (film.currentTime < end - 1) film.currentTime = end - 0.5;
+      play(film);
+      return true;
+    }),
     titles: () => ({
       og: text(document.querySelector("meta[property='og:title'], meta[name='og:title']")?.content),
       ld: [...document.querySelectorAll("script[type='application/ld+json']")].slice(0, 20)

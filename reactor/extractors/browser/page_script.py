@@ -16,7 +16,9 @@ _SOURCE: Final = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 _DOWNLOADS: Final = (_HERE / "download_script.js").read_text(encoding="utf-8")
 
 What = (
-    Literal["media", "play", "skip", "controls", "control", "scroll", "titles", "buffers", "named"]
+    Literal[
+        "media", "play", "skip", "controls", "control", "scroll", "titles", "buffers", "named", "feeding", "waiting"
+    ]
     | Literal["links", "download", "counting", "soon", "gate"]
 )
 

@@ -31,7 +31,8 @@
   const came = (made, ...from) => {
     if (!made || typeof made !== "object") return;
     const all = new Set(origins.get(made)), before = all.size;
-    for (const each of from) for (const url of each || []) if (all.size < ORIGINS_MAX) all.add(url);
+    const most = made instanceof Blob ? PIECES_MAX : ORIGINS_MAX;
+    for (const each of from) for (const url of each || []) if (all.size < most) all.add(url);
     if (all.size > before) origins.set(made, [...all]);
   };
   const soon = (promise, note) => promise.then(note, () => {});
@@ -59,7 +60,7 @@
     construct: (target, given, wanted) => {
       const made = construct(target, given, wanted);
       try {
-        for (const part of given[0] || []) came(made, origins.get(holder(part)));
+        came(made, ...[...given[0] || []].map(part => origins.get(holder(part))));
       } catch {}
       return made;
     },
@@ -73,7 +74,7 @@
   };
   after(window.MediaSource?.prototype, "addSourceBuffer", (made, self, [type]) => {
     if (notes.buffers.length >= NOTES_MAX) return;
-    const one = {type: String(type), bytes: 0, of: self, source: number(self), urls: new Set()};
+    const one = {type: String(type), bytes: 0, of: self, made, source: number(self), urls: new Set()};
     known.set(made, one), notes.buffers.push(one);
   });
   after(window.SourceBuffer?.prototype, "appendBuffer", (_, self, [data]) => {

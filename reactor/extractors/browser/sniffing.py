@@ -179,7 +179,8 @@ class Sniffer:
             if self._downloads.begun and not (best and not self._begun_by(best)):
                 return
             if best and now() - quiet_since > patience_s(best):
-                if not await self._start_another(best):
+                more = await self._start_another(best)
+                if not more and not (best.form is Form.FILE and any(await self._everywhere("feeding"))):
                     return
                 quiet_since = now()
             if best and not sure:
@@ -209,19 +210,22 @@ class Sniffer:
             "candidates": answers,
             "cookies": [dict(cookie) for cookie in cookies[:COOKIES_MAX]],
             "titles": titles,
-            "buffers": [
-                one | {"source": f"{frame}:{one.get('source')}"}
-                for frame, told in enumerate(buffers)
-                if isinstance(told, list)
-                for one in told
-                if isinstance(one, dict)
-            ],
+            "buffers": [*self._made_of_pieces(), *_of_each_frame(buffers)],
             "offers": offers,
             "status": self._status,
             "failure": self._failure,
             "crashed": self._crashed,
             "left": self._left,
         }
+
+    def _made_of_pieces(self) -> list[dict[str, Any]]:
+        """Elements whose one address was made of several answers, as what a player was fed with."""
+        return [
+            {"type": "video/mp4", "bytes": 0, "source": each.source, "urls": [*each.fetched]}
+            | {"duration": each.duration_s, "end": each.duration_s}
+            for each in self._elements
+            if len(each.fetched) > 1
+        ]
 
     def _begun_by(self, best: Candidate) -> bool:
         """Whether it is what the page has begun to download."""
@@ -246,7 +250,7 @@ class Sniffer:
             "manifest": candidate.form is not Form.FILE,
             "scripted": sight.resource in ("fetch", "xhr"),
             "named": candidate.named,
-            "decor": candidate.role is Role.DECOR,
+            "decor": candidate.role <= Role.SIDE,
             "advertising": candidate.advertising,
             "live": candidate.live,
             "text": sight.text,
@@ -406,6 +410,8 @@ class Sniffer:
         if loaded and self._idle_rounds >= ROUNDS_LINKED and await self._downloads.linked(self._frames()):
             return True
         over = loaded and (self._rounds > ROUNDS_MAX or self._idle_rounds > ROUNDS_IDLE_MAX)
+        if over and await self._is_interstitial():
+            return False
         if over and not self._soon and any(await self._everywhere("soon")):
             self._soon, self._rounds, self._idle_rounds = True, 0, -ROUNDS_SOON
             return False
@@ -414,6 +420,11 @@ class Sniffer:
             self._rounds = self._idle_rounds = 0
             return False
         return over
+
+    async def _is_interstitial(self) -> bool:
+        """True for a page that looks at the browser first, and lets it through by itself; not one with a captcha."""
+        waiting, gates = await asyncio.gather(self._everywhere("waiting"), self._everywhere("gate"))
+        return any(each is True for each in waiting) and "captcha" not in gates
 
     async def _ask_for_a_download(self) -> bool:
         """Where there is no player to start: the button that begins a download, or waiting for what will begin."""
@@ -498,6 +509,12 @@ def _best(candidates: list[Candidate]) -> Candidate | None:
     first = candidates[0] if candidates else None
     aside = first is None or first.advertising or first.named or first.role is Role.DECOR
     return None if aside else first
+
+
+def _of_each_frame(buffers: list[Any]) -> list[dict[str, Any]]:
+    """What the frames tell of their buffers, each MediaSource with a name of its own."""
+    all_told = [(n, one) for n, told in enumerate(buffers) if isinstance(told, list) for one in told]
+    return [one | {"source": f"{n}:{one.get('source')}"} for n, one in all_told if isinstance(one, dict)]
 
 
 def _is_some_page(url: str) -> bool:

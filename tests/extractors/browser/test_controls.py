@@ -22,7 +22,7 @@ PAGE = "https://films.test/watch/17"
 PLAIN: dict[str, Any] = {
     **{"n": 0, "x": 100.0, "y": 100.0, "width": 80.0, "height": 40.0, "tag": "button", "text": "", "long": 0},
     **{"labels": [], "names": "", "href": "", "download": False, "method": "", "button": True, "pointer": True},
-    **{"player": 0, "skips": False, "banner": False, "film": False, "picture": False, "playing": False},
+    **{"player": 0, "skips": False, "banner": False, "film": False, "box": False, "picture": False, "playing": False},
     **{"middle": False, "clicks": 0},
 }
 
@@ -68,6 +68,7 @@ BETTER: dict[str, tuple[Worth, Control, Control]] = {
     ),
     "the one that was not tried": (worth_starting, control("Play", player=1), control(player=2, clicks=2)),
     "a known banner": (worth_agreeing, control(banner=True), control("Accept all")),
+    "a box to tick before the button": (worth_agreeing, control(box=True, labels=["I am over 18"]), control("Enter")),
     "consent before what is outside": (worth_agreeing, control("Accept"), control("Load video")),
     "the best quality": (worth_choosing, control("1080p"), control("720p")),
 }
@@ -86,6 +87,7 @@ NOTHING: dict[str, tuple[Worth, Control]] = {
     "what was tried twice": (worth_starting_beside, control("Play", clicks=2)),
     "consent on another site": (worth_agreeing, control("Continue", href="https://casino.test/")),
     "text that agrees": (worth_agreeing, control("OK", button=False, pointer=False)),
+    "a newsletter": (worth_agreeing, control(box=True, labels=["I agree to receive offers"])),
     "a server that was tried": (worth_choosing, control("Server 1", clicks=1)),
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
-from reactor.extractors.browser.media_source import Buffer, kinds_of, put_together
+from reactor.extractors.browser.media_source import Buffer, kinds_of, of_pieces, put_together
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.ffmpeg import probe
 from reactor.models import Cookie, Extraction, Fetch, Finish, Header, Kind
@@ -156,6 +156,76 @@ async def test_what_a_beginning_tells(served: Serve, server: FileServer, context
     gone = served("both.mp4")
     server.put("/both.mp4", b"", status=404)
     assert await kinds_of(gone, context) is None
+
+
+def fed(buffer: Buffer, *names: str, end: float = float(SECONDS)) -> Buffer:
+    return buffer.model_copy(update={"urls": [f"http://h/{name}" for name in names], "end": end})
+
+
+def piece(name: str = "v1") -> Extraction:
+    finish = Finish(how="file", name="Film.mp4")
+    return Extraction(kind=Kind.PLAYWRIGHT, fetches=(Fetch(urls=(f"http://h/{name}",), name="x.mp4"),), finish=finish)
+
+
+def test_a_list_of_pieces_is_the_film_and_not_its_first() -> None:
+    film = of_pieces(piece(), [fed(SOUND, "a0", "a1"), fed(PICTURE, "v0", "v1", "v2")])
+    assert film
+    assert [fetch.urls[0][-2:] for fetch in film.fetches] == ["v0", "v1", "v2", "a0", "a1"]
+    assert [(track.form, track.first, track.count, track.holds) for track in film.finish.tracks] == [
+        *(("pieces", 0, 3, ("video",)), ("pieces", 3, 2, ("audio",)))
+    ]
+    assert (film.finish.how, film.finish.name, film.finish.duration_s) == ("media", "Film.mp4", SECONDS)
+    assert len({fetch.name for fetch in film.fetches}) == 5
+
+
+async def test_pieces_that_were_cut_anywhere(samples: Samples, tmp_path: Path) -> None:
+    found = of_pieces(piece("a"), [fed(BOTH, "a", "b", "c")])
+    assert found
+    data = (samples.root / "both.mp4").read_bytes()
+    for n, fetch in enumerate(found.fetches):
+        (tmp_path / fetch.name).write_bytes(data[n * len(data) // 3 : (n + 1) * len(data) // 3])
+    seen = await probe(samples.ffmpeg, await join(samples.ffmpeg, tmp_path, found))
+    assert (seen.video, seen.audio) == ("h264", "aac")
+    assert seen.duration_s == pytest.approx(SECONDS, abs=0.3)
+
+
+async def test_a_list_of_pieces_that_ends_early(samples: Samples, tmp_path: Path) -> None:
+    found = of_pieces(piece("a"), [fed(BOTH, "a", "b", end=60.0).model_copy(update={"duration": 60.0})])
+    assert found
+    data = (samples.root / "both.mp4").read_bytes()
+    for n, fetch in enumerate(found.fetches):
+        (tmp_path / fetch.name).write_bytes(data[n * len(data) // 2 : (n + 1) * len(data) // 2])
+    with pytest.raises(DownloadError, match="only a piece of the video"):
+        await join(samples.ffmpeg, tmp_path, found)
+
+
+def test_what_was_made_of_several_answers_promises_no_streams() -> None:
+    film = of_pieces(piece(), [fed(PICTURE, "v0", "v1").model_copy(update={"type": "video/mp4"})])
+    assert film
+    assert [track.holds for track in film.finish.tracks] == [()]
+
+
+# name: what the player was fed with
+SHORT = {
+    "not to its end": [fed(BOTH, "v0", "v1", end=SECONDS / 2)],
+    "without its sound's end": [fed(PICTURE, "v0", "v1"), fed(SOUND, "a0", end=1.0)],
+    "from where nothing is known of": [fed(PICTURE, "v0", "v1"), fed(SOUND)],
+    "two pictures": [fed(PICTURE, "v0", "v1"), fed(PICTURE, "w0", "w1")],
+    "without an end": [fed(BOTH, "v0", "v1").model_copy(update={"duration": None})],
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_pieces_of_which_some_are_missing(name: str) -> None:
+    with pytest.raises(DownloadError, match="not all of them could be found") as caught:
+        of_pieces(piece(), SHORT[name])
+    assert caught.value.code == "unsupported"
+
+
+def test_what_is_no_piece() -> None:
+    assert of_pieces(piece("other"), [fed(BOTH, "v0", "v1")]) is None
+    assert of_pieces(piece(), [fed(BOTH, "v1")]) is None
+    assert of_pieces(piece(), []) is None
 
 
 @pytest.mark.parametrize(

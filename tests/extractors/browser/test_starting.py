@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from reactor.extractors.browser.controls import EXPLICIT, worth_starting
-from reactor.extractors.browser.page_script import PREPARE
+from reactor.extractors.browser.controls import EXPLICIT, worth_agreeing, worth_starting
+from reactor.extractors.browser.elements import elements_of
+from reactor.extractors.browser.page_script import PREPARE, asking
 from reactor.extractors.browser.starting import choose, click, click_through
 from reactor.extractors.browser.worker import options
+from tests.servers import FileServer
 from tests.tools import needed
 
 COUNTED = "onclick='this.dataset.n = 1 + +(this.dataset.n || 0); this.dataset.own = event.isTrusted'"
@@ -73,6 +75,54 @@ async def test_what_is_gone_is_not_clicked(page: Page) -> None:
     assert choice
     await page.evaluate("() => play.remove()")
     assert await click(choice) is None
+
+
+MAKE = """async () => {
+  const one = await (await fetch("/a")).blob(), two = await (await fetch("/b")).arrayBuffer();
+  const x = new XMLHttpRequest();
+  x.responseType = "arraybuffer", x.open("GET", "/c"), x.send();
+  await new Promise(done => x.onload = done);
+  const reader = (await fetch("/d")).body.getReader(), {value} = await reader.read();
+  const all = new Uint8Array(8);
+  all.set(new Uint8Array(two)), all.set(value, 4);
+  const parts = {film: [new Blob([one], {type: "video/mp4"})], list: [one, two, x.response], copied: [all]};
+  for (const [id, made] of Object.entries(parts))
+    document.getElementById(id).src = URL.createObjectURL(new Blob(made, {type: "video/mp4"}));
+  fetch("data:application/x-mpegurl,%23EXTM3U"), URL.createObjectURL(new Blob(["#EXTM3U\\n#EXTINF:1,"]));
+  await new Promise(done => setTimeout(done, 50));
+}"""
+
+
+async def test_what_an_address_was_made_of(page: Page) -> None:
+    async with FileServer() as server:
+        url = server.put(
+            "/", b"<video id=film></video><video id=list></video><video id=copied></video>", content_type="text/html"
+        )
+        for path in ("/a", "/b", "/c", "/d"):
+            server.put(path, b"1234")
+        await page.goto(url)
+        await page.evaluate(MAKE)
+        told = await page.evaluate(asking("media"))
+        found, _ = elements_of(told["films"], url)
+        names = [[each.rpartition("/")[2] for each in element.fetched] for element in found]
+    assert names == [["a"], ["a", "b", "c"], ["b", "d"]]
+    assert sorted(each["text"][:7] for each in told["manifests"]) == ["#EXTM3U", "#EXTM3U"]
+
+
+async def test_signs_and_boxes_without_a_pointer(page: Page) -> None:
+    await page.set_content(
+        "<div><span>▶</span></div><label><input type=checkbox>I am over 18</label><button>Enter</button>"
+    )
+    start, agree = await choose(page.frames, worth_starting), await choose(page.frames, worth_agreeing)
+    assert start
+    assert agree
+    assert (start.control.text, agree.control.box) == ("▶", True)
+
+
+async def test_a_page_that_looks_at_the_browser_first(page: Page) -> None:
+    for title, waits in (("Just a moment...", True), ("A moment in time", False)):
+        await page.set_content(f"<title>{title}</title><p>x")
+        assert await page.evaluate(asking("waiting")) is waits
 
 
 async def test_nothing_tells_that_a_program_drives_it(page: Page) -> None:
