@@ -222,6 +222,8 @@ class Torrent(Frozen):
     """The files that are wanted of it, as aria2's `select-file` has them; "" for all."""
     paths: tuple[tuple[int, Line], ...] = ()
     """Files that are not put where aria2 would put them: their numbers from 1, and their paths."""
+    pads: tuple[tuple[int, int], ...] = ()
+    """Of one that the web shares: its pad files (BEP 47), which nobody has there: their numbers, and bytes."""
     trackers: tuple[Line, ...] = ()
 
 

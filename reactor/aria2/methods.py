@@ -54,6 +54,11 @@ def add_torrent(metainfo: bytes, web_seeds: Sequence[str], options: Options, *, 
     return Method("aria2.addTorrent", (encoded, list(web_seeds), dict(options), *position), messages.text)
 
 
+def add_uris(gid: str, number: int, urls: Sequence[str]) -> Method[str]:
+    """Name mirrors of one file of a transfer, its number from 1, before those that it has. → nothing of use"""
+    return Method("aria2.changeUri", (gid, number, [], list(urls), 0), lambda result: "", lambda refusal: "")
+
+
 # Asking
 
 

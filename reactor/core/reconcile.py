@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reactor.core.events import TransferReport, TransferStatus
@@ -51,6 +51,7 @@ def reconcile(transfer: Transfer, report: TransferReport) -> TransferChange:
         return TransferChange(Change.FOLLOWED)
     if report.gid != transfer.live_gid:
         return TransferChange(Change.UNDER_WAY)
+    report = _of_what_is_wanted(transfer, report)
     moved = report.completed > transfer.completed
     transfer.state, transfer.size_reported = TransferState.LIVE, True
     transfer.waiting = status in (TransferStatus.WAITING, TransferStatus.PAUSED)
@@ -64,6 +65,14 @@ def reconcile(transfer: Transfer, report: TransferReport) -> TransferChange:
         transfer.state = TransferState.DONE
         return TransferChange(Change.DONE)
     return TransferChange(Change.MOVED if moved else Change.UNDER_WAY)
+
+
+def _of_what_is_wanted(transfer: Transfer, report: TransferReport) -> TransferReport:
+    """The report in bytes of the files that are wanted of a torrent: aria2 counts their pieces, which others share."""
+    torrent, size = transfer.fetch.torrent, transfer.fetch.size
+    if torrent is None or torrent.metainfo is None or not size or not report.total or report.total == size:
+        return report
+    return replace(report, completed=report.completed * size // report.total, total=size)
 
 
 def _missing(transfer: Transfer) -> TransferChange:

@@ -43,6 +43,11 @@ class Egress:
         return through(self._guard.route(gid, scope, counted=True), self._guard.route(gid, DENY_ALL))
 
     @property
+    def inner(self) -> bool:
+        """True when aria2c is answered what `egress.inner` has."""
+        return self._guard is not None
+
+    @property
     def passed(self) -> int:
         """Bytes that have come for aria2c's transfers."""
         return self._guard.meter.passed if self._guard is not None else 0

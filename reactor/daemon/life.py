@@ -196,6 +196,7 @@ async def _context(
             holes=settings.holes,
             torrents=settings.torrents,
             metadata_first=shared,
+            inner=settings.aria2c_rpc_url is None,
             torrent_udp=settings.torrent_udp,
         )
 

@@ -30,6 +30,7 @@ import anyio
 from anyio import AsyncContextManagerMixin
 from anyio.abc import TaskGroup
 
+from reactor.egress import inner
 from reactor.egress.addresses import Exceptions
 from reactor.egress.dialer import BESIDE_MAX, Dialer, Endpoint, LookUp
 from reactor.egress.meter import Meter
@@ -298,6 +299,10 @@ class Guard(AsyncContextManagerMixin):
 
     async def _carry_out(self, request: ProxyRequest, tunnel: Tunnel, listener: _Listener) -> None:
         loop = asyncio.get_running_loop()
+        if request.host == inner.HOST and request.opening is None and listener.scope is None:
+            await loop.sock_sendall(tunnel.client, b"HTTP/1.1 200 OK\r\n\r\n")
+            close_by(LINGER_DEFAULT, tunnel.client)
+            return await inner.serve(tunnel.client, self.dialer.resolve)
         try:
             upstream = await self._dial(request, listener)
         except DownloadError as error:

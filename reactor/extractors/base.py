@@ -36,6 +36,8 @@ class TorrentFacts:
     """aria2's `select-file`; "" for all of it."""
     paths: tuple[tuple[int, str], ...]
     """Files that are not put where aria2 would put them: their numbers from 1, and their paths."""
+    pads: tuple[tuple[int, int], ...]
+    """Of one that the web shares: its pad files, by their numbers, and their bytes."""
     trackers: tuple[str, ...]
     v1: str | None
     v2: str | None
@@ -87,7 +89,7 @@ class DocumentParsers(Protocol):
         ...
 
     async def metainfo(
-        self, raw: bytes, *, bytes_max: int, by_http: bool = False, wish: str = ""
+        self, raw: bytes, *, bytes_max: int, by_http: bool = False, wish: str = "", shared: bool = False
     ) -> tuple[TorrentFacts, bytes]:
         """The facts of a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then, and the bytes
         for aria2."""
@@ -142,6 +144,8 @@ class Context:
     torrents: bool = True
     metadata_first: bool = True
     """Whether a magnet link's metadata can be looked into before the rest is fetched: where aria2c's files are seen."""
+    inner: bool = False
+    """Whether aria2c's connections pass the guard, which answers `egress.inner`."""
     torrent_udp: bool = True
     """Whether trackers may be asked by UDP."""
     ytdlp: PageInfo | None = None

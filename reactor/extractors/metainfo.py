@@ -61,11 +61,16 @@ class Metainfo:
     """What stands in the staging folder when all is there."""
     folder: bool
     files: tuple[File, ...]
-    count: int
-    """How many there are with pad files."""
+    pads: tuple[tuple[int, int], ...]
+    """The numbers and bytes of pad files."""
     v1: str | None
     """40 hex digits, or None for a torrent that is v2 only."""
     v2: str | None
+
+    @property
+    def count(self) -> int:
+        """How many files there are with pad files."""
+        return len(self.files) + len(self.pads)
 
     @property
     def size(self) -> int:
@@ -114,7 +119,13 @@ def parse_metainfo(raw: bytes) -> Metainfo:
         raise bad_torrent("it names no file")
     if v1:
         _check_pieces(info, sum(length for _, length, _ in entries))
-    return Metainfo(decode_name(name), paths.top, folder, files, len(entries), v1, v2)
+    pads = tuple((number, size) for number, (_, size, pads) in enumerate(entries, 1) if pads)
+    return Metainfo(decode_name(name), paths.top, folder, files, pads, v1, v2)
+
+
+def has_web_seeds(raw: bytes) -> bool:
+    """True when the web shares it, too."""
+    return bool(_web_seeds(_outer(raw)))
 
 
 def trackers(raw: bytes) -> list[str]:
@@ -131,14 +142,13 @@ def metainfo_for_aria2(raw: bytes, *, by_http: bool = False) -> bytes:
     URLs of web seeds. `by_http`: without trackers that are not asked by HTTP, and without nodes of the DHT."""
     outer = _outer(raw)
     tiers = [[url for url in tier if not by_http or _by_http(url)] for tier in _tiers(_value(outer, b"announce-list"))]
-    announce, web_seeds = _value(outer, b"announce"), _value(outer, b"url-list")
-    seeds = web_seeds if isinstance(web_seeds, list) else [web_seeds]
+    announce = _value(outer, b"announce")
     kept: dict[bytes, bytes] = {b"info": outer[b"info"]}
     if tiers := [tier for tier in tiers if tier]:
         kept[b"announce-list"] = bencode(tiers)
     if isinstance(announce, bytes) and (not by_http or _by_http(announce)):
         kept[b"announce"] = bencode(announce)
-    if urls := [quote(url, safe=_SAFE).encode() for url in seeds if isinstance(url, bytes) and _by_http(url)]:
+    if urls := [quote(url, safe=_SAFE).encode() for url in _web_seeds(outer)]:
         kept[b"url-list"] = bencode(urls)
     if b"nodes" in outer and not by_http:
         kept[b"nodes"] = outer[b"nodes"]
@@ -170,6 +180,13 @@ def _value(outer: dict[bytes, bytes], key: bytes) -> Any:
         return bdecode(outer[key]) if key in outer else None
     except _UNREADABLE:
         return None
+
+
+def _web_seeds(outer: dict[bytes, bytes]) -> list[bytes]:
+    """Their URLs (BEP 19), as they are."""
+    listed = _value(outer, b"url-list")
+    urls = listed if isinstance(listed, list) else [listed]
+    return [url for url in urls if isinstance(url, bytes) and _by_http(url)]
 
 
 def _tiers(value: Any) -> list[list[bytes]]:

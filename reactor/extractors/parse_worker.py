@@ -14,6 +14,7 @@ from typing import Any
 from reactor.errors import DownloadError
 from reactor.extractors.metainfo import (
     bad_torrent,
+    has_web_seeds,
     metainfo_for_aria2,
     parse_metainfo,
     selected,
@@ -59,7 +60,7 @@ def _choice(told: Mapping[str, Any]) -> Choice:
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
-    """`by_http`, `bytes_max`, `wish` → a line about the torrent, and its bytes for aria2. Raises DownloadError."""
+    """`by_http`, `bytes_max`, `wish`, `shared` → a line about it, and its bytes for aria2. Raises DownloadError."""
     document = _unpacked(document, request["bytes_max"], bad_torrent)
     found = parse_metainfo(document)
     files = found.wanted(request["wish"])
@@ -70,6 +71,7 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
         "size": sum(file.size for file in files),
         "select": selected(files, found.count),
         "paths": [[file.number, file.path] for file in files if file.told],
+        "pads": found.pads if request["shared"] or has_web_seeds(document) else [],
         "trackers": trackers(document),
         "v1": found.v1,
         "v2": found.v2,

@@ -80,12 +80,15 @@ class Parsers(Pool[DocumentReader]):
         return found
 
     async def metainfo(
-        self, raw: bytes, *, bytes_max: int, by_http: bool = False, wish: str = ""
+        self, raw: bytes, *, bytes_max: int, by_http: bool = False, wish: str = "", shared: bool = False
     ) -> tuple[TorrentFacts, bytes]:
         """Look into a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then; what comes with
         it are the bytes for aria2, without what is not asked `by_http` where that is wanted. `wish`: which files, as
-        a magnet link's `so` has it. Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`)."""
-        asked = {"call": "metainfo", "by_http": by_http, "bytes_max": bytes_max, "wish": wish[:WISH_MAX]}
+        a magnet link's `so` has it; `shared`: somebody else says that the web shares it.
+
+        Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`)."""
+        asked = {"call": "metainfo", "by_http": by_http, "bytes_max": bytes_max, "shared": shared}
+        asked |= {"wish": wish[:WISH_MAX]}
         line, _, for_aria2 = (await self._read(raw, asked, bad_torrent)).partition(b"\n")
         told: TorrentFacts = await _aside(_facts, line)
         return told, for_aria2
@@ -283,13 +286,15 @@ def _facts(line: bytes) -> TorrentFacts:
             "size": int(size),
             "select": str(select),
             "paths": [*paths],
+            "pads": [*pads],
             "trackers": [*trackers],
             "v1": None | str() as v1,
             "v2": None | str() as v2,
         } if size >= 0:
             places = tuple((_number(number), _text(path, PATH_MAX)) for number, path in paths)
             urls = tuple(_text(url, URL_MAX) for url in trackers)
-            return TorrentFacts(name, top, folder, min(size, SIZE_MAX + 1), select, places, urls, v1, v2)
+            fillers = tuple((_number(number), _number(length)) for number, length in pads)
+            return TorrentFacts(name, top, folder, min(size, SIZE_MAX + 1), select, places, fillers, urls, v1, v2)
     raise bad_answer()
 
 

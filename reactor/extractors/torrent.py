@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from reactor.egress.inner import peers_url
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, TorrentFacts, reclassified
 from reactor.files.names import clean_name
@@ -56,23 +57,26 @@ async def _of_magnet(magnet: Magnet, context: Context) -> Extraction:
     name = clean_name(magnet.name or "", fallback=magnet.info_hash)
     how = "metadata" if context.metadata_first else "torrent"
     torrent = Torrent(info_hash=magnet.v1, metadata_only=context.metadata_first, trackers=magnet.trackers)
-    fetch = Fetch(urls=(magnet.url(by_http=not context.torrent_udp),), name=name, torrent=torrent)
+    # Last: of several trackers aria2 asks the first one that answers.
+    peers = peers_url(magnet.all("x.pe")) if context.inner else None
+    asked = replace(magnet, trackers=(*magnet.trackers, *([peers] if peers else [])))
+    fetch = Fetch(urls=(asked.url(by_http=not context.torrent_udp),), name=name, torrent=torrent)
     title = name if magnet.name else None
     return Extraction(kind=Kind.TORRENT, title=title, fetches=(fetch,), finish=Finish(how=how, name=name))
 
 
 async def _of_described(magnet: Magnet, raw: bytes, context: Context) -> Extraction:
-    facts, for_aria2 = await _parsed(raw, context, wish=",".join(magnet.all("so")))
+    seeds = [seed for seed in magnet.all("ws") if seed.lower().startswith(("http://", "https://"))]
+    facts, for_aria2 = await _parsed(raw, context, wish=",".join(magnet.all("so")), shared=bool(seeds))
     if facts.v1 != magnet.v1:
         raise DownloadError("What is shared there is another torrent than the magnet link names.", code="bad_torrent")
     facts = replace(facts, trackers=tuple(dict.fromkeys((*facts.trackers, *magnet.trackers))))
-    seeds = [seed for seed in magnet.all("ws") if seed.lower().startswith(("http://", "https://"))]
     return _of_metainfo(facts, for_aria2, web_seeds=tuple(seeds[:WEB_SEEDS_MAX]))
 
 
-async def _parsed(raw: bytes, context: Context, wish: str = "") -> tuple[TorrentFacts, bytes]:
+async def _parsed(raw: bytes, context: Context, wish: str = "", *, shared: bool = False) -> tuple[TorrentFacts, bytes]:
     most, by_http = context.torrent_bytes_max, not context.torrent_udp
-    return await context.parsers.metainfo(raw, bytes_max=most, by_http=by_http, wish=wish)
+    return await context.parsers.metainfo(raw, bytes_max=most, by_http=by_http, wish=wish, shared=shared)
 
 
 def _magnet(url: str) -> Magnet:
@@ -92,6 +96,7 @@ def _of_metainfo(facts: TorrentFacts, raw: bytes, *, web_seeds: tuple[str, ...] 
         folder=facts.folder,
         select=facts.select,
         paths=facts.paths,
+        pads=facts.pads,
         trackers=facts.trackers,
     )
     fetch = Fetch(urls=web_seeds, name=facts.top, size=facts.size, torrent=torrent)

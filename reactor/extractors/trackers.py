@@ -12,6 +12,7 @@ from urllib.parse import quote_from_bytes
 
 import anyio
 
+from reactor.egress.inner import HOST
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.models import Torrent
@@ -41,7 +42,8 @@ AskTrackers = Callable[[Torrent], Awaitable[TrackerAnswer]]
 
 async def ask_trackers(torrent: Torrent, context: Context) -> TrackerAnswer:
     """Ask the first ones that are asked by HTTP, all at once."""
-    urls = [url for url in torrent.trackers if url.lower().startswith(("http://", "https://"))][:TRACKERS_MAX]
+    urls = [url for url in torrent.trackers if url.lower().startswith(("http://", "https://"))]
+    urls = [url for url in urls if not url.startswith(f"http://{HOST}/")][:TRACKERS_MAX]
     answers: list[TrackerAnswer] = []
 
     async def ask(url: str) -> None:

@@ -64,13 +64,13 @@ class Magnet:
 
 
 def parse_magnet(text: str) -> Magnet | None:
-    """Read a magnet link or a bare info hash (40 hex digits, 32 of base32, 64 hex digits for v2); None for any other
-    text. Raises DownloadError (`bad_magnet`) where the link names no torrent."""
+    """Read a magnet link, a bare info hash (40 hex digits, 32 of base32, 64 hex digits for v2) or a URN; None for any
+    other text. Raises DownloadError (`bad_magnet`) where the link names no torrent."""
     if _ENCODED.match(text):
         text = unquote(text, errors="replace")
-    bare = _hex(text)
-    if bare or _HEX_V2.fullmatch(text):
-        return Magnet(bare, None if bare else text.lower())
+    bare, long = _hex(text) or _v1(text), text.lower() if _HEX_V2.fullmatch(text) else _v2(text)
+    if bare or long:
+        return Magnet(bare, None if bare else long)
     begin = _MAGNET.match(text)
     if begin is None:
         return None

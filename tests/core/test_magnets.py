@@ -143,3 +143,11 @@ def test_another_link_begins_anew() -> None:
 def test_what_an_attempt_may_have_left_is_both() -> None:
     world = World().feed(events.Recovered((), (events.Leftover(ONE, 1),), "0123456789abcdef"), connected())
     assert world.the(commands.CleanUp).gids == left(ONE) == (gid(ONE, METADATA), gid(ONE))
+
+
+@pytest.mark.parametrize(("total", "completed", "percent"), [(6000, 3000, 50.0), (SIZE, 100, 2.0), (6000, 6000, 100.0)])
+def test_what_others_have_of_its_pieces_is_not_counted(total: int, completed: int, percent: float) -> None:
+    world = World().up().fetching(ONE, album())
+    world.feed(reported(report(ONE, "active", completed, total), periodic=True))
+    (row,) = world.the(commands.SaveProgress).rows
+    assert (row.progress, row.size) == (percent, SIZE)

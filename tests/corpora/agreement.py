@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
 
-CORPORA = ("dispositions", "manifests", "names", "pasted")
+CORPORA = ("dispositions", "magnets", "manifests", "metainfo", "names", "pasted")
 
 
 class Case(Protocol):

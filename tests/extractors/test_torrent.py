@@ -56,6 +56,26 @@ async def test_what_a_magnet_link_stands_for(context: Context) -> None:
     assert Extraction.model_validate_json(found.model_dump_json()) == found
 
 
+async def test_peers_that_a_link_names_are_told_by_the_guard(context: Context) -> None:
+    url = f"magnet:?xt=urn:btih:{V1}&x.pe=203.0.113.7:6881&tr=udp://t"
+    for inner in (False, True):
+        found = await extracted(url, replace(context, inner=inner))
+        told = "&tr=udp://t&tr=http://reactor.invalid/peers/203.0.113.7:6881&" in found.fetches[0].urls[0]
+        assert told is inner, "after all others"
+        assert found.fetches[0].torrent
+        assert found.fetches[0].torrent.trackers == ("udp://t",)
+
+
+async def test_pad_files_are_filled_in_where_the_web_shares_the_torrent(context: Context) -> None:
+    files = [{"length": 10, "path": ["a"]}, {"attr": "p", "length": 7, "path": ["x"]}]
+    padded = torrent(name="album", length=None, files=files, pieces=b"h" * 20)
+    url = f"magnet:?xt=urn:btih:{parse_metainfo(padded).v1}"
+    for more, pads in (("", ()), ("&ws=http://h/", ((2, 7),))):
+        found = (await described(url + more, padded, context)).fetches[0]
+        assert found.torrent
+        assert (found.size, found.torrent.select, found.torrent.pads) == (10, "1", pads)
+
+
 async def test_what_is_shared_under_another_hash_is_refused(context: Context) -> None:
     with pytest.raises(DownloadError, match="another torrent") as caught:
         await described(f"magnet:?xt=urn:btih:{V1}", ALBUM, context)

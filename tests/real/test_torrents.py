@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -161,3 +162,30 @@ async def test_of_what_is_whole_the_row_says_what_is_missing(tmp_path: Path) -> 
     assert row["status"] == "downloaded", row
     assert row["notes"] == "Nobody shared all of this torrent: 1 of its files is here. Missing: two.ogg."
     assert reactor.files() == {"album/one.ogg": pieces["one.ogg"]}
+
+
+async def test_pad_files_are_not_asked_of_the_web_and_not_published(tmp_path: Path) -> None:
+    piece = 16_384
+    one, two = ALBUM["disc 1/one.ogg"][:20_000], ALBUM["two.ogg"]
+    whole = one + bytes(2 * piece - len(one)) + two
+    info = {
+        "name": "album",
+        "piece length": piece,
+        "pieces": b"".join(hashlib.sha1(whole[at : at + piece]).digest() for at in range(0, len(whole), piece)),
+        "files": [
+            {"length": len(one), "path": ["one.ogg"]},
+            {"attr": "p", "length": 2 * piece - len(one), "path": [".pad", str(2 * piece - len(one))]},
+            {"length": len(two), "path": ["two.ogg"]},
+        ],
+    }
+    async with FileServer() as server, running(tmp_path, **HASTY) as reactor:
+        server.put("/w/album/one.ogg", one)
+        server.put("/w/album/two.ogg", two)
+        raw = bencode2.bencode({"announce": server.url("/none"), "info": info, "url-list": server.url("/w/")})
+        (row,) = reactor.add(server.put("/album.torrent", raw))
+        await reactor.until_final()
+        asked = {request.path for request in server.requests() if "pad" in request.path}
+        assert reactor.row(row)["status"] == "downloaded", reactor.rows()
+        assert reactor.row(row)["file_size"] == len(one) + len(two)
+    assert not asked
+    assert reactor.files() == {"album/one.ogg": one, "album/two.ogg": two}

@@ -25,6 +25,7 @@ from reactor.daemon.effects.work import shown, storage_failure
 from reactor.daemon.egress import Egress
 from reactor.daemon.loop import Post
 from reactor.daemon.versions import Version, Versions
+from reactor.egress.inner import zeros_url
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
 from reactor.extractors.trackers import AskTrackers, TrackerAnswer
 from reactor.files.names import clean_name
@@ -112,7 +113,12 @@ class Downloading:
         except Aria2Error as error:
             self._post(events.AddFailed(attempt, numbers, error.failure))
             return
-        outcomes = await self._batch(wanted)
+        fillers = [
+            methods.add_uris(each.gid, number, [zeros_url(size)])
+            for each in command.additions
+            for number, size in (each.fetch.torrent.pads if each.fetch.torrent is not None else ())
+        ]
+        outcomes = (await self._batch([*wanted, *(fillers if self._egress.inner else [])]))[: len(numbers)]
         added = tuple(n for n, outcome in zip(numbers, outcomes, strict=True) if not isinstance(outcome, Aria2Error))
         if added:
             self._post(events.TransfersAdded(attempt, added))

@@ -21,8 +21,9 @@ from reactor.daemon.versions import Versions
 from reactor.egress.proxy import Guard
 from reactor.errors import Aria2Timeout, Failure
 from reactor.extractors.base import Context
+from reactor.extractors.trackers import TrackerAnswer
 from reactor.files.staging import Staging
-from reactor.models import Cookie, Header
+from reactor.models import Cookie, Fetch, Header, Torrent
 from tests.core.world import one_file
 from tests.servers import FileServer
 
@@ -144,3 +145,45 @@ async def test_a_server_that_had_enough_is_asked_for_how_long(
     else:
         assert report.failure == failure
         assert not server.log
+
+
+PADDED = Torrent(metainfo=b"d", info_hash="a" * 40, select="1,3", pads=((2, 7), (4, 9)))
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_pad_files_come_from_the_guard_where_there_is_one(tmp_path: Path, guarded: bool) -> None:
+    aria2, outcomes = Aria2(), list[events.Event]()
+    addition = commands.Addition(0, "1" * 16, Fetch(name="album", size=10, torrent=PADDED))
+    async with Guard() as guard:
+        effects = downloading(aria2, tmp_path, outcomes, guard if guarded else None)
+        await effects.add(commands.AddTransfers(ONE, (addition,), alone=True))
+    assert outcomes == [events.TransfersAdded(ONE, (0,))]
+    (batch,) = aria2.batches
+    told = [method.params for method in batch if method.name == "aria2.changeUri"]
+    zeros: list[Any] = [("1" * 16, n, [], [f"http://reactor.invalid/zeros/{size}"], 0) for n, size in PADDED.pads]
+    assert told == (zeros if guarded else [])
+
+
+async def test_why_a_torrent_stands_still(tmp_path: Path) -> None:
+    class Telling(Aria2):
+        async def call(self, method: Method[Any]) -> Any:
+            if method.params[0] == "2" * 16:
+                raise Aria2Timeout("No answer.")
+            files = [{"index": "1", "path": "/x/a", "length": "5", "completedLength": "5", "selected": "true"}]
+            files += [{"index": "2", "path": "/x/b\n.bin", "length": "5", "completedLength": "4", "selected": "true"}]
+            return method.read([*files, {"index": "3", "path": "/x/c", "length": "5", "selected": "false"}])
+
+    async def ask(torrent: Torrent) -> TrackerAnswer:
+        return TrackerAnswer("No.", 3)
+
+    outcomes: list[events.Event] = []
+    staging = Staging(tmp_path, instance="test")
+    aria2 = cast("Any", Telling())
+    effects = Downloading(aria2, staging, TransferPolicy(), Egress(None), outcomes.append, ask_trackers=ask)
+    for gid, torrent in (("1", PADDED), ("2", PADDED), ("1", Torrent(info_hash="a" * 40))):
+        await effects.inquire(commands.Inquire(ONE, gid * 16, torrent))
+    assert outcomes == [
+        events.Inquired(ONE, "No.", 3, ((1, 5),), ("b .bin",)),
+        events.Inquired(ONE, "No.", 3),
+        events.Inquired(ONE, "No.", 3),
+    ]
