@@ -100,6 +100,12 @@ def is_manifest(detection: Detection) -> bool:
     return _suffix(unquote(urlsplit(detection.url).path)) in MANIFEST_SUFFIXES
 
 
+def is_feed(detection: Detection) -> bool:
+    """True when the URL is a list of entries, by its probe."""
+    seen = detection.probe
+    return seen is not None and (seen.begins is Content.FEED or seen.content_type in FEED_TYPES)
+
+
 async def _site(url: str, context: Context) -> str | None:
     """The extractor that yt-dlp has for this very site."""
     if context.ytdlp is None:

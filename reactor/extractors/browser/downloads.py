@@ -15,11 +15,11 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from playwright.async_api import BrowserContext, Download, Frame, Page, Request
 
-from reactor.extractors.browser.offers import file_links, parse_links
+from reactor.extractors.browser.offers import Gate, file_links, parse_links
 from reactor.extractors.browser.page_script import What, asking
 from reactor.extractors.browser.patience import with_timeout
 
@@ -134,7 +134,7 @@ class Downloads:
         return {
             "begun": begun,
             "links": [one for each in links if isinstance(each, list) for one in each][:LINKS_MAX],
-            "gates": [each for each in gate if each in ("captcha", "login")],
+            "gates": [each for each in gate if each in get_args(Gate)],
             "page": self._page.url,
             "agent": self._user_agent,
         }

@@ -303,6 +303,8 @@ def _nothing(found: PageFindings, url: str) -> DownloadError:
             hint="Send a link that works without signing in.",
             code="needs_login",
         )
+    if "gone" in found.offers.gates:
+        return DownloadError("The page says that it is not there any more.", hint="Check the URL.", code="not_found")
     if found.candidates:
         return DownloadError("Only an advertisement was found on this page.", hint=_HINT, code="unsupported")
     return DownloadError("No video or audio was found on this page.", hint=_HINT, code="unsupported")

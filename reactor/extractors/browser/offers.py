@@ -34,6 +34,10 @@ _SAYS_SO = re.compile(
 )
 
 
+Gate = Literal["captcha", "login", "gone"]
+"""What stands before a file; `gone`: the page says that it is not there."""
+
+
 class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
@@ -75,7 +79,7 @@ class Offers(_Wire):
 
     begun: list[Begun] = []
     links: list[Link] = []
-    gates: list[Literal["captcha", "login"]] = Field(default=[])
+    gates: list[Gate] = Field(default=[])
     """What stands before it."""
     page: str = ""
     """Where they were found."""

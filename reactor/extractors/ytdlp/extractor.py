@@ -28,7 +28,7 @@ from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, Failure
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.extractor import PlaywrightExtractor
-from reactor.extractors.detect import is_manifest, is_named_page
+from reactor.extractors.detect import is_feed, is_manifest, is_named_page
 from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.chosen import FormatsGone, choose
 from reactor.extractors.ytdlp.failures import (
@@ -241,9 +241,9 @@ class YtdlpExtractor:
                 return film
             return await extraction_of(await choose(info, context), context)
         except SeveralFound as several:
-            if context.browser is None:
+            if context.browser is None or is_feed(detection):
                 raise
-            why = several.message
+            why, earlier = several.message, several.failure
         except NoVideoFound as none:
             if context.browser is None and is_named_page(detection.url):
                 raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="the page itself")) from none

@@ -107,6 +107,16 @@ DOWNLOADS = {
     "not a question": "<a id=no href=/faq>How to download</a>",
     "not yet": "<button id=no disabled>Download</button>",
     "by what it is called": "<a id=yes href='javascript:x()' class=download-btn>x.zip</a>",
+    "by a picture": "<a id=yes href='javascript:x()'><img alt='Download' width=90 height=30></a>",
+    "which makes a link": "<button id=yes>Generate link</button>",
+    "after it was agreed to": (
+        "<label><input type=checkbox onchange='yes.disabled = !this.checked'> I agree to the terms</label>"
+        "<button id=yes disabled>Download</button>"
+    ),
+    "not what is agreed to for nothing": (
+        "<label><input type=checkbox onchange='yes.disabled = !this.checked'> Send me the newsletter</label>"
+        "<button id=no disabled>Download</button>"
+    ),
     "in a form": "<form method=post><input id=yes type=submit value='Free Download'></form>",
 }
 LANGUAGES = {
@@ -151,6 +161,10 @@ async def test_download_in_every_language(page: Page, said: str) -> None:
         ("<p>Nur für registrierte Nutzer", "login"),
         ("<div class=h-captcha style='width: 300px; height: 80px'>x</div>", "captcha"),
         ("<div class=h-captcha style='display: none'>x</div>", ""),
+        ("<div class=grecaptcha-badge><iframe src='about:blank#recaptcha' width=200 height=60></iframe></div>", ""),
+        ("<h1>File Not Found</h1>", "gone"),
+        ("<p>Die Datei wurde leider gelöscht.", "gone"),
+        ("<p>The file was found by everybody.", ""),
     ],
 )
 async def test_what_stands_before_a_file(page: Page, body: str, gate: str) -> None:

@@ -206,6 +206,30 @@ async def test_two_videos_are_a_list(server: FileServer, context: Context) -> No
     assert caught.value.code == "playlist"
 
 
+FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>Pod</title>{}</channel></rss>"""
+ITEM = '<item><title>One</title><enclosure url="{}" type="audio/mpeg" length="1"/></item>'
+
+
+@pytest.mark.parametrize("content_type", ["application/rss+xml", "text/html"])
+async def test_a_feed_is_a_list_and_no_document(server: FileServer, context: Context, content_type: str) -> None:
+    url = server.put("/feed", FEED.format(2 * ITEM.format(server.url("/a.mp3"))).encode(), content_type=content_type)
+    async with Browser() as browser:
+        with pytest.raises(DownloadError, match="list of 2 videos") as caught:
+            await both_stages(url, replace(context, browser=browser))
+        assert browser.starts == 0
+    assert caught.value.code == "playlist"
+
+
+async def test_a_feed_of_one_is_that_one(server: FileServer, context: Context) -> None:
+    one = server.put("/a.mp3", b"ID3", content_type="audio/mpeg")
+    found = await both_stages(
+        server.put("/feed", FEED.format(ITEM.format(one)).encode(), content_type="text/xml"), context
+    )
+    assert found.fetches[0].urls[0].endswith("/feed"), "what is XML is looked into when it is there"
+    url = server.put("/rss", FEED.format(ITEM.format(one)).encode(), content_type="application/rss+xml")
+    assert (await both_stages(url, context)).fetches[0].urls == (one,)
+
+
 async def test_which_of_two_videos_a_browser_can_tell(server: FileServer, context: Context) -> None:
     url = page(server, "<video src=1.mp4></video><video src=2.mp4></video>")
     async with Browser(timeout_s=5.0) as browser:
