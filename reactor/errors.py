@@ -1,4 +1,4 @@
-"""Every error a person can meet, and what to do about it.
+"""The errors that people see. Each has a message and a hint.
 
     ReactorError                    code, hint, retryable
     ├── SettingsError               a setting is wrong; the process cannot start
@@ -56,7 +56,7 @@ class Failure:
 
 
 class ReactorError(Exception):
-    """The root. Catch it to catch everything reactor raises on purpose."""
+    """Base class of all errors that reactor raises on purpose."""
 
     code: str = "error"
     """A stable word; the class has the default."""
@@ -80,7 +80,7 @@ class ReactorError(Exception):
 
     @property
     def failure(self) -> Failure:
-        """The same as a value."""
+        """The error as a value."""
         return Failure(self.code, self.message, self.hint, self.retryable, self.retry_after_s)
 
     def __str__(self) -> str:
@@ -149,6 +149,6 @@ class Aria2Unauthorized(Aria2Error):
 
 
 class DownloadError(ReactorError):
-    """This one download cannot be done, or not now. Say which with `code` and `retryable`."""
+    """A download failed. `code` and `retryable` say how."""
 
     code = "failed"

@@ -1,4 +1,4 @@
-"""What the journal records: the public schema of the event stream.
+"""The public schema of the journal.
 
 A notice is a fact worth telling a person or a log. The contract: within one `v` fields and kinds of
 notice may be added, none is renamed, removed or given another meaning; readers ignore what they do
@@ -28,11 +28,11 @@ class _OfDownload(_Notice):
     download_id: int
     """The row's `id`."""
     attempt: int = 0
-    """Counts the times that the row was taken up; 0: it never was."""
+    """How often the row was claimed; 0: never."""
 
 
 class ReactorStarted(_Notice):
-    """The reactor serves its database from now on."""
+    """reactor serves the database from now on."""
 
     event: Literal["reactor_started"] = "reactor_started"
     version: str
@@ -66,7 +66,7 @@ class EntriesLost(_Notice):
 
 
 class Aria2Connected(_Notice):
-    """The socket to aria2c stands."""
+    """The connection to aria2c is established."""
 
     event: Literal["aria2_connected"] = "aria2_connected"
     version: str
@@ -78,7 +78,7 @@ class Aria2Connected(_Notice):
 
 
 class Aria2Lost(_Notice):
-    """The socket to aria2c broke; reactor goes on trying, transfers are taken up again after it."""
+    """The connection to aria2c broke. reactor reconnects, and transfers continue."""
 
     event: Literal["aria2_lost"] = "aria2_lost"
     reason: str
@@ -86,7 +86,7 @@ class Aria2Lost(_Notice):
 
 
 class DatabaseTroubled(_Notice):
-    """The database could not be read or written; reactor keeps what it knows and goes on trying."""
+    """The database could not be read or written. reactor keeps trying."""
 
     event: Literal["database_troubled"] = "database_troubled"
     reason: str
@@ -102,7 +102,7 @@ class DatabaseRecovered(_Notice):
 
 
 class TokenRefused(_Notice):
-    """Somebody has tried wrong tokens at the page. Told once a minute at most."""
+    """Wrong tokens were sent to the page. Reported at most once per minute."""
 
     event: Literal["token_refused"] = "token_refused"
     address: str
@@ -112,7 +112,7 @@ class TokenRefused(_Notice):
 
 
 class StatusUnserved(_Notice):
-    """Rows have a status that reactor does not take, and nobody has begun them: they wait for ever. Told once a run."""
+    """Rows have a status that reactor does not serve, so they wait for ever. Reported once per run."""
 
     event: Literal["status_unserved"] = "status_unserved"
     status: str | None
@@ -124,7 +124,7 @@ class StatusUnserved(_Notice):
 
 
 class TableUnserved(_Notice):
-    """No row is in `downloads`, and some are in a table that looks like the bot's queue. Told once a run."""
+    """`downloads` is empty, and another table that looks like the bot's queue has rows. Reported once per run."""
 
     event: Literal["table_unserved"] = "table_unserved"
     table: str
@@ -132,8 +132,8 @@ class TableUnserved(_Notice):
 
 
 class DownloadStuck(_OfDownload):
-    """The bot's table lets nothing be written into this row, not even that it failed: it is passed over. Each reason is
-    told once a run."""
+    """The bot's table rejects every write to this row, even that it failed, so it is skipped. Each reason is reported
+    once per run."""
 
     event: Literal["download_stuck"] = "download_stuck"
     error: str
@@ -141,7 +141,7 @@ class DownloadStuck(_OfDownload):
 
 
 class FilesUnwatched(_Notice):
-    """The database's files cannot be watched here: changes are found by the poll alone, a little later."""
+    """The database's files cannot be watched: changes are found by polling, a little later."""
 
     event: Literal["files_unwatched"] = "files_unwatched"
     reason: str
@@ -159,7 +159,7 @@ class YtdlpOutdated(_Notice):
 
 
 class DiskFull(_Notice):
-    """There is less room on the disk than has to stay free: nothing is begun, what is under way waits."""
+    """Less than the required disk space is free: no download starts, running ones wait."""
 
     event: Literal["disk_full"] = "disk_full"
     free: int
@@ -169,7 +169,7 @@ class DiskFull(_Notice):
 
 
 class DiskFreed(_Notice):
-    """There is room again: the queue goes on."""
+    """Enough disk space is free again."""
 
     event: Literal["disk_freed"] = "disk_freed"
     free: int
@@ -177,7 +177,7 @@ class DiskFreed(_Notice):
 
 
 class DownloadClaimed(_OfDownload):
-    """A pending row was taken: its attempt begins."""
+    """A pending row was claimed: an attempt begins."""
 
     event: Literal["download_claimed"] = "download_claimed"
     url: str
@@ -195,12 +195,12 @@ class DownloadResumed(_OfDownload):
     stage: str
     """Where it goes on."""
     crashes: int = 0
-    """How often in a row reactor has died while it worked on it."""
+    """How often in a row reactor has crashed while it worked on it."""
 
 
 class DownloadHeldBack(_OfDownload):
-    """reactor has died several times in a row while it worked on this row. It is left alone for a while after the
-    restart, then tried again; with one death more it fails (`crashed`)."""
+    """reactor has crashed several times in a row while it worked on this row. The row is held back for a while after
+    the restart, then tried again; after one more crash it fails (`crashed`)."""
 
     event: Literal["download_held_back"] = "download_held_back"
     crashes: int
@@ -220,7 +220,7 @@ class DownloadDetected(_OfDownload):
 
 
 class DownloadReclassified(_OfDownload):
-    """One way of extracting found nothing for it and the next is tried."""
+    """An extractor found nothing, and the next one is tried."""
 
     event: Literal["download_reclassified"] = "download_reclassified"
     from_kind: Kind
@@ -248,7 +248,7 @@ class DownloadExtracted(_OfDownload):
 
 
 class DownloadProgressed(_OfDownload):
-    """A measure on the way; `progress` is 0 to 100, of the stage: joining what was fetched begins anew."""
+    """Progress of the stage, 0 to 100: joining starts at 0 again."""
 
     event: Literal["download_progressed"] = "download_progressed"
     stage: Literal["metadata", "fetching", "finishing"] = "fetching"
@@ -289,7 +289,7 @@ class DownloadCompleted(_OfDownload):
 
 
 class DownloadRetryScheduled(_OfDownload):
-    """An attempt failed in a way that may pass; the next one begins in `delay_s`."""
+    """An attempt failed with a passing error; the next one begins in `delay_s`."""
 
     event: Literal["download_retry_scheduled"] = "download_retry_scheduled"
     code: str
@@ -315,7 +315,7 @@ class DownloadFailed(_OfDownload):
 
 
 class DownloadCancelled(_OfDownload):
-    """The row was cancelled, or deleted, and nothing of it runs any more."""
+    """The row was cancelled or deleted, and all its work has stopped."""
 
     event: Literal["download_cancelled"] = "download_cancelled"
     how: Literal["asked", "status", "deleted", "pending"]

@@ -112,8 +112,8 @@ async def version_of(program: Program, *, deadline_s: float = VERSION_DEADLINE_S
 
 
 def limit_memory(pid: int, most: int) -> None:
-    """Let a program that was just started have no more than so many bytes of memory: what it is given to read is a
-    stranger's. Where the system has no such limit (elsewhere than on Linux) it does nothing."""
+    """Limit the memory of a process that was just started, in bytes: its input is untrusted. Linux only; elsewhere it
+    does nothing."""
     if sys.platform == "linux":
         with suppress(OSError):  # it has ended, or a filter around us forbids to ask
             hard = resource.prlimit(pid, resource.RLIMIT_DATA)[1]
@@ -123,9 +123,8 @@ def limit_memory(pid: int, most: int) -> None:
 
 
 def raise_descriptors(pid: int) -> None:
-    """Let a program that was just started have as many descriptors as the system allows: whoever opens idle
-    connections to a port of its own must not leave it without one for its work. Elsewhere than on Linux it does
-    nothing."""
+    """Raise the file descriptor limit of a process that was just started to the hard limit, so that idle connections to
+    its ports do not exhaust it. Linux only; elsewhere it does nothing."""
     if sys.platform == "linux":
         with suppress(OSError, ValueError):
             soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -211,8 +210,7 @@ def daemon_environment(setting: Path | None, settings: dict[str, str], strangers
 
 
 def import_path(value: str, strangers: Path) -> str:
-    """A PYTHONPATH without the working folder by an empty entry, and without what lies in `strangers`; each entry
-    absolute."""
+    """PYTHONPATH with absolute entries, without empty ones (the working folder) and without those in `strangers`."""
     entries = [str(Path(entry).absolute()) for entry in value.split(os.pathsep) if entry.strip()]
     return os.pathsep.join(entry for entry in entries if not _is_inside(entry, strangers))
 
@@ -260,7 +258,7 @@ def _pythons() -> Iterator[str]:
 
 
 def _is_python(path: str) -> bool:
-    """True for an interpreter by its name that is not the script this process runs."""
+    """True if the name is an interpreter's, and not that of the script this process runs."""
     named = re.search(r"python|pypy", Path(path).name, re.IGNORECASE)
     return bool(named and shutil.which(path)) and not (sys.argv and _same(path, sys.argv[0]))
 

@@ -1,11 +1,11 @@
-"""For bots: the reactor as a child process, kept alive.
+"""For bots: runs reactor as a child process, and restarts it when it dies.
 
     async with Runner(download_db="bot.db") as runner:
         ...
         print((await runner.status()).state)
 
-The child ends with the bot, however the bot ends: it watches the bot's process, and holds the other end of a pipe
-that the system closes then. What it says, and what its journal tells, is in the log `reactor.runner`.
+The child ends with the bot, however the bot ends: it watches the bot's process, and reads from a pipe that the
+system closes then. Its output and its journal go to the logger `reactor.runner`.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from reactor.settings import SETTING_NAMES, Settings, current_name
 __all__ = ["Runner", "RunnerStatus", "State"]
 
 State = Literal["stopped", "starting", "running", "waiting"]
-"""`waiting`: it has died, and is started again in a moment."""
+"""`waiting`: it has died, and will be restarted."""
 Event = Mapping[str, Any]
 
 READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 10.0
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 30.0
 SETTLED_S = 60.0
-"""After this long a death is the first again."""
+"""A process that has run this long resets the backoff."""
 WRONG = 2
 """The exit code after which starting again is no use: a setting is wrong, another reactor serves the database."""
 NOT_BEGUN = -1
@@ -94,10 +94,10 @@ class RunnerStatus:
 
 
 class Runner:
-    """One reactor. Entering the context starts it and waits until it is ready; leaving it stops it in order.
+    """One reactor process. Entering the context starts it and waits until it is ready; leaving it shuts it down.
 
-    Raises ReactorError with the reactor's own sentence when it cannot start. Later on it is started again whenever it
-    dies, the later the oftener it does."""
+    Raises ReactorError with reactor's message when it cannot start. Afterwards it is restarted whenever it dies, with
+    exponential backoff."""
 
     def __init__(
         self,
@@ -107,9 +107,10 @@ class Runner:
         python: str | os.PathLike[str] | None = None,
         **settings: object,
     ) -> None:
-        """`settings` win over the environment: `download_db="bot.db"`. Without `launch` somebody else runs the reactor
-        (systemd), and only `status` is of use. `on_event` gets each line of its journal; it must not block. `python` is
-        a Python that has reactor, for a bot that was made into a program of its own (PyInstaller, Nuitka, …).
+        """`settings` take precedence over the environment: `download_db="bot.db"`. With `launch=False` another process
+        runs reactor (systemd), and only `status` is of use. `on_event` gets each line of the journal and must not
+        block. `python` is a Python that has reactor, for a bot that was made into a program of its own (PyInstaller,
+        Nuitka, …).
 
         Raises SettingsError."""
         if python is not None:
@@ -189,7 +190,7 @@ class Runner:
         raise ReactorError(last_words, code="not_started")
 
     async def stop(self) -> None:
-        """Have it end in order: what is under way goes on with the next start."""
+        """Shut it down. Running downloads resume at the next start."""
         keeper, self._keeper = self._keeper, None
         if self._process is not None:
             await _end(self._process)  # its last words are still heard
@@ -205,7 +206,7 @@ class Runner:
         await self.start()
 
     async def status(self) -> RunnerStatus:
-        """How it is: what it has left in the database, with what only whoever launched it knows."""
+        """The state of the process, and what it has registered in the database."""
         presence, under_way = await self._look()
         alive = presence is not None and presence.alive
         state, since, pid = self._state, self._since, self._process.pid if self._process else None
@@ -238,7 +239,7 @@ class Runner:
         self._changed = anyio.Event()
 
     async def _keep(self, scope: anyio.CancelScope) -> None:
-        """Until it is stopped, or starting it again is no use."""
+        """Restart it until it is stopped, or cannot start."""
         pause = BACKOFF_FIRST_S
         with scope:
             while True:
@@ -263,7 +264,7 @@ class Runner:
             self._move("stopped")
 
     async def _run_once(self) -> tuple[int, str]:
-        """From its start to its end; its exit code and its last words. A cancel ends it in order."""
+        """Run one process; returns its exit code and its last output. A cancel shuts it down."""
         said: deque[str] = deque(maxlen=LINES_KEPT)
 
         def listen(line: str) -> None:
@@ -355,7 +356,7 @@ async def _lines(stream: ByteReceiveStream, take: Callable[[str], object]) -> No
 
 
 async def _end(process: Process) -> None:
-    """Ask it to end; after a while, see to it."""
+    """SIGTERM; after a while SIGKILL."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):

@@ -73,7 +73,7 @@ class Statistics:
 
 
 class _Waiter:
-    """Where one request waits: for the reply, or for the news that none will come."""
+    """A pending request: its reply, or the end of the connection, sets `answered`."""
 
     __slots__ = ("answered", "outcomes")
 
@@ -83,7 +83,7 @@ class _Waiter:
 
 
 class Aria2Connection:
-    """A connection that keeps itself. Calls while there is none raise Aria2Lost at once."""
+    """A connection that reconnects by itself. While it is down, calls raise Aria2Lost at once."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Aria2Connection:
         self._connects = self._requests = self._notifications = 0
         self._running: AbstractAsyncContextManager[None] | None = None
         self.on_answer: Callable[[float], None] | None = None
-        """Told, if set, after how many seconds each request was answered."""
+        """Called, if set, with the response time of each request in seconds."""
 
     @property
     def url(self) -> str:
@@ -191,11 +191,11 @@ class Aria2Connection:
 
     @property
     def connected(self) -> bool:
-        """True while calls have somebody to go to."""
+        """True while the connection stands."""
         return self._socket is not None
 
     def statistics(self) -> Statistics:
-        """What was sent and received so far."""
+        """Counters since the start."""
         calls, ignored = self._protocol.calls, self._protocol.ignored
         return Statistics(
             self._connects, self._requests, dict(calls), self._notifications, dict(ignored), self._protocol.pending
@@ -305,7 +305,7 @@ class Aria2Connection:
         return Aria2Lost(reason) if passing else self._stranger(reason)
 
     def _stranger(self, reason: str) -> Aria2Error:
-        """Some other server. Where aria2 was before, it may come back: a proxy in front of it, say."""
+        """The error for a server that is not aria2. After a first connect it is a passing one: a proxy may answer."""
         if self._connects:
             return Aria2Lost(reason)
         return Aria2Error(
@@ -315,7 +315,7 @@ class Aria2Connection:
         )
 
     async def _greet(self, socket: ClientConnection) -> events.Aria2Connected:
-        """Who is there? Nothing else is asked, and nothing told, before that is known."""
+        """Check the secret, the version and the session before anything else is sent."""
         asked: list[Method[Any]] = [
             methods.get_version(),
             methods.get_session_info(),
@@ -349,7 +349,7 @@ class Aria2Connection:
                     return item.outcomes
 
     async def _serve(self, socket: ClientConnection, connected: events.Aria2Connected) -> None:
-        """Hand out what comes, until the connection breaks."""
+        """Dispatch incoming frames until the connection breaks."""
         self._socket = socket
         self._connects += 1
         self._connected.set()

@@ -1,4 +1,4 @@
-"""An aria2c of our own: started with us, started again when it dies or hangs, gone with us however we end.
+"""An embedded aria2c: a child process that is restarted when it dies or hangs, and ends with this process in any case.
 
     async with EmbeddedAria2(find_aria2c()) as embedded:
         async with Aria2Connection(lambda: embedded.url, embedded.secret, when_silent=embedded.kill) as aria2: …
@@ -42,7 +42,7 @@ PORTS = range(20_000, 32_768)
 """Below those that systems give to outgoing connections and to servers that do not mind."""
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 5.0
 SETTLED_S = 30.0
-"""After this long a death is the first again, and the next start comes at once."""
+"""A process that has run this long resets the restart backoff."""
 STOP_DEADLINE_S = 3.0
 MEMORY_MAX = 4 * 1024**3
 """Bytes: far more than it uses, with a large disk cache too. Else a server that tells it a length which no file has
@@ -93,8 +93,7 @@ class EmbeddedAria2:
         return self._process.pid if self._process else None
 
     def kill(self) -> None:
-        """End one that hangs, whatever it is at: it is started again as one that died. What it had under way goes on
-        from its control files."""
+        """Kill a process that hangs; it is restarted. Transfers resume from their control files."""
         if self._process is not None:
             _signal(self._process, KILL)
 
@@ -141,7 +140,7 @@ class EmbeddedAria2:
 
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[Process]:
-        """Start aria2c, and see to it that nothing is left of it afterwards."""
+        """Start aria2c; at the end, kill its whole session."""
         self._port = _free_port()
         self._errors = ""
         await to_thread.run_sync(self._write_lines)
@@ -177,7 +176,7 @@ class EmbeddedAria2:
                 await process.aclose()
 
     async def _listening(self, process: Process) -> bool:
-        """Wait until aria2c listens. False, and it is over, when it cannot or does not within the deadline."""
+        """Wait until aria2c listens. When it does not within the deadline, kill it and return False."""
         with anyio.move_on_after(START_DEADLINE_S):
             while process.returncode is None and PORT_TAKEN not in self._errors:
                 with suppress(OSError):
@@ -189,7 +188,7 @@ class EmbeddedAria2:
         return False
 
     async def _end(self, process: Process) -> None:
-        """Ask it to end, which saves the control files of what is under way; then insist."""
+        """SIGTERM, which saves the control files; then SIGKILL."""
         if process.returncode is None:
             _signal(process, signal.SIGTERM)
             with suppress(OSError):

@@ -1,7 +1,7 @@
 """From a `models.Fetch` to aria2's options for it. Pure.
 
-Every value is a string (aria2 ignores anything else without a word), every option that decides whether the
-bytes are right is set here and not left to a configuration file: a remote aria2c has one of its own.
+Every value is a string (aria2 silently ignores anything else). Every option that decides whether the bytes are right
+is set here and not left to a configuration file: a remote aria2c has one of its own.
 
 How a partial file goes on was measured with 1.36 and 1.37:
 
@@ -126,7 +126,7 @@ def addition(
 
 
 def _is_digest(header: Header) -> bool:
-    """True for a login that is good for one request: aria2 makes none by itself."""
+    """True for HTTP Digest credentials, which are valid for one request: aria2 cannot create them."""
     return header.name.lower() == "authorization" and header.value.lower().startswith("digest ")
 
 
@@ -260,7 +260,7 @@ def _inner_path(path: str) -> str:
 
 
 def _line(value: Any, what: str) -> str:
-    """Text that stays inside its option or header line, and that UTF-8 can carry."""
+    """Text without line breaks, and encodable as UTF-8."""
     text = str(value)
     if _UNSENDABLE.search(text):
         raise DownloadError(f"There is a character in {what} that cannot be sent.", code="unsupported")

@@ -1,8 +1,7 @@
 """JSON-RPC 2.0 as aria2 speaks it over a WebSocket, without the socket.
 
-Ids, frames and what is still unanswered: nothing here waits, and nothing that comes from the other side
-can make it fail. What cannot be understood is counted and ignored: aria2 itself answers each WebSocket
-ping with an error for `id: null`.
+Ids, frames and pending requests. Nothing here waits, and no input makes it fail: what cannot be parsed is counted and
+ignored, since aria2 itself answers each WebSocket ping with an error for `id: null`.
 
     out     frame = protocol.request(method)          the caller sends frame.data, and waits for frame.id
     in      for item in protocol.receive(data): …     a Reply for one who waits, or a TransferNotified
@@ -55,7 +54,7 @@ class Encoded:
 
 
 class Protocol:
-    """One side of the conversation, over as many sockets as it takes: ids never repeat."""
+    """The client side, across reconnects: ids never repeat."""
 
     def __init__(self, secret: str | None = None) -> None:
         self._secret = secret or ""
@@ -95,19 +94,19 @@ class Protocol:
         return Request(request_id, "system.multicall", head + b",".join(part.data for part in parts) + b"]]}")
 
     def forget(self, request_id: int) -> None:
-        """Nobody waits for this answer any more; if it comes, it is ignored."""
+        """Drop a pending request: its reply will be ignored."""
         self._pending.pop(request_id, None)
         self._batches.discard(request_id)
 
     def abandon(self) -> None:
-        """The socket is gone: no request will be answered."""
+        """Drop all pending requests: the socket is closed."""
         self._pending.clear()
         self._batches.clear()
 
     # In
 
     def receive(self, data: bytes | str) -> Iterator[Reply | TransferNotified]:
-        """What a frame says. Never raises on what it holds."""
+        """Parse a frame. Never raises."""
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         try:
             message = json.loads(text)
@@ -197,7 +196,7 @@ class Protocol:
 
 
 def split(parts: Iterable[Encoded], bytes_max: int = BATCH_BYTES_MAX) -> Iterator[list[Encoded]]:
-    """Cut a batch into ones of at most `bytes_max` each; a part larger than that stands alone."""
+    """Split a batch into batches of at most `bytes_max` bytes each; a larger part becomes a batch of its own."""
     group: list[Encoded] = []
     size = 0
     for part in parts:

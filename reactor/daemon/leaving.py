@@ -1,4 +1,4 @@
-"""The wish that the process ends: in order at first, and at once when that takes too long."""
+"""Shutdown requests: orderly first, forced when that takes too long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAVE_DEADLINE_S = 4.0
 
 
 class Leaving:
-    """Asked by a signal or by the program that has started us."""
+    """A shutdown request, by signal or by the program that runs `serve`."""
 
     def __init__(self) -> None:
         self.reason = ""
@@ -25,7 +25,7 @@ class Leaving:
         """End at once."""
 
     async def take_signals(self, *, task_status: TaskStatus[None]) -> None:
-        """SIGTERM and SIGINT ask; a second one forces."""
+        """SIGTERM and SIGINT request the shutdown; a second signal, or LEAVE_DEADLINE_S, forces it."""
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             task_status.started()
             number = await anext(signals)
@@ -35,7 +35,7 @@ class Leaving:
             self.forced.set()
 
     async def follow(self, stop: anyio.Event) -> None:
-        """Ask when `stop` is set."""
+        """Request the shutdown when `stop` is set."""
         await stop.wait()
         self._ask("asked")
         await anyio.sleep(LEAVE_DEADLINE_S)
@@ -47,7 +47,7 @@ class Leaving:
 
     @asynccontextmanager
     async def cuts_short(self) -> AsyncIterator[None]:
-        """The block is cancelled, and left, when the process is to end."""
+        """Cancel the block, without an error, when a shutdown is requested."""
         async with anyio.create_task_group() as tasks:
 
             async def cancel() -> None:

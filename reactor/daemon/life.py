@@ -1,7 +1,8 @@
 """Serves one database file: everything outside is opened here, joined to the loop, and closed again.
 
-It ends when the process is to end, or when another file has taken the database's place. Then aria2 and the disk are
-rid of what belonged to its rows first, so that nothing of one database reaches the next.
+It ends when the process is to end, or when another file has taken the database's place. In that case the transfers of
+its rows are removed from aria2, and their unfinished files from the disk, so that nothing of one database reaches the
+next.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ async def _serve(
 
 
 def _telling_when_ready(loop: Loop, lasting: Lasting) -> Post:
-    """Passes aria2's events on, and says that it is there."""
+    """Forwards aria2's events to the loop, and reports the first connect."""
 
     def post(event: events.Event) -> None:
         loop.post(event)

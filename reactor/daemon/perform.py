@@ -1,4 +1,4 @@
-"""Carries out what the machine decides: one arm for each command.
+"""Carries out the commands of the machine: one arm for each.
 
 Commands come in batches, one for each event, and keep their order. The saves of a batch commit, in one
 transaction, before anything else of it starts; batches that wait together commit together. Each command says
@@ -36,7 +36,7 @@ SAVE_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Performer:
-    """The hands. `submit` never waits; `run` does what has to wait until it is cancelled or Exit was carried out."""
+    """Carries out commands. `submit` never waits; `run` carries out what has to wait, until Exit or a cancel."""
 
     def __init__(
         self, rows: Rows, downloading: Downloading, stages: Stages, workers: Workers, journal: Journal, post: Post
@@ -199,32 +199,31 @@ class Performer:
 
 
 def last_words(saves: Sequence[Save]) -> list[Save]:
-    """Without the endings of attempts that have another one behind them: the row is told one, and the answer to it is
-    the answer to the last."""
+    """Drop a last write that is followed by another one of the same attempt: only that one is written and answered."""
     last = {attempt_of(save): save for save in saves if Timing.LAST in save.timing}
     return [save for save in saves if Timing.LAST not in save.timing or last[attempt_of(save)] is save]
 
 
 def is_waited_for(command: Command) -> bool:
-    """True when the rest of its batch has to wait for it."""
+    """True if the rest of its batch has to wait for it."""
     if Timing.SAVE in command.timing:
         return Timing.MAY_WAIT not in command.timing
     return Timing.BARRIER in command.timing
 
 
 def is_in_vain(command: Command, refused: Collection[Attempt]) -> bool:
-    """True when it would begin something for an attempt of which a save was refused."""
+    """True if it would begin work for an attempt of which a save was refused."""
     return Timing.BEGINS in command.timing and attempt_of(command) in refused
 
 
 def attempt_of(command: Command) -> Attempt | None:
-    """Whose it is; None for what is about several, or none."""
+    """The attempt of a command; None if it is about several or none."""
     attempt: Attempt | None = getattr(command, "attempt", None)
     return attempt
 
 
 def _shown(notice: Notice) -> Notice:
-    """The notice without what a URL may hold that is nobody's business."""
+    """The notice with credentials removed from its URL."""
     if isinstance(notice, DownloadClaimed | DownloadResumed):
         return notice.model_copy(update={"url": redact(notice.url)})
     return notice

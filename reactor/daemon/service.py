@@ -1,7 +1,6 @@
-"""What a service manager is told: ready, alive, leaving, and one sentence in between, as sd_notify(3) has it.
+"""sd_notify(3): tells the service manager READY, STOPPING, WATCHDOG and a STATUS line.
 
-Only one that asks for it (NOTIFY_SOCKET) is told anything, and only one that wants to hear from us again and
-again (WATCHDOG_USEC) costs a timer.
+Without NOTIFY_SOCKET nothing is sent; without WATCHDOG_USEC there is no timer.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ STATUS_CHARS_MAX = 300
 
 
 class Service:
-    """Tells the manager at `address` (a path, or `@name` for an abstract one; None: nobody) what the journal says.
+    """Reports the journal to the manager at `address`: a path, `@name` for an abstract socket, or None for no manager.
 
-    `watchdog_s` is how long it waits for a sign of life; None: it does not."""
+    `watchdog_s`: the watchdog timeout; None for no watchdog."""
 
     def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
         self._address = _understood(address or "")
@@ -45,7 +44,7 @@ class Service:
         self._ended: Counter[str] = Counter()
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
 
@@ -67,7 +66,7 @@ class Service:
         self._tell(lines)
 
     async def keep_alive(self) -> None:
-        """Give a sign of life twice in every period, for as long as the event loop turns."""
+        """Ping the watchdog twice per timeout, as long as the event loop runs."""
         while self._watchdog_s is not None:
             self._tell(["WATCHDOG=1"])
             await anyio.sleep(self._watchdog_s / 2)
@@ -104,7 +103,7 @@ class Service:
                 pass
 
     def _sentence(self) -> str:
-        """One line on how it is."""
+        """The STATUS line."""
         if self._trouble:
             sentence = next(iter(self._trouble.values()))
         elif not self._ready:
@@ -119,7 +118,7 @@ class Service:
 
 @contextmanager
 def open_service(environment: MutableMapping[str, str]) -> Iterator[Service]:
-    """The manager that `environment` names. Its variables are taken out: they are not for our children."""
+    """The manager that `environment` names. Removes its variables, so that child processes do not inherit them."""
     address, microseconds, pid = (environment.pop(name, "") for name in VARIABLES)
     asked = microseconds.isdecimal() and int(microseconds) > 0 and pid in ("", str(os.getpid()))
     service = Service(address, int(microseconds) / 1e6 if asked else None)
@@ -138,7 +137,7 @@ async def serve_as(
     stop: anyio.Event | None = None,
     recorder: Recorder | None = None,
 ) -> None:
-    """`serve`, with signs of life for the manager. Raises as it does."""
+    """`serve`, with watchdog pings. Raises as it does."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(service.keep_alive)
         await serve(settings, journal, probes=probes, stop=stop, recorder=recorder)
@@ -146,5 +145,5 @@ async def serve_as(
 
 
 def _understood(address: str) -> str:
-    """The address as the socket module has it; "" for those of other kinds than ours."""
+    """The address for the socket module; "" for an unsupported kind."""
     return f"\0{address[1:]}" if address.startswith("@") else address if address.startswith("/") else ""

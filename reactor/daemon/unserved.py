@@ -1,4 +1,4 @@
-"""Says once of each kind of rows that nobody will ever serve them: at the start, and when the table has changed."""
+"""Reports rows that will never be served, each kind once: at the start, and after changes of the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETTLE_S, PAUSE_S = 1.0, 30.0
 
 
 async def tell_unserved(rows: Rows, journal: Journal) -> None:
-    """For ever."""
+    """Report until cancelled."""
     told: set[str | None] = set()
     table_told, pause_s = False, 0.0
     while True:

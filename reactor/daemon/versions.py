@@ -1,8 +1,8 @@
-"""Whether what is on the disk is the beginning of what stands on the server now: asked before bytes go on, and at the
-end of what more than one answer was put together for.
+"""Compares files on the disk with the server's current version: before a partial file is continued, and at the end of
+a file that came in more than one response.
 
-A strong validator decides; where there is none, the length, and the first and the last 64 KiB of what is there; at the
-end a few places between them, too, and those where bytes of another answer begin."""
+A strong validator decides. Without one, the length and samples are compared: the first and the last 64 KiB of what is
+there, and for a complete file also some places between, and the places where another response begins."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WORTH_BYTES = 1024 * 1024
 
 
 class Version(Enum):
-    """What a comparison shows."""
+    """The result of a comparison."""
 
     SAME = "same"
     OTHER = "other"
@@ -53,7 +53,7 @@ class Version(Enum):
 
 @dataclass(slots=True)
 class Versions:
-    """Asks servers, with what goes along with a fetch, and knows which files went on."""
+    """Compares with the headers and cookies of a fetch, and remembers which files were continued."""
 
     context: Context
     _seams: OrderedDict[str, tuple[int, ...]] = field(default_factory=OrderedDict)
@@ -61,7 +61,7 @@ class Versions:
     nothing in one that began from zero."""
 
     def begins(self, path: Path, *, alone: bool = True) -> None:
-        """A file is fetched from zero; of many parts that goes without saying."""
+        """Note that a file is fetched from zero. Of one part among many only a note to the contrary is removed."""
         if alone or str(path) in self._seams:
             self._note(path, ())
 
