@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.harness import Reactor, running
+from tests.real.harness import Reactor, running, serving
 from tests.servers import FileServer
 from tests.tools import sqlite3_program
 
@@ -19,9 +19,15 @@ def blob(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
+WALK = ["Extracted", "TransfersAdded", "TransferNotified", "TransfersReported", "Finished", "Saved"]
+"""What the core is told of one file whose URL tells what it is, as the architecture page has it, behind its claim."""
+
+
 async def test_a_row_becomes_a_file_and_the_row_says_so(tmp_path: Path) -> None:
-    data = blob(300_000)
-    async with FileServer() as server, running(tmp_path) as reactor:
+    data, recording = blob(300_000), tmp_path / "recording.ndjson"
+    reactor = Reactor(tmp_path, PROGRESS_INTERVAL="30")
+    reactor.more = ("--record", str(recording))
+    async with FileServer() as server, serving(reactor):
         (one,) = reactor.add(server.put("/holiday.mp4", data, content_type="video/mp4"))
         await reactor.until_final()
         row = reactor.row(one)
@@ -32,6 +38,8 @@ async def test_a_row_becomes_a_file_and_the_row_says_so(tmp_path: Path) -> None:
     assert row["title"] == "holiday.mp4"
     assert row["finished_at"] >= row["started_at"] >= row["added_date"][:10]
     assert reactor.files() == {"holiday.mp4": data}
+    told = [json.loads(line).get("event") for line in recording.read_text().splitlines()]
+    assert [event for event in told if event in {*WALK, "Detected"}] == WALK
 
 
 async def test_a_program_that_knows_nothing_of_reactor(tmp_path: Path) -> None:
