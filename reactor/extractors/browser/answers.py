@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -77,6 +77,13 @@ class Answers:
             self._responses[len(self.sights)] = response
         self.sights.append(sight)
         self._changed()
+
+    def add_named(self, sights: Iterable[Sight]) -> None:
+        """Add what the page only tells of, where it has not been asked for."""
+        seen = {sight.url for sight in self.sights}
+        for sight in sights:
+            if sight.url not in seen:
+                self.note(sight)
 
     def response(self, index: int) -> Response | None:
         """The answer that a sight is of."""

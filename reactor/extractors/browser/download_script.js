@@ -71,10 +71,11 @@
     const found = [], seen = Symbol.for("counted");
     for (const one of all("*")) {
       if (one.childElementCount || found.length >= COUNTED_MAX) continue;
-      const said = (one.textContent || "").trim(), number = said.length < 120 && said.match(/\d{1,4}/);
+      const said = (one.textContent || "").trim(), number = said.length < 120 && said.match(/(?:(\d{1,2}):)?(\d{1,4})/);
       if (number && visible(one, 1)) {
-        found.push([one, Number(number[0]), one[seen]]);
-        one[seen] = Number(number[0]);
+        const seconds = 60 * (number[1] || 0) + Number(number[2]);
+        found.push([one, seconds, one[seen]]);
+        one[seen] = seconds;
       }
     }
     return found;

@@ -210,6 +210,19 @@
       if (one.currentTime < one.duration - 0.5) one.currentTime = one.duration - 0.1;
       play(one);
     }),
+    // A year of birth, where lists ask for one: true where something was chosen.
+    age: () => {
+      const lists = all("select").filter(one => visible(one) && !one[clicks]);
+      const years = lists.find(one => [...one.options].some(each => each.text.trim() === argument));
+      if (!years) return false;
+      for (const one of lists) {
+        const year = [...one.options].findIndex(each => each.text.trim() === argument);
+        one.selectedIndex = year < 0 ? Math.min(1, one.options.length - 1) : year;
+        one[clicks] = 1;
+        for (const kind of ["input", "change"]) one.dispatchEvent(new Event(kind, {bubbles: true}));
+      }
+      return true;
+    },
     // The control of that number, which is clicked now.
     control: () => {
       const one = notes.seen?.[argument];

@@ -17,7 +17,18 @@ _DOWNLOADS: Final = (_HERE / "download_script.js").read_text(encoding="utf-8")
 
 What = (
     Literal[
-        "media", "play", "skip", "controls", "control", "scroll", "titles", "buffers", "named", "feeding", "waiting"
+        "media",
+        "play",
+        "skip",
+        "controls",
+        "control",
+        "scroll",
+        "titles",
+        "buffers",
+        "named",
+        "feeding",
+        "waiting",
+        "age",
     ]
     | Literal["links", "download", "counting", "soon", "gate"]
 )

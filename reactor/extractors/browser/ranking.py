@@ -179,7 +179,9 @@ class _Players:
     def of_file(self, sight: Sight) -> list[Element]:
         """The elements that play this file."""
         urls = {url for url in (sight.url, sight.asked) if url}
-        return [each for each in self.elements if each.source in urls or not urls.isdisjoint(each.fetched)]
+        return [
+            each for each in self.elements if each.source in urls or not urls.isdisjoint((*each.fetched, *each.fed))
+        ]
 
     def of_manifest(self, sight: Sight, parts: set[str]) -> list[Element]:
         """Those that play what a manifest names: by its address, by its parts, else the only one of its frame."""

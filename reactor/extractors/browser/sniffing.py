@@ -36,16 +36,15 @@ from reactor.extractors.browser.page_script import PREPARE, What, asking
 from reactor.extractors.browser.patience import frame_of, ignore_closed, with_timeout
 from reactor.extractors.browser.ranking import (
     CLIP_S,
-    NAMED,
     Candidate,
     Form,
     Sight,
-    better_source,
     is_ad_host,
     is_sure,
     rank,
 )
 from reactor.extractors.browser.starting import Click, choose, click, click_through, reached
+from reactor.extractors.browser.telling import json_ld, made_of_pieces, of_each_frame, tell, with_better_source
 from reactor.extractors.browser.words import PLAY
 
 CLOSE_S = 1.5
@@ -69,6 +68,8 @@ ROUNDS_SOON = 10
 """So many more for a page that says that something begins by itself."""
 ROUNDS_BESIDE_MAX = 4
 """Clicks on what starts a player while another one plays already."""
+YEAR = "1985"
+"""Of birth, where a list asks for it."""
 SCROLL_ROUND = 3
 """In this round the page is scrolled to its end, if nothing was found so far."""
 LOADING_S = 15.0
@@ -201,31 +202,24 @@ class Sniffer:
             self._everywhere("buffers"),
             self._downloads.told(self._frames()),
         )
-        self._note_named(named, titles)
-        candidates = self._with_better_source(self._candidates())[:CANDIDATES_MAX]
+        texts = json_ld(titles)
+        for frame, told in named:
+            self._answers.add_named(named_sights(told, texts if frame is main else (), frame.url))
+        candidates = with_better_source(self._candidates(), self._answers, self._elements)[:CANDIDATES_MAX]
         if self._downloads.begun:
             candidates = [each for each in candidates if each.role is not Role.DECOR]
-        answers = await asyncio.gather(*map(self._told, candidates))
+        answers = await asyncio.gather(*(tell(each, self._answers, self._user_agent) for each in candidates))
         return {
             "candidates": answers,
             "cookies": [dict(cookie) for cookie in cookies[:COOKIES_MAX]],
             "titles": titles,
-            "buffers": [*self._made_of_pieces(), *_of_each_frame(buffers)],
+            "buffers": [*made_of_pieces(self._elements), *of_each_frame(buffers)],
             "offers": offers,
             "status": self._status,
             "failure": self._failure,
             "crashed": self._crashed,
             "left": self._left,
         }
-
-    def _made_of_pieces(self) -> list[dict[str, Any]]:
-        """Elements whose one address was made of several answers, as what a player was fed with."""
-        return [
-            {"type": "video/mp4", "bytes": 0, "source": each.source, "urls": [*each.fetched]}
-            | {"duration": each.duration_s, "end": each.duration_s}
-            for each in self._elements
-            if len(each.fetched) > 1
-        ]
 
     def _begun_by(self, best: Candidate) -> bool:
         """Whether it is what the page has begun to download."""
@@ -236,52 +230,6 @@ class Sniffer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _told(self, candidate: Candidate) -> dict[str, Any]:
-        sight, response = self._answers.sights[candidate.index], self._answers.response(candidate.index)
-        sent = {"referer": sight.frame, "user-agent": self._user_agent}
-        received: dict[str, str] = {}
-        if response:
-            sent = await with_timeout(response.request.all_headers(), response.request.headers)
-            received = await with_timeout(response.all_headers(), response.headers)
-        return {
-            "url": sight.url,
-            "base": sight.frame if sight.url.startswith(("blob:", "data:")) else sight.url,
-            "manifest": candidate.form is not Form.FILE,
-            "scripted": sight.resource in ("fetch", "xhr"),
-            "named": candidate.named,
-            "decor": candidate.role <= Role.SIDE,
-            "advertising": candidate.advertising,
-            "live": candidate.live,
-            "text": sight.text,
-            "content_type": sight.content_type,
-            "size": sight.size,
-            "sent": sent,
-            "received": received,
-        }
-
-    def _note_named(self, named: list[tuple[Frame, Any]], titles: Any) -> None:
-        """What the page only tells of counts, too, though it may be gone, or something else."""
-        ld = titles.get("ld") if isinstance(titles, dict) else None
-        texts = [text for text in ld if isinstance(text, str)] if isinstance(ld, list) else []
-        seen = {sight.url for sight in self._answers.sights}
-        for frame, told in named:
-            main = frame is self._page.main_frame
-            for sight in named_sights(told, texts if main else (), frame.url):
-                if sight.url not in seen:
-                    seen.add(sight.url)
-                    self._answers.note(sight)
-
-    def _with_better_source(self, candidates: list[Candidate]) -> list[Candidate]:
-        """Before a file that an element plays, the best of the qualities that the element names."""
-        if not candidates or candidates[0].form is not Form.FILE:
-            return candidates
-        sight = self._answers.sights[candidates[0].index]
-        better = better_source(sight, self._elements)
-        if better is None:
-            return candidates
-        self._answers.note(replace(sight, url=better, asked="", resource=NAMED, size=None))
-        return [replace(candidates[0], index=len(self._answers.sights) - 1, named=True), *candidates]
 
     # What the browser tells
 
@@ -380,7 +328,7 @@ class Sniffer:
                 self._begun.setdefault(element.source, self._home is not None)
         found = [replace(element, clicked=self._begun.get(element.source, False)) for element in found]
         # What has been measured stays: a player takes its advertisement's element away.
-        old = {element.source: element for element in self._elements if element.duration_s}
+        old = {each.source: replace(each, started=True) for each in self._elements if each.duration_s}
         new = {element.source: element for element in found if element.duration_s or element.source not in old}
         self._elements = list((old | new).values())[-ELEMENTS_MAX:]
 
@@ -451,6 +399,8 @@ class Sniffer:
         """A play button; when that is covered, or was no use, first what agrees to a banner; else a server's name."""
         started = await self._click(worth_starting)
         reached = started is not None and started.reached
+        if not reached:
+            await self._everywhere("age", YEAR)
         agreed = await self._click(worth_agreeing) if not reached or self._rounds > 2 else None
         if agreed:
             await self._everywhere("play")
@@ -478,11 +428,11 @@ class Sniffer:
             self._guests.add(site_of(choice.control.href))
         return await click(choice)
 
-    async def _everywhere(self, what: What, argument: float = 0.0) -> list[Any]:
+    async def _everywhere(self, what: What, argument: float | str = 0.0) -> list[Any]:
         """What the frames answer. One that hangs does not hold up the others."""
         return [answer for _, answer in await self._of_frames(what, argument)]
 
-    async def _of_frames(self, what: What, argument: float = 0.0) -> list[tuple[Frame, Any]]:
+    async def _of_frames(self, what: What, argument: float | str = 0.0) -> list[tuple[Frame, Any]]:
         """The same, with the frames that have answered."""
         frames = self._frames()
         asked = (with_timeout(frame.evaluate(asking(what), argument), None) for frame in frames)
@@ -509,12 +459,6 @@ def _best(candidates: list[Candidate]) -> Candidate | None:
     first = candidates[0] if candidates else None
     aside = first is None or first.advertising or first.named or first.role is Role.DECOR
     return None if aside else first
-
-
-def _of_each_frame(buffers: list[Any]) -> list[dict[str, Any]]:
-    """What the frames tell of their buffers, each MediaSource with a name of its own."""
-    all_told = [(n, one) for n, told in enumerate(buffers) if isinstance(told, list) for one in told]
-    return [one | {"source": f"{n}:{one.get('source')}"} for n, one in all_told if isinstance(one, dict)]
 
 
 def _is_some_page(url: str) -> bool:

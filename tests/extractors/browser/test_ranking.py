@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from reactor.extractors.browser.elements import Element
+from reactor.extractors.browser.elements import Element, Role, Source
 from reactor.extractors.browser.ranking import (
+    NAMED,
     Candidate,
     Form,
     Sight,
+    better_source,
     is_ad_host,
     is_file,
     is_sure,
@@ -273,6 +278,79 @@ def test_no_blob_is_a_file() -> None:
 )
 def test_servers_of_advertisements(url: str, known: bool) -> None:
     assert is_ad_host(url) is known
+
+
+def test_what_an_element_plays_counts_whatever_its_type_says() -> None:
+    """By its address, by what its `blob:` address was made of, by what its player was fed with."""
+    sights = [Sight(f"{SITE}/get?id={n}", resource="fetch", content_type="application/octet-stream") for n in range(4)]
+    elements = [
+        Element(f"{SITE}/get?id=0", 12.0, playable=True),
+        Element("blob:1", 12.0, playable=True, fetched=(f"{SITE}/get?id=1",)),
+        Element("blob:2", 12.0, playable=True, fed=(f"{SITE}/get?id=2",)),
+    ]
+    assert [(each.index, each.duration_s) for each in rank(sights, elements)] == [(0, 12.0), (1, 12.0), (2, 12.0)]
+    post = [replace(sight, method="POST") for sight in sights]
+    assert rank(post, elements) == []
+
+
+def played(path: str, seconds: float, **more: Any) -> Element:
+    return Element(f"{SITE}{path}", seconds, **({"width": 640.0, "height": 360.0, "started": True} | more))
+
+
+# Of the two films of a page the first is its own.
+OWN: dict[str, tuple[Element, Element]] = {
+    "beside a longer one in the margin": (
+        played("/a.mp4", 12.0, controls=True),
+        played("/b.mp4", 90.0, width=220.0, height=124.0, silent=True),
+    ),
+    "above a longer one far below": (
+        played("/a.mp4", 12.0, controls=True),
+        played("/b.mp4", 90.0, controls=True, y=2000.0),
+    ),
+    "after a click, where another began by itself": (
+        played("/a.mp4", 12.0, silent=True, clicked=True),
+        played("/b.mp4", 30.0, silent=True),
+    ),
+    "the longer one of two alike": (played("/a.mp4", 90.0), played("/b.mp4", 12.0)),
+    "not a second of it, whatever plays it": (
+        played("/a.mp4", 3600.0, silent=True),
+        played("/b.mp4", 5.0, controls=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_which_film_the_page_is_about(name: str) -> None:
+    own, other = OWN[name]
+    sights = [film("/b.mp4"), film("/a.mp4")]
+    assert [sights[each.index].url for each in rank(sights, [other, own])] == [own.source, other.source]
+
+
+def test_a_playlist_is_its_elements() -> None:
+    """By its parts; else by the only player of its frame."""
+    text = playlist(12, name="1.ts")
+    sights = [replace(hls("/a/v.m3u8", text), frame=f"{SITE}/f"), replace(hls("/b/v.m3u8", text), frame=f"{SITE}/g")]
+    background = Element("blob:1", loop=True, fed=(f"{SITE}/a/1.ts",), assembled=True, frame=f"{SITE}/f")
+    teaser = Element("blob:2", started=True, silent=True, assembled=True, frame=f"{SITE}/g")
+    assert {each.index: each.role for each in rank(sights, [background, teaser])} == {0: Role.DECOR, 1: Role.TEASER}
+
+
+def test_what_a_page_plays_goes_before_what_it_tells_of_and_what_its_worker_makes_up() -> None:
+    sights = [
+        film("/told.mp4", resource=NAMED),
+        replace(film("/made-up.mp4", 9), indirect=True),
+        film("/played.mp4"),
+    ]
+    found = rank(sights, [Element(f"{SITE}/told.mp4", 90.0)])
+    assert [(each.index, each.named) for each in found] == [(2, False), (0, True), (1, False)]
+
+
+def test_the_best_of_an_elements_sources() -> None:
+    sources = (Source(f"{SITE}/low.mp4", 180), Source(f"{SITE}/high.mp4", 720), Source(f"{SITE}/x.mp4", 0))
+    element = Element(f"{SITE}/low.mp4", sources=sources)
+    assert better_source(film("/low.mp4"), [element]) == f"{SITE}/high.mp4"
+    assert better_source(film("/high.mp4"), [replace(element, source=f"{SITE}/high.mp4")]) is None
+    assert better_source(film("/other.mp4"), [element]) is None
 
 
 def test_what_decorates_a_page_is_not_its_film() -> None:

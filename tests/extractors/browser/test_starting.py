@@ -119,6 +119,26 @@ async def test_signs_and_boxes_without_a_pointer(page: Page) -> None:
     assert (start.control.text, agree.control.box) == ("▶", True)
 
 
+async def test_a_year_of_birth_in_a_list(page: Page) -> None:
+    days, years = "<option>Day<option>1<option>2", "<option>Year<option>2015<option>1985"
+    await page.set_content(f"<select id=day>{days}</select><select id=year>{years}</select>")
+    assert await page.evaluate(asking("age"), "1985") is True
+    assert await page.evaluate("() => [day.value, year.value]") == ["1", "1985"]
+    assert await page.evaluate(asking("age"), "1985") is False
+    await page.set_content("<select id=sort><option>Newest<option>Oldest</select>")
+    assert await page.evaluate(asking("age"), "1985") is False
+    assert await page.evaluate("() => sort.value") == "Newest"
+
+
+async def test_a_clock_counts_down(page: Page) -> None:
+    await page.set_content("<b id=clock></b>")
+    told = []
+    for clock in ("01:00", "00:59", "00:59"):
+        await page.evaluate(f"() => {{ clock.textContent = '{clock}' }}")
+        told.append(await page.evaluate(asking("counting")))
+    assert told == [False, True, False]
+
+
 async def test_a_page_that_looks_at_the_browser_first(page: Page) -> None:
     for title, waits in (("Just a moment...", True), ("A moment in time", False)):
         await page.set_content(f"<title>{title}</title><p>x")
