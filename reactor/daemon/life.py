@@ -38,6 +38,7 @@ from reactor.daemon.unserved import tell_unserved
 from reactor.daemon.workers import Workers
 from reactor.egress.handover import HOST, Handover
 from reactor.egress.proxy import Guard
+from reactor.extractors.announce import announce
 from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import open_browser
 from reactor.extractors.context import open_context
@@ -92,6 +93,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         _context(settings, guard if settings.egress_guard else None, handover, shared=staging.shared) as context,
     ):
         build_models()
+        guard.announce = partial(announce, resolve=guard.dialer.resolve, context=context)
         if recorder is not None:
             recorder.begin(Begun(__version__, clock.wall(), clock.monotonic(), lasting.limits))
         if lasting.probes:

@@ -33,6 +33,7 @@ from anyio.abc import TaskGroup
 from reactor.egress import inner
 from reactor.egress.addresses import Exceptions
 from reactor.egress.dialer import BESIDE_MAX, Dialer, Endpoint, LookUp
+from reactor.egress.inner_urls import HOST
 from reactor.egress.meter import Meter
 from reactor.egress.relay import LINGER_DEFAULT, LINGER_RESET, UP_BYTES, Tunnel, close_by, join, pass_answer
 from reactor.egress.requests import BadProxyRequest, ProxyRequest, RequestReader
@@ -98,6 +99,8 @@ class Guard(AsyncContextManagerMixin):
         self.dialer = Dialer(exceptions, own=self._closed, look_up=look_up)
         self.meter = Meter()
         """Counts the bytes of our own downloads."""
+        self.announce: inner.Announce = inner.nobody
+        """Asks trackers in aria2c's stead."""
         self._secret = secrets.token_urlsafe(24)
         self._listeners: dict[CredentialScope | None, _Listener] = {}
         self._tunnels: set[Tunnel] = set()
@@ -299,10 +302,10 @@ class Guard(AsyncContextManagerMixin):
 
     async def _carry_out(self, request: ProxyRequest, tunnel: Tunnel, listener: _Listener) -> None:
         loop = asyncio.get_running_loop()
-        if request.host == inner.HOST and request.opening is None and listener.scope is None:
+        if request.host == HOST and request.opening is None and listener.scope is None:
             await loop.sock_sendall(tunnel.client, b"HTTP/1.1 200 OK\r\n\r\n")
             close_by(LINGER_DEFAULT, tunnel.client)
-            return await inner.serve(tunnel.client, self.dialer.resolve)
+            return await inner.serve(tunnel.client, self.announce)
         try:
             upstream = await self._dial(request, listener)
         except DownloadError as error:

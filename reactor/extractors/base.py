@@ -77,6 +77,22 @@ class Parsed:
     """How many alternative BaseURLs it has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """What a tracker tells of a torrent."""
+
+    refused: str | None = None
+    """Why it does not."""
+    seeds: int | None = None
+    """How many have all of it."""
+    interval: int = 0
+    """When it may be asked again, in seconds; 0: it does not say."""
+    peers: bytes = b""
+    """Six bytes each: IPv4 address and port."""
+    peers6: bytes = b""
+    """Eighteen bytes each."""
+
+
 class DocumentParsers(Protocol):
     """Parses strangers' documents in processes that can be killed: `parsing.Parsers`."""
 
@@ -89,14 +105,21 @@ class DocumentParsers(Protocol):
         ...
 
     async def metainfo(
-        self, raw: bytes, *, bytes_max: int, by_http: bool = False, wish: str = "", shared: bool = False
+        self,
+        raw: bytes,
+        *,
+        bytes_max: int,
+        by_http: bool = False,
+        wish: str = "",
+        shared: bool = False,
+        inner: bool = False,
     ) -> tuple[TorrentFacts, bytes]:
         """The facts of a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then, and the bytes
         for aria2."""
         ...
 
-    async def tracker(self, raw: bytes) -> tuple[str | None, int | None]:
-        """Why a tracker refuses a torrent, and how many have all of it."""
+    async def tracker(self, raw: bytes) -> Swarm:
+        """What a tracker has answered."""
         ...
 
     async def kinds(self, head: bytes) -> set[StreamKind] | None:

@@ -7,6 +7,7 @@ would look for another torrent otherwise. What lies around it is taken as it com
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from urllib.parse import quote
 
 from bencode2 import BencodeDecodeError, bdecode, bencode
 
+from reactor.egress.inner_urls import swarm_url
 from reactor.errors import DownloadError
 from reactor.extractors.bencoded import dictionary
 from reactor.extractors.torrent_paths import Paths
@@ -32,6 +34,7 @@ PIECE_BYTES_MAX = 2**28
 TRACKERS_MAX, URL_MAX = 50, 2000
 """Of those that are asked by us why nobody is found."""
 REASON_MAX = 300
+PEERS_MAX = 300
 SPANS_MAX = 100
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 _UNREADABLE = (BencodeDecodeError, ValueError, RecursionError, OverflowError)  # ValueError: 5000 digits
@@ -128,21 +131,25 @@ def has_web_seeds(raw: bytes) -> bool:
     return bool(_web_seeds(_outer(raw)))
 
 
-def trackers(raw: bytes) -> list[str]:
-    """Whom it has announced to, the first ones first."""
+def trackers(raw: bytes, *, by_http: bool = False) -> list[str]:
+    """Whom it has announced to, the first ones first; `by_http`: of those that are asked so."""
     outer = _outer(raw)
     urls = [url for tier in _tiers(_value(outer, b"announce-list")) for url in tier]
     announce = _value(outer, b"announce")
     urls += [announce] if isinstance(announce, bytes) else []
+    urls = [url for url in urls if not by_http or _by_http(url)]
     return [url.decode("ascii", "replace").strip() for url in dict.fromkeys(urls) if len(url) <= URL_MAX][:TRACKERS_MAX]
 
 
-def metainfo_for_aria2(raw: bytes, *, by_http: bool = False) -> bytes:
+def metainfo_for_aria2(raw: bytes, *, by_http: bool = False, inner: bool = False) -> bytes:
     """A `.torrent` that `parse_metainfo` has taken, as aria2 reads it: the info dictionary, trackers in tiers, encoded
     URLs of web seeds. `by_http`: without trackers that are not asked by HTTP, and without nodes of the DHT."""
     outer = _outer(raw)
     tiers = [[url for url in tier if not by_http or _by_http(url)] for tier in _tiers(_value(outer, b"announce-list"))]
     announce = _value(outer, b"announce")
+    swarm = swarm_url(trackers(raw, by_http=by_http)) if inner else None
+    if swarm is not None and [swarm.encode()] not in tiers:
+        tiers = [[swarm.encode()], *(tiers or [[announce]])]
     kept: dict[bytes, bytes] = {b"info": outer[b"info"]}
     if tiers := [tier for tier in tiers if tier]:
         kept[b"announce-list"] = bencode(tiers)
@@ -159,11 +166,37 @@ def tracker_answer(raw: bytes) -> dict[str, str | int | None]:
     """What a tracker answers (BEP 3): why it refuses, and how many have all of the torrent. Raises DownloadError
     (`bad_torrent`) when that is no answer."""
     answer = _outer(raw)
-    refused, seeds = _value(answer, b"failure reason"), _value(answer, b"complete")
+    refused, peers = _value(answer, b"failure reason"), _value(answer, b"peers")
+    if isinstance(peers, list):
+        peers = b"".join(map(_compact, peers[:PEERS_MAX]))
     return {
         "refused": decode_name(refused[:REASON_MAX]) if isinstance(refused, bytes) else None,
-        "seeds": seeds if isinstance(seeds, int) and 0 <= seeds < 2**31 else None,
+        "seeds": _count(_value(answer, b"complete")),
+        "interval": _count(_value(answer, b"interval")) or 0,
+        "peers": _whole_ones(peers, 6),
+        "peers6": _whole_ones(_value(answer, b"peers6"), 18),
     }
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value < 2**31 else None
+
+
+def _compact(peer: Any) -> bytes:
+    """Of a peer that is told as a dictionary, as long as its address is one of IPv4."""
+    if not isinstance(peer, dict) or not isinstance(peer.get(b"port"), int) or not 0 < peer[b"port"] < 2**16:
+        return b""
+    try:
+        address = ipaddress.IPv4Address((peer.get(b"ip") or b"").decode("ascii"))
+    except (ValueError, AttributeError):
+        return b""
+    return address.packed + int(peer[b"port"]).to_bytes(2, "big")
+
+
+def _whole_ones(peers: Any, length: int) -> str:
+    """In hex."""
+    kept = peers[: PEERS_MAX * length] if isinstance(peers, bytes) else b""
+    return kept[: len(kept) // length * length].hex()
 
 
 def _outer(raw: bytes) -> dict[bytes, bytes]:

@@ -60,7 +60,9 @@ def _choice(told: Mapping[str, Any]) -> Choice:
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
-    """`by_http`, `bytes_max`, `wish`, `shared` → a line about it, and its bytes for aria2. Raises DownloadError."""
+    """`by_http`, `bytes_max`, `wish`, `shared`, `inner` → a line about it, and its bytes for aria2.
+
+    Raises DownloadError."""
     document = _unpacked(document, request["bytes_max"], bad_torrent)
     found = parse_metainfo(document)
     files = found.wanted(request["wish"])
@@ -76,7 +78,7 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
         "v1": found.v1,
         "v2": found.v2,
     }
-    return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"])
+    return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"], inner=request["inner"])
 
 
 def tracker(request: Mapping[str, Any], document: bytes) -> bytes:

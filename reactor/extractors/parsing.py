@@ -25,7 +25,7 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, TorrentFacts
+from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, Swarm, TorrentFacts
 from reactor.extractors.metainfo import bad_torrent
 from reactor.media import subtitles
 from reactor.media.choice import Choice
@@ -80,26 +80,31 @@ class Parsers(Pool[DocumentReader]):
         return found
 
     async def metainfo(
-        self, raw: bytes, *, bytes_max: int, by_http: bool = False, wish: str = "", shared: bool = False
+        self,
+        raw: bytes,
+        *,
+        bytes_max: int,
+        by_http: bool = False,
+        wish: str = "",
+        shared: bool = False,
+        inner: bool = False,
     ) -> tuple[TorrentFacts, bytes]:
         """Look into a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then; what comes with
         it are the bytes for aria2, without what is not asked `by_http` where that is wanted. `wish`: which files, as
-        a magnet link's `so` has it; `shared`: somebody else says that the web shares it.
+        a magnet link's `so` has it; `shared`: somebody else says that the web shares it; `inner`: aria2c
+        is answered `egress.inner_urls`.
 
         Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`)."""
         asked = {"call": "metainfo", "by_http": by_http, "bytes_max": bytes_max, "shared": shared}
-        asked |= {"wish": wish[:WISH_MAX]}
+        asked |= {"wish": wish[:WISH_MAX], "inner": inner}
         line, _, for_aria2 = (await self._read(raw, asked, bad_torrent)).partition(b"\n")
         told: TorrentFacts = await _aside(_facts, line)
         return told, for_aria2
 
-    async def tracker(self, raw: bytes) -> tuple[str | None, int | None]:
-        """Why a tracker refuses a torrent, and how many have all of it, as far as its answer says so. Raises
-        DownloadError."""
-        match _loaded(await self._read(raw, {"call": "tracker"}, bad_torrent)):
-            case {"refused": None | str() as refused, "seeds": None | int() as seeds}:
-                return refused, seeds
-        raise bad_answer()
+    async def tracker(self, raw: bytes) -> Swarm:
+        """What a tracker has answered. Raises DownloadError."""
+        told = _loaded(await self._read(raw, {"call": "tracker"}, bad_torrent))
+        return _checked(partial(_swarm, **told))  # type: ignore[no-any-return]
 
     async def kinds(self, head: bytes) -> set[StreamKind] | None:
         """The kinds of streams in a media file that begins with `head`; None when that does not tell them.
@@ -296,6 +301,10 @@ def _facts(line: bytes) -> TorrentFacts:
             fillers = tuple((_number(number), _number(length)) for number, length in pads)
             return TorrentFacts(name, top, folder, min(size, SIZE_MAX + 1), select, places, fillers, urls, v1, v2)
     raise bad_answer()
+
+
+def _swarm(refused: str | None, seeds: int | None, interval: int, peers: str, peers6: str) -> Swarm:
+    return Swarm(refused, seeds, interval, bytes.fromhex(peers), bytes.fromhex(peers6))
 
 
 def _number(told: Any) -> int:

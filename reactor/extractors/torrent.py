@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from reactor.egress.inner import peers_url
+from reactor.egress.inner_urls import swarm_url
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, TorrentFacts, reclassified
 from reactor.files.names import clean_name
@@ -57,10 +57,11 @@ async def _of_magnet(magnet: Magnet, context: Context) -> Extraction:
     name = clean_name(magnet.name or "", fallback=magnet.info_hash)
     how = "metadata" if context.metadata_first else "torrent"
     torrent = Torrent(info_hash=magnet.v1, metadata_only=context.metadata_first, trackers=magnet.trackers)
-    # Last: of several trackers aria2 asks the first one that answers.
-    peers = peers_url(magnet.all("x.pe")) if context.inner else None
-    asked = replace(magnet, trackers=(*magnet.trackers, *([peers] if peers else [])))
-    fetch = Fetch(urls=(asked.url(by_http=not context.torrent_udp),), name=name, torrent=torrent)
+    by_http = not context.torrent_udp
+    known = [url for url in magnet.trackers if not by_http or url.lower().startswith(("http://", "https://"))]
+    swarm = swarm_url(known, magnet.all("x.pe")) if context.inner else None
+    asked = replace(magnet, trackers=(swarm, *magnet.trackers)) if swarm else magnet
+    fetch = Fetch(urls=(asked.url(by_http=by_http),), name=name, torrent=torrent)
     title = name if magnet.name else None
     return Extraction(kind=Kind.TORRENT, title=title, fetches=(fetch,), finish=Finish(how=how, name=name))
 
@@ -76,7 +77,9 @@ async def _of_described(magnet: Magnet, raw: bytes, context: Context) -> Extract
 
 async def _parsed(raw: bytes, context: Context, wish: str = "", *, shared: bool = False) -> tuple[TorrentFacts, bytes]:
     most, by_http = context.torrent_bytes_max, not context.torrent_udp
-    return await context.parsers.metainfo(raw, bytes_max=most, by_http=by_http, wish=wish, shared=shared)
+    return await context.parsers.metainfo(
+        raw, bytes_max=most, by_http=by_http, wish=wish, shared=shared, inner=context.inner
+    )
 
 
 def _magnet(url: str) -> Magnet:

@@ -12,7 +12,7 @@ from urllib.parse import quote_from_bytes
 
 import anyio
 
-from reactor.egress.inner import HOST
+from reactor.egress.inner_urls import PREFIX
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.models import Torrent
@@ -43,7 +43,7 @@ AskTrackers = Callable[[Torrent], Awaitable[TrackerAnswer]]
 async def ask_trackers(torrent: Torrent, context: Context) -> TrackerAnswer:
     """Ask the first ones that are asked by HTTP, all at once."""
     urls = [url for url in torrent.trackers if url.lower().startswith(("http://", "https://"))]
-    urls = [url for url in urls if not url.startswith(f"http://{HOST}/")][:TRACKERS_MAX]
+    urls = [url for url in urls if not url.startswith(PREFIX)][:TRACKERS_MAX]
     answers: list[TrackerAnswer] = []
 
     async def ask(url: str) -> None:
@@ -67,8 +67,8 @@ async def _answer(url: str, info_hash: str, context: Context) -> TrackerAnswer:
     body = await _announce(url, info_hash, "started", context)
     with suppress(DownloadError, MagnetRedirect):
         await _announce(url, info_hash, "stopped", context)
-    refused, seeds = await context.parsers.tracker(body)
-    return TrackerAnswer(_fit(refused) if refused else None, seeds)
+    swarm = await context.parsers.tracker(body)
+    return TrackerAnswer(_fit(swarm.refused) if swarm.refused else None, swarm.seeds)
 
 
 async def _announce(url: str, info_hash: str, event: str, context: Context) -> bytes:

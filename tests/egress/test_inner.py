@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import bencode2
 import pytest
 
-from reactor.egress.inner import ZEROS_MAX, peers_url, zeros_url
+from reactor.egress.inner_urls import ZEROS_MAX, swarm_of, swarm_url, zeros_url
 from reactor.egress.proxy import DENY_ALL, Guard
 from tests.egress.asking import asking, connected, guarding, server
 
@@ -27,20 +29,40 @@ def get(url: str, *lines: str) -> bytes:
     return "\r\n".join([f"GET {url.removeprefix('http://reactor.invalid')} HTTP/1.1", *lines, "", ""]).encode()
 
 
-async def test_peers_are_told_as_a_tracker_tells_them() -> None:
-    url = peers_url(["127.0.0.1:6881", "10.0.0.1:1", "[::1]:2", "127.0.0.1:0", "127.0.0.1:99999", "nonsense", "x y:1"])
+TRACKERS = ["http://t/announce?passkey=1", "UDP://u:80", "wss://w"]
+
+
+async def test_a_swarm_is_asked_for_in_the_words_of_who_asks() -> None:
+    asked = []
+
+    async def announce(trackers: Sequence[str], peers: Sequence[tuple[str, int]], query: str) -> bytes:
+        asked.append((trackers, peers, query))
+        return b"d5:peers0:e"
+
+    url = swarm_url(TRACKERS, ["127.0.0.1:6881", "[::1]:2", "127.0.0.1:0", "127.0.0.1:99999", "nonsense", "x y:1"])
     assert url
     async with guarding() as guard:
+        guard.announce = announce
         head, _, body = (await answers(guard, get(f"{url}?info_hash=%00&port=1"))).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    told = bencode2.bdecode(body)
-    assert (told[b"peers"], told[b"peers6"]) == (b"\x7f\0\0\1\x1a\xe1", b""), "and nobody whom the guard refuses"
-    assert told[b"interval"] > 0
+    assert body == b"d5:peers0:e"
+    assert asked == [(TRACKERS[:2], [("127.0.0.1", 6881), ("::1", 2)], "info_hash=%00&port=1")]
 
 
-def test_without_peers_there_is_nobody_to_ask() -> None:
-    assert peers_url([]) is None
-    assert peers_url(["nonsense", "1:2:3", "a/b:1", "[::1]"]) is None
+async def test_a_guard_that_knows_nobody_who_asks_says_so() -> None:
+    async with guarding() as guard:
+        answer = await answers(guard, get(swarm_url([], ["127.0.0.1:1"]) or ""))
+    assert b"failure reason" in bencode2.bdecode(answer.partition(b"\r\n\r\n")[2])
+
+
+def test_where_there_is_one_tracker_nobody_has_to_ask_for_aria2() -> None:
+    assert swarm_url([]) is None
+    assert swarm_url(["http://t/"], ["nonsense", "1:2:3", "a/b:1", "[::1]"]) is None
+    inner = swarm_url(["http://t/", "http://u/"])
+    assert inner
+    assert swarm_url(["http://t/", inner]) is None, "and not itself"
+    assert swarm_of("nonsense!") == ((), ())
+    assert swarm_of("é") == ((), ())
 
 
 async def test_zeros_are_sent_as_they_are_asked_for() -> None:
@@ -66,7 +88,7 @@ async def test_zeros_are_sent_as_they_are_asked_for() -> None:
         (zeros_url(ZEROS_MAX + 1), b"404"),
         (zeros_url(10**30), b"404"),
         ("/zeros/x", b"404"),
-        ("/peers/", b"200"),
+        ("/swarm/x", b"200"),
         ("/", b"404"),
         ("/other/1", b"404"),
     ],

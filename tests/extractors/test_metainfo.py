@@ -12,8 +12,17 @@ from bencode2 import bdecode, bencode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactor.egress.inner_urls import swarm_of
 from reactor.errors import DownloadError
-from reactor.extractors.metainfo import FILES_MAX, Metainfo, metainfo_for_aria2, parse_metainfo, selected, trackers
+from reactor.extractors.metainfo import (
+    FILES_MAX,
+    Metainfo,
+    metainfo_for_aria2,
+    parse_metainfo,
+    selected,
+    tracker_answer,
+    trackers,
+)
 from reactor.programs import find_aria2c
 from tests.extractors.samples import folder, torrent
 
@@ -267,3 +276,26 @@ def test_what_is_not_asked_by_http_is_taken_out() -> None:
     assert parse_metainfo(bencode(left)) == parse_metainfo(raw), "its hash is the same"
     plain = bencode(whole | {b"announce": b"http://two.test/a"})
     assert metainfo_for_aria2(plain, by_http=True) == plain
+
+
+def test_what_a_tracker_answers() -> None:
+    compact = bencode({"interval": 9, "complete": 2, "peers": b"\x7f\0\0\1\0\x50" + b"cut", "peers6": bytes(18)})
+    told = tracker_answer(compact)
+    assert told == {"refused": None, "seeds": 2, "interval": 9, "peers": "7f0000010050", "peers6": "00" * 18}
+    odd = [{"ip": "10.0.0.1", "port": 80}, {"ip": "::1", "port": 1}, {"ip": "10.0.0.2", "port": 0}, {"port": 1}, 7]
+    assert tracker_answer(bencode({"peers": odd}))["peers"] == "0a0000010050"
+    many = tracker_answer(bencode({"peers": bytes(6 * 10_000), "complete": -1, "interval": 2**40}))
+    assert (len(str(many["peers"])), many["seeds"], many["interval"]) == (2 * 6 * 300, None, 0)
+
+
+def test_several_trackers_are_asked_by_one_of_ours() -> None:
+    raw = bencode({"announce": "http://a/", "announce-list": [["http://a/"], ["udp://b"]], "info": {"x": 1}})
+    tiers = bdecode(metainfo_for_aria2(raw, inner=True))[b"announce-list"]
+    assert tiers[1:] == [[b"http://a/"], [b"udp://b"]]
+    ((ours,),) = tiers[:1]
+    assert swarm_of(ours.decode().rpartition("/")[2]) == (["http://a/", "udp://b"], [])
+    again = metainfo_for_aria2(metainfo_for_aria2(raw, inner=True), inner=True)
+    assert bdecode(again)[b"announce-list"] == tiers
+    alone = metainfo_for_aria2(bencode({"announce": "http://a/", "info": {}}), inner=True)
+    assert b"announce-list" not in bdecode(alone)
+    assert len(bdecode(metainfo_for_aria2(raw, by_http=True, inner=True))[b"announce-list"]) == 1

@@ -70,7 +70,7 @@ def test_what_is_none() -> None:
 def test_a_torrent_and_its_bytes() -> None:
     info = {"name": "a", "length": 3, "pieces": b"x" * 20, "piece length": 2**14}
     raw = bencode2.bencode({"announce": "udp://a/", "info": info})
-    asked = {"by_http": False, "bytes_max": 2**16, "wish": "0", "shared": False}
+    asked = {"by_http": False, "bytes_max": 2**16, "wish": "0", "shared": False, "inner": False}
     line, _, more = parse_worker.metainfo(asked, raw).partition(b"\n")
     told = json.loads(line)
     assert {key: told[key] for key in ("name", "top", "folder", "size", "v2")} == {
@@ -95,7 +95,7 @@ def test_a_torrent_and_its_bytes() -> None:
 )
 def test_what_is_packed_is_bounded(packed: bytes) -> None:
     with pytest.raises(DownloadError) as caught:
-        parse_worker.metainfo({"by_http": False, "bytes_max": 2**16, "wish": "", "shared": False}, packed)
+        parse_worker.metainfo({"bytes_max": 2**16}, packed)
     assert caught.value.code == "bad_torrent"
 
 

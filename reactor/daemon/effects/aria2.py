@@ -25,7 +25,7 @@ from reactor.daemon.effects.work import shown, storage_failure
 from reactor.daemon.egress import Egress
 from reactor.daemon.loop import Post
 from reactor.daemon.versions import Version, Versions
-from reactor.egress.inner import zeros_url
+from reactor.egress.inner_urls import zeros_url
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
 from reactor.extractors.trackers import AskTrackers, TrackerAnswer
 from reactor.files.names import clean_name
