@@ -107,6 +107,8 @@ async def open_browser(
         headless_tells=settings.browser_headless_tells,
         user_agent=settings.user_agent and user_agent_of(settings.user_agent),
     ) as browser:
+        if settings.max_file_size_mib:
+            browser.save_bytes_max = min(browser.save_bytes_max, settings.max_file_size_mib * MIB)
         yield browser
 
 

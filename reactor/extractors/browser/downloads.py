@@ -10,6 +10,7 @@ saved: what the page has made itself (blob:, data:), and what answers a form.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
@@ -29,6 +30,8 @@ REQUESTS_MAX = 200
 LINKS_MAX = 200
 LOOK_S = 0.1
 """Between two looks at what is being saved."""
+SPARE_BYTES = 256 * 1024 * 1024
+"""So much stays free where temporary files are."""
 POPUP_S = 4.0
 """How long a tab that the page has opened may take to begin a download."""
 
@@ -192,7 +195,7 @@ class Downloads:
         try:
             while not done.done():
                 await asyncio.wait([done], timeout=LOOK_S)
-                if await asyncio.to_thread(_size, self._saving.folder) > self._saving.bytes_max:
+                if await asyncio.to_thread(_is_too_much, self._saving):
                     begun.too_large = True
                     await download.cancel()
                     return
@@ -203,11 +206,12 @@ class Downloads:
             self._changed()
 
 
-def _size(folder: Path) -> int:
-    """Bytes of all files in a folder, which come and go."""
-    with suppress(OSError):
-        return sum(each.stat().st_size for each in folder.iterdir())
-    return 0
+def _is_too_much(saving: Saving) -> bool:
+    """Whether what is saved is more than may be, or leaves too little on the disk."""
+    with suppress(OSError):  # files come and go
+        there = sum(each.stat().st_size for each in saving.folder.iterdir())
+        return there > saving.bytes_max or shutil.disk_usage(saving.folder).free < SPARE_BYTES
+    return False
 
 
 def _kept(path: Path) -> str:

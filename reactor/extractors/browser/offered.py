@@ -62,7 +62,7 @@ def saved(offers: Sequence[Offer]) -> Extraction | None:
     if offer.too_large:
         raise DownloadError(
             "Only a browser can fetch this file, and it is larger than what a browser may take.",
-            hint="Whoever runs this machine can raise BROWSER_MEMORY_MIB.",
+            hint="Whoever runs this machine can raise BROWSER_MEMORY_MIB, and MAX_FILE_SIZE_MIB where it is set.",
             code="too_large",
         )
     if offer.saved is None:

@@ -166,7 +166,7 @@ class TestDatabase:
         code, findings = doctor_here(tmp_path, "--db", path)
         assert code == 0
         assert findings["database"]["what"] == (
-            "journal mode delete, 2 pending, 1 uploading, 17 columns missing: `add` and `run` add them"
+            "journal mode delete, 2 pending, 1 uploading, 18 columns missing: `add` and `run` add them"
         )
         assert path.read_bytes() == before
         assert [each.name for each in tmp_path.iterdir()] == ["bot.db"]
@@ -175,7 +175,7 @@ class TestDatabase:
         ("statement", "what"),
         [
             ("CREATE TABLE other (x)", "journal mode delete, no table `downloads` yet"),
-            ("CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)", "0 rows, 18 columns missing"),
+            ("CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT)", "0 rows, 19 columns missing"),
             ("PRAGMA journal_mode=wal; CREATE TABLE t (x)", "journal mode wal"),
         ],
     )

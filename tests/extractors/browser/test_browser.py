@@ -128,6 +128,13 @@ async def test_the_settings(tmp_path: Path) -> None:
     assert (error.code, "BROWSER_PATH" in str(error)) == ("program_missing", True)
 
 
+async def test_what_is_saved_is_limited_as_all_files_are() -> None:
+    for mib, bytes_max in ((0, 600 * MIB), (100, 100 * MIB), (1000, 600 * MIB)):
+        async with open_browser(Settings.load(browser_memory_mib=600, max_file_size_mib=mib)) as browser:
+            assert browser
+            assert browser.save_bytes_max == bytes_max
+
+
 async def test_without_what_drives_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     async with open_browser(Settings.load()) as browser:
