@@ -28,17 +28,17 @@ KEY_BYTES = 16
 SECTIONS_MAX = 100_000
 """More than a playlist has."""
 BATCH = 64
-"""Parts that are looked at between two moments at which a cancel takes effect."""
+"""Parts that are checked at a time; a cancellation takes effect in between."""
 MEASURED = 64
-"""Parts that are measured by one request: some hundredths of a second, some dozens of KiB."""
+"""Parts per request to a worker: some hundredths of a second, some dozens of KiB."""
 FAILURES_MAX = 12
-"""Requests that may fail while a part is looked for that nobody can read; seven find one."""
+"""Failed requests while an unreadable part is searched by bisection; seven find one."""
 HELPER = ".join-"
-"""How the names of helper files begin. A clean name never begins with a dot."""
+"""Prefix of the names of helper files. A clean name never begins with a dot."""
 SHORT_MIN_S, SHORT_SHARE = 0.5, 0.2
-"""So much shorter than it is said to be, and than its neighbours' clocks show, a part is cut short."""
+"""A part that is shorter than announced by this, with a pause after it, is truncated."""
 GZIP_RATIO_MAX = 4
-"""Media is packed already: what grows more is something else."""
+"""Media is compressed already: what expands more is something else."""
 PIECE = 1024 * 1024
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
@@ -65,9 +65,9 @@ class CheckedTrack:
     planned: tuple[str, ...] = ()
     """All of them."""
     found: dict[str, Span] = field(default_factory=dict)
-    """Where the media of a part was found, behind a picture."""
+    """Where the media begins in a part that has a picture before it."""
     groups: list[Group] = field(default_factory=list)
-    """What is played, in order: segments, or parts."""
+    """Its segments or parts, in groups."""
 
     inits: dict[str, str] = field(default_factory=dict)
     """Helper files with the init sections that are in the playlist itself."""
@@ -106,14 +106,14 @@ class CheckedTrack:
 
 @dataclass(slots=True)
 class Checked:
-    """All tracks, and how large the parts are, by their names."""
+    """All tracks, and the sizes of their parts by name."""
 
     tracks: list[CheckedTrack]
     sizes: dict[str, int]
 
 
 async def check_parts(folder: Path, extraction: Extraction) -> Checked:
-    """Look at how every part of every track begins.
+    """Check the beginning of every part of every track.
 
     Raises BadParts: `files_missing`, `bad_part`, `bad_key`."""
     sizes: dict[str, int] = {}
@@ -162,7 +162,7 @@ def _missing(names: Sequence[str]) -> BadParts:
 
 
 async def measure_parts(folder: Path, checked: Checked, measure: Measure) -> None:
-    """Unpack what was compressed on its way, unasked, and have the clock of every part read.
+    """Unpack parts that were compressed without being asked for, and measure the clock of every part.
 
     Raises BadParts (`bad_part`), OSError, and what `measure` raises."""
     bad: list[BadParts] = []
@@ -222,13 +222,13 @@ def _checked(folder: Path, fetch: Fetch, *, is_key: bool, is_closed: bool, is_te
 
 
 def _bad(folder: Path, name: str, what: str) -> BadParts:
-    """The error for a part that is worth nothing; it is deleted."""
+    """Delete an unusable part; return the error."""
     (folder / name).unlink(missing_ok=True)
     return BadParts(f"A part of this video ({name}) is {what}.", name, code="bad_part")
 
 
 def _unpack(folder: Path, name: str) -> int:
-    """Put what was compressed on its way, unasked, into the place of the part; its size then."""
+    """Replace a part that is compressed by gzip by its content; return the new size."""
     path, target = folder / name, folder / f"{HELPER}unpacked"
     most = GZIP_RATIO_MAX * path.stat().st_size + PIECE
     reader, written = zlib.decompressobj(31), 0
@@ -250,7 +250,7 @@ def _unpack(folder: Path, name: str) -> int:
 
 
 async def _measure(reading: _Reading, checked: CheckedTrack, sizes: dict[str, int], bad: list[BadParts]) -> None:
-    """Measure the parts of a track, and find those that are cut short or no media."""
+    """Measure the parts of a track, and find those that are truncated or no media."""
     grouping, shorts = Grouping(), _Shorts(reading.folder, bad)
 
     def some(jobs: Sequence[_Job], found: Sequence[PartFindings | None]) -> None:
@@ -275,7 +275,7 @@ async def _measure(reading: _Reading, checked: CheckedTrack, sizes: dict[str, in
 
 @dataclass(slots=True)
 class _Job:
-    """Something to measure."""
+    """A part to measure."""
 
     name: str
     piece: Piece
@@ -283,7 +283,7 @@ class _Job:
     init: str | None = None
     closed: bool = False
     leads: bool = False
-    """Others follow it, and it may be no more than what they begin with."""
+    """It is the first of several, and may be only an init section."""
 
 
 def _segment_jobs(checked: CheckedTrack) -> Iterator[_Job]:
@@ -313,7 +313,7 @@ def _part_jobs(checked: CheckedTrack) -> Iterator[_Job]:
 
 @dataclass(slots=True)
 class _Reading:
-    """Has parts measured, many at a time; when somebody fails at them, the one part is looked for."""
+    """Has parts measured, many at a time; after a failure the part at fault is searched by bisection."""
 
     folder: Path
     measure: Measure

@@ -44,7 +44,7 @@ LINE_MAX = 64 * 1024
 """Characters of one line."""
 LINES_MAX = 12 * FETCHES_MAX
 ATTRIBUTES_MAX = 500_000
-"""In all tags together."""
+"""Attributes of all tags together."""
 KEY_BYTES = 16
 WAYS_MAX, SOUNDS_MAX, SUBTITLES_MAX = 12, 3, 30
 """Choices that are offered: in all, audio renditions per variant, subtitles per variant."""
@@ -80,14 +80,14 @@ class Master:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A media playlist from its beginning on."""
+    """A media playlist whose first segments are still there."""
 
     url: str
     segments: tuple[SegmentTag, ...]
     sequence: int | None
-    """The number of the first segment; None where what is said is none."""
+    """EXT-X-MEDIA-SEQUENCE; None if it is not a number."""
     exact: bool
-    """True when the durations are no whole numbers of seconds, rounded."""
+    """True if the durations have decimals: they are not rounded to seconds."""
     section: int = 0
     """EXT-X-DISCONTINUITY-SEQUENCE."""
     open_s: float | None = None
@@ -95,12 +95,12 @@ class Media:
 
 
 def is_hls(text: str) -> bool:
-    """True when the text says that it is an M3U playlist."""
+    """True if the text begins with `#EXTM3U`."""
     return text.lstrip("\ufeff \t\r\n").startswith("#EXTM3U")
 
 
 def parse(text: str, url: str, imported: Mapping[str, str] | None = None) -> Master | Media:
-    """Read a playlist that stands at `url`; `imported` are the variables of the playlist that named it."""
+    """Parse the playlist at `url`; `imported` are the variables of the multivariant playlist that names it."""
     if not is_hls(text):
         raise bad_manifest("it is not a playlist")
     count = len(_URI_LINE.findall(text))
@@ -149,7 +149,7 @@ def choose(master: Master, choice: Choice) -> Selection:
 
 
 def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> MediaStream:
-    """The parts of a media playlist, named with `prefix` before each name, and our playlist of them."""
+    """The parts of a media playlist, their names prefixed by `prefix`, and a local playlist for them."""
     naming = _Naming(media.url, prefix)
     segments = list(_segments(media, naming))
     if not segments:
@@ -178,7 +178,7 @@ def subtitle_stream(media: Media, subtitles: Subtitles, *, prefix: str) -> Media
 
 
 def _open_s(found: Playlist) -> float | None:
-    """The target duration if it has no end yet. Raises `live` where its beginning is gone already."""
+    """The target duration if it has no end yet. Raises DownloadError (`live`) if its first segments are gone."""
     if found.ended or found.form == "vod":
         return None
     if found.form != "event" and numbers.whole(found.sequence or "0"):
@@ -219,7 +219,7 @@ def _rank(variant: Variant, choice: Choice) -> tuple[float, ...]:
 
 
 def _for_their_sound(variants: Iterable[Variant]) -> list[Variant]:
-    """The variants of sound alone, best first; else all, the smallest first."""
+    """The audio-only variants, best first; if there are none all, the lowest bandwidth first."""
     alone = [variant for variant in variants if _is_audio(variant)]
     if not alone:
         return sorted(variants, key=_bandwidth)
@@ -227,7 +227,7 @@ def _for_their_sound(variants: Iterable[Variant]) -> list[Variant]:
 
 
 def _picks(master: Master, variant: Variant, *, sound_alone: bool) -> Iterator[tuple[Pick, ...]]:
-    """The playlists of a variant, once for each audio rendition that it may be played with."""
+    """The playlists of a variant, once for each of its audio renditions."""
     url = absolute(master.url, variant.uri)
     codecs = _codecs(variant)
     sounds = [absolute(master.url, each["URI"]) for each in _renditions(master, variant)[:SOUNDS_MAX]] or [url]
@@ -242,7 +242,7 @@ def _picks(master: Master, variant: Variant, *, sound_alone: bool) -> Iterator[t
 
 
 def _members(master: Master, variant: Variant, kind: str) -> list[Attributes]:
-    """The renditions of a variant's group, those that are played by default first."""
+    """The renditions of a variant's group, the default one first."""
     group = variant.attributes.get(kind)
 
     def rank(each: Attributes) -> tuple[bool, bool, bool]:
@@ -271,7 +271,7 @@ def _subtitles(master: Master, variant: Variant) -> Iterator[Pick]:
 
 @dataclass(slots=True)
 class _Naming:
-    """Gives each address a name of ours, once. What stands for many segments is worked out once, too."""
+    """Assigns a local name to each URL. Caches what many segments share."""
 
     base: str
     prefix: str
@@ -283,7 +283,7 @@ class _Naming:
     _length: int = 0
 
     def url(self, uri: str) -> str:
-        """What `uri` means here."""
+        """The absolute URL of `uri`."""
         if uri not in self._urls:
             self._urls[uri] = absolute(self.base, uri)
             self._length += len(self._urls[uri])
@@ -310,7 +310,7 @@ class _Naming:
         return self._keys[uri]
 
     def inline(self, uri: str) -> str:
-        """An init section that is in the playlist itself, encoded by us."""
+        """The canonical `data:` URI of an init section that is in the playlist itself."""
         if uri not in self._keys:
             self._keys[uri] = data_uri(data_of(uri))
         return self._keys[uri]
@@ -354,7 +354,7 @@ def _init(raw: InitTag | None, number: int | None, naming: _Naming) -> Init | No
 
 
 def _key(raw: Attributes | None, number: int | None, naming: _Naming) -> Key | None:
-    """The key of segment `number`, whose number is the IV where none is given (RFC 8216, section 5.2)."""
+    """The key of segment `number`, which is also the IV unless one is given (RFC 8216, section 5.2)."""
     method = "NONE" if raw is None else raw.get("METHOD", "").upper()
     if raw is None or method == "NONE":
         return None
@@ -380,7 +380,7 @@ def _data_key(uri: str) -> str:
 
 
 def _span(raw: str | None, url: str, ends: dict[str, int]) -> Span | None:
-    """A byte range. Without an offset it begins where the last one of the same address ended."""
+    """A byte range. Without an offset it begins where the last one of the same URL ended."""
     if raw is None:
         return None
     found = _BYTE_RANGE.fullmatch(raw.strip())
@@ -394,5 +394,5 @@ def _span(raw: str | None, url: str, ends: dict[str, int]) -> Span | None:
 
 
 def _duration(raw: str | None) -> float:
-    """Seconds, nominally: what a segment really lasts its own clock tells. 0 where nothing is said that makes sense."""
+    """The nominal duration in seconds; 0 if it is invalid. The segment's own clock tells the real one."""
     return round(numbers.decimal(raw, most=SEGMENT_S_MAX) or 0.0, 6)

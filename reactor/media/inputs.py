@@ -1,4 +1,4 @@
-"""The tracks of a download as inputs of ffmpeg: the helper files they need, and the options that keep it inside.
+"""Turns the tracks of a download into inputs of ffmpeg: their helper files, and the options that confine it.
 
 What was fetched is a stranger's. A segment may be a playlist itself, or name other files: so ffmpeg may open
 files only, and only as the formats below; in a segment never another playlist.
@@ -21,9 +21,9 @@ from reactor.media.room import cuts
 from reactor.media.timeline import Entry
 
 PIECE = 8 * 1024 * 1024
-"""Bytes copied at once: between two a cancel takes effect."""
+"""Bytes copied at a time; a cancellation takes effect in between."""
 LATE_MIN_S = 0.01
-"""What begins so much later than the first is delayed."""
+"""Smaller offsets are ignored."""
 
 _FORMATS = "aac,ac3,asf,avi,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav"
 _PROTOCOLS = "file,crypto,data"
@@ -31,20 +31,20 @@ _PROTOCOLS = "file,crypto,data"
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input, as ffmpeg's arguments have it."""
+    """One input of ffmpeg."""
 
     options: tuple[str, ...]
     path: str
     """Relative to the folder."""
     within: tuple[tuple[str, str], ...] = ()
-    """Options for the file where a list names it."""
+    """Options for the file when it is named in a concat list."""
     late_s: float = 0.0
-    """So much later than the film it begins."""
+    """Its offset from the beginning of the video, seconds."""
     skipped_s: float = 0.0
-    """So much of its beginning is left out."""
+    """Seconds skipped at its beginning."""
 
     def from_moment(self, start_s: float) -> Input:
-        """The same for a film of which only what comes from `start_s` on is wanted."""
+        """The same for a clip that begins at `start_s`."""
         late_s, skipped_s = max(0.0, self.late_s - start_s), max(0.0, start_s - self.late_s)
         return replace(self, late_s=late_s, skipped_s=skipped_s)
 
@@ -56,16 +56,16 @@ class Input:
 
 
 def file_input(name: str) -> Input:
-    """A file that is the stream."""
+    """A media file as an input."""
     return Input(("-protocol_whitelist", "file", "-format_whitelist", _FORMATS), name)
 
 
 async def track_inputs(
     folder: Path, number: int, checked: CheckedTrack, sizes: Mapping[str, int], *, picky: bool
 ) -> list[Input]:
-    """An input for each group of a track, their helper files written into `folder`; `sizes`: of what is there.
+    """An input for each group of a track; helper files are written into `folder`. `sizes`: of the parts that are there.
 
-    `picky`: this ffmpeg looks at suffixes unless told otherwise. Raises DownloadError, OSError."""
+    `picky`: this ffmpeg checks suffixes by default. Raises DownloadError, OSError."""
     if checked.track.form == "hls":
         return await _hls_inputs(folder, number, checked, sizes, picky=picky)
     if len(checked.names) == 1:
@@ -80,8 +80,8 @@ async def track_inputs(
 
 
 async def list_input(folder: Path, name: str, entries: Sequence[Entry], inputs: Sequence[Input], end_s: float) -> Input:
-    """Several inputs one after another, each in its place: ffmpeg itself knows nothing of discontinuities in HLS, takes
-    the second init section for a mistake, and what follows for damage."""
+    """A concat list of several inputs, each at its place. ffmpeg's own HLS demuxer ignores discontinuities and supports
+    one init section only."""
     if len(entries) == 1:
         return replace(inputs[0], late_s=entries[0].at_s)
     ends = [each.at_s for each in entries[1:]] + [end_s]
@@ -131,13 +131,14 @@ def _write_playlist(path: Path, segments: Iterable[Segment]) -> None:
 
 
 def _is_file(one: Segment) -> bool:
-    """True for a part that is a whole file with a header and, maybe, an index."""
+    """True for a part that is a complete media file."""
     plain = one.init is None and one.key is None and one.span is None
     return plain and not one.name.endswith(".ts")
 
 
 async def _cut_ranges(folder: Path, number: int, checked: CheckedTrack) -> dict[tuple[str, Span], str]:
-    """Byte ranges that are encrypted as files of their own: ffmpeg would decrypt the whole file as one. Their names."""
+    """Write encrypted byte ranges into files of their own, since ffmpeg would decrypt the whole file as one; return
+    their names."""
     names: dict[tuple[str, Span], str] = {}
     for name, span in await anyio.to_thread.run_sync(cuts, checked.segments()):
         names[name, span] = target = f"{HELPER}{number}-range-{len(names)}.{name.rpartition('.')[2]}"
@@ -154,7 +155,7 @@ async def _cut_ranges(folder: Path, number: int, checked: CheckedTrack) -> dict[
 
 
 def _as_cut(segment: Segment, names: Mapping[tuple[str, Span], str]) -> Segment:
-    """The segment as it is where what is encrypted of it stands alone."""
+    """The segment with its encrypted byte ranges replaced by the files made of them."""
     if segment.init and segment.init.span and segment.init.key:
         init = replace(segment.init, name=names[segment.init.name, segment.init.span], span=None)
         segment = replace(segment, init=init)

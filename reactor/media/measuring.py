@@ -26,30 +26,30 @@ from reactor.numbers import SIZE_MAX, bounded
 
 LOOK_BYTES = 512
 SEARCH_BYTES = 128 * 1024
-"""A picture before a segment is no longer than this."""
+"""The longest picture before a segment that is skipped."""
 GZIP = b"\x1f\x8b\x08"
 STREAMS_MAX = 32
-"""Of one part; no more are looked at."""
+"""Streams of one part that are read."""
 CODEC_CHARS_MAX = 16
 SETUP_CHARS_MAX = 64
-"""What is longer is told by its hash: it is only compared."""
+"""A longer one is replaced by its hash, since it is only compared."""
 MOMENT_MAX_S = 1e12
-"""A later clock is none."""
+"""The latest valid timestamp."""
 
 What = Literal["measured", "packed", "foreign", "short", "gone"]
-"""Or: compressed on its way; a picture, an archive or a document; ends too early; not there."""
+"""Readable; compressed by gzip; a picture, an archive or a document; truncated; missing."""
 _WHATS: dict[str, What] = {what: what for what in get_args(What)}
 _KINDS: dict[str, StreamKind] = {"video": "video", "audio": "audio"}
 
 
 @dataclass(frozen=True, slots=True)
 class PartQuery:
-    """A part, or a range of one."""
+    """A part, or a byte range of one."""
 
     name: str
     span: Span | None = None
     init: str | None = None
-    """The file with the header of a fragmented mp4 that stands apart."""
+    """The file with the init section, if separate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ class PartFindings:
 
     what: What
     measured: Measured | None = None
-    """None for what has no clock that is read here."""
+    """None if its format has no clock that is read here."""
     offset: int = 0
-    """A picture stands before the stream; here it begins."""
+    """Where the stream begins, after a picture."""
 
 
 class Unreadable(DownloadError):
@@ -68,17 +68,17 @@ class Unreadable(DownloadError):
 
 
 Measure = Callable[[Path, Sequence[PartQuery]], Awaitable[list[PartFindings]]]
-"""Folder and parts → what each of them is. Raises Unreadable, OSError, DownloadError (`bad_answer`)."""
+"""Folder and parts → the findings about each part. Raises Unreadable, OSError, DownloadError (`bad_answer`)."""
 
 
 def asked(parts: Sequence[PartQuery]) -> bytes:
-    """The parts, as a document."""
+    """Encode the queries."""
     told = [[each.name, each.span and [each.span.offset, each.span.length], each.init] for each in parts]
     return json.dumps(told, separators=(",", ":")).encode()
 
 
 def answer(folder: Path, document: bytes) -> bytes:
-    """Measure what is asked for. Reads about a megabyte of each part, and writes nothing."""
+    """Measure the parts. Reads about 1 MiB of each, and writes nothing."""
     parts = (PartQuery(name, Span(*span) if span else None, init) for name, span, init in json.loads(document))
     try:
         return told([_look(folder, part) for part in parts])
@@ -87,7 +87,7 @@ def answer(folder: Path, document: bytes) -> bytes:
 
 
 def told(parts: Sequence[PartFindings]) -> bytes:
-    """The answer, in as few characters as possible: a film has 20 000 parts."""
+    """Encode the findings compactly: a video may have 20 000 parts."""
     return _json({"parts": [_told(part) for part in parts]})
 
 
@@ -126,7 +126,7 @@ def _look(folder: Path, part: PartQuery) -> PartFindings:
 
 
 def measured(file: BinaryIO, init: Path | None = None, span: Span | None = None) -> Measured | None:
-    """What a part holds; None where its headers make no sense. Raises CutShort, OSError, MemoryError."""
+    """The streams of a part; None if its headers are invalid. Raises CutShort, OSError, MemoryError."""
     try:
         if span is None:
             return measure(file, init=init)
@@ -138,7 +138,7 @@ def measured(file: BinaryIO, init: Path | None = None, span: Span | None = None)
 
 
 def _told(part: PartFindings) -> Any:
-    """As few characters as possible: there are 20 000 of them."""
+    """As compact as possible: there may be 20 000."""
     measured = part.measured
     if measured is None or not all(_is_moment(each.start_s) and _is_moment(each.end_s) for each in measured.streams):
         return [part.what, part.offset]
@@ -170,7 +170,7 @@ def _found(told: Any, alike: dict[str, str]) -> PartFindings:
 
 
 def _stream(told: Any, alike: dict[str, str]) -> StreamClock:
-    """`alike`: a text is held once."""
+    """`alike` interns strings."""
     match told:
         case [str(kind), str(codec), start, end, str(setup)] if (
             kind in _KINDS and len(codec) <= CODEC_CHARS_MAX and len(setup) <= SETUP_CHARS_MAX

@@ -1,4 +1,4 @@
-"""Boxes of ISO/IEC 14496-12: what a fragment holds, when it is shown, whether a file is as long as its headers say."""
+"""Parses MP4 boxes (ISO/IEC 14496-12): streams of a fragment, their timestamps, whether the file is truncated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reactor.media.adts import RATES
 from reactor.media.clocks import CutShort, Measured, StreamClock, StreamKind
 
 BOX_BYTES_MAX = 32 * 1024 * 1024
-"""A longer header box is not read."""
+"""Longer header boxes are not read."""
 BOXES_MAX = 1_000_000
 _FIRST = frozenset((b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"mdat", b"free", b"skip", b"emsg", b"prft", b"wide"))
 _HANDLERS: dict[bytes, StreamKind] = {b"vide": "video", b"soun": "audio"}
@@ -23,7 +23,7 @@ _CODECS = {
     b"mp4a": "aac", b"ac-3": "ac3", b"ec-3": "eac3", b"Opus": "opus", b"fLaC": "flac", b"alac": "alac", b".mp3": "mp3",
 }  # fmt: skip
 _IN_BAND = b"avc1", b"avc3", b"vp09", b"vp08", b"av01"
-"""Pictures that bring what their decoder needs with them, or have it put in on the way."""
+"""Video codecs whose parameter sets are in band, or are inserted by the muxer."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class _Track:
     setup: str
     scale: int
     shift: float
-    """Seconds from a timestamp to when it is shown, by the edit list."""
+    """Seconds from a timestamp to its presentation time, by the edit list."""
     step: int = 0
     first: int | None = None
     last: int = 0
@@ -44,18 +44,18 @@ class _Track:
 
 @dataclass(slots=True)
 class _Header:
-    """What stands in a `moov`."""
+    """The content of a `moov` box."""
 
     tracks: dict[int, _Track] = field(default_factory=dict)
 
 
 def is_mp4(start: bytes) -> bool:
-    """True for what begins with a box that files or segments begin with."""
+    """True if it begins with a box type that files or segments begin with."""
     return start[4:8] in _FIRST
 
 
 def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Type, begin and end of the content of each box. Raises CutShort where one goes beyond `end`."""
+    """Type, begin and end of the content of each box. Raises CutShort if one extends beyond `end`."""
     for _ in range(BOXES_MAX):
         file.seek(start)
         head = file.read(min(16, end - start))
@@ -74,7 +74,7 @@ def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, in
 
 
 def measure(file: BinaryIO, start: int, end: int, init: Path | None) -> Measured | None:
-    """The streams of a segment; None for a file that is not made of fragments. Raises CutShort."""
+    """The streams of a segment; None for a file that is not fragmented. Raises CutShort."""
     header = _Header()
     if init:
         known = _read_init(init, init.stat().st_mtime_ns)
@@ -97,7 +97,7 @@ def measure(file: BinaryIO, start: int, end: int, init: Path | None) -> Measured
 
 
 def kinds(file: BinaryIO, end: int) -> set[StreamKind] | None:
-    """What a file holds by its header; None where that is not among its first `end` bytes."""
+    """The kinds of streams by the file's header; None if the header is not in the first `end` bytes."""
     try:
         for kind, body, stop in boxes(file, 0, end):
             if kind == b"moov":
@@ -126,7 +126,7 @@ def _is_type(kind: bytes) -> bool:
 
 
 def _inside(data: bytes, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of the boxes in a box that was read."""
+    """Type and content of the boxes inside a box that is in memory."""
     while start + 8 <= len(data):
         size, kind = int.from_bytes(data[start : start + 4]), data[start + 4 : start + 8]
         if size < 8:
@@ -183,7 +183,7 @@ def _setup(kind: StreamKind, entry: bytes, body: bytes) -> str:
 
 
 def _config(esds: bytes) -> str:
-    """Rate and channels out of the decoder's own configuration (ISO/IEC 14496-3, section 1.6.2.1)."""
+    """Sample rate and channels from the decoder configuration (ISO/IEC 14496-3, section 1.6.2.1)."""
     found = re.search(rb"\x05(?:\x80\x80\x80)?[\x02-\x40](..)", esds[4:], re.DOTALL)
     if found is None:
         return ""
@@ -193,7 +193,7 @@ def _config(esds: bytes) -> str:
 
 
 def _edit(elst: bytes, scale: int, movie_scale: int) -> float:
-    """Seconds from media time to presentation: an empty edit delays, the first other one begins somewhere."""
+    """Seconds from media time to presentation time: empty edits delay, the first other edit sets the start."""
     wide, shift, at = elst[:1] == b"\1", 0.0, 8
     for _ in range(min(int.from_bytes(elst[4:8]), 16)):
         entry = elst[at : at + (20 if wide else 12)]
@@ -235,7 +235,7 @@ def _moof(moof: bytes, header: _Header, *, first: bool) -> None:
 
 
 def _run(run: bytes, time: int, step: int, delays: list[int]) -> int:
-    """The time after the last sample of a run; where its first pictures are shown is put into `delays`."""
+    """The decoding time after the last sample of a run; composition offsets of its first samples go into `delays`."""
     flags, count = int.from_bytes(run[1:4]), int.from_bytes(run[4:8])
     at = 8 + (4 if flags & 1 else 0) + (4 if flags & 4 else 0)
     fields = [flag for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag]

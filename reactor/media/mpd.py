@@ -17,9 +17,9 @@ from reactor import numbers
 from reactor.media.parts import absolute, bad_manifest, too_large
 
 DEPTH_MAX = 64
-"""Elements inside elements."""
+"""Levels of nested elements."""
 ELEMENTS_MAX = 400_000
-"""Counted by their tags."""
+"""Elements of one MPD, counted by their tags."""
 
 _DURATION = re.compile(
     r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,20})?)S)?)?",

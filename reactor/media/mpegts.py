@@ -1,4 +1,4 @@
-"""MPEG transport streams (ISO/IEC 13818-1): which streams a segment holds, and their timestamps."""
+"""Parses MPEG transport streams (ISO/IEC 13818-1): the streams of a segment and their timestamps."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from reactor.media.clocks import Measured, StreamClock, StreamKind
 
 PACKET = 188
 SEARCH_BYTES = 128 * 1024
-"""A picture before the stream is no longer than this."""
+"""The longest picture before a stream that is skipped."""
 HEAD_BYTES = 512 * PACKET
 TAIL_BYTES = 512 * PACKET
-"""More is read where it does not hold TAIL_UNITS of each stream."""
+"""More is read if it has fewer than TAIL_UNITS units of a stream."""
 TAIL_UNITS: dict[StreamKind, int] = {"video": 6, "audio": 2}
-"""Pictures are stored in another order than they are shown in: the last one shown is among so many."""
+"""Pictures are stored in decoding order: the last one shown is among so many."""
 CLOCK = 90_000
 WRAP = 2**33
 GATHERED_MAX = 64 * 1024
-"""Bytes of the last sound packet."""
+"""Bytes of the last audio packet that are kept."""
 
 _TYPES: dict[int, tuple[StreamKind, str]] = {
     0x01: ("video", "mpeg1video"), 0x02: ("video", "mpeg2video"), 0x10: ("video", "mpeg4"), 0x1B: ("video", "h264"),
@@ -32,13 +32,13 @@ _TYPES: dict[int, tuple[StreamKind, str]] = {
     0x87: ("audio", "eac3"),
 }  # fmt: skip
 _PRIVATE = {0x6A: "ac3", 0x7A: "eac3", 0x7B: "dts", 0x7C: "aac"}
-"""Descriptors that say what a private stream is."""
+"""Codecs by the descriptor of a private stream."""
 _REGISTERED = {b"AC-3": "ac3", b"EAC3": "eac3", b"Opus": "opus", b"DTS1": "dts", b"HEVC": "hevc"}
 
 
 @dataclass(slots=True)
 class _Stream:
-    """One packet identifier."""
+    """The stream of one packet identifier (PID)."""
 
     kind: StreamKind
     codec: str
@@ -46,11 +46,11 @@ class _Stream:
     tail: list[int] = field(default_factory=list)
     setup: str = ""
     last: bytearray = field(default_factory=bytearray)
-    """What the last packetised unit of a sound holds."""
+    """The last PES packet of an audio stream."""
 
 
 def find_packets(start: bytes) -> int | None:
-    """Where the packets begin: at a sync byte that comes again with each packet."""
+    """The offset of the first packet: a sync byte that is repeated in every packet."""
     at = -1
     while (at := start.find(b"\x47", at + 1)) >= 0:
         if is_stream(start, at):
@@ -59,13 +59,13 @@ def find_packets(start: bytes) -> int | None:
 
 
 def is_stream(start: bytes, at: int = 0) -> bool:
-    """True where packets follow one another."""
+    """True if packets follow one another from `at` on."""
     again = range(at, min(len(start), at + 5 * PACKET), PACKET)
     return len(start) - at >= PACKET and all(start[n] == 0x47 for n in again)
 
 
 def kinds(start: bytes) -> set[StreamKind]:
-    """What a stream holds by its tables."""
+    """The kinds of streams by the tables (PAT, PMT)."""
     tables = _Tables({})
     for pid, _, payload in _packets(start):
         tables.take(pid, payload)
@@ -73,7 +73,7 @@ def kinds(start: bytes) -> set[StreamKind]:
 
 
 def measure(file: BinaryIO, start: int, end: int) -> Measured:
-    """The streams between two places of a file."""
+    """The streams between two offsets of a file."""
     whole = (end - start) // PACKET * PACKET
     streams: dict[int, _Stream] = {}
     file.seek(start)
@@ -116,8 +116,8 @@ def _read_tail(data: bytes, streams: dict[int, _Stream]) -> None:
 
 
 def _packets(data: bytes, whole: frozenset[int] = frozenset()) -> Iterator[tuple[int, bool, bytes]]:
-    """Identifier, whether a unit begins in it, and payload: of the packets in which one begins, and of all that carry
-    an identifier of `whole`. What is out of step is passed over."""
+    """PID, payload unit start and payload of packets: of those in which a unit starts, and of all packets of the PIDs
+    in `whole`. Packets without a sync byte are skipped."""
     for at in range(0, len(data) - PACKET + 1, PACKET):
         flags, low, control = data[at + 1], data[at + 2], data[at + 3]
         pid, unit = (flags & 0x1F) << 8 | low, bool(flags & 0x40)
@@ -129,13 +129,13 @@ def _packets(data: bytes, whole: frozenset[int] = frozenset()) -> Iterator[tuple
 
 @dataclass(slots=True)
 class _Tables:
-    """Program association and map: which identifiers are pictures and sounds."""
+    """Program association and program map tables: the PIDs of video and audio."""
 
     streams: dict[int, _Stream]
     maps: set[int] = field(default_factory=set)
 
     def take(self, pid: int, payload: bytes) -> None:
-        """Look at a packet in which a unit begins: of a table, maybe."""
+        """Read a packet in which a unit starts, if it belongs to a table."""
         if not payload or not (pid == 0 or pid in self.maps):
             return
         section = payload[1 + payload[0] :]
@@ -174,7 +174,7 @@ def _private(stream_type: int, descriptors: bytes) -> tuple[StreamKind, str] | N
 
 
 def _moment(payload: bytes) -> int | None:
-    """The presentation timestamp of the unit that begins here."""
+    """The presentation timestamp of the PES packet that starts here."""
     if len(payload) < 14 or payload[:3] != b"\0\0\1" or not payload[7] & 0x80:
         return None
     high, middle, low = payload[9], payload[10] << 8 | payload[11], payload[12] << 8 | payload[13]
@@ -200,5 +200,5 @@ def _clock(stream: _Stream) -> StreamClock | None:
 
 
 def _unwrapped(moment: int, zero: int) -> int:
-    """The difference to `zero`, over the end of the clock."""
+    """The difference to `zero`, modulo the 33-bit clock."""
     return (moment - zero + WRAP // 2) % WRAP - WRAP // 2

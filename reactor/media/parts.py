@@ -13,23 +13,23 @@ from reactor.errors import DownloadError
 from reactor.numbers import FETCHES_MAX, PLAN_BYTES_MAX
 
 URL_MAX = 16 * 1024
-"""Characters of one address."""
+"""Characters of one URL."""
 URLS_MAX = PLAN_BYTES_MAX
-"""Characters of all addresses of a stream: a small manifest can make long ones, and many of them."""
+"""Characters of all URLs of a stream: a small manifest can expand to many long ones."""
 
 Holds = tuple[Literal["video", "audio"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing to fetch."""
+    """A file to fetch."""
 
     url: str
-    """Absolute, as the manifest has it: not yet checked."""
+    """Absolute; not yet checked."""
     name: str
-    """Ours; unique in its stream."""
+    """The local name; unique in its stream."""
     optional: bool = False
-    """True when the manifest only lets one think that it exists."""
+    """True if it may not exist: its number was computed from a duration, or it is of subtitles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Selection:
 
 
 def absolute(base: str, uri: str) -> str:
-    """What `uri` in a manifest at `base` means. Raises DownloadError (`bad_manifest`)."""
+    """The absolute URL of `uri` in a manifest at `base`. Raises DownloadError (`bad_manifest`)."""
     try:
         found = urljoin(base, uri.strip()) if len(uri) <= URL_MAX else ""
     except ValueError as error:
@@ -124,7 +124,7 @@ def data_of(uri: str) -> bytes:
 
 
 def bounded(urls: Iterable[str]) -> Iterator[str]:
-    """The addresses, as long as they are not too many. Raises DownloadError (`too_many_parts`, `too_large`)."""
+    """The URLs, checked against the limits of a stream. Raises DownloadError (`too_many_parts`, `too_large`)."""
     length = 0
     for count, url in enumerate(urls, 1):
         length += len(url)
@@ -136,7 +136,7 @@ def bounded(urls: Iterable[str]) -> Iterator[str]:
 
 
 def bad_manifest(why: str, *, code: str = "bad_manifest") -> DownloadError:
-    """The error for a manifest that cannot be followed; `why` ends the sentence."""
+    """The error for an unusable manifest; `why` ends the sentence."""
     return DownloadError(f"The manifest of this stream cannot be used: {why}.", code=code)
 
 
@@ -147,7 +147,7 @@ def too_many_parts(count: int | None = None) -> DownloadError:
 
 
 def too_large() -> DownloadError:
-    """The error for a manifest nobody needs to read."""
+    """The error for a manifest that is too large."""
     return bad_manifest("it is too large", code="too_large")
 
 
@@ -157,5 +157,5 @@ def live() -> DownloadError:
 
 
 def protected(system: str = "") -> DownloadError:
-    """The error for what only a licensed player may decrypt."""
+    """The error for media that needs a licensed player."""
     return DownloadError(f"This stream is protected by DRM{f' ({system})' if system else ''}.", code="drm")

@@ -15,15 +15,15 @@ from reactor.media.clocks import Measured, StreamClock, StreamKind
 
 KINDS: tuple[StreamKind, StreamKind] = ("video", "audio")
 APART_MAX_S = 30.0
-"""Tracks of a section that begin further apart than this have clocks of their own."""
+"""Tracks of a section that begin further apart than this do not share a clock."""
 FOLLOWS_MIN_S, FOLLOWS_MAX_S = -0.5, 10.0
-"""From the end of a part to the beginning of the next: what is outside is another clock."""
+"""Range of pauses between two parts; anything else is a change of the clock."""
 HOLE_MAX_S = 600.0
-"""The longest hole in one file that is taken for one, and not for another clock."""
+"""The longest pause after missing parts in one file; a longer one is a change of the clock."""
 OTHERS_SHARE_MAX = 0.3
-"""So much of a video may be sections of other codecs, which are left out: advertising."""
+"""Largest share of a video that is left out since its codecs differ: advertising."""
 SOUND_LONGER_MAX_S = 0.5
-"""A sound that ends so much later than its picture does not push back what follows."""
+"""Audio that ends later than its video by no more than this does not delay the next section."""
 WRAP_S = 2**33 / 90_000
 
 
@@ -33,48 +33,48 @@ class Piece:
 
     section: int
     told_s: float = 0.0
-    """What the manifest says that it lasts."""
+    """Its duration by the manifest."""
     cut: bool = False
-    """It is not to be read together with the one before: another init section, or a gap."""
+    """It begins a new input: it has another init section, or follows a gap."""
     gap: bool = False
     """Segments before it are missing."""
     hole: bool = False
-    """The same, but it is read together with the one before: its timestamps say how much is missing."""
+    """The same within one input: the timestamps tell how much is missing."""
     measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Parts that are read as one input."""
+    """Parts that form one input of ffmpeg."""
 
     section: int
     first: int
     count: int
-    """The parts, as they are counted in their track."""
+    """Index of its first part in the track, and number of parts."""
     streams: tuple[StreamClock, ...] = ()
-    """Those of its first part; empty where nobody knows."""
+    """Those of its first part; empty if unknown."""
     start_s: float = 0.0
     """When the first of its streams begins."""
     length_s: float = 0.0
-    """From there to the end of the picture; of the sound, where there is none."""
+    """From there to the end of the video, or of the audio if there is no video."""
     sound_s: float = 0.0
-    """From there to the end of the sound."""
+    """From there to the end of the audio."""
     gap: bool = False
     known: bool = True
-    """False where the manifest's numbers stand for a clock that could not be read."""
+    """False if the durations are the manifest's, since a clock could not be read."""
 
     def of(self, kind: StreamKind) -> StreamClock | None:
         """The first stream of a kind."""
         return next((stream for stream in self.streams if stream.kind == kind), None)
 
     def index(self, kind: StreamKind) -> int | None:
-        """Which of its streams the first of a kind is."""
+        """Index of the first stream of a kind."""
         return next((n for n, stream in enumerate(self.streams) if stream.kind == kind), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A group in its place."""
+    """A group and its place in the result."""
 
     track: int
     group: Group
@@ -83,20 +83,20 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The film that the groups make up: it begins with the first of its streams, at 0."""
+    """The joined video: its first stream begins at 0."""
 
     video: tuple[Entry, ...]
     audio: tuple[Entry, ...]
     length_s: float
     known: bool
-    """False where `length_s` rests on what a manifest says."""
+    """False if `length_s` is the manifest's."""
     left_out: tuple[tuple[float, float], ...] = ()
     """Sections of other codecs: where they would be, and how long they are, in seconds."""
 
 
 @dataclass(slots=True)
 class _Length:
-    """How long the parts of a group that hold a kind last, so far."""
+    """The duration so far of the parts of a group that have a kind of stream."""
 
     total_s: float
     before: StreamClock
@@ -112,25 +112,25 @@ class _Length:
 
 @dataclass(slots=True)
 class Grouping:
-    """Puts the parts of one track in groups, as they are looked at: of 20 000 parts only the groups stay."""
+    """Groups the parts of one track one by one, so that of 20 000 parts only the groups are kept."""
 
     _groups: list[Group] = field(default_factory=list)
     _before: Piece | None = None
     _holds: dict[StreamKind, tuple[str, str]] = field(default_factory=dict)
-    """Codec and setup of what the group is known to hold."""
+    """Codec and setup of each kind in the current group."""
     _first: Piece | None = None
     _at: int = 0
-    """Which part is its first one."""
+    """Index of its first part."""
     _count: int = 0
     _told_s: float = 0.0
     _measured: int = 0
-    """How many of its parts have a clock that could be read."""
+    """Number of its parts with a readable clock."""
     _streams: tuple[StreamClock, ...] = ()
-    """Those of the first of these."""
+    """The streams of the first of these."""
     _lengths: dict[StreamKind, _Length] = field(default_factory=dict)
 
     def take(self, piece: Piece) -> None:
-        """The next part."""
+        """Add the next part."""
         if self._begins_another(piece):
             self._close()
             self._first, self._at = piece, self._at + self._count
@@ -146,12 +146,12 @@ class Grouping:
 
     @property
     def groups(self) -> list[Group]:
-        """The groups, when all parts have been taken."""
+        """The groups, once all parts were added."""
         self._close()
         return self._groups
 
     def _begins_another(self, piece: Piece) -> bool:
-        """True after a cut, and where a stream begins in the midst or goes on in another codec."""
+        """True after a cut, and if a stream appears or its codec changes."""
         before = self._before
         cut = before is None or piece.cut or piece.gap or before.section != piece.section
         if piece.measured is None:
@@ -190,7 +190,7 @@ def _start_s(streams: Sequence[StreamClock]) -> float:
 
 
 def grouped(pieces: Iterable[Piece]) -> list[Group]:
-    """The parts of one track in groups."""
+    """Group the parts of one track."""
     grouping = Grouping()
     for piece in pieces:
         grouping.take(piece)
@@ -273,13 +273,13 @@ def _follows(one: _Form, other: _Form) -> bool:
 
 
 def _holding(kind: StreamKind, members: Mapping[int, Sequence[Group]], *, first: bool) -> int | None:
-    """The first, or the last, of the tracks that hold a kind."""
+    """The first, or the last, of the tracks that have a kind of stream."""
     found = [number for number, groups in members.items() if any(group.of(kind) for group in groups)]
     return (min(found) if first else max(found)) if found else None
 
 
 def jump_s(before: Measured, after: Measured) -> float | None:
-    """From the end of a part to the beginning of the next, over the end of the clock; None where none can be told."""
+    """Seconds from the end of a part to the beginning of the next, modulo the 33-bit clock; None if unknown."""
     kind: StreamKind = "video" if before.of("video") and after.of("video") else "audio"
     one, two = before.of(kind), after.of(kind)
     if one is None or two is None:
@@ -291,9 +291,9 @@ def jump_s(before: Measured, after: Measured) -> float | None:
 def _place(
     members: dict[int, list[Group]], section_s: float, places: dict[tuple[int, int], float], *, close_gaps: bool
 ) -> float:
-    """Put the groups of a section, which begins at `section_s`, in their places; the seconds that it lasts.
+    """Place the groups of a section that begins at `section_s`; return its duration in seconds.
 
-    It begins with its first picture: a sound may begin a little earlier, while that of the section before is over."""
+    It begins with its first picture; its audio may begin slightly earlier, when that of the previous one has ended."""
     if not members:
         return 0.0
     firsts = [groups[0] for groups in members.values()]
@@ -319,7 +319,7 @@ def _place(
 
 
 def _check_alike(groups: Sequence[Group], kind: StreamKind) -> None:
-    """Raise where the groups cannot follow each other in one stream."""
+    """Raise if the groups cannot be joined in one stream."""
     streams = [(stream, group.index(kind)) for group in groups if (stream := group.of(kind))]
     what = "picture" if kind == "video" else "sound"
     for (one, one_index), (two, two_index) in pairwise(streams):
