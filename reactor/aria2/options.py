@@ -62,7 +62,7 @@ _ALWAYS: dict[str, str | list[str]] = {
     "follow-metalink": "false",
     "follow-torrent": "false",
     "no-netrc": "true",
-    # of no use to us, and unlike any browser (from 1.36 on; an elder one passes over what it does not know)
+    # of no use to us, and unlike any browser (from 1.37 on; an elder one passes over what it does not know)
     "no-want-digest-header": "true",
     # a cookie goes where we say: aria2 has one jar for everybody, and does not look into it when it is told a cookie,
     # also an empty one

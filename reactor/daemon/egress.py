@@ -14,6 +14,7 @@ from reactor.egress.proxy import DENY_ALL, Guard
 from reactor.errors import SettingsError
 from reactor.models import Fetch, Header
 from reactor.net.credentials import credential_scope
+from reactor.net.held import HeldAnswers
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
 from reactor.settings import Settings
@@ -26,8 +27,10 @@ class Egress:
     """What aria2c's transfers are told of the guard, and what the guard tells of them. Without a guard, which an aria2c
     elsewhere could not scope: nothing."""
 
-    def __init__(self, guard: Guard | None) -> None:
+    def __init__(self, guard: Guard | None, held: HeldAnswers | None = None) -> None:
+        """`held`: answers that fetches take over."""
         self._guard = guard
+        self._held = held
 
     def options(
         self, fetch: Fetch, gid: str, headers: Collection[Header] = (), jar: Jar | None = None
@@ -41,6 +44,16 @@ class Egress:
                 return through(proxy := self._guard.route(gid, counted=True, greeted=True), proxy)
             scope = credential_scope(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
         return through(self._guard.route(gid, scope, counted=True), self._guard.route(gid, DENY_ALL))
+
+    def handed(self, fetch: Fetch, *, from_zero: bool) -> str | None:
+        """The URL by which aria2c takes over the answer that is held for a fetch; None where there is none. One that
+        is of no use to a part that goes on is closed."""
+        response = self._held.take(fetch.urls[0]) if self._held is not None and fetch.urls else None
+        if response is None or self._guard is None or not from_zero:
+            if response is not None:
+                response.close()
+            return None
+        return self._guard.handed.add(response)
 
     @property
     def inner(self) -> bool:

@@ -99,7 +99,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         if lasting.probes:
             lasting.probes.attach(aria2, rows)
         guard.meter.on_used = lambda passed: loop.post(events.AllowanceUsed(passed))
-        egress = Egress(guard if settings.aria2c_rpc_url is None else None)
+        egress = Egress(guard if settings.aria2c_rpc_url is None else None, context.http.held)
         room = Room(spare=settings.min_free_disk_mib * MIB, size_max=settings.max_file_size_mib * MIB)
         stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single)
         downloading = Downloading(

@@ -16,7 +16,7 @@ from reactor.numbers import SIZE_MAX
 HEAD_MAX = 256 * 1024
 """Longer heads are not read: aria2 refuses them."""
 _REQUEST = re.compile(rb"(GET|HEAD|POST) ")
-_NO_COOKIE = re.compile(rb"(?<=\r\n)cookie:[ \t]*\r\n", re.IGNORECASE)
+_FOR_NOBODY = re.compile(rb"(?<=\r\n)(?:cookie:[ \t]*|want-digest:[^\r\n]*)\r\n", re.IGNORECASE)
 _INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d")
 _DIGITS = re.compile(rb"\d+")
 _LENGTH = re.compile(rb"\ncontent-length: *(\d+)\r?\n", re.IGNORECASE)
@@ -42,12 +42,13 @@ class Answers:
         """Bytes of the answer still to come, where a length was announced."""
 
     def asked(self, data: Data) -> Data:
-        """Note bytes for the server, and return those that may be relayed: no empty `Cookie`."""
+        """Note bytes for the server, and return those that may be relayed: no empty `Cookie`, and no `Want-Digest`,
+        which 1.36 sends always."""
         found = _REQUEST.match(data)
         if found is None:
             return data
         self._head, self._asked, self._left = bytearray(), bytes(found[1]), 1
-        return _NO_COOKIE.sub(b"", data, count=1)
+        return _FOR_NOBODY.sub(b"", data)
 
     @property
     def unfinished(self) -> bool:

@@ -33,6 +33,7 @@ from anyio.abc import TaskGroup
 from reactor.egress import inner
 from reactor.egress.addresses import Exceptions
 from reactor.egress.dialer import BESIDE_MAX, Dialer, Endpoint, LookUp
+from reactor.egress.handed import HandedAnswers, pass_handed
 from reactor.egress.inner_urls import HOST
 from reactor.egress.meter import Meter
 from reactor.egress.relay import LINGER_DEFAULT, LINGER_RESET, UP_BYTES, Tunnel, close_by, join, pass_answer
@@ -97,6 +98,8 @@ class Guard(AsyncContextManagerMixin):
         self._own = own
         self._inside: list[Endpoint] = []
         self.dialer = Dialer(exceptions, own=self._closed, look_up=look_up)
+        self.handed = HandedAnswers()
+        """What reactor's own client hands over to aria2c."""
         self.meter = Meter()
         """Counts the bytes of our own downloads."""
         self.announce: inner.Announce = inner.nobody
@@ -137,6 +140,7 @@ class Guard(AsyncContextManagerMixin):
             raise
         finally:
             self._tasks = None
+            self.handed.close()
 
     def route(
         self, user: str, scope: CredentialScope | None = None, *, counted: bool = False, greeted: bool = False
@@ -307,7 +311,8 @@ class Guard(AsyncContextManagerMixin):
             close_by(LINGER_DEFAULT, tunnel.client)
             return await inner.serve(tunnel.client, self.announce)
         try:
-            upstream = await self._dial(request, listener)
+            handed = self.handed.take(request.host)
+            upstream = await self._dial(request, listener) if handed is None else None
         except DownloadError as error:
             self._remember(request.user, error.failure)
             await _answer(tunnel.client, _STATUS.get(error.code, 502), error.message)
@@ -316,6 +321,11 @@ class Guard(AsyncContextManagerMixin):
             tunnel.user, (opened, broken_off) = request.user, self._opened[request.user]
             # It may have gone through what broke off before it opened its own.
             self._opened[request.user] = opened + 1 + (broken_off != self._broken_off), self._broken_off
+        if upstream is None:
+            assert handed is not None
+            await loop.sock_sendall(tunnel.client, b"HTTP/1.1 200 OK\r\n\r\n")
+            await pass_handed(tunnel, handed)
+            return
         with closing(upstream):
             upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if request.opening is None:

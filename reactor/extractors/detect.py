@@ -64,7 +64,7 @@ async def _detect(url: str, context: Context) -> Detection:
     if name:
         return Detection(kind=Kind.YTDLP, url=url, why=f"yt-dlp's extractor {name}")
     try:
-        seen = await probe(url, context.http)
+        seen = await probe(url, context.http, hold=True)
     except MagnetRedirect as magnet:
         return reclassified(magnet)
     except BrowsersOnly:
@@ -72,6 +72,8 @@ async def _detect(url: str, context: Context) -> Detection:
             raise
         return Detection(kind=Kind.PLAYWRIGHT, url=url, why="the site shows it to browsers only")
     kind, why = kind_of_probe(seen)
+    if kind is not Kind.DIRECT:
+        context.http.held.drop(seen.url)
     return Detection(kind=kind, url=url, why=why, probe=seen)
 
 

@@ -80,13 +80,19 @@ class Response:
         """Those that went with the request; `redirects.follow` says so."""
         self.digest: DigestLogin | None = None
         """The login that went with the request, where the server wants one by Digest."""
+        self.held = False
+        """True when somebody else is going to read and close it."""
         self._connection = connection
+
+    def as_sent(self, patience_s: float) -> AsyncIterator[bytes]:
+        """The body in pieces, packed where it is. Raises NoAnswer, and TimeoutError when one takes longer."""
+        return self._connection.body(patience_s)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body in pieces, decompressed. Raises NoAnswer, and TimeoutError when a piece does not arrive in time."""
         packed = self.headers.get("content-encoding", "").lower() in ("gzip", "x-gzip", "deflate")
         unpack = _unpacker() if packed else None
-        async for piece in self._connection.body():
+        async for piece in self._connection.body(self._connection.timeout_s):
             if unpack is None:
                 yield piece
                 continue
@@ -138,9 +144,13 @@ class _Connection:
         assert isinstance(event, h11.Response)  # nothing else comes first
         return Response(url, event, self)
 
-    async def body(self) -> AsyncIterator[bytes]:
+    @property
+    def timeout_s(self) -> float:
+        return self._client.timeout_s
+
+    async def body(self, patience_s: float) -> AsyncIterator[bytes]:
         while True:
-            with anyio.fail_after(self._client.timeout_s):
+            with anyio.fail_after(patience_s):
                 event = await self._next()
             if not isinstance(event, h11.Data):
                 self.leave()

@@ -33,6 +33,8 @@ CHALLENGES = (403, 503)
 """What is answered, with a page, to whoever is not a browser."""
 PAGE_BYTES = 32 * 1024
 """So much of a page is read to see whether it leads on by itself."""
+SEVERAL_BYTES = 8 * 1024 * 1024
+"""What can be continued, and is as large, is fetched by several connections: none of them is the one that asked."""
 REFRESHES_MAX = 3
 """Pages that lead on, one to the next."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
@@ -62,15 +64,17 @@ class _Seen:
         return seen.content_type in PAGE_TYPES and not seen.attachment and seen.begins in (None, Content.PAGE)
 
 
-async def probe(url: str, session: HttpSession) -> HttpProbe:
+async def probe(url: str, session: HttpSession, *, hold: bool = False) -> HttpProbe:
     """Ask for the headers of `url`, an http or https URL that may contain user info.
 
-    Sends one request where HEAD is answered well, else a second one: where HEAD is refused, gives no size, or is
-    answered with a page, as servers without HEAD do; a third one, without a range, where that is refused, and as if
-    from a page of the same site where it is forbidden. Of a page it reads the beginning; where that sends its reader
-    on to a file, the file is what is seen. Raises DownloadError, MagnetRedirect."""
+    With `hold` it asks once, by a plain GET, and what answers is held for the fetch (`session.held`), if it is no page,
+    and not worth to be fetched by several connections. Else it sends one request where HEAD is answered well, a second
+    one where HEAD is refused, gives no size, or is answered with a page, as servers without HEAD do, and a third one,
+    without a range, where that is refused. What is forbidden is asked for as if from a page of the same site. Of a page
+    it reads the beginning; where that sends its reader on to a file, the file is what is seen. Raises DownloadError,
+    MagnetRedirect."""
     jar = Jar()
-    first = seen = await _probe(url, url, session, jar, _from_nowhere)
+    first = seen = await (_once if hold else _probe)(url, url, session, jar, _from_nowhere)
     for _ in range(REFRESHES_MAX):
         target = _target(seen) if seen.is_page else None
         if target is None:
@@ -104,7 +108,7 @@ def _from_its_own_site(url: str) -> str | None:
 
 
 class _RangeRefused(Exception):
-    """The server may only dislike the Range header."""
+    """The server may only dislike how it was asked: the Range header, or that there is no Referer."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -122,17 +126,36 @@ async def _probe(url: str, sent: str, session: HttpSession, jar: Jar, referer: R
         return await _by_get(url, sent, session, jar, _from_its_own_site if refused.status == 403 else referer, {})
 
 
+async def _once(url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer) -> _Seen:
+    """As `_probe`, by one request; a second one where that is forbidden."""
+    try:
+        return await _by_get(url, sent, session, jar, referer, {}, hold=True)
+    except _RangeRefused:
+        return await _by_get(url, sent, session, jar, _from_its_own_site, {}, hold=True, last=True)
+
+
 async def _by_get(
-    url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer, headers: Mapping[str, str]
+    url: str,
+    sent: str,
+    session: HttpSession,
+    jar: Jar,
+    referer: Referer,
+    headers: Mapping[str, str],
+    *,
+    hold: bool = False,
+    last: bool = False,
 ) -> _Seen:
     async with follow("GET", url, session, _lines(headers, referer), jar, patient=True) as (final, response):
-        if headers and response.status in RANGE_REFUSED:
+        if (headers and response.status in RANGE_REFUSED) or (hold and not last and response.status == 403):
             raise _RangeRefused(response.status)
         if response.status not in (200, 203, 206, 416):
             failure = status_failure(response.status, response.url, response.headers)
             raise BrowsersOnly(failure) if _challenges(response) else failure
         seen = read_headers(final, response, sent=sent, referer=referer)
         if seen.content_type not in PAGE_TYPES or seen.attachment:
+            if hold and not (seen.resumable and (seen.size or 0) >= SEVERAL_BYTES):
+                response.held = True
+                session.held.keep(seen.url, response)
             return _Seen(seen)
         page = await _beginning(response, session) if response.status != 206 else b""
     page = page or await _first_bytes(url, session, jar, referer)

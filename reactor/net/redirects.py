@@ -52,7 +52,7 @@ async def follow(
 
     A URL's user info, also that of a Location, is sent to its own host only, and is part of the yielded URL only there;
     by Digest where the server asks for that. Cookies that a response sets are sent with the requests that follow, and
-    kept in `jar` where one is given. The response may have any status.
+    kept in `jar` where one is given. The response may have any status; it is closed behind, unless it is `held`.
     Raises DownloadError when there is none within the session's timeout, or its patience where `patient`, and
     MagnetRedirect."""
     try:
@@ -63,7 +63,8 @@ async def follow(
     try:
         yield final, response
     finally:
-        response.close()
+        if not response.held:
+            response.close()
 
 
 async def read_body(response: Response, session: HttpSession, most: int, too_long: DownloadError) -> bytes:

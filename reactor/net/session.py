@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reactor import __version__
 from reactor.net.client import Client, Dial
+from reactor.net.held import HeldAnswers
 
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"
 """A browser's, unless set otherwise: servers built for people refuse others."""
@@ -30,6 +31,8 @@ class HttpSession:
     """How long a server may take to be connected to, and to answer one request, redirects included."""
     patience_s: float = 20.0
     """The same for the request that decides: some servers first make what they send."""
+    held: HeldAnswers = field(default_factory=HeldAnswers)
+    """Answers that the fetch is going to take over."""
 
 
 @asynccontextmanager
@@ -44,4 +47,8 @@ async def open_session(
     """One client, closed at the end. `patience_s` is at least `timeout_s`. Without `tls` it trusts the CAs of
     `programs.ca_file`; `dial` opens its connections."""
     async with Client(user_agent=user_agent_of(user_agent), timeout_s=timeout_s, tls=tls, dial=dial) as client:
-        yield HttpSession(client, timeout_s, max(timeout_s, patience_s))
+        session = HttpSession(client, timeout_s, max(timeout_s, patience_s))
+        try:
+            yield session
+        finally:
+            session.held.close()

@@ -17,6 +17,7 @@ from reactor.egress.addresses import ANYWHERE, Exceptions
 from reactor.egress.proxy import DENY_ALL, Guard
 from reactor.models import Cookie, Fetch, Header, Torrent
 from reactor.net.jar import Jar
+from reactor.net.session import open_session
 from tests.aria2.conftest import Running
 from tests.aria2.servers import make_torrent, some_bytes
 from tests.ftp import FtpServer
@@ -260,3 +261,31 @@ async def test_ftp_passes_the_guard_with_its_data(aria2: Running, guard: Guard, 
 async def test_ftp_leads_to_no_private_address(aria2: Running, guard: Guard, tmp_path: Path) -> None:
     assert word(await fetch(aria2, guard, tmp_path, "ftp://127.0.0.2:9/real.bin")) == "refused_address"
     assert word(await fetch(aria2, guard, tmp_path, "sftp://127.0.0.2:9/real.bin", 2)) == "refused_address"
+
+
+@pytest.mark.parametrize("how", [{}, {"chunked": True}, {"headers": (("Content-Encoding", "gzip"),)}])
+async def test_an_answer_that_we_hold_is_handed_over(
+    aria2: Running, guard: Guard, home: FileServer, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    """As it was sent, in one answer; the server is asked nothing more."""
+    url = home.put("/once", DATA, **how)
+    async with open_session() as http:
+        handed = guard.handed.add(await http.client.ask("GET", url, {}))
+        done = await fetch(aria2, guard, tmp_path, handed)
+    assert (done.status, done.total) == (TransferStatus.COMPLETE, len(DATA))
+    assert (tmp_path / "file-1").read_bytes() == DATA
+    assert [request.method for request in home.log] == ["GET"]
+    assert guard.single(f"{1:016x}")
+    assert guard.meter.passed >= len(DATA)
+
+
+async def test_an_answer_that_breaks_off_is_handed_over_once(
+    aria2: Running, guard: Guard, home: FileServer, tmp_path: Path
+) -> None:
+    url = home.put("/once", DATA, cut_after=1_000_000)
+    async with open_session() as http:
+        handed = guard.handed.add(await http.client.ask("GET", url, {}))
+        assert (await fetch(aria2, guard, tmp_path, handed)).status is TransferStatus.ERROR
+        again = await fetch(aria2, guard, tmp_path, handed, 2)
+    assert word(again) == "connection_lost"
+    assert len(home.log) == 1

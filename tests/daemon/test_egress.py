@@ -9,7 +9,9 @@ from reactor.daemon.egress import Egress, allowed_hosts, open_guard
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, SettingsError
 from reactor.models import Fetch, Header
+from reactor.net.session import open_session
 from reactor.settings import Settings
+from tests.servers import FileServer
 
 PLAIN = Fetch(urls=("https://a.example/x",), name="x")
 SECRET = (Header(name="Authorization", value="x"),)
@@ -64,3 +66,19 @@ async def test_off_means_that_any_address_may_be_dialed() -> None:
 def test_a_setting_that_cannot_be_read() -> None:
     with pytest.raises(SettingsError, match=r"ALLOWED_PRIVATE_HOSTS: takes hosts, .*; not 'http://nas'"):
         allowed_hosts(Settings.load(allowed_private_hosts="http://nas"))
+
+
+async def test_what_is_held_is_taken_over_by_what_begins_from_zero(server: FileServer) -> None:
+    """Else it is closed."""
+    url = server.put("/a", bytes(1000), stall_after=10)
+    wanted = Fetch(urls=(url,), name="a")
+    async with open_session() as http, Guard() as guard:
+        assert Egress(guard).handed(wanted, from_zero=True) is None
+        assert Egress(guard, http.held).handed(wanted, from_zero=True) is None
+        for n, (egress, from_zero) in enumerate(((Egress(guard, http.held), False), (Egress(None, http.held), True))):
+            http.held.keep(url, await http.client.ask("GET", url, {}))
+            assert egress.handed(wanted, from_zero=from_zero) is None
+            await server.until(lambda n=n: server.log[n].ended == "closed by client")  # type: ignore[misc]
+        http.held.keep(url, await http.client.ask("GET", url, {}))
+        assert (Egress(guard, http.held).handed(wanted, from_zero=True) or "").endswith(".handed.invalid/")
+    await server.until(lambda: server.log[2].ended == "closed by client")

@@ -159,6 +159,7 @@ def test_an_empty_cookie_is_sent_to_nobody() -> None:
     for line, sent in (
         (b"Cookie:\r\n", b""),
         (b"cookie: \r\n", b""),
+        (b"Want-Digest: SHA-256;q=1\r\nCookie:\r\n", b""),
         *((each, each) for each in (b"Cookie: a=b\r\n", b"X-Cookie:\r\n", b"")),
     ):
         assert bytes(Answers().asked(memoryview(request % line))) == request % sent

@@ -116,3 +116,20 @@ async def test_bad_input_and_bad_servers(server: FileServer, context: Context) -
         await detect("", context)
     with pytest.raises(DownloadError, match="404"):
         await detect(server.url("/nothing"), context)
+
+
+async def test_only_what_is_a_file_stays_held(server: FileServer, context: Context) -> None:
+    """A torrent is fetched by its extractor, a page by whoever finds a film on it."""
+    for kind, name, more in (
+        (Kind.DIRECT, "/get", {}),
+        (Kind.TORRENT, "/torrent", {"content_type": "application/x-bittorrent"}),
+        (Kind.YTDLP, "/page", {"content_type": "text/html"}),
+    ):
+        url = server.put(name, DATA, **more)
+        found = await detect(url, context)
+        assert found.kind is kind
+        response = context.http.held.take(url)
+        assert (response is not None) is (kind is Kind.DIRECT)
+        if response is not None:
+            response.close()
+    assert [request.method for request in server.log] == ["GET"] * 3

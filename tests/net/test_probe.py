@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
+from reactor.errors import DownloadError
 from reactor.models import Content, Header, HttpProbe
 from reactor.net.probe import probe
 from reactor.net.redirects import MagnetRedirect
@@ -314,3 +315,52 @@ async def test_what_is_packed_unasked(server: FileServer, http: HttpSession) -> 
     url = server.put("/a.csv", gzip.compress(DATA), headers=(("Content-Encoding", "gzip"),), content_type="text/csv")
     seen = await probe(url, http)
     assert (seen.packed, seen.size) == (True, None)
+
+
+async def test_what_is_held_was_asked_for_once(server: FileServer, http: HttpSession) -> None:
+    """By a plain GET, after its redirects."""
+    url = server.put("/get", redirect="/file")
+    server.put("/file", DATA, disposition="attachment; filename=a.bin")
+    seen = await probe(url, http, hold=True)
+    assert (seen.url, seen.name, seen.size, seen.by_head) == (server.url("/file"), "a.bin", len(DATA), False)
+    assert [(request.method, request.path, request.range) for request in server.log] == [
+        ("GET", "/get", None),
+        ("GET", "/file", None),
+    ]
+    response = http.held.take(seen.url)
+    assert response is not None
+    assert b"".join([piece async for piece in response.as_sent(5.0)]) == DATA
+
+
+@pytest.mark.parametrize(
+    ("served", "held"),
+    [
+        ({"data": PAGE, "content_type": "text/html"}, False),
+        ({"data": PAGE, "content_type": "text/html", "disposition": "attachment; filename=a.html"}, True),
+        ({"data": bytes(9 * 1024 * 1024)}, False),
+        ({"data": bytes(9 * 1024 * 1024), "ranges": False}, True),
+        ({"data": DATA, "chunked": True}, True),
+    ],
+)
+async def test_what_is_held(server: FileServer, http: HttpSession, served: dict[str, Any], held: bool) -> None:
+    """No page, and nothing that several connections fetch."""
+    seen = await probe(server.put("/get", **served), http, hold=True)
+    response = http.held.take(seen.url)
+    assert (response is not None) is held
+    if response is not None:
+        response.close()
+    assert [request.method for request in server.log] == ["GET"]
+
+
+async def test_what_is_held_may_have_been_forbidden_first(http: HttpSession) -> None:
+    def answer(method: str, target: str, headers: dict[str, str]) -> tuple[str, str, bytes]:
+        return ("200 OK", "", b"hello") if headers.get("referer") else ("403 Forbidden", "", b"")
+
+    async with choosy(answer) as (url, asked):
+        seen = await probe(f"{url}/get", http, hold=True)
+        assert asked.asked == [("GET", "/get")] * 2
+        http.held.drop(seen.url)
+    async with choosy(lambda *_: ("403 Forbidden", "", b"")) as (url, asked):
+        with pytest.raises(DownloadError, match="403"):
+            await probe(f"{url}/get", http, hold=True)
+        assert len(asked.asked) == 2

@@ -171,9 +171,10 @@ class Downloading:
         for each in command.additions:
             fetch = each.fetch
             headers = () if fetch.headers is None else command.headers[fetch.headers]
+            extra = self._egress.options(fetch, each.gid, headers, jar)
             if command.alone and fetch.torrent is None:
                 self._sent[each.gid] = fetch, headers, jar
-            extra = self._egress.options(fetch, each.gid, headers, jar)
+                fetch = self._handed(command, each, anew=each.n in anew)
             method = addition(
                 fetch if self._staging.shared else self._tamed(fetch),
                 gid=each.gid,
@@ -181,7 +182,7 @@ class Downloading:
                 policy=self._policy,
                 resuming=not command.wipe_staging,
                 from_zero=each.n in anew,
-                single=each.single,
+                single=each.single or fetch is not each.fetch,
                 extra=extra,
                 first=each.first,
                 headers=headers,
@@ -191,6 +192,12 @@ class Downloading:
         while len(self._sent) > WANTED_MAX:
             self._sent.popitem(last=False)
         return wanted
+
+    def _handed(self, command: commands.AddTransfers, each: commands.Addition, *, anew: bool) -> Fetch:
+        """The fetch, by the answer that is held for it where there is one."""
+        path = self._staging.folder(command.attempt.download_id) / each.fetch.name
+        url = self._egress.handed(each.fetch, from_zero=anew or not _control_file(path).exists())
+        return each.fetch if url is None else replace(each.fetch, urls=(url,))
 
     async def ask(self, command: commands.AskStatus) -> None:
         """One batch of questions, or several where thousands are asked about: after a restart. The files are asked for
