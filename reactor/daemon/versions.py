@@ -37,6 +37,8 @@ SEAMS_MAX = 16
 FILES_MAX = 1024
 REFUSAL_S = 5.0
 """All transfers wait so long for what is said of one."""
+BUSY_PAUSES_S = (0.2, 1.0, 3.0)
+"""Between two questions to a server that is busy."""
 WORTH_BYTES = 1024 * 1024
 """Less than that is fetched again rather than asked about, where no validator tells anything."""
 
@@ -144,7 +146,7 @@ class Versions:
         if not fetch.urls or is_ftp(fetch.urls[0]):
             return Version.UNKNOWN
         for first, behind in dict.fromkeys(spans):
-            seen, sample = await self._ask(fetch, headers, jar, first, behind)
+            seen, sample = await self._ask_again(fetch, headers, jar, first, behind)
             if fetch.validator is not None and seen.validator is not None:
                 if seen.validator != fetch.validator:
                     return Version.OTHER
@@ -157,6 +159,20 @@ class Versions:
             if sample != await to_thread.run_sync(_read, path, first, behind - first):
                 return Version.OTHER
         return Version.SAME
+
+    async def _ask_again(
+        self, fetch: Fetch, headers: Collection[Header], jar: Jar, first: int, behind: int
+    ) -> tuple[HttpProbe, bytes | None]:
+        """As `_ask`, a few times where the server is too busy: it may allow one connection, and have aria2's still."""
+        for pause in BUSY_PAUSES_S:
+            try:
+                return await self._ask(fetch, headers, jar, first, behind)
+            except DownloadError as error:
+                if error.code not in ("server_error", "rate_limited") or error.retry_after_s:
+                    raise
+            self._hang_up(fetch)
+            await anyio.sleep(pause)
+        return await self._ask(fetch, headers, jar, first, behind)
 
     async def _ask(
         self, fetch: Fetch, headers: Collection[Header], jar: Jar, first: int, behind: int

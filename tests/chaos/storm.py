@@ -33,8 +33,8 @@ VICTIMS = ("reactor",) * 5 + ("aria2c",) * 4 + ("bot",)
 WHOLE_KEPT_S, PARTS_KEPT_S = 2.5, 7.0
 """After this what was sent must not be sent again when somebody dies. aria2 writes down once a second what it has of a
 file; which of many parts are there, the row's plan says as often as the progress is written (5 s)."""
-BY_ARIA2 = "want-digest"
-"""A header that aria2 sends; reactor itself, which looks at headers alone, does not."""
+BY_US = "accept-encoding"
+"""A header that reactor itself sends, which looks at headers alone; aria2 does not."""
 LIFE_S = 1.2
 """How long something lives at the most before the next one dies, where no lock slows everything down."""
 ORPHANS_S = 5.0
@@ -208,7 +208,7 @@ class Storm:
         """The bytes of what was downloaded: wanted, sent, and sent twice."""
         answers = defaultdict[str, list[Request]](list)
         for request in server.requests(method="GET"):
-            if BY_ARIA2 in request.headers:
+            if BY_US not in request.headers:
                 answers[request.path].append(request)
         for paths in (self._wishes[url].paths for url in downloaded):
             kept_s = (WHOLE_KEPT_S if len(paths) == 1 else PARTS_KEPT_S) + self._lock_s

@@ -102,6 +102,21 @@ async def test_what_is_not_there_is_not_asked_about(server: FileServer, versions
     assert not server.log
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor.daemon.versions.BUSY_PAUSES_S", (0.0, 0.0))
+
+
+async def test_a_server_that_is_busy_is_asked_again(server: FileServer, versions: Versions, tmp_path: Path) -> None:
+    """It may allow one connection, and count that of the fetch still; each question comes by another one."""
+    (path := tmp_path / "a.bin").write_bytes(OLD)
+    wanted = fetch(server.put("/a.bin", OLD, failures=2))
+    assert await versions.of_whole(path, wanted, (), Jar()) is Version.SAME
+    assert [request.status for request in server.log[:3]] == [503, 503, 206]
+    assert len({request.peer for request in server.log[:3]}) == 3
+    assert await versions.of_whole(path, fetch(server.put("/a.bin", OLD, failures=3)), (), Jar()) is Version.UNKNOWN
+
+
 async def test_a_server_that_does_not_answer(server: FileServer, versions: Versions, tmp_path: Path) -> None:
     path, url = staged(tmp_path, 0, 1), server.put("/a.bin", status=503)
     with pytest.raises(DownloadError, match="503"):

@@ -180,7 +180,7 @@ class Downloading:
                 gid=each.gid,
                 directory=directory,
                 policy=self._policy,
-                resuming=not command.wipe_staging,
+                resuming=not command.wipe_staging and not self._is_new(command, each),
                 from_zero=each.n in anew,
                 single=each.single or fetch is not each.fetch,
                 extra=extra,
@@ -195,9 +195,16 @@ class Downloading:
 
     def _handed(self, command: commands.AddTransfers, each: commands.Addition, *, anew: bool) -> Fetch:
         """The fetch, by the answer that is held for it where there is one."""
-        path = self._staging.folder(command.attempt.download_id) / each.fetch.name
-        url = self._egress.handed(each.fetch, from_zero=anew or not _control_file(path).exists())
+        url = self._egress.handed(each.fetch, from_zero=anew or self._is_new(command, each))
         return each.fetch if url is None else replace(each.fetch, urls=(url,))
+
+    def _is_new(self, command: commands.AddTransfers, each: commands.Addition) -> bool:
+        """True for a row's only file where nothing of it is there to go on with; of many parts none is looked at, and
+        elsewhere none can be."""
+        if not command.alone or not self._staging.shared:
+            return False
+        path = self._staging.folder(command.attempt.download_id) / each.fetch.name
+        return not _control_file(path).exists()
 
     async def ask(self, command: commands.AskStatus) -> None:
         """One batch of questions, or several where thousands are asked about: after a restart. The files are asked for
