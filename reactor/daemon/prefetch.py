@@ -5,6 +5,8 @@ A few results are kept for a short time, and only for direct files, which one pr
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 
 from reactor.daemon import clock
@@ -44,7 +46,7 @@ class ProbeCache:
             del self._answers[next(iter(self._answers))]
         answer = self._answers[detection.url] = _Answer()
         try:
-            answer.found = await EXTRACTORS[Kind.DIRECT].extract(detection, self._context)
+            answer.found = await EXTRACTORS[Kind.DIRECT].extract(detection, replace(self._context, hold=False))
             answer.at = clock.monotonic()
         except Exception:  # noqa: BLE001 - the row's own attempt reports it
             self._answers.pop(detection.url, None)

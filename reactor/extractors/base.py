@@ -162,6 +162,8 @@ class Context:
 
     http: HttpSession
     parsers: DocumentParsers
+    hold: bool = True
+    """Whether the answer to a probe may be held for the fetch that follows at once."""
     torrent_bytes_max: int = 8 * 1024 * 1024
     """The largest `.torrent` that is read."""
     torrents: bool = True

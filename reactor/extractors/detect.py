@@ -64,7 +64,7 @@ async def _detect(url: str, context: Context) -> Detection:
     if name:
         return Detection(kind=Kind.YTDLP, url=url, why=f"yt-dlp's extractor {name}")
     try:
-        seen = await probe(url, context.http, hold=True)
+        seen = await probe(url, context.http, head=False, hold=True)
     except MagnetRedirect as magnet:
         return reclassified(magnet)
     except BrowsersOnly:

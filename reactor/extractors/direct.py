@@ -28,12 +28,13 @@ class DirectExtractor:
         if is_ftp(detection.url):
             return _of_ftp(detection.url)
         try:
-            seen = detection.probe or await probe(detection.url, context.http)
+            seen = detection.probe or await probe(detection.url, context.http, hold=context.hold)
         except MagnetRedirect as magnet:
             raise Reclassified(reclassified(magnet)) from magnet
         kind, why = kind_of_probe(seen)
         page_itself = seen.begins is Content.PAGE and is_named_page(detection.url)
         if kind is not Kind.DIRECT and not page_itself:
+            context.http.held.drop(seen.url)
             raise Reclassified(Detection(kind=kind, url=detection.url, why=why, probe=seen))
         context.http.client.hang_up(seen.url)  # there may be one connection for each address
         name, sets = seen.name or "download", HeaderSets()

@@ -64,17 +64,17 @@ class _Seen:
         return seen.content_type in PAGE_TYPES and not seen.attachment and seen.begins in (None, Content.PAGE)
 
 
-async def probe(url: str, session: HttpSession, *, hold: bool = False) -> HttpProbe:
+async def probe(url: str, session: HttpSession, *, head: bool = True, hold: bool = False) -> HttpProbe:
     """Ask for the headers of `url`, an http or https URL that may contain user info.
 
-    With `hold` it asks once, by a plain GET, and what answers is held for the fetch (`session.held`), if it is no page,
-    and not worth to be fetched by several connections. Else it sends one request where HEAD is answered well, a second
-    one where HEAD is refused, gives no size, or is answered with a page, as servers without HEAD do, and a third one,
-    without a range, where that is refused. What is forbidden is asked for as if from a page of the same site. Of a page
-    it reads the beginning; where that sends its reader on to a file, the file is what is seen. Raises DownloadError,
+    By HEAD (`head`); where that is refused, gives no size, or is answered with a page, as servers without HEAD do, by a
+    GET of the first byte, and without a range where that is refused. With `hold` the GET is a plain one, as browsers
+    ask, and what answers is held for the fetch (`session.held`), if it is no page, and not worth to be fetched by
+    several connections. What is forbidden is asked for as if from a page of the same site. Of a page it reads the
+    beginning; where that sends its reader on to a file, the file is what is seen. Raises DownloadError,
     MagnetRedirect."""
     jar = Jar()
-    first = seen = await (_once if hold else _probe)(url, url, session, jar, _from_nowhere)
+    first = seen = await _probe(url, url, session, jar, _from_nowhere, head=head, hold=hold)
     for _ in range(REFRESHES_MAX):
         target = _target(seen) if seen.is_page else None
         if target is None:
@@ -115,11 +115,15 @@ class _RangeRefused(Exception):
         self.status = status
 
 
-async def _probe(url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer) -> _Seen:
+async def _probe(
+    url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer, *, head: bool = True, hold: bool = False
+) -> _Seen:
     """`sent`: the URL that led here; `jar`: with what pages on the way have set."""
-    by_head = await _by_head(url, sent, session, Jar(jar), referer)
+    by_head = await _by_head(url, sent, session, Jar(jar), referer) if head else None
     if by_head is not None:
         return _Seen(by_head)
+    if hold:
+        return await _once(url, sent, session, jar, referer)
     try:
         return await _by_get(url, sent, session, jar, referer, {"Range": "bytes=0-0"})
     except _RangeRefused as refused:
@@ -127,7 +131,7 @@ async def _probe(url: str, sent: str, session: HttpSession, jar: Jar, referer: R
 
 
 async def _once(url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer) -> _Seen:
-    """As `_probe`, by one request; a second one where that is forbidden."""
+    """By one plain request, whose answer is held; a second one where that is forbidden."""
     try:
         return await _by_get(url, sent, session, jar, referer, {}, hold=True)
     except _RangeRefused:

@@ -321,7 +321,7 @@ async def test_what_is_held_was_asked_for_once(server: FileServer, http: HttpSes
     """By a plain GET, after its redirects."""
     url = server.put("/get", redirect="/file")
     server.put("/file", DATA, disposition="attachment; filename=a.bin")
-    seen = await probe(url, http, hold=True)
+    seen = await probe(url, http, head=False, hold=True)
     assert (seen.url, seen.name, seen.size, seen.by_head) == (server.url("/file"), "a.bin", len(DATA), False)
     assert [(request.method, request.path, request.range) for request in server.log] == [
         ("GET", "/get", None),
@@ -344,7 +344,7 @@ async def test_what_is_held_was_asked_for_once(server: FileServer, http: HttpSes
 )
 async def test_what_is_held(server: FileServer, http: HttpSession, served: dict[str, Any], held: bool) -> None:
     """No page, and nothing that several connections fetch."""
-    seen = await probe(server.put("/get", **served), http, hold=True)
+    seen = await probe(server.put("/get", **served), http, head=False, hold=True)
     response = http.held.take(seen.url)
     assert (response is not None) is held
     if response is not None:
@@ -357,10 +357,19 @@ async def test_what_is_held_may_have_been_forbidden_first(http: HttpSession) -> 
         return ("200 OK", "", b"hello") if headers.get("referer") else ("403 Forbidden", "", b"")
 
     async with choosy(answer) as (url, asked):
-        seen = await probe(f"{url}/get", http, hold=True)
+        seen = await probe(f"{url}/get", http, head=False, hold=True)
         assert asked.asked == [("GET", "/get")] * 2
         http.held.drop(seen.url)
     async with choosy(lambda *_: ("403 Forbidden", "", b"")) as (url, asked):
         with pytest.raises(DownloadError, match="403"):
-            await probe(f"{url}/get", http, hold=True)
+            await probe(f"{url}/get", http, head=False, hold=True)
         assert len(asked.asked) == 2
+
+
+@pytest.mark.parametrize("head", [405, "close"])
+async def test_what_head_does_not_tell_is_asked_for_once(server: FileServer, http: HttpSession, head: Any) -> None:
+    seen = await probe(server.put("/a.zip", DATA, head=head), http, hold=True)
+    assert [(request.method, request.range) for request in server.log] == [("HEAD", None), ("GET", None)]
+    response = http.held.take(seen.url)
+    assert response is not None
+    response.close()
