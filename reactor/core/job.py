@@ -409,6 +409,8 @@ class Budget:
     from zero."""
     renewals: int = 0
     """How often in a row its URLs were renewed, and no byte came in between."""
+    expired: Failure | None = None
+    """Why its URLs are renewed, once the transfers under way are over."""
     setbacks: int = 0
     """How often in a row something of it failed and all had to wait, with nothing done in between."""
     hold_until: float | None = None

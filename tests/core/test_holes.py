@@ -51,7 +51,7 @@ def come(world: World, *numbers: int) -> World:
 def fail(world: World, *numbers: int, code: int = 3) -> World:
     for n in numbers:
         took(world.feed(reported(report(ONE, "error", gid=gid(ONE, n), error_code=code))))
-    return world
+    return took(wait(world)) if world.machine.jobs[1].budget.expired else world
 
 
 def renewed(world: World, plan: Extraction) -> list[int]:

@@ -13,7 +13,7 @@ from reactor.core.steps.renew import RENEWALS_MAX
 from reactor.core.steps.teardown import STOP_PATIENCE_S
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
-from tests.core.parts import COUNT, parts
+from tests.core.parts import COUNT, parts, wait
 from tests.core.world import INSTANCE, ONE, World, connected, gid, one_file, report, reported
 
 URL = "http://host.example/watch"
@@ -37,8 +37,9 @@ def film(size: int | None = None) -> Extraction:
 
 
 def expire(world: World, *, n: int = 0, completed: int = 0, attempt: Attempt = ONE, **why: Any) -> World:
-    """A link has expired, when so many bytes had come."""
-    return world.feed(reported(report(attempt, "error", completed, gid=gid(attempt, n), **(why or FORBIDDEN))))
+    """A link has expired, when so many bytes had come; nothing of the others arrives meanwhile."""
+    world.feed(reported(report(attempt, "error", completed, gid=gid(attempt, n), **(why or FORBIDDEN))))
+    return wait(world) if state(world) is State.BACKING_OFF else world
 
 
 def renew(world: World, extraction: Extraction, attempt: Attempt = ONE) -> World:
@@ -71,6 +72,22 @@ def test_an_expired_url_is_renewed_in_the_same_attempt_with_the_files_that_are_t
     assert {each.n for each in added.additions} == set(range(5, COUNT))
     assert (added.wipe_staging, added.additions[0].gid) == (False, gid(ONE, 5))
     assert not [each for each in world.log if isinstance(each, commands.SaveWaiting | commands.Discard)]
+
+
+def test_what_is_under_way_arrives_before_urls_are_renewed_and_is_not_fetched_twice() -> None:
+    world = fetching(parts())
+    given = list(range(COUNT))
+    world.feed(reported(report(ONE, "error", gid=gid(ONE, 3), **FORBIDDEN)))
+    assert state(world) is State.BACKING_OFF
+    assert not world.of(commands.RemoveTransfers)
+    for n in given[:3] + given[4:-1]:
+        world.feed(reported(report(ONE, "complete", 5, 5, gid=gid(ONE, n))))
+        assert not world.of(commands.AddTransfers), "nothing is begun with links that have expired"
+    world.feed(reported(report(ONE, "error", gid=gid(ONE, given[-1]), **FORBIDDEN)))
+    assert state(world) is State.RENEWING, "there is nothing to wait for any more"
+    world.feed(events.TransfersRemoved(ONE), events.Extracted(ONE, parts()))
+    added = world.the(commands.AddTransfers)
+    assert {each.n for each in added.additions}.isdisjoint(given[:3] + given[4:-1])
 
 
 @pytest.mark.parametrize(

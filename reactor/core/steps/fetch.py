@@ -202,7 +202,10 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
         return teardown.fail(job, refusal, context)
     transfer.seeding = transfer.seeding and context.limits.seeding
     context.sort(job, transfer)
-    return _changed(job, transfer, change, event, context)
+    out = _changed(job, transfer, change, event, context)
+    if job.budget.expired is not None and job.state is State.BACKING_OFF and not progress.given:
+        out += window.resumed(job, events.HoldElapsed(job.attempt), context)
+    return out
 
 
 def _changed(

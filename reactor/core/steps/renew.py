@@ -35,7 +35,7 @@ def renew_or_fail(job: Job, failure: Failure, context: Context) -> Commands:
         return teardown.fail(job, failure, context)
     job.state = State.RENEWING
     job.budget.renewals += 1
-    job.budget.hold_until = None
+    job.budget.hold_until = job.budget.expired = None
     out: Commands = [commands.StopWork(job.attempt)]
     if context.connected:
         out.append(commands.AskStatus(tuple(transfer.live_gid for transfer in job.progress.askable)))

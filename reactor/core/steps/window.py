@@ -33,6 +33,8 @@ REFILL_S = 10.0
 """A window of which the half is done sooner is too small."""
 HOLD_S, HOLD_SLOW_S, HOLD_MAX_S = 1.0, 5.0, 60.0
 """How long a job waits after a part has failed: at first, at first when the server had enough, and at most."""
+ARRIVAL_S = 5.0
+"""How long transfers under way may take before expired URLs are renewed."""
 TOO_MUCH = frozenset({"rate_limited", "server_error"})
 """What a server says that had enough."""
 LOST = Failure("aria2_lost", "aria2 lost this download again and again.", None, True)
@@ -54,6 +56,8 @@ def opened(job: Job, event: events.WindowOpened, context: Context) -> Commands:
 
 def resumed(job: Job, event: events.HoldElapsed, context: Context) -> Commands:
     """It has waited long enough after a part had failed."""
+    if job.budget.expired is not None:
+        return renew.renew_or_fail(job, job.budget.expired, context)
     job.state = State.FETCHING
     return add(job, context)
 
@@ -184,7 +188,8 @@ def notified(job: Job, event: events.TransferHeard, context: Context) -> Command
     if len(progress.transfers) < PARTS_MANY or (event.what == "error" and job.state is State.FETCHING):
         return ask([transfer])
     progress.notified.add(transfer.n)
-    if len(progress.given) - len(progress.notified) > (progress.window // 2 if progress.planned else 0):
+    refills = progress.planned and job.budget.expired is None
+    if len(progress.given) - len(progress.notified) > (progress.window // 2 if refills else 0):
         return []
     those = [progress.given[n] for n in sorted(progress.notified)]
     progress.notified.clear()
@@ -228,6 +233,9 @@ def part_failed(job: Job, transfer: Transfer, failure: Failure, context: Context
     """One part of many is tried again by itself, a few times and after all the others; otherwise the attempt has
     failed. Until then nothing more is begun for the job."""
     progress = job.progress
+    others = len(progress.given) - (transfer.n in progress.given)
+    if others and renew.renewable(job, failure):
+        return _let_arrive(job, transfer, failure, context)
     if len(progress.transfers) == 1 or not failure.retryable or transfer.adds >= ADDS_MAX:
         return renew.renew_or_fail(job, failure, context)
     if job.state is State.FETCHING:
@@ -244,6 +252,16 @@ def part_failed(job: Job, transfer: Transfer, failure: Failure, context: Context
         job.state = State.BACKING_OFF
         hold(job, max(job.budget.setbacks, transfer.adds), context, slow=slow)
     return [commands.ForgetTransfers(transfer.gids)]  # its gid is needed again
+
+
+def _let_arrive(job: Job, transfer: Transfer, failure: Failure, context: Context) -> Commands:
+    """The URLs have expired. What is under way may still arrive: it is waited for a moment, and not fetched twice."""
+    transfer.state, transfer.refusal = TransferState.PLANNED, failure
+    context.sort(job, transfer)
+    job.budget.expired = failure
+    if job.state is State.FETCHING:
+        job.state, job.budget.hold_until = State.BACKING_OFF, context.now + ARRIVAL_S
+    return [commands.ForgetTransfers(transfer.gids)]
 
 
 def hold(job: Job, times: int, context: Context, *, slow: bool = False) -> None:
