@@ -133,9 +133,9 @@ def _is_digest(header: Header) -> bool:
 def _torrent(fetch: Fetch, options: dict[str, str | list[str]], extra: dict[str, str], first: bool) -> Method[str]:
     """Headers and cookies stay out: they were for the server of the `.torrent`, not for trackers and peers."""
     assert fetch.torrent is not None
+    if fetch.torrent.select:
+        options["select-file"] = fetch.torrent.select
     if fetch.torrent.metainfo is not None:
-        if fetch.torrent.select:
-            options["select-file"] = fetch.torrent.select
         if fetch.torrent.paths:
             options["index-out"] = [f"{number}={_inner_path(path)}" for number, path in fetch.torrent.paths]
         web_seeds = [_checked_url(url).geturl() for url in fetch.urls]

@@ -82,9 +82,14 @@ class Metainfo:
     def wanted(self, wish: str = "") -> tuple[File, ...]:
         """The files that a magnet link asks for by `so` (BEP 53): `0,2,5-7`, counted from 0. All, where it asks for
         none that is there."""
-        ranges = [found for each in wish.split(",") if (found := _RANGE.fullmatch(each.strip()))]
-        spans = [(int(found[1]) + 1, int(found[2] or found[1]) + 1) for found in ranges[:SPANS_MAX]]
-        return tuple(file for file in self.files if any(a <= file.number <= b for a, b in spans)) or self.files
+        wished = spans(wish)
+        return tuple(file for file in self.files if any(a <= file.number <= b for a, b in wished)) or self.files
+
+
+def spans(wish: str) -> list[tuple[int, int]]:
+    """The numbers, from 1, that a `so` names: the first and the last one of each range."""
+    ranges = [found for each in wish.split(",") if (found := _RANGE.fullmatch(each.strip()))]
+    return [(int(found[1]) + 1, int(found[2] or found[1]) + 1) for found in ranges[:SPANS_MAX]]
 
 
 def selected(files: Sequence[File], count: int) -> str:
@@ -93,8 +98,8 @@ def selected(files: Sequence[File], count: int) -> str:
         return ""
     numbers = [file.number for file in files]
     begins = [n for n, number in enumerate(numbers) if n == 0 or number != numbers[n - 1] + 1]
-    spans = [(numbers[a], numbers[b - 1]) for a, b in pairwise([*begins, len(numbers)])]
-    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans)
+    runs = [(numbers[a], numbers[b - 1]) for a, b in pairwise([*begins, len(numbers)])]
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def parse_metainfo(raw: bytes) -> Metainfo:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from reactor.egress.inner_urls import swarm_url
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, TorrentFacts, reclassified
+from reactor.extractors.metainfo import spans
 from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent
 from reactor.net.failures import status_failure
@@ -56,7 +57,11 @@ async def _of_magnet(magnet: Magnet, context: Context) -> Extraction:
                 return await _of_described(magnet, await _fetch(source, context), context)
     name = clean_name(magnet.name or "", fallback=magnet.info_hash)
     how = "metadata" if context.metadata_first else "torrent"
-    torrent = Torrent(info_hash=magnet.v1, metadata_only=context.metadata_first, trackers=magnet.trackers)
+    # Of files that are not there aria2 takes no notice; where none is, nothing is fetched.
+    wished = "" if context.metadata_first else ",".join(f"{a}-{b}" for a, b in spans(",".join(magnet.all("so"))))
+    torrent = Torrent(
+        info_hash=magnet.v1, metadata_only=context.metadata_first, trackers=magnet.trackers, select=wished
+    )
     by_http = not context.torrent_udp
     known = [url for url in magnet.trackers if not by_http or url.lower().startswith(("http://", "https://"))]
     swarm = swarm_url(known, magnet.all("x.pe")) if context.inner else None

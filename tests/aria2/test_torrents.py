@@ -92,6 +92,16 @@ async def test_a_magnet_link_and_the_same_again(start: Start, tracker: Tracker, 
     assert (report.status, report.completed, report.followed_by) == (TransferStatus.COMPLETE, SIZE, ())
 
 
+async def test_files_that_are_chosen_of_a_magnet_link(start: Start, tracker: Tracker, there: Path, here: Path) -> None:
+    metainfo, magnet = make_torrent(tracker.url, "a folder", FILES)
+    await seed(start, metainfo, there)
+    aria2 = await start()
+    fetch = Fetch(urls=(magnet,), name="x", torrent=Torrent(select="2-2,7-9"))
+    (follower,) = (await aria2.over(await add(aria2, fetch, here, GID))).followed_by
+    report = await aria2.over(follower)
+    assert report.files == (str(here / "a folder" / "below/two.bin"),)
+
+
 async def test_the_metadata_alone(start: Start, tracker: Tracker, there: Path, here: Path) -> None:
     metainfo, magnet = make_torrent(tracker.url, "a folder", FILES)
     await seed(start, metainfo, there)

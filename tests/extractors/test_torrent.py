@@ -39,6 +39,9 @@ async def test_magnet(context: Context) -> None:
     elsewhere = await extracted(url, replace(context, metadata_first=False))
     assert elsewhere.fetches[0].torrent
     assert (elsewhere.fetches[0].torrent.metadata_only, elsewhere.finish.how) == (False, "torrent")
+    chosen = await extracted(f"{url}&so=1,4-6", replace(context, metadata_first=False))
+    assert chosen.fetches[0].torrent
+    assert chosen.fetches[0].torrent.select == "2-2,5-7"
 
 
 ALBUM = folder(["a"], ["b"], ["c"])

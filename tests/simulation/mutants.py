@@ -235,6 +235,7 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "a row that the process dies of is tried for ever": (with_(core_crashes, "CRASHES_MAX", 1000),),
     "whoever is there when the process dies is blamed": (with_(crashes, "blamed", _all_are_blamed),),
     "a process that was asked to end has died": (with_(crashes, "leave", _anything),),
+    "the metadata of a magnet link has the torrent's gid": (with_(fetch, "METADATA", 0),),
     "a validator that is not looked at": (with_(Extraction, "continues", lambda self, earlier: True),),
     "new links while aria2 still has the old ones": (with_(renew, "renew_or_fail", _renewed_too_early),),
     "what a replaced database had under way is left in aria2": (with_(machine.Machine, "abandon", _nothing_abandoned),),
