@@ -44,7 +44,7 @@ class Answers:
         self._responses: dict[int, Response] = {}
         """By the place of their sights."""
 
-    def hear(self, response: Response, request: Request, frame: str, *, abroad: bool = False) -> None:
+    def hear(self, response: Response, request: Request, frame: str) -> None:
         """Note what was answered to the frame of that address."""
         suffix = suffix_of(response.url)
         dull = request.resource_type in _DULL or suffix in SEGMENT_SUFFIXES
@@ -62,7 +62,6 @@ class Answers:
             frame=frame,
             method=request.method,
             indirect=response.from_service_worker,
-            abroad=abroad,
         )
         by_worker = request.service_worker is not None  # whose answers the browser does not hand over
         if not by_worker and self._worth_reading(sight):

@@ -96,8 +96,6 @@ class Sight:
     method: str = "GET"
     indirect: bool = False
     """A script of the page has answered (a service worker): the server may not know the address."""
-    abroad: bool = False
-    """Seen on a page of another site, which a click has led to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +328,7 @@ def _sorted(found: list[Candidate], sights: Sequence[Sight]) -> list[Candidate]:
         return (
             not each.advertising,
             not each.suspect,
-            not (sight.indirect or sight.abroad),
+            not sight.indirect,
             each.role is not Role.DECOR,
             not each.named,
             each.role is not Role.SIDE,

@@ -2,9 +2,10 @@
 
     found = await sniff(browser, request)
 
-What it asks for is noted, of all frames and workers. Its player is started: by itself first, then by the visible
-play buttons, then by agreeing to the banners that cover them. It ends with the first sure candidate, with_timeout after
-an unsure one, when nothing more can be done, or with its time.
+What it asks for is noted, of all frames and workers, and of the tabs that it opens of its own site. Its player is
+started: by itself first, then by the visible play buttons, then by agreeing to the banners that cover them, by choosing
+a server. The candidates are weighed at the end of a quiet moment, which is short after a sure one; after an unsure one,
+what says that it starts a film is clicked first. It ends when nothing more can be done, or with its time.
 """
 
 from __future__ import annotations
