@@ -86,7 +86,8 @@ async def test_without_an_ffmpeg_no_part_is_fetched(tmp_path: Path, samples: Sam
 
 async def test_a_live_stream_is_refused_with_a_sentence(tmp_path: Path, samples: Samples) -> None:
     files = samples.hls("ts")
-    files["index.m3u8"] = files["index.m3u8"].replace(b"#EXT-X-ENDLIST", b"").replace(b"#EXT-X-PLAYLIST-TYPE:VOD", b"")
+    live = files["index.m3u8"].replace(b"#EXT-X-ENDLIST", b"").replace(b"#EXT-X-PLAYLIST-TYPE:VOD", b"")
+    files["index.m3u8"] = live.replace(b"SEQUENCE:0", b"SEQUENCE:4711")
     async with FileServer() as server, running(tmp_path) as reactor:
         (one,) = reactor.add(serve(server, "live", files) + "index.m3u8")
         await reactor.until_final()
