@@ -158,7 +158,6 @@ async def test_a_server_that_wants_the_page_and_its_cookie(site: Site, samples: 
 
 async def test_a_live_stream_is_refused(site: Site, samples: Samples, context: Context) -> None:
     live = samples.hls("hls")["index.m3u8"].replace(b"#EXT-X-ENDLIST", b"").replace(b"#EXT-X-PLAYLIST-TYPE:VOD", b"")
-    live = live.replace(b"SEQUENCE:0", b"SEQUENCE:4711")
     live = live.replace(b"#EXT-X-MEDIA-SEQUENCE:0", b"#EXT-X-MEDIA-SEQUENCE:7")
     assert b"SEQUENCE:7" in live, "its beginning is gone"
     site.put("/live.m3u8", live, content_type="application/vnd.apple.mpegurl")
