@@ -131,12 +131,14 @@ async def test_no_page_gets_in(tmp_path: Path) -> None:
                 navigator.sendBeacon("{inside}", "x"); new Worker(URL.createObjectURL(new Blob(["fetch('{inside}')"])));
                 open("{inside}"); navigator.serviceWorker.register("/service.js"); fetch("/done")</script>""",
         }
+        asks = f"self.addEventListener('install', e => e.waitUntil(fetch('{inside}').finally(() => fetch('/asked'))))"
+        server.put("/service.js", asks.encode(), content_type="text/javascript")
         reactor.add(
             *[server.put(path, f"<html>{text}".encode(), content_type="text/html") for path, text in pages.items()]
         )
         await reactor.until_final()
         assert server.requests("/done"), "a browser has been there"
-        assert not server.requests("/service.js"), "nothing of a page stays"
+        assert server.requests("/asked"), "a service worker, too"
         assert private.entries == 0
         assert {row["status"] for row in reactor.rows()} == {"failed"}, reactor.rows()
         assert words(reactor)[1] == "refused_address"
