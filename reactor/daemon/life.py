@@ -143,7 +143,7 @@ async def _serve(
         tasks.start_soon(watch)
         tasks.start_soon(leave)
         tasks.start_soon(tell_unserved, rows, journal)
-        tasks.start_soon(tell_outdated, journal)
+        tasks.start_soon(tell_outdated, journal, leaving)
         async with registered(rows, aria2, tasks, lasting.probes):
             loop.start(performer.submit)
             try:

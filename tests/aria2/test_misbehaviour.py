@@ -239,7 +239,7 @@ async def test_noise_between_question_and_answer(inbox: Recorder) -> None:
         ignored = aria2.statistics().ignored
     assert ignored["null id"] == 4
     assert ignored["malformed"] == 12
-    assert ignored["unknown notification"] == 4
+    assert ignored["other notification"] == 4
     assert inbox.events[:1] == [events.Aria2Connected("session", "1.37.0", inbox.events[0].url)]  # type: ignore[union-attr]
     assert aria2.statistics().connects == 1
 

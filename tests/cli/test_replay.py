@@ -54,7 +54,7 @@ async def test_a_recorded_failure_is_explained(night: tuple[Path, Reactor]) -> N
     assert "#1" not in of_two
     assert "finds out what there is to fetch" in of_two
     assert "saves that it failed" in of_two
-    assert " → fetch.detected: " in of_two, "the step has its name"
+    assert " → teardown.work_failed: " in of_two, "the step has its name"
     text = recording.read_text()
     assert SECRET not in text + done.stdout
     assert "token=" in text
@@ -63,7 +63,7 @@ async def test_a_recorded_failure_is_explained(night: tuple[Path, Reactor]) -> N
 async def test_what_would_be_decided_otherwise_today_is_said(night: tuple[Path, Reactor]) -> None:
     recording, served = night
     lines = recording.read_text().splitlines()
-    at = next(n for n, line in enumerate(lines) if '"Detected"' in line)
+    at = next(n for n, line in enumerate(lines) if '"Extracted"' in line)
     changed = json.loads(lines[at])
     changed["decided"] = ["Exit"]
     lines[at] = json.dumps(changed)

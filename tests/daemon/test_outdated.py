@@ -9,6 +9,7 @@ import pytest
 
 from reactor import notices
 from reactor.daemon import clock, outdated
+from reactor.daemon.leaving import Leaving
 from reactor.journal.journal import Journal
 
 
@@ -28,7 +29,9 @@ async def test_it_is_told_when_it_is_old(
     monkeypatch.setattr(clock, "today", lambda: date(2026, 9, 1))
     monkeypatch.setattr(anyio, "sleep", sleep)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(outdated.tell_outdated, Journal([lambda entry: heard.append(entry.notice)], now=lambda: 0.0))
+        tasks.start_soon(
+            outdated.tell_outdated, Journal([lambda entry: heard.append(entry.notice)], now=lambda: 0.0), Leaving()
+        )
         await asked.wait()
         tasks.cancel_scope.cancel()
     assert heard == ([] if told is None else [notices.YtdlpOutdated(version=str(version), days=told)])

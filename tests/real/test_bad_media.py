@@ -44,7 +44,7 @@ PAGES = {
     "file": ("<script>location = 'file:///etc/hostname'</script>", "unsupported"),
     "loading": ("<script>document.write('<img src=/never>')</script>", "unsupported"),
     "looping": ("<script>while (true);</script>", "unsupported"),
-    "downloads": ("<script>setInterval(() => location = '/endless', 20)</script>", "unsupported"),
+    "downloads": ("<script>setInterval(() => location = '/endless', 20)</script>", "too_large"),
 }
 
 
@@ -52,8 +52,9 @@ PAGES = {
 @pytest.mark.needs("chromium")
 @pytest.mark.timeout(300)
 async def test_pages(tmp_path: Path, temporary: Path) -> None:
-    settings = {"BROWSER_TIMEOUT_S": "25", "BROWSER_MEMORY_MIB": "900", "BROWSER_IDLE_S": "0", "YTDLP_TIMEOUT_S": "12"}
+    settings = {"BROWSER_TIMEOUT_S": "12", "BROWSER_MEMORY_MIB": "900", "BROWSER_IDLE_S": "0", "YTDLP_TIMEOUT_S": "8"}
     settings |= {"MAX_CONCURRENT_DOWNLOADS": "3", "MAX_DOWNLOAD_RETRIES": "0", "TMPDIR": str(temporary)}
+    settings |= {"MAX_FILE_SIZE_MIB": "1"}
     async with Site() as site, running(tmp_path, **settings) as reactor:
         site.put("/never", hang=True)
         site.put("/endless", b"x" * 9999, endless=True, disposition="attachment; filename=x.bin")

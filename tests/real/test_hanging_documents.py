@@ -14,7 +14,7 @@ from tests.pages.site import Site
 from tests.real.harness import alive
 from tests.web.visitor import Served, served
 
-LIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\none.ts\n"
+LIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:4711\n#EXTINF:2.0,\none.ts\n"
 
 
 async def hanging(reactor: Served, site: Site, name: str) -> tuple[int, int]:

@@ -39,7 +39,8 @@ async def process(setup: BrowserSetup) -> AsyncIterator[BrowserProcess]:
 
 
 def asking(url: str) -> dict[str, Any]:
-    return {"url": url, "user_agent": "", "credentials": None, "proxy": None, "timeout_s": 30.0}
+    asked = {"url": url, "user_agent": "", "credentials": None, "proxy": None, "timeout_s": 30.0}
+    return asked | {"save": "none", "save_bytes": 0}
 
 
 def folder_of(pid: int) -> Path:
