@@ -9,7 +9,7 @@ when the URL turns out to be of another kind. `http.open_context` makes the cont
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,20 +24,63 @@ def __getattr__(name: str) -> object:
     """The processes that need one module of this room do not pay for all of them (PEP 562)."""
     if name != "EXTRACTORS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()["EXTRACTORS"] = _extractors()
+    found = globals()["EXTRACTORS"] = _Extractors()
     return found
 
 
-def _extractors() -> Mapping[Kind, Extractor]:
-    from reactor.extractors.base import Unsupported
-    from reactor.extractors.browser.extractor import PlaywrightExtractor
+class _Extractors(Mapping["Kind", "Extractor"]):
+    """Each is imported when it is asked for first: a reactor that meets no page never loads what pages need."""
+
+    def __init__(self) -> None:
+        from reactor.models import Kind
+
+        self._loaders: dict[Kind, Callable[[], Extractor]] = {
+            Kind.DIRECT: _direct,
+            Kind.TORRENT: _torrent,
+            Kind.YTDLP: _ytdlp,
+            Kind.PLAYWRIGHT: _playwright,
+            Kind.UNKNOWN: _unknown,
+        }
+        self._loaded: dict[Kind, Extractor] = {}
+
+    def __getitem__(self, kind: Kind) -> Extractor:
+        if kind not in self._loaded:
+            self._loaded[kind] = self._loaders[kind]()
+        return self._loaded[kind]
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._loaders)
+
+    def __len__(self) -> int:
+        return len(self._loaders)
+
+
+def _direct() -> Extractor:
     from reactor.extractors.direct import DirectExtractor
+
+    return DirectExtractor()
+
+
+def _torrent() -> Extractor:
     from reactor.extractors.torrent import TorrentExtractor
+
+    return TorrentExtractor()
+
+
+def _ytdlp() -> Extractor:
     from reactor.extractors.ytdlp.extractor import YtdlpExtractor
+
+    return YtdlpExtractor()
+
+
+def _playwright() -> Extractor:
+    from reactor.extractors.browser.extractor import PlaywrightExtractor
+
+    return PlaywrightExtractor()
+
+
+def _unknown() -> Extractor:
+    from reactor.extractors.base import Unsupported
     from reactor.models import Kind
 
-    extractors: tuple[Extractor, ...] = (
-        *(DirectExtractor(), TorrentExtractor(), YtdlpExtractor(), PlaywrightExtractor()),
-        Unsupported(Kind.UNKNOWN),
-    )
-    return {extractor.kind: extractor for extractor in extractors}
+    return Unsupported(Kind.UNKNOWN)

@@ -26,8 +26,8 @@ from pydantic import ValidationError
 from reactor import numbers
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, Failure
+from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
-from reactor.extractors.browser.extractor import PlaywrightExtractor
 from reactor.extractors.detect import is_feed, is_manifest, is_named_page
 from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.chosen import FormatsGone, choose
@@ -260,7 +260,7 @@ async def _played_instead(detection: Detection, context: Context) -> Extraction 
     if context.browser is None:
         return None
     try:
-        return await PlaywrightExtractor().extract(detection, context)
+        return await EXTRACTORS[Kind.PLAYWRIGHT].extract(detection, context)
     except (DownloadError, Reclassified):
         return None
 
