@@ -143,7 +143,7 @@ async def test_an_address_that_runs_out(tmp_path: Path, length: int) -> None:
     async with Expiring() as site, running(tmp_path, MAX_DOWNLOAD_RETRIES="2") as reactor:
         site.film = film
         earlier = film if length == 3_000_000 else random.Random(0).randbytes(3_000_000)
-        site.put("/film.mp4", earlier, cut_after=2_000_000)
+        site.put("/film.mp4", earlier, cut_after=2_000_000, rate=8_000_000)  # no probe gets so far
         (one,) = reactor.add(site.show(1))
         await reactor.until_final()
         await reactor.until(lambda: not reactor.staged())
