@@ -124,6 +124,20 @@ def test_after_a_restart_what_is_not_there_is_asked_for() -> None:
     assert world.the(commands.AddTransfers).additions[0].gid == gid(ONE, METADATA)
 
 
+def test_after_a_restart_what_aria2_says_it_has_and_is_gone_is_fetched_once_more() -> None:
+    """The process died between emptying the folder for the torrent and saving its plan: no retry is used."""
+    row = ClaimedRow(ONE, "magnet:", plan=magnet(), plan_attempt=1, stage="metadata")
+    missing = Failure("files_missing", "It is not there.", None, False)
+    whole = reported(report(ONE, "complete", 100, gid=gid(ONE, METADATA)))
+    world = World().up(row).feed(events.WorkFailed(ONE, missing), whole)
+    world.feed(events.WorkFailed(ONE, missing), whole, events.WorkFailed(ONE, missing))
+    assert world.the(commands.RemoveTransfers).gids == (gid(ONE, METADATA),)
+    world.feed(events.TransfersRemoved(ONE), events.Detected(ONE, detection(Kind.TORRENT)))
+    world.feed(events.Extracted(ONE, magnet()))
+    assert world.the(commands.AddTransfers).additions[0].gid == gid(ONE, METADATA)
+    assert not world.of(commands.Discard)
+
+
 def test_the_next_attempt_goes_on_with_what_was_found_out() -> None:
     world = World().up().claim(TWO, plan=album(), plan_attempt=1, progress=40.0)
     world.feed(events.Detected(TWO, detection(Kind.TORRENT)), events.Extracted(TWO, magnet()))

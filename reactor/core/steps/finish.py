@@ -97,6 +97,9 @@ def work_failed(job: Job, event: events.WorkFailed, context: Context) -> Command
         return _await_space(job, event.failure, context)
     if event.failure.code == FILES_MISSING and not job.progress.refetched:
         return _look_for_bytes(job, context)
+    if event.failure.code == FILES_MISSING and job.describing and job.budget.renewals < renew.RENEWALS_MAX:
+        # The folder was emptied for the torrent whose metadata this was, and the process died before it was planned.
+        return renew.begin(job, context)
     return teardown.fail(job, event.failure, context)
 
 

@@ -31,8 +31,11 @@ def renewable(job: Job, failure: Failure) -> bool:
 
 def renew_or_fail(job: Job, failure: Failure, context: Context) -> Commands:
     """Ask for new URLs, or end the attempt where they would not help."""
-    if not renewable(job, failure):
-        return teardown.fail(job, failure, context)
+    return begin(job, context) if renewable(job, failure) else teardown.fail(job, failure, context)
+
+
+def begin(job: Job, context: Context) -> Commands:
+    """Take its transfers out of aria2, to extract once more."""
     job.state = State.RENEWING
     job.budget.renewals += 1
     job.budget.hold_until = job.budget.expired = None
