@@ -12,7 +12,7 @@ setup:
 
 # run the tests; arguments go to pytest
 test *arguments:
-    {{bin}}/pytest -q -n 6 --dist worksteal {{arguments}}
+    {{bin}}/pytest -q -n 4 --dist worksteal {{arguments}}
 
 # look for mistakes and for what is not formatted
 lint:
@@ -44,7 +44,7 @@ chaos *arguments:
 
 # what takes too long for each change: the tests marked so, 20 000 storms, 200 kills, ten minutes of fuzz, and a machine without programs
 nightly:
-    {{bin}}/pytest -q -n 6 --dist worksteal -m nightly
+    {{bin}}/pytest -q -n 4 --dist worksteal -m nightly
     {{bin}}/python -m tests.simulation --seeds 20000
     {{bin}}/python -m tests.chaos
     {{bin}}/python -m tests.fuzz
