@@ -165,3 +165,14 @@ def test_what_others_have_of_its_pieces_is_not_counted(total: int, completed: in
     world.feed(reported(report(ONE, "active", completed, total), periodic=True))
     (row,) = world.the(commands.SaveProgress).rows
     assert (row.progress, row.size) == (percent, SIZE)
+
+
+def test_the_bytes_of_the_metadata_are_no_measure_for_the_speed_of_the_torrent() -> None:
+    """aria2 counts both under one gid where it keeps on (an aria2 elsewhere)."""
+    limits = Limits(min_speed=0.4, torrent_stall_timeout_s=30.0)
+    world = asking(limits)
+    for completed in (75, 80, 85, 90, 95):
+        world.feed(reported(report(ONE, "active", completed, gid=gid(ONE, METADATA)), periodic=True), after=7.0)
+    begun = report(ONE, "active", 0, gid=gid(ONE, METADATA), info_name="album")
+    world.feed(reported(begun, periodic=True), after=7.0)
+    assert world.machine.jobs[1].state is State.FETCHING

@@ -179,11 +179,13 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     if event.brief and alone and not job.describing and (report.status is TransferStatus.COMPLETE or report.seeder):
         progress.moves(context.now)  # it is there, however slowly it came
         return window.ask([transfer])
-    before = transfer.weight, transfer.size
+    before, described = (transfer.weight, transfer.size), transfer.describes
     same = transfer.size_reported and report.gid == transfer.live_gid
     if same and report.completed > transfer.completed:
         renew.bytes_arrived(job)
     change = reconcile(transfer, report)
+    if described and not transfer.describes:
+        progress.moves(context.now)  # the metadata is there: from now on other bytes are counted
     if transfer.fetch.torrent is not None and report.gid == transfer.live_gid:
         most = progress.swarm.most if progress.swarm is not None else 0
         progress.swarm = Swarm(report.connections, max(most, report.connections))
