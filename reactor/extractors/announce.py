@@ -21,13 +21,13 @@ from reactor.egress.inner import Resolve
 from reactor.egress.inner_urls import PEERS_MAX
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Swarm
-from reactor.net.redirects import MagnetRedirect, follow, read_body
+from reactor.extractors.trackers import ask_by_http
+from reactor.net.redirects import MagnetRedirect
 
 ALL_S = 10.0
 """How long any of them may take: aria2 waits for twenty seconds."""
 FIRST_S = 3.0
 """How long the others may still take when one has named peers."""
-ANSWER_BYTES_MAX = 64 * 1024
 PEERS_TOLD_MAX = 300
 INTERVAL_MIN_S, INTERVAL_MAX_S = 60, 3600
 PEERS_WANTED = 50
@@ -35,7 +35,6 @@ UDP_AGAIN_S = 3.0
 UDP_BYTES_MAX = 8 * 1024
 _CONNECT, _MAGIC = 0, 0x41727101980
 _EVENTS = {"": 0, "completed": 1, "started": 2, "stopped": 3}
-_TOO_LONG = DownloadError("This is no answer of a tracker.", code="bad_answer")
 
 
 async def announce(
@@ -90,8 +89,7 @@ def _cut(swarms: Sequence[Swarm], length: int) -> list[bytes]:
 
 
 async def _by_http(url: str, query: str, context: Context) -> Swarm:
-    async with follow("GET", f"{url}{'&' if '?' in url else '?'}{query}", context.http) as (_, response):
-        return await context.parsers.tracker(await read_body(response, context.http, ANSWER_BYTES_MAX, _TOO_LONG))
+    return await context.parsers.tracker(await ask_by_http(url, query, context))
 
 
 async def _by_udp(url: str, query: str, resolve: Resolve) -> Swarm:

@@ -83,7 +83,11 @@ async def _announce(url: str, info_hash: str, event: str, context: Context) -> b
         "numwant": "0",
         "event": event,
     }
-    query = "&".join(f"{key}={value}" for key, value in asked.items())
+    return await ask_by_http(url, "&".join(f"{key}={value}" for key, value in asked.items()), context)
+
+
+async def ask_by_http(url: str, query: str, context: Context) -> bytes:
+    """What a tracker answers, bencoded. Raises DownloadError and MagnetRedirect."""
     async with follow("GET", f"{url}{'&' if '?' in url else '?'}{query}", context.http) as (_, response):
         return await read_body(response, context.http, ANSWER_BYTES_MAX, _TOO_LONG)
 
