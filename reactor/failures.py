@@ -73,6 +73,8 @@ FAILURES: Mapping[str, FailureKind] = {
     "unsafe_name": FailureKind("A name in the torrent would lead out of its folder.", "other link"),
     "unsafe_file": FailureKind("What was downloaded is no regular file or folder.", "other link"),
     "refused_address": FailureKind("The URL leads to an address that downloads may not reach.", "other link"),
+    # The options
+    "bad_options": FailureKind("The row's options cannot be understood.", "other link"),
     # The server
     "not_found": FailureKind("There is nothing at this URL any more.", "other link"),
     "forbidden": FailureKind("The server does not give this file to us.", "other link"),

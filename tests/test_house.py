@@ -26,6 +26,7 @@ FLOORS = (
         "models",
         "notices",
         "numbers",
+        "options",
         "settings",
         "programs",
         "database_path",
@@ -46,7 +47,7 @@ BESIDE = {
 }
 """Rooms that are used by others of their floor."""
 ROOMS_WITH_DOORS_OUT = {"__init__": set().union(*FLOORS[:-1]), "__main__": {"cli"}}
-CORE_MAY_IMPORT = {"core", "errors", "failures", "models", "notices", "numbers"}
+CORE_MAY_IMPORT = {"core", "errors", "failures", "models", "notices", "numbers", "options"}
 IMPURE = {"asyncio", "datetime", "multiprocessing", "os", "random", "secrets", "socket", "sqlite3", "subprocess"} | {
     "tempfile",
     "threading",
