@@ -25,6 +25,7 @@ from pydantic.dataclasses import dataclass, rebuild_dataclass
 
 from reactor.errors import Failure
 from reactor.numbers import FETCHES_MAX
+from reactor.options import NO_OPTIONS, Options
 
 __all__ = [
     "Content",
@@ -321,6 +322,10 @@ class Finish(Frozen):
     """What lasts less is only a piece of it: by a witness of its own, such as the page's player."""
     notes: tuple[str, ...] = ()
     """Sentences for the person about what is not as it was offered; see `Download.notes`."""
+    options: Options = NO_OPTIONS
+    """What the row asks for, where the last stage has to do with it."""
+    unmet: tuple[str, ...] = ()
+    """Sentences about what was asked for and cannot be had of this: noted, or with `strict` a failure."""
 
 
 class Extraction(Frozen):

@@ -224,19 +224,21 @@ class Options(_Wish):
         Field(None, description="the name of a format, or two with + between, as `choices` gave them")
     )
     language: Language | None = Field(None, description="a language, such as de or pt-BR")
-    audio: AudioOptions = Field(AudioOptions(), description="an object with format, kbps, cover, tags")
+    audio: AudioOptions = Field(AudioOptions.model_construct(), description="an object with format, kbps, cover, tags")
     subtitles: SubtitleOptions | None = Field(None, description="an object with languages, auto, as, format")
     thumbnail: Literal["none", "file", "embed"] = Field("none", description="none, file or embed")
     chapters: Literal["embed", "none", "split"] = Field("embed", description="embed, none or split")
     sponsorblock: Annotated[SponsorBlock, BeforeValidator(_mode)] = Field(
-        SponsorBlock(), description="off, mark or remove, or an object with mode and categories"
+        SponsorBlock.model_construct(), description="off, mark or remove, or an object with mode and categories"
     )
     clip: Annotated[tuple[tuple[Moment, Moment], ...], BeforeValidator(_spans)] = Field(
         (), max_length=CLIPS_MAX, description='a list of one to ten pairs, such as [["1:30", "2:10"]]'
     )
     cut: Literal["keyframe", "exact"] = Field("keyframe", description="keyframe or exact")
     live: LiveOptions | None = Field(None, description="an object with max_s, wait_s")
-    playlist: PlaylistOptions = Field(PlaylistOptions(), description="an object with mode, items, limit, order")
+    playlist: PlaylistOptions = Field(
+        PlaylistOptions.model_construct(), description="an object with mode, items, limit, order"
+    )
     files: (
         Literal["largest"]
         | Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(min_length=1, max_length=FILES_MAX)]
@@ -299,7 +301,7 @@ class Options(_Wish):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-NO_OPTIONS = Options()
+NO_OPTIONS = Options.model_construct()
 """What a row without options asks for."""
 
 

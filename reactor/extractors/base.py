@@ -16,6 +16,7 @@ from reactor.media.subtitles import TextFile
 from reactor.models import Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
+from reactor.options import NO_OPTIONS, Options
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """More than any whose addresses fit into a plan."""
@@ -181,6 +182,8 @@ class Context:
     """Percent of the segments of a video that may be missing."""
     browser: PageSniffer | None = None
     """Browsers for pages that only they understand; None when Playwright is not installed."""
+    options: Options = NO_OPTIONS
+    """What the row asks for."""
 
 
 class Reclassified(Exception):
