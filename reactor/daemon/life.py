@@ -114,6 +114,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         await opened(rows)
         replaced = await _serve(lasting, loop, rows, aria2, downloading, stages)
         if replaced:
+            loop.take_in()
             async with lasting.leaving.cuts_short():
                 await downloading.abandon(*machine.abandon())
         return replaced

@@ -64,10 +64,16 @@ class Loop:
         self._arm()
 
     def close(self) -> None:
-        """Take no more events."""
+        """Hand the machine no more events."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+
+    def take_in(self) -> None:
+        """Hand the machine what was posted after the end, so that it knows all that is under way. Nobody carries out
+        any more what it decides."""
+        while self._inbox:
+            self._machine.handle(self._inbox.popleft(), clock.monotonic())
 
     def _arm(self) -> None:
         """See to it that time passes for the machine at its next deadline. A timer that is early is left alone:

@@ -6,6 +6,7 @@ import anyio
 
 from reactor.core import commands, events
 from reactor.core.context import Limits
+from reactor.core.job import Attempt
 from reactor.core.machine import Machine
 from reactor.daemon.loop import Loop
 from reactor.errors import Failure
@@ -57,3 +58,18 @@ async def test_time_passes_at_the_machines_deadline_and_not_after_closing() -> N
     loop.close()
     loop.post(events.RowsPolled())
     assert sum(isinstance(command, commands.PollRows) for command in decided) == 2
+
+
+async def test_what_was_recovered_is_known_to_the_machine_also_when_the_database_was_replaced_meanwhile() -> None:
+    decided: list[commands.Command] = []
+    machine = Machine(Limits())
+    loop = Loop(machine)
+    loop.start(decided.extend)
+    loop.close()
+    left = events.Leftover(Attempt(7, 1), 2)
+    loop.post(events.Recovered(leftovers=(left,), instance="i"))
+    assert [type(command) for command in decided] == [commands.Recover]
+    assert machine.abandon()[0] == []
+    loop.take_in()
+    assert [each.attempt for each in machine.abandon()[0]] == [left.attempt]
+    assert [type(command) for command in decided] == [commands.Recover]

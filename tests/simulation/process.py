@@ -57,6 +57,8 @@ class Process:
         """Which connection to aria2 it is; 0: none."""
         self.instance: str = before.instance if before else ""
         """Of the database that was recovered last: whose staging folders are ours."""
+        self.unheard: Event | None = None
+        """What was recovered, until the core hears of it."""
         self._joined = before is not None
         """True once it is noted what the process before this one may have died of."""
         self._inbox: deque[Event] = deque()
@@ -250,7 +252,18 @@ class Process:
         folders = frozenset(id for instance, id in world.folders if instance == self.instance)
         found = world.database.recover(folders)
         world.checks.begun(row.attempt for row in found.rows)
-        return self._answer_of_database(found)
+        self.unheard = found
+        return self._in_line(self._hear, "from the database")
+
+    def _hear(self) -> None:
+        event, self.unheard = self.unheard, None
+        if event is not None:
+            self.post(event)
+
+    def take_in(self) -> None:
+        """As `Loop.take_in`: of what is on its way only this tells of transfers that the core does not know."""
+        if self.unheard is not None:
+            self.machine.handle(self.unheard, self.world.now)
 
     def _answer_of_database(self, event: Event) -> None:
         self._in_line(lambda: self.post(event), "from the database")

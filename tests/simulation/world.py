@@ -274,6 +274,7 @@ class World:
             return
         if self.chance(0.5):
             return self.at(self.soon(), lambda: self._abandon(process))
+        process.take_in()
         left, results = process.machine.abandon()
         for command in left:
             self.aria2.remove(command.gids)
