@@ -67,6 +67,7 @@ FAILURES: Mapping[str, FailureKind] = {
     "bad_url": FailureKind("This is no URL that can be fetched.", "other link"),
     "bad_magnet": FailureKind("The magnet link names no torrent that aria2 takes.", "other link"),
     "bad_torrent": FailureKind("The torrent file is damaged, or of a kind that aria2 does not take.", "other link"),
+    "bad_metalink": FailureKind("The metalink cannot be read, or names nothing that can be fetched.", "other link"),
     "bad_manifest": FailureKind("The HLS or DASH manifest cannot be read.", "other link"),
     "unsupported": FailureKind("Nothing that can be downloaded was found at this URL.", "other link"),
     "playlist": FailureKind("The URL stands for a list of videos, not for one.", "other link"),

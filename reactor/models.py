@@ -103,6 +103,7 @@ class Kind(StrEnum):
 
     TORRENT = "torrent"
     DIRECT = "direct"
+    METALINK = "metalink"
     YTDLP = "ytdlp"
     PLAYWRIGHT = "playwright"
     UNKNOWN = "unknown"

@@ -37,6 +37,7 @@ class _Extractors(Mapping["Kind", "Extractor"]):
         self._loaders: dict[Kind, Callable[[], Extractor]] = {
             Kind.DIRECT: _direct,
             Kind.TORRENT: _torrent,
+            Kind.METALINK: _metalink,
             Kind.YTDLP: _ytdlp,
             Kind.PLAYWRIGHT: _playwright,
             Kind.UNKNOWN: _unknown,
@@ -65,6 +66,12 @@ def _torrent() -> Extractor:
     from reactor.extractors.torrent import TorrentExtractor
 
     return TorrentExtractor()
+
+
+def _metalink() -> Extractor:
+    from reactor.extractors.metalink import MetalinkExtractor
+
+    return MetalinkExtractor()
 
 
 def _ytdlp() -> Extractor:

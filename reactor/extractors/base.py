@@ -45,6 +45,21 @@ class TorrentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class MetalinkFile:
+    """A file that a metalink names."""
+
+    name: str
+    """As it says itself; not cleaned, and perhaps a path."""
+    size: int | None
+    checksum: str | None
+    """The best one that aria2 knows, as its `checksum` option has it."""
+    urls: tuple[str, ...]
+    """Where it is, by HTTP or FTP, the best first."""
+    torrents: tuple[str, ...]
+    """Addresses of `.torrent` files for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """How a manifest is to be read."""
 
@@ -121,6 +136,10 @@ class DocumentParsers(Protocol):
 
     async def tracker(self, raw: bytes) -> Swarm:
         """What a tracker has answered."""
+        ...
+
+    async def metalink(self, raw: bytes) -> list[MetalinkFile]:
+        """The files that a metalink names: at least one, and at least one with an address."""
         ...
 
     async def kinds(self, head: bytes) -> set[StreamKind] | None:

@@ -3,6 +3,7 @@
 magnet link or bare info hash        torrent
 ftp or sftp link                     direct, without asking
 path ends in `.torrent`              torrent
+path ends in `.meta4`, `.metalink`   metalink
 path ends in `.m3u8`, `.mpd`, …      ytdlp (a manifest)
 path ends like a file                direct, without asking: stage 2 looks
 yt-dlp has an extractor for the site ytdlp (where yt-dlp is installed)
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, reclassified
-from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES
+from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, METALINK_SUFFIXES, PAGE_SUFFIXES
 from reactor.models import Content, Detection, HttpProbe, Kind
 from reactor.net.pasted import links_in
 from reactor.net.probe import PAGE_TYPES, BrowsersOnly, probe
@@ -23,6 +24,7 @@ from reactor.net.redirects import MagnetRedirect
 from reactor.net.urls import is_ftp, normalise
 
 TORRENT_TYPES = ("application/x-bittorrent",)
+METALINK_TYPES = ("application/metalink4+xml", "application/metalink+xml")
 MANIFEST_TYPES = (
     "application/vnd.apple.mpegurl",
     "application/x-mpegurl",
@@ -86,6 +88,8 @@ def detect_by_text(url: str) -> Detection | None:
     suffix = _suffix(unquote(urlsplit(url).path))
     if suffix == "torrent":
         return Detection(kind=Kind.TORRENT, url=url, why="path ends in .torrent")
+    if suffix in METALINK_SUFFIXES:
+        return Detection(kind=Kind.METALINK, url=url, why=f"path ends in .{suffix}")
     if suffix in MANIFEST_SUFFIXES:
         return Detection(kind=Kind.YTDLP, url=url, why=f"path ends in .{suffix}")
     if suffix in FILE_SUFFIXES:
@@ -131,6 +135,10 @@ def kind_of_probe(seen: HttpProbe) -> tuple[Kind, str]:
         return Kind.TORRENT, f"content type {content_type}"
     if suffix == "torrent" and (content_type not in PAGE_TYPES or seen.attachment):
         return Kind.TORRENT, "name ends in .torrent"
+    if seen.begins is Content.METALINK or content_type in METALINK_TYPES:
+        return Kind.METALINK, "begins like a metalink" if seen.begins else f"content type {content_type}"
+    if suffix in METALINK_SUFFIXES and (content_type not in PAGE_TYPES or seen.attachment):
+        return Kind.METALINK, f"name ends in .{suffix}"
     if content_type in MANIFEST_TYPES:
         return Kind.YTDLP, f"content type {content_type}"
     text = seen.begins not in (None, Content.PAGE) and suffix in FILE_SUFFIXES - BINARY_SUFFIXES

@@ -1,4 +1,4 @@
-"""The process that parses manifests, `.torrent` files and parts of videos.
+"""The process that parses manifests, `.torrent` files, metalinks and parts of videos.
 
 Answers are JSON, as `parsing` reads it. This imports neither pydantic nor the client: it is to start quickly.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from reactor.extractors.metainfo import (
     tracker_answer,
     trackers,
 )
+from reactor.extractors.metalink_document import bad_metalink, parse_metalink
 from reactor.media import containers, dash, hls, measuring, subtitles
 from reactor.media.choice import Choice, Like
 from reactor.media.encodings import decoded
@@ -31,7 +33,15 @@ from reactor.workers.child import serve
 def main() -> None:
     """Serve until the input ends."""
     serve(
-        {"manifest": manifest, "metainfo": metainfo, "kinds": kinds, "clocks": clocks, "cues": cues, "tracker": tracker}
+        {
+            "manifest": manifest,
+            "metainfo": metainfo,
+            "metalink": metalink,
+            "kinds": kinds,
+            "clocks": clocks,
+            "cues": cues,
+            "tracker": tracker,
+        }
     )
 
 
@@ -79,6 +89,12 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
         "v2": found.v2,
     }
     return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"], inner=request["inner"])
+
+
+def metalink(request: Mapping[str, Any], document: bytes) -> bytes:
+    """`bytes_max` → the files that it names. Raises DownloadError."""
+    text = decoded(_unpacked(document, request["bytes_max"], bad_metalink))
+    return _json([asdict(file) for file in parse_metalink(text)])
 
 
 def tracker(request: Mapping[str, Any], document: bytes) -> bytes:
@@ -152,5 +168,5 @@ def _subtitles(told: Subtitles | None) -> list[str] | None:
     return [told.language, told.name] if told else None
 
 
-def _json(told: Mapping[str, Any]) -> bytes:
+def _json(told: Mapping[str, Any] | list[dict[str, Any]]) -> bytes:
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -3,6 +3,7 @@
     async with Parsers() as parsers:
         await parsers.manifest(text, url, choice)       streams, or the playlists to read next
         await parsers.metainfo(raw)                     what a `.torrent` says of itself
+        await parsers.metalink(raw)                     what a metalink names
         await parsers.kinds(head)                       which streams a media file holds
         await parsers.clocks(folder, parts)             when each part of a video begins and ends
         await parsers.subtitles(folder, files, …)       files of subtitles as one SRT text
@@ -25,8 +26,9 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, Swarm, TorrentFacts
+from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, MetalinkFile, Parsed, Swarm, TorrentFacts
 from reactor.extractors.metainfo import bad_torrent
+from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, bad_metalink
 from reactor.media import subtitles
 from reactor.media.choice import Choice
 from reactor.media.clocks import StreamKind
@@ -105,6 +107,14 @@ class Parsers(Pool[DocumentReader]):
         """What a tracker has answered. Raises DownloadError."""
         told = _loaded(await self._read(raw, {"call": "tracker"}, bad_torrent))
         return _checked(partial(_swarm, **told))  # type: ignore[no-any-return]
+
+    async def metalink(self, raw: bytes) -> list[MetalinkFile]:
+        """The files that a metalink names, which may be packed by gzip: at least one, and at least one with an address.
+
+        Raises DownloadError (`bad_metalink`)."""
+        body = await self._read(raw, {"call": "metalink", "bytes_max": MANIFEST_BYTES_MAX}, bad_metalink)
+        files: list[MetalinkFile] = await _aside(_metalink, body)
+        return files
 
     async def kinds(self, head: bytes) -> set[StreamKind] | None:
         """The kinds of streams in a media file that begins with `head`; None when that does not tell them.
@@ -301,6 +311,24 @@ def _facts(line: bytes) -> TorrentFacts:
             fillers = tuple((_number(number), _number(length)) for number, length in pads)
             return TorrentFacts(name, top, folder, min(size, SIZE_MAX + 1), select, places, fillers, urls, v1, v2)
     raise bad_answer()
+
+
+def _metalink(body: bytes) -> list[MetalinkFile]:
+    told = json.loads(body)
+    files = [_metalink_file(**each) for each in told[:FILES_MAX]]
+    if not any(file.urls or file.torrents for file in files):
+        raise ValueError(told)
+    return files
+
+
+def _metalink_file(name: Any, size: Any, checksum: Any, urls: list[Any], torrents: list[Any]) -> MetalinkFile:
+    return MetalinkFile(
+        _text(name, NAME_MAX),
+        None if size is None else _number(size),
+        None if checksum is None else _text(checksum, 200),
+        tuple(_text(url, URL_MAX) for url in urls[:URLS_MAX]),
+        tuple(_text(url, URL_MAX) for url in torrents[:URLS_MAX]),
+    )
 
 
 def _swarm(refused: str | None, seeds: int | None, interval: int, peers: str, peers6: str) -> Swarm:

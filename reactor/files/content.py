@@ -80,6 +80,8 @@ def turns_out(name: str, head: bytes) -> tuple[Content, Kind | None] | None:
         return (content, Kind.TORRENT) if suffix != "torrent" else None
     if content in (Content.HLS, Content.DASH, Content.FEED):
         return content, Kind.YTDLP
+    if content is Content.METALINK:
+        return content, Kind.METALINK
     if content in (Content.SMOOTH, Content.HDS):
         return content, None
     if content is Content.PAGE and (suffix in BINARY_SUFFIXES or suffix in _SAYING_NOTHING):

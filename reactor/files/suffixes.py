@@ -19,6 +19,7 @@ _DOCUMENTS_AND_DATA = """
     parquet pcap pdf pkl pps ppsx ppt pptx ps pt pth rtf safetensors sha1 sha256 sha512 shp sig sql sqlite sqlite3
     stl tex tsv ttf txt vcf warc woff woff2 xls xlsb xlsm xlsx xml xps yaml yml"""
 MANIFEST_SUFFIXES = frozenset(_MANIFESTS.split())
+METALINK_SUFFIXES = frozenset(["meta4", "metalink"])
 MEDIA_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES).split())
 FILE_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES + _ARCHIVES + _DOCUMENTS_AND_DATA).split())
 

@@ -1,7 +1,4 @@
-"""The elements of an MPD (ISO/IEC 23009-1), with the attributes they inherit. Pure.
-
-An MPD with a DOCTYPE is refused before it is parsed, so that there are no entities to expand.
-"""
+"""The elements of an MPD (ISO/IEC 23009-1), with the attributes they inherit. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from reactor import numbers
 from reactor.media.parts import absolute, bad_manifest, too_large
-
-DEPTH_MAX = 64
-"""Levels of nested elements."""
-ELEMENTS_MAX = 400_000
-"""Elements of one MPD, counted by their tags."""
+from reactor.media.xml_tree import read_tree
 
 _DURATION = re.compile(
     r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,20})?)S)?)?",
@@ -122,24 +114,7 @@ class Addressing:
 
 def read_mpd(text: str) -> Element:
     """The MPD element, names without namespaces. Raises DownloadError (`bad_manifest`, `too_large`)."""
-    if "<!DOCTYPE" in text:
-        raise bad_manifest("it declares entities")
-    if text.count("<") > ELEMENTS_MAX:
-        raise too_large()
-    try:
-        root = ElementTree.fromstring(text.lstrip("\ufeff \t\r\n"))
-    except (ElementTree.ParseError, ValueError) as error:
-        raise bad_manifest("it is not valid XML") from error
-    todo = [(root, 0)]
-    while todo:
-        element, depth = todo.pop()
-        if depth > DEPTH_MAX:
-            raise bad_manifest("its elements are nested too deeply")
-        element.tag = element.tag.rpartition("}")[2]
-        todo += [(child, depth + 1) for child in element]
-    if root.tag != "MPD":
-        raise bad_manifest("it is not an MPD")
-    return root
+    return read_tree(text, "MPD", bad_manifest, too_large())
 
 
 def integer(text: str | None, what: str, default: int) -> int:

@@ -124,11 +124,11 @@ def test_readable_or_not() -> None:
         ("a.svg", "<svg></svg>", None),
         ("a.rar", "Error: too many downloads", (Content.TEXT, None)),
         ("a.rar", "hello", None),
-        ("a.iso", "<metalink>", (Content.METALINK, None)),
+        ("a.iso", "<metalink>", (Content.METALINK, Kind.METALINK)),
         ("feed.xml", '<?xml version="1.0"?><rss version="2.0">', (Content.FEED, Kind.YTDLP)),
         ("feed", '<feed xmlns="http://www.w3.org/2005/Atom">', (Content.FEED, Kind.YTDLP)),
         ("sitemap.xml", '<?xml version="1.0"?><urlset>', None),
-        ("a.meta4", "<metalink>", None),
+        ("get.php", "<metalink>", (Content.METALINK, Kind.METALINK)),
     ],
 )
 def test_what_arrived_in_place_of_the_file(name: str, head: str, found: tuple[Content, Kind | None] | None) -> None:

@@ -19,6 +19,7 @@ from reactor.extractors import parsing
 from reactor.extractors.browser import answers, offers, ranking, request_parts
 from reactor.extractors.browser import extractor as playwright
 from reactor.extractors.metainfo import metainfo_for_aria2, parse_metainfo
+from reactor.extractors.metalink_document import parse_metalink
 from reactor.extractors.ytdlp import extractor as ytdlp
 from reactor.extractors.ytdlp.failures import failure_of
 from reactor.extractors.ytdlp.info import parse_info
@@ -291,6 +292,10 @@ _xml_words = (
     ),
     *("<![CDATA[", "https://a/b.mp4", "]]>", "\n", "#EXTM3U\n", "#EXTINF:", "#EXT-X-ENDLIST", 'URI="', "   "),
 )
+_metalink_words = (
+    *("<metalink>", '<file name="', '">', "<size>", "</size>", "<hash type='md5'>", "</hash>", "<url priority='", "'>"),
+    *("http://h/", "</url>", "<metaurl mediatype='torrent'>", "</metaurl>", "</file>", "</metalink>", "9", "<!DOCTYPE"),
+)
 _request_words = (
     *("GET http://host/", "CONNECT host:443", " HTTP/1.1", "\r\n", "Host: host", "Content-Length: ", "\r\n\r\n"),
     *("Transfer-Encoding: chunked", "Proxy-Authorization: Basic ", "dTpw", ":", " "),
@@ -354,6 +359,7 @@ READERS: Mapping[str, Reader] = {
         _dash,
     ),
     "metainfo": Reader(torrents, _metainfo),
+    "metalink": Reader(pieces(*_metalink_words), parse_metalink),
     "url": Reader(pieces(*_url_words, glue=("",)), _typed),
     "location": Reader(pieces(*_url_words, glue=("",)), _location, (ReactorError, http.MagnetRedirect)),
     "set-cookie": Reader(st.lists(pieces(*_cookie_words, glue=("", "; ")), max_size=4), _cookies),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import random
 from collections import Counter
 from pathlib import Path
@@ -91,3 +92,33 @@ async def test_what_the_probe_has_learnt_reaches_the_fetch(tmp_path: Path) -> No
         ("login.bin", "way.bin", "referer.bin", "odd.bin", "film.zip", "real.bin", "once"), DATA
     )
     assert demanding.empty_cookies == 0
+
+
+MIRRORED = random.Random(9).randbytes(20_000_000)
+
+
+async def test_a_metalink_is_the_file_that_its_mirrors_have(tmp_path: Path) -> None:
+    """Also one that is known only when it has arrived. A mirror that dies in the midst does not matter, one that is
+    wrong does."""
+    sha = hashlib.sha256(MIRRORED).hexdigest()
+    async with FileServer() as one, FileServer() as two, running(tmp_path) as reactor:
+        one.put("/film.iso", MIRRORED, cut_after=3_000_000)
+        two.put("/film.iso", MIRRORED)
+        one.put("/inner.iso", redirect="http://169.254.169.254/secret")
+        urls = [f"http://127.0.0.1:1/{n}.iso" for n in range(3)]
+        urls += ["http://169.254.169.254/x.iso", one.url("/inner.iso"), one.url("/film.iso"), two.url("/film.iso")]
+        listed = "".join(f"<url>{url}</url>" for url in urls)
+        text = f'<metalink><file name="../film.iso"><hash type="sha-256">%s</hash>{listed}</file></metalink>'
+        good, bad = (text % digest for digest in (sha, "0" * 64))
+        ids = reactor.add(
+            one.put("/a.meta4", good.encode()),
+            one.put("/hidden/b.iso", good.encode(), chunked=True),
+            one.put("/c.meta4", bad.encode()),
+        )
+        await reactor.until_final(*ids)
+        first, second, third = reactor.rows(*ids)
+        assert (first["status"], first["url_type"]) == ("downloaded", "metalink"), first
+        assert (second["status"], second["url_type"]) == ("downloaded", "metalink"), second
+        assert (third["status"], third["error_code"]) == ("failed", "checksum")
+        assert reactor.files() == {"film.iso": MIRRORED, "film (1).iso": MIRRORED}
+        assert two.requests("/film.iso", "GET"), "the other one went on"

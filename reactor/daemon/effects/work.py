@@ -184,6 +184,8 @@ class Stages:
         folder, jar, mixed = self._staging.folder(command.attempt.download_id), Jar(extraction.cookies), []
         gids = command.gids or ("",) * len(extraction.fetches)
         for n, (fetch, gid) in enumerate(zip(extraction.fetches, gids, strict=True)):
+            if fetch.checksum is not None:  # aria2 has compared it
+                continue
             if any(map(is_ftp, fetch.urls)):  # what an attempt has fetched of it is not continued by the next one
                 continue
             path = folder / fetch.name

@@ -1,0 +1,39 @@
+"""Strangers' XML as a tree of elements. Pure, and linear in the text.
+
+A document with a DOCTYPE is refused before it is parsed, so that there are no entities to expand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from reactor.errors import DownloadError
+
+DEPTH_MAX = 64
+"""Levels of nested elements."""
+ELEMENTS_MAX = 400_000
+"""Elements of one document, counted by their tags."""
+
+
+def read_tree(text: str, root: str, bad: Callable[[str], DownloadError], too_large: DownloadError) -> Element:
+    """The element named `root`, with names without namespaces. Raises `bad` with a reason, and `too_large`."""
+    if "<!DOCTYPE" in text:
+        raise bad("it declares entities")
+    if text.count("<") > ELEMENTS_MAX:
+        raise too_large
+    try:
+        found = ElementTree.fromstring(text.lstrip("\ufeff \t\r\n"))
+    except (ElementTree.ParseError, ValueError) as error:
+        raise bad("it is not valid XML") from error
+    todo = [(found, 0)]
+    while todo:
+        element, depth = todo.pop()
+        if depth > DEPTH_MAX:
+            raise bad("its elements are nested too deeply")
+        element.tag = element.tag.rpartition("}")[2]
+        todo += [(child, depth + 1) for child in element]
+    if found.tag != root:
+        raise bad(f"its first element is not {root}")
+    return found
