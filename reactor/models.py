@@ -296,9 +296,57 @@ class Track(Frozen):
     holes: Annotated[int, Field(ge=0)] = 0
     """How many of its segments may be missing; never two in a row."""
     language: str = ""
-    """Of subtitles: a BCP-47 tag."""
+    """Of its sound or its subtitles: a BCP-47 tag."""
     label: str = ""
     """Of subtitles: their name."""
+    lasts: tuple[float, ...] = ()
+    """For `concat`: seconds of each segment, where they differ and only a part of the film is wanted."""
+
+
+CHAPTERS_MAX = 1000
+TAG_MAX = 1000
+"""Characters of what is said about a film: whoever it is by, the title of a chapter."""
+Tag = Annotated[str, BeforeValidator(_whole), StringConstraints(max_length=TAG_MAX)]
+MARKS_MAX = 100
+FILM_S_MAX = 1e7
+"""Seconds, 115 days: no film is longer."""
+FilmTime = Annotated[float, Field(ge=0, le=FILM_S_MAX)]
+
+
+class Chapter(Frozen):
+    """A part of a film that has a name, in its seconds."""
+
+    start_s: FilmTime
+    end_s: FilmTime
+    title: Tag = ""
+
+
+class About(Frozen):
+    """What a site says of a film; empty where nobody says it."""
+
+    id: Tag = ""
+    title: Tag = ""
+    uploader: Tag = ""
+    date: Annotated[str, StringConstraints(pattern=r"^([0-9]{4}(-[0-9]{2}-[0-9]{2})?)?$")] = ""
+    """2024-05-31."""
+    url: Annotated[str, StringConstraints(max_length=2000)] = ""
+    """Of its page."""
+    thumbnail: Annotated[str, StringConstraints(max_length=4000)] = ""
+    """The URL of a picture."""
+    album: Tag = ""
+    genre: Tag = ""
+
+
+NO_ABOUT = About()
+
+
+class Excerpt(Frozen):
+    """A range of a film, in its seconds, of which alone the segments are fetched."""
+
+    section: Annotated[int, Field(ge=0)]
+    """The first section of the tracks' playlists that belongs to it."""
+    start_s: FilmTime
+    end_s: FilmTime
 
 
 class Finish(Frozen):
@@ -323,10 +371,36 @@ class Finish(Frozen):
     """What lasts less is only a piece of it: by a witness of its own, such as the page's player."""
     notes: tuple[str, ...] = ()
     """Sentences for the person about what is not as it was offered; see `Download.notes`."""
+    about: About = NO_ABOUT
+    """What goes into the tags, and into the name."""
+    chapters: Annotated[tuple[Chapter, ...], Field(max_length=CHAPTERS_MAX)] = ()
+    """Those of the film, in order."""
+    marks: Annotated[tuple[Chapter, ...], Field(max_length=MARKS_MAX)] = ()
+    """Parts of it that viewers have marked, in order; the titles say as what."""
+    excerpts: tuple[Excerpt, ...] = ()
+    """What alone is fetched of the film, in order; empty: all of it."""
     options: Options = NO_OPTIONS
     """What the row asks for, where the last stage has to do with it."""
     unmet: tuple[str, ...] = ()
     """Sentences about what was asked for and cannot be had of this: noted, or with `strict` a failure."""
+
+    @property
+    def converts(self) -> bool:
+        """True if something else is to be made of what was fetched, where that is media."""
+        asked = self.options
+        if asked is NO_OPTIONS or self.how not in ("file", "media"):
+            return False
+        # What is joined gets its chapters on the way; another's file is not written anew unasked.
+        inside = self.how == "file" and "chapters" in asked.model_fields_set and asked.chapters == "embed"
+        return (
+            asked.want in ("audio", "cover")
+            or bool(asked.clip)
+            or asked.thumbnail != "none"
+            or asked.chapters == "split"
+            or (asked.sponsorblock.mode == "remove" and bool(self.marks))
+            or (asked.sponsorblock.mode == "mark" and bool(self.marks) and self.how == "file")
+            or (inside and bool(self.chapters))
+        )
 
 
 class Extraction(Frozen):

@@ -1,16 +1,13 @@
 """Joins the fetched parts into one file, without re-encoding.
 
     join(ffmpeg, folder, extraction, reader, progress=…, room=…) -> Joined
-    probe(ffmpeg, file) -> Probed
 
 The container is mp4 if it can hold the codecs, else mkv; for audio alone it is the usual one of the codec.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,22 +19,24 @@ import anyio.to_thread
 
 from reactor.errors import DownloadError, ProgramMissing
 from reactor.files.staging import RESULT
+from reactor.media.chapters import marked
 from reactor.media.check import HELPER, Checked, CheckedTrack, check_parts, measure_parts
 from reactor.media.clocks import StreamClock, StreamKind
-from reactor.media.inputs import Input, file_input, list_input, track_inputs
-from reactor.media.languages import iso_639_2
+from reactor.media.inputs import Input, list_input, track_inputs
 from reactor.media.measuring import PartFindings, PartQuery
+from reactor.media.muxing import muxer_arguments, suffix_of
 from reactor.media.notes import hole_notes, left_out_notes, subtitle_notes
-from reactor.media.process import Run, run_ffmpeg
-from reactor.media.room import Room, no_space, reckon
+from reactor.media.probing import PROBE_DEADLINE_S, Probed, disk_trouble, failed, probe, probe_input
+from reactor.media.process import run_ffmpeg
+from reactor.media.room import Room, reckon
 from reactor.media.subtitles import TextFile
+from reactor.media.tagging import ffmetadata, language_arguments, tag_arguments, tags_of
 from reactor.media.timeline import Entry, Group, Timeline, arrange
 from reactor.models import Extraction, Finish, Track
 
 """The name of the result, without its suffix. A clean name never begins with a dot."""
 AUDIO_SUFFIXES = (".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 """A wished name that ends so asks for the sound alone."""
-PROBE_DEADLINE_S = 60.0
 JOIN_DEADLINE_S = 120.0
 """For however small a video; a large one gets more: its bytes, `RATE_MIN` at a time."""
 RATE_MIN = 2 * 1024 * 1024
@@ -52,50 +51,8 @@ EARLY_SHARE = 0.9
 PROBES_MAX = 100
 """Groups of parts that ffmpeg looks into, where their own clocks are not readable."""
 
-_MP4_VIDEO = ("h264", "hevc", "av1", "vp9", "mpeg4")
-_MP4_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
-_MUXERS = {
-    ".flac": "flac",
-    ".m4a": "ipod",
-    ".mka": "matroska",
-    ".mkv": "matroska",
-    ".mp3": "mp3",
-    ".mp4": "mp4",
-    ".ogg": "ogg",
-    ".opus": "opus",
-}
-_AUDIO_HOMES = {"aac": ".m4a", "alac": ".m4a", "ac3": ".m4a", "eac3": ".mka", "mp3": ".mp3", "opus": ".opus"} | {
-    "flac": ".flac",
-    "vorbis": ".ogg",
-}
-_KINDS: dict[str, StreamKind] = {"Video": "video", "Audio": "audio"}
-_STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
-_DURATION = re.compile(r"^ +Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
-_START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d{1,12}\.\d{1,9})", re.MULTILINE)
-_SPEAKER = re.compile(r"\[[^]]* @ 0x[0-9a-f]+\] ")
 _PICKY: dict[Path, bool] = {}
 """What was found out about each ffmpeg."""
-
-
-@dataclass(frozen=True, slots=True)
-class Probed:
-    """What ffmpeg sees in a file."""
-
-    duration_s: float | None
-    streams: tuple[tuple[StreamKind, str], ...] = ()
-    """Kind and codec, as ffmpeg calls it (`h264`, `vp9`, …), of all pictures that move and all sounds."""
-    start_s: float | None = None
-    """The moment of the first picture or sound, as the file has it."""
-
-    @property
-    def video(self) -> str | None:
-        """The codec of the first picture that moves."""
-        return next((codec for kind, codec in self.streams if kind == "video"), None)
-
-    @property
-    def audio(self) -> str | None:
-        """The codec of the first sound."""
-        return next((codec for kind, codec in self.streams if kind == "audio"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +100,7 @@ async def join(
         work = partial(_measured_and_joined, ffmpeg, folder, extraction, checked, reader, progress, room)
         joined = await room.watch(folder, work)
     except OSError as error:
-        raise _disk_trouble(error) from error
+        raise disk_trouble(error) from error
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_tidy, folder, joined.path if joined else None)
@@ -165,11 +122,6 @@ async def _measured_and_joined(
     return await _join(ffmpeg, folder, extraction, checked, reader, written.total, progress, room)
 
 
-async def probe(ffmpeg: Path, file: Path) -> Probed:
-    """Read the streams of a media file. Raises DownloadError (`join_failed`) when it is none."""
-    return await _probe(ffmpeg, file.parent, file_input(file.name))
-
-
 async def _join(
     ffmpeg: Path,
     folder: Path,
@@ -188,10 +140,12 @@ async def _join(
         for number, track in enumerate(checked.tracks)
         if track.track.form != "webvtt"
     ]
+    if finish.options.want == "audio":
+        sound_alone = sound_alone or any(group.of("audio") for source in sources for group in source.groups)
     timeline = arrange([source.groups for source in sources], sound_alone=sound_alone)
     video = await _codec(ffmpeg, folder, sources, timeline.video, "video")
     audio = await _codec(ffmpeg, folder, sources, timeline.audio, "audio")
-    suffix = _suffix(video, audio)
+    suffix = suffix_of(video, audio)
     result = folder / f"{RESULT}{suffix}"
     arguments, maps = list[str](), list[str]()
     lists = [entries for entries in dict.fromkeys((timeline.video, timeline.audio)) if entries]
@@ -207,16 +161,18 @@ async def _join(
         skipped = ["-ss", f"{finish.start_s:.6f}"] if finish.start_s else []
         arguments += ["-protocol_whitelist", "file", *skipped, "-f", "srt", "-i", f"file:{_text_name(track)}"]
         maps += ["-map", f"{len(lists) + number}:s:0", *_described(track.track, number)]
+    if chapters := await _write_chapters(folder, finish, timeline.length_s):
+        arguments += chapters.arguments
+        maps += ["-map_chapters", str(len(lists) + len(kept))]
     arguments += [*maps, "-c", "copy", "-dn", "-strict", "-2"]
     arguments += ["-c:s", "mov_text" if suffix == ".mp4" else "srt"] if kept else ["-sn"]
-    if suffix in (".mp4", ".m4a"):
-        arguments += ["-movflags", "+faststart"]
-    if suffix == ".mp4" and video == "hevc":
-        arguments += ["-tag:v", "hvc1"]  # what Apple's players want to see
+    arguments += tag_arguments(tags_of(finish.about))
+    spoken = checked.tracks[timeline.audio[0].track].track.language if timeline.audio else ""
+    arguments += language_arguments(spoken, "a:0")
     arguments += ["-t", f"{_length_s(finish, timeline):.6f}"] if _is_clip(finish) else []
     largest = room.largest(folder)
     arguments += [] if largest is None else ["-fs", str(largest)]
-    arguments += ["-f", _MUXERS[suffix], "-y", f"file:{result.name}"]
+    arguments += [*muxer_arguments(suffix, video), "-y", f"file:{result.name}"]
     run = await run_ffmpeg(
         ffmpeg,
         ["-v", "warning", *arguments],
@@ -225,7 +181,7 @@ async def _join(
         on_progress=_share(progress, timeline.length_s or finish.duration_s or 0.0),
     )
     if run.code != 0:
-        raise _failed(run, folder)
+        raise failed(run, folder)
     room.check_result(result.stat().st_size, largest)
     ends_early = any(fetch.optional and fetch.name not in checked.sizes for fetch in extraction.fetches)
     _check(await probe(ffmpeg, result), extraction, timeline, sound_alone=sound_alone, ends_early=ends_early)
@@ -258,11 +214,23 @@ async def _write_subtitles(folder: Path, track: CheckedTrack, timeline: Timeline
     return bool(text)
 
 
+async def _write_chapters(folder: Path, finish: Finish, length_s: float) -> Input | None:
+    """The chapters of the film as an input; None where it has none. Those of a clip are written where it is cut."""
+    if finish.options.chapters == "none" or finish.excerpts or _is_clip(finish):
+        return None
+    marks = finish.marks if finish.options.sponsorblock.mode == "mark" else ()
+    chapters = marked(finish.chapters, marks, length_s)
+    if not chapters:
+        return None
+    name = f"{HELPER}chapters.txt"
+    await anyio.Path(folder / name).write_text(ffmetadata(chapters), encoding="utf-8")
+    return Input(("-protocol_whitelist", "file", "-f", "ffmetadata"), name)
+
+
 def _described(track: Track, number: int) -> list[str]:
     """Language and name of a track of subtitles, as ffmpeg's options."""
     name = "".join(each for each in track.label if each.isprintable())
-    code = iso_639_2(track.language)
-    language = [f"-metadata:s:s:{number}", f"language={code}"] if code else []
+    language = language_arguments(track.language, f"s:{number}")
     return [*language, f"-metadata:s:s:{number}", f"title={name}"] if name else language
 
 
@@ -289,7 +257,7 @@ async def _source(
     for place, group in enumerate(groups):
         if group.known or len(source.seen) >= PROBES_MAX:
             continue
-        found = source.seen[group.first] = await _probe(ffmpeg, folder, source.inputs[place])
+        found = source.seen[group.first] = await probe_input(ffmpeg, folder, source.inputs[place])
         length = (found.duration_s if is_file else None) or group.length_s
         streams = tuple(StreamClock(kind, _same(codec), 0.0, length) for kind, codec in found.streams)
         known = is_file and found.duration_s is not None
@@ -309,7 +277,7 @@ async def _codec(
         return None
     source, group = sources[entries[0].track], entries[0].group
     if group.first not in source.seen:
-        source.seen[group.first] = await _probe(ffmpeg, folder, source.input_of(group))
+        source.seen[group.first] = await probe_input(ffmpeg, folder, source.input_of(group))
     found, measured = source.seen[group.first], group.of(kind)
     return (found.video if kind == "video" else found.audio) or (measured.codec if measured else None)
 
@@ -317,18 +285,6 @@ async def _codec(
 def _same(codec: str) -> str:
     """Layers of MPEG sound have one name in a transport stream."""
     return "mp3" if codec in ("mp1", "mp2") else codec
-
-
-async def _probe(ffmpeg: Path, folder: Path, source: Input) -> Probed:
-    run = await run_ffmpeg(ffmpeg, source.arguments, folder=folder, deadline_s=PROBE_DEADLINE_S)
-    found = [(kind, codec) for kind, codec, more in _STREAM.findall(run.words) if "(attached pic)" not in more]
-    if not found:
-        raise _failed(run, folder)
-    duration = _DURATION.search(run.words)
-    seconds = int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None
-    start = _START.search(run.words)
-    streams = tuple((_KINDS[kind], codec) for kind, codec in found)
-    return Probed(seconds, streams, float(start[1]) if start else None)
 
 
 async def _is_picky(ffmpeg: Path, folder: Path) -> bool:
@@ -341,15 +297,6 @@ async def _is_picky(ffmpeg: Path, folder: Path) -> bool:
             raise ProgramMissing(f"ffmpeg at {ffmpeg} is too old.", hint="Install ffmpeg 5 or newer.")
         _PICKY[ffmpeg] = "extension_picky" in run.output
     return _PICKY[ffmpeg]
-
-
-def _suffix(video: str | None, audio: str | None) -> str:
-    """The container for these codecs."""
-    if video is None and audio is None:
-        raise DownloadError("There is neither picture nor sound in this video.", code="incomplete")
-    if video is None:
-        return _AUDIO_HOMES.get(audio or "", ".mka")
-    return ".mp4" if video in _MP4_VIDEO and audio in (None, *_MP4_AUDIO) else ".mkv"
 
 
 def _share(progress: Callable[[float], None] | None, total_s: float) -> Callable[[float], None] | None:
@@ -408,24 +355,6 @@ def _promised(tracks: Sequence[Track]) -> set[str]:
     tracks = [track for track in tracks if track.form != "webvtt"]
     promised: set[str] = {kind for track in tracks for kind in track.holds}
     return promised if len(tracks) < 2 else promised | {"video", "audio"}
-
-
-def _failed(run: Run, folder: Path) -> DownloadError:
-    """The error for a run that went wrong, with the end of what ffmpeg said."""
-    lines = [_SPEAKER.sub("", line).strip() for line in run.words.replace(f"{folder}/", "").splitlines()]
-    said = [line for line in lines if line and not line.startswith(("Conversion failed", "At least one output"))]
-    tail = said[-1][:300].rstrip(".") if said else f"it ended with {run.code}"
-    if "No space left on device" in run.words:
-        return no_space()
-    if run.code < 0:  # by whoever is short of memory, as a rule
-        return DownloadError("ffmpeg was killed while it joined this video.", code="killed", retryable=True)
-    return DownloadError(f"ffmpeg could not join the parts of this video: {tail}.", code="join_failed")
-
-
-def _disk_trouble(error: OSError) -> DownloadError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return no_space()
-    return DownloadError(f"The parts could not be joined: {error.strerror or error}.", code="disk_error")
 
 
 def _tidy(folder: Path, keep: Path | None) -> None:

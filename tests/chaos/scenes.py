@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from reactor.media.ffmpeg import probe
+from reactor.media.probing import probe
 from reactor.programs import find_ffmpeg
 from tests.chaos.storm import Report, Storm, Wish
 from tests.chaos.wire import Wire

@@ -11,7 +11,7 @@ import pytest
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
 from reactor.media.choice import Choice
-from reactor.media.ffmpeg import Probed, probe
+from reactor.media.probing import Probed, probe
 from reactor.models import Extraction, Kind
 from reactor.programs import find_ffmpeg
 from tests.media.joining import join

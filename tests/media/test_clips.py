@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.media.ffmpeg import probe
+from reactor.media.probing import probe
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from tests.media.joining import join
 from tests.media.samples import SECONDS, Samples

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from reactor.errors import DownloadError, ProgramMissing
-from reactor.media.ffmpeg import probe
+from reactor.media.probing import probe
 from reactor.media.process import MEMORY_MAX, run_ffmpeg
 from tests.media.conftest import Fetched, Serve
 from tests.media.joining import join

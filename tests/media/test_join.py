@@ -13,7 +13,7 @@ import pytest
 
 from reactor.media.check import BadParts
 from reactor.media.choice import Choice
-from reactor.media.ffmpeg import Probed
+from reactor.media.probing import Probed
 from reactor.models import Extraction
 from tests.media.conftest import Fetched, Joined, Serve
 from tests.media.joining import join, notes_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.media.ffmpeg import probe
+from reactor.media.probing import probe
 from reactor.programs import find_ffmpeg
 from tests.media.samples import KEYS, SECONDS, Samples
 from tests.real.harness import Reactor, running

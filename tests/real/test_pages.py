@@ -11,7 +11,7 @@ import anyio.to_thread
 import pytest
 
 from reactor.daemon.versions import SAMPLE_BYTES
-from reactor.media.ffmpeg import probe
+from reactor.media.probing import probe
 from reactor.programs import find_ffmpeg
 from tests.cli.command import reactor as command
 from tests.media.samples import SECONDS, Samples

@@ -96,6 +96,9 @@ class Info(_Part):
     section_start: Seconds = None
     """Only from here on, in seconds, is it what was asked for."""
     section_end: Seconds = None
+    about: dict[str, str] = {}
+    """What the site says of it, by yt-dlp's names: see `about`."""
+    chapters: list[dict[str, Any]] = []
     guess: bool = False
     """A file that an unknown page tells of: it may be a preview of its film."""
     cookies: list[dict[str, Any]] = []

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
+from reactor.extractors.ytdlp.about import about_of, chapters_of
 from reactor.extractors.ytdlp.failures import not_started
 from reactor.extractors.ytdlp.formats import Format, Info
 from reactor.extractors.ytdlp.process import bad_answer
@@ -37,6 +38,7 @@ TITLE_MAX = 1000
 """Characters of a title that are kept."""
 EXACT_S = 100.0
 """From this length on a duration told in whole seconds is exact to 1 %."""
+LANGUAGE_MAX = 35
 SIZE_MAX = 2**63
 """Bytes; more is no size."""
 
@@ -88,7 +90,7 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
         raise _unsupported("in a way that only yt-dlp itself can fetch")
     sent = Sent(Jar(kept_cookies(info.cookies)))
     if len(formats) == 1 and formats[0].protocol in _PLAIN and not (info.section_start or info.section_end):
-        return _one_file(formats[0], title, sent)
+        return _one_file(formats[0], title, info, sent)
     pieces = [piece async for piece in _all_pieces(sections, context, sent)]
     fetches = tuple(fetch for piece in pieces for fetch in piece.fetches)
     if len(fetches) > FETCHES_MAX:
@@ -101,6 +103,8 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
         duration_s=_duration(info, pieces),
         start_s=info.section_start or 0.0,
         end_s=info.section_end,
+        about=about_of(info.about),
+        chapters=() if info.section_start or info.section_end else chapters_of(info.chapters, info.duration),
     )
     return _extraction(title, fetches, finish, sent)
 
@@ -129,12 +133,14 @@ def _refuse_live(info: Info) -> None:
         raise DownloadError("This is a live stream, which has no end to wait for.", code="live")
 
 
-def _one_file(format_: Format, title: str | None, sent: Sent) -> Extraction:
+def _one_file(format_: Format, title: str | None, info: Info, sent: Sent) -> Extraction:
     """One URL that is the whole video."""
     suffix = _suffix(format_)
     name = clean_name(f"{title or 'video'}{suffix}")
     fetch = _whole(format_, name, sent)
-    return _extraction(title, (fetch,), Finish(how="file", name=name), sent)
+    chapters = chapters_of(info.chapters, info.duration)
+    finish = Finish(how="file", name=name, about=about_of(info.about), chapters=chapters)
+    return _extraction(title, (fetch,), finish, sent)
 
 
 def _by_manifest(formats: Sequence[Format]) -> list[list[Format]]:
@@ -154,7 +160,8 @@ async def _pieces(formats: Sequence[Format], number: int, context: Context, sent
     role = f"{'audio' if format_.sound_alone else 'video'}-{number}"
     if format_.protocol in _PLAIN:
         fetch = _whole(format_, f"{role}{_suffix(format_)}", sent)
-        return [Piece((fetch,), Track(form="file", first=0, count=1, holds=_holds(format_)))]
+        track = Track(form="file", first=0, count=1, holds=_holds(format_), language=_spoken(format_))
+        return [Piece((fetch,), track)]
     if format_.protocol == _DASH and format_.fragments:
         return [await to_thread.run_sync(_fragments, format_, role, sent, abandon_on_cancel=True)]
     if format_.protocol in _HLS:
@@ -200,7 +207,7 @@ def _fragments(format_: Format, role: str, sent: Sent) -> Piece:
     durations = [fragment.duration for fragment in fragments if fragment.duration and fragment.duration > 0]
     # An initialisation segment lasts nothing.
     known = len(durations) >= max(len(fragments) - 1, 1)
-    track = Track(form="concat", first=0, count=len(fetches), holds=_holds(format_))
+    track = Track(form="concat", first=0, count=len(fetches), holds=_holds(format_), language=_spoken(format_))
     return Piece(fetches, track, sum(durations) if known else None)
 
 
@@ -315,6 +322,10 @@ def _suffix(format_: Format) -> str:
         if suffix in MEDIA_SUFFIXES:
             return f".{suffix}"
     return ""
+
+
+def _spoken(format_: Format) -> str:
+    return (format_.language or "")[:LANGUAGE_MAX]
 
 
 def _holds(format_: Format) -> tuple[Literal["video", "audio"], ...]:

@@ -70,6 +70,11 @@ ALWAYS: Mapping[str, Any] = {
 }
 """Options that nobody overrides."""
 OF_INFO = ("id", "title", "duration", "is_live", "live_status", "release_timestamp", "section_start", "section_end")
+OF_ABOUT = (
+    *("id", "title", "uploader", "channel", "artist", "creator", "album", "genre", "upload_date", "release_date"),
+    *("webpage_url", "thumbnail"),
+)
+CHAPTERS_MAX = 1000
 OF_FORMAT = (
     *("url", "ext", "protocol", "vcodec", "acodec", "filesize", "http_headers", "fragment_base_url"),
     *("manifest_url", "height", "tbr", "language"),
@@ -243,8 +248,20 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         used["formats"], *used["then"] = ([of_format(each) for each in formats] for formats in chosen)
         used["others"] = [[of_format(each) for each in formats] for formats in others]
         used["cookies"] = cookies_of(ydl, [each.get("url") for formats in (*chosen, *others) for each in formats])
+        used["about"] = {key: info[key][:TEXT_MAX] for key in OF_ABOUT if isinstance(info.get(key), str)}
+        used["chapters"] = chapters_of(info) if len(pieces) == 1 else []
         sanitized: dict[str, Any] = ydl.sanitize_info(used)
         return sanitized
+
+
+def chapters_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Beginning, end and title of each chapter, as far as they are told."""
+    told = info.get("chapters")
+    found = [each for each in islice(told, CHAPTERS_MAX) if isinstance(each, dict)] if isinstance(told, list) else []
+    return [
+        {"start": each.get("start_time"), "end": each.get("end_time"), "title": str(each.get("title") or "")[:TEXT_MAX]}
+        for each in found
+    ]
 
 
 def pieces_of(info: dict[str, Any]) -> list[dict[str, Any]]:

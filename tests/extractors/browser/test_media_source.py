@@ -14,7 +14,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.browser.media_source import Buffer, kinds_of, of_pieces, put_together
 from reactor.extractors.manifest import extract_manifest
-from reactor.media.ffmpeg import probe
+from reactor.media.probing import probe
 from reactor.models import Cookie, Extraction, Fetch, Finish, Header, Kind
 from reactor.programs import find_ffmpeg
 from tests.media.joining import join

@@ -1,0 +1,98 @@
+"""What ffmpeg sees in a media file, and what its failures mean.
+
+probe(ffmpeg, file) -> Probed
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from reactor.errors import DownloadError
+from reactor.media.clocks import StreamKind
+from reactor.media.inputs import Input, file_input
+from reactor.media.process import Run, run_ffmpeg
+from reactor.media.room import no_space
+
+PROBE_DEADLINE_S = 60.0
+
+_KINDS: dict[str, StreamKind] = {"Video": "video", "Audio": "audio"}
+_STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
+_DURATION = re.compile(r"^ +Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
+_START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d{1,12}\.\d{1,9})", re.MULTILINE)
+_TITLE = re.compile(r"^ {4}(?:  )?title +: \S", re.MULTILINE)
+_CHAPTER = re.compile(r"^    Chapter #", re.MULTILINE)
+_COVER = "(attached pic)"
+_SPEAKER = re.compile(r"\[[^]]* @ 0x[0-9a-f]+\] ")
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What ffmpeg sees in a file."""
+
+    duration_s: float | None
+    streams: tuple[tuple[StreamKind, str], ...] = ()
+    """Kind and codec, as ffmpeg calls it (`h264`, `vp9`, …), of all pictures that move and all sounds."""
+    start_s: float | None = None
+    """The moment of the first picture or sound, as the file has it."""
+    cover: bool = False
+    """It holds a picture that does not move."""
+    titled: bool = False
+    """It has a title of its own."""
+    chapters: bool = False
+
+    @property
+    def video(self) -> str | None:
+        """The codec of the first picture that moves."""
+        return next((codec for kind, codec in self.streams if kind == "video"), None)
+
+    @property
+    def audio(self) -> str | None:
+        """The codec of the first sound."""
+        return next((codec for kind, codec in self.streams if kind == "audio"), None)
+
+
+async def probe(ffmpeg: Path, file: Path) -> Probed:
+    """Read the streams of a media file. Raises DownloadError (`join_failed`) when it is none."""
+    return await probe_input(ffmpeg, file.parent, file_input(file.name))
+
+
+async def probe_input(ffmpeg: Path, folder: Path, source: Input) -> Probed:
+    """The same of an input in `folder`."""
+    run = await run_ffmpeg(ffmpeg, source.arguments, folder=folder, deadline_s=PROBE_DEADLINE_S)
+    told = _STREAM.findall(run.words)
+    found = [(kind, codec) for kind, codec, more in told if _COVER not in more]
+    if not found:
+        raise failed(run, folder)
+    duration = _DURATION.search(run.words)
+    seconds = int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None
+    start = _START.search(run.words)
+    return Probed(
+        seconds,
+        tuple((_KINDS[kind], codec) for kind, codec in found),
+        float(start[1]) if start else None,
+        cover=len(found) < len(told),
+        titled=_TITLE.search(run.words) is not None,
+        chapters=_CHAPTER.search(run.words) is not None,
+    )
+
+
+def failed(run: Run, folder: Path, what: str = "join the parts of this video") -> DownloadError:
+    """The error for a run that went wrong, with the end of what ffmpeg said."""
+    lines = [_SPEAKER.sub("", line).strip() for line in run.words.replace(f"{folder}/", "").splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Conversion failed", "At least one output"))]
+    tail = said[-1][:300].rstrip(".") if said else f"it ended with {run.code}"
+    if "No space left on device" in run.words:
+        return no_space()
+    if run.code < 0:  # by whoever is short of memory, as a rule
+        return DownloadError("ffmpeg was killed while it worked on this video.", code="killed", retryable=True)
+    return DownloadError(f"ffmpeg could not {what}: {tail}.", code="join_failed")
+
+
+def disk_trouble(error: OSError) -> DownloadError:
+    """The error for what the disk refuses."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_space()
+    return DownloadError(f"The parts could not be joined: {error.strerror or error}.", code="disk_error")
