@@ -16,6 +16,7 @@ from tests.cli.terminal import terminal
 from tests.database.sqlite.bot import query
 from tests.real.harness import Reactor
 from tests.servers import FileServer
+from tests.tools import needed
 from tests.web.visitor import TOKEN, Served
 
 LOOKS = [("list",), ("watch", "1"), ("top",), ("why", "1")]
@@ -49,7 +50,7 @@ def test_one_that_may_only_be_read_is_read(tmp_path: Path, mode: str, folder_too
     (place / "bot.db").chmod(0o444)
     place.chmod(0o555 if folder_too else 0o755)
     # Root may write anything, unless it has laid down that right.
-    less = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    less = [needed("setpriv"), "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
     for look in LOOKS:
         done = subprocess.run(
             [*less, *REACTOR, *look, "--db", "place/bot.db"],

@@ -15,6 +15,7 @@ import pytest
 
 from tests.real.harness import Reactor
 from tests.servers import FileServer
+from tests.tools import needed
 
 DATA = random.Random(6).randbytes(300_000)
 MOUNT = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
@@ -59,7 +60,7 @@ async def on_a_small_disk(folder: Path) -> AsyncIterator[Elsewhere]:
     reactor = Elsewhere(folder)
     reactor.db = folder / "disk" / "bot.db"
     reactor.db.parent.mkdir()
-    reactor.before = ("unshare", "--map-root-user", "--mount", "sh", "-c", MOUNT, str(reactor.db.parent))
+    reactor.before = (needed("unshare"), "--map-root-user", "--mount", "sh", "-c", MOUNT, str(reactor.db.parent))
     await reactor.start()
     try:
         yield reactor

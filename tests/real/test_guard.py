@@ -116,6 +116,7 @@ async def test_no_manifest_gets_in(tmp_path: Path, samples: Samples) -> None:
         assert set(words(reactor).values()) == {"refused_address"}, reactor.rows()
 
 
+@pytest.mark.needs("chromium")
 async def test_no_page_gets_in(tmp_path: Path) -> None:
     """By what yt-dlp finds on it, and by what a browser is made to ask."""
     async with FileServer() as server, Private() as private, running(tmp_path, **PUBLIC) as reactor:
@@ -236,6 +237,7 @@ async def test_torrents_can_be_turned_off(tmp_path: Path) -> None:
         assert "TORRENTS" in reactor.row(1)["error"]
 
 
+@pytest.mark.needs("chromium")
 async def test_nothing_that_is_told_or_shown_holds_a_secret(tmp_path: Path) -> None:
     """A login, a signed query and a cookie, in rows that succeed, fail, are refused and are sent on."""
     signed = f"X-Amz-Signature={SECRET}&Expires=1"

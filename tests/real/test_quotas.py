@@ -17,6 +17,7 @@ import pytest
 from tests.media.samples import Samples, playlist_of
 from tests.real.harness import Reactor, running
 from tests.servers import FileServer
+from tests.tools import needed
 
 MIB = 1024 * 1024
 DATA = random.Random(4).randbytes(24 * MIB)
@@ -28,7 +29,7 @@ async def on_a_small_disk(folder: Path, size: str, **settings: str) -> AsyncIter
     """A reactor whose download folder is a disk of its own, in a mount namespace of its own."""
     reactor = Reactor(folder, **settings)
     reactor.downloads.mkdir()
-    reactor.before = ("unshare", "--map-root-user", "--mount", "sh", "-c", MOUNT, str(reactor.downloads), size)
+    reactor.before = (needed("unshare"), "--map-root-user", "--mount", "sh", "-c", MOUNT, str(reactor.downloads), size)
     await reactor.start()
     try:
         yield reactor

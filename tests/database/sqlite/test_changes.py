@@ -380,7 +380,7 @@ anyio.run(main, path / "second" / "bot.db", watcher)
 @pytest.mark.parametrize("watcher", ["inotify", "watchfiles"])
 def test_where_files_cannot_be_watched_the_poll_finds_it_and_the_reason_is_told_once(watcher: Watcher) -> None:
     """A folder that may be entered but not read cannot be watched."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # TMPDIR may be this user's alone
         Path(folder).chmod(0o755)
         first, *told = python(UNREADABLE, folder, watcher).splitlines()
     assert first in ("file", "poll")

@@ -84,7 +84,7 @@ def open_as_nobody(path: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that other users may enter."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # TMPDIR may be this user's alone
         Path(folder).chmod(0o755)
         yield Path(folder)
 

@@ -50,6 +50,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.needs("unshare")
 @pytest.mark.parametrize("opened_as", ["container/my bot.db", "link.db"])
 def test_a_single_file_is_refused(folders: Path, opened_as: str) -> None:
     (folders / "container" / "my bot.db").touch()
@@ -61,6 +62,7 @@ def test_a_single_file_is_refused(folders: Path, opened_as: str) -> None:
     assert sorted(folders.rglob("*")) == before
 
 
+@pytest.mark.needs("unshare")
 def test_its_folder_is_not(folders: Path) -> None:
     assert in_a_container(folders, "mount --bind host container", "container/my bot.db") == "opened\n"
 
