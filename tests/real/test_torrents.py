@@ -159,6 +159,7 @@ async def test_of_what_is_whole_the_row_says_what_is_missing(tmp_path: Path) -> 
         (one,) = reactor.add(server.put("/album.torrent", seeded))
         await reactor.until_final()
         row = reactor.row(one)
+        await reactor.until(lambda: not reactor.staged())
     assert row["status"] == "downloaded", row
     assert row["notes"] == "Nobody shared all of this torrent: 1 of its files is here. Missing: two.ogg."
     assert reactor.files() == {"album/one.ogg": pieces["one.ogg"]}
