@@ -5,6 +5,7 @@
     ├── ProgramMissing              aria2c, ffmpeg or a browser is not on this machine
     ├── DatabaseError               the database cannot be used
     │   └── DatabaseInUse           another reactor serves it
+    ├── CookiesError                cookies cannot be read, or kept
     ├── Aria2Error                  aria2 refused, or cannot be reached
     │   ├── Aria2Lost               the connection broke before the reply came
     │   ├── Aria2Timeout            no reply within the deadline
@@ -28,6 +29,7 @@ __all__ = [
     "Aria2Refused",
     "Aria2Timeout",
     "Aria2Unauthorized",
+    "CookiesError",
     "DatabaseError",
     "DatabaseInUse",
     "DownloadError",
@@ -109,6 +111,12 @@ class DatabaseInUse(DatabaseError):
     """Another reactor holds the lock of this database."""
 
     code = "database_in_use"
+
+
+class CookiesError(ReactorError):
+    """Cookies cannot be read, or there is no place to keep them."""
+
+    code = "bad_cookies"
 
 
 class Aria2Error(ReactorError):

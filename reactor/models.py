@@ -30,6 +30,7 @@ from reactor.options import NO_OPTIONS, Options
 __all__ = [
     "Content",
     "Cookie",
+    "CookieJarInfo",
     "Detection",
     "Download",
     "Extraction",
@@ -149,6 +150,8 @@ class Download(BaseModel):
     url: str
     status: str
     cancelled: bool = False
+    owner: str | None = None
+    """Whose row it is, by a key of the bot's."""
     added_date: str | None = None
     title: str | None = None
     file_size: int | None = None
@@ -169,6 +172,24 @@ class Download(BaseModel):
     """Of a downloaded row: sentences about what is not as it was offered (a missing piece, another quality), one per
     line."""
     extra: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(defer_build=True))
+class CookieJarInfo:
+    """What may be shown of a jar of cookies: nothing of their names and values."""
+
+    owner: str | None
+    """Whose it is; None: of rows without an owner."""
+    name: str
+    """By which a row's option `cookies` names it."""
+    cookies: int
+    """Those that are good still."""
+    hosts: tuple[str, ...] = ()
+    """Where they go, at most 20."""
+    expires_at: float | None = None
+    """When the last one expires, in seconds since the epoch; None: no date is known of some."""
+    left_out: int = 0
+    """Right after it was set: cookies in the text that no browser would keep."""
 
 
 def _one_line(value: str) -> str:

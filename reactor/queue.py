@@ -16,10 +16,11 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import aiosqlite
 import anyio
+from anyio import to_thread
 
 from reactor.concurrency.groups import unwrapped
 from reactor.concurrency.task_context import TaskContext
@@ -27,7 +28,10 @@ from reactor.database import engine
 from reactor.database.contract import REPLACED
 from reactor.database.table import LIST_MAX, ChangeCursor, Counts, Overview, RowOperations, Table
 from reactor.errors import DatabaseError
-from reactor.models import Download, Status
+from reactor.models import CookieJarInfo, Download, Status
+
+if TYPE_CHECKING:
+    from reactor.database.jars import Jars
 
 __all__ = ["Queue"]
 
@@ -168,6 +172,35 @@ class Queue(QueueOperations):
         async with aclosing(self._each(_nothing)) as beats:
             async for beat in beats:
                 yield beat
+
+    # Cookies
+
+    async def set_cookies(self, owner: str | int | None, name: str, text: str) -> CookieJarInfo:
+        """Keep the cookies of an owner under a name, in place of those it had: a `cookies.txt`, or what an extension
+        of a browser has exported as JSON. They go with the owner's rows whose option `cookies` says that name, to the
+        hosts they belong to. `owner` None: of rows without one.
+
+        They stand in a private folder beside the database. Raises CookiesError, which repeats nothing of the text."""
+        jars = await self._jars(writing=True)
+        return await to_thread.run_sync(jars.put, owner, name, text)
+
+    async def list_cookies(self, owner: str | int | None) -> builtins.list[CookieJarInfo]:
+        """The jars of an owner, without what is in them."""
+        return await to_thread.run_sync((await self._jars()).list_owner, owner)
+
+    async def list_all_cookies(self) -> builtins.list[CookieJarInfo]:
+        """The jars of all owners, without what is in them."""
+        return await to_thread.run_sync((await self._jars()).list_all)
+
+    async def remove_cookies(self, owner: str | int | None, name: str) -> bool:
+        """Delete a jar of an owner. False when there is none of that name."""
+        jars = await self._jars(writing=True)
+        return await to_thread.run_sync(jars.remove, owner, name)
+
+    async def _jars(self, *, writing: bool = False) -> Jars:
+        if writing and self._read_only:
+            raise DatabaseError("This queue was opened for reading only.")
+        return await self._ask(lambda table: table.jars())
 
     async def ended_sessions(self) -> dict[str, int]:
         """For reactor's own page: as `Table.ended_sessions`."""

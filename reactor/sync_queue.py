@@ -23,7 +23,7 @@ from reactor.concurrency.loop_thread import Forked, LoopThread, ThreadEnded
 from reactor.database import engine
 from reactor.database.table import LIST_MAX, Counts, Overview, RowOperations
 from reactor.errors import DatabaseError
-from reactor.models import Download
+from reactor.models import CookieJarInfo, Download
 from reactor.queue import Queue
 
 __all__ = ["SyncQueue"]
@@ -128,6 +128,18 @@ class SyncQueue(SyncOperations):
     def overview(self, shown_max: int = 50) -> Overview:
         """What is under way, what is next, what ended last: at most `shown_max` rows of each."""
         return self._call(partial(self._queue.overview, shown_max))
+
+    def set_cookies(self, owner: str | int | None, name: str, text: str) -> CookieJarInfo:
+        """Keep the cookies of an owner under a name: as `Queue.set_cookies`. Raises CookiesError."""
+        return self._call(partial(self._queue.set_cookies, owner, name, text))
+
+    def list_cookies(self, owner: str | int | None) -> builtins.list[CookieJarInfo]:
+        """The jars of an owner, without what is in them."""
+        return self._call(partial(self._queue.list_cookies, owner))
+
+    def remove_cookies(self, owner: str | int | None, name: str) -> bool:
+        """Delete a jar of an owner. False when there is none of that name."""
+        return self._call(partial(self._queue.remove_cookies, owner, name))
 
     def changes(self) -> Generator[None, None, None]:
         """Yields now and after every commit to the database, so that you can run your own queries. Ends with the

@@ -7,6 +7,7 @@ so that one odd row never keeps the others from being served.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import deque
@@ -42,6 +43,8 @@ LAST_MOMENT = 253_402_214_400.0
 """The beginning of the last day of the year 9999: the latest date that every time zone can express."""
 URL_MAX = 256 * 1024
 """Characters."""
+OWNER_MAX = 200
+"""Characters of an owner."""
 TRUE_WORDS = ("true", "t", "yes", "y", "on")
 """Words for a set flag, in a column that holds text."""
 PRIVATE = frozenset({"claimed_by", "lease_until"})
@@ -63,6 +66,14 @@ def url(value: object) -> str:
 def filled(value: object) -> str | None:
     """Text; None for '', which stands for NULL where a bot's column is NOT NULL."""
     return text(value) or None
+
+
+def owner(value: object) -> str | None:
+    """Whose a row is; None: nobody's. One that is too long is somebody nevertheless, who is nobody else."""
+    found = filled(value)
+    if found is None or len(found) <= OWNER_MAX:
+        return found
+    return f"sha256:{hashlib.sha256(found.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def truth(value: object) -> bool:
@@ -182,6 +193,7 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "url": lambda value: text(value) or "",
     "status": lambda value: text(value) or "",
     "cancelled": truth,
+    "owner": owner,
     "added_date": filled,
     "title": filled,
     "file_size": amount,

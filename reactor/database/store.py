@@ -18,6 +18,7 @@ from typing import Protocol
 
 from reactor.core.commands import PollRows, ReadPlan, Save
 from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, SaveStale
+from reactor.database.jars import Jars
 from reactor.database.presence import Presence
 from reactor.database.table import Change
 from reactor.errors import Failure
@@ -83,6 +84,11 @@ class Store(Protocol):
     @property
     def created(self) -> bool:
         """True when there was no such database before it was opened."""
+        ...
+
+    @property
+    def jars(self) -> Jars:
+        """The cookies that owners of rows have left with it."""
         ...
 
     async def join(self) -> None:

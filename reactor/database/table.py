@@ -10,10 +10,13 @@ import builtins
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from reactor.database.presence import Presence
 from reactor.models import Download
+
+if TYPE_CHECKING:
+    from reactor.database.jars import Jars
 
 LIST_MAX = 1000
 """Rows that `list` returns when it is not told how many."""
@@ -158,6 +161,10 @@ class Table(RowOperations, Protocol):
         What is committed after the context was entered is told; so read inside it once, then follow. `replaced` is the
         last item, when another database stands under the name: the Table is closed then, open it anew.
         `poll_interval_s` is the longest delay where the system tells nothing (a network disk)."""
+        ...
+
+    async def jars(self) -> Jars:
+        """The cookies that owners of rows have left with it."""
         ...
 
     async def ended_sessions(self) -> dict[str, int]:

@@ -21,7 +21,9 @@ Key = tuple[str, str, str, bool]
 class Jar:
     """Cookies by their domains: finding those of a URL costs what there is for its host, not what there is."""
 
-    def __init__(self, cookies: Iterable[Cookie] = ()) -> None:
+    def __init__(self, cookies: Iterable[Cookie] = (), *, most: int = COOKIES_MAX) -> None:
+        """`most`: how many it keeps."""
+        self._most = most
         self._cookies: dict[Key, Cookie] = {}
         """The oldest first."""
         self._domains: dict[str, dict[Key, Cookie]] = {}
@@ -36,15 +38,15 @@ class Jar:
         """Add cookies. Above the limits the oldest are evicted."""
         self._last = None
         for cookie in cookies:
-            domain = _domain(cookie)
-            key = cookie.name, domain, cookie.path, cookie.host_only
+            key = cookie_key(cookie)
+            domain = key[1]
             if key in self._cookies:
                 self._drop(key)
             of_domain = self._domains.setdefault(domain, {})
             self._cookies[key] = of_domain[key] = cookie
             if len(of_domain) > DOMAIN_COOKIES_MAX:
                 self._drop(next(iter(of_domain)))
-            elif len(self._cookies) > COOKIES_MAX:
+            elif len(self._cookies) > self._most:
                 self._drop(next(iter(self._cookies)))
 
     def of(self, url: str) -> tuple[Cookie, ...]:
@@ -80,6 +82,11 @@ class Jar:
             del self._domains[key[1]]
 
 
+def cookie_key(cookie: Cookie) -> Key:
+    """Of which there is one in a jar."""
+    return cookie.name, _domain(cookie), cookie.path, cookie.host_only
+
+
 def cookie_goes_to(cookie: Cookie, url: str) -> bool:
     """Whether a cookie may be sent to a URL: its domain, its path and `secure`."""
     parts, domain = urlsplit(url), _domain(cookie)
@@ -111,14 +118,15 @@ def _domain(cookie: Cookie) -> str:
 def _domains_of(host: str) -> Iterator[str]:
     """The host and all that it is below. An address is below nothing."""
     yield host
-    if not _is_address(host):
+    if not is_address(host):
         dot = host.find(".")
         while dot >= 0:
             yield host[dot + 1 :]
             dot = host.find(".", dot + 1)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """True for an IP address, which is below no other host."""
     try:
         ip_address(host)
     except ValueError:

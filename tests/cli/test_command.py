@@ -13,7 +13,22 @@ from tests.cli.command import environment, reactor, reactor_here, refused
 
 Shown = pytest.CaptureFixture[str]
 
-VERBS = ("run", "get", "add", "cancel", "retry", "list", "watch", "top", "why", "replay", "events", "doctor", "update")
+VERBS = (
+    "run",
+    "get",
+    "add",
+    "cancel",
+    "retry",
+    "cookies",
+    "list",
+    "watch",
+    "top",
+    "why",
+    "replay",
+    "events",
+    "doctor",
+    "update",
+)
 
 
 def here(shown: Shown, *arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:

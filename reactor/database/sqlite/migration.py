@@ -118,6 +118,12 @@ def migrate(connection: sqlite3.Connection) -> str:
     return instance
 
 
+def instance_of(connection: sqlite3.Connection) -> str:
+    """The id of a database that is ready, also where it is only read."""
+    (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
+    return str(instance)
+
+
 def refuse_unready(connection: sqlite3.Connection) -> None:
     """Raise DatabaseError for what cannot be looked at as it is; nothing is added."""
     there = columns(connection)

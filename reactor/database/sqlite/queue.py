@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import aiosqlite
 
@@ -15,9 +15,13 @@ from reactor.database.presence import Presence
 from reactor.database.sqlite import overview, presence, sessions, story, table
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.connection import Database, in_thread_of
+from reactor.database.sqlite.migration import instance_of
 from reactor.database.sqlite.statements import within
 from reactor.database.table import LIST_MAX, Change, ChangeCursor, Counts, Overview, RowOperations, Story, Table
 from reactor.models import Download
+
+if TYPE_CHECKING:
+    from reactor.database.jars import Jars
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -84,6 +88,11 @@ class SqliteTable(SqliteOperations):
 
     def changes(self, poll_interval_s: float) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         return ChangeFeed(self._database, poll_interval=poll_interval_s)
+
+    async def jars(self) -> Jars:
+        from reactor.database.jars import Jars  # most bots have none
+
+        return Jars(self._database.file, await self._run(instance_of))
 
     async def ended_sessions(self) -> dict[str, int]:
         return await self._run(sessions.ended)

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from reactor.core.commands import PollRows, ReadPlan, Save
 from reactor.core.events import PlanRead
+from reactor.database.jars import Jars
 from reactor.database.presence import Presence
 from reactor.database.sqlite import crashes, downloads, plans, presence, saving
 from reactor.database.sqlite.changes import ChangeFeed
@@ -33,6 +34,10 @@ class SqliteStore:
     @property
     def created(self) -> bool:
         return self._database.created
+
+    @property
+    def jars(self) -> Jars:
+        return Jars(self._database.file, self.instance)
 
     async def join(self) -> None:
         await self._database.run(downloads.count_crashes)
