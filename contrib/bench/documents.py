@@ -17,7 +17,7 @@ from contrib.bench.report import Row, number
 from contrib.bench.validity import Invalid
 from reactor.extractors.metainfo import parse_metainfo
 from reactor.extractors.parsing import Parsers
-from reactor.media import dash, hls
+from reactor.media import dash, hls, variants
 from reactor.media.choice import Choice
 from reactor.models import Cookie
 from reactor.net.client import Response
@@ -109,7 +109,7 @@ def _media(text: str) -> int:
 def _master(text: str) -> int:
     master = hls.parse(text, URL)
     assert isinstance(master, hls.Master)
-    return len(hls.choose(master, Choice()).ways)
+    return len(variants.choose(master, Choice()).ways)
 
 
 def _hls(each: str) -> Callable[[int], Read]:

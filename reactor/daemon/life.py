@@ -43,7 +43,8 @@ from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import open_browser
 from reactor.extractors.context import open_context
 from reactor.extractors.trackers import ask_trackers
-from reactor.extractors.ytdlp.extractor import choice_of, open_ytdlp
+from reactor.extractors.ytdlp.extractor import open_ytdlp
+from reactor.extractors.ytdlp.selection import choice_of
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Begun, Recorder

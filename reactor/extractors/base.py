@@ -162,8 +162,11 @@ class PageInfo(Protocol):
         """The name of the extractor for the site of `url`; None when there is none. Sends no request to the site."""
         ...
 
-    async def extract(self, url: str, *, timeout_s: float | None = None) -> Mapping[str, Any]:
-        """The info dict of the video at `url`, which `ytdlp.info.parse_info` reads."""
+    async def extract(
+        self, url: str, *, options: Options = NO_OPTIONS, timeout_s: float | None = None
+    ) -> Mapping[str, Any]:
+        """The info dict of the video at `url`, which `ytdlp.info.parse_info` reads; `options`: what the row asks
+        for."""
         ...
 
 

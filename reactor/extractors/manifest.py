@@ -13,6 +13,7 @@ from reactor.extractors.manifest_streams import find_streams
 from reactor.files.names import clean_name
 from reactor.media.choice import Choice
 from reactor.media.parts import MediaStream, too_many_parts
+from reactor.media.requested import requested, unmet
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.net.jar import Jar
 from reactor.numbers import FETCHES_MAX
@@ -37,12 +38,13 @@ async def extract_manifest(
 ) -> Extraction:
     """Read the manifest at `url` (or `text`, its content if that is known), and the playlists it names.
 
-    `kind` is the kind of the extraction. `choice` defaults to that of the context. Cookies of the responses are added
-    to `cookies`. A playlist without an end is read again until it is certain that nothing more comes. Raises
-    DownloadError: `live`, `drm`, `unsupported`, `too_large`, `too_many_parts`, `bad_manifest`, `bad_key`, and those of
-    HTTP."""
+    `kind` is the kind of the extraction. `choice` is what somebody else has chosen of it; None: what the row asks for,
+    else the operator. Cookies of the responses are added to `cookies`. A playlist without an end is read again until
+    it is certain that nothing more comes. Raises DownloadError: `live`, `drm`, `unsupported`, `too_large`,
+    `too_many_parts`, `bad_manifest`, `bad_key`, and those of HTTP."""
     reader = Reader.of(context, url, headers, cookies)
-    choice = choice or context.choice
+    chosen = choice is not None
+    choice = choice or requested(context.options, context.choice)
     if text is None:
         context.parsers.warm()
     found = await find_streams(url, text, choice, reader)
@@ -63,6 +65,8 @@ async def extract_manifest(
         tracks=tuple(tracks),
         duration_s=max(durations) if len(durations) == len(films) else None,
         notes=tuple(notes),
+        options=context.options,
+        unmet=() if chosen else unmet(context.options, [stream.traits for stream in films], sound_alone=sound_alone),
     )
     return Extraction(
         kind=kind,
@@ -85,7 +89,7 @@ def _track(stream: MediaStream, first: int, holes: float) -> Track:
         holds=stream.holds,
         needed=stream.needed,
         holes=max(1, int(segments * holes / 100)) if holes and segments >= SEGMENTS_MANY else 0,
-        language=told.language if told else "",
+        language=told.language if told else stream.traits.language,
         label=told.name if told else "",
     )
 

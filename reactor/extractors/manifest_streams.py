@@ -134,7 +134,8 @@ class _Variants:
         pairs = list(zip(way.picks, prefixes, strict=False))
         parsed = [await self._playlist(pick, prefix) for pick, prefix in pairs]
         rereads = [self._rereading(pick, prefix) for pick, prefix in pairs]
-        return [stream for each in await _settled(parsed, rereads) for stream in each.streams]
+        settled = zip(way.picks, await _settled(parsed, rereads), strict=True)
+        return [replace(stream, traits=pick.traits) for pick, each in settled for stream in each.streams]
 
     async def _is_alive(self, way: Way, streams: Sequence[MediaStream]) -> bool:
         for pick, stream in zip(way.picks, streams, strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from reactor.extractors.metainfo import (
     trackers,
 )
 from reactor.extractors.metalink_document import bad_metalink, parse_metalink
-from reactor.media import containers, dash, hls, measuring, subtitles
+from reactor.media import containers, dash, hls, measuring, subtitles, variants
 from reactor.media.choice import Choice, Like
 from reactor.media.encodings import decoded
-from reactor.media.parts import MediaStream, Selection, Subtitles, bad_manifest
+from reactor.media.parts import MediaStream, Pick, Selection, Subtitles, bad_manifest
 from reactor.workers.child import serve
 
 
@@ -62,11 +62,12 @@ def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
         return _streams([hls.stream(found, prefix=request["prefix"], holds=tuple(request["holds"]))])
     if variant:
         raise bad_manifest("it names itself, or another list of variants, as a variant")
-    return _selection(hls.choose(found, choice))
+    return _selection(variants.choose(found, choice))
 
 
 def _choice(told: Mapping[str, Any]) -> Choice:
-    return Choice(**{**told, "like": tuple(Like(**each) for each in told["like"])})
+    like = tuple(Like(**each) for each in told["like"])
+    return Choice(**{**told, "formats": tuple(told["formats"]), "like": like})
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
@@ -149,19 +150,24 @@ def _stream(stream: MediaStream) -> dict[str, Any]:
         "open_s": stream.open_s,
         "label": stream.label,
         "subtitles": _subtitles(stream.subtitles),
+        "traits": astuple(stream.traits),
     }
 
 
 def _selection(found: Selection) -> bytes:
     ways = [
         {
-            "picks": [[pick.url, pick.holds, None] for pick in way.picks],
+            "picks": [_pick(pick) for pick in way.picks],
             "lines": way.lines,
-            "subtitles": [[pick.url, pick.holds, _subtitles(pick.subtitles)] for pick in way.subtitles],
+            "subtitles": [_pick(pick) for pick in way.subtitles],
         }
         for way in found.ways
     ]
     return _json({"ways": ways, "variables": found.variables})
+
+
+def _pick(pick: Pick) -> list[Any]:
+    return [pick.url, pick.holds, _subtitles(pick.subtitles), astuple(pick.traits)]
 
 
 def _subtitles(told: Subtitles | None) -> list[str] | None:

@@ -30,7 +30,7 @@ from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, MetalinkFi
 from reactor.extractors.metainfo import bad_torrent
 from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, bad_metalink
 from reactor.media import subtitles
-from reactor.media.choice import Choice
+from reactor.media.choice import Choice, Traits
 from reactor.media.clocks import StreamKind
 from reactor.media.dash import LABEL_MAX, SERVERS_MAX
 from reactor.media.measuring import PartFindings, PartQuery, Unreadable, asked, found
@@ -52,6 +52,8 @@ LIMITS = Limits(cpu_s=10, wall_s=60.0, data_bytes=768 * MIB, answer_bytes=80 * M
 """The longest manifest that is read takes 3 s and 300 MiB."""
 WISH_MAX = 2000
 PATH_MAX = 4096
+SIDE_MAX = 1_000_000
+"""Pixels of a picture's side."""
 LARGE = 64 * 1024
 """Bytes of an answer from which on it is read in a thread."""
 _FORMS = ("file", "hls", "concat", "webvtt")
@@ -235,6 +237,7 @@ def _stream(
     open_s: Any,
     label: Any,
     subtitles: Any,
+    traits: Any,
 ) -> MediaStream:
     maybe = {place for place in optional if isinstance(place, int)}
     parts = tuple(
@@ -254,6 +257,7 @@ def _stream(
         bounded(open_s),
         _text(label, LABEL_MAX),
         _subtitles(subtitles),
+        _traits(*traits),
     )
 
 
@@ -273,7 +277,16 @@ def _selection(told: Any) -> Selection:
 
 
 def _pick(told: Any) -> Pick:
-    return Pick(_text(told[0], URL_MAX), _holds(told[1]), _subtitles(told[2]))
+    return Pick(_text(told[0], URL_MAX), _holds(told[1]), _subtitles(told[2]), _traits(*told[3]))
+
+
+def _traits(format_id: Any, lines: Any, wide: Any, codec: Any, language: Any) -> Traits:
+    words = (_text(each, LABEL_MAX) for each in (codec, language))
+    return Traits(_text(format_id, LABEL_MAX), _side(lines), _side(wide), *words)
+
+
+def _side(told: Any) -> int | None:
+    return told if type(told) is int and 0 < told < SIDE_MAX else None
 
 
 def _subtitles(told: Any) -> Subtitles | None:

@@ -1,4 +1,8 @@
-"""Chooses among the qualities of a manifest."""
+"""Chooses among the qualities of a video: one rule for manifests, for what yt-dlp finds, and for pages.
+
+What was asked for by name comes first (a format, a language, a codec), then the lines of the picture, then what plays
+everywhere. Nothing that is asked for rules out a quality: what cannot be had is taken as near as possible.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,34 @@ CODECS_MAX = 200
 """Characters of a list of codecs that are read."""
 _OTHER_VIDEO = ("vp8", "vp08", "theora")
 _TEXT = ("wvtt", "stpp", "tx3g")
+CODEC_NAMES = {
+    "h264": ("avc1", "avc3", "avc", "h264", "x264"),
+    "h265": ("hvc1", "hev1", "hevc", "h265", "x265", "dvh1", "dvhe"),
+    "vp9": ("vp09", "vp9"),
+    "av1": ("av01", "av1", "dav1"),
+}
+"""What people call a codec, and its families."""
+_WEBM = ("vp8", "vp08", "vp09", "vp9", "av01", "av1", "opus", "vorbis")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The wanted quality of a video."""
 
-    max_height: int | None = None
-    """Lines of the picture. When all are higher, the lowest is taken."""
+    max_lines: int | None = None
+    """Lines of the picture, by its smaller side: of a portrait film its width. When all have more, the fewest are
+    taken."""
+    worst: bool = False
+    """The smallest picture, or the thinnest sound."""
     audio_only: bool = False
+    codec: str = ""
+    """`h264`, `h265`, `vp9` or `av1`."""
+    container: str = ""
+    """`mp4`, `mkv` or `webm`."""
+    language: str = ""
+    """Of the sound: a BCP-47 tag."""
+    formats: tuple[str, ...] = ()
+    """Ids of one or two of its formats."""
     like: tuple[Like, ...] = ()
     """What somebody else has chosen of a DASH manifest: only these kinds are taken, of each what is most like it."""
 
@@ -38,10 +61,35 @@ class Like:
     language: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What was chosen, as far as it is told."""
+
+    format: str = ""
+    """Its id: stable as long as the manifest offers the same."""
+    lines: int | None = None
+    """Of the picture, by its smaller side."""
+    wide: int | None = None
+    """The larger side."""
+    codec: str = ""
+    """Of the picture: its family, as a manifest has it."""
+    language: str = ""
+    """Of the sound."""
+
+
+NO_TRAITS = Traits()
+
+
 def split_codecs(codecs: str | None) -> tuple[str, ...]:
     """The families in a CODECS attribute (RFC 6381): `avc1.64001f, mp4a.40.2` → `avc1`, `mp4a`."""
     parts = (codecs or "")[:CODECS_MAX].split(",")
     return tuple(part.strip().partition(".")[0].lower() for part in parts if part.strip())
+
+
+def codec_name(family: str) -> str:
+    """What people call it: `h264` for `avc1`; the family itself where that is not known."""
+    family = family.partition(".")[0].lower()
+    return next((name for name, families in CODEC_NAMES.items() if family in families), family)
 
 
 def is_audio_only(codecs: Iterable[str]) -> bool:
@@ -57,25 +105,71 @@ def holds_audio(codecs: Iterable[str]) -> bool:
 
 def holds_video(codecs: Iterable[str]) -> bool:
     """True when one of the codecs is known to be a picture's."""
-    return any(_place(family, _VIDEO) is not None or family in _OTHER_VIDEO for family in codecs)
+    return any(_is_video(family) for family in codecs)
+
+
+def video_codec(codecs: Iterable[str]) -> str:
+    """The picture's family; empty if none is told."""
+    return next((family for family in codecs if _is_video(family)), "")
+
+
+def smaller_side(width: int | None, height: int | None) -> int | None:
+    """Lines of a picture; None if neither side is known."""
+    return min((side for side in (width, height) if side), default=None)
 
 
 def video_rank(
-    choice: Choice, *, codecs: Iterable[str], height: int | None, bandwidth: int, fps: float = 0.0, sdr: bool = True
+    choice: Choice,
+    *,
+    codecs: Iterable[str],
+    lines: int | None,
+    bandwidth: int,
+    fps: float = 0.0,
+    sdr: bool = True,
+    format_id: str = "",
 ) -> tuple[float, ...]:
-    """A key for `max`: what fits the wish, goes into an mp4, is high, plain, widely played, smooth, dense."""
-    lines = height or 0
-    fits = choice.max_height is None or lines <= choice.max_height
+    """A key for `max`: what is asked for by its id, in the codec and for the container that are asked for; what fits,
+    goes into an mp4, has many lines, is plain, widely played, smooth, dense."""
+    codecs = tuple(codecs)
+    tall = lines or 0
+    fits = not choice.worst and (choice.max_lines is None or tall <= choice.max_lines)
     places = [place for family in codecs if (place := _place(family, _VIDEO)) is not None]
     other = not places and any(family in _OTHER_VIDEO for family in codecs)
-    return fits, not other, lines if fits else -lines, sdr, -max(places, default=0), fps, bandwidth
+    asked = format_id in choice.formats, *_asked(choice, codecs)
+    if choice.worst:
+        return *asked, not other, -tall, sdr, -bandwidth
+    return *asked, fits, not other, tall if fits else -tall, sdr, -max(places, default=0), fps, bandwidth
 
 
-def audio_rank(*, codecs: Iterable[str], bandwidth: int, main: bool | None = None) -> tuple[float, ...]:
-    """A key for `max`: what is said to be the main sound, then that of which nothing is said (None), then a commentary;
-    what goes into an mp4, the densest."""
+def audio_rank(
+    choice: Choice,
+    *,
+    codecs: Iterable[str],
+    bandwidth: int,
+    main: bool | None = None,
+    language: int = 0,
+    format_id: str = "",
+) -> tuple[float, ...]:
+    """A key for `max`: what is asked for; what is said to be the main sound, then that of which nothing is said (None),
+    then a commentary; what goes into an mp4, the densest. `language`: how well it fits, see `languages.fits`."""
+    codecs = tuple(codecs)
     places = [place for family in codecs if (place := _place(family, _AUDIO)) is not None]
-    return 0.5 if main is None else main, "vorbis" not in tuple(codecs), -max(places, default=0), bandwidth
+    webm = choice.container == "webm" and any(family in _WEBM for family in codecs)
+    dense = -bandwidth if choice.worst else bandwidth
+    said = 0.5 if main is None else main
+    asked = format_id in choice.formats, language, webm
+    return *asked, said, "vorbis" not in codecs, -max(places, default=0), dense
+
+
+def _asked(choice: Choice, codecs: tuple[str, ...]) -> tuple[bool, bool]:
+    """Whether these are of the codec, and go into the container, that are asked for."""
+    wanted = bool(choice.codec) and any(codec_name(family) == choice.codec for family in codecs)
+    webm = choice.container == "webm" and bool(codecs) and all(family in _WEBM for family in codecs)
+    return wanted, webm
+
+
+def _is_video(family: str) -> bool:
+    return _place(family, _VIDEO) is not None or family in _OTHER_VIDEO
 
 
 def _place(family: str, families: tuple[tuple[str, ...], ...]) -> int | None:

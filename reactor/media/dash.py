@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from xml.etree.ElementTree import Element
 
-from reactor import numbers
 from reactor.errors import DownloadError
-from reactor.media.choice import Choice, Like, audio_rank, holds_audio, holds_video, split_codecs, video_rank
+from reactor.media.choice import Choice
 from reactor.media.local import Init, Segment, Span, data_uri, write_playlist
-from reactor.media.mpd import AdaptationSet, Representation, integer, moment, read_mpd, seconds, sort_of
+from reactor.media.mpd import AdaptationSet, Representation, integer, moment, read_mpd, seconds
 from reactor.media.parts import (
     MediaStream,
     Part,
@@ -26,9 +24,9 @@ from reactor.media.parts import (
     data_of,
     is_data,
     live,
-    protected,
     too_many_parts,
 )
+from reactor.media.representations import Chosen, Period, choose, representations, traits_of
 from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, of_list, of_template
 
 PERIODS_MAX = 2000
@@ -37,27 +35,7 @@ SERVERS_MAX = 4
 SUBTITLES_MAX = 30
 LABEL_MAX = 100
 """Characters of an id, a language or a name."""
-BANDWIDTH_SHARE = 0.02
-"""Tolerance when a bandwidth is compared with one from another source."""
 _LINK, _NOTHING = "{http://www.w3.org/1999/xlink}href", "urn:mpeg:dash:resolve-to-zero:2013"
-_SYSTEMS = {
-    "urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed": "Widevine",
-    "urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95": "PlayReady",
-    "urn:uuid:94ce86fb-07ff-4f43-adb8-93d2fa968ca2": "FairPlay",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A Period: a part of the film with a clock of its own."""
-
-    number: int
-    duration_s: float | None
-    """As announced."""
-    representations: list[Representation]
-
-
-Chosen = tuple[Period, Representation]
 
 
 def is_dash(text: str) -> bool:
@@ -77,9 +55,7 @@ def parse(
     mpd = read_mpd(text)
     open_s = _open_s(mpd, now_s)
     periods = list(_periods(mpd, url, server))
-    wanted = [] if choice.audio_only else [_chosen(periods, "video", choice, avoid)]
-    wanted.append(_chosen(periods, "audio", choice, avoid))
-    chosen = [each for each in wanted if each]
+    chosen = choose(periods, choice, avoid)
     if not chosen:
         raise bad_manifest("there is no sound in it" if choice.audio_only else "it names neither picture nor sound")
     if open_s is not None and not all(_is_listed(each) for found in chosen for _, each in found):
@@ -90,7 +66,8 @@ def parse(
         prefix = "audio-" if both and each[0][1].kind == "audio" else ""
         one = _stream(each[0][1], periods[0].duration_s, prefix) if len(periods) == 1 else None
         label = each[0][1].element.get("id") or ""
-        streams.append(replace(one or _joined(each, prefix), open_s=open_s, label=label[:LABEL_MAX]))
+        stream = one or _joined(each, prefix)
+        streams.append(replace(stream, open_s=open_s, label=label[:LABEL_MAX], traits=traits_of(each[0][1])))
     if len(periods) == 1 and not choice.audio_only and not choice.like:
         streams += _subtitles(mpd, url, server)
     return streams
@@ -154,95 +131,9 @@ def _periods(mpd: Element, url: str, server: int) -> Iterator[Period]:
         begin = begin + lasts if begin is not None and lasts is not None else None
         if len(elements) == 1:
             lasts = lasts or total
-        representations = list(_representations(mpd, element, url, server))
-        if lasts != 0 and (representations or len(elements) == 1):
-            yield Period(number, lasts, representations)
-
-
-# Which representation
-
-
-def _representations(mpd: Element, period: Element, url: str, server: int) -> Iterator[Representation]:
-    for adaptation in period.findall("AdaptationSet"):
-        above = AdaptationSet(mpd, period, adaptation, url, server)
-        if above.seeking:
-            continue
-        common = split_codecs(adaptation.get("codecs"))
-        for element in adaptation.findall("Representation"):
-            codecs = split_codecs(element.get("codecs")) or common
-            kind = _kind(element, above, codecs)
-            if kind:
-                yield Representation(element, above, kind, codecs)
-
-
-def _kind(element: Element, above: AdaptationSet, codecs: Iterable[str]) -> Literal["video", "audio"] | None:
-    said = above.element.get("contentType") or sort_of(element) or above.content
-    if said == "video" or (not said and holds_video(codecs)):
-        return "video"
-    return "audio" if said == "audio" or (not said and holds_audio(codecs)) else None
-
-
-def _chosen(
-    periods: list[Period], kind: Literal["video", "audio"], choice: Choice, avoid: Collection[str]
-) -> list[Chosen]:
-    """The best of a kind in each period that has it, of one family of codecs if possible: only those can be joined."""
-    like = next((each for each in choice.like if each.kind == kind), None)
-    if choice.like and like is None:
-        return []
-    free = {period.number: free for period in periods if (free := _free(period.representations, kind, avoid))}
-    families = [{each.codecs[:1] for each in found} for found in free.values()]
-    common = set.intersection(*families) if families else set()
-    longest = max((p for p in periods if p.number in free), key=lambda p: p.duration_s or 0.0, default=None)
-    if longest is None:
-        return []
-
-    def best(found: list[Representation], *, near: Representation | None = None) -> Representation:
-        alike = [each for each in found if each.codecs[:1] in common] or found
-        return max(alike, key=lambda each: (*_likeness(each, like, near), *_rank(each, choice)))
-
-    first = best(free[longest.number])
-    return [(period, best(free[period.number], near=first)) for period in periods if period.number in free]
-
-
-def _free(
-    representations: Iterable[Representation], kind: Literal["video", "audio"], avoid: Collection[str]
-) -> list[Representation]:
-    """Those of a kind that are not protected and, if there are others, not to be avoided. Raises DownloadError (`drm`)
-    if all are protected."""
-    found = [each for each in representations if each.kind == kind]
-    free = [each for each in found if not each.protections]
-    if found and not free:
-        names = (_SYSTEMS.get(str(each.get("schemeIdUri")).lower()) for each in found[0].protections)
-        raise protected(", ".join(sorted({name for name in names if name})))
-    return [each for each in free if (each.element.get("id") or "") not in avoid] or free
-
-
-def _likeness(each: Representation, like: Like | None, near: Representation | None) -> tuple[bool, ...]:
-    """How well it matches what another source has chosen, or the representation of another period."""
-    if near is not None:
-        same = [
-            each.attribute(name) == near.attribute(name) for name in ("codecs", "audioSamplingRate", "lang", "height")
-        ]
-        return (each.codecs == near.codecs, *same)
-    if like is None:
-        return ()
-    bandwidth, height = each.number("bandwidth"), each.number("height")
-    language = each.attribute("lang") or ""
-    return (
-        not like.codecs or split_codecs(like.codecs)[:1] == each.codecs[:1],
-        not like.height or height == like.height,
-        not like.bandwidth or abs(bandwidth - like.bandwidth) <= BANDWIDTH_SHARE * like.bandwidth,
-        not like.language or language.split("-")[0].lower() == like.language.split("-")[0].lower(),
-    )
-
-
-def _rank(each: Representation, choice: Choice) -> tuple[float, ...]:
-    bandwidth = each.number("bandwidth")
-    if each.kind == "audio":
-        return audio_rank(codecs=each.codecs, bandwidth=bandwidth, main=each.above.main)
-    height = each.number("height") or None
-    fps = numbers.ratio(each.attribute("frameRate")) or 0.0
-    return video_rank(choice, codecs=each.codecs, height=height, bandwidth=bandwidth, fps=fps)
+        found = list(representations(mpd, element, url, server))
+        if lasts != 0 and (found or len(elements) == 1):
+            yield Period(number, lasts, found)
 
 
 # Its segments

@@ -1,7 +1,6 @@
 """Parses HLS playlists (RFC 8216). Pure: sends no requests.
 
-    parse(text, url) -> Master | Media      a multivariant or a media playlist
-    choose(master, choice) -> Selection     the playlists to read next: video, audio, subtitles
+    parse(text, url) -> Master | Media      a multivariant or a media playlist; `variants` chooses among the former's
     stream(media, …) -> MediaStream         the parts, and a local playlist for them
 
 All raise DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`.
@@ -11,22 +10,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reactor import numbers
 from reactor.errors import DownloadError
-from reactor.media.choice import Choice, audio_rank, holds_audio, holds_video, is_audio_only, split_codecs, video_rank
 from reactor.media.local import Init, Key, Segment, Span, data_uri, key_data, write_playlist
 from reactor.media.parts import (
     URLS_MAX,
     Holds,
     MediaStream,
     Part,
-    Pick,
-    Selection,
     Subtitles,
-    Way,
     absolute,
     bad_manifest,
     data_of,
@@ -46,10 +41,6 @@ LINES_MAX = 12 * FETCHES_MAX
 ATTRIBUTES_MAX = 500_000
 """Attributes of all tags together."""
 KEY_BYTES = 16
-WAYS_MAX, SOUNDS_MAX, SUBTITLES_MAX = 12, 3, 30
-"""Choices that are offered: in all, audio renditions per variant, subtitles per variant."""
-LABEL_MAX = 100
-"""Characters of a language or name."""
 
 _EXACT = re.compile(r"^#EXTINF:[ ]*\d+\.\d", re.MULTILINE)
 _URI_LINE = re.compile(r"^[^#\s]", re.MULTILINE)
@@ -62,8 +53,6 @@ _SYSTEMS = {
     "com.microsoft.playready": "PlayReady",
     "com.widevine": "Widevine",
 }
-_FLOAT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
-_SIZE = re.compile(r"([0-9]{1,6})[xX]([0-9]{1,6})")
 SEGMENT_S_MAX = 86_400.0
 SECTIONS_MAX = 10**15
 
@@ -127,27 +116,6 @@ def parse(text: str, url: str, imported: Mapping[str, str] | None = None) -> Mas
     return Media(url, tuple(found.segments), sequence, _EXACT.search(text) is not None, section, open_s)
 
 
-def choose(master: Master, choice: Choice) -> Selection:
-    """The variants within the choice, best first, each with the audio and the subtitles that belong to it."""
-    variants = master.variants
-    if not variants:
-        raise bad_manifest("it names no variant")
-    pictures = [variant for variant in variants if not _is_audio(variant)]
-    ordered = sorted(pictures or variants, key=lambda variant: _rank(variant, choice), reverse=True)
-    if choice.audio_only and not _renditions(master, ordered[0]):
-        ordered = _for_their_sound(variants)
-    ways: dict[tuple[Pick, ...], Way] = {}
-    for variant in ordered:
-        picks = list(_picks(master, variant, sound_alone=choice.audio_only or not pictures))
-        if len(ways) >= WAYS_MAX:
-            break
-        size = _SIZE.fullmatch(variant.attributes.get("RESOLUTION", ""))
-        for pick in picks:
-            texts = () if choice.audio_only else tuple(_subtitles(master, variant))
-            ways.setdefault(pick, Way(pick, int(size[2]) if size else None, texts))
-    return Selection(tuple(ways.values())[:WAYS_MAX], master.variables)
-
-
 def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> MediaStream:
     """The parts of a media playlist, their names prefixed by `prefix`, and a local playlist for them."""
     naming = _Naming(media.url, prefix)
@@ -184,86 +152,6 @@ def _open_s(found: Playlist) -> float | None:
     if found.form != "event" and numbers.whole(found.sequence or "0"):
         raise live()
     return numbers.decimal(found.target, most=SEGMENT_S_MAX) or 0.0
-
-
-# Which variant
-
-
-def _codecs(variant: Variant) -> tuple[str, ...]:
-    return split_codecs(variant.attributes.get("CODECS"))
-
-
-def _is_audio(variant: Variant) -> bool:
-    return not _SIZE.fullmatch(variant.attributes.get("RESOLUTION", "")) and is_audio_only(_codecs(variant))
-
-
-def _number(variant: Variant, name: str) -> float:
-    told = variant.attributes.get(name, "")
-    return (numbers.decimal(told) or 0.0) if _FLOAT.fullmatch(told) else 0.0
-
-
-def _bandwidth(variant: Variant) -> int:
-    return int(_number(variant, "BANDWIDTH"))
-
-
-def _rank(variant: Variant, choice: Choice) -> tuple[float, ...]:
-    size = _SIZE.fullmatch(variant.attributes.get("RESOLUTION", ""))
-    return video_rank(
-        choice,
-        codecs=_codecs(variant),
-        height=int(size[2]) if size else None,
-        bandwidth=_bandwidth(variant),
-        fps=_number(variant, "FRAME-RATE"),
-        sdr=variant.attributes.get("VIDEO-RANGE", "SDR") == "SDR",
-    )
-
-
-def _for_their_sound(variants: Iterable[Variant]) -> list[Variant]:
-    """The audio-only variants, best first; if there are none all, the lowest bandwidth first."""
-    alone = [variant for variant in variants if _is_audio(variant)]
-    if not alone:
-        return sorted(variants, key=_bandwidth)
-    return sorted(alone, key=lambda each: audio_rank(codecs=_codecs(each), bandwidth=_bandwidth(each)), reverse=True)
-
-
-def _picks(master: Master, variant: Variant, *, sound_alone: bool) -> Iterator[tuple[Pick, ...]]:
-    """The playlists of a variant, once for each of its audio renditions."""
-    url = absolute(master.url, variant.uri)
-    codecs = _codecs(variant)
-    sounds = [absolute(master.url, each["URI"]) for each in _renditions(master, variant)[:SOUNDS_MAX]] or [url]
-    for sound in sounds:
-        if sound_alone:
-            yield (Pick(sound, ("audio",)),)
-        elif sound != url:
-            yield Pick(url, ("video",)), Pick(sound, ("audio",))
-        else:
-            video: Holds = ("video",) if holds_video(codecs) else ()
-            yield (Pick(url, (*video, "audio") if holds_audio(codecs) else video),)
-
-
-def _members(master: Master, variant: Variant, kind: str) -> list[Attributes]:
-    """The renditions of a variant's group, the default one first."""
-    group = variant.attributes.get(kind)
-
-    def rank(each: Attributes) -> tuple[bool, bool, bool]:
-        plain = "accessibility" not in each.get("CHARACTERISTICS", "")
-        return each.get("DEFAULT") == "YES", plain, each.get("AUTOSELECT") == "YES"
-
-    members = [each for each in master.media if each.get("TYPE") == kind and each.get("GROUP-ID") == group]
-    return sorted(members, key=rank, reverse=True) if group is not None else []
-
-
-def _renditions(master: Master, variant: Variant) -> list[Attributes]:
-    """The audio of a variant, best first, if it has playlists of its own; empty if it is in the variant."""
-    members = _members(master, variant, "AUDIO")
-    return [each for each in members if each.get("URI")] if members and members[0].get("URI") else []
-
-
-def _subtitles(master: Master, variant: Variant) -> Iterator[Pick]:
-    for each in _members(master, variant, "SUBTITLES")[:SUBTITLES_MAX]:
-        if each.get("URI"):
-            told = Subtitles(each.get("LANGUAGE", "")[:LABEL_MAX], each.get("NAME", "")[:LABEL_MAX])
-            yield Pick(absolute(master.url, each["URI"]), (), told)
 
 
 # The segments

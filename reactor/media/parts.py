@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote_to_bytes, urljoin
 
 from reactor.errors import DownloadError
+from reactor.media.choice import NO_TRAITS, Traits
 from reactor.numbers import FETCHES_MAX, PLAN_BYTES_MAX
 
 URL_MAX = 16 * 1024
 """Characters of one URL."""
 URLS_MAX = PLAN_BYTES_MAX
 """Characters of all URLs of a stream: a small manifest can expand to many long ones."""
+
+ID_MAX = 80
+_NO_ID = re.compile(r"[^A-Za-z0-9_.-]")
 
 Holds = tuple[Literal["video", "audio"], ...]
 
@@ -65,6 +70,8 @@ class MediaStream:
     """The id of a DASH representation."""
     subtitles: Subtitles | None = None
     """Set for form `webvtt`."""
+    traits: Traits = NO_TRAITS
+    """What it was chosen by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class Pick:
     holds: Holds = ()
     subtitles: Subtitles | None = None
     """Set for a playlist of subtitles."""
+    traits: Traits = NO_TRAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,11 @@ def absolute(base: str, uri: str) -> str:
     if not 0 < len(found) <= URL_MAX:
         raise bad_manifest("an address in it is too long")
     return found
+
+
+def format_id(told: str) -> str:
+    """The id of a format, as `options` take it: what no id has becomes `-`."""
+    return _NO_ID.sub("-", told[:ID_MAX])
 
 
 def is_data(uri: str) -> bool:

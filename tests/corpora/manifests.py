@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reactor.errors import DownloadError
-from reactor.media import dash, hls
+from reactor.media import dash, hls, variants
 from reactor.media.choice import Choice
 from reactor.media.encodings import decoded
 
@@ -32,7 +32,7 @@ class Case:
                 return _names(part.url for each in dash.parse(text, URL, Choice(), now_s=1.8e9) for part in each.parts)
             playlist = hls.parse(text, URL)
             if isinstance(playlist, hls.Master):
-                return _names(pick.url for pick in hls.choose(playlist, Choice()).ways[0].picks)
+                return _names(pick.url for pick in variants.choose(playlist, Choice()).ways[0].picks)
             stream = hls.stream(playlist)
         except DownloadError as error:
             return error.code

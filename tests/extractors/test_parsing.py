@@ -20,7 +20,7 @@ from reactor.extractors.base import Parsed
 from reactor.extractors.metainfo import parse_metainfo
 from reactor.extractors.parsing import Parsers
 from reactor.media import hls
-from reactor.media.choice import Choice
+from reactor.media.choice import Choice, Traits
 from reactor.media.parts import Pick, Selection, Way
 from reactor.workers.limits import Limits
 from reactor.workers.process import DocumentReader
@@ -53,7 +53,8 @@ async def test_a_manifest_is_what_it_is_when_it_is_read_here(parsers: Parsers) -
         assert await read(parsers, text) == Parsed((hls.stream(media),))
     assert parsers.starts == 1
     master = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1,mp4a"\nv.m3u8\n'
-    way = Way((Pick("https://host/a/v.m3u8", ("video", "audio")),))
+    told = Traits(format="hls-0", codec="avc1")
+    way = Way((Pick("https://host/a/v.m3u8", ("video", "audio"), traits=told),))
     assert await read(parsers, master) == Selection((way,))
 
 

@@ -26,7 +26,7 @@ from reactor.extractors.ytdlp.info import parse_info
 from reactor.files.names import clean_name
 from reactor.journal import recording
 from reactor.journal.ndjson import BrokenLine, from_line
-from reactor.media import clocks, dash, hls, measuring
+from reactor.media import clocks, dash, hls, measuring, variants
 from reactor.media.choice import Choice
 from reactor.media.local import read_playlist
 from reactor.net import cookies, failures, probe, urls
@@ -57,7 +57,7 @@ class Reader:
 def _hls(text: str) -> None:
     found = hls.parse(text, URL)
     if isinstance(found, hls.Master):
-        hls.choose(found, Choice(max_height=720))
+        variants.choose(found, Choice(max_lines=720))
         return
     stream = hls.stream(found)
     assert stream.parts

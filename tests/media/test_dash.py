@@ -118,7 +118,7 @@ def test_the_best_picture_and_the_best_sound() -> None:
     seek = adaptation("video/mp4", quality("seek", "avc1", 9, 9000), inside=trick)
     sets = (seek, text, talk, picture, sound)
     assert chosen(*sets) == ["avc1720", "high"]
-    assert chosen(*sets, choice=Choice(max_height=400)) == ["avc1360", "high"]
+    assert chosen(*sets, choice=Choice(max_lines=400)) == ["avc1360", "high"]
     assert chosen(*sets, choice=Choice(audio_only=True)) == ["high"]
     streams = parsed(mpd(f"<Period>{picture}{sound}</Period>"))
     assert [(s.parts[0].name, s.holds) for s in streams] == [("video.mp4", ("video",)), ("audio.m4a", ("audio",))]
@@ -385,6 +385,29 @@ def test_periods_that_are_pieces_of_one_file() -> None:
 
     assert refused(mpd(piece(0) + period(adapted("video", "avc1", "ad")) + piece(4))) == "unsupported"
     assert len(parsed(mpd(piece(0) + period(adapted("video", "avc1", "ad")) + piece(0)))) == 1, "a bumper, twice"
+
+
+def test_what_is_asked_for() -> None:
+    """A language, a codec, the smaller side, an id; the sound of a film where there is none apart."""
+    tall = "".join(adapted("video", "avc1", f"{w}w", width=str(w), height=str(2 * w)) for w in (144, 360, 720))
+    av1 = adapted("video", "av01", "av1", width="200", height="100")
+    sounds = "".join(adapted("audio", "mp4a", each, lang=each) for each in ("en", "de-CH"))
+
+    def taken(**asked: object) -> list[str]:
+        found = parsed(mpd(period(tall + av1 + sounds)), Choice(**asked))  # type: ignore[arg-type]
+        return [stream.traits.format for stream in found]
+
+    assert taken(max_lines=400) == ["360w", "en"]
+    assert taken(worst=True) == ["av1", "en"]
+    assert taken(codec="av1", language="de") == ["av1", "de-CH"]
+    assert taken(formats=("144w",)) == ["144w", "en"]
+    assert taken(formats=("144w", "de-CH")) == ["144w", "de-CH"]
+    assert taken(formats=("de-CH",)) == ["de-CH"], "no film is asked for"
+    muxed = period(
+        adapted("video", "avc1,mp4a", "low", height="144") + adapted("video", "avc1,mp4a", "high", height="720")
+    )
+    (sound,) = parsed(mpd(muxed), Choice(audio_only=True))
+    assert (sound.traits.format, sound.holds) == ("low", ("video", "audio"))
 
 
 def test_what_somebody_else_has_chosen() -> None:

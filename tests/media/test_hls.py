@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
-from reactor.media import hls
+from reactor.media import hls, variants
 from reactor.media.choice import Choice
 from reactor.media.local import init_data, read_playlist, renamed
 from reactor.media.parts import MediaStream, Subtitles, Way
@@ -36,7 +36,7 @@ def picked(*lines: str, choice: Choice | None = None) -> list[tuple[str, tuple[s
     """The last words of the addresses that are read next, and what they hold."""
     master = hls.parse("\n".join(["#EXTM3U", *lines]), URL)
     assert isinstance(master, hls.Master)
-    return shown(hls.choose(master, choice or Choice()).ways[0])
+    return shown(variants.choose(master, choice or Choice()).ways[0])
 
 
 def shown(way: Way) -> list[tuple[str, tuple[str, ...]]]:
@@ -56,9 +56,40 @@ BOTH = ("video", "audio")
 def test_the_highest_within_the_choice() -> None:
     ladder = [variant(f"{h}", height=h, codecs=AVC) for h in (360, 1080, 720)]
     assert picked(*ladder) == [("1080", BOTH)]
-    assert picked(*ladder, choice=Choice(max_height=720)) == [("720", BOTH)]
-    assert picked(*ladder, choice=Choice(max_height=800)) == [("720", BOTH)]
-    assert picked(*ladder, choice=Choice(max_height=100)) == [("360", BOTH)]
+    assert picked(*ladder, choice=Choice(max_lines=720)) == [("720", BOTH)]
+    assert picked(*ladder, choice=Choice(max_lines=800)) == [("720", BOTH)]
+    assert picked(*ladder, choice=Choice(max_lines=100)) == [("360", BOTH)]
+
+
+def test_the_smaller_side_counts() -> None:
+    """A portrait film of 720 lines is 720 wide; `worst` is the smallest of all."""
+    tall = [
+        f"#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION={w}x{h}\n{w}" for w, h in ((360, 640), (720, 1280), (1080, 1920))
+    ]
+    assert picked(*tall, choice=Choice(max_lines=720)) == [("720", ())]
+    assert picked(*tall, choice=Choice(worst=True)) == [("360", ())]
+    assert picked(*tall, choice=Choice(worst=True, max_lines=720)) == [("360", ())]
+
+
+def test_the_codec_that_is_asked_for_before_the_lines() -> None:
+    avc = [variant(f"avc{h}", height=h, codecs=AVC) for h in (360, 720)]
+    av1 = variant("av1", height=1080, codecs="av01.0.05M.08,opus")
+    ladder = [*avc, av1, variant("vp9", height=720, codecs="vp09.00,opus")]
+    assert picked(*ladder, choice=Choice(codec="h264")) == [("avc720", BOTH)]
+    assert picked(*ladder, choice=Choice(codec="h264", max_lines=480)) == [("avc360", BOTH)]
+    assert picked(*ladder, choice=Choice(codec="h265")) == [("av1", BOTH)], "there is none"
+    assert picked(*ladder, choice=Choice(container="webm", max_lines=720)) == [("vp9", BOTH)]
+    assert picked(*avc, choice=Choice(container="webm")) == [("avc720", BOTH)]
+
+
+def test_formats_by_their_ids() -> None:
+    ladder = [variant(f"{h}", height=h, codecs=AVC, rate=h * 1000) for h in (360, 720)]
+    named = variant("named", height=144, codecs=AVC, more=',STABLE-VARIANT-ID="a/b"')
+    assert picked(*ladder, named, choice=Choice(formats=("hls-360",))) == [("360", BOTH)]
+    assert picked(*ladder, named, choice=Choice(formats=("a-b",))) == [("named", BOTH)]
+    assert picked(*ladder, named, choice=Choice(formats=("nothing",))) == [("720", BOTH)]
+    two = [variant(each, height=360, codecs=AVC, rate=360_000) for each in "xy"]
+    assert picked(*two, choice=Choice(formats=("hls-360-2",))) == [("y", BOTH)]
 
 
 def test_of_equal_height_what_plays_everywhere() -> None:
@@ -74,6 +105,20 @@ def test_without_descriptions_the_densest() -> None:
 
 
 GROUP = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",NAME="n"'
+
+
+def test_sound_in_the_language_that_is_asked_for() -> None:
+    """Also where it is no default, and before the lines of the picture. A sound is never taken for the film."""
+    sounds = [f'{GROUP},LANGUAGE="{tag}",DEFAULT={"YES" if tag == "en" else "NO"},URI="{tag}"' for tag in ("en", "ger")]
+    dubbed = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="few",NAME="n",LANGUAGE="fr",URI="fr"'
+    video = variant("v", height=720, codecs=AVC, more=',AUDIO="g"')
+    small = variant("small", height=360, codecs=AVC, more=',AUDIO="few"')
+    ladder = (*sounds, dubbed, video, small)
+    assert picked(*ladder, choice=Choice(language="de-AT")) == [("v", ("video",)), ("ger", ("audio",))]
+    assert picked(*ladder, choice=Choice(language="fr")) == [("small", ("video",)), ("fr", ("audio",))]
+    assert picked(*ladder, choice=Choice(language="it")) == [("v", ("video",)), ("en", ("audio",))]
+    assert picked(*ladder, choice=Choice(language="de", audio_only=True)) == [("ger", ("audio",))]
+    assert picked(*ladder, choice=Choice(formats=("g-n",))) == [("en", ("audio",))], "only the sound is named"
 
 
 def test_sound_apart_by_default_then_autoselect() -> None:
@@ -174,7 +219,7 @@ def test_variables_of_a_list_of_variants_are_imported() -> None:
     text = '#EXTM3U\n#EXT-X-DEFINE:NAME="a",VALUE="b"\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{$a}.m3u8\n'
     master = hls.parse(text, URL)
     assert isinstance(master, hls.Master)
-    found = hls.choose(master, Choice())
+    found = variants.choose(master, Choice())
     assert (shown(found.ways[0]), found.variables) == ([("b.m3u8", ())], {"a": "b"})
 
 
@@ -200,7 +245,7 @@ def test_the_next_variant_and_the_next_sound_stand_ready() -> None:
     sounds = [f'{GROUP},URI="one",DEFAULT=YES', f'{GROUP},URI="two"']
     master = hls.parse("\n".join(["#EXTM3U", *sounds, low, high, high]), URL)
     assert isinstance(master, hls.Master)
-    ways = hls.choose(master, Choice()).ways
+    ways = variants.choose(master, Choice()).ways
     told = [[name for name, _ in shown(way)] for way in ways]
     assert told == [["high", "one"], ["high", "two"], ["low", "one"], ["low", "two"]]
     assert [way.lines for way in ways] == [720, 720, 360, 360]
@@ -212,14 +257,14 @@ def test_subtitles_of_a_variant() -> None:
     lines.append(variant("v", height=720, more=',SUBTITLES="s"'))
     master = hls.parse("\n".join(["#EXTM3U", *lines]), URL)
     assert isinstance(master, hls.Master)
-    (way,) = hls.choose(master, Choice()).ways
+    (way,) = variants.choose(master, Choice()).ways
     told = [(pick.url[-2:], pick.subtitles) for pick in way.subtitles]
     assert told == [("de", Subtitles("", "Deutsch")), ("en", Subtitles("en", "English"))]
     media = hls.parse(f"{HEAD}#EXTINF:9,\na.vtt\n{END}", URL)
     assert isinstance(media, hls.Media)
     stream = hls.subtitle_stream(media, Subtitles("en"), prefix="text-1-")
     assert (stream.form, stream.parts[0].optional) == ("webvtt", True)
-    assert hls.choose(master, Choice(audio_only=True)).ways[0].subtitles == ()
+    assert variants.choose(master, Choice(audio_only=True)).ways[0].subtitles == ()
 
 
 KEY = "#EXT-X-KEY:METHOD="
@@ -308,7 +353,7 @@ def test_any_text_is_understood_or_refused(drawn: list[str]) -> None:
     try:
         found = hls.parse(text, URL)
         if isinstance(found, hls.Master):
-            assert hls.choose(found, Choice()).ways
+            assert variants.choose(found, Choice()).ways
             return
         stream = hls.stream(found)
     except DownloadError:

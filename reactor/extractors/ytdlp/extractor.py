@@ -12,7 +12,6 @@ when it has grown or served long enough, and ended when nobody has needed it for
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -43,8 +42,9 @@ from reactor.extractors.ytdlp.failures import (
 from reactor.extractors.ytdlp.formats import SECONDS_MAX
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad_answer, installed
-from reactor.media.choice import Choice
+from reactor.extractors.ytdlp.selection import FORMAT, FORMAT_SORT, params_of, wanted_of
 from reactor.models import Detection, Extraction, Kind
+from reactor.options import NO_OPTIONS, Options
 from reactor.settings import Settings
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.pool import Pool
@@ -58,17 +58,6 @@ RESIDENT_MAX = 300 * 1024 * 1024
 """Bytes of memory; a process that holds more after a request is replaced. A fresh one holds 60 to 90 MiB."""
 SUITS_DEADLINE_S = 15.0
 """Most of it is for a machine so slow that loading yt-dlp takes ten seconds."""
-FORMAT = "bv*+ba/b"
-"""The best picture with the best sound, else the best that has both."""
-FORMAT_SORT = (
-    *("lang", "quality", "res", "fps", "hdr:12", "vcodec:h264", "channels", "acodec:aac"),
-    *("proto", "size", "br", "asr", "ext"),
-)
-"""Of equal pictures the one that every player shows and that comes in one piece: h264 and aac, https before HLS."""
-
-
-_HEIGHT = re.compile(r"\[\s*height\s*(<=|<|=)\??\s*(\d{2,5})\s*\]")
-_SOUND = re.compile(r"(ba|bestaudio)(\[[^]]*\])*")
 
 
 class NoVideoFound(Exception):
@@ -156,8 +145,10 @@ class Ytdlp(Pool[YtdlpProcess]):
             raise bad_answer()
         return name
 
-    async def extract(self, url: str, *, timeout_s: float | None = None) -> Mapping[str, Any]:
-        """The info of the one video at `url`: `info.parse_info` reads it.
+    async def extract(
+        self, url: str, *, options: Options = NO_OPTIONS, timeout_s: float | None = None
+    ) -> Mapping[str, Any]:
+        """The info of the one video at `url`: `info.parse_info` reads it. `options`: what the row asks for.
 
         `timeout_s` counts from when a process is free; None: the setting. Raises DownloadError, and NoVideoFound where
         a browser may do better."""
@@ -165,9 +156,11 @@ class Ytdlp(Pool[YtdlpProcess]):
         cookies = self._config.cookies
         self._asked += 1
         user, params = f"ytdlp-{self._asked}", self._config.params
+        params |= params_of(options, params)
         if self._guard is not None:
             params["proxy"] = self._guard.route(user)
         request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
+        request["wanted"] = wanted_of(options)
         async with self.slots:
             with _deadline(timeout_s):
                 answer = await self._ask(request | {"cookies": str(cookies) if cookies else None})
@@ -236,7 +229,7 @@ class YtdlpExtractor:
             )
         earlier: Failure | None = None
         try:
-            info = parse_info(await context.ytdlp.extract(detection.url))
+            info = parse_info(await context.ytdlp.extract(detection.url, options=context.options))
             if info.guess and (film := await _played_instead(detection, context)):
                 return film
             return await extraction_of(await choose(info, context), context)
@@ -263,13 +256,6 @@ async def _played_instead(detection: Detection, context: Context) -> Extraction 
         return await EXTRACTORS[Kind.PLAYWRIGHT].extract(detection, context)
     except (DownloadError, Reclassified):
         return None
-
-
-def choice_of(format_: str) -> Choice:
-    """The height and audio-only part of YTDLP_FORMAT, for manifests that are read without yt-dlp."""
-    height = _HEIGHT.search(format_)
-    highest = int(height[2]) - (height[1] == "<") if height else None
-    return Choice(max_height=highest, audio_only=bool(_SOUND.fullmatch(format_.partition("/")[0].strip())))
 
 
 @contextmanager

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from reactor import numbers
-from reactor.media.choice import Like
+from reactor.media.choice import Like, Traits
 
 LIKE_MAX = 100
 """Characters of what describes a format."""
+SIDE_MAX = 1_000_000
+"""Pixels of a picture's side."""
 
 
 SECONDS_MAX = 1e11
@@ -51,6 +53,8 @@ class Format(_Part):
     fragment_base_url: str | None = None
     manifest_url: str | None = None
     """Where the manifest stands that it comes from."""
+    format_id: str = ""
+    width: float | None = None
     height: float | None = None
     tbr: float | None = None
     """Kilobits a second."""
@@ -76,6 +80,19 @@ class Format(_Part):
             bandwidth=self.tbr * 1000 if self.tbr else None,
             codecs="" if codecs in (None, "none") else str(codecs)[:LIKE_MAX],
             language=(self.language or "")[:LIKE_MAX],
+        )
+
+    @property
+    def traits(self) -> Traits:
+        """What it was chosen by."""
+        sides = [round(side) for side in (self.width, self.height) if side and 0 < side < SIDE_MAX]
+        picture = "" if self.sound_alone else self.vcodec or ""
+        return Traits(
+            self.format_id[:LIKE_MAX],
+            min(sides, default=None),
+            max(sides, default=None),
+            "" if picture == "none" else picture[:LIKE_MAX],
+            (self.language or "")[:LIKE_MAX],
         )
 
     @property

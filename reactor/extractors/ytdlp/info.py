@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -27,6 +28,7 @@ from reactor.files.suffixes import MEDIA_SUFFIXES
 from reactor.media.choice import Choice
 from reactor.media.local import renamed
 from reactor.media.parts import bounded
+from reactor.media.requested import requested, unmet
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.net.cookies import kept_cookies
 from reactor.net.credentials import HeaderSets, referer_for
@@ -89,22 +91,25 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     if any(format_.special for format_ in formats):
         raise _unsupported("in a way that only yt-dlp itself can fetch")
     sent = Sent(Jar(kept_cookies(info.cookies)))
+    options, alone = context.options, all(format_.sound_alone for format_ in formats)
+    lacks = unmet(options, [format_.traits for format_ in sections[0]], sound_alone=alone)
+    finish_of = partial(Finish, about=about_of(info.about), options=options, unmet=lacks)
+    chapters = chapters_of(info.chapters, info.duration)
     if len(formats) == 1 and formats[0].protocol in _PLAIN and not (info.section_start or info.section_end):
-        return _one_file(formats[0], title, info, sent)
+        return _one_file(formats[0], title, sent, partial(finish_of, chapters=chapters))
     pieces = [piece async for piece in _all_pieces(sections, context, sent)]
     fetches = tuple(fetch for piece in pieces for fetch in piece.fetches)
     if len(fetches) > FETCHES_MAX:
         raise DownloadError(f"This video comes in more than {FETCHES_MAX:,} parts.", code="too_many_parts")
-    suffix = ".m4a" if all(format_.sound_alone for format_ in formats) else ".mp4"
-    finish = Finish(
+    suffix = ".m4a" if alone or options.want == "audio" else ".mp4"
+    finish = finish_of(
         how="media",
         name=clean_name(f"{title or 'video'}{suffix}"),
         tracks=tuple(_placed(pieces)),
         duration_s=_duration(info, pieces),
         start_s=info.section_start or 0.0,
         end_s=info.section_end,
-        about=about_of(info.about),
-        chapters=() if info.section_start or info.section_end else chapters_of(info.chapters, info.duration),
+        chapters=() if info.section_start or info.section_end else chapters,
     )
     return _extraction(title, fetches, finish, sent)
 
@@ -133,14 +138,10 @@ def _refuse_live(info: Info) -> None:
         raise DownloadError("This is a live stream, which has no end to wait for.", code="live")
 
 
-def _one_file(format_: Format, title: str | None, info: Info, sent: Sent) -> Extraction:
+def _one_file(format_: Format, title: str | None, sent: Sent, finish_of: Callable[..., Finish]) -> Extraction:
     """One URL that is the whole video."""
-    suffix = _suffix(format_)
-    name = clean_name(f"{title or 'video'}{suffix}")
-    fetch = _whole(format_, name, sent)
-    chapters = chapters_of(info.chapters, info.duration)
-    finish = Finish(how="file", name=name, about=about_of(info.about), chapters=chapters)
-    return _extraction(title, (fetch,), finish, sent)
+    name = clean_name(f"{title or 'video'}{_suffix(format_)}")
+    return _extraction(title, (_whole(format_, name, sent),), finish_of(how="file", name=name), sent)
 
 
 def _by_manifest(formats: Sequence[Format]) -> list[list[Format]]:
@@ -220,9 +221,15 @@ async def _hls(format_: Format, role: str, context: Context, sent: Sent) -> list
         headers=told_headers(format_),
         cookies=sent.jar,
         text=format_.hls_media_playlist_data,
-        choice=Choice(audio_only=format_.sound_alone),
+        choice=_of_manifest(format_, context),
     )
     return _taken_over(found, role, sent)
+
+
+def _of_manifest(format_: Format, context: Context) -> Choice:
+    """What is taken of a playlist that yt-dlp has not looked into. The ids of formats are yt-dlp's."""
+    wanted = requested(context.options, context.choice)
+    return replace(wanted, audio_only=format_.sound_alone or context.options.want == "audio", formats=())
 
 
 def _taken_over(found: Extraction, role: str, sent: Sent) -> list[Piece]:

@@ -6,7 +6,7 @@ yt-dlp, an extractor or a library prints goes elsewhere. The first line says how
     {"parent": PID, "path": FOLDER, "plugins": FOLDER | null, "data_bytes_max": N}
                                                                               -> {"ready": VERSION} | {"broken": WHY}
     {"id": N, "do": "suits", "url": …, "deadline_s": …}                               -> {"suits": NAME | null}
-    {"id": N, "do": "extract", "url": …, "params": {…}, "cookies": FILE | null, …}    -> {"info": {…}}
+    {"id": N, "do": "extract", "url": …, "params": {…}, "cookies": FILE | null, "wanted": {…}, …} -> {"info": {…}}
                                         | {"playlist": {…}} | {"upcoming": {"at": SECONDS | null}} | {"error": {…}}
 
 It ends with its input. It ends also when its parent dies, and when a request takes longer than its deadline
@@ -26,7 +26,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -77,12 +77,15 @@ OF_ABOUT = (
 CHAPTERS_MAX = 1000
 OF_FORMAT = (
     *("url", "ext", "protocol", "vcodec", "acodec", "filesize", "http_headers", "fragment_base_url"),
-    *("manifest_url", "height", "tbr", "language"),
+    *("manifest_url", "format_id", "width", "height", "tbr", "language"),
     *("hls_media_playlist_data", "hls_aes", "extra_param_to_segment_url", "extra_param_to_key_url", "request_data"),
 )
 OF_FRAGMENT = ("url", "path", "duration")
 FETCHABLE = ("http", "https", "m3u8", "m3u8_native", "http_dash_segments")
 """Protocols that reactor fetches by; others are left out where there are these."""
+PREFERENCE_MAX = 100
+"""So far what an extractor prefers counts."""
+WEBM = re.compile("vp0?[89]|av0?1|opus|vorbis")
 OF_ANY_PAGE = ("Generic", "HTML5MediaEmbed")
 """The extractors that are made for no site."""
 DECOR = "reactor_decor"
@@ -235,6 +238,7 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
             if result.get("_type", "video") == "video":
                 refuse_upcoming(result)
                 keep_fetchable(result)
+                mark_wanted(result, request.get("wanted") or {})
             return plain(result, False, extra_info)
 
         ydl.process_ie_result = process
@@ -287,6 +291,43 @@ def keep_fetchable(result: dict[str, Any]) -> None:
     formats = result.get("formats")
     if isinstance(formats, list) and (kept := [each for each in formats if is_fetchable(each)]):
         result["formats"] = kept
+
+
+def mark_wanted(result: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Let `language_preference`, which formats are sorted by first, tell how well each is what was asked for: by its
+    language, then its codec, then the container that it fits. What the extractor prefers comes after that."""
+    formats = result.get("formats")
+    if not wanted or not isinstance(formats, list):
+        return
+    tag, codec, webm = wanted["language"], re.compile(wanted["codec"] or "$^"), wanted["webm"]
+    apart = max((fits(each.get("language"), tag) for each in formats if each.get("vcodec") == "none"), default=0)
+    for each in formats:
+        silent = each.get("acodec") == "none"
+        spoken = apart if silent else fits(each.get("language"), tag)
+        coded = bool(codec.match(str(each.get("vcodec") or "").lower()))
+        place = 4 * spoken + 2 * coded + (webm and is_webm(each))
+        told = each.get("language_preference")
+        before = max(-PREFERENCE_MAX, min(PREFERENCE_MAX, told)) if isinstance(told, int | float) else -1
+        each["language_preference"] = 10 * PREFERENCE_MAX * place + before
+
+
+def is_webm(format_: Mapping[str, Any]) -> bool:
+    """Whether it goes into a WebM, as far as is told."""
+    codecs = [str(format_.get(key) or "").lower() for key in ("vcodec", "acodec")]
+    return all(each == "none" or (each and WEBM.match(each)) for each in codecs) or format_.get("ext") == "webm"
+
+
+def fits(tag: Any, wanted: Sequence[str]) -> int:
+    """How well a language tag is what is wanted, as `media.languages.fits` has it. `wanted`: a tag, and other codes of
+    its language."""
+    if not isinstance(tag, str) or not wanted:
+        return 0
+    asked, *same = wanted
+    first, dash, rest = tag.lower().replace("_", "-").partition("-")
+    found = f"{asked.partition('-')[0] if first in same else first}{dash}{rest}"
+    if found == asked:
+        return 3
+    return 2 if found.startswith(f"{asked}-") else 1 if asked.startswith(f"{found}-") else 0
 
 
 def is_fetchable(format_: Any) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reactor.errors import SettingsError
-from reactor.extractors.ytdlp.extractor import YtdlpConfig, choice_of, open_ytdlp
+from reactor.extractors.ytdlp.extractor import YtdlpConfig, open_ytdlp
+from reactor.extractors.ytdlp.selection import choice_of
 from reactor.media.choice import Choice
 from reactor.settings import Settings
 
@@ -29,8 +30,8 @@ async def test_the_settings_are_handed_on() -> None:
     ("format_", "choice"),
     [
         ("", Choice()),
-        ("bv*[height<=720]+ba/b[height<=480]", Choice(max_height=720)),
-        ("bestvideo[fps>30][height<?1080]+bestaudio", Choice(max_height=1079)),
+        ("bv*[height<=720]+ba/b[height<=480]", Choice(max_lines=720)),
+        ("bestvideo[fps>30][height<?1080]+bestaudio", Choice(max_lines=1079)),
         ("ba", Choice(audio_only=True)),
         ("bestaudio[ext=m4a][abr<200] / best", Choice(audio_only=True)),
         ("bv*+ba/b", Choice()),
