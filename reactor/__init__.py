@@ -12,14 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reactor.options import Options
     from reactor.queue import Queue
     from reactor.runner import Runner, RunnerStatus
     from reactor.sync_queue import SyncQueue
 
-__all__ = ["Queue", "Runner", "RunnerStatus", "SyncQueue", "__version__"]
+__all__ = ["Options", "Queue", "Runner", "RunnerStatus", "SyncQueue", "__version__"]
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Options": "reactor.options",
     "Queue": "reactor.queue",
     "Runner": "reactor.runner",
     "RunnerStatus": "reactor.runner",

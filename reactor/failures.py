@@ -77,6 +77,7 @@ FAILURES: Mapping[str, FailureKind] = {
     # The options
     "bad_options": FailureKind("The row's options cannot be understood.", "other link"),
     "bad_cookies": FailureKind("The cookies to be sent along cannot be read, or kept.", "log in"),
+    "not_as_wished": FailureKind("It cannot be had as its options ask for it, and they are strict.", "other link"),
     # The server
     "not_found": FailureKind("There is nothing at this URL any more.", "other link"),
     "forbidden": FailureKind("The server does not give this file to us.", "other link"),

@@ -152,6 +152,8 @@ class Download(BaseModel):
     cancelled: bool = False
     owner: str | None = None
     """Whose row it is, by a key of the bot's."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What the row asks for beyond its URL, as it was written; `{}` where that cannot be read."""
     added_date: str | None = None
     title: str | None = None
     file_size: int | None = None

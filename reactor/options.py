@@ -206,7 +206,12 @@ def _spans(value: object) -> object:
 
 
 def _mode(value: object) -> object:
-    return {"mode": value} if isinstance(value, str) else value
+    """The mode alone, or an object; JSON's list as what it is stored as."""
+    if isinstance(value, str):
+        return {"mode": value}
+    if isinstance(value, dict) and isinstance(value.get("categories"), list):
+        return value | {"categories": tuple(value["categories"])}
+    return value
 
 
 class Options(_Wish):

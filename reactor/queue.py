@@ -14,7 +14,7 @@ from __future__ import annotations
 import builtins
 import os
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -29,6 +29,8 @@ from reactor.database.contract import REPLACED
 from reactor.database.table import LIST_MAX, ChangeCursor, Counts, Overview, RowOperations, Table
 from reactor.errors import DatabaseError
 from reactor.models import CookieJarInfo, Download, Status
+from reactor.options import Options
+from reactor.row_options import column_of
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
@@ -43,8 +45,12 @@ Result = TypeVar("Result")
 class QueueOperations(ABC):
     """What a bot does with rows, on whatever connection."""
 
-    async def add(self, url: str, **own_columns: Any) -> int:
-        """Add a row, with values for your own columns; returns its id."""
+    async def add(self, url: str, *, options: Options | Mapping[str, Any] | None = None, **own_columns: Any) -> int:
+        """Add a row, with what it asks for and values for your own columns; returns its id.
+
+        Raises DownloadError (`bad_options`), with a sentence that names the key."""
+        if (asked := column_of(options)) is not None:
+            own_columns["options"] = asked
         return await self._ask(lambda table: table.add(url, own_columns))
 
     async def cancel(self, id: int) -> bool:

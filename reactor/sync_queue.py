@@ -14,7 +14,7 @@ import builtins
 import os
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, Self, TypeVar
@@ -24,7 +24,9 @@ from reactor.database import engine
 from reactor.database.table import LIST_MAX, Counts, Overview, RowOperations
 from reactor.errors import DatabaseError
 from reactor.models import CookieJarInfo, Download
+from reactor.options import Options
 from reactor.queue import Queue
+from reactor.row_options import column_of
 
 __all__ = ["SyncQueue"]
 
@@ -35,8 +37,12 @@ Found = TypeVar("Found")
 class SyncOperations(ABC):
     """What a bot does with rows, on whatever connection."""
 
-    def add(self, url: str, **own_columns: Any) -> int:
-        """Add a row, with values for your own columns; returns its id."""
+    def add(self, url: str, *, options: Options | Mapping[str, Any] | None = None, **own_columns: Any) -> int:
+        """Add a row, with what it asks for and values for your own columns; returns its id.
+
+        Raises DownloadError (`bad_options`), with a sentence that names the key."""
+        if (asked := column_of(options)) is not None:
+            own_columns["options"] = asked
         return self._ask(lambda table: table.add(url, own_columns))
 
     def cancel(self, id: int) -> bool:

@@ -27,6 +27,7 @@ FLOORS = (
         "notices",
         "numbers",
         "options",
+        "row_options",
         "settings",
         "programs",
         "database_path",

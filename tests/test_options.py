@@ -29,6 +29,7 @@ def test_no_options(nothing: str | bytes | None) -> None:
         ('{"clip": [["1:30", "2:10"], [200, "1:01:01.5"]]}', {"clip": [[90, 130], [200, 3661.5]]}),
         ('{"clip": [90, 130]}', {"clip": [[90, 130]]}),
         ('{"sponsorblock": "mark"}', {"sponsorblock": {"mode": "mark"}}),
+        ('{"sponsorblock": {"categories": ["intro"]}}', {"sponsorblock": {"categories": ["intro"]}}),
         ('{"subtitles": {"languages": ["de"], "as": "embed"}}', {"subtitles": {"languages": ["de"], "as": "embed"}}),
         ('{"files": [2, 5]}', {"files": [2, 5]}),
         ('{"files": ["*.mkv"]}', {"files": ["*.mkv"]}),

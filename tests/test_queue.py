@@ -7,13 +7,15 @@ import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 import anyio
 import pytest
 
-from reactor.errors import DatabaseError
+from reactor.errors import DatabaseError, DownloadError
 from reactor.models import Download
+from reactor.options import Options
 from reactor.queue import Queue
 from tests.database.sqlite.bot import DEADLINE_S, a_bot, python, query
 from tests.tools import sqlite3_program
@@ -59,7 +61,12 @@ async def test_a_row_that_is_not_there_is_none(path: Path) -> None:
 async def test_a_row_is_pending_whatever_the_bots_column_has_by_default(path: Path) -> None:
     query(path, "CREATE TABLE downloads (id INTEGER PRIMARY KEY, url TEXT, Status TEXT NOT NULL DEFAULT 'new')")
     async with Queue(path) as queue:
-        for own, status in (({}, "pending"), ({"status": "new"}, "new"), ({"STATUS": "later"}, "later")):
+        columns: list[tuple[dict[str, Any], str]] = [
+            ({}, "pending"),
+            ({"status": "new"}, "new"),
+            ({"STATUS": "later"}, "later"),
+        ]
+        for own, status in columns:
             row = await queue.get(await queue.add(URL, **own))
             assert row is not None
             assert row.status == status
@@ -96,10 +103,11 @@ async def test_a_bots_own_columns_come_and_go_with_the_row(path: Path) -> None:
         added_date TIMESTAMP)""",
     )
     async with Queue(path) as queue:
-        id = await queue.add(URL, chat_id=42, **{"odd name": "'; --"}, note=b"\xff")
+        own: dict[str, Any] = {"chat_id": 42, "odd name": "'; --", "note": b"\xff"}
+        id = await queue.add(URL, **own)
         row = await queue.get(id)
         assert row is not None
-        assert row.extra == {"chat_id": 42, "odd name": "'; --", "note": b"\xff"}
+        assert row.extra == own
         assert row.added_date is not None, "filled in where the bot's column has no default"
         row = await queue.get(await queue.add(URL, added_date="2026-01-01"))
         assert row is not None
@@ -107,7 +115,7 @@ async def test_a_bots_own_columns_come_and_go_with_the_row(path: Path) -> None:
         with pytest.raises(DatabaseError, match="`no`"):
             await queue.add(URL, no=1)
         with pytest.raises(DatabaseError, match='`x", "y`'):
-            await queue.add(URL, **{'x", "y': 1})
+            await queue.add(URL, **dict[str, Any]({'x", "y': 1}))
 
 
 async def test_odd_values_hide_no_row(path: Path) -> None:
@@ -362,6 +370,8 @@ ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "rea
     "reactor.database_path",
     "reactor.files",
     "reactor.numbers",
+    "reactor.options",
+    "reactor.row_options",
 }
 IMPORTED = """
 import sys
@@ -389,3 +399,20 @@ async def test_what_sqlite_cannot_store_is_the_callers_mistake(path: Path) -> No
         with pytest.raises(sqlite3.Error):
             await queue.add(URL, title=object())
         assert await queue.list() == []
+
+
+async def test_options_are_checked_before_they_stand_in_the_row(path: Path) -> None:
+    async with Queue(path) as queue:
+        for good in ({"quality": 720}, Options(quality=720), {"quality": 720, "codec": None}):
+            row = await queue.get(await queue.add(URL, options=good))
+            assert row is not None
+            assert row.options == dict(good if isinstance(good, dict) else good.said())
+        row = await queue.get(await queue.add(URL, options={}))
+        assert row is not None
+        assert row.options == {}
+        before = len(await queue.list())
+        for bad in ({"quality": 7}, {"q": 1}, {"name": object()}, {"use": "a"}, ["quality"]):
+            with pytest.raises(DownloadError) as caught:
+                await queue.add(URL, options=bad)  # type: ignore[arg-type]
+            assert caught.value.code == "bad_options"
+        assert len(await queue.list()) == before

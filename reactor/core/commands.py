@@ -14,6 +14,7 @@ from reactor.core.job import Attempt
 from reactor.errors import Failure
 from reactor.models import Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent
 from reactor.notices import Notice
+from reactor.options import NO_OPTIONS, Options
 
 
 class Timing(Flag):
@@ -227,6 +228,7 @@ class Detect:
     clear: bool = False
     """True when the row's staging folder may hold the record of another row that had its id: it is emptied first, and
     what was published stays."""
+    options: Options = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,7 @@ class Prefetch:
     timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     url: str
+    options: Options = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,7 @@ class Extract:
     detection: Detection
     clear: bool = False
     """As of a Detect, where none came before it."""
+    options: Options = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from reactor.core.job import Attempt, How
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction
+from reactor.options import NO_OPTIONS, Options
 
 # The database
 
@@ -51,7 +52,10 @@ class RowsPolled:
     due_in_s: float | None = None
     """Seconds until the next waiting row is due, or None when none waits."""
     next_url: str | None = None
-    """Of the row that would be claimed next, were there room; None when no other row is due."""
+    """Of the row that would be claimed next, were there room; None when no other row is due, or it will fail at
+    once."""
+    next_options: Options = NO_OPTIONS
+    """What that row asks for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Fetch, Kind
+from reactor.options import NO_OPTIONS, Options
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -461,6 +462,8 @@ class Job:
     progress: Progress = field(default_factory=Progress)
     budget: Budget = field(default_factory=Budget)
     teardown: Teardown = field(default_factory=Teardown)
+    options: Options = NO_OPTIONS
+    """What its row asks for beyond the URL."""
 
     @property
     def id(self) -> int:

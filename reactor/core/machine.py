@@ -220,7 +220,7 @@ class Machine:
         for row in polled.claimed:
             out += claim.begin(row, self._context)
         if polled.next_url is not None and polled.claimed:
-            out.append(commands.Prefetch(polled.next_url))
+            out.append(commands.Prefetch(polled.next_url, polled.next_options))
         if all(job.state is State.SEEDING for job in self.jobs.values()):
             out += self._tidy_up()
         self._due_at = None if polled.due_in_s is None else self._context.now + polled.due_in_s

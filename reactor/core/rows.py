@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reactor.core.job import Attempt
+from reactor.errors import Failure
 from reactor.models import Detection, Extraction
+from reactor.options import NO_OPTIONS, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +36,9 @@ class ClaimedRow:
     """True when that was so often that not even its plan was read."""
     detection: Detection | None = None
     """What kind of URL it is, where its text tells and it was just claimed."""
+    options: Options = NO_OPTIONS
+    """What it asks for beyond its URL."""
+    refusal: Failure | None = None
+    """Why it fails at once: its options cannot be understood."""
     parts: int = 0
     """Of a `held` one: how many transfers of this attempt aria2 may have."""

@@ -14,6 +14,7 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.detect import by_text
 from reactor.models import Detection, Extraction, Kind
+from reactor.options import NO_OPTIONS, Options
 
 ANSWERS_MAX = 4
 KEPT_S = 30.0
@@ -30,32 +31,37 @@ class _Answer:
 
 
 class ProbeCache:
-    """Probes by URL, running or done."""
+    """Probes by URL and options, running or done."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._answers: dict[str, _Answer] = {}
+        self._answers: dict[tuple[str, Options], _Answer] = {}
 
-    async def prefetch(self, typed: str) -> None:
+    async def prefetch(self, typed: str, options: Options = NO_OPTIONS) -> None:
         """Probe the URL if its text alone marks it as a direct file. Errors are not kept: the row's own attempt reports
         them."""
         detection = by_text(typed)
-        if detection is None or detection.kind is not Kind.DIRECT or detection.url in self._answers:
+        if detection is None or detection.kind is not Kind.DIRECT:
+            return
+        key = detection.url, options
+        if key in self._answers:
             return
         while len(self._answers) >= ANSWERS_MAX:
             del self._answers[next(iter(self._answers))]
-        answer = self._answers[detection.url] = _Answer()
+        answer = self._answers[key] = _Answer()
         try:
-            answer.found = await EXTRACTORS[Kind.DIRECT].extract(detection, replace(self._context, hold=False))
+            context = replace(self._context, hold=False, options=options)
+            answer.found = await EXTRACTORS[Kind.DIRECT].extract(detection, context)
             answer.at = clock.monotonic()
         except Exception:  # noqa: BLE001 - the row's own attempt reports it
-            self._answers.pop(detection.url, None)
+            self._answers.pop(key, None)
         finally:
             answer.there.set()
 
-    async def take(self, detection: Detection) -> Extraction | None:
+    async def take(self, detection: Detection, options: Options = NO_OPTIONS) -> Extraction | None:
         """Take the result out of the cache; None without one, or when it has expired. Waits for a running probe."""
-        answer = self._answers.pop(detection.url, None) if detection.kind is Kind.DIRECT else None
+        key = detection.url, options
+        answer = self._answers.pop(key, None) if detection.kind is Kind.DIRECT else None
         if answer is None:
             return None
         await answer.there.wait()

@@ -17,6 +17,7 @@ from typing import Any
 
 from reactor.errors import Failure
 from reactor.models import Download, whole_characters
+from reactor.row_options import said_in
 
 BUSY = "database_busy"
 GONE = "database_gone"
@@ -194,6 +195,7 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "status": lambda value: text(value) or "",
     "cancelled": truth,
     "owner": owner,
+    "options": lambda value: said_in(text(value)),
     "added_date": filled,
     "title": filled,
     "file_size": amount,

@@ -23,6 +23,7 @@ from reactor.database.presence import Presence
 from reactor.database.table import Change
 from reactor.errors import Failure
 from reactor.models import Detection
+from reactor.row_options import ReadOptions, asked_of
 
 Unsaved = SaveStale | SaveRejected
 ByText = Callable[[str], Detection | None]
@@ -100,23 +101,31 @@ class Store(Protocol):
         """This process ends as it was asked to: no row is counted as the cause."""
         ...
 
-    async def recover(self) -> Recovery:
-        """Read the rows an earlier process had under way, with their plans, and what it left of rows that are over. A
-        row that was there at two crashes in succession comes without its plan, and `held`."""
+    async def recover(self, read: ReadOptions = asked_of) -> Recovery:
+        """Read the rows an earlier process had under way, with their plans and options, and what it left of rows that
+        are over. A row that was there at two crashes in succession comes without its plan, and `held`."""
         ...
 
-    async def poll(self, command: PollRows, now: float, retry_max_s: float, by_text: ByText = not_told) -> Polled:
+    async def poll(
+        self,
+        command: PollRows,
+        now: float,
+        retry_max_s: float,
+        by_text: ByText = not_told,
+        read: ReadOptions = asked_of,
+    ) -> Polled:
         """Carry out a PollRows: read the rows that are watched, end those that were cancelled before they began, and
         claim the next ones that are due.
 
         `now` is in seconds since the epoch. `retry_max_s` is the longest wait that the settings allow: a row that would
         wait for longer is due, since the clock was set back. `by_text` says the kind of a URL where the text tells it:
-        such a row is claimed as `extracting`, and comes with its `detection`; any other one as `detecting`. The order
-        is that of `contract.in_turn`. A row that the table does not let be claimed fails, with the reason, and holds up
-        no other. Waits for other writers only when there is something to write."""
+        such a row is claimed as `extracting`, and comes with its `detection`; any other one as `detecting`. `read` says
+        what a row's options ask for. The order is that of `contract.in_turn`. A row that the table does not let be
+        claimed fails, with the reason, and holds up no other. Waits for other writers only when there is something to
+        write."""
         ...
 
-    async def read_plan(self, command: ReadPlan) -> PlanRead | None:
+    async def read_plan(self, command: ReadPlan, read: ReadOptions = asked_of) -> PlanRead | None:
         """The row of a held attempt with its plan; None when the row is not under way in this attempt any more."""
         ...
 

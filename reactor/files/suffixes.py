@@ -6,7 +6,8 @@ _MANIFESTS = "m3u8 m3u mpd"
 _VIDEO_AND_AUDIO = """
     3g2 3gp asf avi f4v flv m2ts m4v mkv mov mp4 mpe mpeg mpg mts mxf ogm ogv qt rm rmvb vob webm wmv
     aac ac3 aif aiff alac amr ape au dsf dts flac m4a m4b mid midi mka mp2 mp3 mpc oga ogg opus ra tta wav weba
-    wma wv ass srt ssa sub vtt"""
+    wma wv """
+_SUBTITLES = "ass srt ssa sub vtt"
 _PICTURES = """
     ai arw avif bmp cr2 dng eps exr gif heic heif ico jp2 jpeg jpg jxl nef png psd svg tga tif tiff webp xcf"""
 _ARCHIVES = """
@@ -20,8 +21,10 @@ _DOCUMENTS_AND_DATA = """
     stl tex tsv ttf txt vcf warc woff woff2 xls xlsb xlsm xlsx xml xps yaml yml"""
 MANIFEST_SUFFIXES = frozenset(_MANIFESTS.split())
 METALINK_SUFFIXES = frozenset(["meta4", "metalink"])
-MEDIA_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES).split())
-FILE_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _PICTURES + _ARCHIVES + _DOCUMENTS_AND_DATA).split())
+TIMED_SUFFIXES = frozenset(_VIDEO_AND_AUDIO.split())
+"""Of what is seen or heard for a while."""
+MEDIA_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _SUBTITLES + _PICTURES).split())
+FILE_SUFFIXES = frozenset((_VIDEO_AND_AUDIO + _SUBTITLES + _PICTURES + _ARCHIVES + _DOCUMENTS_AND_DATA).split())
 
 _PAGES = "htm html mht mhtml shtml xht xhtml"
 _SERVED = "ashx asp aspx cfm cgi do jsp php php3 php4 php5 phtml pl"

@@ -34,7 +34,7 @@ MAKE_ONE = "Make one with `run --record`."
 HIDDEN = {"value": "-", "metainfo": ""}
 """What is written in place of the fields of headers, cookies and torrents that nobody is to see: something that can be
 read as what it stands for, so no bytes for bytes."""
-URLS = frozenset({"url", "urls", "next_url"})
+URLS = frozenset({"url", "urls", "next_url", "referer"})
 
 
 class NoRecording(ReactorError):
@@ -83,7 +83,7 @@ class Recorder:
     def note(self, event: Event, now: float, decided: Sequence[Command]) -> None:
         """One event."""
         kind = type(event).__name__
-        fields = _shown(_adapter(EVENTS[kind]).dump_python(event, mode="json"))
+        fields = _shown(_adapter(EVENTS[kind]).dump_python(event, mode="json", exclude_defaults=True))
         names = [name(command) for command in decided]
         self._write({"now": round(now, 6), "event": kind, "fields": fields, "decided": names})
 

@@ -62,6 +62,8 @@ class Joined:
     path: Path
     notes: tuple[str, ...] = ()
     """Sentences for the person: what is not as it was offered."""
+    unmet: tuple[str, ...] = ()
+    """The same about what was asked for: with `strict` a failure."""
 
 
 class PartReader(Protocol):

@@ -120,10 +120,11 @@ class Reactor:
 
     # The bot's side
 
-    def add(self, *urls: str) -> list[int]:
-        """Insert rows as a bot does, all in one transaction."""
+    def add(self, *urls: str, **options: Any) -> list[int]:
+        """Insert rows as a bot does, all in one transaction, with what they ask for."""
+        insert, asked = "INSERT INTO downloads(url, options) VALUES(?, ?)", json.dumps(options) if options else None
         with contextlib.closing(sqlite3.connect(self.db, timeout=30)) as db, db:
-            return [_id(db.execute("INSERT INTO downloads(url) VALUES(?)", (url,)).lastrowid) for url in urls]
+            return [_id(db.execute(insert, (url, asked)).lastrowid) for url in urls]
 
     def execute(self, sql: str, *values: Any) -> None:
         """Any other statement of the bot's."""

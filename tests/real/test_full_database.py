@@ -47,7 +47,8 @@ class Elsewhere(Reactor):
         done = subprocess.run([*inside, sys.executable, "-c", BOT, asked], check=True, capture_output=True, timeout=60)
         return list(json.loads(done.stdout))
 
-    def add(self, *urls: str) -> list[int]:
+    def add(self, *urls: str, **options: Any) -> list[int]:
+        assert not options
         return [self.ask("INSERT INTO downloads (url) VALUES (?) RETURNING id", url)[0]["id"] for url in urls]
 
     def rows(self, *ids: int) -> list[dict[str, Any]]:

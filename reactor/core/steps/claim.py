@@ -21,9 +21,11 @@ def begin(row: ClaimedRow, context: Context) -> Commands:
         context.tidy_pending.remove(job.id)
         job.plan.foreign_record = True
     told = commands.Tell(notices.DownloadClaimed(**of(job), url=row.url, waited_s=row.waited_s))
+    if row.refusal is not None:
+        return [told, *teardown.fail(job, row.refusal, context)]
     if row.detection is not None:
         return [told, *fetch.extract(job, row.detection, clear=job.plan.foreign_record)]
-    return [told, commands.Detect(job.attempt, row.url, job.plan.foreign_record)]
+    return [told, commands.Detect(job.attempt, row.url, job.plan.foreign_record, job.options)]
 
 
 def resume(row: ClaimedRow, context: Context) -> Commands:
@@ -43,7 +45,7 @@ def _go_on(job: Job, row: ClaimedRow, context: Context) -> Commands:
     plan, progress = job.plan, job.progress
     if row.plan is None or row.plan_attempt != row.attempt.number:
         plan.foreign_record = row.plan is None
-        out: Commands = [commands.Detect(job.attempt, row.url, plan.foreign_record)]
+        out: Commands = [commands.Detect(job.attempt, row.url, plan.foreign_record, job.options)]
     else:
         job.state, plan.continued, job.teardown.removed = State.FINISHING, True, False
         progress.resumed, progress.said_whole = True, row.stage == Stage.FINISHING
@@ -51,6 +53,8 @@ def _go_on(job: Job, row: ClaimedRow, context: Context) -> Commands:
         fetch.begin_transfers(job, row.plan, context)
         window.doubt(job, context)
         out = finish.finish(job, context)
+    if row.refusal is not None:  # it was another one when it was claimed
+        out = teardown.fail(job, row.refusal, context)
     stage = row.stage or job.state
     return [*out, commands.Tell(notices.DownloadResumed(**of(job), url=row.url, stage=stage, crashes=row.crashes))]
 
@@ -88,4 +92,4 @@ def _job(row: ClaimedRow, context: Context) -> Job:
     budget = Budget(row.retry_count, previous_error=row.error_code if row.retry_count else None, crashes=row.crashes)
     budget.was_finishing = row.stage == Stage.FINISHING
     progress = Progress(percent=row.progress)
-    return Job(row.attempt, row.url, State.DETECTING, context.now, plan, progress, budget)
+    return Job(row.attempt, row.url, State.DETECTING, context.now, plan, progress, budget, options=row.options)

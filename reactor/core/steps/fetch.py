@@ -70,7 +70,7 @@ def _drop_all(job: Job, context: Context) -> Commands:
 def _extract(job: Job, detection: Detection, *, clear: bool = False) -> commands.Extract:
     job.plan.detection = detection
     job.plan.tried.append((detection.kind, detection.url))
-    return commands.Extract(job.attempt, detection, clear)
+    return commands.Extract(job.attempt, detection, clear, job.options)
 
 
 def described(job: Job, event: events.Extracted, context: Context) -> Commands:

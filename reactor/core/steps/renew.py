@@ -77,11 +77,14 @@ def removed(job: Job, event: events.TransfersRemoved, context: Context) -> Comma
     job.teardown.removed, job.teardown.stop_by = True, None
     if detection is None:  # after a restart the plan was there at once: begin with the URL of the row
         job.state = State.DETECTING
-        return [commands.SaveStage(job.attempt, Stage.DETECTING), commands.Detect(job.attempt, job.url)]
+        return [
+            commands.SaveStage(job.attempt, Stage.DETECTING),
+            commands.Detect(job.attempt, job.url, options=job.options),
+        ]
     job.state, plan.tried = State.EXTRACTING, [(detection.kind, detection.url)]
     return [
         commands.SaveStage(job.attempt, Stage.EXTRACTING, detection.kind),
-        commands.Extract(job.attempt, detection),
+        commands.Extract(job.attempt, detection, options=job.options),
     ]
 
 

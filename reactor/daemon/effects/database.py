@@ -22,6 +22,7 @@ from reactor.errors import DatabaseError, Failure
 from reactor.extractors.detect import by_text
 from reactor.files.staging import Staging
 from reactor.journal.journal import Journal
+from reactor.row_options import ReadOptions, asked_of
 from reactor.settings import Settings
 
 READ_AGAIN_S = 1.0
@@ -49,6 +50,7 @@ class Rows:
         self._staging = staging
         self._journal = journal
         self._post = post
+        self._read_options: ReadOptions = asked_of
         self._joined = joined
         """True once it is noted which rows the process before this one may have died of."""
         self.changed = anyio.Event()
@@ -67,7 +69,7 @@ class Rows:
     async def poll(self, command: commands.PollRows) -> None:
         """Read, end what was cancelled, and claim, in one transaction."""
         try:
-            polled = await self.store.poll(command, clock.wall(), self._retry_max_s, by_text)
+            polled = await self.store.poll(command, clock.wall(), self._retry_max_s, by_text, self._read_options)
         except DatabaseError as error:
             self._post(events.DatabaseFailed(error.failure))
         else:
@@ -90,7 +92,7 @@ class Rows:
             if not self._joined:
                 await self.store.join()
                 self._joined = True
-            found = await self.store.recover()
+            found = await self.store.recover(self._read_options)
         except DatabaseError as error:
             self._post(events.DatabaseFailed(error.failure))
         else:
@@ -100,7 +102,7 @@ class Rows:
         """Of a row that was held back."""
         while True:
             try:
-                found = await self.store.read_plan(command)
+                found = await self.store.read_plan(command, self._read_options)
             except DatabaseError as error:
                 self._post(events.DatabaseFailed(error.failure, saving=True))
                 await anyio.sleep(READ_AGAIN_S)

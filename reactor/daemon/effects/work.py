@@ -6,6 +6,7 @@ import errno
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import detect
 from reactor.extractors.torrent import described
+from reactor.extractors.unmet import as_asked, not_as_wished
 from reactor.files.staging import OtherThing, Staging
 from reactor.media.check import BadParts
 from reactor.media.ffmpeg import join
@@ -31,6 +33,7 @@ from reactor.models import Content, Detection, Extraction, HttpProbe, Kind
 from reactor.net.credentials import for_people
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
+from reactor.options import NO_OPTIONS, Options
 from reactor.programs import find_ffmpeg
 
 PACKAGE = Path(__file__).parents[2]
@@ -78,7 +81,7 @@ class Stages:
         """Stage 1."""
         await self._clear(command)
         try:
-            self._post(events.Detected(command.attempt, await detect(command.url, self._context)))
+            self._post(events.Detected(command.attempt, await detect(command.url, self._for(command.options))))
         except DownloadError as error:
             self._post(events.WorkFailed(command.attempt, shown(error.failure)))
 
@@ -87,8 +90,9 @@ class Stages:
         await self._clear(command)
         extractor = EXTRACTORS[command.detection.kind]
         try:
-            found = await self._probe_cache.take(command.detection)
-            found = found or await extractor.extract(command.detection, self._context)
+            found = await self._probe_cache.take(command.detection, command.options)
+            found = found or await extractor.extract(command.detection, self._for(command.options))
+            found = as_asked(found, command.options)
             if found.finish.how == "media":
                 self._check_joinable()
             self._post(events.Extracted(command.attempt, found, await self._joined_size(found)))
@@ -96,6 +100,10 @@ class Stages:
             self._post(events.Reclassified(command.attempt, other.detection))
         except ReactorError as error:
             self._post(events.WorkFailed(command.attempt, shown(error.failure)))
+
+    def _for(self, options: Options) -> Context:
+        """The context of a row that asks for these."""
+        return self._context if options is NO_OPTIONS else replace(self._context, options=options)
 
     async def _clear(self, command: commands.Detect | commands.Extract) -> None:
         if command.clear:
@@ -118,7 +126,7 @@ class Stages:
 
     async def prefetch(self, command: commands.Prefetch) -> None:
         """Ask the next row's server already."""
-        await self._probe_cache.prefetch(command.url)
+        await self._probe_cache.prefetch(command.url, command.options)
 
     async def finish(self, command: commands.Finish) -> None:
         """Check, put together, publish; of a magnet link's metadata: look into it."""
@@ -130,7 +138,7 @@ class Stages:
         try:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
-                notes = extraction.finish.notes
+                notes, unmet = extraction.finish.notes, tuple[str, ...]()
                 if not mixed and extraction.finish.how == "media" and not command.resumed:
                     joined = await join(
                         find_ffmpeg(self._ffmpeg).path,
@@ -140,7 +148,9 @@ class Stages:
                         progress=partial(self._joined, command.attempt),
                         room=self._room,
                     )
-                    notes = joined.notes
+                    notes, unmet = (*joined.notes, *joined.unmet), joined.unmet
+                if unmet and extraction.finish.options.strict:
+                    raise not_as_wished(unmet)
                 if not mixed:
                     largest = self._room.largest(folder) if extraction.finish.packed else None
                     path, size = await to_thread.run_sync(self._staging.finish, command, largest)
@@ -166,7 +176,9 @@ class Stages:
         info_hash = fetch.torrent.info_hash if fetch.torrent is not None else None
         try:
             read = partial(self._staging.metadata, command.attempt.download_id, info_hash or "", most)
-            found = await described(fetch.urls[0], await to_thread.run_sync(read), self._context)
+            options = command.extraction.finish.options
+            raw = await to_thread.run_sync(read)
+            found = as_asked(await described(fetch.urls[0], raw, self._for(options)), options)
         except ReactorError as error:
             return events.WorkFailed(command.attempt, shown(error.failure))
         except OSError as error:

@@ -21,7 +21,10 @@ from reactor.database.sqlite.migration import columns
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
 from reactor.database.sqlite.statements import DATED, DATELESS, transaction
 from reactor.database.store import ByText, Polled, not_told
+from reactor.errors import Failure
 from reactor.models import Detection
+from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX
+from reactor.row_options import ReadOptions, asked_of
 
 OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
 """Columns of every row that is no longer under way."""
@@ -49,6 +52,7 @@ def poll(
     now_wall: float,
     retry_max_s: float = RETRY_MAX_S,
     by_text: ByText = not_told,
+    read: ReadOptions = asked_of,
 ) -> Polled:
     """Carry out a PollRows. Takes the write lock only when there is something to write, so that a bot that holds it
     cannot keep a cancel from being seen."""
@@ -64,7 +68,7 @@ def poll(
     while True:
         with suppress(RowRejected):
             held = json.dumps([*command.held, *updater.passed])
-            seen = _poll(connection, command, asked | {"held": held}, updater, by_text)
+            seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read)
             return Polled(seen, {id: updater.failures[id] for id in updater.passed})
 
 
@@ -74,6 +78,7 @@ def _poll(
     asked: Mapping[str, Any],
     updater: RowUpdater,
     by_text: ByText,
+    read: ReadOptions,
 ) -> RowsPolled:
     room = command.claim if len(updater.passed) < PASSED_MAX else 0
     *found, any_due = connection.execute(PROBE, asked).fetchone()
@@ -84,7 +89,7 @@ def _poll(
     with transaction(connection, "IMMEDIATE" if claiming or sweeps else "DEFERRED"):
         swept = _sweep(connection, sweeps, asked, updater)
         due = _due(connection, asked, room + 1) if claiming else []
-        urls = _urls(connection, due) if due else {}
+        urls, options = _asked_for(connection, due) if due else ({}, {})
         told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
         claimed, rejected = _claim(connection, due[:room], asked, updater, told) if due else ((), ())
         seen = RowsPolled(
@@ -96,8 +101,15 @@ def _poll(
             due_in_s=_due_in(connection, asked),
             next_url=urls[due[room]] if claimed and len(due) > room else None,
         )
-    # They are ours now: nobody has to wait while we read what was planned for them.
-    return replace(seen, claimed=tuple(_with_plan(connection, row) for row in claimed)) if claimed else seen
+    if not claimed:
+        return seen
+    # They are ours now: nobody has to wait while we read what was asked for them, and planned.
+    asking = [_with_options(row, options.get(row.attempt.download_id), read) for row in claimed]
+    seen = replace(seen, claimed=tuple(_with_plan(connection, row) for row in asking))
+    later = NO_OPTIONS if seen.next_url is None else read(options.get(due[room]))
+    if isinstance(later, Failure):
+        return replace(seen, next_url=None)
+    return seen if later is NO_OPTIONS else replace(seen, next_options=later)
 
 
 UNSET = "status IS NULL"
@@ -161,9 +173,23 @@ NEXT = " UNION ALL ".join(
 """Those that are due, without a date and with one, each kind in its own order."""
 
 
-def _urls(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, str]:
-    asked = "SELECT id, url FROM downloads WHERE id IN (SELECT value FROM json_each(?))"
-    return {id: rows.url(url) for id, url in connection.execute(asked, (json.dumps(ids),)).fetchall()}
+OPTIONS = f"substr(options, 1, {OPTIONS_BYTES_MAX + 1})"
+"""As far as they are read; one more says that they are too long."""
+
+
+def _asked_for(connection: sqlite3.Connection, ids: Sequence[int]) -> tuple[dict[int, str], dict[int, str]]:
+    """Their URLs, and the options of those that have some."""
+    asked = f"SELECT id, url, {OPTIONS} FROM downloads WHERE id IN (SELECT value FROM json_each(?))"
+    found = connection.execute(asked, (json.dumps(ids),)).fetchall()
+    options = {id: stored for id, _, text in found if (stored := rows.text(text))}
+    return {id: rows.url(url) for id, url, _ in found}, options
+
+
+def _with_options(row: ClaimedRow, text: str | None, read: ReadOptions) -> ClaimedRow:
+    found = read(text)
+    if isinstance(found, Failure):
+        return replace(row, refusal=found)
+    return row if found is NO_OPTIONS else replace(row, options=found)
 
 
 CLAIM = f"""status = 'downloading', attempt = {plans.ATTEMPT} + 1, claimed_by = :owner,
@@ -218,7 +244,7 @@ def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float |
     return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
 
 
-UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage FROM downloads
+UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS} FROM downloads
     WHERE status = 'downloading' AND {CLAIMED}"""
 
 
@@ -229,24 +255,27 @@ def count_crashes(connection: sqlite3.Connection) -> None:
         crashes.count(connection, [Attempt(id, int(attempt)) for id, attempt, *_ in found])
 
 
-def recover(connection: sqlite3.Connection) -> Recovered:
+def recover(connection: sqlite3.Connection, read: ReadOptions = asked_of) -> Recovered:
     """Carry out a Recover: the rows an earlier run had under way, and what it left of rows that are not."""
     with transaction(connection, "DEFERRED"):
-        found = [_under_way(connection, row) for row in connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()]
+        under_way = connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()
+        found = [_under_way(connection, row, read) for row in under_way]
         (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
         return Recovered(tuple(found), plans.leftovers(connection), instance)
 
 
-def read_plan(connection: sqlite3.Connection, command: commands.ReadPlan) -> PlanRead | None:
+def read_plan(
+    connection: sqlite3.Connection, command: commands.ReadPlan, options: ReadOptions = asked_of
+) -> PlanRead | None:
     """Carry out a ReadPlan."""
     with transaction(connection, "DEFERRED"):
         found = connection.execute(f"{UNDER_WAY} AND id = ?", (command.attempt.download_id,)).fetchall()
-        read = [_under_way(connection, row) for row in found]
-        return next((PlanRead(command.attempt, row) for row in read if row.attempt == command.attempt), None)
+        under_way = [_under_way(connection, row, options) for row in found]
+        return next((PlanRead(command.attempt, row) for row in under_way if row.attempt == command.attempt), None)
 
 
-def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...]) -> ClaimedRow:
-    found = _claimed_row(row[:6], stage=rows.text(row[6]))
+def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...], read: ReadOptions) -> ClaimedRow:
+    found = _with_options(_claimed_row(row[:6], stage=rows.text(row[6])), rows.text(row[7]), read)
     times, held = crashes.of_row(connection, found.attempt)
     if not held:
         return replace(_with_plan(connection, found), crashes=times)

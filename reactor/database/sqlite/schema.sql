@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     status TEXT DEFAULT 'pending',      -- pending → downloading → downloaded | cancelled | failed
     cancelled BOOLEAN DEFAULT 0,        -- the bot's: 1 asks for a stop
     owner TEXT,                         -- the bot's: whose row it is, by any key of the bot's (a chat, a user)
+    options TEXT,                       -- the bot's: a JSON object, options.py
     added_date TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),  -- UTC; the oldest first, then by id
     title TEXT,
     file_size INTEGER,                  -- bytes

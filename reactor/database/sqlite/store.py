@@ -18,6 +18,7 @@ from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.unserved import unserved
 from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved, not_told
 from reactor.database.table import Change
+from reactor.row_options import ReadOptions, asked_of
 
 
 class SqliteStore:
@@ -45,14 +46,21 @@ class SqliteStore:
     async def leave(self) -> None:
         await self._database.run(crashes.leave)
 
-    async def recover(self) -> Recovery:
-        return await self._database.run(lambda sqlite: Recovery(downloads.recover(sqlite), plans.owners(sqlite)))
+    async def recover(self, read: ReadOptions = asked_of) -> Recovery:
+        return await self._database.run(lambda sqlite: Recovery(downloads.recover(sqlite, read), plans.owners(sqlite)))
 
-    async def poll(self, command: PollRows, now: float, retry_max_s: float, by_text: ByText = not_told) -> Polled:
-        return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s, by_text)
+    async def poll(
+        self,
+        command: PollRows,
+        now: float,
+        retry_max_s: float,
+        by_text: ByText = not_told,
+        read: ReadOptions = asked_of,
+    ) -> Polled:
+        return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s, by_text, read)
 
-    async def read_plan(self, command: ReadPlan) -> PlanRead | None:
-        return await self._database.run(downloads.read_plan, command)
+    async def read_plan(self, command: ReadPlan, read: ReadOptions = asked_of) -> PlanRead | None:
+        return await self._database.run(downloads.read_plan, command, read)
 
     async def save(self, saves: Sequence[Save], now: float) -> tuple[Unsaved, ...]:
         return await self._database.run(saving.apply, saves, now)

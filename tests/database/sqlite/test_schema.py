@@ -13,7 +13,19 @@ from tests.database.sqlite.bot import a_bot, opened, query
 from tests.tools import sqlite3_program
 
 CONTRACT = {
-    *("id", "url", "status", "cancelled", "owner", "added_date", "title", "file_size", "file_path", "progress"),
+    *(
+        "id",
+        "url",
+        "status",
+        "cancelled",
+        "owner",
+        "options",
+        "added_date",
+        "title",
+        "file_size",
+        "file_path",
+        "progress",
+    ),
     *("download_speed", "eta_seconds", "stage", "url_type", "retry_count", "next_attempt_at", "started_at"),
     *("finished_at", "error", "error_code", "notes", "attempt", "claimed_by", "lease_until"),
 }

@@ -1,0 +1,114 @@
+"""Which options apply to what was found, and what is said of those that do not.
+
+The only place that knows: a feature that honours a key, or honours it for more, says so in APPLIES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from reactor.errors import DownloadError
+from reactor.files.suffixes import TIMED_SUFFIXES
+from reactor.models import Extraction, Kind
+from reactor.options import NO_OPTIONS, Options
+
+What = Literal["file", "media file", "torrent", "media"]
+"""A file; a file that is a film or sound by its name; what a torrent holds; what a site or a manifest offers as media,
+in one file or in parts."""
+NAMES: Mapping[What, str] = {
+    "file": "a file",
+    "media file": "a file as it is",
+    "torrent": "a torrent",
+    "media": "a video or sound of a site",
+}
+NOTHING: frozenset[What] = frozenset()
+MEDIA: frozenset[What] = frozenset({"media"})
+MEDIA_FILES: frozenset[What] = frozenset({"media", "media file"})
+FILES: frozenset[What] = frozenset({"file", "media file"})
+TORRENTS: frozenset[What] = frozenset({"torrent"})
+ALL: frozenset[What] = frozenset(NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Applies:
+    """Where a key is honoured."""
+
+    words: str
+    """What was asked for, as the beginning of a sentence, up to its verb."""
+    to: frozenset[What] = NOTHING
+    """Nothing: it is not built."""
+
+
+APPLIES: Mapping[str, Applies] = {
+    "want": Applies("That only this part of it is wanted was"),
+    "quality": Applies("The quality was"),
+    "codec": Applies("The codec was"),
+    "container": Applies("The container was"),
+    "format": Applies("The format was"),
+    "language": Applies("The language was"),
+    "audio": Applies("The form of the sound was"),
+    "subtitles": Applies("The subtitles were"),
+    "thumbnail": Applies("The thumbnail was"),
+    "chapters": Applies("The chapters were"),
+    "sponsorblock": Applies("The parts that viewers have marked were"),
+    "clip": Applies("The clip was"),
+    "cut": Applies("The kind of cut was"),
+    "live": Applies("The time of recording was"),
+    "playlist": Applies("The choice of entries was"),
+    "files": Applies("The choice of files was"),
+    "name": Applies("The name was"),
+    "speed_kib": Applies("The limit of the speed was"),
+    "max_mib": Applies("The limit of the size was"),
+    "checksum": Applies("The checksum was"),
+    "again": Applies("What is to become of the same thing again was"),
+    "ask": Applies("The question was"),
+    "unanswered": Applies("What is to become of a question without an answer was", ALL),
+    "split_mib": Applies("The size of the pieces was"),
+    "cookies": Applies("The cookies were"),
+    "referer": Applies("The referer was"),
+    "use": Applies("The presets were"),
+    "strict": Applies("The strictness was", ALL),
+}
+"""Each key of Options."""
+
+
+def what_is(found: Extraction) -> What:
+    """What there is to fetch."""
+    if found.kind is Kind.TORRENT:
+        return "torrent"
+    if found.finish.how == "file" and found.kind not in (Kind.YTDLP, Kind.PLAYWRIGHT):
+        suffix = PurePath(found.finish.name).suffix.lower()
+        return "media file" if suffix[1:] in TIMED_SUFFIXES else "file"
+    return "media"
+
+
+def unmet(found: Extraction, options: Options) -> tuple[str, ...]:
+    """A sentence about each option that does not apply to what was found."""
+    what = what_is(found)
+    asked = (key for key in APPLIES if getattr(options, key) != getattr(NO_OPTIONS, key))
+    return tuple(_sentence(APPLIES[key], key, what) for key in asked if what not in APPLIES[key].to)
+
+
+def _sentence(applies: Applies, key: str, what: What) -> str:
+    because = f"this is {NAMES[what]}" if applies.to else "that is not supported"
+    return f"{applies.words} passed over (`{key}`): {because}."
+
+
+def as_asked(found: Extraction, options: Options) -> Extraction:
+    """The extraction with what its row asks for. Raises DownloadError (`not_as_wished`) where the options are strict
+    and one of them cannot be met. Of a magnet link that is not looked into yet nothing is known."""
+    if options == NO_OPTIONS and not found.finish.unmet:
+        return found
+    lacks = found.finish.unmet if found.finish.how == "metadata" else (*found.finish.unmet, *unmet(found, options))
+    if options.strict and lacks:
+        raise not_as_wished(lacks)
+    told = {"options": options, "notes": (*found.finish.notes, *lacks), "unmet": ()}
+    return found.model_copy(update={"finish": found.finish.model_copy(update=told)})
+
+
+def not_as_wished(lacks: tuple[str, ...]) -> DownloadError:
+    """What a row with strict options fails with."""
+    return DownloadError(" ".join(lacks), hint="Without `strict` it is downloaded all the same.", code="not_as_wished")

@@ -1,0 +1,96 @@
+"""The column `options`: what a claim, a recovery and a bot read of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from reactor.core import commands
+from reactor.core.events import RowsPolled
+from reactor.core.rows import ClaimedRow
+from reactor.database.contract import RETRY_MAX_S
+from reactor.database.store import Store
+from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options
+from tests.database.contract.engines import Engine
+
+NOW = 1_800_000_000.0
+
+
+def add(engine: Engine, *options: Any) -> None:
+    for asked in options:
+        engine.sql("INSERT INTO downloads (url, options) VALUES ('http://host.example/a.bin', ?)", asked)
+
+
+async def poll(store: Store, room: int = 1) -> RowsPolled:
+    return (await store.poll(commands.PollRows((), room), NOW, RETRY_MAX_S)).rows
+
+
+async def claim(store: Store) -> ClaimedRow:
+    (found,) = (await poll(store)).claimed
+    return found
+
+
+@pytest.mark.parametrize("nothing", [None, "", "{}", " ", b""])
+async def test_a_row_without_options_asks_for_nothing(engine: Engine, store: Store, nothing: str | bytes) -> None:
+    add(engine, nothing)
+    found = await claim(store)
+    assert (found.options, found.refusal) == (NO_OPTIONS, None)
+
+
+async def test_a_claim_and_a_recovery_bring_what_the_row_asks_for(engine: Engine, store: Store) -> None:
+    add(engine, '{"quality": 720, "clip": ["0:10", "0:20"], "codec": null}')
+    asked = Options(quality=720, clip=((10.0, 20.0),))
+    assert (await claim(store)).options == asked
+    (under_way,) = (await store.recover()).found.rows
+    assert under_way.options == asked
+    read = await store.read_plan(commands.ReadPlan(under_way.attempt))
+    assert read is not None
+    assert read.row.options == asked
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ('{"quality": 50}', "`quality`"),
+        ('{"qualty": 720}', "`quality`"),
+        ("{", "JSON"),
+        (5, "JSON object"),
+        (b"\xff\xfe", "JSON"),
+        ('{"name": "' + "a" * OPTIONS_BYTES_MAX + '"}', "too long"),
+        ('{"__proto__": {}}', "__proto__"),
+        ('{"name": "{title.__class__}"}', "`name`"),
+        ("[" * 5000, "JSON"),
+    ],
+)
+async def test_what_cannot_be_understood_is_a_claim_with_a_sentence(
+    engine: Engine, store: Store, options: Any, sentence: str
+) -> None:
+    add(engine, options)
+    found = await claim(store)
+    assert found.refusal is not None
+    assert found.refusal.code == "bad_options"
+    assert sentence in found.refusal.message
+    async with engine.open_table() as table:
+        row = await table.get(found.attempt.download_id)
+    assert row is not None
+    assert isinstance(row.options, dict)
+
+
+async def test_who_is_next_comes_with_its_options_unless_it_will_fail(engine: Engine, store: Store) -> None:
+    add(engine, None, '{"max_mib": 5}', '{"max_mib": -5}', None)
+    assert (await poll(store)).next_options == Options(max_mib=5)
+    seen = await poll(store)
+    assert (seen.next_url, seen.next_options) == (None, NO_OPTIONS)
+
+
+async def test_a_bot_reads_what_it_has_written_and_a_retry_keeps_it(engine: Engine) -> None:
+    said = {"want": "audio", "audio": {"format": "mp3"}}
+    async with engine.open_table() as table:
+        id = await table.add("http://host.example/a", {"options": json.dumps(said)})
+        engine.sql("UPDATE downloads SET status = 'failed'")
+        assert await table.retry(id)
+        row = await table.get(id)
+    assert row is not None
+    assert (row.options, row.extra) == (said, {})

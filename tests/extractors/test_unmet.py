@@ -1,0 +1,70 @@
+"""Which options apply to what was found, and what is said of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reactor.errors import DownloadError
+from reactor.extractors.unmet import APPLIES, FILES, Applies, What, as_asked, unmet, what_is
+from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
+from reactor.options import NO_OPTIONS, Options
+
+
+def found(what: What, how: str = "") -> Extraction:
+    """Something of this sort."""
+    name = "film.MP4" if what != "file" else "image.iso"
+    kind = {"torrent": Kind.TORRENT, "media": Kind.YTDLP}.get(what, Kind.DIRECT)
+    torrent = Torrent(info_hash="a" * 40) if what == "torrent" else None
+    hows = {"torrent": "torrent", "media": "media"}
+    finish = Finish(how=how or hows.get(what, "file"), name=name)
+    return Extraction(
+        kind=kind, fetches=(Fetch(urls=("http://h.example/",), name=name, torrent=torrent),), finish=finish
+    )
+
+
+def test_every_key_says_where_it_applies() -> None:
+    assert set(APPLIES) == set(Options.model_fields)
+
+
+@pytest.mark.parametrize("what", ["file", "media file", "torrent", "media"])
+def test_what_was_found_is_known(what: What) -> None:
+    assert what_is(found(what)) == what
+
+
+def test_without_options_nothing_is_changed() -> None:
+    extraction = found("file")
+    assert as_asked(extraction, NO_OPTIONS) is extraction
+
+
+def test_what_does_not_apply_is_noted_and_what_does_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(APPLIES, "checksum", replace(APPLIES["checksum"], to=FILES))
+    monkeypatch.setitem(APPLIES, "clip", Applies("The clip was"))
+    options = Options(checksum="md5=" + "0" * 32, clip=((1.0, 2.0),), want="auto")
+    extraction = found("torrent")
+    told = as_asked(extraction, options).finish
+    assert told.options == options
+    assert told.notes == (
+        "The clip was passed over (`clip`): that is not supported.",
+        "The checksum was passed over (`checksum`): this is a torrent.",
+    )
+    assert unmet(found("file"), Options(checksum="md5=" + "0" * 32)) == ()
+
+
+@pytest.mark.parametrize("options", [Options(strict=True), Options(strict=True, clip=((1.0, 2.0),))])
+def test_strict_options_fail_where_one_cannot_be_met(options: Options) -> None:
+    lacking = found("file")
+    finish = lacking.finish.model_copy(update={"unmet": ("There is no picture.",), "notes": ("A piece is missing.",)})
+    lacking = lacking.model_copy(update={"finish": finish})
+    with pytest.raises(DownloadError, match="There is no picture") as caught:
+        as_asked(lacking, options)
+    assert caught.value.code == "not_as_wished"
+    assert as_asked(lacking, NO_OPTIONS).finish.notes == ("A piece is missing.", "There is no picture.")
+
+
+def test_of_metadata_nothing_is_known_yet() -> None:
+    options = Options(strict=True, clip=((1.0, 2.0),))
+    assert as_asked(found("torrent", "metadata"), options).finish.options == options
+    with pytest.raises(DownloadError):
+        as_asked(found("torrent"), options)
