@@ -38,6 +38,7 @@ __all__ = [
     "SubtitleOptions",
     "bad_options",
     "merged",
+    "model_of",
     "parse_options",
     "read_options",
 ]
@@ -380,17 +381,17 @@ def _sentence(model: type[BaseModel], place: Sequence[int | str], said: object) 
         said = said.get(step) if isinstance(said, Mapping) else None
         if field is None:
             return _unknown(path, fields)
-        takes, fields = field.description, _model_of(field.annotation)
+        takes, fields = field.description, model_of(field.annotation)
     if not path:
         return "The options cannot be read together."
     return f"The option `{'.'.join(path)}` takes {takes}, not {_shown(said)}."
 
 
-def _model_of(annotation: object) -> type[BaseModel] | None:
+def model_of(annotation: object) -> type[BaseModel] | None:
     """The model behind a field that holds an object."""
     if isinstance(annotation, type):
         return annotation if issubclass(annotation, BaseModel) else None
-    return next((found for each in get_args(annotation) if (found := _model_of(each)) is not None), None)
+    return next((found for each in get_args(annotation) if (found := model_of(each)) is not None), None)
 
 
 def _unknown(path: Sequence[str], fields: type[BaseModel]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contrib.docs.document import EXAMPLES
 from reactor.errors import DownloadError
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options, item_ranges, merged, parse_options, read_options
 
@@ -100,3 +101,10 @@ def test_layers() -> None:
 )
 def test_items(items: str, found: tuple[tuple[int, int], ...]) -> None:
     assert item_ranges(items) == found
+
+
+@pytest.mark.parametrize("said", EXAMPLES.values(), ids=EXAMPLES)
+def test_the_examples_of_the_page_are_understood(said: dict[str, Any]) -> None:
+    options = read(json.dumps(said))
+    assert set(options.said()) == set(said)
+    assert read(json.dumps(options.said())) == options

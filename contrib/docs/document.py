@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from annotated_types import Ge, Gt, Le
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from reactor.extractors.unmet import APPLIES, NAMES
 from reactor.failures import FAILURES, HTTP, OFFERS, Offer, status_phrase
+from reactor.options import OPTIONS_BYTES_MAX, Options, model_of
 from reactor.settings import FORMER_NAMES, Settings
 
 FOLDER = Path(__file__).parent
@@ -141,7 +144,113 @@ def _takes(field: FieldInfo) -> str:
     return f"{NUMBERS[annotation]}, {low} {'at most' if low.startswith('more') else 'to'} {high}"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"error-codes.md": error_codes, "settings.md": settings}
+OPTIONS = """# Options
+
+What a row asks for beyond its URL: a JSON object in its column `options`, at most {bytes} bytes. Everything in it is
+safe from a stranger, so a bot can pass on what people type.
+
+```sql
+INSERT INTO downloads(url, options) VALUES ('https://example.com/film.mkv', '{{"max_mib": 2000}}');
+```
+
+```python
+from reactor import SyncQueue
+
+with SyncQueue("bot.db") as queue:
+    id = queue.add("https://example.com/film.mkv", options={{"max_mib": 2000, "name": "my film"}})
+    print(queue.get(id).options)
+```
+
+- It is read when the row is taken up. A key or a value that is not known fails the row with `bad_options`, and the
+  sentence names the key; `Queue.add` raises the same at once.
+- `null` stands for the default.
+- An option that does not apply to what was found (subtitles of a disk image) is passed over, and the column `notes`
+  says so. With `"strict": true` the row fails with `not_as_wished`.
+- A retry asks for what stands in the column then. Partial files are used again only where the bytes are the same.
+
+## Keys
+
+| key | takes | default | applies to |
+| --- | --- | --- | --- |
+{keys}
+
+{inner}
+
+## Examples
+
+| asked for | options |
+| --- | --- |
+{examples}
+"""
+EXAMPLES: Mapping[str, dict[str, Any]] = {
+    "nothing in particular": {},
+    "a film that old phones play": {"quality": 720, "container": "mp4", "codec": "h264"},
+    "the sound alone": {"want": "audio", "audio": {"format": "mp3", "kbps": 192}},
+    "subtitles inside the film": {"subtitles": {"languages": ["de", "en"], "as": "embed"}},
+    "a part of it, cut at the frame": {"clip": [["1:30", "2:10"]], "cut": "exact"},
+    "the first twenty of a list, none of them twice": {"playlist": {"mode": "all", "items": "1-20"}, "again": "reuse"},
+    "to be asked which files of a torrent": {"ask": "files"},
+    "the files that were chosen then": {"files": [2, 5]},
+    "the house's way, with cookies, in pieces for an upload": {"use": ["house"], "cookies": "mine", "split_mib": 1950},
+}
+"""What people ask for, and how a row says it."""
+
+
+def options() -> str:
+    """options.md."""
+    keys = [
+        f"| `{name}` | {_in_a_table(field.description or '')} | {_default_of(field)} | {_applies(name)} |"
+        for name, field in Options.model_fields.items()
+    ]
+    inner = [
+        _inner(name, found) for name, field in Options.model_fields.items() if (found := model_of(field.annotation))
+    ]
+    examples = [f"| {asked} | `{json.dumps(said)}` |" for asked, said in EXAMPLES.items()]
+    return OPTIONS.format(
+        bytes=OPTIONS_BYTES_MAX, keys="\n".join(keys), inner="\n\n".join(inner), examples="\n".join(examples)
+    )
+
+
+def _inner(key: str, fields: type[BaseModel]) -> str:
+    """The keys of an object."""
+    rows = [
+        f"| `{field.alias or name}` | {_in_a_table(field.description or '')} | {_default_of(field)} |"
+        for name, field in fields.model_fields.items()
+    ]
+    return "\n".join([f"### `{key}`", "", "| key | takes | default |", "| --- | --- | --- |", *rows])
+
+
+def _in_a_table(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, BaseModel) or field.default in (None, ()):
+        return ""
+    value = field.default
+    return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`"
+
+
+def _applies(key: str) -> str:
+    where = APPLIES[key].to
+    if len(where) == len(NAMES):
+        return "everything"
+    return ", ".join(SHORT[what] for what in NAMES if what in where) or "not built yet"
+
+
+SHORT = {
+    "file": "files",
+    "media file": "films and sound as files",
+    "torrent": "torrents",
+    "media": "sites and manifests",
+}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "error-codes.md": error_codes,
+    "options.md": options,
+    "settings.md": settings,
+}
 """Name of a page → what makes it."""
 
 

@@ -44,11 +44,11 @@ class Applies:
 
 APPLIES: Mapping[str, Applies] = {
     "want": Applies("That only this part of it is wanted was"),
-    "quality": Applies("The quality was"),
-    "codec": Applies("The codec was"),
-    "container": Applies("The container was"),
-    "format": Applies("The format was"),
-    "language": Applies("The language was"),
+    "quality": Applies("The quality was", MEDIA),
+    "codec": Applies("The codec was", MEDIA),
+    "container": Applies("The container was", MEDIA),
+    "format": Applies("The format was", MEDIA),
+    "language": Applies("The language was", MEDIA),
     "audio": Applies("The form of the sound was"),
     "subtitles": Applies("The subtitles were"),
     "thumbnail": Applies("The thumbnail was"),
