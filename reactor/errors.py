@@ -20,8 +20,9 @@ it is decided where the error is raised, and nowhere else. None of the three hol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from reactor.records import dataclass
 
 __all__ = [
     "Aria2Error",

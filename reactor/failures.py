@@ -10,9 +10,10 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
+
+from reactor.records import dataclass
 
 __all__ = ["FAILURES", "HTTP", "OFFERS", "FailureKind", "HttpFailure", "Offer", "http_failure", "status_phrase"]
 

@@ -17,7 +17,6 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,7 @@ import anyio
 import certifi
 
 from reactor.errors import ProgramMissing, SettingsError
+from reactor.records import dataclass
 
 if sys.platform == "linux":
     import resource

@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import anyio
@@ -36,6 +35,7 @@ from reactor.journal.format import describe
 from reactor.journal.ndjson import BrokenLine, from_line
 from reactor.models import Download
 from reactor.programs import FROZEN_HINT, LAUNCHED, daemon_command, daemon_environment
+from reactor.records import dataclass
 from reactor.settings import SETTING_NAMES, Settings, current_name
 
 __all__ = ["Runner", "RunnerStatus", "State"]

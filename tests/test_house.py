@@ -30,6 +30,7 @@ FLOORS = (
         "row_options",
         "settings",
         "programs",
+        "records",
         "database_path",
     },
     {"concurrency", "workers", "files"},
@@ -48,7 +49,7 @@ BESIDE = {
 }
 """Rooms that are used by others of their floor."""
 ROOMS_WITH_DOORS_OUT = {"__init__": set().union(*FLOORS[:-1]), "__main__": {"cli"}}
-CORE_MAY_IMPORT = {"core", "errors", "failures", "models", "notices", "numbers", "options"}
+CORE_MAY_IMPORT = {"core", "errors", "failures", "models", "notices", "numbers", "options", "records"}
 IMPURE = {"asyncio", "datetime", "multiprocessing", "os", "random", "secrets", "socket", "sqlite3", "subprocess"} | {
     "tempfile",
     "threading",

@@ -371,6 +371,7 @@ ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "rea
     "reactor.files",
     "reactor.numbers",
     "reactor.options",
+    "reactor.records",
     "reactor.row_options",
 }
 IMPORTED = """

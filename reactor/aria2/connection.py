@@ -17,7 +17,6 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -36,6 +35,7 @@ from reactor.aria2.protocol import BATCH_BYTES_MAX, Encoded, Protocol, Reply, Re
 from reactor.core import events
 from reactor.errors import Aria2Error, Aria2Lost, Aria2Refused, Aria2Timeout, Aria2Unauthorized, SettingsError
 from reactor.programs import ca_file
+from reactor.records import dataclass
 
 T = TypeVar("T")
 

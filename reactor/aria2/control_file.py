@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from reactor.records import dataclass
 
 CONTROL_BYTES_MAX = 32 * 1024 * 1024
 _BLOCK = 16 * 1024

@@ -5,7 +5,6 @@ Each function raises ValueError when the answer is not what aria2's manual promi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -14,6 +13,7 @@ from reactor.aria2.failures import transfer_failure
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.net.credentials import for_people
 from reactor.numbers import COUNT_MAX
+from reactor.records import dataclass
 
 NOTIFICATIONS = {
     "aria2.onDownloadStop": "stop",

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 from reactor.aria2 import messages
 from reactor.aria2.messages import STATUS_KEYS, FileStatus, GlobalStat, Version
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.errors import Aria2Refused
+from reactor.records import dataclass
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -29,6 +28,7 @@ from reactor.models import Fetch, Header
 from reactor.net.credentials import HARMLESS
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
+from reactor.records import dataclass
 
 SCHEMES = frozenset({"http", "https", "ftp", "sftp"})
 """What aria2 is asked to fetch, beside magnet links and torrents."""

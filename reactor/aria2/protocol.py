@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from reactor.aria2.messages import NOTIFICATIONS
 from reactor.aria2.methods import Method
 from reactor.core.events import TransferNotified
 from reactor.errors import Aria2Error, Aria2Refused, Aria2Unauthorized
+from reactor.records import dataclass
 
 BATCH_BYTES_MAX = 1024 * 1024
 """Size of one `system.multicall`, against the 2 MiB of one request that aria2 takes by default."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 
 from reactor.cli.options import Db, fits, no_download
 from reactor.core.crashes import CRASHES_MAX
+from reactor.records import dataclass
 
 if TYPE_CHECKING:
     from reactor.database.presence import Presence

@@ -6,7 +6,6 @@ other of its commands starts; the outcome of a command comes back as the event n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Flag, auto
 from typing import ClassVar, TypeGuard
 
@@ -15,6 +14,7 @@ from reactor.errors import Failure
 from reactor.models import Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent
 from reactor.notices import Notice
 from reactor.options import NO_OPTIONS, Options
+from reactor.records import dataclass
 
 
 class Timing(Flag):

@@ -5,13 +5,14 @@ A step gets it beside the job and the event. It may change it; what is to be don
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reactor.core.commands import Command
 from reactor.core.events import Leftover
 from reactor.core.job import Job, Transfer
 from reactor.core.quotas import Quotas
 from reactor.core.retry import RetryPolicy
+from reactor.records import dataclass
 
 Commands = list[Command]
 

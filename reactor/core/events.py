@@ -6,7 +6,6 @@ drops what comes from an attempt that is over, in one place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reactor.core.job import Attempt, How
@@ -14,6 +13,7 @@ from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction
 from reactor.options import NO_OPTIONS, Options
+from reactor.records import dataclass
 
 # The database
 

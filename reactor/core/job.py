@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Literal
 
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Fetch, Kind
 from reactor.options import NO_OPTIONS, Options
+from reactor.records import dataclass
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try of one row. `number` counts the claims of the row from 1 and is the fencing token of every
     write and every outcome."""

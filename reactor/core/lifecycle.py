@@ -11,13 +11,13 @@ of ours, and raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from reactor.core import events as e
 from reactor.core.context import Commands, Context
 from reactor.core.job import IN_TRANSFER, STOPPING, WORKING, Job, State
 from reactor.core.steps import claim, fetch, finish, renew, seed, teardown, window
+from reactor.records import dataclass
 
 Step = Callable[[Job, Any, Context], Commands]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reactor.errors import Failure
 from reactor.models import Extraction
 from reactor.numbers import PLAN_BYTES_MAX, SIZE_MAX
+from reactor.records import dataclass
 
 MIB, TIB = 1024**2, 1024**4
 FREE_SPACE_MIN = 16 * MIB

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.core.job import Transfer, TransferState
 from reactor.errors import Failure
+from reactor.records import dataclass
 
 
 class Change(StrEnum):

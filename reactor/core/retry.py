@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reactor.core.job import Attempt
 from reactor.errors import Failure
 from reactor.failures import FAILURES
+from reactor.records import dataclass
 
 LATER, ELSEWHERE = "Try it again later.", "Look for it elsewhere."
 

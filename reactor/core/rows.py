@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reactor.core.job import Attempt
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction
 from reactor.options import NO_OPTIONS, Options
+from reactor.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,10 @@ What it may have died of is begun one after the other, and the one that it dies 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reactor.core.context import Context
 from reactor.core.job import IN_TRANSFER, Job
 from reactor.errors import Failure
+from reactor.records import dataclass
 
 DEATHS_MAX = 4
 """How often in a row aria2 may die with a job of which no byte comes."""

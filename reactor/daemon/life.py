@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -52,6 +51,7 @@ from reactor.media.room import Room
 from reactor.models import build_models
 from reactor.net.session import open_session
 from reactor.programs import find_aria2c
+from reactor.records import dataclass
 from reactor.settings import Settings
 
 WITHOUT_UDP = {"enable-dht": "false", "enable-dht6": "false", "bt-enable-lpd": "false"}

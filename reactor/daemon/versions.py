@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from reactor.net.jar import Jar
 from reactor.net.probe import read_headers
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.urls import is_ftp
+from reactor.records import dataclass
 
 SAMPLE_BYTES = 64 * 1024
 PLACE_BYTES = 16 * 1024

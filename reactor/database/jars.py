@@ -17,7 +17,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from reactor.errors import CookiesError
 from reactor.files.private_folder import OpenFolder, PrivateFolder, Stamp
 from reactor.models import CookieJarInfo
 from reactor.net.cookie_files import TEXT_BYTES_MAX, CookiesRead, JarCookie, read_cookies, restored, stored
+from reactor.records import dataclass
 
 SUFFIX = ".cookies"
 JARS_MAX = 20

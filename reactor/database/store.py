@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from reactor.core.commands import PollRows, ReadPlan, Save
@@ -23,6 +23,7 @@ from reactor.database.presence import Presence
 from reactor.database.table import Change
 from reactor.errors import Failure
 from reactor.models import Detection
+from reactor.records import dataclass
 from reactor.row_options import ReadOptions, asked_of
 
 Unsaved = SaveStale | SaveRejected

@@ -9,11 +9,12 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from reactor.database.presence import Presence
 from reactor.models import Download
+from reactor.records import dataclass
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars

@@ -18,13 +18,14 @@ import socket
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
 from typing import BinaryIO, Self
 
 import anyio
 import h11
 from anyio import AsyncContextManagerMixin
 from anyio.abc import TaskGroup
+
+from reactor.records import dataclass
 
 HOST = "files.reactor.invalid"
 """The host of its URLs: a name that no name server knows (RFC 6761, section 6.4)."""

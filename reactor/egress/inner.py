@@ -10,13 +10,13 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 import anyio
 
 from reactor.egress.addresses import Address
 from reactor.egress.inner_urls import ZEROS_MAX, swarm_of
+from reactor.records import dataclass
 
 HEAD_MAX = 64 * 1024
 IDLE_S = 60.0

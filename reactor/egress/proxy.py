@@ -23,7 +23,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Self
 
 import anyio
@@ -40,6 +40,7 @@ from reactor.egress.relay import LINGER_DEFAULT, LINGER_RESET, UP_BYTES, Tunnel,
 from reactor.egress.requests import BadProxyRequest, ProxyRequest, RequestReader
 from reactor.errors import DownloadError, Failure
 from reactor.net.credentials import CredentialScope
+from reactor.records import dataclass
 
 HEAD_S = 10.0
 """How long a client may take to send its request."""

@@ -7,12 +7,13 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import anyio
 
 from reactor.egress.answers import Answers, Data, ImplausibleLength
 from reactor.egress.meter import Meter
+from reactor.records import dataclass
 
 UP_BYTES, DOWN_BYTES = 64 * 1024, 256 * 1024
 """The largest read, to the server and from it."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import h11
+
+from reactor.records import dataclass
 
 BODY_MAX = 8 * 1024 * 1024
 HEAD_MAX = 64 * 1024

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from reactor.models import Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
 from reactor.options import NO_OPTIONS, Options
+from reactor.records import dataclass
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """More than any whose addresses fit into a plan."""

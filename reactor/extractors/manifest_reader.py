@@ -6,7 +6,7 @@ Headers that may be credentials are sent only to the host they were given for; t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 import anyio.lowlevel
@@ -20,6 +20,7 @@ from reactor.net.failures import status_failure
 from reactor.net.jar import Jar
 from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.net.urls import normalise_http
+from reactor.records import dataclass
 
 TURN_CHARS = 20_000
 """Characters of URLs that are checked before other tasks have their turn."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 
@@ -18,6 +18,7 @@ from reactor.extractors.base import MANIFEST_BYTES_MAX, Asked, Parsed
 from reactor.extractors.manifest_reader import Reader
 from reactor.media.choice import Choice
 from reactor.media.parts import Holds, MediaStream, Pick, Selection, Way, live, too_large
+from reactor.records import dataclass
 
 TRIES_MAX = 8
 """Combinations of BaseURL and representations of an MPD that are tried."""

@@ -10,7 +10,6 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +21,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.bencoded import dictionary
 from reactor.extractors.torrent_paths import Paths
 from reactor.net.charsets import decode_name
+from reactor.records import dataclass
 
 DEPTH_MAX = 100
 """Folders inside folders."""

@@ -7,7 +7,7 @@ without one nobody could tell whether their bytes are the same, and the best of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import anyio
 
@@ -23,6 +23,7 @@ from reactor.net.failures import status_failure
 from reactor.net.probe import probe
 from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.net.urls import is_ftp, normalise_http
+from reactor.records import dataclass
 
 DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 AT_ONCE = 4

@@ -11,12 +11,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote_from_bytes
 
 from reactor.errors import DownloadError
 from reactor.files.names import CLEAN_BYTES_MAX, INNER_BYTES_MAX, NAME_BYTES_MAX, candidates, clean_name
 from reactor.net.charsets import decode_name
+from reactor.records import dataclass
 
 TOP_BYTES_MAX = NAME_BYTES_MAX - len(".aria2__temp")
 """Of the name that stands in the staging folder: its control file stands beside it."""

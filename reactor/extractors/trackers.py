@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import quote_from_bytes
 
 import anyio
@@ -18,6 +17,7 @@ from reactor.extractors.base import Context
 from reactor.models import Torrent
 from reactor.net.credentials import for_people
 from reactor.net.redirects import MagnetRedirect, follow, read_body
+from reactor.records import dataclass
 
 TRACKERS_MAX = 5
 TIMEOUT_S = 10.0

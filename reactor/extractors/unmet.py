@@ -6,7 +6,6 @@ The only place that knows: a feature that honours a key, or honours it for more,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
@@ -14,6 +13,7 @@ from reactor.errors import DownloadError
 from reactor.files.suffixes import TIMED_SUFFIXES
 from reactor.models import Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
+from reactor.records import dataclass
 
 What = Literal["file", "media file", "torrent", "media"]
 """A file; a file that is a film or sound by its name; what a torrent holds; what a site or a manifest offers as media,

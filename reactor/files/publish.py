@@ -21,13 +21,14 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
 from reactor.errors import DownloadError
 from reactor.files.names import candidates, clean_name
 from reactor.files.private import open_private
+from reactor.records import dataclass
 
 RECORD = ".published"
 """What follows the name of the folder that holds the source in the record's name."""

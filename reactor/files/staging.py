@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -28,6 +28,7 @@ from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
 from reactor.files.publish import forget, publish, published, take_back
 from reactor.files.unpack import unpack
 from reactor.models import Content, Extraction, Kind
+from reactor.records import dataclass
 from reactor.settings import Settings
 
 FOLDER = ".reactor"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import prometheus_client
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from reactor import notices as n
 from reactor.models import Kind
+from reactor.records import dataclass
 
 WORDS_MAX = 64
 """Different codes that a label may have; those that come later are counted as `other`."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 
@@ -28,6 +27,7 @@ from reactor.core.events import Event
 from reactor.errors import ReactorError
 from reactor.journal.stream import Stream
 from reactor.net.credentials import redact, redact_text
+from reactor.records import dataclass
 
 VERSION = 1
 MAKE_ONE = "Make one with `run --record`."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from reactor.media.local import Segment, Span, each_segment, init_data
 from reactor.media.measuring import LOOK_BYTES, Measure, PartFindings, PartQuery, Unreadable
 from reactor.media.timeline import KINDS, Group, Grouping, Piece, jump_s
 from reactor.models import Extraction, Fetch, Track
+from reactor.records import dataclass
 
 KEY_BYTES = 16
 SECTIONS_MAX = 100_000

@@ -7,8 +7,9 @@ everywhere. Nothing that is asked for rules out a quality: what cannot be had is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from reactor.records import dataclass
 
 _VIDEO = ("avc1", "avc3"), ("hvc1", "hev1"), ("av01",), ("vp09", "vp9"), ("dvh1", "dvhe", "dav1", "mp4v")
 """Families of codecs that fit into an mp4, what most players show first."""

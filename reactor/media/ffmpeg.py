@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Protocol
@@ -33,6 +33,7 @@ from reactor.media.subtitles import TextFile
 from reactor.media.tagging import ffmetadata, language_arguments, tag_arguments, tags_of
 from reactor.media.timeline import Entry, Group, Timeline, arrange
 from reactor.models import Extraction, Finish, Track
+from reactor.records import dataclass
 
 """The name of the result, without its suffix. A clean name never begins with a dot."""
 AUDIO_SUFFIXES = (".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav")

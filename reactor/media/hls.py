@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from reactor import numbers
 from reactor.errors import DownloadError
@@ -34,6 +34,7 @@ from reactor.media.parts import (
 from reactor.media.tags import Attributes, InitTag, Playlist, SegmentTag, Variant, read
 from reactor.media.variables import Variables
 from reactor.numbers import FETCHES_MAX
+from reactor.records import dataclass
 
 LINE_MAX = 64 * 1024
 """Characters of one line."""

@@ -7,7 +7,7 @@ files only, and only as the formats below; in a segment never another playlist.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from reactor.media.check import HELPER, CheckedTrack
 from reactor.media.local import Segment, Span, files_of, write_playlist
 from reactor.media.room import cuts
 from reactor.media.timeline import Entry
+from reactor.records import dataclass
 
 PIECE = 8 * 1024 * 1024
 """Bytes copied at a time; a cancellation takes effect in between."""

@@ -12,7 +12,9 @@ import io
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from reactor.records import dataclass
 
 END = "#EXT-X-ENDLIST"
 _NONE = "#EXT-X-KEY:METHOD=NONE"

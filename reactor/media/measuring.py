@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
@@ -23,6 +22,7 @@ from reactor.media.clocks import CutShort, Measured, StreamClock, StreamKind, is
 from reactor.media.containers import find_transport_stream, measure
 from reactor.media.local import Span
 from reactor.numbers import SIZE_MAX, bounded
+from reactor.records import dataclass
 
 LOOK_BYTES = 512
 SEARCH_BYTES = 128 * 1024

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from reactor.media.adts import RATES
 from reactor.media.clocks import CutShort, Measured, StreamClock, StreamKind
+from reactor.records import dataclass
 
 BOX_BYTES_MAX = 32 * 1024 * 1024
 """Longer header boxes are not read."""

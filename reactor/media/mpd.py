@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
@@ -12,6 +11,7 @@ from xml.etree.ElementTree import Element
 from reactor import numbers
 from reactor.media.parts import absolute, bad_manifest, too_large
 from reactor.media.xml_tree import read_tree
+from reactor.records import dataclass
 
 _DURATION = re.compile(
     r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,20})?)S)?)?",

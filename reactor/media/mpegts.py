@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from statistics import median
 from typing import BinaryIO
 
 from reactor.media import adts
 from reactor.media.clocks import Measured, StreamClock, StreamKind
+from reactor.records import dataclass
 
 PACKET = 188
 SEARCH_BYTES = 128 * 1024

@@ -6,13 +6,14 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 from urllib.parse import unquote_to_bytes, urljoin
 
 from reactor.errors import DownloadError
 from reactor.media.choice import NO_TRAITS, Traits
 from reactor.numbers import FETCHES_MAX, PLAN_BYTES_MAX
+from reactor.records import dataclass
 
 URL_MAX = 16 * 1024
 """Characters of one URL."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from reactor.errors import DownloadError
@@ -15,6 +14,7 @@ from reactor.media.clocks import StreamKind
 from reactor.media.inputs import Input, file_input
 from reactor.media.process import Run, run_ffmpeg
 from reactor.media.room import no_space
+from reactor.records import dataclass
 
 PROBE_DEADLINE_S = 60.0
 

@@ -8,7 +8,6 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -18,6 +17,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from reactor import numbers
 from reactor.errors import DownloadError, ProgramMissing
 from reactor.programs import child_environment, limit_memory
+from reactor.records import dataclass
 
 MEMORY_MAX = 2 * 1024**3
 """Bytes. Joining by copy takes a tenth of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 from xml.etree.ElementTree import Element
 
@@ -23,6 +23,7 @@ from reactor.media.choice import (
 from reactor.media.languages import TAG_MAX, fits
 from reactor.media.mpd import AdaptationSet, Representation, sort_of
 from reactor.media.parts import format_id, protected
+from reactor.records import dataclass
 
 BANDWIDTH_SHARE = 0.02
 """Tolerance when a bandwidth is compared with one from another source."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ from anyio import CancelScope, to_thread
 from reactor.errors import DownloadError
 from reactor.media.local import Segment, Span, each_segment
 from reactor.models import Extraction, Track
+from reactor.records import dataclass
 
 LOOK_S = 1.0
 """How often the disk is looked at while something is joined."""

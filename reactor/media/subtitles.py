@@ -13,11 +13,11 @@ import html
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from reactor.media.encodings import decoded
 from reactor.media.timeline import WRAP_S
+from reactor.records import dataclass
 
 FILE_BYTES_MAX = 4 * 1024 * 1024
 BYTES_MAX = 16 * 1024 * 1024

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reactor.media.variables import Variables
+from reactor.records import dataclass
 
 Attributes = Mapping[str, str]
 """An attribute list: names in upper case, values without quotes."""

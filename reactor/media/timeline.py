@@ -7,11 +7,12 @@ tracks of a section (between two discontinuities, or a DASH period) share a cloc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from reactor.errors import DownloadError
 from reactor.media.clocks import Measured, StreamClock, StreamKind
+from reactor.records import dataclass
 
 KINDS: tuple[StreamKind, StreamKind] = ("video", "audio")
 APART_MAX_S = 30.0

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,6 +20,7 @@ from reactor import numbers
 from reactor.errors import CookiesError
 from reactor.models import Cookie
 from reactor.net.jar import Jar, Key, cookie_key, is_address
+from reactor.records import dataclass
 
 TEXT_BYTES_MAX = 1024 * 1024
 """Of the text: a browser's whole store, which holds some 3000 cookies, exports to less."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from reactor.models import HEADERS_MAX, Cookie, Header
+from reactor.records import dataclass
 
 HARMLESS = frozenset({
     "accept", "accept-language", "cache-control", "dnt", "origin", "pragma", "referer", "sec-ch-ua",

@@ -9,9 +9,9 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from reactor.net.credentials import Credentials
+from reactor.records import dataclass
 
 CHALLENGE_MAX = 4096
 """Characters; of a longer one the beginning counts."""

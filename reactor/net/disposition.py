@@ -10,7 +10,6 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 
 from reactor.files.media_types import SUFFIX_BY_TYPE
@@ -18,6 +17,7 @@ from reactor.files.names import clean_name, is_program, split_suffix
 from reactor.files.suffixes import FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES, SERVED_SUFFIXES
 from reactor.models import whole_characters
 from reactor.net.charsets import decode_name
+from reactor.records import dataclass
 
 HEADER_MAX = 4096
 """A longer header is cut."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote
 
 from reactor.errors import DownloadError
+from reactor.records import dataclass
 
 TRACKERS_MAX = 200
 """More of them ask nobody that the first ones did not."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urljoin, urlsplit
 
@@ -25,6 +24,7 @@ from reactor.net.refresh import refresh_in, refresh_to
 from reactor.net.session import HttpSession
 from reactor.net.urls import normalise, normalise_http
 from reactor.net.validators import validator_of
+from reactor.records import dataclass
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
 RANGE_REFUSED = (400, 403, 405, 501)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reactor import __version__
 from reactor.net.client import Client, Dial
 from reactor.net.held import HeldAnswers
+from reactor.records import dataclass
 
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"
 """A browser's, unless set otherwise: servers built for people refuse others."""

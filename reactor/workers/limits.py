@@ -8,8 +8,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from reactor.records import dataclass
 
 if sys.platform != "win32":
     import resource

@@ -176,7 +176,7 @@ class Process:
 
     def _saved(self, saves: list[commands.Save], taken: list[Command], unsaved: Sequence[Unsaved]) -> None:
         refused = {event.attempt for event in unsaved}
-        for event in sorted(unsaved, key=lambda event: event.attempt):
+        for event in sorted(unsaved, key=lambda event: (event.attempt.download_id, event.attempt.number)):
             self.post(event)
         for save in saves:
             attempt = attempt_of(save)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from reactor.programs import Program, child_environment
+from reactor.records import dataclass
 
 PROGRAM_S = 10.0
 """Time limit for `--version`."""

@@ -19,7 +19,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Self
 
 import anyio
@@ -31,6 +31,7 @@ from reactor.database.sqlite.errors import is_busy, translate
 from reactor.database.sqlite.files import WATCHER, Watcher, watch_files
 from reactor.database.table import Change
 from reactor.errors import DatabaseError
+from reactor.records import dataclass
 
 SETTLE_S = 0.25
 """How long a commit is expected after its file event. A sync of the disk lies between the two."""

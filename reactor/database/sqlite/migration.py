@@ -16,11 +16,11 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache
 
 from reactor.database.sqlite.statements import has_table, script, transaction
 from reactor.errors import DatabaseError
+from reactor.records import dataclass
 
 SCHEMA = "schema.sql"
 SCHEMA_VERSION = 1

@@ -14,7 +14,6 @@ import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,6 +22,7 @@ from playwright.async_api import BrowserContext, Download, Frame, Page, Request
 from reactor.extractors.browser.offers import Gate, file_links, parse_links
 from reactor.extractors.browser.page_script import What, asking
 from reactor.extractors.browser.patience import with_timeout
+from reactor.records import dataclass
 
 OFFERS_MAX = 8
 REQUESTS_MAX = 200

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reactor.records import dataclass
 
 SMALL_WIDTH = 260
 """A film's player is wider."""

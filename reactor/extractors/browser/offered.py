@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import anyio
@@ -21,6 +20,7 @@ from reactor.net.jar import Jar
 from reactor.net.probe import PAGE_TYPES, read_headers
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.urls import normalise, normalise_http
+from reactor.records import dataclass
 
 NAME_MAX = 1000
 

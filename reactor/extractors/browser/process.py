@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from anyio.abc import Process
 
 from reactor.errors import DownloadError
 from reactor.programs import child_environment, own_code
+from reactor.records import dataclass
 from reactor.workers.exchange import END_DEADLINE_S, WorkerDied
 from reactor.workers.process import WorkerProcess, open_in_own_folder, open_process
 

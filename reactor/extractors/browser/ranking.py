@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from urllib.parse import unquote, urljoin, urlsplit
 
 from reactor.extractors.browser.elements import Element, Role, role
 from reactor.extractors.detect import MANIFEST_TYPES
+from reactor.records import dataclass
 
 CLIP_S = 65.0
 """Something shorter may be an advertisement that nothing tells from the film."""

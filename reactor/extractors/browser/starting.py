@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from playwright.async_api import ElementHandle, Frame
 from playwright.async_api import Error as PlaywrightError
@@ -15,6 +14,7 @@ from playwright.async_api import Error as PlaywrightError
 from reactor.extractors.browser.controls import Control, Worth, best, controls_of
 from reactor.extractors.browser.page_script import asking
 from reactor.extractors.browser.patience import with_timeout
+from reactor.records import dataclass
 
 CLICK_S = 1.5
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from reactor.records import dataclass
 
 WORDS_MAX = 12
 """A button says no more."""

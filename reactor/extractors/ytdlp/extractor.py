@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad
 from reactor.extractors.ytdlp.selection import FORMAT, FORMAT_SORT, params_of, wanted_of
 from reactor.models import Detection, Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
+from reactor.records import dataclass
 from reactor.settings import Settings
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.pool import Pool

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from reactor.errors import DownloadError, Failure
 from reactor.extractors.ytdlp.process import HINT
 from reactor.net.credentials import redact_text
 from reactor.net.failures import RETRY_AFTER_MAX_S, status_failure
+from reactor.records import dataclass
 
 SAID_MAX = 300
 """Characters of a site's own words that are shown."""

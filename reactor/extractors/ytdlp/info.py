@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
@@ -35,6 +35,7 @@ from reactor.net.credentials import HeaderSets, referer_for
 from reactor.net.jar import Jar
 from reactor.net.urls import normalise_http
 from reactor.numbers import FETCHES_MAX
+from reactor.records import dataclass
 
 TITLE_MAX = 1000
 """Characters of a title that are kept."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from anyio.abc import Process
@@ -17,6 +16,7 @@ from anyio.abc import Process
 from reactor.errors import DownloadError
 from reactor.extractors.ytdlp import worker as ytdlp_worker
 from reactor.programs import child_environment, find_python
+from reactor.records import dataclass
 from reactor.workers.process import WorkerProcess, open_in_own_folder, open_process
 
 DATA_BYTES_MAX = 1536 * 1024 * 1024
