@@ -129,7 +129,7 @@ FAILURES: Mapping[str, FailureKind] = {
     "constraint": FailureKind("The bot's own table refuses the row.", "operator"),
     "crashed": FailureKind("The process died with this download three times.", "report"),
     "internal": FailureKind("reactor made a mistake.", "report"),
-    "extractor_failed": FailureKind("yt-dlp failed over this page.", "report"),
+    "extractor_failed": FailureKind("yt-dlp, or another extractor, failed over this page.", "report"),
     "ytdlp_broken": FailureKind("yt-dlp does not run.", "operator"),
     "browser_broken": FailureKind("The browser does not run.", "operator"),
     "browser_crashed": FailureKind("The browser crashed over this page.", "retry", None),

@@ -6,6 +6,7 @@ are MiB/s (the table's unit) and bytes/s everywhere else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from itertools import pairwise
@@ -99,8 +100,14 @@ class Stage(StrEnum):
     WAITING = "waiting"
 
 
+KIND_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
 class Kind(StrEnum):
-    """What kind of URL a row has: which extractor can turn it into something to fetch."""
+    """What kind of URL a row has: which extractor can turn it into something to fetch.
+
+    Those named here are built in; `Kind("name")` is that of an extractor from outside, one and the same object for
+    each name. Iterating gives the built-in ones."""
 
     TORRENT = "torrent"
     DIRECT = "direct"
@@ -108,6 +115,24 @@ class Kind(StrEnum):
     YTDLP = "ytdlp"
     PLAYWRIGHT = "playwright"
     UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Kind | None:
+        if not isinstance(value, str) or not KIND_NAME.fullmatch(value):
+            return None
+        named = str.__new__(cls, value)
+        named._name_, named._value_ = value.upper(), value
+        return cls._value2member_map_.setdefault(value, named)  # type: ignore[return-value]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        named = {"enum": [kind.value for kind in cls], "type": "string"}
+        return {"title": "Kind", "anyOf": [named, {"pattern": f"^{KIND_NAME.pattern}$", "type": "string"}]}
+
+    @property
+    def built_in(self) -> bool:
+        """False for the name of an extractor from outside."""
+        return self.name in Kind.__members__
 
 
 class Content(StrEnum):
@@ -375,8 +400,9 @@ class Excerpt(Frozen):
 class Finish(Frozen):
     """How the fetched parts become what the person gets."""
 
-    how: Literal["file", "torrent", "metadata", "media"]
-    """`file`: the one fetch is the file. `torrent`: what aria2 made of it decides: one file or a folder.
+    how: Literal["file", "folder", "torrent", "metadata", "media"]
+    """`file`: the one fetch is the file. `folder`: the fetches are the files of one.
+    `torrent`: what aria2 made of it decides: one file or a folder.
     `metadata`: it says what there is to fetch. `media`: the tracks are joined by copy."""
     name: str
     """The wished base name of the result; a unique one is made of it when it is published."""

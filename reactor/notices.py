@@ -158,6 +158,16 @@ class YtdlpOutdated(_Notice):
     """Since it was released."""
 
 
+class ExtractorUnusable(_Notice):
+    """An installed extractor cannot be used: its URLs go on as if it were not installed. `reactor doctor` lists all."""
+
+    event: Literal["extractor_unusable"] = "extractor_unusable"
+    name: str
+    """Of the extractor."""
+    reason: str
+    """A sentence."""
+
+
 class DiskFull(_Notice):
     """Less than the required disk space is free: no download starts, running ones wait."""
 
@@ -343,6 +353,7 @@ Notice = (
     | DownloadStuck
     | FilesUnwatched
     | YtdlpOutdated
+    | ExtractorUnusable
     | DiskFull
     | DiskFreed
     | DownloadClaimed

@@ -215,6 +215,16 @@ class Settings(BaseSettings):
         2048, description="Memory limit of one browser, MiB. It is killed above it."
     )
 
+    extractors_off: str = Field(
+        "", description="Installed extractors that are not used: `filehost, gallery`. `*`: none of them is."
+    )
+    extractor_options: SecretStr | None = Field(
+        None, description='What installed extractors are told, as a JSON object by their names: `{"filehost": {…}}`.'
+    )
+    extractor_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        60.0, description="Seconds for an installed extractor to look at a link. Its process is killed afterwards."
+    )
+
     torrents: bool = Field(True, description="Allow torrents. Their peer connections bypass the egress guard.")
     partial_torrents: bool = Field(
         False,
@@ -265,6 +275,7 @@ class Settings(BaseSettings):
         "ytdlp_cookies",
         "ytdlp_proxy",
         "ytdlp_options",
+        "extractor_options",
         "metrics_address",
         "page_address",
         "page_token",
@@ -324,6 +335,17 @@ class Settings(BaseSettings):
             first = error.errors(include_input=False)[0]  # some of them are secrets
             wrong = ".".join(str(each) for each in first["loc"])
             raise ValueError(f"has something wrong with {wrong[:200]}: {first['msg'].lower()}") from None
+        return value
+
+    @field_validator("extractor_options")
+    @classmethod
+    def _are_options_by_name(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            options = json.loads(value.get_secret_value()) if value else {}
+        except (ValueError, RecursionError):
+            options = None
+        if not isinstance(options, dict) or not all(isinstance(each, dict) for each in options.values()):
+            raise ValueError('takes a JSON object of objects, such as {"filehost": {"key": "…"}}')
         return value
 
     @field_validator("metrics_address", "page_address")

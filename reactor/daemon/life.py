@@ -14,7 +14,7 @@ from functools import partial
 
 import anyio
 
-from reactor import __version__
+from reactor import __version__, notices
 from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.core import events
@@ -41,6 +41,8 @@ from reactor.extractors.announce import announce
 from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import open_browser
 from reactor.extractors.context import open_context
+from reactor.extractors.detect import by_text
+from reactor.extractors.plugins.host import open_plugins
 from reactor.extractors.trackers import ask_trackers
 from reactor.extractors.ytdlp.extractor import open_ytdlp
 from reactor.extractors.ytdlp.selection import choice_of
@@ -94,6 +96,8 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         _context(settings, guard if settings.egress_guard else None, handover, shared=staging.shared) as context,
     ):
         build_models()
+        if context.plugins is not None:
+            rows.by_text = partial(by_text, plugins=context.plugins)
         guard.announce = partial(announce, resolve=guard.dialer.resolve, context=context)
         if recorder is not None:
             recorder.begin(Begun(__version__, clock.wall(), clock.monotonic(), lasting.limits))
@@ -113,6 +117,8 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
             partial(ask_trackers, context=context),
         )
         await opened(rows)
+        for name, reason in context.plugins.unusable.items() if context.plugins is not None else ():
+            journal.tell(notices.ExtractorUnusable(name=name, reason=reason))
         replaced = await _serve(lasting, loop, rows, aria2, downloading, stages)
         if replaced:
             loop.take_in()
@@ -184,7 +190,7 @@ async def _handover(settings: Settings, guard: Guard) -> AsyncIterator[Handover 
 async def _context(
     settings: Settings, guard: Guard | None, handover: Handover | None, *, shared: bool
 ) -> AsyncIterator[Context]:
-    """What extraction needs, with yt-dlp and a browser where they are installed."""
+    """What extraction needs, with yt-dlp, a browser and extractors from outside where they are installed."""
     dial = guard.dialer.dial if guard else None
     timeout_s, patience_s = settings.http_timeout_s, min(settings.stall_timeout_s, SERVER_TIMEOUT_MAX_S)
     session = open_session(user_agent=settings.user_agent, timeout_s=timeout_s, patience_s=patience_s, dial=dial)
@@ -192,11 +198,13 @@ async def _context(
         open_context(session) as context,
         open_ytdlp(settings, guard) as ytdlp,
         open_browser(settings, guard, handover.offer if handover else None) as browser,
+        open_plugins(settings, guard) as plugins,
     ):
         yield dataclasses.replace(
             context,
             ytdlp=ytdlp,
             browser=browser,
+            plugins=plugins,
             choice=choice_of(settings.ytdlp_format),
             holes=settings.holes,
             torrents=settings.torrents,

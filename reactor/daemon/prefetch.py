@@ -40,7 +40,7 @@ class ProbeCache:
     async def prefetch(self, typed: str, options: Options = NO_OPTIONS) -> None:
         """Probe the URL if its text alone marks it as a direct file. Errors are not kept: the row's own attempt reports
         them."""
-        detection = by_text(typed)
+        detection = by_text(typed, self._context.plugins)
         if detection is None or detection.kind is not Kind.DIRECT:
             return
         key = detection.url, options

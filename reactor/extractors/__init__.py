@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reactor.models import Kind
 
     EXTRACTORS: Mapping[Kind, Extractor]
-    """One for every kind."""
+    """One for every kind, of which the built-in ones are listed."""
 
 
 def __getattr__(name: str) -> object:
@@ -46,7 +46,7 @@ class _Extractors(Mapping["Kind", "Extractor"]):
 
     def __getitem__(self, kind: Kind) -> Extractor:
         if kind not in self._loaded:
-            self._loaded[kind] = self._loaders[kind]()
+            self._loaded[kind] = self._loaders[kind]() if kind in self._loaders else _outside(kind)
         return self._loaded[kind]
 
     def __iter__(self) -> Iterator[Kind]:
@@ -54,6 +54,12 @@ class _Extractors(Mapping["Kind", "Extractor"]):
 
     def __len__(self) -> int:
         return len(self._loaders)
+
+
+def _outside(kind: Kind) -> Extractor:
+    from reactor.extractors.plugins.extractor import PluginExtractor
+
+    return PluginExtractor(kind)
 
 
 def _direct() -> Extractor:

@@ -180,6 +180,27 @@ class PageSniffer(Protocol):
         ...
 
 
+class PluginSet(Protocol):
+    """The extractors from outside: `plugins.host.Plugins`."""
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Those that are broken, each with a sentence."""
+        ...
+
+    def __contains__(self, kind: Kind) -> bool:
+        """True when there is one of that name."""
+        ...
+
+    def match(self, url: str, *, fallback: bool = False) -> Detection | None:
+        """The kind of a URL that one of them is for; `fallback`: only where nothing else is known for it."""
+        ...
+
+    async def extract(self, kind: Kind, detection: Detection, options: Options) -> Any:
+        """What one finds: a `plugins.results.Result`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What all detections and extractions share. `context.open_context` makes it."""
@@ -205,6 +226,8 @@ class Context:
     """Percent of the segments of a video that may be missing."""
     browser: PageSniffer | None = None
     """Browsers for pages that only they understand; None when Playwright is not installed."""
+    plugins: PluginSet | None = None
+    """The extractors from outside; None: there are none."""
     options: Options = NO_OPTIONS
     """What the row asks for."""
 

@@ -2,6 +2,7 @@
 
 magnet link or bare info hash        torrent
 ftp or sftp link                     direct, without asking
+a pattern of an extractor from outside    its name (with a negative priority: before the probe)
 path ends in `.torrent`              torrent
 path ends in `.meta4`, `.metalink`   metalink
 path ends in `.m3u8`, `.mpd`, …      ytdlp (a manifest)
@@ -15,7 +16,7 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, reclassified
+from reactor.extractors.base import Context, PluginSet, reclassified
 from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, MANIFEST_SUFFIXES, METALINK_SUFFIXES, PAGE_SUFFIXES
 from reactor.models import Content, Detection, HttpProbe, Kind
 from reactor.net.pasted import links_in
@@ -43,10 +44,11 @@ async def detect(typed: str, context: Context) -> Detection:
     return _counted(await _detect(normalise(typed), context), typed)
 
 
-def by_text(typed: str) -> Detection | None:
+def by_text(typed: str, plugins: PluginSet | None = None) -> Detection | None:
     """The same where the text alone decides it; else None, also for what is no URL."""
     try:
-        found = detect_by_text(normalise(typed))
+        url = normalise(typed)
+        found = _by_pattern(url, plugins) or detect_by_text(url)
     except DownloadError:
         return None
     return _counted(found, typed) if found is not None else None
@@ -59,12 +61,14 @@ def _counted(found: Detection, typed: str) -> Detection:
 
 
 async def _detect(url: str, context: Context) -> Detection:
-    found = detect_by_text(url)
+    found = _by_pattern(url, context.plugins) or detect_by_text(url)
     if found:
         return found
     name = await _site(url, context)
     if name:
         return Detection(kind=Kind.YTDLP, url=url, why=f"yt-dlp's extractor {name}")
+    if found := _by_pattern(url, context.plugins, fallback=True):
+        return found
     try:
         seen = await probe(url, context.http, head=False, hold=True)
     except MagnetRedirect as magnet:
@@ -77,6 +81,13 @@ async def _detect(url: str, context: Context) -> Detection:
     if kind is not Kind.DIRECT:
         context.http.held.drop(seen.url)
     return Detection(kind=kind, url=url, why=why, probe=seen)
+
+
+def _by_pattern(url: str, plugins: PluginSet | None, *, fallback: bool = False) -> Detection | None:
+    """The extractor from outside that a web address is for."""
+    if plugins is None or not url.startswith(("http://", "https://")):
+        return None
+    return plugins.match(url, fallback=fallback)
 
 
 def detect_by_text(url: str) -> Detection | None:

@@ -79,6 +79,8 @@ def what_is(found: Extraction) -> What:
     """What there is to fetch."""
     if found.kind is Kind.TORRENT:
         return "torrent"
+    if found.finish.how == "folder":
+        return "file"
     if found.finish.how == "file" and found.kind not in (Kind.YTDLP, Kind.PLAYWRIGHT):
         suffix = PurePath(found.finish.name).suffix.lower()
         return "media file" if suffix[1:] in TIMED_SUFFIXES else "file"

@@ -186,7 +186,7 @@ def _clone(source: Path, copy: Path, ways: _Ways) -> None:
     """The same tree once more, as far as it is wanted, of hard links where they are possible, under the names that are
     to be. What has such a name already keeps it."""
     if not source.is_dir():
-        return _link_or_copy(source, copy)
+        return link_or_copy(source, copy)
     copy.mkdir()
     twins = {source: copy}
     for folder, folders, files in os.walk(source):
@@ -201,7 +201,7 @@ def _clone(source: Path, copy: Path, ways: _Ways) -> None:
                 twin.mkdir()
                 twins[here / name] = twin
             else:
-                _link_or_copy(here / name, twin)
+                link_or_copy(here / name, twin)
     return None
 
 
@@ -230,7 +230,8 @@ class _Names:
         return next(free for each in wanted if not (free := self._folder / each).exists())
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link, or a copy where links are impossible. Raises OSError."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:

@@ -25,7 +25,7 @@ import anyio
 from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.content import HEAD_BYTES, turns_out
 from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
-from reactor.files.publish import forget, publish, published, take_back
+from reactor.files.publish import forget, link_or_copy, publish, published, take_back
 from reactor.files.unpack import unpack
 from reactor.models import Content, Extraction, Kind
 from reactor.records import dataclass
@@ -37,6 +37,8 @@ MOVED = "moved already"
 """Stands for a source that is not in its folder any more."""
 RESULT = ".joined"
 """The stem of the file that joining makes."""
+COLLECTED = ".collected"
+"""The folder that several files are put into: no name of a file begins with a dot."""
 CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
 """What aria2 keeps beside a file that is not complete."""
 FOLDERS_KEPT = 16
@@ -246,6 +248,8 @@ class Staging:
         if published(source, self.download_dir) is None:
             if command.resumed and not _certain(source, command):
                 raise FilesMissing("Whether the file is whole is not known.")
+            if command.extraction.finish.how == "folder":
+                _collect(folder, source, command.extraction)
             if command.extraction.finish.how != "media":  # which was checked when it was joined
                 _check(source, command, wanted)
             if command.extraction.finish.packed:
@@ -284,6 +288,8 @@ class Staging:
         fetches = command.extraction.fetches
         if command.extraction.finish.how == "file":
             return folder / fetches[0].name
+        if command.extraction.finish.how == "folder":
+            return folder / COLLECTED
         if command.extraction.finish.how == "media":
             with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
                 return folder / next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
@@ -394,6 +400,23 @@ def _check(source: Path, command: StagedFiles, wanted: frozenset[Path] | None) -
     there = _size(source, wanted)
     if size is not None and there != size:
         raise DownloadError(f"The file has {there} bytes instead of {size}.", code="changed", retryable=True)
+
+
+def _collect(folder: Path, target: Path, extraction: Extraction) -> None:
+    """Put the files of one folder into it, as links: they stay where aria2 would look for them. What a crash has left
+    of it is gone on with. Raises FilesMissing, DownloadError (`wrong_content`), OSError."""
+    target.mkdir(exist_ok=True)
+    for fetch in extraction.fetches:
+        source, twin = folder / fetch.name, target / fetch.name
+        if not source.is_file() or any((folder / (fetch.name + suffix)).exists() for suffix in CONTROL_SUFFIXES):
+            raise FilesMissing("aria2c said it was done, but not all files are there.")
+        with source.open("rb") as file:
+            if turns_out(fetch.name, file.read(HEAD_BYTES)) is not None:
+                message = f"The server sent something else in place of {fetch.name}."
+                raise DownloadError(message, code="wrong_content", retryable=True)
+        if not twin.exists() or not twin.samefile(source):
+            twin.unlink(missing_ok=True)
+            link_or_copy(source, twin)
 
 
 def _look_into(source: Path, command: StagedFiles) -> None:

@@ -81,6 +81,8 @@ def describe(notice: n.Notice) -> str:
             return f"the database's files cannot be watched; falling back to polling: {clean(reason)}"
         case n.YtdlpOutdated(version=version, days=days):
             return f"yt-dlp {clean(version)} is {days} days old, and sites change: `reactor update` upgrades it"
+        case n.ExtractorUnusable(name=name, reason=reason):
+            return f"the extractor {clean(name)} cannot be used: {clean(reason)}"
         case n.DiskFull(free=free, needed=needed):
             return f"the disk is full: {size(free)} free, {size(needed)} needed; no download starts"
         case n.DiskFreed(free=free):

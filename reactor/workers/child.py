@@ -27,7 +27,7 @@ def serve(calls: Mapping[str, Call]) -> None:
     """Answer requests until the input ends. The command line holds the parent's pid and the limits that this process
     enforces."""
     setup = json.loads(sys.argv[1])
-    inward, outward = _private_streams()
+    inward, outward = private_streams()
     limits.protect(setup["parent"], setup["data_bytes"])
     gc.disable()  # what is read makes no circles, and looking for them takes a third of the time
     while line := inward.readline(REQUEST_BYTES_MAX):
@@ -54,7 +54,7 @@ def _answer(
         return {"error": {"kind": "unforeseen", "what": type(error).__name__}}, b""
 
 
-def _private_streams() -> tuple[BinaryIO, BinaryIO]:
+def private_streams() -> tuple[BinaryIO, BinaryIO]:
     """Our input and output, out of reach of what a library reads or prints."""
     inward, outward = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)

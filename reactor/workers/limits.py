@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -16,7 +17,6 @@ if sys.platform != "win32":
     import resource
 
 PR_SET_PDEATHSIG = 1
-SIGKILL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,20 @@ class Limits:
     answer_bytes: int
 
 
-def protect(parent: int, data_bytes: int) -> None:
-    """Limit memory, forbid writing files, and die with `parent`."""
+def protect(parent: int, data_bytes: int, *, file_bytes: int = 0, group: bool = False) -> None:
+    """Limit memory and the size of files that are written (0: none is), and die with `parent`; `group`: with all that
+    this process has started, where it leads its process group."""
     if sys.platform == "win32":
         return
     # Not RLIMIT_AS: address space that is reserved and not used does no harm.
     _lower(resource.RLIMIT_DATA, data_bytes)
     _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_FSIZE, file_bytes)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
+        takes_group = group and os.getpgrp() == os.getpid()
+        if takes_group:
+            signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM if takes_group else signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit()
 

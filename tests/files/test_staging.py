@@ -321,3 +321,32 @@ def test_the_metadata_of_a_magnet_link(staging: Staging, content: bytes | None) 
     with pytest.raises(FilesMissing):
         staging.metadata(1, "a" * 40, 3)
     assert not path.exists(), "aria2 would not write over it"
+
+
+def pictures(*names: str, resumed: bool = False) -> commands.Finish:
+    fetches = tuple(Fetch(urls=(f"http://host.example/{name}",), name=name) for name in names)
+    extraction = Extraction(kind=Kind("pictures"), fetches=fetches, finish=Finish(how="folder", name="A: holiday"))
+    return commands.Finish(ONE, extraction, (), 0, resumed=resumed)
+
+
+def test_several_files_become_one_folder(staging: Staging, tmp_path: Path) -> None:
+    for n in (1, 2):
+        (staging.folder(1) / f"{n}.jpg").write_bytes(bytes(n))
+    with pytest.raises(FilesMissing):
+        staging.finish(pictures("1.jpg", "2.jpg", "3.exe"))
+    (staging.folder(1) / "3.exe").write_bytes(bytes(3))
+    staging.programs = False
+    for _ in range(2):  # killed before the row said so, it is asked for again
+        assert staging.finish(pictures("1.jpg", "2.jpg", "3.exe")) == (str(tmp_path / "A_ holiday"), 6)
+    assert sorted(path.name for path in (tmp_path / "A_ holiday").iterdir()) == ["1.jpg", "2.jpg", "3.exe.renamed"]
+    assert not list(staging.folder(1).iterdir())
+
+
+def test_a_page_in_place_of_one_of_several_files(staging: Staging, tmp_path: Path) -> None:
+    (staging.folder(1) / "1.jpg").write_bytes(b"x")
+    (staging.folder(1) / "2.jpg").write_bytes(b"<!DOCTYPE html><html>Log in</html>")
+    with pytest.raises(DownloadError, match=r"in place of 2\.jpg") as caught:
+        staging.finish(pictures("1.jpg", "2.jpg"))
+    assert (caught.value.code, caught.value.retryable) == ("wrong_content", True)
+    with pytest.raises(FilesMissing):  # after a restart they are looked for by the parts' own record first
+        staging.finish(pictures("1.jpg", resumed=True))

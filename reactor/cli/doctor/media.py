@@ -14,6 +14,8 @@ from reactor.cli.doctor.findings import DoctorFinding, program_version, where
 from reactor.cli.runtime import run_async
 from reactor.errors import ReactorError
 from reactor.extractors.browser import browser
+from reactor.extractors.plugins.host import is_off, open_plugins
+from reactor.extractors.plugins.process import Installed, installed
 from reactor.extractors.ytdlp import process as ytdlp_process
 from reactor.extractors.ytdlp.age import age_days, is_old
 from reactor.programs import Program, find_ffmpeg
@@ -31,8 +33,8 @@ BROWSER = "pip install 'aria2-reactor[browser]'"
 
 
 def examine(settings: Settings) -> list[DoctorFinding]:
-    """ffmpeg, yt-dlp with its runtime, Playwright with its browser."""
-    return [ffmpeg(settings), ytdlp(), deno(), playwright(), page(settings)]
+    """ffmpeg, yt-dlp with its runtime, Playwright with its browser, extractors from outside."""
+    return [ffmpeg(settings), ytdlp(), deno(), playwright(), page(settings), *extractors(settings)]
 
 
 def ffmpeg(settings: Settings) -> DoctorFinding:
@@ -122,6 +124,27 @@ def page(settings: Settings) -> DoctorFinding:
 
     what = "shows pages" if sandboxed() else "shows pages; as root without its sandbox"
     return DoctorFinding("browser", "ok", what, version, where(program))
+
+
+def extractors(settings: Settings) -> list[DoctorFinding]:
+    """Those that other packages bring, each loaded in a process of its own."""
+    known = installed()
+    off = {each.name for each in known if is_off(each.name, settings)}
+    unusable = run_async(partial(_unusable, settings)) if len(off) < len(known) else {}
+    return [_extractor(each, each.name in off, unusable.get(each.name)) for each in known]
+
+
+def _extractor(each: Installed, off: bool, broken: str | None) -> DoctorFinding:
+    name, where_ = f"extractor {each.name}"[:60], f"{each.package} ({each.entry})"
+    if broken is not None:
+        advice = f"Tell its author, or set EXTRACTORS_OFF={each.name}."
+        return DoctorFinding(name, "missing", f"It cannot be used: {broken}", each.version, where_, advice)
+    return DoctorFinding(name, "ok", "turned off (EXTRACTORS_OFF)" if off else "", each.version, where_)
+
+
+async def _unusable(settings: Settings) -> dict[str, str]:
+    async with open_plugins(settings) as plugins:
+        return dict(plugins.unusable) if plugins is not None else {}
 
 
 async def _started_browser(program: Program) -> str:

@@ -17,7 +17,8 @@ from reactor.models import Kind, Stage
 
 EXPIRED = frozenset({"forbidden", "not_found", "needs_login"})
 """What a server says when the URL that an extractor found has expired, or the headers that it found beside it."""
-EXTRACTED = frozenset({Kind.YTDLP, Kind.PLAYWRIGHT})
+AS_SENT = frozenset({Kind.DIRECT, Kind.TORRENT, Kind.METALINK, Kind.UNKNOWN})
+"""Kinds whose URLs are the row's own: to extract once more finds the same."""
 RENEWALS_MAX = 3
 """How often in a row URLs are renewed of which no byte comes."""
 
@@ -26,7 +27,7 @@ def renewable(job: Job, failure: Failure) -> bool:
     """True when new URLs may help."""
     expired = failure.code in EXPIRED or failure == UNTOLD
     within = job.budget.renewals < RENEWALS_MAX and not job.in_vain(failure)
-    return expired and within and job.kind in EXTRACTED and job.state in IN_TRANSFER
+    return expired and within and job.kind not in AS_SENT and job.state in IN_TRANSFER
 
 
 def renew_or_fail(job: Job, failure: Failure, context: Context) -> Commands:

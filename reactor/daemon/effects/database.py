@@ -17,7 +17,7 @@ from reactor.daemon import clock
 from reactor.daemon.loop import Post
 from reactor.database.contract import REPLACED
 from reactor.database.engine import open_store
-from reactor.database.store import Recovery, Store, Unsaved
+from reactor.database.store import ByText, Recovery, Store, Unsaved
 from reactor.errors import DatabaseError, Failure
 from reactor.extractors.detect import by_text
 from reactor.files.staging import Staging
@@ -57,6 +57,8 @@ class Rows:
         """Set when the database has changed since this was asked for."""
         self.stuck: dict[str, int] = {}
         """Why rows take nothing that is written, with the first of them."""
+        self.by_text: ByText = by_text
+        """Says the kind of a URL where its text tells it."""
         self.on_change: Callable[[str], None] | None = None
         """Told, if set, which layer of the change feed has rung."""
 
@@ -69,7 +71,7 @@ class Rows:
     async def poll(self, command: commands.PollRows) -> None:
         """Read, end what was cancelled, and claim, in one transaction."""
         try:
-            polled = await self.store.poll(command, clock.wall(), self._retry_max_s, by_text, self._read_options)
+            polled = await self.store.poll(command, clock.wall(), self._retry_max_s, self.by_text, self._read_options)
         except DatabaseError as error:
             self._post(events.DatabaseFailed(error.failure))
         else:

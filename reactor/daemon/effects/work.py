@@ -93,8 +93,8 @@ class Stages:
             found = await self._probe_cache.take(command.detection, command.options)
             found = found or await extractor.extract(command.detection, self._for(command.options))
             found = as_asked(found, command.options)
-            if found.finish.how == "media":
-                self._check_joinable()
+            if found.finish.how in ("media", "folder"):
+                self._check_joinable(found.finish.how)
             self._post(events.Extracted(command.attempt, found, await self._joined_size(found)))
         except Reclassified as other:
             self._post(events.Reclassified(command.attempt, other.detection))
@@ -118,11 +118,12 @@ class Stages:
         written = await to_thread.run_sync(reckon, found, sizes)
         return max(written.helpers, written.result)
 
-    def _check_joinable(self) -> None:
+    def _check_joinable(self, how: str) -> None:
         """Before thousands of parts are fetched. Raises DownloadError, ProgramMissing, SettingsError."""
         if not self._staging.shared:
             raise DownloadError(APART, hint="Share the disk, and set DOWNLOAD_PATH_MAP.", code="unsupported")
-        find_ffmpeg(self._ffmpeg)
+        if how == "media":
+            find_ffmpeg(self._ffmpeg)
 
     async def prefetch(self, command: commands.Prefetch) -> None:
         """Ask the next row's server already."""

@@ -25,6 +25,7 @@ from reactor.cli.doctor.settings import examine_settings
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
 from tests.cli.command import reactor, reactor_here
+from tests.real.test_plugins import install
 from tests.servers import FileServer
 
 
@@ -340,3 +341,16 @@ def test_a_database_with_two_names_is_told(tmp_path: Path) -> None:
     assert "database place" not in doctor_here(tmp_path)[1]
     (tmp_path / "other.db").hardlink_to(tmp_path / "downloads.db")
     assert "hard link" in doctor_here(tmp_path)[1]["database place"]["what"]
+
+
+def test_extractors_of_other_packages_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(install(tmp_path / "site", "good", "late", "unmatched"))
+    found = check_media.extractors(Settings(extractors_off="late"))
+    assert [(each.name, each.state, each.version) for each in found] == [
+        ("extractor good", "ok", "1.0"),
+        ("extractor late", "ok", "1.0"),
+        ("extractor unmatched", "missing", "1.0"),
+    ]
+    assert [each.what for each in found[:2]] == ["", "turned off (EXTRACTORS_OFF)"]
+    assert "does not say which URLs" in found[2].what
+    assert found[2].advice
