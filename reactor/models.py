@@ -433,24 +433,6 @@ class Finish(Frozen):
     unmet: tuple[str, ...] = ()
     """Sentences about what was asked for and cannot be had of this: noted, or with `strict` a failure."""
 
-    @property
-    def converts(self) -> bool:
-        """True if something else is to be made of what was fetched, where that is media."""
-        asked = self.options
-        if asked is NO_OPTIONS or self.how not in ("file", "media"):
-            return False
-        # What is joined gets its chapters on the way; another's file is not written anew unasked.
-        inside = self.how == "file" and "chapters" in asked.model_fields_set and asked.chapters == "embed"
-        return (
-            asked.want in ("audio", "cover")
-            or bool(asked.clip)
-            or asked.thumbnail != "none"
-            or asked.chapters == "split"
-            or (asked.sponsorblock.mode == "remove" and bool(self.marks))
-            or (asked.sponsorblock.mode == "mark" and bool(self.marks) and self.how == "file")
-            or (inside and bool(self.chapters))
-        )
-
 
 class Extraction(Frozen):
     """What stage 2 hands to stage 3: all there is to fetch, and how to put it together."""

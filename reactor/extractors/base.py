@@ -80,6 +80,8 @@ class Asked:
     """Ids of representations of an MPD that are not taken while there are others."""
     now_s: float = 0.0
     """Seconds since the epoch."""
+    timed: bool = False
+    """True if it is wanted what each segment of an MPD lasts."""
 
 
 ASKED = Asked()

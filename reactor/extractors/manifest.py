@@ -91,6 +91,7 @@ def _track(stream: MediaStream, first: int, holes: float) -> Track:
         holes=max(1, int(segments * holes / 100)) if holes and segments >= SEGMENTS_MANY else 0,
         language=told.language if told else stream.traits.language,
         label=told.name if told else "",
+        lasts=stream.lasts,
     )
 
 

@@ -48,7 +48,7 @@ async def find_streams(url: str, text: str | None, choice: Choice, reader: Reade
     if len(document) > MANIFEST_BYTES_MAX:
         raise too_large()
     holds: Holds = ("audio",) if choice.audio_only else ()
-    asked = Asked(holds=holds, now_s=time.time())
+    asked = Asked(holds=holds, now_s=time.time(), timed=bool(reader.context.options.clip))
     found = await reader.context.parsers.manifest(document, at, choice, asked)
     if isinstance(found, Selection):
         return await _Variants(at, choice, reader, found).best()

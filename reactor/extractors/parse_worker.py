@@ -53,7 +53,7 @@ def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
     if not variant and not hls.is_hls(text):
         if not dash.is_dash(text):
             raise bad_manifest("it is a web page" if "<html" in text[:4096].lower() else "it is neither HLS nor DASH")
-        how = {name: request[name] for name in ("server", "avoid", "now_s")}
+        how = {name: request[name] for name in ("server", "avoid", "now_s", "timed")}
         return _streams(dash.parse(text, url, choice, **how), dash.servers(text))
     found = hls.parse(text, url, request["variables"])
     if isinstance(found, hls.Media):
@@ -151,6 +151,7 @@ def _stream(stream: MediaStream) -> dict[str, Any]:
         "label": stream.label,
         "subtitles": _subtitles(stream.subtitles),
         "traits": astuple(stream.traits),
+        "lasts": stream.lasts,
     }
 
 

@@ -238,6 +238,7 @@ def _stream(
     label: Any,
     subtitles: Any,
     traits: Any,
+    lasts: list[Any],
 ) -> MediaStream:
     maybe = {place for place in optional if isinstance(place, int)}
     parts = tuple(
@@ -258,6 +259,7 @@ def _stream(
         _text(label, LABEL_MAX),
         _subtitles(subtitles),
         _traits(*traits),
+        tuple(bounded(each) or 0.0 for each in lasts[: len(parts)]),
     )
 
 

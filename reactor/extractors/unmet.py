@@ -6,17 +6,17 @@ The only place that knows: a feature that honours a key, or honours it for more,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePath
 from typing import Literal
 
 from reactor.errors import DownloadError
-from reactor.files.suffixes import TIMED_SUFFIXES
+from reactor.files.converted import may_be_media
 from reactor.models import Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
 What = Literal["file", "media file", "torrent", "media"]
-"""A file; a file that is a film or sound by its name; what a torrent holds; what a site or a manifest offers as media,
+"""A file; a file that is a film or sound by its name, or that
+may be; what a torrent holds; what a site or a manifest offers as media,
 in one file or in parts."""
 NAMES: Mapping[What, str] = {
     "file": "a file",
@@ -43,19 +43,19 @@ class Applies:
 
 
 APPLIES: Mapping[str, Applies] = {
-    "want": Applies("That only this part of it is wanted was"),
+    "want": Applies("That only this part of it is wanted was", MEDIA_FILES),
     "quality": Applies("The quality was", MEDIA),
     "codec": Applies("The codec was", MEDIA),
     "container": Applies("The container was", MEDIA),
     "format": Applies("The format was", MEDIA),
     "language": Applies("The language was", MEDIA),
-    "audio": Applies("The form of the sound was"),
+    "audio": Applies("The form of the sound was", MEDIA_FILES),
     "subtitles": Applies("The subtitles were"),
-    "thumbnail": Applies("The thumbnail was"),
-    "chapters": Applies("The chapters were"),
-    "sponsorblock": Applies("The parts that viewers have marked were"),
-    "clip": Applies("The clip was"),
-    "cut": Applies("The kind of cut was"),
+    "thumbnail": Applies("The thumbnail was", MEDIA_FILES),
+    "chapters": Applies("The chapters were", MEDIA),
+    "sponsorblock": Applies("The parts that viewers have marked were", MEDIA),
+    "clip": Applies("The clip was", MEDIA_FILES),
+    "cut": Applies("The kind of cut was", MEDIA_FILES),
     "live": Applies("The time of recording was"),
     "playlist": Applies("The choice of entries was"),
     "files": Applies("The choice of files was"),
@@ -82,8 +82,7 @@ def what_is(found: Extraction) -> What:
     if found.finish.how == "folder":
         return "file"
     if found.finish.how == "file" and found.kind not in (Kind.YTDLP, Kind.PLAYWRIGHT):
-        suffix = PurePath(found.finish.name).suffix.lower()
-        return "media file" if suffix[1:] in TIMED_SUFFIXES else "file"
+        return "media file" if may_be_media(found.finish) else "file"
     return "media"
 
 

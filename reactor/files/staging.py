@@ -24,6 +24,7 @@ import anyio
 
 from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.content import HEAD_BYTES, turns_out
+from reactor.files.converted import converts
 from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
 from reactor.files.publish import forget, link_or_copy, publish, published, take_back
 from reactor.files.unpack import unpack
@@ -235,9 +236,19 @@ class Staging:
         names = [path.name for path in (self.download_dir / FOLDER).glob(f"{prefix}*")] if self.shared else []
         return {int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdecimal()}
 
-    def finish(self, command: StagedFiles, largest: int | None = None) -> tuple[str, int]:
-        """Check what is there and publish it: (path, bytes). Beside the folder stays the record of it, until the
-        row says so. What came packed is unpacked first, while it has fewer than `largest` bytes. Blocks on the disk.
+    def check(self, command: StagedFiles, largest: int | None = None) -> Path:
+        """Check the one file that something else is to be made of, as `finish` does; return where it is."""
+        source = self.folder(command.attempt.download_id) / command.extraction.fetches[0].name
+        _check(source, command, None)
+        if command.extraction.finish.packed:
+            unpack(source, largest)
+        _look_into(source, command)
+        return source
+
+    def finish(self, command: StagedFiles, largest: int | None = None, *, checked: bool = False) -> tuple[str, int]:
+        """Check what is there, unless it is `checked`, and publish it: (path, bytes). Beside the folder stays the
+        record of it, until the row says so. What came packed is unpacked first, while it has fewer than `largest`
+        bytes. Blocks on the disk.
 
         Raises FilesMissing when bytes are not there, OtherThing when they are those of something else, another
         DownloadError or an OSError when they cannot be published."""
@@ -250,14 +261,15 @@ class Staging:
                 raise FilesMissing("Whether the file is whole is not known.")
             if command.extraction.finish.how == "folder":
                 _collect(folder, source, command.extraction)
-            if command.extraction.finish.how != "media":  # which was checked when it was joined
+            checked = checked or command.extraction.finish.how == "media"  # which was checked when it was joined
+            if not checked:
                 _check(source, command, wanted)
-            if command.extraction.finish.packed:
+            if command.extraction.finish.packed and not checked:
                 unpack(source, largest)
             refusal = self.too_large(_size(source, wanted)) if source.exists() else None
             if refusal is not None:
                 raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
-            if command.extraction.finish.how == "file":
+            if not checked and command.extraction.finish.how == "file":
                 _look_into(source, command)
         name = self.tame(self._name(source, command), source.is_dir())
         final = publish(source, self.download_dir, name, keep=command.keep, tame=self._tame_inside, wanted=wanted)
@@ -285,14 +297,16 @@ class Staging:
                     _remove(folder)
 
     def _source(self, folder: Path, command: StagedFiles) -> Path:
-        fetches = command.extraction.fetches
-        if command.extraction.finish.how == "file":
+        fetches, finish = command.extraction.fetches, command.extraction.finish
+        if finish.how == "file" and not converts(finish):
             return folder / fetches[0].name
-        if command.extraction.finish.how == "folder":
+        if finish.how == "folder":
             return folder / COLLECTED
-        if command.extraction.finish.how == "media":
+        if finish.how in ("file", "media"):
             with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
-                return folder / next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
+                made = next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
+            moved = made == MOVED and finish.how == "file" and published(folder / MOVED, self.download_dir) is None
+            return folder / (fetches[0].name if moved else made)
         if _described(command.extraction):
             return folder / fetches[0].name
         # What aria2 made of the name nobody else knows: the one thing in the folder that is no bookkeeping.
@@ -314,8 +328,9 @@ class Staging:
         finish = command.extraction.finish
         if _described(command.extraction):
             return finish.name
-        if finish.how == "media":  # the container is what the codecs allowed
-            return clean_name(f"{PurePosixPath(finish.name).stem}{source.suffix}")
+        if source.name.startswith(f"{RESULT}."):  # the container is what the codecs allowed
+            stem = PurePosixPath(finish.name).stem
+            return clean_name(stem if source.is_dir() else f"{stem}{source.suffix}")
         return clean_name(source.name if finish.how == "torrent" else finish.name)
 
     def _finish_remotely(self, command: StagedFiles) -> tuple[str, int]:
@@ -375,7 +390,8 @@ def _is_bookkeeping(path: Path) -> bool:
 def _certain(source: Path, command: StagedFiles) -> bool:
     """True when aria2 had said before the restart that it was all there, and the row has that on record: neither its
     size nor the lack of a control file tells that a file is whole."""
-    return command.said_whole and command.extraction.finish.how == "file" and source.is_file()
+    finish = command.extraction.finish
+    return command.said_whole and finish.how == "file" and not converts(finish) and source.is_file()
 
 
 def _described(extraction: Extraction) -> bool:

@@ -27,7 +27,7 @@ from reactor.media.parts import (
     too_many_parts,
 )
 from reactor.media.representations import Chosen, Period, choose, representations, traits_of
-from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, of_list, of_template
+from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, lasts_of, of_list, of_template
 
 PERIODS_MAX = 2000
 SERVERS_MAX = 4
@@ -44,12 +44,20 @@ def is_dash(text: str) -> bool:
 
 
 def parse(
-    text: str, url: str, choice: Choice, *, server: int = 0, avoid: Collection[str] = (), now_s: float = 0.0
+    text: str,
+    url: str,
+    choice: Choice,
+    *,
+    server: int = 0,
+    avoid: Collection[str] = (),
+    now_s: float = 0.0,
+    timed: bool = False,
 ) -> list[MediaStream]:
     """The best video and the best audio within the choice, of the MPD at `url`, and its subtitles.
 
     `server`: which BaseURL is used where there are several (see `servers`); `avoid`: ids of representations that are
-    not taken while there are others; `now_s`: seconds since the epoch, for a broadcast with an announced end.
+    not taken while there are others; `now_s`: seconds since the epoch, for a broadcast with an announced end; `timed`:
+    what each segment lasts is wanted, too.
 
     Raises DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`."""
     mpd = read_mpd(text)
@@ -64,7 +72,7 @@ def parse(
     streams = []
     for each in chosen:
         prefix = "audio-" if both and each[0][1].kind == "audio" else ""
-        one = _stream(each[0][1], periods[0].duration_s, prefix) if len(periods) == 1 else None
+        one = _stream(each[0][1], periods[0].duration_s, prefix, timed=timed) if len(periods) == 1 else None
         label = each[0][1].element.get("id") or ""
         stream = one or _joined(each, prefix)
         streams.append(replace(stream, open_s=open_s, label=label[:LABEL_MAX], traits=traits_of(each[0][1])))
@@ -139,7 +147,7 @@ def _periods(mpd: Element, url: str, server: int) -> Iterator[Period]:
 # Its segments
 
 
-def _stream(each: Representation, duration: float | None, prefix: str) -> MediaStream | None:
+def _stream(each: Representation, duration: float | None, prefix: str, *, timed: bool) -> MediaStream | None:
     """A stream of one period; None if it takes a local playlist to describe it."""
     template, listed = addressing(each, "SegmentTemplate"), addressing(each, "SegmentList")
     if template:
@@ -165,7 +173,8 @@ def _stream(each: Representation, duration: float | None, prefix: str) -> MediaS
     parts = tuple(
         Part(url, f"{prefix}{number:04}.{suffix}", number - first >= doubtful) for number, url in enumerate(urls)
     )
-    return MediaStream("concat", parts, None, duration, holds_of(each), needed=tuple(range(first)))
+    lasts = lasts_of(template or listed, duration, len(urls) - first) if timed else ()
+    return MediaStream("concat", parts, None, duration, holds_of(each), needed=tuple(range(first)), lasts=lasts)
 
 
 def _doubtful(count: int) -> int:
@@ -199,11 +208,12 @@ def _joined(chosen: list[Chosen], prefix: str) -> MediaStream:
         if init:
             header = Init(name(init[0], f"{period.number}-init.{'webm' if webm else 'mp4'}"), init[1])
         suffix = "webm" if webm else "m4s" if header else "mp4"
-        lasts = (period.duration_s or 0.0) / len(media)
+        lasts = lasts_of(addressing(each, "SegmentTemplate"), period.duration_s, len(media))
+        lasts = lasts or ((period.duration_s or 0.0) / len(media),) * len(media)
         for place, (url, span) in enumerate(media):
             optional = counted and place >= _doubtful(len(media))
             mine = name(url, f"{period.number}-{place:04}.{suffix}", optional=optional)
-            segments.append(Segment(mine, round(lasts, 6), span, None, header, period.number))
+            segments.append(Segment(mine, round(lasts[place], 6), span, None, header, period.number))
         told.append(period.duration_s)
     list(bounded(parts))
     known = [lasts for lasts in told if lasts]

@@ -8,7 +8,7 @@ The container is mp4 if it can hold the codecs, else mkv; for audio alone it is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -65,6 +65,8 @@ class Joined:
     """Sentences for the person: what is not as it was offered."""
     unmet: tuple[str, ...] = ()
     """The same about what was asked for: with `strict` a failure."""
+    begins: tuple[float, ...] = ()
+    """Where each excerpt of the film begins in it, in seconds."""
 
 
 class PartReader(Protocol):
@@ -193,7 +195,17 @@ async def _join(
     dropped = [track.track.label or track.track.language or "unnamed" for track in texts if track not in kept]
     holes = hole_notes(checked.tracks, finish.duration_s)
     others = left_out_notes(timeline.left_out)
-    return Joined(result, (*finish.notes, *holes, *others, *subtitle_notes(dropped)))
+    notes = (*finish.notes, *holes, *others, *subtitle_notes(dropped))
+    return Joined(result, notes, begins=tuple(_begins(finish, timeline)))
+
+
+def _begins(finish: Finish, timeline: Timeline) -> Iterator[float]:
+    """Where the sections of each excerpt begin; at the end where they were left out."""
+    ends = [each.section for each in finish.excerpts[1:]] + [None]
+    entries = timeline.video or timeline.audio
+    for excerpt, end in zip(finish.excerpts, ends, strict=False):
+        mine = (each for each in entries if excerpt.section <= each.group.section)
+        yield min((each.at_s for each in mine if end is None or each.group.section < end), default=timeline.length_s)
 
 
 def _text_name(track: CheckedTrack) -> str:

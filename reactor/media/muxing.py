@@ -8,6 +8,7 @@ MP4_VIDEO = ("h264", "hevc", "av1", "vp9", "mpeg4")
 MP4_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 WEBM_VIDEO = ("vp8", "vp9", "av1")
 WEBM_AUDIO = ("opus", "vorbis")
+OGG_AUDIO = ("flac", "opus", "vorbis")
 MUXERS = {
     ".flac": "flac",
     ".m4a": "ipod",
@@ -34,6 +35,9 @@ AUDIO_HOMES = {
 }
 """The usual suffix of each sound that stands alone."""
 
+AUDIO_SUFFIXES = (".flac", ".m4a", ".mka", ".mp3", ".ogg", ".opus", ".wav")
+"""Of the sounds that we write."""
+
 
 def suffix_of(video: str | None, audio: str | None) -> str:
     """The container for these codecs. Raises DownloadError (`incomplete`) where there is nothing."""
@@ -53,6 +57,10 @@ def holds(suffix: str, video: str | None, audio: str | None) -> bool:
             return video in (None, *MP4_VIDEO) and audio in (None, *MP4_AUDIO)
         case ".webm":
             return video in (None, *WEBM_VIDEO) and audio in (None, *WEBM_AUDIO)
+        case ".mka":
+            return video is None
+        case ".ogg":
+            return video is None and audio in OGG_AUDIO
         case _:
             return video is None and AUDIO_HOMES.get(audio or "", ".mka") == suffix
 

@@ -73,6 +73,8 @@ class MediaStream:
     """Set for form `webvtt`."""
     traits: Traits = NO_TRAITS
     """What it was chosen by."""
+    lasts: tuple[float, ...] = ()
+    """For `concat`, where that was asked for: seconds of each part but the needed ones; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,6 @@ _KINDS: dict[str, StreamKind] = {"Video": "video", "Audio": "audio"}
 _STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
 _DURATION = re.compile(r"^ +Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
 _START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d{1,12}\.\d{1,9})", re.MULTILINE)
-_TITLE = re.compile(r"^ {4}(?:  )?title +: \S", re.MULTILINE)
-_CHAPTER = re.compile(r"^    Chapter #", re.MULTILINE)
 _COVER = "(attached pic)"
 _SPEAKER = re.compile(r"\[[^]]* @ 0x[0-9a-f]+\] ")
 
@@ -39,9 +37,6 @@ class Probed:
     """The moment of the first picture or sound, as the file has it."""
     cover: bool = False
     """It holds a picture that does not move."""
-    titled: bool = False
-    """It has a title of its own."""
-    chapters: bool = False
 
     @property
     def video(self) -> str | None:
@@ -74,8 +69,6 @@ async def probe_input(ffmpeg: Path, folder: Path, source: Input) -> Probed:
         tuple((_KINDS[kind], codec) for kind, codec in found),
         float(start[1]) if start else None,
         cover=len(found) < len(told),
-        titled=_TITLE.search(run.words) is not None,
-        chapters=_CHAPTER.search(run.words) is not None,
     )
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 from reactor import numbers
@@ -84,6 +85,24 @@ def of_template(each: Representation, template: Addressing, duration: float | No
     first = template.number("startNumber", 1)
     for number, time in enumerate(times, first):
         yield absolute(each.base, _filled(media, each, number, time))
+
+
+def lasts_of(template: Addressing | None, duration: float | None, count: int) -> tuple[float, ...]:
+    """How long each of `count` segments lasts, in seconds; nothing where that is not said."""
+    scale = template.number("timescale", 1) if template is not None else 0
+    if template is None or scale < 1 or count < 2:
+        return ()
+    timeline = template.child("SegmentTimeline")
+    if timeline is not None:
+        times = list(_timeline(timeline, template, duration))
+    else:
+        step = template.number("duration", 0)
+        times = [n * step for n in range(count)] if step else []
+    if len(times) != count:
+        return ()
+    lasts = [(two - one) / scale for one, two in pairwise(times)]
+    last = (duration or 0.0) - (times[-1] - times[0]) / scale
+    return (*lasts, last if 0 < last <= lasts[-1] else lasts[-1])
 
 
 def _steps(template: Addressing, duration: float | None) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -23,10 +23,15 @@ from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import detect
+from reactor.extractors.thumbnail import fetch_picture
 from reactor.extractors.torrent import described
 from reactor.extractors.unmet import as_asked, not_as_wished
+from reactor.files.converted import converts
 from reactor.files.staging import OtherThing, Staging
 from reactor.media.check import BadParts
+from reactor.media.conversion import left_out
+from reactor.media.convert import convert
+from reactor.media.excerpt import excerpted
 from reactor.media.ffmpeg import join
 from reactor.media.room import Room, reckon
 from reactor.models import Content, Detection, Extraction, HttpProbe, Kind
@@ -93,6 +98,8 @@ class Stages:
             found = await self._probe_cache.take(command.detection, command.options)
             found = found or await extractor.extract(command.detection, self._for(command.options))
             found = as_asked(found, command.options)
+            if command.options.clip:
+                found = await to_thread.run_sync(excerpted, found)
             if found.finish.how in ("media", "folder"):
                 self._check_joinable(found.finish.how)
             self._post(events.Extracted(command.attempt, found, await self._joined_size(found)))
@@ -139,22 +146,17 @@ class Stages:
         try:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
-                notes, unmet = extraction.finish.notes, tuple[str, ...]()
-                if not mixed and extraction.finish.how == "media" and not command.resumed:
-                    joined = await join(
-                        find_ffmpeg(self._ffmpeg).path,
-                        folder,
-                        extraction,
-                        self._context.parsers,
-                        progress=partial(self._joined, command.attempt),
-                        room=self._room,
-                    )
-                    notes, unmet = (*joined.notes, *joined.unmet), joined.unmet
-                if unmet and extraction.finish.options.strict:
-                    raise not_as_wished(unmet)
+                notes, checked = extraction.finish.notes, False
+                largest = self._room.largest(folder) if extraction.finish.packed else None
+                if not mixed and not command.resumed and self._staging.shared:
+                    if extraction.finish.how == "media":
+                        notes = await self._media(command, folder)
+                    elif converts(extraction.finish):
+                        source = await to_thread.run_sync(self._staging.check, command, largest)
+                        notes, checked = (*notes, *await self._converted(command, source)), True
                 if not mixed:
-                    largest = self._room.largest(folder) if extraction.finish.packed else None
-                    path, size = await to_thread.run_sync(self._staging.finish, command, largest)
+                    publish = partial(self._staging.finish, command, largest, checked=checked)
+                    path, size = await to_thread.run_sync(publish)
         except OtherThing as other:
             self._post(turned_out(command, other))
         except BadParts as error:
@@ -170,6 +172,47 @@ class Stages:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
                 self._post(events.Finished(command.attempt, path, size, notes))
+
+    async def _media(self, command: commands.Finish, folder: Path) -> tuple[str, ...]:
+        """Join the parts, and make of the film what is asked for. Returns what there is to say of it."""
+        finish = command.extraction.finish
+        joined = await join(
+            find_ffmpeg(self._ffmpeg).path,
+            folder,
+            command.extraction,
+            self._context.parsers,
+            progress=partial(self._joined, command.attempt, 0.0, 0.5 if converts(finish) else 1.0),
+            room=self._room,
+        )
+        if joined.unmet and finish.options.strict:
+            raise not_as_wished(joined.unmet)
+        notes = (*joined.notes, *joined.unmet)
+        if not converts(finish):
+            return notes
+        return (*notes, *await self._converted(command, joined.path, joined.begins, done=0.5))
+
+    async def _converted(
+        self, command: commands.Finish, source: Path, begins: Sequence[float] = (), *, done: float = 0.0
+    ) -> tuple[str, ...]:
+        """Make of a file what is asked for. Returns what there is to say of it."""
+        options = command.extraction.finish.options
+        try:
+            ffmpeg = find_ffmpeg(self._ffmpeg).path
+        except ReactorError as error:
+            if options.strict:
+                raise
+            return (left_out(options, error.failure.message.rstrip(".")),)
+        converted = await convert(
+            ffmpeg,
+            source.parent,
+            source,
+            command.extraction.finish,
+            begins=begins,
+            fetch_cover=partial(fetch_picture, self._context.http),
+            progress=partial(self._joined, command.attempt, done, 1.0 - done),
+            room=self._room,
+        )
+        return converted.notes
 
     async def _described(self, command: commands.Finish) -> events.Event:
         """What a magnet link stands for, by its metadata."""
@@ -216,8 +259,9 @@ class Stages:
                 mixed.append(n)
         return mixed
 
-    def _joined(self, attempt: Attempt, share: float) -> None:
-        self._post(events.Joined(attempt, share))
+    def _joined(self, attempt: Attempt, done: float, more: float, share: float) -> None:
+        """`share` of the step that takes what is done from `done` to so much `more`."""
+        self._post(events.Joined(attempt, done + more * share))
 
     async def discard(self, command: commands.Discard) -> None:
         """Delete what the attempt left on the disk. What the disk refuses to delete stays until the next start

@@ -159,13 +159,14 @@ async def _pieces(formats: Sequence[Format], number: int, context: Context, sent
     if formats[0].protocol == _DASH and formats[0].manifest_url:
         return await _dash(formats, formats[0].manifest_url, number, context, sent)
     (format_,) = formats
+    timed = bool(context.options.clip)
     role = f"{'audio' if format_.sound_alone else 'video'}-{number}"
     if format_.protocol in _PLAIN:
         fetch = _whole(format_, f"{role}{_suffix(format_)}", sent)
         track = Track(form="file", first=0, count=1, holds=_holds(format_), language=_spoken(format_))
         return [Piece((fetch,), track)]
     if format_.protocol == _DASH and format_.fragments:
-        return [await to_thread.run_sync(_fragments, format_, role, sent, abandon_on_cancel=True)]
+        return [await to_thread.run_sync(_fragments, format_, role, sent, timed, abandon_on_cancel=True)]
     if format_.protocol in _HLS:
         return await _hls(format_, role, context, sent)
     raise _unsupported(f"as {format_.protocol[:30]}")
@@ -190,14 +191,15 @@ async def _dash(formats: Sequence[Format], manifest_url: str, number: int, conte
         pieces = _taken_over(found, f"dash-{number}", sent)
         if len(pieces) == len(formats):
             return pieces
+    timed = bool(context.options.clip)
     roles = [f"{'audio' if format_.sound_alone else 'video'}-{number}-{n}" for n, format_ in enumerate(formats)]
     return [
-        await to_thread.run_sync(_fragments, format_, role, sent, abandon_on_cancel=True)
+        await to_thread.run_sync(_fragments, format_, role, sent, timed, abandon_on_cancel=True)
         for format_, role in zip(formats, roles, strict=True)
     ]
 
 
-def _fragments(format_: Format, role: str, sent: Sent) -> Piece:
+def _fragments(format_: Format, role: str, sent: Sent, timed: bool) -> Piece:
     fragments = format_.fragments or []
     base = format_.fragment_base_url or format_.url
     urls = bounded(fragment.url or _joined(base, fragment.path) for fragment in fragments)
@@ -209,7 +211,16 @@ def _fragments(format_: Format, role: str, sent: Sent) -> Piece:
     durations = [fragment.duration for fragment in fragments if fragment.duration and fragment.duration > 0]
     # An initialisation segment lasts nothing.
     known = len(durations) >= max(len(fragments) - 1, 1)
-    track = Track(form="concat", first=0, count=len(fetches), holds=_holds(format_), language=_spoken(format_))
+    lasts = tuple(durations) if known and timed else ()
+    track = Track(
+        form="concat",
+        first=0,
+        count=len(fetches),
+        holds=_holds(format_),
+        language=_spoken(format_),
+        needed=(0,) if lasts and len(lasts) < len(fetches) else (),
+        lasts=lasts,
+    )
     return Piece(fetches, track, sum(durations) if known else None)
 
 
