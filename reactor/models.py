@@ -97,6 +97,10 @@ class Stage(StrEnum):
     """What a magnet link stands for is asked of its peers."""
     FETCHING = "fetching"
     FINISHING = "finishing"
+    LISTING = "listing"
+    """The entries of a list are becoming rows of their own."""
+    ITEMS = "items"
+    """They are under way, or wait for their turn. The row of the list takes up no slot."""
     WAITING = "waiting"
 
 
@@ -198,6 +202,14 @@ class Download(BaseModel):
     notes: str | None = None
     """Of a downloaded row: sentences about what is not as it was offered (a missing piece, another quality), one per
     line."""
+    parent_id: int | None = None
+    """Of an entry of a list: the row that asked for the list. Its `position` counts from 1."""
+    position: int | None = None
+    item_key: str | None = None
+    items_total: int | None = None
+    """Of a list: how many rows its entries have become, how many of them came, and how many are over and did not."""
+    items_done: int | None = None
+    items_failed: int | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
 

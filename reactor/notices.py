@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from reactor.models import Kind
+from reactor.models import Kind, Status
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -333,6 +333,42 @@ class DownloadCancelled(_OfDownload):
     `pending`: it had not begun."""
 
 
+class ListFound(_OfDownload):
+    """The URL stands for several things: each will become a row of its own."""
+
+    event: Literal["list_found"] = "list_found"
+    kind: Kind
+    """What worked."""
+    title: str | None = None
+    """As the site has it: a stranger's text."""
+    entries: int
+    """How many are wanted of it."""
+
+
+class ListExpanded(_OfDownload):
+    """All entries of a list have their rows: what becomes of them decides what becomes of it."""
+
+    event: Literal["list_expanded"] = "list_expanded"
+    entries: int
+    """How many there are."""
+    notes: tuple[str, ...] = ()
+    """What of the list was left out."""
+
+
+class ListEnded(_OfDownload):
+    """All entries of a list are over, and its row says so."""
+
+    event: Literal["list_ended"] = "list_ended"
+    status: Status
+    """As its row has it."""
+    done: int
+    """Entries that came."""
+    failed: int
+    """Entries that did not."""
+    error: str | None = None
+    """As in the column `error`; null when all came."""
+
+
 class SeedingEnded(_OfDownload):
     """A finished torrent is no longer served to others."""
 
@@ -368,6 +404,9 @@ Notice = (
     | DownloadRetryScheduled
     | DownloadFailed
     | DownloadCancelled
+    | ListFound
+    | ListExpanded
+    | ListEnded
     | SeedingEnded
 )
 """Every kind of notice."""

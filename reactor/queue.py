@@ -54,16 +54,21 @@ class QueueOperations(ABC):
         return await self._ask(lambda table: table.add(url, own_columns))
 
     async def cancel(self, id: int) -> bool:
-        """Request a stop. False when there is no such download, or it is over."""
+        """Request a stop, of a list with all of its entries. False when there is no such download, or it is over."""
         return await self._ask(lambda table: table.cancel(id))
 
     async def retry(self, id: int) -> bool:
-        """Queue a failed or cancelled download again. False when it is neither."""
+        """Queue a failed or cancelled download again; of a list those entries that did not come. False when it is
+        neither, and not `partial`."""
         return await self._ask(lambda table: table.retry(id))
 
     async def get(self, id: int) -> Download | None:
         """One download, or None."""
         return await self._ask(lambda table: table.get(id))
+
+    async def children(self, id: int) -> builtins.list[Download]:
+        """The downloads that a list has become, in its order."""
+        return await self._ask(lambda table: table.children(id))
 
     async def list(self, status: str | None = None, *, limit: int = LIST_MAX) -> builtins.list[Download]:
         """The latest downloads, oldest first: all, or those with one status."""
@@ -113,7 +118,8 @@ class Queue(QueueOperations):
 
     @staticmethod
     def within(connection: aiosqlite.Connection) -> QueueOperations:
-        """`add`, `cancel`, `retry`, `get` and `list` on your own connection, in the transaction that is open there."""
+        """`add`, `cancel`, `retry`, `get`, `children` and `list` on your own connection, in the transaction that is
+        open there."""
         return Within(connection)
 
     async def __aenter__(self) -> Self:

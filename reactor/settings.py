@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(
         20_000, description="Most parts one video may consist of."
     )
+    playlist_max: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        50,
+        description="Most downloads that one row may become whose URL is a list (a playlist, a channel, a feed). A "
+        "row's options can ask for less. 0: lists are refused.",
+    )
     holes: Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)] = Field(
         1.0,
         description="Share of the segments of a video that may be missing on the server, percent; never two in a row. "

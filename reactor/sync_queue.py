@@ -57,6 +57,10 @@ class SyncOperations(ABC):
         """One download, or None."""
         return self._ask(lambda table: table.get(id))
 
+    def children(self, id: int) -> builtins.list[Download]:
+        """The downloads that a list has become, in its order."""
+        return self._ask(lambda table: table.children(id))
+
     def list(self, status: str | None = None, *, limit: int = LIST_MAX) -> builtins.list[Download]:
         """The latest downloads, oldest first: all, or those with one status."""
         return self._ask(lambda table: table.list(status, limit))
@@ -97,7 +101,8 @@ class SyncQueue(SyncOperations):
 
     @staticmethod
     def within(connection: sqlite3.Connection) -> SyncOperations:
-        """`add`, `cancel`, `retry`, `get` and `list` on your own connection, in the transaction that is open there."""
+        """`add`, `cancel`, `retry`, `get`, `children` and `list` on your own connection, in the transaction that is
+        open there."""
         return SyncWithin(connection)
 
     def __enter__(self) -> Self:

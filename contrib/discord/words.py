@@ -49,7 +49,7 @@ def _state(row: Download) -> str:
     if row.status in ("pending", "downloading") and row.cancelled:
         return "✋ Stopping …"
     if row.status == "downloading":
-        looking = row.stage in ("detecting", "extracting", "metadata")
+        looking = row.stage in ("detecting", "extracting", "metadata", "listing")
         return "🔎 Finding out what there is to fetch …" if looking else _moving(row)
     known = {
         "pending": "🕑 It is tried again soon." if row.stage == "waiting" else "🕑 In the queue",

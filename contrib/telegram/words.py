@@ -21,6 +21,7 @@ STAGES = {
     "detecting": "🔎 Looking at the link …",
     "extracting": "🔎 Finding out what there is to fetch …",
     "metadata": "🔎 Asking peers what it is …",
+    "listing": "🔎 Reading the list …",
     "waiting": "🕑 That did not work; it is tried again soon.",
 }
 

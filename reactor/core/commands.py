@@ -11,6 +11,7 @@ from typing import ClassVar, TypeGuard
 
 from reactor.core.job import Attempt
 from reactor.errors import Failure
+from reactor.lists import Entry
 from reactor.models import Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent
 from reactor.notices import Notice
 from reactor.options import NO_OPTIONS, Options
@@ -43,8 +44,8 @@ SAVE, LAST = Timing.SAVE, Timing.SAVE | Timing.LAST | Timing.SAYS_STAGE
 
 @dataclass(frozen=True, slots=True)
 class PollRows:
-    """Read the state of the rows `watch`, mark pending rows that were cancelled, claim up to `claim` of the
-    oldest that are due, none of `held` among them. → RowsPolled or DatabaseFailed"""
+    """Read the state of the rows `watch`, mark pending rows that were cancelled, end lists whose entries are over,
+    claim up to `claim` of the oldest that are due, none of `held` among them. → RowsPolled or DatabaseFailed"""
 
     timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
@@ -69,9 +70,9 @@ class ReadPlan:
     attempt: Attempt
 
 
-# Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled). → SaveStale when
-# the row is in another state, SaveRejected when the table does not take it; Saved when it was the last one of its
-# attempt (downloaded, waiting, failed, cancelled)
+# Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled, not left to the entries of
+# a list). → SaveStale when the row is in another state, SaveRejected when the table does not take it; Saved when it was
+# the last one of its attempt (downloaded, waiting, failed, cancelled, listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,21 @@ class SavePlan:
     extraction: Extraction
     done: frozenset[int] = frozenset()
     continues: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SaveEntries:
+    """Some entries of a list become rows of their own, children of this row; those that have one keep it. The stage is
+    `listing`. → EntriesSaved"""
+
+    timing: ClassVar[Timing] = SAVE | Timing.SAYS_STAGE
+
+    attempt: Attempt
+    entries: tuple[Entry, ...]
+    most: int
+    """So many rows one list may become, with those of lists that are in it."""
+    listed_only: bool = False
+    """True when they are to be named, and not to be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +152,22 @@ class SaveDownloaded:
     title: str | None
     keep_plan: bool = False
     notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveListed:
+    """All entries of a list have their rows. The row is claimed by nobody any more, its stage is `items`, and it ends
+    when they are over (`RowsPolled.lists`); where the list is all that was wanted, it has ended well."""
+
+    timing: ClassVar[Timing] = LAST
+
+    attempt: Attempt
+    kind: Kind
+    title: str | None
+    count: int
+    """How many entries there are."""
+    notes: tuple[str, ...] = ()
+    listed_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +236,8 @@ class ForgetCrashes:
 Save = (
     SaveStage
     | SavePlan
+    | SaveEntries
+    | SaveListed
     | SaveProgress
     | SaveDownloaded
     | SaveWaiting

@@ -35,6 +35,10 @@ class Limits:
     """Bytes/s, on the average of a stall timeout; 0: as slow as it likes."""
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))
     quotas: Quotas = field(default_factory=Quotas)
+    playlist_max: int = 50
+    """So many rows one row may become that stands for a list."""
+    list_page: int = 50
+    """So many of them are added in one transaction."""
     guarded: bool = True
     """True when all that aria2 fetches from servers passes the guard."""
 

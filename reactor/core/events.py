@@ -11,7 +11,8 @@ from enum import StrEnum
 from reactor.core.job import Attempt, How
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
-from reactor.models import Detection, Extraction
+from reactor.lists import Listing
+from reactor.models import Detection, Extraction, Status
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
@@ -46,6 +47,8 @@ class RowsPolled:
     """Rows that were cancelled before they began and now say so."""
     rejected: tuple[SaveRejected, ...] = ()
     """Rows whose claim the table did not take, and that say so: they have failed."""
+    lists: tuple[ListEnded, ...] = ()
+    """Lists that are over since all of their entries are."""
     leftovers: tuple[Leftover, ...] = ()
     """What attempts left behind whose rows were cancelled, deleted or replaced while they waited for the next
     one; none of those that are `held`."""
@@ -56,6 +59,20 @@ class RowsPolled:
     once."""
     next_options: Options = NO_OPTIONS
     """What that row asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListEnded:
+    """The row of a list says how it ended."""
+
+    attempt: Attempt
+    status: Status
+    done: int
+    """Entries that came."""
+    failed: int
+    """Entries that are over and did not come."""
+    failure: Failure | None = None
+    """What its row says went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,13 @@ class DatabaseFailed:
 @dataclass(frozen=True, slots=True)
 class Saved:
     """The last write of this attempt (downloaded, waiting, failed, cancelled) has been committed."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesSaved:
+    """The entries of a `commands.SaveEntries` have their rows: committed."""
 
     attempt: Attempt
 
@@ -280,6 +304,14 @@ class Extracted:
     extraction: Extraction
     joined: int = 0
     """Bytes of the largest thing that putting it together writes, as far as that can be told before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Stage 2 is over: the URL stands for several things."""
+
+    attempt: Attempt
+    listing: Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,6 +513,7 @@ JobEvent = (
     Saved
     | SaveStale
     | SaveRejected
+    | EntriesSaved
     | PlanRead
     | TransfersAdded
     | AddFailed
@@ -489,6 +522,7 @@ JobEvent = (
     | Inquired
     | Detected
     | Extracted
+    | Listed
     | Reclassified
     | Joined
     | Finished

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal
 
 from reactor.errors import Failure
+from reactor.lists import Listing
 from reactor.models import Detection, Extraction, Fetch, Kind
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
@@ -59,6 +60,8 @@ class State(StrEnum):
     """Its URLs have expired: its transfers are being taken out of aria2, and new URLs are extracted then."""
     SALVAGING = "salvaging"
     """Nobody shares the rest of a torrent: it is being taken out of aria2, and then only what is whole is wanted."""
+    LISTING = "listing"
+    """Its URL stands for several things, which become rows of their own."""
     OUT_OF_SPACE = "out of space"
     """It found no space: whose fault that is, the disk has to show. It ends in any case."""
     FINISHING = "finishing"
@@ -88,6 +91,7 @@ WORKING = frozenset(
         State.EMPTYING,
         State.RENEWING,
         State.SALVAGING,
+        State.LISTING,
         State.OUT_OF_SPACE,
         State.FINISHING,
         State.AWAITING_SPACE,
@@ -213,6 +217,8 @@ class End(StrEnum):
     DOWNLOADED = "downloaded"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    LISTED = "listed"
+    """Its entries have rows of their own, and what becomes of those decides."""
     WAITING = "waiting"
     """Pending again, for its next attempt."""
     GONE = "gone"
@@ -465,6 +471,12 @@ class Job:
     teardown: Teardown = field(default_factory=Teardown)
     options: Options = NO_OPTIONS
     """What its row asks for beyond the URL."""
+    generation: int = 0
+    """How many lists its row is in, one inside the other."""
+    listing: Listing | None = None
+    """The list that its URL stands for."""
+    listed: int = 0
+    """How many of its entries have their rows."""
 
     @property
     def id(self) -> int:

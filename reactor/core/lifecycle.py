@@ -16,7 +16,7 @@ from typing import Any
 from reactor.core import events as e
 from reactor.core.context import Commands, Context
 from reactor.core.job import IN_TRANSFER, STOPPING, WORKING, Job, State
-from reactor.core.steps import claim, fetch, finish, renew, seed, teardown, window
+from reactor.core.steps import claim, fetch, finish, listing, renew, seed, teardown, window
 from reactor.records import dataclass
 
 Step = Callable[[Job, Any, Context], Commands]
@@ -57,6 +57,8 @@ TABLE: Table = {
     (S.DETECTING, e.Detected): _to(fetch.detected, S.EXTRACTING, also=END),
     (S.EXTRACTING, e.Reclassified): _to(fetch.reclassified, also=END),
     (S.EXTRACTING, e.Extracted): _to(fetch.extracted, S.EMPTYING, S.FETCHING, S.FINISHING, also=END),
+    (S.EXTRACTING, e.Listed): _to(listing.listed, S.LISTING, also=END),
+    (S.LISTING, e.EntriesSaved): _to(listing.entries_saved, S.DISCARDING),
     (S.EMPTYING, e.Discarded): _to(fetch.emptied, S.FETCHING, S.FINISHING, also=END),
     # Stage 3
     **{

@@ -211,7 +211,9 @@ class Machine:
         for download_id in polled.swept:
             out.append(commands.Tell(notices.DownloadCancelled(download_id=download_id, how="pending")))
         out += [commands.Tell(_never_begun(each)) for each in polled.rejected]
-        self._poll_wanted |= bool(polled.rejected)  # their slots are still free
+        out += [commands.Tell(_list_ended(each)) for each in polled.lists]
+        # Their slots are still free; and a list may be the last entry of another one.
+        self._poll_wanted |= bool(polled.rejected or polled.lists)
         rows = {row.id: row for row in polled.watched}
         for download_id in sorted(self._watched):
             job = self.jobs.get(download_id)
@@ -454,6 +456,19 @@ def _never_begun(rejected: events.SaveRejected) -> notices.Notice:
     attempt, failure = rejected.attempt, rejected.failure
     return notices.DownloadFailed(
         download_id=attempt.download_id, attempt=attempt.number, code=failure.code, error=failure.text
+    )
+
+
+def _list_ended(ended: events.ListEnded) -> notices.Notice:
+    """All entries of a list are over."""
+    attempt, failure = ended.attempt, ended.failure
+    return notices.ListEnded(
+        download_id=attempt.download_id,
+        attempt=attempt.number,
+        status=ended.status,
+        done=ended.done,
+        failed=ended.failed,
+        error=failure.text if failure else None,
     )
 
 

@@ -39,5 +39,7 @@ class ClaimedRow:
     """What it asks for beyond its URL."""
     refusal: Failure | None = None
     """Why it fails at once: its options cannot be understood."""
+    generation: int = 0
+    """How many lists it is in, one inside the other."""
     parts: int = 0
     """Of a `held` one: how many transfers of this attempt aria2 may have."""

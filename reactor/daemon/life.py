@@ -207,6 +207,7 @@ async def _context(
             plugins=plugins,
             choice=choice_of(settings.ytdlp_format),
             holes=settings.holes,
+            playlist_max=settings.playlist_max,
             torrents=settings.torrents,
             metadata_first=shared,
             inner=settings.aria2c_rpc_url is None,

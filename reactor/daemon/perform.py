@@ -129,6 +129,8 @@ class Performer:
             self._post(event)
         for save in saves:
             attempt = attempt_of(save)
+            if isinstance(save, commands.SaveEntries) and attempt not in refused:
+                self._post(events.EntriesSaved(save.attempt))
             if Timing.LAST in save.timing and attempt is not None and attempt not in refused:
                 self._post(events.Saved(attempt))
 

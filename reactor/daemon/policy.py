@@ -31,6 +31,7 @@ def limits_of(settings: Settings) -> Limits:
             max_parts=settings.max_parts,
             download_timeout_s=settings.download_timeout_s,
         ),
+        playlist_max=settings.playlist_max,
         guarded=settings.aria2c_rpc_url is None,
     )
 

@@ -213,6 +213,12 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "error": filled,
     "error_code": filled,
     "notes": filled,
+    "parent_id": whole,
+    "position": amount,
+    "item_key": filled,
+    "items_total": amount,
+    "items_done": amount,
+    "items_failed": amount,
 }
 
 

@@ -111,12 +111,18 @@ class RowOperations(Protocol):
         ...
 
     async def cancel(self, id: int) -> bool:
-        """Request a stop. False when there is no such row, or it is over, or its status is not reactor's."""
+        """Request a stop, of a list's entries too. False when there is no such row, or it is over, or its status is not
+        reactor's."""
         ...
 
     async def retry(self, id: int) -> bool:
-        """Queue a failed or cancelled row again, as if it were new; only its attempt goes on counting. False when it is
-        neither."""
+        """Queue a failed or cancelled row again, as if it were new; only its attempt goes on counting. The same of a
+        list that is `partial`: it is read again, and those of its entries that did not come are tried again. False when
+        it is none of these."""
+        ...
+
+    async def children(self, id: int) -> builtins.list[Download]:
+        """The rows of a list's entries, in the order of the list."""
         ...
 
     async def get(self, id: int) -> Download | None:

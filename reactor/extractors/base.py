@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reactor.errors import DownloadError
+from reactor.lists import Listing
 from reactor.media.choice import Choice
 from reactor.media.clocks import StreamKind
 from reactor.media.measuring import PartFindings, PartQuery
@@ -230,6 +231,8 @@ class Context:
     """Browsers for pages that only they understand; None when Playwright is not installed."""
     plugins: PluginSet | None = None
     """The extractors from outside; None: there are none."""
+    playlist_max: int = 0
+    """So many entries of a list may become downloads of their own; 0: a list is refused."""
     options: Options = NO_OPTIONS
     """What the row asks for."""
 
@@ -240,6 +243,14 @@ class Reclassified(Exception):
     def __init__(self, detection: Detection) -> None:
         super().__init__(f"{detection.kind}: {detection.why}")
         self.detection = detection
+
+
+class Several(Exception):
+    """The URL stands for several things, each of which is to become a row of its own."""
+
+    def __init__(self, listing: Listing) -> None:
+        super().__init__(f"{len(listing.entries)} entries")
+        self.listing = listing
 
 
 def reclassified(magnet: MagnetRedirect) -> Detection:
@@ -256,7 +267,7 @@ class Extractor(Protocol):
         ...
 
     async def extract(self, detection: Detection, context: Context) -> Extraction:
-        """Find out what to fetch. Raises DownloadError, or Reclassified.
+        """Find out what to fetch. Raises DownloadError, Reclassified, or Several.
 
         May be cancelled at any await, and cleans up after itself."""
         ...

@@ -15,6 +15,8 @@ DECIDED = {
     "SaveTakenUp": "notes that it is worked on again",
     "ReadPlan": "reads what was planned for it",
     "ForgetCrashes": "no longer suspects it",
+    "SaveEntries": "makes rows of entries",
+    "SaveListed": "leaves the list to its entries",
     "SavePlan": "saves what will be fetched",
     "SaveProgress": "saves how far it is",
     "SaveDownloaded": "saves that it is downloaded",
@@ -125,6 +127,12 @@ def _of_one_row(event: Event) -> str:
         case e.Extracted():
             title = clean(event.extraction.title or "without a title")
             return f"there is to fetch: {title}, {len(event.extraction.fetches)} part(s), {size(event.extraction.size)}"
+        case e.Listed():
+            return (
+                f"it is a list: {clean(event.listing.title or 'without a title')}, {len(event.listing.entries)} entries"
+            )
+        case e.EntriesSaved():
+            return "entries have their rows"
         case e.Reclassified():
             return f"it is rather {event.detection.kind}: {clean(event.detection.why)}"
         case e.TransfersAdded():
@@ -152,6 +160,7 @@ def _rows_polled(event: e.RowsPolled) -> str:
     told = [f"{len(event.claimed)} claimed"] * bool(event.claimed)
     told += [f"#{row.id} is {clean(row.status)}{', cancelled' if row.cancelled else ''}" for row in event.watched]
     told += [f"{len(event.swept)} cancelled before they began"] * bool(event.swept)
+    told += [f"#{each.attempt.download_id} is over with its entries: {each.status}" for each in event.lists]
     told += [f"the next is due in {span(event.due_in_s)}"] if event.due_in_s is not None else []
     return f"the rows: {'; '.join(told) or 'nothing new'}"
 

@@ -161,6 +161,9 @@ def _on_the_way(
     | n.DownloadReclassified
     | n.DownloadExtracted
     | n.DownloadFinishing
+    | n.ListFound
+    | n.ListExpanded
+    | n.ListEnded
     | n.SeedingEnded,
 ) -> str:
     match notice:
@@ -179,6 +182,13 @@ def _on_the_way(
             return f"fetching {clean(title or 'a file')} ({size(count)}{several}{', resumed' if continues else ''})"
         case n.DownloadFinishing():
             return "fetched; checking"
+        case n.ListFound(title=title, entries=count):
+            return f"a list: {clean(title or 'without a title')} ({count} entries)"
+        case n.ListExpanded(entries=count, notes=notes):
+            return " ".join([f"its {count} entries are queued.", *(clean(note, 300) for note in notes)])
+        case n.ListEnded(status=status, done=done, failed=failed, error=error):
+            why = "" if error is None else f": {clean(error, 500)}"
+            return f"{status} with its entries ({done} came, {failed} did not){why}"
         case n.SeedingEnded():
             return "seeding ended"
         case _:

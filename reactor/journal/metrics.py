@@ -215,6 +215,8 @@ class Metrics:
                     self._extraction.labels(row.kind).observe(max(0.0, at - row.began_at))
             case n.DownloadFinishing(download_id=number):
                 self._row(number).whole_at = at
+            case n.ListExpanded(download_id=number):
+                self._rows.pop(number, None)  # its entries are counted, each by itself
             case _:
                 pass
 

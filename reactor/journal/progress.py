@@ -56,6 +56,8 @@ class LiveView:
                 self._end(notice.download_id, f"✗ {describe(notice)}", "red")
             case n.DownloadCancelled():
                 self._end(notice.download_id, f"✗ {describe(notice)}", "magenta")
+            case n.ListExpanded():
+                self._end(notice.download_id, f"≡ {describe(notice)}", "cyan")
             case n.Aria2Lost() | n.DatabaseTroubled():
                 self._console.print(Text(describe(notice), "red"), soft_wrap=True)
             case _:

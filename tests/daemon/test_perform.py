@@ -131,3 +131,15 @@ async def test_a_mistake_of_ours_ends_the_attempt_it_was_made_over_and_no_other(
     assert "ValueError" in failed.failure.message
     assert "hush" not in failed.failure.text
     assert [command.attempt for command in hands.begun] == [ONE, TWO]
+
+
+async def test_entries_that_have_their_rows_are_told_and_refused_ones_are_not() -> None:
+    async with performing() as (performer, rows, _, heard):
+        rows.unsaved = (events.SaveStale(TWO),)
+        for attempt in (ONE, TWO):
+            performer.submit([commands.SaveEntries(attempt, (), 50)])
+        rows.ready.set()
+        with anyio.fail_after(5):
+            while len(heard) < 2:
+                await anyio.wait_all_tasks_blocked()
+        assert heard == [events.SaveStale(TWO), events.EntriesSaved(ONE)]

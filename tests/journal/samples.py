@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reactor import notices as n
-from reactor.models import Kind
+from reactor.models import Kind, Status
 
 EVERY: tuple[n.Notice, ...] = (
     n.ReactorStarted(version="1.2.3", pid=7, database="bot.db", download_dir="downloads"),
@@ -41,6 +41,9 @@ EVERY: tuple[n.Notice, ...] = (
     ),
     n.DownloadFailed(download_id=3, attempt=6, code="not_found", error="The server has no such file (404)."),
     n.DownloadCancelled(download_id=3, attempt=1, how="deleted"),
+    n.ListFound(download_id=5, attempt=1, kind=Kind.YTDLP, title="A list", entries=50),
+    n.ListExpanded(download_id=5, attempt=1, entries=50, notes=("Of 412 entries the first 50 were taken.",)),
+    n.ListEnded(download_id=5, attempt=1, status=Status.DOWNLOADED, done=49, failed=1, error="1 did not come."),
     n.SeedingEnded(download_id=3, attempt=1),
     n.DiskFull(free=50 * 2**20, needed=100 * 2**20),
     n.DiskFreed(free=2**33),

@@ -20,6 +20,10 @@ MANY_DELAYS, NO_DELAY_S = 3, 0.002
 """So many draws that are all so small are no chance any more."""
 STOPPING_S = 40.0
 """How long it may take in a storm until a row says that its time was up."""
+OPEN_ENTRIES = """SELECT c.id, c.status, p.id, p.status FROM downloads AS c JOIN downloads AS p ON p.id = c.parent_id
+    WHERE c.status IN ('pending', 'downloading') AND p.status IN ('downloaded', 'failed')"""
+OF_CANCELLED = """SELECT c.id FROM downloads AS c JOIN downloads AS p ON p.id = c.parent_id
+    WHERE c.status = 'downloading' AND p.cancelled AND p.status = 'downloading'"""
 FINAL = ("downloaded", "failed", "cancelled")
 COLUMNS = "id, status, COALESCE(attempt, 0), COALESCE(retry_count, 0), progress, stage, error_code, file_path, url"
 
@@ -32,6 +36,8 @@ class Checks:
         self.cancelled: set[int] = set()
         """Rows whose cancel was committed before they were final, and not taken back."""
         self._final: dict[int, str] = {}
+        self._retried: set[int] = set()
+        """Rows that the bot has sent back, each by itself."""
         self._progress: dict[tuple[int, int], float] = {}
         self._spent: Counter[int] = Counter()
         """How often a row was sent back for another try that is not free, since bytes came of it last."""
@@ -66,6 +72,16 @@ class Checks:
         self._orphaned |= {path for path, owner in self._world.published.items() if owner == id}
         self._world.hurts[id] += 1  # what it left behind may be in the way of the new one
 
+    def retried(self, id: int) -> None:
+        """The bot has sent a row back."""
+        self.forget(id)
+        self._retried.add(id)
+
+    def sent_back(self, ids: Iterable[int]) -> None:
+        """Entries that did not come are tried again, with the list that they are in."""
+        for id in ids:
+            self.forget(id)
+
     def forget_rows(self) -> None:
         """Another database."""
         self.forget_files()
@@ -91,6 +107,8 @@ class Checks:
         """A look has claimed these, when it was the turn of those that were `due`."""
         ids = [attempt.download_id for attempt in attempts]
         assert ids == due[: len(ids)], f"{ids} were claimed, and it was the turn of {due}"
+        stopped = {id for (id,) in self._world.database.execute(OF_CANCELLED)}
+        assert not stopped.intersection(ids), f"entries of a cancelled list are begun: {stopped.intersection(ids)}"
         self.begun(attempts)
 
     def begun(self, attempts: Iterable[Attempt]) -> None:
@@ -101,7 +119,7 @@ class Checks:
         """The process died, of a row or of something else."""
         if self._world.replaced:
             return
-        under_way = [row[0] for row in self.rows() if row[1] == "downloading"]
+        under_way = [row[0] for row in self.rows() if row[1] == "downloading" and row[5] != "items"]
         self._deaths.update(under_way)
         for id in under_way:
             self._causes[id].add(of)
@@ -128,6 +146,8 @@ class Checks:
             assert len(save.extraction.fetches) <= limits.quotas.max_parts, "too many parts"
         if isinstance(save, commands.SavePlan) and not save.continues:  # its URLs were renewed, and it begins anew
             self._progress.pop((save.attempt.download_id, save.attempt.number), None)
+        if isinstance(save, commands.SaveListed):
+            self._every_entry_has_its_row(save)
         if not isinstance(save, commands.SaveWaiting) or save.failure is None:
             return
         id, free = save.attempt.download_id, save.failure.code in FREE
@@ -160,6 +180,7 @@ class Checks:
         self._no_more_than_allowed(rows)
         self._every_live_gid_is_owned()
         self._one_transfer_for_a_part()
+        self._a_list_is_over_with_its_entries()
         for row in rows:
             self._a_cancel_wins(row)
             self._final_is_final(row)
@@ -170,7 +191,7 @@ class Checks:
         return None
 
     def _no_more_than_allowed(self, rows: list[tuple[Any, ...]]) -> None:
-        under_way = [row[0] for row in rows if row[1] == "downloading"]
+        under_way = [row[0] for row in rows if row[1] == "downloading" and row[5] != "items"]
         assert len(under_way) <= self._world.limits.concurrent, f"too many are under way: {under_way}"
 
     def _every_live_gid_is_owned(self) -> None:
@@ -189,6 +210,29 @@ class Checks:
         parts = Counter((transfer.attempt, transfer.n) for transfer in live)
         assert all(number == 1 for number in parts.values()), f"two transfers of one part: {live}"
 
+    def _every_entry_has_its_row(self, save: commands.SaveListed) -> None:
+        world, id = self._world, save.attempt.download_id
+        wanted = [entry for entry in world.sites.listings[save.attempt].entries if entry.key != "itself"]
+        found = world.database.execute("SELECT item_key, url FROM downloads WHERE parent_id = ?", id)
+        lost = {each.key for each in wanted} - {key for key, _ in found} - {k for at, k in world.removed if at == id}
+        full = len(self._family(id)) >= world.limits.playlist_max
+        assert not lost or full, f"entries of list {id} were lost: {lost}"
+        assert len({url for _, url in found}) == len(found), f"an entry of list {id} is there twice: {found}"
+
+    def _family(self, id: int) -> list[int]:
+        """All rows that come of one list."""
+        above = [up for (up,) in self._world.database.execute("SELECT parent_id FROM downloads WHERE id = ?", id) if up]
+        family = self._below(above[0] if above else id)
+        return family + [each for child in family for each in self._below(child)]
+
+    def _below(self, id: int) -> list[int]:
+        return [child for (child,) in self._world.database.execute("SELECT id FROM downloads WHERE parent_id = ?", id)]
+
+    def _a_list_is_over_with_its_entries(self) -> None:
+        opened = self._world.database.execute(OPEN_ENTRIES)
+        early = [entry for entry in opened if entry[0] not in self._retried]
+        assert not early, f"a list is over, and these entries of it are not: {early}"
+
     def _a_cancel_wins(self, row: tuple[Any, ...]) -> None:
         id, status = row[:2]
         assert id not in self.cancelled or status not in ("downloaded", "failed"), f"a cancel was overtaken: {row}"
@@ -206,7 +250,7 @@ class Checks:
     def _attempts_have_a_limit(self, row: tuple[Any, ...]) -> None:
         limit = self._world.limits.quotas.download_timeout_s
         begun = self._begun.get((row[0], row[2]))
-        if limit and begun is not None and row[1] == "downloading" and self._world.process.alive:
+        if limit and begun is not None and row[1] == "downloading" and row[5] != "items" and self._world.process.alive:
             assert self._world.now - begun <= limit + STOPPING_S, f"it takes too long: {row}"
 
     def _progress_goes_on(self, row: tuple[Any, ...]) -> None:
@@ -219,7 +263,7 @@ class Checks:
 
     def _blamed_for_what_it_does(self, row: tuple[Any, ...]) -> None:
         id, status, code, url = row[0], row[1], row[6], row[8]
-        if (status, code) == ("failed", "crashed"):
+        if (status, code) == ("failed", "crashed") and not url.startswith("list"):  # or it is that of its entries
             assert self._deaths[id] >= CRASHES_MAX, f"it was there {self._deaths[id]} times only: {row}"
             fair = url.startswith("deadly") or None in self._causes[id] or len(self._causes[id]) > 1
             assert fair, f"another row has killed the process each time: {row}"
@@ -256,6 +300,8 @@ class Checks:
         for id, status, *_, code, path, url in rows:
             assert status != "downloaded" or not url.startswith("deadly"), f"row {id} has killed nobody"
             assert status != "downloaded" or not url.startswith("refused"), f"row {id} was refused"
+            if url.startswith("list"):
+                continue
             assert (status == "downloaded") == (world.published.get(path) == id), f"row {id} is {status}: {path}"
             quotas = world.limits.quotas
             fault = url.startswith(("unknown", "huge", "refused")) or quotas.max_parts or quotas.download_timeout_s

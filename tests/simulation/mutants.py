@@ -20,9 +20,9 @@ from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.retry import RetryPolicy
 from reactor.core.stalls import stalled
-from reactor.core.steps import fetch, finish, renew, seed, teardown, window
+from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
 from reactor.database import contract
-from reactor.database.sqlite import crashes
+from reactor.database.sqlite import crashes, lists
 from reactor.errors import Failure
 from reactor.models import Extraction
 
@@ -99,6 +99,11 @@ def _added_twice(job: Job, event: events.AddFailed, context: Context) -> Command
 def _from_zero_each_time(job: Job, event: events.ProgressDue, context: Context) -> Commands:
     job.progress.percent = None
     return fetch.progress_due(job, event, context)
+
+
+def _last_page_left_out(job: Job, event: events.EntriesSaved, context: Context) -> Commands:
+    job.listed += context.limits.list_page
+    return listing.entries_saved(job, event, context)
 
 
 def _confirmed_fails(job: Job, event: events.RowConfirmed, context: Context) -> Commands:
@@ -239,6 +244,9 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "a validator that is not looked at": (with_(Extraction, "continues", lambda self, earlier: True),),
     "new links while aria2 still has the old ones": (with_(renew, "renew_or_fail", _renewed_too_early),),
     "what a replaced database had under way is left in aria2": (with_(machine.Machine, "abandon", _nothing_abandoned),),
+    "the last page of a list is left out": (stepping("listing.entries_saved", _last_page_left_out),),
+    "a list that cannot be read again has failed, whatever its entries do": (with_(lists, "FAILED", "stage = NULL"),),
+    "the entries of a cancelled list go on": (with_(lists, "stop", _anything),),
     "links are renewed for ever": (with_(renew, "RENEWALS_MAX", 10**9),),
 }
 

@@ -180,6 +180,8 @@ class Process:
             self.post(event)
         for save in saves:
             attempt = attempt_of(save)
+            if isinstance(save, commands.SaveEntries) and attempt not in refused:
+                self.post(events.EntriesSaved(save.attempt))
             if Timing.LAST in save.timing and attempt is not None and attempt not in refused:
                 self.post(events.Saved(attempt))
         for command in taken:

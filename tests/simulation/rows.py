@@ -17,6 +17,7 @@ from reactor.database import contract
 from reactor.database.sqlite import crashes, downloads, plans, saving
 from reactor.database.sqlite.migration import migrate
 from reactor.database.store import Unsaved
+from reactor.lists import Entry, Listing
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
 from tests.simulation.aria2 import REFUSED, SIZE
 
@@ -46,6 +47,8 @@ HUGE = 10_000 * MIB
 LARGEST = HUGE + MIB
 """Bytes that one download may have: no more may be written of it. Of the `huge` ones every second is small, and
 putting it together would write more."""
+ENTRIES = (1, 3, 5)
+ENTRY_NATURES = ("direct", "direct", "parts", "unsized", "unknown", "direct", "deadly")
 FEW, MANY = 3, 9
 """Parts: few are asked about one by one, many as a whole."""
 
@@ -55,6 +58,11 @@ def _template() -> bytes:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrate(connection)
         return connection.serialize()
+
+
+OVER_ENTRIES = """SELECT id, parent_id FROM downloads WHERE status IN ('failed', 'cancelled')
+    AND parent_id IS NOT NULL"""
+WAITING_ENTRIES = "SELECT id FROM downloads WHERE status = 'pending' AND parent_id IS NOT NULL"
 
 
 class Rows:
@@ -87,8 +95,12 @@ class Rows:
         """As the daemon does it."""
         due = self._due(command) if command.claim else []
         world = self._world
+        over = dict(self.execute(OVER_ENTRIES))
         seen = downloads.poll(self._connection, command, "here", world.wall, by_text=world.sites.by_text).rows
-        self._world.checks.claimed([row.attempt for row in seen.claimed], due)
+        ids = {row.attempt.download_id for row in seen.claimed}
+        world.checks.sent_back(id for (id,) in self.execute(WAITING_ENTRIES) if over.get(id) in ids)
+        due = [id for id in due if id not in seen.swept]  # entries of a list that was cancelled
+        world.checks.claimed([row.attempt for row in seen.claimed], due)
         return seen
 
     def _due(self, command: commands.PollRows) -> list[int]:
@@ -142,6 +154,8 @@ class Sites:
     def __init__(self, world: World) -> None:
         self._world = world
         self._versions: dict[str, int] = {}
+        self.listings: dict[Attempt, Listing] = {}
+        """What an attempt was told last of a list."""
 
     def detect(self, command: commands.Detect) -> events.Detected:
         """What a URL is when it was looked at."""
@@ -160,6 +174,9 @@ class Sites:
             return events.Reclassified(attempt, Detection(kind=Kind.YTDLP, url=url, why="a page"))
         if self._world.chance(0.1):
             self._versions[url] = self._versions.get(url, 0) + 1
+        if nature == "list":
+            self.listings[attempt] = _list(url, int(number), self._versions.get(url, 0))
+            return events.Listed(attempt, self.listings[attempt])
         if nature == "magnet":
             what = f"{self._world.database.instance}/{int(number) % 2}"
             return events.Extracted(attempt, _magnet(url, what, looked_into=int(number) % 3 > 0))
@@ -181,6 +198,19 @@ class Sites:
 def _detection(url: str) -> Detection:
     kinds = {"parts": Kind.YTDLP, "refused": Kind.YTDLP, "magnet": Kind.TORRENT, "unknown": Kind.UNKNOWN}
     return Detection(kind=kinds.get(url.partition(":")[0], Kind.DIRECT), url=url, why="its name")
+
+
+def _list(url: str, number: int, version: int) -> Listing:
+    """It moves on with each version: its first entry goes, and another one comes. Some have a list in them, or
+    themselves."""
+    places = range(version, version + ENTRIES[number % len(ENTRIES)])
+    urls = {f"entry {n}": f"{ENTRY_NATURES[(number + n) % len(ENTRY_NATURES)]}:{1000 * number + n}" for n in places}
+    if number % 4 == 0:
+        urls["itself"] = url
+    if number % 3 == 0:
+        urls["a list"] = f"list:{1000 * number + 999}"
+    entries = (Entry(key=key, url=url, position=n) for n, (key, url) in enumerate(urls.items(), 1))
+    return Listing(kind=Kind.YTDLP, title=url, entries=tuple(entries))
 
 
 def _file(url: str, *, size: int | None, version: int) -> Extraction:

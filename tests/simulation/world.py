@@ -55,6 +55,8 @@ class World:
             torrent_stall_timeout_s=30.0,
             partial_torrents=seed % 2 == 1,
             min_speed=0.4,
+            playlist_max=6,
+            list_page=2,
             retry=RetryPolicy(self.dice.choice((0, 1, 3)), 1.0, 20.0),
             quotas=Quotas(
                 max_file_size=LARGEST,
@@ -81,6 +83,8 @@ class World:
         """Instances whose database was replaced before this reactor had read it, or that was killed before it had
         cleared up behind them."""
         self.published: dict[str, int] = {}
+        self.removed: set[tuple[int, str]] = set()
+        """Entries of lists whose rows the bot has deleted: the list, and their keys."""
         self.hurts: Counter[int] = Counter()
         """What went wrong for a row: without any of it, it must not fail."""
         self.checks = Checks(self)
@@ -196,6 +200,7 @@ class World:
             [self._insert] * 5
             + [self._cancel] * 3
             + [self._take_back, self._end_by_status, self._delete, self._replace_row, self._retry]
+            + [self._insert_list, self._insert_list, self._cancel_list, self._retry_list]
             + [self._crash, self._crash, self._shut_down, self._restart_aria2, self._cut, self._lock, self._jump]
             + [self._replace_database] * (self.dice.random() < 0.2)
         )
@@ -324,6 +329,20 @@ class World:
             added = "INSERT INTO downloads (url, added_date) VALUES (?, datetime(?, 'unixepoch'))"
             self._write(added, self._new_url(), self.wall)
 
+    def _insert_list(self) -> None:
+        added = "INSERT INTO downloads (url, added_date) VALUES (?, datetime(?, 'unixepoch'))"
+        self._write(added, f"list:{next(self._urls)}", self.wall)
+
+    def _some_list(self) -> int:
+        ids = [id for (id,) in self.database.execute("SELECT id FROM downloads WHERE url LIKE 'list:%' ORDER BY id")]
+        return self.dice.choice(ids) if ids else -1
+
+    def _cancel_list(self) -> None:
+        self._cancel(self._some_list())
+
+    def _retry_list(self) -> None:
+        self._retry(self._some_list())
+
     def _cancel(self, id: int | None = None) -> None:
         asked = "UPDATE downloads SET cancelled = 1 WHERE id = ? AND status IN ('pending', 'downloading') RETURNING id"
         for (cancelled,) in self._write(asked, id or self._some_row()):
@@ -340,11 +359,18 @@ class World:
             self.checks.cancelled.add(id)
 
     def _delete(self) -> None:
-        for (id,) in self._write("DELETE FROM downloads WHERE id = ? RETURNING id", self._some_row()):
+        gone = self._some_row()
+        self._note_removed(gone)
+        for (id,) in self._write("DELETE FROM downloads WHERE id = ? RETURNING id", gone):
             self.checks.forget(id)
+
+    def _note_removed(self, id: int) -> None:
+        entry = "SELECT parent_id, item_key FROM downloads WHERE id = ? AND parent_id IS NOT NULL"
+        self.removed |= {(parent, key) for parent, key in self.database.execute(entry, id)}
 
     def _replace_row(self) -> None:
         id = self._some_row()
+        self._note_removed(id)
         if id and self._write(
             """INSERT OR REPLACE INTO downloads (id, url, added_date) VALUES (?, ?, datetime(?, 'unixepoch'))
             RETURNING id""",
@@ -352,11 +378,12 @@ class World:
         ):
             self.checks.forget(id)
 
-    def _retry(self) -> None:
+    def _retry(self, id: int | None = None) -> None:
         again = """UPDATE downloads SET status = 'pending', cancelled = 0, stage = NULL, progress = 0, retry_count = 0,
-            next_attempt_at = NULL WHERE id = ? AND status IN ('failed', 'cancelled') RETURNING id"""
-        for (id,) in self._write(again, self._some_row()):
-            self.checks.forget(id)
+            next_attempt_at = NULL, error_code = NULL WHERE id = ?
+            AND (status IN ('failed', 'cancelled') OR error_code = 'partial') RETURNING id"""
+        for (sent,) in self._write(again, id or self._some_row()):
+            self.checks.retried(sent)
 
     # The disk
 

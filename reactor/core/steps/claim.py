@@ -92,4 +92,6 @@ def _job(row: ClaimedRow, context: Context) -> Job:
     budget = Budget(row.retry_count, previous_error=row.error_code if row.retry_count else None, crashes=row.crashes)
     budget.was_finishing = row.stage == Stage.FINISHING
     progress = Progress(percent=row.progress)
-    return Job(row.attempt, row.url, State.DETECTING, context.now, plan, progress, budget, options=row.options)
+    job = Job(row.attempt, row.url, State.DETECTING, context.now, plan, progress, budget, options=row.options)
+    job.generation = row.generation
+    return job

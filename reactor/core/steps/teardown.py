@@ -244,6 +244,8 @@ def save_ending(job: Job, context: Context) -> Commands:
             return [commands.SaveDownloaded(attempt, path, teardown.size, job.title, kept, notes)]
         case End.CANCELLED:
             return [commands.SaveCancelled(attempt, keep_plan=keep)]
+        case End.LISTED:
+            return [_save_listed(job)]
         case End.WAITING:
             return [commands.SaveWaiting(attempt, ending.failure, ending.retry_count, ending.delay_s)]
         case End.FAILED:
@@ -251,6 +253,13 @@ def save_ending(job: Job, context: Context) -> Commands:
             return [commands.SaveFailed(attempt, ending.failure, job.kind, keep_plan=keep)]
         case End.GONE:  # no row, no write, nothing to wait for
             return [*([] if keep else [commands.ForgetPlan(attempt)]), *_saved(job, context)]
+
+
+def _save_listed(job: Job) -> commands.SaveListed:
+    listing = job.listing
+    assert listing is not None  # nothing else ends so
+    title, count = listing.title, len(listing.entries)
+    return commands.SaveListed(job.attempt, listing.kind, title, count, listing.notes, listing.listed_only)
 
 
 def saved(job: Job, event: events.Saved, context: Context) -> Commands:
@@ -274,6 +283,9 @@ def _last_notice(job: Job, ending: Ending, context: Context) -> notices.Notice:
         took_s, path = round(context.now - job.begun_at, 3), job.teardown.final_path or ""
         size, notes = job.teardown.size, job.teardown.notes
         return notices.DownloadCompleted(**of(job), path=path, size=size, took_s=took_s, notes=notes)
+    if ending.end is End.LISTED:
+        assert job.listing is not None
+        return notices.ListExpanded(**of(job), entries=len(job.listing.entries), notes=job.listing.notes)
     if ending.end is End.FAILED:
         return notices.DownloadFailed(**of(job), code=failure.code, error=failure.text)
     if ending.end is End.WAITING:

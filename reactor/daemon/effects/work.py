@@ -21,7 +21,7 @@ from reactor.daemon.prefetch import ProbeCache
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import detect
 from reactor.extractors.thumbnail import fetch_picture
 from reactor.extractors.torrent import described
@@ -105,6 +105,8 @@ class Stages:
             self._post(events.Extracted(command.attempt, found, await self._joined_size(found)))
         except Reclassified as other:
             self._post(events.Reclassified(command.attempt, other.detection))
+        except Several as several:
+            self._post(events.Listed(command.attempt, several.listing))
         except ReactorError as error:
             self._post(events.WorkFailed(command.attempt, shown(error.failure)))
 

@@ -16,18 +16,16 @@ from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
-from reactor.database.sqlite import crashes, history, plans
+from reactor.database.sqlite import crashes, history, lists, plans
 from reactor.database.sqlite.migration import columns
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
-from reactor.database.sqlite.statements import DATED, DATELESS, transaction
+from reactor.database.sqlite.statements import DATED, DATELESS, OVER, transaction
 from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
 from reactor.models import Detection
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX
 from reactor.row_options import ReadOptions, asked_of
 
-OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
-"""Columns of every row that is no longer under way."""
 CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(NULLIF(finished_at, ''), :moment),
     next_attempt_at = NULL, {OVER}"""
 CANCELLED_BARE = ("status = 'cancelled', stage = NULL",)
@@ -81,13 +79,18 @@ def _poll(
     read: ReadOptions,
 ) -> RowsPolled:
     room = command.claim if len(updater.passed) < PASSED_MAX else 0
-    *found, any_due = connection.execute(PROBE, asked).fetchone()
+    *found, stopped, ended, any_due = connection.execute(PROBE, asked).fetchone()
     sweeps = [which for which, there in zip(SWEEPS, found, strict=True) if there]
     if UNSET in sweeps and not _null_is_pending(connection):
         sweeps.remove(UNSET)
+    if stopped:
+        sweeps.append(WITHDRAWN)
     claiming = room > 0 and (any_due or bool(sweeps))
-    with transaction(connection, "IMMEDIATE" if claiming or sweeps else "DEFERRED"):
+    with transaction(connection, "IMMEDIATE" if claiming or sweeps or ended else "DEFERRED"):
+        if stopped:
+            lists.stop(connection, updater, asked)
         swept = _sweep(connection, sweeps, asked, updater)
+        over = lists.end(connection, updater, asked) if sweeps or ended else ()
         due = _due(connection, asked, room + 1) if claiming else []
         urls, options = _asked_for(connection, due) if due else ({}, {})
         told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
@@ -97,6 +100,7 @@ def _poll(
             claimed=claimed,
             swept=swept,
             rejected=rejected,
+            lists=over,
             leftovers=plans.leftovers(connection, command.held),
             due_in_s=_due_in(connection, asked),
             next_url=urls[due[room]] if claimed and len(due) > room else None,
@@ -133,18 +137,17 @@ SWEEPS = {
     STOPPED: (CANCELLED, *CANCELLED_BARE),
 }
 """Rows whose state is normalised before the claim, and the variants of the write."""
-PROBE = "SELECT " + ", ".join(f"EXISTS (SELECT 1 FROM downloads WHERE {which})" for which in (*SWEEPS, DUE))
-"""Which of them there are, and whether any row is due: all that an idle poll has to know before it begins."""
+ROW = "EXISTS (SELECT 1 FROM downloads WHERE {})"
+PROBE = "SELECT " + ", ".join(
+    [*map(ROW.format, SWEEPS), f"EXISTS ({lists.STOPPED})", ROW.format(lists.ENDED), ROW.format(DUE)]
+)
+"""Which of them there are, whether a list was stopped or is over, and whether any row is due: all that an idle poll has
+to know before it begins."""
 
 
 def _null_is_pending(connection: sqlite3.Connection) -> bool:
     """True where the bot's `status` has no default: a row without one was simply inserted."""
     return columns(connection)["status"].default is None
-
-
-def any_row(connection: sqlite3.Connection, which: str, asked: Mapping[str, Any]) -> bool:
-    """True when there is one."""
-    return connection.execute(f"SELECT 1 FROM downloads WHERE {which} LIMIT 1", asked).fetchone() is not None
 
 
 def _sweep(
@@ -208,13 +211,15 @@ def _claim(
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
     returning = "id, attempt, url, retry_count, progress, error_code, added_date"
     values = {**asked, "told": json.dumps([*told])}
+    lists.claim(connection, ids, updater, asked)
     done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning)
     crashes.forget(connection, ids)
+    generations = lists.generations(connection, ids)
     claimed, rejected = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
             found = _claimed_row(row[:6], waited_s=rows.waited(row[6], asked["now"]))
-            claimed.append(replace(found, detection=told.get(row[0])))
+            claimed.append(replace(found, detection=told.get(row[0]), generation=generations.get(row[0], 0)))
         else:
             failure = updater.failures[row[0]]
             rejected.append(SaveRejected(Attempt(row[0], rows.count(row[1])), failure))
@@ -245,7 +250,8 @@ def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float |
 
 
 UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS} FROM downloads
-    WHERE status = 'downloading' AND {CLAIMED}"""
+    WHERE status = 'downloading' AND {CLAIMED} AND stage IS NOT 'items'"""
+"""A list is under way by itself: see `lists`."""
 
 
 def count_crashes(connection: sqlite3.Connection) -> None:
@@ -276,6 +282,7 @@ def read_plan(
 
 def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...], read: ReadOptions) -> ClaimedRow:
     found = _with_options(_claimed_row(row[:6], stage=rows.text(row[6])), rows.text(row[7]), read)
+    found = replace(found, generation=lists.generations(connection, [row[0]]).get(row[0], 0))
     times, held = crashes.of_row(connection, found.attempt)
     if not held:
         return replace(_with_plan(connection, found), crashes=times)

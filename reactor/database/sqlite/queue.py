@@ -55,6 +55,9 @@ class SqliteOperations:
     async def get(self, id: int) -> Download | None:
         return await self._run(table.get_download, id)
 
+    async def children(self, id: int) -> builtins.list[Download]:
+        return await self._run(table.children, id)
+
     async def list(self, status: str | None = None, limit: int = LIST_MAX) -> builtins.list[Download]:
         if status is None:
             return await self._run(table.list_downloads, limit)

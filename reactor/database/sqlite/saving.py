@@ -15,9 +15,9 @@ from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import contract as rows
 from reactor.database.contract import LEASE_S
-from reactor.database.sqlite import crashes, errors, history, plans
-from reactor.database.sqlite.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE, OVER, any_row
-from reactor.database.sqlite.statements import fitted, transaction
+from reactor.database.sqlite import crashes, errors, history, lists, plans
+from reactor.database.sqlite.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE
+from reactor.database.sqlite.statements import OVER, any_row, fitted, transaction
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from reactor.models import Kind, Stage, Status
@@ -29,6 +29,8 @@ BARE = {commands.SaveFailed: FAILED_BARE, commands.SaveCancelled: CANCELLED_BARE
 Unit = (
     commands.SaveStage
     | commands.SavePlan
+    | commands.SaveEntries
+    | commands.SaveListed
     | commands.ProgressOf
     | commands.SaveDownloaded
     | commands.SaveWaiting
@@ -42,7 +44,8 @@ Unit = (
 
 Assignments = tuple[str, Mapping[str, object]]
 """What an UPDATE sets, as SQL, and the values that it names."""
-GUARD = "id = :id AND attempt = :attempt AND status = 'downloading' AND cancelled IS NOT TRUE"
+GUARD = """id = :id AND attempt = :attempt AND status = 'downloading' AND cancelled IS NOT TRUE
+    AND stage IS NOT 'items'"""
 
 
 def apply(
@@ -52,13 +55,19 @@ def apply(
     their row was in another state, or the bot's table does not take it, or what was planned is too large. The others
     are saved all the same."""
     units = [unit for save in saves for unit in _units(save)]
-    spared = [0] * len(units)
+    spared, counting = [0] * len(units), True
     encoded, rejected = _encoded(units)
     while True:
         try:
             with transaction(connection):
                 lease_until = now_wall + lease_s
-                refused, ended = _apply_all(connection, units, encoded, now_wall, lease_until, spared, rejected)
+                refused, ended, further = _apply_all(
+                    connection, units, encoded, now_wall, lease_until, spared, rejected
+                )
+                if counting:
+                    _recount(connection, further)
+        except _Uncountable:
+            counting = False  # the bot's table does not let a list say how far it is
         except _Forbidden as found:
             # All of it is undone, however the constraint fails (ON CONFLICT ROLLBACK): once more, with less of this.
             spared[found.number] += 1
@@ -68,6 +77,17 @@ def apply(
             left = {units[number].attempt: failure for number, failure in rejected.items()}
             told = (SaveRejected(attempt, failure) for attempt, failure in left.items() if attempt not in ended)
             return (*(SaveStale(attempt, last) for attempt, last in refused.items()), *told)
+
+
+class _Uncountable(Exception):
+    """The transaction was lost over what the entries of a list have changed in its row."""
+
+
+def _recount(connection: sqlite3.Connection, further: set[int]) -> None:
+    try:
+        lists.recount(connection, sorted(further))
+    except errors.REJECTED as error:
+        raise _Uncountable from error
 
 
 class _Forbidden(Exception):
@@ -110,15 +130,15 @@ def _apply_all(
     lease_until: float,
     spared: Sequence[int],
     rejected: Container[int],
-) -> tuple[dict[Attempt, bool], set[Attempt]]:
-    """The attempts whose row was in another state, with whether it was their end that it did not take; and those that
-    are over now."""
-    refused, ended = dict[Attempt, bool](), set[Attempt]()
+) -> tuple[dict[Attempt, bool], set[Attempt], set[int]]:
+    """The attempts whose row was in another state, with whether it was their end that it did not take; those that are
+    over now; and the lists of which something has become."""
+    refused, ended, further = dict[Attempt, bool](), set[Attempt](), set[int]()
     for number, unit in enumerate(units):
         if number in rejected:
             continue
         try:
-            done = write(connection, unit, now_wall, lease_until, spared[number], encoded.get(number, ()))
+            done = write(connection, unit, now_wall, lease_until, spared[number], encoded.get(number, ()), further)
         except errors.REJECTED as error:
             raise _Forbidden(number, error) from error
         last = commands.Timing.LAST in unit.timing
@@ -126,7 +146,7 @@ def _apply_all(
             refused[unit.attempt] = refused.get(unit.attempt, False) or last
         elif last:
             ended.add(unit.attempt)
-    return refused, ended
+    return refused, ended, further
 
 
 def write(
@@ -136,30 +156,50 @@ def write(
     lease_until: float,
     spared: int = 0,
     plan: Sequence[bytes] = (),
+    further: set[int] | None = None,
 ) -> bool:
     """False when the row was in another state. `spared`: how much less is written than there is to say; `plan`: of a
-    SavePlan, as it is stored. Raises one of errors.REJECTED when the bot's table does not take it."""
+    SavePlan, as it is stored; `further` gets the list that the row is an entry of. Raises one of
+    errors.REJECTED when the bot's table does not take it."""
     attempt = save.attempt
     match save:
         case commands.SaveStage(stage=stage, kind=kind):
-            done = _update(connection, attempt, update_stage(stage), update_download_metadata(kind=kind))
+            done = _update(connection, attempt, further, update_stage(stage), update_download_metadata(kind=kind))
         case commands.SavePlan(extraction=extraction):
             done = _update(
                 connection,
                 attempt,
+                further,
                 update_download_metadata(title=extraction.title, file_size=extraction.size, kind=extraction.kind),
                 update_stage(Stage.FETCHING, from_zero=not save.continues),
             )
             if done:
                 plans.store(connection, save, plan)
+        case commands.SaveEntries():
+            done = _update(
+                connection,
+                attempt,
+                further,
+                update_stage(Stage.LISTING),
+                ("lease_until = :lease", {"lease": lease_until}),
+            )
+            if done:
+                lists.store(connection, save, now_wall)
+        case commands.SaveListed():
+            title = update_download_metadata(title=save.title)
+            done = _update(connection, attempt, further, title, lists.listed(connection, save, now_wall))
+            if done:
+                plans.forget(connection, attempt)
+                crashes.forget(connection, [attempt.download_id])
         case commands.ProgressOf():
-            if _update(connection, attempt, update_progress(save, lease_until)) and save.done is not None:
+            if _update(connection, attempt, further, update_progress(save, lease_until)) and save.done is not None:
                 plans.store_done(connection, attempt, save.done)
             done = True
         case commands.SaveDownloaded():
             done = _update(
                 connection,
                 attempt,
+                further,
                 update_download_metadata(title=save.title, file_size=save.size),
                 update_file_path(save.path),
                 *([] if save.notes is None else [update_notes(save.notes)]),
@@ -173,23 +213,23 @@ def write(
                 retry_count=save.retry_count,
                 next_attempt_at=now_wall + delay_s,
             )
-            done = _update(connection, attempt, waiting)
+            done = _update(connection, attempt, further, waiting)
             if done and failure is not None:
                 history.add(connection, attempt, now_wall, failure, delay_s)
         case commands.SaveFailed(failure=failure):
-            ending = (
-                [(FAILED_BARE[spared - 1], rows.said(failure))]
-                if spared
-                else [
-                    update_download_status(Status.FAILED, now_wall, failure=failure),
-                    update_download_metadata(kind=save.kind),
-                ]
-            )
-            done = _update(connection, attempt, *ending)
+            ending: list[Assignments]
+            if spared:
+                ending = [(FAILED_BARE[spared - 1], rows.said(failure))]
+            else:
+                status = update_download_status(Status.FAILED, now_wall, failure=failure)
+                ending = [status, update_download_metadata(kind=save.kind), (lists.FAILED, {})]
+            done = _update(connection, attempt, further, *ending)
             if done:
                 history.add(connection, attempt, now_wall, failure)
         case commands.SaveCancelled():
-            done = _save_cancelled(connection, attempt, now_wall, CANCELLED_BARE[spared - 1] if spared else CANCELLED)
+            done = _save_cancelled(
+                connection, attempt, further, now_wall, CANCELLED_BARE[spared - 1] if spared else CANCELLED
+            )
         case commands.SaveTakenUp():
             done = any_row(connection, GUARD, {"id": attempt.download_id, "attempt": attempt.number})
             if done:
@@ -278,24 +318,38 @@ def update_download_status(
     }
 
 
-def _save_cancelled(connection: sqlite3.Connection, attempt: Attempt, now_wall: float, assignments: str) -> bool:
+def _save_cancelled(
+    connection: sqlite3.Connection, attempt: Attempt, further: set[int] | None, now_wall: float, assignments: str
+) -> bool:
     """True for a row that is gone, too: that is how the bot cancelled it."""
     values = {"id": attempt.download_id, "attempt": attempt.number, "moment": rows.moment(now_wall)}
     ended = connection.execute(
         f"""UPDATE downloads SET {fitted(connection, assignments)} WHERE id = :id AND attempt = :attempt
-        AND (status = 'cancelled' OR (cancelled AND status IN ('downloading', 'pending')))""",
+        AND (status = 'cancelled' OR (cancelled AND status IN ('downloading', 'pending'))) RETURNING {lists.PARENT}""",
         values,
-    )
-    return ended.rowcount > 0 or not any_row(connection, "id = :id", values)
+    ).fetchall()
+    _note(ended, further)
+    return bool(ended) or not any_row(connection, "id = :id", values)
 
 
-def _update(connection: sqlite3.Connection, attempt: Attempt, *assignments: Assignments) -> bool:
+def _note(written: Sequence[tuple[object]], further: set[int] | None) -> None:
+    if further is not None:
+        further.update(parent for (parent,) in written if isinstance(parent, int))
+
+
+def _update(
+    connection: sqlite3.Connection, attempt: Attempt, further: set[int] | None, *assignments: Assignments
+) -> bool:
     """One guarded UPDATE of all of them. False when the row is in another state."""
     values: dict[str, object] = {"id": attempt.download_id, "attempt": attempt.number}
     for _, given in assignments:
         values |= given
     listed = fitted(connection, ", ".join(each for each, _ in assignments if each))
-    if connection.execute(f"UPDATE downloads SET {listed} WHERE {GUARD}", values).rowcount > 0:
+    written = connection.execute(
+        f"UPDATE downloads SET {listed} WHERE {GUARD} RETURNING {lists.PARENT}", values
+    ).fetchall()
+    _note(written, further)
+    if written:
         return True
     if any_row(connection, GUARD, values):
         raise errors.passed_over()

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     progress REAL,                      -- 0 to 100
     download_speed REAL,                -- MiB/s
     eta_seconds INTEGER,
-    stage TEXT,                         -- detecting, extracting, metadata, fetching, finishing, waiting; NULL when over
+    stage TEXT,                         -- detecting, extracting, metadata, fetching, finishing, waiting; listing, items; NULL when over
     url_type TEXT,                      -- the kind of URL that worked
     retry_count INTEGER DEFAULT 0,
     next_attempt_at REAL,               -- seconds since the epoch; not claimed before
@@ -24,6 +24,12 @@ CREATE TABLE IF NOT EXISTS downloads (
     error TEXT,                         -- a sentence for a person
     error_code TEXT,                    -- a stable word
     notes TEXT,                         -- of a downloaded row: sentences about what is not as it was offered, one per line
+    parent_id INTEGER,                  -- of an entry of a list: the id of the row that asked for the list
+    position INTEGER,                   -- its place in the list, from 1
+    item_key TEXT,                      -- what it is in the list: once in each
+    items_total INTEGER,                -- of a list: how many rows its entries have become
+    items_done INTEGER,                 -- those that came
+    items_failed INTEGER,               -- those that are over and did not
     attempt INTEGER DEFAULT 0,          -- counts the claims: the fencing token of every write
     claimed_by TEXT,
     lease_until REAL                    -- seconds since the epoch
@@ -86,4 +92,11 @@ CREATE INDEX IF NOT EXISTS reactor_failed ON downloads (finished_at, id) WHERE s
 CREATE INDEX IF NOT EXISTS reactor_unserved ON downloads (status, id)
     WHERE status NOT IN ('pending', 'downloading', 'downloaded', 'cancelled', 'failed')
     AND COALESCE(NULLIF(started_at, ''), NULLIF(finished_at, ''), NULLIF(file_path, '')) IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS reactor_items ON downloads (parent_id, item_key)
+    WHERE parent_id IS NOT NULL AND item_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS reactor_items_counted ON downloads (parent_id, status)
+    WHERE parent_id IS NOT NULL AND item_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS reactor_items_open ON downloads (parent_id)
+    WHERE parent_id IS NOT NULL AND item_key IS NOT NULL AND status IN ('pending', 'downloading');
+CREATE INDEX IF NOT EXISTS reactor_lists ON downloads (id) WHERE status = 'downloading' AND stage = 'items';
 CREATE INDEX IF NOT EXISTS reactor_unset ON downloads (id) WHERE status IS NULL;

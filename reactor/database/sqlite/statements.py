@@ -13,6 +13,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from reactor.database import contract
 from reactor.models import Download
 
+OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until = NULL"
+"""Columns of every row that is no longer under way."""
 DATELESS = "added_date IS NULL ORDER BY id"
 DATED = "added_date IS NOT NULL ORDER BY added_date, id"
 """The two kinds of rows, each in its own order; `contract.in_turn` merges them."""
@@ -107,6 +109,11 @@ def within(
 def download(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Download:
     """A row of `SELECT *`. Has the form of a row factory."""
     return contract.download([name for name, *_ in cursor.description], row)
+
+
+def any_row(connection: sqlite3.Connection, which: str, asked: Mapping[str, Any]) -> bool:
+    """True when there is one."""
+    return connection.execute(f"SELECT 1 FROM downloads WHERE {which} LIMIT 1", asked).fetchone() is not None
 
 
 def has_table(connection: sqlite3.Connection, name: str) -> bool:

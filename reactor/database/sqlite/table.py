@@ -83,10 +83,11 @@ def mark_cancelled(connection: sqlite3.Connection, id: int) -> bool:
 
 @_storable
 def retry(connection: sqlite3.Connection, id: int) -> bool:
-    """Send a failed or cancelled row back to the queue, as if it were new. False when it is neither."""
+    """Send a failed or cancelled row back to the queue, as if it were new; a list of which not all came, too: its claim
+    takes those entries along (`lists.claim`). False when it is none of these."""
     sent = connection.execute(
         f"""UPDATE downloads SET {fit(ANEW, empties(connection))}
-        WHERE id = ? AND status IN ('failed', 'cancelled')""",
+        WHERE id = ? AND (status IN ('failed', 'cancelled') OR (status = 'downloaded' AND error_code = 'partial'))""",
         (id,),
     )
     return sent.rowcount > 0
@@ -103,6 +104,13 @@ def get_download(connection: sqlite3.Connection, id: int) -> Download | None:
     cursor = connection.execute("SELECT * FROM downloads WHERE id = ?", (id,))
     found = cursor.fetchall()
     return download(cursor, found[0]) if found else None
+
+
+@_storable
+def children(connection: sqlite3.Connection, id: int) -> list[Download]:
+    """The rows of a list's entries, in the order of the list."""
+    found = _read(connection, "WHERE parent_id = ? AND item_key IS NOT NULL", id)
+    return sorted(found, key=lambda row: (row.position or 0, row.id))
 
 
 @_storable

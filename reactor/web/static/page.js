@@ -13,6 +13,8 @@ const STAGES = {
   metadata: "asking peers what it is",
   fetching: "starting",
   finishing: "checking and joining",
+  listing: "reading the list",
+  items: "its entries are downloading",
 };
 const LISTS = ["under-way", "queue", "failed", "finished"];
 

@@ -14,9 +14,11 @@ from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, saving
 from reactor.database.sqlite import table as wishes
 from reactor.database.sqlite.overview import overview
+from reactor.database.sqlite.statements import any_row
 from reactor.database.table import ChangeCursor
 from reactor.errors import Failure
-from reactor.models import Stage
+from reactor.lists import Entry
+from reactor.models import Kind, Stage
 
 FINISHED = 20_000
 NOW = 1_800_000_000.0
@@ -90,7 +92,7 @@ def test_an_idle_poll_is_few_statements(table: sqlite3.Connection) -> None:
 
 def test_a_look_where_no_status_means_pending(long_table: sqlite3.Connection) -> None:
     with traced(long_table) as statements:
-        assert not downloads.any_row(long_table, f"{downloads.UNSET} AND id < 0", {})
+        assert not any_row(long_table, f"{downloads.UNSET} AND id < 0", {})
         long_table.execute(f"UPDATE downloads SET status = 'pending' WHERE {downloads.UNSET}")
     assert_indexed(long_table, statements)
 
@@ -117,6 +119,27 @@ def test_saves(long_table: sqlite3.Connection) -> None:
     ]
     with traced(long_table) as statements:
         saving.apply(long_table, saves, NOW)
+    assert_indexed(long_table, statements)
+
+
+def test_lists(long_table: sqlite3.Connection) -> None:
+    """Among many entries that are over; of what a poll asks, and of what each end of an entry writes."""
+    list_, first = FINISHED + 4, FINISHED + 7
+    long_table.execute("UPDATE downloads SET parent_id = 1, item_key = id WHERE id BETWEEN 2 AND ?", (FINISHED,))
+    entries = tuple(Entry(key=str(n), url=f"http://host.example/{n}", position=n) for n in range(1, 4))
+    attempt = Attempt(list_, 1)
+    with traced(long_table) as statements:
+        assert saving.apply(long_table, [commands.SaveEntries(attempt, entries, 50)], NOW) == ()
+        assert saving.apply(long_table, [commands.SaveListed(attempt, Kind.YTDLP, None, 3)], NOW) == ()
+        long_table.execute("UPDATE downloads SET status = 'downloading', attempt = 1 WHERE id = ?", (first,))
+        done = commands.SaveDownloaded(Attempt(first, 1), "/a", 1, None)
+        assert saving.apply(long_table, [done], NOW) == ()
+        long_table.execute("UPDATE downloads SET cancelled = 1 WHERE id = ?", (list_,))
+        seen = downloads.poll(long_table, commands.PollRows((), 0), "me", NOW).rows
+        assert [each.done for each in seen.lists] == [1]
+        assert [row.position for row in wishes.children(long_table, list_)] == [1, 2, 3]
+        long_table.execute("UPDATE downloads SET status = 'pending', cancelled = 0 WHERE id = ?", (list_,))
+        downloads.poll(long_table, commands.PollRows((), 9), "me", NOW)
     assert_indexed(long_table, statements)
 
 

@@ -1,0 +1,340 @@
+"""Rows that stand for lists, and the rows of their entries: parents and children.
+
+A list whose entries have rows is no reactor's job any more: its row says `downloading` and `items`, is claimed by
+nobody, and each poll looks whether it was cancelled (`stop`) or is over (`end`). So nothing of it is lost with a
+process. What is asked of children goes by an index that holds only what is open, or only those of one list.
+
+A row is a child where both `parent_id` and `item_key` are set: a bot's table may have a `parent_id` of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reactor.core import commands
+from reactor.core.events import ListEnded
+from reactor.core.job import Attempt
+from reactor.database import contract as rows
+from reactor.database.sqlite import errors
+from reactor.database.sqlite.migration import Column, columns, contract, empties, required
+from reactor.database.sqlite.per_row import RowUpdater
+from reactor.database.sqlite.statements import OVER, any_row, fitted
+from reactor.database.sqlite.table import ANEW
+from reactor.errors import Failure
+from reactor.models import Stage, Status
+from reactor.records import dataclass
+
+CHILD = "parent_id IS NOT NULL AND item_key IS NOT NULL"
+OPEN = f"{CHILD} AND status IN ('pending', 'downloading')"
+INHERITED = frozenset({"owner"})
+"""Columns of the contract that an entry has of its list, beside its options."""
+GENERATIONS_MAX = 4
+"""As far up as ancestors are looked for; the core lets in fewer."""
+LISTED = "listed"
+"""The status of an entry of which no more was wanted than that it is named: the bot may make it `pending`."""
+
+# What a poll looks for
+
+UNDER_WAY = "status = 'downloading' AND stage = 'items'"
+ENDED = f"{UNDER_WAY} AND NOT EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.{OPEN})"
+STOPPED = f"""WITH RECURSIVE lists(id) AS (
+    SELECT min(parent_id) FROM downloads WHERE {OPEN}
+    UNION ALL
+    SELECT (SELECT min(parent_id) FROM downloads WHERE {OPEN} AND parent_id > lists.id) FROM lists
+        WHERE lists.id IS NOT NULL)
+    SELECT lists.id, p.id IS NULL FROM lists LEFT JOIN downloads AS p ON p.id = lists.id WHERE lists.id IS NOT NULL
+    AND (p.id IS NULL OR (p.cancelled IS TRUE AND p.status IN ('pending', 'downloading'))
+        OR (p.status = 'cancelled' AND p.stage IS NOT NULL AND p.stage <> ''))
+    AND EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = lists.id AND c.{OPEN} AND c.cancelled IS NOT TRUE)"""
+"""Lists with open entries that were cancelled, in either way, or deleted; each list is found by one step in the index
+of what is open."""
+
+
+def stop(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> None:
+    """Cancel the entries of lists that were cancelled or deleted. Those of a deleted one are nobody's entries then."""
+    for list_id, deleted in connection.execute(STOPPED).fetchall():
+        ids = _children(connection, list_id, f"{OPEN} AND cancelled IS NOT TRUE")
+        loose = ", parent_id = NULL" if deleted else ""
+        updater.update(connection, ids, (f"cancelled = 1{loose}", "cancelled = 1", "status = 'cancelled'"), asked)
+
+
+def end(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> tuple[ListEnded, ...]:
+    """Lists all of whose entries are over become final."""
+    found = connection.execute(
+        f"SELECT id, attempt, cancelled IS TRUE, error, error_code FROM downloads WHERE {ENDED}"
+    ).fetchall()
+    ended = []
+    for id, attempt, cancelled, error, code in found:
+        entries = count(connection, id)
+        status, failure = _outcome(connection, id, entries, bool(cancelled), rows.text(error), rows.text(code))
+        progress = 100.0 if status is Status.DOWNLOADED else entries.share
+        said = rows.said(failure)
+        values = {**asked, **entries.values, "status": status, "progress": progress}
+        values |= {"reason": said["error"], "word": said["code"]}
+        ways = (FINAL, FINAL_BARE[0], FINAL_BARE[1])
+        if updater.update(connection, [id], ways, values):
+            ended.append(ListEnded(Attempt(id, rows.count(attempt)), status, entries.done, entries.failed, failure))
+    return tuple(ended)
+
+
+FINAL = f"""status = :status, stage = NULL, finished_at = :moment, next_attempt_at = NULL, {OVER}, progress = :progress,
+    items_total = :total, items_done = :done, items_failed = :failed, error = :reason, error_code = :word"""
+FINAL_BARE = "status = :status, stage = NULL, error_code = :word", "status = :status, stage = NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """How far the entries of a list are."""
+
+    open: int
+    done: int
+    failed: int
+    cancelled: int
+    """Of the failed ones."""
+    under_way: float = 0.0
+    """What is there of those under way, in entries."""
+    speed: float = 0.0
+    """MiB/s."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.open + self.done + self.failed
+
+    @property
+    def share(self) -> float:
+        """Percent that are over, or there."""
+        over = self.done + self.failed + min(self.under_way, self.open)
+        return round(100 * over / self.total, 2) if self.total else 0.0
+
+    @property
+    def values(self) -> dict[str, int]:
+        """Of the columns `items_…`."""
+        return {"total": self.total, "done": self.done, "failed": self.failed}
+
+
+def count(connection: sqlite3.Connection, id: int) -> Entries:
+    """The entries of a list. What a bot has moved on (`uploading`, …) has come."""
+    found: Counter[str] = Counter()
+    counted = f"SELECT status, count(*) FROM downloads WHERE {CHILD} AND parent_id = ? GROUP BY status"
+    for status, number in connection.execute(counted, (id,)).fetchall():
+        found[rows.text(status) or ""] += number
+    opened = found[Status.PENDING] + found[Status.DOWNLOADING]
+    failed = found[Status.FAILED] + found[Status.CANCELLED]
+    share, speed = 0.0, 0.0
+    if found[Status.DOWNLOADING]:
+        moving = f"SELECT progress, download_speed FROM downloads WHERE {CHILD} AND parent_id = ? AND status = ?"
+        for progress, each in connection.execute(moving, (id, Status.DOWNLOADING)).fetchall():
+            share += (rows.percent(progress) or 0.0) / 100
+            speed += rows.speed(each) or 0.0
+    done = sum(found.values()) - opened - failed - found[LISTED]
+    return Entries(opened, done, failed, found[Status.CANCELLED], share, speed)
+
+
+def _outcome(
+    connection: sqlite3.Connection, id: int, entries: Entries, cancelled: bool, error: str | None, code: str | None
+) -> tuple[Status, Failure | None]:
+    """How a list ends, with what is said of it. `error` and `code`: why it could not be read to its end, if so."""
+    known = Failure(code, error) if error and code else None
+    if cancelled or entries.failed == entries.cancelled == entries.total:
+        return Status.CANCELLED, known
+    if not entries.done:
+        return Status.FAILED, known or _commonest(connection, id, entries)
+    if not entries.failed and known is None:
+        return Status.DOWNLOADED, None
+    said = [f"{entries.failed} of {entries.total} entries did not come."] if entries.failed else []
+    return Status.DOWNLOADED, Failure("partial", " ".join([*said, *([error] if error else [])]))
+
+
+def _commonest(connection: sqlite3.Connection, id: int, entries: Entries) -> Failure:
+    """What most of the entries failed of."""
+    asked = f"SELECT error_code FROM downloads WHERE {CHILD} AND parent_id = ? AND status = 'failed'"
+    codes = Counter(rows.filled(code) for (code,) in connection.execute(asked, (id,)).fetchall())
+    code = next((code for code, _ in codes.most_common() if code), "partial")
+    return Failure(code, f"None of its {entries.total} entries came.")
+
+
+# The claim
+
+
+def claim(connection: sqlite3.Connection, ids: Sequence[int], updater: RowUpdater, asked: Mapping[str, Any]) -> None:
+    """These rows are about to be claimed: a list that was sent back by its bot has those of its entries tried again
+    that did not come; what another row with its id has left is nobody's."""
+    found = connection.execute(
+        f"""SELECT id, {ATTEMPT}, stage IS 'waiting' FROM downloads WHERE id IN (SELECT value FROM json_each(?))
+        AND EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.item_key IS NOT NULL)""",
+        (json.dumps(ids),),
+    ).fetchall()
+    for id, attempt, waited in found:
+        if not attempt:
+            updater.update(connection, _children(connection, id, OPEN), ("cancelled = 1, parent_id = NULL",), asked)
+            updater.update(connection, _children(connection, id, CHILD), ("parent_id = NULL",), asked)
+        elif not waited:
+            over = f"{CHILD} AND status IN ('failed', 'cancelled')"
+            updater.update(connection, _children(connection, id, over), (ANEW,), asked)
+
+
+ATTEMPT = "CAST(COALESCE(attempt, 0) AS INTEGER)"
+
+
+def generations(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, int]:
+    """How many lists each of these rows is in, one inside the other."""
+    found: dict[int, int] = {}
+    for id, _, _, generation in connection.execute(ANCESTORS, (json.dumps(ids),)):
+        found[id] = max(found.get(id, 0), generation)
+    return found
+
+
+ANCESTORS = f"""WITH RECURSIVE line(id, at, generation) AS (
+    SELECT value, value, 0 FROM json_each(?)
+    UNION ALL
+    SELECT line.id, d.parent_id, generation + 1 FROM line JOIN downloads AS d ON d.id = line.at
+        WHERE d.parent_id IS NOT NULL AND d.item_key IS NOT NULL AND generation < {GENERATIONS_MAX})
+    SELECT line.id, line.at, d.url, generation FROM line JOIN downloads AS d ON d.id = line.at"""
+"""Rows, and the lists that they are in, as far as those are there."""
+
+
+def _children(connection: sqlite3.Connection, id: int, which: str) -> list[int]:
+    found = connection.execute(f"SELECT id FROM downloads WHERE parent_id = ? AND {which}", (id,))
+    return [child for (child,) in found.fetchall()]
+
+
+# Saves
+
+
+def store(connection: sqlite3.Connection, save: commands.SaveEntries, now_wall: float) -> None:
+    """Make rows of entries; those that have one keep it. One that the bot's table does not take is passed over, unless
+    it takes none: then that is raised (errors.REJECTED)."""
+    id = save.attempt.download_id
+    line = [(at, rows.url(url)) for _, at, url, _ in connection.execute(ANCESTORS, (json.dumps([id]),)).fetchall()]
+    room = save.most - _descendants(connection, line[-1][0])
+    itself = {url.strip().rstrip("/") for _, url in line}
+    insert, values = _insertion(connection, id, now_wall, listed=save.listed_only)
+    taken, rejected = 0, None
+    for entry in save.entries:
+        if entry.url.rstrip("/") in itself:
+            continue  # a list that contains itself
+        if room <= 0:
+            break
+        told = {"url": entry.url, "item_key": entry.key, "position": entry.position, "title": entry.title}
+        try:
+            room -= connection.execute(insert, values | told).rowcount
+            taken += 1
+        except errors.REJECTED as error:
+            if not connection.in_transaction:
+                raise
+            rejected = rejected or error
+    if rejected is not None and not taken:
+        raise rejected
+
+
+def _descendants(connection: sqlite3.Connection, id: int) -> int:
+    (others,) = connection.execute(
+        """SELECT count(*) FROM downloads AS c JOIN downloads AS d ON d.parent_id = c.id AND d.item_key IS NOT NULL
+        WHERE c.parent_id = ? AND c.item_key IS NOT NULL""",
+        (id,),
+    ).fetchone()
+    return len(_children(connection, id, CHILD)) + int(others)
+
+
+def _insertion(
+    connection: sqlite3.Connection, parent: int, now_wall: float, *, listed: bool
+) -> tuple[str, dict[str, object]]:
+    """The statement that adds an entry, and its values but for those of the entry: all that the bot has put into
+    columns of its own is that of the list."""
+    there, ours = columns(connection), contract().names_of_columns
+    fixed = _alone(connection, there)
+    copied = {
+        name: _quoted(column.name)
+        for name, column in there.items()
+        if (name not in ours or name in INHERITED) and not column.generated and name not in fixed
+    }
+    taken = {name: f":{name}" for name in ("url", "item_key", "position", "title")}
+    taken |= {"status": f"'{LISTED if listed else Status.PENDING}'", "parent_id": ":parent"}
+    dropped = ", ".join(f"'$.{key}'" for key in (("playlist", "want") if listed else ("playlist",)))
+    taken["options"] = f"CASE WHEN json_valid(options) THEN NULLIF(json_remove(options, {dropped}), '{{}}') END"
+    if not there["added_date"].generated:  # as the bot has them: text, seconds, or nothing
+        taken["added_date"] = """CASE typeof(added_date) WHEN 'text' THEN :moment WHEN 'null' THEN NULL
+            ELSE CAST(:now AS INTEGER) END"""
+    for name, empty in empties(connection).items():
+        if name in taken:
+            taken[name] = f"COALESCE({taken[name]}, {empty})"
+    values: dict[str, object] = {"parent": parent, "now": now_wall, "moment": rows.moment(now_wall)}
+    for name, value in required(there).items():
+        if name not in taken:
+            taken[name], values[f"required_{name}"] = f":required_{name}", value
+    all_of = copied | taken
+    names = ", ".join(_quoted(there[name].name) for name in all_of)
+    return (
+        f"""INSERT INTO downloads ({names}) SELECT {", ".join(all_of.values())} FROM downloads WHERE id = :parent
+        ON CONFLICT (parent_id, item_key) WHERE {CHILD} DO NOTHING""",
+        values,
+    )
+
+
+def _alone(connection: sqlite3.Connection, there: Mapping[str, Column]) -> frozenset[str]:
+    """Columns of the bot's own that no two rows may share: an entry has nothing there, where the table lets it."""
+    found = set()
+    for (index,) in connection.execute(
+        "SELECT name FROM pragma_index_list('downloads') WHERE \"unique\" AND name NOT LIKE 'reactor%'"
+    ).fetchall():
+        names = [name for (name,) in connection.execute("SELECT name FROM pragma_index_info(?)", (index,))]
+        own = [name.lower() for name in names if name and name.lower() not in contract().names_of_columns]
+        if len(own) == len(names):
+            found |= {name for name in own if not there[name].not_null}
+    return frozenset(found)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def listed(connection: sqlite3.Connection, save: commands.SaveListed, now_wall: float) -> tuple[str, dict[str, object]]:
+    """What is written into the row of a list when its entries have their rows."""
+    (stored,) = connection.execute(
+        f"SELECT count(*) FROM downloads WHERE {CHILD} AND parent_id = ?", (save.attempt.download_id,)
+    ).fetchone()
+    notes = list(save.notes)
+    if stored < save.count:
+        notes.append(f"Of {save.count} entries {stored} became downloads; others are this list itself, or too many.")
+    values = {"kind": save.kind, "total": stored, "moment": rows.moment(now_wall), "notes": "\n".join(notes)}
+    assignments = f"{OVER}, url_type = :kind, items_total = :total, items_done = 0, items_failed = 0"
+    assignments += ", error = NULL, error_code = NULL, next_attempt_at = NULL"
+    if notes:
+        assignments += ", notes = :notes"
+    if save.listed_only:
+        assignments += f", status = '{Status.DOWNLOADED}', stage = NULL, progress = 100, finished_at = :moment"
+    else:
+        assignments += f", stage = '{Stage.ITEMS}', progress = 0"
+    return assignments, values
+
+
+_ENTRIES = "EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.item_key IS NOT NULL)"
+FAILED = f"""status = (CASE WHEN {_ENTRIES} THEN 'downloading' ELSE 'failed' END),
+    stage = (CASE WHEN {_ENTRIES} THEN 'items' END),
+    finished_at = (CASE WHEN {_ENTRIES} THEN NULL ELSE :finished END)"""
+"""Of a row that fails: a list that cannot be read to its end, and some of whose entries have rows, is left to them."""
+PARENT = "CASE WHEN item_key IS NOT NULL THEN parent_id END"
+"""The list that a row is an entry of."""
+
+
+def recount(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Something has become of entries of these lists: those under way say so. Raises one of errors.REJECTED only where
+    the transaction is lost with it."""
+    for list_id in ids:
+        if any_row(connection, f"{UNDER_WAY} AND id = :id", {"id": list_id}):
+            entries = count(connection, list_id)
+            values = entries.values | {"id": list_id, "progress": entries.share, "speed": round(entries.speed, 3)}
+            try:
+                connection.execute(f"UPDATE downloads SET {fitted(connection, COUNTED)} WHERE id = :id", values)
+            except errors.REJECTED:
+                if not connection.in_transaction:
+                    raise
+
+
+COUNTED = """items_total = :total, items_done = :done, items_failed = :failed, progress = :progress,
+    download_speed = :speed"""
