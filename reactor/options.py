@@ -104,6 +104,8 @@ def item_ranges(items: str) -> tuple[tuple[int, int], ...]:
 FORMAT = r"^[A-Za-z0-9_.-]{1,80}(\+[A-Za-z0-9_.-]{1,80})?$"
 """One of a site's formats, or picture and sound."""
 
+FileChoice = str | Sequence[int] | Sequence[str] | None
+"""As `Options.files` has it; None: all."""
 Moment = Annotated[float, BeforeValidator(seconds)]
 Language = Annotated[str, StringConstraints(pattern=_LANGUAGE, max_length=35)]
 PresetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]

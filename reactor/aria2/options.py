@@ -99,6 +99,7 @@ def addition(
     resuming: bool = False,
     from_zero: bool = False,
     single: bool = False,
+    speed: int = 0,
     extra: dict[str, str] | None = None,
     first: bool = False,
     headers: Collection[Header] = (),
@@ -107,7 +108,8 @@ def addition(
     """The call that adds this fetch to aria2 under our gid, into `directory` as aria2 sees it (None: its own), with
     these headers, and the cookies of the jar that go to its first URL.
 
-    `resuming`: some of it may be there. `from_zero`: nothing of what is there is used. `single`: by one connection.
+    `resuming`: some of it may be there. `from_zero`: nothing of what is there is used. `single`: by one connection;
+    `speed`: bytes/s at most, 0: as its configuration has it.
     `extra` options win over ours. `first`: before all that wait. Raises DownloadError when it cannot be fetched as it
     is described, or holds what would break out of an option or a header line."""
     options: dict[str, str | list[str]] = {**_ALWAYS, **_limits(policy), "gid": _checked_gid(gid)}
@@ -116,6 +118,8 @@ def addition(
     options["use-head"] = "true" if resuming and fetch.by_head else "false"
     if from_zero:
         options["remove-control-file"] = "true"  # also where we cannot delete it: elsewhere
+    if speed:
+        options["max-download-limit"] = str(speed)
     if single or any(map(is_ftp, fetch.urls)) or any(map(_is_digest, headers)):
         options |= {"max-connection-per-server": "1", "split": "1"}
     if fetch.byte_range is not None:

@@ -1,5 +1,5 @@
-"""MAX_FILE_SIZE_MIB and MIN_FREE_DISK_MIB for transfers of unknown size: how many bytes may arrive before aria2 is
-asked again and the disk is measured.
+"""MAX_FILE_SIZE_MIB, `max_mib` and MIN_FREE_DISK_MIB for transfers of unknown size: how many bytes may arrive before
+aria2 is asked again and the disk is measured.
 
 aria2 is asked every PROGRESS_INTERVAL, and a fast line brings gigabytes in between. So the guard, which all of them
 pass, lets only so many through that no download gets more than SLACK too large, and waits; then aria2 is asked what
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context
-from reactor.core.job import IN_TRANSFER, STOPPING, Job, Progress, State, Transfer
+from reactor.core.job import IN_TRANSFER, STOPPING, Job, State, Transfer
 from reactor.core.quotas import MIB
 from reactor.core.steps.window import ask
 
@@ -29,7 +29,6 @@ class Allowance:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._limit = context.limits.quotas.max_file_size
         self._kept = context.limits.quotas.min_free_disk
         self._fits: int | None = None
         """Bytes that may have passed when no more has to be free on the disk than has to stay free."""
@@ -42,7 +41,7 @@ class Allowance:
 
     def follow(self, event: events.Event) -> Commands:
         """Something has happened: see what may come now."""
-        if not self._limit and not self._kept:
+        if not self._kept and self._told is None and not any(map(self._limit, self._context.jobs.values())):
             return []
         return [*self._heard(event), *self._renew()]
 
@@ -60,6 +59,10 @@ class Allowance:
             case events.TimePassed() if self.due_at is not None and self._context.now >= self.due_at:
                 return self._ask()
         return []
+
+    def _limit(self, job: Job) -> int:
+        """Bytes that it may have; 0: as many as it likes."""
+        return self._context.limits.quotas.of(job.options).max_file_size
 
     def _fetching(self) -> list[Job]:
         return [job for job in self._context.jobs.values() if job.state in IN_TRANSFER]
@@ -83,8 +86,8 @@ class Allowance:
         for job in open_jobs:
             if job.progress.passed is None or not job.progress.given:
                 job.progress.passed = self._passed
-        left = [self._limit + SLACK + (each.passed or 0) - each.weight for each in map(_progress, open_jobs)]
-        left = left if self._limit else []
+        limited = [(limit, job.progress) for job in open_jobs if (limit := self._limit(job))]
+        left = [limit + SLACK + (each.passed or 0) - each.weight for limit, each in limited]
         left += [self._fits] if open_jobs and self._fits is not None else []
         until = min(left, default=None)
         self._pace(open_jobs)
@@ -96,16 +99,13 @@ class Allowance:
 
     def _pace(self, jobs: list[Job]) -> None:
         """When to ask what does not pass the guard."""
-        if self._context.limits.guarded or not self._limit or not jobs or not self._context.connected:
+        lefts = [limit + SLACK - job.progress.weight for job in jobs if (limit := self._limit(job))]
+        if self._context.limits.guarded or not lefts or not self._context.connected:
             self.due_at = None
             return
-        left = min(self._limit + SLACK - job.progress.weight for job in jobs)
+        left = min(lefts)
         due_at = self._context.now + min(PAUSE_MAX_S, max(PAUSE_MIN_S, left / RATE_MAX))
         self.due_at = due_at if self.due_at is None else min(self.due_at, due_at)
-
-
-def _progress(job: Job) -> Progress:
-    return job.progress
 
 
 def _open(job: Job) -> bool:

@@ -379,6 +379,8 @@ class AddTransfers:
     """Those of the extraction; its fetches refer to them."""
     alone: bool = False
     """True when there is no other part."""
+    speed: int = 0
+    """Bytes/s that each of them may have at most, where its row asks for that; 0: no more is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reactor.errors import Failure
 from reactor.models import Extraction
 from reactor.numbers import PLAN_BYTES_MAX, SIZE_MAX
+from reactor.options import Options
 from reactor.records import dataclass
 
 MIB, TIB = 1024**2, 1024**4
 FREE_SPACE_MIN = 16 * MIB
 """With less room than this a disk is full, whatever the settings say. What is no larger is begun without a look."""
 MORE = "Whoever runs this can allow more."
+WITHOUT = "Ask for it with a larger `max_mib`, or with none."
 PLAN_TOO_LARGE = Failure(
     "too_large",
     f"The list of its parts takes more than {PLAN_BYTES_MAX // MIB} MiB: too many of them have too long addresses.",
@@ -22,9 +26,18 @@ class Quotas:
     """The part of the settings that is about this."""
 
     max_file_size: int = 0
+    said_by: str = "MAX_FILE_SIZE_MIB"
+    """What set that."""
     min_free_disk: int = 0
     max_parts: int = 0
     download_timeout_s: float = 0.0
+
+    def of(self, options: Options) -> Quotas:
+        """Those of a row that asks for less."""
+        most = (options.max_mib or 0) * MIB
+        if not most or 0 < self.max_file_size <= most:
+            return self
+        return replace(self, max_file_size=most, said_by="max_mib")
 
     def refusal(self, extraction: Extraction, joined: int = 0) -> Failure | None:
         """What speaks against it, as far as can be told before; `joined`: bytes that putting it together writes."""
@@ -42,8 +55,8 @@ class Quotas:
             return Failure("too_large", sentence)
         if not self.max_file_size or size <= self.max_file_size:
             return None
-        sizes = f"It has {size / MIB:.1f} MiB; {self.max_file_size / MIB:g} MiB are allowed (MAX_FILE_SIZE_MIB)."
-        return Failure("too_large", sizes, MORE)
+        sizes = f"It has {size / MIB:.1f} MiB; {self.max_file_size / MIB:g} MiB are allowed ({self.said_by})."
+        return Failure("too_large", sizes, WITHOUT if self.said_by == "max_mib" else MORE)
 
     def ends_at(self, begun_at: float) -> float | None:
         """When the time of an attempt is up; None when it never is."""

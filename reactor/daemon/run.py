@@ -45,7 +45,7 @@ async def serve(
     `recorder` records what the core is told.
     Raises ReactorError when it cannot start, or cannot go on (a wrong secret, another server in aria2's place)."""
     limits, leaving = limits_of(settings), Leaving()
-    staging = staging_of(settings, limits.quotas.too_large)
+    staging = staging_of(settings, lambda size, options: limits.quotas.of(options).too_large(size))
     lasting = Lasting(settings, limits, staging, journal, leaving, probes, recorder, on_ready)
     with lock(settings.download_db), unwrapped():
         async with anyio.create_task_group() as tasks:

@@ -17,7 +17,7 @@ from reactor.media.subtitles import TextFile
 from reactor.models import Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
-from reactor.options import NO_OPTIONS, Options
+from reactor.options import NO_OPTIONS, FileChoice, Options
 from reactor.records import dataclass
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
@@ -131,6 +131,7 @@ class DocumentParsers(Protocol):
         bytes_max: int,
         by_http: bool = False,
         wish: str = "",
+        files: FileChoice = None,
         shared: bool = False,
         inner: bool = False,
     ) -> tuple[TorrentFacts, bytes]:

@@ -6,6 +6,7 @@ would look for another torrent otherwise. What lies around it is taken as it com
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import ipaddress
 import re
@@ -21,6 +22,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.bencoded import dictionary
 from reactor.extractors.torrent_paths import Paths
 from reactor.net.charsets import decode_name
+from reactor.options import FileChoice
 from reactor.records import dataclass
 
 DEPTH_MAX = 100
@@ -79,11 +81,27 @@ class Metainfo:
     def size(self) -> int:
         return sum(file.size for file in self.files)
 
-    def wanted(self, wish: str = "") -> tuple[File, ...]:
-        """The files that a magnet link asks for by `so` (BEP 53): `0,2,5-7`, counted from 0. All, where it asks for
-        none that is there."""
+    def wanted(self, wish: str = "", asked: FileChoice = None) -> tuple[File, ...]:
+        """The files that a row has `asked` for; none, where it means none that is there. Else those that a magnet link
+        asks for by `so` (BEP 53): `0,2,5-7`, counted from 0; all, where it asks for none that is there."""
+        if asked is not None:
+            return self._asked(asked)
         wished = spans(wish)
         return tuple(file for file in self.files if any(a <= file.number <= b for a, b in wished)) or self.files
+
+    def _asked(self, asked: str | Sequence[int] | Sequence[str]) -> tuple[File, ...]:
+        if isinstance(asked, str):
+            return (max(self.files, key=lambda file: file.size),)
+        numbers = {each for each in asked if isinstance(each, int)}
+        patterns = [fnmatch.translate(each.lower()) for each in asked if isinstance(each, str)]
+        fits = re.compile("|".join(patterns or ["(?!)"])).match
+        return tuple(file for file in self.files if file.number in numbers or any(map(fits, _names(file.path))))
+
+
+def _names(path: str) -> tuple[str, str]:
+    """By which a file is meant: its name, and its path below the torrent's folder."""
+    path = path.lower()
+    return path.rpartition("/")[2], path.partition("/")[2]
 
 
 def spans(wish: str) -> list[tuple[int, int]]:
@@ -311,6 +329,16 @@ def _name(info: dict[bytes, Any]) -> bytes:
     if not isinstance(name, bytes):
         raise bad_torrent("a name in it is not valid")
     return name
+
+
+def none_of(found: Metainfo) -> DownloadError:
+    """The error where a row asks for files that are not there."""
+    few = "has 1 file" if len(found.files) == 1 else f"has {len(found.files)} files"
+    return DownloadError(
+        f"None of the files that were asked for is in this torrent, which {few}.",
+        hint="Name their numbers from 1, patterns of their names, or `largest`.",
+        code="not_as_wished",
+    )
 
 
 def bad_torrent(why: str) -> DownloadError:

@@ -17,6 +17,7 @@ from reactor.extractors.metainfo import (
     bad_torrent,
     has_web_seeds,
     metainfo_for_aria2,
+    none_of,
     parse_metainfo,
     selected,
     tracker_answer,
@@ -71,12 +72,14 @@ def _choice(told: Mapping[str, Any]) -> Choice:
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
-    """`by_http`, `bytes_max`, `wish`, `shared`, `inner` → a line about it, and its bytes for aria2.
+    """`by_http`, `bytes_max`, `wish`, `files`, `shared`, `inner` → a line about it, and its bytes for aria2.
 
     Raises DownloadError."""
     document = _unpacked(document, request["bytes_max"], bad_torrent)
     found = parse_metainfo(document)
-    files = found.wanted(request["wish"])
+    files = found.wanted(request["wish"], request["files"])
+    if not files:
+        raise none_of(found)
     told = {
         "name": found.name,
         "top": found.top,

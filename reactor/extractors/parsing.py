@@ -36,6 +36,7 @@ from reactor.media.dash import LABEL_MAX, SERVERS_MAX
 from reactor.media.measuring import PartFindings, PartQuery, Unreadable, asked, found
 from reactor.media.parts import URL_MAX, Holds, MediaStream, Part, Pick, Selection, Subtitles, Way, bad_manifest
 from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
+from reactor.options import FileChoice
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.limits import Limits
 from reactor.workers.pool import Pool
@@ -90,17 +91,18 @@ class Parsers(Pool[DocumentReader]):
         bytes_max: int,
         by_http: bool = False,
         wish: str = "",
+        files: FileChoice = None,
         shared: bool = False,
         inner: bool = False,
     ) -> tuple[TorrentFacts, bytes]:
         """Look into a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then; what comes with
         it are the bytes for aria2, without what is not asked `by_http` where that is wanted. `wish`: which files, as
-        a magnet link's `so` has it; `shared`: somebody else says that the web shares it; `inner`: aria2c
-        is answered `egress.inner_urls`.
+        a magnet link's `so` has it; `files`: the same as a row has it, which wins; `shared`: somebody else says that
+        the web shares it; `inner`: aria2c is answered `egress.inner_urls`.
 
-        Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`)."""
+        Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`, `not_as_wished`)."""
         asked = {"call": "metainfo", "by_http": by_http, "bytes_max": bytes_max, "shared": shared}
-        asked |= {"wish": wish[:WISH_MAX], "inner": inner}
+        asked |= {"wish": wish[:WISH_MAX], "files": files, "inner": inner}
         line, _, for_aria2 = (await self._read(raw, asked, bad_torrent)).partition(b"\n")
         told: TorrentFacts = await _aside(_facts, line)
         return told, for_aria2

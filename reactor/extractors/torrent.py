@@ -83,7 +83,13 @@ async def _of_described(magnet: Magnet, raw: bytes, context: Context) -> Extract
 async def _parsed(raw: bytes, context: Context, wish: str = "", *, shared: bool = False) -> tuple[TorrentFacts, bytes]:
     most, by_http = context.torrent_bytes_max, not context.torrent_udp
     return await context.parsers.metainfo(
-        raw, bytes_max=most, by_http=by_http, wish=wish, shared=shared, inner=context.inner
+        raw,
+        bytes_max=most,
+        by_http=by_http,
+        wish=wish,
+        files=context.options.files,
+        shared=shared,
+        inner=context.inner,
     )
 
 

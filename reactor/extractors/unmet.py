@@ -1,4 +1,4 @@
-"""Which options apply to what was found, and what is said of those that do not.
+"""What a row asks for, put into what was found; and what is said of the options that do not apply to it.
 
 The only place that knows: a feature that honours a key, or honours it for more, says so in APPLIES.
 """
@@ -6,10 +6,13 @@ The only place that knows: a feature that honours a key, or honours it for more,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from reactor.errors import DownloadError
 from reactor.files.converted import may_be_media
+from reactor.files.names import clean_name, split_suffix
+from reactor.files.wished_names import wished_name
 from reactor.models import Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
@@ -30,6 +33,7 @@ MEDIA_FILES: frozenset[What] = frozenset({"media", "media file"})
 FILES: frozenset[What] = frozenset({"file", "media file"})
 TORRENTS: frozenset[What] = frozenset({"torrent"})
 ALL: frozenset[What] = frozenset(NAMES)
+SITES = frozenset({Kind.YTDLP, Kind.PLAYWRIGHT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Applies:
     """What was asked for, as the beginning of a sentence, up to its verb."""
     to: frozenset[What] = NOTHING
     """Nothing: it is not built."""
+    unless: frozenset[Kind] = frozenset()
+    """Found in these ways it is passed over all the same."""
 
 
 APPLIES: Mapping[str, Applies] = {
@@ -58,17 +64,17 @@ APPLIES: Mapping[str, Applies] = {
     "cut": Applies("The kind of cut was", MEDIA_FILES),
     "live": Applies("The time of recording was"),
     "playlist": Applies("The choice of entries was"),
-    "files": Applies("The choice of files was"),
-    "name": Applies("The name was"),
-    "speed_kib": Applies("The limit of the speed was"),
-    "max_mib": Applies("The limit of the size was"),
-    "checksum": Applies("The checksum was"),
+    "files": Applies("The choice of files was", TORRENTS),
+    "name": Applies("The name was", ALL),
+    "speed_kib": Applies("The limit of the speed was", ALL),
+    "max_mib": Applies("The limit of the size was", ALL),
+    "checksum": Applies("The checksum was", FILES),
     "again": Applies("What is to become of the same thing again was"),
     "ask": Applies("The question was"),
     "unanswered": Applies("What is to become of a question without an answer was", ALL),
     "split_mib": Applies("The size of the pieces was"),
     "cookies": Applies("The cookies were"),
-    "referer": Applies("The referer was"),
+    "referer": Applies("The referer was", ALL, unless=SITES),
     "use": Applies("The presets were"),
     "strict": Applies("The strictness was", ALL),
 }
@@ -81,7 +87,7 @@ def what_is(found: Extraction) -> What:
         return "torrent"
     if found.finish.how == "folder":
         return "file"
-    if found.finish.how == "file" and found.kind not in (Kind.YTDLP, Kind.PLAYWRIGHT):
+    if found.finish.how == "file" and found.kind not in SITES:
         return "media file" if may_be_media(found.finish) else "file"
     return "media"
 
@@ -90,7 +96,11 @@ def unmet(found: Extraction, options: Options) -> tuple[str, ...]:
     """A sentence about each option that does not apply to what was found."""
     what = what_is(found)
     asked = (key for key in APPLIES if getattr(options, key) != getattr(NO_OPTIONS, key))
-    return tuple(_sentence(APPLIES[key], key, what) for key in asked if what not in APPLIES[key].to)
+    return tuple(
+        _sentence(APPLIES[key], key, what)
+        for key in asked
+        if what not in APPLIES[key].to or found.kind in APPLIES[key].unless
+    )
 
 
 def _sentence(applies: Applies, key: str, what: What) -> str:
@@ -103,11 +113,45 @@ def as_asked(found: Extraction, options: Options) -> Extraction:
     and one of them cannot be met. Of a magnet link that is not looked into yet nothing is known."""
     if options == NO_OPTIONS and not found.finish.unmet:
         return found
-    lacks = found.finish.unmet if found.finish.how == "metadata" else (*found.finish.unmet, *unmet(found, options))
+    lacks = found.finish.unmet
+    if found.finish.how != "metadata":
+        found, unchecked = _with_checksum(_named(found, options), options)
+        lacks = (*lacks, *unchecked, *unmet(found, options))
     if options.strict and lacks:
         raise not_as_wished(lacks)
     told = {"options": options, "notes": (*found.finish.notes, *lacks), "unmet": ()}
     return found.model_copy(update={"finish": found.finish.model_copy(update=told)})
+
+
+def _named(found: Extraction, options: Options) -> Extraction:
+    """Under the name that is asked for. Of what aria2 alone looks into only aria2 knows the name."""
+    torrent = found.fetches[0].torrent
+    if options.name is None or (torrent is not None and torrent.metainfo is None):
+        return found
+    finish, about = found.finish, found.finish.about
+    title = found.title or about.title
+    values = {
+        "title": split_suffix(finish.name)[0] if not title or title == finish.name else title,
+        "id": about.id,
+        "uploader": about.uploader,
+        "date": about.date,
+        "quality": f"{options.quality}p" if isinstance(options.quality, int) else "",
+    }
+    # A folder has no suffix, whatever its name looks like.
+    name = wished_name(options.name, values, "" if torrent is not None and torrent.folder else finish.name)
+    name = clean_name(name, fallback=finish.name)
+    return found.model_copy(update={"finish": finish.model_copy(update={"name": name})})
+
+
+def _with_checksum(found: Extraction, options: Options) -> tuple[Extraction, tuple[str, ...]]:
+    """aria2 checks the one file; of one that is sent packed it would be that of the packed one."""
+    if options.checksum is None or what_is(found) not in FILES:
+        return found, ()
+    if found.finish.packed or len(found.fetches) != 1:
+        why = "the server sends the file packed" if found.finish.packed else "there are several files"
+        return found, (f"The checksum was passed over (`checksum`): {why}.",)
+    fetch = replace(found.fetches[0], checksum=options.checksum.lower())
+    return found.model_copy(update={"fetches": (fetch,)}), ()
 
 
 def not_as_wished(lacks: tuple[str, ...]) -> DownloadError:

@@ -29,6 +29,7 @@ from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
 from reactor.files.publish import forget, link_or_copy, publish, published, take_back
 from reactor.files.unpack import unpack
 from reactor.models import Content, Extraction, Kind
+from reactor.options import Options
 from reactor.records import dataclass
 from reactor.settings import Settings
 
@@ -97,7 +98,11 @@ class StagedFiles(Protocol):
         """aria2 had reported all bytes before the restart."""
 
 
-def _no_limit(size: int) -> Failure | None:
+TooLarge = Callable[[int, Options], Failure | None]
+"""Why a file of so many bytes is refused to a row with these options; None: it is not."""
+
+
+def _no_limit(size: int, options: Options) -> Failure | None:
     return None
 
 
@@ -124,8 +129,7 @@ class Staging:
     """The database's, known when it was read."""
     programs: bool = True
     """Whether programs and shortcuts keep their names."""
-    too_large: Callable[[int], Failure | None] = _no_limit
-    """Why a file of so many bytes is refused; None: it is not."""
+    too_large: TooLarge = _no_limit
     _turns: dict[int, _Turn] = field(default_factory=dict)
 
     def folder(self, download_id: int) -> Path:
@@ -266,7 +270,8 @@ class Staging:
                 _check(source, command, wanted)
             if command.extraction.finish.packed and not checked:
                 unpack(source, largest)
-            refusal = self.too_large(_size(source, wanted)) if source.exists() else None
+            options = command.extraction.finish.options
+            refusal = self.too_large(_size(source, wanted), options) if source.exists() else None
             if refusal is not None:
                 raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
             if not checked and command.extraction.finish.how == "file":
@@ -356,7 +361,7 @@ def _folder(download_dir: Path, name: str) -> Path:
     return download_dir / FOLDER / name
 
 
-def staging_of(settings: Settings, too_large: Callable[[int], Failure | None] = _no_limit) -> Staging:
+def staging_of(settings: Settings, too_large: TooLarge = _no_limit) -> Staging:
     """The staging that the settings describe. Raises SettingsError when its folder is not writable."""
     folder = settings.download_dir.expanduser().absolute()
     shared = settings.aria2c_rpc_url is None or settings.path_map is not None

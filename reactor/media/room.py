@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from anyio import CancelScope, to_thread
 from reactor.errors import DownloadError
 from reactor.media.local import Segment, Span, each_segment
 from reactor.models import Extraction, Track
+from reactor.options import Options
 from reactor.records import dataclass
 
 LOOK_S = 1.0
@@ -94,6 +96,13 @@ class Room:
     """What has to stay free on the disk."""
     size_max: int = 0
     """What a result may have, and so may all helper files together."""
+    said_by: str = "MAX_FILE_SIZE_MIB"
+    """What set that."""
+
+    def of(self, options: Options) -> Room:
+        """That of a row that asks for less."""
+        most = (options.max_mib or 0) * MIB
+        return self if not most or 0 < self.size_max <= most else replace(self, size_max=most, said_by="max_mib")
 
     def check(self, folder: Path, written: Written) -> None:
         """Raises DownloadError (`too_large`, `no_space`) when it cannot be written into `folder`, and OSError."""
@@ -103,7 +112,7 @@ class Room:
         ):
             if self.size_max and size > self.size_max:
                 raise _too_large(
-                    f"{what} has {_mib(size)} MiB; {_mib(self.size_max)} MiB are allowed (MAX_FILE_SIZE_MIB)."
+                    f"{what} has {_mib(size)} MiB; {_mib(self.size_max)} MiB are allowed ({self.said_by})."
                 )
         disk = shutil.disk_usage(folder)
         if disk.free - written.total < self.spare:
@@ -122,7 +131,7 @@ class Room:
     def check_result(self, size: int, largest: int | None) -> None:
         """Raises DownloadError (`too_large`, `no_space`) for a result that has so many bytes, and may be cut off."""
         if self.size_max and size > self.size_max:
-            message = f"The joined file is larger than the {_mib(self.size_max)} MiB allowed (MAX_FILE_SIZE_MIB)."
+            message = f"The joined file is larger than the {_mib(self.size_max)} MiB allowed ({self.said_by})."
             raise _too_large(message)
         if largest is not None and size >= largest:
             raise no_space()

@@ -21,7 +21,7 @@ from reactor.net.failures import status_failure
 from reactor.net.jar import Jar
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.refresh import refresh_in, refresh_to
-from reactor.net.session import HttpSession
+from reactor.net.session import HttpSession, Referer
 from reactor.net.urls import normalise, normalise_http
 from reactor.net.validators import validator_of
 from reactor.records import dataclass
@@ -38,9 +38,6 @@ SEVERAL_BYTES = 8 * 1024 * 1024
 REFRESHES_MAX = 3
 """Pages that lead on, one to the next."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
-
-Referer = Callable[[str], str | None]
-"""The page from which a URL is asked for; None: it was typed."""
 
 
 class BrowsersOnly(DownloadError):
@@ -74,7 +71,7 @@ async def probe(url: str, session: HttpSession, *, head: bool = True, hold: bool
     beginning; where that sends its reader on to a file, the file is what is seen. Raises DownloadError,
     MagnetRedirect."""
     jar = Jar()
-    first = seen = await _probe(url, url, session, jar, _from_nowhere, head=head, hold=hold)
+    first = seen = await _probe(url, url, session, jar, session.referer or _from_nowhere, head=head, hold=hold)
     for _ in range(REFRESHES_MAX):
         target = _target(seen) if seen.is_page else None
         if target is None:

@@ -88,6 +88,8 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
     current = start
     for _ in range(REDIRECTS_MAX + 1):
         lines = dict(headers(current) if callable(headers) else headers)
+        if session.referer is not None and (page := session.referer(current)):
+            lines.setdefault("Referer", page)
         if cookie := jar.line(current):
             lines["Cookie"] = "; ".join(filter(None, (lines.get("Cookie"), cookie)))
         at_home = credentials is not None and same_host(start, current)

@@ -94,6 +94,11 @@ class TestFiles:
         assert (plain["remove-control-file"], other["remove-control-file"]) == ("false", "true")
         assert (plain["split"], other["split"], other["max-connection-per-server"]) == ("4", "1", "1")
 
+    def test_a_limit_of_its_speed(self) -> None:
+        assert "max-download-limit" not in options_of(fetch()), "its configuration says it"
+        for one in (fetch(), fetch(torrent=Torrent(metainfo=b"d"))):
+            assert options_of(one, speed=5120)["max-download-limit"] == "5120"
+
     def test_a_login_by_digest_is_for_one_request(self) -> None:
         login = Header(name="Authorization", value='Digest username="a"')
         assert options_of(fetch(), headers=(login,))["split"] == "1"

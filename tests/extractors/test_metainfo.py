@@ -23,6 +23,7 @@ from reactor.extractors.metainfo import (
     tracker_answer,
     trackers,
 )
+from reactor.options import FileChoice
 from reactor.programs import find_aria2c
 from tests.extractors.samples import folder, torrent
 
@@ -44,6 +45,25 @@ PADDED = torrent(
     ],
     pieces=b"h" * 20 * 4,
 )
+
+
+@pytest.mark.parametrize(
+    ("asked", "numbers"),
+    [
+        ([1, 3], [1, 3]),
+        ([2], []),
+        (["A"], [1]),
+        (["*"], [1, 3, 5]),
+        ([".pad/*"], [5]),
+        (["n?tes", "b"], [3, 5]),
+        (["[", "(a+)+$", "*" * 200], [1, 3, 5]),
+        (["*.mkv"], []),
+        ("largest", [1]),
+    ],
+)
+def test_a_row_asks_for_some_of_the_files(asked: FileChoice, numbers: list[int]) -> None:
+    """By numbers of aria2's, by patterns of names and paths, or for the largest; what a link says counts no more."""
+    assert [file.number for file in parse_metainfo(PADDED).wanted("1-2", asked)] == numbers
 
 
 def test_pad_files_are_no_content() -> None:

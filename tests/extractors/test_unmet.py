@@ -68,3 +68,19 @@ def test_of_metadata_nothing_is_known_yet() -> None:
     assert as_asked(found("torrent", "metadata"), options).finish.options == options
     with pytest.raises(DownloadError):
         as_asked(found("torrent"), options)
+
+
+def test_a_checksum_goes_to_the_one_file_and_a_name_to_the_result() -> None:
+    options = Options(checksum="sha-1=" + "A" * 40, name="{title} {quality}", quality=720)
+    told = as_asked(found("file"), options)
+    assert told.fetches[0].checksum == "sha-1=" + "a" * 40
+    assert told.finish.name == "image 720p.iso"
+    packed = found("file")
+    packed = packed.model_copy(update={"finish": packed.finish.model_copy(update={"packed": True})})
+    told = as_asked(packed, Options(checksum="sha-1=" + "A" * 40))
+    assert told.fetches[0].checksum is None
+    assert "packed" in told.finish.notes[0]
+
+
+def test_a_magnet_that_only_aria2_looks_into_keeps_its_name() -> None:
+    assert as_asked(found("torrent"), Options(name="x")).finish.name == found("torrent").finish.name

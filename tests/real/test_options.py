@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from reactor.media.probing import probe
 from reactor.programs import find_ffmpeg
 from tests.media.samples import Samples
 from tests.real.harness import running
+from tests.real.swarm import swarm_in
 from tests.servers import FileServer
 
 
@@ -58,3 +61,49 @@ async def test_what_is_asked_of_media_is_made_of_it(tmp_path: Path) -> None:
     assert Path(iso["file_path"]).read_bytes() == b"x" * 5000
     assert "`want`" in iso["notes"]
     assert "neither a film nor a sound" in broken["notes"]
+
+
+async def test_a_file_as_its_row_asks_for_it(tmp_path: Path) -> None:
+    """Its name, its checksum, the page that leads to it, and how fast and how large it may come."""
+    data = random.Random(1).randbytes(300_000)
+    wrong, right = (f"sha-256={hashlib.sha256(each).hexdigest()}" for each in (b"", data))
+    async with FileServer() as server, running(tmp_path, MAX_DOWNLOAD_RETRIES="0") as reactor:
+        url = server.put("/a.iso", data)
+        away = server.put("/away", redirect=server.put("/b.iso", data).replace("127.0.0.1", "localhost"), status=302)
+        page = "http://site.example/page?id=1"
+        (named,) = reactor.add(url, name="{title} (mine)", checksum=right, referer=page, speed_kib=5000)
+        (other,) = reactor.add(away, referer=page)
+        (damaged,) = reactor.add(url, checksum=wrong)
+        (large,) = reactor.add(url, max_mib=1)
+        (small,) = reactor.add(server.put("/big.iso", data * 4), max_mib=1)
+        await reactor.until_final()
+        asked = {(each.path, each.headers.get("referer")) for each in server.log}
+    rows = [reactor.row(id) for id in (named, other, damaged, large, small)]
+    assert [row["error_code"] for row in rows] == [None, None, "checksum", None, "too_large"]
+    assert Path(rows[0]["file_path"]).name == "a (mine).iso"
+    assert {row["notes"] for row in rows} == {None}
+    assert {from_ for path, from_ in asked if path == "/a.iso"} >= {page}
+    assert {from_ for path, from_ in asked if path == "/b.iso"} == {None}, "another host"
+    assert "max_mib" in rows[4]["error"]
+
+
+async def test_only_the_files_of_a_torrent_that_are_asked_for(tmp_path: Path) -> None:
+    files = {"one.mkv": b"1" * 70_000, "two.txt": b"2" * 300, "in/three.mkv": b"3" * 90_000}
+    async with (
+        swarm_in(tmp_path / "swarm") as swarm,
+        FileServer() as server,
+        running(tmp_path, MAX_CONCURRENT_DOWNLOADS="3") as reactor,
+    ):
+        album = swarm.make("album", files)
+        await swarm.serve(album)
+        (largest,) = reactor.add(album.magnet, files="largest", name="best", checksum="md5=" + "0" * 32)
+        await reactor.until_final()
+        (texts,) = reactor.add(server.put("/album.torrent", album.metainfo), files=["*.TXT"])
+        await reactor.until_final()
+        (none,) = reactor.add(server.url("/album.torrent"), files=["*.iso", "9"])
+        await reactor.until_final()
+    rows = [reactor.row(id) for id in (largest, texts, none)]
+    assert [row["error_code"] for row in rows] == [None, None, "not_as_wished"]
+    assert reactor.files() == {"best/in/three.mkv": files["in/three.mkv"], "album/two.txt": files["two.txt"]}
+    assert "`checksum`" in rows[0]["notes"]
+    assert rows[0]["file_size"] == 90_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -11,7 +12,7 @@ from reactor.core.context import Commands, Context, of
 from reactor.core.events import TransferStatus
 from reactor.core.job import METADATA, Job, Standstill, State, Swarm, Transfer, TransferState, derive_gid
 from reactor.core.reconcile import Change, TransferChange, reconcile
-from reactor.core.stalls import stalled
+from reactor.core.stalls import KIB, stalled
 from reactor.core.steps import finish, renew, salvage, teardown, window
 from reactor.errors import Failure
 from reactor.models import Detection, Extraction, Kind, Stage
@@ -83,7 +84,7 @@ def described(job: Job, event: events.Extracted, context: Context) -> Commands:
 def extracted(job: Job, event: events.Extracted, context: Context) -> Commands:
     """Stage 2 is over: hand all there is to fetch to aria2, when it is there."""
     plan, extraction = job.plan, _as_known(event.extraction, job.plan.previous_plan)
-    refusal = context.limits.quotas.refusal(extraction, event.joined)
+    refusal = context.limits.quotas.of(job.options).refusal(extraction, event.joined)
     if refusal is not None:
         return teardown.fail(job, refusal, context)
     continues = plan.previous_plan is not None and extraction.continues(plan.previous_plan)
@@ -100,6 +101,7 @@ def _as_known(extraction: Extraction, previous: Extraction | None) -> Extraction
         return extraction
     found, known = extraction.fetches[0].torrent, previous.fetches[0].torrent
     same = found is not None and known is not None and found.info_hash == known.info_hash
+    same = same and extraction.finish.options == previous.finish.options
     return previous if same else extraction
 
 
@@ -199,7 +201,7 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     if change.failure is not None and renew.renewable(job, change.failure):
         transfer.completed = max(transfer.completed, report.completed)  # so that it is known whether more comes
     progress.reckon(transfer, *before)
-    refusal = context.limits.quotas.too_large(progress.weight)
+    refusal = context.limits.quotas.of(job.options).too_large(progress.weight)
     if refusal is not None:
         return teardown.fail(job, refusal, context)
     transfer.seeding = transfer.seeding and context.limits.seeding
@@ -253,12 +255,17 @@ def inquired(job: Job, event: events.Inquired, context: Context) -> Commands:
     return []
 
 
+def _speed_asked(job: Job) -> float:
+    """Bytes/s under which nobody blames a job: half of what its row allows it."""
+    return (job.options.speed_kib or math.inf) * KIB / 2
+
+
 def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Commands:
     """Write how far it is, as far as its row does not say so already. A job that has stood still for too long, or
     nearly, is stopped here."""
     limits, progress, budget = context.limits, job.progress, job.budget
     limit = limits.torrent_stall_timeout_s if job.torrent else limits.stall_timeout_s
-    failure = stalled(job, limit, limits.min_speed, context.now)
+    failure = stalled(job, limit, min(limits.min_speed, _speed_asked(job)), context.now)
     if failure is not None:
         return salvage.or_fail(job, failure, context)
     out = _inquire(job, limit, context)

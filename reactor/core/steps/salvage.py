@@ -18,6 +18,7 @@ from reactor.models import Extraction
 
 NAMES_MAX = 20
 """Files that are named where they are missing."""
+SALVAGED = "Nobody shared all of this torrent"
 
 
 def or_fail(job: Job, failure: Failure, context: Context) -> Commands:
@@ -32,18 +33,21 @@ def or_fail(job: Job, failure: Failure, context: Context) -> Commands:
 
 def _of_what_is_whole(job: Job) -> Extraction | None:
     found, extraction = job.progress.why_still, job.plan.extraction
-    if found is None or extraction is None or not found.whole or not found.lacking or extraction.finish.notes:
+    if found is None or extraction is None or not found.whole or not found.lacking:
         return None
+    if any(note.startswith(SALVAGED) for note in extraction.finish.notes):
+        return None  # it was tried already
     (fetch,) = extraction.fetches
     assert fetch.torrent is not None  # nothing else is asked for its files
     numbers = [number for number, _ in found.whole]
     torrent = fetch.torrent.model_copy(update={"select": ",".join(map(str, numbers))})
     fetch = replace(fetch, torrent=torrent, size=sum(size for _, size in found.whole))
-    finish = extraction.finish.model_copy(update={"notes": (_note(len(numbers), found.lacking),)})
+    notes = (*extraction.finish.notes, _note(len(numbers), found.lacking))
+    finish = extraction.finish.model_copy(update={"notes": notes})
     return extraction.model_copy(update={"fetches": (fetch,), "finish": finish})
 
 
 def _note(whole: int, lacking: Sequence[str]) -> str:
     named = ", ".join(lacking[:NAMES_MAX]) + (", …" if len(lacking) > NAMES_MAX else "")
     here = "1 of its files is" if whole == 1 else f"{whole} of its files are"
-    return f"Nobody shared all of this torrent: {here} here. Missing: {named}."
+    return f"{SALVAGED}: {here} here. Missing: {named}."

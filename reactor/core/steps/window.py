@@ -15,6 +15,7 @@ from reactor.core.context import Commands, Context
 from reactor.core.job import IN_TRANSFER, Job, State, Transfer, TransferState
 from reactor.core.quotas import FREE_SPACE_MIN
 from reactor.core.retry import FROM_ZERO, chance
+from reactor.core.stalls import KIB
 from reactor.core.steps import renew
 from reactor.core.suspects import next_suspect, unproven
 from reactor.errors import Failure
@@ -25,6 +26,8 @@ SETBACKS_MAX = 4
 """How often in a row a job may be held up by its parts, with nothing done in between."""
 PARTS_MANY = 8
 """From so many parts on, a job is asked about as a whole: a question for each of 2000 notifications would be 2000."""
+SHARING_MAX = 4
+"""Parts that share the speed which a row allows, at most."""
 WINDOW_MAX = 512
 """Half of the results that aria2 keeps unless told otherwise (max-download-result)."""
 WINDOW_BYTES_MAX = 8 * 1024 * 1024
@@ -90,7 +93,8 @@ def add(job: Job, context: Context) -> Commands:
     assert plan.extraction is not None  # what is planned comes of it
     sent = plan.extraction.headers, plan.extraction.cookies
     alone, additions = len(progress.transfers) == 1, _additions(job, taken, context)
-    out.append(commands.AddTransfers(job.attempt, additions, plan.wipe_staging, *sent, alone))
+    speed = _speed_of_each(job, context)
+    out.append(commands.AddTransfers(job.attempt, additions, plan.wipe_staging, *sent, alone, speed))
     plan.wipe_staging, job.teardown.removed = False, False
     progress.moves(context.now)
     progress.filled_at = context.now
@@ -115,6 +119,8 @@ def _window_left(job: Job, context: Context) -> int:
         return 1
     fitting = max(1, WINDOW_BYTES_MAX // max(1, job.plan.request_bytes))
     least = min(max(1, context.limits.parts), fitting)
+    if job.options.speed_kib is not None:  # which all of them share: no more of them than have a part of it
+        return max(0, min(least, SHARING_MAX) - len(progress.given))
     progress.window = progress.window or least
     if len(progress.planned) + len(progress.given) <= progress.window:
         return len(progress.planned)
@@ -125,6 +131,14 @@ def _window_left(job: Job, context: Context) -> int:
         most = min(WINDOW_MAX, fitting) if quick else max(least, progress.window // 2)
         progress.window = min(most, progress.window * 2)
     return progress.window - len(progress.given)
+
+
+def _speed_of_each(job: Job, context: Context) -> int:
+    """Bytes/s for each of its transfers, so that together they have no more than its row allows; 0: any speed."""
+    if job.options.speed_kib is None:
+        return 0
+    at_once = min(len(job.progress.transfers), max(1, context.limits.parts), SHARING_MAX)
+    return max(1, job.options.speed_kib * KIB // at_once)
 
 
 def _additions(job: Job, taken: list[Transfer], context: Context) -> tuple[commands.Addition, ...]:

@@ -103,7 +103,8 @@ class Downloading:
                         self._staging.prepare, attempt.download_id, fresh=command.wipe_staging, spoilt=spoilt
                     )
                     await to_thread.run_sync(prepare)
-            wanted = self._wanted(command, anew)
+            speed = await self._speed(command.speed) if command.speed else 0
+            wanted = self._wanted(command, anew, speed)
         except DownloadError as error:
             self._post(events.WorkFailed(attempt, shown(error.failure)))
             return
@@ -128,6 +129,11 @@ class Downloading:
                 failed.setdefault(shown(outcome.failure), []).append(n)
         for failure, which in failed.items():
             self._post(events.AddFailed(attempt, tuple(which), failure))
+
+    async def _speed(self, asked: int) -> int:
+        """Bytes/s as a row asks for it, and no more than aria2's own configuration lets a transfer have."""
+        limit = (await self._aria2.call(methods.get_global_option())).get("max-download-limit", "0")
+        return min(asked, int(limit)) if limit.isdecimal() and int(limit) else asked
 
     def _unknown(self, command: commands.AddTransfers) -> set[int]:
         """What may be there elsewhere, where it cannot be looked at, without a validator to go on by."""
@@ -164,7 +170,7 @@ class Downloading:
                 stale.add(each.n)
         return stale
 
-    def _wanted(self, command: commands.AddTransfers, anew: Collection[int]) -> list[Method[str]]:
+    def _wanted(self, command: commands.AddTransfers, anew: Collection[int], speed: int) -> list[Method[str]]:
         """Raises DownloadError when one of them cannot be fetched as it is described."""
         directory, jar = self._staging.seen_by_aria2(command.attempt.download_id), Jar(command.cookies)
         wanted = []
@@ -183,6 +189,7 @@ class Downloading:
                 resuming=not command.wipe_staging and not self._is_new(command, each),
                 from_zero=each.n in anew,
                 single=each.single or fetch is not each.fetch,
+                speed=speed,
                 extra=extra,
                 first=each.first,
                 headers=headers,

@@ -35,7 +35,7 @@ from reactor.media.excerpt import excerpted
 from reactor.media.ffmpeg import join
 from reactor.media.room import Room, reckon
 from reactor.models import Content, Detection, Extraction, HttpProbe, Kind
-from reactor.net.credentials import for_people
+from reactor.net.credentials import for_people, same_host
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
 from reactor.options import NO_OPTIONS, Options
@@ -86,7 +86,8 @@ class Stages:
         """Stage 1."""
         await self._clear(command)
         try:
-            self._post(events.Detected(command.attempt, await detect(command.url, self._for(command.options))))
+            context = self._for(command.options, command.url)
+            self._post(events.Detected(command.attempt, await detect(command.url, context)))
         except DownloadError as error:
             self._post(events.WorkFailed(command.attempt, shown(error.failure)))
 
@@ -96,7 +97,8 @@ class Stages:
         extractor = EXTRACTORS[command.detection.kind]
         try:
             found = await self._probe_cache.take(command.detection, command.options)
-            found = found or await extractor.extract(command.detection, self._for(command.options))
+            context = self._for(command.options, command.detection.url)
+            found = found or await extractor.extract(command.detection, context)
             found = as_asked(found, command.options)
             if command.options.clip:
                 found = await to_thread.run_sync(excerpted, found)
@@ -110,9 +112,14 @@ class Stages:
         except ReactorError as error:
             self._post(events.WorkFailed(command.attempt, shown(error.failure)))
 
-    def _for(self, options: Options) -> Context:
-        """The context of a row that asks for these."""
-        return self._context if options is NO_OPTIONS else replace(self._context, options=options)
+    def _for(self, options: Options, url: str) -> Context:
+        """The context of a row that asks for these, at its URL."""
+        if options is NO_OPTIONS:
+            return self._context
+        http = self._context.http
+        if options.referer is not None:
+            http = replace(http, referer=partial(_at_home, url, options.referer))
+        return replace(self._context, options=options, http=http)
 
     async def _clear(self, command: commands.Detect | commands.Extract) -> None:
         if command.clear:
@@ -136,7 +143,8 @@ class Stages:
 
     async def prefetch(self, command: commands.Prefetch) -> None:
         """Ask the next row's server already."""
-        await self._probe_cache.prefetch(command.url, command.options)
+        if command.options.referer is None:  # which goes to the host of its own row only
+            await self._probe_cache.prefetch(command.url, command.options)
 
     async def finish(self, command: commands.Finish) -> None:
         """Check, put together, publish; of a magnet link's metadata: look into it."""
@@ -144,12 +152,12 @@ class Stages:
         if extraction.finish.how == "metadata":
             self._post(await self._described(command))
             return
-        folder = self._staging.folder(download_id)
+        folder, room = self._staging.folder(download_id), self._room.of(extraction.finish.options)
         try:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
                 notes, checked = extraction.finish.notes, False
-                largest = self._room.largest(folder) if extraction.finish.packed else None
+                largest = room.largest(folder) if extraction.finish.packed else None
                 if not mixed and not command.resumed and self._staging.shared:
                     if extraction.finish.how == "media":
                         notes = await self._media(command, folder)
@@ -184,7 +192,7 @@ class Stages:
             command.extraction,
             self._context.parsers,
             progress=partial(self._joined, command.attempt, 0.0, 0.5 if converts(finish) else 1.0),
-            room=self._room,
+            room=self._room.of(finish.options),
         )
         if joined.unmet and finish.options.strict:
             raise not_as_wished(joined.unmet)
@@ -212,7 +220,7 @@ class Stages:
             begins=begins,
             fetch_cover=partial(fetch_picture, self._context.http),
             progress=partial(self._joined, command.attempt, done, 1.0 - done),
-            room=self._room,
+            room=self._room.of(options),
         )
         return converted.notes
 
@@ -224,7 +232,7 @@ class Stages:
             read = partial(self._staging.metadata, command.attempt.download_id, info_hash or "", most)
             options = command.extraction.finish.options
             raw = await to_thread.run_sync(read)
-            found = as_asked(await described(fetch.urls[0], raw, self._for(options)), options)
+            found = as_asked(await described(fetch.urls[0], raw, self._for(options, fetch.urls[0])), options)
         except ReactorError as error:
             return events.WorkFailed(command.attempt, shown(error.failure))
         except OSError as error:
@@ -294,6 +302,11 @@ class Stages:
         next start tries again."""
         with CancelScope(shield=True), suppress(OSError):
             await to_thread.run_sync(self._staging.tidy, command.ids)
+
+
+def _at_home(home: str, page: str, url: str) -> str | None:
+    """The page, where a request goes to the host of the row's own URL."""
+    return page if same_host(home, url) else None
 
 
 def turned_out(command: commands.Finish, other: OtherThing) -> events.Event:
