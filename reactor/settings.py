@@ -7,6 +7,7 @@ variable is the field's name in capitals. contrib/docs/settings.md is made of th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -158,6 +159,11 @@ class Settings(BaseSettings):
         description="Share of the segments of a video that may be missing on the server, percent; never two in a row. "
         "The row's `notes` say where. 0: none.",
     )
+    sponsorblock_url: str = Field(
+        "",
+        description="SponsorBlock server, such as `https://sponsor.ajay.app`, for the option `sponsorblock`. It is "
+        "asked by four digits of the hash of a video's id. Empty: none is asked.",
+    )
     http_timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(
         20.0, description="Seconds for a server to answer when a URL is probed."
     )
@@ -297,6 +303,13 @@ class Settings(BaseSettings):
             return database_path(value) if isinstance(value, str | Path) else value
         except DatabaseError as error:
             raise ValueError(str(error).removesuffix(".")) from error
+
+    @field_validator("sponsorblock_url")
+    @classmethod
+    def _is_server(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/?#@]+[^\s?#]{0,200}", value):
+            raise ValueError("is no http or https URL of a server")
+        return value
 
     @field_validator("aria2c_rpc_url")
     @classmethod

@@ -176,6 +176,25 @@ with SyncQueue("bot.db") as queue:
 
 {inner}
 
+## What is made of films and sounds
+
+With `ffmpeg`, when all is there; without options nothing is written anew but the join of what comes in parts.
+
+- `want: audio` takes the sound out as it is (`best`: m4a, opus, mp3, …), or encodes it: mp3 (`kbps`, else variable, of
+  about 190), m4a (192), opus (128), flac, wav. What has that codec already is copied, unless `kbps` says otherwise. The
+  cover is the picture of the site, else one of the film, as jpg inside the file (not in wav); tags are title, artist,
+  date, and the page as comment. `want: cover` gives a jpg alone: where a site has one, nothing of the film is fetched.
+- `clip` gives each clip as a file; several are numbered in a folder. Of HLS, DASH and yt-dlp's formats in segments only
+  those segments are fetched that the clips need. `cut: keyframe` copies, and so begins up to some seconds earlier, at
+  the keyframe before; `exact` encodes the picture anew (h264), which takes time. Picture and sound begin together
+  either way.
+- `chapters` of a site are inside what is joined; `split` gives a file for each in a folder.
+- `sponsorblock` asks the server of `SPONSORBLOCK_URL` about YouTube's videos: `mark` makes chapters of what viewers
+  have marked, `remove` cuts it out as `cut` says.
+- `thumbnail`: `file` puts a jpg beside the film, in a folder; `embed` puts it inside (not in webm).
+- What cannot be made costs nothing: the row has what was fetched, and `notes` say why. Only a clip of what is not there
+  fails it (`not_as_wished`), or `strict`.
+
 ## Examples
 
 | asked for | options |
@@ -244,7 +263,8 @@ SHORT = {
     "file": "files",
     "media file": "films and sound as files",
     "torrent": "torrents",
-    "media": "sites and manifests",
+    "stream": "manifests",
+    "media": "sites",
 }
 PAGES: Mapping[str, Callable[[], str]] = {
     "error-codes.md": error_codes,

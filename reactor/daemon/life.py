@@ -208,6 +208,7 @@ async def _context(
             choice=choice_of(settings.ytdlp_format),
             holes=settings.holes,
             playlist_max=settings.playlist_max,
+            sponsorblock=settings.sponsorblock_url,
             torrents=settings.torrents,
             metadata_first=shared,
             inner=settings.aria2c_rpc_url is None,

@@ -226,6 +226,8 @@ class Context:
     """yt-dlp in its own processes; None when it is not installed."""
     choice: Choice = field(default_factory=Choice)
     """Which quality of a manifest is taken, where nobody else has chosen."""
+    sponsorblock: str = ""
+    """The URL of a SponsorBlock server; empty: none is asked."""
     holes: float = 0.0
     """Percent of the segments of a video that may be missing."""
     browser: PageSniffer | None = None

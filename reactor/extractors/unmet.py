@@ -13,23 +13,24 @@ from reactor.errors import DownloadError
 from reactor.files.converted import may_be_media
 from reactor.files.names import clean_name, split_suffix
 from reactor.files.wished_names import wished_name
-from reactor.models import Extraction, Kind
+from reactor.models import NO_ABOUT, Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
-What = Literal["file", "media file", "torrent", "media"]
-"""A file; a file that is a film or sound by its name, or that
-may be; what a torrent holds; what a site or a manifest offers as media,
-in one file or in parts."""
+What = Literal["file", "media file", "torrent", "stream", "media"]
+"""A file; a file that is a film or sound by its name, or that may be; what a torrent holds; what a manifest or a page
+offers as media, of which nobody tells more; the same of a site that does."""
 NAMES: Mapping[What, str] = {
     "file": "a file",
     "media file": "a file as it is",
     "torrent": "a torrent",
+    "stream": "a stream of which no site tells more",
     "media": "a video or sound of a site",
 }
 NOTHING: frozenset[What] = frozenset()
-MEDIA: frozenset[What] = frozenset({"media"})
-MEDIA_FILES: frozenset[What] = frozenset({"media", "media file"})
+TOLD: frozenset[What] = frozenset({"media"})
+MEDIA: frozenset[What] = frozenset({"media", "stream"})
+MEDIA_FILES: frozenset[What] = frozenset({"media", "stream", "media file"})
 FILES: frozenset[What] = frozenset({"file", "media file"})
 TORRENTS: frozenset[What] = frozenset({"torrent"})
 ALL: frozenset[What] = frozenset(NAMES)
@@ -58,8 +59,8 @@ APPLIES: Mapping[str, Applies] = {
     "audio": Applies("The form of the sound was", MEDIA_FILES),
     "subtitles": Applies("The subtitles were"),
     "thumbnail": Applies("The thumbnail was", MEDIA_FILES),
-    "chapters": Applies("The chapters were", MEDIA),
-    "sponsorblock": Applies("The parts that viewers have marked were", MEDIA),
+    "chapters": Applies("The chapters were", TOLD),
+    "sponsorblock": Applies("The parts that viewers have marked were", TOLD),
     "clip": Applies("The clip was", MEDIA_FILES),
     "cut": Applies("The kind of cut was", MEDIA_FILES),
     "live": Applies("The time of recording was"),
@@ -89,7 +90,7 @@ def what_is(found: Extraction) -> What:
         return "file"
     if found.finish.how == "file" and found.kind not in SITES:
         return "media file" if may_be_media(found.finish) else "file"
-    return "media"
+    return "media" if found.finish.about != NO_ABOUT else "stream"
 
 
 def unmet(found: Extraction, options: Options) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from reactor.files.suffixes import TIMED_SUFFIXES
 from reactor.models import Finish
 from reactor.options import NO_OPTIONS
 
+PICTURES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif", "image/bmp": ".bmp"}
+"""Of which a cover is made, by their media types."""
+
 
 def converts(finish: Finish) -> bool:
     """True if it is, where that is a film or a sound: as far as its name tells."""
@@ -24,13 +27,15 @@ def converts(finish: Finish) -> bool:
         asked.want in ("audio", "cover")
         or bool(asked.clip)
         or asked.thumbnail != "none"
-        or (asked.chapters == "split" and len(finish.chapters) > 1)
+        or asked.chapters == "split"
         or marks
         or chapters
     )
 
 
 def may_be_media(finish: Finish) -> bool:
-    """True for what is joined, and for a file whose name is that of a film or a sound, or says nothing."""
+    """True for what is joined, and for a file whose name is that of a film or a sound, or says nothing; where a cover
+    is wanted, for pictures, too."""
     suffix = PurePath(finish.name).suffix.lower()
-    return finish.how == "media" or (finish.how == "file" and suffix[1:] in ("", *TIMED_SUFFIXES))
+    cover = finish.options.want == "cover" and suffix in PICTURES.values()
+    return finish.how == "media" or (finish.how == "file" and (cover or suffix[1:] in ("", *TIMED_SUFFIXES)))

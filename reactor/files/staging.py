@@ -310,8 +310,8 @@ class Staging:
         if finish.how in ("file", "media"):
             with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
                 made = next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
-            moved = made == MOVED and finish.how == "file" and published(folder / MOVED, self.download_dir) is None
-            return folder / (fetches[0].name if moved else made)
+            waits = made == MOVED and finish.how == "file" and published(folder / MOVED, self.download_dir) is None
+            return folder / (fetches[0].name if waits else made)
         if _described(command.extraction):
             return folder / fetches[0].name
         # What aria2 made of the name nobody else knows: the one thing in the folder that is no bookkeeping.

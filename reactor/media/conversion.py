@@ -158,8 +158,10 @@ class _Film:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is said of wishes that exclude each other."""
-        both = bool(self.finish.options.clip) and self.finish.options.chapters == "split"
-        return ("A clip is not split by its chapters: chapters left out.",) if both else ()
+        if self.finish.options.chapters != "split" or self.splits:
+            return ()
+        clip = bool(self.finish.options.clip)
+        return ("A clip is not split by its chapters.",) if clip else ("There are no chapters to split this by.",)
 
     @property
     def removes(self) -> bool:

@@ -18,6 +18,7 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError, ReactorError
+from reactor.files.converted import PICTURES
 from reactor.files.names import clean_name
 from reactor.files.staging import RESULT
 from reactor.media.chapters import Range, moved
@@ -131,6 +132,8 @@ class _Work:
 
     async def run(self) -> tuple[str, ...]:
         """Make all of it."""
+        if self.finish.options.want == "cover" and self.source.suffix.lower() in PICTURES.values():
+            return await self._jpg()
         try:
             found = await probe(self.ffmpeg, self.source)
         except DownloadError as error:
@@ -152,6 +155,15 @@ class _Work:
         made = [] if wanted.cover_alone else await self._outputs(found, wanted, cover)
         await to_thread.run_sync(self._arrange, made, cover if wanted.beside or wanted.cover_alone else None, wanted)
         return tuple(self.notes)
+
+    async def _jpg(self) -> tuple[str, ...]:
+        """Of a picture: as jpg, which it mostly is."""
+        if self.source.suffix.lower() != ".jpg":
+            cover = self.folder / f"{HELPER}cover.jpg"
+            if not await self._picture(_picture_input(self.source), cover):
+                raise DownloadError("The cover cannot be read.", code="join_failed")
+            await to_thread.run_sync(cover.replace, self.folder / f"{RESULT}.jpg")
+        return ()
 
     async def _outputs(self, found: Probed, wanted: Plan, cover: Path | None) -> list[tuple[Output, Path]]:
         source = self.source
@@ -299,10 +311,9 @@ class _Work:
         """A picture of it, as jpg: that of its page, else its own, else one of the film; None where there is none."""
         cover, url = self.folder / f"{HELPER}cover.jpg", self.finish.about.thumbnail
         told = self.folder / f"{HELPER}thumbnail"
-        if url and self.fetch_cover and await self.fetch_cover(url, told):
-            pictures = ["-protocol_whitelist", "file", "-format_whitelist", _PICTURES, "-i", f"file:{told.name}"]
-            if await self._picture(pictures, cover):
-                return cover
+        shown = bool(url) and self.fetch_cover is not None and await self.fetch_cover(url, told)
+        if shown and await self._picture(_picture_input(told), cover):
+            return cover
         own = [*file_input(self.source.name).arguments, "-map", "0:v", "-map", "-0:V"]
         if found.cover and await self._picture(own, cover):
             return cover
@@ -387,6 +398,10 @@ class _Work:
         """Delete the joined film that something else was made of."""
         if self.source.name.startswith(f"{RESULT}."):
             self.source.unlink(missing_ok=True)
+
+
+def _picture_input(path: Path) -> list[str]:
+    return ["-protocol_whitelist", "file", "-format_whitelist", _PICTURES, "-i", f"file:{path.name}"]
 
 
 def _size(path: Path) -> int:

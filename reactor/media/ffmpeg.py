@@ -146,7 +146,7 @@ async def _join(
         if track.track.form != "webvtt"
     ]
     if finish.options.want == "audio":
-        sound_alone = sound_alone or any(group.of("audio") for source in sources for group in source.groups)
+        sound_alone = any(group.of("audio") for source in sources for group in source.groups)
     timeline = arrange([source.groups for source in sources], sound_alone=sound_alone)
     video = await _codec(ffmpeg, folder, sources, timeline.video, "video")
     audio = await _codec(ffmpeg, folder, sources, timeline.audio, "audio")

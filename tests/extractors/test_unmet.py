@@ -8,17 +8,18 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.unmet import APPLIES, FILES, Applies, What, as_asked, unmet, what_is
-from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
+from reactor.models import NO_ABOUT, About, Extraction, Fetch, Finish, Kind, Torrent
 from reactor.options import NO_OPTIONS, Options
 
 
 def found(what: What, how: str = "") -> Extraction:
     """Something of this sort."""
     name = "film.MP4" if what != "file" else "image.iso"
-    kind = {"torrent": Kind.TORRENT, "media": Kind.YTDLP}.get(what, Kind.DIRECT)
+    kind = {"torrent": Kind.TORRENT, "media": Kind.YTDLP, "stream": Kind.YTDLP}.get(what, Kind.DIRECT)
     torrent = Torrent(info_hash="a" * 40) if what == "torrent" else None
-    hows = {"torrent": "torrent", "media": "media"}
-    finish = Finish(how=how or hows.get(what, "file"), name=name)
+    hows = {"torrent": "torrent", "media": "media", "stream": "media"}
+    about = About(id="x") if what == "media" else NO_ABOUT
+    finish = Finish(how=how or hows.get(what, "file"), name=name, about=about)
     return Extraction(
         kind=kind, fetches=(Fetch(urls=("http://h.example/",), name=name, torrent=torrent),), finish=finish
     )
@@ -28,7 +29,7 @@ def test_every_key_says_where_it_applies() -> None:
     assert set(APPLIES) == set(Options.model_fields)
 
 
-@pytest.mark.parametrize("what", ["file", "media file", "torrent", "media"])
+@pytest.mark.parametrize("what", ["file", "media file", "torrent", "stream", "media"])
 def test_what_was_found_is_known(what: What) -> None:
     assert what_is(found(what)) == what
 

@@ -386,3 +386,20 @@ def test_what_is_cut_of_a_file_of_unknown_length_is_refused() -> None:
     finish = Finish(how="file", name="x.mp4", options=parse_options({"clip": [[1, 2]]}, Options), about=NO_ABOUT)
     with pytest.raises(DownloadError, match="after the end"):
         plan(Probed(None, (("video", "h264"),)), finish, ".mp4")
+
+
+async def test_the_picture_of_a_page_becomes_a_jpg(bench: Bench, samples: Samples, jpg: bytes) -> None:
+    assert await bench.make(samples.root / "page.png", {"want": "cover"}) == ()
+    assert bench.result.suffix == ".jpg"
+    assert bench.result.read_bytes().startswith(b"\xff\xd8\xff")
+    broken = samples.root / "broken.png"
+    broken.write_bytes(jpg[:40])
+    bench.result.unlink()
+    assert await bench.make(broken, {"want": "cover"}) == ("The cover cannot be read. It is given as it came.",)
+
+
+async def test_there_are_no_chapters_to_split_it_by(bench: Bench, samples: Samples) -> None:
+    assert await bench.make(samples.film(), {"chapters": "split"}) == ("There are no chapters to split this by.",)
+    assert not list(bench.folder.glob(".joined.*"))
+    notes = await bench.make(samples.film(), {"chapters": "split", "clip": [[0, 1]]}, chapters=CHAPTERS)
+    assert notes == ("A clip is not split by its chapters.",)

@@ -29,6 +29,7 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import is_feed, is_manifest, is_named_page
 from reactor.extractors.manifest import extract_manifest
+from reactor.extractors.sponsorblock import with_marks
 from reactor.extractors.ytdlp.chosen import FormatsGone, choose
 from reactor.extractors.ytdlp.failures import (
     Report,
@@ -233,7 +234,8 @@ class YtdlpExtractor:
             info = parse_info(await context.ytdlp.extract(detection.url, options=context.options))
             if info.guess and (film := await _played_instead(detection, context)):
                 return film
-            return await extraction_of(await choose(info, context), context)
+            film = await extraction_of(await choose(info, context), context)
+            return await with_marks(film, info.extractor_key or "", info.duration, context)
         except SeveralFound as several:
             if context.browser is None or is_feed(detection):
                 raise

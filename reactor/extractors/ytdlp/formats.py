@@ -113,6 +113,8 @@ class Info(_Part):
     section_start: Seconds = None
     """Only from here on, in seconds, is it what was asked for."""
     section_end: Seconds = None
+    extractor_key: str | None = None
+    """yt-dlp's name of the site."""
     about: dict[str, str] = {}
     """What the site says of it, by yt-dlp's names: see `about`."""
     chapters: list[dict[str, Any]] = []

@@ -20,6 +20,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.about import about_of, chapters_of
+from reactor.extractors.ytdlp.cover import cover_alone
 from reactor.extractors.ytdlp.failures import not_started
 from reactor.extractors.ytdlp.formats import Format, Info
 from reactor.extractors.ytdlp.process import bad_answer
@@ -91,10 +92,13 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     formats = [format_ for section in sections for format_ in section]
     if any(format_.special for format_ in formats):
         raise _unsupported("in a way that only yt-dlp itself can fetch")
+    about = about_of(info.about)
+    if (cover := await cover_alone(about, title, context)) is not None:
+        return cover
     sent = Sent(Jar(kept_cookies(info.cookies)))
     options, alone = context.options, all(format_.sound_alone for format_ in formats)
     lacks = unmet(options, [format_.traits for format_ in sections[0]], sound_alone=alone)
-    finish_of = partial(Finish, about=about_of(info.about), options=options, unmet=lacks)
+    finish_of = partial(Finish, about=about, options=options, unmet=lacks)
     chapters = chapters_of(info.chapters, info.duration)
     if len(formats) == 1 and formats[0].protocol in _PLAIN and not (info.section_start or info.section_end):
         return _one_file(formats[0], title, sent, partial(finish_of, chapters=chapters))

@@ -69,7 +69,17 @@ ALWAYS: Mapping[str, Any] = {
     "usenetrc": False,
 }
 """Options that nobody overrides."""
-OF_INFO = ("id", "title", "duration", "is_live", "live_status", "release_timestamp", "section_start", "section_end")
+OF_INFO = (
+    "id",
+    "extractor_key",
+    "title",
+    "duration",
+    "is_live",
+    "live_status",
+    "release_timestamp",
+    "section_start",
+    "section_end",
+)
 OF_ABOUT = (
     *("id", "title", "uploader", "channel", "artist", "creator", "album", "genre", "upload_date", "release_date"),
     *("webpage_url", "thumbnail"),
