@@ -200,8 +200,8 @@ class PluginSet(Protocol):
         """The kind of a URL that one of them is for; `fallback`: only where nothing else is known for it."""
         ...
 
-    async def extract(self, kind: Kind, detection: Detection, options: Options) -> Any:
-        """What one finds: a `plugins.results.Result`."""
+    async def extract(self, kind: Kind, detection: Detection, options: Options, reach: int = 0) -> Any:
+        """What one finds: a `plugins.results.Result`. `reach`: so many entries of a list are worth reading."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Image posts and galleries, as gallery-dl lists them: one file, or one folder.
+"""Image posts and galleries, as gallery-dl lists them: one file, or one folder. What leads to several is a list.
 
 gallery-dl only lists; aria2 fetches. None of its configuration files is read. What the operator wants it to know stands
 in EXTRACTOR_OPTIONS:
@@ -24,8 +24,10 @@ from reactor.extractors.plugins.api import (
     Cookie,
     Detection,
     DownloadError,
+    Entries,
     Extraction,
     File,
+    Link,
     Matcher,
     Onward,
     PluginContext,
@@ -41,30 +43,28 @@ class Gallery:
     name = "gallery"
     matchers = (*(Matcher(f"*://*.{host}/*") for host in HOSTS), Matcher("*://*/*", -1))
 
-    async def extract(self, detection: Detection, context: PluginContext) -> Extraction | Onward | None:
+    async def extract(self, detection: Detection, context: PluginContext) -> Extraction | Entries | Onward | None:
         return await asyncio.to_thread(listed, detection.url, context)
 
 
-def listed(url: str, context: PluginContext) -> Extraction | Onward | None:
+def listed(url: str, context: PluginContext) -> Extraction | Entries | Onward | None:
     """What is at a URL; None where gallery-dl knows nothing of such."""
     configure(context)
     found = extractors.find(_with_software(url, context.settings.get("sites", {})))
     if found is None:
         return None
     try:
-        title, files, others = _read(found)
+        title, files, others, whole = _read(found, max(context.reach, 2))
     except exception.GalleryDLException as error:
         raise _told(error, found.category) from None
     if files:
         _keep_cookies(found, context)
-        notes = [f"Only the first {FILES_MAX} files were taken."] if len(files) > FILES_MAX else []
+        notes = [f"Only the first {FILES_MAX} files were taken."] if not whole else []
         return context.folder_of(title or found.category, files[:FILES_MAX], notes=notes)
     if len(others) == 1:
         return Onward(others[0])
     if others:
-        raise DownloadError(
-            f"This is a list of {len(others):,} galleries, not one.", hint="Send the link of one.", code="playlist"
-        )
+        return Entries(title or found.category, [Link(each) for each in others], whole)
     raise DownloadError("There is nothing to download in this post.", code="unsupported")
 
 
@@ -89,18 +89,20 @@ def _with_software(url: str, sites: Mapping[str, str]) -> str:
     return url if home is None else f"{sites[home]}:{url}"
 
 
-def _read(found: Any) -> tuple[str, list[File], list[str]]:
-    """The title, the files, and other pages that it leads to."""
+def _read(found: Any, reach: int) -> tuple[str, list[File], list[str], bool]:
+    """The title, the files, other pages that it leads to, and whether that is all."""
     title, files, others = "", list[File](), list[str]()
     for message in found:
         kind, url, told = message
         if kind == Message.Directory:
             title = title or _formatted(found.directory_fmt[-1], told)
-        elif kind == Message.Url and url.startswith(("http://", "https://")) and len(files) <= FILES_MAX:
+        elif kind == Message.Url and url.startswith(("http://", "https://")):
             files.append(File(url, _formatted(found.filename_fmt, told), headers=dict(_headers(found, told))))
         elif kind == Message.Queue or url.startswith("ytdl:"):
             others.append(url.removeprefix("ytdl:"))
-    return title, files, others
+        if len(files) > FILES_MAX or (len(others) > reach and not files):
+            return title, files, others, False
+    return title, files, others, True
 
 
 def _formatted(pattern: str, told: Mapping[str, Any]) -> str:

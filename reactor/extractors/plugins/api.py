@@ -47,12 +47,14 @@ __all__ = [
     "Cookie",
     "Detection",
     "DownloadError",
+    "Entries",
     "Extraction",
     "Extractor",
     "Fetch",
     "File",
     "Finish",
     "Header",
+    "Link",
     "Matcher",
     "Onward",
     "Page",
@@ -70,6 +72,27 @@ class Onward:
     link."""
 
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One thing in a list."""
+
+    url: str
+    """As a person would send it."""
+    title: str = ""
+    key: str = ""
+    """What it is, however its place in the list changes; empty: its URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The link stands for several things: each is downloaded by itself, as a row of its own."""
+
+    title: str
+    links: Sequence[Link]
+    whole: bool = True
+    """False: there are more than were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +148,7 @@ class PluginContext:
         proxy: str | None = None,
         options: Options = NO_OPTIONS,
         settings: Mapping[str, Any] | None = None,
+        reach: int = 0,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -136,6 +160,8 @@ class PluginContext:
         """What the row asks for."""
         self.settings: Mapping[str, Any] = settings or {}
         """What the operator has set for it: EXTRACTOR_OPTIONS."""
+        self.reach = reach
+        """How many entries of a list are worth reading; 0: a list is refused."""
         self.jar = Jar()
         """The cookies of its requests: they go with what is fetched."""
         self._http = http
@@ -217,8 +243,8 @@ class Extractor(Protocol):
         """The URLs that it is for."""
         ...
 
-    async def extract(self, detection: Detection, context: PluginContext) -> Extraction | Onward | None:
-        """What there is to fetch; where the link leads; None: it is not for this extractor, after all.
+    async def extract(self, detection: Detection, context: PluginContext) -> Extraction | Entries | Onward | None:
+        """What there is to fetch; a list; where the link leads; None: it is not for this extractor, after all.
 
         Raises DownloadError with a sentence for a person."""
         ...

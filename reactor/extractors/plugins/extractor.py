@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reactor.extractors.base import Context, Reclassified
+from reactor.errors import DownloadError
+from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import detect
 from reactor.extractors.plugins.api import Onward
+from reactor.extractors.plugins.results import Listed
+from reactor.lists import Listing, Wanted
 from reactor.models import Detection, Extraction, Kind
 
 
@@ -20,10 +23,32 @@ class PluginExtractor:
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """See Extractor."""
         if context.plugins is not None and self.kind in context.plugins:
-            found = await context.plugins.extract(self.kind, detection, context.options)
+            wanted = _wanted(context)
+            found = await context.plugins.extract(
+                self.kind, detection, context.options, wanted.reach if wanted is not None else 0
+            )
             if isinstance(found, Extraction):
                 return found
+            if isinstance(found, Listed):
+                raise Several(self._listing(found, wanted, listed_only=context.options.want == "info"))
             if isinstance(found, Onward):
                 onward = await detect(found.url, context)
                 raise Reclassified(onward.model_copy(update={"why": f"{self.kind}: {onward.why}"}))
         raise Reclassified(await detect(detection.url, replace(context, plugins=None)))
+
+    def _listing(self, found: Listed, wanted: Wanted | None, *, listed_only: bool) -> Listing:
+        """Raises DownloadError (`playlist`)."""
+        if wanted is None:
+            count = f"{'' if found.whole else 'more than '}{len(found.entries):,}"
+            raise DownloadError(
+                f"This is a list of {count} entries, not one.", hint="Send the link of one.", code="playlist"
+            )
+        return Listing.of(
+            found.entries, wanted, kind=self.kind, title=found.title, whole=found.whole, listed_only=listed_only
+        )
+
+
+def _wanted(context: Context) -> Wanted | None:
+    """What is wanted of a list; None: lists are refused."""
+    options = context.options.playlist
+    return None if options.mode == "one" or not context.playlist_max else Wanted(options, context.playlist_max)

@@ -79,7 +79,7 @@ class Plugin(Pool[PluginProcess]):
             raise DownloadError("It calls itself by another name than its package does.")
         self.matchers = _matchers(answer.get("matchers"))
 
-    async def extract(self, detection: Detection, options: Options) -> Result:
+    async def extract(self, detection: Detection, options: Options, reach: int = 0) -> Result:
         """What it finds. Raises DownloadError."""
         kind, self._asked = Kind(self.what.name), self._asked + 1
         user = f"extractor-{kind.replace('_', '-')}-{self._asked}"
@@ -88,6 +88,7 @@ class Plugin(Pool[PluginProcess]):
             "detection": detection.model_dump_json(),
             "options": options.said(),
             "settings": self._settings,
+            "reach": reach,
             "proxy": self._guard.route(user) if self._guard else None,
             "deadline_s": self._timeout_s,
         }
@@ -160,9 +161,9 @@ class Plugins:
         )
         return None if best is None else Detection(kind=best[1], url=url, why=f"matches {best[2]}"[:200])
 
-    async def extract(self, kind: Kind, detection: Detection, options: Options) -> Result:
-        """What the extractor finds. Raises DownloadError."""
-        return await self.known[kind].extract(detection, options)
+    async def extract(self, kind: Kind, detection: Detection, options: Options, reach: int = 0) -> Result:
+        """What the extractor finds; of a list so many entries are worth reading. Raises DownloadError."""
+        return await self.known[kind].extract(detection, options, reach)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,17 +12,28 @@ from reactor.errors import DownloadError
 from reactor.extractors.plugins.api import Onward
 from reactor.failures import FAILURES
 from reactor.files.names import clean_name
+from reactor.lists import Entry
 from reactor.models import Extraction, Fetch, Kind
-from reactor.net.urls import normalise_http
+from reactor.net.urls import normalise, normalise_http
 from reactor.numbers import SIZE_MAX
-from reactor.options import Options
+from reactor.options import LIST_MAX, Options
 
 MESSAGE_MAX = 500
 NOTES_MAX = 20
 MIRRORS_MAX = 8
 SCHEMES = ("http://", "https://", "ftp://")
 
-Result = Extraction | Onward | None
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list, as far as it was read."""
+
+    title: str | None
+    entries: tuple[Entry, ...]
+    whole: bool
+
+
+Result = Extraction | Listed | Onward | None
 
 
 def read_result(told: Mapping[str, Any], kind: Kind, options: Options) -> Result:
@@ -32,6 +43,12 @@ def read_result(told: Mapping[str, Any], kind: Kind, options: Options) -> Result
             return None
         case {"onward": str(url)}:
             return Onward(url)
+        case {"entries": [*links], "title": str(title), "whole": bool(whole)}:
+            try:
+                entries = tuple(_entry(n, *link) for n, link in enumerate(links[:LIST_MAX], 1))
+            except (ValueError, TypeError) as error:
+                raise odd(kind, _why(error)) from None
+            return Listed(title or None, entries, whole and len(links) <= LIST_MAX)
         case {"extraction": str(text)}:
             try:
                 return _checked(Extraction.model_validate_json(text), kind, options)
@@ -67,7 +84,13 @@ def odd(kind: Kind, why: str) -> DownloadError:
     return DownloadError(message, hint="Tell its author.", code="bad_answer")
 
 
-def _why(error: ValueError) -> str:
+def _entry(position: int, url: str, title: str, key: str) -> Entry:
+    """Raises ValueError, TypeError, DownloadError (`bad_url`)."""
+    ready = normalise(url)
+    return Entry(key=key or ready, url=ready, title=title or None, position=position)
+
+
+def _why(error: Exception) -> str:
     """Without what a stranger has put into it."""
     if isinstance(error, ValidationError):
         return str(error.errors(include_input=False, include_url=False)[0]["msg"])

@@ -6,8 +6,9 @@ or a library prints goes nowhere. The first line says how to be, each other what
     {"parent": PID, "entry": "MODULE:ATTRIBUTE", "data_bytes": N, "file_bytes": N}   -> {"ready": ""} | {"broken": WHY}
     {"id": N, "do": "describe"}                                -> {"name": …, "matchers": [[PATTERN, PRIORITY], …]}
     {"id": N, "do": "extract", "detection": JSON, "options": {…}, "settings": {…}, "proxy": URL | null,
-     "deadline_s": S}
-            -> {"extraction": JSON} | {"onward": URL} | {"other": true} | {"error": {…}}
+     "reach": N, "deadline_s": S}
+            -> {"extraction": JSON} | {"entries": [[URL, TITLE, KEY], …], "title": …, "whole": …} | {"onward": URL}
+             | {"other": true} | {"error": {…}}
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 
 from reactor.egress.tunnel import connect_by
 from reactor.errors import ReactorError
-from reactor.extractors.plugins.api import Extractor, Onward, PluginContext
+from reactor.extractors.plugins.api import Entries, Extractor, Onward, PluginContext
 from reactor.models import Detection, Extraction
 from reactor.net.client import Dial
 from reactor.net.redirects import MagnetRedirect
@@ -104,6 +105,7 @@ async def _extracted(extractor: Extractor, request: Mapping[str, Any]) -> Any:
             proxy=proxy,
             options=parse_options(request["options"], Options),
             settings=request["settings"],
+            reach=request["reach"],
         )
         return await extractor.extract(Detection.model_validate_json(request["detection"]), context)
 
@@ -122,6 +124,9 @@ def _told(found: object) -> dict[str, Any]:
     match found:
         case Extraction():
             return {"extraction": found.model_dump_json(exclude={"finish": {"options"}})}
+        case Entries(title=title, links=links, whole=whole):
+            listed = [[each.url, each.title, each.key] for each in links]
+            return {"entries": listed, "title": title, "whole": whole}
         case Onward(url=str(url)):
             return {"onward": url}
         case None:

@@ -13,10 +13,12 @@ from typing import Any
 from reactor.extractors.plugins.api import (
     Detection,
     DownloadError,
+    Entries,
     Extraction,
     Fetch,
     File,
     Finish,
+    Link,
     Matcher,
     Onward,
     PluginContext,
@@ -46,6 +48,16 @@ class Sample:
 
     async def _onward(self, url: str, context: PluginContext) -> Onward:
         return Onward((await context.get(url)).text)
+
+    async def _list(self, url: str, context: PluginContext) -> Entries:
+        told = [
+            *(Link(f"http://h.example/{n}.zip", f"No. {n}") for n in range(context.reach)),
+            Link("h.example/x", key="k"),
+        ]
+        return Entries("A list", told, whole=False)
+
+    async def _badlist(self, url: str, context: PluginContext) -> Entries:
+        return Entries("A list", [Link("file:///etc/passwd")])
 
     async def _other(self, url: str, context: PluginContext) -> None:
         return None

@@ -107,7 +107,9 @@ async def test_an_image_post_is_a_folder_of_its_images(server: FileServer) -> No
         assert (await found(plugins, server.url("/b/res/2.html"))).finish.how == "file"
         assert await found(plugins, server.url("/c/")) == Onward(server.url("/c/res/1.html"))
         assert await found(plugins, "https://nobody.example/knows/this") is None
-        for path, code in (("/b/", "playlist"), ("/b/res/3.html", "not_found"), ("/b/res/4.html", "unsupported")):
+        board = await found(plugins, server.url("/b/"))
+        assert [entry.url for entry in board.entries] == [server.url(f"/b/res/{n}.html") for n in (1, 2)]
+        for path, code in (("/b/res/3.html", "not_found"), ("/b/res/4.html", "unsupported")):
             with pytest.raises(DownloadError) as caught:
                 await found(plugins, server.url(path))
             assert (path, caught.value.code) == (path, code)

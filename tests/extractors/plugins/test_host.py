@@ -16,7 +16,7 @@ from reactor.egress.addresses import Exceptions
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import by_text, detect
 from reactor.extractors.plugins.host import Plugins, open_plugins
 from reactor.extractors.plugins.process import Installed
@@ -89,6 +89,24 @@ async def test_a_link_that_leads_on_or_is_not_for_it(server: FileServer, context
     assert caught.value.detection.kind is Kind.DIRECT
 
 
+async def test_a_list_becomes_what_its_row_wants_of_it(context: Context) -> None:
+    async with opened() as plugins:
+        context = replace(context, plugins=plugins)
+        detection = await detect("http://h.example/good/list", context)
+        with pytest.raises(DownloadError, match="a list of more than 1 entries") as refused:
+            await EXTRACTORS[GOOD].extract(detection, context)
+        assert refused.value.code == "playlist"
+        with pytest.raises(Several) as several:
+            await EXTRACTORS[GOOD].extract(detection, replace(context, playlist_max=2))
+    listing = several.value.listing
+    assert (listing.kind, listing.title, listing.listed_only) == (GOOD, "A list", False)
+    assert [(each.url, each.title, each.position) for each in listing.entries] == [
+        ("http://h.example/0.zip", "No. 0", 1),
+        ("http://h.example/1.zip", "No. 1", 2),
+    ]
+    assert listing.notes == ("Of more than 2 entries the first 2 were taken (PLAYLIST_MAX).",)
+
+
 async def test_the_highest_priority_wins_and_a_negative_one_comes_last(context: Context, server: FileServer) -> None:
     server.put("/late/x", b"x")
     async with opened(sample("good"), sample("late")) as plugins:
@@ -114,6 +132,7 @@ BROKEN = {
     "nonsense": ("bad_answer", "cannot be used: it is dict"),
     "local": ("bad_answer", "neither http, https nor ftp"),
     "outside": ("bad_answer", "not a clean one"),
+    "badlist": ("unsupported", "file: links cannot be downloaded"),
     "twice": ("bad_answer", "the same name"),
     "unknown": ("extractor_failed", "AttributeError"),
     "told": ("unsupported", "True None secret wished"),
