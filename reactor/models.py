@@ -40,10 +40,12 @@ __all__ = [
     "Header",
     "HttpProbe",
     "Kind",
+    "ResultFile",
     "Stage",
     "Status",
     "Torrent",
     "Track",
+    "Upload",
     "whole_characters",
 ]
 
@@ -170,6 +172,30 @@ class Frozen(BaseModel):
     model_config = STRICT | {"frozen": True}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(defer_build=True))
+class ResultFile:
+    """One file of a folder."""
+
+    path: str
+    """Below the folder."""
+    bytes: int
+    mime_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(defer_build=True))
+class Upload:
+    """What whoever uploads a result has to say of it; None where that is not known."""
+
+    mime_type: str | None = None
+    duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail_path: str | None = None
+    """A jpg of at most 320 pixels and 200 kB."""
+    files: tuple[ResultFile, ...] = ()
+    """Of a folder."""
+
+
 class Download(BaseModel):
     """One row of `downloads`, as far as reactor knows its columns. A bot's own columns are in `extra`."""
 
@@ -199,6 +225,14 @@ class Download(BaseModel):
     finished_at: str | None = None
     error: str | None = None
     error_code: str | None = None
+    mime_type: str | None = None
+    duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail_path: str | None = None
+    """A jpg of at most 320 pixels and 200 kB; it is deleted after a week."""
+    files: tuple[ResultFile, ...] = ()
+    """Where `file_path` is a folder: what is in it, at most 1000 files."""
     notes: str | None = None
     """Of a downloaded row: sentences about what is not as it was offered (a missing piece, another quality), one per
     line."""
@@ -407,6 +441,9 @@ class Excerpt(Frozen):
     """The first section of the tracks' playlists that belongs to it."""
     start_s: FilmTime
     end_s: FilmTime
+
+
+NO_UPLOAD = Upload()
 
 
 class Finish(Frozen):

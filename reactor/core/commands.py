@@ -12,7 +12,7 @@ from typing import ClassVar, TypeGuard
 from reactor.core.job import Attempt
 from reactor.errors import Failure
 from reactor.lists import Entry
-from reactor.models import Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent
+from reactor.models import NO_UPLOAD, Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent, Upload
 from reactor.notices import Notice
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
@@ -152,6 +152,7 @@ class SaveDownloaded:
     title: str | None
     keep_plan: bool = False
     notes: str | None = None
+    upload: Upload = NO_UPLOAD
 
 
 @dataclass(frozen=True, slots=True)

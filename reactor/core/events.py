@@ -12,7 +12,7 @@ from reactor.core.job import Attempt, How
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
 from reactor.lists import Listing
-from reactor.models import Detection, Extraction, Status
+from reactor.models import NO_UPLOAD, Detection, Extraction, Status, Upload
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
@@ -339,6 +339,7 @@ class Finished:
     size: int
     notes: tuple[str, ...] = ()
     """For the person: what is not as it was offered."""
+    upload: Upload = NO_UPLOAD
 
 
 @dataclass(frozen=True, slots=True)

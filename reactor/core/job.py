@@ -10,7 +10,7 @@ from typing import Literal
 
 from reactor.errors import Failure
 from reactor.lists import Listing
-from reactor.models import Detection, Extraction, Fetch, Kind
+from reactor.models import NO_UPLOAD, Detection, Extraction, Fetch, Kind, Upload
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
@@ -453,6 +453,7 @@ class Teardown:
     final_path: str | None = None
     size: int = 0
     notes: tuple[str, ...] = ()
+    upload: Upload = NO_UPLOAD
     unasked: bool = False
     """True when its bytes were found after a restart, and aria2 may be serving them for all that is known."""
 

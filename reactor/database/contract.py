@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reactor.errors import Failure
-from reactor.models import Download, whole_characters
+from reactor.models import Download, ResultFile, whole_characters
 from reactor.row_options import said_in
 
 BUSY = "database_busy"
@@ -189,6 +189,21 @@ def numbers(stored: str) -> frozenset[int]:
     return frozenset(number for first, last in json.loads(stored) for number in range(first, last + 1))
 
 
+def stored_files(files: Sequence[ResultFile]) -> str:
+    """The column `files`."""
+    told = [{"path": whole_characters(each.path), "bytes": each.bytes, "mime": each.mime_type} for each in files]
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def files_said(value: object) -> tuple[ResultFile, ...]:
+    """What `stored_files` has written; nothing of what somebody else has."""
+    try:
+        told = json.loads(text(value) or "[]")
+        return tuple(ResultFile(path=each["path"], bytes=each["bytes"], mime_type=each["mime"]) for each in told)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()
+
+
 _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "id": lambda value: whole(value) or 0,
     "url": lambda value: text(value) or "",
@@ -212,6 +227,12 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "finished_at": filled,
     "error": filled,
     "error_code": filled,
+    "mime_type": filled,
+    "duration_s": real,
+    "width": amount,
+    "height": amount,
+    "thumbnail_path": filled,
+    "files": files_said,
     "notes": filled,
     "parent_id": whole,
     "position": amount,

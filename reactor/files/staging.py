@@ -34,6 +34,8 @@ from reactor.records import dataclass
 from reactor.settings import Settings
 
 FOLDER = ".reactor"
+THUMBNAILS = ".thumbnails"
+THUMBNAILS_KEPT_S = 7 * 86_400.0
 """In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
 MOVED = "moved already"
 """Stands for a source that is not in its folder any more."""
@@ -177,6 +179,7 @@ class Staging:
         folder = self.folder(download_id)
         if not self.is_new(download_id):
             take_back(folder / MOVED, self.download_dir)
+            self.thumbnail(download_id).unlink(missing_ok=True)
             if fresh:
                 _remove(folder)
                 self.is_new(download_id)
@@ -206,6 +209,18 @@ class Staging:
         if not keep_result:
             take_back(folder / MOVED, self.download_dir)
         _remove(folder)
+
+    def thumbnail(self, download_id: int) -> Path:
+        """Where a small picture of what a row has brought stands."""
+        return self.download_dir / THUMBNAILS / f"{self.instance[:12]}-{download_id}.jpg"
+
+    def tidy_thumbnails(self, now: float) -> None:
+        """Delete those that were made a week before `now`, seconds since the epoch: they were for an upload."""
+        with suppress(OSError):
+            for path in (self.download_dir / THUMBNAILS).glob("*.jpg"):
+                with suppress(OSError):
+                    if path.lstat().st_mtime < now - THUMBNAILS_KEPT_S:
+                        path.unlink()
 
     def free(self) -> int | None:
         """Free bytes in DOWNLOAD_DIR; None when that is unknown."""

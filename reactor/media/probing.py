@@ -23,6 +23,8 @@ _STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Au
 _DURATION = re.compile(r"^ +Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
 _START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d{1,12}\.\d{1,9})", re.MULTILINE)
 _COVER = "(attached pic)"
+_SIDES = re.compile(r", (\d{1,5})x(\d{1,5})\b")
+_TURNED = re.compile(r"rotation of (-?\d{1,3}\.\d{1,6}) degrees")
 _SPEAKER = re.compile(r"\[[^]]* @ 0x[0-9a-f]+\] ")
 
 
@@ -37,6 +39,9 @@ class Probed:
     """The moment of the first picture or sound, as the file has it."""
     cover: bool = False
     """It holds a picture that does not move."""
+    width: int | None = None
+    """Of the first picture that moves, as it is shown."""
+    height: int | None = None
 
     @property
     def video(self) -> str | None:
@@ -69,7 +74,19 @@ async def probe_input(ffmpeg: Path, folder: Path, source: Input) -> Probed:
         tuple((_KINDS[kind], codec) for kind, codec in found),
         float(start[1]) if start else None,
         cover=len(found) < len(told),
+        **_sides(run.words, next((more for kind, _, more in told if kind == "Video" and _COVER not in more), "")),
     )
+
+
+def _sides(words: str, of_picture: str) -> dict[str, int]:
+    """Width and height of a picture, of one that was taken upright the other way round."""
+    sides = _SIDES.search(of_picture)
+    if sides is None:
+        return {}
+    turned = _TURNED.search(words)
+    upright = turned is not None and round(abs(float(turned[1]))) in (90, 270)
+    width, height = (sides[2], sides[1]) if upright else (sides[1], sides[2])
+    return {"width": int(width), "height": int(height)}
 
 
 def failed(run: Run, folder: Path, what: str = "join the parts of this video") -> DownloadError:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import psutil
 
 from reactor.aria2.embedded import default_conf
+from reactor.files.staging import THUMBNAILS
 from reactor.settings import SETTING_NAMES
 from tests.extractors.trees import tree
 
@@ -163,10 +164,10 @@ class Reactor:
             self._read += [json.loads(line) for line in whole.splitlines() if line.endswith(b"}")]
 
     def files(self) -> dict[str, bytes]:
-        """Everything in the download folder, partial files too, by relative path."""
+        """Everything in the download folder, partial files too, by relative path; no thumbnails."""
         found = {}
         for folder, _, names in os.walk(self.downloads):  # which does not mind what goes meanwhile
-            for path in (Path(folder, name) for name in names):
+            for path in (Path(folder, name) for name in names if not folder.endswith(THUMBNAILS)):
                 with contextlib.suppress(FileNotFoundError):
                     found[str(path.relative_to(self.downloads))] = path.read_bytes()
         return dict(sorted(found.items()))

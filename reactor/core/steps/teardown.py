@@ -241,7 +241,7 @@ def save_ending(job: Job, context: Context) -> Commands:
         case End.DOWNLOADED:
             kept = job.serving or teardown.unasked
             path, notes = teardown.final_path or "", "\n".join(teardown.notes) or None
-            return [commands.SaveDownloaded(attempt, path, teardown.size, job.title, kept, notes)]
+            return [commands.SaveDownloaded(attempt, path, teardown.size, job.title, kept, notes, teardown.upload)]
         case End.CANCELLED:
             return [commands.SaveCancelled(attempt, keep_plan=keep)]
         case End.LISTED:

@@ -16,6 +16,7 @@ from reactor.aria2.options import SPLIT_BYTES
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.retry import CHANGED
+from reactor.daemon import clock
 from reactor.daemon.loop import Post
 from reactor.daemon.prefetch import ProbeCache
 from reactor.daemon.versions import Version, Versions
@@ -34,13 +35,16 @@ from reactor.media.convert import convert
 from reactor.media.excerpt import excerpted
 from reactor.media.ffmpeg import join
 from reactor.media.room import Room, reckon
-from reactor.models import Content, Detection, Extraction, HttpProbe, Kind
+from reactor.media.uploads import upload_of
+from reactor.models import NO_UPLOAD, Content, Detection, Extraction, HttpProbe, Kind, Upload
 from reactor.net.credentials import for_people, same_host
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
 from reactor.options import NO_OPTIONS, Options
 from reactor.programs import find_ffmpeg
 
+TIDIED_AFTER = 100
+"""So many thumbnails are made before old ones are deleted again."""
 PACKAGE = Path(__file__).parents[2]
 WORDS = {
     Content.PAGE: "a web page",
@@ -79,6 +83,7 @@ class Stages:
         self._post = post
         self._room = room
         self._single = single
+        self._thumbnails = 0
         self.versions = Versions(context)
         """By which servers are asked whether they have the same file still."""
 
@@ -181,7 +186,19 @@ class Stages:
             if mixed:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
-                self._post(events.Finished(command.attempt, path, size, notes))
+                self._post(events.Finished(command.attempt, path, size, notes, await self._upload(command, Path(path))))
+
+    async def _upload(self, command: commands.Finish, result: Path) -> Upload:
+        """What whoever uploads the result has to say of it."""
+        if not self._staging.shared:
+            return NO_UPLOAD
+        thumbnail = self._staging.thumbnail(command.attempt.download_id)
+        said = await upload_of(result, lambda: find_ffmpeg(self._ffmpeg).path, thumbnail)
+        if said.thumbnail_path is not None:
+            self._thumbnails += 1
+            if self._thumbnails % TIDIED_AFTER == 1:
+                await to_thread.run_sync(self._staging.tidy_thumbnails, clock.wall())
+        return said
 
     async def _media(self, command: commands.Finish, folder: Path) -> tuple[str, ...]:
         """Join the parts, and make of the film what is asked for. Returns what there is to say of it."""

@@ -19,14 +19,27 @@ from reactor.database.sqlite.migration import columns, contract, empties, migrat
 from reactor.database.sqlite.saving import Unit, write
 from reactor.database.sqlite.statements import Connection, fitted
 from reactor.errors import DatabaseError, Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Stage
+from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Stage, Upload
 
 NOW = 1_800_000_000.0
 IDS = (1, 2)
 """Two rows, so that what must be unique meets its like."""
 STATUSES = "pending, downloading, downloaded, cancelled and failed"
-TOLD = frozenset({"url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code", "notes"})
+TOLD = frozenset(
+    {
+        *("url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code", "notes"),
+        *("mime_type", "duration_s", "width", "height", "thumbnail_path", "files"),
+    }
+)
 """What these hold depends on the download: a CHECK of them may let in some."""
+UPLOAD = Upload(
+    mime_type="video/mp4",
+    duration_s=1.5,
+    width=320,
+    height=240,
+    thumbnail_path="/downloads/a.jpg",
+    files=(ResultFile(path="a.mp4", bytes=1),),
+)
 TYPES: tuple[tuple[str, type], ...] = (("INT", int), ("CHAR", str), ("CLOB", str), ("TEXT", str), ("BLOB", bytes))
 """What a declared type that holds this word takes, as SQLite has it."""
 
@@ -214,7 +227,7 @@ def _steps(attempt: Attempt) -> list[Unit]:
 def _endings(attempt: Attempt) -> list[Unit]:
     failure = Failure("timeout", "The server stopped answering.")
     return [
-        commands.SaveDownloaded(attempt, "/downloads/a.bin", 1000, "A title", notes="A note."),
+        commands.SaveDownloaded(attempt, "/downloads/a.bin", 1000, "A title", notes="A note.", upload=UPLOAD),
         commands.SaveWaiting(attempt, failure, 1, 30.5),
         commands.SaveFailed(attempt, failure, Kind.DIRECT),
         commands.SaveCancelled(attempt),

@@ -20,7 +20,7 @@ from reactor.database.sqlite.downloads import CANCELLED, CANCELLED_BARE, FAILED_
 from reactor.database.sqlite.statements import OVER, any_row, fitted, transaction
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
-from reactor.models import Kind, Stage, Status
+from reactor.models import NO_UPLOAD, Kind, Stage, Status, Upload
 
 MIB = 1024 * 1024
 ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled)
@@ -203,6 +203,7 @@ def write(
                 update_download_metadata(title=save.title, file_size=save.size),
                 update_file_path(save.path),
                 *([] if save.notes is None else [update_notes(save.notes)]),
+                *([] if save.upload == NO_UPLOAD else [update_upload(save.upload)]),
                 update_download_status(Status.DOWNLOADED, now_wall),
             )
         case commands.SaveWaiting(failure=failure, delay_s=delay_s):
@@ -285,6 +286,20 @@ def update_progress(row: commands.ProgressOf, lease_until: float) -> Assignments
 def update_notes(notes: str) -> Assignments:
     """What is not as it was offered. Written only if there is something to say: a bot's column may have this name."""
     return "notes = :notes", {"notes": rows.storable(notes)}
+
+
+def update_upload(upload: Upload) -> Assignments:
+    """What whoever uploads it has to say. Only what is known is written."""
+    values = {
+        "mime_type": upload.mime_type,
+        "duration_s": None if upload.duration_s is None else round(upload.duration_s, 3),
+        "width": upload.width,
+        "height": upload.height,
+        "thumbnail_path": rows.storable(upload.thumbnail_path),
+        "files": rows.stored_files(upload.files) if upload.files else None,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    return ", ".join(f"{name} = :{name}" for name in given), given
 
 
 PROGRESS = """progress = COALESCE(:progress, progress), download_speed = :speed, eta_seconds = :eta,

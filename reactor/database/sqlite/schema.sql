@@ -23,6 +23,12 @@ CREATE TABLE IF NOT EXISTS downloads (
     finished_at TEXT,                   -- UTC
     error TEXT,                         -- a sentence for a person
     error_code TEXT,                    -- a stable word
+    mime_type TEXT,                     -- of the result, for whoever uploads it
+    duration_s REAL,
+    width INTEGER,
+    height INTEGER,
+    thumbnail_path TEXT,                -- a jpg of at most 320 pixels
+    files TEXT,                         -- JSON: of a folder, [{"path": …, "bytes": …, "mime": …}, …]
     notes TEXT,                         -- of a downloaded row: sentences about what is not as it was offered, one per line
     parent_id INTEGER,                  -- of an entry of a list: the id of the row that asked for the list
     position INTEGER,                   -- its place in the list, from 1

@@ -13,7 +13,7 @@ from reactor.core.rows import ClaimedRow
 from reactor.database.contract import LEASE_S, RETRY_MAX_S
 from reactor.database.store import Store
 from reactor.errors import Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, Stage
+from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Stage, Upload
 from tests.database.contract.engines import Engine
 
 NOW = 1_800_000_000.0
@@ -130,6 +130,21 @@ async def test_notes_are_written_where_there_are_some(engine: Engine, claimed: S
     await claim(claimed)
     await save(claimed, commands.SaveDownloaded(TWO, "/a.bin", 12, None, notes="One.\nTwo."))
     assert row(engine, "notes") == ("One.\nTwo.",)
+
+
+async def test_what_an_uploader_finds_is_read_as_it_was_written(engine: Engine, claimed: Store) -> None:
+    files = (ResultFile(path="in/a.mp4", bytes=7, mime_type="video/mp4"), ResultFile(path="b\ud800", bytes=0))
+    upload = Upload(mime_type="video/mp4", duration_s=1.23456, width=64, height=48, files=files)
+    await save(claimed, commands.SaveDownloaded(ONE, "/a", 12, None, upload=upload))
+    assert row(engine, "mime_type, duration_s, width, height, thumbnail_path") == ("video/mp4", 1.235, 64, 48, None)
+    async with engine.open_table() as table:
+        found = await table.get(1)
+        assert found is not None
+        assert found.files == (files[0], ResultFile(path="b?", bytes=0))
+        engine.sql("UPDATE downloads SET files = '[1, {}]', width = 'wide' WHERE id = 1")
+        found = await table.get(1)
+    assert found is not None
+    assert (found.files, found.width) == ((), None)
 
 
 async def test_waiting_for_the_next_attempt_keeps_the_plan(engine: Engine, claimed: Store) -> None:
