@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass, rebuild_dataclass
 
+from reactor.choices import Choices
 from reactor.errors import Failure
 from reactor.numbers import FETCHES_MAX
 from reactor.options import NO_OPTIONS, Options
@@ -83,6 +84,8 @@ class Status(StrEnum):
     DOWNLOADED = "downloaded"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    CHOOSING = "choosing"
+    """It asks what is to be fetched, and takes up no slot until somebody answers."""
 
     @property
     def final(self) -> bool:
@@ -244,6 +247,8 @@ class Download(BaseModel):
     """Of a list: how many rows its entries have become, how many of them came, and how many are over and did not."""
     items_done: int | None = None
     items_failed: int | None = None
+    choices: Choices | None = None
+    """Of a row that is `choosing`: what there is to choose from; of a failed one, where that may help: what would."""
     extra: dict[str, Any] = Field(default_factory=dict)
 
 

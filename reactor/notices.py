@@ -298,6 +298,22 @@ class DownloadCompleted(_OfDownload):
     """As in the column `notes`, one for each line."""
 
 
+class DownloadAsked(_OfDownload):
+    """The row says `choosing`: it asks what is to be fetched."""
+
+    event: Literal["download_asked"] = "download_asked"
+    formats: int
+    """How many qualities there are to choose from."""
+    subtitles: int
+    """How many languages of subtitles."""
+    items: int
+    """How many entries of a list."""
+    files: int
+    """How many files of a torrent."""
+    wait_s: float
+    """So long it waits for the answer."""
+
+
 class DownloadRetryScheduled(_OfDownload):
     """An attempt failed with a passing error; the next one begins in `delay_s`."""
 
@@ -401,6 +417,7 @@ Notice = (
     | DownloadProgressed
     | DownloadFinishing
     | DownloadCompleted
+    | DownloadAsked
     | DownloadRetryScheduled
     | DownloadFailed
     | DownloadCancelled

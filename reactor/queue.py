@@ -62,6 +62,13 @@ class QueueOperations(ABC):
         neither, and not `partial`."""
         return await self._ask(lambda table: table.retry(id))
 
+    async def choose(self, id: int, codes: Iterable[str] = ()) -> bool:
+        """Answer a download that is `choosing`, by the codes of its `choices`, or one that has failed and says there
+        what would help: it is queued again with what was chosen. Without a code the default is taken.
+
+        False when it asks nothing. Raises DownloadError (`bad_options`) for a code that is not there."""
+        return await self._ask(lambda table: table.choose(id, tuple(codes)))
+
     async def get(self, id: int) -> Download | None:
         """One download, or None."""
         return await self._ask(lambda table: table.get(id))
@@ -118,8 +125,8 @@ class Queue(QueueOperations):
 
     @staticmethod
     def within(connection: aiosqlite.Connection) -> QueueOperations:
-        """`add`, `cancel`, `retry`, `get`, `children` and `list` on your own connection, in the transaction that is
-        open there."""
+        """`add`, `cancel`, `retry`, `choose`, `get`, `children` and `list` on your own connection, in the transaction
+        that is open there."""
         return Within(connection)
 
     async def __aenter__(self) -> Self:
@@ -332,6 +339,6 @@ def _not_open() -> DatabaseError:
 
 def _is_over(row: Download) -> bool:
     """True for a final row, and for one that the bot has moved on since (`uploading`, …)."""
-    if row.status in ("", Status.PENDING, Status.DOWNLOADING):
+    if row.status in ("", Status.PENDING, Status.DOWNLOADING, Status.CHOOSING):
         return False
     return row.status in tuple(Status) or row.finished_at is not None

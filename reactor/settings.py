@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     torrent_stall_timeout_s: Seconds = Field(
         600.0, description="Seconds without data until a torrent counts as stalled. 0: never."
     )
+    choosing_max_s: Annotated[float, Field(ge=1, le=30 * 24 * 3600, allow_inf_nan=False)] = Field(
+        86_400.0,
+        description="Seconds a row that asks (option `ask`) waits for the answer. Then the best is taken, or it fails, "
+        "as its option `unanswered` says.",
+    )
     min_speed_kib: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
         1.0,
         description="Lowest average speed over a stall timeout, KiB/s. A slower transfer counts as stalled. 0: any "

@@ -14,7 +14,7 @@ import builtins
 import os
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, Self, TypeVar
@@ -52,6 +52,10 @@ class SyncOperations(ABC):
     def retry(self, id: int) -> bool:
         """Queue a failed or cancelled download again. False when it is neither."""
         return self._ask(lambda table: table.retry(id))
+
+    def choose(self, id: int, codes: Iterable[str] = ()) -> bool:
+        """Answer a download that is `choosing`: as `Queue.choose`."""
+        return self._ask(lambda table: table.choose(id, tuple(codes)))
 
     def get(self, id: int) -> Download | None:
         """One download, or None."""

@@ -21,6 +21,7 @@ HOUSE = ROOT / "reactor"
 
 FLOORS = (
     {
+        "choices",
         "errors",
         "failures",
         "lists",
@@ -50,7 +51,18 @@ BESIDE = {
 }
 """Rooms that are used by others of their floor."""
 ROOMS_WITH_DOORS_OUT = {"__init__": set().union(*FLOORS[:-1]), "__main__": {"cli"}}
-CORE_MAY_IMPORT = {"core", "errors", "failures", "lists", "models", "notices", "numbers", "options", "records"}
+CORE_MAY_IMPORT = {
+    "choices",
+    "core",
+    "errors",
+    "failures",
+    "lists",
+    "models",
+    "notices",
+    "numbers",
+    "options",
+    "records",
+}
 IMPURE = {"asyncio", "datetime", "multiprocessing", "os", "random", "secrets", "socket", "sqlite3", "subprocess"} | {
     "tempfile",
     "threading",

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn, Protocol, cast
 import typer
 
 from reactor import __version__
-from reactor.cli import add, cancel, cookies, errors, events, get, replay, retry, run, top, update, watch, why
+from reactor.cli import add, cancel, choose, cookies, errors, events, get, replay, retry, run, top, update, watch, why
 from reactor.cli import list as list_
 from reactor.cli.doctor import command as doctor
 from reactor.cli.usage import Command
@@ -62,6 +62,7 @@ app.command("get", cls=Command)(get.get)
 app.command("add", cls=Command)(add.add)
 app.command("cancel", cls=Command)(cancel.cancel)
 app.command("retry", cls=Command)(retry.retry)
+app.command("choose", cls=Command)(choose.choose)
 app.add_typer(cookies.app, name="cookies")
 app.command("list", cls=Command)(list_.list_rows)
 app.command("watch", cls=Command)(watch.watch)

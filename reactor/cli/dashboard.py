@@ -70,17 +70,18 @@ def frame(
     seen: Overview, speeds: Speeds, now: float, wall: float, width: int, height: int, trouble: str = ""
 ) -> RenderableType:
     """One picture, of `height` lines at most. `now` is of the clock of `speeds`; `wall` is seconds since the epoch."""
-    rows = (seen.under_way, seen.queued, seen.over)
+    rows = (seen.under_way, (*seen.choosing, *seen.queued), seen.over)
     shown = [
         rows[kind][:count] for kind, count in enumerate(_shares(height - FIXED_LINES, [len(kind) for kind in rows]))
     ]
     counts = seen.counts
     waiting = f", {counts.waiting} of them for a retry" if counts.waiting else ""
+    asking = f"; {counts.choosing} ask what to fetch" if counts.choosing else ""
     return Group(
         _served(seen.served, wall, trouble),
         _speed(speeds, now, width),
         *_section(f"Under way: {counts.downloading}", _under_way(shown[0])),
-        *_section(f"Queued: {counts.pending + counts.waiting}{waiting}", _queued(shown[1], wall)),
+        *_section(f"Queued: {counts.pending + counts.waiting}{waiting}{asking}", _queued(shown[1], wall)),
         *_section("Over" if seen.over else "Nothing is over yet", _over(shown[2])),
     )
 
@@ -135,7 +136,8 @@ def _under_way(rows: Iterable[Download]) -> Table:
 def _queued(rows: Iterable[Download], wall: float) -> Table:
     grid = _grid("right", "left")
     for row in rows:
-        wait = max(0.0, row.next_attempt_at - wall) if row.next_attempt_at else 0.0
+        retries = row.next_attempt_at is not None and row.status == "pending"
+        wait = max(0.0, (row.next_attempt_at or 0.0) - wall) if retries else 0.0
         why = f": {clean(row.error)}" if row.error else ""
         grid.add_row(str(row.id), f"again in {span(round(wait))}" if wait else state(row), Text(f"{name(row)}{why}"))
     return grid

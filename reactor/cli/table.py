@@ -19,7 +19,7 @@ NARROW = 100
 """Columns that a terminal needs for everything."""
 STATUS_MAX, TOLD_MAX = 12, 120
 """Of a narrow one: columns for a status, characters of name and story."""
-STYLES = {"downloaded": "green", "failed": "red", "cancelled": "magenta", "downloading": "cyan"}
+STYLES = {"downloaded": "green", "failed": "red", "cancelled": "magenta", "downloading": "cyan", "choosing": "yellow"}
 
 
 def table(rows: Iterable[Download], width: int) -> Table:
@@ -61,8 +61,8 @@ def line(row: Download) -> str:
 
 def state(row: Download, *, stage: bool = True) -> Text:
     """Its status and stage, in colour."""
-    asked = "cancelling" if row.cancelled and row.status in ("pending", "downloading") else row.status
-    shown = f"{asked}, {row.stage}" if stage and row.stage and asked == row.status else asked
+    asked = "cancelling" if row.cancelled and row.status in ("pending", "downloading", "choosing") else row.status
+    shown = f"{asked}, {row.stage}" if stage and row.stage and asked == row.status != "choosing" else asked
     return Text(clean(shown), STYLES.get(asked, ""))
 
 

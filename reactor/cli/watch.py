@@ -85,7 +85,7 @@ async def _table(settings: Settings) -> None:
         with _shower() as show:
             async for _ in beats:
                 seen = await queue.overview(SHOWN_MAX)
-                show([*reversed(seen.over[:ENDED_SHOWN]), *seen.under_way, *seen.queued])
+                show([*reversed(seen.over[:ENDED_SHOWN]), *seen.under_way, *seen.choosing, *seen.queued])
                 await anyio.sleep(GATHER_S)
 
 

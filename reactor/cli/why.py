@@ -143,6 +143,11 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
         case "pending":
             yield f"It waits for its turn: {around.under_way} running, {around.ahead} ahead of it."
             yield around.full
+        case "choosing":
+            yield f"It asks what is to be fetched. `reactor choose {row.id}` lists what there is."
+            if row.next_attempt_at is not None and row.next_attempt_at > now:
+                then = "it fails" if row.choices and row.choices.unanswered == "fail" else "the best is taken"
+                yield f"Without an answer {then} in {span(row.next_attempt_at - now)}."
         case other:
             yield f"Its status is {clean(other)}: reactor does not change rows with this status."
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Flag, auto
 from typing import ClassVar, TypeGuard
 
+from reactor.choices import Choices
 from reactor.core.job import Attempt
 from reactor.errors import Failure
 from reactor.lists import Entry
@@ -44,8 +45,9 @@ SAVE, LAST = Timing.SAVE, Timing.SAVE | Timing.LAST | Timing.SAYS_STAGE
 
 @dataclass(frozen=True, slots=True)
 class PollRows:
-    """Read the state of the rows `watch`, mark pending rows that were cancelled, end lists whose entries are over,
-    claim up to `claim` of the oldest that are due, none of `held` among them. → RowsPolled or DatabaseFailed"""
+    """Read the state of the rows `watch`, mark pending rows that were cancelled, end lists whose entries are over and
+    questions that nobody has answered in time, claim up to `claim` of the oldest that are due, none of `held` among
+    them. → RowsPolled or DatabaseFailed"""
 
     timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
@@ -72,7 +74,7 @@ class ReadPlan:
 
 # Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled, not left to the entries of
 # a list). → SaveStale when the row is in another state, SaveRejected when the table does not take it; Saved when it was
-# the last one of its attempt (downloaded, waiting, failed, cancelled, listed)
+# the last one of its attempt (downloaded, choosing, waiting, failed, cancelled, listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,20 @@ class SaveListed:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveChoices:
+    """The row asks what is to be fetched: `choosing`, until somebody answers or `wait_s` is over. The plan goes."""
+
+    timing: ClassVar[Timing] = LAST
+
+    attempt: Attempt
+    choices: Choices
+    wait_s: float
+    title: str | None = None
+    kind: Kind | None = None
+    keep_plan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SaveWaiting:
     """The row waits for its next attempt: `pending` again, not before `delay_s` from now. The plan stays."""
 
@@ -241,6 +257,7 @@ Save = (
     | SaveListed
     | SaveProgress
     | SaveDownloaded
+    | SaveChoices
     | SaveWaiting
     | SaveFailed
     | SaveCancelled

@@ -39,6 +39,8 @@ class Limits:
     """So many rows one row may become that stands for a list."""
     list_page: int = 50
     """So many of them are added in one transaction."""
+    choosing_max_s: float = 86_400.0
+    """So long a question waits for its answer."""
     guarded: bool = True
     """True when all that aria2 fetches from servers passes the guard."""
 

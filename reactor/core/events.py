@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from reactor.choices import Choices
 from reactor.core.job import Attempt, How
 from reactor.core.rows import ClaimedRow
 from reactor.errors import Failure
@@ -49,6 +50,8 @@ class RowsPolled:
     """Rows whose claim the table did not take, and that say so: they have failed."""
     lists: tuple[ListEnded, ...] = ()
     """Lists that are over since all of their entries are."""
+    """Rows that have failed in place of being claimed, and say so: the table did not take the claim, or nobody has
+    answered their question."""
     leftovers: tuple[Leftover, ...] = ()
     """What attempts left behind whose rows were cancelled, deleted or replaced while they waited for the next
     one; none of those that are `held`."""
@@ -113,7 +116,7 @@ class DatabaseFailed:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The last write of this attempt (downloaded, waiting, failed, cancelled) has been committed."""
+    """The last write of this attempt (downloaded, choosing, waiting, failed, cancelled) has been committed."""
 
     attempt: Attempt
 
@@ -304,6 +307,8 @@ class Extracted:
     extraction: Extraction
     joined: int = 0
     """Bytes of the largest thing that putting it together writes, as far as that can be told before."""
+    choices: Choices | None = None
+    """What there is to choose from, where the row wants to be asked."""
 
 
 @dataclass(frozen=True, slots=True)

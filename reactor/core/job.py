@@ -8,6 +8,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Literal
 
+from reactor.choices import Choices
 from reactor.errors import Failure
 from reactor.lists import Listing
 from reactor.models import NO_UPLOAD, Detection, Extraction, Fetch, Kind, Upload
@@ -219,6 +220,8 @@ class End(StrEnum):
     FAILED = "failed"
     LISTED = "listed"
     """Its entries have rows of their own, and what becomes of those decides."""
+    CHOOSING = "choosing"
+    """It asks what is to be fetched."""
     WAITING = "waiting"
     """Pending again, for its next attempt."""
     GONE = "gone"
@@ -239,6 +242,15 @@ class Ending:
     discard: bool = True
     """True when the partial files go."""
     how: How = "asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to whoever wants the row."""
+
+    choices: Choices
+    title: str | None
+    kind: Kind
 
 
 @dataclass(slots=True)
@@ -450,6 +462,8 @@ class Teardown:
     """While aria2 is away: when to end without it, or to try again."""
     verdict_from: int | None = None
     """After a refused write: the number of the first poll that can tell why."""
+    asked: Asked | None = None
+    """What its row asks."""
     final_path: str | None = None
     size: int = 0
     notes: tuple[str, ...] = ()

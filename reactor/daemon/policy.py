@@ -32,6 +32,7 @@ def limits_of(settings: Settings) -> Limits:
             download_timeout_s=settings.download_timeout_s,
         ),
         playlist_max=settings.playlist_max,
+        choosing_max_s=settings.choosing_max_s,
         guarded=settings.aria2c_rpc_url is None,
     )
 

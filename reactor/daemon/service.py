@@ -84,6 +84,8 @@ class Service:
             case notices.DownloadRetryScheduled():
                 self._under_way.discard(notice.download_id)
                 self._waiting.add(notice.download_id)
+            case notices.DownloadAsked():
+                self._under_way.discard(notice.download_id)
             case notices.DownloadCompleted() | notices.DownloadFailed() | notices.DownloadCancelled():
                 self._under_way.discard(notice.download_id)
                 self._waiting.discard(notice.download_id)

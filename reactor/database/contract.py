@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from reactor.choices import read_choices
 from reactor.errors import Failure
 from reactor.models import Download, ResultFile, whole_characters
 from reactor.row_options import said_in
@@ -240,6 +241,7 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "items_total": amount,
     "items_done": amount,
     "items_failed": amount,
+    "choices": lambda value: read_choices(text(value)),
 }
 
 

@@ -7,7 +7,7 @@ the same may succeed later. The codes stand in `contract.py`.
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -39,6 +39,8 @@ class Counts:
     oldest_s: float
     """Age of the oldest dated row that was never begun, in seconds; 0 when there is none."""
     failed: int = 0
+    choosing: int = 0
+    """Those that ask what is to be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Overview:
     under_way: tuple[Download, ...]
     queued: tuple[Download, ...]
     """Those that are next, in the order in which they are served."""
+    choosing: tuple[Download, ...]
+    """Those that ask what is to be fetched; first the one whose time is over first."""
     failed: tuple[Download, ...]
     """The latest failures, the last one first."""
     ended: tuple[Download, ...]
@@ -123,6 +127,17 @@ class RowOperations(Protocol):
 
     async def children(self, id: int) -> builtins.list[Download]:
         """The rows of a list's entries, in the order of the list."""
+        ...
+
+    async def choose(self, id: int, codes: Sequence[str]) -> bool:
+        """Answer the question of a row that is `choosing`, or has failed and says what would help: its options say from
+        now on what was chosen, and it is queued again. Without a code the default is taken. False when it asks nothing.
+
+        Raises DownloadError (`bad_options`) for a code that is not among its choices."""
+        ...
+
+    async def remove(self, id: int) -> bool:
+        """Delete a row. False when there is none."""
         ...
 
     async def get(self, id: int) -> Download | None:

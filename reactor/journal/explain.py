@@ -20,6 +20,7 @@ DECIDED = {
     "SavePlan": "saves what will be fetched",
     "SaveProgress": "saves how far it is",
     "SaveDownloaded": "saves that it is downloaded",
+    "SaveChoices": "saves what it asks",
     "SaveWaiting": "has it wait for its next try",
     "SaveFailed": "saves that it failed",
     "SaveCancelled": "saves that it is cancelled",

@@ -92,6 +92,8 @@ def describe(notice: n.Notice) -> str:
         case n.DownloadCompleted(path=path, size=count, took_s=took, notes=notes):
             more = "".join(f"; {clean(note, 300)}" for note in notes)
             return f"downloaded {size(count)} in {span(took)} → {clean(path, 1000)}{more}"
+        case n.DownloadAsked():
+            return _asked(notice)
         case n.DownloadRetryScheduled() | n.DownloadFailed() | n.DownloadCancelled():
             return _setback(notice)
         case _:
@@ -139,6 +141,12 @@ def _progress(notice: n.DownloadProgressed) -> str:
     whole = "" if notice.size is None else f" of {size(notice.size)}"
     left = "" if notice.eta_s is None else f", {span(notice.eta_s)} left"
     return f"{share}{size(notice.completed)}{whole} at {size(notice.speed)}/s{left}"
+
+
+def _asked(notice: n.DownloadAsked) -> str:
+    counts = {"formats": notice.formats, "subtitles": notice.subtitles, "entries": notice.items, "files": notice.files}
+    found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"asks what is to be fetched ({found or 'nothing to choose'}), for {span(notice.wait_s)}"
 
 
 def _setback(notice: n.DownloadRetryScheduled | n.DownloadFailed | n.DownloadCancelled) -> str:

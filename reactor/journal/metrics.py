@@ -140,7 +140,8 @@ class Metrics:
         self._lag.observe(max(0.0, seconds))
 
     def queued(self, rows: Mapping[str, int], oldest_s: float) -> None:
-        """The rows that are not over, by status (`pending`, `waiting` for a retry, `downloading`), as they are now."""
+        """The rows that are not over, by status (`pending`, `waiting` for a retry, `downloading`, `choosing`), as they
+        are now."""
         for status, count in rows.items():
             self._queue.labels(status).set(count)
         self._oldest.set(oldest_s)
@@ -187,6 +188,8 @@ class Metrics:
                 self._progressed(notice)
             case n.DownloadCompleted() | n.DownloadRetryScheduled() | n.DownloadFailed() | n.DownloadCancelled():
                 self._over(notice, _seconds(entry.at))
+            case n.DownloadAsked(download_id=number):
+                self._rows.pop(number, None)
             case _:
                 self._on_the_way(notice, _seconds(entry.at))
 

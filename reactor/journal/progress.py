@@ -48,6 +48,8 @@ class LiveView:
             case n.DownloadRetryScheduled():
                 self._update(notice.download_id, state="waiting", eta="")
                 self._line(notice.download_id, describe(notice), "yellow")
+            case n.DownloadAsked():
+                self._end(notice.download_id, f"? {describe(notice)}", "cyan")
             case n.DownloadCompleted():
                 self._end(notice.download_id, f"✓ {size(notice.size)} in {span(notice.took_s)}", "green")
                 for note in notice.notes:

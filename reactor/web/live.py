@@ -103,7 +103,7 @@ class LiveRows:
                 self._take(seen)
 
     def _take(self, seen: Overview) -> None:
-        found = (*seen.under_way, *seen.queued, *seen.failed, *seen.ended)
+        found = (*seen.under_way, *seen.choosing, *seen.queued, *seen.failed, *seen.ended)
         self._read = {row.id: (row, self._view(row)) for row in found}
         rows = {number: view for number, (_, view) in self._read.items()}
         self._live = {number: live for number, live in self._live.items() if _is_of(live, rows.get(number))}
@@ -113,7 +113,8 @@ class LiveRows:
         self._rows = rows
         self._tell(changed)
         counts = seen.counts
-        told = {"queued": counts.pending + counts.waiting, "under_way": counts.downloading, "failed": counts.failed}
+        queued = counts.pending + counts.waiting + counts.choosing
+        told = {"queued": queued, "under_way": counts.downloading, "failed": counts.failed}
         self._take_state(NOTHING | told | {"trouble": None})
 
     def _view(self, row: Download) -> View:
@@ -215,8 +216,8 @@ def view(row: Download) -> View:
         "error": clean(row.error, 600) if row.error else None,
         "path": clean(row.file_path, 600) if row.file_path else None,
         "retries": row.retry_count,
-        "retry_at": row.next_attempt_at,
+        "retry_at": row.next_attempt_at if row.status == Status.PENDING else None,
         "added": row.added_date,
         "finished": row.finished_at,
-        "cancelling": row.cancelled and row.status in (Status.PENDING, Status.DOWNLOADING),
+        "cancelling": row.cancelled and row.status in (Status.PENDING, Status.DOWNLOADING, Status.CHOOSING),
     }

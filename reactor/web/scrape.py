@@ -39,6 +39,7 @@ class Scrape:
             self._metrics.queue_unknown()
         else:
             rows = {"pending": counts.pending, "waiting": counts.waiting, "downloading": counts.downloading}
+            rows["choosing"] = counts.choosing
             self._metrics.queued(rows, counts.oldest_s)
         body, content_type = self._metrics.render(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})

@@ -155,7 +155,7 @@ def overview(*kinds: int, served: Presence | None = None) -> Overview:
               for number in range(kinds[kind]))
         for kind, status in enumerate(("downloading", "pending", "failed"))
     )  # fmt: skip
-    return Overview(Counts(len(queued), 0, len(under_way), 0.0), under_way, queued, over, (), served)
+    return Overview(Counts(len(queued), 0, len(under_way), 0.0), under_way, queued, (), over, (), served)
 
 
 def drawn(seen: Overview, width: int = 100, height: int = 30, trouble: str = "") -> list[str]:

@@ -36,6 +36,7 @@ EVERY: tuple[n.Notice, ...] = (
     n.DownloadProgressed(download_id=3, attempt=1, stage="finishing", progress=25.0, completed=512, size=2048, speed=0),
     n.DownloadFinishing(download_id=3, attempt=1),
     n.DownloadCompleted(download_id=3, attempt=1, path="downloads/a.bin", size=2048, took_s=12.5),
+    n.DownloadAsked(download_id=3, attempt=1, formats=4, subtitles=2, items=0, files=0, wait_s=86400.0),
     n.DownloadRetryScheduled(
         download_id=3, attempt=1, code="timeout", error="The server stalled.", retry=1, retries_max=5, delay_s=30.0
     ),

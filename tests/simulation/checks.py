@@ -21,7 +21,7 @@ MANY_DELAYS, NO_DELAY_S = 3, 0.002
 STOPPING_S = 40.0
 """How long it may take in a storm until a row says that its time was up."""
 OPEN_ENTRIES = """SELECT c.id, c.status, p.id, p.status FROM downloads AS c JOIN downloads AS p ON p.id = c.parent_id
-    WHERE c.status IN ('pending', 'downloading') AND p.status IN ('downloaded', 'failed')"""
+    WHERE c.status IN ('pending', 'downloading', 'choosing') AND p.status IN ('downloaded', 'failed')"""
 OF_CANCELLED = """SELECT c.id FROM downloads AS c JOIN downloads AS p ON p.id = c.parent_id
     WHERE c.status = 'downloading' AND p.cancelled AND p.status = 'downloading'"""
 FINAL = ("downloaded", "failed", "cancelled")
@@ -35,6 +35,8 @@ class Checks:
         self._world = world
         self.cancelled: set[int] = set()
         """Rows whose cancel was committed before they were final, and not taken back."""
+        self._answered: set[int] = set()
+        """Rows that were answered: they ask nothing any more."""
         self._final: dict[int, str] = {}
         self._retried: set[int] = set()
         """Rows that the bot has sent back, each by itself."""
@@ -65,6 +67,7 @@ class Checks:
     def forget(self, id: int) -> None:
         """The bot has deleted, replaced or sent back a row: what is in its place is new."""
         self.cancelled.discard(id)
+        self._answered.discard(id)
         self._final.pop(id, None)
         for count in (self._spent, self._retries, self._deaths, self._causes, self._killed):
             count.pop(id, None)
@@ -85,7 +88,7 @@ class Checks:
     def forget_rows(self) -> None:
         """Another database."""
         self.forget_files()
-        self.cancelled, self._final, self._progress = set(), {}, {}
+        self.cancelled, self._answered, self._final, self._progress = set(), set(), {}, {}
         for count in (self._spent, self._retries, self._deaths, self._causes, self._killed):
             count.clear()
         self._begun.clear()
@@ -114,6 +117,11 @@ class Checks:
     def begun(self, attempts: Iterable[Attempt]) -> None:
         """The reactor has these under way from now on."""
         self._begun |= {(attempt.download_id, attempt.number): self._world.now for attempt in attempts}
+
+    def answered(self, id: int) -> None:
+        """The bot has said what is to be fetched."""
+        self._answered.add(id)
+        self._final.pop(id, None)
 
     def died(self, of: int | None) -> None:
         """The process died, of a row or of something else."""
@@ -183,6 +191,7 @@ class Checks:
         self._a_list_is_over_with_its_entries()
         for row in rows:
             self._a_cancel_wins(row)
+            self._an_answer_holds(row)
             self._final_is_final(row)
             self._retries_have_a_limit(row)
             self._attempts_have_a_limit(row)
@@ -236,6 +245,10 @@ class Checks:
     def _a_cancel_wins(self, row: tuple[Any, ...]) -> None:
         id, status = row[:2]
         assert id not in self.cancelled or status not in ("downloaded", "failed"), f"a cancel was overtaken: {row}"
+
+    def _an_answer_holds(self, row: tuple[Any, ...]) -> None:
+        id, status = row[:2]
+        assert status != "choosing" or id not in self._answered, f"it asks again: {row}"
 
     def _final_is_final(self, row: tuple[Any, ...]) -> None:
         id, status = row[:2]
@@ -305,7 +318,7 @@ class Checks:
             assert (status == "downloaded") == (world.published.get(path) == id), f"row {id} is {status}: {path}"
             quotas = world.limits.quotas
             fault = url.startswith(("unknown", "huge", "refused")) or quotas.max_parts or quotas.download_timeout_s
-            fault = fault or world.hurts[id] or code == "crashed"
+            fault = fault or world.hurts[id] or code in ("crashed", "unanswered")
             assert status != "failed" or fault, f"row {id} failed, and nothing had gone wrong"
         theirs = {row[7] for row in rows if row[1] == "downloaded"}
         extra = set(world.published) - theirs - self._orphaned

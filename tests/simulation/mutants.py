@@ -22,7 +22,7 @@ from reactor.core.retry import RetryPolicy
 from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
 from reactor.database import contract
-from reactor.database.sqlite import crashes, lists
+from reactor.database.sqlite import crashes, downloads, lists, table
 from reactor.errors import Failure
 from reactor.models import Extraction
 
@@ -203,6 +203,11 @@ SALT = count()
 NEXT_DELAY, IN_TURN, REFUSAL = RetryPolicy.next_delay_s, contract.in_turn, Quotas.refusal
 REMOVE, ALL_FETCHED, RENEW_OR_FAIL = teardown.remove, finish.when_all_fetched, renew.renew_or_fail
 
+ASKING_TOO = downloads.NEXT.replace("status = 'pending'", "status IN ('pending', 'choosing')").replace(
+    ":now + :retry_max", ":now + :retry_max OR status = 'choosing'"
+)
+ALWAYS_DUE = downloads.PROBE.replace("status = 'pending' AND cancelled IS NOT TRUE", "cancelled IS NOT TRUE")
+
 MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "progress is never asked for: all waits for notifications": (with_(Job, "in_aria2", property(lambda self: False)),),
     "as many rows as there are": (with_(machine, "free_slots", _no_limit),),
@@ -247,6 +252,8 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "the last page of a list is left out": (stepping("listing.entries_saved", _last_page_left_out),),
     "a list that cannot be read again has failed, whatever its entries do": (with_(lists, "FAILED", "stage = NULL"),),
     "the entries of a cancelled list go on": (with_(lists, "stop", _anything),),
+    "a row that asks is claimed": (with_(downloads, "NEXT", ASKING_TOO), with_(downloads, "PROBE", ALWAYS_DUE)),
+    "an answer is lost": (with_(table, "answered", lambda said, choices, codes: {**said}),),
     "links are renewed for ever": (with_(renew, "RENEWALS_MAX", 10**9),),
 }
 

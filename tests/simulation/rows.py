@@ -7,14 +7,16 @@ import math
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from reactor.choices import Choices, FormatChoice, SubtitleChoice
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.quotas import MIB
 from reactor.database import contract
-from reactor.database.sqlite import crashes, downloads, plans, saving
+from reactor.database.sqlite import crashes, downloads, plans, saving, table
 from reactor.database.sqlite.migration import migrate
 from reactor.database.store import Unsaved
 from reactor.lists import Entry, Listing
@@ -103,14 +105,20 @@ class Rows:
         world.checks.claimed([row.attempt for row in seen.claimed], due)
         return seen
 
+    def choose(self, id: int, codes: list[str]) -> bool:
+        """A bot's answer."""
+        return table.choose(self._connection, id, codes)
+
     def _due(self, command: commands.PollRows) -> list[int]:
         """Whose turn it is, the first one first."""
         waiting = self.execute(
-            """SELECT id FROM downloads AS d WHERE status = 'pending' AND cancelled IS NOT TRUE
-            AND COALESCE(next_attempt_at, 0) NOT BETWEEN ? AND ? AND NOT EXISTS
+            """SELECT id FROM downloads AS d WHERE cancelled IS NOT TRUE AND (status = 'pending'
+            AND COALESCE(next_attempt_at, 0) NOT BETWEEN ? AND ? OR status = 'choosing' AND next_attempt_at <= ?
+            AND json_extract(choices, '$.unanswered') = 'default') AND NOT EXISTS
             (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = d.id AND p.attempt > COALESCE(d.attempt, 0))
             ORDER BY added_date, id""",
             *(math.nextafter(self._world.wall, math.inf), self._world.wall + contract.RETRY_MAX_S + contract.SLACK_S),
+            self._world.wall,
         )
         return [id for (id,) in waiting if id not in command.held]
 
@@ -167,6 +175,13 @@ class Sites:
         return _detection(url) if nature in TELLING and int(number) % 2 else None
 
     def extract(self, command: commands.Extract) -> events.Event:
+        """What is to be fetched, and for a row that asks what there is to choose from."""
+        found = self._extract(command)
+        if isinstance(found, events.Extracted) and command.options.ask != "never":
+            return replace(found, choices=_choices(command.options.unanswered))
+        return found
+
+    def _extract(self, command: commands.Extract) -> events.Event:
         """What is to be fetched; now and then the file on the server has changed."""
         url, attempt = command.detection.url, command.attempt
         nature, _, number = url.partition(":")
@@ -193,6 +208,12 @@ class Sites:
         """True when the process dies of carrying this out for a row of this `url`."""
         nature, _, number = url.partition(":")
         return nature == "deadly" and isinstance(command, DEADLY[int(number) % len(DEADLY)])
+
+
+def _choices(unanswered: Literal["default", "fail"]) -> Choices:
+    formats = tuple(FormatChoice(c=f"f{n}", label=str(n), pick={"quality": 1000 // n}) for n in (1, 2))
+    subtitles = (SubtitleChoice(c="s1", language="de", pick={"subtitles": {"languages": ["de"]}}),)
+    return Choices(formats=formats, subtitles=subtitles, unanswered=unanswered)
 
 
 def _detection(url: str) -> Detection:

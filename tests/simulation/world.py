@@ -42,6 +42,9 @@ class Stuck(AssertionError):
     """A row that nothing will ever happen to."""
 
 
+OPEN = "status IN ('pending', 'downloading', 'choosing')"
+
+
 class World:
     """One run. `run` returns when all is well, and raises AssertionError when a promise was broken."""
 
@@ -57,6 +60,7 @@ class World:
             min_speed=0.4,
             playlist_max=6,
             list_page=2,
+            choosing_max_s=15.0,
             retry=RetryPolicy(self.dice.choice((0, 1, 3)), 1.0, 20.0),
             quotas=Quotas(
                 max_file_size=LARGEST,
@@ -198,6 +202,7 @@ class World:
     def _trouble(self) -> None:
         troubles = (
             [self._insert] * 5
+            + [self._insert_question, self._insert_question, self._answer, self._answer, self._answer]
             + [self._cancel] * 3
             + [self._take_back, self._end_by_status, self._delete, self._replace_row, self._retry]
             + [self._insert_list, self._insert_list, self._cancel_list, self._retry_list]
@@ -343,8 +348,24 @@ class World:
     def _retry_list(self) -> None:
         self._retry(self._some_list())
 
+    def _insert_question(self) -> None:
+        options = '{"ask": "all", "unanswered": "fail"}' if self.dice.random() < 0.3 else '{"ask": "formats"}'
+        added = "INSERT INTO downloads (url, options, added_date) VALUES (?, ?, datetime(?, 'unixepoch'))"
+        self._write(added, self._new_url(), options, self.wall)
+
+    def _answer(self) -> None:
+        """Mostly one that asks."""
+        asking = [
+            id for (id,) in self.database.execute("SELECT id FROM downloads WHERE status = 'choosing' ORDER BY id")
+        ]
+        id = self.dice.choice(asking) if asking else self._some_row()
+        if self.now >= self.locked_until:
+            if self.database.choose(id, self.dice.choice((["f1"], ["f2", "s1"], []))):
+                self.checks.answered(id)
+            self._stir()
+
     def _cancel(self, id: int | None = None) -> None:
-        asked = "UPDATE downloads SET cancelled = 1 WHERE id = ? AND status IN ('pending', 'downloading') RETURNING id"
+        asked = f"UPDATE downloads SET cancelled = 1 WHERE id = ? AND {OPEN} RETURNING id"
         for (cancelled,) in self._write(asked, id or self._some_row()):
             self.checks.cancelled.add(cancelled)
 
@@ -354,7 +375,7 @@ class World:
             self.checks.cancelled.discard(taken_back)
 
     def _end_by_status(self) -> None:
-        ended = "UPDATE downloads SET status = 'cancelled' WHERE id = ? AND status IN ('pending', 'downloading')"
+        ended = f"UPDATE downloads SET status = 'cancelled' WHERE id = ? AND {OPEN}"
         for (id,) in self._write(f"{ended} RETURNING id", self._some_row()):
             self.checks.cancelled.add(id)
 

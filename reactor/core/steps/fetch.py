@@ -7,10 +7,23 @@ from dataclasses import replace
 from functools import partial
 
 from reactor import notices
+from reactor.choices import Choices, asks
 from reactor.core import commands, events, holes
 from reactor.core.context import Commands, Context, of
 from reactor.core.events import TransferStatus
-from reactor.core.job import METADATA, Job, Standstill, State, Swarm, Transfer, TransferState, derive_gid
+from reactor.core.job import (
+    METADATA,
+    Asked,
+    End,
+    Ending,
+    Job,
+    Standstill,
+    State,
+    Swarm,
+    Transfer,
+    TransferState,
+    derive_gid,
+)
 from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.stalls import KIB, stalled
 from reactor.core.steps import finish, renew, salvage, teardown, window
@@ -83,6 +96,8 @@ def described(job: Job, event: events.Extracted, context: Context) -> Commands:
 
 def extracted(job: Job, event: events.Extracted, context: Context) -> Commands:
     """Stage 2 is over: hand all there is to fetch to aria2, when it is there."""
+    if event.choices is not None and _is_new(job) and asks(job.options, event.choices):
+        return _ask(job, event.extraction, event.choices, context)
     plan, extraction = job.plan, _as_known(event.extraction, job.plan.previous_plan)
     refusal = context.limits.quotas.of(job.options).refusal(extraction, event.joined)
     if refusal is not None:
@@ -93,6 +108,19 @@ def extracted(job: Job, event: events.Extracted, context: Context) -> Commands:
     # Before the new plan is saved: what a plan says of its files has to be true after a crash, too.
     job.state, plan.next_plan = State.EMPTYING, extraction
     return [commands.Discard(job.attempt, must=True)]
+
+
+def _is_new(job: Job) -> bool:
+    """True while nothing of it is planned: what is under way is not asked about any more."""
+    previous = job.plan.previous_plan
+    return job.plan.extraction is None and (previous is None or previous.finish.how == "metadata")
+
+
+def _ask(job: Job, extraction: Extraction, choices: Choices, context: Context) -> Commands:
+    """Whoever wants it is asked first: nothing of it is kept, and the slot is free. What is too large may be so in the
+    best quality only."""
+    job.teardown.asked = Asked(choices, extraction.title, extraction.kind)
+    return teardown.stop(job, Ending(End.CHOOSING), context)
 
 
 def _as_known(extraction: Extraction, previous: Extraction | None) -> Extraction:

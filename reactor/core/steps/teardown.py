@@ -246,6 +246,11 @@ def save_ending(job: Job, context: Context) -> Commands:
             return [commands.SaveCancelled(attempt, keep_plan=keep)]
         case End.LISTED:
             return [_save_listed(job)]
+        case End.CHOOSING:
+            asked = teardown.asked
+            assert asked is not None  # nothing else ends so
+            wait_s = context.limits.choosing_max_s
+            return [commands.SaveChoices(attempt, asked.choices, wait_s, asked.title, asked.kind, keep)]
         case End.WAITING:
             return [commands.SaveWaiting(attempt, ending.failure, ending.retry_count, ending.delay_s)]
         case End.FAILED:
@@ -286,6 +291,17 @@ def _last_notice(job: Job, ending: Ending, context: Context) -> notices.Notice:
     if ending.end is End.LISTED:
         assert job.listing is not None
         return notices.ListExpanded(**of(job), entries=len(job.listing.entries), notes=job.listing.notes)
+    if ending.end is End.CHOOSING:
+        assert job.teardown.asked is not None
+        found = job.teardown.asked.choices
+        return notices.DownloadAsked(
+            **of(job),
+            formats=len(found.formats),
+            subtitles=len(found.subtitles),
+            items=len(found.items),
+            files=len(found.files),
+            wait_s=context.limits.choosing_max_s,
+        )
     if ending.end is End.FAILED:
         return notices.DownloadFailed(**of(job), code=failure.code, error=failure.text)
     if ending.end is End.WAITING:

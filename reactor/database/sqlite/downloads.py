@@ -61,6 +61,7 @@ def poll(
         "moment": rows.moment(now_wall),
         "lease": now_wall + LEASE_S,
         "retry_max": retry_max_s + SLACK_S,
+        "unanswered": UNANSWERED.text,
     }
     updater = RowUpdater()
     while True:
@@ -84,12 +85,12 @@ def _poll(
     if UNSET in sweeps and not _null_is_pending(connection):
         sweeps.remove(UNSET)
     if stopped:
-        sweeps.append(WITHDRAWN)
+        sweeps += [WITHDRAWN, DISMISSED]
     claiming = room > 0 and (any_due or bool(sweeps))
     with transaction(connection, "IMMEDIATE" if claiming or sweeps or ended else "DEFERRED"):
         if stopped:
             lists.stop(connection, updater, asked)
-        swept = _sweep(connection, sweeps, asked, updater)
+        swept, unanswered = _sweep(connection, sweeps, asked, updater)
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
         due = _due(connection, asked, room + 1) if claiming else []
         urls, options = _asked_for(connection, due) if due else ({}, {})
@@ -99,7 +100,7 @@ def _poll(
             watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
             swept=swept,
-            rejected=rejected,
+            rejected=(*unanswered, *rejected),
             lists=over,
             leftovers=plans.leftovers(connection, command.held),
             due_in_s=_due_in(connection, asked),
@@ -129,12 +130,29 @@ STOPPED = (
     "status = 'cancelled' AND stage IS NOT NULL AND stage <> '' AND id NOT IN (SELECT value FROM json_each(:watch))"
 )
 """The bot wrote `cancelled` itself, into a row that waits, or while no reactor ran."""
+DISMISSED = f"status = 'choosing' AND cancelled <> 0 AND (cancelled OR lower(cancelled) IN ({WORDS}))"
+"""Cancelled while it asked."""
+LATE = "status = 'choosing' AND next_attempt_at <= :now"
+"""Nobody has answered in time."""
+REFUSES = "CASE WHEN json_valid(choices) THEN json_extract(choices, '$.unanswered') = 'fail' END IS TRUE"
+GIVEN_UP, BY_DEFAULT = f"{LATE} AND {REFUSES}", f"{LATE} AND NOT ({REFUSES})"
+DEFAULT = """status = 'pending', stage = NULL, next_attempt_at = NULL, choices = NULL, options = json_patch(
+    CASE WHEN json_valid(options) THEN options ELSE '{}' END, '{"ask": "never"}')"""
+UNANSWERED = Failure(
+    "unanswered", "Nobody has said in time what is to be fetched.", "Ask for it again, or choose: it is still there."
+)
+EXPIRED = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attempt_at = NULL,
+    error = :unanswered, error_code = 'unanswered', {OVER}"""
+EXPIRED_BARE = ("status = 'failed', stage = NULL, error_code = 'unanswered'", "status = 'failed', stage = NULL")
 SWEEPS = {
     UNSET: ("status = 'pending'",),
     UNCLAIMED: ("status = 'pending', stage = NULL, next_attempt_at = NULL",),
     WORDED: ("cancelled = 1", "status = 'cancelled'"),
     WITHDRAWN: (CANCELLED, *CANCELLED_BARE),
     STOPPED: (CANCELLED, *CANCELLED_BARE),
+    DISMISSED: (CANCELLED, *CANCELLED_BARE),
+    GIVEN_UP: (EXPIRED, *EXPIRED_BARE),
+    BY_DEFAULT: (DEFAULT, "status = 'pending'"),
 }
 """Rows whose state is normalised before the claim, and the variants of the write."""
 ROW = "EXISTS (SELECT 1 FROM downloads WHERE {})"
@@ -152,16 +170,21 @@ def _null_is_pending(connection: sqlite3.Connection) -> bool:
 
 def _sweep(
     connection: sqlite3.Connection, sweeps: Sequence[str], asked: Mapping[str, Any], updater: RowUpdater
-) -> tuple[int, ...]:
-    """Those that were cancelled."""
-    swept: set[int] = set()
+) -> tuple[tuple[int, ...], tuple[SaveRejected, ...]]:
+    """Those that were cancelled, and those whose question nobody has answered."""
+    swept, unanswered = set[int](), list[SaveRejected]()
     for which, ways in SWEEPS.items():
         if which in sweeps or (which is WITHDRAWN and sweeps):
             found = connection.execute(f"SELECT id FROM downloads WHERE {which} AND typeof(id) = 'integer'", asked)
             ids = [id for (id,) in found.fetchall()]
-            done = {row[0] for _, row in updater.update(connection, ids, ways, asked)}
-            swept |= done if ways[0] is CANCELLED else set()
-    return tuple(sorted(swept))
+            done = [row for _, row in updater.update(connection, ids, ways, asked, "id, attempt")]
+            if ways[0] is CANCELLED:
+                swept |= {id for id, _ in done}
+            elif which is GIVEN_UP:
+                unanswered += [SaveRejected(Attempt(id, rows.count(attempt)), UNANSWERED) for id, attempt in done]
+    for each in unanswered:
+        history.add(connection, each.attempt, asked["now"], each.failure)
+    return tuple(sorted(swept)), tuple(unanswered)
 
 
 def _due(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> list[int]:
@@ -240,13 +263,16 @@ def _watched(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> tuple[
 
 
 def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float | None:
-    (due,) = connection.execute(
-        """SELECT min(next_attempt_at) FROM downloads WHERE status = 'pending' AND next_attempt_at > :now
-        AND next_attempt_at <= :now + :retry_max""",
-        asked,
-    ).fetchone()
+    (due,) = connection.execute(NEXT_MOMENT, asked).fetchone()
     moment = rows.real(due)
     return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
+
+
+NEXT_MOMENT = """SELECT min(due) FROM (
+    SELECT min(next_attempt_at) AS due FROM downloads WHERE status = 'pending' AND next_attempt_at > :now
+        AND next_attempt_at <= :now + :retry_max
+    UNION ALL SELECT min(next_attempt_at) FROM downloads WHERE status = 'choosing' AND next_attempt_at > :now)"""
+"""When a retry is due, or a question has waited for long enough."""
 
 
 UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS} FROM downloads

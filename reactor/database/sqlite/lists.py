@@ -29,7 +29,7 @@ from reactor.models import Stage, Status
 from reactor.records import dataclass
 
 CHILD = "parent_id IS NOT NULL AND item_key IS NOT NULL"
-OPEN = f"{CHILD} AND status IN ('pending', 'downloading')"
+OPEN = f"{CHILD} AND status IN ('pending', 'downloading', 'choosing')"
 INHERITED = frozenset({"owner"})
 """Columns of the contract that an entry has of its list, beside its options."""
 GENERATIONS_MAX = 4
@@ -47,7 +47,7 @@ STOPPED = f"""WITH RECURSIVE lists(id) AS (
     SELECT (SELECT min(parent_id) FROM downloads WHERE {OPEN} AND parent_id > lists.id) FROM lists
         WHERE lists.id IS NOT NULL)
     SELECT lists.id, p.id IS NULL FROM lists LEFT JOIN downloads AS p ON p.id = lists.id WHERE lists.id IS NOT NULL
-    AND (p.id IS NULL OR (p.cancelled IS TRUE AND p.status IN ('pending', 'downloading'))
+    AND (p.id IS NULL OR (p.cancelled IS TRUE AND p.status IN ('pending', 'downloading', 'choosing'))
         OR (p.status = 'cancelled' AND p.stage IS NOT NULL AND p.stage <> ''))
     AND EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = lists.id AND c.{OPEN} AND c.cancelled IS NOT TRUE)"""
 """Lists with open entries that were cancelled, in either way, or deleted; each list is found by one step in the index
@@ -123,7 +123,7 @@ def count(connection: sqlite3.Connection, id: int) -> Entries:
     counted = f"SELECT status, count(*) FROM downloads WHERE {CHILD} AND parent_id = ? GROUP BY status"
     for status, number in connection.execute(counted, (id,)).fetchall():
         found[rows.text(status) or ""] += number
-    opened = found[Status.PENDING] + found[Status.DOWNLOADING]
+    opened = found[Status.PENDING] + found[Status.DOWNLOADING] + found[Status.CHOOSING]
     failed = found[Status.FAILED] + found[Status.CANCELLED]
     share, speed = 0.0, 0.0
     if found[Status.DOWNLOADING]:
@@ -255,7 +255,7 @@ def _insertion(
     }
     taken = {name: f":{name}" for name in ("url", "item_key", "position", "title")}
     taken |= {"status": f"'{LISTED if listed else Status.PENDING}'", "parent_id": ":parent"}
-    dropped = ", ".join(f"'$.{key}'" for key in (("playlist", "want") if listed else ("playlist",)))
+    dropped = ", ".join(f"'$.{key}'" for key in ("playlist", "ask", *(("want",) if listed else ())))
     taken["options"] = f"CASE WHEN json_valid(options) THEN NULLIF(json_remove(options, {dropped}), '{{}}') END"
     if not there["added_date"].generated:  # as the bot has them: text, seconds, or nothing
         taken["added_date"] = """CASE typeof(added_date) WHEN 'text' THEN :moment WHEN 'null' THEN NULL

@@ -18,6 +18,7 @@ def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
             counts(connection),
             under_way=_read(connection, UNDER_WAY, shown_max),
             queued=_queued(connection, shown_max),
+            choosing=_read(connection, CHOOSING, shown_max),
             failed=_read(connection, FAILED, shown_max),
             ended=_read(connection, ENDED, shown_max),
             served=presence.read(connection),
@@ -31,14 +32,17 @@ def counts(connection: sqlite3.Connection) -> Counts:
     (downloading,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'downloading'").fetchone()
     oldest = connection.execute(OLDEST).fetchone()
     (failed,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'failed'").fetchone()
+    (choosing,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'choosing'").fetchone()
     age_s = max(0.0, float(oldest[0] or 0.0)) if oldest else 0.0
-    return Counts(pending - waiting, waiting, downloading, age_s, failed)
+    return Counts(pending - waiting, waiting, downloading, age_s, failed, choosing)
 
 
 UNDER_WAY = "SELECT * FROM downloads WHERE status = 'downloading' ORDER BY id LIMIT ?"
 QUEUED = "SELECT * FROM downloads WHERE status = 'pending' AND {} LIMIT ?"
 FAILED = "SELECT * FROM downloads WHERE status = 'failed' ORDER BY finished_at DESC, id DESC LIMIT ?"
-ENDED = "SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading', 'failed') ORDER BY id DESC LIMIT ?"
+CHOOSING = "SELECT * FROM downloads WHERE status = 'choosing' ORDER BY next_attempt_at, id LIMIT ?"
+ENDED = """SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed')
+    ORDER BY id DESC LIMIT ?"""
 WAITING = """SELECT count(*) FROM downloads WHERE status = 'pending' AND next_attempt_at IS NOT NULL
     AND next_attempt_at > (julianday('now') - 2440587.5) * 86400"""
 OLDEST = f"""SELECT (julianday('now') - julianday(added_date)) * 86400 FROM downloads

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -51,6 +51,12 @@ class SqliteOperations:
 
     async def retry(self, id: int) -> bool:
         return await self._run(table.retry, id)
+
+    async def choose(self, id: int, codes: Sequence[str]) -> bool:
+        return await self._run(table.choose, id, codes)
+
+    async def remove(self, id: int) -> bool:
+        return await self._run(table.remove, id)
 
     async def get(self, id: int) -> Download | None:
         return await self._run(table.get_download, id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Container, Mapping, Sequence
 
+from reactor.choices import Choices
 from reactor.core import commands
 from reactor.core.events import SaveRejected, SaveStale
 from reactor.core.job import Attempt
@@ -23,7 +24,7 @@ from reactor.errors import Failure
 from reactor.models import NO_UPLOAD, Kind, Stage, Status, Upload
 
 MIB = 1024 * 1024
-ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled)
+ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled, commands.SaveChoices)
 BARE = {commands.SaveFailed: FAILED_BARE, commands.SaveCancelled: CANCELLED_BARE}
 """Variants with fewer columns, for tables that reject the full write."""
 Unit = (
@@ -33,6 +34,7 @@ Unit = (
     | commands.SaveListed
     | commands.ProgressOf
     | commands.SaveDownloaded
+    | commands.SaveChoices
     | commands.SaveWaiting
     | commands.SaveFailed
     | commands.SaveCancelled
@@ -206,6 +208,15 @@ def write(
                 *([] if save.upload == NO_UPLOAD else [update_upload(save.upload)]),
                 update_download_status(Status.DOWNLOADED, now_wall),
             )
+        case commands.SaveChoices():
+            done = _update(
+                connection,
+                attempt,
+                further,
+                update_download_metadata(title=save.title, kind=save.kind),
+                update_choices(save.choices),
+                update_download_status(Status.CHOOSING, now_wall, next_attempt_at=now_wall + save.wait_s),
+            )
         case commands.SaveWaiting(failure=failure, delay_s=delay_s):
             waiting = update_download_status(
                 Status.PENDING,
@@ -302,6 +313,11 @@ def update_upload(upload: Upload) -> Assignments:
     return ", ".join(f"{name} = :{name}" for name in given), given
 
 
+def update_choices(choices: Choices) -> Assignments:
+    """What there is to choose from."""
+    return "choices = :choices", {"choices": choices.stored()}
+
+
 PROGRESS = """progress = COALESCE(:progress, progress), download_speed = :speed, eta_seconds = :eta,
     lease_until = :lease"""
 
@@ -314,8 +330,8 @@ def update_download_status(
     retry_count: int | None = None,
     next_attempt_at: float | None = None,
 ) -> Assignments:
-    """The attempt is over: `downloaded`, `failed`, or `pending` until `next_attempt_at` (seconds since the epoch). The
-    last error stays in the row until there is another one, or it is downloaded."""
+    """The attempt is over: `downloaded`, `failed`, or `pending` or `choosing` until `next_attempt_at` (seconds since
+    the epoch). The last error stays in the row until there is another one, or it is downloaded."""
     set_too = ""
     if retry_count is not None:
         set_too += ", retry_count = :retries"
@@ -325,7 +341,7 @@ def update_download_status(
         set_too += ", error = :error, error_code = :code"
     return f"status = :status, stage = :stage, {OVER}, finished_at = :finished, next_attempt_at = :next{set_too}", {
         "status": status,
-        "stage": Stage.WAITING if status is Status.PENDING else None,
+        "stage": Stage.WAITING if status in (Status.PENDING, Status.CHOOSING) else None,
         "finished": rows.moment(now_wall) if status.final else None,
         "next": next_attempt_at,
         "retries": retry_count,

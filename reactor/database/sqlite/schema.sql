@@ -4,7 +4,7 @@
 CREATE TABLE IF NOT EXISTS downloads (
     id INTEGER PRIMARY KEY,
     url TEXT NOT NULL,                  -- the bot's: what was asked for
-    status TEXT DEFAULT 'pending',      -- pending → downloading → downloaded | cancelled | failed
+    status TEXT DEFAULT 'pending',      -- pending → downloading → downloaded | cancelled | failed | choosing → pending
     cancelled BOOLEAN DEFAULT 0,        -- the bot's: 1 asks for a stop
     owner TEXT,                         -- the bot's: whose row it is, by any key of the bot's (a chat, a user)
     options TEXT,                       -- the bot's: a JSON object, options.py
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     stage TEXT,                         -- detecting, extracting, metadata, fetching, finishing, waiting; listing, items; NULL when over
     url_type TEXT,                      -- the kind of URL that worked
     retry_count INTEGER DEFAULT 0,
-    next_attempt_at REAL,               -- seconds since the epoch; not claimed before
+    next_attempt_at REAL,               -- seconds since the epoch; not claimed before; of a choosing row: the end of the question
     started_at TEXT,                    -- UTC; when it was claimed first
     finished_at TEXT,                   -- UTC
     error TEXT,                         -- a sentence for a person
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     items_total INTEGER,                -- of a list: how many rows its entries have become
     items_done INTEGER,                 -- those that came
     items_failed INTEGER,               -- those that are over and did not
+    choices TEXT,                       -- of a row that is choosing: what there is to choose from, as JSON
     attempt INTEGER DEFAULT 0,          -- counts the claims: the fencing token of every write
     claimed_by TEXT,
     lease_until REAL                    -- seconds since the epoch
@@ -93,16 +94,18 @@ CREATE INDEX IF NOT EXISTS reactor_cancels ON downloads (id) WHERE cancelled AND
 CREATE INDEX IF NOT EXISTS reactor_cancel_words ON downloads (id)
     WHERE lower(cancelled) IN ('true', 't', 'yes', 'y', 'on') AND status IN ('pending', 'downloading');
 CREATE INDEX IF NOT EXISTS reactor_under_way ON downloads (id) WHERE status = 'downloading';
+CREATE INDEX IF NOT EXISTS reactor_choosing ON downloads (next_attempt_at, id) WHERE status = 'choosing';
+CREATE INDEX IF NOT EXISTS reactor_choosing_cancels ON downloads (id) WHERE status = 'choosing' AND cancelled <> 0;
 CREATE INDEX IF NOT EXISTS reactor_stopped ON downloads (id) WHERE status = 'cancelled' AND stage IS NOT NULL AND stage <> '';
 CREATE INDEX IF NOT EXISTS reactor_failed ON downloads (finished_at, id) WHERE status = 'failed';
 CREATE INDEX IF NOT EXISTS reactor_unserved ON downloads (status, id)
-    WHERE status NOT IN ('pending', 'downloading', 'downloaded', 'cancelled', 'failed')
+    WHERE status NOT IN ('pending', 'downloading', 'downloaded', 'cancelled', 'failed', 'choosing')
     AND COALESCE(NULLIF(started_at, ''), NULLIF(finished_at, ''), NULLIF(file_path, '')) IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS reactor_items ON downloads (parent_id, item_key)
     WHERE parent_id IS NOT NULL AND item_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reactor_items_counted ON downloads (parent_id, status)
     WHERE parent_id IS NOT NULL AND item_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reactor_items_open ON downloads (parent_id)
-    WHERE parent_id IS NOT NULL AND item_key IS NOT NULL AND status IN ('pending', 'downloading');
+    WHERE parent_id IS NOT NULL AND item_key IS NOT NULL AND status IN ('pending', 'downloading', 'choosing');
 CREATE INDEX IF NOT EXISTS reactor_lists ON downloads (id) WHERE status = 'downloading' AND stage = 'items';
 CREATE INDEX IF NOT EXISTS reactor_unset ON downloads (id) WHERE status IS NULL;

@@ -4,15 +4,19 @@ open there."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from reactor.choices import answered, read_choices
+from reactor.database import contract
 from reactor.database.sqlite.migration import columns, empties, required
 from reactor.database.sqlite.statements import download, fit, transaction
 from reactor.database.table import LIST_MAX, ChangeCursor
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
+from reactor.options import read_options
+from reactor.row_options import column_of
 
 Row = tuple[Any, ...]
 P = ParamSpec("P")
@@ -75,7 +79,7 @@ def mark_cancelled(connection: sqlite3.Connection, id: int) -> bool:
     """Ask for a stop. False when there is no such row, or it is over, or not reactor's."""
     asked = connection.execute(
         """UPDATE downloads SET cancelled = 1
-        WHERE id = ? AND (status IN ('pending', 'downloading') OR status IS NULL)""",
+        WHERE id = ? AND (status IN ('pending', 'downloading', 'choosing') OR status IS NULL)""",
         (id,),
     )
     return asked.rowcount > 0
@@ -91,6 +95,33 @@ def retry(connection: sqlite3.Connection, id: int) -> bool:
         (id,),
     )
     return sent.rowcount > 0
+
+
+@_storable
+def choose(connection: sqlite3.Connection, id: int, codes: Sequence[str]) -> bool:
+    """Answer the question of a row: one UPDATE, of what was read. False when it asks nothing, or is another one by now.
+
+    Raises DownloadError (`bad_options`) for a code that is not there."""
+    asked = "SELECT choices, options FROM downloads WHERE id = ? AND status IN ('choosing', 'failed')"
+    for stored, options in connection.execute(asked, (id,)).fetchall():
+        choices = read_choices(contract.text(stored))
+        if choices is None:
+            continue
+        answer = column_of(answered(read_options(contract.text(options)), choices, codes))
+        told = connection.execute(
+            f"""UPDATE downloads SET {fit(ANEW, empties(connection))}, choices = NULL, options = ?
+            WHERE id = ? AND choices IS ? AND options IS ?
+            AND ((status = 'choosing' AND cancelled IS NOT TRUE) OR status = 'failed')""",
+            (answer, id, stored, options),
+        )
+        return told.rowcount > 0
+    return False
+
+
+@_storable
+def remove(connection: sqlite3.Connection, id: int) -> bool:
+    """Delete a row. False when there is none."""
+    return connection.execute("DELETE FROM downloads WHERE id = ?", (id,)).rowcount > 0
 
 
 ANEW = """status = 'pending', cancelled = 0, stage = NULL, progress = 0, download_speed = NULL, eta_seconds = NULL,
@@ -149,8 +180,10 @@ def changed(connection: sqlite3.Connection, cursor: ChangeCursor) -> list[Downlo
     return [download(found, row) for row in sorted(changed, key=lambda row: row[at])]
 
 
-LIVE = "SELECT * FROM downloads WHERE status = 'pending' UNION ALL SELECT * FROM downloads WHERE status = 'downloading'"
-"""Each half has an index of its own; with OR it would be a scan."""
+LIVE = " UNION ALL ".join(
+    f"SELECT * FROM downloads WHERE status = '{each}'" for each in ("pending", "downloading", "choosing")
+)
+"""Each part has an index of its own; with OR it would be a scan."""
 
 
 def _by_id(connection: sqlite3.Connection, id: int) -> list[Row]:

@@ -51,6 +51,7 @@ function nearest(path) { // its last folder and its name; the whole is in the to
 function facts(row) {
   const list = listOf(row);
   if (list === "under-way") return measured(row);
+  if (row.status === "choosing") return "asks what is to be fetched";
   if (list === "queue") return row.retry_at ? `retries at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}` : row.url;
   const parts = [];
   if (row.status === "downloaded" && row.size !== null) parts.push(size(row.size));
@@ -76,7 +77,7 @@ function measured(row) {
 
 function listOf(row) {
   if (row.status === "downloading") return "under-way";
-  if (row.status === "pending") return "queue";
+  if (["pending", "choosing"].includes(row.status)) return "queue";
   return row.status === "failed" ? "failed" : "finished";
 }
 
@@ -130,7 +131,7 @@ function able(button, yes) { // not `disabled`: that would take the focus from i
 }
 
 function wishFor(row) {
-  if (["pending", "downloading"].includes(row.status)) return "cancel";
+  if (["pending", "downloading", "choosing"].includes(row.status)) return "cancel";
   return ["failed", "cancelled"].includes(row.status) ? "retry" : null;
 }
 

@@ -39,7 +39,9 @@ def long_table(table: sqlite3.Connection) -> sqlite3.Connection:
         f"""INSERT INTO downloads (url, status, cancelled, attempt, stage, next_attempt_at) VALUES
         ('u', 'pending', 0, 0, NULL, NULL), ('u', 'pending', 1, 0, NULL, NULL),
         ('u', 'pending', 0, 1, 'waiting', {NOW + 9}), ('u', 'downloading', 0, 1, 'fetching', NULL),
-        ('u', 'cancelled', 0, 1, 'waiting', NULL), ('u', NULL, 0, 0, NULL, NULL)"""
+        ('u', 'cancelled', 0, 1, 'waiting', NULL), ('u', NULL, 0, 0, NULL, NULL),
+        ('u', 'choosing', 0, 1, 'waiting', {NOW + 19}), ('u', 'choosing', 1, 1, 'waiting', {NOW + 19}),
+        ('u', 'choosing', 0, 1, 'waiting', {NOW - 1})"""
     )
     return table
 
@@ -77,7 +79,7 @@ def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> N
     with traced(long_table) as statements:
         seen = downloads.poll(long_table, commands.PollRows((1, 2), claim, (3, FINISHED + 4)), "me", NOW).rows
     assert len(seen.claimed) == claim
-    assert len(seen.swept) == 2
+    assert len(seen.swept) == 3
     assert seen.due_in_s == 9
     assert_indexed(long_table, statements)
 
@@ -124,7 +126,7 @@ def test_saves(long_table: sqlite3.Connection) -> None:
 
 def test_lists(long_table: sqlite3.Connection) -> None:
     """Among many entries that are over; of what a poll asks, and of what each end of an entry writes."""
-    list_, first = FINISHED + 4, FINISHED + 7
+    list_, first = FINISHED + 4, FINISHED + 10
     long_table.execute("UPDATE downloads SET parent_id = 1, item_key = id WHERE id BETWEEN 2 AND ?", (FINISHED,))
     entries = tuple(Entry(key=str(n), url=f"http://host.example/{n}", position=n) for n in range(1, 4))
     attempt = Attempt(list_, 1)
@@ -148,7 +150,7 @@ def test_what_a_watch_of_all_rows_reads(long_table: sqlite3.Connection) -> None:
     with traced(long_table) as statements:
         first = wishes.changed(long_table, changes)
         assert wishes.changed(long_table, changes) == []
-    assert len(first) == 4
+    assert len(first) == 7
     assert_indexed(long_table, statements)
 
 
@@ -158,6 +160,7 @@ def test_what_a_bot_asks(long_table: sqlite3.Connection) -> None:
         wishes.get_download(long_table, 5)
         wishes.mark_cancelled(long_table, 5)
         wishes.retry(long_table, 5)
+        wishes.choose(long_table, 5, ())
     assert_indexed(long_table, [statement for statement in statements if "ORDER BY id DESC" not in statement])
 
 

@@ -28,7 +28,7 @@ CONTRACT = {
         "progress",
     ),
     *("download_speed", "eta_seconds", "stage", "url_type", "retry_count", "next_attempt_at", "started_at"),
-    *("finished_at", "error", "error_code", "notes", "parent_id", "position", "item_key"),
+    *("finished_at", "error", "error_code", "notes", "choices", "parent_id", "position", "item_key"),
     *("items_total", "items_done", "items_failed", "attempt", "claimed_by", "lease_until"),
 }
 BOTS_OWN = """
