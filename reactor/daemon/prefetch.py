@@ -14,6 +14,7 @@ from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context
 from reactor.extractors.detect import by_text
 from reactor.models import Detection, Extraction, Kind
+from reactor.net.urls import is_personal
 from reactor.options import NO_OPTIONS, Options
 
 ANSWERS_MAX = 4
@@ -41,8 +42,8 @@ class ProbeCache:
         """Probe the URL if its text alone marks it as a direct file. Errors are not kept: the row's own attempt reports
         them."""
         detection = by_text(typed, self._context.plugins)
-        if detection is None or detection.kind is not Kind.DIRECT:
-            return
+        if detection is None or detection.kind is not Kind.DIRECT or is_personal(detection.url):
+            return  # what may be asked for once is asked for by the row's own attempt
         key = detection.url, options
         if key in self._answers:
             return

@@ -11,7 +11,7 @@ from reactor.net.credentials import HeaderSets
 from reactor.net.disposition import Disposition, choose_name
 from reactor.net.probe import probe
 from reactor.net.redirects import MagnetRedirect
-from reactor.net.urls import is_ftp
+from reactor.net.urls import is_ftp, is_personal
 
 
 class DirectExtractor:
@@ -28,7 +28,8 @@ class DirectExtractor:
         if is_ftp(detection.url):
             return _of_ftp(detection.url)
         try:
-            seen = detection.probe or await probe(detection.url, context.http, hold=context.hold)
+            once = context.hold and is_personal(detection.url)
+            seen = detection.probe or await probe(detection.url, context.http, head=not once, hold=context.hold)
         except MagnetRedirect as magnet:
             raise Reclassified(reclassified(magnet)) from magnet
         kind, why = kind_of_probe(seen)

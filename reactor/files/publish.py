@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -55,6 +55,7 @@ class _Record:
     source: Identity
     thing: Identity
     reserved: Identity | None = None
+    notes: tuple[str, ...] = ()
 
 
 def publish(
@@ -65,6 +66,7 @@ def publish(
     keep: bool = False,
     tame: Tame = _as_it_is,
     wanted: Collection[Path] | None = None,
+    notes: Sequence[str] = (),
 ) -> Path:
     """Move `source`, a file or a folder, into `directory` as `name` or `name (n)`; return where it stands.
 
@@ -72,6 +74,7 @@ def publish(
     too, is never touched. Calling it again, after a crash or after success, returns the same path. `keep`
     leaves the source in place and publishes hard links to it, or copies where links are impossible. `tame` says
     what each name inside a folder becomes, `wanted` which files below the source are published; None: all.
+    `notes` are kept in the record, for whoever asks after a crash (`noted`).
 
     Blocks on the disk. Raises FileNotFoundError when there is no source and it was never published, another
     OSError when the disk refuses, DownloadError when the source is or holds anything but plain files and
@@ -81,7 +84,7 @@ def publish(
     if final is None:
         _refuse_special_files(source)
         kept = None if wanted is None else {source, *wanted, *(above for path in wanted for above in path.parents)}
-        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept))
+        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes)))
     _delete(copy)
     if not keep:
         _delete(source)
@@ -95,6 +98,12 @@ def published(source: Path, directory: Path) -> Path | None:
         return None
     final = directory / record.name
     return final if _identity(final) == record.thing else None
+
+
+def noted(source: Path) -> tuple[str, ...]:
+    """The notes with which `source` was published; none where it was not."""
+    record = _read_record(source)
+    return record.notes if record is not None else ()
 
 
 def take_back(source: Path, directory: Path) -> None:
@@ -117,7 +126,7 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways) 
     next(tree)  # the source itself has a name already
     if not ways.keep and all(ways.wants(path) and ways.tame(path.name, path.is_dir()) == path.name for path in tree):
         try:
-            return _place(source, source, directory, name)
+            return _place(source, source, directory, name, ways.notes)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -125,10 +134,10 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways) 
     if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
         _delete(copy)
         _clone(source, copy, ways)
-    return _place(copy, source, directory, name)
+    return _place(copy, source, directory, name, ways.notes)
 
 
-def _place(thing: Path, source: Path, directory: Path, name: str) -> Path:
+def _place(thing: Path, source: Path, directory: Path, name: str, notes: tuple[str, ...]) -> Path:
     """Give `thing` the first name that is free, or the one an earlier try had already got."""
     earlier = _read_record(source)
     identity = _known(thing)
@@ -138,7 +147,7 @@ def _place(thing: Path, source: Path, directory: Path, name: str) -> Path:
         mine = earlier is not None and earlier.thing == identity and holder is not None and holder == earlier.reserved
         if holder not in (None, identity) and not mine:
             continue
-        record = _Record(candidate, _known(source), identity, holder if mine else None)
+        record = _Record(candidate, _known(source), identity, holder if mine else None, notes)
         _write_record(source, record)
         try:
             if thing.is_dir() or mine:
@@ -212,6 +221,7 @@ class _Ways:
     keep: bool
     tame: Tame
     kept: Collection[Path] | None
+    notes: tuple[str, ...] = ()
 
     def wants(self, path: Path) -> bool:
         return self.kept is None or path in self.kept
@@ -293,9 +303,10 @@ def _read_record(source: Path) -> _Record | None:
         values = json.loads(_record_path(source).read_bytes())
         name = str(values["name"])
         places = {key: tuple(values[key]) for key in ("source", "thing", "reserved") if values[key]}
+        notes = tuple(map(str, values.get("notes", ())))
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    return _Record(name=name, **places) if Path(name).name == name else None
+    return _Record(name=name, notes=notes, **places) if Path(name).name == name else None
 
 
 def _write_record(source: Path, record: _Record) -> None:

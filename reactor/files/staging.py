@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import field
 from functools import lru_cache
@@ -26,7 +26,7 @@ from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.content import HEAD_BYTES, turns_out
 from reactor.files.converted import converts
 from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
-from reactor.files.publish import forget, link_or_copy, publish, published, take_back
+from reactor.files.publish import forget, link_or_copy, noted, publish, published, take_back
 from reactor.files.unpack import unpack
 from reactor.models import Content, Extraction, Kind
 from reactor.options import Options
@@ -264,10 +264,12 @@ class Staging:
         _look_into(source, command)
         return source
 
-    def finish(self, command: StagedFiles, largest: int | None = None, *, checked: bool = False) -> tuple[str, int]:
+    def finish(
+        self, command: StagedFiles, largest: int | None = None, *, checked: bool = False, notes: Sequence[str] = ()
+    ) -> tuple[str, int]:
         """Check what is there, unless it is `checked`, and publish it: (path, bytes). Beside the folder stays the
-        record of it, until the row says so. What came packed is unpacked first, while it has fewer than `largest`
-        bytes. Blocks on the disk.
+        record of it, with the `notes`, until the row says so. What came packed is unpacked first, while it has fewer
+        than `largest` bytes. Blocks on the disk.
 
         Raises FilesMissing when bytes are not there, OtherThing when they are those of something else, another
         DownloadError or an OSError when they cannot be published."""
@@ -292,12 +294,18 @@ class Staging:
             if not checked and command.extraction.finish.how == "file":
                 _look_into(source, command)
         name = self.tame(self._name(source, command), source.is_dir())
-        final = publish(source, self.download_dir, name, keep=command.keep, tame=self._tame_inside, wanted=wanted)
+        final = publish(
+            source, self.download_dir, name, keep=command.keep, tame=self._tame_inside, wanted=wanted, notes=notes
+        )
         size = _size(final)
         if not command.keep:
             for path in folder.iterdir():
                 _delete(path)
         return str(final), size
+
+    def noted(self, download_id: int) -> tuple[str, ...]:
+        """What there was to say of what was published from the row's folder. Raises OSError."""
+        return noted(self.folder(download_id) / MOVED) if self.shared else ()
 
     def tame(self, name: str, folder: bool = False) -> str:
         """A clean name; executable suffixes are defused unless ALLOW_EXECUTABLES is set."""

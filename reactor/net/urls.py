@@ -24,6 +24,10 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"[^/?#:]+:\d{1,5}(?:[/?#]|$)")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 
+_PERSONAL = re.compile(
+    r"(?:^|[-_.])(?:auth|credential|expire[sd]?|expiry|hash|key|md5|once|otp|policy|secret|sig|signature|ticket|token)$",
+    re.IGNORECASE,
+)
 # What RFC 3986 allows in a path or query, and `%` for what is encoded already.
 _SAFE = "%!$&'()*+,;=:@/?~[]"
 _SAFE_IN_USERINFO = "%!$&'()*+,;=:~"
@@ -83,6 +87,13 @@ def normalise_http(url: str) -> str:
     if len(ready) > ASCII_MAX:
         raise _bad("The URL is too long.")
     return ready
+
+
+def is_personal(url: str) -> bool:
+    """True for a URL with what was made for one person, or for a while: a token, a signature, an expiry. It may be good
+    for one request only."""
+    keys = (pair.partition("=") for pair in urlsplit(url).query.split("&"))
+    return any(value and _PERSONAL.search(key) for key, _, value in keys)
 
 
 def is_ftp(url: str) -> bool:

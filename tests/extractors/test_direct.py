@@ -35,6 +35,15 @@ async def test_it_does_not_look_twice(server: FileServer, context: Context) -> N
     assert len(server.log) == 1
 
 
+async def test_a_link_with_a_token_is_asked_once_and_the_answer_is_held(server: FileServer, context: Context) -> None:
+    url = server.put("/a.zip", DATA) + "?token=x"
+    extraction = await extracted(url, context)
+    assert (extraction.finish.name, [request.method for request in server.log]) == ("a.zip", ["GET"])
+    held = context.http.held.take(url)
+    assert held is not None
+    held.close()
+
+
 async def test_it_keeps_credentials_only_where_they_belong(server: FileServer, context: Context) -> None:
     server.put("/a.bin", DATA, user=("u", "secret"))
     extraction = await extracted(server.url("/a.bin", user="u:secret"), context)

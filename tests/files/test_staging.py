@@ -64,6 +64,17 @@ def test_what_another_attempt_has_put_there_is_not_tidied_away(staging: Staging)
     assert (staging.folder(1) / "a.bin").exists()
 
 
+def test_what_there_was_to_say_is_known_after_a_crash(staging: Staging) -> None:
+    """The process dies between the publishing and the row's last write."""
+    (staging.folder(1) / "a.bin").write_bytes(b"12345")
+    staging.finish(finish(size=5, total=5), notes=("A piece is missing.",))
+    again = Staging(staging.download_dir, instance=staging.instance)
+    again.finish(dataclasses.replace(finish(size=5), resumed=True))
+    assert again.noted(1) == ("A piece is missing.",)
+    again.tidy((1,))
+    assert again.noted(1) == ()
+
+
 def test_finishing_again_after_a_crash_finds_what_was_published(staging: Staging, tmp_path: Path) -> None:
     from reactor.files.publish import publish
 

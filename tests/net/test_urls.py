@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.errors import DownloadError
-from reactor.net.urls import URL_BYTES_MAX, normalise
+from reactor.net.urls import URL_BYTES_MAX, is_personal, normalise
 
 V1 = "0123456789abcdef0123456789abcdef01234567"
 BASE32 = "AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH"
@@ -121,3 +121,19 @@ def test_any_text_becomes_a_plain_url_or_a_sentence(typed: str) -> None:
         assert url.isprintable()
         assert " " not in url
         assert urlsplit(url).hostname
+
+
+@pytest.mark.parametrize(
+    ("query", "personal"),
+    [
+        ("token=x", True),
+        ("a=1&X-Amz-Signature=abc&b", True),
+        ("download_token=x", True),
+        ("Expires=1700000000", True),
+        ("token=", False),
+        ("keyword=x&monkey=1&v=2", False),
+        ("", False),
+    ],
+)
+def test_links_that_were_made_for_one_person(query: str, personal: bool) -> None:
+    assert is_personal(f"https://host.example/token/film.mkv?{query}") is personal

@@ -47,7 +47,7 @@ class Demanding:
             status, more, body = "302 Found", "Location: /cookie.bin\r\nSet-Cookie: pass=1; Path=/\r\n", b""
         elif cookieless or from_elsewhere:
             status, body = "403 Forbidden", b""
-        elif path == "/once" and self.asked[path] > 1:
+        elif path.startswith("/once") and self.asked[path] > 1:
             status, body = "410 Gone", b""
         elif path == "/made.csv":
             body = b"made for question %d\n" % (10 ** self.asked[path])
@@ -80,16 +80,17 @@ async def test_what_the_probe_has_learnt_reaches_the_fetch(tmp_path: Path) -> No
             server.put("/get/film.zip", page, content_type="text/html"),
             ftp.url,
             f"http://{base}/once",
+            f"http://{base}/once.zip?token=x",
         )
         await reactor.until_final()
         await reactor.until(lambda: not reactor.staged())
         files, rows = reactor.files(), reactor.rows()
-    assert [row["error"] for row in rows] == [None] * 10
+    assert [row["error"] for row in rows] == [None] * 11
     assert files.pop("made.csv").startswith(b"made for question 1")
     assert files.pop("table.csv") == TABLE
     assert gzip.decompress(files.pop("table.tar.gz")) == TABLE
     assert files == dict.fromkeys(
-        ("login.bin", "way.bin", "referer.bin", "odd.bin", "film.zip", "real.bin", "once"), DATA
+        ("login.bin", "way.bin", "referer.bin", "odd.bin", "film.zip", "real.bin", "once", "once.zip"), DATA
     )
     assert demanding.empty_cookies == 0
 

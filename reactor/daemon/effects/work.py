@@ -170,8 +170,10 @@ class Stages:
                         source = await to_thread.run_sync(self._staging.check, command, largest)
                         notes, checked = (*notes, *await self._converted(command, source)), True
                 if not mixed:
-                    publish = partial(self._staging.finish, command, largest, checked=checked)
+                    publish = partial(self._staging.finish, command, largest, checked=checked, notes=notes)
                     path, size = await to_thread.run_sync(publish)
+                    if command.resumed:  # what was said of it when it was published, before the restart
+                        notes = await to_thread.run_sync(self._staging.noted, download_id) or notes
         except OtherThing as other:
             self._post(turned_out(command, other))
         except BadParts as error:

@@ -91,11 +91,13 @@ async def test_a_picture_beside_a_film_that_stays_as_it_is(samples: Samples, tmp
 async def test_after_a_crash_what_was_published_is_found_again(samples: Samples, tmp_path: Path) -> None:
     """The process died between the publication and the row's last save."""
     command = command_for(tmp_path, samples.film(), {"want": "audio"})
-    one = await finished(tmp_path, command)
+    finish = command.extraction.finish.model_copy(update={"notes": ("A piece is missing.",)})
+    noted = replace(command, extraction=command.extraction.model_copy(update={"finish": finish}))
+    one = await finished(tmp_path, noted)
     assert isinstance(one, events.Finished)
     two = await finished(tmp_path, replace(command, resumed=True, said_whole=True))
     assert isinstance(two, events.Finished)
-    assert (two.path, two.size) == (one.path, one.size)
+    assert (two.path, two.size, two.notes) == (one.path, one.size, ("A piece is missing.",))
     # And where the fetched file had not been deleted yet.
     staging = Staging(tmp_path, instance=INSTANCE)
     (staging.folder(1) / "film.mp4").write_bytes(samples.film().read_bytes())
