@@ -380,7 +380,7 @@ class Track(Frozen):
     """`file`: one fetch is the stream. `hls`: `playlist` names the fetches by their local names.
     `concat`: the fetches one after another, an init segment first, are the stream (DASH).
     `pieces`: the same of one file that was cut anywhere: none of them is media by itself.
-    `webvtt`: `playlist` names files of subtitles; the video is whole without them."""
+    `webvtt`: `playlist` names files of subtitles, of whatever form; the video is whole without them."""
     first: Annotated[int, Field(ge=0)]
     """Index of its first fetch in `Extraction.fetches`; the others follow it."""
     count: Annotated[int, Field(ge=1)]
@@ -398,6 +398,8 @@ class Track(Frozen):
     """Of its sound or its subtitles: a BCP-47 tag."""
     label: str = ""
     """Of subtitles: their name."""
+    late_s: Annotated[float, Field(ge=-1e9, le=1e9)] = 0.0
+    """Of subtitles in fragments: by how much their clock is ahead of the video's."""
     lasts: tuple[float, ...] = ()
     """For `concat`: seconds of each segment, where they differ and only a part of the film is wanted."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from reactor.core.job import Job, Transfer
 from reactor.errors import Failure
 
-NOT_THERE = "not_found"
+NOT_THERE, TOO_MANY = "not_found", "rate_limited"
 TRIES: dict[str, int] = {NOT_THERE: 1, "bad_part": 2, "server_error": 4}
 """Failures of one part that leave a hole, and after how many tries they do."""
 EXTRA_TRIES = 3
@@ -23,7 +23,9 @@ def can_do_without(job: Job, transfer: Transfer, failure: Failure) -> bool:
     if extraction is None or len(job.progress.transfers) == 1:
         return False
     if _is_extra(job, transfer):
-        return not failure.retryable or transfer.adds >= EXTRA_TRIES
+        # A server that has had too many requests is asked for what counts alone.
+        given_up = failure.code == TOO_MANY and _has_more(job)
+        return given_up or not failure.retryable or transfer.adds >= EXTRA_TRIES
     if transfer.adds < TRIES.get(failure.code, transfer.adds + 1):
         return False
     if transfer.fetch.optional:
@@ -70,3 +72,8 @@ def _is_extra(job: Job, transfer: Transfer) -> bool:
     """True for subtitles: a video is whole without them."""
     tracks = job.plan.extraction.finish.tracks if job.plan.extraction else ()
     return any(each.form == "webvtt" and each.first <= transfer.n < each.first + each.count for each in tracks)
+
+
+def _has_more(job: Job) -> bool:
+    """True if there is a video beside its subtitles."""
+    return job.plan.extraction is not None and any(each.form != "webvtt" for each in job.plan.extraction.finish.tracks)

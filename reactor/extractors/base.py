@@ -13,7 +13,7 @@ from reactor.media.choice import Choice
 from reactor.media.clocks import StreamKind
 from reactor.media.measuring import PartFindings, PartQuery
 from reactor.media.parts import Holds, MediaStream, Selection, Subtitles
-from reactor.media.subtitles import TextFile
+from reactor.media.subtitles import TextFile, Wanted
 from reactor.models import Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
@@ -155,8 +155,8 @@ class DocumentParsers(Protocol):
         """When each part of a video begins and ends."""
         ...
 
-    async def subtitles(self, folder: Path, files: Sequence[TextFile], length_s: float) -> str:
-        """Files of subtitles as one SRT text."""
+    async def subtitles(self, folder: Path, files: Sequence[TextFile], wanted: Wanted) -> str:
+        """Files of subtitles as one text."""
         ...
 
 

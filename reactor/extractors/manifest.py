@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from reactor.extractors.base import Context
+from reactor.extractors.base import Asked, Context, Parsed
 from reactor.extractors.manifest_reader import Reader
 from reactor.extractors.manifest_streams import find_streams
 from reactor.files.names import clean_name
 from reactor.media.choice import Choice
-from reactor.media.parts import MediaStream, too_many_parts
-from reactor.media.requested import requested, unmet
+from reactor.media.parts import MediaStream, Subtitles, too_many_parts
+from reactor.media.requested import requested, unmet, unmet_texts
 from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
 from reactor.net.jar import Jar
 from reactor.numbers import FETCHES_MAX
@@ -49,7 +49,9 @@ async def extract_manifest(
         context.parsers.warm()
     found = await find_streams(url, text, choice, reader)
     films = [stream for stream in found.streams if stream.form != "webvtt"]
-    sound_alone = choice.audio_only or all(stream.holds == ("audio",) for stream in films)
+    tags = [each.subtitles.language for each in found.streams if each.subtitles and each.parts]
+    lacks = () if chosen else unmet_texts(context.options, tags)
+    sound_alone = choice.audio_only or (bool(films) and all(stream.holds == ("audio",) for stream in films))
     title = (title or "").strip()[:TITLE_MAX] or _title(found.url)
     tracks, fetches, notes = [], list[Fetch](), list(found.notes)
     for stream in found.streams:
@@ -59,14 +61,16 @@ async def extract_manifest(
     if len(fetches) > FETCHES_MAX:
         raise too_many_parts(len(fetches))
     durations = [stream.duration_s for stream in films if stream.duration_s]
+    if not chosen:
+        lacks = (*unmet(context.options, [stream.traits for stream in films], sound_alone=sound_alone), *lacks)
     finish = Finish(
         how="media",
         name=clean_name(f"{title}{'.m4a' if sound_alone else '.mp4'}"),
         tracks=tuple(tracks),
-        duration_s=max(durations) if len(durations) == len(films) else None,
+        duration_s=max(durations) if films and len(durations) == len(films) else None,
         notes=tuple(notes),
         options=context.options,
-        unmet=() if chosen else unmet(context.options, [stream.traits for stream in films], sound_alone=sound_alone),
+        unmet=lacks,
     )
     return Extraction(
         kind=kind,
@@ -75,6 +79,26 @@ async def extract_manifest(
         cookies=reader.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches),
         fetches=tuple(fetches),
         finish=finish,
+    )
+
+
+async def extract_texts(
+    url: str, context: Context, *, headers: tuple[Header, ...], cookies: Jar, subtitles: Subtitles
+) -> Extraction:
+    """The subtitles that an HLS playlist at `url` consists of. Raises DownloadError, as `extract_manifest`."""
+    reader = Reader.of(context, url, headers, cookies)
+    at, document = await reader.read(url)
+    asked = Asked(variant=True, subtitles=subtitles)
+    found = await context.parsers.manifest(document, at, Choice(), asked)
+    streams = found.streams if isinstance(found, Parsed) else ()
+    fetches = [fetch for stream in streams for fetch in await reader.fetches(stream)]
+    tracks = tuple(_track(stream, 0, 0.0) for stream in streams)
+    return Extraction(
+        kind=Kind.YTDLP,
+        headers=reader.sets.all,
+        cookies=reader.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches),
+        fetches=tuple(fetches),
+        finish=Finish(how="media", name="subtitles", tracks=tracks),
     )
 
 
@@ -92,6 +116,7 @@ def _track(stream: MediaStream, first: int, holes: float) -> Track:
         language=told.language if told else stream.traits.language,
         label=told.name if told else "",
         lasts=stream.lasts,
+        late_s=stream.late_s,
     )
 
 

@@ -23,7 +23,7 @@ from reactor.records import dataclass
 TRIES_MAX = 8
 """Combinations of BaseURL and representations of an MPD that are tried."""
 SUBTITLES_MAX = 4
-"""Subtitles that are fetched with a video."""
+"""Subtitles that are fetched with a video where nobody has said which."""
 REREADS = 3
 """A playlist without an end in which nothing is new after so many of its target durations is over."""
 TARGET_MIN_S, TARGET_MAX_S = 1.0, 20.0
@@ -68,7 +68,7 @@ async def find_streams(url: str, text: str | None, choice: Choice, reader: Reade
         for stream in films:
             if reader.may_inherit(stream):
                 await reader.check(stream)
-    kept = [stream for stream in texts if stream.parts][:SUBTITLES_MAX]
+    kept = [stream for stream in texts if stream.parts][: _texts_max(choice)]
     return Found(at, (*films, *kept), (*notes, *_dropped([each for each in texts if each not in kept])))
 
 
@@ -113,6 +113,8 @@ class _Variants:
     async def best(self) -> Found:
         """The first way that is alive; where none is, the first one whose playlists can be read."""
         ways, readable, trouble = self.selection.ways, None, None
+        if self.choice.texts_only:
+            return await self._found(next((way for way in ways if way.subtitles), ways[0]), ())
         for way in ways:
             try:
                 streams = await self._streams(way)
@@ -176,11 +178,11 @@ class _Variants:
 
     async def _found(self, way: Way, streams: Sequence[MediaStream]) -> Found:
         first = self.selection.ways[0]
-        notes = [OTHER_QUALITY] if way.lines != first.lines else []
+        notes = [OTHER_QUALITY] if streams and way.lines != first.lines else []
         texts, dropped = list[MediaStream](), list[MediaStream]()
         for number, pick in enumerate(way.subtitles):
             told = MediaStream("webvtt", (), subtitles=pick.subtitles)
-            if number < SUBTITLES_MAX:
+            if number < _texts_max(self.choice):
                 try:
                     texts += (await self._playlist(pick, f"text-{number + 1}-")).streams
                     continue
@@ -217,6 +219,10 @@ def _apart(streams: Sequence[MediaStream]) -> tuple[tuple[MediaStream, ...], lis
     """Video and audio; subtitles."""
     texts = [stream for stream in streams if stream.form == "webvtt"]
     return tuple(stream for stream in streams if stream.form != "webvtt"), texts
+
+
+def _texts_max(choice: Choice) -> int:
+    return SUBTITLES_MAX if choice.texts is None else len(choice.texts)
 
 
 def _dropped(texts: Sequence[MediaStream]) -> tuple[str, ...]:

@@ -68,7 +68,8 @@ def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
 
 def _choice(told: Mapping[str, Any]) -> Choice:
     like = tuple(Like(**each) for each in told["like"])
-    return Choice(**{**told, "formats": tuple(told["formats"]), "like": like})
+    texts = None if told["texts"] is None else tuple(told["texts"])
+    return Choice(**{**told, "formats": tuple(told["formats"]), "texts": texts, "like": like})
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
@@ -132,7 +133,7 @@ def clocks(request: Mapping[str, Any], document: bytes) -> bytes:
 
 
 def cues(request: Mapping[str, Any], document: bytes) -> bytes:
-    """`folder`; the document names files of subtitles in it → SRT text. Both are `media.subtitles`'s."""
+    """`folder`; the document names files of subtitles in it → one text. Both are `media.subtitles`'s."""
     return subtitles.answer(Path(request["folder"]), document)
 
 
@@ -155,6 +156,7 @@ def _stream(stream: MediaStream) -> dict[str, Any]:
         "subtitles": _subtitles(stream.subtitles),
         "traits": astuple(stream.traits),
         "lasts": stream.lasts,
+        "late_s": stream.late_s,
     }
 
 

@@ -6,7 +6,7 @@
         await parsers.metalink(raw)                     what a metalink names
         await parsers.kinds(head)                       which streams a media file holds
         await parsers.clocks(folder, parts)             when each part of a video begins and ends
-        await parsers.subtitles(folder, files, …)       files of subtitles as one SRT text
+        await parsers.subtitles(folder, files, …)       files of subtitles as one text
 
 A process reads one document at a time. It is killed when whoever asked is cancelled and when it takes too much time,
 and ended when nobody has needed it for a while. What it answers is held against what it may say.
@@ -53,6 +53,7 @@ LIMITS = Limits(cpu_s=10, wall_s=60.0, data_bytes=768 * MIB, answer_bytes=80 * M
 """The longest manifest that is read takes 3 s and 300 MiB."""
 WISH_MAX = 2000
 PATH_MAX = 4096
+LATE_MAX_S = 1e9
 SIDE_MAX = 1_000_000
 """Pixels of a picture's side."""
 LARGE = 64 * 1024
@@ -138,9 +139,9 @@ class Parsers(Pool[DocumentReader]):
         told: list[PartFindings] = await _aside(partial(found, count=len(parts)), body)
         return told
 
-    async def subtitles(self, folder: Path, files: Sequence[subtitles.TextFile], length_s: float) -> str:
-        """Files of subtitles in a folder as one SRT text: `media.subtitles`. Raises DownloadError (`bad_part`)."""
-        body = await self._read(subtitles.asked(files, length_s), _in_folder("cues", folder), _bad_media)
+    async def subtitles(self, folder: Path, files: Sequence[subtitles.TextFile], wanted: subtitles.Wanted) -> str:
+        """Files of subtitles in a folder as one text: `media.subtitles`. Raises DownloadError (`bad_part`)."""
+        body = await self._read(subtitles.asked(files, wanted), _in_folder("cues", folder), _bad_media)
         text: str = await _aside(bytes.decode, body)
         return text
 
@@ -241,6 +242,7 @@ def _stream(
     subtitles: Any,
     traits: Any,
     lasts: list[Any],
+    late_s: Any,
 ) -> MediaStream:
     maybe = {place for place in optional if isinstance(place, int)}
     parts = tuple(
@@ -262,6 +264,7 @@ def _stream(
         _subtitles(subtitles),
         _traits(*traits),
         tuple(bounded(each) or 0.0 for each in lasts[: len(parts)]),
+        bounded(late_s, least=-LATE_MAX_S, most=LATE_MAX_S) or 0.0,
     )
 
 

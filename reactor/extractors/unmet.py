@@ -57,7 +57,7 @@ APPLIES: Mapping[str, Applies] = {
     "format": Applies("The format was", MEDIA),
     "language": Applies("The language was", MEDIA),
     "audio": Applies("The form of the sound was", MEDIA_FILES),
-    "subtitles": Applies("The subtitles were"),
+    "subtitles": Applies("The subtitles were", MEDIA),
     "thumbnail": Applies("The thumbnail was", MEDIA_FILES),
     "chapters": Applies("The chapters were", TOLD),
     "sponsorblock": Applies("The parts that viewers have marked were", TOLD),

@@ -356,9 +356,9 @@ class Staging:
         finish = command.extraction.finish
         if _described(command.extraction):
             return finish.name
-        if source.name.startswith(f"{RESULT}."):  # the container is what the codecs allowed
-            stem = PurePosixPath(finish.name).stem
-            return clean_name(stem if source.is_dir() else f"{stem}{source.suffix}")
+        if source.name.startswith(f"{RESULT}."):  # the container is what the codecs allowed; texts have their language
+            suffix = "" if source.is_dir() else source.name.removeprefix(RESULT)
+            return clean_name(f"{PurePosixPath(finish.name).stem}{suffix}")
         return clean_name(source.name if finish.how == "torrent" else finish.name)
 
     def _finish_remotely(self, command: StagedFiles) -> tuple[str, int]:

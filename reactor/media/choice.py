@@ -46,6 +46,10 @@ class Choice:
     """Of the sound: a BCP-47 tag."""
     formats: tuple[str, ...] = ()
     """Ids of one or two of its formats."""
+    texts: tuple[str, ...] | None = None
+    """Languages of the subtitles that come with it; None: nobody has said, and those that it offers do."""
+    texts_only: bool = False
+    """Nothing else is wanted."""
     like: tuple[Like, ...] = ()
     """What somebody else has chosen of a DASH manifest: only these kinds are taken, of each what is most like it."""
 

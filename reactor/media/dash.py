@@ -13,12 +13,12 @@ from xml.etree.ElementTree import Element
 
 from reactor.errors import DownloadError
 from reactor.media.choice import Choice
+from reactor.media.dash_texts import text_streams
 from reactor.media.local import Init, Segment, Span, data_uri, write_playlist
-from reactor.media.mpd import AdaptationSet, Representation, integer, moment, read_mpd, seconds
+from reactor.media.mpd import Representation, integer, moment, read_mpd, seconds
 from reactor.media.parts import (
     MediaStream,
     Part,
-    Subtitles,
     bad_manifest,
     bounded,
     data_of,
@@ -63,8 +63,8 @@ def parse(
     mpd = read_mpd(text)
     open_s = _open_s(mpd, now_s)
     periods = list(_periods(mpd, url, server))
-    chosen = choose(periods, choice, avoid)
-    if not chosen:
+    chosen = [] if choice.texts_only else choose(periods, choice, avoid)
+    if not chosen and not choice.texts_only:
         raise bad_manifest("there is no sound in it" if choice.audio_only else "it names neither picture nor sound")
     if open_s is not None and not all(_is_listed(each) for found in chosen for _, each in found):
         raise live()
@@ -76,8 +76,8 @@ def parse(
         label = each[0][1].element.get("id") or ""
         stream = one or _joined(each, prefix)
         streams.append(replace(stream, open_s=open_s, label=label[:LABEL_MAX], traits=traits_of(each[0][1])))
-    if len(periods) == 1 and not choice.audio_only and not choice.like:
-        streams += _subtitles(mpd, url, server)
+    if len(periods) == 1 and not choice.like and (choice.texts is not None or not choice.audio_only):
+        streams += text_streams(mpd, url, server, choice, periods[0].duration_s, chosen[0][0][1] if chosen else None)
     return streams
 
 
@@ -222,29 +222,6 @@ def _joined(chosen: list[Chosen], prefix: str) -> MediaStream:
     uses = Counter(segment.name for segment in segments)
     needed = tuple(place for place, part in enumerate(parts.values()) if uses[part.name] != 1)
     return MediaStream("hls", tuple(parts.values()), write_playlist(segments), total, holds, needed=needed)
-
-
-def _subtitles(mpd: Element, url: str, server: int) -> Iterator[MediaStream]:
-    """Subtitles that are one file of WebVTT each; of another form, with their name alone."""
-    count = 0
-    for period in mpd.findall("Period"):
-        for adaptation in period.findall("AdaptationSet"):
-            above = AdaptationSet(mpd, period, adaptation, url, server)
-            for element in adaptation.findall("Representation")[:1]:
-                each = Representation(element, above, "video", ())
-                kind = each.attribute("mimeType") or ""
-                if not (kind.startswith("text/") or above.content == "text" or kind == "application/ttml+xml"):
-                    continue
-                count += 1
-                label = adaptation.findtext("Label") or ""
-                told = Subtitles((each.attribute("lang") or "")[:LABEL_MAX], label.strip()[:LABEL_MAX])
-                segmented = addressing(each, "SegmentTemplate") or addressing(each, "SegmentList")
-                plain = kind == "text/vtt" and not segmented
-                name = f"text-{count}-0001.vtt"
-                parts = (Part(each.base, name, optional=True),) if plain else ()
-                playlist = write_playlist([Segment(name, 0.0)]) if plain else None
-                if count <= SUBTITLES_MAX:
-                    yield MediaStream("webvtt", parts, playlist, subtitles=told)
 
 
 def _addresses(

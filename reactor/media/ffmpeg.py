@@ -8,6 +8,7 @@ The container is mp4 if it can hold the codecs, else mkv; for audio alone it is 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,19 +19,21 @@ import anyio
 import anyio.to_thread
 
 from reactor.errors import DownloadError, ProgramMissing
+from reactor.files.publish import link_or_copy
 from reactor.files.staging import RESULT
 from reactor.media.chapters import marked
 from reactor.media.check import HELPER, Checked, CheckedTrack, check_parts, measure_parts
 from reactor.media.clocks import StreamClock, StreamKind
 from reactor.media.inputs import Input, list_input, track_inputs
 from reactor.media.measuring import PartFindings, PartQuery
-from reactor.media.muxing import muxer_arguments, suffix_of
+from reactor.media.muxing import holds, muxer_arguments, suffix_of
 from reactor.media.notes import hole_notes, left_out_notes, subtitle_notes
 from reactor.media.probing import PROBE_DEADLINE_S, Probed, disk_trouble, failed, probe, probe_input
 from reactor.media.process import run_ffmpeg
 from reactor.media.room import Room, reckon
-from reactor.media.subtitles import TextFile
+from reactor.media.subtitles import TextFile, Wanted
 from reactor.media.tagging import ffmetadata, language_arguments, tag_arguments, tags_of
+from reactor.media.text_tracks import BESIDE, are_texts, forget_texts, write_texts
 from reactor.media.timeline import Entry, Group, Timeline, arrange
 from reactor.models import Extraction, Finish, Track
 from reactor.records import dataclass
@@ -49,6 +52,7 @@ UNKNOWN_SHARE = 0.5
 """Where no clock of the parts could be read, so much of what was promised has to be there: such numbers are nominal."""
 EARLY_SHARE = 0.9
 """So much of the announced duration has to be there if segments at the end do not exist."""
+_ARTICLES = {".mp4": "an", ".mkv": "an"}
 PROBES_MAX = 100
 """Groups of parts that ffmpeg looks into, where their own clocks are not readable."""
 
@@ -61,6 +65,7 @@ class Joined:
     """The result of a join."""
 
     path: Path
+    """The video; where only subtitles are wanted, the folder `text_tracks.BESIDE`."""
     notes: tuple[str, ...] = ()
     """Sentences for the person: what is not as it was offered."""
     unmet: tuple[str, ...] = ()
@@ -76,8 +81,8 @@ class PartReader(Protocol):
         """`measuring.Measure`."""
         ...
 
-    async def subtitles(self, folder: Path, files: Sequence[TextFile], length_s: float) -> str:
-        """`subtitles.ReadSubtitles`."""
+    async def subtitles(self, folder: Path, files: Sequence[TextFile], wanted: Wanted) -> str:
+        """`text_tracks.ReadTexts`."""
         ...
 
 
@@ -99,6 +104,7 @@ async def join(
     Raises DownloadError (`too_large`, `no_space`, `killed`, `timeout`, `join_failed`, `incomplete`, `unsupported`),
     BadParts (`files_missing`, `bad_part`, `bad_key`) and ProgramMissing."""
     joined: Joined | None = None
+    await anyio.to_thread.run_sync(forget_texts, folder)
     try:
         checked = await check_parts(folder, extraction)
         room.check(folder, reckon(extraction, checked.sizes))
@@ -109,6 +115,8 @@ async def join(
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_tidy, folder, joined.path if joined else None)
+            if joined is None:
+                await anyio.to_thread.run_sync(forget_texts, folder)
     return joined
 
 
@@ -138,19 +146,21 @@ async def _join(
     room: Room,
 ) -> Joined:
     finish = extraction.finish
+    if (given := await _without_ffmpeg(folder, extraction, checked, reader)) is not None:
+        return given
     sound_alone = PurePath(finish.name).suffix.lower() in AUDIO_SUFFIXES
     picky = await _is_picky(ffmpeg, folder) if any(track.form == "hls" for track in finish.tracks) else False
     sources = [
         await _source(ffmpeg, folder, number, track, checked.sizes, picky=picky)
         for number, track in enumerate(checked.tracks)
-        if track.track.form != "webvtt"
+        if not are_texts(track.track)
     ]
     if finish.options.want == "audio":
         sound_alone = any(group.of("audio") for source in sources for group in source.groups)
     timeline = arrange([source.groups for source in sources], sound_alone=sound_alone)
     video = await _codec(ffmpeg, folder, sources, timeline.video, "video")
     audio = await _codec(ffmpeg, folder, sources, timeline.audio, "audio")
-    suffix = suffix_of(video, audio)
+    suffix, unmet = _container(finish, video, audio)
     result = folder / f"{RESULT}{suffix}"
     arguments, maps = list[str](), list[str]()
     lists = [entries for entries in dict.fromkeys((timeline.video, timeline.audio)) if entries]
@@ -160,17 +170,14 @@ async def _join(
         arguments += listed.from_moment(finish.start_s).arguments
         maps += ["-map", f"{number}:V:0"] if entries == timeline.video else []
         maps += ["-map", f"{number}:a:0"] if entries == timeline.audio else []
-    texts = [] if sound_alone else [track for track in checked.tracks if track.track.form == "webvtt"]
-    kept = [track for track in texts if await _write_subtitles(folder, track, timeline, reader)]
-    for number, track in enumerate(kept):
-        skipped = ["-ss", f"{finish.start_s:.6f}"] if finish.start_s else []
-        arguments += ["-protocol_whitelist", "file", *skipped, "-f", "srt", "-i", f"file:{_text_name(track)}"]
-        maps += ["-map", f"{len(lists) + number}:s:0", *_described(track.track, number)]
+    texts = await write_texts(folder, checked, timeline, finish, reader.subtitles, sound_alone=sound_alone)
+    arguments += texts.inputs(finish.start_s)
+    maps += texts.maps(len(lists))
     if chapters := await _write_chapters(folder, finish, timeline.length_s):
         arguments += chapters.arguments
-        maps += ["-map_chapters", str(len(lists) + len(kept))]
+        maps += ["-map_chapters", str(len(lists) + len(texts.embedded))]
     arguments += [*maps, "-c", "copy", "-dn", "-strict", "-2"]
-    arguments += ["-c:s", "mov_text" if suffix == ".mp4" else "srt"] if kept else ["-sn"]
+    arguments += texts.codec(suffix, finish.options.subtitles.format if finish.options.subtitles else "srt")
     arguments += tag_arguments(tags_of(finish.about))
     spoken = checked.tracks[timeline.audio[0].track].track.language if timeline.audio else ""
     arguments += language_arguments(spoken, "a:0")
@@ -192,11 +199,10 @@ async def _join(
     _check(await probe(ffmpeg, result), extraction, timeline, sound_alone=sound_alone, ends_early=ends_early)
     if progress:
         progress(1.0)
-    dropped = [track.track.label or track.track.language or "unnamed" for track in texts if track not in kept]
     holes = hole_notes(checked.tracks, finish.duration_s)
     others = left_out_notes(timeline.left_out)
-    notes = (*finish.notes, *holes, *others, *subtitle_notes(dropped))
-    return Joined(result, notes, begins=tuple(_begins(finish, timeline)))
+    notes = (*finish.notes, *holes, *others, *subtitle_notes(texts.dropped))
+    return Joined(result, notes, (*unmet, *texts.unmet), begins=tuple(_begins(finish, timeline)))
 
 
 def _begins(finish: Finish, timeline: Timeline) -> Iterator[float]:
@@ -208,25 +214,40 @@ def _begins(finish: Finish, timeline: Timeline) -> Iterator[float]:
         yield min((each.at_s for each in mine if end is None or each.group.section < end), default=timeline.length_s)
 
 
-def _text_name(track: CheckedTrack) -> str:
-    return f"{HELPER}text-{track.track.first}.srt"
+async def _without_ffmpeg(folder: Path, extraction: Extraction, checked: Checked, reader: PartReader) -> Joined | None:
+    """Subtitles alone, or beside a video that comes in one file and stays as it is; None for all else."""
+    finish = extraction.finish
+    films = [track for track in checked.tracks if not are_texts(track.track)]
+    if films and not _stays(films, finish):
+        return None
+    texts = await write_texts(folder, checked, None, finish, reader.subtitles, sound_alone=False)
+    if not films and not texts.beside:
+        raise DownloadError("None of the subtitles could be read.", code="bad_part")
+    result = folder / BESIDE
+    if films:
+        source = folder / films[0].names[0]
+        result = folder / f"{RESULT}{source.suffix}"
+        await anyio.to_thread.run_sync(link_or_copy, source, result)
+    return Joined(result, (*finish.notes, *subtitle_notes(texts.dropped)))
 
 
-async def _write_subtitles(folder: Path, track: CheckedTrack, timeline: Timeline, reader: PartReader) -> bool:
-    """Write a track of subtitles as one file on the clock of the result; False if there is none, or it is unreadable:
-    the video is worth having without."""
-    entries = {entry.group.section: entry for entry in (*timeline.audio, *timeline.video) if entry.group.known}
-    files = []
-    for each in track.segments():
-        place = entries.get(each.section)
-        files.append(TextFile(each.name, place.group.start_s, place.at_s) if place else TextFile(each.name))
-    try:
-        text = await reader.subtitles(folder, files, timeline.length_s)
-    except DownloadError:
-        return False
-    if text:
-        await anyio.Path(folder / _text_name(track)).write_text(text, encoding="utf-8")
-    return bool(text)
+def _stays(films: Sequence[CheckedTrack], finish: Finish) -> bool:
+    """True if the video is one file that needs no ffmpeg: what it holds nobody has promised, as of a plain link."""
+    asked = finish.options
+    whole = len(films) == 1 and films[0].track.form == "file" and not films[0].track.holds and not _is_clip(finish)
+    beside = asked.subtitles is not None and asked.subtitles.where == "file" and asked.want != "audio"
+    return whole and beside and asked.container in ("auto", PurePath(films[0].names[0]).suffix[1:])
+
+
+def _container(finish: Finish, video: str | None, audio: str | None) -> tuple[str, tuple[str, ...]]:
+    """The suffix of the result, and what is said where it is not the one that was asked for."""
+    suffix, asked = suffix_of(video, audio), finish.options.container
+    if video is None or asked == "auto" or suffix == f".{asked}":
+        return suffix, ()
+    if holds(f".{asked}", video, audio):
+        return f".{asked}", ()
+    both = " and ".join(filter(None, (video, audio)))
+    return suffix, (f"A {asked} does not hold {both}: this is {_ARTICLES.get(suffix, 'a')} {suffix[1:]}.",)
 
 
 async def _write_chapters(folder: Path, finish: Finish, length_s: float) -> Input | None:
@@ -240,13 +261,6 @@ async def _write_chapters(folder: Path, finish: Finish, length_s: float) -> Inpu
     name = f"{HELPER}chapters.txt"
     await anyio.Path(folder / name).write_text(ffmetadata(chapters), encoding="utf-8")
     return Input(("-protocol_whitelist", "file", "-f", "ffmetadata"), name)
-
-
-def _described(track: Track, number: int) -> list[str]:
-    """Language and name of a track of subtitles, as ffmpeg's options."""
-    name = "".join(each for each in track.label if each.isprintable())
-    language = language_arguments(track.language, f"s:{number}")
-    return [*language, f"-metadata:s:s:{number}", f"title={name}"] if name else language
 
 
 @dataclass(slots=True)
@@ -367,7 +381,7 @@ def _length_s(finish: Finish, timeline: Timeline) -> float:
 
 
 def _promised(tracks: Sequence[Track]) -> set[str]:
-    tracks = [track for track in tracks if track.form != "webvtt"]
+    tracks = [track for track in tracks if not are_texts(track)]
     promised: set[str] = {kind for track in tracks for kind in track.holds}
     return promised if len(tracks) < 2 else promised | {"video", "audio"}
 
@@ -378,4 +392,4 @@ def _tidy(folder: Path, keep: Path | None) -> None:
         names = [entry.name for entry in entries if entry.name.startswith((HELPER, f"{RESULT}."))]
     for path in map(folder.joinpath, names):
         if path != keep:
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -140,8 +140,8 @@ def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> MediaStream:
 def subtitle_stream(media: Media, subtitles: Subtitles, *, prefix: str) -> MediaStream:
     """The same for a playlist of subtitles; all of its parts are optional."""
     found = stream(media, prefix=prefix)
-    if any(segment.init for segment in media.segments):
-        raise DownloadError("These subtitles are not WebVTT.", code="unsupported")
+    if any(segment.key and segment.key.get("METHOD", "").upper() != "NONE" for segment in media.segments):
+        raise DownloadError("These subtitles are encrypted.", code="unsupported")
     parts = tuple(replace(part, optional=True) for part in found.parts)
     return replace(found, form="webvtt", parts=parts, duration_s=None, subtitles=subtitles)
 

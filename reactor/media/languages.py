@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 _CODES = """
     ar ara, bg bul, bn ben, bs bos, ca cat, cs ces, da dan, de deu, el ell, en eng, es spa, et est,
     eu eus, fa fas, fi fin, fr fra, ga gle, gl glg, gu guj, he heb, hi hin, hr hrv, hu hun, hy hye,
@@ -57,3 +59,14 @@ def fits(tag: str, wanted: str) -> int:
     if found == asked:
         return 3
     return 2 if found.startswith(f"{asked}-") else 1 if asked.startswith(f"{found}-") else 0
+
+
+def best_of(tags: Sequence[str], wanted: Iterable[str]) -> list[int]:
+    """The places of those tags that fit best what is wanted, in the order of that; each once, of equal ones the
+    first."""
+    found = dict[int, None]()
+    for each in wanted:
+        place = max(range(len(tags)), key=lambda n: fits(tags[n], each), default=None)
+        if place is not None and fits(tags[place], each):
+            found[place] = None
+    return list(found)

@@ -75,6 +75,8 @@ class MediaStream:
     """What it was chosen by."""
     lasts: tuple[float, ...] = ()
     """For `concat`, where that was asked for: seconds of each part but the needed ones; empty if unknown."""
+    late_s: float = 0.0
+    """Of subtitles in fragments: by how much their clock is ahead of the video's."""
 
 
 @dataclass(frozen=True, slots=True)

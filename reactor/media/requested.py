@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from reactor.errors import DownloadError
 from reactor.media.choice import NO_TRAITS, Choice, Traits, codec_name
 from reactor.media.languages import fits
 from reactor.options import Options
@@ -31,8 +32,11 @@ def requested(options: Options, default: Choice) -> Choice:
         choice = replace(choice, max_lines=lines, worst=options.quality == "worst")
     if options.want in ("audio", "video"):
         choice = replace(choice, audio_only=options.want == "audio")
+    asked = options.subtitles
     return replace(
         choice,
+        texts=None if asked is None else () if asked.auto == "only" else asked.languages,
+        texts_only=options.want == "subtitles",
         codec="" if options.codec == "auto" else options.codec,
         container="" if options.container == "auto" else options.container,
         language=options.language or "",
@@ -57,6 +61,18 @@ def unmet(options: Options, found: Sequence[Traits], *, sound_alone: bool = Fals
         what = f"this one is in {sound[:SHOWN_MAX]}" if sound else "its language is not told"
         sentences.append(f"There is no sound in {options.language}: {what}.")
     return tuple(sentences)
+
+
+def unmet_texts(options: Options, tags: Sequence[str]) -> tuple[str, ...]:
+    """Sentences about subtitles that were asked for and are not there; `tags`: the languages of those that are.
+
+    Raises DownloadError (`not_as_wished`) where nothing else is wanted, and there are none."""
+    languages = options.subtitles.languages if options.subtitles else ()
+    missing = [each for each in languages if not any(fits(tag, each) for tag in tags)]
+    sentences = tuple(f"There are no subtitles in {each}." for each in missing)
+    if options.want == "subtitles" and not tags:
+        raise DownloadError(" ".join(sentences) or "There are no subtitles of this.", code="not_as_wished")
+    return sentences
 
 
 def _formats(found: Sequence[Traits]) -> set[str]:

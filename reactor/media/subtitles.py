@@ -1,128 +1,174 @@
-"""Subtitles: files of WebVTT (or SRT) → one SRT text on the clock of the joined video. Runs in a worker process.
+"""Subtitles: files of every form → one text on the clock of the joined video. Runs in a worker process.
 
-    asked(files) → bytes            the request
-    answer(folder, bytes) → bytes   in the worker: the SRT text, empty if there is no cue
+    asked(files, …) → bytes         the request
+    answer(folder, bytes) → bytes   in the worker: SRT, WebVTT or ASS, empty if there is no cue
 
-Times by `X-TIMESTAMP-MAP` (RFC 8216, section 3.5) are mapped by the clock of the section; other times are those of the
-video as a whole. A cue that several segments repeat is kept once.
+A cue that several segments repeat is kept once; one that several segments share becomes whole again.
 """
 
 from __future__ import annotations
 
-import html
 import json
-import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
-from reactor.media.encodings import decoded
-from reactor.media.timeline import WRAP_S
+from reactor.media.cues import Cue, Place, cues_of
+from reactor.media.local import Span
 from reactor.records import dataclass
 
+Form = Literal["srt", "vtt", "ass"]
 FILE_BYTES_MAX = 4 * 1024 * 1024
 BYTES_MAX = 16 * 1024 * 1024
 """Of all files of one track."""
 CUES_MAX = 100_000
-SECONDS_MAX = 1_000_000.0
+TOGETHER_S = 0.02
+"""A cue that goes on so soon with the same words is one."""
+_ASS_HEAD = """[Script Info]
+ScriptType: v4.00+
+WrapStyle: 0
+ScaledBorderAndShadow: yes
+PlayResX: 1280
+PlayResY: 720
 
-_TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
-_TIMES = re.compile(rf"[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}", re.ASCII)
-_LOCAL = re.compile(rf"LOCAL:{_TIME}", re.ASCII)
-_MPEGTS = re.compile(r"MPEGTS:(\d{1,12})", re.ASCII)
-_TAG = re.compile(r"<(?!/?[biu]>)[^<>\n]{0,1000}>")
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e]")
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,48,&H00FFFFFF,&H000000FF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,2,1,2,40,40,40,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file of subtitles, and how its clock relates to the video's."""
+    """A file of subtitles, and how its clock relates to the video's: see `cues.Place`."""
 
     name: str
-    clock_s: float = 0.0
-    """A moment of the section's media clock, …"""
+    clock_s: float | None = 0.0
     at_s: float = 0.0
-    """… and when that is in the joined video."""
+    late_s: float = 0.0
+    init: str = ""
+    """The file with the init section of its fragments."""
+    span: Span | None = None
+    """Which of its bytes."""
 
 
-ReadSubtitles = Callable[[Path, Sequence[TextFile], float], Awaitable[str]]
-"""Folder, files of one track, length of the video in seconds → SRT text. Raises DownloadError."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which text is to be made of the files."""
 
-Cue = tuple[float, float, str]
-"""Beginning and end in seconds, and the text."""
+    length_s: float
+    """Of the video."""
+    start_s: float = 0.0
+    """What is shown before is left out, and all else so much earlier."""
+    form: Form = "srt"
 
 
-def asked(files: Sequence[TextFile], length_s: float) -> bytes:
+def asked(files: Sequence[TextFile], wanted: Wanted) -> bytes:
     """The request, as a document."""
-    told = [[each.name, each.clock_s, each.at_s] for each in files]
-    return json.dumps({"files": told, "length_s": length_s}, separators=(",", ":")).encode()
+    told = [
+        [each.name, each.clock_s, each.at_s, each.late_s, each.init, each.span and [each.span.offset, each.span.length]]
+        for each in files
+    ]
+    request = {"files": told, "length_s": wanted.length_s, "start_s": wanted.start_s, "form": wanted.form}
+    return json.dumps(request, separators=(",", ":")).encode()
 
 
 def answer(folder: Path, document: bytes) -> bytes:
-    """The SRT text of the files that are asked for. Missing files are skipped."""
+    """The text of the files that are asked for. Missing files are skipped. Raises DownloadError (`bad_part`)."""
     told = json.loads(document)
-    return srt(_cues(folder, [TextFile(*each) for each in told["files"]]), told["length_s"]).encode()
+    files = [
+        TextFile(name, clock_s, at_s, late_s, init, Span(*span) if span else None)
+        for name, clock_s, at_s, late_s, init, span in told["files"]
+    ]
+    wanted = Wanted(told["length_s"], told["start_s"], told["form"])
+    return text(_cues(folder, files), wanted).encode()
 
 
-def srt(cues: Iterator[Cue], length_s: float) -> str:
-    """The cues that begin before `length_s`, sorted, as SRT."""
+def text(cues: Iterable[Cue], wanted: Wanted) -> str:
+    """The cues of what is wanted of the video, sorted; empty if there is none."""
     kept: dict[Cue, None] = {}
-    for begin, end, text in cues:
-        cue = (round(max(begin, 0.0), 3), round(min(end, length_s), 3), text)
-        if cue[0] < cue[1] and text:
+    for begin, end, said in cues:
+        begin, end = max(begin, wanted.start_s), min(end, wanted.length_s)
+        cue = (round(begin - wanted.start_s, 3), round(end - wanted.start_s, 3), said)
+        if cue[0] < cue[1] and said:
             kept[cue] = None
         if len(kept) >= CUES_MAX:
             break
-    blocks = enumerate(sorted(kept), 1)
-    return "\n".join(f"{n}\n{_time(begin)} --> {_time(end)}\n{text}\n" for n, (begin, end, text) in blocks)
+    found = list(_together(sorted(kept)))
+    match wanted.form:
+        case "srt":
+            blocks = enumerate(found, 1)
+            return "\n".join(f"{n}\n{_time(b)} --> {_time(e)}\n{said}\n" for n, (b, e, said) in blocks)
+        case "vtt":
+            blocks_ = (f"\n{_time(b, '.')} --> {_time(e, '.')}\n{_escaped(said)}\n" for b, e, said in found)
+            return "".join(["WEBVTT\n", *blocks_]) if found else ""
+        case "ass":
+            lines = (
+                f"Dialogue: 0,{_ass_time(b)},{_ass_time(e)},Default,,0,0,0,,{_ass(said)}\n" for b, e, said in found
+            )
+            return "".join([_ASS_HEAD, *lines]) if found else ""
 
 
-def cues(text: str, clock_s: float = 0.0, at_s: float = 0.0) -> Iterator[Cue]:
-    """The cues of one file, on the clock of the joined video."""
-    shift_s = 0.0
-    lines = iter(text.splitlines())
-    for line in lines:
-        if line.startswith("X-TIMESTAMP-MAP"):
-            local, mpegts = _LOCAL.search(line), _MPEGTS.search(line)
-            if local and mpegts:
-                seconds = int(mpegts[1]) / 90_000 - clock_s
-                shift_s = seconds - round(seconds / WRAP_S) * WRAP_S + at_s - _seconds(local.groups())
-            continue
-        found = _TIMES.match(line)
-        if found is None:
-            continue
-        begin, end = _seconds(found.groups()[:4]) + shift_s, _seconds(found.groups()[4:]) + shift_s
-        said = []
-        for more in lines:
-            if not more.strip():
-                break
-            said.append(_plain(more))
-        if end > begin and end > 0 and begin < SECONDS_MAX:
-            yield begin, end, "\n".join(filter(None, said))
+def _together(cues: Iterable[Cue]) -> Iterator[Cue]:
+    """Cues of the same words that follow one another as one."""
+    found, latest = list[Cue](), dict[str, int]()
+    for begin, end, said in cues:
+        n = latest.get(said)
+        if n is not None and begin <= found[n][1] + TOGETHER_S:
+            found[n] = (found[n][0], max(found[n][1], end), said)
+        else:
+            latest[said] = len(found)
+            found.append((begin, end, said))
+    return iter(found)
 
 
 def _cues(folder: Path, files: Sequence[TextFile]) -> Iterator[Cue]:
-    left = BYTES_MAX
+    left, begun = BYTES_MAX, None
+    inits: dict[str, bytes] = {}
     for each in files:
         try:
-            with (folder / each.name).open("rb") as file:
-                data = file.read(min(left, FILE_BYTES_MAX))
+            data = _read(folder / each.name, min(left, FILE_BYTES_MAX), each.span)
+            if each.init and each.init not in inits:
+                inits[each.init] = _read(folder / each.init, FILE_BYTES_MAX)
         except FileNotFoundError:
             continue
         left -= len(data)
-        yield from cues(decoded(data), each.clock_s, each.at_s)
+        clock_s = begun if each.clock_s is None else each.clock_s
+        found, place = cues_of(data, Place(clock_s, each.at_s, each.late_s), inits.get(each.init, b""))
+        begun = place.clock_s
+        yield from found
 
 
-def _seconds(groups: Sequence[str | None]) -> float:
-    hours, minutes, seconds, fraction = (each or "0" for each in groups)
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
+def _read(path: Path, most: int, span: Span | None = None) -> bytes:
+    with path.open("rb") as file:
+        file.seek(span.offset if span else 0)
+        return file.read(min(most, span.length) if span else most)
 
 
-def _plain(line: str) -> str:
-    """A line of a cue without what only WebVTT knows."""
-    text = html.unescape(_TAG.sub("", line)).replace("-->", "→")
-    return _INVISIBLE.sub("", text).strip()
-
-
-def _time(seconds: float) -> str:
+def _time(seconds: float, point: str = ",") -> str:
     whole = round(seconds * 1000)
-    return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02},{whole % 1000:03}"
+    return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02}{point}{whole % 1000:03}"
+
+
+def _escaped(said: str) -> str:
+    """Of the signs that mean something in WebVTT, those of our own tags stay."""
+    text_ = said.replace("&", "&amp;").replace("<", "&lt;")
+    for tag in ("i", "b", "u"):
+        text_ = text_.replace(f"&lt;{tag}>", f"<{tag}>").replace(f"&lt;/{tag}>", f"</{tag}>")
+    return text_
+
+
+def _ass_time(seconds: float) -> str:
+    whole = round(seconds * 100)
+    return f"{whole // 360_000}:{whole // 6000 % 60:02}:{whole // 100 % 60:02}.{whole % 100:02}"
+
+
+def _ass(said: str) -> str:
+    """Braces begin orders in a script."""
+    text_ = said.replace("{", "(").replace("}", ")").replace("\\", "/").replace("\n", "\\N")
+    for tag in ("i", "b", "u"):
+        text_ = text_.replace(f"<{tag}>", f"{{\\{tag}1}}").replace(f"</{tag}>", f"{{\\{tag}0}}")
+    return text_

@@ -23,7 +23,7 @@ from reactor.media.choice import (
     video_rank,
 )
 from reactor.media.hls import Master
-from reactor.media.languages import TAG_MAX, fits
+from reactor.media.languages import TAG_MAX, best_of, fits
 from reactor.media.parts import Holds, Pick, Selection, Subtitles, Way, absolute, bad_manifest, format_id
 from reactor.media.tags import Attributes, Variant
 
@@ -52,7 +52,7 @@ def choose(master: Master, choice: Choice) -> Selection:
         if len(ways) >= WAYS_MAX:
             break
         for picks in _picks(each, sound_alone=wanted or not pictures):
-            texts = () if wanted else tuple(_subtitles(ladder, each.variant))
+            texts = () if wanted and choice.texts is None else tuple(_subtitles(ladder, each.variant))
             ways.setdefault(tuple((pick.url, pick.holds) for pick in picks), Way(picks, each.size[1], texts))
     return Selection(tuple(ways.values())[:WAYS_MAX], master.variables)
 
@@ -195,7 +195,11 @@ def _whole(url: str, rung: _Rung, codecs: Iterable[str]) -> Pick:
 
 
 def _subtitles(ladder: _Ladder, variant: Variant) -> Iterator[Pick]:
-    for each in ladder.members(variant, "SUBTITLES")[:SUBTITLES_MAX]:
-        if each.get("URI"):
-            told = Subtitles(each.get("LANGUAGE", "")[:LABEL_MAX], each.get("NAME", "")[:LABEL_MAX])
-            yield Pick(absolute(ladder.master.url, each["URI"]), (), told)
+    wanted = ladder.choice.texts
+    members = [each for each in ladder.members(variant, "SUBTITLES")[:SUBTITLES_MAX] if each.get("URI")]
+    if wanted is not None:
+        plain = sorted(members, key=lambda each: each.get("FORCED") == "YES")
+        members = [plain[n] for n in best_of([each.get("LANGUAGE", "") for each in plain], wanted)]
+    for each in members:
+        told = Subtitles(each.get("LANGUAGE", "")[:LABEL_MAX], each.get("NAME", "")[:LABEL_MAX])
+        yield Pick(absolute(ladder.master.url, each["URI"]), (), told)

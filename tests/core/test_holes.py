@@ -167,6 +167,15 @@ def test_subtitles_that_cannot_be_fetched_cost_nothing_but_themselves(code: int)
     assert state(world) is State.FINISHING
 
 
+def test_a_server_that_is_asked_too_often_for_subtitles_is_asked_for_the_video_alone() -> None:
+    world = come(fetching(film(text=True)), *range(COUNT - 2))
+    often = Failure("rate_limited", "It was asked too often.", None, True)
+    refusal = report(ONE, "error", gid=gid(ONE, COUNT - 1), failure=often)
+    took(world.feed(reported(refusal)))
+    assert state(world) is State.FETCHING, "and at its own pace"
+    assert state(come(world, COUNT - 2)) is State.FINISHING
+
+
 def test_the_notes_of_the_result_reach_its_row() -> None:
     world = come(fetching(film()), *range(COUNT))
     world.feed(events.Finished(ONE, "/film.mp4", 100, ("One.", "Two.")))

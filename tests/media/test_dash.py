@@ -198,6 +198,37 @@ def test_subtitles_of_one_file() -> None:
     assert (ttml.parts, ttml.subtitles) == ((), Subtitles("fr"))
 
 
+def test_subtitles_in_segments_and_those_that_are_asked_for() -> None:
+    """Their own clock may begin elsewhere than the picture's. Of several in one language the first."""
+    inside = '<SegmentTemplate media="$Number$.m4s" initialization="i" duration="2" timescale="2" {}/>'
+    late = inside.format('presentationTimeOffset="9"')
+    stpp = adaptation("application/mp4", f'<Representation id="s" codecs="stpp">{late}</Representation>')
+    stpp = stpp.replace(">", ' lang="de-AT">', 1)
+    wvtt = adaptation("application/mp4", f'<Representation id="w" codecs="wvtt">{inside.format("")}</Representation>')
+    wvtt = wvtt.replace(">", ' lang="en">', 1)
+    file = adaptation("application/ttml+xml", '<Representation id="t"><BaseURL>fr.xml</BaseURL></Representation>')
+    file = file.replace(">", ' lang="fr">', 1)
+    picture = '<SegmentTemplate media="v$Number$" duration="2" timescale="2" presentationTimeOffset="4"/>'
+    film = adaptation("video/mp4", f'<Representation id="v" codecs="avc1">{picture}</Representation>')
+    text = mpd(f'<Period duration="PT3S">{film}{stpp}{wvtt}{file}</Period>')
+    streams = parsed(text, Choice(texts=("fr", "de", "en", "it")))
+    assert [each.subtitles.language for each in streams if each.subtitles] == ["fr", "de-AT", "en"]
+    assert [part.name for part in streams[1].parts] == ["text-1-0001.ttml"]
+    assert [part.name for part in streams[2].parts] == [
+        f"text-2-{n}" for n in ("init.mp4", "0001.m4s", "0002.m4s", "0003.m4s")
+    ]
+    assert [(each.late_s, part.optional) for each in streams[2:] for part in each.parts[:1]] == [
+        (2.5, True),
+        (-2.0, True),
+    ]
+    (first, *_) = read_playlist(streams[2].playlist or "")
+    assert first.init
+    assert first.init.name == "text-2-init.mp4"
+    alone = parsed(text, Choice(texts=("de",), texts_only=True))
+    assert [(each.form, each.late_s) for each in alone] == [("webvtt", 4.5)]
+    assert [each.form for each in parsed(text, Choice(texts=()))] == ["concat"]
+
+
 def test_an_init_section_in_the_manifest_itself() -> None:
     inside = '<SegmentList duration="2"><Initialization sourceURL="data:;base64,aW5pdA=="/>'
     (stream,) = parsed(video(inside + '<SegmentURL media="1"/><SegmentURL media="2"/></SegmentList>'))

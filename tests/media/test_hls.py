@@ -265,6 +265,9 @@ def test_subtitles_of_a_variant() -> None:
     stream = hls.subtitle_stream(media, Subtitles("en"), prefix="text-1-")
     assert (stream.form, stream.parts[0].optional) == ("webvtt", True)
     assert variants.choose(master, Choice(audio_only=True)).ways[0].subtitles == ()
+    for wanted, urls in (((), []), (("en-GB", "de"), ["en"]), (("fr",), [])):
+        found = variants.choose(master, Choice(texts=wanted)).ways[0].subtitles
+        assert [pick.url[-2:] for pick in found] == urls, "what has no language is not known to be it"
 
 
 KEY = "#EXT-X-KEY:METHOD="

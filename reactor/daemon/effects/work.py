@@ -35,6 +35,7 @@ from reactor.media.convert import convert
 from reactor.media.excerpt import excerpted
 from reactor.media.ffmpeg import join
 from reactor.media.room import Room, reckon
+from reactor.media.text_tracks import BESIDE, gather
 from reactor.media.uploads import upload_of
 from reactor.models import NO_UPLOAD, Content, Detection, Extraction, HttpProbe, Kind, Upload
 from reactor.net.credentials import for_people, same_host
@@ -203,7 +204,8 @@ class Stages:
         return said
 
     async def _media(self, command: commands.Finish, folder: Path) -> tuple[str, ...]:
-        """Join the parts, and make of the film what is asked for. Returns what there is to say of it."""
+        """Join the parts, make of the film what is asked for, and put its subtitles beside it. Returns what there is to
+        say of it."""
         finish = command.extraction.finish
         joined = await join(
             find_ffmpeg(self._ffmpeg).path,
@@ -216,9 +218,10 @@ class Stages:
         if joined.unmet and finish.options.strict:
             raise not_as_wished(joined.unmet)
         notes = (*joined.notes, *joined.unmet)
-        if not converts(finish):
-            return notes
-        return (*notes, *await self._converted(command, joined.path, joined.begins, done=0.5))
+        if converts(finish) and joined.path.name != BESIDE:
+            notes += await self._converted(command, joined.path, joined.begins, done=0.5)
+        await to_thread.run_sync(gather, folder, finish)
+        return notes
 
     async def _converted(
         self, command: commands.Finish, source: Path, begins: Sequence[float] = (), *, done: float = 0.0

@@ -13,7 +13,7 @@ import anyio
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.ytdlp.formats import Format, Info
-from reactor.extractors.ytdlp.info import told_headers
+from reactor.extractors.ytdlp.pieces import told_headers
 from reactor.net.cookies import kept_cookies
 from reactor.net.credentials import headers_for
 from reactor.net.failures import status_failure

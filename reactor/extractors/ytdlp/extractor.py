@@ -43,7 +43,7 @@ from reactor.extractors.ytdlp.failures import (
 from reactor.extractors.ytdlp.formats import SECONDS_MAX
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad_answer, installed
-from reactor.extractors.ytdlp.selection import FORMAT, FORMAT_SORT, params_of, wanted_of
+from reactor.extractors.ytdlp.selection import FORMAT, FORMAT_SORT, params_of, texts_of, wanted_of
 from reactor.models import Detection, Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
@@ -162,7 +162,7 @@ class Ytdlp(Pool[YtdlpProcess]):
         if self._guard is not None:
             params["proxy"] = self._guard.route(user)
         request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
-        request["wanted"] = wanted_of(options)
+        request |= {"wanted": wanted_of(options), "texts": texts_of(options)}
         async with self.slots:
             with _deadline(timeout_s):
                 answer = await self._ask(request | {"cookies": str(cookies) if cookies else None})
@@ -234,7 +234,9 @@ class YtdlpExtractor:
             info = parse_info(await context.ytdlp.extract(detection.url, options=context.options))
             if info.guess and (film := await _played_instead(detection, context)):
                 return film
-            film = await extraction_of(await choose(info, context), context)
+            if context.options.want != "subtitles":
+                info = await choose(info, context)
+            film = await extraction_of(info, context)
             return await with_marks(film, info.extractor_key or "", info.duration, context)
         except SeveralFound as several:
             if context.browser is None or is_feed(detection):

@@ -101,6 +101,16 @@ class Format(_Part):
         return any((self.hls_aes, self.extra_param_to_segment_url, self.extra_param_to_key_url, self.request_data))
 
 
+class Text(Format):
+    """Subtitles in one language."""
+
+    tag: str
+    """As the site has it."""
+    name: str = ""
+    auto: bool = False
+    """A machine made them."""
+
+
 class Info(_Part):
     """What the worker hands over of an info dict."""
 
@@ -123,6 +133,7 @@ class Info(_Part):
     cookies: list[dict[str, Any]] = []
     """Those that the jar has for the formats."""
     formats: Annotated[list[Format], Field(min_length=1, max_length=8)]
+    texts: Annotated[list[Text], Field(max_length=8)] = []
     others: Annotated[list[list[Format]], Field(max_length=8)] = []
     """What comes next where these are not there, best first."""
     then: Annotated[list[Annotated[list[Format], Field(min_length=1, max_length=8)]], Field(max_length=50)] = []

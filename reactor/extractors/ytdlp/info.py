@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
@@ -23,20 +23,18 @@ from reactor.extractors.ytdlp.about import about_of, chapters_of
 from reactor.extractors.ytdlp.cover import cover_alone
 from reactor.extractors.ytdlp.failures import not_started
 from reactor.extractors.ytdlp.formats import Format, Info
+from reactor.extractors.ytdlp.pieces import HLS, PLAIN, Piece, Sent, checked, headers_of, taken_over, told_headers
 from reactor.extractors.ytdlp.process import bad_answer
+from reactor.extractors.ytdlp.texts import text_pieces
 from reactor.files.names import clean_name
 from reactor.files.suffixes import MEDIA_SUFFIXES
 from reactor.media.choice import Choice
-from reactor.media.local import renamed
 from reactor.media.parts import bounded
-from reactor.media.requested import requested, unmet
-from reactor.models import Extraction, Fetch, Finish, Header, Kind, Track
+from reactor.media.requested import requested, unmet, unmet_texts
+from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.net.cookies import kept_cookies
-from reactor.net.credentials import HeaderSets, referer_for
 from reactor.net.jar import Jar
-from reactor.net.urls import normalise_http
 from reactor.numbers import FETCHES_MAX
-from reactor.records import dataclass
 
 TITLE_MAX = 1000
 """Characters of a title that are kept."""
@@ -46,31 +44,10 @@ LANGUAGE_MAX = 35
 SIZE_MAX = 2**63
 """Bytes; more is no size."""
 
-_NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
 _SUFFIX = re.compile(r"\.([a-z0-9]{1,5})$", re.IGNORECASE)
-_PLAIN = "http", "https"
-_HLS = "m3u8", "m3u8_native"
 _DASH = "http_dash_segments"
 _FINAL = "drm", "live", "unsupported", "too_many_parts", "too_large"
 """What a manifest says of itself, and its fragments would only hide."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What is sent for the fetches of a video."""
-
-    jar: Jar
-    headers: HeaderSets = field(default_factory=HeaderSets)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One stream: its fetches, and how they make it up."""
-
-    fetches: tuple[Fetch, ...]
-    track: Track
-    """Counted from its own first fetch."""
-    duration_s: float | None = None
 
 
 def parse_info(told: Any) -> Info:
@@ -96,13 +73,17 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     if (cover := await cover_alone(about, title, context)) is not None:
         return cover
     sent = Sent(Jar(kept_cookies(info.cookies)))
+    if context.options.want == "subtitles":
+        return await _texts_alone(info, title, context, sent)
+    texts, dropped = await text_pieces(info, context, sent)
     options, alone = context.options, all(format_.sound_alone for format_ in formats)
     lacks = unmet(options, [format_.traits for format_ in sections[0]], sound_alone=alone)
-    finish_of = partial(Finish, about=about, options=options, unmet=lacks)
+    lacks = (*lacks, *unmet_texts(options, [text.tag for text in info.texts]))
+    finish_of = partial(Finish, about=about, options=options, notes=dropped, unmet=lacks)
     chapters = chapters_of(info.chapters, info.duration)
-    if len(formats) == 1 and formats[0].protocol in _PLAIN and not (info.section_start or info.section_end):
+    if len(formats) == 1 and _stays_a_file(formats[0], info, context) and not texts:
         return _one_file(formats[0], title, sent, partial(finish_of, chapters=chapters))
-    pieces = [piece async for piece in _all_pieces(sections, context, sent)]
+    pieces = [piece async for piece in _all_pieces(sections, context, sent)] + texts
     fetches = tuple(fetch for piece in pieces for fetch in piece.fetches)
     if len(fetches) > FETCHES_MAX:
         raise DownloadError(f"This video comes in more than {FETCHES_MAX:,} parts.", code="too_many_parts")
@@ -117,6 +98,30 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
         chapters=() if info.section_start or info.section_end else chapters,
     )
     return _extraction(title, fetches, finish, sent)
+
+
+async def _texts_alone(info: Info, title: str | None, context: Context, sent: Sent) -> Extraction:
+    """The subtitles, and nothing else. Raises DownloadError (`not_as_wished`) where there are none."""
+    lacks = unmet_texts(context.options, [text.tag for text in info.texts])
+    pieces, dropped = await text_pieces(info, context, sent)
+    if not pieces:
+        raise DownloadError(" ".join(dropped), code="not_as_wished")
+    finish = Finish(
+        how="media",
+        name=clean_name(f"{title or 'video'}.srt"),
+        tracks=tuple(_placed(pieces)),
+        options=context.options,
+        notes=dropped,
+        unmet=lacks,
+    )
+    return _extraction(title, tuple(fetch for piece in pieces for fetch in piece.fetches), finish, sent)
+
+
+def _stays_a_file(format_: Format, info: Info, context: Context) -> bool:
+    """True if the whole video is one URL, and nothing is to be made of it before it is looked at."""
+    asked = context.options.container
+    other = asked != "auto" and not format_.sound_alone and _suffix(format_) != f".{asked}"
+    return format_.protocol in PLAIN and not (info.section_start or info.section_end or other)
 
 
 async def _all_pieces(sections: Sequence[Sequence[Format]], context: Context, sent: Sent) -> AsyncIterator[Piece]:
@@ -165,13 +170,13 @@ async def _pieces(formats: Sequence[Format], number: int, context: Context, sent
     (format_,) = formats
     timed = bool(context.options.clip)
     role = f"{'audio' if format_.sound_alone else 'video'}-{number}"
-    if format_.protocol in _PLAIN:
+    if format_.protocol in PLAIN:
         fetch = _whole(format_, f"{role}{_suffix(format_)}", sent)
         track = Track(form="file", first=0, count=1, holds=_holds(format_), language=_spoken(format_))
         return [Piece((fetch,), track)]
     if format_.protocol == _DASH and format_.fragments:
         return [await to_thread.run_sync(_fragments, format_, role, sent, timed, abandon_on_cancel=True)]
-    if format_.protocol in _HLS:
+    if format_.protocol in HLS:
         return await _hls(format_, role, context, sent)
     raise _unsupported(f"as {format_.protocol[:30]}")
 
@@ -181,7 +186,7 @@ async def _dash(formats: Sequence[Format], manifest_url: str, number: int, conte
     sounds that are described alike. Only where the manifest is not to be had again, its list has to do."""
     try:
         found = await extract_manifest(
-            _checked(manifest_url),
+            checked(manifest_url),
             context,
             kind=Kind.YTDLP,
             headers=told_headers(formats[0]),
@@ -192,7 +197,7 @@ async def _dash(formats: Sequence[Format], manifest_url: str, number: int, conte
         if error.code in _FINAL or not all(format_.fragments for format_ in formats):
             raise
     else:
-        pieces = _taken_over(found, f"dash-{number}", sent)
+        pieces = taken_over(found, f"dash-{number}", sent)
         if len(pieces) == len(formats):
             return pieces
     timed = bool(context.options.clip)
@@ -207,7 +212,7 @@ def _fragments(format_: Format, role: str, sent: Sent, timed: bool) -> Piece:
     fragments = format_.fragments or []
     base = format_.fragment_base_url or format_.url
     urls = bounded(fragment.url or _joined(base, fragment.path) for fragment in fragments)
-    headers = _headers(format_, sent)
+    headers = headers_of(format_, sent)
     fetches = tuple(_fetch(url, f"{role}-{place:05}.m4s", headers) for place, url in enumerate(urls, 1))
     without = sum(1 for fragment in fragments if not fragment.duration)
     if 1 < without < len(fragments) or len({(each.url, each.path) for each in fragments}) < len(fragments):
@@ -231,7 +236,7 @@ def _fragments(format_: Format, role: str, sent: Sent, timed: bool) -> Piece:
 async def _hls(format_: Format, role: str, context: Context, sent: Sent) -> list[Piece]:
     """The parts that the playlist names, under names that no other playlist's parts have."""
     found = await extract_manifest(
-        _checked(format_.url),
+        checked(format_.url),
         context,
         kind=Kind.YTDLP,
         headers=told_headers(format_),
@@ -239,33 +244,13 @@ async def _hls(format_: Format, role: str, context: Context, sent: Sent) -> list
         text=format_.hls_media_playlist_data,
         choice=_of_manifest(format_, context),
     )
-    return _taken_over(found, role, sent)
+    return taken_over(found, role, sent)
 
 
 def _of_manifest(format_: Format, context: Context) -> Choice:
     """What is taken of a playlist that yt-dlp has not looked into. The ids of formats are yt-dlp's."""
     wanted = requested(context.options, context.choice)
     return replace(wanted, audio_only=format_.sound_alone or context.options.want == "audio", formats=())
-
-
-def _taken_over(found: Extraction, role: str, sent: Sent) -> list[Piece]:
-    """The streams of a manifest, under names that begin with `role`."""
-    numbers = [sent.headers.number(headers) for headers in found.headers]
-    pieces = []
-    for track in found.finish.tracks:
-        fetches = found.fetches[track.first : track.first + track.count]
-        taken = tuple(
-            replace(
-                fetch,
-                name=f"{role}-{fetch.name}",
-                headers=None if fetch.headers is None else numbers[fetch.headers],
-            )
-            for fetch in fetches
-        )
-        playlist = renamed(track.playlist, role) if track.playlist else None
-        track = track.model_copy(update={"first": 0, "playlist": playlist})
-        pieces.append(Piece(taken, track, found.finish.duration_s))
-    return pieces
 
 
 def _placed(pieces: Sequence[Piece]) -> Iterable[Track]:
@@ -278,6 +263,7 @@ def _placed(pieces: Sequence[Piece]) -> Iterable[Track]:
 
 def _duration(info: Info, pieces: Sequence[Piece]) -> float | None:
     """What the parts add up to; else what the site says, where it is exact enough to be a promise."""
+    pieces = [piece for piece in pieces if piece.track.form != "webvtt"]
     if pieces and all(piece.duration_s for piece in pieces):
         longest: dict[int, float] = {}
         for piece in pieces:
@@ -288,40 +274,14 @@ def _duration(info: Info, pieces: Sequence[Piece]) -> float | None:
 
 
 def _fetch(url: str, name: str, headers: Callable[[str], int | None]) -> Fetch:
-    url = _checked(url)
+    url = checked(url)
     return Fetch(urls=(url,), name=name, headers=headers(url))
 
 
 def _whole(format_: Format, name: str, sent: Sent) -> Fetch:
     """The fetch of a format that is one file, with what its server promises."""
-    fetch = _fetch(format_.url, name, _headers(format_, sent))
+    fetch = _fetch(format_.url, name, headers_of(format_, sent))
     return replace(fetch, size=_size(format_), validator=format_.validator, strong=format_.strong)
-
-
-def _headers(format_: Format, sent: Sent) -> Callable[[str], int | None]:
-    """Which headers go to a URL of this format: what may be a secret only to the host it is for."""
-    return sent.headers.given(told_headers(format_), format_.url)
-
-
-def told_headers(format_: Format) -> tuple[Header, ...]:
-    """What yt-dlp would send, without what is aria2's to say. Its Referer is the page as it was asked for, with all
-    that stands in its address."""
-    told = [(name, value) for name, value in format_.http_headers.items() if name.lower() not in _NEVER]
-    cut = [(name, referer_for(value, format_.url) if name.lower() == "referer" else value) for name, value in told]
-    try:
-        return tuple(Header(name=name, value=value) for name, value in cut if value is not None)
-    except ValidationError as error:
-        raise bad_answer() from error
-
-
-def _checked(url: str) -> str:
-    """An http or https URL that is safe in a request."""
-    try:
-        if urlsplit(url).scheme.lower() in ("http", "https") and not re.search(r"[\x00-\x1f\x7f]", url):
-            return normalise_http(url)
-    except (DownloadError, ValueError):
-        pass
-    raise bad_answer()
 
 
 def _joined(base: str, path: str | None) -> str:
@@ -340,7 +300,7 @@ def _size(format_: Format) -> int | None:
 
 def _suffix(format_: Format) -> str:
     """A suffix that is a picture's, a film's or a sound's; nothing that a click would run."""
-    in_path = _SUFFIX.search(urlsplit(_checked(format_.url)).path)
+    in_path = _SUFFIX.search(urlsplit(checked(format_.url)).path)
     for suffix in (format_.ext.lower(), in_path[1].lower() if in_path else ""):
         if suffix in MEDIA_SUFFIXES:
             return f".{suffix}"

@@ -41,11 +41,14 @@ def choice_of(format_: str) -> Choice:
 
 def params_of(options: Options, params: Mapping[str, Any]) -> dict[str, Any]:
     """The options of YoutubeDL that a row's ask for, given the operator's."""
+    texts = texts_of(options)
+    asked = {"writesubtitles": True, "writeautomaticsub": texts["auto"] != "never"} if texts else {}
     if not chooses(options):
-        return {}
+        return asked
     choice = requested(options, choice_of(params["format"]))
     sort = ("lang", *_lines(choice, options), *FIRST, *(params.get("format_sort") or FORMAT_SORT))
-    return {"format": _format(choice), "format_sort": _opus_first(sort, options), "format_sort_force": True}
+    sorted_ = {"format_sort": _opus_first(sort, options), "format_sort_force": True}
+    return {"format": _format(choice), **sorted_, **asked}
 
 
 def wanted_of(options: Options) -> dict[str, Any] | None:
@@ -58,6 +61,14 @@ def wanted_of(options: Options) -> dict[str, Any] | None:
         "codec": "|".join(codecs),
         "webm": options.container == "webm",
     }
+
+
+def texts_of(options: Options) -> dict[str, Any] | None:
+    """Which subtitles are told of; None for none."""
+    asked = options.subtitles
+    if asked is None:
+        return {"languages": (), "auto": "fallback"} if options.want == "subtitles" else None
+    return {"languages": [codes_of(tag) for tag in asked.languages], "auto": asked.auto}
 
 
 def _format(choice: Choice) -> str:

@@ -93,6 +93,10 @@ OF_FORMAT = (
 OF_FRAGMENT = ("url", "path", "duration")
 FETCHABLE = ("http", "https", "m3u8", "m3u8_native", "http_dash_segments")
 """Protocols that reactor fetches by; others are left out where there are these."""
+TEXTS = ("vtt", "srt", "ttml", "dfxp", "ass", "ssa", "mp4")
+"""Forms of subtitles that reactor reads, the best first."""
+CHAT = re.compile("chat|danmaku|comments", re.IGNORECASE)
+TEXTS_MAX, LANGUAGES_MAX = 5, 1000
 PREFERENCE_MAX = 100
 """So far what an extractor prefers counts."""
 WEBM = re.compile("vp0?[89]|av0?1|opus|vorbis")
@@ -261,7 +265,9 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         others = list(islice(others_of(ydl, info, chosen[0]), OTHERS_MAX)) if len(pieces) == 1 else []
         used["formats"], *used["then"] = ([of_format(each) for each in formats] for formats in chosen)
         used["others"] = [[of_format(each) for each in formats] for formats in others]
-        used["cookies"] = cookies_of(ydl, [each.get("url") for formats in (*chosen, *others) for each in formats])
+        texts = used["texts"] = list(texts_of(info, request.get("texts") or {}))
+        fetched = [each for formats in (*chosen, *others, texts) for each in formats]
+        used["cookies"] = cookies_of(ydl, [each.get("url") for each in fetched])
         used["about"] = {key: info[key][:TEXT_MAX] for key in OF_ABOUT if isinstance(info.get(key), str)}
         used["chapters"] = chapters_of(info) if len(pieces) == 1 else []
         sanitized: dict[str, Any] = ydl.sanitize_info(used)
@@ -319,6 +325,41 @@ def mark_wanted(result: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         told = each.get("language_preference")
         before = max(-PREFERENCE_MAX, min(PREFERENCE_MAX, told)) if isinstance(told, int | float) else -1
         each["language_preference"] = 10 * PREFERENCE_MAX * place + before
+
+
+def texts_of(info: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One subtitle for each language that is wanted, where there is one; without languages, those that people made.
+    Of a language nothing else is asked for, and never the chat of a broadcast."""
+    if not wanted:
+        return
+    human, machine = (readable(info.get(key)) for key in ("subtitles", "automatic_captions"))
+    order = {"fallback": (human, machine), "prefer": (machine, human), "never": (human,), "only": (machine,)}
+    tags = wanted["languages"] or [[tag.lower().replace("_", "-")] for tag in list(human)[:TEXTS_MAX]]
+    for tag in tags:
+        for found in order[wanted["auto"]]:
+            best = max(found, key=lambda each: fits(each, tag), default=None)
+            if best is not None and fits(best, tag):
+                yield {"tag": best, "auto": found is machine, **of_text(found[best], automatic=found is machine)}
+                break
+
+
+def readable(told: Any) -> dict[str, list[dict[str, Any]]]:
+    """By its language, what can be fetched and read."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for tag, entries in islice(told.items(), LANGUAGES_MAX) if isinstance(told, dict) else ():
+        some = entries if isinstance(entries, list) else []
+        kept = [each for each in some if is_fetchable(each) and each.get("ext") in TEXTS and each.get("url")]
+        if isinstance(tag, str) and kept and not CHAT.search(tag):
+            found[tag] = kept
+    return found
+
+
+def of_text(entries: Sequence[Mapping[str, Any]], *, automatic: bool) -> dict[str, Any]:
+    """What reactor uses of the best of several forms. Of what a machine made, SRT: its WebVTT repeats each line."""
+    forms = ("srt", *TEXTS) if automatic else TEXTS
+    best = min(entries, key=lambda each: forms.index(each["ext"]))
+    protocol = best.get("protocol") or urlsplit(best["url"]).scheme
+    return of_format(best) | {"protocol": protocol, "name": str(best.get("name") or "")[:TEXT_MAX]}
 
 
 def is_webm(format_: Mapping[str, Any]) -> bool:
