@@ -178,9 +178,16 @@ class PageInfo(Protocol):
 class PageSniffer(Protocol):
     """Opens pages in a browser and records their media requests: `browser.browser.Browser`."""
 
-    async def sniff(self, url: str, *, save: bool = False) -> Mapping[str, Any]:
+    async def sniff(
+        self,
+        url: str,
+        *,
+        save: bool = False,
+        choice: Choice = Choice(),  # noqa: B008 - frozen
+    ) -> Mapping[str, Any]:
         """The media requests of the page at `url`, and what it has to download, which `browser.extractor.parse_found`
-        reads. `save`: the browser fetches that itself, where it can be handed on."""
+        reads. `choice`: which of the qualities that it names is wanted. `save`: the browser fetches that itself, where
+        it can be handed on."""
         ...
 
 

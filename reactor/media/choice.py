@@ -123,6 +123,12 @@ def smaller_side(width: int | None, height: int | None) -> int | None:
     return min((side for side in (width, height) if side), default=None)
 
 
+def lines_rank(choice: Choice, lines: int) -> tuple[float, ...]:
+    """A key for `max`: the most lines that are not too many, else the fewest."""
+    fits = not choice.worst and (choice.max_lines is None or lines <= choice.max_lines)
+    return fits, lines if fits else -lines
+
+
 def video_rank(
     choice: Choice,
     *,
@@ -136,14 +142,13 @@ def video_rank(
     """A key for `max`: what is asked for by its id, in the codec and for the container that are asked for; what fits,
     goes into an mp4, has many lines, is plain, widely played, smooth, dense."""
     codecs = tuple(codecs)
-    tall = lines or 0
-    fits = not choice.worst and (choice.max_lines is None or tall <= choice.max_lines)
+    fits, tall = lines_rank(choice, lines or 0)
     places = [place for family in codecs if (place := _place(family, _VIDEO)) is not None]
     other = not places and any(family in _OTHER_VIDEO for family in codecs)
     asked = format_id in choice.formats, *_asked(choice, codecs)
     if choice.worst:
-        return *asked, not other, -tall, sdr, -bandwidth
-    return *asked, fits, not other, tall if fits else -tall, sdr, -max(places, default=0), fps, bandwidth
+        return *asked, not other, tall, sdr, -bandwidth
+    return *asked, fits, not other, tall, sdr, -max(places, default=0), fps, bandwidth
 
 
 def audio_rank(

@@ -25,6 +25,7 @@ from anyio import to_thread
 
 from reactor.errors import DownloadError, ProgramMissing, ReactorError, SettingsError
 from reactor.extractors.ytdlp.failures import error_of
+from reactor.media.choice import Choice
 from reactor.net.credentials import split_credentials
 from reactor.net.session import user_agent_of
 from reactor.programs import Program
@@ -149,8 +150,16 @@ class Browser(Pool["BrowserProcess"]):
             raise DownloadError("The browser starts, but does not show a page.", hint=ANOTHER, code="browser_broken")
         return self.version
 
-    async def sniff(self, url: str, *, timeout_s: float | None = None, save: bool = False) -> Mapping[str, Any]:
-        """Open `url` and report its media requests and downloads: `extractor.parse_found` reads the result.
+    async def sniff(
+        self,
+        url: str,
+        *,
+        timeout_s: float | None = None,
+        save: bool = False,
+        choice: Choice = Choice(),  # noqa: B008 - frozen
+    ) -> Mapping[str, Any]:
+        """Open `url` and report its media requests and downloads: `extractor.parse_found` reads the result. `choice`:
+        which of the qualities that the page names is wanted.
 
         What only the browser can fetch it saves, and with `save` every download, where there is `hand_over`: as much as
         its memory may hold.
@@ -169,6 +178,8 @@ class Browser(Pool["BrowserProcess"]):
             "proxy": self._guard.route(user) if self._guard else None,
             "save": "none" if self._hand_over is None else "all" if save else "made",
             "save_bytes": self.save_bytes_max,
+            "lines": choice.max_lines,
+            "worst": choice.worst,
         }
         async with self.slots:
             try:

@@ -23,6 +23,8 @@ from reactor.extractors.detect import is_named_page
 from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.failures import better, error_of
 from reactor.files.names import clean_name
+from reactor.media.choice import Traits
+from reactor.media.requested import requested, unmet, unmet_texts
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind
 from reactor.net.credentials import split_credentials
 from reactor.net.failures import status_failure
@@ -88,6 +90,8 @@ class MediaRequest(_Wire):
     advertising: bool
     live: bool
     """Of a file: it has no end."""
+    lines: int | None = Field(None, gt=0)
+    """Of its picture, where the page says so."""
     text: str | None
     """What stands there, of a manifest."""
     content_type: str
@@ -176,7 +180,8 @@ class PlaywrightExtractor:
             )
         if urlsplit(detection.url).scheme not in ("http", "https"):
             raise DownloadError("Only http and https pages are opened in a browser.", code="unsupported")
-        found = parse_found(await context.browser.sniff(detection.url))
+        choice = requested(context.options, context.choice)
+        found = parse_found(await context.browser.sniff(detection.url, choice=choice))
         title, unusable = title_of(found.titles), None
         films = list(takewhile(lambda seen: not seen.advertising, found.candidates))
         offers = offers_of(found.offers)
@@ -259,6 +264,7 @@ async def _extraction(seen: MediaRequest, found: PageFindings, title: str | None
     suffix = own if own in MEDIA_SUFFIXES else _SUFFIXES.get(seen.content_type, "mp4")
     title = title or stem[:TITLE_MAX] or "video"
     name = clean_name(f"{title}.{suffix}")
+    lacks = unmet(context.options, [Traits(lines=seen.lines)]) + unmet_texts(context.options, ())
     validator, strong = validator_of(seen.received)
     fetch = Fetch(
         urls=(url,),
@@ -274,7 +280,7 @@ async def _extraction(seen: MediaRequest, found: PageFindings, title: str | None
         headers=(headers,),
         cookies=jar.of(url),
         fetches=(fetch,),
-        finish=Finish(how="file", name=name),
+        finish=Finish(how="file", name=name, unmet=lacks),
     )
 
 

@@ -18,8 +18,9 @@ from dataclasses import replace
 from enum import IntEnum
 from urllib.parse import unquote, urljoin, urlsplit
 
-from reactor.extractors.browser.elements import Element, Role, role
+from reactor.extractors.browser.elements import Element, Role, Source, role
 from reactor.extractors.detect import MANIFEST_TYPES
+from reactor.media.choice import Choice, lines_rank
 from reactor.records import dataclass
 
 CLIP_S = 65.0
@@ -119,6 +120,8 @@ class Candidate:
     """It came after a click, and is played."""
     named: bool = False
     """The page only tells of it."""
+    lines: int | None = None
+    """Of the picture, where the page says so."""
 
 
 def rank(sights: Sequence[Sight], elements: Iterable[Element] = ()) -> list[Candidate]:
@@ -201,14 +204,15 @@ def is_sure(candidate: Candidate) -> bool:
     return candidate.duration_s > CLIP_S
 
 
-def better_source(sight: Sight, elements: Iterable[Element]) -> str | None:
-    """The best of the qualities that the element names which plays this file; None where that is it."""
+def better_source(sight: Sight, elements: Iterable[Element], choice: Choice = Choice()) -> Source | None:  # noqa: B008 - frozen
+    """Which of the qualities is wanted that the element names which plays this file; None where it names none."""
     for each in elements:
-        heights = {source.url: source.height for source in each.sources}
-        if each.source not in (sight.url, sight.asked) or each.source not in heights:
+        found = {source.url: source for source in each.sources}
+        if each.source not in (sight.url, sight.asked) or each.source not in found:
             continue
-        best = max(heights, key=lambda url: heights[url])
-        return best if heights[best] > heights[each.source] and best.startswith(("http:", "https:")) else None
+        known = [source for source in found.values() if source.height and source.url.startswith(("http:", "https:"))]
+        plays = (sight.url, sight.asked)
+        return max(known, key=lambda source: (lines_rank(choice, source.height), source.url in plays), default=None)
     return None
 
 

@@ -47,6 +47,7 @@ from reactor.extractors.browser.ranking import (
 from reactor.extractors.browser.starting import Click, choose, click, click_through, reached
 from reactor.extractors.browser.telling import json_ld, made_of_pieces, of_each_frame, tell, with_better_source
 from reactor.extractors.browser.words import PLAY
+from reactor.media.choice import Choice
 
 CLOSE_S = 1.5
 TICK_S = 0.25
@@ -94,8 +95,8 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
     """Open the page that `request` names and tell what is on it: see `playwright.PageFindings` for what it is.
 
     `request`: `url`, `user_agent`, `credentials` ([name, password] or null), `proxy` (as Playwright has it, or null),
-    `timeout_s`; `save`, `downloads` and `save_bytes` as `downloads.Saving` has them. `spoiled` in the answer says that
-    the browser is of no more use: the page does not go away."""
+    `timeout_s`; `lines` and `worst`, as `Choice` has them; `save`, `downloads` and `save_bytes` as `downloads.Saving`
+    has them. `spoiled` in the answer says that the browser is of no more use: the page does not go away."""
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(request["url"]))
     name, password = request["credentials"] or ("", "")
     credentials = {"username": name, "password": password, "origin": origin} if request["credentials"] else None
@@ -110,7 +111,8 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
     )
     await context.add_init_script(PREPARE)
     saving = Saving(request["save"], Path(request["downloads"]), request["save_bytes"])
-    sniffer = Sniffer(context, await context.new_page(), request["url"], request["user_agent"], saving)
+    choice = Choice(max_lines=request["lines"], worst=request["worst"])
+    sniffer = Sniffer(context, await context.new_page(), request["url"], request["user_agent"], saving, choice)
     with suppress(TimeoutError):
         async with asyncio.timeout(request["timeout_s"]):
             await sniffer.watch()
@@ -122,11 +124,14 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
 class Sniffer:
     """The media requests of one page so far."""
 
-    def __init__(self, context: BrowserContext, page: Page, url: str, user_agent: str, saving: Saving) -> None:
+    def __init__(
+        self, context: BrowserContext, page: Page, url: str, user_agent: str, saving: Saving, choice: Choice
+    ) -> None:
         self._context = context
         self._page = page
         self._url = url
         self._user_agent = user_agent
+        self._choice = choice
         self._elements: list[Element] = []
         self._begun: dict[str, bool] = {}
         """What elements have played, and whether something had been clicked before."""
@@ -206,7 +211,8 @@ class Sniffer:
         texts = json_ld(titles)
         for frame, told in named:
             self._answers.add_named(named_sights(told, texts if frame is main else (), frame.url))
-        candidates = with_better_source(self._candidates(), self._answers, self._elements)[:CANDIDATES_MAX]
+        found = with_better_source(self._candidates(), self._answers, self._elements, self._choice)
+        candidates = found[:CANDIDATES_MAX]
         if self._downloads.begun:
             candidates = [each for each in candidates if each.role is not Role.DECOR]
         answers = await asyncio.gather(*(tell(each, self._answers, self._user_agent) for each in candidates))

@@ -10,6 +10,7 @@ from reactor.extractors.browser.answers import Answers
 from reactor.extractors.browser.elements import Element, Role
 from reactor.extractors.browser.patience import with_timeout
 from reactor.extractors.browser.ranking import NAMED, Candidate, Form, better_source
+from reactor.media.choice import Choice
 
 
 async def tell(candidate: Candidate, answers: Answers, user_agent: str) -> dict[str, Any]:
@@ -29,6 +30,7 @@ async def tell(candidate: Candidate, answers: Answers, user_agent: str) -> dict[
         "decor": candidate.role <= Role.SIDE,
         "advertising": candidate.advertising,
         "live": candidate.live,
+        "lines": candidate.lines,
         "text": sight.text,
         "content_type": sight.content_type,
         "size": sight.size,
@@ -37,16 +39,23 @@ async def tell(candidate: Candidate, answers: Answers, user_agent: str) -> dict[
     }
 
 
-def with_better_source(candidates: list[Candidate], answers: Answers, elements: Iterable[Element]) -> list[Candidate]:
-    """The candidates; before a file that an element plays, the best of the qualities that the element names."""
+def with_better_source(
+    candidates: list[Candidate],
+    answers: Answers,
+    elements: Iterable[Element],
+    choice: Choice = Choice(),  # noqa: B008 - frozen
+) -> list[Candidate]:
+    """The candidates; before a file that an element plays, the one of its qualities that is wanted."""
     if not candidates or candidates[0].form is not Form.FILE:
         return candidates
-    sight = answers.sights[candidates[0].index]
-    better = better_source(sight, elements)
+    sight, played = answers.sights[candidates[0].index], candidates[0]
+    better = better_source(sight, elements, choice)
     if better is None:
         return candidates
-    answers.note(replace(sight, url=better, asked="", resource=NAMED, size=None))
-    return [replace(candidates[0], index=len(answers.sights) - 1, named=True), *candidates]
+    if better.url in (sight.url, sight.asked):
+        return [replace(played, lines=better.height), *candidates[1:]]
+    answers.note(replace(sight, url=better.url, asked="", resource=NAMED, size=None))
+    return [replace(played, index=len(answers.sights) - 1, named=True, lines=better.height), *candidates]
 
 
 def made_of_pieces(elements: Iterable[Element]) -> list[dict[str, Any]]:

@@ -16,9 +16,11 @@ from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import Titles, parse_found, title_of
 from reactor.extractors.context import open_context
+from reactor.media.choice import Choice
 from reactor.models import Detection, Extraction, Fetch, Kind
 from reactor.net.jar import Jar
 from reactor.net.redirects import follow
+from reactor.options import Options, parse_options
 from reactor.programs import find_ffmpeg
 from tests.media.samples import SECONDS, Samples
 from tests.pages import players
@@ -194,7 +196,7 @@ class Told:
     def __init__(self, **told: Any) -> None:
         self.told = {**NOTHING, **told}
 
-    async def sniff(self, url: str, *, save: bool = False) -> Mapping[str, Any]:
+    async def sniff(self, url: str, *, save: bool = False, choice: Choice | None = None) -> Mapping[str, Any]:
         return self.told
 
 
@@ -261,7 +263,7 @@ class Twice(Told):
         super().__init__(**told)
         self.again = again
 
-    async def sniff(self, url: str, *, save: bool = False) -> Mapping[str, Any]:
+    async def sniff(self, url: str, *, save: bool = False, choice: Choice | None = None) -> Mapping[str, Any]:
         return {**self.told, "offers": self.again} if save else self.told
 
 
@@ -306,6 +308,18 @@ async def test_of_two_extractors_the_better_sentence(context: Context) -> None:
 async def test_the_name_of_a_file(context: Context, seen: dict[str, Any], name: str) -> None:
     found = await of_told(context, candidates=[seen], titles={"title": "T"}, status=200)
     assert (found.finish.name, found.fetches[0].name) == (name, name)
+
+
+async def test_what_a_file_of_a_page_cannot_be(context: Context) -> None:
+    said: dict[str, Any] = {"quality": 720, "subtitles": {"languages": ["de"]}}
+    asked = replace(context, options=parse_options(said, Options))
+    found = await of_told(asked, candidates=[candidate(lines=360)], status=200)
+    sentences = ("There is no picture of 720 lines: this one has 360.", "There are no subtitles in de.")
+    assert found.finish.unmet == sentences
+    assert (await of_told(context, candidates=[candidate(lines=360)], status=200)).finish.unmet == ()
+    nothing = replace(context, options=parse_options({"want": "subtitles"}, Options))
+    with pytest.raises(DownloadError, match="no subtitles"):
+        await of_told(nothing, candidates=[candidate()], status=200)
 
 
 async def test_a_page_without_a_title_and_a_file_with_a_long_name(context: Context) -> None:

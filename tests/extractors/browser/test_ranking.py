@@ -22,6 +22,7 @@ from reactor.extractors.browser.ranking import (
     named_by,
     rank,
 )
+from reactor.media.choice import Choice
 
 SITE = "https://films.test"
 HLS = "application/vnd.apple.mpegurl"
@@ -348,9 +349,14 @@ def test_what_a_page_plays_goes_before_what_it_tells_of_and_what_its_worker_make
 def test_the_best_of_an_elements_sources() -> None:
     sources = (Source(f"{SITE}/low.mp4", 180), Source(f"{SITE}/high.mp4", 720), Source(f"{SITE}/x.mp4", 0))
     element = Element(f"{SITE}/low.mp4", sources=sources)
-    assert better_source(film("/low.mp4"), [element]) == f"{SITE}/high.mp4"
-    assert better_source(film("/high.mp4"), [replace(element, source=f"{SITE}/high.mp4")]) is None
+    low, high, _ = sources
+    assert better_source(film("/low.mp4"), [element]) == high
+    assert better_source(film("/high.mp4"), [replace(element, source=high.url)]) == high
     assert better_source(film("/other.mp4"), [element]) is None
+    assert better_source(film("/high.mp4"), [replace(element, source=high.url)], Choice(max_lines=480)) == low
+    assert better_source(film("/high.mp4"), [replace(element, source=high.url)], Choice(worst=True)) == low
+    alike = replace(element, sources=(replace(low, height=720), high))
+    assert better_source(film("/low.mp4"), [alike]) == replace(low, height=720), "what plays is as good"
 
 
 def test_what_decorates_a_page_is_not_its_film() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import MediaRequest, PageFindings, parse_found
+from reactor.media.choice import Choice
 from reactor.programs import find_ffmpeg
 from tests.media.samples import Samples
 from tests.pages import players
@@ -62,6 +63,17 @@ def loads(script: str) -> str:
 async def test_a_player_that_needs_a_click(site: Site, browser: Browser) -> None:
     seen = await sniffed(browser, site.page("click", "/hls/main.m3u8"))
     assert (seen.best.url, seen.best.manifest) == (site.url("/hls/main.m3u8"), True)
+
+
+async def test_the_quality_of_a_page_that_names_several(site: Site, browser: Browser) -> None:
+    sources = "".join(f"<source src=/{name} type=video/mp4 label={lines}p>" for name, lines in SOURCES)
+    url = site.html(f"<title>T</title><video muted autoplay>{sources}</video>")
+    for choice, name, lines in ((Choice(), "film.mp4", 1080), (Choice(max_lines=480), "clip.mp4", 360)):
+        seen = await sniffed(browser, url, choice=choice)
+        assert (seen.best.url, seen.best.lines) == (site.url(f"/{name}"), lines)
+
+
+SOURCES = (("film.mp4", 1080), ("clip.mp4", 360))
 
 
 async def test_a_player_behind_a_banner(site: Site, browser: Browser) -> None:

@@ -10,6 +10,7 @@ from reactor.extractors.browser.answers import Answers
 from reactor.extractors.browser.elements import Element, Source
 from reactor.extractors.browser.ranking import NAMED, Sight, rank
 from reactor.extractors.browser.telling import json_ld, made_of_pieces, of_each_frame, tell, with_better_source
+from reactor.media.choice import Choice
 
 PAGE = "https://h/p"
 LOW = Sight("https://h/low.mp4", resource="media", content_type="video/mp4", size=9, frame=PAGE)
@@ -30,6 +31,9 @@ async def test_the_better_source_goes_first_and_the_played_one_stays() -> None:
         *(("https://h/high.mp4", True, None), ("https://h/low.mp4", False, 9))
     ]
     assert told[0]["sent"] == {"referer": PAGE, "user-agent": "Agent"}
+    assert [each["lines"] for each in told] == [720, None]
+    (low,) = with_better_source(rank([LOW], [PLAYER]), answers(LOW), [PLAYER], Choice(max_lines=360))
+    assert (low.index, low.lines, low.named) == (0, 180, False), "as it plays"
 
 
 async def test_a_manifest_that_a_page_has_made_is_relative_to_the_page() -> None:

@@ -19,6 +19,7 @@ from reactor.extractors.context import open_context
 from reactor.extractors.detect import detect
 from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.process import YtdlpSetup
+from reactor.media.choice import Choice
 from reactor.models import Extraction, Kind
 from tests.servers import FileServer
 
@@ -247,7 +248,7 @@ class Seeing:
         self.urls = urls
         self.asked: list[str] = []
 
-    async def sniff(self, url: str, *, save: bool = False) -> Mapping[str, Any]:
+    async def sniff(self, url: str, *, save: bool = False, choice: Choice | None = None) -> Mapping[str, Any]:
         self.asked.append(url)
         plain = {"manifest": False, "advertising": False, "live": False, "text": None, "size": 4}
         rest: dict[str, Any] = {**plain, "content_type": "video/mp4", "sent": {}, "received": {}}
