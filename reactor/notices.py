@@ -148,6 +148,14 @@ class FilesUnwatched(_Notice):
     """A sentence."""
 
 
+class PresetsUnusable(_Notice):
+    """The file of presets was changed, and cannot be used as it is: rows get the presets that it had before."""
+
+    event: Literal["presets_unusable"] = "presets_unusable"
+    reason: str
+    """A sentence."""
+
+
 class YtdlpOutdated(_Notice):
     """yt-dlp is old: sites have changed since. `reactor update` upgrades it."""
 
@@ -404,6 +412,7 @@ Notice = (
     | TableUnserved
     | DownloadStuck
     | FilesUnwatched
+    | PresetsUnusable
     | YtdlpOutdated
     | ExtractorUnusable
     | DiskFull

@@ -304,6 +304,18 @@ class Options(_Wish):
                 raise ValueError("checksum")
         return self
 
+    def plain(self) -> Options:
+        """Without what only a preset may say."""
+        return self
+
+    def home_headers(self) -> Mapping[str, str]:
+        """Headers for requests to the host of the row's own URL."""
+        return {} if self.referer is None else {"Referer": self.referer}
+
+    def ytdlp_params(self) -> dict[str, Any]:
+        """Options of YoutubeDL's."""
+        return {}
+
     def said(self) -> dict[str, Any]:
         """What was said, as a JSON object."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -214,6 +214,9 @@ class Settings(BaseSettings):
         description="More options of yt-dlp's `YoutubeDL`, as a JSON object. Options that start programs or write "
         "files are refused.",
     )
+    presets: Path | None = Field(
+        None, description="TOML file of presets that rows may name (`use`); `contrib/presets.toml` has five."
+    )
     ytdlp_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         120.0, description="Seconds for yt-dlp to extract a page. Its process is killed afterwards."
     )

@@ -30,6 +30,7 @@ FLOORS = (
         "numbers",
         "options",
         "row_options",
+        "presets",
         "settings",
         "programs",
         "records",

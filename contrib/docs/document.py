@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from reactor.extractors.unmet import APPLIES, NAMES
 from reactor.failures import FAILURES, HTTP, OFFERS, Offer, status_phrase
 from reactor.options import OPTIONS_BYTES_MAX, Options, model_of
+from reactor.presets import ONLY_PRESETS, PresetOptions
 from reactor.settings import FORMER_NAMES, Settings
 
 FOLDER = Path(__file__).parent
@@ -195,6 +196,19 @@ With `ffmpeg`, when all is there; without options nothing is written anew but th
 - What cannot be made costs nothing: the row has what was fetched, and `notes` say why. Only a clip of what is not there
   fails it (`not_as_wished`), or `strict`.
 
+## Presets
+
+`PRESETS` names a TOML file of presets, and a row names some of them in `use`: `{{"use": ["music"]}}`. Of several the
+later one counts more, and most what the row says itself; `null` takes away what a preset says. `contrib/presets.toml`
+has five: `phone`, `music`, `archive`, `small` and `subtitles`. The file is read again when it has changed; a version
+that cannot be used changes nothing and is told in the journal (`presets_unusable`), and at the start it is an error.
+
+A preset takes all keys but `use`, and these, which a row may not say itself:
+
+| key | takes |
+| --- | --- |
+{presets}
+
 ## Examples
 
 | asked for | options |
@@ -224,9 +238,18 @@ def options() -> str:
     inner = [
         _inner(name, found) for name, field in Options.model_fields.items() if (found := model_of(field.annotation))
     ]
+    presets = [
+        f"| `{name}` | {_in_a_table(field.description or '')} |"
+        for name, field in PresetOptions.model_fields.items()
+        if name in ONLY_PRESETS
+    ]
     examples = [f"| {asked} | `{json.dumps(said)}` |" for asked, said in EXAMPLES.items()]
     return OPTIONS.format(
-        bytes=OPTIONS_BYTES_MAX, keys="\n".join(keys), inner="\n\n".join(inner), examples="\n".join(examples)
+        bytes=OPTIONS_BYTES_MAX,
+        keys="\n".join(keys),
+        inner="\n\n".join(inner),
+        examples="\n".join(examples),
+        presets="\n".join(presets),
     )
 
 

@@ -54,6 +54,7 @@ from reactor.models import build_models
 from reactor.net.session import open_session
 from reactor.programs import find_aria2c
 from reactor.records import dataclass
+from reactor.row_options import ReadOptions, asked_of
 from reactor.settings import Settings
 
 WITHOUT_UDP = {"enable-dht": "false", "enable-dht6": "false", "bt-enable-lpd": "false"}
@@ -72,6 +73,8 @@ class Lasting:
     probes: Probes | None = None
     recorder: Recorder | None = None
     on_ready: Callable[[], None] | None = None
+    read_options: ReadOptions = asked_of
+    """With the presets of the operator."""
 
     def ready(self) -> None:
         """aria2 is connected. Only the first call counts."""
@@ -89,7 +92,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
     recorder, machine = lasting.recorder, Machine(lasting.limits)
     loop = Loop(machine, recorder.note if recorder is not None else None)
     async with (
-        open_rows(settings, staging, journal, loop.post, again=again) as rows,
+        open_rows(settings, staging, journal, loop.post, again=again, read_options=lasting.read_options) as rows,
         _aria2(settings, _telling_when_ready(loop, lasting), patient=again) as aria2,
         open_guard(settings, lambda: aria2.url) as guard,
         _handover(settings, guard) as handover,

@@ -23,6 +23,7 @@ from reactor.errors import DatabaseError
 from reactor.files.staging import staging_of
 from reactor.journal.journal import Journal
 from reactor.journal.recording import Recorder
+from reactor.presets import Presets
 from reactor.settings import Settings
 
 OPEN_AGAIN_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -46,7 +47,8 @@ async def serve(
     Raises ReactorError when it cannot start, or cannot go on (a wrong secret, another server in aria2's place)."""
     limits, leaving = limits_of(settings), Leaving()
     staging = staging_of(settings, lambda size, options: limits.quotas.of(options).too_large(size))
-    lasting = Lasting(settings, limits, staging, journal, leaving, probes, recorder, on_ready)
+    presets = Presets(settings.presets, lambda reason: journal.tell(notices.PresetsUnusable(reason=reason)))
+    lasting = Lasting(settings, limits, staging, journal, leaving, probes, recorder, on_ready, presets.asked_of)
     with lock(settings.download_db), unwrapped():
         async with anyio.create_task_group() as tasks:
 

@@ -76,7 +76,7 @@ APPLIES: Mapping[str, Applies] = {
     "split_mib": Applies("The size of the pieces was"),
     "cookies": Applies("The cookies were"),
     "referer": Applies("The referer was", ALL, unless=SITES),
-    "use": Applies("The presets were"),
+    "use": Applies("The presets were", ALL),
     "strict": Applies("The strictness was", ALL),
 }
 """Each key of Options."""
@@ -120,7 +120,7 @@ def as_asked(found: Extraction, options: Options) -> Extraction:
         lacks = (*lacks, *unchecked, *unmet(found, options))
     if options.strict and lacks:
         raise not_as_wished(lacks)
-    told = {"options": options, "notes": (*found.finish.notes, *lacks), "unmet": ()}
+    told = {"options": options.plain(), "notes": (*found.finish.notes, *lacks), "unmet": ()}
     return found.model_copy(update={"finish": found.finish.model_copy(update=told)})
 
 

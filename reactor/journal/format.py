@@ -79,6 +79,8 @@ def describe(notice: n.Notice) -> str:
             return _unserved(notice)
         case n.FilesUnwatched(reason=reason):
             return f"the database's files cannot be watched; falling back to polling: {clean(reason)}"
+        case n.PresetsUnusable(reason=reason):
+            return f"the presets stay as they were: {clean(reason)}"
         case n.YtdlpOutdated(version=version, days=days):
             return f"yt-dlp {clean(version)} is {days} days old, and sites change: `reactor update` upgrades it"
         case n.ExtractorUnusable(name=name, reason=reason):

@@ -21,7 +21,7 @@ from reactor.net.failures import status_failure
 from reactor.net.jar import Jar
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.refresh import refresh_in, refresh_to
-from reactor.net.session import HttpSession, Referer
+from reactor.net.session import HttpSession
 from reactor.net.urls import normalise, normalise_http
 from reactor.net.validators import validator_of
 from reactor.records import dataclass
@@ -38,6 +38,10 @@ SEVERAL_BYTES = 8 * 1024 * 1024
 REFRESHES_MAX = 3
 """Pages that lead on, one to the next."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
+
+
+Referer = Callable[[str], str | None]
+"""The page from which a URL is asked for; None: it was typed."""
 
 
 class BrowsersOnly(DownloadError):
@@ -71,7 +75,7 @@ async def probe(url: str, session: HttpSession, *, head: bool = True, hold: bool
     beginning; where that sends its reader on to a file, the file is what is seen. Raises DownloadError,
     MagnetRedirect."""
     jar = Jar()
-    first = seen = await _probe(url, url, session, jar, session.referer or _from_nowhere, head=head, hold=hold)
+    first = seen = await _probe(url, url, session, jar, _from_nowhere, head=head, hold=hold)
     for _ in range(REFRESHES_MAX):
         target = _target(seen) if seen.is_page else None
         if target is None:
@@ -81,7 +85,15 @@ async def probe(url: str, session: HttpSession, *, head: bool = True, hold: bool
             seen = await _probe(target, url, session, jar, partial(referer_for, page))
         except DownloadError:  # then the page is all there is
             break
-    return first.probe if seen.is_page else seen.probe
+    return _with_home_headers(first.probe if seen.is_page else seen.probe, session)
+
+
+def _with_home_headers(found: HttpProbe, session: HttpSession) -> HttpProbe:
+    """With the headers that the row asks for, which the fetch is to send too."""
+    wanted = session.home_headers(found.url) if session.home_headers is not None else {}
+    there = {header.name.lower() for header in found.headers}
+    more = tuple(Header(name=name, value=value) for name, value in wanted.items() if name.lower() not in there)
+    return found.model_copy(update={"headers": (*found.headers, *more)}) if more else found
 
 
 def _target(seen: _Seen) -> str | None:

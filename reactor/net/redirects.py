@@ -88,8 +88,9 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
     current = start
     for _ in range(REDIRECTS_MAX + 1):
         lines = dict(headers(current) if callable(headers) else headers)
-        if session.referer is not None and (page := session.referer(current)):
-            lines.setdefault("Referer", page)
+        if session.home_headers is not None:
+            said = {name.lower() for name in lines}
+            lines |= {name: value for name, value in session.home_headers(current).items() if name.lower() not in said}
         if cookie := jar.line(current):
             lines["Cookie"] = "; ".join(filter(None, (lines.get("Cookie"), cookie)))
         at_home = credentials is not None and same_host(start, current)

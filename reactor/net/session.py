@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import field
 
@@ -22,10 +22,6 @@ def user_agent_of(setting: str) -> str:
     return {"": USER_AGENT, "reactor": OWN_USER_AGENT}.get(setting, setting)
 
 
-Referer = Callable[[str], str | None]
-"""The page from which a URL is asked for; None: it was typed."""
-
-
 @dataclass(frozen=True, slots=True)
 class HttpSession:
     """A client and its timeout. `open_session` makes it."""
@@ -38,8 +34,9 @@ class HttpSession:
     """The same for the request that decides: some servers first make what they send."""
     held: HeldAnswers = field(default_factory=HeldAnswers)
     """Answers that the fetch is going to take over."""
-    referer: Referer | None = None
-    """What is sent as the page that led to a URL, where nothing else is known of that."""
+    home_headers: Callable[[str], Mapping[str, str]] | None = None
+    """Headers that a row asks for, by the URL of a request: for its own host only. What is said otherwise counts more.
+    """
 
 
 @asynccontextmanager

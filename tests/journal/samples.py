@@ -18,6 +18,7 @@ EVERY: tuple[n.Notice, ...] = (
     n.TableUnserved(table="tasks"),
     n.DownloadStuck(download_id=3, error="The bot's database does not take it."),
     n.FilesUnwatched(reason="the limit of watches is reached."),
+    n.PresetsUnusable(reason="the preset `a` is no table."),
     n.YtdlpOutdated(version="2026.7.4", days=90),
     n.ExtractorUnusable(name="filehost", reason="It does not say which URLs it is for."),
     n.DiskFull(free=50 * 2**20, needed=100 * 2**20),

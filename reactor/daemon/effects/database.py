@@ -42,6 +42,7 @@ class Rows:
         post: Post,
         *,
         joined: bool = False,
+        read_options: ReadOptions = asked_of,
     ) -> None:
         """`joined`: this process has served another database before."""
         self.store = store
@@ -50,7 +51,7 @@ class Rows:
         self._staging = staging
         self._journal = journal
         self._post = post
-        self._read_options: ReadOptions = asked_of
+        self._read_options = read_options
         self._joined = joined
         """True once it is noted which rows the process before this one may have died of."""
         self.changed = anyio.Event()
@@ -169,8 +170,9 @@ async def open_rows(
     post: Post,
     *,
     again: bool = False,
+    read_options: ReadOptions = asked_of,
 ) -> AsyncIterator[Rows]:
     """Open the database. `again`: in place of another one, and only if it is there, since one that was deleted is not
     made anew. Raises DatabaseError."""
     async with open_store(settings.download_db, owner=socket.gethostname(), create=not again) as store:
-        yield Rows(store, settings, staging, journal, post, joined=again)
+        yield Rows(store, settings, staging, journal, post, joined=again, read_options=read_options)

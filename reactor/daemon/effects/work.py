@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -123,8 +123,8 @@ class Stages:
         if options is NO_OPTIONS:
             return self._context
         http = self._context.http
-        if options.referer is not None:
-            http = replace(http, referer=partial(_at_home, url, options.referer))
+        if headers := options.home_headers():
+            http = replace(http, home_headers=partial(_at_home, url, headers))
         return replace(self._context, options=options, http=http)
 
     async def _clear(self, command: commands.Detect | commands.Extract) -> None:
@@ -149,7 +149,7 @@ class Stages:
 
     async def prefetch(self, command: commands.Prefetch) -> None:
         """Ask the next row's server already."""
-        if command.options.referer is None:  # which goes to the host of its own row only
+        if not command.options.home_headers():  # which go to the host of its own row only
             await self._probe_cache.prefetch(command.url, command.options)
 
     async def finish(self, command: commands.Finish) -> None:
@@ -326,9 +326,9 @@ class Stages:
             await to_thread.run_sync(self._staging.tidy, command.ids)
 
 
-def _at_home(home: str, page: str, url: str) -> str | None:
-    """The page, where a request goes to the host of the row's own URL."""
-    return page if same_host(home, url) else None
+def _at_home(home: str, headers: Mapping[str, str], url: str) -> Mapping[str, str]:
+    """The headers, where a request goes to the host of the row's own URL."""
+    return headers if same_host(home, url) else {}
 
 
 def turned_out(command: commands.Finish, other: OtherThing) -> events.Event:

@@ -158,6 +158,7 @@ class Ytdlp(Pool[YtdlpProcess]):
         cookies = self._config.cookies
         self._asked += 1
         user, params = f"ytdlp-{self._asked}", self._config.params
+        params |= options.ytdlp_params()
         params |= params_of(options, params)
         if self._guard is not None:
             params["proxy"] = self._guard.route(user)

@@ -1,0 +1,148 @@
+"""Presets: what an operator lets rows ask for by a name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reactor.core import events
+from reactor.core.job import Attempt
+from reactor.core.rows import ClaimedRow
+from reactor.errors import Failure, SettingsError
+from reactor.journal.recording import Recorder
+from reactor.journal.stream import Stream
+from reactor.options import Options
+from reactor.presets import PresetOptions, Presets
+
+SHIPPED = Path(__file__).parents[1] / "contrib" / "presets.toml"
+HOUSE = """
+[house]
+quality = 720
+headers = { Authorization = "Bearer hush" }
+format_expression = "bv*[height<=720]+ba"
+format_sort = ["res:720", "vcodec:h264"]
+extractor_args = { youtube = { lang = ["de"] } }
+ytdlp = { age_limit = 12 }
+
+[low]
+quality = 144
+codec = "av1"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "presets.toml"
+    path.write_text(HOUSE)
+    return path
+
+
+def asked(presets: Presets, **said: object) -> Options:
+    found = presets.asked_of(json.dumps(said))
+    assert isinstance(found, Options), found
+    return found
+
+
+def refused(presets: Presets, **said: object) -> str:
+    found = presets.asked_of(json.dumps(said))
+    assert isinstance(found, Failure)
+    assert found.code == "bad_options"
+    return found.message
+
+
+def test_the_shipped_presets() -> None:
+    presets = Presets(SHIPPED)
+    for name in ("phone", "music", "archive", "small", "subtitles"):
+        assert type(asked(presets, use=[name])) is Options
+    assert asked(presets, use=["music"]).audio.format == "mp3"
+
+
+def test_the_later_layer_counts_more_and_null_takes_away(file: Path) -> None:
+    presets = Presets(file)
+    found = asked(presets, use=["house", "low"], codec=None)
+    assert (found.quality, found.codec) == (144, "auto")
+    assert asked(presets, use=["low", "house"], quality=1080).quality == 1080
+    assert asked(presets, quality=1080) == Options(quality=1080)
+
+
+def test_what_only_a_preset_may_say(file: Path) -> None:
+    found = asked(Presets(file), use=["house"], referer="http://site.example/")
+    assert found.home_headers() == {"Authorization": "Bearer hush", "Referer": "http://site.example/"}
+    assert found.ytdlp_params() == {
+        "format": "bv*[height<=720]+ba",
+        "format_sort": ["res:720", "vcodec:h264"],
+        "extractor_args": {"youtube": {"lang": ["de"]}},
+        "age_limit": 12,
+    }
+    assert type(found.plain()) is Options
+    assert found.plain() == Options(quality=720, use=("house",), referer="http://site.example/")
+    assert len({found, found}) == 1
+    for key in ("headers", "format_expression", "format_sort", "extractor_args", "ytdlp"):
+        assert f'"{key}"' in refused(Presets(file), use=["house"], **{key: {}}), "a row may not say it"
+
+
+def test_a_recording_does_not_hold_it(file: Path, tmp_path: Path) -> None:
+    found = asked(Presets(file), use=["house"])
+    written = tmp_path / "recording.ndjson"
+    row = ClaimedRow(Attempt(1, 1), "http://h.example/", options=found)
+    with written.open("wb") as opened:
+        Recorder(Stream(opened.fileno())).note(events.RowsPolled(claimed=(row,)), 0.0, [])
+    assert '"use":["house"]' in written.read_text()
+    assert "hush" not in written.read_text()
+
+
+def test_an_unknown_name(file: Path) -> None:
+    assert refused(Presets(file), use=["hous"]) == "There is no preset `hous`. Is `house` meant?"
+    assert "none here" in refused(Presets(None), use=["house"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[a]\nqualty = 1", 'the preset `a` .* There is no option "qualty". Is `quality` meant'),
+        ("[a]\nquality = 1", "`quality` takes"),
+        ('[a]\nytdlp = { exec_cmd = "rm" }', "ytdlp"),
+        ('[a]\nheaders = { Host = "x" }', "`headers`"),
+        ('[a]\nheaders = { X = "a\\r\\nb" }', "`headers"),
+        ('[a]\nuse = ["b"]', "names other presets"),
+        ("[a]\nquality = 2020-01-01", "is no option"),
+        ('["a b"]\nquality = 720', "a name that no row can say"),
+        ("a = 1", "is no table"),
+        ("[a", "is no TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_used(file: Path, text: str, sentence: str) -> None:
+    told = list[str]()
+    presets = Presets(file, told.append)
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=f"PRESETS: .*{sentence}"):
+        Presets(file)
+    for _ in range(2):
+        assert asked(presets, use=["low"]).quality == 144, "as it was"
+    assert len(told) == 1
+    assert str(file) in told[0]
+
+
+def test_it_is_read_again_when_it_has_changed(file: Path) -> None:
+    told = list[str]()
+    presets = Presets(file, told.append)
+    file.write_text("[low]\nquality = 240\n")
+    assert asked(presets, use=["low"]).quality == 240
+    file.unlink()
+    assert asked(presets, use=["low"]).quality == 240
+    new = file.with_name("new")
+    new.write_text("[low]\nquality = 360\n")
+    new.replace(file)
+    assert asked(presets, use=["low"]).quality == 360
+    assert len(told) == 1
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        Presets(tmp_path / "none.toml")
+
+
+def test_its_keys_are_not_those_of_a_row() -> None:
+    assert set(PresetOptions.model_fields) > set(Options.model_fields)
