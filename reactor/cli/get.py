@@ -12,6 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import anyio
 import typer
 
+from reactor.cli.asked import (
+    Audio,
+    Clip,
+    Container,
+    Files,
+    Further,
+    Language,
+    Name,
+    Playlist,
+    Quality,
+    Subtitles,
+    Use,
+    asked,
+)
 from reactor.cli.options import Aria2, readable
 
 if TYPE_CHECKING:
@@ -50,6 +64,17 @@ def get(
         int | None,
         typer.Option("--retries", metavar="N", help="Retries after the first attempt. [MAX_DOWNLOAD_RETRIES, else 2]"),
     ] = None,
+    audio: Audio = None,
+    quality: Quality = None,
+    container: Container = None,
+    language: Language = None,
+    subtitles: Subtitles = None,
+    clip: Clip = None,
+    playlist: Playlist = None,
+    files: Files = None,
+    name: Name = None,
+    use: Use = None,
+    options: Further = None,
     aria2: Aria2 = None,
 ) -> None:
     """Download URLs and print the path of each file.
@@ -59,6 +84,19 @@ def get(
     from reactor.cli.runtime import run_async
 
     urls = readable(urls)
+    said = asked(
+        audio=audio,
+        quality=quality,
+        container=container,
+        language=language,
+        subtitles=subtitles,
+        clip=clip,
+        playlist=playlist,
+        files=files,
+        name=name,
+        use=use,
+        further=options,
+    )
     with tempfile.TemporaryDirectory(prefix="reactor-get-", ignore_cleanup_errors=True) as private:
         settings = settings_for(
             download_db=Path(private) / "get.db",
@@ -68,7 +106,7 @@ def get(
             aria2c_rpc_url=aria2,
             progress_interval=REFRESH_S,
         )
-        outcomes = run_async(partial(_get, settings, urls))
+        outcomes = run_async(partial(_get, settings, urls, said))
     for path in outcomes.paths():
         typer.echo(path)
     raise typer.Exit(outcomes.exit_code)
@@ -94,7 +132,11 @@ class Outcomes:
         self.rows: list[int] = []
         """In the order of the command line; filled before anything can end."""
         self.ended: dict[int, str | None] = {}
-        """The path of what arrived, None for what did not."""
+        """The path of what arrived, None for what did not, and for a list."""
+        self.lists: dict[int, list[str]] = {}
+        """What arrived of each list; filled in at the end."""
+        self.partial: set[int] = set()
+        """Lists of which not all came."""
         self.done = anyio.Event()
         self.signal: int | None = None
 
@@ -105,6 +147,10 @@ class Outcomes:
         match entry.notice:
             case n.DownloadCompleted(download_id=number, path=path):
                 self.ended[number] = path
+            case n.ListEnded(download_id=number, failed=failed, done=done):
+                self.ended[number], self.lists[number] = None, []
+                if failed or not done:
+                    self.partial.add(number)
             case n.DownloadFailed(download_id=number) | n.DownloadCancelled(download_id=number):
                 self.ended[number] = None
             case _:
@@ -118,17 +164,22 @@ class Outcomes:
 
     def paths(self) -> list[str]:
         """What arrived, in the order of the command line."""
-        return [path for number in self.rows if (path := self.ended.get(number)) is not None]
+        found = []
+        for number in self.rows:
+            path = self.ended.get(number)
+            found += self.lists.get(number, []) if path is None else [path]
+        return found
 
     @property
     def exit_code(self) -> int:
         """0 when all arrived, 1 when not, 128 and the signal's number when a person ended it."""
         if self.signal is not None:
             return 128 + self.signal
-        return 0 if len(self.paths()) == len(self.rows) else 1
+        came = {number for number, path in self.ended.items() if path is not None} | (self.lists.keys() - self.partial)
+        return 0 if came.issuperset(self.rows) else 1
 
 
-async def _get(settings: Settings, urls: list[str]) -> Outcomes:
+async def _get(settings: Settings, urls: list[str], said: dict[str, Any] | None) -> Outcomes:
     from reactor.cli.runtime import open_journal
     from reactor.journal.progress import LiveView
     from reactor.journal.stream import STDERR, Stream
@@ -136,9 +187,12 @@ async def _get(settings: Settings, urls: list[str]) -> Outcomes:
 
     outcomes = Outcomes()
     async with Queue(settings.download_db) as queue:
-        outcomes.rows = [await queue.add(url) for url in urls]
+        outcomes.rows = [await queue.add(url, options=said) for url in urls]
         with open_journal((LiveView(Stream(STDERR)), "stderr"), sinks=(outcomes.note,)) as journal:
             await _serve(settings, journal, queue, outcomes)
+        for number in outcomes.lists:
+            entries = await queue.children(number)
+            outcomes.lists[number] = [row.file_path for row in entries if row.file_path is not None]
     _clear_away(settings.download_dir)
     return outcomes
 

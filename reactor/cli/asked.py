@@ -1,0 +1,104 @@
+"""Flags for what is wanted of a URL, which `add` and `get` share, as the JSON object of the column `options`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from reactor.errors import ReactorError
+
+Audio = Annotated[
+    str | None, typer.Option("--audio", metavar="FORMAT", help="Sound only: best, mp3, m4a, opus, flac or wav.")
+]
+Quality = Annotated[
+    str | None, typer.Option("--quality", metavar="LINES", help="Lines of the picture such as 720, or best, or worst.")
+]
+Container = Annotated[str | None, typer.Option("--container", metavar="NAME", help="mp4, mkv or webm.")]
+Language = Annotated[str | None, typer.Option("--language", metavar="TAG", help="Language of the sound, such as de.")]
+Subtitles = Annotated[
+    str | None, typer.Option("--subtitles", metavar="TAGS", help="Languages of subtitles, such as de,en.")
+]
+Clip = Annotated[
+    list[str] | None,
+    typer.Option("--clip", metavar="FROM-TO", help="Only this part, such as 1:30-2:10; may be repeated."),
+]
+Playlist = Annotated[
+    str | None, typer.Option("--playlist", metavar="ITEMS", help="Entries of a list: 1-20, 3,5,-1, all or one.")
+]
+Files = Annotated[
+    str | None, typer.Option("--files", metavar="FILES", help="Files of a torrent: 1,4, or *.mkv, or largest.")
+]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help='Name of the file, such as "{title} [{id}]".')]
+Use = Annotated[
+    list[str] | None, typer.Option("--use", metavar="PRESET", help="A preset of the operator's; may be repeated.")
+]
+Further = Annotated[
+    str | None, typer.Option("--options", metavar="JSON", help="Any options, as contrib/docs/options.md has them.")
+]
+
+
+def asked(
+    *,
+    audio: str | None = None,
+    quality: str | None = None,
+    container: str | None = None,
+    language: str | None = None,
+    subtitles: str | None = None,
+    clip: list[str] | None = None,
+    playlist: str | None = None,
+    files: str | None = None,
+    name: str | None = None,
+    use: list[str] | None = None,
+    further: str | None = None,
+    **plain: str | None,
+) -> dict[str, Any] | None:
+    """The object that says it; None when nothing is asked for. A flag wins over the same key of `further`. Raises
+    DownloadError (`bad_options`) and ReactorError."""
+    if not any((audio, quality, container, language, subtitles, clip, playlist, files, name, use, further)) and not any(
+        plain.values()
+    ):
+        return None
+    from reactor.options import Options, merged, parse_options, read_options
+
+    flags: dict[str, Any] = {"container": container, "language": language, "name": name, "use": use, **plain}
+    flags |= {
+        "want": "audio" if audio else None,
+        "audio": {"format": audio} if audio else None,
+        "quality": _number(quality),
+        "subtitles": {"languages": _parts(subtitles)} if subtitles else None,
+        "clip": [_span(each) for each in clip] if clip else None,
+        "playlist": _entries(playlist) if playlist else None,
+        "files": _files(files) if files else None,
+    }
+    found = merged([read_options(further), {key: value for key, value in flags.items() if value is not None}])
+    parse_options(found, Options)
+    return found
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _number(text: str | None) -> str | int | None:
+    return int(text) if text is not None and text.isdecimal() and len(text) < 10 else text
+
+
+def _span(text: str) -> list[str]:
+    start, dash, end = text.partition("-")
+    if not dash:
+        raise ReactorError(f"{text} is no part of a film.", hint="Say where it begins and ends: --clip 1:30-2:10.")
+    return [start, end]
+
+
+def _entries(text: str) -> Mapping[str, str]:
+    return {"mode": text} if text in ("all", "one", "auto") else {"mode": "all", "items": text}
+
+
+def _files(text: str) -> str | list[str] | list[int]:
+    if text == "largest":
+        return text
+    parts = _parts(text)
+    numbers = [int(part) for part in parts if part.isdecimal() and len(part) < 10]
+    return numbers if len(numbers) == len(parts) else parts
