@@ -26,8 +26,9 @@ from reactor.extractors.ytdlp.info import parse_info
 from reactor.files.names import clean_name
 from reactor.journal import recording
 from reactor.journal.ndjson import BrokenLine, from_line
-from reactor.media import clocks, dash, hls, measuring, variants
+from reactor.media import clocks, dash, hls, measuring, subtitles, variants
 from reactor.media.choice import Choice
+from reactor.media.cues import Place, cues_of
 from reactor.media.local import read_playlist
 from reactor.net import cookies, failures, probe, urls
 from reactor.net import redirects as http
@@ -67,6 +68,49 @@ def _hls(text: str) -> None:
 def _dash(text: str) -> None:
     assert dash.is_dash(text) in (True, False)
     assert all(stream.parts for stream in dash.parse(text, URL, Choice(audio_only=len(text) % 2 == 0)))
+
+
+def _texts(text: str) -> None:
+    found, _ = cues_of(text.encode("utf-8", "replace"), Place())
+    for form in ("srt", "vtt", "ass"):
+        subtitles.text(found, subtitles.Wanted(1000.0, 1.0, form))
+
+
+_text_words = (
+    *(
+        "WEBVTT",
+        "00:01.000 --> 00:02.000",
+        "00:00:01,5 --> 99:00:00.000 align:start",
+        "\n\n",
+        "<i>",
+        "</i>",
+        "&amp;",
+        "{",
+    ),
+    *(
+        "X-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000",
+        "\u202e",
+        "<v Ann>",
+        "\nDialogue: 0,0:00:01.00,0:00:02.00,,,,,,,a",
+    ),
+    *(
+        "<tt>",
+        "</tt>",
+        '<tt tickRate="0" frameRate="1e9" frameRateMultiplier="0 0">',
+        "<body>",
+        "</body>",
+        "<div>",
+        "</div>",
+    ),
+    *(
+        '<p begin="1s" end="2s">',
+        '<p begin="999999999999t" dur="00:00:01:99999">',
+        "</p>",
+        "<br/>",
+        "<span>",
+        "</span>",
+    ),
+)
 
 
 def _part(data: bytes) -> None:
@@ -358,6 +402,7 @@ READERS: Mapping[str, Reader] = {
         | pieces("<MPD>", "<Period>", "</Period>", "</MPD>", *_dash_words),
         _dash,
     ),
+    "subtitles": Reader(pieces(*_text_words, glue=("", " ", "\n")), _texts),
     "metainfo": Reader(torrents, _metainfo),
     "metalink": Reader(pieces(*_metalink_words), parse_metalink),
     "url": Reader(pieces(*_url_words, glue=("",)), _typed),

@@ -17,8 +17,9 @@ from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.parsing import Parsers
 from reactor.media import ffmpeg
 from reactor.media.check import HELPER
+from reactor.media.local import Segment, write_playlist
 from reactor.media.text_tracks import BESIDE, gather
-from reactor.models import Extraction, Finish, Kind
+from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.options import Options, parse_options
 from tests.media.conftest import Serve
 from tests.media.samples import SECONDS, Samples, playlist_of
@@ -154,6 +155,47 @@ async def test_a_failure_leaves_nothing_beside(
         with pytest.raises(DownloadError, match="only a piece"):
             await ffmpeg.join(samples.ffmpeg, tmp_path, found.model_copy(update={"finish": broken}), parsers)
     assert {path.name for path in tmp_path.iterdir()} == {part.name for part in found.fetches}
+
+
+@pytest.mark.parametrize(("where", "named"), [("file", "A film.mp4"), ("embed", "")])
+async def test_a_film_in_one_file(samples: Samples, tmp_path: Path, where: str, named: str) -> None:
+    """Beside it, it stays as it came, byte by byte; a text that is no subtitles costs it nothing."""
+    (tmp_path / "video-0.mp4").write_bytes(samples.film().read_bytes())
+    (tmp_path / "text-0-00001.vtt").write_text(TEXT.format("Hello"))
+    (tmp_path / "text-1-00001.vtt").write_text("<html>gone</html>")
+    fetches = [
+        Fetch(urls=(f"https://h/{n}",), name=name)
+        for n, name in enumerate(sorted(each.name for each in tmp_path.iterdir()))
+    ]
+    texts = [
+        Track(form="webvtt", first=n, count=1, playlist=write_playlist([Segment(fetches[n].name, 0.0)]), language=tag)
+        for n, tag in enumerate(("../d\x00e", "../de"))
+    ]
+    film = Track(form="file", first=2, count=1)
+    options = parse_options({"subtitles": asks("de", **{"as": where})}, Options)
+    finish = Finish(how="media", name="A film.mp4", tracks=(film, *texts), options=options)
+    found = Extraction(kind=Kind.YTDLP, fetches=tuple(fetches), finish=finish)
+    async with Parsers() as parsers:
+        joined = await ffmpeg.join(samples.ffmpeg, tmp_path, found, parsers)
+    gather(tmp_path, finish)
+    assert joined.notes == ("Subtitles that are not in the file: ../de.",)
+    if named:
+        assert sorted(path.name for path in (tmp_path / ".joined.folder").iterdir()) == ["A film.de.srt", named]
+        assert (tmp_path / ".joined.folder" / named).read_bytes() == samples.film().read_bytes()
+    else:
+        assert len(inside(samples, joined.path)) == 1
+    assert (tmp_path / "video-0.mp4").exists(), "the part stays, for whatever comes after"
+
+
+async def test_nothing_that_can_be_read_is_a_failure(samples: Samples, tmp_path: Path) -> None:
+    (tmp_path / "a.vtt").write_text("<html>gone</html>")
+    track = Track(form="webvtt", first=0, count=1, playlist=write_playlist([Segment("a.vtt", 0.0)]), language="de")
+    finish = Finish(how="media", name="a.srt", tracks=(track,), options=parse_options({"want": "subtitles"}, Options))
+    found = Extraction(kind=Kind.YTDLP, fetches=(Fetch(urls=("https://h/",), name="a.vtt"),), finish=finish)
+    async with Parsers() as parsers:
+        with pytest.raises(DownloadError, match="None of the subtitles"):
+            await ffmpeg.join(samples.ffmpeg, tmp_path, found, parsers)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.vtt"]
 
 
 def test_what_is_there_already_keeps_its_place(tmp_path: Path) -> None:
