@@ -61,7 +61,7 @@ NAME_MAX = 150
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,3})?)")
 _SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,3})?")
 _ITEM = re.compile(r"(-?[1-9]\d{0,5})(?:-(-?[1-9]\d{0,5}))?")
-_LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$"
+LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 NAME_PLACEHOLDERS = ("title", "id", "uploader", "date", "n", "quality", "ext")
 
@@ -107,7 +107,7 @@ FORMAT = r"^[A-Za-z0-9_.-]{1,80}(\+[A-Za-z0-9_.-]{1,80})?$"
 FileChoice = str | Sequence[int] | Sequence[str] | None
 """As `Options.files` has it; None: all."""
 Moment = Annotated[float, BeforeValidator(seconds)]
-Language = Annotated[str, StringConstraints(pattern=_LANGUAGE, max_length=35)]
+Language = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
 PresetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 Wanted = TypeVar("Wanted", bound="Options")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reactor.errors import DownloadError
+from reactor.extractors.findings import Findings
 from reactor.lists import Listing
-from reactor.media.choice import Choice
+from reactor.media.choice import Choice, Quality
 from reactor.media.clocks import StreamKind
 from reactor.media.measuring import PartFindings, PartQuery
 from reactor.media.parts import Holds, MediaStream, Selection, Subtitles
@@ -44,6 +45,9 @@ class TorrentFacts:
     trackers: tuple[str, ...]
     v1: str | None
     v2: str | None
+    files: tuple[tuple[int, str, int], ...] = ()
+    """Numbers, paths and bytes of its files, where that was asked; the largest, where there are many."""
+    files_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class Asked:
     """Ids of representations of an MPD that are not taken while there are others."""
     now_s: float = 0.0
     """Seconds since the epoch."""
+    listed: bool = False
+    """True when it is to be told which qualities an MPD has."""
     timed: bool = False
     """True if it is wanted what each segment of an MPD lasts."""
 
@@ -95,6 +101,8 @@ class Parsed:
     streams: tuple[MediaStream, ...]
     servers: int = 1
     """How many alternative BaseURLs it has."""
+    qualities: tuple[Quality, ...] = ()
+    """What an MPD offers, where that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,7 @@ class DocumentParsers(Protocol):
         files: FileChoice = None,
         shared: bool = False,
         inner: bool = False,
+        listed: bool = False,
     ) -> tuple[TorrentFacts, bytes]:
         """The facts of a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then, and the bytes
         for aria2."""
@@ -168,7 +177,7 @@ class PageInfo(Protocol):
         ...
 
     async def extract(
-        self, url: str, *, options: Options = NO_OPTIONS, timeout_s: float | None = None
+        self, url: str, *, options: Options = NO_OPTIONS, timeout_s: float | None = None, listed: bool = False
     ) -> Mapping[str, Any]:
         """The info dict of the video at `url`, which `ytdlp.info.parse_info` reads; `options`: what the row asks
         for."""
@@ -245,6 +254,13 @@ class Context:
     """So many entries of a list may become downloads of their own; 0: a list is refused."""
     options: Options = NO_OPTIONS
     """What the row asks for."""
+    findings: Findings | None = None
+    """Of a row that asks, or has been answered a moment ago: what is seen of it is put here."""
+
+    @property
+    def listing(self) -> bool:
+        """True when it is to be told what there is to choose from."""
+        return self.findings is not None and self.options.ask != "never"
 
 
 class Reclassified(Exception):

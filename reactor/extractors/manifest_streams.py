@@ -16,7 +16,7 @@ import anyio
 from reactor.errors import DownloadError
 from reactor.extractors.base import MANIFEST_BYTES_MAX, Asked, Parsed
 from reactor.extractors.manifest_reader import Reader
-from reactor.media.choice import Choice
+from reactor.media.choice import Choice, Quality
 from reactor.media.parts import Holds, MediaStream, Pick, Selection, Way, live, too_large
 from reactor.records import dataclass
 
@@ -44,12 +44,15 @@ class Found:
 
 async def find_streams(url: str, text: str | None, choice: Choice, reader: Reader) -> Found:
     """Read the manifest at `url` (or `text`, its content), and the playlists that it names. Raises DownloadError."""
-    at, document = (url, text.encode("utf-8", "replace")) if text is not None else await reader.read(url)
+    at, document = (url, text.encode("utf-8", "replace")) if text is not None else await _first(url, reader)
     if len(document) > MANIFEST_BYTES_MAX:
         raise too_large()
     holds: Holds = ("audio",) if choice.audio_only else ()
-    asked = Asked(holds=holds, now_s=time.time(), timed=bool(reader.context.options.clip))
+    context = reader.context
+    asked = Asked(holds=holds, now_s=time.time(), timed=bool(context.options.clip), listed=context.listing)
     found = await reader.context.parsers.manifest(document, at, choice, asked)
+    if context.findings is not None and context.listing:
+        context.findings.see(_offered(found))
     if isinstance(found, Selection):
         return await _Variants(at, choice, reader, found).best()
 
@@ -70,6 +73,29 @@ async def find_streams(url: str, text: str | None, choice: Choice, reader: Reade
                 await reader.check(stream)
     kept = [stream for stream in texts if stream.parts][: _texts_max(choice)]
     return Found(at, (*films, *kept), (*notes, *_dropped([each for each in texts if each not in kept])))
+
+
+async def _first(url: str, reader: Reader) -> tuple[str, bytes]:
+    """The manifest; for a row that was answered a moment ago, the one that it was asked about."""
+    findings = reader.context.findings
+    if findings is None:
+        return await reader.read(url)
+    key = "manifest", url
+    if (known := findings.known(key)) is None:
+        at, document = await reader.read(url)
+        findings.keep(key, (at, document, tuple(reader.jar)), len(document))
+        return at, document
+    reader.jar.add(known[2])
+    return known[0], known[1]
+
+
+def _offered(found: Parsed | Selection) -> Sequence[Quality]:
+    """What it has of the film. The bit rate of an HLS variant counts its sound in."""
+    if isinstance(found, Parsed):
+        return found.qualities
+    picks = [(pick, pick.holds == ("audio",)) for way in found.ways for pick in way.picks]
+    traits = [(pick.traits, sound) for pick, sound in picks]
+    return [Quality(t.format, sound, t.lines, t.codec, t.language, t.bandwidth) for t, sound in traits]
 
 
 async def _alive(

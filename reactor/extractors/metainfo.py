@@ -11,8 +11,9 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import nlargest
 from itertools import islice, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bencode2 import BencodeDecodeError, bdecode, bencode
@@ -22,8 +23,10 @@ from reactor.errors import DownloadError
 from reactor.extractors.bencoded import dictionary
 from reactor.extractors.torrent_paths import Paths
 from reactor.net.charsets import decode_name
-from reactor.options import FileChoice
 from reactor.records import dataclass
+
+if TYPE_CHECKING:  # the process that parses does without pydantic
+    from reactor.options import FileChoice
 
 DEPTH_MAX = 100
 """Folders inside folders."""
@@ -38,6 +41,8 @@ TRACKERS_MAX, URL_MAX = 50, 2000
 REASON_MAX = 300
 PEERS_MAX = 300
 SPANS_MAX = 100
+LISTED_MAX, PATH_SHOWN_MAX = 50, 500
+"""Files that are told to a row that asks, and characters of their paths."""
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 _UNREADABLE = (BencodeDecodeError, ValueError, RecursionError, OverflowError)  # ValueError: 5000 digits
 _SAFE = "%:/?#[]@!$&'()*+,;=~"
@@ -96,6 +101,20 @@ class Metainfo:
         patterns = [fnmatch.translate(each.lower()) for each in asked if isinstance(each, str)]
         fits = re.compile("|".join(patterns or ["(?!)"])).match
         return tuple(file for file in self.files if file.number in numbers or any(map(fits, _names(file.path))))
+
+
+def listed(found: Metainfo) -> list[tuple[int, str, int]]:
+    """The files to choose from: numbers, paths and bytes; the largest of many."""
+    largest = nlargest(LISTED_MAX, found.files, key=lambda file: (file.size, -file.number))
+    return [(file.number, _below(file.path, found)[-PATH_SHOWN_MAX:], file.size) for file in sorted(largest, key=_at)]
+
+
+def _below(path: str, found: Metainfo) -> str:
+    return path.partition("/")[2] or path if found.folder else path
+
+
+def _at(file: File) -> int:
+    return file.number
 
 
 def _names(path: str) -> tuple[str, str]:

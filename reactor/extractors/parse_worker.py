@@ -16,6 +16,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.metainfo import (
     bad_torrent,
     has_web_seeds,
+    listed,
     metainfo_for_aria2,
     none_of,
     parse_metainfo,
@@ -25,7 +26,7 @@ from reactor.extractors.metainfo import (
 )
 from reactor.extractors.metalink_document import bad_metalink, parse_metalink
 from reactor.media import containers, dash, hls, measuring, subtitles, variants
-from reactor.media.choice import Choice, Like
+from reactor.media.choice import Choice, Like, Quality
 from reactor.media.encodings import decoded
 from reactor.media.parts import MediaStream, Pick, Selection, Subtitles, bad_manifest
 from reactor.workers.child import serve
@@ -55,7 +56,8 @@ def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
         if not dash.is_dash(text):
             raise bad_manifest("it is a web page" if "<html" in text[:4096].lower() else "it is neither HLS nor DASH")
         how = {name: request[name] for name in ("server", "avoid", "now_s", "timed")}
-        return _streams(dash.parse(text, url, choice, **how), dash.servers(text))
+        offered = dash.offered(text, url) if request["listed"] else []
+        return _streams(dash.parse(text, url, choice, **how), dash.servers(text), offered)
     found = hls.parse(text, url, request["variables"])
     if isinstance(found, hls.Media):
         if request["subtitles"]:
@@ -73,7 +75,7 @@ def _choice(told: Mapping[str, Any]) -> Choice:
 
 
 def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
-    """`by_http`, `bytes_max`, `wish`, `files`, `shared`, `inner` → a line about it, and its bytes for aria2.
+    """`by_http`, `bytes_max`, `wish`, `files`, `shared`, `inner`, `listed` → a line about it, and its bytes for aria2.
 
     Raises DownloadError."""
     document = _unpacked(document, request["bytes_max"], bad_torrent)
@@ -90,6 +92,8 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
         "paths": [[file.number, file.path] for file in files if file.told],
         "pads": found.pads if request["shared"] or has_web_seeds(document) else [],
         "trackers": trackers(document),
+        "files": listed(found) if request["listed"] else [],
+        "files_total": len(found.files),
         "v1": found.v1,
         "v2": found.v2,
     }
@@ -137,8 +141,9 @@ def cues(request: Mapping[str, Any], document: bytes) -> bytes:
     return subtitles.answer(Path(request["folder"]), document)
 
 
-def _streams(streams: Iterable[MediaStream], servers: int = 1) -> bytes:
-    return _json({"streams": [_stream(stream) for stream in streams], "servers": servers})
+def _streams(streams: Iterable[MediaStream], servers: int = 1, offered: Iterable[Quality] = ()) -> bytes:
+    told = [astuple(quality) for quality in offered]
+    return _json({"streams": [_stream(stream) for stream in streams], "servers": servers, "qualities": told})
 
 
 def _stream(stream: MediaStream) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, MetalinkFi
 from reactor.extractors.metainfo import bad_torrent
 from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, bad_metalink
 from reactor.media import subtitles
-from reactor.media.choice import Choice, Traits
+from reactor.media.choice import QUALITIES_MAX, Choice, Quality, Traits
 from reactor.media.clocks import StreamKind
 from reactor.media.dash import LABEL_MAX, SERVERS_MAX
 from reactor.media.measuring import PartFindings, PartQuery, Unreadable, asked, found
@@ -95,6 +95,7 @@ class Parsers(Pool[DocumentReader]):
         files: FileChoice = None,
         shared: bool = False,
         inner: bool = False,
+        listed: bool = False,
     ) -> tuple[TorrentFacts, bytes]:
         """Look into a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then; what comes with
         it are the bytes for aria2, without what is not asked `by_http` where that is wanted. `wish`: which files, as
@@ -103,7 +104,7 @@ class Parsers(Pool[DocumentReader]):
 
         Raises DownloadError (`bad_torrent`, `unsafe_name`, `too_large`, `not_as_wished`)."""
         asked = {"call": "metainfo", "by_http": by_http, "bytes_max": bytes_max, "shared": shared}
-        asked |= {"wish": wish[:WISH_MAX], "files": files, "inner": inner}
+        asked |= {"wish": wish[:WISH_MAX], "files": files, "inner": inner, "listed": listed}
         line, _, for_aria2 = (await self._read(raw, asked, bad_torrent)).partition(b"\n")
         told: TorrentFacts = await _aside(_facts, line)
         return told, for_aria2
@@ -225,7 +226,8 @@ def _parsed(told: Any) -> Parsed:
     servers = told["servers"]
     if type(servers) is not int or not 1 <= servers <= SERVERS_MAX:
         raise ValueError(servers)
-    return Parsed(tuple(_stream(**each) for each in told["streams"]), servers)
+    qualities = tuple(_quality(*each) for each in told["qualities"][:QUALITIES_MAX])
+    return Parsed(tuple(_stream(**each) for each in told["streams"]), servers, qualities)
 
 
 def _stream(
@@ -287,9 +289,14 @@ def _pick(told: Any) -> Pick:
     return Pick(_text(told[0], URL_MAX), _holds(told[1]), _subtitles(told[2]), _traits(*told[3]))
 
 
-def _traits(format_id: Any, lines: Any, wide: Any, codec: Any, language: Any) -> Traits:
-    words = (_text(each, LABEL_MAX) for each in (codec, language))
-    return Traits(_text(format_id, LABEL_MAX), _side(lines), _side(wide), *words)
+def _traits(format_id: Any, lines: Any, wide: Any, codec: Any, language: Any, bandwidth: Any) -> Traits:
+    name, codec, language = (_text(each, LABEL_MAX) for each in (format_id, codec, language))
+    return Traits(name, _side(lines), _side(wide), codec, language, int(bounded(bandwidth) or 0))
+
+
+def _quality(id: Any, sound: Any, lines: Any, codec: Any, language: Any, rate: Any, silent: Any, _: Any) -> Quality:
+    name, codec, language = (_text(each, LABEL_MAX) for each in (id, codec, language))
+    return Quality(name, sound is True, _side(lines), codec, language, bounded(rate) or 0.0, silent is True)
 
 
 def _side(told: Any) -> int | None:
@@ -323,13 +330,17 @@ def _facts(line: bytes) -> TorrentFacts:
             "paths": [*paths],
             "pads": [*pads],
             "trackers": [*trackers],
+            "files": [*files],
+            "files_total": int(files_total),
             "v1": None | str() as v1,
             "v2": None | str() as v2,
         } if size >= 0:
             places = tuple((_number(number), _text(path, PATH_MAX)) for number, path in paths)
             urls = tuple(_text(url, URL_MAX) for url in trackers)
             fillers = tuple((_number(number), _number(length)) for number, length in pads)
-            return TorrentFacts(name, top, folder, min(size, SIZE_MAX + 1), select, places, fillers, urls, v1, v2)
+            told = tuple((_number(n), _text(path, PATH_MAX), _number(size)) for n, path, size in files)
+            size = min(size, SIZE_MAX + 1)
+            return TorrentFacts(name, top, folder, size, select, places, fillers, urls, v1, v2, told, files_total)
     raise bad_answer()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from reactor.egress.inner_urls import swarm_url
 from reactor.errors import DownloadError
@@ -39,7 +40,7 @@ class TorrentExtractor:
             return await _of_magnet(_magnet(detection.url), context)
         try:
             context.parsers.warm()
-            raw = await _fetch(detection.url, context)
+            raw = await _fetched(detection.url, context)
         except MagnetRedirect as magnet:
             return await self.extract(reclassified(magnet), context)
         return _of_metainfo(*await _parsed(raw, context))
@@ -50,7 +51,17 @@ async def described(url: str, raw: bytes, context: Context) -> Extraction:
     return await _of_described(_magnet(url), raw, context)
 
 
+async def _fetched(url: str, context: Context) -> bytes:
+    """The body of a `.torrent` URL; for a row that was answered a moment ago, what was asked about."""
+    if context.findings is None:
+        return await _fetch(url, context)
+    return await context.findings.once(("torrent", url), partial(_fetch, url, context), len)
+
+
 async def _of_magnet(magnet: Magnet, context: Context) -> Extraction:
+    known = context.findings.known(("metainfo", magnet.v1)) if context.findings is not None else None
+    if known is not None:
+        return await _of_described(magnet, known, context)
     for source in magnet.all("xs", "as")[:SOURCES_MAX]:
         if source.lower().startswith(("http://", "https://")):
             with suppress(DownloadError, MagnetRedirect):  # peers have it, too
@@ -76,13 +87,15 @@ async def _of_described(magnet: Magnet, raw: bytes, context: Context) -> Extract
     facts, for_aria2 = await _parsed(raw, context, wish=",".join(magnet.all("so")), shared=bool(seeds))
     if facts.v1 != magnet.v1:
         raise DownloadError("What is shared there is another torrent than the magnet link names.", code="bad_torrent")
+    if context.findings is not None:
+        context.findings.keep(("metainfo", magnet.v1), raw, len(raw))
     facts = replace(facts, trackers=tuple(dict.fromkeys((*facts.trackers, *magnet.trackers))))
     return _of_metainfo(facts, for_aria2, web_seeds=tuple(seeds[:WEB_SEEDS_MAX]))
 
 
 async def _parsed(raw: bytes, context: Context, wish: str = "", *, shared: bool = False) -> tuple[TorrentFacts, bytes]:
     most, by_http = context.torrent_bytes_max, not context.torrent_udp
-    return await context.parsers.metainfo(
+    facts, for_aria2 = await context.parsers.metainfo(
         raw,
         bytes_max=most,
         by_http=by_http,
@@ -90,7 +103,11 @@ async def _parsed(raw: bytes, context: Context, wish: str = "", *, shared: bool 
         files=context.options.files,
         shared=shared,
         inner=context.inner,
+        listed=context.listing,
     )
+    if context.findings is not None:
+        context.findings.files, context.findings.files_total = facts.files, facts.files_total
+    return facts, for_aria2
 
 
 def _magnet(url: str) -> Magnet:

@@ -71,7 +71,7 @@ APPLIES: Mapping[str, Applies] = {
     "max_mib": Applies("The limit of the size was", ALL),
     "checksum": Applies("The checksum was", FILES),
     "again": Applies("What is to become of the same thing again was"),
-    "ask": Applies("The question was"),
+    "ask": Applies("The question was", ALL),
     "unanswered": Applies("What is to become of a question without an answer was", ALL),
     "split_mib": Applies("The size of the pieces was"),
     "cookies": Applies("The cookies were"),

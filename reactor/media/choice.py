@@ -14,6 +14,8 @@ from reactor.records import dataclass
 _VIDEO = ("avc1", "avc3"), ("hvc1", "hev1"), ("av01",), ("vp09", "vp9"), ("dvh1", "dvhe", "dav1", "mp4v")
 """Families of codecs that fit into an mp4, what most players show first."""
 _AUDIO = ("mp4a",), ("ec-3", "ac-3", "ac-4"), ("opus",), ("flac", "alac"), ("mp3", ".mp3")
+QUALITIES_MAX = 400
+"""So many of one film are looked at."""
 CODECS_MAX = 200
 """Characters of a list of codecs that are read."""
 _OTHER_VIDEO = ("vp8", "vp08", "theora")
@@ -80,9 +82,32 @@ class Traits:
     """Of the picture: its family, as a manifest has it."""
     language: str = ""
     """Of the sound."""
+    bandwidth: int = 0
+    """Bits a second; 0: nobody says."""
 
 
 NO_TRAITS = Traits()
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """One picture or one sound that is offered."""
+
+    id: str = ""
+    """As the option `format` takes it."""
+    sound_alone: bool = False
+    lines: int | None = None
+    """Of the picture, by its smaller side."""
+    codec: str = ""
+    """Of the picture: its family."""
+    language: str = ""
+    """Of the sound."""
+    bandwidth: float = 0.0
+    """Bits a second; 0: nobody says."""
+    silent: bool = False
+    """True when its sound is another one's."""
+    bytes: int | None = None
+    """As the site shows them."""
 
 
 def split_codecs(codecs: str | None) -> tuple[str, ...]:

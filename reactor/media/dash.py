@@ -12,7 +12,7 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from reactor.errors import DownloadError
-from reactor.media.choice import Choice
+from reactor.media.choice import QUALITIES_MAX, Choice, Quality
 from reactor.media.dash_texts import text_streams
 from reactor.media.local import Init, Segment, Span, data_uri, write_playlist
 from reactor.media.mpd import Representation, integer, moment, read_mpd, seconds
@@ -26,7 +26,7 @@ from reactor.media.parts import (
     live,
     too_many_parts,
 )
-from reactor.media.representations import Chosen, Period, choose, representations, traits_of
+from reactor.media.representations import Chosen, Period, choose, qualities, representations, traits_of
 from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, lasts_of, of_list, of_template
 
 PERIODS_MAX = 2000
@@ -79,6 +79,11 @@ def parse(
     if len(periods) == 1 and not choice.like and (choice.texts is not None or not choice.audio_only):
         streams += text_streams(mpd, url, server, choice, periods[0].duration_s, chosen[0][0][1] if chosen else None)
     return streams
+
+
+def offered(text: str, url: str) -> list[Quality]:
+    """What there is to choose from in an MPD that was parsed already."""
+    return list(qualities(_periods(read_mpd(text), url, 0)))[:QUALITIES_MAX]
 
 
 def servers(text: str) -> int:

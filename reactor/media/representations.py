@@ -11,6 +11,7 @@ from reactor import numbers
 from reactor.media.choice import (
     Choice,
     Like,
+    Quality,
     Traits,
     audio_rank,
     holds_audio,
@@ -85,7 +86,17 @@ def traits_of(each: Representation) -> Traits:
     """What it is chosen by."""
     wide = max(each.number("width"), each.number("height")) or None
     language = (each.attribute("lang") or "")[:TAG_MAX]
-    return Traits(id_of(each), _lines(each), wide, video_codec(each.codecs), language)
+    return Traits(id_of(each), _lines(each), wide, video_codec(each.codecs), language, each.number("bandwidth"))
+
+
+def qualities(periods: Iterable[Period]) -> Iterator[Quality]:
+    """What there is of the longest period, without what is protected."""
+    longest = max(periods, key=lambda each: each.duration_s or 0.0, default=None)
+    for each in longest.representations if longest else ():
+        if not each.protections:
+            found, sound = traits_of(each), each.kind == "audio"
+            silent = not sound and not holds_audio(each.codecs)
+            yield Quality(found.format, sound, found.lines, found.codec, found.language, found.bandwidth, silent)
 
 
 def id_of(each: Representation) -> str:

@@ -149,7 +149,7 @@ class _Rung:
     @property
     def traits(self) -> Traits:
         wide = max((side for side in self.size if side), default=None)
-        return Traits(self.id, smaller_side(*self.size), wide, video_codec(self.codecs), self.language)
+        return Traits(self.id, smaller_side(*self.size), wide, video_codec(self.codecs), self.language, self.bandwidth)
 
 
 def _number(variant: Variant, name: str) -> float:

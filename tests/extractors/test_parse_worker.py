@@ -39,7 +39,8 @@ def test_each_kind_of_manifest() -> None:
     (stream,) = asked(f"\ufeff{MEDIA}", holds=["audio"], prefix="audio-")["streams"]
     assert (stream["form"], stream["urls"], stream["names"]) == ("hls", ["https://h/one.ts"], ["audio-0001.ts"])
     assert (stream["duration_s"], stream["holds"], stream["optional"]) == (2.5, ["audio"], [])
-    way = {"picks": [["https://h/v.m3u8", ["video", "audio"], None]], "lines": None, "subtitles": []}
+    traits = ["hls-0", None, None, "avc1", "", 1]
+    way = {"picks": [["https://h/v.m3u8", ["video", "audio"], None, traits]], "lines": None, "subtitles": []}
     assert asked(MASTER) == {"ways": [way], "variables": {}}
     (stream,) = asked(MPD)["streams"]
     assert (stream["form"], stream["names"]) == ("file", ["video.mp4"])
@@ -71,6 +72,7 @@ def test_a_torrent_and_its_bytes() -> None:
     info = {"name": "a", "length": 3, "pieces": b"x" * 20, "piece length": 2**14}
     raw = bencode2.bencode({"announce": "udp://a/", "info": info})
     asked = {"by_http": False, "bytes_max": 2**16, "wish": "0", "shared": False, "inner": False}
+    asked |= {"files": None, "listed": True}
     line, _, more = parse_worker.metainfo(asked, raw).partition(b"\n")
     told = json.loads(line)
     assert {key: told[key] for key in ("name", "top", "folder", "size", "v2")} == {
@@ -81,6 +83,7 @@ def test_a_torrent_and_its_bytes() -> None:
         "v2": None,
     }
     assert (told["select"], told["paths"], told["trackers"]) == ("", [], ["udp://a/"])
+    assert (told["files"], told["files_total"]) == ([[1, "a", 3]], 1)
     assert more == raw
     (_, _, more) = parse_worker.metainfo(asked | {"by_http": True}, raw).partition(b"\n")
     assert bencode2.bdecode(more).keys() == {b"info"}

@@ -53,7 +53,7 @@ async def test_a_manifest_is_what_it_is_when_it_is_read_here(parsers: Parsers) -
         assert await read(parsers, text) == Parsed((hls.stream(media),))
     assert parsers.starts == 1
     master = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1,mp4a"\nv.m3u8\n'
-    told = Traits(format="hls-0", codec="avc1")
+    told = Traits(format="hls-0", codec="avc1", bandwidth=1)
     way = Way((Pick("https://host/a/v.m3u8", ("video", "audio"), traits=told),))
     assert await read(parsers, master) == Selection((way,))
 

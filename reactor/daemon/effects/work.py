@@ -13,10 +13,12 @@ from pathlib import Path
 from anyio import CancelScope, to_thread
 
 from reactor.aria2.options import SPLIT_BYTES
+from reactor.choices import Choices
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.retry import CHANGED
 from reactor.daemon import clock
+from reactor.daemon.answers import Answers
 from reactor.daemon.loop import Post
 from reactor.daemon.prefetch import ProbeCache
 from reactor.daemon.versions import Version, Versions
@@ -85,6 +87,7 @@ class Stages:
         self._room = room
         self._single = single
         self._thumbnails = 0
+        self._answers = Answers()
         self.versions = Versions(context)
         """By which servers are asked whether they have the same file still."""
 
@@ -92,10 +95,15 @@ class Stages:
         """Stage 1."""
         await self._clear(command)
         try:
-            context = self._for(command.options, command.url)
-            self._post(events.Detected(command.attempt, await detect(command.url, context)))
+            self._post(events.Detected(command.attempt, await self._detected(command)))
         except DownloadError as error:
             self._post(events.WorkFailed(command.attempt, shown(error.failure)))
+
+    async def _detected(self, command: commands.Detect) -> Detection:
+        """The kind; for a row that was answered a moment ago, what was found then."""
+        look = partial(detect, command.url, self._for(command.options, command.url))
+        findings = self._answers.of(command.attempt.download_id, command.options)
+        return await look() if findings is None else await findings.once(("kind", command.url), look, lambda _: 0)
 
     async def extract(self, command: commands.Extract) -> None:
         """Stage 2."""
@@ -104,19 +112,29 @@ class Stages:
         try:
             found = await self._probe_cache.take(command.detection, command.options)
             context = self._for(command.options, command.detection.url)
+            context = self._with_findings(context, command.attempt.download_id)
             found = found or await extractor.extract(command.detection, context)
             found = as_asked(found, command.options)
             if command.options.clip:
                 found = await to_thread.run_sync(excerpted, found)
             if found.finish.how in ("media", "folder"):
                 self._check_joinable(found.finish.how)
-            self._post(events.Extracted(command.attempt, found, await self._joined_size(found)))
+            choices = _choices(found, context)
+            self._post(events.Extracted(command.attempt, found, await self._joined_size(found), choices))
         except Reclassified as other:
             self._post(events.Reclassified(command.attempt, other.detection))
         except Several as several:
             self._post(events.Listed(command.attempt, several.listing))
         except ReactorError as error:
             self._post(events.WorkFailed(command.attempt, shown(error.failure)))
+
+    def _with_findings(self, context: Context, id: int) -> Context:
+        """The context of a row that is looked into, with what is known of it where it asks or was answered."""
+        findings = self._answers.of(id, context.options)
+        if findings is None:
+            return context
+        findings.begin()
+        return replace(context, findings=findings)
 
     def _for(self, options: Options, url: str) -> Context:
         """The context of a row that asks for these, at its URL."""
@@ -254,12 +272,14 @@ class Stages:
             read = partial(self._staging.metadata, command.attempt.download_id, info_hash or "", most)
             options = command.extraction.finish.options
             raw = await to_thread.run_sync(read)
-            found = as_asked(await described(fetch.urls[0], raw, self._for(options, fetch.urls[0])), options)
+            context = self._for(options, fetch.urls[0])
+            context = self._with_findings(context, command.attempt.download_id)
+            found = as_asked(await described(fetch.urls[0], raw, context), options)
         except ReactorError as error:
             return events.WorkFailed(command.attempt, shown(error.failure))
         except OSError as error:
             return events.WorkFailed(command.attempt, storage_failure(error))
-        return events.Extracted(command.attempt, found)
+        return events.Extracted(command.attempt, found, choices=_choices(found, context))
 
     async def _mixed(self, command: commands.Finish) -> list[int]:
         """The numbers of the files that came in several answers and are not what stands on the server now, or of which
@@ -329,6 +349,13 @@ class Stages:
 def _at_home(home: str, headers: Mapping[str, str], url: str) -> Mapping[str, str]:
     """The headers, where a request goes to the host of the row's own URL."""
     return headers if same_host(home, url) else {}
+
+
+def _choices(found: Extraction, context: Context) -> Choices | None:
+    """What a row that asks is told; None while it is not known what it is."""
+    if context.findings is None or not context.listing or found.finish.how == "metadata":
+        return None
+    return context.findings.choices(found, context.options)
 
 
 def turned_out(command: commands.Finish, other: OtherThing) -> events.Event:

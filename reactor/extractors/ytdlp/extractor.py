@@ -148,7 +148,7 @@ class Ytdlp(Pool[YtdlpProcess]):
         return name
 
     async def extract(
-        self, url: str, *, options: Options = NO_OPTIONS, timeout_s: float | None = None
+        self, url: str, *, options: Options = NO_OPTIONS, timeout_s: float | None = None, listed: bool = False
     ) -> Mapping[str, Any]:
         """The info of the one video at `url`: `info.parse_info` reads it. `options`: what the row asks for.
 
@@ -163,7 +163,7 @@ class Ytdlp(Pool[YtdlpProcess]):
         if self._guard is not None:
             params["proxy"] = self._guard.route(user)
         request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
-        request |= {"wanted": wanted_of(options), "texts": texts_of(options)}
+        request |= {"wanted": wanted_of(options), "texts": texts_of(options), "listed": listed}
         async with self.slots:
             with _deadline(timeout_s):
                 answer = await self._ask(request | {"cookies": str(cookies) if cookies else None})
@@ -232,7 +232,9 @@ class YtdlpExtractor:
             )
         earlier: Failure | None = None
         try:
-            info = parse_info(await context.ytdlp.extract(detection.url, options=context.options))
+            info = parse_info(
+                await context.ytdlp.extract(detection.url, options=context.options, listed=context.listing)
+            )
             if info.guess and (film := await _played_instead(detection, context)):
                 return film
             if context.options.want != "subtitles":

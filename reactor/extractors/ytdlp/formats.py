@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from reactor import numbers
-from reactor.media.choice import Like, Traits
+from reactor.media.choice import QUALITIES_MAX, Like, Quality, Traits
 
 LIKE_MAX = 100
 """Characters of what describes a format."""
@@ -111,6 +111,37 @@ class Text(Format):
     """A machine made them."""
 
 
+class Offered(_Part):
+    """A format that there is, as far as somebody chooses by it."""
+
+    format_id: str = ""
+    vcodec: str | None = None
+    acodec: str | None = None
+    width: float | None = None
+    height: float | None = None
+    tbr: float | None = None
+    filesize: float | None = None
+    exact: bool = False
+    language: str | None = None
+
+    @property
+    def quality(self) -> Quality:
+        sides = [round(side) for side in (self.width, self.height) if side and 0 < side < SIDE_MAX]
+        sound = self.vcodec == "none"
+        size = numbers.bounded(self.filesize, most=numbers.SIZE_MAX)
+        codec = "" if sound or self.vcodec in (None, "none") else str(self.vcodec)[:LIKE_MAX]
+        return Quality(
+            self.format_id[:LIKE_MAX],
+            sound,
+            None if sound else min(sides, default=None),
+            codec,
+            (self.language or "")[:LIKE_MAX],
+            (numbers.bounded(self.tbr) or 0.0) * 1000,
+            self.acodec == "none",
+            int(size) if size and self.exact else None,
+        )
+
+
 class Info(_Part):
     """What the worker hands over of an info dict."""
 
@@ -130,6 +161,10 @@ class Info(_Part):
     chapters: list[dict[str, Any]] = []
     guess: bool = False
     """A file that an unknown page tells of: it may be a preview of its film."""
+    offered: Annotated[list[Offered], Field(max_length=QUALITIES_MAX)] = []
+    """All its formats, for a row that asks."""
+    subtitles: Annotated[list[str], Field(max_length=100)] = []
+    """Languages, for the same."""
     cookies: list[dict[str, Any]] = []
     """Those that the jar has for the formats."""
     formats: Annotated[list[Format], Field(min_length=1, max_length=8)]

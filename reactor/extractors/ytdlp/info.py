@@ -69,6 +69,9 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     formats = [format_ for section in sections for format_ in section]
     if any(format_.special for format_ in formats):
         raise _unsupported("in a way that only yt-dlp itself can fetch")
+    if context.findings is not None and info.offered:
+        context.findings.see(each.quality for each in info.offered)
+        context.findings.subtitles |= dict.fromkeys(info.subtitles, False)
     about = about_of(info.about)
     if (cover := await cover_alone(about, title, context)) is not None:
         return cover

@@ -90,6 +90,9 @@ OF_FORMAT = (
     *("manifest_url", "format_id", "width", "height", "tbr", "language"),
     *("hls_media_playlist_data", "hls_aes", "extra_param_to_segment_url", "extra_param_to_key_url", "request_data"),
 )
+OF_OFFER = "format_id", "vcodec", "acodec", "width", "height", "tbr", "language"
+OFFERS_MAX, LANGUAGES_MAX = 400, 50
+"""Formats and languages of subtitles that are told to a row that asks."""
 OF_FRAGMENT = ("url", "path", "duration")
 FETCHABLE = ("http", "https", "m3u8", "m3u8_native", "http_dash_segments")
 """Protocols that reactor fetches by; others are left out where there are these."""
@@ -270,6 +273,9 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         used["cookies"] = cookies_of(ydl, [each.get("url") for each in fetched])
         used["about"] = {key: info[key][:TEXT_MAX] for key in OF_ABOUT if isinstance(info.get(key), str)}
         used["chapters"] = chapters_of(info) if len(pieces) == 1 else []
+        if request.get("listed") and len(pieces) == 1:
+            used["offered"] = [of_offer(each) for each in islice(info.get("formats") or (), OFFERS_MAX)]
+            used["subtitles"] = [*islice(info.get("subtitles") or (), LANGUAGES_MAX)]
         sanitized: dict[str, Any] = ydl.sanitize_info(used)
         return sanitized
 
@@ -477,6 +483,12 @@ def of_format(format_: Mapping[str, Any]) -> dict[str, Any]:
         **{key: format_[key] for key in OF_FORMAT if format_.get(key) is not None},
         "fragments": None if fragments is None else list(islice(map(of_fragment, fragments), PARTS_MAX)),
     }
+
+
+def of_offer(format_: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody chooses a format by."""
+    size = format_.get("filesize") or format_.get("filesize_approx")
+    return {key: format_.get(key) for key in OF_OFFER} | {"filesize": size, "exact": bool(format_.get("filesize"))}
 
 
 def of_fragment(fragment: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,85 @@
+"""Rows that ask what is to be fetched, and answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reactor import SyncQueue
+from tests.media.samples import Samples
+from tests.real.harness import Reactor, running
+from tests.real.swarm import swarm_in
+from tests.real.test_torrents import ALBUM
+from tests.servers import FileServer
+
+LADDER = {"low": (256, 144, 200_000), "mid": (426, 240, 400_000), "high": (640, 360, 800_000)}
+
+
+async def asked(reactor: Reactor, id: int) -> dict[str, Any]:
+    """What a row asks."""
+    await reactor.until(lambda: reactor.row(id)["status"] not in ("pending", "downloading"))
+    row = reactor.row(id)
+    assert row["status"] == "choosing", row
+    found: dict[str, Any] = json.loads(row["choices"])
+    return found
+
+
+def answer(reactor: Reactor, id: int, *codes: str) -> None:
+    with SyncQueue(reactor.db) as queue:
+        assert queue.choose(id, codes)
+
+
+@pytest.mark.fault(44)
+async def test_the_qualities_of_a_film_and_what_is_taken_without_an_answer(tmp_path: Path, samples: Samples) -> None:
+    files = samples.hls("ts")
+    async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="1") as reactor:
+        lines = ["#EXTM3U"]
+        for name, (width, height, rate) in LADDER.items():
+            for part, data in files.items():
+                server.put(f"/{name}/{part}", data)
+            codecs = 'CODECS="avc1.64001f,mp4a.40.2"'
+            lines += [f"#EXT-X-STREAM-INF:BANDWIDTH={rate},RESOLUTION={width}x{height},{codecs}"]
+            lines += [f"{name}/index.m3u8"]
+        url = server.put("/film.m3u8", "\n".join(lines).encode())
+        one, other, last = reactor.add(url, url, url, ask="formats")
+        for id in (one, other, last):  # there is one slot, and who asks takes none
+            found = await asked(reactor, id)
+            assert [each["c"] for each in found["formats"]] == ["f1", "f2", "f3", "a1"]
+        assert [each["label"] for each in found["formats"]] == ["360p", "240p", "144p", "sound"]
+        assert found["formats"][1]["pick"] == {"quality": 240}
+        assert not reactor.files()
+        looks = len(server.requests("/film.m3u8"))
+        answer(reactor, one, "f2")
+        reactor.execute("UPDATE downloads SET next_attempt_at = 1 WHERE id = ?", other)
+        reactor.execute("UPDATE downloads SET cancelled = 1 WHERE id = ?", last)
+        await reactor.until_final()
+        assert [row["status"] for row in reactor.rows()] == ["downloaded", "downloaded", "cancelled"], reactor.rows()
+        assert len(server.requests("/film.m3u8")) == looks, "it is known already"
+    fetched = {path.split("/")[1] for path in (request.path for request in server.log) if path.endswith(".ts")}
+    assert fetched == {"mid", "high"}
+    assert json.loads(reactor.row(one)["options"]) == {"ask": "never", "quality": 240}
+
+
+async def test_the_files_of_a_torrent(tmp_path: Path) -> None:
+    async with swarm_in(tmp_path / "swarm") as swarm, FileServer() as server, running(tmp_path) as reactor:
+        album = swarm.make("album", ALBUM)
+        await swarm.serve(album)
+        link, file = (
+            *reactor.add(album.magnet, ask="files"),
+            *reactor.add(server.put("/a.torrent", album.metainfo), ask="all"),
+        )
+        for id in (link, file):
+            found = await asked(reactor, id)
+            assert {each["path"]: each["bytes"] for each in found["files"]} == {
+                name: len(data) for name, data in ALBUM.items()
+            }
+            assert found["files_total"] == len(ALBUM)
+            assert id != link or not reactor.staged()
+            (code,) = (each["c"] for each in found["files"] if each["path"] == "two.ogg")
+            answer(reactor, id, code)
+            await reactor.until_final(id)
+            assert reactor.row(id)["status"] == "downloaded", reactor.row(id)
+    assert set(reactor.files().values()) == {ALBUM["two.ogg"]}
