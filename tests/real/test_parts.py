@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reactor.core.suspects import DEATHS_MAX
+from reactor.files.whole_parts import NOTES
 from tests.media.samples import Samples, playlist_of
 from tests.real.elsewhere import elsewhere
 from tests.real.harness import running
@@ -138,3 +139,27 @@ async def test_an_aria2c_elsewhere_that_keeps_few_results_is_given_no_part_twice
         parts = [request.path for request in server.log if request.path.endswith(".ts")]
         assert sorted(parts) == sorted(set(parts))
         assert len(parts) == count
+
+
+@pytest.mark.fault(17)
+async def test_what_arrived_before_a_crash_is_not_fetched_again_though_no_write_says_so(
+    tmp_path: Path, samples: Samples
+) -> None:
+    files = samples.hls("ts")
+    *parts, last = sorted(name for name in files if name.endswith(".ts"))
+    async with FileServer() as server, running(tmp_path, PROGRESS_INTERVAL="3600") as reactor:
+        url = serve(server, files)
+        server.put(f"/film/{last}", files[last], stall_after=100)
+        (one,) = reactor.add(url)
+
+        def noted() -> int:
+            return sum(len(path.read_bytes().splitlines()) for path in reactor.downloads.rglob(NOTES))
+
+        await reactor.until(lambda: noted() == len(parts))
+        await reactor.stop(signal.SIGKILL)
+        server.put(f"/film/{last}", files[last])
+        await reactor.start()
+        await reactor.until_final(one)
+        assert reactor.row(one)["status"] == "downloaded", reactor.row(one)["error"]
+        assert [gets(server, f"/film/{name}") for name in parts] == [1] * len(parts)
+        await reactor.until(lambda: not reactor.staged())

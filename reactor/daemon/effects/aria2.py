@@ -30,6 +30,7 @@ from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
 from reactor.extractors.trackers import AskTrackers, TrackerAnswer
 from reactor.files.names import clean_name
 from reactor.files.staging import Staging
+from reactor.files.whole_parts import note_whole
 from reactor.models import Fetch, Header, Torrent
 from reactor.net.jar import Jar
 
@@ -81,6 +82,8 @@ class Downloading:
         self._post = post
         self._sent: OrderedDict[str, Sent] = OrderedDict()
         """What is asked for by each transfer that is a row's only one."""
+        self._parts: dict[str, tuple[int, str]] = {}
+        """Of each transfer that is one of several of a row, by its gid: the row's id and the name of the file."""
 
     async def add(self, command: commands.AddTransfers) -> None:
         """Hand transfers over, in as few requests as possible."""
@@ -178,6 +181,8 @@ class Downloading:
             fetch = each.fetch
             headers = () if fetch.headers is None else command.headers[fetch.headers]
             extra = self._egress.options(fetch, each.gid, headers, jar)
+            if not command.alone and self._staging.shared:
+                self._parts[each.gid] = command.attempt.download_id, fetch.name
             if command.alone and fetch.torrent is None:
                 self._sent[each.gid] = fetch, headers, jar
                 fetch = self._handed(command, each, anew=each.n in anew)
@@ -221,6 +226,7 @@ class Downloading:
             outcomes = await self._batch([methods.tell_status(gid, files=not command.periodic) for gid in gids])
             reports = tuple([await self._shown(each) for each in outcomes if isinstance(each, TransferReport)])
             failures = [outcome for outcome in outcomes if isinstance(outcome, Aria2Error)]
+            await self._note_whole(reports)
             if reports or not failures:
                 self._post(events.TransfersReported(reports, command.periodic, passed))
             if failures:
@@ -228,6 +234,18 @@ class Downloading:
                     gid for gid, outcome in zip(gids, outcomes, strict=True) if isinstance(outcome, Aria2Error)
                 )
                 self._post(events.AskFailed(lost, failures[0].failure, command.periodic))
+
+    async def _note_whole(self, reports: Iterable[TransferReport]) -> None:
+        """Parts that have arrived, before the core knows of them: what it does with their folder comes afterwards."""
+        arrived: dict[int, dict[str, int]] = {}
+        for report in reports:
+            if report.status in OVER and (part := self._parts.pop(report.gid, None)) is not None:
+                download_id, name = part
+                if report.status is events.TransferStatus.COMPLETE and report.completed:
+                    arrived.setdefault(download_id, {})[name] = report.completed
+        for download_id, sizes in arrived.items():
+            with suppress(OSError):  # then they are fetched again after a crash
+                await to_thread.run_sync(note_whole, self._staging.folder(download_id), sizes)
 
     async def inquire(self, command: commands.Inquire) -> None:
         """Why a torrent stands still: its trackers, and which of its files are whole."""
@@ -299,6 +317,8 @@ class Downloading:
             await self._remove_some(some)
 
     async def _remove_some(self, gids: Sequence[str]) -> None:
+        for gid in gids:
+            self._parts.pop(gid, None)
         _certain(await self._batch([methods.force_remove(gid) for gid in gids]))
         reports = _certain(await self._batch([methods.tell_status(gid) for gid in gids]))
         followers = [gid for report in reports for gid in report.followed_by if gid not in gids]

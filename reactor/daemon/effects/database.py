@@ -13,6 +13,7 @@ from anyio import to_thread
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.job import Attempt
+from reactor.core.rows import ClaimedRow
 from reactor.daemon import clock
 from reactor.daemon.loop import Post
 from reactor.database.contract import REPLACED
@@ -20,7 +21,8 @@ from reactor.database.engine import open_store
 from reactor.database.store import ByText, Recovery, Store, Unsaved
 from reactor.errors import DatabaseError, Failure
 from reactor.extractors.detect import by_text
-from reactor.files.staging import Staging
+from reactor.files.staging import CONTROL_SUFFIXES, Staging
+from reactor.files.whole_parts import whole_parts
 from reactor.journal.journal import Journal
 from reactor.row_options import ReadOptions, asked_of
 from reactor.settings import Settings
@@ -129,7 +131,18 @@ class Rows:
             *found.leftovers,
             *(events.Leftover(Attempt(download_id, 0), 0, keep_result=True) for download_id in stray),
         )
-        return replace(found, leftovers=leftovers)
+        return replace(found, leftovers=leftovers, rows=tuple(map(self._with_parts, found.rows)))
+
+    def _with_parts(self, row: ClaimedRow) -> ClaimedRow:
+        """With the parts that arrived after the last write of its progress."""
+        if row.plan is None or len(row.plan.fetches) < 2 or not self._staging.shared:
+            return row
+        names = {fetch.name: n for n, fetch in enumerate(row.plan.fetches)}
+        with suppress(OSError):
+            folder = self._staging.folder(row.attempt.download_id)
+            arrived = whole_parts(folder, names, CONTROL_SUFFIXES)
+            return replace(row, done=row.done | {names[name] for name in arrived})
+        return row
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """Commit saves in one transaction; those that could not be written. Raises DatabaseError."""
