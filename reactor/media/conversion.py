@@ -28,8 +28,8 @@ COVERS = (".flac", ".m4a", ".mka", ".mkv", ".mp3", ".mp4", ".ogg", ".opus")
 """Containers that hold a picture."""
 OGG = (".ogg", ".opus")
 LOSSLESS = ("alac", "flac", "pcm_s16le", "pcm_s24le", "pcm_s32le", "wavpack")
-H264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p")
-"""How pictures are encoded where they are cut exactly."""
+H264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p", "-threads", "8")
+"""How pictures are encoded where they are cut exactly. More threads would take more memory than ffmpeg may have."""
 
 _FORMATS: dict[str, tuple[str, str]] = {
     "mp3": ("mp3", ".mp3"),

@@ -40,7 +40,7 @@ BASE_S = 120.0
 """For however small a file; a large one gets more."""
 COPIED_MIN = 2 * 1024 * 1024
 """Bytes a second that the slowest disk copies."""
-PICTURES_MIN = 0.05
+PICTURES_MIN = 0.02
 SOUND_MIN = 1.0
 """Seconds of media that the slowest machine encodes in a second."""
 DEADLINE_MAX_S = 6 * 3600.0
@@ -241,7 +241,8 @@ class _Work:
         suffix = ".mka" if wanted.sound else output.suffix
         piece = self.folder / f"{HELPER}piece-{n}{suffix}"
         inside = file_input(source.name)
-        arguments = ["-ss", f"{start:.6f}", "-t", f"{end - start:.6f}", *inside.arguments, "-map_chapters", "-1"]
+        arguments = ["-ss", f"{start:.6f}", "-t", f"{end - start:.6f}", *(["-threads", "8"] if wanted.exact else [])]
+        arguments += [*inside.arguments, "-map_chapters", "-1"]
         if wanted.sound:
             arguments += ["-map", "0:a:0", "-c", "copy", "-copypriorss", "0", "-avoid_negative_ts", "make_zero"]
         else:
@@ -256,12 +257,26 @@ class _Work:
             [*arguments, "-f", MUXERS[suffix]], piece, end - start, rate=PICTURES_MIN if wanted.exact else None
         )
         found = await probe(self.ffmpeg, piece)
-        lasts = found.duration_s or 0.0
+        lasts = await self._shown_s(piece) if found.subtitles else found.duration_s or 0.0
         if lasts < (end - start) * (1 - TOLERANCE) - TOLERANCE_MIN_S:
             raise DownloadError(
                 f"A clip of {end - start:.1f} s could not be cut: only {lasts:.1f} s came of it.", code="incomplete"
             )
         return piece, lasts
+
+    async def _shown_s(self, piece: Path) -> float:
+        """What picture and sound of a piece last: its last subtitle may be shown for longer."""
+        ends = [0.0]
+        run = await run_ffmpeg(
+            self.ffmpeg,
+            [*file_input(piece.name).arguments, "-map", "0:V?", "-map", "0:a?", "-c", "copy", "-f", "null", "-"],
+            folder=self.folder,
+            deadline_s=BASE_S,
+            on_progress=ends.append,
+        )
+        if run.code != 0:
+            raise failed(run, self.folder, "read what it had cut out")
+        return ends[-1]
 
     async def _input_of(self, source: Path, pieces: Sequence[tuple[Path, float]]) -> list[str]:
         """What is read for an output: the source, its piece, or its pieces one after another."""
@@ -296,13 +311,10 @@ class _Work:
         """Raises DownloadError where a result is not what it is to be."""
         found = await probe(self.ffmpeg, path)
         lacks_picture = wanted.sound is None and source.video is not None and found.video is None
-        lasts, most = found.duration_s or 0.0, None
-        if wanted_s is not None:
-            tolerance = max(TOLERANCE * wanted_s, TOLERANCE_MIN_S)
-            most = wanted_s + tolerance
+        lasts = await self._shown_s(path) if found.subtitles else found.duration_s or 0.0
         if lacks_picture or (source.audio is not None and found.audio is None):
             raise DownloadError("What was made of this video lacks its picture or its sound.", code="incomplete")
-        if wanted_s is not None and most is not None and not 2 * wanted_s - most <= lasts <= most:
+        if wanted_s is not None and abs(lasts - wanted_s) > max(TOLERANCE * wanted_s, TOLERANCE_MIN_S):
             raise DownloadError(
                 f"What was made of this lasts {lasts:.1f} s instead of {wanted_s:.1f} s.", code="incomplete"
             )

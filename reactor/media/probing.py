@@ -22,6 +22,7 @@ _KINDS: dict[str, StreamKind] = {"Video": "video", "Audio": "audio"}
 _STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
 _DURATION = re.compile(r"^ +Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
 _START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d{1,12}\.\d{1,9})", re.MULTILINE)
+_SUBTITLES = re.compile(r"^ +Stream #\d[^\n]*: Subtitle: ", re.MULTILINE)
 _COVER = "(attached pic)"
 _SIDES = re.compile(r", (\d{1,5})x(\d{1,5})\b")
 _TURNED = re.compile(r"rotation of (-?\d{1,3}\.\d{1,6}) degrees")
@@ -39,6 +40,7 @@ class Probed:
     """The moment of the first picture or sound, as the file has it."""
     cover: bool = False
     """It holds a picture that does not move."""
+    subtitles: bool = False
     width: int | None = None
     """Of the first picture that moves, as it is shown."""
     height: int | None = None
@@ -74,6 +76,7 @@ async def probe_input(ffmpeg: Path, folder: Path, source: Input) -> Probed:
         tuple((_KINDS[kind], codec) for kind, codec in found),
         float(start[1]) if start else None,
         cover=len(found) < len(told),
+        subtitles=_SUBTITLES.search(run.words) is not None,
         **_sides(run.words, next((more for kind, _, more in told if kind == "Video" and _COVER not in more), "")),
     )
 

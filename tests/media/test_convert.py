@@ -403,3 +403,43 @@ async def test_there_are_no_chapters_to_split_it_by(bench: Bench, samples: Sampl
     assert not list(bench.folder.glob(".joined.*"))
     notes = await bench.make(samples.film(), {"chapters": "split", "clip": [[0, 1]]}, chapters=CHAPTERS)
     assert notes == ("A clip is not split by its chapters.",)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+async def test_the_subtitles_inside_a_film_are_cut_along(bench: Bench, samples: Samples, suffix: str) -> None:
+    told_, film = samples.root / "said.srt", samples.root / f"said{suffix}"
+    told_.write_text("1\n00:00:00,500 --> 00:00:01,500\nearly\n\n2\n00:00:03,200 --> 00:00:03,800\nthere\n")
+    form = "mov_text" if suffix == ".mp4" else "srt"
+    samples.run("-i", samples.film(), "-i", told_, "-c", "copy", "-c:s", form, film)
+    assert await bench.make(film, {"clip": [[3, 5]], "cut": "exact"}) == ()
+    command: list[str | Path] = [bench.ffmpeg, "-nostdin", "-v", "error", "-i", bench.result, "-f", "srt", "-"]
+    run = await anyio.run_process(list(map(str, command)))
+    said = run.stdout.decode()
+    assert "there" in said
+    assert "early" not in said
+    assert "00:00:00," in said, "on the clock of the clip"
+
+
+async def test_a_webm_that_is_cut_exactly_becomes_an_mp4(bench: Bench, samples: Samples) -> None:
+    webm = samples.root / "exact.webm"
+    vp9 = ("-t", "3", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libopus")
+    samples.run("-i", samples.film(), *vp9, webm)
+    assert await bench.make(webm, {"clip": [[0.5, 1.5]]}) == ()
+    assert bench.result.suffix == ".webm"
+    bench.result.unlink()
+    assert await bench.make(webm, {"clip": [[0.5, 1.5], [2, 3]], "cut": "exact"}) == ()
+    found = [await probe(bench.ffmpeg, path) for path in bench.results]
+    assert [(each.video, each.audio) for each in found] == [("h264", "opus")] * 2
+    assert [each.duration_s for each in found] == [pytest.approx(1, abs=0.15)] * 2
+
+
+@pytest.mark.parametrize("cut", ["keyframe", "exact"])
+async def test_what_was_marked_is_removed_of_a_film_with_subtitles(bench: Bench, samples: Samples, cut: str) -> None:
+    film, told_ = samples.root / "marked.mkv", samples.root / "marked.srt"
+    told_.write_text("1\n00:00:00,500 --> 00:00:02,500\nlong\n\n2\n00:00:03,200 --> 00:00:03,800\nthere\n")
+    samples.run("-i", samples.film(), "-i", told_, "-c", "copy", "-c:s", "srt", film)
+    marks = (Chapter(start_s=1, end_s=3, title="sponsor"),)
+    assert await bench.make(film, {"sponsorblock": "remove", "cut": cut}, marks=marks) == ()
+    found = await probe(bench.ffmpeg, bench.result)
+    assert (found.video, found.audio) == ("h264", "aac")
+    assert 3.8 <= (found.duration_s or 0) <= (4.3 if cut == "exact" else 5.2)

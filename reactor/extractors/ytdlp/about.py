@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from reactor import numbers
 from reactor.models import CHAPTERS_MAX, FILM_S_MAX, TAG_MAX, About, Chapter
+from reactor.net.credentials import split_credentials
 
 _DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 URL_MAX = 2000
@@ -26,7 +27,7 @@ def about_of(told: Mapping[str, str]) -> About:
         title=first("title"),
         uploader=first("artist", "creator", "uploader", "channel"),
         date="-".join(date.groups()) if date else "",
-        url=_address(told.get("webpage_url", "")),
+        url=split_credentials(_address(told.get("webpage_url", "")))[0],
         thumbnail=_address(told.get("thumbnail", "")),
         album=first("album"),
         genre=first("genre"),

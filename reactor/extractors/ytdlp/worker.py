@@ -271,7 +271,8 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         texts = used["texts"] = list(texts_of(info, request.get("texts") or {}))
         fetched = [each for formats in (*chosen, *others, texts) for each in formats]
         used["cookies"] = cookies_of(ydl, [each.get("url") for each in fetched])
-        used["about"] = {key: info[key][:TEXT_MAX] for key in OF_ABOUT if isinstance(info.get(key), str)}
+        told = {**info, "title": used["title"]}
+        used["about"] = {key: told[key][:TEXT_MAX] for key in OF_ABOUT if isinstance(told.get(key), str)}
         used["chapters"] = chapters_of(info) if len(pieces) == 1 else []
         if request.get("listed") and len(pieces) == 1:
             used["offered"] = [of_offer(each) for each in islice(info.get("formats") or (), OFFERS_MAX)]

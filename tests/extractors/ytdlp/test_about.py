@@ -19,6 +19,10 @@ def test_what_goes_into_the_tags() -> None:
     assert about_of({}) == NO_ABOUT
 
 
+def test_a_password_is_no_tag() -> None:
+    assert about_of({"webpage_url": "https://anna:secret@h/x?y"}).url == "https://h/x?y"
+
+
 def test_what_makes_no_sense_is_not_said() -> None:
     told = {"upload_date": "yesterday", "webpage_url": "javascript:x", "thumbnail": "https://h/a b", "id": "\0" * 9}
     assert about_of(told) == NO_ABOUT

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from socket import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
@@ -14,10 +16,13 @@ from hypothesis import strategies as st
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.context import open_context
+from reactor.extractors.unmet import as_asked
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
+from reactor.media.excerpt import excerpted
 from reactor.media.local import read_playlist
 from reactor.models import Extraction, Kind
 from reactor.net.session import open_session
+from reactor.options import Options, parse_options
 from tests.servers import FileServer
 
 FILM = {"url": "https://media.test/film.mp4", "protocol": "https", "ext": "mp4"}
@@ -221,6 +226,41 @@ async def test_hls(server: FileServer, context: Context) -> None:
         assert used == set(names[track.first : track.first + track.count])
     assert server.requests("/v/v.m3u8")[0].headers["referer"] == "https://page.test/"
     assert (found.finish.how, found.finish.duration_s) == ("media", 8.0)
+
+
+async def test_of_a_clip_only_the_segments_are_fetched_of_picture_and_sound(
+    server: FileServer, context: Context
+) -> None:
+    names = [f"{n}.mp4" for n in range(10)]
+    formats = [
+        {**kind, "protocol": "m3u8_native", "url": playlist(server, f"/{name}/x.m3u8", *names)}
+        for kind, name in ((VIDEO, "v"), (AUDIO, "a"))
+    ]
+    asked = replace(context, options=parse_options({"clip": [[20, 22]]}, Options))
+    found = excerpted(as_asked(await extraction(asked, *formats), asked.options))
+    paths = [urlsplit(fetch.urls[0]).path for fetch in found.fetches]
+    assert paths == [
+        "/v/init.mp4",
+        *(f"/v/{n}.mp4" for n in (3, 4, 5)),
+        "/a/init.mp4",
+        "/a/3.mp4",
+        "/a/4.mp4",
+        "/a/5.mp4",
+    ]
+    (excerpt,) = found.finish.excerpts
+    assert (excerpt.section, excerpt.start_s) == (0, 12.0)
+
+
+async def test_of_a_clip_only_the_fragments_are_fetched(context: Context) -> None:
+    dash = {**VIDEO, "protocol": "http_dash_segments", "fragment_base_url": "https://media.test/dash/"}
+    lasts = [2.0, 6.0, 2.0, 8.0, 4.0, 4.0]
+    fragments = [{"path": "init.mp4"}, *({"path": str(n), "duration": each} for n, each in enumerate(lasts))]
+    asked = replace(context, options=parse_options({"clip": [[11, 12]]}, Options))
+    found = excerpted(as_asked(await extraction(asked, {**dash, "fragments": fragments}), asked.options))
+    assert [urlsplit(fetch.urls[0]).path for fetch in found.fetches] == ["/dash/init.mp4", "/dash/3"]
+    assert [each.start_s for each in found.finish.excerpts] == [10.0]
+    plain = await extraction(context, {**dash, "fragments": fragments})
+    assert plain.finish.tracks[0].lasts == ()
 
 
 async def test_an_encrypted_playlist_that_came_with_the_page(server: FileServer, context: Context) -> None:

@@ -128,6 +128,27 @@ async def test_a_video_element(server: FileServer, context: Context) -> None:
     assert fetch.size == 4, "as the server says"
 
 
+async def test_what_a_site_says_of_a_film(told: Told) -> None:
+    found = await told(
+        id="x1",
+        title="A film",
+        url="https://media.test/film.mp4",
+        ext="mp4",
+        duration=100,
+        uploader="Anna",
+        upload_date="20240531",
+        thumbnail="https://media.test/x.webp",
+        chapters=[{"start_time": 0, "end_time": 10, "title": "One"}, {"start_time": 10, "title": "Two"}],
+    )
+    about = found.finish.about
+    assert (about.id, about.title, about.uploader, about.date) == ("x1", "A film", "Anna", "2024-05-31")
+    assert (about.url.startswith("https://trials.test/told"), about.thumbnail) == (True, "https://media.test/x.webp")
+    assert [(each.start_s, each.end_s, each.title) for each in found.finish.chapters] == [
+        (0.0, 10.0, "One"),
+        (10.0, 100.0, "Two"),
+    ]
+
+
 async def test_a_page_without_a_title_is_not_called_none(server: FileServer, context: Context) -> None:
     found = await both_stages(page(server, "<video src='film.mp4'></video>", title="", path="/"), context)
     assert (found.title, found.finish.name) == (None, "video.mp4")
