@@ -15,7 +15,18 @@ from typing import Literal
 
 from reactor.records import dataclass
 
-__all__ = ["FAILURES", "HTTP", "OFFERS", "FailureKind", "HttpFailure", "Offer", "http_failure", "status_phrase"]
+__all__ = [
+    "COOKIES_HELP",
+    "COOKIES_SENT",
+    "FAILURES",
+    "HTTP",
+    "OFFERS",
+    "FailureKind",
+    "HttpFailure",
+    "Offer",
+    "http_failure",
+    "status_phrase",
+]
 
 Offer = Literal["retry", "wait", "other link", "log in", "operator", "report", "nothing"]
 """What a bot can offer whoever asked; OFFERS has the meanings."""
@@ -149,6 +160,16 @@ FAILURES: Mapping[str, FailureKind] = {
 }
 
 _CHECK = "Check the URL."
+COOKIES_HELP = (
+    "Cookies of a browser that is signed in there would help: `reactor cookies add`, or Queue.set_cookies, and the "
+    "option `cookies` of the row."
+)
+"""What to do where a site wants to know who asks."""
+COOKIES_SENT = (
+    "The cookies that went along did not help: they are out of date, or of an account that may not see this. Set them "
+    "again, from a browser in which it plays."
+)
+"""The same where there were some."""
 _LOGIN = "Put user:password@ before the host in the URL."
 
 HTTP: Mapping[int, HttpFailure] = {

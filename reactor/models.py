@@ -298,6 +298,8 @@ class Cookie(Frozen):
     path: Annotated[str, StringConstraints(max_length=COOKIE_PATH_MAX)] = "/"
     secure: bool = False
     host_only: bool = True
+    http_only: bool = False
+    """Not shown to the scripts of pages."""
 
     _check_lines = field_validator("name", "value", "domain", "path")(_one_line)
 

@@ -77,6 +77,7 @@ FORMER_NAMES: Mapping[str, str] = {
     "min_free_disk_mib": "min_free_disk",
     "http_timeout_s": "http_timeout",
     "ytdlp_timeout_s": "ytdlp_timeout",
+    "operator_cookies": "ytdlp_cookies",
     "browser_timeout_s": "browser_timeout",
     "browser_idle_s": "browser_idle",
     "browser_memory_mib": "browser_memory",
@@ -205,8 +206,19 @@ class Settings(BaseSettings):
         description="Format selection, as yt-dlp's `-f` (for a plain manifest: `height`, or `ba`). "
         "Empty: the best that fits into one mp4 or mkv.",
     )
-    ytdlp_cookies: Path | None = Field(
-        None, description="Netscape cookie file of a signed-in browser. Read, never written."
+    operator_cookies: Path | None = Field(
+        None,
+        description="Cookies of the operator's: the file of a signed-in browser (Netscape or JSON). Read, never "
+        "written, and used only where OPERATOR_COOKIES_FOR says.",
+    )
+    operator_cookies_for: str = Field(
+        "",
+        description="Who gets the operator's cookies: hosts they are sent to, owners whose rows get them, or `*` for "
+        "everybody: `site.example, owner:42`. Empty: nobody.",
+    )
+    cookies_by_host: bool = Field(
+        False,
+        description="Give a row that names no jar of cookies those of its owner's jars that have one for its host.",
     )
     ytdlp_proxy: SecretStr | None = Field(None, description="Proxy (http, https, socks5) for yt-dlp's requests.")
     ytdlp_options: SecretStr | None = Field(
@@ -291,7 +303,7 @@ class Settings(BaseSettings):
         "browser_path",
         "ffmpeg_path",
         "reactor_python",
-        "ytdlp_cookies",
+        "operator_cookies",
         "ytdlp_proxy",
         "ytdlp_options",
         "extractor_options",

@@ -152,6 +152,10 @@ class SyncQueue(SyncOperations):
         """The jars of an owner, without what is in them."""
         return self._call(partial(self._queue.list_cookies, owner))
 
+    def list_all_cookies(self) -> builtins.list[CookieJarInfo]:
+        """The jars of all owners, without what is in them."""
+        return self._call(self._queue.list_all_cookies)
+
     def remove_cookies(self, owner: str | int | None, name: str) -> bool:
         """Delete a jar of an owner. False when there is none of that name."""
         return self._call(partial(self._queue.remove_cookies, owner, name))

@@ -15,12 +15,14 @@ from reactor.settings import Settings
 def refusals(settings: Settings) -> Iterator[SettingsError]:
     """Why `reactor run` would not start. Nothing is bound or opened."""
     from reactor.daemon.egress import allowed_hosts
+    from reactor.daemon.row_cookies import operator_rule
     from reactor.web.app import NEEDS, check_installed, check_token
 
-    try:
-        allowed_hosts(settings)
-    except SettingsError as error:
-        yield error
+    for check in (allowed_hosts, operator_rule):
+        try:
+            check(settings)
+        except SettingsError as error:
+            yield error
     for variable in NEEDS:
         try:
             if getattr(settings, variable.lower()) is not None:
@@ -35,11 +37,15 @@ def refusals(settings: Settings) -> Iterator[SettingsError]:
 
 
 def cookies_trouble(settings: Settings) -> str:
-    """Why YTDLP_COOKIES cannot be read; "" when it can, or is not set. Rows of other kinds do not need it."""
-    path = settings.ytdlp_cookies
-    if path is None or (path.expanduser().is_file() and os.access(path.expanduser(), os.R_OK)):
+    """Why OPERATOR_COOKIES are of no use; "" when they are, or are not set."""
+    path = settings.operator_cookies
+    if path is None:
         return ""
-    return f"YTDLP_COOKIES: {path} cannot be read, so yt-dlp will fail."
+    if not settings.operator_cookies_for.strip():
+        return f"OPERATOR_COOKIES: no download gets those of {path}, for OPERATOR_COOKIES_FOR is empty."
+    if path.expanduser().is_file() and os.access(path.expanduser(), os.R_OK):
+        return ""
+    return f"OPERATOR_COOKIES: {path} cannot be read, so the downloads that it is for will fail."
 
 
 def exposure(settings: Settings) -> str:

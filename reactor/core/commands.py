@@ -10,7 +10,7 @@ from enum import Flag, auto
 from typing import ClassVar, TypeGuard
 
 from reactor.choices import Choices
-from reactor.core.job import Attempt
+from reactor.core.job import Attempt, CookieSource
 from reactor.errors import Failure
 from reactor.lists import Entry
 from reactor.models import NO_UPLOAD, Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent, Upload
@@ -281,6 +281,7 @@ class Detect:
     """True when the row's staging folder may hold the record of another row that had its id: it is emptied first, and
     what was published stays."""
     options: Options = NO_OPTIONS
+    cookies_of: CookieSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +293,7 @@ class Prefetch:
 
     url: str
     options: Options = NO_OPTIONS
+    cookies_of: CookieSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,7 @@ class Extract:
     clear: bool = False
     """As of a Detect, where none came before it."""
     options: Options = NO_OPTIONS
+    cookies_of: CookieSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +334,7 @@ class Finish:
     """True when some of the bytes had come before: more than one answer was put together."""
     single: bool = False
     """True when it was fetched by one connection at a time."""
+    cookies_of: CookieSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,11 +398,13 @@ class AddTransfers:
     wipe_staging: bool = False
     headers: tuple[tuple[Header, ...], ...] = ()
     cookies: tuple[Cookie, ...] = ()
-    """Those of the extraction; its fetches refer to them."""
+    """Those that sites have set, of the extraction."""
     alone: bool = False
     """True when there is no other part."""
     speed: int = 0
     """Bytes/s that each of them may have at most, where its row asks for that; 0: no more is said."""
+    cookies_of: CookieSource | None = None
+    """Whose cookies go along with those."""
 
 
 @dataclass(frozen=True, slots=True)

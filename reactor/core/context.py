@@ -41,6 +41,8 @@ class Limits:
     """So many of them are added in one transaction."""
     choosing_max_s: float = 86_400.0
     """So long a question waits for its answer."""
+    jars: bool = False
+    """True when a row that names no jar may be given cookies, too."""
     guarded: bool = True
     """True when all that aria2 fetches from servers passes the guard."""
 

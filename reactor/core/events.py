@@ -62,6 +62,8 @@ class RowsPolled:
     once."""
     next_options: Options = NO_OPTIONS
     """What that row asks for."""
+    next_owner: str | None = None
+    """Whose it is."""
 
 
 @dataclass(frozen=True, slots=True)

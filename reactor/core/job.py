@@ -25,6 +25,17 @@ class Attempt:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class CookieSource:
+    """By what it is found out whose cookies go with the requests of a row. They themselves never come here."""
+
+    owner: str | None
+    name: str | None
+    """Of the jar that the row asks for."""
+    url: str
+    """As the row has it."""
+
+
 METADATA = -1
 """The number of the transfer that brings a magnet link's metadata: the torrent itself is number 0 of the attempt."""
 
@@ -492,6 +503,13 @@ class Job:
     """The list that its URL stands for."""
     listed: int = 0
     """How many of its entries have their rows."""
+    owner: str | None = None
+    """Whose row it is."""
+
+    @property
+    def cookies_of(self) -> CookieSource:
+        """By what its cookies are found."""
+        return CookieSource(self.owner, self.options.cookies, self.url)
 
     @property
     def id(self) -> int:

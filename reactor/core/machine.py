@@ -18,7 +18,7 @@ from reactor.core.context import Commands, Context, Limits
 from reactor.core.database_health import DatabaseHealth
 from reactor.core.disk import Disk
 from reactor.core.events import Event
-from reactor.core.job import IN_TRANSFER, WORKING, Attempt, End, Job, State
+from reactor.core.job import IN_TRANSFER, WORKING, Attempt, CookieSource, End, Job, State
 from reactor.core.leftovers import clean_up, clean_up_all, cleaned_up, take_on
 from reactor.core.lifecycle import advance
 from reactor.core.steps import claim, seed, teardown, window
@@ -222,7 +222,8 @@ class Machine:
         for row in polled.claimed:
             out += claim.begin(row, self._context)
         if polled.next_url is not None and polled.claimed:
-            out.append(commands.Prefetch(polled.next_url, polled.next_options))
+            source = CookieSource(polled.next_owner, polled.next_options.cookies, polled.next_url)
+            out.append(commands.Prefetch(polled.next_url, polled.next_options, source))
         if all(job.state is State.SEEDING for job in self.jobs.values()):
             out += self._tidy_up()
         self._due_at = None if polled.due_in_s is None else self._context.now + polled.due_in_s

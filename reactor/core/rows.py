@@ -37,6 +37,8 @@ class ClaimedRow:
     """What kind of URL it is, where its text tells and it was just claimed."""
     options: Options = NO_OPTIONS
     """What it asks for beyond its URL."""
+    owner: str | None = None
+    """Whose it is."""
     refusal: Failure | None = None
     """Why it fails at once: its options cannot be understood."""
     generation: int = 0

@@ -45,10 +45,12 @@ class Egress:
             scope = credential_scope(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
         return through(self._guard.route(gid, scope, counted=True), self._guard.route(gid, DENY_ALL))
 
-    def handed(self, fetch: Fetch, *, from_zero: bool) -> str | None:
-        """The URL by which aria2c takes over the answer that is held for a fetch; None where there is none. One that
-        is of no use to a part that goes on is closed."""
-        response = self._held.take(fetch.urls[0]) if self._held is not None and fetch.urls else None
+    def handed(self, fetch: Fetch, *, from_zero: bool, jar: Jar | None = None) -> str | None:
+        """The URL by which aria2c takes over the answer that is held for a fetch with these cookies; None where there
+        is none. One that is of no use to a part that goes on is closed."""
+        response = None
+        if self._held is not None and fetch.urls:
+            response = self._held.take(fetch.urls[0], jar.line(fetch.urls[0]) if jar else "")
         if response is None or self._guard is None or not from_zero:
             if response is not None:
                 response.close()

@@ -33,6 +33,7 @@ from reactor.daemon.outdated import tell_outdated
 from reactor.daemon.perform import Performer
 from reactor.daemon.policy import SERVER_TIMEOUT_MAX_S, transfer_policy_of
 from reactor.daemon.probes import Probes
+from reactor.daemon.row_cookies import RowCookies
 from reactor.daemon.unserved import tell_unserved
 from reactor.daemon.workers import Workers
 from reactor.egress.handover import HOST, Handover
@@ -109,7 +110,8 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         guard.meter.on_used = lambda passed: loop.post(events.AllowanceUsed(passed))
         egress = Egress(guard if settings.aria2c_rpc_url is None else None, context.http.held)
         room = Room(spare=settings.min_free_disk_mib * MIB, size_max=settings.max_file_size_mib * MIB)
-        stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single)
+        row_cookies = RowCookies(rows.store.jars, settings)
+        stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single, row_cookies)
         downloading = Downloading(
             aria2,
             staging,
@@ -118,6 +120,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
             loop.post,
             stages.versions,
             partial(ask_trackers, context=context),
+            row_cookies,
         )
         await opened(rows)
         for name, reason in context.plugins.unusable.items() if context.plugins is not None else ():

@@ -33,6 +33,7 @@ def limits_of(settings: Settings) -> Limits:
         ),
         playlist_max=settings.playlist_max,
         choosing_max_s=settings.choosing_max_s,
+        jars=settings.cookies_by_host or settings.operator_cookies is not None,
         guarded=settings.aria2c_rpc_url is None,
     )
 

@@ -15,7 +15,7 @@ from reactor.media.clocks import StreamKind
 from reactor.media.measuring import PartFindings, PartQuery
 from reactor.media.parts import Holds, MediaStream, Selection, Subtitles
 from reactor.media.subtitles import TextFile, Wanted
-from reactor.models import Detection, Extraction, Kind
+from reactor.models import Cookie, Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
 from reactor.options import NO_OPTIONS, FileChoice, Options
@@ -177,10 +177,16 @@ class PageInfo(Protocol):
         ...
 
     async def extract(
-        self, url: str, *, options: Options = NO_OPTIONS, timeout_s: float | None = None, listed: bool = False
+        self,
+        url: str,
+        *,
+        options: Options = NO_OPTIONS,
+        timeout_s: float | None = None,
+        cookies: Sequence[Cookie] = (),
+        listed: bool = False,
     ) -> Mapping[str, Any]:
         """The info dict of the video at `url`, which `ytdlp.info.parse_info` reads; `options`: what the row asks
-        for."""
+        for. `cookies` go to their hosts."""
         ...
 
 
@@ -193,10 +199,11 @@ class PageSniffer(Protocol):
         *,
         save: bool = False,
         choice: Choice = Choice(),  # noqa: B008 - frozen
+        cookies: Sequence[Cookie] = (),
     ) -> Mapping[str, Any]:
         """The media requests of the page at `url`, and what it has to download, which `browser.extractor.parse_found`
         reads. `choice`: which of the qualities that it names is wanted. `save`: the browser fetches that itself, where
-        it can be handed on."""
+        it can be handed on. `cookies` go to their hosts."""
         ...
 
 

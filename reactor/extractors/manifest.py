@@ -76,7 +76,9 @@ async def extract_manifest(
         kind=kind,
         title=title,
         headers=reader.sets.all,
-        cookies=reader.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches),
+        cookies=context.http.new_cookies(
+            reader.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches)
+        ),
         fetches=tuple(fetches),
         finish=finish,
     )
@@ -96,7 +98,9 @@ async def extract_texts(
     return Extraction(
         kind=Kind.YTDLP,
         headers=reader.sets.all,
-        cookies=reader.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches),
+        cookies=context.http.new_cookies(
+            reader.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches)
+        ),
         fetches=tuple(fetches),
         finish=Finish(how="media", name="subtitles", tracks=tracks),
     )

@@ -49,7 +49,7 @@ class Reader:
         """`home` is the URL that `headers` and `jar` were given for."""
         given = tuple(header for header in headers if header.name.lower() not in _NEVER)
         sets = HeaderSets()
-        return cls(context, home, given, Jar() if jar is None else jar, sets, sets.given(given, home))
+        return cls(context, home, given, context.http.jar() if jar is None else jar, sets, sets.given(given, home))
 
     async def read(self, url: str) -> tuple[str, bytes]:
         """What is at `url`, and the URL that answered, without user info. Raises DownloadError."""

@@ -74,7 +74,7 @@ APPLIES: Mapping[str, Applies] = {
     "ask": Applies("The question was", ALL),
     "unanswered": Applies("What is to become of a question without an answer was", ALL),
     "split_mib": Applies("The size of the pieces was"),
-    "cookies": Applies("The cookies were"),
+    "cookies": Applies("The cookies were", ALL),
     "referer": Applies("The referer was", ALL, unless=SITES),
     "use": Applies("The presets were", ALL),
     "strict": Applies("The strictness was", ALL),

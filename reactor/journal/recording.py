@@ -31,9 +31,9 @@ from reactor.records import dataclass
 
 VERSION = 1
 MAKE_ONE = "Make one with `run --record`."
-HIDDEN = {"value": "-", "metainfo": ""}
-"""What is written in place of the fields of headers, cookies and torrents that nobody is to see: something that can be
-read as what it stands for, so no bytes for bytes."""
+HIDDEN = {"value": "-", "metainfo": "", "owner": "-", "next_owner": "-"}
+"""What is written in place of the fields of headers, cookies, torrents and rows that nobody is to see: something that
+can be read as what it stands for, so no bytes for bytes."""
 URLS = frozenset({"url", "urls", "next_url", "referer"})
 
 

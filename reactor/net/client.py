@@ -77,7 +77,9 @@ class Response:
         self.headers = {name: ", ".join(values) for name, values in several.items()}
         """By name in lower case; several of one name are joined by a comma."""
         self.cookies: tuple[Cookie, ...] = ()
-        """Those that went with the request; `redirects.follow` says so."""
+        """Those that went with the request, but for the session's own; `redirects.follow` says so."""
+        self.cookie_line = ""
+        """The header `Cookie` of the request."""
         self.digest: DigestLogin | None = None
         """The login that went with the request, where the server wants one by Digest."""
         self.held = False

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from reactor import numbers
 from reactor.errors import CookiesError
 from reactor.models import Cookie
-from reactor.net.jar import Jar, Key, cookie_key, is_address
+from reactor.net.jar import Jar, is_address
 from reactor.records import dataclass
 
 TEXT_BYTES_MAX = 1024 * 1024
@@ -44,8 +44,6 @@ class JarCookie(Cookie):
 
     expires: float | None = None
     """Seconds since the epoch; None: with the browser's session."""
-    http_only: bool = False
-    """Not shown to the scripts of pages."""
 
     def is_over(self, now: float) -> bool:
         """True when a browser would have deleted it."""
@@ -85,11 +83,12 @@ def read_cookies(text: str, now: float) -> CookiesRead:
     return CookiesRead(jar, found - len(jar))
 
 
-def netscape(cookies: Iterable[JarCookie]) -> str:
-    """As a `cookies.txt`. They are said to last as long as the session: they were looked at just now."""
+def netscape(cookies: Iterable[Cookie]) -> str:
+    """As a `cookies.txt`, for Python's reader of it, to which a host without a dot has `.local` behind. They are said
+    to last as long as the session: they were looked at just now."""
     lines = (
         "\t".join((
-            f"{HTTP_ONLY if each.http_only else ''}{'' if each.host_only else '.'}{each.domain}",
+            f"{HTTP_ONLY if each.http_only else ''}{'' if each.host_only else '.'}{_dotted(each.domain)}",
             "FALSE" if each.host_only else "TRUE",
             each.path,
             "TRUE" if each.secure else "FALSE",
@@ -102,14 +101,8 @@ def netscape(cookies: Iterable[JarCookie]) -> str:
     return "".join(f"{line}\n" for line in ("# Netscape HTTP Cookie File", *lines))
 
 
-def without(cookies: Iterable[Cookie], given: Iterable[Cookie]) -> tuple[Cookie, ...]:
-    """Those that are not among the `given`, or have another value by now."""
-    known = {_identity(each) for each in given}
-    return tuple(each for each in cookies if _identity(each) not in known)
-
-
-def _identity(cookie: Cookie) -> tuple[Key, str]:
-    return cookie_key(cookie), cookie.value
+def _dotted(domain: str) -> str:
+    return domain if "." in domain or ":" in domain else f"{domain}.local"
 
 
 # Netscape

@@ -28,17 +28,21 @@ class HeldAnswers:
             self.drop(next(iter(self._held)))
         self._held[url] = response, asyncio.get_running_loop().call_later(HELD_S, self.drop, url)
 
-    def take(self, url: str) -> Response | None:
-        """The answer, which the caller closes; None where there is none, or it has expired."""
-        response, timer = self._held.pop(url, (None, None))
-        if timer is not None:
-            timer.cancel()
+    def take(self, url: str, cookie_line: str = "") -> Response | None:
+        """The answer to a request with these cookies, which the caller closes; None where there is none, or it has
+        expired. What somebody else was answered is left where it is."""
+        response, timer = self._held.get(url, (None, None))
+        if response is None or timer is None or response.cookie_line != cookie_line:
+            return None
+        del self._held[url]
+        timer.cancel()
         return response
 
     def drop(self, url: str) -> None:
         """It is not wanted."""
-        response = self.take(url)
-        if response is not None:
+        response, timer = self._held.pop(url, (None, None))
+        if response is not None and timer is not None:
+            timer.cancel()
             response.close()
 
     def close(self) -> None:

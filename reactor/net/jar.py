@@ -5,7 +5,7 @@ It is as large as a browser's for one site, and no larger: a server that sets mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,6 +30,10 @@ class Jar:
         self._last: tuple[str, tuple[Cookie, ...]] | None = None
         """What was found last: more than one asks for the same."""
         self.add(cookies)
+
+    def copy(self) -> Jar:
+        """Another one with the same cookies."""
+        return Jar(self, most=self._most)
 
     def __iter__(self) -> Iterator[Cookie]:
         return iter(self._cookies.values())
@@ -85,6 +89,19 @@ class Jar:
 def cookie_key(cookie: Cookie) -> Key:
     """Of which there is one in a jar."""
     return cookie.name, _domain(cookie), cookie.path, cookie.host_only
+
+
+def combined(given: Sequence[Cookie], more: Iterable[Cookie] = ()) -> Jar:
+    """A jar with what somebody has brought, all of it, and what sites set beside it."""
+    jar = Jar(given, most=COOKIES_MAX + len(given))
+    jar.add(more)
+    return jar
+
+
+def without(cookies: Iterable[Cookie], given: Iterable[Cookie]) -> tuple[Cookie, ...]:
+    """Those that are not among the `given`, or have another value by now."""
+    known = {(cookie_key(each), each.value) for each in given}
+    return tuple(each for each in cookies if (cookie_key(each), each.value) not in known)
 
 
 def cookie_goes_to(cookie: Cookie, url: str) -> bool:

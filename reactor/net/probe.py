@@ -74,7 +74,7 @@ async def probe(url: str, session: HttpSession, *, head: bool = True, hold: bool
     several connections. What is forbidden is asked for as if from a page of the same site. Of a page it reads the
     beginning; where that sends its reader on to a file, the file is what is seen. Raises DownloadError,
     MagnetRedirect."""
-    jar = Jar()
+    jar = session.jar()
     first = seen = await _probe(url, url, session, jar, _from_nowhere, head=head, hold=hold)
     for _ in range(REFRESHES_MAX):
         target = _target(seen) if seen.is_page else None
@@ -128,7 +128,7 @@ async def _probe(
     url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer, *, head: bool = True, hold: bool = False
 ) -> _Seen:
     """`sent`: the URL that led here; `jar`: with what pages on the way have set."""
-    by_head = await _by_head(url, sent, session, Jar(jar), referer) if head else None
+    by_head = await _by_head(url, sent, session, jar.copy(), referer) if head else None
     if by_head is not None:
         return _Seen(by_head)
     if hold:

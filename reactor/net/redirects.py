@@ -57,7 +57,7 @@ async def follow(
     MagnetRedirect."""
     try:
         with anyio.fail_after(session.patience_s if patient else session.timeout_s):
-            final, response = await _walk(method, url, session, headers or {}, Jar() if jar is None else jar)
+            final, response = await _walk(method, url, session, headers or {}, session.jar() if jar is None else jar)
     except (NoAnswer, TimeoutError) as error:
         raise transport_failure(error, url) from error
     try:
@@ -95,7 +95,7 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
             lines["Cookie"] = "; ".join(filter(None, (lines.get("Cookie"), cookie)))
         at_home = credentials is not None and same_host(start, current)
         response = await _asked(method, current, session, lines, credentials if at_home else None)
-        response.cookies = jar.of(current)
+        response.cookies, response.cookie_line = session.new_cookies(jar.of(current)), lines.get("Cookie", "")
         jar.add(set_cookies(response))
         location = response.headers.get("location", "").strip()
         if response.status not in REDIRECTS or not location:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import field
 
 from reactor import __version__
+from reactor.models import Cookie
 from reactor.net.client import Client, Dial
 from reactor.net.held import HeldAnswers
+from reactor.net.jar import Jar, combined, without
 from reactor.records import dataclass
 
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"
@@ -37,6 +39,17 @@ class HttpSession:
     home_headers: Callable[[str], Mapping[str, str]] | None = None
     """Headers that a row asks for, by the URL of a request: for its own host only. What is said otherwise counts more.
     """
+    cookies: tuple[Cookie, ...] = ()
+    """Those of whoever asked, which go with each request to the hosts they belong to. They are in no plan: what fetches
+    adds them anew."""
+
+    def jar(self, more: Iterable[Cookie] = ()) -> Jar:
+        """A jar for some requests, with those cookies, and more."""
+        return combined(self.cookies, more)
+
+    def new_cookies(self, cookies: Iterable[Cookie]) -> tuple[Cookie, ...]:
+        """Those that sites have set since: what goes along anyway is not among them."""
+        return without(cookies, self.cookies) if self.cookies else tuple(cookies)
 
 
 @asynccontextmanager

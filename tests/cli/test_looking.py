@@ -123,8 +123,9 @@ async def test_a_try_that_is_still_to_come_was_not_yet_made(tmp_path: Path) -> N
     [
         ({"ALLOWED_PRIVATE_HOSTS": "///"}, "ALLOWED_PRIVATE_HOSTS: "),
         ({"PAGE_ADDRESS": "0.0.0.0:80"}, "needs a token of your own"),
+        ({"OPERATOR_COOKIES_FOR": "https://site.example/"}, "is no host, no owner:KEY and no *"),
     ],
-    ids=["hosts", "token"],
+    ids=["hosts", "token", "cookies"],
 )
 def test_doctor_finds_what_run_refuses(tmp_path: Path, settings: dict[str, Any], word: str) -> None:
     code, findings = doctor(tmp_path, **settings)
@@ -133,13 +134,26 @@ def test_doctor_finds_what_run_refuses(tmp_path: Path, settings: dict[str, Any],
     assert word in refused(reactor("run", cwd=tmp_path, **settings), after="reactor_started")
 
 
-async def test_cookies_that_are_not_there_are_said_by_both(tmp_path: Path) -> None:
-    code, findings = doctor(tmp_path, YTDLP_COOKIES="nowhere.txt")
-    assert code == 0, "other kinds need none"
-    assert "nowhere.txt cannot be read" in findings["settings"]["what"]
-    served = Reactor(tmp_path, YTDLP_COOKIES="nowhere.txt")
+NOBODY = {"YTDLP_COOKIES": "cookies.txt"}
+GONE = {"OPERATOR_COOKIES": "nowhere.txt", "OPERATOR_COOKIES_FOR": "site.example"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (NOBODY, "OPERATOR_COOKIES: no download gets those of cookies.txt, for OPERATOR_COOKIES_FOR is empty."),
+        (GONE, "OPERATOR_COOKIES: nowhere.txt cannot be read, so the downloads that it is for will fail."),
+    ],
+    ids=["nobody's", "gone"],
+)
+async def test_cookies_of_no_use_are_said_by_both(tmp_path: Path, settings: dict[str, str], sentence: str) -> None:
+    (tmp_path / "cookies.txt").touch()
+    code, findings = doctor(tmp_path, **settings)
+    assert code == 0, "other downloads need none"
+    assert findings["settings"]["what"] == sentence
+    served = Reactor(tmp_path, **settings)
     await served.start()
-    assert "YTDLP_COOKIES: nowhere.txt cannot be read" in await served.stop()
+    assert sentence in await served.stop()
 
 
 def test_watch_shows_the_latest_of_what_is_over_and_no_row_that_is_gone(tmp_path: Path) -> None:

@@ -7,14 +7,16 @@ import pytest
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.context import Limits
-from reactor.core.job import Attempt, State
+from reactor.core.job import Attempt, CookieSource, State
 from reactor.core.machine import FORGET_AT
 from reactor.core.rows import ClaimedRow
 from reactor.models import Kind, Stage
 from tests.core.world import World, connected, detection, gid, left, magnet, one_file, report, reported
 
 ONE = Attempt(1, 1)
-FIRST = ClaimedRow(ONE, "http://host.example/1")
+URL = "http://host.example/1"
+FIRST = ClaimedRow(ONE, URL)
+NOBODYS = CookieSource(None, None, URL)
 
 
 def test_the_way_of_a_row() -> None:
@@ -28,7 +30,7 @@ def test_the_way_of_a_row() -> None:
     assert world.the(commands.PollRows).claim == 1
 
     world.feed(events.RowsPolled(claimed=(FIRST,)))
-    assert world.the(commands.Detect) == commands.Detect(ONE, "http://host.example/1")
+    assert world.the(commands.Detect) == commands.Detect(ONE, URL, cookies_of=NOBODYS)
     world.feed(events.Detected(ONE, detection()))
     assert [type(c) for c in world.last] == [commands.SaveStage, commands.Tell, commands.Extract]
     world.feed(events.Extracted(ONE, one_file()))
@@ -58,7 +60,7 @@ def test_a_row_whose_url_tells_what_it_is_begins_with_stage_2() -> None:
     world = World().up().claim(ONE, detection=detection())
     assert [type(command) for command in world.last] == [commands.Tell, commands.Tell, commands.Extract]
     assert [notice.event for notice in world.told()] == ["download_claimed", "download_detected"]
-    assert world.the(commands.Extract) == commands.Extract(ONE, detection())
+    assert world.the(commands.Extract) == commands.Extract(ONE, detection(), cookies_of=NOBODYS)
     assert world.feed(events.Extracted(ONE, one_file())).of(commands.AddTransfers)
 
 
@@ -73,7 +75,8 @@ def test_no_more_rows_than_there_are_places() -> None:
 def test_while_a_row_is_claimed_the_next_ones_server_is_asked_already() -> None:
     world = World().up().feed(events.DatabaseChanged("file"))
     world.feed(events.RowsPolled(claimed=(FIRST,), next_url="http://host.example/2"))
-    assert world.the(commands.Prefetch) == commands.Prefetch("http://host.example/2")
+    nobodys = CookieSource(None, None, "http://host.example/2")
+    assert world.the(commands.Prefetch) == commands.Prefetch("http://host.example/2", cookies_of=nobodys)
 
 
 def test_a_burst_of_doorbells_is_one_look_and_one_more() -> None:

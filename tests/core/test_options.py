@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from reactor.core import commands, events
 from reactor.core.allowance import SLACK
-from reactor.core.job import STOPPING
+from reactor.core.job import STOPPING, CookieSource
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.rows import ClaimedRow
 from reactor.core.stalls import KIB
 from reactor.core.steps.window import SHARING_MAX
 from reactor.errors import Failure
-from reactor.models import Kind
+from reactor.models import COOKIE_LINE_MAX, Kind
 from reactor.options import Options
 from tests.core.parts import parts
 from tests.core.world import (
@@ -45,8 +45,27 @@ def test_options_go_with_the_work() -> None:
 
 def test_the_next_row_is_looked_into_as_it_asks() -> None:
     world = World().up().feed(events.DatabaseChanged("file"))
-    world.feed(events.RowsPolled(claimed=(ClaimedRow(ONE, URL),), next_url="http://host.example/2", next_options=ASKED))
-    assert world.the(commands.Prefetch) == commands.Prefetch("http://host.example/2", ASKED)
+    later, asked = "http://host.example/2", Options(quality=720, cookies="mine")
+    claimed = (ClaimedRow(ONE, URL),)
+    world.feed(events.RowsPolled(claimed=claimed, next_url=later, next_options=asked, next_owner="ann"))
+    assert world.the(commands.Prefetch) == commands.Prefetch(later, asked, CookieSource("ann", "mine", later))
+
+
+def test_whose_cookies_are_to_go_along_is_said_with_all_the_work_and_they_themselves_are_not() -> None:
+    source, world = CookieSource("ann", "mine", URL), World().up()
+    world.claim(ONE, options=Options(cookies="mine"), owner="ann")
+    assert world.the(commands.Detect).cookies_of == source
+    world.feed(events.Detected(ONE, detection()))
+    assert world.the(commands.Extract).cookies_of == source
+    world.feed(events.Extracted(ONE, parts(400)))
+    added = world.the(commands.AddTransfers)
+    assert (added.cookies_of, added.cookies) == (source, ())
+    assert world.machine.jobs[1].plan.request_bytes >= COOKIE_LINE_MAX, "so that aria2 does not hold too many at once"
+
+
+def test_the_next_attempt_asks_for_them_anew() -> None:
+    row = ClaimedRow(ONE, URL, plan=one_file(), plan_attempt=1, owner="ann", options=Options(cookies="mine"))
+    assert World().up(row).the(commands.Finish).cookies_of == CookieSource("ann", "mine", URL)
 
 
 def test_a_row_whose_options_cannot_be_understood_fails_and_its_place_is_free() -> None:

@@ -22,9 +22,8 @@ from reactor.net.cookie_files import (
     read_cookies,
     restored,
     stored,
-    without,
 )
-from reactor.net.jar import DOMAIN_COOKIES_MAX
+from reactor.net.jar import DOMAIN_COOKIES_MAX, without
 
 NOW = 1_800_000_000.0
 LATER = NOW + 1000

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from reactor.models import Cookie
 from reactor.net import held
 from reactor.net.client import Response
+from reactor.net.redirects import follow
 from reactor.net.session import HttpSession
 from tests.servers import FileServer
 
@@ -25,6 +29,21 @@ async def test_what_is_held_can_be_read_once(server: FileServer, http: HttpSessi
     response.close()
     assert http.held.take(url) is None
     assert len(server.log) == 1
+
+
+async def test_what_somebody_was_answered_is_not_for_who_asks_with_other_cookies(
+    server: FileServer, http: HttpSession
+) -> None:
+    url = server.put("/a", DATA)
+    session = replace(http, cookies=(Cookie(name="sid", value="ANN", domain=server.host),))
+    async with follow("GET", url, session) as (_, response):
+        response.held = True
+        session.held.keep(url, response)
+    assert response.cookies == (), "they are not repeated"
+    assert session.held.take(url) is None
+    assert session.held.take(url, "sid=BOB") is None
+    assert session.held.take(url, "sid=ANN") is response
+    response.close()
 
 
 @pytest.mark.parametrize("how", ["dropped", "replaced", "crowded out", "expired", "at the end"])

@@ -19,7 +19,7 @@ def examine_settings(settings: Settings) -> Iterator[DoctorFinding]:
     for error in refusals(settings):
         yield DoctorFinding("settings", "missing", error.message, advice=error.hint or "Correct it.", needed=True)
     if trouble := cookies_trouble(settings):
-        yield DoctorFinding("settings", "missing", trouble, advice="Put the file there, or unset it.")
+        yield DoctorFinding("settings", "missing", trouble, advice="Correct them, or unset both.")
     if trouble := second_name(settings):
         advice = "Let all programs open it by one name; remove the other, or make it a symbolic link."
         yield DoctorFinding("database place", "note", trouble, advice=advice)

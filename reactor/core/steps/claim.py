@@ -25,7 +25,7 @@ def begin(row: ClaimedRow, context: Context) -> Commands:
         return [told, *teardown.fail(job, row.refusal, context)]
     if row.detection is not None:
         return [told, *fetch.extract(job, row.detection, clear=job.plan.foreign_record)]
-    return [told, commands.Detect(job.attempt, row.url, job.plan.foreign_record, job.options)]
+    return [told, commands.Detect(job.attempt, row.url, job.plan.foreign_record, job.options, job.cookies_of)]
 
 
 def resume(row: ClaimedRow, context: Context) -> Commands:
@@ -45,7 +45,7 @@ def _go_on(job: Job, row: ClaimedRow, context: Context) -> Commands:
     plan, progress = job.plan, job.progress
     if row.plan is None or row.plan_attempt != row.attempt.number:
         plan.foreign_record = row.plan is None
-        out: Commands = [commands.Detect(job.attempt, row.url, plan.foreign_record, job.options)]
+        out: Commands = [commands.Detect(job.attempt, row.url, plan.foreign_record, job.options, job.cookies_of)]
     else:
         job.state, plan.continued, job.teardown.removed = State.FINISHING, True, False
         progress.resumed, progress.said_whole = True, row.stage == Stage.FINISHING
@@ -92,6 +92,6 @@ def _job(row: ClaimedRow, context: Context) -> Job:
     budget = Budget(row.retry_count, previous_error=row.error_code if row.retry_count else None, crashes=row.crashes)
     budget.was_finishing = row.stage == Stage.FINISHING
     progress = Progress(percent=row.progress)
-    job = Job(row.attempt, row.url, State.DETECTING, context.now, plan, progress, budget, options=row.options)
-    job.generation = row.generation
+    job = Job(row.attempt, row.url, State.DETECTING, context.now, plan, progress, budget)
+    job.options, job.owner, job.generation = row.options, row.owner, row.generation
     return job

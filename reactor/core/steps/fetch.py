@@ -28,7 +28,7 @@ from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.stalls import KIB, stalled
 from reactor.core.steps import finish, renew, salvage, teardown, window
 from reactor.errors import Failure
-from reactor.models import Detection, Extraction, Kind, Stage
+from reactor.models import COOKIE_LINE_MAX, Detection, Extraction, Kind, Stage
 
 RECLASSIFIED_MAX = 4
 NOTHING_THERE = Failure("unsupported", "Nothing that could be downloaded was found at this link.")
@@ -84,7 +84,7 @@ def _drop_all(job: Job, context: Context) -> Commands:
 def _extract(job: Job, detection: Detection, *, clear: bool = False) -> commands.Extract:
     job.plan.detection = detection
     job.plan.tried.append((detection.kind, detection.url))
-    return commands.Extract(job.attempt, detection, clear, job.options)
+    return commands.Extract(job.attempt, detection, clear, job.options, job.cookies_of)
 
 
 def described(job: Job, event: events.Extracted, context: Context) -> Commands:
@@ -179,6 +179,8 @@ def _begin_fetching(job: Job, extraction: Extraction, context: Context, *, conti
 def begin_transfers(job: Job, extraction: Extraction, context: Context) -> None:
     """Take up what an extraction, or the plan of an earlier run, says."""
     job.plan.extraction, job.plan.request_bytes = extraction, extraction.request_bytes
+    if job.options.cookies is not None or context.limits.jars:
+        job.plan.request_bytes += COOKIE_LINE_MAX
     gid_of = partial(derive_gid, context.instance, job.attempt)
     if job.describing:
         gid_of = partial(_gid_of_metadata, gid_of(METADATA))

@@ -61,6 +61,7 @@ def finish(job: Job, context: Context, *, again: bool = False) -> Commands:
         gids=tuple(transfer.gid for transfer in progress.transfers),
         continued=plan.continued,
         single=window.single_of(job),
+        cookies_of=job.cookies_of,
     )
     return [*told, wanted]
 

@@ -80,12 +80,12 @@ def removed(job: Job, event: events.TransfersRemoved, context: Context) -> Comma
         job.state = State.DETECTING
         return [
             commands.SaveStage(job.attempt, Stage.DETECTING),
-            commands.Detect(job.attempt, job.url, options=job.options),
+            commands.Detect(job.attempt, job.url, options=job.options, cookies_of=job.cookies_of),
         ]
     job.state, plan.tried = State.EXTRACTING, [(detection.kind, detection.url)]
     return [
         commands.SaveStage(job.attempt, Stage.EXTRACTING, detection.kind),
-        commands.Extract(job.attempt, detection, options=job.options),
+        commands.Extract(job.attempt, detection, options=job.options, cookies_of=job.cookies_of),
     ]
 
 

@@ -94,7 +94,7 @@ def add(job: Job, context: Context) -> Commands:
     sent = plan.extraction.headers, plan.extraction.cookies
     alone, additions = len(progress.transfers) == 1, _additions(job, taken, context)
     speed = _speed_of_each(job, context)
-    out.append(commands.AddTransfers(job.attempt, additions, plan.wipe_staging, *sent, alone, speed))
+    out.append(commands.AddTransfers(job.attempt, additions, plan.wipe_staging, *sent, alone, speed, job.cookies_of))
     plan.wipe_staging, job.teardown.removed = False, False
     progress.moves(context.now)
     progress.filled_at = context.now

@@ -24,6 +24,7 @@ from reactor.core.retry import CHANGED
 from reactor.daemon.effects.work import shown, storage_failure
 from reactor.daemon.egress import Egress
 from reactor.daemon.loop import Post
+from reactor.daemon.row_cookies import RowCookies
 from reactor.daemon.versions import Version, Versions
 from reactor.egress.inner_urls import zeros_url
 from reactor.errors import Aria2Error, Aria2Timeout, DownloadError, Failure
@@ -32,7 +33,7 @@ from reactor.files.names import clean_name
 from reactor.files.staging import Staging
 from reactor.files.whole_parts import note_whole
 from reactor.models import Fetch, Header, Torrent
-from reactor.net.jar import Jar
+from reactor.net.jar import Jar, combined
 
 Sent = tuple[Fetch, tuple[Header, ...], Jar]
 """A fetch, and the headers and cookies that go along with it."""
@@ -70,10 +71,12 @@ class Downloading:
         post: Post,
         versions: Versions | None = None,
         ask_trackers: AskTrackers = _nobody,
+        row_cookies: RowCookies | None = None,
     ) -> None:
         """`versions`: by which servers are asked whether a partial file may go on; None: it may. `ask_trackers`: what
-        those of a torrent say of it."""
+        those of a torrent say of it. `row_cookies`: whose go with the requests of a row; None: nobody's."""
         self._ask_trackers = ask_trackers
+        self._row_cookies = row_cookies or RowCookies()
         self._versions = versions
         self._aria2 = aria2
         self._staging = staging
@@ -91,6 +94,7 @@ class Downloading:
         try:
             if not self._staging.shared and self._staging.remote_dir is None:
                 self._staging.remote_dir = (await self._aria2.call(methods.get_global_option()))["dir"]
+            jar = combined(await self._row_cookies.of(command.cookies_of), command.cookies)
             anew = {each.n for each in command.additions if command.wipe_staging or each.must_redownload}
             async with self._staging.turn(attempt.download_id):
                 # A row that never had a folder, as most do, is not worth a thread.
@@ -99,7 +103,7 @@ class Downloading:
                 elif self._staging.is_new(attempt.download_id):
                     self._begins(command, {each.n for each in command.additions})
                 else:
-                    anew |= await self._stale(command, anew)
+                    anew |= await self._stale(command, anew, jar)
                     self._begins(command, anew)
                     spoilt = [each.fetch.name for each in command.additions if each.n in anew]
                     prepare = partial(
@@ -107,7 +111,7 @@ class Downloading:
                     )
                     await to_thread.run_sync(prepare)
             speed = await self._speed(command.speed) if command.speed else 0
-            wanted = self._wanted(command, anew, speed)
+            wanted = self._wanted(command, anew, jar, speed)
         except DownloadError as error:
             self._post(events.WorkFailed(attempt, shown(error.failure)))
             return
@@ -150,11 +154,11 @@ class Downloading:
             if self._versions is not None and (each.n in anew or not _control_file(path).exists()):
                 self._versions.begins(path, alone=command.alone)
 
-    async def _stale(self, command: commands.AddTransfers, anew: Collection[int]) -> set[int]:
+    async def _stale(self, command: commands.AddTransfers, anew: Collection[int], jar: Jar) -> set[int]:
         """The numbers of those whose partial files are of no use: the server has another version of them, or does not
         let it be told. Raises DownloadError, where there is one only, when it has another one or does not answer."""
         stale: set[int] = set()
-        folder, jar = self._staging.folder(command.attempt.download_id), Jar(command.cookies)
+        folder = self._staging.folder(command.attempt.download_id)
         for each in command.additions:
             path = folder / each.fetch.name
             partial_file = each.fetch.torrent is None and _control_file(path).exists()
@@ -173,9 +177,9 @@ class Downloading:
                 stale.add(each.n)
         return stale
 
-    def _wanted(self, command: commands.AddTransfers, anew: Collection[int], speed: int) -> list[Method[str]]:
+    def _wanted(self, command: commands.AddTransfers, anew: Collection[int], jar: Jar, speed: int) -> list[Method[str]]:
         """Raises DownloadError when one of them cannot be fetched as it is described."""
-        directory, jar = self._staging.seen_by_aria2(command.attempt.download_id), Jar(command.cookies)
+        directory = self._staging.seen_by_aria2(command.attempt.download_id)
         wanted = []
         for each in command.additions:
             fetch = each.fetch
@@ -185,7 +189,7 @@ class Downloading:
                 self._parts[each.gid] = command.attempt.download_id, fetch.name
             if command.alone and fetch.torrent is None:
                 self._sent[each.gid] = fetch, headers, jar
-                fetch = self._handed(command, each, anew=each.n in anew)
+                fetch = self._handed(command, each, jar, anew=each.n in anew)
             method = addition(
                 fetch if self._staging.shared else self._tamed(fetch),
                 gid=each.gid,
@@ -205,9 +209,9 @@ class Downloading:
             self._sent.popitem(last=False)
         return wanted
 
-    def _handed(self, command: commands.AddTransfers, each: commands.Addition, *, anew: bool) -> Fetch:
+    def _handed(self, command: commands.AddTransfers, each: commands.Addition, jar: Jar, *, anew: bool) -> Fetch:
         """The fetch, by the answer that is held for it where there is one."""
-        url = self._egress.handed(each.fetch, from_zero=anew or self._is_new(command, each))
+        url = self._egress.handed(each.fetch, from_zero=anew or self._is_new(command, each), jar=jar)
         return each.fetch if url is None else replace(each.fetch, urls=(url,))
 
     def _is_new(self, command: commands.AddTransfers, each: commands.Addition) -> bool:

@@ -15,12 +15,13 @@ from anyio import CancelScope, to_thread
 from reactor.aria2.options import SPLIT_BYTES
 from reactor.choices import Choices
 from reactor.core import commands, events
-from reactor.core.job import Attempt
+from reactor.core.job import Attempt, CookieSource
 from reactor.core.retry import CHANGED
 from reactor.daemon import clock
 from reactor.daemon.answers import Answers
 from reactor.daemon.loop import Post
 from reactor.daemon.prefetch import ProbeCache
+from reactor.daemon.row_cookies import RowCookies, in_view_of
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
@@ -41,9 +42,9 @@ from reactor.media.text_tracks import BESIDE, gather
 from reactor.media.uploads import upload_of
 from reactor.models import NO_UPLOAD, Content, Detection, Extraction, HttpProbe, Kind, Upload
 from reactor.net.credentials import for_people, same_host
-from reactor.net.jar import Jar
+from reactor.net.jar import combined
 from reactor.net.urls import is_ftp
-from reactor.options import NO_OPTIONS, Options
+from reactor.options import Options
 from reactor.programs import find_ffmpeg
 
 TIDIED_AFTER = 100
@@ -76,11 +77,13 @@ class Stages:
         post: Post,
         room: Room = Room(),  # noqa: B008 - frozen
         single: Callable[[str], bool | None] = lambda gid: None,
+        row_cookies: RowCookies | None = None,
     ) -> None:
         """`ffmpeg` is the setting FFMPEG_PATH; `room` is what joining may write; `single` tells of a gid whether all of
-        it came through one connection, None: nobody knows."""
+        it came through one connection, None: nobody knows. `row_cookies`: whose go with the requests of a row."""
         self._context = context
-        self._probe_cache = ProbeCache(context)
+        self._row_cookies = row_cookies or RowCookies()
+        self._probe_cache = ProbeCache(context, self._row_cookies)
         self._staging = staging
         self._ffmpeg = ffmpeg
         self._post = post
@@ -94,26 +97,31 @@ class Stages:
     async def detect(self, command: commands.Detect) -> None:
         """Stage 1."""
         await self._clear(command)
+        context = self._context
         try:
-            self._post(events.Detected(command.attempt, await self._detected(command)))
+            context = await self._for(command.options, command.url, command.cookies_of)
+            self._post(events.Detected(command.attempt, await self._detected(command, context)))
         except DownloadError as error:
-            self._post(events.WorkFailed(command.attempt, shown(error.failure)))
+            failure = in_view_of(error.failure, context.http.cookies)
+            self._post(events.WorkFailed(command.attempt, shown(failure)))
 
-    async def _detected(self, command: commands.Detect) -> Detection:
+    async def _detected(self, command: commands.Detect, context: Context) -> Detection:
         """The kind; for a row that was answered a moment ago, what was found then."""
-        look = partial(detect, command.url, self._for(command.options, command.url))
+        look = partial(detect, command.url, context)
         findings = self._answers.of(command.attempt.download_id, command.options)
         return await look() if findings is None else await findings.once(("kind", command.url), look, lambda _: 0)
 
     async def extract(self, command: commands.Extract) -> None:
         """Stage 2."""
         await self._clear(command)
-        extractor = EXTRACTORS[command.detection.kind]
+        extractor, context = EXTRACTORS[command.detection.kind], self._context
         try:
-            found = await self._probe_cache.take(command.detection, command.options)
-            context = self._for(command.options, command.detection.url)
+            found = await self._probe_cache.take(command.detection, command.options, command.cookies_of)
+            context = await self._for(command.options, command.detection.url, command.cookies_of)
             context = self._with_findings(context, command.attempt.download_id)
             found = found or await extractor.extract(command.detection, context)
+            if context.http.cookies:  # which are in no plan, whatever an extractor does
+                found = found.model_copy(update={"cookies": context.http.new_cookies(found.cookies)})
             found = as_asked(found, command.options)
             if command.options.clip:
                 found = await to_thread.run_sync(excerpted, found)
@@ -126,7 +134,8 @@ class Stages:
         except Several as several:
             self._post(events.Listed(command.attempt, several.listing))
         except ReactorError as error:
-            self._post(events.WorkFailed(command.attempt, shown(error.failure)))
+            failure = in_view_of(error.failure, context.http.cookies)
+            self._post(events.WorkFailed(command.attempt, shown(failure)))
 
     def _with_findings(self, context: Context, id: int) -> Context:
         """The context of a row that is looked into, with what is known of it where it asks or was answered."""
@@ -136,14 +145,13 @@ class Stages:
         findings.begin()
         return replace(context, findings=findings)
 
-    def _for(self, options: Options, url: str) -> Context:
-        """The context of a row that asks for these, at its URL."""
-        if options is NO_OPTIONS:
-            return self._context
-        http = self._context.http
+    async def _for(self, options: Options, url: str, source: CookieSource | None) -> Context:
+        """The context of a row that asks for these, at its URL, with its cookies. Raises DownloadError."""
+        context = await self._row_cookies.context(self._context, options, source)
         if headers := options.home_headers():
-            http = replace(http, home_headers=partial(_at_home, url, headers))
-        return replace(self._context, options=options, http=http)
+            http = replace(context.http, home_headers=partial(_at_home, url, headers))
+            return replace(context, http=http)
+        return context
 
     async def _clear(self, command: commands.Detect | commands.Extract) -> None:
         if command.clear:
@@ -168,7 +176,7 @@ class Stages:
     async def prefetch(self, command: commands.Prefetch) -> None:
         """Ask the next row's server already."""
         if not command.options.home_headers():  # which go to the host of its own row only
-            await self._probe_cache.prefetch(command.url, command.options)
+            await self._probe_cache.prefetch(command.url, command.options, command.cookies_of)
 
     async def finish(self, command: commands.Finish) -> None:
         """Check, put together, publish; of a magnet link's metadata: look into it."""
@@ -272,7 +280,7 @@ class Stages:
             read = partial(self._staging.metadata, command.attempt.download_id, info_hash or "", most)
             options = command.extraction.finish.options
             raw = await to_thread.run_sync(read)
-            context = self._for(options, fetch.urls[0])
+            context = await self._for(options, fetch.urls[0], command.cookies_of)
             context = self._with_findings(context, command.attempt.download_id)
             found = as_asked(await described(fetch.urls[0], raw, context), options)
         except ReactorError as error:
@@ -289,7 +297,7 @@ class Stages:
         unsure = command.resumed and not (command.said_whole and whole)
         if extraction.finish.how == "torrent" or not self._staging.shared or unsure:
             return []
-        folder, jar, mixed = self._staging.folder(command.attempt.download_id), Jar(extraction.cookies), []
+        folder, jar, mixed = self._staging.folder(command.attempt.download_id), None, []
         gids = command.gids or ("",) * len(extraction.fetches)
         for n, (fetch, gid) in enumerate(zip(extraction.fetches, gids, strict=True)):
             if fetch.checksum is not None:  # aria2 has compared it
@@ -305,6 +313,7 @@ class Stages:
             large = whole and not command.single and (extraction.size or command.total) >= SPLIT_BYTES
             if not (several or large) or not path.is_file():
                 continue
+            jar = jar or combined(await self._row_cookies.of(command.cookies_of), extraction.cookies)
             found = await self.versions.of_whole(path, fetch, extraction.headers_of(fetch), jar)
             doubted = several and found is Version.UNKNOWN and not fetch.strong
             if found is Version.OTHER or doubted or (went_on and found is Version.NO_RANGES):

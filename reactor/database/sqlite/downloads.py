@@ -17,7 +17,7 @@ from reactor.core.rows import ClaimedRow
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
 from reactor.database.sqlite import crashes, history, lists, plans
-from reactor.database.sqlite.migration import columns
+from reactor.database.sqlite.migration import columns, instance_of
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
 from reactor.database.sqlite.statements import DATED, DATELESS, OVER, transaction
 from reactor.database.store import ByText, Polled, not_told
@@ -93,7 +93,7 @@ def _poll(
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
         due = _due(connection, asked, room + 1) if claiming else []
-        urls, options = _asked_for(connection, due) if due else ({}, {})
+        urls, options, owners = _asked_for(connection, due) if due else ({}, {}, {})
         told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
         claimed, rejected = _claim(connection, due[:room], asked, updater, told) if due else ((), ())
         seen = RowsPolled(
@@ -109,12 +109,15 @@ def _poll(
     if not claimed:
         return seen
     # They are ours now: nobody has to wait while we read what was asked for them, and planned.
-    asking = [_with_options(row, options.get(row.attempt.download_id), read) for row in claimed]
+    owned = [replace(row, owner=owners.get(row.attempt.download_id)) if owners else row for row in claimed]
+    asking = [_with_options(row, options.get(row.attempt.download_id), read) for row in owned]
     seen = replace(seen, claimed=tuple(_with_plan(connection, row) for row in asking))
-    later = NO_OPTIONS if seen.next_url is None else read(options.get(due[room]))
+    if seen.next_url is None:
+        return seen
+    later = read(options.get(due[room]))
     if isinstance(later, Failure):
         return replace(seen, next_url=None)
-    return seen if later is NO_OPTIONS else replace(seen, next_options=later)
+    return replace(seen, next_options=later, next_owner=owners.get(due[room]))
 
 
 UNSET = "status IS NULL"
@@ -203,12 +206,19 @@ OPTIONS = f"substr(options, 1, {OPTIONS_BYTES_MAX + 1})"
 """As far as they are read; one more says that they are too long."""
 
 
-def _asked_for(connection: sqlite3.Connection, ids: Sequence[int]) -> tuple[dict[int, str], dict[int, str]]:
-    """Their URLs, and the options of those that have some."""
-    asked = f"SELECT id, url, {OPTIONS} FROM downloads WHERE id IN (SELECT value FROM json_each(?))"
+OWNER = f"substr(owner, 1, {20 * rows.OWNER_MAX})"
+"""As far as it is read: `contract.owner` makes one of it that is nobody else's."""
+
+
+def _asked_for(
+    connection: sqlite3.Connection, ids: Sequence[int]
+) -> tuple[dict[int, str], dict[int, str], dict[int, str]]:
+    """Their URLs, and the options and owners of those that have some."""
+    asked = f"SELECT id, url, {OPTIONS}, {OWNER} FROM downloads WHERE id IN (SELECT value FROM json_each(?))"
     found = connection.execute(asked, (json.dumps(ids),)).fetchall()
-    options = {id: stored for id, _, text in found if (stored := rows.text(text))}
-    return {id: rows.url(url) for id, url, _ in found}, options
+    options = {id: stored for id, _, text, _ in found if (stored := rows.text(text))}
+    owners = {id: owner for id, _, _, told in found if (owner := rows.owner(told))}
+    return {id: rows.url(url) for id, url, _, _ in found}, options, owners
 
 
 def _with_options(row: ClaimedRow, text: str | None, read: ReadOptions) -> ClaimedRow:
@@ -275,7 +285,8 @@ NEXT_MOMENT = """SELECT min(due) FROM (
 """When a retry is due, or a question has waited for long enough."""
 
 
-UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS} FROM downloads
+UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS}, {OWNER}
+    FROM downloads
     WHERE status = 'downloading' AND {CLAIMED} AND stage IS NOT 'items'"""
 """A list is under way by itself: see `lists`."""
 
@@ -292,8 +303,7 @@ def recover(connection: sqlite3.Connection, read: ReadOptions = asked_of) -> Rec
     with transaction(connection, "DEFERRED"):
         under_way = connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()
         found = [_under_way(connection, row, read) for row in under_way]
-        (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
-        return Recovered(tuple(found), plans.leftovers(connection), instance)
+        return Recovered(tuple(found), plans.leftovers(connection), instance_of(connection))
 
 
 def read_plan(
@@ -308,7 +318,8 @@ def read_plan(
 
 def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...], read: ReadOptions) -> ClaimedRow:
     found = _with_options(_claimed_row(row[:6], stage=rows.text(row[6])), rows.text(row[7]), read)
-    found = replace(found, generation=lists.generations(connection, [row[0]]).get(row[0], 0))
+    generation = lists.generations(connection, [row[0]]).get(row[0], 0)
+    found = replace(found, owner=rows.owner(row[8]), generation=generation)
     times, held = crashes.of_row(connection, found.attempt)
     if not held:
         return replace(_with_plan(connection, found), crashes=times)

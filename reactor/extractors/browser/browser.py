@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,8 +24,10 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError, ProgramMissing, ReactorError, SettingsError
+from reactor.extractors.browser.request_parts import for_browser
 from reactor.extractors.ytdlp.failures import error_of
 from reactor.media.choice import Choice
+from reactor.models import Cookie
 from reactor.net.credentials import split_credentials
 from reactor.net.session import user_agent_of
 from reactor.programs import Program
@@ -157,12 +159,13 @@ class Browser(Pool["BrowserProcess"]):
         timeout_s: float | None = None,
         save: bool = False,
         choice: Choice = Choice(),  # noqa: B008 - frozen
+        cookies: Sequence[Cookie] = (),
     ) -> Mapping[str, Any]:
         """Open `url` and report its media requests and downloads: `extractor.parse_found` reads the result. `choice`:
         which of the qualities that the page names is wanted.
 
         What only the browser can fetch it saves, and with `save` every download, where there is `hand_over`: as much as
-        its memory may hold.
+        its memory may hold. `cookies` are those of the page's context: nothing else sees them.
 
         `timeout_s` counts from when a browser is free; None: the setting. Raises DownloadError: `program_missing`,
         `browser_broken`, `browser_crashed`, `too_much_memory`, `timeout`, `bad_answer`, and the guard's failure for a
@@ -180,6 +183,7 @@ class Browser(Pool["BrowserProcess"]):
             "save_bytes": self.save_bytes_max,
             "lines": choice.max_lines,
             "worst": choice.worst,
+            "cookies": for_browser(cookies),
         }
         async with self.slots:
             try:

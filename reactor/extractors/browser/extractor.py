@@ -22,6 +22,7 @@ from reactor.extractors.browser.request_parts import BrowserCookie, jar_of, kept
 from reactor.extractors.detect import is_named_page
 from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.failures import better, error_of
+from reactor.failures import COOKIES_HELP
 from reactor.files.names import clean_name
 from reactor.media.choice import Traits
 from reactor.media.requested import requested, unmet, unmet_texts
@@ -180,8 +181,8 @@ class PlaywrightExtractor:
             )
         if urlsplit(detection.url).scheme not in ("http", "https"):
             raise DownloadError("Only http and https pages are opened in a browser.", code="unsupported")
-        choice = requested(context.options, context.choice)
-        found = parse_found(await context.browser.sniff(detection.url, choice=choice))
+        choice, cookies = requested(context.options, context.choice), context.http.cookies
+        found = parse_found(await context.browser.sniff(detection.url, choice=choice, cookies=cookies))
         title, unusable = title_of(found.titles), None
         films = list(takewhile(lambda seen: not seen.advertising, found.candidates))
         offers = offers_of(found.offers)
@@ -220,11 +221,11 @@ class PlaywrightExtractor:
         if extraction := saved(offers):
             return extraction
         try:
-            return await extract_offered(offers, found.offers, jar_of(found.cookies), context)
+            return await extract_offered(offers, found.offers, jar_of(found.cookies, context.http), context)
         except DownloadError as error:
             if offers[0].sent is None or error.code not in FOR_THE_BROWSER_ALONE:
                 raise
-            again = parse_found(await context.browser.sniff(url, save=True))
+            again = parse_found(await context.browser.sniff(url, save=True, cookies=context.http.cookies))
             if extraction := saved(offers_of(again.offers)):
                 return extraction
             raise
@@ -246,7 +247,7 @@ def title_of(titles: Titles) -> str | None:
 
 
 async def _extraction(seen: MediaRequest, found: PageFindings, title: str | None, context: Context) -> Extraction:
-    headers, jar = kept_headers(seen.sent), jar_of(found.cookies)
+    headers, jar = kept_headers(seen.sent), jar_of(found.cookies, context.http)
     if seen.manifest:
         return await extract_manifest(
             split_credentials(seen.base)[0],
@@ -278,7 +279,7 @@ async def _extraction(seen: MediaRequest, found: PageFindings, title: str | None
         kind=Kind.PLAYWRIGHT,
         title=title,
         headers=(headers,),
-        cookies=jar.of(url),
+        cookies=context.http.new_cookies(jar.of(url)),
         fetches=(fetch,),
         finish=Finish(how="file", name=name, unmet=lacks),
     )
@@ -306,7 +307,7 @@ def _nothing(found: PageFindings, url: str) -> DownloadError:
     if "login" in found.offers.gates:
         return DownloadError(
             "The page gives this only to people who are signed in.",
-            hint="Send a link that works without signing in.",
+            hint=COOKIES_HELP,
             code="needs_login",
         )
     if "gone" in found.offers.gates:

@@ -210,7 +210,7 @@ async def _head(film: Extraction, fetch: Fetch, context: Context) -> bytes:
     lines = {**sent, "Range": f"bytes=0-{HEAD_BYTES - 1}"}
     head = bytearray()
     try:
-        async with follow("GET", fetch.urls[0], context.http, lines, Jar(film.cookies)) as (_, response):
+        async with follow("GET", fetch.urls[0], context.http, lines, context.http.jar(film.cookies)) as (_, response):
             if response.status in (200, 206):
                 async for piece in response.pieces():
                     head += piece

@@ -53,7 +53,7 @@ async def extract_offered(offers: Sequence[Offer], found: Offers, jar: Jar, cont
     if kind is not Kind.DIRECT:
         raise Reclassified(Detection(kind=kind, url=best.probe.url, why=f"the page links to it: {why}"))
     several = f"The page links to {len(offers)} files; this is the largest of them."
-    return _extraction(best, (several,) if len(offers) > 1 else ())
+    return _extraction(best, (several,) if len(offers) > 1 else (), context)
 
 
 def saved(offers: Sequence[Offer]) -> Extraction | None:
@@ -107,7 +107,7 @@ async def _seen(offer: Offer, of: Offers, jar: Jar, context: Context) -> _Seen:
     def lines(url: str) -> Mapping[str, str]:
         return {header.name: header.value for header in headers_for(given, home, url)}
 
-    jar = Jar(jar)
+    jar = jar.copy()
     try:
         async with follow("GET", home, context.http, lines, jar, patient=True) as (final, response):
             if response.status not in (200, 203, 206):
@@ -123,7 +123,7 @@ async def _seen(offer: Offer, of: Offers, jar: Jar, context: Context) -> _Seen:
     return _Seen(offer, probe, tuple(headers_for(given, home, probe.url)), jar)
 
 
-def _extraction(seen: _Seen, notes: tuple[str, ...]) -> Extraction:
+def _extraction(seen: _Seen, notes: tuple[str, ...], context: Context) -> Extraction:
     probe = seen.probe
     name = clean_name(seen.offer.name[:NAME_MAX]) if seen.offer.name else probe.name or "download"
     fetch = Fetch(
@@ -138,7 +138,7 @@ def _extraction(seen: _Seen, notes: tuple[str, ...]) -> Extraction:
         kind=Kind.PLAYWRIGHT,
         title=name,
         headers=(seen.headers,),
-        cookies=seen.jar.of(probe.url),
+        cookies=context.http.new_cookies(seen.jar.of(probe.url)),
         fetches=(fetch,),
         finish=Finish(how="file", name=name, notes=notes),
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reactor.models import HEADERS_MAX, Header
+from reactor.models import HEADERS_MAX, Cookie, Header
 from reactor.net.cookies import kept_cookies
 from reactor.net.jar import Jar
+from reactor.net.session import HttpSession
 
 _OF_EACH_REQUEST = """
     accept-encoding cache-control connection content-length content-type cookie host keep-alive pragma priority purpose
@@ -39,14 +41,26 @@ def kept_headers(sent: Mapping[str, str]) -> tuple[Header, ...]:
     return tuple(header for name, value in kept[:HEADERS_MAX] for header in _header(name, value))
 
 
-def jar_of(cookies: Iterable[BrowserCookie]) -> Jar:
-    """The browser's cookies as ours."""
-    return Jar(
-        kept_cookies(
-            each.model_dump() | {"domain": each.domain.lstrip("."), "host_only": not each.domain.startswith(".")}
-            for each in cookies
-        )
-    )
+def jar_of(cookies: Iterable[BrowserCookie], session: HttpSession) -> Jar:
+    """The browser's cookies as ours, with those that it was given."""
+    hosts = ((each, each.domain.lstrip(".").strip("[]"), not each.domain.startswith(".")) for each in cookies)
+    found = kept_cookies(each.model_dump() | {"domain": host, "host_only": only} for each, host, only in hosts)
+    return session.jar(session.new_cookies(found))
+
+
+def for_browser(cookies: Iterable[Cookie]) -> list[dict[str, Any]]:
+    """Cookies as Playwright's `add_cookies` takes them. They last as long as the page does."""
+    return [
+        {
+            "name": each.name,
+            "value": each.value,
+            "domain": f"{'' if each.host_only else '.'}{f'[{each.domain}]' if ':' in each.domain else each.domain}",
+            "path": each.path,
+            "secure": each.secure,
+            "httpOnly": each.http_only,
+        }
+        for each in cookies
+    ]
 
 
 def _header(name: str, value: str) -> tuple[Header, ...]:

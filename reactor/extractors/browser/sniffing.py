@@ -95,8 +95,9 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
     """Open the page that `request` names and tell what is on it: see `playwright.PageFindings` for what it is.
 
     `request`: `url`, `user_agent`, `credentials` ([name, password] or null), `proxy` (as Playwright has it, or null),
-    `timeout_s`; `lines` and `worst`, as `Choice` has them; `save`, `downloads` and `save_bytes` as `downloads.Saving`
-    has them. `spoiled` in the answer says that the browser is of no more use: the page does not go away."""
+    `timeout_s`; `lines` and `worst`, as `Choice` has them; `cookies`, as Playwright has them; `save`, `downloads` and
+    `save_bytes` as `downloads.Saving` has them. `spoiled` in the answer says that the browser is of no more use: the
+    page does not go away."""
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(request["url"]))
     name, password = request["credentials"] or ("", "")
     credentials = {"username": name, "password": password, "origin": origin} if request["credentials"] else None
@@ -110,6 +111,7 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
         viewport=_VIEWPORT,  # type: ignore[arg-type]
     )
     await context.add_init_script(PREPARE)
+    await _give(context, request["cookies"])
     saving = Saving(request["save"], Path(request["downloads"]), request["save_bytes"])
     choice = Choice(max_lines=request["lines"], worst=request["worst"])
     sniffer = Sniffer(context, await context.new_page(), request["url"], request["user_agent"], saving, choice)
@@ -119,6 +121,16 @@ async def sniff(browser: Browser, request: Mapping[str, Any]) -> dict[str, Any]:
     found = await sniffer.told()
     await sniffer.end()
     return found | {"spoiled": not await with_timeout(_closed(context), False, within_s=CLOSE_S)}
+
+
+async def _give(context: BrowserContext, cookies: list[Any]) -> None:
+    """Give a page its cookies, but for those that the browser would not keep: it refuses all for one."""
+    try:
+        await context.add_cookies(cookies)
+    except PlaywrightError:
+        for each in cookies:
+            with suppress(PlaywrightError):
+                await context.add_cookies([each])
 
 
 class Sniffer:

@@ -3,7 +3,7 @@
     {"executable": FILE, "sandbox": BOOL, "proxy": URL | null, "headless_tells": BOOL}
                                                                  -> {"ready": VERSION} | {"broken": WHY}
     {"id": N, "url": …, "user_agent": …, "credentials": […] | null, "proxy": URL | null, "timeout_s": …,
-     "save": "none" | "made" | "all", "save_bytes": N, "lines": N | null, "worst": BOOL}
+     "save": "none" | "made" | "all", "save_bytes": N, "lines": N | null, "worst": BOOL, "cookies": [{…}]}
                                                                  -> {"id": N, "found": {…}} | {"id": N, "error": WHY}
 
 It ends, with everything it has started, when its input ends (so does its parent) and when the browser does.

@@ -17,7 +17,6 @@ from reactor.extractors.ytdlp.pieces import told_headers
 from reactor.net.cookies import kept_cookies
 from reactor.net.credentials import headers_for
 from reactor.net.failures import status_failure
-from reactor.net.jar import Jar
 from reactor.net.probe import PAGE_TYPES, read_headers
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.urls import normalise_http
@@ -78,7 +77,8 @@ async def _asked(format_: Format, info: Info, context: Context) -> Format:
     def lines(url: str) -> Mapping[str, str]:
         return {header.name: header.value for header in headers_for(given, home, url)}
 
-    async with follow("GET", home, context.http, lines, Jar(kept_cookies(info.cookies))) as (final, response):
+    jar = context.http.jar(kept_cookies(info.cookies))
+    async with follow("GET", home, context.http, lines, jar) as (final, response):
         seen = read_headers(final, response)
         if response.status in GONE or (response.status == 200 and seen.content_type in PAGE_TYPES):
             failure = status_failure(404 if response.status == 200 else response.status, home)

@@ -12,10 +12,9 @@ when it has grown or served long enough, and ended when nobody has needed it for
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import field
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -44,7 +43,8 @@ from reactor.extractors.ytdlp.formats import SECONDS_MAX
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad_answer, installed
 from reactor.extractors.ytdlp.selection import FORMAT, FORMAT_SORT, params_of, texts_of, wanted_of
-from reactor.models import Detection, Extraction, Kind
+from reactor.models import Cookie, Detection, Extraction, Kind
+from reactor.net.cookie_files import netscape
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 from reactor.settings import Settings
@@ -77,7 +77,6 @@ class YtdlpConfig:
     """yt-dlp's configuration. Contains secrets: do not log it."""
 
     format: str = ""
-    cookies: Path | None = None
     proxy: str | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     timeout_s: float = 120.0
@@ -88,7 +87,6 @@ class YtdlpConfig:
         proxy, options = settings.ytdlp_proxy, settings.ytdlp_options
         return cls(
             format=settings.ytdlp_format,
-            cookies=settings.ytdlp_cookies and settings.ytdlp_cookies.expanduser().absolute(),
             proxy=proxy.get_secret_value() if proxy else None,
             options=json.loads(options.get_secret_value()) if options else {},
             timeout_s=settings.ytdlp_timeout_s,
@@ -148,14 +146,20 @@ class Ytdlp(Pool[YtdlpProcess]):
         return name
 
     async def extract(
-        self, url: str, *, options: Options = NO_OPTIONS, timeout_s: float | None = None, listed: bool = False
+        self,
+        url: str,
+        *,
+        options: Options = NO_OPTIONS,
+        timeout_s: float | None = None,
+        cookies: Sequence[Cookie] = (),
+        listed: bool = False,
     ) -> Mapping[str, Any]:
-        """The info of the one video at `url`: `info.parse_info` reads it. `options`: what the row asks for.
+        """The info of the one video at `url`: `info.parse_info` reads it. `options`: what the row asks for; `cookies`
+        go to their hosts.
 
         `timeout_s` counts from when a process is free; None: the setting. Raises DownloadError, and NoVideoFound where
         a browser may do better."""
         timeout_s = timeout_s or self._config.timeout_s
-        cookies = self._config.cookies
         self._asked += 1
         user, params = f"ytdlp-{self._asked}", self._config.params
         params |= options.ytdlp_params()
@@ -164,9 +168,10 @@ class Ytdlp(Pool[YtdlpProcess]):
             params["proxy"] = self._guard.route(user)
         request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
         request |= {"wanted": wanted_of(options), "texts": texts_of(options), "listed": listed}
+        request["cookies"] = netscape(cookies) if cookies else ""
         async with self.slots:
             with _deadline(timeout_s):
-                answer = await self._ask(request | {"cookies": str(cookies) if cookies else None})
+                answer = await self._ask(request)
         if "upcoming" in answer:
             raise not_started(_moment(answer["upcoming"]))
         if "playlist" in answer:
@@ -232,9 +237,9 @@ class YtdlpExtractor:
             )
         earlier: Failure | None = None
         try:
-            info = parse_info(
-                await context.ytdlp.extract(detection.url, options=context.options, listed=context.listing)
-            )
+            asked, cookies = context.options, context.http.cookies
+            told = await context.ytdlp.extract(detection.url, options=asked, listed=context.listing, cookies=cookies)
+            info = parse_info(told)
             if info.guess and (film := await _played_instead(detection, context)):
                 return film
             if context.options.want != "subtitles":

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reactor.errors import DownloadError, Failure
 from reactor.extractors.ytdlp.process import HINT
+from reactor.failures import COOKIES_HELP
 from reactor.net.credentials import redact_text
 from reactor.net.failures import RETRY_AFTER_MAX_S, status_failure
 from reactor.records import dataclass
@@ -23,7 +24,6 @@ from reactor.records import dataclass
 SAID_MAX = 300
 """Characters of a site's own words that are shown."""
 
-_COOKIES = "Set YTDLP_COOKIES to a file with the cookies of a browser that is signed in there."
 _PROXY = "A proxy in another country may help (YTDLP_PROXY), unless the file itself is restricted too."
 _UPDATE = f"{HINT}."
 ROBOT = "The site asks to prove that we are not a robot."
@@ -31,7 +31,7 @@ ROBOT = "The site asks to prove that we are not a robot."
 CLASSES: Mapping[str, Failure] = {
     "GeoRestrictedError": Failure("geo_blocked", "This video is not available in the country of this machine.", _PROXY),
     "UserNotLive": Failure("not_started", "This channel is not live now."),
-    "CookieLoadError": Failure("settings", "YTDLP_COOKIES: the file cannot be read as a Netscape cookie file."),
+    "CookieLoadError": Failure("bad_cookies", "yt-dlp does not understand the cookies.", COOKIES_HELP),
     "SyntaxError": Failure("settings", "YTDLP_FORMAT: yt-dlp does not understand this format selection."),
     "MemoryError": Failure("out_of_memory", "yt-dlp ran out of memory on this page.", _UPDATE),
     "AnswerTooLong": Failure("too_large", "yt-dlp's result for this page is too large."),
@@ -54,14 +54,14 @@ def _text(pattern: str, code: str, message: str, hint: str | None = None, *, ret
 
 TEXTS = (
     _text(r"\bDRM\b", "drm", "This video is protected by DRM, which cannot be downloaded."),
-    _text(r"not a bot|captcha|anti-bot", "needs_cookies", ROBOT, _COOKIES),
+    _text(r"not a bot|captcha|anti-bot", "needs_cookies", ROBOT, COOKIES_HELP),
     _text(
         r"confirm your age|age[- ](?:restrict|verif|limit|gate|confirm)|inappropriate for some|\bNSFW\b",
         "needs_cookies",
         "This video is for adults only, and the site wants to know who asks.",
-        _COOKIES,
+        COOKIES_HELP,
     ),
-    _text(r"\bprivate\b", "private", "This video is private.", _COOKIES),
+    _text(r"\bprivate\b", "private", "This video is private.", COOKIES_HELP),
     _text(
         r"geo[- ]?(?:restrict|block)|(?:in|from) your (?:country|location|region)|your country",
         "geo_blocked",
@@ -78,15 +78,15 @@ TEXTS = (
         r"members?[- ]only|subscri(?:be|ption|ber)|paywall|purchase|\bpaid\b|premium|supporter[s-]|join this channel",
         "needs_login",
         "This video is for paying members only.",
-        _COOKIES,
+        COOKIES_HELP,
     ),
     _text(
         r"sign(?:ed)?[- ]?in|log(?:ged)?[- ]?in\b|login|registered users|authenticat|credentials",
         "needs_login",
         "The site shows this video only to signed-in users.",
-        _COOKIES,
+        COOKIES_HELP,
     ),
-    _text(r"--cookies|cookies", "needs_cookies", "The site requires the cookies of a signed-in browser.", _COOKIES),
+    _text(r"--cookies|cookies", "needs_cookies", "The site requires the cookies of a signed-in browser.", COOKIES_HELP),
     _text(r"rate[- ]?limit|too many requests", "rate_limited", "The site got too many requests.", retryable=True),
     _text(r"IP address is blocked", "geo_blocked", "The site blocks the IP address of this machine.", _PROXY),
     _text(

@@ -33,7 +33,7 @@ from reactor.media.parts import bounded
 from reactor.media.requested import requested, unmet, unmet_texts
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.net.cookies import kept_cookies
-from reactor.net.jar import Jar
+from reactor.net.jar import without
 from reactor.numbers import FETCHES_MAX
 
 TITLE_MAX = 1000
@@ -75,7 +75,7 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
     about = about_of(info.about)
     if (cover := await cover_alone(about, title, context)) is not None:
         return cover
-    sent = Sent(Jar(kept_cookies(info.cookies)))
+    sent = Sent(context.http.jar(kept_cookies(info.cookies)), given=context.http.cookies)
     if context.options.want == "subtitles":
         return await _texts_alone(info, title, context, sent)
     texts, dropped = await text_pieces(info, context, sent)
@@ -138,7 +138,7 @@ async def _all_pieces(sections: Sequence[Sequence[Format]], context: Context, se
 
 
 def _extraction(title: str | None, fetches: tuple[Fetch, ...], finish: Finish, sent: Sent) -> Extraction:
-    cookies = sent.jar.of_hosts(urlsplit(fetch.urls[0]).hostname or "" for fetch in fetches)
+    cookies = without(sent.jar.of_hosts(urlsplit(each.urls[0]).hostname or "" for each in fetches), sent.given)
     return Extraction(
         kind=Kind.YTDLP, title=title, headers=sent.headers.all, cookies=cookies, fetches=fetches, finish=finish
     )

@@ -13,7 +13,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.ytdlp.formats import Format
 from reactor.extractors.ytdlp.process import bad_answer
 from reactor.media.local import renamed
-from reactor.models import Extraction, Fetch, Header, Track
+from reactor.models import Cookie, Extraction, Fetch, Header, Track
 from reactor.net.credentials import HeaderSets, referer_for
 from reactor.net.jar import Jar
 from reactor.net.urls import normalise_http
@@ -30,6 +30,8 @@ class Sent:
 
     jar: Jar
     headers: HeaderSets = field(default_factory=HeaderSets)
+    given: tuple[Cookie, ...] = ()
+    """Of the jar, those of whoever asked, which are in no plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ yt-dlp, an extractor or a library prints goes elsewhere. The first line says how
     {"parent": PID, "path": FOLDER, "plugins": FOLDER | null, "data_bytes_max": N}
                                                                               -> {"ready": VERSION} | {"broken": WHY}
     {"id": N, "do": "suits", "url": …, "deadline_s": …}                               -> {"suits": NAME | null}
-    {"id": N, "do": "extract", "url": …, "params": {…}, "cookies": FILE | null, "wanted": {…}, …} -> {"info": {…}}
+    {"id": N, "do": "extract", "url": …, "params": {…}, "cookies": TEXT, "wanted": {…}, …}        -> {"info": {…}}
                                         | {"playlist": {…}} | {"upcoming": {"at": SECONDS | null}} | {"error": {…}}
 
 It ends with its input. It ends also when its parent dies, and when a request takes longer than its deadline
@@ -447,12 +447,8 @@ def params(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     wished = dict(request["params"])
     if wished.get("impersonate"):
         wished["impersonate"] = yt_dlp.networking.impersonate.ImpersonateTarget.from_str(wished["impersonate"])
-    if request["cookies"]:
-        try:
-            # As text: given its name, yt-dlp would write into the user's file.
-            wished["cookiefile"] = io.StringIO(Path(request["cookies"]).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise yt_dlp.cookies.CookieLoadError(f"the file cannot be read ({type(error).__name__})") from error
+    if request["cookies"]:  # a file would outlive a process that is killed
+        wished["cookiefile"] = io.StringIO(request["cookies"])
     return {**wished, **ALWAYS, "logger": Silent()}
 
 

@@ -17,7 +17,7 @@ from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import Titles, parse_found, title_of
 from reactor.extractors.context import open_context
 from reactor.media.choice import Choice
-from reactor.models import Detection, Extraction, Fetch, Kind
+from reactor.models import Cookie, Detection, Extraction, Fetch, Kind
 from reactor.net.jar import Jar
 from reactor.net.redirects import follow
 from reactor.options import Options, parse_options
@@ -94,6 +94,32 @@ async def test_a_player_of_streams(
     assert {name for track in found.finish.tracks for name in track.holds} in ({"video", "audio"}, set())
     parts = [await fetched(found, fetch, context) for fetch in found.fetches]
     assert sorted(parts) == sorted({site.data(fetch.urls[0].removeprefix(site.url(""))) for fetch in found.fetches})
+
+
+async def test_cookies_of_whoever_asked_are_the_pages_and_in_no_plan(
+    site: Site, samples: Samples, context: Context
+) -> None:
+    site.put("/film.mp4", samples.film().read_bytes(), content_type="video/mp4")
+    site.put("/elsewhere.png", b"", content_type="image/png")
+    away = site.url("/elsewhere.png", host="localhost")
+    url = site.html(
+        "<title></title><video id=v src='/film.mp4' controls></video>"
+        f"<script>document.title = document.cookie; document.cookie = 'own=3'; new Image().src = '{away}'</script>",
+    )
+    given = (
+        Cookie(name="sid", value="S3CRET", domain=site.host, http_only=True),
+        Cookie(name="seen", value="1", domain=site.host),
+        Cookie(name="__Host-odd", value="2", domain=site.host),  # no browser keeps it: it is not secure
+        Cookie(name="other", value="S3CRET", domain="site.example", host_only=False),
+    )
+    found = await extracted(url, replace(context, http=replace(context.http, cookies=given)))
+    assert found.title == "seen=1", "scripts do not see what is for the server alone"
+    assert [(each.name, each.value) for each in found.cookies] == [("own", "3")]
+    for path in ("/page", "/film.mp4"):
+        assert {"sid=S3CRET", "seen=1"} <= set(site.requests(path)[0].headers["cookie"].split("; "))
+    assert {request.headers.get("cookie") for request in site.requests("/elsewhere.png")} == {None}
+    (again,) = (await extracted(url, context)).cookies
+    assert again.name == "own", "nothing of it is left in the browser"
 
 
 async def test_plyr(site: Site, samples: Samples, context: Context) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from reactor.extractors.browser.request_parts import BrowserCookie, jar_of, kept_headers
+from dataclasses import replace
+
+from reactor.extractors.browser.request_parts import BrowserCookie, for_browser, jar_of, kept_headers
+from reactor.models import Cookie
+from reactor.net.session import open_session
 
 
 def test_what_the_player_sent_goes_along_but_for_what_each_request_says_itself() -> None:
@@ -18,13 +22,33 @@ def test_what_the_player_sent_goes_along_but_for_what_each_request_says_itself()
     }
 
 
-def test_cookies_keep_to_their_hosts() -> None:
+async def test_cookies_keep_to_their_hosts() -> None:
     jar = [
         BrowserCookie(name="a", value="1", domain=".site.test", path="/", secure=True),
         BrowserCookie(name="b", value="2", domain="www.site.test", path="/x"),
         BrowserCookie(name="c", value="3\r\nSet: x", domain="h", path="/"),
     ]
-    assert [(each.name, each.domain, each.host_only, each.path, each.secure) for each in jar_of(jar)] == [
+    async with open_session() as session:
+        found = jar_of(jar, session)
+    assert [(each.name, each.domain, each.host_only, each.path, each.secure) for each in found] == [
         ("a", "site.test", False, "/", True),
         ("b", "www.site.test", True, "/x", False),
     ]
+
+
+async def test_what_a_browser_was_given_comes_back_as_what_it_was() -> None:
+    given = (
+        Cookie(name="a", value="1", domain="site.test", host_only=False, secure=True),
+        Cookie(name="b", value="2", domain="::1", http_only=True),
+    )
+    told = for_browser(given)
+    assert [(each["domain"], each["secure"], each["httpOnly"]) for each in told] == [
+        (".site.test", True, False),
+        ("[::1]", False, True),
+    ]
+    seen = [BrowserCookie(name="c", value="3", domain="h", path="/"), *map(BrowserCookie.model_validate, told)]
+    async with open_session() as http:
+        session = replace(http, cookies=given)
+        jar = jar_of(seen, session)
+    assert [each.name for each in jar] == ["a", "b", "c"]
+    assert [each.name for each in session.new_cookies(jar)] == ["c"]

@@ -18,6 +18,9 @@ from reactor.errors import DownloadError
 from reactor.extractors.ytdlp import process
 from reactor.extractors.ytdlp.extractor import NoVideoFound, Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.process import YtdlpSetup
+from reactor.net.cookie_files import JarCookie
+from reactor.net.cookies import kept_cookies
+from reactor.net.jar import without
 from tests.extractors.processes import children, in_group, runs, until
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -178,17 +181,15 @@ async def test_a_format_that_is_none() -> None:
     assert (error.code, "YTDLP_FORMAT" in str(error)) == ("settings", True)
 
 
-async def test_a_cookie_file_is_read_anew_and_never_written(tmp_path: Path) -> None:
-    cookies = tmp_path / "cookies.txt"
-    async with Ytdlp(YtdlpConfig(cookies=cookies), setup=SETUP) as ytdlp:
-        assert "YTDLP_COOKIES" in str(await refusal(ytdlp, "film"))
-        text = "# Netscape HTTP Cookie File\n.media.test\tTRUE\t/\tFALSE\t4102444800\tsession\ts3cret\n"
-        cookies.write_text(text)
-        info = await ytdlp.extract(HERE + "film")
-    (cookie,) = info["cookies"]
+async def test_cookies_go_with_one_request_and_come_back_as_they_were(warm: Ytdlp) -> None:
+    given = (
+        JarCookie(name="session", value="s3cret", domain="media.test", host_only=False, http_only=True),
+        JarCookie(name="other", value="s3cret", domain="elsewhere.test"),
+    )
+    (cookie,) = (await warm.extract(HERE + "film", cookies=given))["cookies"]
     assert (cookie["name"], cookie["value"], cookie["domain"]) == ("session", "s3cret", "media.test")
-    assert cookie["host_only"] is False
-    assert cookies.read_text() == text
+    assert without(kept_cookies((cookie,)), given) == ()
+    assert (await warm.extract(HERE + "film"))["cookies"] == []
 
 
 # Processes

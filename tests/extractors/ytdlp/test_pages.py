@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from reactor.extractors.detect import detect
 from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.process import YtdlpSetup
 from reactor.media.choice import Choice
-from reactor.models import Extraction, Kind
+from reactor.models import Cookie, Extraction, Kind
 from tests.servers import FileServer
 
 HLS = "application/vnd.apple.mpegurl"
@@ -269,7 +269,9 @@ class Seeing:
         self.urls = urls
         self.asked: list[str] = []
 
-    async def sniff(self, url: str, *, save: bool = False, choice: Choice | None = None) -> Mapping[str, Any]:
+    async def sniff(
+        self, url: str, *, save: bool = False, choice: Choice | None = None, cookies: Sequence[Cookie] = ()
+    ) -> Mapping[str, Any]:
         self.asked.append(url)
         plain = {"manifest": False, "advertising": False, "live": False, "text": None, "size": 4}
         rest: dict[str, Any] = {**plain, "content_type": "video/mp4", "sent": {}, "received": {}}
