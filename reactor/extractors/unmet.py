@@ -100,8 +100,13 @@ def unmet(found: Extraction, options: Options) -> tuple[str, ...]:
     return tuple(
         _sentence(APPLIES[key], key, what)
         for key in asked
-        if what not in APPLIES[key].to or found.kind in APPLIES[key].unless
+        if what not in _to(key, options) or found.kind in APPLIES[key].unless
     )
+
+
+def _to(key: str, options: Options) -> frozenset[What]:
+    """What a key applies to, as this row has it: a plain file has no subtitles that could be fetched alone."""
+    return MEDIA if key == "want" and options.want == "subtitles" else APPLIES[key].to
 
 
 def _sentence(applies: Applies, key: str, what: What) -> str:

@@ -64,6 +64,12 @@ def test_strict_options_fail_where_one_cannot_be_met(options: Options) -> None:
     assert as_asked(lacking, NO_OPTIONS).finish.notes == ("A piece is missing.", "There is no picture.")
 
 
+def test_a_plain_file_has_no_subtitles_of_its_own() -> None:
+    assert len(unmet(found("media file"), Options(want="subtitles"))) == 1
+    assert unmet(found("media"), Options(want="subtitles")) == ()
+    assert unmet(found("media file"), Options(want="audio")) == ()
+
+
 def test_of_metadata_nothing_is_known_yet() -> None:
     options = Options(strict=True, clip=((1.0, 2.0),))
     assert as_asked(found("torrent", "metadata"), options).finish.options == options
