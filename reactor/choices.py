@@ -95,8 +95,6 @@ class ItemChoice(_Choice):
     """What it is, however its place changes."""
     title: Title | None = None
     duration_s: Length | None = None
-    have: bool = False
-    """True when the row has become a list already, and this one is in it."""
 
 
 class FileChoice(_Choice):

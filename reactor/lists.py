@@ -21,6 +21,8 @@ from reactor.records import dataclass
 
 KEY_MAX = 200
 """Characters of an entry's key; a longer one is replaced by its hash."""
+KEYS_REACH = 500
+"""So far entries are looked for that were chosen before: others may have come in front of them."""
 TITLE_MAX = 1000
 URL_MAX = 16 * 1024
 
@@ -73,6 +75,8 @@ class Wanted:
     @property
     def reach(self) -> int:
         """How many entries have to be read."""
+        if self.options.keys:
+            return min(max(self.limit, KEYS_REACH), LIST_MAX)
         if self.from_the_end:
             return LIST_MAX
         if not self.options.items:
@@ -120,14 +124,16 @@ class Listing(BaseModel):
                 hint="Count from its beginning (`playlist.items`).",
                 code="playlist",
             )
-        options = wanted.options
+        options, count_read = wanted.options, len(read)
+        if options.keys:
+            read = [entry for entry in read if entry.key in options.keys]
         places = _places(options.items, len(read)) if options.items else range(1, len(read) + 1)
         picked = [read[place - 1] for place in places if place <= len(read)]
         if options.order == "reverse":
             picked.reverse()
         if not picked:
             raise DownloadError(
-                f"This list has {len(read):,} entries, and none of those that are asked for.",
+                f"This list has {count_read:,} entries, and none of those that are asked for.",
                 hint="`playlist.items` counts from 1, or from the end by -1.",
                 code="playlist",
             )

@@ -54,6 +54,8 @@ FILES_MAX = 1000
 """Files that are named of one torrent."""
 LIST_MAX = 10_000
 """Entries of a list that may be asked for, where the operator allows as many."""
+KEYS_MAX = 50
+"""Entries of a list that are named one by one."""
 CLIP_MAX_S = 360_000.0
 """100 hours: no film is longer."""
 NAME_MAX = 150
@@ -190,6 +192,9 @@ class PlaylistOptions(_Wish):
     items: str | None = Field(None, max_length=500, description='numbers and ranges, such as "1-5,7,-3--1"')
     limit: int | None = Field(None, ge=1, le=LIST_MAX, description=f"a number from 1 to {LIST_MAX}")
     order: Literal["given", "reverse"] = Field("given", description="given or reverse")
+    keys: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = Field(
+        (), max_length=KEYS_MAX, description=f"a list of at most {KEYS_MAX} keys of entries, as `choices` gave them"
+    )
 
     @field_validator("items")
     @classmethod

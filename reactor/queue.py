@@ -22,14 +22,15 @@ import aiosqlite
 import anyio
 from anyio import to_thread
 
+from reactor.choices import Choices
 from reactor.concurrency.groups import unwrapped
 from reactor.concurrency.task_context import TaskContext
 from reactor.database import engine
 from reactor.database.contract import REPLACED
 from reactor.database.table import LIST_MAX, ChangeCursor, Counts, Overview, RowOperations, Table
-from reactor.errors import DatabaseError
+from reactor.errors import DatabaseError, DownloadError
 from reactor.models import CookieJarInfo, Download, Status
-from reactor.options import Options
+from reactor.options import Options, merged
 from reactor.row_options import column_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ __all__ = ["Queue"]
 
 PATIENCE_S = 30.0
 """How long a watch tries again while the database is locked, or is being replaced."""
+PROBE = {"want": "info", "ask": "all", "unanswered": "fail"}
+"""The options of a row that is only looked into. Should its bot die, it ends by itself."""
 Result = TypeVar("Result")
 
 
@@ -167,6 +170,37 @@ class Queue(QueueOperations):
                 if _is_over(row):
                     return
                 before = row
+
+    async def probe(
+        self,
+        url: str,
+        *,
+        options: Options | Mapping[str, Any] | None = None,
+        timeout_s: float = 60.0,
+        **own_columns: Any,
+    ) -> Choices:
+        """What there is at a URL, without a download. It adds a row that is only looked into, in its turn as any other,
+        waits for what is found, at most `timeout_s`, and deletes it; `own_columns` as of `add`.
+
+        Raises DownloadError with what the row has failed with, or `timeout`."""
+        said = options.said() if isinstance(options, Options) else options or {}
+        id = await self.add(url, options=merged([said, PROBE]), **own_columns)
+        try:
+            with anyio.fail_after(timeout_s):
+                async with aclosing(self.watch(id)) as rows:
+                    async for row in rows:
+                        if row.status == Status.CHOOSING and row.choices is not None:
+                            return row.choices
+                        if _is_over(row):
+                            failed = row.error or f"It is {row.status}."
+                            raise DownloadError(failed, code=row.error_code or "unsupported")
+        except TimeoutError:
+            message = f"What there is was not found out within {timeout_s:g} s."
+            raise DownloadError(message, code="timeout", retryable=True) from None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._ask(lambda table: table.remove(id))
+        raise DownloadError("The row was deleted before it was looked into.", code="unsupported")
 
     async def watch_all(self) -> AsyncGenerator[Download, None]:
         """Every download that is not over, then each row that has changed, up to its end. Ends with the queue.

@@ -72,6 +72,16 @@ def test_what_is_left_out_is_said() -> None:
     assert Listing.of(entries(3), Wanted(PlaylistOptions(), 3), kind=Kind.YTDLP).notes == ()
 
 
+def test_entries_are_named_by_their_keys_wherever_they_are_now() -> None:
+    chosen = PlaylistOptions(keys=("site:3", "site:1", "gone"))
+    moved = [each.model_copy(update={"position": 9 - each.position}) for each in entries(4)]
+    found = Listing.of(moved, Wanted(chosen, 50), kind=Kind.YTDLP)
+    assert [(each.key, each.position) for each in found.entries] == [("site:1", 8), ("site:3", 6)]
+    assert Wanted(chosen, 50).reach > 50, "others may have come in front of them"
+    with pytest.raises(DownloadError, match="has 2 entries, and none"):
+        Listing.of(entries(2), Wanted(PlaylistOptions(keys=("gone",)), 50), kind=Kind.YTDLP)
+
+
 @pytest.mark.parametrize(
     ("count", "items", "whole", "says"),
     [(0, None, True, "without an entry"), (3, "7-9", True, "none of those"), (9, "-1", False, "too long")],

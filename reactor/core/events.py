@@ -319,6 +319,8 @@ class Listed:
 
     attempt: Attempt
     listing: Listing
+    choices: Choices | None = None
+    """Its entries, where the row wants to be asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import field
 from typing import Any, TypeVar
 
-from reactor.choices import ENTRIES_MAX, Choices, FileChoice, SubtitleChoice
+from reactor.choices import ENTRIES_MAX, Choices, FileChoice, ItemChoice, SubtitleChoice
+from reactor.lists import Listing
 from reactor.media.choice import QUALITIES_MAX, Quality
 from reactor.media.offers import format_choices
 from reactor.models import Extraction
@@ -20,6 +21,16 @@ KEPT_BYTES_MAX = 32 * 1024 * 1024
 """Of one row."""
 
 Found = TypeVar("Found")
+
+
+def item_choices(listing: Listing, options: Options) -> Choices:
+    """The first entries of a list. They are chosen by their keys: their places change."""
+    items = []
+    for at, each in enumerate(listing.entries[:ENTRIES_MAX], 1):
+        pick = {"playlist": {"keys": [each.key]}}
+        items.append(ItemChoice(c=f"i{at}", n=each.position, key=each.key, title=each.title, pick=pick))
+    total = len(listing.entries)
+    return Choices(title=listing.title, items=tuple(items), items_total=total, unanswered=options.unanswered)
 
 
 @dataclass(slots=True)

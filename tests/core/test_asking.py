@@ -7,9 +7,10 @@ from typing import Any, Literal
 import pytest
 
 from reactor import notices
-from reactor.choices import Choices, FileChoice, FormatChoice
+from reactor.choices import Choices, FileChoice, FormatChoice, ItemChoice
 from reactor.core import commands, events
 from reactor.core.job import State
+from reactor.lists import Entry, Listing
 from reactor.models import Extraction, Kind
 from reactor.options import Options
 from tests.core.parts import parts
@@ -92,3 +93,14 @@ def test_a_magnet_link_asks_once_it_is_known_what_it_stands_for() -> None:
     job.state = State.FINISHING  # aria2 has the metadata
     world.feed(events.Extracted(ONE, link, choices=TWO_FILES)).feed(events.Discarded(ONE))
     assert world.the(commands.SaveChoices).choices == TWO_FILES
+
+
+def test_the_entries_of_a_list_are_asked_about_before_they_have_rows() -> None:
+    entries = tuple(Entry(key=f"k{n}", url=f"http://host.example/{n}", position=n) for n in (1, 2))
+    listing = Listing(kind=Kind.YTDLP, title="A list", entries=entries)
+    items = tuple(ItemChoice(c=f"i{n}", n=n, key=f"k{n}", pick={"playlist": {"keys": [f"k{n}"]}}) for n in (1, 2))
+    world = World().up().claim(ONE, options=Options(ask="items"))
+    world.feed(events.Detected(ONE, detection(Kind.YTDLP)))
+    world.feed(events.Listed(ONE, listing, Choices(items=items))).feed(events.Discarded(ONE))
+    assert not world.of(commands.SaveEntries)
+    assert (world.the(commands.SaveChoices).title, world.the(commands.SaveChoices).kind) == ("A list", Kind.YTDLP)

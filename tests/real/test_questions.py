@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from reactor import SyncQueue
+from reactor import Queue, SyncQueue
+from reactor.errors import DownloadError
 from tests.media.samples import Samples
 from tests.real.harness import Reactor, running
 from tests.real.swarm import swarm_in
@@ -61,6 +62,22 @@ async def test_the_qualities_of_a_film_and_what_is_taken_without_an_answer(tmp_p
     fetched = {path.split("/")[1] for path in (request.path for request in server.log) if path.endswith(".ts")}
     assert fetched == {"mid", "high"}
     assert json.loads(reactor.row(one)["options"]) == {"ask": "never", "quality": 240}
+
+
+async def test_a_bot_can_ask_before_it_adds(tmp_path: Path, samples: Samples) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor, Queue(reactor.db) as queue:
+        for name, data in samples.hls("ts").items():
+            server.put(f"/film/{name}", data)
+        found = await queue.probe(server.url("/film/index.m3u8"))
+        assert (found.title, found.duration_s is not None, found.help) == ("film", True, ())
+        with pytest.raises(DownloadError, match="404"):
+            await queue.probe(server.url("/none.iso"))
+        assert await queue.list() == []
+        with pytest.raises(DownloadError) as late:
+            await queue.probe(server.url("/film/index.m3u8"), timeout_s=0.0)
+        assert late.value.code == "timeout"
+        assert await queue.list() == []
+    assert not reactor.files()
 
 
 async def test_the_files_of_a_torrent(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ the list is told by them, in the database."""
 from __future__ import annotations
 
 from reactor import notices
+from reactor.choices import asks
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context, of
-from reactor.core.job import End, Ending, Job, State
+from reactor.core.job import Asked, End, Ending, Job, State
 from reactor.core.steps import teardown
 from reactor.errors import Failure
 
@@ -24,6 +25,9 @@ def listed(job: Job, event: events.Listed, context: Context) -> Commands:
     listing = event.listing
     if job.generation >= GENERATIONS_MAX:
         return teardown.fail(job, TOO_DEEP, context)
+    if event.choices is not None and asks(job.options, event.choices):
+        job.teardown.asked = Asked(event.choices, listing.title, listing.kind)
+        return teardown.stop(job, Ending(End.CHOOSING), context)
     job.state, job.listing, job.listed = State.LISTING, listing, 0
     told = notices.ListFound(**of(job), kind=listing.kind, title=listing.title, entries=len(listing.entries))
     return [commands.Tell(told), _page(job, context)]

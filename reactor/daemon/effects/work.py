@@ -27,6 +27,7 @@ from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import detect
+from reactor.extractors.findings import item_choices
 from reactor.extractors.thumbnail import fetch_picture
 from reactor.extractors.torrent import described
 from reactor.extractors.unmet import as_asked, not_as_wished
@@ -132,7 +133,9 @@ class Stages:
         except Reclassified as other:
             self._post(events.Reclassified(command.attempt, other.detection))
         except Several as several:
-            self._post(events.Listed(command.attempt, several.listing))
+            listing, options = several.listing, command.options
+            choices = item_choices(listing, options) if options.ask != "never" else None
+            self._post(events.Listed(command.attempt, listing, choices))
         except ReactorError as error:
             failure = in_view_of(error.failure, context.http.cookies)
             self._post(events.WorkFailed(command.attempt, shown(failure)))
