@@ -110,8 +110,6 @@ class HelpChoice(_Choice):
     """What would help a row that has failed (`h1`, …)."""
 
     label: Title
-    needs: Literal["cookies", "login"] | None = None
-    """What the person has to give first."""
 
 
 class Choices(BaseModel):
@@ -158,6 +156,24 @@ def asks(options: Options, found: Choices) -> bool:
         return True
     kinds: Mapping[str, tuple[object, ...]] = {"formats": found.formats, "files": found.files, "items": found.items}
     return any(len(each) > 1 for kind, each in kinds.items() if options.ask in (kind, "all"))
+
+
+SMALLER = (720, 480, 240)
+"""Lines that a film which was too large may be had in."""
+
+
+def smaller(options: Options, *, film: bool, torrent: bool) -> Choices | None:
+    """What would help a row that was too large; None for nothing."""
+    picks: list[tuple[str, dict[str, Any]]] = []
+    if film and options.want in ("auto", "video") and options.quality != "worst" and options.format is None:
+        most = options.quality if isinstance(options.quality, int) else SMALLER[0] + 1
+        picks += [(f"{lines}p", {"quality": lines}) for lines in SMALLER if lines < most]
+    if film and options.want in ("auto", "video"):
+        picks.append(("sound", {"want": "audio"}))
+    if torrent and options.files is None:
+        picks.append(("the largest file alone", {"files": "largest"}))
+    help = tuple(HelpChoice(c=f"h{at}", label=label, pick=pick) for at, (label, pick) in enumerate(picks, 1))
+    return Choices(help=help) if help else None
 
 
 def read_choices(text: str | None) -> Choices | None:

@@ -59,11 +59,11 @@ def _show(choices: Choices) -> None:
     for text in choices.subtitles:
         typer.echo(_line(text.c, f"subtitles, {text.language}", "automatic" if text.auto else ""))
     for item in choices.items:
-        typer.echo(_line(item.c, item.title or item.key, "there already" if item.have else ""))
+        typer.echo(_line(item.c, item.title or item.key, ""))
     for file in choices.files:
         typer.echo(_line(file.c, clean(file.path, 500), size(file.bytes)))
-    for help in choices.help:
-        typer.echo(_line(help.c, help.label, ""))
+    for way in choices.help:
+        typer.echo(_line(way.c, way.label, ""))
 
 
 def _line(code: str, what: str, more: str) -> str:

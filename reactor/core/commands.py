@@ -210,6 +210,8 @@ class SaveFailed:
     failure: Failure
     kind: Kind | None = None
     keep_plan: bool = False
+    choices: Choices | None = None
+    """What would help."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from reactor.errors import DownloadError
 from reactor.extractors.findings import Findings
+from reactor.extractors.metalink_document import MetalinkFile
 from reactor.lists import Listing
 from reactor.media.choice import Choice, Quality
 from reactor.media.clocks import StreamKind
@@ -48,21 +49,6 @@ class TorrentFacts:
     files: tuple[tuple[int, str, int], ...] = ()
     """Numbers, paths and bytes of its files, where that was asked; the largest, where there are many."""
     files_total: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class MetalinkFile:
-    """A file that a metalink names."""
-
-    name: str
-    """As it says itself; not cleaned, and perhaps a path."""
-    size: int | None
-    checksum: str | None
-    """The best one that aria2 knows, as its `checksum` option has it."""
-    urls: tuple[str, ...]
-    """Where it is, by HTTP or FTP, the best first."""
-    torrents: tuple[str, ...]
-    """Addresses of `.torrent` files for it."""
 
 
 @dataclass(frozen=True, slots=True)

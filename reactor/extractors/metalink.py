@@ -12,9 +12,9 @@ from dataclasses import field
 import anyio
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, MetalinkFile, Reclassified, reclassified
+from reactor.extractors.base import Context, Reclassified, reclassified
 from reactor.extractors.detect import kind_of_probe
-from reactor.extractors.metalink_document import bad_metalink
+from reactor.extractors.metalink_document import MetalinkFile, bad_metalink
 from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, HttpProbe, Kind
 from reactor.net.credentials import HeaderSets

@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 
 from reactor import numbers
 from reactor.errors import DownloadError
-from reactor.extractors.base import MetalinkFile
 from reactor.media.parts import URL_MAX
 from reactor.media.xml_tree import read_tree
+from reactor.records import dataclass
 
 URLS_MAX = 50
 """Most addresses of one file that are looked at, the best first."""
@@ -26,6 +26,21 @@ _HASHES = {
 """By what metalinks call them, best first: aria2's name, and how many digits it has."""
 _LAST = 1_000_000
 """The priority of what has none (RFC 5854 allows up to 999 999)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetalinkFile:
+    """A file that a metalink names."""
+
+    name: str
+    """As it says itself; not cleaned, and perhaps a path."""
+    size: int | None
+    checksum: str | None
+    """The best one that aria2 knows, as its `checksum` option has it."""
+    urls: tuple[str, ...]
+    """Where it is, by HTTP or FTP, the best first."""
+    torrents: tuple[str, ...]
+    """Addresses of `.torrent` files for it."""
 
 
 def bad_metalink(why: str) -> DownloadError:

@@ -26,9 +26,9 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, MetalinkFile, Parsed, Swarm, TorrentFacts
+from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, Swarm, TorrentFacts
 from reactor.extractors.metainfo import bad_torrent
-from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, bad_metalink
+from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, MetalinkFile, bad_metalink
 from reactor.media import subtitles
 from reactor.media.choice import QUALITIES_MAX, Choice, Quality, Traits
 from reactor.media.clocks import StreamKind

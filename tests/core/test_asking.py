@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -10,11 +11,12 @@ from reactor import notices
 from reactor.choices import Choices, FileChoice, FormatChoice, ItemChoice
 from reactor.core import commands, events
 from reactor.core.job import State
+from reactor.core.quotas import Quotas
 from reactor.lists import Entry, Listing
 from reactor.models import Extraction, Kind
 from reactor.options import Options
 from tests.core.parts import parts
-from tests.core.world import ONE, World, detection, magnet, one_file
+from tests.core.world import LIMITS, ONE, World, detection, magnet, one_file
 
 TWO_FORMATS = Choices(formats=tuple(FormatChoice(c=f"f{n}", label=f"{n}", pick={"quality": n}) for n in (480, 720)))
 TWO_FILES = Choices(files=tuple(FileChoice(c=f"t{n}", n=n, path=f"{n}", bytes=n, pick={"files": [n]}) for n in (1, 2)))
@@ -104,3 +106,20 @@ def test_the_entries_of_a_list_are_asked_about_before_they_have_rows() -> None:
     world.feed(events.Listed(ONE, listing, Choices(items=items))).feed(events.Discarded(ONE))
     assert not world.of(commands.SaveEntries)
     assert (world.the(commands.SaveChoices).title, world.the(commands.SaveChoices).kind) == ("A list", Kind.YTDLP)
+
+
+@pytest.mark.parametrize(
+    ("extraction", "asked", "helps"),
+    [
+        (parts(3, size=10**15), {}, ["720p", "480p", "240p", "sound"]),
+        (parts(3, size=10**15), {"quality": 480}, ["240p", "sound"]),
+        (one_file(size=10**15), {}, []),
+    ],
+)
+def test_what_was_too_large_says_what_might_be_had(
+    extraction: Extraction, asked: dict[str, Any], helps: list[str]
+) -> None:
+    world = World(replace(LIMITS, quotas=Quotas(max_file_size=10**9))).up().claim(ONE, options=Options(**asked))
+    world.feed(events.Detected(ONE, detection(extraction.kind))).feed(events.Extracted(ONE, extraction))
+    found = world.feed(events.Discarded(ONE)).the(commands.SaveFailed).choices
+    assert [each.label for each in found.help] == helps if found is not None else helps == []

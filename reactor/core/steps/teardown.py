@@ -7,6 +7,7 @@ world hears of it when the row says so.
 from __future__ import annotations
 
 from reactor import notices
+from reactor.choices import Choices, smaller
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context, of
 from reactor.core.job import (
@@ -24,6 +25,7 @@ from reactor.core.job import (
 )
 from reactor.core.retry import CHANGED, FROM_ZERO
 from reactor.errors import Failure
+from reactor.models import Kind
 
 NOT_THE_PARTS = frozenset({"no_space", "killed"})
 """Why joining failed though every part is as it should be."""
@@ -255,7 +257,7 @@ def save_ending(job: Job, context: Context) -> Commands:
             return [commands.SaveWaiting(attempt, ending.failure, ending.retry_count, ending.delay_s)]
         case End.FAILED:
             assert ending.failure is not None
-            return [commands.SaveFailed(attempt, ending.failure, job.kind, keep_plan=keep)]
+            return [commands.SaveFailed(attempt, ending.failure, job.kind, keep, _help(job, ending.failure))]
         case End.GONE:  # no row, no write, nothing to wait for
             return [*([] if keep else [commands.ForgetPlan(attempt)]), *_saved(job, context)]
 
@@ -265,6 +267,13 @@ def _save_listed(job: Job) -> commands.SaveListed:
     assert listing is not None  # nothing else ends so
     title, count = listing.title, len(listing.entries)
     return commands.SaveListed(job.attempt, listing.kind, title, count, listing.notes, listing.listed_only)
+
+
+def _help(job: Job, failure: Failure) -> Choices | None:
+    """What of it might be had all the same."""
+    if failure.code != "too_large":
+        return None
+    return smaller(job.options, film=job.kind in (Kind.YTDLP, Kind.PLAYWRIGHT), torrent=job.kind is Kind.TORRENT)
 
 
 def saved(job: Job, event: events.Saved, context: Context) -> Commands:

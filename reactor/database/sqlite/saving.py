@@ -235,6 +235,7 @@ def write(
             else:
                 status = update_download_status(Status.FAILED, now_wall, failure=failure)
                 ending = [status, update_download_metadata(kind=save.kind), (lists.FAILED, {})]
+                ending += [update_choices(save.choices)] if save.choices is not None else []
             done = _update(connection, attempt, further, *ending)
             if done:
                 history.add(connection, attempt, now_wall, failure)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from reactor.choices import Choices, FileChoice, FormatChoice, SubtitleChoice
+from reactor.choices import Choices, FileChoice, FormatChoice, HelpChoice, SubtitleChoice
 from reactor.core import commands
 from reactor.core.events import RowsPolled, SaveStale
 from reactor.core.job import Attempt
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.store import Store
 from reactor.database.table import ChangeCursor
-from reactor.errors import DownloadError
+from reactor.errors import DownloadError, Failure
 from reactor.models import Kind
 from tests.database.contract.engines import Engine
 
@@ -142,6 +142,16 @@ async def test_or_it_fails_and_can_be_answered_still(engine: Engine, store: Stor
     async with engine.open_table() as table:
         assert await table.choose(1, ())
     assert row(engine, "status, error_code") == ("pending", None)
+
+
+async def test_a_failed_row_says_what_would_help_and_is_served_with_it(engine: Engine, store: Store) -> None:
+    engine.sql("INSERT INTO downloads (url) VALUES ('http://host.example/a')")
+    await poll(store, room=1)
+    help = Choices(help=(HelpChoice(c="h1", label="480p", pick={"quality": 480}),))
+    assert await store.save([commands.SaveFailed(ONE, Failure("too_large", "It is."), choices=help)], NOW) == ()
+    async with engine.open_table() as table:
+        assert await table.choose(1, ("h1",))
+    assert (options(engine), row(engine, "status, error")) == ({"quality": 480, "ask": "never"}, ("pending", None))
 
 
 async def test_a_column_that_says_nonsense_asks_nothing_and_holds_up_nobody(engine: Engine, store: Store) -> None:
