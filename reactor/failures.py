@@ -153,7 +153,7 @@ FAILURES: Mapping[str, FailureKind] = {
     "aria2_refused": FailureKind("aria2c refuses the download.", "report"),
     "aria2_timeout": FailureKind("aria2c does not answer.", "retry", True),
     "aria2_unauthorized": FailureKind("aria2c does not take the secret.", "operator"),
-    "duplicate": FailureKind("The same torrent is being downloaded already.", "wait", True, uses_retry=False),
+    "duplicate": FailureKind("The same is there already, or is being downloaded.", "wait", None, uses_retry=False),
     "interrupted": FailureKind("aria2c was stopped.", "wait", True, uses_retry=False),
     "removed": FailureKind("Somebody else removed it from aria2.", "retry"),
     "failed": FailureKind("aria2 gave up, with an error of its own.", "report"),

@@ -228,6 +228,8 @@ class Download(BaseModel):
     finished_at: str | None = None
     error: str | None = None
     error_code: str | None = None
+    media_key: str | None = None
+    """Equal for two rows where they bring the same in the same form; None where that cannot be told."""
     mime_type: str | None = None
     duration_s: float | None = None
     width: int | None = None
@@ -488,6 +490,8 @@ class Finish(Frozen):
     """What alone is fetched of the film, in order; empty: all of it."""
     options: Options = NO_OPTIONS
     """What the row asks for, where the last stage has to do with it."""
+    media_key: str = ""
+    """See `extractors.media_keys`."""
     unmet: tuple[str, ...] = ()
     """Sentences about what was asked for and cannot be had of this: noted, or with `strict` a failure."""
 

@@ -228,6 +228,7 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "finished_at": filled,
     "error": filled,
     "error_code": filled,
+    "media_key": filled,
     "mime_type": filled,
     "duration_s": real,
     "width": amount,

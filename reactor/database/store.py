@@ -126,6 +126,10 @@ class Store(Protocol):
         write."""
         ...
 
+    async def find_same(self, media_key: str, besides: int) -> int | None:
+        """The id of the latest row, `besides` not counted, that has brought what has this key; None when none has."""
+        ...
+
     async def read_plan(self, command: ReadPlan, read: ReadOptions = asked_of) -> PlanRead | None:
         """The row of a held attempt with its plan; None when the row is not under way in this attempt any more."""
         ...

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from reactor.errors import DownloadError
+from reactor.extractors.media_keys import media_key
 from reactor.files.converted import may_be_media
 from reactor.files.names import clean_name, split_suffix
 from reactor.files.wished_names import wished_name
@@ -70,7 +71,7 @@ APPLIES: Mapping[str, Applies] = {
     "speed_kib": Applies("The limit of the speed was", ALL),
     "max_mib": Applies("The limit of the size was", ALL),
     "checksum": Applies("The checksum was", FILES),
-    "again": Applies("What is to become of the same thing again was"),
+    "again": Applies("What is to become of the same thing again was", ALL),
     "ask": Applies("The question was", ALL),
     "unanswered": Applies("What is to become of a question without an answer was", ALL),
     "split_mib": Applies("The size of the pieces was"),
@@ -117,16 +118,28 @@ def _sentence(applies: Applies, key: str, what: What) -> str:
 def as_asked(found: Extraction, options: Options) -> Extraction:
     """The extraction with what its row asks for. Raises DownloadError (`not_as_wished`) where the options are strict
     and one of them cannot be met. Of a magnet link that is not looked into yet nothing is known."""
+    key = media_key(found, options)
+    if key:
+        found = found.model_copy(update={"finish": found.finish.model_copy(update={"media_key": key})})
     if options == NO_OPTIONS and not found.finish.unmet:
         return found
     lacks = found.finish.unmet
     if found.finish.how != "metadata":
         found, unchecked = _with_checksum(_named(found, options), options)
-        lacks = (*lacks, *unchecked, *unmet(found, options))
+        lacks = (*lacks, *unchecked, *_again(options, key), *unmet(found, options))
     if options.strict and lacks:
         raise not_as_wished(lacks)
     told = {"options": options.plain(), "notes": (*found.finish.notes, *lacks), "unmet": ()}
     return found.model_copy(update={"finish": found.finish.model_copy(update=told)})
+
+
+def _again(options: Options, key: str) -> tuple[str, ...]:
+    """What is said where it cannot be told whether it is there already, or it is not linked to what is."""
+    if options.again == "reuse":
+        return ("It was downloaded anew (`again`): to link what is there already is not supported.",)
+    if options.again == "refuse" and not key:
+        return ("Whether the same is there already cannot be told (`again`).",)
+    return ()
 
 
 def _named(found: Extraction, options: Options) -> Extraction:

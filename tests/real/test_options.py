@@ -129,3 +129,19 @@ async def test_a_preset_brings_what_no_row_may_say_to_the_rows_own_host(tmp_path
     sent = {(each.path, each.headers.get("x-house")) for each in server.log}
     assert sent == {("/near.iso", "1"), ("/away", "1"), ("/far.iso", None)}
     assert len(reactor.events("presets_unusable")) == 1
+
+
+async def test_the_same_again_is_refused_where_it_is_not_wanted_twice(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path) as reactor:
+        url, bare = server.put("/a.iso", b"x" * 5000, etag='"1"'), server.put("/b.iso", b"x" * 5000)
+        ids = [id for again in ("refuse", "refuse", "reuse") for id in reactor.add(url, again=again)]
+        ids += reactor.add(bare, again="refuse")
+        await reactor.until_final()
+        server.put("/a.iso", b"y" * 5000, etag='"2"')
+        ids += reactor.add(url, again="refuse")
+        await reactor.until_final()
+    rows = [reactor.row(id) for id in ids]
+    assert [row["error_code"] for row in rows] == [None, "duplicate", None, None, None]
+    assert f"download {ids[0]} " in rows[1]["error"]
+    assert ["`again`" in (row["notes"] or "") for row in rows] == [False, False, True, True, False]
+    assert rows[0]["media_key"] == rows[2]["media_key"] != rows[4]["media_key"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -67,6 +67,10 @@ WORDS = {
 APART = "This comes in parts, which nobody could join where the aria2c elsewhere puts them."
 
 
+async def _nobody(media_key: str, besides: int) -> int | None:
+    return None
+
+
 class Stages:
     """One method for each command. The outcome is posted as an event."""
 
@@ -79,6 +83,7 @@ class Stages:
         room: Room = Room(),  # noqa: B008 - frozen
         single: Callable[[str], bool | None] = lambda gid: None,
         row_cookies: RowCookies | None = None,
+        find_same: Callable[[str, int], Awaitable[int | None]] = _nobody,
     ) -> None:
         """`ffmpeg` is the setting FFMPEG_PATH; `room` is what joining may write; `single` tells of a gid whether all of
         it came through one connection, None: nobody knows. `row_cookies`: whose go with the requests of a row."""
@@ -90,6 +95,7 @@ class Stages:
         self._post = post
         self._room = room
         self._single = single
+        self._find_same = find_same
         self._thumbnails = 0
         self._answers = Answers()
         self.versions = Versions(context)
@@ -123,7 +129,7 @@ class Stages:
             found = found or await extractor.extract(command.detection, context)
             if context.http.cookies:  # which are in no plan, whatever an extractor does
                 found = found.model_copy(update={"cookies": context.http.new_cookies(found.cookies)})
-            found = as_asked(found, command.options)
+            found = await self._as_asked(found, command.options, command.attempt)
             if command.options.clip:
                 found = await to_thread.run_sync(excerpted, found)
             if found.finish.how in ("media", "folder"):
@@ -147,6 +153,16 @@ class Stages:
             return context
         findings.begin()
         return replace(context, findings=findings)
+
+    async def _as_asked(self, found: Extraction, options: Options, attempt: Attempt) -> Extraction:
+        """The extraction with what its row asks for. Raises DownloadError, also where the same is there already and is
+        not wanted again."""
+        found = as_asked(found, options)
+        if options.again == "refuse" and found.finish.media_key:
+            same = await self._find_same(found.finish.media_key, attempt.download_id)
+            if same is not None:
+                raise DownloadError(f"The same is there already: download {same} has brought it.", code="duplicate")
+        return found
 
     async def _for(self, options: Options, url: str, source: CookieSource | None) -> Context:
         """The context of a row that asks for these, at its URL, with its cookies. Raises DownloadError."""
@@ -285,7 +301,8 @@ class Stages:
             raw = await to_thread.run_sync(read)
             context = await self._for(options, fetch.urls[0], command.cookies_of)
             context = self._with_findings(context, command.attempt.download_id)
-            found = as_asked(await described(fetch.urls[0], raw, context), options)
+            found = await described(fetch.urls[0], raw, context)
+            found = await self._as_asked(found, options, command.attempt)
         except ReactorError as error:
             return events.WorkFailed(command.attempt, shown(error.failure))
         except OSError as error:

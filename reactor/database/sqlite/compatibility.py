@@ -28,10 +28,11 @@ STATUSES = "pending, downloading, downloaded, cancelled and failed"
 TOLD = frozenset(
     {
         *("url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code", "notes"),
-        *("mime_type", "duration_s", "width", "height", "thumbnail_path", "files"),
+        *("media_key", "mime_type", "duration_s", "width", "height", "thumbnail_path", "files"),
     }
 )
 """What these hold depends on the download: a CHECK of them may let in some."""
+FINISH = Finish(how="file", name="a.bin", media_key="file:0123")
 UPLOAD = Upload(
     mime_type="video/mp4",
     duration_s=1.5,
@@ -215,7 +216,7 @@ def _something(declared: str, id: int) -> object:
 
 def _steps(attempt: Attempt) -> list[Unit]:
     fetch = Fetch(urls=("http://host.example/a",), name="a.bin", size=1000)
-    plan = Extraction(kind=Kind.DIRECT, title="A title", fetches=(fetch,), finish=Finish(how="file", name="a.bin"))
+    plan = Extraction(kind=Kind.DIRECT, title="A title", fetches=(fetch,), finish=FINISH)
     return [
         commands.SaveStage(attempt, Stage.EXTRACTING, Kind.DIRECT),
         commands.SavePlan(attempt, plan),

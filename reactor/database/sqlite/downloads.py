@@ -306,6 +306,16 @@ def recover(connection: sqlite3.Connection, read: ReadOptions = asked_of) -> Rec
         return Recovered(tuple(found), plans.leftovers(connection), instance_of(connection))
 
 
+def find_same(connection: sqlite3.Connection, media_key: str, besides: int) -> int | None:
+    """The latest row that has brought what has this key, whatever its bot has made of its status since."""
+    found = connection.execute(
+        """SELECT id FROM downloads WHERE media_key = ? AND id <> ? AND file_path <> ''
+        AND status NOT IN ('pending', 'downloading', 'failed', 'cancelled') ORDER BY id DESC LIMIT 1""",
+        (media_key, besides),
+    ).fetchone()
+    return None if found is None else int(found[0])
+
+
 def read_plan(
     connection: sqlite3.Connection, command: commands.ReadPlan, options: ReadOptions = asked_of
 ) -> PlanRead | None:

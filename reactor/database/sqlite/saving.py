@@ -174,6 +174,7 @@ def write(
                 further,
                 update_download_metadata(title=extraction.title, file_size=extraction.size, kind=extraction.kind),
                 update_stage(Stage.FETCHING, from_zero=not save.continues),
+                *update_media_key(extraction.finish.media_key, anew=attempt.number > 1),
             )
             if done:
                 plans.store(connection, save, plan)
@@ -298,6 +299,11 @@ def update_progress(row: commands.ProgressOf, lease_until: float) -> Assignments
 def update_notes(notes: str) -> Assignments:
     """What is not as it was offered. Written only if there is something to say: a bot's column may have this name."""
     return "notes = :notes", {"notes": rows.storable(notes)}
+
+
+def update_media_key(key: str, *, anew: bool) -> Sequence[Assignments]:
+    """What it is, known to whoever wants the same again; `anew`: an earlier attempt may have said something else."""
+    return [("media_key = :media_key", {"media_key": rows.storable(key) or None})] if key or anew else []
 
 
 def update_upload(upload: Upload) -> Assignments:

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     finished_at TEXT,                   -- UTC
     error TEXT,                         -- a sentence for a person
     error_code TEXT,                    -- a stable word
+    media_key TEXT,                     -- equal for two rows where they bring the same in the same form
     mime_type TEXT,                     -- of the result, for whoever uploads it
     duration_s REAL,
     width INTEGER,
@@ -108,4 +109,5 @@ CREATE INDEX IF NOT EXISTS reactor_items_counted ON downloads (parent_id, status
 CREATE INDEX IF NOT EXISTS reactor_items_open ON downloads (parent_id)
     WHERE parent_id IS NOT NULL AND item_key IS NOT NULL AND status IN ('pending', 'downloading', 'choosing');
 CREATE INDEX IF NOT EXISTS reactor_lists ON downloads (id) WHERE status = 'downloading' AND stage = 'items';
+CREATE INDEX IF NOT EXISTS reactor_media ON downloads (media_key, id) WHERE media_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reactor_unset ON downloads (id) WHERE status IS NULL;

@@ -59,6 +59,9 @@ class SqliteStore:
     ) -> Polled:
         return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s, by_text, read)
 
+    async def find_same(self, media_key: str, besides: int) -> int | None:
+        return await self._database.run(downloads.find_same, media_key, besides)
+
     async def read_plan(self, command: ReadPlan, read: ReadOptions = asked_of) -> PlanRead | None:
         return await self._database.run(downloads.read_plan, command, read)
 

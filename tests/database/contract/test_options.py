@@ -13,6 +13,7 @@ from reactor.core.rows import ClaimedRow
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.store import Store
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options
+from tests.core.world import one_file
 from tests.database.contract.engines import Engine
 
 NOW = 1_800_000_000.0
@@ -94,3 +95,18 @@ async def test_a_bot_reads_what_it_has_written_and_a_retry_keeps_it(engine: Engi
         row = await table.get(id)
     assert row is not None
     assert (row.options, row.extra) == (said, {})
+
+
+async def test_who_has_brought_the_same_is_found_whatever_its_bot_has_made_of_it(engine: Engine, store: Store) -> None:
+    add(engine, *[None] * 5)
+    engine.sql("UPDATE downloads SET media_key = 'a', file_path = '/a', status = 'downloaded' WHERE id < 4")
+    engine.sql("UPDATE downloads SET media_key = 'a', file_path = '/a', status = 'failed' WHERE id = 4")
+    engine.sql("UPDATE downloads SET status = 'uploaded' WHERE id = 3")
+    assert [await store.find_same("a", besides) for besides in (3, 5)] == [2, 3]
+    assert await store.find_same("b", 1) is None
+    plan = one_file()
+    plan = plan.model_copy(update={"finish": plan.finish.model_copy(update={"media_key": "b"})})
+    found = await claim(store)
+    assert await store.save([commands.SavePlan(found.attempt, plan)], NOW) == ()
+    assert engine.sql("SELECT media_key FROM downloads WHERE id = 5") == [("b",)]
+    assert await store.find_same("b", 1) is None, "it is under way"
