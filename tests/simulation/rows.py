@@ -19,6 +19,7 @@ from reactor.database import contract
 from reactor.database.sqlite import crashes, downloads, plans, saving, table
 from reactor.database.sqlite.migration import migrate
 from reactor.database.store import Unsaved
+from reactor.errors import DownloadError
 from reactor.lists import Entry, Listing
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
 from tests.simulation.aria2 import REFUSED, SIZE
@@ -106,8 +107,11 @@ class Rows:
         return seen
 
     def choose(self, id: int, codes: list[str]) -> bool:
-        """A bot's answer."""
-        return table.choose(self._connection, id, codes)
+        """A bot's answer. False too for what a row does not ask: one that failed says something else."""
+        try:
+            return table.choose(self._connection, id, codes)
+        except DownloadError:
+            return False
 
     def _due(self, command: commands.PollRows) -> list[int]:
         """Whose turn it is, the first one first."""

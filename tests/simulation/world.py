@@ -42,6 +42,7 @@ class Stuck(AssertionError):
     """A row that nothing will ever happen to."""
 
 
+STATUS = "SELECT status FROM downloads WHERE id = ?"
 OPEN = "status IN ('pending', 'downloading', 'choosing')"
 
 
@@ -360,7 +361,10 @@ class World:
         ]
         id = self.dice.choice(asking) if asking else self._some_row()
         if self.now >= self.locked_until:
+            failed = any(status == "failed" for (status,) in self.database.execute(STATUS, id))
             if self.database.choose(id, self.dice.choice((["f1"], ["f2", "s1"], []))):
+                if failed:
+                    self.checks.retried(id)
                 self.checks.answered(id)
             self._stir()
 
