@@ -101,8 +101,12 @@ def lasts_of(template: Addressing | None, duration: float | None, count: int) ->
     if len(times) != count:
         return ()
     lasts = [(two - one) / scale for one, two in pairwise(times)]
-    last = (duration or 0.0) - (times[-1] - times[0]) / scale
-    return (*lasts, last if 0 < last <= lasts[-1] else lasts[-1])
+    lasts.append(lasts[-1])
+    if duration is None:
+        return tuple(lasts)
+    # Of those that were counted too many, at the end, nothing is left.
+    left = (duration - (time - times[0]) / scale for time in times)
+    return tuple(max(0.0, min(each, rest)) for each, rest in zip(lasts, left, strict=True))
 
 
 def _steps(template: Addressing, duration: float | None) -> Iterator[int]:
