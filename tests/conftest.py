@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from reactor.extractors.base import Context
 from reactor.extractors.context import open_context
@@ -25,6 +26,10 @@ SLOW = (
     *("test_runner.py", "fuzz", "database/sqlite/test_storm.py", "cli", "aria2", "media", "daemon"),
 )
 """The parts of the suite whose tests take long, the longest first."""
+
+# A machine that is slow, or does something else meanwhile, is no failure.
+settings.register_profile("reactor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("reactor")
 
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -12,7 +12,6 @@ from typing import Protocol
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, settings
 
 from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.embedded import EmbeddedAria2
@@ -24,10 +23,6 @@ from tests.aria2.servers import FileServer, Tracker, serving
 from tests.tools import tool
 
 DEADLINE_S = 30.0
-
-# A slow machine is no failure.
-settings.register_profile("aria2", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("aria2")
 
 AnyEvent = events.Aria2Connected | events.Aria2Lost | events.TransferNotified
 

@@ -1,5 +1,4 @@
-"""Runs the command as a person does: a process of its own, in a folder of its own. What only its words matter of runs
-here."""
+"""Runs the command as a person does, in a folder of its own: in this process, or in one of its own."""
 
 from __future__ import annotations
 
@@ -7,12 +6,14 @@ import gc
 import os
 import subprocess
 import sys
-from contextlib import chdir
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import IO
 from unittest.mock import patch
-
-import pytest
 
 from reactor.cli import main
 from reactor.settings import SETTING_NAMES
@@ -22,6 +23,8 @@ WAIT_S = 90.0
 """Longest any command may take here: an error in the program, not a measure."""
 REACTOR = [sys.executable, "-W", "error", "-m", "reactor"]
 """Warnings are errors in the command too."""
+_STAYING = {"run", "get", "watch", "update"}
+"""Verbs that end by a signal, or change what is installed."""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -32,35 +35,63 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def reactor(*arguments: object, cwd: Path, stdin: bytes = b"", **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    done = subprocess.run(
-        [*REACTOR, *(str(argument) for argument in arguments)],
-        cwd=cwd,
-        env=environment(**more),
-        input=stdin,
-        capture_output=True,
-        timeout=WAIT_S,
-        check=False,
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    """Run a command to its end: in the tests' own process, which takes a tenth of the time, unless it is one that
+    stays, or is about the process itself."""
+    words = [str(argument) for argument in arguments]
+    if stdin or _STAYING & set(words[:1]) or any(name.startswith("PYTHON") for name in more):
+        done = subprocess.run(
+            [*REACTOR, *words],
+            cwd=cwd,
+            env=environment(**more),
+            input=stdin,
+            capture_output=True,
+            timeout=WAIT_S,
+            check=False,
+        )
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    with ExitStack() as stack:
+        printed = stack.enter_context(_own_streams())
+        stack.callback(time.tzset)  # by then the environment is as it was
+        stack.enter_context(chdir(cwd))
+        stack.enter_context(patch.dict(os.environ, environment(**more), clear=True))
+        time.tzset()
+        thread = stack.enter_context(ThreadPoolExecutor(1))  # where a test waits for it, the loop here is the test's
+        code = thread.submit(_exit_code, words).result(WAIT_S)
+    return subprocess.CompletedProcess(words, code, *printed)
 
 
-def reactor_here(*arguments: object, cwd: Path, **more: str) -> int:
-    """Run a command to its end in the tests' own process, which takes a tenth of the time; its exit code. What it
-    prints is for the caller to catch."""
+def _exit_code(words: list[str]) -> int:
     try:
-        with (
-            chdir(cwd),
-            patch.dict(os.environ, environment(**more), clear=True),
-            pytest.raises(SystemExit) as ended,
-        ):
-            main([str(argument) for argument in arguments])
+        main(words)
+    except SystemExit as ended:
+        code = ended.code or 0
+        assert isinstance(code, int)
+        return code
     finally:  # a command leaves these as they are when its process ends
         gc.enable()
         gc.unfreeze()
-    code = ended.value.code or 0
-    assert isinstance(code, int)
-    return code
+
+
+@contextmanager
+def _own_streams() -> Iterator[list[str]]:
+    """Standard output and errors are files, and what is in them at the end is in the list."""
+    printed: list[str] = []
+    with ExitStack() as stack:
+        files = {}
+        for fd in (1, 2):
+            files[fd] = stack.enter_context(tempfile.TemporaryFile())
+            saved = os.dup(fd)
+            stack.callback(os.close, saved)
+            stack.callback(os.dup2, saved, fd)
+            os.dup2(files[fd].fileno(), fd)
+        out, err = (stack.enter_context(open(fd, "w", encoding="utf-8", closefd=False)) for fd in (1, 2))
+        with patch.object(sys, "stdout", out), patch.object(sys, "stderr", err):
+            yield printed
+        for stream in (out, err):
+            stream.flush()
+        for file in files.values():
+            file.seek(0)
+            printed.append(file.read().decode())
 
 
 def start(

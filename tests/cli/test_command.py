@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from reactor import __version__
-from tests.cli.command import environment, reactor, reactor_here, refused
-
-Shown = pytest.CaptureFixture[str]
+from tests.cli.command import environment, reactor, refused
 
 VERBS = (
     "run",
@@ -31,36 +29,30 @@ VERBS = (
 )
 
 
-def here(shown: Shown, *arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """A command in this process, and what it printed."""
-    code = reactor_here(*arguments, cwd=cwd, **more)
-    return subprocess.CompletedProcess(arguments, code, *shown.readouterr())
-
-
 def test_the_version(tmp_path: Path) -> None:
     done = reactor("--version", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, f"reactor {__version__}\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
-def test_help_names_every_verb(capfd: Shown, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = here(capfd, *arguments, cwd=tmp_path)
+def test_help_names_every_verb(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = reactor(*arguments, cwd=tmp_path)
     assert done.returncode == 0
     for verb in VERBS:
         assert f"  {verb} " in done.stdout
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(capfd: Shown, tmp_path: Path, verb: str) -> None:
-    done = here(capfd, verb, "--help", cwd=tmp_path)
+def test_every_verb_explains_itself(tmp_path: Path, verb: str) -> None:
+    done = reactor(verb, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert f"Usage: reactor {verb}" in done.stdout
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS)], ids=str)
-def test_help_is_in_whole_sentences_and_in_words_of_people(capfd: Shown, tmp_path: Path, verb: tuple[str, ...]) -> None:
-    text = here(capfd, *verb, "--help", cwd=tmp_path, COLUMNS="80").stdout
+def test_help_is_in_whole_sentences_and_in_words_of_people(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    text = reactor(*verb, "--help", cwd=tmp_path, COLUMNS="80").stdout
     assert max(map(len, text.splitlines())) <= 80
     assert not [line for line in text.splitlines() if line.endswith("...") and not line.startswith("Usage: ")]
     assert not set("{}") & set(text)
@@ -110,16 +102,14 @@ def test_help_needs_none_of_the_heavy_imports(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
-def test_wrong_arguments_are_refused_in_one_line(
-    capfd: Shown, tmp_path: Path, arguments: tuple[str, ...], sentence: str
-) -> None:
-    assert sentence in refused(here(capfd, *arguments, cwd=tmp_path))
+def test_wrong_arguments_are_refused_in_one_line(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in refused(reactor(*arguments, cwd=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("verb", ["run", "list", "watch", "doctor"])
-def test_a_wrong_setting_is_refused_with_its_name(capfd: Shown, tmp_path: Path, verb: str) -> None:
-    assert "PROGRESS_INTERVAL: " in refused(here(capfd, verb, cwd=tmp_path, PROGRESS_INTERVAL="often"))
+def test_a_wrong_setting_is_refused_with_its_name(tmp_path: Path, verb: str) -> None:
+    assert "PROGRESS_INTERVAL: " in refused(reactor(verb, cwd=tmp_path, PROGRESS_INTERVAL="often"))
 
 
 def test_a_dotenv_that_cannot_be_read(tmp_path: Path) -> None:

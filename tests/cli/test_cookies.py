@@ -8,26 +8,23 @@ import pytest
 
 from reactor.queue import Queue
 from reactor.sync_queue import SyncQueue
-from tests.cli.command import reactor, reactor_here
+from tests.cli.command import reactor
 
 COOKIES = ".site.example\tTRUE\t/\tTRUE\t1999999999\tsid\tSECRET\nold.example\tFALSE\t/\tFALSE\t1\ta\tb\n"
 
 
-def test_jars_are_added_listed_and_removed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_jars_are_added_listed_and_removed(tmp_path: Path) -> None:
     (tmp_path / "cookies.txt").write_text(COOKIES)
-    assert reactor_here("cookies", "add", "mine", "cookies.txt", "--owner", "42", cwd=tmp_path) == 0
-    added = capfd.readouterr()
+    added = reactor("cookies", "add", "mine", "cookies.txt", "--owner", "42", cwd=tmp_path)
     line = "42\tmine\t1 cookie\t2033-05-18\tsite.example\n"
-    assert (added.out, added.err) == (line, "reactor: 1 cookie left out: expired, or of no use to a browser.\n")
+    assert (added.stdout, added.stderr) == (line, "reactor: 1 cookie left out: expired, or of no use to a browser.\n")
     piped = reactor("cookies", "add", "house", "-", cwd=tmp_path, stdin=COOKIES.encode())
     assert (piped.returncode, piped.stdout) == (0, "-\thouse\t1 cookie\t2033-05-18\tsite.example\n")
-    assert reactor_here("cookies", "list", cwd=tmp_path) == 0
-    assert capfd.readouterr().out == piped.stdout + line
-    assert reactor_here("cookies", "list", "--owner", "42", cwd=tmp_path) == 0
-    assert capfd.readouterr().out == line
-    assert reactor_here("cookies", "remove", "mine", cwd=tmp_path) == 1
-    assert capfd.readouterr().err == "reactor: There is no jar 'mine' of this owner.\n"
-    assert reactor_here("cookies", "remove", "mine", "--owner", "42", cwd=tmp_path) == 0
+    assert reactor("cookies", "list", cwd=tmp_path).stdout == piped.stdout + line
+    assert reactor("cookies", "list", "--owner", "42", cwd=tmp_path).stdout == line
+    refused = reactor("cookies", "remove", "mine", cwd=tmp_path)
+    assert (refused.returncode, refused.stderr) == (1, "reactor: There is no jar 'mine' of this owner.\n")
+    assert reactor("cookies", "remove", "mine", "--owner", "42", cwd=tmp_path).returncode == 0
     with SyncQueue(tmp_path / "downloads.db") as queue:
         assert queue.list_cookies("42") == []
         assert [jar.name for jar in queue.list_cookies(None)] == ["house"]
@@ -41,15 +38,13 @@ def test_jars_are_added_listed_and_removed(tmp_path: Path, capfd: pytest.Capture
         (None, "cookies.txt cannot be read: No such file or directory."),
     ],
 )
-def test_what_cannot_be_kept_is_told_in_a_sentence(
-    file: bytes | None, sentence: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_kept_is_told_in_a_sentence(file: bytes | None, sentence: str, tmp_path: Path) -> None:
     if file is not None:
         (tmp_path / "cookies.txt").write_bytes(file)
-    assert reactor_here("cookies", "add", "mine", "cookies.txt", cwd=tmp_path) == 2
-    told = capfd.readouterr()
-    assert told.err.startswith(f"reactor: {sentence}")
-    assert "SECRET" not in told.err + told.out
+    told = reactor("cookies", "add", "mine", "cookies.txt", cwd=tmp_path)
+    assert told.returncode == 2
+    assert told.stderr.startswith(f"reactor: {sentence}")
+    assert "SECRET" not in told.stderr + told.stdout
 
 
 async def test_a_queue_keeps_them_beside_the_file_that_its_name_leads_to(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -42,6 +42,7 @@ from reactor.net.redirects import follow, read_body
 from reactor.net.session import HttpSession
 from reactor.net.urls import normalise_http
 from reactor.options import NO_OPTIONS, Options
+from reactor.records import dataclass
 
 __all__ = [
     "Cookie",

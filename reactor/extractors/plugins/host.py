@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import anyio
@@ -26,6 +26,7 @@ from reactor.extractors.plugins.process import Installed, PluginProcess, install
 from reactor.extractors.plugins.results import Result, error_of, read_result
 from reactor.models import KIND_NAME, Detection, Kind
 from reactor.options import Options
+from reactor.records import dataclass
 from reactor.settings import Settings
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.pool import Pool

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from reactor.records import dataclass
 
 PATTERN_MAX = 1000
 """Characters."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +17,7 @@ from anyio.abc import Process
 from reactor.errors import DownloadError
 from reactor.extractors.plugins import worker
 from reactor.programs import child_environment, own_code
+from reactor.records import dataclass
 from reactor.workers.process import WorkerProcess, bad_answer, open_in_own_folder, open_process
 
 GROUP = "reactor.extractors"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from reactor.models import Extraction, Fetch, Kind
 from reactor.net.urls import normalise, normalise_http
 from reactor.numbers import SIZE_MAX
 from reactor.options import LIST_MAX, Options
+from reactor.records import dataclass
 
 MESSAGE_MAX = 500
 NOTES_MAX = 20

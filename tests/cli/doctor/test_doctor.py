@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, redirect_stdout
+from contextlib import asynccontextmanager, closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from reactor.cli.doctor.programs import old_openssl
 from reactor.cli.doctor.settings import examine_settings
 from reactor.programs import find_aria2c
 from reactor.settings import Settings
-from tests.cli.command import reactor, reactor_here
+from tests.cli.command import reactor
 from tests.real.test_plugins import install
 from tests.servers import FileServer
 
@@ -37,11 +36,9 @@ def doctor(folder: Path, *arguments: object, **more: str) -> tuple[int, dict[str
 
 
 def doctor_here(folder: Path, *arguments: object, **more: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """The same in this process, and without the programs for media and pages, which take seconds to start."""
-    printed = io.StringIO()
-    with patch.object(check_media, "examine", lambda _: []), redirect_stdout(printed):
-        code = reactor_here("doctor", "--json", *arguments, cwd=folder, **more)
-    return code, {finding["name"]: finding for finding in json.loads(printed.getvalue())}
+    """The same without the programs for media and pages, which take seconds to start."""
+    with patch.object(check_media, "examine", lambda _: []):
+        return doctor(folder, *arguments, **more)
 
 
 def make_table(path: Path, statement: str) -> None:
