@@ -28,8 +28,15 @@ if ((${#packages[@]})) && [[ -n ${CI:-} ]]; then
   exit 1
 fi
 
-python3 -m venv .venv
-.venv/bin/pip install -q -c constraints.txt -e '.[all,dev]'
-if command -v npm >/dev/null; then
-  .venv/bin/python -m tests.pages.players
+ready=.venv/.reactor-ready
+if ! [[ $ready -nt pyproject.toml && $ready -nt constraints.txt && $ready -nt tests/setup.sh ]]; then
+  python3 -m venv .venv
+  .venv/bin/pip install -q --no-compile -c constraints.txt -e '.[all,dev]'
+  # On all processors, while npm fetches; pip would compile on one. What is no Python is not compiled.
+  .venv/bin/python -m compileall -qq -j 0 .venv/lib & compiling=$!
+  if command -v npm >/dev/null; then
+    .venv/bin/python -m tests.pages.players
+  fi
+  wait "$compiling" || true
+  touch "$ready"
 fi

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from tests.pages import players
 from tests.servers import FileServer
@@ -17,10 +18,17 @@ DATA = random.Random(6).randbytes(600_000)
 HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\u202egpj.exe'
 
 
-async def test_add_watch_and_cancel_by_keyboard_alone(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One for all: each visit is by a person of its own."""
+    async with browsing() as browser:
+        yield browser
+
+
+async def test_add_watch_and_cancel_by_keyboard_alone(browser: Browser, tmp_path: Path) -> None:
     async with FileServer() as server, served(tmp_path, MAX_CONCURRENT_DOWNLOADS="1") as reactor:
         slow, next_one = (server.put(f"/{name}.mp4", DATA, rate=60_000) for name in ("harbour", "marsh"))
-        async with visiting(reactor) as page:
+        async with visiting(browser, reactor) as page:
             assert page.url == reactor.address, "the token does not stay in the address"
             (cookie,) = await page.context.cookies()
             assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
@@ -49,10 +57,10 @@ async def test_add_watch_and_cancel_by_keyboard_alone(tmp_path: Path) -> None:
         assert [row["status"] for row in reactor.rows()] == ["cancelled", "downloading"]
 
 
-async def test_what_failed_says_why_and_begins_again(tmp_path: Path) -> None:
+async def test_what_failed_says_why_and_begins_again(browser: Browser, tmp_path: Path) -> None:
     async with FileServer() as server, served(tmp_path, MAX_DOWNLOAD_RETRIES="0") as reactor:
         (one,) = reactor.add(server.url("/lost.bin"))
-        async with visiting(reactor) as page:
+        async with visiting(browser, reactor) as page:
             failed = page.locator("#failed li")
             await failed.wait_for()
             assert await failed.locator(".error").text_content() == reactor.row(one)["error"]
@@ -67,27 +75,27 @@ async def test_what_failed_says_why_and_begins_again(tmp_path: Path) -> None:
         assert (reactor.downloads / "lost.bin").read_bytes() == DATA
 
 
-async def test_what_failed_is_seen_however_many_others_ended_since(tmp_path: Path) -> None:
+async def test_what_failed_is_seen_however_many_others_ended_since(browser: Browser, tmp_path: Path) -> None:
     async with served(tmp_path) as reactor:
         for n in range(60):
             reactor.execute("INSERT INTO downloads(url, status, title) VALUES('u', 'failed', ?)", f"lost {n}")
         for _ in range(60):
             reactor.execute("INSERT INTO downloads(url, status) VALUES('u', 'uploaded')")
-        async with visiting(reactor) as page:
+        async with visiting(browser, reactor) as page:
             await expect(page.locator("#n-failed")).to_have_text("60")
             await expect(page.locator("#failed li")).to_have_count(50)
             await expect(page.locator("#more-failed")).to_have_text("and 10 more")
             await expect(page.locator("#n-finished")).to_have_text("50+")
 
 
-async def test_a_hostile_title_is_only_text(tmp_path: Path) -> None:
+async def test_a_hostile_title_is_only_text(browser: Browser, tmp_path: Path) -> None:
     async with served(tmp_path) as reactor:
         for status in ("failed", "uploading"):
             reactor.execute(
                 "INSERT INTO downloads(url, status, title, error, file_path) VALUES(?, ?, ?, ?, ?)",
                 *("javascript:window.pwned=1", status, HOSTILE, HOSTILE, HOSTILE),
             )
-        async with visiting(reactor) as page:
+        async with visiting(browser, reactor) as page:
             await expect(page.locator("#failed .title")).to_have_text(HOSTILE.replace("\u202e", "\\u202e"))
             await expect(page.locator("#finished .chip")).to_have_text("uploading")
             assert await page.locator("main img, main script, main a").count() == 0
@@ -102,13 +110,13 @@ async def test_a_hostile_title_is_only_text(tmp_path: Path) -> None:
             assert await page.evaluate("window.pwned") is None
 
 
-async def test_a_phone_needs_no_sideways_scrolling(tmp_path: Path) -> None:
+async def test_a_phone_needs_no_sideways_scrolling(browser: Browser, tmp_path: Path) -> None:
     async with FileServer() as server, served(tmp_path) as reactor:
         reactor.add(server.put(f"/{'long' * 50}.mp4", DATA, rate=50_000), f"{server.url('/')}{'x' * 300}")
         reactor.execute(
             "INSERT INTO downloads(url, status, title, error) VALUES('x', 'failed', ?, ?)", "t" * 500, "e" * 500
         )
-        async with visiting(reactor, viewport={"width": 320, "height": 640}, has_touch=True) as page:
+        async with visiting(browser, reactor, viewport={"width": 320, "height": 640}, has_touch=True) as page:
             await page.locator("#under-way li").wait_for()
             await page.locator("#queue li").wait_for()
             assert await page.evaluate("document.documentElement.scrollWidth") <= 320
@@ -120,14 +128,14 @@ async def test_a_phone_needs_no_sideways_scrolling(tmp_path: Path) -> None:
             await page.locator("#finished li").wait_for()
 
 
-async def test_those_who_do_not_see_it_find_their_way(tmp_path: Path) -> None:
+async def test_those_who_do_not_see_it_find_their_way(browser: Browser, tmp_path: Path) -> None:
     """No complaint of axe's, in either colours: names, roles, contrasts, headings, landmarks."""
     axe = players.files()["axe.min.js"].decode()
     async with FileServer() as server, served(tmp_path, MAX_DOWNLOAD_RETRIES="0", STALL_TIMEOUT_S="0") as reactor:
         reactor.add(server.put("/done.bin", DATA), server.url("/lost.bin"))
         await reactor.until_final()
         reactor.add(server.put("/slow.bin", DATA, stall_after=300_000), server.put("/next.bin", DATA))
-        async with visiting(reactor, bypass_csp=True) as page:  # axe is no script of the page's
+        async with visiting(browser, reactor, bypass_csp=True) as page:  # axe is no script of the page's
             for ended in (f"#{name} li" for name in ("under-way", "queue", "failed", "finished")):
                 await page.locator(ended).wait_for()
             for scheme in ("light", "dark"):
@@ -141,9 +149,9 @@ async def test_those_who_do_not_see_it_find_their_way(tmp_path: Path) -> None:
             assert (await page.evaluate("axe.run()"))["violations"] == []
 
 
-async def test_a_wrong_token_opens_nothing(tmp_path: Path) -> None:
-    async with served(tmp_path) as reactor, browsing() as browser:
-        page = await browser.new_page()
+async def test_a_wrong_token_opens_nothing(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path) as reactor, await browser.new_context() as context:
+        page = await context.new_page()
         await page.goto(f"{reactor.address}#token=guessed-guessed-guessed")
         await expect(page.locator("#login-error")).to_have_text("Wrong token.")
         assert await page.context.cookies() == []
@@ -168,9 +176,9 @@ FORM = """<form method="post" action="{}api/downloads" enctype="text/plain"><inp
     <button>Win a prize</button></form><iframe src="{}"></iframe>"""
 
 
-async def test_another_site_can_neither_add_nor_read_nor_show_it(tmp_path: Path) -> None:
+async def test_another_site_can_neither_add_nor_read_nor_show_it(browser: Browser, tmp_path: Path) -> None:
     """A page on another port of the same host: the cookie goes along, so it is the origin that tells."""
-    async with FileServer() as server, served(tmp_path) as reactor, visiting(reactor) as page:
+    async with FileServer() as server, served(tmp_path) as reactor, visiting(browser, reactor) as page:
         reactor.add(server.put("/ours.bin", DATA))
         await expect(page.locator("#finished .title")).to_have_text("ours.bin")
         server.put("/attack", ATTACK.encode(), content_type="text/html")
@@ -186,8 +194,8 @@ async def test_another_site_can_neither_add_nor_read_nor_show_it(tmp_path: Path)
         assert [row["url"] for row in reactor.rows()] == [server.url("/ours.bin")]
 
 
-async def test_the_page_goes_on_after_a_restart(tmp_path: Path) -> None:
-    async with FileServer() as server, served(tmp_path) as reactor, visiting(reactor) as page:
+async def test_the_page_goes_on_after_a_restart(browser: Browser, tmp_path: Path) -> None:
+    async with FileServer() as server, served(tmp_path) as reactor, visiting(browser, reactor) as page:
         reactor.add(server.put("/slow.bin", DATA, rate=60_000))
         before = await bar_over(page, 10)
         printed = await reactor.stop()

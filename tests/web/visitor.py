@@ -61,10 +61,9 @@ async def browsing() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def visiting(reactor: Served, **how: Any) -> AsyncIterator[Page]:
+async def visiting(browser: Browser, reactor: Served, **how: Any) -> AsyncIterator[Page]:
     """The page, signed in. Whatever it says on its console is an error of ours, a refusal by the server apart."""
-    async with browsing() as browser:
-        context = await browser.new_context(**how)
+    async with await browser.new_context(**how) as context:
         page = await context.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", _fail)
