@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import site
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +20,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-import anyio
 import certifi
 
 from reactor.errors import ProgramMissing, SettingsError
@@ -30,7 +28,6 @@ from reactor.records import dataclass
 if sys.platform == "linux":
     import resource
 
-VERSION_DEADLINE_S = 10.0
 CA_FILE = "SSL_CERT_FILE"
 """OpenSSL's variable for a file of the CAs to trust; curl, wget and Python know it."""
 DESCRIPTORS_MAX = 65_536
@@ -89,26 +86,6 @@ def find_aria2c(setting: Path | None = None) -> Program:
 def find_ffmpeg(setting: Path | None = None) -> Program:
     """The ffmpeg to start; `setting` is `FFMPEG_PATH`. Raises as `find_aria2c` does."""
     return _find("ffmpeg", "FFMPEG_PATH", setting, _wheel_ffmpeg, "Install ffmpeg")
-
-
-async def version_of(program: Program, *, deadline_s: float = VERSION_DEADLINE_S) -> str:
-    """What the program says its version is, such as `1.37.0`.
-
-    Raises ProgramMissing when it does not run, or says nothing of a version within the deadline."""
-    flag = "-version" if program.name == "ffmpeg" else "--version"
-    try:
-        with anyio.fail_after(deadline_s):
-            done = await anyio.run_process(
-                [str(program.path), flag], stderr=subprocess.STDOUT, check=False, env=child_environment()
-            )
-    except TimeoutError:
-        raise _unusable(program, f"it did not tell its version within {deadline_s:g} s") from None
-    except OSError as error:
-        raise _unusable(program, error.strerror or str(error)) from error
-    found = re.search(rb"version (\S+)", done.stdout)
-    if done.returncode != 0 or found is None:
-        raise _unusable(program, f"it ended with {done.returncode} when asked for its version")
-    return found[1].decode(errors="replace")
 
 
 def limit_memory(pid: int, most: int) -> None:
@@ -321,7 +298,3 @@ def _wheel_ffmpeg() -> Path | None:
         return Path(wheel.get_ffmpeg_exe())
     except (ImportError, RuntimeError):  # RuntimeError: the wheel without a binary for this platform
         return None
-
-
-def _unusable(program: Program, why: str) -> ProgramMissing:
-    return ProgramMissing(f"{program.name} at {program.path} does not run: {why}.")

@@ -28,7 +28,6 @@ from reactor.programs import (
     find_python,
     import_path,
     own_code,
-    version_of,
 )
 
 Find = Callable[[Path | None], Program]
@@ -92,26 +91,6 @@ def test_the_script_of_the_wheel_is_not_started_but_what_it_starts(monkeypatch: 
     found = find_aria2c()
     assert found.origin == "wheel"
     assert found.path.read_bytes()[:4] == b"\x7fELF"
-
-
-@pytest.mark.parametrize("find", [find_aria2c, find_ffmpeg])
-async def test_the_version(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert any(c.isdigit() for c in await version_of(find(None)))
-    monkeypatch.setenv("PATH", "")
-    assert any(c.isdigit() for c in await version_of(find(None)))
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [("exit 3", "ended with 3"), ("echo hello", "ended with 0"), ("exec sleep 60", "within"), (None, "Exec format")],
-)
-async def test_a_program_that_does_not_run(tmp_path: Path, text: str | None, why: str) -> None:
-    path = script(tmp_path / "aria2c", text or "")
-    if text is None:
-        path.write_bytes(b"\x7fELF nonsense")
-    deadline_s = 0.3 if why == "within" else 30
-    with pytest.raises(ProgramMissing, match=f"aria2c at .* does not run: .*{why}"):
-        await version_of(Program("aria2c", path, "path"), deadline_s=deadline_s)
 
 
 @pytest.mark.parametrize("where", ["this environment", "another one"])

@@ -52,16 +52,6 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalStat:
-    """How much is under way in the whole of aria2, ours or not; `speed` in bytes/s."""
-
-    active: int
-    waiting: int
-    stopped: int
-    speed: int
-
-
-@dataclass(frozen=True, slots=True)
 class FileStatus:
     """A file of a transfer."""
 
@@ -84,13 +74,6 @@ class _Version(_Message):
 
 class _Session(_Message):
     sessionId: str
-
-
-class _Stat(_Message):
-    numActive: int
-    numWaiting: int
-    numStopped: int
-    downloadSpeed: int = 0
 
 
 class _File(_Message):
@@ -130,7 +113,6 @@ class _Status(_Message):
 _OPTIONS = TypeAdapter(dict[str, str])
 _TEXT = TypeAdapter(str)
 _FILES = TypeAdapter(tuple[_FileStatus, ...])
-_REPORTS = TypeAdapter(tuple[_Status, ...])
 
 
 def text(result: Any) -> str:
@@ -154,20 +136,9 @@ def options(result: Any) -> dict[str, str]:
     return _OPTIONS.validate_python(result)
 
 
-def global_stat(result: Any) -> GlobalStat:
-    """The answer to aria2.getGlobalStat."""
-    told = _Stat.model_validate(result)
-    return GlobalStat(told.numActive, told.numWaiting, told.numStopped, told.downloadSpeed)
-
-
 def report(result: Any) -> TransferReport:
     """The answer to aria2.tellStatus."""
     return _report(_Status.model_validate(result))
-
-
-def reports(result: Any) -> tuple[TransferReport, ...]:
-    """The answer to aria2.tellActive and its like."""
-    return tuple(_report(told) for told in _REPORTS.validate_python(result))
 
 
 def files(result: Any) -> tuple[FileStatus, ...]:

@@ -13,7 +13,7 @@ from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 from reactor.aria2 import messages
-from reactor.aria2.messages import STATUS_KEYS, FileStatus, GlobalStat, Version
+from reactor.aria2.messages import STATUS_KEYS, FileStatus, Version
 from reactor.core.events import TransferReport, TransferStatus
 from reactor.errors import Aria2Refused
 from reactor.records import dataclass
@@ -84,21 +84,6 @@ def get_files(gid: str) -> Method[tuple[FileStatus, ...]]:
     return Method("aria2.getFiles", (gid,), messages.files, unknown)
 
 
-def tell_active() -> Method[tuple[TransferReport, ...]]:
-    """All that run, ours or not."""
-    return Method("aria2.tellActive", ([*STATUS_KEYS],), messages.reports)
-
-
-def tell_waiting(count: int = 1000) -> Method[tuple[TransferReport, ...]]:
-    """The first `count` of those that wait or are paused, ours or not."""
-    return Method("aria2.tellWaiting", (0, count, [*STATUS_KEYS]), messages.reports)
-
-
-def tell_stopped(count: int = 1000) -> Method[tuple[TransferReport, ...]]:
-    """The first `count` of those that are over and not forgotten, ours or not."""
-    return Method("aria2.tellStopped", (0, count, [*STATUS_KEYS]), messages.reports)
-
-
 def get_version() -> Method[Version]:
     """aria2's version and features."""
     return Method("aria2.getVersion", (), messages.version)
@@ -112,11 +97,6 @@ def get_session_info() -> Method[str]:
 def get_global_option() -> Method[dict[str, str]]:
     """The options aria2c runs with."""
     return Method("aria2.getGlobalOption", (), messages.options)
-
-
-def get_global_stat() -> Method[GlobalStat]:
-    """How much is under way."""
-    return Method("aria2.getGlobalStat", (), messages.global_stat)
 
 
 # Removing

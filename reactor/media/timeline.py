@@ -6,7 +6,7 @@ tracks of a section (between two discontinuities, or a DASH period) share a cloc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from itertools import pairwise
 
@@ -188,14 +188,6 @@ class Grouping:
 
 def _start_s(streams: Sequence[StreamClock]) -> float:
     return min((stream.start_s for stream in streams), default=0.0)
-
-
-def grouped(pieces: Iterable[Piece]) -> list[Group]:
-    """Group the parts of one track."""
-    grouping = Grouping()
-    for piece in pieces:
-        grouping.take(piece)
-    return grouping.groups
 
 
 def arrange(tracks: Sequence[Sequence[Group]], *, sound_alone: bool = False) -> Timeline:

@@ -19,12 +19,9 @@ from reactor.aria2.methods import (
     add_torrent,
     add_uri,
     force_remove,
-    get_global_stat,
+    get_session_info,
     get_version,
-    tell_active,
     tell_status,
-    tell_stopped,
-    tell_waiting,
 )
 from reactor.core import events
 from reactor.core.events import TransferReport, TransferStatus
@@ -70,30 +67,15 @@ async def test_a_batch_has_one_outcome_each_in_order(aria2: Running) -> None:
         Method("aria2.noSuchThing", (), lambda result: result),
         tell_status(gid_of(1)),
         Method("aria2.tellStatus", ("\ud800",), lambda result: result),
-        get_global_stat(),
+        get_session_info(),
     ]
-    version, refused, unknown, unwritable, stat = await aria2.connection.batch(wanted)
+    version, refused, unknown, unwritable, session = await aria2.connection.batch(wanted)
     assert [type(refused), type(unwritable)] == [Aria2Refused, Aria2Refused]
     assert "No such method" in str(refused)
     assert unknown == TransferReport(gid_of(1), TransferStatus.UNKNOWN)
     assert version == await aria2.connection.call(get_version())
-    assert stat == await aria2.connection.call(get_global_stat())
+    assert session == await aria2.connection.call(get_session_info())
     assert await aria2.connection.batch([]) == []
-
-
-async def test_the_three_lists(aria2: Running, server: FileServer, tmp_path: Path) -> None:
-    url = server.add("/file", bytes(2**20), hold_at=2**18)
-    for n, options in enumerate(({}, {"pause": "true"}, {"max-tries": "1"})):
-        target = NOBODY.replace("ws:", "http:") if n == 2 else url
-        await aria2.connection.call(
-            add_uri([target], {"gid": gid_of(n), "dir": str(tmp_path), "out": str(n), **options})
-        )
-    await aria2.inbox.notified(gid_of(2), "error")
-    for n, method in enumerate((tell_active(), tell_waiting(), tell_stopped())):
-        (report,) = await aria2.connection.call(method)
-        assert report.gid == gid_of(n)
-    stat = await aria2.connection.call(get_global_stat())
-    assert (stat.active, stat.waiting, stat.stopped) == (1, 1, 1)
 
 
 async def test_a_batch_is_sent_in_pieces_by_size(start: Start) -> None:

@@ -45,7 +45,6 @@ def test_a_transfer_with_everything() -> None:
         connections=3,
     )
     assert messages.report(told) == expected
-    assert messages.reports([told]) == (expected,)
 
 
 def test_a_transfer_with_nothing() -> None:
@@ -83,6 +82,4 @@ def test_the_rest() -> None:
     assert messages.version({"version": "1.37.0", "enabledFeatures": ["HTTPS"]}).features == ("HTTPS",)
     assert messages.session({"sessionId": "abc"}) == "abc"
     assert messages.options({"dir": "/d"}) == {"dir": "/d"}
-    stat = {"numActive": "1", "numWaiting": "2", "numStopped": "3", "downloadSpeed": "4", "numStoppedTotal": "5"}
-    assert messages.global_stat(stat) == messages.GlobalStat(1, 2, 3, 4)
     assert messages.text("OK") == "OK"

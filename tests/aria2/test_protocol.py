@@ -245,7 +245,7 @@ class TestIn:
     def test_nothing_that_comes_can_make_it_fail(self, frame: bytes | str) -> None:
         protocol = Protocol("s3cret")
         protocol.request(methods.tell_status(GID))
-        ask(protocol, methods.get_version(), methods.tell_active())
+        ask(protocol, methods.get_version(), methods.get_session_info())
         for item in protocol.receive(frame):
             assert isinstance(item, Reply | TransferNotified)
 

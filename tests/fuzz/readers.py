@@ -183,7 +183,7 @@ def _headers(lines: dict[str, str]) -> None:
 
 
 def _of_aria2(told: Any) -> None:
-    for read in (messages.report, messages.version, messages.session, messages.options, messages.global_stat):
+    for read in (messages.report, messages.version, messages.session, messages.options):
         try:
             read(told)
         except ValueError:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from reactor.errors import DownloadError
 from reactor.media.clocks import Measured, StreamClock
-from reactor.media.timeline import Group, Piece, Timeline, arrange, grouped
+from reactor.media.timeline import Group, Grouping, Piece, Timeline, arrange
+
+
+def grouped(pieces: Iterable[Piece]) -> list[Group]:
+    """The groups of one track's parts."""
+    grouping = Grouping()
+    for piece in pieces:
+        grouping.take(piece)
+    return grouping.groups
 
 
 def part(

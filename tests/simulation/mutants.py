@@ -14,7 +14,6 @@ from reactor.core.context import Commands, Context
 from reactor.core.crashes import HELD_FROM
 from reactor.core.disk import Disk
 from reactor.core.job import Attempt, Job, State, Transfer, TransferState, derive_gid
-from reactor.core.leftovers import clean_up_all
 from reactor.core.lifecycle import TABLE, Entry, Step
 from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Change, TransferChange, reconcile
@@ -144,12 +143,6 @@ def _renewed_too_early(job: Job, failure: Failure, context: Context) -> Commands
     )
 
 
-def _no_reconciliation(self: machine.Machine, event: events.Aria2Connected) -> Commands:
-    """Neither jobs nor the disk: the disk, measured anew, would open the windows, too."""
-    self._session, self._context.connected, self._asking, self._poll_wanted = event.session, True, False, True
-    return clean_up_all(self._context)
-
-
 def _drips_are_fine(job: Job, limit_s: float, min_speed: float, now: float) -> Failure | None:
     return stalled(job, limit_s, 0.0, now)
 
@@ -218,7 +211,8 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
         with_(machine, "take_on", _leftovers_forgotten),
         with_(seed, "take_on", _leftovers_forgotten),
     ),
-    "no look at aria2 after a reconnect": (with_(machine.Machine, "_aria2_connected", _no_reconciliation),),
+    # Neither for the jobs nor at the disk: that, measured anew, would open the windows, too.
+    "no look at aria2 after a reconnect": (without(events.Aria2Back), with_(Disk, "refresh", lambda self: [])),
     "a gid that aria2 does not know is under way": (with_(fetch, "reconcile", _unknown_is_fine),),
     "the record of what is published goes before the row says so": (stepping("finish.finished", _tidied_too_early),),
     "joined without the last part": (with_(finish, "when_all_fetched", _last_part_forgotten),),
