@@ -95,6 +95,7 @@ def _reactor(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code."""
     gc.disable()  # imports leave no garbage, and looking for it is a fifth of their time; `run_async` goes on with it
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes as long as all our models
     _steady_streams()
     try:
         code = app(arguments, prog_name="reactor", standalone_mode=False)

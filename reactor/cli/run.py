@@ -129,10 +129,11 @@ async def _serve(
 def _renderers(events: str | None) -> list[tuple[Renderer, str]]:
     from reactor.journal.ndjson import NdjsonLines
     from reactor.journal.stream import STDOUT, Stream, is_terminal, open_stream
-    from reactor.journal.terminal import HumanLines
 
     if events == "-" or (events is None and not is_terminal(STDOUT)):
         return [(NdjsonLines(Stream(STDOUT)), "stdout")]
+    from reactor.journal.terminal import HumanLines  # with rich
+
     shown: list[tuple[Renderer, str]] = [(HumanLines(Stream(STDOUT)), "stdout")]
     if events is not None:
         shown.append((NdjsonLines(open_stream(Path(events))), events))

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.media.parts import URL_MAX
 from reactor.media.xml_tree import read_tree
 from reactor.records import dataclass
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 URLS_MAX = 50
 """Most addresses of one file that are looked at, the best first."""

@@ -32,9 +32,20 @@ from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, 
 from reactor.media import subtitles
 from reactor.media.choice import QUALITIES_MAX, Choice, Quality, Traits
 from reactor.media.clocks import StreamKind
-from reactor.media.dash import LABEL_MAX, SERVERS_MAX
 from reactor.media.measuring import PartFindings, PartQuery, Unreadable, asked, found
-from reactor.media.parts import URL_MAX, Holds, MediaStream, Part, Pick, Selection, Subtitles, Way, bad_manifest
+from reactor.media.parts import (
+    LABEL_MAX,
+    SERVERS_MAX,
+    URL_MAX,
+    Holds,
+    MediaStream,
+    Part,
+    Pick,
+    Selection,
+    Subtitles,
+    Way,
+    bad_manifest,
+)
 from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
 from reactor.options import FileChoice
 from reactor.workers.exchange import WorkerDied

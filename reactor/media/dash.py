@@ -17,6 +17,8 @@ from reactor.media.dash_texts import text_streams
 from reactor.media.local import Init, Segment, Span, data_uri, write_playlist
 from reactor.media.mpd import Representation, integer, moment, read_mpd, seconds
 from reactor.media.parts import (
+    LABEL_MAX,
+    SERVERS_MAX,
     MediaStream,
     Part,
     bad_manifest,
@@ -30,11 +32,7 @@ from reactor.media.representations import Chosen, Period, choose, qualities, rep
 from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, lasts_of, of_list, of_template
 
 PERIODS_MAX = 2000
-SERVERS_MAX = 4
-"""BaseURLs of one element that are tried."""
 SUBTITLES_MAX = 30
-LABEL_MAX = 100
-"""Characters of an id, a language or a name."""
 _LINK, _NOTHING = "{http://www.w3.org/1999/xlink}href", "urn:mpeg:dash:resolve-to-zero:2013"
 
 

@@ -19,7 +19,10 @@ URL_MAX = 16 * 1024
 """Characters of one URL."""
 URLS_MAX = PLAN_BYTES_MAX
 """Characters of all URLs of a stream: a small manifest can expand to many long ones."""
-
+SERVERS_MAX = 4
+"""Addresses of one part that are tried."""
+LABEL_MAX = 100
+"""Characters of an id, a language or a name."""
 ID_MAX = 80
 _NO_ID = re.compile(r"[^A-Za-z0-9_.-]")
 

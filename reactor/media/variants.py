@@ -24,13 +24,11 @@ from reactor.media.choice import (
 )
 from reactor.media.hls import Master
 from reactor.media.languages import TAG_MAX, best_of, fits
-from reactor.media.parts import Holds, Pick, Selection, Subtitles, Way, absolute, bad_manifest, format_id
+from reactor.media.parts import LABEL_MAX, Holds, Pick, Selection, Subtitles, Way, absolute, bad_manifest, format_id
 from reactor.media.tags import Attributes, Variant
 
 WAYS_MAX, SOUNDS_MAX, SUBTITLES_MAX = 12, 3, 30
 """Choices that are offered: in all, audio renditions per variant, subtitles per variant."""
-LABEL_MAX = 100
-"""Characters of a language or name."""
 
 _FLOAT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
 _SIZE = re.compile(r"([0-9]{1,6})[xX]([0-9]{1,6})")

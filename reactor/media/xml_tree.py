@@ -6,10 +6,12 @@ A document with a DOCTYPE is refused before it is parsed, so that there are no e
 from __future__ import annotations
 
 from collections.abc import Callable
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 from reactor.errors import DownloadError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 DEPTH_MAX = 64
 """Levels of nested elements."""
@@ -19,6 +21,8 @@ ELEMENTS_MAX = 400_000
 
 def read_tree(text: str, root: str, bad: Callable[[str], DownloadError], too_large: DownloadError) -> Element:
     """The element named `root`, with names without namespaces. Raises `bad` with a reason, and `too_large`."""
+    from xml.etree import ElementTree  # in the processes that read documents only
+
     if "<!DOCTYPE" in text:
         raise bad("it declares entities")
     if text.count("<") > ELEMENTS_MAX:

@@ -25,7 +25,6 @@ from anyio import to_thread
 
 from reactor.errors import DownloadError, ProgramMissing, ReactorError, SettingsError
 from reactor.extractors.browser.request_parts import for_browser
-from reactor.extractors.ytdlp.failures import error_of
 from reactor.media.choice import Choice
 from reactor.models import Cookie
 from reactor.net.credentials import split_credentials
@@ -194,6 +193,8 @@ class Browser(Pool["BrowserProcess"]):
                 raise DownloadError(sentence, code="timeout", retryable=True) from None
         failure = self._guard.why(user) if self._guard else None
         if failure and not found.get("candidates") and found.get("status") in OF_THE_GUARD:
+            from reactor.extractors.ytdlp.failures import error_of
+
             raise error_of(failure)
         return found
 

@@ -27,9 +27,7 @@ from reactor.errors import DownloadError, Failure
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.detect import is_feed, is_manifest, is_named_page
-from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.sponsorblock import with_marks
-from reactor.extractors.ytdlp.chosen import FormatsGone, choose
 from reactor.extractors.ytdlp.failures import (
     Report,
     browser_may,
@@ -39,8 +37,6 @@ from reactor.extractors.ytdlp.failures import (
     for_a_browser,
     not_started,
 )
-from reactor.extractors.ytdlp.formats import SECONDS_MAX
-from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad_answer, installed
 from reactor.extractors.ytdlp.selection import FORMAT, FORMAT_SORT, params_of, texts_of, wanted_of
 from reactor.models import Cookie, Detection, Extraction, Kind
@@ -222,6 +218,11 @@ class YtdlpExtractor:
 
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """See Extractor."""
+        # Not before they are needed: a reactor is started for the first row, which may be of any kind.
+        from reactor.extractors.manifest import extract_manifest
+        from reactor.extractors.ytdlp.chosen import FormatsGone, choose
+        from reactor.extractors.ytdlp.info import extraction_of, parse_info
+
         if is_manifest(detection):
             return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
         if context.ytdlp is None and context.browser is not None:
@@ -290,6 +291,8 @@ def _report(told: Any) -> Report:
 
 def _moment(told: Any) -> float | None:
     """When it begins, in seconds since the epoch; None: nobody says."""
+    from reactor.extractors.ytdlp.formats import SECONDS_MAX
+
     at = told.get("at") if isinstance(told, dict) else None
     return numbers.bounded(at, most=SECONDS_MAX) or None
 
