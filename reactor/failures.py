@@ -81,6 +81,7 @@ FAILURES: Mapping[str, FailureKind] = {
     "bad_torrent": FailureKind("The torrent file is damaged, or of a kind that aria2 does not take.", "other link"),
     "bad_metalink": FailureKind("The metalink cannot be read, or names nothing that can be fetched.", "other link"),
     "bad_manifest": FailureKind("The HLS or DASH manifest cannot be read.", "other link"),
+    "bad_feed": FailureKind("The RSS or Atom feed cannot be read.", "other link"),
     "unsupported": FailureKind("Nothing that can be downloaded was found at this URL.", "other link"),
     "playlist": FailureKind("The URL stands for a list, and nothing of it can be taken.", "other link"),
     "partial": FailureKind("The row is `downloaded`: some entries of its list came, and others did not.", "retry"),

@@ -1,9 +1,9 @@
 """A URL that stands for several things: what stage 2 finds there in place of something to fetch, and which of it a row
 asks for.
 
-Each entry becomes a row of its own, a child of the row that named the list. `Wanted` says how far a list has to be read
-for what is asked for; `Listing.of` picks that. Both are linear in what was read, and a list is never read further than
-LIST_MAX entries, however long it says it is: a mix has no end.
+Each entry becomes a row of its own, a child of the row that named the list. `ListRequest` says how far a list has to be
+read for what is asked for; `Listing.of` picks that. Both are linear in what was read, and a list is never read further
+than LIST_MAX entries, however long it says it is: a mix has no end.
 """
 
 from __future__ import annotations
@@ -49,12 +49,14 @@ class Entry(BaseModel):
     url: Annotated[str, StringConstraints(min_length=1, max_length=URL_MAX, pattern=r"^[^\x00-\x20\x7f]+$")]
     """What its row asks for."""
     title: Annotated[str, BeforeValidator(_text)] | None = None
+    referer: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@\\]+\S*$", max_length=2000)] | None = None
+    """The page that it was found on, where the URL is that of the film itself."""
     position: Annotated[int, Field(ge=1, le=LIST_MAX)]
     """Its place in the list, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ListRequest:
     """What a row wants of a list."""
 
     options: PlaylistOptions
@@ -103,7 +105,7 @@ class Listing(BaseModel):
     def of(
         cls,
         found: Iterable[Entry],
-        wanted: Wanted,
+        wanted: ListRequest,
         *,
         kind: Kind,
         title: str | None = None,
@@ -138,6 +140,8 @@ class Listing(BaseModel):
                 code="playlist",
             )
         notes = []
+        if not whole and len(read) < wanted.reach:
+            notes.append(f"Only the first {len(read):,} entries of the list could be read in time.")
         if options.items and len(picked) > wanted.limit:
             notes.append(f"Of {len(picked):,} entries that were asked for the first {wanted.limit:,} were taken.")
         elif not options.items and options.limit is None and len(picked) > wanted.limit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.lists import Entry, Listing, Wanted
+from reactor.lists import Entry, Listing, ListRequest
 from reactor.models import Kind
 from reactor.options import LIST_MAX, PlaylistOptions
 
@@ -15,7 +15,7 @@ def entries(count: int) -> list[Entry]:
 
 
 def places(options: PlaylistOptions, count: int, most: int = 50) -> list[int]:
-    found = Listing.of(entries(count), Wanted(options, most), kind=Kind.YTDLP)
+    found = Listing.of(entries(count), ListRequest(options, most), kind=Kind.YTDLP)
     return [entry.position for entry in found.entries]
 
 
@@ -58,28 +58,28 @@ def test_what_is_asked_for_is_picked(said: dict[str, object], expected: list[int
     ],
 )
 def test_a_list_is_read_as_far_as_it_has_to_be(said: dict[str, object], most: int, reach: int) -> None:
-    assert Wanted(PlaylistOptions(**said), most).reach == reach
+    assert ListRequest(PlaylistOptions(**said), most).reach == reach
 
 
 def test_what_is_left_out_is_said() -> None:
-    found = Listing.of(entries(4), Wanted(PlaylistOptions(), 3), kind=Kind.YTDLP, total=412, whole=False)
+    found = Listing.of(entries(4), ListRequest(PlaylistOptions(), 3), kind=Kind.YTDLP, total=412, whole=False)
     assert found.notes == ("Of 412 entries the first 3 were taken (PLAYLIST_MAX).",)
-    found = Listing.of(entries(4), Wanted(PlaylistOptions(), 3), kind=Kind.YTDLP, whole=False)
+    found = Listing.of(entries(4), ListRequest(PlaylistOptions(), 3), kind=Kind.YTDLP, whole=False)
     assert found.notes == ("Of more than 3 entries the first 3 were taken (PLAYLIST_MAX).",)
-    found = Listing.of(entries(4), Wanted(PlaylistOptions(items="1-4"), 3), kind=Kind.YTDLP)
+    found = Listing.of(entries(4), ListRequest(PlaylistOptions(items="1-4"), 3), kind=Kind.YTDLP)
     assert found.notes == ("Of 4 entries that were asked for the first 3 were taken.",)
-    assert Listing.of(entries(4), Wanted(PlaylistOptions(limit=3), 50), kind=Kind.YTDLP).notes == ()
-    assert Listing.of(entries(3), Wanted(PlaylistOptions(), 3), kind=Kind.YTDLP).notes == ()
+    assert Listing.of(entries(4), ListRequest(PlaylistOptions(limit=3), 50), kind=Kind.YTDLP).notes == ()
+    assert Listing.of(entries(3), ListRequest(PlaylistOptions(), 3), kind=Kind.YTDLP).notes == ()
 
 
 def test_entries_are_named_by_their_keys_wherever_they_are_now() -> None:
     chosen = PlaylistOptions(keys=("site:3", "site:1", "gone"))
     moved = [each.model_copy(update={"position": 9 - each.position}) for each in entries(4)]
-    found = Listing.of(moved, Wanted(chosen, 50), kind=Kind.YTDLP)
+    found = Listing.of(moved, ListRequest(chosen, 50), kind=Kind.YTDLP)
     assert [(each.key, each.position) for each in found.entries] == [("site:1", 8), ("site:3", 6)]
-    assert Wanted(chosen, 50).reach > 50, "others may have come in front of them"
+    assert ListRequest(chosen, 50).reach > 50, "others may have come in front of them"
     with pytest.raises(DownloadError, match="has 2 entries, and none"):
-        Listing.of(entries(2), Wanted(PlaylistOptions(keys=("gone",)), 50), kind=Kind.YTDLP)
+        Listing.of(entries(2), ListRequest(PlaylistOptions(keys=("gone",)), 50), kind=Kind.YTDLP)
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_entries_are_named_by_their_keys_wherever_they_are_now() -> None:
 )
 def test_a_list_with_nothing_to_take_fails_in_a_sentence(count: int, items: str | None, whole: bool, says: str) -> None:
     with pytest.raises(DownloadError, match=says) as caught:
-        Listing.of(entries(count), Wanted(PlaylistOptions(items=items), 50), kind=Kind.YTDLP, whole=whole)
+        Listing.of(entries(count), ListRequest(PlaylistOptions(items=items), 50), kind=Kind.YTDLP, whole=whole)
     assert caught.value.code == "playlist"
 
 
 def test_an_entry_is_there_once_and_its_key_has_a_bound() -> None:
     twice = [*entries(2), *entries(2)]
-    assert len(Listing.of(twice, Wanted(PlaylistOptions(), 50), kind=Kind.YTDLP).entries) == 2
+    assert len(Listing.of(twice, ListRequest(PlaylistOptions(), 50), kind=Kind.YTDLP).entries) == 2
     long = Entry(key="k" * 5000, url="http://host.example/", position=1, title="t" * 5000 + "\ud800")
     assert (len(long.key), len(long.title or "")) == (71, 1000)
     with pytest.raises(ValueError, match="url"):

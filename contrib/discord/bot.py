@@ -182,7 +182,9 @@ def files_of(row: Download) -> dict[Path, int]:
 
 def buttons(row: Download) -> discord.ui.View | None:
     """What can be done about a download."""
-    again = row.status in ("failed", "cancelled") or (row.status == "downloaded" and row.extra["upload_error"])
+    again = row.status in ("failed", "cancelled") or (
+        row.status == "downloaded" and (row.extra["upload_error"] or row.error_code == "partial")
+    )
     if not again and row.status not in ("pending", "downloading"):
         return None
     return discord.ui.View(timeout=None).add_item(Press("retry" if again else "cancel", row.id))

@@ -45,15 +45,18 @@ class Store:
         return list(await self._connection.execute_fetchall(sql, values))
 
     async def untold(self) -> list[tuple[int, str]]:
-        """(download, what its message has to say) where a message may be out of date; news first."""
+        """(download, what its message has to say) where a message may be out of date; news first. The entries of a list
+        have none: that of the list tells of them."""
         return await self.all(
-            f"""SELECT id, {self.SAYS} FROM downloads WHERE channel_id IS NOT NULL AND shown IS NOT {self.SAYS}
+            f"""SELECT id, {self.SAYS} FROM downloads
+            WHERE channel_id IS NOT NULL AND shown IS NOT {self.SAYS} AND item_key IS NULL
             UNION ALL SELECT id, {self.SAYS} FROM downloads
-            WHERE status = 'downloading' AND channel_id IS NOT NULL AND shown IS {self.SAYS}"""
+            WHERE status = 'downloading' AND channel_id IS NOT NULL AND shown IS {self.SAYS} AND item_key IS NULL"""
         )
 
     async def claim_upload(self) -> int | None:
-        """Take the next finished download that nobody has sent."""
+        """Take the next finished download that nobody has sent. A list has no file: its entries do."""
         sql = """UPDATE downloads SET status = 'uploading' WHERE status = 'downloaded' AND id = (SELECT min(id) FROM
-            downloads WHERE status = 'downloaded' AND upload_error IS NULL AND channel_id IS NOT NULL) RETURNING id"""
+            downloads WHERE status = 'downloaded' AND upload_error IS NULL AND channel_id IS NOT NULL
+            AND items_total IS NULL) RETURNING id"""
         return next((id for (id,) in await self.all(sql)), None)

@@ -51,6 +51,8 @@ def _state(row: Download) -> str:
     if row.status == "downloading":
         looking = row.stage in ("detecting", "extracting", "metadata", "listing")
         return "🔎 Finding out what there is to fetch …" if looking else _moving(row)
+    if row.status == "downloaded" and row.items_total is not None:
+        return f"✅ {_entries(row)}" + (f".\n⚠️ {safe(plain(row.error, SENTENCE_MAX))}" if row.error else "")
     known = {
         "pending": "🕑 It is tried again soon." if row.stage == "waiting" else "🕑 In the queue",
         "downloaded": f"✅ Downloaded{done}" + (f".\n⚠️ {safe(why)}" if why else ""),
@@ -62,9 +64,15 @@ def _state(row: Download) -> str:
     return known.get(row.status) or safe(plain(row.status, 40))
 
 
+def _entries(row: Download) -> str:
+    return f"{row.items_done or 0} of {row.items_total} came"
+
+
 def _moving(row: Download) -> str:
     percent, eta = min(100.0, max(0.0, row.progress or 0.0)), row.eta_seconds
     full = round(percent / 100 * BAR)
     drawn = f"{'🧩 Joining' if row.stage == 'finishing' else '⬇️'} {'▓' * full}{'░' * (BAR - full)} {percent:.0f} %"
+    if row.items_total is not None:
+        return f"{drawn} · {_entries(row)}"
     speed = f" · {size(row.download_speed * 1024 * 1024)}/s" if row.download_speed else ""
     return drawn + speed + (f" · {eta // 60}:{eta % 60:02} left" if eta is not None else "")

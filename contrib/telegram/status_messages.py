@@ -148,7 +148,9 @@ def buttons(row: Download) -> InlineKeyboardMarkup | None:
     """What can be done about a download."""
     if row.status in ("pending", "downloading"):
         word, verb = "Cancel", "cancel"
-    elif row.status in ("failed", "cancelled") or (row.status == "downloaded" and row.extra["upload_error"]):
+    elif row.status in ("failed", "cancelled") or (
+        row.status == "downloaded" and (row.extra["upload_error"] or row.error_code == "partial")
+    ):
         word, verb = "Try again", "retry"
     else:
         return None

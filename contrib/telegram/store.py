@@ -72,12 +72,14 @@ class Store:
 
     async def live_in(self, chat_id: int) -> list[int]:
         """What a chat is waiting for."""
-        sql = f"SELECT id FROM downloads WHERE chat_id = ? AND status IN {LIVE} ORDER BY added_date, id"
+        sql = f"""SELECT id FROM downloads WHERE chat_id = ? AND status IN {LIVE} AND item_key IS NULL
+            ORDER BY added_date, id"""
         return [id for (id,) in await self._all(sql, chat_id)]
 
     async def told_by(self, chat_id: int, message_id: int) -> int | None:
         """The download that one of our messages, or the message with its link, is about."""
-        sql = "SELECT id FROM downloads WHERE chat_id = ?1 AND (message_id = ?2 OR request_id = ?2) ORDER BY id DESC"
+        sql = """SELECT id FROM downloads WHERE chat_id = ?1 AND (message_id = ?2 OR request_id = ?2)
+            AND item_key IS NULL ORDER BY id DESC"""
         return next((id for (id,) in await self._all(sql, chat_id, message_id)), None)
 
     async def counts(self) -> dict[str, int]:
@@ -89,11 +91,12 @@ class Store:
 
     async def untold(self) -> list[tuple[int, int, str, bool]]:
         """(chat, download, what its message has to say, whether that is more than a number) for all whose message may
-        be out of date."""
+        be out of date. The entries of a list have none of their own: that of the list tells of them."""
         sql = f"""SELECT chat_id, id, {SAYS}, 1 FROM downloads
-            WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS} AND typeof(chat_id) = 'integer'
+            WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS} AND typeof(chat_id) = 'integer' AND item_key IS NULL
             UNION ALL SELECT chat_id, id, {SAYS}, 0 FROM downloads
-            WHERE status = 'downloading' AND shown IS {SAYS} AND typeof(chat_id) = 'integer' ORDER BY id"""
+            WHERE status = 'downloading' AND shown IS {SAYS} AND typeof(chat_id) = 'integer' AND item_key IS NULL
+            ORDER BY id"""
         return [(chat_id, id, says, bool(fresh)) for chat_id, id, says, fresh in await self._all(sql)]
 
     async def told(self, id: int, says: str | None, message_id: int | None) -> None:
@@ -115,10 +118,10 @@ class Store:
         await self._do("UPDATE downloads SET status = 'downloaded' WHERE status = 'uploading' AND chat_id IS NOT NULL")
 
     async def claim_upload(self) -> int | None:
-        """Take the next finished download that nobody has sent."""
+        """Take the next finished download that nobody has sent. A list has no file: its entries do."""
         sql = """UPDATE downloads SET status = 'uploading' WHERE status = 'downloaded' AND id =
-            (SELECT min(id) FROM downloads WHERE status = 'downloaded' AND upload_error IS NULL AND chat_id IS NOT NULL)
-            RETURNING id"""
+            (SELECT min(id) FROM downloads WHERE status = 'downloaded' AND upload_error IS NULL AND chat_id IS NOT NULL
+            AND items_total IS NULL) RETURNING id"""
         return next((id for (id,) in await self._all(sql)), None)
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:

@@ -92,6 +92,8 @@ def _state(row: Download) -> str:
             return _under_way(row)
         case "downloaded" if upload_error:
             return f"✅ Downloaded{_size_of(row)}.\n⚠️ {escape(plain(str(upload_error), SENTENCE_MAX))}"
+        case "downloaded" if row.items_total is not None:
+            return f"✅ {_entries(row)}" + (f".\n⚠️ {escape(plain(row.error, SENTENCE_MAX))}" if row.error else "")
         case "downloaded":
             return f"✅ Downloaded{_size_of(row)}"
         case "uploading":
@@ -111,12 +113,18 @@ def _under_way(row: Download) -> str:
         return STAGES[row.stage]
     percent = row.progress or 0.0
     lines = [f"{'🧩 Joining' if row.stage == 'finishing' else '⬇️'} {bar(percent)} {percent:.0f} %"]
+    if row.items_total is not None:
+        return "\n".join([*lines, _entries(row)])
     known = [f"{size(row.file_size * percent / 100)} of {size(row.file_size)}"] if row.file_size else []
     if row.download_speed:
         known.append(f"{size(row.download_speed * 1024 * 1024)}/s")
     if row.eta_seconds is not None:
         known.append(f"{duration(row.eta_seconds)} left")
     return "\n".join([*lines, " · ".join(known)]).rstrip()
+
+
+def _entries(row: Download) -> str:
+    return f"{row.items_done or 0} of {row.items_total} came"
 
 
 def _size_of(row: Download) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from reactor.errors import DownloadError
 from reactor.extractors.findings import Findings
 from reactor.extractors.metalink_document import MetalinkFile
-from reactor.lists import Listing
+from reactor.lists import Listing, ListRequest
 from reactor.media.choice import Choice, Quality
 from reactor.media.clocks import StreamKind
 from reactor.media.measuring import PartFindings, PartQuery
@@ -138,6 +138,10 @@ class DocumentParsers(Protocol):
         """What a tracker has answered."""
         ...
 
+    async def feed(self, raw: bytes, url: str) -> tuple[str, list[tuple[str, str, str]]]:
+        """The title of a feed, and the key, address and title of each entry."""
+        ...
+
     async def metalink(self, raw: bytes) -> list[MetalinkFile]:
         """The files that a metalink names: at least one, and at least one with an address."""
         ...
@@ -167,12 +171,13 @@ class PageInfo(Protocol):
         url: str,
         *,
         options: Options = NO_OPTIONS,
+        lists: ListRequest | None = None,
         timeout_s: float | None = None,
         cookies: Sequence[Cookie] = (),
         listed: bool = False,
     ) -> Mapping[str, Any]:
         """The info dict of the video at `url`, which `ytdlp.info.parse_info` reads; `options`: what the row asks
-        for. `cookies` go to their hosts."""
+        for, and `lists` what of a list. `cookies` go to their hosts."""
         ...
 
 

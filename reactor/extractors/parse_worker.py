@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reactor.errors import DownloadError
+from reactor.extractors.feed_document import bad_feed, parse_feed
 from reactor.extractors.metainfo import (
     bad_torrent,
     has_web_seeds,
@@ -39,6 +40,7 @@ def main() -> None:
             "manifest": manifest,
             "metainfo": metainfo,
             "metalink": metalink,
+            "feed": feed,
             "kinds": kinds,
             "clocks": clocks,
             "cues": cues,
@@ -98,6 +100,12 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
         "v2": found.v2,
     }
     return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"], inner=request["inner"])
+
+
+def feed(request: Mapping[str, Any], document: bytes) -> bytes:
+    """`bytes_max`, `url` → its title, and its entries. Raises DownloadError."""
+    title, items = parse_feed(decoded(_unpacked(document, request["bytes_max"], bad_feed)), request["url"])
+    return _json({"title": title, "items": items})
 
 
 def metalink(request: Mapping[str, Any], document: bytes) -> bytes:

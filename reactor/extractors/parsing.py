@@ -4,6 +4,7 @@
         await parsers.manifest(text, url, choice)       streams, or the playlists to read next
         await parsers.metainfo(raw)                     what a `.torrent` says of itself
         await parsers.metalink(raw)                     what a metalink names
+        await parsers.feed(raw, url)                    what a feed names
         await parsers.kinds(head)                       which streams a media file holds
         await parsers.clocks(folder, parts)             when each part of a video begins and ends
         await parsers.subtitles(folder, files, …)       files of subtitles as one text
@@ -27,6 +28,7 @@ from anyio import to_thread
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, Swarm, TorrentFacts
+from reactor.extractors.feed_document import KEY_MAX, TITLE_MAX, bad_feed
 from reactor.extractors.metainfo import bad_torrent
 from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, MetalinkFile, bad_metalink
 from reactor.media import subtitles
@@ -47,7 +49,7 @@ from reactor.media.parts import (
     bad_manifest,
 )
 from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
-from reactor.options import FileChoice
+from reactor.options import LIST_MAX, FileChoice
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.limits import Limits
 from reactor.workers.pool import Pool
@@ -124,6 +126,13 @@ class Parsers(Pool[DocumentReader]):
         """What a tracker has answered. Raises DownloadError."""
         told = _loaded(await self._read(raw, {"call": "tracker"}, bad_torrent))
         return _checked(partial(_swarm, **told))  # type: ignore[no-any-return]
+
+    async def feed(self, raw: bytes, url: str) -> tuple[str, list[tuple[str, str, str]]]:
+        """The title of a feed that was found at `url`, and the key, address and title of each of its entries; it may be
+        packed by gzip. Raises DownloadError (`bad_feed`)."""
+        body = await self._read(raw, {"call": "feed", "url": url, "bytes_max": MANIFEST_BYTES_MAX}, bad_feed)
+        found: tuple[str, list[tuple[str, str, str]]] = await _aside(_feed, body)
+        return found
 
     async def metalink(self, raw: bytes) -> list[MetalinkFile]:
         """The files that a metalink names, which may be packed by gzip: at least one, and at least one with an address.
@@ -353,6 +362,13 @@ def _facts(line: bytes) -> TorrentFacts:
             size = min(size, SIZE_MAX + 1)
             return TorrentFacts(name, top, folder, size, select, places, fillers, urls, v1, v2, told, files_total)
     raise bad_answer()
+
+
+def _feed(body: bytes) -> tuple[str, list[tuple[str, str, str]]]:
+    told = json.loads(body)
+    most = (KEY_MAX, URL_MAX, TITLE_MAX)
+    items = [tuple(map(_text, (key, url, title), most)) for key, url, title in told["items"][:LIST_MAX]]
+    return _text(told["title"], TITLE_MAX), items  # type: ignore[return-value]  # three of each
 
 
 def _metalink(body: bytes) -> list[MetalinkFile]:

@@ -19,8 +19,11 @@ ELEMENTS_MAX = 400_000
 """Elements of one document, counted by their tags."""
 
 
-def read_tree(text: str, root: str, bad: Callable[[str], DownloadError], too_large: DownloadError) -> Element:
-    """The element named `root`, with names without namespaces. Raises `bad` with a reason, and `too_large`."""
+def read_tree(
+    text: str, root: str | tuple[str, ...], bad: Callable[[str], DownloadError], too_large: DownloadError
+) -> Element:
+    """The element named `root`, or one of these, with names without namespaces. Raises `bad` with a reason, and
+    `too_large`."""
     from xml.etree import ElementTree  # in the processes that read documents only
 
     if "<!DOCTYPE" in text:
@@ -38,6 +41,7 @@ def read_tree(text: str, root: str, bad: Callable[[str], DownloadError], too_lar
             raise bad("its elements are nested too deeply")
         element.tag = element.tag.rpartition("}")[2]
         todo += [(child, depth + 1) for child in element]
-    if found.tag != root:
-        raise bad(f"its first element is not {root}")
+    roots = (root,) if isinstance(root, str) else root
+    if found.tag not in roots:
+        raise bad(f"its first element is not {' or '.join(roots)}")
     return found

@@ -55,11 +55,13 @@ of what is open."""
 
 
 def stop(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> None:
-    """Cancel the entries of lists that were cancelled or deleted. Those of a deleted one are nobody's entries then."""
-    for list_id, deleted in connection.execute(STOPPED).fetchall():
-        ids = _children(connection, list_id, f"{OPEN} AND cancelled IS NOT TRUE")
-        loose = ", parent_id = NULL" if deleted else ""
-        updater.update(connection, ids, (f"cancelled = 1{loose}", "cancelled = 1", "status = 'cancelled'"), asked)
+    """Cancel the entries of lists that were cancelled or deleted, and those of lists among them. Those of a deleted one
+    are nobody's entries then."""
+    for _ in range(GENERATIONS_MAX):
+        for list_id, deleted in connection.execute(STOPPED).fetchall():
+            ids = _children(connection, list_id, f"{OPEN} AND cancelled IS NOT TRUE")
+            loose = ", parent_id = NULL" if deleted else ""
+            updater.update(connection, ids, (f"cancelled = 1{loose}", "cancelled = 1", "status = 'cancelled'"), asked)
 
 
 def end(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> tuple[ListEnded, ...]:
@@ -221,6 +223,7 @@ def store(connection: sqlite3.Connection, save: commands.SaveEntries, now_wall: 
         if room <= 0:
             break
         told = {"url": entry.url, "item_key": entry.key, "position": entry.position, "title": entry.title}
+        told |= {"referer": entry.referer}
         try:
             room -= connection.execute(insert, values | told).rowcount
             taken += 1
@@ -256,7 +259,9 @@ def _insertion(
     taken = {name: f":{name}" for name in ("url", "item_key", "position", "title")}
     taken |= {"status": f"'{LISTED if listed else Status.PENDING}'", "parent_id": ":parent"}
     dropped = ", ".join(f"'$.{key}'" for key in ("playlist", "ask", *(("want",) if listed else ())))
-    taken["options"] = f"CASE WHEN json_valid(options) THEN NULLIF(json_remove(options, {dropped}), '{{}}') END"
+    bare = f"json_remove(CASE WHEN json_valid(options) THEN options ELSE '{{}}' END, {dropped})"
+    referred = f"CASE WHEN :referer IS NULL THEN {bare} ELSE json_insert({bare}, '$.referer', :referer) END"
+    taken["options"] = f"NULLIF({referred}, '{{}}')"
     if not there["added_date"].generated:  # as the bot has them: text, seconds, or nothing
         taken["added_date"] = """CASE typeof(added_date) WHEN 'text' THEN :moment WHEN 'null' THEN NULL
             ELSE CAST(:now AS INTEGER) END"""

@@ -9,7 +9,7 @@ from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import detect
 from reactor.extractors.plugins.api import Onward
 from reactor.extractors.plugins.results import Listed
-from reactor.lists import Listing, Wanted
+from reactor.lists import Listing, ListRequest
 from reactor.models import Detection, Extraction, Kind
 
 
@@ -36,7 +36,7 @@ class PluginExtractor:
                 raise Reclassified(onward.model_copy(update={"why": f"{self.kind}: {onward.why}"}))
         raise Reclassified(await detect(detection.url, replace(context, plugins=None)))
 
-    def _listing(self, found: Listed, wanted: Wanted | None, *, listed_only: bool) -> Listing:
+    def _listing(self, found: Listed, wanted: ListRequest | None, *, listed_only: bool) -> Listing:
         """Raises DownloadError (`playlist`)."""
         if wanted is None:
             count = f"{'' if found.whole else 'more than '}{len(found.entries):,}"
@@ -48,7 +48,7 @@ class PluginExtractor:
         )
 
 
-def _wanted(context: Context) -> Wanted | None:
+def _wanted(context: Context) -> ListRequest | None:
     """What is wanted of a list; None: lists are refused."""
     options = context.options.playlist
-    return None if options.mode == "one" or not context.playlist_max else Wanted(options, context.playlist_max)
+    return None if options.mode == "one" or not context.playlist_max else ListRequest(options, context.playlist_max)

@@ -25,8 +25,9 @@ from reactor import numbers
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, Failure
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import is_feed, is_manifest, is_named_page
+from reactor.extractors.feed import extract_feed, list_wanted
 from reactor.extractors.sponsorblock import with_marks
 from reactor.extractors.ytdlp.failures import (
     Report,
@@ -39,6 +40,7 @@ from reactor.extractors.ytdlp.failures import (
 )
 from reactor.extractors.ytdlp.process import HINT, YtdlpProcess, YtdlpSetup, bad_answer, installed
 from reactor.extractors.ytdlp.selection import FORMAT, FORMAT_SORT, params_of, texts_of, wanted_of
+from reactor.lists import Entry, Listing, ListRequest
 from reactor.models import Cookie, Detection, Extraction, Kind
 from reactor.net.cookie_files import netscape
 from reactor.options import NO_OPTIONS, Options
@@ -60,6 +62,14 @@ SUITS_DEADLINE_S = 15.0
 
 class NoVideoFound(Exception):
     """yt-dlp found no video; a browser may. The text says why."""
+
+
+class ListRead(Exception):
+    """yt-dlp found a list, and its entries were wanted: `told`, as the worker has it."""
+
+    def __init__(self, told: Any) -> None:
+        super().__init__("a list")
+        self.told = told
 
 
 class SeveralFound(DownloadError):
@@ -146,12 +156,13 @@ class Ytdlp(Pool[YtdlpProcess]):
         url: str,
         *,
         options: Options = NO_OPTIONS,
+        lists: ListRequest | None = None,
         timeout_s: float | None = None,
         cookies: Sequence[Cookie] = (),
         listed: bool = False,
     ) -> Mapping[str, Any]:
         """The info of the one video at `url`: `info.parse_info` reads it. `options`: what the row asks for; `cookies`
-        go to their hosts.
+        go to their hosts; `lists`: what of a list, for which ListRead is raised then.
 
         `timeout_s` counts from when a process is free; None: the setting. Raises DownloadError, and NoVideoFound where
         a browser may do better."""
@@ -165,11 +176,15 @@ class Ytdlp(Pool[YtdlpProcess]):
         request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
         request |= {"wanted": wanted_of(options), "texts": texts_of(options), "listed": listed}
         request["cookies"] = netscape(cookies) if cookies else ""
+        if lists is not None:
+            request["list"] = {"reach": lists.reach, "all": lists.options.mode == "all"}
         async with self.slots:
             with _deadline(timeout_s):
                 answer = await self._ask(request)
         if "upcoming" in answer:
             raise not_started(_moment(answer["upcoming"]))
+        if "list" in answer:
+            raise ListRead(answer["list"])
         if "playlist" in answer:
             raise _list_found(answer["playlist"])
         if "error" in answer:
@@ -225,6 +240,8 @@ class YtdlpExtractor:
 
         if is_manifest(detection):
             return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
+        if is_feed(detection):
+            await extract_feed(detection, context)
         if context.ytdlp is None and context.browser is not None:
             why = "yt-dlp is not installed"
             raise Reclassified(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why))
@@ -238,8 +255,10 @@ class YtdlpExtractor:
             )
         earlier: Failure | None = None
         try:
-            asked, cookies = context.options, context.http.cookies
-            told = await context.ytdlp.extract(detection.url, options=asked, listed=context.listing, cookies=cookies)
+            asked, cookies, wanted = context.options, context.http.cookies, list_wanted(context)
+            told = await context.ytdlp.extract(
+                detection.url, options=asked, lists=wanted, listed=context.listing, cookies=cookies
+            )
             info = parse_info(told)
             if info.guess and (film := await _played_instead(detection, context)):
                 return film
@@ -247,8 +266,11 @@ class YtdlpExtractor:
                 info = await choose(info, context)
             film = await extraction_of(info, context)
             return await with_marks(film, info.extractor_key or "", info.duration, context)
+        except ListRead as read:
+            assert wanted is not None  # else none was asked for
+            raise Several(listing_of(read.told, wanted, listed_only=context.options.want == "info")) from None
         except SeveralFound as several:
-            if context.browser is None or is_feed(detection):
+            if context.browser is None:
                 raise
             why, earlier = several.message, several.failure
         except NoVideoFound as none:
@@ -295,6 +317,28 @@ def _moment(told: Any) -> float | None:
 
     at = told.get("at") if isinstance(told, dict) else None
     return numbers.bounded(at, most=SECONDS_MAX) or None
+
+
+def listing_of(told: Any, wanted: ListRequest, *, listed_only: bool) -> Listing:
+    """Those of the entries of a list that are wanted. Raises DownloadError (`playlist`, `bad_answer`)."""
+    match told:
+        case {
+            "title": str() | None as title,
+            "total": int() | None as total,
+            "whole": bool(whole),
+            "left": int(left),
+            "entries": [*entries],
+        }:
+            try:
+                found = [Entry.model_validate(each) for each in entries]
+            except ValidationError:
+                raise bad_answer() from None
+        case _:
+            raise bad_answer()
+    listing = Listing.of(found, wanted, kind=Kind.YTDLP, title=title, total=total, whole=whole, listed_only=listed_only)
+    if not left:
+        return listing
+    return listing.model_copy(update={"notes": (*listing.notes, f"{left} entries have no address of their own.")})
 
 
 def _list_found(told: Any) -> DownloadError:

@@ -7,7 +7,7 @@ yt-dlp, an extractor or a library prints goes elsewhere. The first line says how
                                                                               -> {"ready": VERSION} | {"broken": WHY}
     {"id": N, "do": "suits", "url": …, "deadline_s": …}                               -> {"suits": NAME | null}
     {"id": N, "do": "extract", "url": …, "params": {…}, "cookies": TEXT, "wanted": {…}, …}        -> {"info": {…}}
-                                        | {"playlist": {…}} | {"upcoming": {"at": SECONDS | null}} | {"error": {…}}
+                       | {"list": {…}} | {"playlist": {…}} | {"upcoming": {"at": SECONDS | null}} | {"error": {…}}
 
 It ends with its input. It ends also when its parent dies, and when a request takes longer than its deadline
 though nobody killed it, whatever it hangs in; on Linux the programs that yt-dlp started go with it.
@@ -26,7 +26,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -42,6 +42,9 @@ PARTS_MAX = 20_001
 COUNT_MAX = 10_000
 COUNT_S = 5.0
 """As far, and as long, as the entries of a list are counted."""
+LIST_S = 60.0
+"""As long as the entries of a list are read that are wanted."""
+ENTRY_URL_MAX = 16 * 1024
 COOKIES_MAX = 300
 """As many as a jar of reactor's holds."""
 PIECES_MAX = 50
@@ -119,6 +122,14 @@ class ListFound(Exception):
         super().__init__(count)
         pieces, page = result["_type"] == "multi_video", result.get("extractor_key") in OF_ANY_PAGE
         self.report = {"count": count, "more": more, "pieces": pieces, "page": page}
+
+
+class ListRead(Exception):
+    """The URL is a list, and its entries are wanted."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        super().__init__(len(told["entries"]))
+        self.told = told
 
 
 class NotStarted(Exception):
@@ -218,6 +229,8 @@ def carried_out(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
             answer: dict[str, Any] = {"suits": suits(yt_dlp, request["url"])}
         else:
             answer = {"info": extract(yt_dlp, request)}
+    except ListRead as read:
+        answer = {"list": read.told}
     except ListFound as found:
         answer = {"playlist": found.report}
     except NotStarted as announced:
@@ -247,6 +260,8 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         plain = ydl.process_ie_result
 
         def process(result: dict[str, Any], download: bool = False, extra_info: Any = None) -> Any:
+            if result.get("_type") == "playlist" and request.get("list"):
+                result = read_list(result, request["list"])
             if result.get("_type") in ("playlist", "multi_video"):
                 entries = entries_of(ydl, result)
                 if len(entries) > 1:
@@ -449,7 +464,8 @@ def params(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         wished["impersonate"] = yt_dlp.networking.impersonate.ImpersonateTarget.from_str(wished["impersonate"])
     if request["cookies"]:  # a file would outlive a process that is killed
         wished["cookiefile"] = io.StringIO(request["cookies"])
-    return {**wished, **ALWAYS, "logger": Silent()}
+    always = {**ALWAYS, "noplaylist": not (request.get("list") or {}).get("all")}
+    return {**wished, **always, "logger": Silent()}
 
 
 def entries_of(ydl: Any, result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -471,6 +487,80 @@ def entries_of(ydl: Any, result: dict[str, Any]) -> list[dict[str, Any]]:
     for each in kept:
         ydl.add_extra_info(each, {key: result[key] for key in outer if key in result})
     return kept
+
+
+def read_list(result: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises ListRead where this is a list whose entries are wanted: `reach` of them are read, and those of a page of
+    any site only where `all` are wanted. Else the list, as it was found."""
+    if result.get("extractor_key") in OF_ANY_PAGE and not asked["all"]:
+        return result
+    read, whole = walked(result, asked["reach"], time.monotonic() + LIST_S)
+    if whole and len(read) < 2:
+        return {**result, "entries": read, "playlist_count": None}
+    here = {result.get("webpage_url"), result.get("original_url")}
+    told = [of_entry(entry, here) for entry in read]
+    entries = [{**entry, "position": place} for place, entry in enumerate(told, 1) if entry]
+    if not entries:
+        return {**result, "entries": read, "playlist_count": None}
+    count, title = result.get("playlist_count"), result.get("title")
+    raise ListRead(
+        {
+            "title": title if isinstance(title, str) else None,
+            "total": count if isinstance(count, int) else None,
+            "whole": whole,
+            "left": len(told) - len(entries),
+            "entries": entries,
+        }
+    )
+
+
+def walked(result: Mapping[str, Any], reach: int, until: float) -> tuple[list[Any], bool]:
+    """The entries of a list, those of lists that stand inside it with them; and whether that is all of them."""
+    read: list[Any] = []
+    inside = [iter(result.get("entries") or ())]
+    while inside:
+        entry = next(inside[-1], None)
+        if entry is None:
+            inside.pop()
+        elif isinstance(entry, dict) and entry.get("_type") == "playlist" and len(inside) < CAUSES_MAX:
+            inside.append(iter(entry.get("entries") or ()))
+        else:
+            read.append(entry)
+            if len(read) >= reach or time.monotonic() > until:
+                return read, False
+    return read, True
+
+
+def of_entry(entry: Any, here: Collection[Any]) -> dict[str, Any] | None:
+    """What is told of an entry; None where it has no address of its own. `here`: those of the list."""
+    if not isinstance(entry, dict):
+        return None
+    own = [entry.get("url")] if entry.get("_type") in ("url", "url_transparent") else []
+    own += [url for url in (entry.get("webpage_url"), entry.get("original_url")) if url not in here]
+    media = [entry.get("manifest_url"), entry.get("url")]
+    formats = [each for each in entry.get("formats") or () if isinstance(each, dict)]
+    if formats:
+        media += [formats[-1].get("manifest_url"), formats[-1].get("url")]
+    page = next(filter(is_address, own), None)
+    url = page or next(filter(is_address, media), None)
+    if url is None:
+        return None
+    site, id, title = entry.get("ie_key") or entry.get("extractor_key"), entry.get("id"), entry.get("title")
+    known = site and site not in OF_ANY_PAGE and isinstance(id, str) and id
+    return {
+        "key": f"{site}:{id}".lower() if known else url,
+        "url": url,
+        "title": title[:TEXT_MAX] if isinstance(title, str) else None,
+        "referer": None if page else next(filter(is_address, here), None),
+    }
+
+
+def is_address(url: Any) -> bool:
+    """True for a URL of http or https that can stand in a row."""
+    return isinstance(url, str) and len(url) <= ENTRY_URL_MAX and bool(_ADDRESS.fullmatch(url))
+
+
+_ADDRESS = re.compile(r"https?://[^\s\x00-\x20]+")
 
 
 def of_format(format_: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,13 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors.ytdlp import process
-from reactor.extractors.ytdlp.extractor import NoVideoFound, Ytdlp, YtdlpConfig
+from reactor.extractors.ytdlp.extractor import ListRead, NoVideoFound, Ytdlp, YtdlpConfig, listing_of
 from reactor.extractors.ytdlp.process import YtdlpSetup
+from reactor.lists import Listing, ListRequest
 from reactor.net.cookie_files import JarCookie
 from reactor.net.cookies import kept_cookies
 from reactor.net.jar import without
+from reactor.options import PlaylistOptions
 from tests.extractors.processes import children, in_group, runs, until
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -128,6 +130,62 @@ async def test_every_error_is_a_sentence(warm: Ytdlp, path: str, code: str, sent
     assert (error.code, error.retryable) == (code, retryable), error
     assert sentence in str(error)
     assert (warm.starts, len(warm.pids)) == (max(before, 1), 1), "no process was lost over it"
+
+
+async def lists(ytdlp: Ytdlp, path: str, **playlist: Any) -> Listing:
+    wanted = ListRequest(PlaylistOptions(**playlist), 50)
+    with pytest.raises(ListRead) as caught:
+        await ytdlp.extract(HERE + path, lists=wanted)
+    return listing_of(caught.value.told, wanted, listed_only=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "playlist", "places", "notes"),
+    [
+        ("list?n=3", {}, [0, 1, 2], ()),
+        ("list?n=51", {}, [*range(50)], ("Of more than 50 entries the first 50 were taken (PLAYLIST_MAX).",)),
+        ("list?n=20000", {"limit": 2}, [0, 1], ()),
+        ("list?n=20000", {"items": "7,3-4"}, [6, 2, 3], ()),
+        ("list?n=500", {"items": "-2--1"}, [498, 499], ()),
+        ("list?n=500", {"order": "reverse", "limit": 1}, [499], ()),
+        ("endless", {"items": "1-999999"}, [*range(50)], None),
+        ("nested", {}, [0, 1, 2], ()),
+    ],
+)
+async def test_the_entries_of_a_list(
+    warm: Ytdlp, path: str, playlist: dict[str, Any], places: list[int], notes: tuple[str, ...] | None
+) -> None:
+    found = await lists(warm, path, **playlist)
+    assert [entry.url for entry in found.entries] == [f"https://trials.test/film?{place}" for place in places]
+    assert notes is None or found.notes == notes
+    assert (found.title, len(warm.pids)) == (f"The {path.partition('?')[0]}", 1)
+
+
+async def test_an_entry_has_a_key_of_its_own_and_one_without_an_address_is_left_out(warm: Ytdlp) -> None:
+    found = await lists(warm, "mixed")
+    assert [(entry.key, entry.title) for entry in found.entries] == [
+        ("trials:one", "One"),
+        ("https://trials.test/film?2", None),
+    ]
+    assert found.notes == ("2 entries have no address of their own.",)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("endless", "counted from its end"), ("list?n=3", "none of those"), ("list?n=0", "without a video")],
+)
+async def test_what_cannot_be_counted_or_is_not_there(warm: Ytdlp, path: str, says: str) -> None:
+    with pytest.raises(DownloadError, match=says) as caught:
+        await lists(warm, path, items="9999" if "=3" in path else "-1")
+    assert caught.value.code == "playlist"
+
+
+@pytest.mark.parametrize("told", [{}, {"entries": 7}, {"title": 1}, {"entries": [{"url": "file:///etc/passwd"}]}])
+def test_a_list_that_makes_no_sense_is_a_bad_answer(told: dict[str, Any]) -> None:
+    whole = {"title": None, "total": None, "whole": True, "left": 0, "entries": []} | told if told else told
+    with pytest.raises(DownloadError) as caught:
+        listing_of(whole, ListRequest(PlaylistOptions(), 50), listed_only=False)
+    assert caught.value.code == "bad_answer"
 
 
 async def test_another_version_is_used_as_soon_as_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -77,6 +78,20 @@ class TrialsIE(InfoExtractor):
             raise AssertionError("nobody needs to walk a list whose length is told")
 
         return {"_type": "playlist", "playlist_count": int(asked["n"]), "entries": iter(entry, None)}
+
+    def _endless(self, _: dict[str, str]) -> dict[str, Any]:
+        """A mix, whose next entry is always there."""
+        return {"_type": "playlist", "entries": (self.url_result(f"https://trials.test/film?{n}") for n in count())}
+
+    def _nested(self, _: dict[str, str]) -> dict[str, Any]:
+        """A list that stands inside another one, and names none of its own."""
+        first, *others = (self.url_result(f"https://trials.test/film?{n}") for n in range(3))
+        return {"_type": "playlist", "entries": [first, {"_type": "playlist", "entries": others}]}
+
+    def _mixed(self, _: dict[str, str]) -> dict[str, Any]:
+        entries: list[Any] = [self.url_result("https://trials.test/film?1", "Trials", "One", "One"), "nonsense"]
+        entries += [self.url_result("https://trials.test/film?2"), self.url_result("file:///etc/passwd")]
+        return {"_type": "playlist", "entries": entries}
 
     def _several(self, _: dict[str, str]) -> dict[str, Any]:
         told: list[dict[str, Any]] = [{"url": f"https://media.test/{n}.mp4", "height": n} for n in (240, 480, 720)]

@@ -1,0 +1,79 @@
+"""What a feed names: RSS (0.9x, 1.0, 2.0) and Atom. Pure, and linear in the text; runs where it can be killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urljoin
+from xml.etree.ElementTree import Element
+
+from reactor.errors import DownloadError
+from reactor.media.parts import URL_MAX
+from reactor.media.xml_tree import read_tree
+from reactor.options import LIST_MAX
+
+TITLE_MAX = 1000
+KEY_MAX = 1000
+ROOTS = ("rss", "feed", "RDF")
+_SCHEMES = ("http://", "https://", "ftp://", "magnet:")
+_MEDIA = ("audio/", "video/")
+
+
+def bad_feed(why: str) -> DownloadError:
+    """The error for a feed that cannot be used; `why` ends the sentence."""
+    return DownloadError(f"This feed cannot be used: {why}.", code="bad_feed")
+
+
+def parse_feed(text: str, url: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """Its title, and of each entry its key, its address and its title, in the order of the feed: at most LIST_MAX.
+    `url`: where it stands. An entry without an address is none. Raises DownloadError (`bad_feed`)."""
+    if "<html" in text[:4096].lower():
+        raise bad_feed("it is a web page")
+    root = read_tree(text, ROOTS, bad_feed, bad_feed("it is too large"))
+    channel = root.find("channel") if root.tag == "rss" else root
+    if channel is None:
+        raise bad_feed("it has no channel")
+    title = root.findtext("channel/title") or root.findtext("title") or ""
+    items = root.findall("item") or channel.findall("entry") or channel.findall("item")
+    found = (_entry(item, url) for item in items[:LIST_MAX])
+    return _line(title), [each for each in found if each is not None]
+
+
+def _entry(item: Element, base: str) -> tuple[str, str, str] | None:
+    url = next(_addresses(item, base), None)
+    if url is None:
+        return None
+    key = (item.findtext("guid") or item.findtext("id") or "").strip()[:KEY_MAX]
+    return key or url[:KEY_MAX], url, _line(item.findtext("title") or "")
+
+
+def _addresses(item: Element, base: str) -> Iterator[str]:
+    """Where the thing itself is, then where it is told of."""
+    for candidate in (*_enclosures(item), *_links(item)):
+        try:
+            url = urljoin(base, candidate.strip())
+        except ValueError:
+            continue
+        if url.lower().startswith(_SCHEMES) and len(url) <= URL_MAX and not any(sign <= " " for sign in url):
+            yield url
+
+
+def _enclosures(item: Element) -> Iterable[str]:
+    """Those that say that they are sound or a film first."""
+    enclosed = [(each.get("type") or "", each.get("url") or "") for each in item.findall("enclosure")]
+    enclosed += [(each.get("type") or "", each.get("href") or "") for each in _linked(item, "enclosure")]
+    contents = (*item.findall("content"), *item.findall("group/content"))
+    enclosed += [(each.get("type") or f"{each.get('medium')}/", each.get("url") or "") for each in contents]
+    return [url for _, url in sorted(enclosed, key=lambda one: not one[0].startswith(_MEDIA)) if url]
+
+
+def _links(item: Element) -> Iterator[str]:
+    yield from (each.text for each in item.findall("link") if each.text and each.text.strip())
+    yield from (each.get("href") or "" for rel in ("alternate", None) for each in _linked(item, rel))
+
+
+def _linked(item: Element, rel: str | None) -> list[Element]:
+    return [each for each in item.findall("link") if each.get("href") and each.get("rel") == rel]
+
+
+def _line(text: str) -> str:
+    return " ".join(text[: 4 * TITLE_MAX].split())[:TITLE_MAX]

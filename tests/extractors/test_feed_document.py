@@ -1,0 +1,84 @@
+"""What feeds name, and what a stranger's feed cannot do."""
+
+from __future__ import annotations
+
+import pytest
+
+from reactor.errors import DownloadError
+from reactor.extractors.feed_document import ROOTS, parse_feed
+
+HERE = "http://host.example/feeds/all.xml"
+RSS = """<?xml version="1.0"?><rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/"
+xmlns:atom="http://www.w3.org/2005/Atom"><channel><title> A
+ pod </title><atom:link href="http://host.example/feeds/all.xml" rel="self"/>{}</channel></rss>"""
+
+
+def rss(*items: str) -> str:
+    return RSS.format("".join(f"<item>{item}</item>" for item in items))
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            '<title>One &amp; two</title><guid>g1</guid><link>/page</link><enclosure url="a.mp3" type="audio/mpeg"/>',
+            ("g1", "http://host.example/feeds/a.mp3", "One & two"),
+        ),
+        ("<link> http://h.example/1 </link>", ("http://h.example/1", "http://h.example/1", "")),
+        (
+            '<enclosure url="a.jpg" type="image/jpeg"/><enclosure url="a.mp4" type="video/mp4"/>',
+            ("http://host.example/feeds/a.mp4", "http://host.example/feeds/a.mp4", ""),
+        ),
+        (
+            '<media:group><media:content url="//cdn.example/a.mp4" medium="video"/></media:group><guid>x</guid>',
+            ("x", "http://cdn.example/a.mp4", ""),
+        ),
+        ("<link>magnet:?xt=urn:btih:abc</link>", ("magnet:?xt=urn:btih:abc", "magnet:?xt=urn:btih:abc", "")),
+        ("<title>No address</title><guid>g</guid>", None),
+        ("<link>javascript:alert(1)</link>", None),
+        ("<link>file:///etc/passwd</link>", None),
+        ("<link>http://h.example/a b</link>", None),
+        ("<link>http://[</link>", None),
+    ],
+)
+def test_the_entries_of_rss(item: str, expected: tuple[str, str, str] | None) -> None:
+    title, found = parse_feed(rss(item), HERE)
+    assert title == "A pod"
+    assert found == ([] if expected is None else [expected])
+
+
+def test_atom_and_the_first_rss() -> None:
+    atom = """<feed xmlns="http://www.w3.org/2005/Atom"><title>Films</title>
+    <entry><id>urn:1</id><title>One</title>
+    <link rel="alternate" href="/1"/><link rel="enclosure" href="/1.mp4"/></entry>
+    <entry><id>urn:2</id><link href="/2"/><link rel="edit" href="/edit"/></entry></feed>"""
+    assert parse_feed(atom, HERE) == (
+        "Films",
+        [("urn:1", "http://host.example/1.mp4", "One"), ("urn:2", "http://host.example/2", "")],
+    )
+    rdf = """<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">
+    <channel><title>Old</title></channel><item><title>One</title><link>http://h.example/1</link></item></rdf:RDF>"""
+    assert parse_feed(rdf, HERE) == ("Old", [("http://h.example/1", "http://h.example/1", "One")])
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ('<!DOCTYPE rss [<!ENTITY a "aaaa">]><rss><channel/></rss>', "declares entities"),
+        ("<rss/>", "no channel"),
+        ("<rss><channel>", "not valid XML"),
+        ("<html><body>Sorry</body></html>", "a web page"),
+        ("<opml/>", f"not {' or '.join(ROOTS)}"),
+        (f"<rss><channel>{'<a>' * 100}{'</a>' * 100}</channel></rss>", "nested too deeply"),
+        (f"<rss><channel>{'<item/>' * 400_001}</channel></rss>", "too large"),
+    ],
+)
+def test_what_is_no_feed_is_refused_in_a_sentence(document: str, why: str) -> None:
+    with pytest.raises(DownloadError, match=why) as caught:
+        parse_feed(document, HERE)
+    assert caught.value.code == "bad_feed"
+
+
+def test_an_endless_feed_is_read_as_far_as_a_list_may_be_long() -> None:
+    _, found = parse_feed(rss(*(f"<link>http://h.example/{n}</link>" for n in range(10_050))), HERE)
+    assert len(found) == 10_000
