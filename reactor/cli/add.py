@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reactor.cli.asked import (
+    Ask,
     Audio,
     Clip,
     Container,
@@ -39,6 +40,7 @@ def add(
     files: Files = None,
     name: Name = None,
     use: Use = None,
+    ask: Ask = None,
     options: Further = None,
     db: Db = None,
 ) -> None:
@@ -60,6 +62,7 @@ def add(
         files=files,
         name=name,
         use=use,
+        ask=ask,
         further=options,
     )
     run_async(partial(_add, Settings.load(download_db=db), readable(urls), said))

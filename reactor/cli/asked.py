@@ -34,6 +34,10 @@ Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help='Name o
 Use = Annotated[
     list[str] | None, typer.Option("--use", metavar="PRESET", help="A preset of the operator's; may be repeated.")
 ]
+Ask = Annotated[
+    str | None,
+    typer.Option("--ask", metavar="WHAT", help="Ask first: formats, items, files or all; `reactor choose` answers."),
+]
 Further = Annotated[
     str | None, typer.Option("--options", metavar="JSON", help="Any options, as contrib/docs/options.md has them.")
 ]
@@ -51,18 +55,16 @@ def asked(
     files: str | None = None,
     name: str | None = None,
     use: list[str] | None = None,
+    ask: str | None = None,
     further: str | None = None,
-    **plain: str | None,
 ) -> dict[str, Any] | None:
     """The object that says it; None when nothing is asked for. A flag wins over the same key of `further`. Raises
     DownloadError (`bad_options`) and ReactorError."""
-    if not any((audio, quality, container, language, subtitles, clip, playlist, files, name, use, further)) and not any(
-        plain.values()
-    ):
+    if not any((audio, quality, container, language, subtitles, clip, playlist, files, name, use, ask, further)):
         return None
     from reactor.options import Options, merged, parse_options, read_options
 
-    flags: dict[str, Any] = {"container": container, "language": language, "name": name, "use": use, **plain}
+    flags: dict[str, Any] = {"container": container, "language": language, "name": name, "use": use, "ask": ask}
     flags |= {
         "want": "audio" if audio else None,
         "audio": {"format": audio} if audio else None,

@@ -27,6 +27,7 @@ from tests.servers import ThreadedFileServer
         ({"playlist": "one"}, {"playlist": {"mode": "one"}}),
         ({"files": "1,4"}, {"files": [1, 4]}),
         ({"files": "*.mkv"}, {"files": ["*.mkv"]}),
+        ({"ask": "files"}, {"ask": "files"}),
         ({"files": "largest"}, {"files": "largest"}),
         (
             {"audio": "opus", "further": '{"audio": {"kbps": 96}, "strict": true}'},
