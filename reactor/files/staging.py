@@ -34,7 +34,7 @@ from reactor.records import dataclass
 from reactor.settings import Settings
 
 FOLDER = ".reactor"
-THUMBNAILS = ".thumbnails"
+THUMBNAILS = ".reactor-thumbnails"
 THUMBNAILS_KEPT_S = 7 * 86_400.0
 """In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
 MOVED = "moved already"
