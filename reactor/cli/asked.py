@@ -30,7 +30,9 @@ Playlist = Annotated[
 Files = Annotated[
     str | None, typer.Option("--files", metavar="FILES", help="Files of a torrent: 1,4, or *.mkv, or largest.")
 ]
-Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help='Name of the file, such as "{title} [{id}]".')]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Name of the file, with placeholders for what is known.")
+]
 Use = Annotated[
     list[str] | None, typer.Option("--use", metavar="PRESET", help="A preset of the operator's; may be repeated.")
 ]

@@ -16,7 +16,6 @@ from reactor.extractors.base import Context
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import Titles, parse_found, title_of
 from reactor.extractors.context import open_context
-from reactor.media.choice import Choice
 from reactor.models import Cookie, Detection, Extraction, Fetch, Kind
 from reactor.net.jar import Jar
 from reactor.net.redirects import follow
@@ -222,7 +221,7 @@ class Told:
     def __init__(self, **told: Any) -> None:
         self.told = {**NOTHING, **told}
 
-    async def sniff(self, url: str, *, save: bool = False, choice: Choice | None = None) -> Mapping[str, Any]:
+    async def sniff(self, url: str, *, save: bool = False, **_: object) -> Mapping[str, Any]:
         return self.told
 
 
@@ -289,7 +288,7 @@ class Twice(Told):
         super().__init__(**told)
         self.again = again
 
-    async def sniff(self, url: str, *, save: bool = False, choice: Choice | None = None) -> Mapping[str, Any]:
+    async def sniff(self, url: str, *, save: bool = False, **_: object) -> Mapping[str, Any]:
         return {**self.told, "offers": self.again} if save else self.told
 
 
