@@ -16,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from reactor.errors import DownloadError
 from reactor.models import Kind, whole_characters
-from reactor.options import LIST_MAX, PlaylistOptions, item_ranges
+from reactor.numbers import LIST_MAX
+from reactor.options import PlaylistOptions, item_ranges
 from reactor.records import dataclass
 
 KEY_MAX = 200

@@ -14,6 +14,8 @@ SIZE_MAX = 2**44
 number that nobody has."""
 FETCHES_MAX = 20_000
 """Most parts one download may have."""
+LIST_MAX = 10_000
+"""Entries of a list that may be asked for, where the operator allows as many."""
 PLAN_BYTES_MAX = 8 * 1024 * 1024
 """Most bytes of a plan as it is stored: the addresses of all parts, headers, cookies, local playlists."""
 COUNT_MAX = 2**63 - 1

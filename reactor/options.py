@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from reactor.errors import DownloadError
+from reactor.numbers import LIST_MAX
 
 __all__ = [
     "NO_OPTIONS",
@@ -52,8 +53,6 @@ SUBTITLES_MAX = 5
 PRESETS_MAX = 10
 FILES_MAX = 1000
 """Files that are named of one torrent."""
-LIST_MAX = 10_000
-"""Entries of a list that may be asked for, where the operator allows as many."""
 KEYS_MAX = 50
 """Entries of a list that are named one by one."""
 CLIP_MAX_S = 360_000.0

@@ -160,6 +160,10 @@ class Settings(BaseSettings):
         description="Most downloads that one row may become whose URL is a list (a playlist, a channel, a feed). A "
         "row's options can ask for less. 0: lists are refused.",
     )
+    thumbnails: bool = Field(
+        True,
+        description="Make a small picture of each film, and name it in `thumbnail_path`, for whoever uploads it.",
+    )
     holes: Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)] = Field(
         1.0,
         description="Share of the segments of a video that may be missing on the server, percent; never two in a row. "

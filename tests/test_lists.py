@@ -7,7 +7,8 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.lists import Entry, Listing, ListRequest
 from reactor.models import Kind
-from reactor.options import LIST_MAX, PlaylistOptions
+from reactor.numbers import LIST_MAX
+from reactor.options import PlaylistOptions
 
 
 def entries(count: int) -> list[Entry]:

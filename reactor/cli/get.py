@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_base_delay": 1.0,
     "egress_guard": False,
     "allow_executables": True,
+    "thumbnails": False,
     "operator_cookies_for": "*",
 }
 """Defaults of `get`, for somebody who waits and chose the URL."""

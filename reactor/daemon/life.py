@@ -111,7 +111,17 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
         egress = Egress(guard if settings.aria2c_rpc_url is None else None, context.http.held)
         room = Room(spare=settings.min_free_disk_mib * MIB, size_max=settings.max_file_size_mib * MIB)
         row_cookies, same = RowCookies(rows.store.jars, settings), rows.store.find_same
-        stages = Stages(context, staging, settings.ffmpeg_path, loop.post, room, egress.single, row_cookies, same)
+        stages = Stages(
+            context,
+            staging,
+            settings.ffmpeg_path,
+            loop.post,
+            room,
+            egress.single,
+            row_cookies,
+            same,
+            thumbnails=settings.thumbnails,
+        )
         downloading = Downloading(
             aria2,
             staging,

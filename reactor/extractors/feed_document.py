@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from reactor.errors import DownloadError
 from reactor.media.parts import URL_MAX
 from reactor.media.xml_tree import read_tree
-from reactor.options import LIST_MAX
+from reactor.numbers import LIST_MAX
 
 TITLE_MAX = 1000
 KEY_MAX = 1000

@@ -48,8 +48,8 @@ from reactor.media.parts import (
     Way,
     bad_manifest,
 )
-from reactor.numbers import FETCHES_MAX, SIZE_MAX, bounded
-from reactor.options import LIST_MAX, FileChoice
+from reactor.numbers import FETCHES_MAX, LIST_MAX, SIZE_MAX, bounded
+from reactor.options import FileChoice
 from reactor.workers.exchange import WorkerDied
 from reactor.workers.limits import Limits
 from reactor.workers.pool import Pool

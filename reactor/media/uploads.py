@@ -29,10 +29,10 @@ LOOK_AT = 0.1
 LOOK_AT_MAX_S = 60.0
 
 
-async def upload_of(result: Path, find_ffmpeg: Callable[[], Path], thumbnail: Path) -> Upload:
+async def upload_of(result: Path, find_ffmpeg: Callable[[], Path], thumbnail: Path | None) -> Upload:
     """What there is to say of a file or a folder; of a folder with one film or sound, of that. `thumbnail` is where a
-    picture of it goes. Without an ffmpeg, and of what it cannot read, less is said; nothing of it is a reason to
-    fail."""
+    picture of it goes, None: nowhere. Without an ffmpeg, and of what it cannot read, less is said; nothing of it is a
+    reason to fail."""
     folder = _is_folder(result)
     files = await to_thread.run_sync(_files, result) if folder else ()
     timed = [file.path for file in files if _is_timed(file.path)]
@@ -47,7 +47,7 @@ async def upload_of(result: Path, find_ffmpeg: Callable[[], Path], thumbnail: Pa
         return Upload(mime_type=media, files=files)
     if media is not None and seen.video is None and media.startswith("video/"):
         media = f"audio/{media.partition('/')[2]}"
-    picture = await _picture(ffmpeg, main, seen, thumbnail)
+    picture = thumbnail is not None and await _picture(ffmpeg, main, seen, thumbnail)
     return Upload(
         mime_type=media,
         duration_s=seen.duration_s,

@@ -84,9 +84,12 @@ class Stages:
         single: Callable[[str], bool | None] = lambda gid: None,
         row_cookies: RowCookies | None = None,
         find_same: Callable[[str, int], Awaitable[int | None]] = _nobody,
+        *,
+        thumbnails: bool = True,
     ) -> None:
         """`ffmpeg` is the setting FFMPEG_PATH; `room` is what joining may write; `single` tells of a gid whether all of
-        it came through one connection, None: nobody knows. `row_cookies`: whose go with the requests of a row."""
+        it came through one connection, None: nobody knows. `row_cookies`: whose go with the requests of a row.
+        `thumbnails`: whether a picture of each film is made."""
         self._context = context
         self._row_cookies = row_cookies or RowCookies()
         self._probe_cache = ProbeCache(context, self._row_cookies)
@@ -96,7 +99,7 @@ class Stages:
         self._room = room
         self._single = single
         self._find_same = find_same
-        self._thumbnails = 0
+        self._with_thumbnails, self._thumbnails = thumbnails, 0
         self._answers = Answers()
         self.versions = Versions(context)
         """By which servers are asked whether they have the same file still."""
@@ -240,7 +243,7 @@ class Stages:
         """What whoever uploads the result has to say of it."""
         if not self._staging.shared:
             return NO_UPLOAD
-        thumbnail = self._staging.thumbnail(command.attempt.download_id)
+        thumbnail = self._staging.thumbnail(command.attempt.download_id) if self._with_thumbnails else None
         said = await upload_of(result, lambda: find_ffmpeg(self._ffmpeg).path, thumbnail)
         if said.thumbnail_path is not None:
             self._thumbnails += 1

@@ -15,8 +15,8 @@ from reactor.files.names import clean_name
 from reactor.lists import Entry
 from reactor.models import Extraction, Fetch, Kind
 from reactor.net.urls import normalise, normalise_http
-from reactor.numbers import SIZE_MAX
-from reactor.options import LIST_MAX, Options
+from reactor.numbers import LIST_MAX, SIZE_MAX
+from reactor.options import Options
 from reactor.records import dataclass
 
 MESSAGE_MAX = 500

@@ -40,7 +40,7 @@ async def process(setup: BrowserSetup) -> AsyncIterator[BrowserProcess]:
 
 def asking(url: str) -> dict[str, Any]:
     asked = {"url": url, "user_agent": "", "credentials": None, "proxy": None, "timeout_s": 30.0}
-    return asked | {"save": "none", "save_bytes": 0, "lines": None, "worst": False}
+    return asked | {"save": "none", "save_bytes": 0, "lines": None, "worst": False, "cookies": []}
 
 
 def folder_of(pid: int) -> Path:
