@@ -102,6 +102,7 @@ async def test_only_the_files_of_a_torrent_that_are_asked_for(tmp_path: Path) ->
         await reactor.until_final()
         (none,) = reactor.add(server.url("/album.torrent"), files=["*.iso", "9"])
         await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
     rows = [reactor.row(id) for id in (largest, texts, none)]
     assert [row["error_code"] for row in rows] == [None, None, "not_as_wished"]
     assert reactor.files() == {"best/in/three.mkv": files["in/three.mkv"], "album/two.txt": files["two.txt"]}
