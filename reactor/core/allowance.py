@@ -3,8 +3,9 @@ aria2 is asked again and the disk is measured.
 
 aria2 is asked every PROGRESS_INTERVAL, and a fast line brings gigabytes in between. So the guard, which all of them
 pass, lets only so many through that no download gets more than SLACK too large, and waits; then aria2 is asked what
-they were for, and as many more may come. Its own count decides nothing: what is fetched twice, heads and the layers of
-TLS pass it too. Where aria2 does not use the guard it is asked the oftener the nearer the limit is.
+they were for, again until that stands still, and as many more may come. Its own count decides nothing: what is fetched
+twice, heads and the layers of TLS pass it too; but what is on its way from it to aria2 must not be taken for these.
+Where aria2 does not use the guard it is asked the oftener the nearer the limit is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reactor.core.quotas import MIB
 from reactor.core.steps.window import ask
 
 SLACK = 4 * MIB
-"""What a download may get too large before that is seen; what is on its way inside this machine comes on top."""
+"""What a download may get too large before that is seen."""
 RATE_MAX = 1200 * MIB
 """Bytes/s of the fastest line that is reckoned with: 10 Gbit."""
 PAUSE_MIN_S, PAUSE_MAX_S = 0.05, 5.0
@@ -49,13 +50,15 @@ class Allowance:
         match event:
             case events.AllowanceUsed():
                 self._passed, self._used = event.passed, True
+                for job in self._fetching():
+                    job.progress.settled = None
                 return [*self._ask(), *([commands.MeasureDisk()] if self._kept else [])]
             case events.DiskMeasured() if self._kept and event.free is not None:
                 self._fits = self._passed + max(SLACK, event.free - self._kept)
             case events.TransfersAdded() if self._used:
                 return self._ask()
             case events.TransfersReported():
-                self._reported(event)
+                return self._reported(event)
             case events.TimePassed() if self.due_at is not None and self._context.now >= self.due_at:
                 return self._ask()
         return []
@@ -73,13 +76,21 @@ class Allowance:
             return []
         return ask([transfer for job in self._fetching() if _open(job) for transfer in job.progress.askable])
 
-    def _reported(self, event: events.TransfersReported) -> None:
-        """All that had passed when aria2 was asked is in what it says of a job, if it was asked for the whole of it."""
+    def _reported(self, event: events.TransfersReported) -> Commands:
+        """All that had passed when aria2 was asked is in what it says of a job, if it was asked for the whole of it,
+        and while the guard waits if it says the same twice. What peers send never stands still."""
         self._passed = max(self._passed, event.passed)
-        gids = {report.gid for report in event.reports}
+        gids, moving = {report.gid for report in event.reports}, False
         for job in self._fetching():
-            if all(transfer.live_gid in gids for transfer in job.progress.given.values()):
-                job.progress.passed = event.passed
+            progress = job.progress
+            if not all(transfer.live_gid in gids for transfer in progress.given.values()):
+                continue
+            before, progress.settled = progress.settled, progress.weight
+            if not self._used or job.torrent or before == progress.weight:
+                progress.passed = event.passed
+            else:
+                moving = moving or _open(job)
+        return self._ask() if moving else []
 
     def _renew(self) -> Commands:
         open_jobs = [job for job in self._context.jobs.values() if _open(job)]

@@ -323,6 +323,8 @@ class Progress:
     """How many are of unknown size."""
     passed: int | None = None
     """Bytes that had passed the guard when aria2 was asked last for all of it."""
+    settled: int | None = None
+    """Its weight as aria2 had it at that question."""
     moved_at: float = 0.0
     """When a byte was last seen to arrive."""
     inquired_at: float | None = None
