@@ -87,7 +87,7 @@ class Plugin(Pool[PluginProcess]):
         request = {
             "do": "extract",
             "detection": detection.model_dump_json(),
-            "options": options.said(),
+            "options": options.plain().said(),  # what only a preset may say is not for another's code
             "settings": self._settings,
             "reach": reach,
             "proxy": self._guard.route(user) if self._guard else None,

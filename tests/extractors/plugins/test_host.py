@@ -22,6 +22,7 @@ from reactor.extractors.plugins.host import Plugins, open_plugins
 from reactor.extractors.plugins.process import Installed
 from reactor.models import Extraction, Kind
 from reactor.options import Options
+from reactor.presets import PresetOptions
 from reactor.settings import Settings
 from tests.extractors.processes import runs
 from tests.servers import FileServer
@@ -65,6 +66,14 @@ async def test_what_it_finds_is_fetched_with_what_its_server_wants(server: FileS
         folder = await extracted("/good/folder", server, context)
         assert (folder.finish.how, folder.finish.name, folder.title) == ("folder", "Holiday_ 2026", "Holiday: 2026")
         assert [each.name for each in folder.fetches] == ["1.jpg", "1 (1).jpg", "x.php"]
+
+
+async def test_what_only_a_preset_says_is_not_told_to_it(server: FileServer, context: Context) -> None:
+    server.put("/good/folder", b"http://h.example/a/1.jpg")
+    async with opened() as plugins:
+        asked = PresetOptions(name="wished", headers={"X-House": "1"})
+        found = await extracted("/good/folder", server, replace(context, plugins=plugins, options=asked))
+    assert found.finish.options.name == "wished"
 
 
 async def test_a_link_that_leads_on_or_is_not_for_it(server: FileServer, context: Context) -> None:
