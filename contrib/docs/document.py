@@ -288,6 +288,7 @@ SHORT = {
     "torrent": "torrents",
     "stream": "manifests",
     "media": "sites",
+    "list": "lists",
 }
 PAGES: Mapping[str, Callable[[], str]] = {
     "error-codes.md": error_codes,

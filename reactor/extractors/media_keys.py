@@ -26,9 +26,11 @@ KEY_MAX = 200
 def media_key(found: Extraction, options: Options) -> str:
     """The key; empty where nothing tells what it is."""
     what = _what(found)
+    if not what or options is NO_OPTIONS:
+        return what
     asked = options.plain()
     shape = {key: getattr(asked, key) for key in SHAPING if getattr(asked, key) != getattr(NO_OPTIONS, key)}
-    if not what or not shape:
+    if not shape:
         return what
     said = asked.model_dump(mode="json", include=set(shape))
     return f"{what}#{_hash(json.dumps(said, sort_keys=True))[:12]}"

@@ -18,21 +18,23 @@ from reactor.models import NO_ABOUT, Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
-What = Literal["file", "media file", "torrent", "stream", "media"]
+What = Literal["file", "media file", "torrent", "stream", "media", "list"]
 """A file; a file that is a film or sound by its name, or that may be; what a torrent holds; what a manifest or a page
-offers as media, of which nobody tells more; the same of a site that does."""
+offers as media, of which nobody tells more; the same of a site that does; what stands for several things."""
 NAMES: Mapping[What, str] = {
     "file": "a file",
     "media file": "a file as it is",
     "torrent": "a torrent",
     "stream": "a stream of which no site tells more",
     "media": "a video or sound of a site",
+    "list": "a list",
 }
 NOTHING: frozenset[What] = frozenset()
 TOLD: frozenset[What] = frozenset({"media"})
 MEDIA: frozenset[What] = frozenset({"media", "stream"})
 MEDIA_FILES: frozenset[What] = frozenset({"media", "stream", "media file"})
 FILES: frozenset[What] = frozenset({"file", "media file"})
+LISTS: frozenset[What] = frozenset({"list"})
 TORRENTS: frozenset[What] = frozenset({"torrent"})
 ALL: frozenset[What] = frozenset(NAMES)
 SITES = frozenset({Kind.YTDLP, Kind.PLAYWRIGHT})
@@ -65,7 +67,7 @@ APPLIES: Mapping[str, Applies] = {
     "clip": Applies("The clip was", MEDIA_FILES),
     "cut": Applies("The kind of cut was", MEDIA_FILES),
     "live": Applies("The time of recording was"),
-    "playlist": Applies("The choice of entries was"),
+    "playlist": Applies("The choice of entries was", LISTS),
     "files": Applies("The choice of files was", TORRENTS),
     "name": Applies("The name was", ALL),
     "speed_kib": Applies("The limit of the speed was", ALL),
@@ -106,7 +108,10 @@ def unmet(found: Extraction, options: Options) -> tuple[str, ...]:
 
 
 def _to(key: str, options: Options) -> frozenset[What]:
-    """What a key applies to, as this row has it: a plain file has no subtitles that could be fetched alone."""
+    """What a key applies to, as this row has it: a plain file has no subtitles that could be fetched alone, and what is
+    one thing is all there is of it."""
+    if key == "playlist" and options.playlist.items is None and not options.playlist.keys:
+        return ALL
     return MEDIA if key == "want" and options.want == "subtitles" else APPLIES[key].to
 
 
@@ -121,7 +126,7 @@ def as_asked(found: Extraction, options: Options) -> Extraction:
     key = media_key(found, options)
     if key:
         found = found.model_copy(update={"finish": found.finish.model_copy(update={"media_key": key})})
-    if options == NO_OPTIONS and not found.finish.unmet:
+    if options is NO_OPTIONS and not found.finish.unmet:
         return found
     lacks = found.finish.unmet
     if found.finish.how != "metadata":

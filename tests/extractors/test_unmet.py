@@ -9,7 +9,7 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.extractors.unmet import APPLIES, FILES, Applies, What, as_asked, unmet, what_is
 from reactor.models import NO_ABOUT, About, Extraction, Fetch, Finish, Kind, Torrent
-from reactor.options import NO_OPTIONS, Options
+from reactor.options import NO_OPTIONS, Options, PlaylistOptions
 
 
 def found(what: What, how: str = "") -> Extraction:
@@ -91,3 +91,10 @@ def test_a_checksum_goes_to_the_one_file_and_a_name_to_the_result() -> None:
 
 def test_a_magnet_that_only_aria2_looks_into_keeps_its_name() -> None:
     assert as_asked(found("torrent"), Options(name="x")).finish.name == found("torrent").finish.name
+
+
+def test_what_is_one_thing_has_no_entries_to_choose_from() -> None:
+    for wanted in (PlaylistOptions(mode="one"), PlaylistOptions(mode="all", limit=3)):
+        assert unmet(found("media"), Options(playlist=wanted)) == ()
+    (said,) = unmet(found("file"), Options(playlist=PlaylistOptions(items="2-4")))
+    assert said == "The choice of entries was passed over (`playlist`): this is a file."
