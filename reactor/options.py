@@ -144,7 +144,7 @@ class SubtitleOptions(_Wish):
     format: Literal["srt", "vtt", "ass"] = Field("srt", description="srt, vtt or ass")
 
 
-SPONSOR_CATEGORIES = (
+Category = Literal[
     "sponsor",
     "selfpromo",
     "interaction",
@@ -154,27 +154,18 @@ SPONSOR_CATEGORIES = (
     "hook",
     "filler",
     "music_offtopic",
-)
+]
+"""Of the parts of a film, as SponsorBlock calls them."""
+SPONSOR_CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 
 class SponsorBlock(_Wish):
     """What becomes of the parts of a film that viewers have marked."""
 
     mode: Literal["off", "mark", "remove"] = Field("off", description="off, mark or remove")
-    categories: tuple[
-        Literal[
-            "sponsor",
-            "selfpromo",
-            "interaction",
-            "intro",
-            "outro",
-            "preview",
-            "hook",
-            "filler",
-            "music_offtopic",
-        ],
-        ...,
-    ] = Field(("sponsor",), min_length=1, description=f"a list of {', '.join(SPONSOR_CATEGORIES)}")
+    categories: tuple[Category, ...] = Field(
+        ("sponsor",), min_length=1, description=f"a list of {', '.join(SPONSOR_CATEGORIES)}"
+    )
 
 
 class LiveOptions(_Wish):

@@ -7,42 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reactor.cli.asked import (
-    Ask,
-    Audio,
-    Clip,
-    Container,
-    Files,
-    Further,
-    Language,
-    Name,
-    Playlist,
-    Quality,
-    Subtitles,
-    Use,
-    asked,
-)
+from reactor.cli.asked import with_flags
 from reactor.cli.options import Db, readable
 
 if TYPE_CHECKING:
     from reactor.settings import Settings
 
 
+@with_flags()
 def add(
     urls: Annotated[list[str], typer.Argument(metavar="URL", help="URLs, magnet links or info hashes.")],
-    audio: Audio = None,
-    quality: Quality = None,
-    container: Container = None,
-    language: Language = None,
-    subtitles: Subtitles = None,
-    clip: Clip = None,
-    playlist: Playlist = None,
-    files: Files = None,
-    name: Name = None,
-    use: Use = None,
-    ask: Ask = None,
-    options: Further = None,
     db: Db = None,
+    *,
+    said: dict[str, Any] | None,
 ) -> None:
     """Queue URLs and print their ids.
 
@@ -51,20 +28,6 @@ def add(
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings
 
-    said = asked(
-        audio=audio,
-        quality=quality,
-        container=container,
-        language=language,
-        subtitles=subtitles,
-        clip=clip,
-        playlist=playlist,
-        files=files,
-        name=name,
-        use=use,
-        ask=ask,
-        further=options,
-    )
     run_async(partial(_add, Settings.load(download_db=db), readable(urls), said))
 
 

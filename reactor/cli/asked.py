@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -47,22 +49,22 @@ Further = Annotated[
 
 def asked(
     *,
-    audio: str | None = None,
-    quality: str | None = None,
-    container: str | None = None,
-    language: str | None = None,
-    subtitles: str | None = None,
-    clip: list[str] | None = None,
-    playlist: str | None = None,
-    files: str | None = None,
-    name: str | None = None,
-    use: list[str] | None = None,
-    ask: str | None = None,
-    further: str | None = None,
+    audio: Audio = None,
+    quality: Quality = None,
+    container: Container = None,
+    language: Language = None,
+    subtitles: Subtitles = None,
+    clip: Clip = None,
+    playlist: Playlist = None,
+    files: Files = None,
+    name: Name = None,
+    use: Use = None,
+    ask: Ask = None,
+    options: Further = None,
 ) -> dict[str, Any] | None:
-    """The object that says it; None when nothing is asked for. A flag wins over the same key of `further`. Raises
+    """The object that says it; None when nothing is asked for. A flag wins over the same key of `options`. Raises
     DownloadError (`bad_options`) and ReactorError."""
-    if not any((audio, quality, container, language, subtitles, clip, playlist, files, name, use, ask, further)):
+    if not any((audio, quality, container, language, subtitles, clip, playlist, files, name, use, ask, options)):
         return None
     from reactor.options import Options, merged, parse_options, read_options
 
@@ -76,9 +78,30 @@ def asked(
         "playlist": _entries(playlist) if playlist else None,
         "files": _files(files) if files else None,
     }
-    found = merged([read_options(further), {key: value for key, value in flags.items() if value is not None}])
+    found = merged([read_options(options), {key: value for key, value in flags.items() if value is not None}])
     parse_options(found, Options)
     return found
+
+
+def with_flags(*, but: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The command with these flags, `but` some, as its first options; its parameter `said` gets what they say."""
+
+    def wrapped(command: Callable[..., None]) -> Callable[..., None]:
+        flags = {name: flag for name, flag in signature(asked).parameters.items() if name not in but}
+        types = get_type_hints(command, include_extras=True) | get_type_hints(asked, include_extras=True)
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            told = {name: given.pop(name) for name in flags}
+            command(**given, said=asked(**told))
+
+        first, *others = (each for name, each in signature(command).parameters.items() if name != "said")
+        named = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (first, *flags.values(), *others)]
+        run.__signature__ = Signature([each.replace(annotation=types[each.name]) for each in named])  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: types[each.name] for each in named}
+        return run
+
+    return wrapped
 
 
 def _parts(text: str) -> list[str]:

@@ -12,20 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import anyio
 import typer
 
-from reactor.cli.asked import (
-    Audio,
-    Clip,
-    Container,
-    Files,
-    Further,
-    Language,
-    Name,
-    Playlist,
-    Quality,
-    Subtitles,
-    Use,
-    asked,
-)
+from reactor.cli.asked import with_flags
 from reactor.cli.options import Aria2, readable
 
 if TYPE_CHECKING:
@@ -50,6 +37,7 @@ CANCEL_S = 10.0
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
+@with_flags(but=("ask",))
 def get(
     urls: Annotated[list[str], typer.Argument(metavar="URL", help="URLs, magnet links or info hashes.")],
     folder: Annotated[
@@ -66,18 +54,9 @@ def get(
         int | None,
         typer.Option("--retries", metavar="N", help="Retries after the first attempt. [MAX_DOWNLOAD_RETRIES, else 2]"),
     ] = None,
-    audio: Audio = None,
-    quality: Quality = None,
-    container: Container = None,
-    language: Language = None,
-    subtitles: Subtitles = None,
-    clip: Clip = None,
-    playlist: Playlist = None,
-    files: Files = None,
-    name: Name = None,
-    use: Use = None,
-    options: Further = None,
     aria2: Aria2 = None,
+    *,
+    said: dict[str, Any] | None,
 ) -> None:
     """Download URLs and print the path of each file.
 
@@ -86,19 +65,6 @@ def get(
     from reactor.cli.runtime import run_async
 
     urls = readable(urls)
-    said = asked(
-        audio=audio,
-        quality=quality,
-        container=container,
-        language=language,
-        subtitles=subtitles,
-        clip=clip,
-        playlist=playlist,
-        files=files,
-        name=name,
-        use=use,
-        further=options,
-    )
     with tempfile.TemporaryDirectory(prefix="reactor-get-", ignore_cleanup_errors=True) as private:
         settings = settings_for(
             download_db=Path(private) / "get.db",

@@ -47,11 +47,10 @@ class RowsPolled:
     swept: tuple[int, ...] = ()
     """Rows that were cancelled before they began and now say so."""
     rejected: tuple[SaveRejected, ...] = ()
-    """Rows whose claim the table did not take, and that say so: they have failed."""
-    lists: tuple[ListEnded, ...] = ()
-    """Lists that are over since all of their entries are."""
     """Rows that have failed in place of being claimed, and say so: the table did not take the claim, or nobody has
     answered their question."""
+    lists: tuple[ListEnded, ...] = ()
+    """Lists that are over since all of their entries are."""
     leftovers: tuple[Leftover, ...] = ()
     """What attempts left behind whose rows were cancelled, deleted or replaced while they waited for the next
     one; none of those that are `held`."""

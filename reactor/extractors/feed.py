@@ -31,7 +31,7 @@ async def extract_feed(detection: Detection, context: Context) -> NoReturn:
         raise Reclassified(Detection(kind=kind, url=only, why="the only entry of a feed"))
     wanted = list_wanted(context)
     if wanted is None:
-        raise refused(len(entries))
+        raise refused(f"{len(entries):,}")
     raise Several(
         Listing.of(entries, wanted, kind=Kind.YTDLP, title=title or None, listed_only=context.options.want == "info")
     )
@@ -43,12 +43,10 @@ def list_wanted(context: Context) -> ListRequest | None:
     return None if options.mode == "one" or not context.playlist_max else ListRequest(options, context.playlist_max)
 
 
-def refused(count: int, more: str = "") -> DownloadError:
-    """The error for a list where one thing is wanted."""
-    return DownloadError(
-        f"This is a list of {more}{count:,} videos, not one video.",
-        hint="Send the link of one video.",
-        code="playlist",
+def refused(number: str, kind: type[DownloadError] = DownloadError) -> DownloadError:
+    """The error for a list where one thing is wanted; `number`: of its entries, for people."""
+    return kind(
+        f"This is a list of {number} videos, not one video.", hint="Send the link of one video.", code="playlist"
     )
 
 

@@ -34,13 +34,14 @@ from reactor.records import dataclass
 from reactor.settings import Settings
 
 FOLDER = ".reactor"
-THUMBNAILS = ".reactor-thumbnails"
-THUMBNAILS_KEPT_S = 7 * 86_400.0
 """In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
+THUMBNAILS = ".reactor-thumbnails"
+"""Beside it: what rows name is not in a folder that is emptied."""
+THUMBNAILS_KEPT_S = 7 * 86_400.0
 MOVED = "moved already"
 """Stands for a source that is not in its folder any more."""
 RESULT = ".joined"
-"""The stem of the file that joining makes."""
+"""The stem of the file that joining makes. A clean name never begins with a dot."""
 COLLECTED = ".collected"
 """The folder that several files are put into: no name of a file begins with a dot."""
 CONTROL_SUFFIXES = (".aria2", ".aria2__temp")

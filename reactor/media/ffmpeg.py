@@ -38,7 +38,6 @@ from reactor.media.timeline import Entry, Group, Timeline, arrange
 from reactor.models import Extraction, Finish, Track
 from reactor.records import dataclass
 
-"""The name of the result, without its suffix. A clean name never begins with a dot."""
 AUDIO_SUFFIXES = (".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 """A wished name that ends so asks for the sound alone."""
 JOIN_DEADLINE_S = 120.0

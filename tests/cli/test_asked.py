@@ -30,7 +30,7 @@ from tests.servers import ThreadedFileServer
         ({"ask": "files"}, {"ask": "files"}),
         ({"files": "largest"}, {"files": "largest"}),
         (
-            {"audio": "opus", "further": '{"audio": {"kbps": 96}, "strict": true}'},
+            {"audio": "opus", "options": '{"audio": {"kbps": 96}, "strict": true}'},
             {"audio": {"kbps": 96, "format": "opus"}, "strict": True, "want": "audio"},
         ),
     ],

@@ -242,12 +242,12 @@ def _claim(
     told: Mapping[int, Detection],
 ) -> tuple[tuple[ClaimedRow, ...], tuple[SaveRejected, ...]]:
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
-    returning = "id, attempt, url, retry_count, progress, error_code, added_date"
+    returning = f"id, attempt, url, retry_count, progress, error_code, added_date, {lists.PARENT}"
     values = {**asked, "told": json.dumps([*told])}
     lists.claim(connection, ids, updater, asked)
     done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning)
     crashes.forget(connection, ids)
-    generations = lists.generations(connection, ids)
+    generations = lists.generations(connection, [row[0] for _, row in done if row[7] is not None])
     claimed, rejected = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
         if way == 0:
@@ -285,7 +285,7 @@ NEXT_MOMENT = """SELECT min(due) FROM (
 """When a retry is due, or a question has waited for long enough."""
 
 
-UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS}, {OWNER}
+UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS}, {OWNER}, {lists.PARENT}
     FROM downloads
     WHERE status = 'downloading' AND {CLAIMED} AND stage IS NOT 'items'"""
 """A list is under way by itself: see `lists`."""
@@ -328,7 +328,7 @@ def read_plan(
 
 def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...], read: ReadOptions) -> ClaimedRow:
     found = _with_options(_claimed_row(row[:6], stage=rows.text(row[6])), rows.text(row[7]), read)
-    generation = lists.generations(connection, [row[0]]).get(row[0], 0)
+    generation = lists.generations(connection, [row[0]])[row[0]] if row[9] is not None else 0
     found = replace(found, owner=rows.owner(row[8]), generation=generation)
     times, held = crashes.of_row(connection, found.attempt)
     if not held:

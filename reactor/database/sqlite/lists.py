@@ -186,6 +186,8 @@ ATTEMPT = "CAST(COALESCE(attempt, 0) AS INTEGER)"
 def generations(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, int]:
     """How many lists each of these rows is in, one inside the other."""
     found: dict[int, int] = {}
+    if not ids:
+        return found
     for id, _, _, generation in connection.execute(ANCESTORS, (json.dumps(ids),)):
         found[id] = max(found.get(id, 0), generation)
     return found

@@ -31,22 +31,9 @@ FIND = f"""SELECT count(*), min(id) FROM (SELECT id FROM downloads
 FIND_NULL = f"SELECT count(*), min(id) FROM (SELECT id FROM downloads WHERE status IS NULL LIMIT {COUNT_MAX})"
 OVER = (
     {"aborted", "archived", "canceled", "complete", "completed", "delete", "deleted", "delivered", "done", "draft"}
-    | {"duplicate", "error", "errored", "expired", "failure", "finish", "finished", "held", "hold", "ignored"}
-    | {
-        "listed",
-        "ok",
-        "on_hold",
-        "paused",
-        "processed",
-        "processing",
-        "publish",
-        "published",
-        "rejected",
-        "removed",
-        "seen",
-        "sending",
-    }
-    | {"sent", "skipped", "succeeded", "success", "upload", "uploaded", "uploading", *Status}
+    | {"duplicate", "error", "errored", "expired", "failure", "finish", "finished", "held", "hold", "ignored", "listed"}
+    | {"ok", "on_hold", "paused", "processed", "processing", "publish", "published", "rejected", "removed", "seen"}
+    | {"sending", "sent", "skipped", "succeeded", "success", "upload", "uploaded", "uploading", *Status}
 ) - {Status.PENDING}
 """What programs call a row that is over, or that they do not want to be served now."""
 LINKS = {"href", "link", "magnet", "source", "uri", "url"}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import detect
+from reactor.extractors.feed import list_wanted
 from reactor.extractors.plugins.api import Onward
 from reactor.extractors.plugins.results import Listed
 from reactor.lists import Listing, ListRequest
@@ -23,7 +24,7 @@ class PluginExtractor:
     async def extract(self, detection: Detection, context: Context) -> Extraction:
         """See Extractor."""
         if context.plugins is not None and self.kind in context.plugins:
-            wanted = _wanted(context)
+            wanted = list_wanted(context)
             found = await context.plugins.extract(
                 self.kind, detection, context.options, wanted.reach if wanted is not None else 0
             )
@@ -46,9 +47,3 @@ class PluginExtractor:
         return Listing.of(
             found.entries, wanted, kind=self.kind, title=found.title, whole=found.whole, listed_only=listed_only
         )
-
-
-def _wanted(context: Context) -> ListRequest | None:
-    """What is wanted of a list; None: lists are refused."""
-    options = context.options.playlist
-    return None if options.mode == "one" or not context.playlist_max else ListRequest(options, context.playlist_max)

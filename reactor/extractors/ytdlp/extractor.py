@@ -27,7 +27,7 @@ from reactor.errors import DownloadError, Failure
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.detect import is_feed, is_manifest, is_named_page
-from reactor.extractors.feed import extract_feed, list_wanted
+from reactor.extractors.feed import extract_feed, list_wanted, refused
 from reactor.extractors.sponsorblock import with_marks
 from reactor.extractors.ytdlp.failures import (
     Report,
@@ -351,7 +351,4 @@ def _list_found(told: Any) -> DownloadError:
     number = f"{'more than ' if told.get('more') else ''}{count:,}"
     if told.get("pieces"):
         return DownloadError(f"This video comes in {number} pieces, which is not supported.", code="unsupported")
-    kind = SeveralFound if told.get("page") else DownloadError
-    return kind(
-        f"This is a list of {number} videos, not one video.", hint="Send the link of one video.", code="playlist"
-    )
+    return refused(number, SeveralFound if told.get("page") else DownloadError)
