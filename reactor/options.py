@@ -116,11 +116,11 @@ Wanted = TypeVar("Wanted", bound="Options")
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, populate_by_name=True)
 
 
-class _Wish(BaseModel):
+class _OptionGroup(BaseModel):
     model_config = STRICT
 
 
-class AudioOptions(_Wish):
+class AudioOptions(_OptionGroup):
     """How sound is given, where `want` is `audio`."""
 
     format: Literal["best", "mp3", "m4a", "opus", "flac", "wav"] = Field(
@@ -131,7 +131,7 @@ class AudioOptions(_Wish):
     tags: bool = Field(True, description="true or false")
 
 
-class SubtitleOptions(_Wish):
+class SubtitleOptions(_OptionGroup):
     """Which subtitles come with a film."""
 
     languages: tuple[Language, ...] = Field(
@@ -159,7 +159,7 @@ Category = Literal[
 SPONSOR_CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 
-class SponsorBlock(_Wish):
+class SponsorBlock(_OptionGroup):
     """What becomes of the parts of a film that viewers have marked."""
 
     mode: Literal["off", "mark", "remove"] = Field("off", description="off, mark or remove")
@@ -168,14 +168,14 @@ class SponsorBlock(_Wish):
     )
 
 
-class LiveOptions(_Wish):
+class LiveOptions(_OptionGroup):
     """How a broadcast that is still running is recorded."""
 
     max_s: int = Field(ge=1, le=86_400, description="seconds, from 1 to 86400")
     wait_s: int = Field(0, ge=0, le=86_400, description="seconds, from 0 to 86400")
 
 
-class PlaylistOptions(_Wish):
+class PlaylistOptions(_OptionGroup):
     """What becomes of a URL that stands for several things."""
 
     mode: Literal["auto", "one", "all"] = Field("auto", description="auto, one or all")
@@ -212,7 +212,7 @@ def _mode(value: object) -> object:
     return value
 
 
-class Options(_Wish):
+class Options(_OptionGroup):
     """What a row may ask for. All of it is safe from a stranger; what does not apply is left out, and noted."""
 
     want: Literal["auto", "video", "audio", "subtitles", "cover", "info"] = Field(

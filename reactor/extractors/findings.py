@@ -1,6 +1,6 @@
 """What stage 2 sees of a row that asks: what there is to choose from, and what an answer need not ask for again.
 
-Extractors put into it what they see anyway. It lasts as long as whoever made it keeps it: see `daemon.answers`."""
+Extractors put into it what they see anyway. Its lifetime is its owner's: see `daemon.findings_cache`."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from typing import Literal
 from reactor.errors import DownloadError
 from reactor.extractors.media_keys import media_key
 from reactor.files.converted import may_be_media
+from reactor.files.name_template import fill_template
 from reactor.files.names import clean_name, split_suffix
-from reactor.files.wished_names import wished_name
 from reactor.models import NO_ABOUT, Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
@@ -162,7 +162,7 @@ def _named(found: Extraction, options: Options) -> Extraction:
         "quality": f"{options.quality}p" if isinstance(options.quality, int) else "",
     }
     # A folder has no suffix, whatever its name looks like.
-    name = wished_name(options.name, values, "" if torrent is not None and torrent.folder else finish.name)
+    name = fill_template(options.name, values, "" if torrent is not None and torrent.folder else finish.name)
     name = clean_name(name, fallback=finish.name)
     return found.model_copy(update={"finish": finish.model_copy(update={"name": name})})
 

@@ -18,7 +18,7 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt, CookieSource
 from reactor.core.retry import CHANGED
 from reactor.daemon import clock
-from reactor.daemon.answers import Answers
+from reactor.daemon.findings_cache import FindingsCache
 from reactor.daemon.loop import Post
 from reactor.daemon.prefetch import ProbeCache
 from reactor.daemon.row_cookies import RowCookies, in_view_of
@@ -100,7 +100,7 @@ class Stages:
         self._single = single
         self._find_same = find_same
         self._with_thumbnails, self._thumbnails = thumbnails, 0
-        self._answers = Answers()
+        self._findings = FindingsCache()
         self.versions = Versions(context)
         """By which servers are asked whether they have the same file still."""
 
@@ -118,7 +118,7 @@ class Stages:
     async def _detected(self, command: commands.Detect, context: Context) -> Detection:
         """The kind; for a row that was answered a moment ago, what was found then."""
         look = partial(detect, command.url, context)
-        findings = self._answers.of(command.attempt.download_id, command.options)
+        findings = self._findings.of(command.attempt.download_id, command.options)
         return await look() if findings is None else await findings.once(("kind", command.url), look, lambda _: 0)
 
     async def extract(self, command: commands.Extract) -> None:
@@ -151,7 +151,7 @@ class Stages:
 
     def _with_findings(self, context: Context, id: int) -> Context:
         """The context of a row that is looked into, with what is known of it where it asks or was answered."""
-        findings = self._answers.of(id, context.options)
+        findings = self._findings.of(id, context.options)
         if findings is None:
             return context
         findings.begin()

@@ -94,7 +94,7 @@ OF_FORMAT = (
     *("hls_media_playlist_data", "hls_aes", "extra_param_to_segment_url", "extra_param_to_key_url", "request_data"),
 )
 OF_OFFER = "format_id", "vcodec", "acodec", "width", "height", "tbr", "language"
-OFFERS_MAX, LANGUAGES_MAX = 400, 50
+OFFERS_MAX, OFFERED_LANGUAGES_MAX = 400, 50
 """Formats and languages of subtitles that are told to a row that asks."""
 OF_FRAGMENT = ("url", "path", "duration")
 FETCHABLE = ("http", "https", "m3u8", "m3u8_native", "http_dash_segments")
@@ -291,7 +291,7 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         used["chapters"] = chapters_of(info) if len(pieces) == 1 else []
         if request.get("listed") and len(pieces) == 1:
             used["offered"] = [of_offer(each) for each in islice(info.get("formats") or (), OFFERS_MAX)]
-            used["subtitles"] = [*islice(info.get("subtitles") or (), LANGUAGES_MAX)]
+            used["subtitles"] = [*islice(info.get("subtitles") or (), OFFERED_LANGUAGES_MAX)]
         sanitized: dict[str, Any] = ydl.sanitize_info(used)
         return sanitized
 

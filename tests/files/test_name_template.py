@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reactor.files.name_template import fill_template
 from reactor.files.names import clean_name
-from reactor.files.wished_names import wished_name
 
 VALUES = {"title": "A {id} film", "id": "x1", "uploader": "", "date": "2026-01-02"}
 
@@ -26,17 +26,17 @@ VALUES = {"title": "A {id} film", "id": "x1", "uploader": "", "date": "2026-01-0
     ],
 )
 def test_a_template_is_filled(template: str, name: str) -> None:
-    assert wished_name(template, VALUES, "was.mkv") == name
+    assert fill_template(template, VALUES, "was.mkv") == name
 
 
 @pytest.mark.parametrize("title", ["../../etc/passwd", "a/b\\c", "con", "\u202egpj.exe", "x" * 5000, "\ud800"])
 def test_what_is_filled_in_decides_no_folder(title: str) -> None:
-    name = clean_name(wished_name("{title}", {"title": title}, "was.mkv"), fallback="was.mkv")
+    name = clean_name(fill_template("{title}", {"title": title}, "was.mkv"), fallback="was.mkv")
     assert name.endswith(".mkv")
     assert not {"/", "\\", "\0"} & set(name)
     assert len(name.encode()) <= 255
 
 
 def test_double_suffixes_and_none() -> None:
-    assert wished_name("x", {}, "was.tar.gz") == "x.tar.gz"
-    assert wished_name("x.y", {}, "") == "x.y"
+    assert fill_template("x", {}, "was.tar.gz") == "x.tar.gz"
+    assert fill_template("x.y", {}, "") == "x.y"

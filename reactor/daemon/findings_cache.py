@@ -15,7 +15,7 @@ BYTES_MAX = 64 * 1024 * 1024
 """Of all rows together."""
 
 
-class Answers:
+class FindingsCache:
     """Findings by the row and by what it is asked with. What they hold is named by its URLs: a row that has the id of
     another one finds nothing of it."""
 

@@ -17,7 +17,7 @@ _EMPTY = re.compile(r"\(\s*\)|\[\s*\]")
 _EDGES = " -_·|,"
 
 
-def wished_name(template: str, values: Mapping[str, str], name: str) -> str:
+def fill_template(template: str, values: Mapping[str, str], name: str) -> str:
     """The template with its values in place, under the suffix of `name`: what a file is does not change with its name.
     What nobody knows stays empty, with the brackets around it. `name` itself, where nothing is left."""
     suffix = split_suffix(name)[1]

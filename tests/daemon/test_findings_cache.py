@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from reactor.daemon import clock
-from reactor.daemon.answers import BYTES_MAX, KEPT_S, ROWS_MAX, Answers
+from reactor.daemon.findings_cache import BYTES_MAX, KEPT_S, ROWS_MAX, FindingsCache
 from reactor.options import NO_OPTIONS, Options
 
 ASKS, ANSWERED = Options(ask="formats"), Options(ask="never", quality=720)
 
 
 def test_it_is_there_for_the_answer_and_for_nobody_else() -> None:
-    answers = Answers()
+    answers = FindingsCache()
     assert answers.of(1, NO_OPTIONS) is None
     asked = answers.of(1, ASKS)
     assert asked is not None
@@ -22,7 +22,7 @@ def test_it_is_there_for_the_answer_and_for_nobody_else() -> None:
 
 
 def test_it_goes_with_the_time_and_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers, now = Answers(), clock.monotonic()
+    answers, now = FindingsCache(), clock.monotonic()
     asked = [answers.of(id, ASKS) for id in range(ROWS_MAX + 1)]
     assert answers.of(ROWS_MAX, ANSWERED) is asked[-1]
     assert answers.of(0, ANSWERED) is None
