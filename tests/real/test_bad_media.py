@@ -52,7 +52,7 @@ PAGES = {
 @pytest.mark.needs("chromium")
 @pytest.mark.timeout(300)
 async def test_pages(tmp_path: Path, temporary: Path) -> None:
-    settings = {"BROWSER_TIMEOUT_S": "12", "BROWSER_MEMORY_MIB": "900", "BROWSER_IDLE_S": "0", "YTDLP_TIMEOUT_S": "8"}
+    settings = {"BROWSER_TIMEOUT_S": "30", "BROWSER_MEMORY_MIB": "900", "BROWSER_IDLE_S": "0", "YTDLP_TIMEOUT_S": "8"}
     settings |= {"MAX_CONCURRENT_DOWNLOADS": "3", "MAX_DOWNLOAD_RETRIES": "0", "TMPDIR": str(temporary)}
     settings |= {"MAX_FILE_SIZE_MIB": "1"}
     async with Site() as site, running(tmp_path, **settings) as reactor:

@@ -56,7 +56,7 @@ SETTLE_S = 0.6
 AFTER_S = 1.5
 """After a clip has ended: the film may follow."""
 UNKNOWN_S = 5.0
-"""For a file of unknown length: its beginning may still tell, or it may be no film at all."""
+"""While the length of one is unknown: its beginning may still tell, or it may be no film at all."""
 HOLD_S = 8.0
 """So long a clip is waited for to end."""
 ROUND_S = 1.0
@@ -197,7 +197,7 @@ class Sniffer:
                 quiet_since = now()
             if self._downloads.begun and not (best and not self._begun_by(best)):
                 return
-            if best and now() - quiet_since > patience_s(best):
+            if best and now() - quiet_since > patience_s(candidates):
                 more = await self._start_another(best)
                 if not more and not (best.form is Form.FILE and any(await self._everywhere("feeding"))):
                     return
@@ -484,11 +484,12 @@ def _is_some_page(url: str) -> bool:
     return urlsplit(url).scheme in ("http", "https")
 
 
-def patience_s(best: Candidate) -> float:
-    """How long to wait for a better candidate."""
-    if is_sure(best):
+def patience_s(candidates: list[Candidate]) -> float:
+    """How long to wait for a better candidate than the first."""
+    if is_sure(candidates[0]):
         return SETTLE_S
-    return UNKNOWN_S if best.duration_s is None else AFTER_S
+    films = (each for each in candidates if not (each.advertising or each.named or each.role is Role.DECOR))
+    return UNKNOWN_S if any(each.duration_s is None for each in films) else AFTER_S
 
 
 def site_of(url: str) -> str:

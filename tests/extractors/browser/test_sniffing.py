@@ -94,6 +94,15 @@ async def test_an_advertisement_first(site: Site, browser: Browser) -> None:
     assert [each.url for each in seen.found.candidates] == [site.url("/film.mp4"), site.url("/clip.mp4")]
 
 
+async def test_a_film_that_comes_slowly_after_an_advertisement(site: Site, browser: Browser) -> None:
+    """Its length is known only when the advertisement has long been over."""
+    site.put("/film.mp4", site.data("/film.mp4"), content_type="video/mp4", rate=20_000)
+    film = "v.src = `/clip.mp4`; v.onended = () => v.src = `/film.mp4`"
+    url = site.html(f"<video id=v width=480 height=320 autoplay></video><button class=play-button onclick='{film}'>Play</button>")
+    seen = await sniffed(browser, url)
+    assert [each.url for each in seen.found.candidates] == [site.url("/film.mp4"), site.url("/clip.mp4")]
+
+
 async def test_an_advertisement_from_where_such_things_come(site: Site, browser: Browser) -> None:
     site.put("/ads/spot.mp4", site.data("/clip.mp4"), content_type="video/mp4")
     film = "<video id=v muted autoplay src=/ads/spot.mp4></video>"
