@@ -14,12 +14,13 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from reactor.errors import DatabaseError
+from reactor.patterns import pattern
 
-URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-SQLITE = re.compile(r"(jdbc:)?sqlite3?(\+\w+)?", re.IGNORECASE)
+URL = pattern(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+SQLITE = pattern(r"(jdbc:)?sqlite3?(\+\w+)?", re.IGNORECASE)
 """`sqlite`, and with the driver that a framework takes."""
-SERVERS = re.compile(r"(postgres|postgresql|psql|pgsql|mysql|mariadb|mongodb|redis|mssql|oracle)\b.*", re.IGNORECASE)
-UNFILLED = re.compile(r"\$(\w+|\{[^}]*\})|%\w+%")
+SERVERS = pattern(r"(postgres|postgresql|psql|pgsql|mysql|mariadb|mongodb|redis|mssql|oracle)\b.*", re.IGNORECASE)
+UNFILLED = pattern(r"\$(\w+|\{[^}]*\})|%\w+%")
 """A variable that a shell would have filled in."""
 READ_ONLY = {("mode", "ro"), ("immutable", "1")}
 MEMORY = ":memory:"

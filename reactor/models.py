@@ -6,7 +6,6 @@ are MiB/s (the table's unit) and bytes/s everywhere else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from itertools import pairwise
@@ -28,6 +27,7 @@ from reactor.choices import Choices
 from reactor.errors import Failure
 from reactor.numbers import FETCHES_MAX
 from reactor.options import NO_OPTIONS, Options
+from reactor.patterns import pattern
 
 __all__ = [
     "Content",
@@ -109,7 +109,7 @@ class Stage(StrEnum):
     WAITING = "waiting"
 
 
-KIND_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+KIND_NAME = pattern(r"[a-z][a-z0-9_-]{0,31}")
 
 
 class Kind(StrEnum):

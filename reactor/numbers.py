@@ -7,7 +7,8 @@ comes out of a document or a header is read by one of these, which take time in 
 from __future__ import annotations
 
 import math
-import re
+
+from reactor.patterns import pattern
 
 SIZE_MAX = 2**44
 """Bytes: no file that ext4 holds is larger. aria2c keeps a bit and more for each MiB it is promised, and dies of a
@@ -24,9 +25,9 @@ SIZE_SAID_MAX = 10**18 - 1
 """What a length counts as that is longer: far too large is refused, not unknown."""
 SPACE = " \t\r\n"
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?")
-_SIZE = re.compile(r"[0-9]+")
+_WHOLE = pattern(r"[+-]?[0-9]{1,20}")
+_DECIMAL = pattern(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?")
+_SIZE = pattern(r"[0-9]+")
 
 
 def whole(text: str | None, *, least: int = 0, most: int = COUNT_MAX) -> int | None:

@@ -10,7 +10,6 @@ Each field's description says what it takes, as it stands in the refusal and in 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -28,6 +27,7 @@ from pydantic import (
 
 from reactor.errors import DownloadError
 from reactor.numbers import LIST_MAX
+from reactor.patterns import pattern
 
 __all__ = [
     "NO_OPTIONS",
@@ -59,11 +59,11 @@ CLIP_MAX_S = 360_000.0
 """100 hours: no film is longer."""
 NAME_MAX = 150
 
-_CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,3})?)")
-_SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,3})?")
-_ITEM = re.compile(r"(-?[1-9]\d{0,5})(?:-(-?[1-9]\d{0,5}))?")
+_CLOCK = pattern(r"(?:(\d{1,3}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,3})?)")
+_SECONDS = pattern(r"\d{1,6}(?:\.\d{1,3})?")
+_ITEM = pattern(r"(-?[1-9]\d{0,5})(?:-(-?[1-9]\d{0,5}))?")
 LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$"
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = pattern(r"\{([^{}]*)\}")
 NAME_PLACEHOLDERS = ("title", "id", "uploader", "date", "n", "quality", "ext")
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -27,13 +26,14 @@ from pydantic import Field, StringConstraints, field_validator
 
 from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.options import NO_OPTIONS, Options, bad_options, merged, parse_options, read_options
+from reactor.patterns import pattern
 from reactor.settings import YtdlpOptions
 
 __all__ = ["PresetOptions", "Presets"]
 
 FILE_BYTES_MAX = 1024 * 1024
 HEADERS_MAX = 30
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
 _OWN = frozenset({"host", "range", "content-length", "connection", "transfer-encoding", "accept-encoding", "cookie"})
 

@@ -23,6 +23,7 @@ from typing import Literal
 import certifi
 
 from reactor.errors import ProgramMissing, SettingsError
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 if sys.platform == "linux":
@@ -51,7 +52,7 @@ FROZEN_HINT = (
     " REACTOR_PYTHON=/path/to/venv/bin/python."
 )
 
-_FOREIGN = re.compile(r"PYTHON(HOME|PATH|EXECUTABLE)|__PYVENV_LAUNCHER__|_MEIPASS2|_PYI_\w+|TCL_LIBRARY|TK_LIBRARY")
+_FOREIGN = pattern(r"PYTHON(HOME|PATH|EXECUTABLE)|__PYVENV_LAUNCHER__|_MEIPASS2|_PYI_\w+|TCL_LIBRARY|TK_LIBRARY")
 """What a frozen program sets for the interpreter inside of it, and what would break another one."""
 _BOOT = r"""
 import importlib, importlib.util, sys

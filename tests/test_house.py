@@ -29,6 +29,7 @@ FLOORS = (
         "notices",
         "numbers",
         "options",
+        "patterns",
         "row_options",
         "presets",
         "settings",

@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -261,7 +262,8 @@ def _free_port() -> int:
     """A loopback port that is free now. Should somebody take it before aria2c does, the next start has another.
 
     Not one that the system chooses: it would choose the same for the next program that asks."""
-    for port in random.sample(PORTS, len(PORTS)):
+    first = random.randrange(len(PORTS))
+    for port in chain(PORTS[first:], PORTS[:first]):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -6,12 +6,11 @@ Another one that speaks the same RPC need not: aria2-next, for one, leaves no co
 
 from __future__ import annotations
 
-import re
-
 from reactor.aria2.messages import Version
 from reactor.errors import Aria2Error
+from reactor.patterns import pattern
 
-KNOWN = re.compile(r"1\.3[67]\.\d+")
+KNOWN = pattern(r"1\.3[67]\.\d+")
 """aria2 1.36 and 1.37: the suites ran on them."""
 FEATURES = frozenset(
     {

@@ -14,6 +14,7 @@ from reactor.core.retry import UNTOLD
 from reactor.egress.relay import IMPLAUSIBLE_STATUS
 from reactor.errors import Failure
 from reactor.failures import http_failure, status_phrase
+from reactor.patterns import pattern
 
 _CHECK_URL = "Check the link."
 _FREE_SPACE = "Free some space; the download goes on by itself."
@@ -63,10 +64,10 @@ The attempt is final when a restart from zero fails the same way before a byte a
 wrong twice in a row (32)."""
 
 
-_HTTP_STATUS = re.compile(r"status=?\s?(\d{3})|HTTP (\d{3})")
-_DISK_FULL = re.compile(r"no space left|not enough space|ENOSPC|disk full", re.IGNORECASE)
+_HTTP_STATUS = pattern(r"status=?\s?(\d{3})|HTTP (\d{3})")
+_DISK_FULL = pattern(r"no space left|not enough space|ENOSPC|disk full", re.IGNORECASE)
 _HANDSHAKE = "SSL/TLS handshake failure"
-_CERTIFICATE = re.compile(
+_CERTIFICATE = pattern(
     r"certificate|issuer|known authorities|host ?name (does not match|mismatch)|`(expired|not activated yet)"
     r"|insecure algorithm|revoked|\bCA\b|too weak",
     re.IGNORECASE,

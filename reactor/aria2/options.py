@@ -28,6 +28,7 @@ from reactor.models import Fetch, Header
 from reactor.net.credentials import HARMLESS
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 SCHEMES = frozenset({"http", "https", "ftp", "sftp"})
@@ -44,7 +45,7 @@ MIN_SPLIT_SIZE = "4M"
 SPLIT_BYTES = 2 * 4 * 1024 * 1024
 """A file of that size and more is split."""
 
-_UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
+_UNSENDABLE = pattern("[\r\n\0\ud800-\udfff]")
 
 _ALWAYS: dict[str, str | list[str]] = {
     # right bytes

@@ -10,7 +10,6 @@ import errno
 import gc
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn, Protocol, cast
@@ -23,6 +22,7 @@ from reactor.cli import list as list_
 from reactor.cli.doctor import command as doctor
 from reactor.cli.usage import Command
 from reactor.errors import ReactorError
+from reactor.patterns import pattern
 
 
 class _UsageError(Protocol):
@@ -40,7 +40,7 @@ WRONG, MAY_PASS = 2, 75
 """Exit codes for a person, a service unit and `reactor.Runner`: starting again is no use, or may be. 75 is
 EX_TEMPFAIL of sysexits(3)."""
 
-_NO_NUMBER = re.compile(r"Input should be a valid (integer|number)[^.]*")
+_NO_NUMBER = pattern(r"Input should be a valid (integer|number)[^.]*")
 _NUMBERS = {"integer": "whole number", "number": "number"}
 """What typer says of a word that is no number, and what we say."""
 UNWRITTEN = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})

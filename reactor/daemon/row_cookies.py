@@ -26,12 +26,13 @@ from reactor.net.cookie_files import TEXT_BYTES_MAX, JarCookie, read_cookies
 from reactor.net.jar import cookie_goes_to
 from reactor.net.urls import normalise
 from reactor.options import NO_OPTIONS, Options
+from reactor.patterns import pattern
 from reactor.records import dataclass
 from reactor.settings import Settings
 
 EVERYBODY = "*"
 OWNER = "owner:"
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]+\]?", re.IGNORECASE)
+_HOST = pattern(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]+\]?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import threading
 import time
 from collections import OrderedDict
@@ -25,6 +24,7 @@ from reactor.errors import CookiesError
 from reactor.files.private_folder import OpenFolder, PrivateFolder, Stamp
 from reactor.models import CookieJarInfo
 from reactor.net.cookie_files import TEXT_BYTES_MAX, CookiesRead, JarCookie, read_cookies, restored, stored
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 SUFFIX = ".cookies"
@@ -37,7 +37,7 @@ READ_KEPT = 4
 UNFINISHED_S = 60.0
 VERSION = 1
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 HINT = "Set them again: `reactor cookies add`, or Queue.set_cookies."
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 Address = IPv4Address | IPv6Address
@@ -35,9 +35,9 @@ _NAT64_V4 = (IPv4Address("192.0.0.170"), IPv4Address("192.0.0.171"))
 """Its IPv4 addresses."""
 _NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)
 
-_NUMBER = re.compile(r"\d{1,5}")
-_NAME = re.compile(r"(?=[\d.]*[^\d.])[\w.-]+")
-_BRACKETED = re.compile(r"\[([^\]]+)\](.*)")
+_NUMBER = pattern(r"\d{1,5}")
+_NAME = pattern(r"(?=[\d.]*[^\d.])[\w.-]+")
+_BRACKETED = pattern(r"\[([^\]]+)\](.*)")
 
 
 def is_public(address: Address, nat64: Iterable[IPv6Network] = ()) -> bool:

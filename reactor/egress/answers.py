@@ -12,14 +12,15 @@ import re
 
 from reactor.net.heads import END, repaired
 from reactor.numbers import SIZE_MAX
+from reactor.patterns import pattern
 
 HEAD_MAX = 256 * 1024
 """Longer heads are not read: aria2 refuses them."""
-_REQUEST = re.compile(rb"(GET|HEAD|POST) ")
-_FOR_NOBODY = re.compile(rb"(?<=\r\n)(?:cookie:[ \t]*|want-digest:[^\r\n]*)\r\n", re.IGNORECASE)
-_INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d")
-_DIGITS = re.compile(rb"\d+")
-_LENGTH = re.compile(rb"\ncontent-length: *(\d+)\r?\n", re.IGNORECASE)
+_REQUEST = pattern(rb"(GET|HEAD|POST) ")
+_FOR_NOBODY = pattern(rb"(?<=\r\n)(?:cookie:[ \t]*|want-digest:[^\r\n]*)\r\n", re.IGNORECASE)
+_INTERIM = pattern(rb"HTTP/\d\.\d 1\d\d")
+_DIGITS = pattern(rb"\d+")
+_LENGTH = pattern(rb"\ncontent-length: *(\d+)\r?\n", re.IGNORECASE)
 _LENGTHS = (b"content-length", b"content-range")
 DIGITS_MAX = len(str(SIZE_MAX))
 

@@ -16,13 +16,14 @@ import anyio
 
 from reactor.egress.addresses import Address
 from reactor.egress.inner_urls import ZEROS_MAX, swarm_of
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 HEAD_MAX = 64 * 1024
 IDLE_S = 60.0
 
-_REQUEST = re.compile(rb"(?:GET|HEAD) /(swarm|zeros)/([^? ]*)\??(\S*) HTTP/1\.[01]\r\n")
-_RANGE = re.compile(rb"\r\nRange: *bytes=(\d{1,10})-(\d{0,10})", re.IGNORECASE)
+_REQUEST = pattern(rb"(?:GET|HEAD) /(swarm|zeros)/([^? ]*)\??(\S*) HTTP/1\.[01]\r\n")
+_RANGE = pattern(rb"\r\nRange: *bytes=(\d{1,10})-(\d{0,10})", re.IGNORECASE)
 _ZEROS = bytes(64 * 1024)
 
 Resolve = Callable[[str, int], Awaitable[tuple[Address, ...]]]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable, Sequence
+
+from reactor.patterns import pattern
 
 HOST = "reactor.invalid"
 PREFIX = f"http://{HOST}/"
@@ -17,7 +18,7 @@ TRACKERS_MAX = 40
 PEERS_MAX = 20
 ZEROS_MAX = 2**28
 BY = ("http://", "https://", "udp://")
-_PEER = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:/\[\],]+)):(\d{1,5})")
+_PEER = pattern(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:/\[\],]+)):(\d{1,5})")
 
 
 def swarm_url(trackers: Iterable[str], peers: Iterable[str] = ()) -> str | None:

@@ -9,15 +9,16 @@ from dataclasses import field
 
 import h11
 
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 BODY_MAX = 8 * 1024 * 1024
 HEAD_MAX = 64 * 1024
 HOST_MAX = 300
 
-_AUTHORITY = re.compile(rb"(?:\[([0-9a-fA-F:.]+)\]|([^\x00-\x20\x7f-\xff:/?#\[\]@]+))(?::(\d{1,5}))?")
-_ABSOLUTE = re.compile(rb"http://([^/?#]*)([^#]*)", re.IGNORECASE)
-_FOLDED = re.compile(rb"\n[ \t]")
+_AUTHORITY = pattern(rb"(?:\[([0-9a-fA-F:.]+)\]|([^\x00-\x20\x7f-\xff:/?#\[\]@]+))(?::(\d{1,5}))?")
+_ABSOLUTE = pattern(rb"http://([^/?#]*)([^#]*)", re.IGNORECASE)
+_FOLDED = pattern(rb"\n[ \t]")
 _OURS = frozenset({b"connection", b"expect", b"host", b"keep-alive", b"te", b"trailer", b"upgrade"})
 """Hop-by-hop headers, and `Host`, which is written anew. Headers that begin with `proxy-` are dropped, too."""
 

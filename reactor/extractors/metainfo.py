@@ -23,6 +23,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.bencoded import dictionary
 from reactor.extractors.torrent_paths import Paths
 from reactor.net.charsets import decode_name
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 if TYPE_CHECKING:  # the process that parses does without pydantic
@@ -43,7 +44,7 @@ PEERS_MAX = 300
 SPANS_MAX = 100
 LISTED_MAX, PATH_SHOWN_MAX = 50, 500
 """Files that are told to a row that asks, and characters of their paths."""
-_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+_RANGE = pattern(r"(\d{1,6})(?:-(\d{1,6}))?")
 _UNREADABLE = (BencodeDecodeError, ValueError, RecursionError, OverflowError)  # ValueError: 5000 digits
 _SAFE = "%:/?#[]@!$&'()*+,;=~"
 

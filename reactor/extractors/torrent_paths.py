@@ -9,7 +9,6 @@ elements are left out, long names are shortened, and equal ones numbered.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from urllib.parse import quote_from_bytes
@@ -17,6 +16,7 @@ from urllib.parse import quote_from_bytes
 from reactor.errors import DownloadError
 from reactor.files.names import CLEAN_BYTES_MAX, INNER_BYTES_MAX, NAME_BYTES_MAX, candidates, clean_name
 from reactor.net.charsets import decode_name
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 TOP_BYTES_MAX = NAME_BYTES_MAX - len(".aria2__temp")
@@ -24,10 +24,10 @@ TOP_BYTES_MAX = NAME_BYTES_MAX - len(".aria2__temp")
 PATH_BYTES_MAX = 2000
 """What is longer is put into the torrent's folder itself: systems take 4096 bytes, with the folders above it."""
 
-_ENCODED = re.compile(rb"[\x00-\x07\x0b\x0e-\x1f\x7f]")
+_ENCODED = pattern(rb"[\x00-\x07\x0b\x0e-\x1f\x7f]")
 """What aria2 does not take for UTF-8 where it is."""
-_REFUSED = re.compile(r"[\x00-\x1f\x7f]")
-_SEPARATORS = re.compile(r"[/\\]")
+_REFUSED = pattern(r"[\x00-\x1f\x7f]")
+_SEPARATORS = pattern(r"[/\\]")
 
 
 @dataclass(slots=True)

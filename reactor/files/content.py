@@ -12,29 +12,30 @@ import zlib
 
 from reactor.files.suffixes import BINARY_SUFFIXES, FILE_SUFFIXES, SERVED_SUFFIXES
 from reactor.models import Content, Kind
+from reactor.patterns import pattern
 
 HEAD_BYTES = 4096
 """So much of the beginning is looked at."""
-_TORRENT = re.compile(
+_TORRENT = pattern(
     rb"d(?:4:infod|8:announce\d|13:announce-listl|7:comment\d|10:created by\d|13:creation datei|8:encoding\d|5:nodesl"
     rb"|8:url-list|9:httpseedsl)"
 )
 """Where the outer dictionary of a `.torrent` begins: bencoded, keys in order."""
-_BEFORE_ROOT = re.compile(r"\s+|<\?[^>]*>|<!--.*?-->|<!doctype\s[^>\[]*(?:\[[^\]]*\])?\s*>", re.IGNORECASE | re.DOTALL)
-_ROOT = re.compile(r"<(?:[a-z_][\w.-]*:)?([a-z_][\w.-]*)(?=[\s/>])", re.IGNORECASE)
+_BEFORE_ROOT = pattern(r"\s+|<\?[^>]*>|<!--.*?-->|<!doctype\s[^>\[]*(?:\[[^\]]*\])?\s*>", re.IGNORECASE | re.DOTALL)
+_ROOT = pattern(r"<(?:[a-z_][\w.-]*:)?([a-z_][\w.-]*)(?=[\s/>])", re.IGNORECASE)
 _F4M = "http://ns.adobe.com/f4m/"
 _TAGS = """
     a article b base blockquote body br center code div font form h1 h2 h3 h4 head header hr html i iframe img link main
     meta noscript p pre script section span strong style table title"""
 _HTML = frozenset(_TAGS.split())
-_JSON = re.compile(r'\{\s*(?:"[^"\n]{0,200}"\s*:|\})|\[\s*[\[{"]')
-_SORRY = re.compile(
+_JSON = pattern(r'\{\s*(?:"[^"\n]{0,200}"\s*:|\})|\[\s*[\[{"]')
+_SORRY = pattern(
     r"\b(access|bad request|denied|error|exceeded|expired|fail(?:ed|ure)|forbidden|invalid|limit|log ?in|missing"
     r"|no such|not (?:allowed|exist|found)|sign ?in|too many|unauthori[sz]ed|unavailable)\b",
     re.IGNORECASE,
 )
 _SORRY_MAX = 1024
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROL = pattern(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _SAYING_NOTHING = SERVED_SUFFIXES | {"", "bin", "img"}
 _GZIP, _GZIPPED = b"\x1f\x8b\x08", frozenset(["gz", "gzip", "svgz", "taz", "tgz", "vgz", "z"])
 

@@ -5,15 +5,15 @@ Names are cut where they are published, as all names are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from reactor.files.names import clean_name, split_suffix
+from reactor.patterns import pattern
 
 VALUE_MAX = 300
 """Characters of one value: names are cut to less."""
-_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
-_EMPTY = re.compile(r"\(\s*\)|\[\s*\]")
+_PLACEHOLDER = pattern(r"\{([a-z]+)\}")
+_EMPTY = pattern(r"\(\s*\)|\[\s*\]")
 _EDGES = " -_·|,"
 
 

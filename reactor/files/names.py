@@ -12,6 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from reactor.patterns import pattern
+
 NAME_BYTES_MAX = 255
 """What the usual file systems take for one name, in bytes of UTF-8."""
 CLEAN_BYTES_MAX = NAME_BYTES_MAX - len(".aria2__temp") - len(" (9999)")
@@ -58,22 +60,22 @@ _BUNDLES = frozenset(
     }
 )
 """Those that are folders."""
-_LIBRARY = re.compile(r"\.so(?:\.\d+)+$")
-_SHELL_OBJECT = re.compile(r"\.\{[0-9a-f-]{36}\}$")
+_LIBRARY = pattern(r"\.so(?:\.\d+)+$")
+_SHELL_OBJECT = pattern(r"\.\{[0-9a-f-]{36}\}$")
 """Windows takes the name for the object that has this number, an HTML application for instance."""
 _STARTED_BY_NAME = frozenset({"desktop.ini"})
-_FORBIDDEN = re.compile(r'[/\\:*?"<>|]')
+_FORBIDDEN = pattern(r'[/\\:*?"<>|]')
 _JOINERS = "\u200c\u200d"  # shape Persian and Indic words and emoji families; every other Cf character goes
 _LEADING = f".- {_JOINERS}"
 _TRAILING = f". {_JOINERS}"
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?=\.|$)", re.IGNORECASE)
-_OTHERS = re.compile(r"\.aria2(?:__temp)?$|-(?:journal|wal|shm)$", re.IGNORECASE)
+_RESERVED = pattern(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?=\.|$)", re.IGNORECASE)
+_OTHERS = pattern(r"\.aria2(?:__temp)?$|-(?:journal|wal|shm)$", re.IGNORECASE)
 """What aria2 keeps beside a file, and SQLite beside a database, which it would read from there: it would put a
 stranger's pages into the bot's, whose folder may be the one for downloads."""
-_SUFFIX = re.compile(rf"\.[^\W_][\w+~-]{{0,{SUFFIX_MAX - 1}}}$")
-_PACKED = re.compile(r"\.(?:gz|bz2|xz|zst|lz|lz4|lzma|br|z)$", re.IGNORECASE)
-_BEFORE_PACKED = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
-_VOLUME = re.compile(r"\.part\d{1,4}\.rar$", re.IGNORECASE)
+_SUFFIX = pattern(rf"\.[^\W_][\w+~-]{{0,{SUFFIX_MAX - 1}}}$")
+_PACKED = pattern(r"\.(?:gz|bz2|xz|zst|lz|lz4|lzma|br|z)$", re.IGNORECASE)
+_BEFORE_PACKED = pattern(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
+_VOLUME = pattern(r"\.part\d{1,4}\.rar$", re.IGNORECASE)
 
 
 def clean_name(raw: str, *, fallback: str = "download", bytes_max: int = CLEAN_BYTES_MAX, inside: bool = False) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from reactor.core import events as e
 from reactor.core.events import Event
 from reactor.journal.format import clean, size, span
+from reactor.patterns import pattern
 
 DECIDED = {
     "PollRows": "looks at the rows",
@@ -51,7 +51,7 @@ def decisions(names: Iterable[str]) -> str:
     return ", ".join(told)
 
 
-_NAMED = re.compile(r" (\d+)(?:\.\d+)?$")
+_NAMED = pattern(r" (\d+)(?:\.\d+)?$")
 """The row in the name of a command: `Detect 3.1`, `Tell download_claimed 3`."""
 
 

@@ -5,7 +5,6 @@ No label holds anything a stranger wrote: kinds and outcomes are of a fixed set,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -14,11 +13,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from reactor import notices as n
 from reactor.models import Kind
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 WORDS_MAX = 64
 """Different codes that a label may have; those that come later are counted as `other`."""
-_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_WORD = pattern(r"[a-z][a-z0-9_]{0,39}")
 
 QUICK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 WAIT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)

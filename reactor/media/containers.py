@@ -9,18 +9,18 @@ Reads the beginning and the end of a transport stream, the headers of mp4 boxes,
 
 from __future__ import annotations
 
-import re
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from reactor.media import adts, mp4, mpegts
 from reactor.media.clocks import CutShort, Measured, StreamKind, is_picture
+from reactor.patterns import pattern
 
 START_BYTES = 4096
 """Enough to tell a format by."""
 _EBML = b"\x1a\x45\xdf\xa3"
-_TRACK_TYPE = re.compile(rb"\x83\x81([\x01\x02])")
+_TRACK_TYPE = pattern(rb"\x83\x81([\x01\x02])")
 _WEBM: dict[bytes, StreamKind] = {b"\x01": "video", b"\x02": "audio"}
 
 

@@ -16,22 +16,23 @@ from reactor.errors import DownloadError
 from reactor.media import text_mp4, ttml
 from reactor.media.encodings import decoded
 from reactor.media.timeline import WRAP_S
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 SECONDS_MAX = 1_000_000.0
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
-_TIMES = re.compile(rf"[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}", re.ASCII)
-_LOCAL = re.compile(rf"LOCAL:{_TIME}", re.ASCII)
-_MPEGTS = re.compile(r"MPEGTS:(\d{1,12})", re.ASCII)
-_TAG = re.compile(r"<(?!/?[biu]>)[^<>\n]{0,1000}>")
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_ASS = re.compile(
+_TIMES = pattern(rf"[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}", re.ASCII)
+_LOCAL = pattern(rf"LOCAL:{_TIME}", re.ASCII)
+_MPEGTS = pattern(r"MPEGTS:(\d{1,12})", re.ASCII)
+_TAG = pattern(r"<(?!/?[biu]>)[^<>\n]{0,1000}>")
+_INVISIBLE = pattern(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ASS = pattern(
     r"Dialogue:[^,\n]{0,100},[ \t]*(\d{1,4}):(\d{1,2}):(\d{1,2})\.(\d{1,3}),"
     r"[ \t]*(\d{1,4}):(\d{1,2}):(\d{1,2})\.(\d{1,3})(?:,[^,\n]{0,200}){6},(.*)",
     re.ASCII,
 )
 """A line of an ASS or SSA script, whose columns have been the same ever since."""
-_OVERRIDE = re.compile(r"\{[^{}\n]{0,2000}\}")
+_OVERRIDE = pattern(r"\{[^{}\n]{0,2000}\}")
 
 Cue = tuple[float, float, str]
 """Beginning and end in seconds, and the text."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from reactor.patterns import pattern
 
-_DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding=["']([A-Za-z0-9._-]{1,30})["']""")
+_DECLARED = pattern(rb"""<\?xml[^>]{0,200}?encoding=["']([A-Za-z0-9._-]{1,30})["']""")
 _SINGLE_BYTE = {"iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "windows-1252": "cp1252"} | {
     name: name for name in ("iso-8859-2", "iso-8859-15", "windows-1250", "windows-1251", "koi8-r")
 }

@@ -34,6 +34,7 @@ from reactor.media.parts import (
 from reactor.media.tags import Attributes, InitTag, Playlist, SegmentTag, Variant, read
 from reactor.media.variables import Variables
 from reactor.numbers import FETCHES_MAX
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 LINE_MAX = 64 * 1024
@@ -43,10 +44,10 @@ ATTRIBUTES_MAX = 500_000
 """Attributes of all tags together."""
 KEY_BYTES = 16
 
-_EXACT = re.compile(r"^#EXTINF:[ ]*\d+\.\d", re.MULTILINE)
-_URI_LINE = re.compile(r"^[^#\s]", re.MULTILINE)
-_BYTE_RANGE = re.compile(r"(\d{1,15})(?:@(\d{1,15}))?")
-_IV = re.compile(r"0x([0-9a-f]{1,32})", re.IGNORECASE)
+_EXACT = pattern(r"^#EXTINF:[ ]*\d+\.\d", re.MULTILINE)
+_URI_LINE = pattern(r"^[^#\s]", re.MULTILINE)
+_BYTE_RANGE = pattern(r"(\d{1,15})(?:@(\d{1,15}))?")
+_IV = pattern(r"0x([0-9a-f]{1,32})", re.IGNORECASE)
 _SYSTEMS = {
     "com.apple.streamingkeydelivery": "FairPlay",
     "urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed": "Widevine",

@@ -10,24 +10,24 @@ from __future__ import annotations
 import base64
 import io
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 END = "#EXT-X-ENDLIST"
 _NONE = "#EXT-X-KEY:METHOD=NONE"
 _DISCONTINUITY = "#EXT-X-DISCONTINUITY"
 _GAP = "#EXT-X-REACTOR-GAP"
-_LINE = re.compile(r"[^\n]+")
-_SECTION = re.compile(r"#EXT-X-DISCONTINUITY-SEQUENCE:(\d{1,18})")
-_KEY = re.compile(r'#EXT-X-KEY:METHOD=AES-128,URI="([^"]+)",IV=0x([0-9a-f]{32})')
-_MAP = re.compile(r'#EXT-X-MAP:URI="([^"]+)"(?:,BYTERANGE="(\d+)@(\d+)")?')
+_LINE = pattern(r"[^\n]+")
+_SECTION = pattern(r"#EXT-X-DISCONTINUITY-SEQUENCE:(\d{1,18})")
+_KEY = pattern(r'#EXT-X-KEY:METHOD=AES-128,URI="([^"]+)",IV=0x([0-9a-f]{32})')
+_MAP = pattern(r'#EXT-X-MAP:URI="([^"]+)"(?:,BYTERANGE="(\d+)@(\d+)")?')
 DATA = "data:application/octet-stream;base64,"
 """How a `data:` URI of ours begins."""
-_KEY_DATA = re.compile(r"data:application/octet-stream;base64,[A-Za-z0-9+/]{22}==")
-_RANGE = re.compile(r"#EXT-X-BYTERANGE:(\d+)@(\d+)")
+_KEY_DATA = pattern(r"data:application/octet-stream;base64,[A-Za-z0-9+/]{22}==")
+_RANGE = pattern(r"#EXT-X-BYTERANGE:(\d+)@(\d+)")
 
 
 @dataclass(frozen=True, slots=True)

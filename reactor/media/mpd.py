@@ -11,9 +11,10 @@ from xml.etree.ElementTree import Element
 from reactor import numbers
 from reactor.media.parts import absolute, bad_manifest, too_large
 from reactor.media.xml_tree import read_tree
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
-_DURATION = re.compile(
+_DURATION = pattern(
     r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,20})?)S)?)?",
     re.ASCII,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Literal
@@ -13,6 +12,7 @@ from urllib.parse import unquote_to_bytes, urljoin
 from reactor.errors import DownloadError
 from reactor.media.choice import NO_TRAITS, Traits
 from reactor.numbers import FETCHES_MAX, PLAN_BYTES_MAX
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 URL_MAX = 16 * 1024
@@ -24,7 +24,7 @@ SERVERS_MAX = 4
 LABEL_MAX = 100
 """Characters of an id, a language or a name."""
 ID_MAX = 80
-_NO_ID = re.compile(r"[^A-Za-z0-9_.-]")
+_NO_ID = pattern(r"[^A-Za-z0-9_.-]")
 
 Holds = tuple[Literal["video", "audio"], ...]
 

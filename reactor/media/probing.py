@@ -14,19 +14,20 @@ from reactor.media.clocks import StreamKind
 from reactor.media.inputs import Input, file_input
 from reactor.media.process import Run, run_ffmpeg
 from reactor.media.room import no_space
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 PROBE_DEADLINE_S = 60.0
 
 _KINDS: dict[str, StreamKind] = {"Video": "video", "Audio": "audio"}
-_STREAM = re.compile(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
-_DURATION = re.compile(r"^ +Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
-_START = re.compile(r"^ +Duration: [^,\n]*, start: (-?\d{1,12}\.\d{1,9})", re.MULTILINE)
-_SUBTITLES = re.compile(r"^ +Stream #\d[^\n]*: Subtitle: ", re.MULTILINE)
+_STREAM = pattern(r"^ +Stream #\d+:\d+(?:\[[^]]*\])?(?:\([^)]*\))?: (Video|Audio): (\w+)(.*)$", re.MULTILINE)
+_DURATION = pattern(r"^ +Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
+_START = pattern(r"^ +Duration: [^,\n]*, start: (-?\d{1,12}\.\d{1,9})", re.MULTILINE)
+_SUBTITLES = pattern(r"^ +Stream #\d[^\n]*: Subtitle: ", re.MULTILINE)
 _COVER = "(attached pic)"
-_SIDES = re.compile(r", (\d{1,5})x(\d{1,5})\b")
-_TURNED = re.compile(r"rotation of (-?\d{1,3}\.\d{1,6}) degrees")
-_SPEAKER = re.compile(r"\[[^]]* @ 0x[0-9a-f]+\] ")
+_SIDES = pattern(r", (\d{1,5})x(\d{1,5})\b")
+_TURNED = pattern(r"rotation of (-?\d{1,3}\.\d{1,6}) degrees")
+_SPEAKER = pattern(r"\[[^]]* @ 0x[0-9a-f]+\] ")
 
 
 @dataclass(frozen=True, slots=True)

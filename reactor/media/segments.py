@@ -15,8 +15,9 @@ from reactor.media.local import Span
 from reactor.media.mpd import Addressing, Representation, integer
 from reactor.media.parts import URL_MAX, Holds, absolute, bad_manifest, too_many_parts
 from reactor.numbers import FETCHES_MAX
+from reactor.patterns import pattern
 
-_VARIABLE = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0(\d{1,2})d)?)?\$")
+_VARIABLE = pattern(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0(\d{1,2})d)?)?\$")
 NAME_MAX = 1000
 """Characters of the value of a template variable."""
 

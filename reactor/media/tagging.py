@@ -6,14 +6,14 @@ What a site says of a film reaches ffmpeg as values only: never as an option, a 
 from __future__ import annotations
 
 import base64
-import re
 import struct
 from collections.abc import Iterable, Mapping
 
 from reactor.media.languages import iso_639_2
 from reactor.models import About, Chapter
+from reactor.patterns import pattern
 
-_SPECIAL = re.compile(r"([=;#\\\n])")
+_SPECIAL = pattern(r"([=;#\\\n])")
 FRONT_COVER = 3
 """What a picture is, in a FLAC picture block (RFC 9639, section 8.8)."""
 

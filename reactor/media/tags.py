@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from reactor.media.variables import Variables
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 Attributes = Mapping[str, str]
 """An attribute list: names in upper case, values without quotes."""
 
-_ATTRIBUTE = re.compile(r'(?:^|,)[ \t]*([A-Z0-9-]+)=("[^"]*"|[^,]*)', re.IGNORECASE)
+_ATTRIBUTE = pattern(r'(?:^|,)[ \t]*([A-Z0-9-]+)=("[^"]*"|[^,]*)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

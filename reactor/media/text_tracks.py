@@ -6,7 +6,6 @@ None of them costs the video: what cannot be read is left out, and said.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -24,6 +23,7 @@ from reactor.media.tagging import language_arguments
 from reactor.media.timeline import Timeline
 from reactor.models import Finish, Track
 from reactor.options import SubtitleOptions
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 BESIDE = ".beside"
@@ -34,7 +34,7 @@ ALONE = SubtitleOptions.model_construct(languages=())
 """How subtitles are given where nothing else is wanted, and no more is said."""
 WHOLE_S = 1_000_000.0
 """The length of a video that nobody knows."""
-_NO_TAG = re.compile(r"[^a-z0-9-]+")
+_NO_TAG = pattern(r"[^a-z0-9-]+")
 
 
 class ReadTexts(Protocol):

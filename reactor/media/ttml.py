@@ -12,15 +12,16 @@ from xml.etree.ElementTree import Element
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.media.xml_tree import read_tree
+from reactor.patterns import pattern
 
 HOURS_MAX = 100 * 3600.0
 RATE_MAX = 1e9
 FRAME_RATE = 30.0
-_ROOT = re.compile(r"<(?:\w{1,40}:)?tt[\s>]")
-_END = re.compile(r"</(?:\w{1,40}:)?tt\s*>")
-_CLOCK = re.compile(r"(\d{1,4}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9})|:(\d{1,4})(?:\.\d{1,9})?)?", re.ASCII)
-_OFFSET = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(h|ms|m|s|f|t)", re.ASCII)
-_SPACE = re.compile(r"[ \t\r\n]+")
+_ROOT = pattern(r"<(?:\w{1,40}:)?tt[\s>]")
+_END = pattern(r"</(?:\w{1,40}:)?tt\s*>")
+_CLOCK = pattern(r"(\d{1,4}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9})|:(\d{1,4})(?:\.\d{1,9})?)?", re.ASCII)
+_OFFSET = pattern(r"(\d{1,12}(?:\.\d{1,9})?)(h|ms|m|s|f|t)", re.ASCII)
+_SPACE = pattern(r"[ \t\r\n]+")
 
 Cue = tuple[float, float, str]
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from reactor.media.parts import URL_MAX, URLS_MAX, bad_manifest, too_large
+from reactor.patterns import pattern
 
 VARIABLES_MAX = 1000
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
-_REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]{1,200})\}")
+_NAME = pattern(r"[A-Za-z0-9_-]{1,200}")
+_REFERENCE = pattern(r"\{\$([A-Za-z0-9_-]{1,200})\}")
 
 
 class Variables:

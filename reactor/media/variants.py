@@ -5,7 +5,6 @@ choose(master, choice) -> Selection     the playlists to read next: video, audio
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -26,12 +25,13 @@ from reactor.media.hls import Master
 from reactor.media.languages import TAG_MAX, best_of, fits
 from reactor.media.parts import LABEL_MAX, Holds, Pick, Selection, Subtitles, Way, absolute, bad_manifest, format_id
 from reactor.media.tags import Attributes, Variant
+from reactor.patterns import pattern
 
 WAYS_MAX, SOUNDS_MAX, SUBTITLES_MAX = 12, 3, 30
 """Choices that are offered: in all, audio renditions per variant, subtitles per variant."""
 
-_FLOAT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
-_SIZE = re.compile(r"([0-9]{1,6})[xX]([0-9]{1,6})")
+_FLOAT = pattern(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
+_SIZE = pattern(r"([0-9]{1,6})[xX]([0-9]{1,6})")
 
 
 def choose(master: Master, choice: Choice) -> Selection:

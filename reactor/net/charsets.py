@@ -7,21 +7,21 @@ between letters or in runs, and which rows of a double-byte table they fall into
 
 from __future__ import annotations
 
-import re
+from reactor.patterns import pattern
 
-_RUNS = re.compile(rb"[\x80-\xff]+")
-_SHIFT_JIS = re.compile(rb"\x82[\x9f-\xf1]|\x83[\x40-\x7e\x80-\x96]")
+_RUNS = pattern(rb"[\x80-\xff]+")
+_SHIFT_JIS = pattern(rb"\x82[\x9f-\xf1]|\x83[\x40-\x7e\x80-\x96]")
 """Hiragana and katakana in Shift JIS."""
-_EUC_KANA = re.compile(rb"\xa4[\xa1-\xf3]|\xa5[\xa1-\xf6]")
-_BIG5 = re.compile(rb"(?:[\x00-\x7f]|[\xa4-\xc6][\x40-\x7e\xa1-\xfe])+")
+_EUC_KANA = pattern(rb"\xa4[\xa1-\xf3]|\xa5[\xa1-\xf6]")
+_BIG5 = pattern(rb"(?:[\x00-\x7f]|[\xa4-\xc6][\x40-\x7e\xa1-\xfe])+")
 """The frequent characters of Big5, and ASCII."""
-_BIG5_ONLY = re.compile(rb"[\xa4-\xbf][\x40-\x7e]")
+_BIG5_ONLY = pattern(rb"[\xa4-\xbf][\x40-\x7e]")
 """Of those, what no other double-byte table has, and what is no accented letter in front of another one either."""
-_GB2312 = re.compile(rb"(?:[\xb0-\xd7][\xa1-\xfe]|[\xa1\xa3][\xa1-\xfe])+")
+_GB2312 = pattern(rb"(?:[\xb0-\xd7][\xa1-\xfe]|[\xa1\xa3][\xa1-\xfe])+")
 """The 3755 frequent characters of GB 2312, its punctuation and its wide letters."""
-_EUC_KR = re.compile(rb"(?:[\xb0-\xc8][\xa1-\xfe])+")
+_EUC_KR = pattern(rb"(?:[\xb0-\xc8][\xa1-\xfe])+")
 """Hangul syllables."""
-_CYRILLIC = re.compile(rb"[\xc0-\xff\xa8\xb8]+")
+_CYRILLIC = pattern(rb"[\xc0-\xff\xa8\xb8]+")
 """The letters of Windows-1251."""
 
 

@@ -10,7 +10,6 @@ refused with the line: half a login is none. No error repeats anything of the te
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from reactor import numbers
 from reactor.errors import CookiesError
 from reactor.models import Cookie
 from reactor.net.jar import Jar, is_address
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 TEXT_BYTES_MAX = 1024 * 1024
@@ -33,9 +33,9 @@ HTTP_ONLY = "#HttpOnly_"
 FIELDS = 7
 EXPORT = "Export them anew: as cookies.txt (Netscape), or as JSON by a browser's extension."
 
-_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[?[0-9a-f:.]{2,45}\]?")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_OUT_OF_PLACE = re.compile(r"[\x00-\x1f\x7f;]")
+_HOST = pattern(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[?[0-9a-f:.]{2,45}\]?")
+_CONTROL = pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
+_OUT_OF_PLACE = pattern(r"[\x00-\x1f\x7f;]")
 """In a name or a value it would end the header line, or begin another cookie."""
 
 

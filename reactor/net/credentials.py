@@ -10,6 +10,7 @@ from itertools import islice
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from reactor.models import HEADERS_MAX, Cookie, Header
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 HARMLESS = frozenset({
@@ -28,11 +29,11 @@ REDACTED_MAX = 500
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 _WITHOUT_HOST = ("data", "javascript", "file", "mailto", "about", "blob", "magnet")
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)", re.IGNORECASE)
-_URL_IN_TEXT = re.compile(r"(?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]{0,20}://|magnet:\?)\S+", re.IGNORECASE)
-_NESTED_URL = re.compile(r"[a-z][a-z0-9+.-]{0,20}:/", re.IGNORECASE)
-_PATH_PARAMETER = re.compile(r";[^/]*")
-_KEY = re.compile(r"[\w.\[\]-]{1,40}")
+_SCHEME = pattern(r"[a-z][a-z0-9+.-]*(?=:)", re.IGNORECASE)
+_URL_IN_TEXT = pattern(r"(?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]{0,20}://|magnet:\?)\S+", re.IGNORECASE)
+_NESTED_URL = pattern(r"[a-z][a-z0-9+.-]{0,20}:/", re.IGNORECASE)
+_PATH_PARAMETER = pattern(r";[^/]*")
+_KEY = pattern(r"[\w.\[\]-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)

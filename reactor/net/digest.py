@@ -11,16 +11,17 @@ import secrets
 from collections.abc import Iterator, Mapping
 
 from reactor.net.credentials import Credentials
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 CHALLENGE_MAX = 4096
 """Characters; of a longer one the beginning counts."""
-_SCHEME = re.compile(r"(?:^|,)\s*digest\s+", re.IGNORECASE)
-_PAIR = re.compile(r'[\s,]*([a-z][a-z0-9*_-]{0,30})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))', re.IGNORECASE)
-_ESCAPED = re.compile(r"\\(.)")
+_SCHEME = pattern(r"(?:^|,)\s*digest\s+", re.IGNORECASE)
+_PAIR = pattern(r'[\s,]*([a-z][a-z0-9*_-]{0,30})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))', re.IGNORECASE)
+_ESCAPED = pattern(r"\\(.)")
 _HASHES = {"md5": "md5", "sha-256": "sha256", "sha-512-256": "sha512_256"}
 _SESSION = "-sess"
-_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]")
+_UNSENDABLE = pattern(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(slots=True)

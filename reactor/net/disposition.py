@@ -17,19 +17,20 @@ from reactor.files.names import clean_name, is_program, split_suffix
 from reactor.files.suffixes import FILE_SUFFIXES, MANIFEST_SUFFIXES, PAGE_SUFFIXES, SERVED_SUFFIXES
 from reactor.models import whole_characters
 from reactor.net.charsets import decode_name
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 HEADER_MAX = 4096
 """A longer header is cut."""
 CONTINUATIONS_MAX = 100
 
-_ENCODED = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
-_CHARSET = re.compile(r"[a-z0-9][a-z0-9._:-]{0,39}", re.IGNORECASE)
-_SIGN = re.compile(r"[=;]")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
-_ESCAPED = re.compile(r"""\\(["'\\])""")
-_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bq])\?([^?]*)\?=", re.IGNORECASE)
-_WORDS = re.compile(r"(?:=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=(?:\s+(?==\?))?)+", re.IGNORECASE)
+_ENCODED = pattern(r"%[0-9a-f]{2}", re.IGNORECASE)
+_CHARSET = pattern(r"[a-z0-9][a-z0-9._:-]{0,39}", re.IGNORECASE)
+_SIGN = pattern(r"[=;]")
+_QUOTED = pattern(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
+_ESCAPED = pattern(r"""\\(["'\\])""")
+_WORD = pattern(r"=\?([^?\s]{1,60})\?([bq])\?([^?]*)\?=", re.IGNORECASE)
+_WORDS = pattern(r"(?:=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=(?:\s+(?==\?))?)+", re.IGNORECASE)
 _GENERIC_TYPES = ("application/octet-stream", "binary/octet-stream", "text/plain")
 _MEDIA_TYPES = ("video/", "audio/", "image/")
 _NAMING_KEYS = frozenset({"file", "filename"})

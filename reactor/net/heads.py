@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 
-END = re.compile(rb"\r?\n\r?\n")
+from reactor.patterns import pattern
+
+END = pattern(rb"\r?\n\r?\n")
 """Where a head ends."""
-_STATUS = re.compile(rb"(?:http/(\d)\.(\d)|icy)[ \t]+(\d{3})(?:[ \t]+([^\r\n]*))?", re.IGNORECASE)
-_FOLD = re.compile(rb"\r?\n[ \t]+")
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+", re.IGNORECASE)
-_UNSEEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_LENGTH = re.compile(rb"(\d{1,20})(?:[ \t]*,[ \t]*\1)*")
+_STATUS = pattern(rb"(?:http/(\d)\.(\d)|icy)[ \t]+(\d{3})(?:[ \t]+([^\r\n]*))?", re.IGNORECASE)
+_FOLD = pattern(rb"\r?\n[ \t]+")
+_TOKEN = pattern(rb"[!#$%&'*+.^_`|~0-9a-z-]+", re.IGNORECASE)
+_UNSEEN = pattern(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH = pattern(rb"(\d{1,20})(?:[ \t]*,[ \t]*\1)*")
 _ONCE = (b"content-length", b"transfer-encoding")
 
 

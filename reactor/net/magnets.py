@@ -13,18 +13,19 @@ import re
 from urllib.parse import parse_qsl, quote, unquote
 
 from reactor.errors import DownloadError
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 TRACKERS_MAX = 200
 """More of them ask nobody that the first ones did not."""
 FIELDS_MAX = 1000
 
-_MAGNET = re.compile(r"magnet:(?://?)?\??", re.IGNORECASE)
-_ENCODED = re.compile(r"magnet%3a", re.IGNORECASE)
-_HEX_V1 = re.compile(r"[0-9a-f]{40}", re.IGNORECASE)
-_BASE32 = re.compile(r"[a-z2-7]{32}", re.IGNORECASE)
-_HEX_V2 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
-_NUMBER = re.compile(r"\.\d+$")
+_MAGNET = pattern(r"magnet:(?://?)?\??", re.IGNORECASE)
+_ENCODED = pattern(r"magnet%3a", re.IGNORECASE)
+_HEX_V1 = pattern(r"[0-9a-f]{40}", re.IGNORECASE)
+_BASE32 = pattern(r"[a-z2-7]{32}", re.IGNORECASE)
+_HEX_V2 = pattern(r"[0-9a-f]{64}", re.IGNORECASE)
+_NUMBER = pattern(r"\.\d+$")
 _V2_MULTIHASH = "1220"  # SHA-256, 32 bytes (BEP 9 and 52)
 _BY_HTTP = ("http://", "https://")
 _TRACKERS = (*_BY_HTTP, "udp://")

@@ -10,26 +10,27 @@ from __future__ import annotations
 import re
 
 from reactor.files.suffixes import FILE_SUFFIXES
+from reactor.patterns import pattern
 
-_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202c\u2060\u2066-\u2069\ufeff]")
+_UNSEEN = pattern("[\u00ad\u200b\u200e\u200f\u202a-\u202c\u2060\u2066-\u2069\ufeff]")
 """Soft hyphen, zero-width space, word joiner, byte order mark, and marks of the writing direction: what programs put
 into text unasked. Not what turns the letters of a name around: nobody means that."""
 _SCHEME = r"h(?:tt|xx)ps?(?:(?::|\[:\])[/\\]{1,2}|//|:(?=[\w-]+\.\w))|ttps?://|s?ftp://"
 """As people type it."""
-_LINK = re.compile(
+_LINK = pattern(
     rf"""(?:(?<![!#-&*-9;=?-Z\\^_a-z}}~])|(?<!\S)(?:(?P<mark>[*_~|]{{1,3}})|[a-z][\w-]{{0,19}}=))
     (?P<link>{_SCHEME}|magnet:/{{0,2}}\?)""",
     re.IGNORECASE | re.VERBOSE,
 )
 """Where a link begins. In front of it stands nothing, a bracket, a quote, a colon, or no ASCII at all; or one of the
 marks by which chats make text bold, slanted, struck out or hidden; or the name of a field (`url=`)."""
-_HOST_LIKE = re.compile(r"(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/\S*", re.IGNORECASE)
-_MAGNET_WITH_SPACES = re.compile(r"magnet:.*&(?:amp;)?(?:tr|xt|ws|xl)(?:\.\d+)?=\S*", re.IGNORECASE)
+_HOST_LIKE = pattern(r"(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/\S*", re.IGNORECASE)
+_MAGNET_WITH_SPACES = pattern(r"magnet:.*&(?:amp;)?(?:tr|xt|ws|xl)(?:\.\d+)?=\S*", re.IGNORECASE)
 """A magnet link whose name holds raw spaces: it goes on to its last key."""
-_SPELLED = re.compile(r"h?(?:tt|xx)p(s?)(?:(?::|\[:\])?[/\\]{1,2}|:(?=[\w-]+\.\w))", re.IGNORECASE)
-_DISARMED_DOT = re.compile(r"\[\.\]|\(\.\)")
-_DOUBLED = re.compile(r"^https?://(?=https?://)", re.IGNORECASE)
-_AFTER = re.compile(r"[，。！？；：、（）【】《》「」『』]|\]\((?=https?://|magnet:)", re.IGNORECASE)
+_SPELLED = pattern(r"h?(?:tt|xx)p(s?)(?:(?::|\[:\])?[/\\]{1,2}|:(?=[\w-]+\.\w))", re.IGNORECASE)
+_DISARMED_DOT = pattern(r"\[\.\]|\(\.\)")
+_DOUBLED = pattern(r"^https?://(?=https?://)", re.IGNORECASE)
+_AFTER = pattern(r"[，。！？；：、（）【】《》「」『』]|\]\((?=https?://|magnet:)", re.IGNORECASE)
 """Punctuation that no URL holds unencoded, and the address of a Markdown link whose text is one, too."""
 _CLOSES = {'"': '"', "'": "'", "`": "`", "<": ">", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _BRACKETS = {")": "(", "]": "[", "}": "{"}

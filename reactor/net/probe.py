@@ -24,6 +24,7 @@ from reactor.net.refresh import refresh_in, refresh_to
 from reactor.net.session import HttpSession
 from reactor.net.urls import normalise, normalise_http
 from reactor.net.validators import validator_of
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
@@ -37,7 +38,7 @@ SEVERAL_BYTES = 8 * 1024 * 1024
 """What can be continued, and is as large, is fetched by several connections: none of them is the one that asked."""
 REFRESHES_MAX = 3
 """Pages that lead on, one to the next."""
-_CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
+_CONTENT_RANGE = pattern(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
 
 
 Referer = Callable[[str], str | None]

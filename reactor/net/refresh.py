@@ -8,13 +8,15 @@ from __future__ import annotations
 import html
 import re
 
+from reactor.patterns import pattern
+
 DELAY_MAX_S = 60
 """A page that reloads itself later than that does not begin a download."""
 TAG_MAX = 4096
 
-_TAG = re.compile(rb"<!--|<(script|noscript|style|template|title|meta)(?=[\s/>])")
-_ATTRIBUTE = re.compile(r"""([a-z-]{1,30})\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
-_CONTENT = re.compile(
+_TAG = pattern(rb"<!--|<(script|noscript|style|template|title|meta)(?=[\s/>])")
+_ATTRIBUTE = pattern(r"""([a-z-]{1,30})\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_CONTENT = pattern(
     r"""\s*(\d{1,6})(?:\.\d*)?(?:\s*[;,]\s*|\s+)(?:url\s*=\s*)?+(?:"([^"]*)"?|'([^']*)'?|(\S.*))""",
     re.IGNORECASE | re.DOTALL,
 )

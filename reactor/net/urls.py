@@ -11,6 +11,7 @@ import idna
 from reactor.errors import DownloadError
 from reactor.net.magnets import parse_magnet
 from reactor.net.pasted import link_in
+from reactor.patterns import pattern
 
 URL_BYTES_MAX = 16 * 1024
 """More is no link that anybody was sent."""
@@ -20,18 +21,18 @@ HOST_MAX = 253
 
 FTP = ("ftp", "sftp")
 """Of these only aria2 knows how to ask."""
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
-_HOST_AND_PORT = re.compile(r"[^/?#:]+:\d{1,5}(?:[/?#]|$)")
-_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_SCHEME = pattern(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_HOST_AND_PORT = pattern(r"[^/?#:]+:\d{1,5}(?:[/?#]|$)")
+_HOST = pattern(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 
-_PERSONAL = re.compile(
+_PERSONAL = pattern(
     r"(?:^|[-_.])(?:auth|credential|expire[sd]?|expiry|hash|key|md5|once|otp|policy|secret|sig|signature|ticket|token)$",
     re.IGNORECASE,
 )
 # What RFC 3986 allows in a path or query, and `%` for what is encoded already.
 _SAFE = "%!$&'()*+,;=:@/?~[]"
 _SAFE_IN_USERINFO = "%!$&'()*+,;=:~"
-_OTHER_SCHEME = re.compile(
+_OTHER_SCHEME = pattern(
     r"(?:about|blob|chrome|data|ed2k|file|ftps|git|irc|javascript|mailto|rtmp|rtsp|ssh|tel|wss?):", re.IGNORECASE
 )
 

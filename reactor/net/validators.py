@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from reactor.patterns import pattern
+
 VALIDATOR_MAX = 1024
 """Characters; a longer one is none: it would stand in every plan and every request."""
-_STRONG_TAG = re.compile(r'"[\x21\x23-\x7e]*"')
-_LINE = re.compile(r"[\x20-\x7e]+")
+_STRONG_TAG = pattern(r'"[\x21\x23-\x7e]*"')
+_LINE = pattern(r"[\x20-\x7e]+")
 
 
 def validator_of(headers: Mapping[str, str]) -> tuple[str | None, bool]:

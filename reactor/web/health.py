@@ -4,7 +4,6 @@ No token is asked for, so what is said names no URL and no path."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import anyio
@@ -15,12 +14,13 @@ from starlette.routing import Route
 
 from reactor import notices as n
 from reactor.journal.format import clean
+from reactor.patterns import pattern
 
 Probe = Callable[[], Awaitable[str | None]]
 """Looks at one thing: a sentence when it is in trouble, else None."""
 
 
-_PLACE = re.compile(r"\w+://\S+|(?<![\w.])~?/[^\s:;,)]+")
+_PLACE = pattern(r"\w+://\S+|(?<![\w.])~?/[^\s:;,)]+")
 """A URL, or a path from the root."""
 
 

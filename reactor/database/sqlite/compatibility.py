@@ -20,6 +20,7 @@ from reactor.database.sqlite.saving import Unit, write
 from reactor.database.sqlite.statements import Connection, fitted
 from reactor.errors import DatabaseError, Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Stage, Upload
+from reactor.patterns import pattern
 
 NOW = 1_800_000_000.0
 IDS = (1, 2)
@@ -70,9 +71,9 @@ OTHERS = """SELECT sql FROM main.sqlite_master WHERE type IN ('table', 'view') A
     AND tbl_name <> 'downloads' COLLATE NOCASE AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'reactor%'"""
 """What a trigger may write into."""
 NAMES = "SELECT name FROM main.sqlite_master WHERE type IN ('table', 'view')"
-LOST = re.compile(r"no such table: (?:main\.)?(\w+)")
-STORED = re.compile(r"cannot store (\w+) value in (\w+) column")
-MISSING = re.compile(r"(?:no such|unknown) (function|collation sequence): (\w+)")
+LOST = pattern(r"no such table: (?:main\.)?(\w+)")
+STORED = pattern(r"cannot store (\w+) value in (\w+) column")
+MISSING = pattern(r"(?:no such|unknown) (function|collation sequence): (\w+)")
 """What SQLite says of what a program has added to its own connection."""
 
 

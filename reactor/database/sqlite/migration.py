@@ -11,7 +11,6 @@ is the bot's word for something else and is left alone.
 
 from __future__ import annotations
 
-import re
 import secrets
 import sqlite3
 from collections.abc import Mapping
@@ -20,11 +19,12 @@ from functools import cache
 
 from reactor.database.sqlite.statements import has_table, script, transaction
 from reactor.errors import DatabaseError
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 SCHEMA = "schema.sql"
 SCHEMA_VERSION = 1
-CONSTANT = re.compile(r"'(?:[^']|'')*'|[+-]?\d+(\.\d+)?")
+CONSTANT = pattern(r"'(?:[^']|'')*'|[+-]?\d+(\.\d+)?")
 """A default that is a literal, as SQLite writes it down."""
 TEXTS, NUMBERS = ("CHAR", "CLOB", "TEXT"), ("INT", "REAL", "FLOA", "DOUB")
 """Words in the declared types of columns that hold them."""

@@ -7,13 +7,13 @@ here, what is committed here is overwritten there, and the file is damaged at la
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from reactor.errors import DatabaseError
+from reactor.patterns import pattern
 
 MOUNTINFO = Path("/proc/self/mountinfo")
-ESCAPED = re.compile(rb"\\([0-7]{3})")
+ESCAPED = pattern(rb"\\([0-7]{3})")
 
 
 def refuse_mounted_file(path: Path) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from reactor.extractors.browser import words
+from reactor.patterns import pattern
 
 CLICKS_MAX = 3
 """The first click may be caught by a banner, the second by an advertisement."""
@@ -24,8 +25,8 @@ PER_CLICK = 8.0
 POSTER_WIDTH, POSTER_HEIGHT = 200, 110
 FILM_SIDE = 120
 
-_PLAYS = re.compile(r"(?:^|[\s_-])(?:play|player-?start|startplay|watch-?now|btn-?watch)(?:$|[\s_-])", re.IGNORECASE)
-_IS_PART = re.compile(
+_PLAYS = pattern(r"(?:^|[\s_-])(?:play|player-?start|startplay|watch-?now|btn-?watch)(?:$|[\s_-])", re.IGNORECASE)
+_IS_PART = pattern(
     r"playlist|playback|replay|autoplay|display|play-?store|google-?play|player-?menu|pause", re.IGNORECASE
 )
 

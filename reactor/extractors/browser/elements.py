@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 SMALL_WIDTH = 260
@@ -22,7 +23,7 @@ BESIDE = 0.35
 FOLD = 860
 """Pixels from the top of the page: what is further down is not its film, if something above is as large."""
 
-_HEIGHT = re.compile(r"(?<!\d)(\d{3,4})(?:p\b|$)|\b(4k|uhd|full ?hd|fhd|hd|sd)\b", re.IGNORECASE)
+_HEIGHT = pattern(r"(?<!\d)(\d{3,4})(?:p\b|$)|\b(4k|uhd|full ?hd|fhd|hd|sd)\b", re.IGNORECASE)
 _NAMED_HEIGHTS = {"4k": 2160, "uhd": 2160, "fullhd": 1080, "fhd": 1080, "hd": 720, "sd": 480}
 
 

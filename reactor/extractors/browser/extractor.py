@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from itertools import takewhile
@@ -31,6 +30,7 @@ from reactor.net.credentials import split_credentials
 from reactor.net.failures import status_failure
 from reactor.net.urls import normalise_http
 from reactor.net.validators import validator_of
+from reactor.patterns import pattern
 
 TITLE_MAX = 1000
 FINAL = ("live", "drm", "too_large", "too_many_parts", "refused_address", "no_space")
@@ -53,7 +53,7 @@ _SUFFIXES = {
     "audio/wav": "wav",
 }
 _VIDEO_TYPES = frozenset(("VideoObject", "Movie", "Episode", "TVEpisode", "Clip", "AudioObject", "PodcastEpisode"))
-_NET = re.compile(r"net::(ERR_\w+)")
+_NET = pattern(r"net::(ERR_\w+)")
 # Chromium's error: (code, retryable, what the host does)
 _FAILURES = {
     "ERR_NAME_NOT_RESOLVED": ("dns", True, "The host {host} does not exist, or its name cannot be resolved now."),

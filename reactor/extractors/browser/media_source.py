@@ -22,6 +22,7 @@ from reactor.net.client import NoAnswer
 from reactor.net.jar import Jar
 from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.urls import normalise_http
+from reactor.patterns import pattern
 
 HEAD_BYTES = 256 * 1024
 """Of each file so much is looked at."""
@@ -33,7 +34,7 @@ FED_MORE = 1.05
 FED_MORE_MIN = 64 * 1024
 """So much more than the file has was a player fed with: it plays something else, too."""
 
-_CODECS = re.compile(r"codecs\s*=\s*[\"']?([^\"';]+)", re.IGNORECASE)
+_CODECS = pattern(r"codecs\s*=\s*[\"']?([^\"';]+)", re.IGNORECASE)
 
 
 class Buffer(BaseModel):

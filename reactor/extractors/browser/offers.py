@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from reactor.files.suffixes import BINARY_SUFFIXES
+from reactor.patterns import pattern
 
 LINKS_MAX = 8
 """A page that links to more files is a list of them."""
@@ -26,7 +27,7 @@ _FIRM = BINARY_SUFFIXES - frozenset(f"{_PICTURES} {_BESIDE} {_SOFT}".split())
 """A link to one of these is there for the file."""
 _DOCUMENTS = frozenset(_SOFT.split())
 """A link to one of these is a file that the page is about where it says so."""
-_SAYS_SO = re.compile(
+_SAYS_SO = pattern(
     r"downloa?d|herunter|télécharg|descarg|baix|scaric|pobierz|ladda ne|last ne|lataa|stáhn|stiahn|letölt|descarc"
     r"|λήψη|κατεβ|indir|скача|загруз|завантаж|تحميل|تنزيل|הורד|डाउनलोड|ダウンロード|下载|下載|다운로드"
     r"|ดาวน์โหลด|tải xu|tải về|unduh",

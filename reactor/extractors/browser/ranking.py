@@ -21,6 +21,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from reactor.extractors.browser.elements import Element, Role, Source, role
 from reactor.extractors.detect import MANIFEST_TYPES
 from reactor.media.choice import Choice, lines_rank
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 CLIP_S = 65.0
@@ -42,10 +43,10 @@ MEDIA_SUFFIXES = frozenset((_VIDEO + " " + _AUDIO).split())
 SEGMENT_SUFFIXES = frozenset(_SEGMENTS.split())
 _SEGMENT_TYPES = ("video/mp2t", "video/iso.segment", "audio/iso.segment", "video/vnd.mpeg.dash.mpd")
 _NO_TYPES = ("", "application/octet-stream", "binary/octet-stream", "application/mp4", "application/ogg")
-_INIT = re.compile(r"(?:^|[-_.])(?:init|header)(?:[-_.]|\d|$)", re.IGNORECASE)
-_NUMBERED = re.compile(r"(?:seg(?:ment)?|frag(?:ment)?|chunk|part)[-_]?\d+", re.IGNORECASE)
-_RANGE = re.compile(r"(?:^|&)(?:range|bytes|bytestart|start_byte)=\d", re.IGNORECASE)
-_ASIDE = re.compile(r"preview|teaser|thumb|sprite|storyboard|(?:^|[-_/])loop|background", re.IGNORECASE)
+_INIT = pattern(r"(?:^|[-_.])(?:init|header)(?:[-_.]|\d|$)", re.IGNORECASE)
+_NUMBERED = pattern(r"(?:seg(?:ment)?|frag(?:ment)?|chunk|part)[-_]?\d+", re.IGNORECASE)
+_RANGE = pattern(r"(?:^|&)(?:range|bytes|bytestart|start_byte)=\d", re.IGNORECASE)
+_ASIDE = pattern(r"preview|teaser|thumb|sprite|storyboard|(?:^|[-_/])loop|background", re.IGNORECASE)
 
 _AD_HOSTS = """
     2mdn.net adform.net adition.com adnxs.com adriver.ru adsafeprotected.com adsrvr.org advertising.com amazon-
@@ -54,17 +55,17 @@ _AD_HOSTS = """
     moatads.com openx.net propellerads.com pubmatic.com rubiconproject.com serving-sys.com smartadserver.com
     spotxchange.com springserve.com teads.tv trafficjunky.net tremorhub.com tsyndicate.com yandexadexchange.net"""
 AD_HOSTS = frozenset(_AD_HOSTS.split())
-_AD_PATH = re.compile(
+_AD_PATH = pattern(
     # Words that films have in their names too stand alone: a folder, or a whole name.
     r"/(?:ads?|adverts?|advertisements?|adserver|commercials?|vast|vmap|vpaid|werbung)(?:[-_]?\d+)?(?:/|\.\w+$|$)"
     r"|(?:^|[/_.-])(?:pre|mid|post)-?rolls?(?:[/_.-]|\d|$)",
     re.IGNORECASE,
 )
-_VAST_MEDIA = re.compile(r"<MediaFile\b[^<>]*>\s*(?:<!\[CDATA\[\s*)?(https?://[^\s<\]]+)", re.IGNORECASE)
-_URI = re.compile(r'URI="([^"]*)"')
-_EXTINF = re.compile(r"^#EXTINF:\s*(\d{1,9}(?:\.\d{1,9})?)", re.MULTILINE)
-_MPD_DURATION = re.compile(r'mediaPresentationDuration\s*=\s*["\']P(?:([\d.]{1,9})D)?T?([^"\']{1,60})["\']')
-_CLOCK = re.compile(r"(?:(\d{1,9}(?:\.\d{1,9})?)H)?(?:(\d{1,9}(?:\.\d{1,9})?)M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?")
+_VAST_MEDIA = pattern(r"<MediaFile\b[^<>]*>\s*(?:<!\[CDATA\[\s*)?(https?://[^\s<\]]+)", re.IGNORECASE)
+_URI = pattern(r'URI="([^"]*)"')
+_EXTINF = pattern(r"^#EXTINF:\s*(\d{1,9}(?:\.\d{1,9})?)", re.MULTILINE)
+_MPD_DURATION = pattern(r'mediaPresentationDuration\s*=\s*["\']P(?:([\d.]{1,9})D)?T?([^"\']{1,60})["\']')
+_CLOCK = pattern(r"(?:(\d{1,9}(?:\.\d{1,9})?)H)?(?:(\d{1,9}(?:\.\d{1,9})?)M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?")
 
 
 class Form(IntEnum):

@@ -9,11 +9,11 @@ A button says it when one of its words does and all the others are such as go wi
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import field
 
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 WORDS_MAX = 12
@@ -21,11 +21,11 @@ WORDS_MAX = 12
 CHARS_MAX = 120
 
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31-\u0e4e"
-_TOKEN = re.compile(rf"(?:[^\W_]|[{_MARKS}])+(?:['’][^\W_]+)*")
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff]")
+_TOKEN = pattern(rf"(?:[^\W_]|[{_MARKS}])+(?:['’][^\W_]+)*")
+_UNSPACED = pattern(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff]")
 """Thai, Japanese, Chinese and Korean: words without spaces between them."""
-_NUMBER = re.compile(r"\d+[a-z]{0,2}|s\d+e\d+|[ivx]{1,4}")
-_SIGNS = re.compile(r"[\u25b6\u25ba\u25b8\u25b7\u25b9\u25bb\u23f5\u2bc8\u2023\u23ef\U0001f783\u27a4\s\ufe0e\ufe0f]+")
+_NUMBER = pattern(r"\d+[a-z]{0,2}|s\d+e\d+|[ivx]{1,4}")
+_SIGNS = pattern(r"[\u25b6\u25ba\u25b8\u25b7\u25b9\u25bb\u23f5\u2bc8\u2023\u23ef\U0001f783\u27a4\s\ufe0e\ufe0f]+")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shutil
 import sys
 import threading
@@ -28,6 +27,7 @@ from playwright.async_api import async_playwright
 
 from reactor.extractors.browser.process import kill_all
 from reactor.extractors.browser.sniffing import sniff
+from reactor.patterns import pattern
 
 WHY_MAX = 1000
 
@@ -51,8 +51,8 @@ UNTOLD = "--disable-blink-features=AutomationControlled"
 UNWANTED = ["--disable-ipc-flooding-protection", "--disable-popup-blocking", "--enable-unsafe-swiftshader"]
 """What Playwright switches on for tests, and what is better off with strangers' pages."""
 
-_FATAL = re.compile(r"\[err\] \[[^]]*:FATAL:[^]]*\] (.+)")
-_ENDED = re.compile(r"<process did exit: exitCode=(\w+), signal=(\w+)>")
+_FATAL = pattern(r"\[err\] \[[^]]*:FATAL:[^]]*\] (.+)")
+_ENDED = pattern(r"<process did exit: exitCode=(\w+), signal=(\w+)>")
 
 _ending = threading.Lock()
 

@@ -42,6 +42,7 @@ from reactor.net.redirects import follow, read_body
 from reactor.net.session import HttpSession
 from reactor.net.urls import normalise_http
 from reactor.options import NO_OPTIONS, Options
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 __all__ = [
@@ -64,7 +65,7 @@ __all__ = [
 ]
 
 PAGE_BYTES_MAX = 16 * 1024 * 1024
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
+_CHARSET = pattern(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

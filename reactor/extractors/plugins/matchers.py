@@ -12,12 +12,13 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 PATTERN_MAX = 1000
 """Characters."""
 PRIORITY_MAX = 1000
-_PATTERN = re.compile(r"(\*|https?)://(\*|(?:\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\])(/.*)", re.IGNORECASE)
+_PATTERN = pattern(r"(\*|https?)://(\*|(?:\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\])(/.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

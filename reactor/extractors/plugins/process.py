@@ -15,7 +15,6 @@ from pathlib import Path
 from anyio.abc import Process
 
 from reactor.errors import DownloadError
-from reactor.extractors.plugins import worker
 from reactor.programs import child_environment, own_code
 from reactor.records import dataclass
 from reactor.workers.process import WorkerProcess, bad_answer, open_in_own_folder, open_process
@@ -66,7 +65,9 @@ class PluginProcess(WorkerProcess):
             f"The extractor {what.name}",
             "extractor_failed",
         )
-        started = cls(process, answer_bytes_max=worker.ANSWER_BYTES_MAX, bad_answer=bad_answer, folder=folder)
+        from reactor.extractors.plugins.worker import ANSWER_BYTES_MAX
+
+        started = cls(process, answer_bytes_max=ANSWER_BYTES_MAX, bad_answer=bad_answer, folder=folder)
         limits = {"data_bytes": DATA_BYTES_MAX, "file_bytes": FILE_BYTES_MAX}
         await started._warm_up({"parent": os.getpid(), "entry": what.entry, **limits}, partial(_broken, what.name))
         return started

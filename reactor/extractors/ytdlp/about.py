@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,8 +9,9 @@ from urllib.parse import urlsplit
 from reactor import numbers
 from reactor.models import CHAPTERS_MAX, FILM_S_MAX, TAG_MAX, About, Chapter
 from reactor.net.credentials import split_credentials
+from reactor.patterns import pattern
 
-_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_DATE = pattern(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 URL_MAX = 2000
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from importlib import metadata
 
+from reactor.patterns import pattern
+
 OLD_DAYS = 60
 """Older than this, it is said to be: there is a release every few weeks, and sites have changed since."""
-_RELEASED = re.compile(r"(\d{4})\.(\d{1,2})\.(\d{1,2})(?!\d)")
+_RELEASED = pattern(r"(\d{4})\.(\d{1,2})\.(\d{1,2})(?!\d)")
 
 
 def age_days(version: str, today: date) -> int | None:

@@ -19,6 +19,7 @@ from reactor.extractors.ytdlp.process import HINT
 from reactor.failures import COOKIES_HELP
 from reactor.net.credentials import redact_text
 from reactor.net.failures import RETRY_AFTER_MAX_S, status_failure
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 SAID_MAX = 300
@@ -48,8 +49,8 @@ class Text:
     failure: Failure
 
 
-def _text(pattern: str, code: str, message: str, hint: str | None = None, *, retryable: bool = False) -> Text:
-    return Text(re.compile(pattern, re.IGNORECASE), Failure(code, message, hint, retryable))
+def _text(words: str, code: str, message: str, hint: str | None = None, *, retryable: bool = False) -> Text:
+    return Text(pattern(words, re.IGNORECASE), Failure(code, message, hint, retryable))
 
 
 TEXTS = (
@@ -123,10 +124,10 @@ NETWORK: Mapping[str, Failure] = {
 }
 """Name of a class among the causes → what the network did, the first that fits."""
 
-_HTTP_ERROR = re.compile(r"HTTP Error \d{3}: [\w' -]*")
+_HTTP_ERROR = pattern(r"HTTP Error \d{3}: [\w' -]*")
 """The phrase of a status is not the site's word: the status itself says more."""
-_CHALLENGE = re.compile("anti-bot challenge")
-_SOON = re.compile(r"\bin (a few|an?|\d+) (second|minute|hour|day)s?")
+_CHALLENGE = pattern("anti-bot challenge")
+_SOON = pattern(r"\bin (a few|an?|\d+) (second|minute|hour|day)s?")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 

@@ -35,6 +35,7 @@ from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.net.cookies import kept_cookies
 from reactor.net.jar import without
 from reactor.numbers import FETCHES_MAX
+from reactor.patterns import pattern
 
 TITLE_MAX = 1000
 """Characters of a title that are kept."""
@@ -44,7 +45,7 @@ LANGUAGE_MAX = 35
 SIZE_MAX = 2**63
 """Bytes; more is no size."""
 
-_SUFFIX = re.compile(r"\.([a-z0-9]{1,5})$", re.IGNORECASE)
+_SUFFIX = pattern(r"\.([a-z0-9]{1,5})$", re.IGNORECASE)
 _DASH = "http_dash_segments"
 _FINAL = "drm", "live", "unsupported", "too_many_parts", "too_large"
 """What a manifest says of itself, and its fragments would only hide."""

@@ -14,11 +14,11 @@ from pathlib import Path
 from anyio.abc import Process
 
 from reactor.errors import DownloadError
-from reactor.extractors.ytdlp import worker as ytdlp_worker
 from reactor.programs import child_environment, find_python
 from reactor.records import dataclass
 from reactor.workers.process import WorkerProcess, open_in_own_folder, open_process
 
+WORKER = Path(__file__).with_name("worker.py")
 DATA_BYTES_MAX = 1536 * 1024 * 1024
 """Memory one process may use. A JavaScript runtime, which inherits the limit, does not start with 512 MiB."""
 HINT = "Update yt-dlp: reactor update, or pip install -U 'yt-dlp[default,deno]'"
@@ -70,7 +70,9 @@ class YtdlpProcess(WorkerProcess):
         process, folder = await open_in_own_folder(
             lambda: tempfile.mkdtemp(prefix="reactor-ytdlp-"), _open, "yt-dlp", "ytdlp_broken"
         )
-        worker = cls(process, answer_bytes_max=ytdlp_worker.ANSWER_BYTES_MAX, bad_answer=bad_answer, folder=folder)
+        from reactor.extractors.ytdlp.worker import ANSWER_BYTES_MAX
+
+        worker = cls(process, answer_bytes_max=ANSWER_BYTES_MAX, bad_answer=bad_answer, folder=folder)
         await worker._warm_up(
             {
                 "parent": os.getpid(),
@@ -95,7 +97,7 @@ def bad_answer() -> DownloadError:
 
 async def _open(folder: Path) -> Process:
     return await open_process(
-        [str(find_python()), "-I", ytdlp_worker.__file__],
+        [str(find_python()), "-I", str(WORKER)],
         folder,
         child_environment(home=folder, LC_ALL="C.UTF-8", DENO_NO_UPDATE_CHECK="1"),
     )

@@ -6,7 +6,6 @@ there is always a result: `res:720` takes the picture that is nearest to 720 lin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from reactor.media.choice import CODEC_NAMES, Choice
 from reactor.media.languages import codes_of
 from reactor.media.requested import chooses, requested
 from reactor.options import Options
+from reactor.patterns import pattern
 
 FORMAT = "bv*+ba/b"
 """The best picture with the best sound, else the best that has both."""
@@ -27,8 +27,8 @@ FORMAT_SORT = (
 FIRST = ("hasvid", "ie_pref")
 """What yt-dlp sorts by before all else, and comes after what a row asks for."""
 
-_HEIGHT = re.compile(r"\[\s*height\s*(<=|<|=)\??\s*(\d{2,5})\s*\]")
-_SOUND = re.compile(r"(ba|bestaudio)(\[[^]]*\])*")
+_HEIGHT = pattern(r"\[\s*height\s*(<=|<|=)\??\s*(\d{2,5})\s*\]")
+_SOUND = pattern(r"(ba|bestaudio)(\[[^]]*\])*")
 
 
 def choice_of(format_: str) -> Choice:
