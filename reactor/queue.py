@@ -215,8 +215,13 @@ class Queue(QueueOperations):
         """How many rows are not over, and how old the oldest is."""
         return await self._ask(lambda table: table.counts())
 
+    async def entries(self, id: int, offset: int = 0, limit: int = LIST_MAX) -> tuple[builtins.list[Download], int]:
+        """`limit` of the downloads that a list has become, in its order, from the one after `offset`; and how many
+        there are."""
+        return await self._ask(lambda table: table.entries(id, offset, limit))
+
     async def overview(self, shown_max: int = 50) -> Overview:
-        """What is under way, what is next, what ended last: at most `shown_max` rows of each."""
+        """What is under way, what is next, what ended last: at most `shown_max` rows of each. A list is one row."""
         return await self._ask(lambda table: table.overview(shown_max))
 
     async def changes(self) -> AsyncGenerator[None, None]:

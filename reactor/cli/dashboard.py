@@ -129,7 +129,7 @@ def _under_way(rows: Iterable[Download]) -> Table:
     for row in rows:
         share, whole, speed, left = measures(row)
         bar = ProgressBar(100, row.progress, width=BAR_WIDTH) if row.progress is not None else state(row)
-        grid.add_row(str(row.id), bar, share, whole, speed, left, Text(name(row)))
+        grid.add_row(str(row.id), bar, share, whole, speed, left, Text(f"{name(row)}{end(row)}"))
     return grid
 
 
@@ -138,7 +138,7 @@ def _queued(rows: Iterable[Download], wall: float) -> Table:
     for row in rows:
         retries = row.next_attempt_at is not None and row.status == "pending"
         wait = max(0.0, (row.next_attempt_at or 0.0) - wall) if retries else 0.0
-        why = f": {clean(row.error)}" if row.error else ""
+        why = end(row) if row.status == "choosing" else f": {clean(row.error)}" if row.error else ""
         grid.add_row(str(row.id), f"again in {span(round(wait))}" if wait else state(row), Text(f"{name(row)}{why}"))
     return grid
 

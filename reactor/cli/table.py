@@ -67,14 +67,20 @@ def state(row: Download, *, stage: bool = True) -> Text:
 
 
 def measures(row: Download) -> tuple[str, str, str, str]:
-    """Progress, size, speed and time left; "" for what is not known or over."""
+    """Progress, size (of a list, how many of its entries have come), speed and time left; "" for what is not known or
+    over."""
     moving = row.status == "downloading"
     return (
         "" if row.progress is None else f"{row.progress:.0f} %",
-        "" if row.file_size is None else size(row.file_size),
+        entries(row) or ("" if row.file_size is None else size(row.file_size)),
         f"{size(round(row.download_speed * MIB))}/s" if moving and row.download_speed else "",
         span(row.eta_seconds) if moving and row.eta_seconds is not None else "",
     )
+
+
+def entries(row: Download) -> str:
+    """Of a list: how many of its entries have come; else ""."""
+    return "" if row.items_total is None else f"{row.items_done or 0} of {row.items_total}"
 
 
 def name(row: Download) -> str:
@@ -83,8 +89,20 @@ def name(row: Download) -> str:
 
 
 def end(row: Download) -> str:
-    """Where the file is, or what went wrong; to be put behind the name."""
+    """Where the file is, what went wrong, or what it asks; to be put behind the name."""
     if row.status == "downloaded" and row.file_path:
         return f" → {clean(row.file_path, 1000)}"
-    old = row.status in ("downloaded", "downloading")  # what an earlier try met is none of this one's
-    return f": {clean(row.error, 500)}" if row.error and not old else ""
+    if row.status == "choosing" and not row.cancelled:
+        return f": asks what to fetch, `reactor choose {row.id}`"
+    if row.items_failed and row.status == "downloading":
+        return f" ({row.items_failed} failed)"
+    old = row.status == "downloading" or (row.status == "downloaded" and row.items_total is None)
+    said = (
+        f": {clean(row.error, 500)}" if row.error and not old else ""
+    )  # what an earlier try met is none of this one's
+    return f"{said} `reactor choose {row.id}` lists what would help." if helpful(row) else said
+
+
+def helpful(row: Download) -> bool:
+    """True of a failed one that says what would help."""
+    return row.status == "failed" and row.choices is not None and bool(row.choices.help)

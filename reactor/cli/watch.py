@@ -30,8 +30,8 @@ def watch(
 ) -> None:
     """Follow downloads as they change.
 
-    A live table on a terminal, otherwise one line per change. With an ID, ends with the download, and exits with 0
-    only if it succeeded.
+    A live table on a terminal, otherwise one line per change; a list is one line. With an ID, ends with the download,
+    and exits with 0 only if it succeeded.
     """
     from rich.console import Console
 
@@ -64,13 +64,14 @@ async def _one(settings: Settings, number: int) -> bool:
 
 
 async def _lines(settings: Settings) -> None:
-    """A line for each change."""
+    """A line for each change; entries of lists change the line of their list."""
     from reactor.cli.table import line
     from reactor.queue import Queue
 
     async with Queue(settings.download_db, read_only=True) as queue:
         async for row in queue.watch_all():
-            typer.echo(line(row))
+            if row.parent_id is None or row.item_key is None:
+                typer.echo(line(row))
 
 
 async def _table(settings: Settings) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +35,10 @@ class Around:
     """Why the disk keeps new ones from beginning; empty when it does not."""
     crashes: int = 0
     """How often in a row reactor has died while it worked on it."""
+    parent: Download | None = None
+    """The list that it is an entry of."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Of a list: how many of its entries failed, by code."""
 
     @property
     def alive(self) -> bool:
@@ -69,7 +74,9 @@ async def _read(settings: Settings, number: int) -> tuple[Download | None, list[
         served, under_way = await table.presence(), (await table.counts()).downloading
     if told is None:
         return None, [], Around(served, under_way, 0)
-    return told.row, [*told.tries], Around(served, under_way, told.ahead, _full(settings), told.crashes)
+    full = _full(settings)
+    around = Around(served, under_way, told.ahead, full, told.crashes, told.parent, told.failures)
+    return told.row, [*told.tries], around
 
 
 def _full(settings: Settings) -> str:
@@ -99,13 +106,33 @@ def story(row: Download, tries: list[Try], around: Around, now: float) -> Iterat
     if row.title:
         yield f"  It is: {clean(row.title)}" + (f" ({row.url_type})" if row.url_type else "")
     yield f"  Added {_day(row.added_date)}" + (f", started {_day(row.started_at)}" if row.started_at else "") + "."
+    if (parent := around.parent) is not None:
+        known = clean(parent.title or redact(parent.url))
+        yield f"  It is entry {row.position or '?'} of the list #{parent.id}, {known}."
     for past in tries:
         if not _before(past.at, row.added_date):  # else it is of another row, which had this id before
             yield f"  Attempt {past.attempt}, {_moment(past.at)}: {clean(past.sentence, 500)}{_again(past, row, now)}"
     if around.crashes and row.status == "downloading":
         times = _times(around.crashes)
         yield f"  reactor died {times} in a row while working on this; after {CRASHES_MAX} it fails."
-    yield from (f"  {line}" for line in _now(row, around, now) if line)
+    yield from (f"  {line}" for line in (*_entries(row, around), *_now(row, around, now)) if line)
+
+
+def _entries(row: Download, around: Around) -> Iterator[str]:
+    """Of a list: what has become of its entries."""
+    from reactor.journal.format import clean
+
+    if not row.items_total:
+        return
+    did_not = row.items_failed or 0
+    left = row.items_total - (row.items_done or 0) - did_not
+    more = f", {left} are still to come" if left > 0 else ""
+    came = f"{row.items_done or 0} of {row.items_total} entries came{more}"
+    yield f"It is a list: {came}. `reactor list {row.id}` lists them."
+    if did_not:
+        codes = [f"{number} {clean(code, 40) or 'without a reason'}" for code, number in around.failures.items()]
+        stopped = did_not - sum(around.failures.values())
+        yield f"{did_not} did not come: {', '.join([*codes, *([f'{stopped} cancelled'] if stopped > 0 else [])])}."
 
 
 def _again(past: Try, row: Download, now: float) -> str:
@@ -118,16 +145,23 @@ def _again(past: Try, row: Download, now: float) -> str:
 
 def _now(row: Download, around: Around, now: float) -> Iterator[str]:
     """How it stands, what happens next, what a person can do."""
+    from reactor.cli.table import helpful
     from reactor.journal.format import clean, size, span
 
     match row.status:
         case "downloaded":
-            yield f"Downloaded {_day(row.finished_at)}: {clean(row.file_path or '', 1000)} ({size(row.file_size)})."
+            if row.items_total is not None:
+                again = f" `reactor retry {row.id}` tries the others again." if row.error_code == "partial" else ""
+                yield f"It was over {_day(row.finished_at)}.{again}"
+            else:
+                yield f"Downloaded {_day(row.finished_at)}: {clean(row.file_path or '', 1000)} ({size(row.file_size)})."
         case "cancelled":
             yield f"Cancelled {_day(row.finished_at)}. `reactor retry {row.id}` queues it again."
         case "failed":
             yield f"Failed {_day(row.finished_at)}: {clean(row.error or 'no reason was recorded', 500)}"
             yield f"It is not retried automatically. `reactor retry {row.id}` queues it again."
+            if helpful(row):
+                yield f"`reactor choose {row.id}` lists what would help."
         case "downloading" if row.cancelled and around.alive:
             yield "It is being cancelled."
         case "downloading" if not around.alive:

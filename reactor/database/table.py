@@ -45,7 +45,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The table as an operator sees it."""
+    """The table as an operator sees it: a list is one row, that of its parent, here and in the counts."""
 
     counts: Counts
     under_way: tuple[Download, ...]
@@ -90,6 +90,10 @@ class Story:
     """Pending rows that are served before it."""
     crashes: int
     """How often in succession the process has died while it worked on this row."""
+    parent: Download | None = None
+    """The list that it is an entry of, as far as that is there."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Of a list: how many of its entries failed, by code, the commonest first."""
 
 
 @dataclass(slots=True)
@@ -154,6 +158,16 @@ class Table(RowOperations, Protocol):
 
     async def count(self, status: str | None = None) -> int:
         """How many rows there are, all or with one status. Its cost grows with the table."""
+        ...
+
+    async def folded(self, limit: int = LIST_MAX) -> tuple[builtins.list[Download], int]:
+        """The latest `limit` rows, oldest first, without entries of lists that are there; and how many there are.
+        The cost grows with the table."""
+        ...
+
+    async def entries(self, id: int, offset: int = 0, limit: int = LIST_MAX) -> tuple[builtins.list[Download], int]:
+        """`limit` of the rows of a list's entries, in its order, from the one after `offset`; and how many there
+        are."""
         ...
 
     async def counts(self) -> Counts:

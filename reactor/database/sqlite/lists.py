@@ -34,6 +34,11 @@ INHERITED = frozenset({"owner"})
 """Columns of the contract that an entry has of its list, beside its options."""
 GENERATIONS_MAX = 4
 """As far up as ancestors are looked for; the core lets in fewer."""
+MIB = 1024 * 1024
+MEAN_SIZE = f"""SELECT avg(file_size) FROM (SELECT file_size FROM downloads WHERE {CHILD} AND parent_id = ?
+    AND status IN ('downloading', 'downloaded') AND typeof(file_size) = 'integer' AND file_size > 0 LIMIT 100)"""
+ETA_MAX_S = 30 * 24 * 3600
+"""What would take longer is not told."""
 LISTED = "listed"
 """The status of an entry of which no more was wanted than that it is named: the bot may make it `pending`."""
 
@@ -135,6 +140,18 @@ def count(connection: sqlite3.Connection, id: int) -> Entries:
             speed += rows.speed(each) or 0.0
     done = sum(found.values()) - opened - failed - found[LISTED]
     return Entries(opened, done, failed, found[Status.CANCELLED], share, speed)
+
+
+def _eta_s(connection: sqlite3.Connection, id: int, entries: Entries) -> int | None:
+    """Seconds until all of a list is there, if it goes on as fast and the other entries are as large as those that are
+    known. None where nothing moves or nothing is known."""
+    if entries.speed <= 0:
+        return None
+    (mean,) = connection.execute(MEAN_SIZE, (id,)).fetchone()
+    if not mean:
+        return None
+    left_s = (entries.open - min(entries.under_way, entries.open)) * float(mean) / (entries.speed * MIB)
+    return round(left_s) if left_s <= ETA_MAX_S else None
 
 
 def _outcome(
@@ -335,7 +352,8 @@ def recount(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
     for list_id in ids:
         if any_row(connection, f"{UNDER_WAY} AND id = :id", {"id": list_id}):
             entries = count(connection, list_id)
-            values = entries.values | {"id": list_id, "progress": entries.share, "speed": round(entries.speed, 3)}
+            values: dict[str, float | None] = {"id": list_id, **entries.values, "progress": entries.share}
+            values |= {"speed": round(entries.speed, 3), "eta": _eta_s(connection, list_id, entries)}
             try:
                 connection.execute(f"UPDATE downloads SET {fitted(connection, COUNTED)} WHERE id = :id", values)
             except errors.REJECTED:
@@ -344,4 +362,4 @@ def recount(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
 
 
 COUNTED = """items_total = :total, items_done = :done, items_failed = :failed, progress = :progress,
-    download_speed = :speed"""
+    download_speed = :speed, eta_seconds = :eta"""

@@ -1,4 +1,5 @@
-"""What an operator sees of the table. Each statement reads only the rows that it shows, by an index."""
+"""What an operator sees of the table: a list is one row, that of its parent. Each statement reads only the rows that it
+shows, by an index; of those that are pending, also the entries of lists that stand before them."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import sqlite3
 
 from reactor.database import contract as rows
 from reactor.database.sqlite import presence
-from reactor.database.sqlite.statements import DATED, DATELESS, download, transaction
+from reactor.database.sqlite.statements import DATED, DATELESS, IN_NO_LIST, download, transaction
 from reactor.database.table import Counts, Overview
 from reactor.models import Download
 
@@ -15,7 +16,7 @@ def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
     """At most `shown_max` rows of each kind."""
     with transaction(connection, "DEFERRED"):
         return Overview(
-            counts(connection),
+            _folded(connection, counts(connection)),
             under_way=_read(connection, UNDER_WAY, shown_max),
             queued=_queued(connection, shown_max),
             choosing=_read(connection, CHOOSING, shown_max),
@@ -37,20 +38,41 @@ def counts(connection: sqlite3.Connection) -> Counts:
     return Counts(pending - waiting, waiting, downloading, age_s, failed, choosing)
 
 
-UNDER_WAY = "SELECT * FROM downloads WHERE status = 'downloading' ORDER BY id LIMIT ?"
+def _folded(connection: sqlite3.Connection, counted: Counts) -> Counts:
+    """The same without the entries of lists."""
+    pending, waiting, downloading, choosing = connection.execute(ENTRIES).fetchone()
+    (failed,) = connection.execute(
+        f"SELECT count(*) FROM downloads WHERE status = 'failed' AND {IN_NO_LIST}"
+    ).fetchone()
+    return Counts(
+        counted.pending - (pending - waiting),
+        counted.waiting - waiting,
+        counted.downloading - downloading,
+        counted.oldest_s,
+        failed,
+        counted.choosing - choosing,
+    )
+
+
+UNDER_WAY = f"SELECT * FROM downloads WHERE status = 'downloading' AND {IN_NO_LIST} ORDER BY id LIMIT ?"
 QUEUED = "SELECT * FROM downloads WHERE status = 'pending' AND {} LIMIT ?"
-FAILED = "SELECT * FROM downloads WHERE status = 'failed' ORDER BY finished_at DESC, id DESC LIMIT ?"
-CHOOSING = "SELECT * FROM downloads WHERE status = 'choosing' ORDER BY next_attempt_at, id LIMIT ?"
-ENDED = """SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed')
-    ORDER BY id DESC LIMIT ?"""
+FAILED = f"SELECT * FROM downloads WHERE status = 'failed' AND {IN_NO_LIST} ORDER BY finished_at DESC, id DESC LIMIT ?"
+CHOOSING = f"SELECT * FROM downloads WHERE status = 'choosing' AND {IN_NO_LIST} ORDER BY next_attempt_at, id LIMIT ?"
+ENDED = f"""SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed')
+    AND {IN_NO_LIST} ORDER BY id DESC LIMIT ?"""
 WAITING = """SELECT count(*) FROM downloads WHERE status = 'pending' AND next_attempt_at IS NOT NULL
     AND next_attempt_at > (julianday('now') - 2440587.5) * 86400"""
+ENTRIES = """SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'pending'
+        AND next_attempt_at IS NOT NULL AND next_attempt_at > (julianday('now') - 2440587.5) * 86400),
+    count(*) FILTER (WHERE status = 'downloading'), count(*) FILTER (WHERE status = 'choosing') FROM downloads
+    WHERE parent_id IS NOT NULL AND item_key IS NOT NULL AND status IN ('pending', 'downloading', 'choosing')"""
+"""Of lists, and not over."""
 OLDEST = f"""SELECT (julianday('now') - julianday(added_date)) * 86400 FROM downloads
     WHERE status = 'pending' AND next_attempt_at IS NULL AND {DATED} LIMIT 1"""
 
 
 def _queued(connection: sqlite3.Connection, shown_max: int) -> tuple[Download, ...]:
-    found = [_read(connection, QUEUED.format(which), shown_max) for which in (DATELESS, DATED)]
+    found = [_read(connection, QUEUED.format(f"{IN_NO_LIST} AND {which}"), shown_max) for which in (DATELESS, DATED)]
     known = {row.id: row for each in found for row in each}
     return tuple(known[id] for id in rows.in_turn(*([row.id for row in each] for each in found))[:shown_max])
 

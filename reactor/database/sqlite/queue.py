@@ -80,6 +80,12 @@ class SqliteTable(SqliteOperations):
     async def count(self, status: str | None = None) -> int:
         return await self._run(table.count, status)
 
+    async def folded(self, limit: int = LIST_MAX) -> tuple[builtins.list[Download], int]:
+        return await self._run(table.folded, limit)
+
+    async def entries(self, id: int, offset: int = 0, limit: int = LIST_MAX) -> tuple[builtins.list[Download], int]:
+        return await self._run(table.entries, id, offset, limit)
+
     async def counts(self) -> Counts:
         return await self._run(overview.counts)
 

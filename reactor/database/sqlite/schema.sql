@@ -108,6 +108,10 @@ CREATE INDEX IF NOT EXISTS reactor_items_counted ON downloads (parent_id, status
     WHERE parent_id IS NOT NULL AND item_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reactor_items_open ON downloads (parent_id)
     WHERE parent_id IS NOT NULL AND item_key IS NOT NULL AND status IN ('pending', 'downloading', 'choosing');
+CREATE INDEX IF NOT EXISTS reactor_failed_lines ON downloads (finished_at, id)
+    WHERE status = 'failed' AND (parent_id IS NULL OR item_key IS NULL);
+CREATE INDEX IF NOT EXISTS reactor_ended_lines ON downloads (id)
+    WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed') AND (parent_id IS NULL OR item_key IS NULL);
 CREATE INDEX IF NOT EXISTS reactor_lists ON downloads (id) WHERE status = 'downloading' AND stage = 'items';
 CREATE INDEX IF NOT EXISTS reactor_media ON downloads (media_key, id) WHERE media_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reactor_unset ON downloads (id) WHERE status IS NULL;

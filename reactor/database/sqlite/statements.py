@@ -18,6 +18,8 @@ OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until =
 DATELESS = "added_date IS NULL ORDER BY id"
 DATED = "added_date IS NOT NULL ORDER BY added_date, id"
 """The two kinds of rows, each in its own order; `contract.in_turn` merges them."""
+IN_NO_LIST = "(parent_id IS NULL OR item_key IS NULL)"
+"""Of rows that are not entries of a list."""
 P = ParamSpec("P")
 Result = TypeVar("Result")
 

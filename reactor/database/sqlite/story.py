@@ -12,6 +12,9 @@ AHEAD = """SELECT count(*) FROM downloads AS d, (SELECT added_date, id FROM down
     WHERE d.status = 'pending'
     AND coalesce((d.added_date, d.id) < (this.added_date, this.id), d.id < this.id)"""
 
+FAILURES = """SELECT error_code, count(*) AS number FROM downloads
+    WHERE parent_id = ? AND item_key IS NOT NULL AND status = 'failed' GROUP BY error_code ORDER BY number DESC, 1"""
+
 
 def story(connection: sqlite3.Connection, id: int) -> Story | None:
     """All of it as it was at one moment."""
@@ -20,7 +23,9 @@ def story(connection: sqlite3.Connection, id: int) -> Story | None:
         if row is None:
             return None
         (ahead,) = connection.execute(AHEAD, (id,)).fetchone()
-        return Story(row, tuple(tries(connection, id)), int(ahead), _crashes(connection, id))
+        parent = get_download(connection, row.parent_id) if row.parent_id is not None and row.item_key else None
+        failures = {code or "": int(number) for code, number in connection.execute(FAILURES, (id,)).fetchall()}
+        return Story(row, tuple(tries(connection, id)), int(ahead), _crashes(connection, id), parent, failures)
 
 
 def tries(connection: sqlite3.Connection, id: int) -> list[Try]:

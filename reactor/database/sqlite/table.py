@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from reactor.choices import answered, read_choices
 from reactor.database import contract
 from reactor.database.sqlite.migration import columns, empties, required
-from reactor.database.sqlite.statements import download, fit, transaction
+from reactor.database.sqlite.statements import IN_NO_LIST, download, fit, transaction
 from reactor.database.table import LIST_MAX, ChangeCursor
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
@@ -154,6 +154,27 @@ def get_downloads_by_status(connection: sqlite3.Connection, status: str, limit: 
 def list_downloads(connection: sqlite3.Connection, limit: int = LIST_MAX) -> list[Download]:
     """The latest `limit` rows, oldest first."""
     return _read(connection, "ORDER BY id DESC LIMIT ?", limit)[::-1]
+
+
+def folded(connection: sqlite3.Connection, limit: int = LIST_MAX) -> tuple[list[Download], int]:
+    """The latest `limit` rows, oldest first, without entries of lists that are there; and how many there are."""
+    shown = f"WHERE {IN_NO_LIST} OR NOT EXISTS (SELECT 1 FROM downloads AS p WHERE p.id = downloads.parent_id)"
+    with transaction(connection, "DEFERRED"):
+        found = _read(connection, f"{shown} ORDER BY id DESC LIMIT ?", limit)[::-1]
+        (total,) = connection.execute(f"SELECT count(*) FROM downloads {shown}").fetchone()
+    return found, int(total)
+
+
+@_storable
+def entries(
+    connection: sqlite3.Connection, id: int, offset: int = 0, limit: int = LIST_MAX
+) -> tuple[list[Download], int]:
+    """Some of the rows of a list's entries, in its order; and how many there are."""
+    theirs = "WHERE parent_id = ? AND item_key IS NOT NULL"
+    with transaction(connection, "DEFERRED"):
+        found = _read(connection, f"{theirs} ORDER BY COALESCE(position, 0), id LIMIT ? OFFSET ?", id, limit, offset)
+        (total,) = connection.execute(f"SELECT count(*) FROM downloads {theirs}", (id,)).fetchone()
+    return found, int(total)
 
 
 def count(connection: sqlite3.Connection, status: str | None = None) -> int:

@@ -18,6 +18,7 @@ from reactor.models import Kind, Stage, Status
 from tests.database.contract.engines import Engine
 
 NOW = 1_800_000_000.0
+MIB = 1024 * 1024
 URL = "http://host.example/list"
 NONE: dict[str, Any] = {}
 GONE = Failure("not_found", "It is not there.")
@@ -246,3 +247,31 @@ async def test_a_parent_id_of_the_bots_own_is_the_bots(engine: Engine, store: St
     engine.sql("UPDATE downloads SET status = 'downloaded'")
     assert (await poll(store)).swept == ()
     assert row(engine, 1, "parent_id, cancelled") == (999, 0)
+
+
+async def test_a_list_is_one_row_of_the_overview_with_speed_and_time_left_of_all(engine: Engine, store: Store) -> None:
+    await expanded(store, engine, 1, 2, 3, 4)
+    engine.sql("INSERT INTO downloads (url, status) VALUES ('u', 'failed')")
+    await over(store, failed=True)
+    attempt = (await claimed(store)).attempt
+    moved = commands.ProgressOf(attempt, 50.0, 10 * MIB, 5, 100 * MIB)
+    assert await store.save([commands.SaveProgress((moved,))], NOW) == ()
+    assert row(engine, 1, "progress, download_speed, eta_seconds") == (37.5, 10.0, 25), "2.5 entries of 100 MiB"
+    async with engine.open_table() as table:
+        seen = await table.overview(50)
+        assert [[each.id for each in kind] for kind in (seen.under_way, seen.queued, seen.over)] == [[1], [], [6]]
+        counts = seen.counts
+        assert (counts.pending, counts.waiting, counts.downloading, counts.failed) == (0, 0, 1, 1)
+        assert (await table.counts()).pending == 2, "the reactor's own, and the metrics'"
+        found, total = await table.entries(1, offset=1, limit=2)
+        assert ([each.position for each in found], total) == ([2, 3], 4)
+        assert [each.id for each in (await table.folded())[0]] == [1, 6]
+        story = await table.story(1)
+        assert story is not None
+        assert story.failures == {"not_found": 1}
+        story = await table.story(found[0].id)
+        assert story is not None
+        assert story.parent is not None
+        assert story.parent.id == 1
+        engine.sql("DELETE FROM downloads WHERE id = 1")
+        assert (await table.folded(2))[1] == 5, "what is in no list that is there"
