@@ -3,9 +3,12 @@
 GET    /                           the page: static, without data
 POST   /api/session {"token"}      sign in      DELETE  sign out      GET  204 when signed in
 GET    /api/events                 server-sent events: every row, then the changes
-POST   /api/downloads {"urls"}     add rows
-POST   /api/downloads/ID/cancel    cancel a download
-POST   /api/downloads/ID/retry     retry a download
+POST   /api/downloads {"urls", "options"}     add rows, all with these options
+GET    /api/downloads/ID/entries?after=N      50 entries of a list, from the one after N
+GET    /api/downloads/ID/choices              what there is to choose from
+POST   /api/downloads/ID/choose {"codes"}     choose; no codes: take the default
+POST   /api/downloads/ID/cancel    cancel a download, or a list with its entries
+POST   /api/downloads/ID/retry     retry a download, or those entries of a list that did not come
 """
 
 from __future__ import annotations
@@ -26,10 +29,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from reactor.errors import DatabaseError
+from reactor.errors import DatabaseError, DownloadError
 from reactor.queue import Queue
 from reactor.web.auth import TOKEN_WRONG, TOO_MANY_WRONG, Auth, AuthMiddleware, client_address
-from reactor.web.live import LiveRows, Viewer
+from reactor.web.choices import choices_view
+from reactor.web.live import LiveRows, Viewer, asks, view
 from reactor.web.store import RowStore
 
 VIEWERS_MAX = 30
@@ -38,13 +42,16 @@ URLS_MAX = 100
 ID_DIGITS_MAX = 18
 """Fewer than SQLite's largest number has."""
 URL_CHARS_MAX = 16_384
+ENTRIES_PAGE = 50
+CODES_MAX = 200
 HEARTBEAT_S = 15.0
 """Detects dead connections."""
+ASKS_NOTHING = "This download asks nothing."
 OVER, NOT_OVER = "This download is over already.", "Only a failed or cancelled download can be retried."
 STATIC = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
+    **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "lists", "choices", "add")},
 }
 
 
@@ -60,6 +67,11 @@ class _Urls(BaseModel):
         list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=URL_CHARS_MAX)]],
         Field(min_length=1, max_length=URLS_MAX),
     ]
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Codes(BaseModel):
+    codes: Annotated[list[Annotated[str, StringConstraints(max_length=10)]], Field(max_length=CODES_MAX)]
 
 
 class Page:
@@ -79,9 +91,15 @@ class Page:
             Route("/api/session", self._inside, methods=["GET"]),
             Route("/api/events", _Stream(self._live_rows)),
             Route("/api/downloads", self._add, methods=["POST"]),
+            Route("/api/downloads/{id:str}/entries", self._entries, methods=["GET"]),
+            Route("/api/downloads/{id:str}/choices", self._choices, methods=["GET"]),
+            Route("/api/downloads/{id:str}/choose", self._choose, methods=["POST"]),
             Route("/api/downloads/{id:str}/{action:str}", self._change, methods=["POST"]),
         ]
-        handlers: Any = {HTTPException: _refused, DatabaseError: _troubled, ClientDisconnect: _gone}
+        handlers: Any = {
+            **{HTTPException: _refused, DatabaseError: _troubled},
+            **{DownloadError: _misunderstood, ClientDisconnect: _gone},
+        }
         return AuthMiddleware(Starlette(routes=routes, exception_handlers=handlers), self._auth)
 
     async def _open(self, request: Request) -> Response:
@@ -107,14 +125,32 @@ class Page:
 
     async def _add(self, request: Request) -> JSONResponse:
         wanted = await _body(request, _Urls)
-        return JSONResponse({"ids": await self._store.run(partial(_add_all, wanted.urls))})
+        return JSONResponse({"ids": await self._store.run(partial(_add_all, wanted.urls, wanted.options))})
+
+    async def _entries(self, request: Request) -> JSONResponse:
+        number, after = _number(request.path_params["id"]), _number(request.query_params.get("after", "0"))
+        rows, total = await self._store.run(lambda queue: queue.entries(number, after, ENTRIES_PAGE))
+        return JSONResponse({"rows": [view(row) for row in rows], "total": total})
+
+    async def _choices(self, request: Request) -> JSONResponse:
+        number = _number(request.path_params["id"])
+        row = await self._store.run(lambda queue: queue.get(number))
+        if row is None or row.choices is None or not asks(row):
+            raise HTTPException(409, ASKS_NOTHING)
+        return JSONResponse(choices_view(row.choices))
+
+    async def _choose(self, request: Request) -> Response:
+        number, wanted = _number(request.path_params["id"]), await _body(request, _Codes)
+        if not await self._store.run(lambda queue: queue.choose(number, wanted.codes)):
+            raise HTTPException(409, ASKS_NOTHING)
+        return Response(status_code=204)
 
     async def _change(self, request: Request) -> Response:
-        number, action = request.path_params["id"], request.path_params["action"]
+        number, action = _number(request.path_params["id"]), request.path_params["action"]
         change = {"cancel": Queue.cancel, "retry": Queue.retry}.get(action)
-        if change is None or not (number.isascii() and number.isdecimal() and len(number) <= ID_DIGITS_MAX):
+        if change is None:
             raise HTTPException(404)
-        if not await self._store.run(lambda queue: change(queue, int(number))):
+        if not await self._store.run(lambda queue: change(queue, number)):
             raise HTTPException(409, OVER if action == "cancel" else NOT_OVER)
         return Response(status_code=204)
 
@@ -189,12 +225,22 @@ async def _body(request: Request, model: type[Model]) -> Model:
         raise HTTPException(422, f"Invalid request: {error.errors(include_url=False)[0]['msg']}.") from None
 
 
-async def _add_all(urls: list[str], queue: Queue) -> list[int]:
-    return [await queue.add(url) for url in urls]
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS_MAX):
+        raise HTTPException(404)
+    return int(text)
+
+
+async def _add_all(urls: list[str], options: dict[str, Any], queue: Queue) -> list[int]:
+    return [await queue.add(url, options=options) for url in urls]
 
 
 async def _refused(_: Request, error: HTTPException) -> JSONResponse:
     return JSONResponse({"error": error.detail}, error.status_code)
+
+
+async def _misunderstood(_: Request, error: DownloadError) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 422)
 
 
 async def _gone(_: Request, __: ClientDisconnect) -> Response:

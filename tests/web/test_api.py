@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ async def test_add_watch_and_cancel_by_keyboard_alone(browser: Browser, tmp_path
             assert await bar_over(page, await bar_over(page, 0)) > 0
             await expect(page.locator("#under-way .facts")).to_contain_text("of 585.9 KiB")
 
-            for _ in range(2):  # Add, then the button of the first row
+            for _ in range(3):  # Add, Options, then the button of the first row
                 await page.keyboard.press("Tab")
             assert await page.evaluate("document.activeElement.getAttribute('aria-label')") == "Cancel harbour.mp4"
             await page.keyboard.press("Enter")
@@ -108,6 +109,65 @@ async def test_a_hostile_title_is_only_text(browser: Browser, tmp_path: Path) ->
                     }}"""
                 )
             assert await page.evaluate("window.pwned") is None
+
+
+async def test_a_row_that_asks_is_answered_and_a_list_unfolds(browser: Browser, tmp_path: Path) -> None:
+    async with FileServer() as server, served(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as reactor:
+        urls = [server.put(f"/{n}.bin", DATA, stall_after=1000 if n == 2 else None) for n in range(4)]
+        item = "<item><title>{}</title><guid>g{}</guid><enclosure url='{}' type='video/mp4'/></item>"
+        items = "".join(item.format(escape(f"{n} {HOSTILE}"), n, url) for n, url in enumerate(urls))
+        document = f"<rss version='2.0'><channel><title>Pod</title>{items}</channel></rss>"
+        feed = server.put("/feed", document.encode(), content_type="application/rss+xml")
+        insert = "INSERT INTO downloads(url, title, status, {}) VALUES('u', ?, 'uploaded', {})"
+        reactor.execute(insert.format("items_total", "120"), "Archive")
+        for n in range(1, 121):
+            reactor.execute(insert.format("parent_id, item_key, position", "1, ?, ?"), f"Old {n}", n, n)
+        async with visiting(browser, reactor) as page:
+            archive = page.locator("#finished > li")
+            await page.get_by_role("button", name="Show entries of Archive").press("Enter")
+            await expect(archive.locator(".entries > li")).to_have_count(50)
+            for left, count in ((120, 100), (120, 120)):
+                await archive.get_by_role("button", name=f"more of {left}").press("Enter")
+                await expect(archive.locator(".entries > li")).to_have_count(count)
+            await expect(archive.locator(".entries .title")).to_have_text([f"Old {n}" for n in range(1, 121)])
+            assert await page.evaluate("document.activeElement.textContent") == "Hide entries", "focus is not lost"
+            await page.keyboard.press("Enter")
+            await expect(archive.locator(".entries > li")).to_have_count(0)
+
+            await page.locator("#options summary").press("Enter")
+            await page.get_by_label("Clip").fill("2:10")
+            await page.locator("#urls").fill(feed)
+            await page.locator("#urls").press("Enter")
+            await expect(page.locator("#add-error")).to_contain_text("2:10 is no part of a film")
+            await page.get_by_label("Clip").fill("")
+            await page.get_by_label("Ask first").press("Space")
+            await expect(page.locator("#options-said")).to_have_text("ask first")
+            await page.locator("#urls").press("Enter")
+
+            await page.get_by_role("button", name="Choose: Pod").press("Enter")
+            choices = page.locator(".picker bdi")
+            await expect(choices).to_have_count(4)
+            assert HOSTILE.replace("\u202e", "\\u202e") in (await choices.first.text_content() or "")
+            await page.get_by_role("button", name="Download").press("Enter")
+            await expect(page.locator(".picker .error")).to_have_text("Nothing is chosen.")
+            for place in (1, 2):
+                await page.locator(".picker input").nth(place).press("Space")
+            await page.keyboard.press("Enter")
+
+            pod = page.locator("#under-way > li")
+            await expect(pod.locator(".facts")).to_contain_text("1 of 2".replace(" ", "\u00a0"))
+            await page.get_by_role("button", name="Show entries of Pod").press("Enter")
+            await expect(pod.locator(".entries .facts").first).to_contain_text("585.9 KiB · ")
+            assert await pod.locator(".entries bdi").count() == 2
+            await pod.get_by_role("button", name="Cancel Pod").press("Enter")
+            await expect(page.locator("#finished > li > .row .chip").first).to_have_text("cancelled")
+            await expect(page.locator("#finished .entries .chip").last).to_have_text("cancelled")
+            server.release()
+            await page.get_by_role("button", name="Retry Pod").press("Enter")
+            await expect(page.locator("#finished > li > .row .facts").first).to_contain_text("2 of 2")
+            await expect(page.locator("#finished .entries .facts").last).to_contain_text("585.9 KiB · ")
+            assert await page.evaluate("window.pwned") is None
+        assert sorted(reactor.files().values()) == [DATA, DATA]
 
 
 async def test_a_phone_needs_no_sideways_scrolling(browser: Browser, tmp_path: Path) -> None:

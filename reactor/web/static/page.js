@@ -3,7 +3,7 @@
 
 const at = (id) => document.getElementById(id);
 const rows = new Map(); // id -> the row as it was told last
-const shown = new Map(); // id -> its element, and the list it is in
+const shown = new Map(); // id -> its card
 let state = { queued: 0, under_way: 0, failed: 0, shown_max: 0, trouble: null };
 let stream = null;
 
@@ -16,6 +16,7 @@ const STAGES = {
   listing: "reading the list",
   items: "its entries are downloading",
 };
+const MOVING = ["fetching", "finishing", "items"];
 const LISTS = ["under-way", "queue", "failed", "finished"];
 
 // Words
@@ -51,25 +52,30 @@ function nearest(path) { // its last folder and its name; the whole is in the to
 function facts(row) {
   const list = listOf(row);
   if (list === "under-way") return measured(row);
-  if (row.status === "choosing") return "asks what is to be fetched";
+  if (row.status === "choosing") return "asks what to fetch";
   if (list === "queue") return row.retry_at ? `retries at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}` : row.url;
   const parts = [];
+  if (row.list) parts.push(came(row.list));
   if (row.status === "downloaded" && row.size !== null) parts.push(size(row.size));
   if (row.finished) parts.push(moment(row.finished));
   parts.push(row.status === "downloaded" && row.path ? nearest(row.path) : row.url);
   return parts.join(" · ");
 }
 
+function came(list) {
+  return `${list.done} of ${list.total}${list.failed ? ` · ${list.failed} failed` : ""}`;
+}
+
 function measured(row) {
   if (row.cancelling) return "cancelling";
-  const parts = [];
+  const parts = row.list ? [came(row.list)] : [];
   if (row.progress !== null && (row.completed || row.progress)) parts.push(`${Math.floor(row.progress)} %`);
   if (row.completed && row.size) parts.push(`${size(row.completed)} of ${size(row.size)}`);
   else if (row.completed || row.size) parts.push(size(row.completed || row.size));
   if (row.stage === "finishing") parts.push(STAGES.finishing);
   else if (row.speed) parts.push(`${size(row.speed)}/s`);
   if (row.eta && row.stage !== "finishing") parts.push(`${span(row.eta)} left`);
-  if (!parts.length || (row.stage !== "fetching" && row.stage !== "finishing")) return STAGES[row.stage] || "starting";
+  if (!parts.length || !MOVING.includes(row.stage)) return STAGES[row.stage] || "starting";
   return parts.map((part) => part.replaceAll(" ", "\u00a0")).join(" · ");
 }
 
@@ -93,11 +99,17 @@ function compare(one, two) {
   return a < b ? -1 : Number(a > b);
 }
 
-function build(id) {
+function build(changed) { // `changed`: what else is to be done after something was asked of it
   const element = at("row").content.firstElementChild.cloneNode(true);
-  const find = (selector) => element.querySelector(selector);
-  const parts = { element, title: find(".title"), chip: find(".chip"), bar: find("progress"), facts: find(".facts"), error: find(".error"), button: find("button"), list: null };
-  parts.button.addEventListener("click", () => press(id, parts));
+  const parts = { element, row: null, changed };
+  for (const name of ["title", "chip", "facts", "error", "pick", "unfold", "picker", "inside", "entries", "trouble", "more"]) {
+    parts[name] = element.querySelector(`.${name}`);
+  }
+  parts.bar = element.querySelector("progress");
+  parts.button = element.querySelector(".wish");
+  parts.button.addEventListener("click", () => press(parts));
+  wireList(parts);
+  wirePicker(parts);
   return parts;
 }
 
@@ -107,14 +119,16 @@ function put(node, text) {
 
 function paint(row, parts) {
   const list = listOf(row);
+  const before = parts.row;
+  parts.row = row;
   put(parts.title, row.name);
-  put(parts.chip, list === "finished" && row.status !== "downloaded" ? row.status : row.kind || "");
+  put(parts.chip, list === "finished" && row.status !== "downloaded" ? row.status : row.list ? "list" : row.kind || "");
   put(parts.facts, facts(row));
   parts.facts.title = list === "finished" ? row.path || "" : "";
-  put(parts.error, list === "failed" || (list === "queue" && row.retry_at) ? row.error || "" : "");
+  put(parts.error, list === "failed" || row.partial || (list === "queue" && row.retry_at) ? row.error || "" : "");
   parts.bar.hidden = list !== "under-way";
   parts.bar.setAttribute("aria-label", `Progress of ${row.name}`);
-  const known = row.progress !== null && ["fetching", "finishing"].includes(row.stage);
+  const known = row.progress !== null && MOVING.includes(row.stage);
   if (known) parts.bar.value = row.progress;
   else parts.bar.removeAttribute("value");
   const wish = wishFor(row);
@@ -124,15 +138,19 @@ function paint(row, parts) {
     put(parts.button, wish === "cancel" ? "Cancel" : "Retry");
     parts.button.setAttribute("aria-label", `${parts.button.textContent} ${row.name}`);
   }
+  paintList(before, row, parts);
+  paintPicker(row, parts);
 }
+
+const isOpen = (row) => ["pending", "downloading", "choosing"].includes(row.status);
 
 function able(button, yes) { // not `disabled`: that would take the focus from it
   button.setAttribute("aria-disabled", String(!yes));
 }
 
 function wishFor(row) {
-  if (["pending", "downloading", "choosing"].includes(row.status)) return "cancel";
-  return ["failed", "cancelled"].includes(row.status) ? "retry" : null;
+  if (isOpen(row)) return "cancel";
+  return row.partial || ["failed", "cancelled"].includes(row.status) ? "retry" : null;
 }
 
 function show() {
@@ -142,7 +160,7 @@ function show() {
   }
   const lists = Object.fromEntries(LISTS.map((name) => [name, []]));
   for (const row of rows.values()) lists[listOf(row)].push(row);
-  for (const name of LISTS) arrange(name, lists[name].sort(ORDERS[name]));
+  for (const name of LISTS) arrange(at(name), lists[name].sort(ORDERS[name]), shown, () => null);
   const most = lists.finished.length >= state.shown_max ? `${lists.finished.length}+` : lists.finished.length;
   const counts = { "under-way": state.under_way, queue: state.queued, failed: state.failed, finished: most };
   for (const name of LISTS) put(at(`n-${name}`), counts[name] ? String(counts[name]) : "");
@@ -158,21 +176,19 @@ function show() {
   keepFocus(focused);
 }
 
-function arrange(name, wanted) {
-  const list = at(name);
+function arrange(list, wanted, cards, changed) {
   wanted.forEach((row, place) => {
-    if (!shown.has(row.id)) shown.set(row.id, build(row.id));
-    const parts = shown.get(row.id);
+    if (!cards.has(row.id)) cards.set(row.id, build(changed));
+    const parts = cards.get(row.id);
     paint(row, parts);
     if (list.children[place] !== parts.element) list.insertBefore(parts.element, list.children[place] || null);
-    parts.list = name;
   });
 }
 
 let lastList = "under-way";
 document.addEventListener("focusin", (event) => {
-  const list = event.target.closest("ul, ol");
-  if (list) lastList = list.id;
+  const list = event.target.closest("section");
+  if (list) lastList = list.querySelector("ul, ol").id;
 });
 
 function keepFocus(focused) { // what moved to another list takes nobody along
@@ -217,41 +233,20 @@ async function ask(method, path, body) {
   throw Object.assign(new Error(told.error || `reactor answered ${answer.status}.`), { status: answer.status });
 }
 
-async function press(id, parts) {
-  const row = rows.get(id);
-  const wish = row && wishFor(row);
+async function press(parts) {
+  const { row } = parts;
+  const wish = wishFor(row);
   if (!wish || parts.button.getAttribute("aria-disabled") === "true") return;
   able(parts.button, false);
   try {
-    await ask("POST", `/api/downloads/${id}/${wish}`);
+    await ask("POST", `/api/downloads/${row.id}/${wish}`);
     say(wish === "cancel" ? `${row.name}: cancelling.` : `${row.name}: queued again.`);
+    parts.changed();
   } catch (error) {
     able(parts.button, true);
     put(parts.error, error.message);
   }
 }
-
-at("add").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const field = at("urls");
-  const urls = field.value.split(/\s+/).filter(Boolean);
-  if (!urls.length) return;
-  put(at("add-error"), "");
-  try {
-    await ask("POST", "/api/downloads", { urls });
-    field.value = "";
-    say(urls.length === 1 ? "Added." : `${urls.length} links added.`);
-  } catch (error) {
-    put(at("add-error"), error.message);
-  }
-  field.focus();
-});
-
-at("urls").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  at("add").requestSubmit();
-});
 
 // Coming in
 
@@ -335,4 +330,4 @@ async function begin() {
   return listen();
 }
 
-begin();
+document.addEventListener("DOMContentLoaded", begin); // when the other files are there, too
