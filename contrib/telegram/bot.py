@@ -11,11 +11,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
+import handlers
+import questions
+import settings
 from aiogram import Bot, Dispatcher
 from aiogram.types import BotCommand
 from config import Config, log_to_stderr, what_is_wrong
-from handlers import COMMANDS, Allowlist, Replies, router
+from handlers import COMMANDS, Allowlist
 from patience import patiently
+from replies import Replies
 from status_messages import StatusMessages
 from store import Store
 
@@ -40,9 +44,9 @@ async def main() -> None:
                 queue=queue, store=store, replies=replies, max_waiting=config.max_waiting, runner=runner
             )
             allowlist = Allowlist(config.users, replies)
-            router.message.outer_middleware(allowlist)
-            router.callback_query.outer_middleware(allowlist)
-            dispatcher.include_router(router)
+            dispatcher.message.outer_middleware(allowlist)
+            dispatcher.callback_query.outer_middleware(allowlist)
+            dispatcher.include_routers(settings.router, questions.router, handlers.router)
             await dispatcher.start_polling(bot, handle_as_tasks=False, close_bot_session=False)
             tasks.cancel_scope.cancel()
 

@@ -11,7 +11,6 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -21,58 +20,36 @@ from aiogram import BaseMiddleware, Bot, F, Router
 from aiogram.exceptions import AiogramError
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, ErrorEvent, Message, TelegramObject, User
-from anyio.abc import TaskGroup
-from links import TORRENT_BYTES_MAX, NotATorrent, is_for, links_in, magnet_of
-from patience import patiently
+from asked_for import EXAMPLES, NotUnderstood, Said, options_beside, options_in, together
+from links import TORRENT_BYTES_MAX, NotATorrent, is_for, links_in, magnet_of, words_in
+from replies import Replies
 from store import Store
-from words import about_reactor, in_short, name_of, plain
+from words import about_reactor, in_short, name_of, plain, sentence
 
 from reactor import Queue, Runner
 from reactor.errors import ReactorError
 from reactor.models import Download
 
 LISTED_MAX = 20
-TRIES = 8
-"""For an answer; a download's own message is not given up."""
 COMMANDS = {
     "get": "fetch the links in this message, or in the one it answers",
     "queue": "what is under way and what waits",
     "cancel": "stop a download: its number, `all`, or as an answer to its message",
     "retry": "try one again that failed",
+    "settings": "what you always want: quality, sound, subtitles, to be asked",
     "status": "how the downloader is",
     "start": "what this is",
 }
 FILE_S = 5
 """For a `.torrent` to come from Telegram; what else people say waits for that."""
 HELP = "Send me links, magnet links or .torrent files, and I fetch them."
+SAYING = f"What you want of it you say after the link: {EXAMPLES}."
 router = Router()
 log = logging.getLogger(__name__)
 
 
 class NotFetched(Exception):
     """A file did not come from Telegram."""
-
-
-class Replies:
-    """Says things beside the work. What Telegram will not have is dropped."""
-
-    def __init__(self, tasks: TaskGroup) -> None:
-        self._tasks = tasks
-
-    def send(self, message: Message, text: str) -> None:
-        """Answer a message."""
-        to = message.as_reply_parameters(allow_sending_without_reply=True)
-        self._tasks.start_soon(self._patiently, partial(message.answer, text, reply_parameters=to))
-
-    def answer(self, callback: CallbackQuery, text: str) -> None:
-        """Answer a button."""
-        self._tasks.start_soon(self._patiently, partial(callback.answer, text[:200]))
-
-    async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            await patiently(call, TRIES)
-        except AiogramError as error:
-            log.info("An answer was not taken: %s", error)
 
 
 class Allowlist(BaseMiddleware):
@@ -110,7 +87,7 @@ def stranger(user_id: int, *, nobody: bool) -> str:
 async def start(message: Message, replies: Replies) -> None:
     """What this is."""
     known = "\n".join(f"/{command}: {plain(what, 100)}" for command, what in COMMANDS.items())
-    replies.send(message, f"{HELP}\n\n{known}")
+    replies.send(message, f"{HELP}\n{SAYING}\n\n{known}")
 
 
 @router.message(Command("queue"))
@@ -201,11 +178,18 @@ async def links(
         replies.send(message, f"There is no link in that. {HELP}")
         return
     user_id = message.from_user.id if message.from_user else message.chat.id
+    try:
+        said = _said_in(message, meant=command is not None)
+    except (NotUnderstood, ReactorError) as error:
+        replies.send(message, sentence(error))
+        return
+    options = together(await store.settings_of(user_id), said)
     before = await store.asked_already(message.chat.id, message.message_id)
     new = [link for link in wanted if link not in before]
     room = max(0, max_waiting - await store.waiting_of(user_id))
     for link in new[:room]:
-        await queue.add(link, chat_id=message.chat.id, user_id=user_id, request_id=message.message_id)
+        own = {"chat_id": message.chat.id, "user_id": user_id, "request_id": message.message_id}
+        await queue.add(link, options=options, **own)
     if len(new) > room:
         replies.send(message, f"You can have {max_waiting} waiting at once; {len(new) - room} of these are left out.")
 
@@ -214,6 +198,14 @@ def _somebodys(answered: Message | None, bot: Bot) -> Message | None:
     """The message that is answered, unless it is one of ours: Telegram makes links of the names in those."""
     ours = answered is not None and answered.from_user is not None and answered.from_user.id == bot.id
     return None if ours else answered
+
+
+def _said_in(message: Message, *, meant: bool) -> Said:
+    """What the words beside the links ask for: all those of a command, else what follows a link. Of what somebody else
+    has written nothing. Raises NotUnderstood, ReactorError."""
+    if meant:
+        return options_in(words_in(message, after_links=False))
+    return {} if message.forward_origin else options_beside(words_in(message, after_links=True), talk=True)
 
 
 async def _wanted_by(message: Message | None, bot: Bot) -> list[str]:
@@ -268,8 +260,8 @@ async def _cancelled(queue: Queue, row: Download) -> str:
 
 
 async def _retried(queue: Queue, store: Store, row: Download) -> str:
-    again = await queue.retry(row.id) or await store.upload_again(row.id)
-    return f"Trying again: {escape(name_of(row))}" if again else f"#{row.id} has not failed."
+    again = [await queue.retry(row.id), await store.upload_again(row.id)]  # of a list it may be both
+    return f"Trying again: {escape(name_of(row))}" if any(again) else f"#{row.id} has not failed."
 
 
 def _which(verb: str) -> str:

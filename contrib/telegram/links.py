@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from bencode2 import BencodeDecodeError, bdecode, bencode
 
 if TYPE_CHECKING:
-    from aiogram.types import Message
+    from aiogram.types import Message, MessageEntity
 
 LINK_BYTES_MAX = 8192
 """No longer link is taken."""
@@ -30,14 +30,23 @@ def links_in(message: Message) -> list[str]:
     return list(dict.fromkeys(link for _, link in sorted(_found(message)) if _is_wanted(link)))
 
 
+def words_in(message: Message, *, after_links: bool) -> list[str]:
+    """What a message says beside its links, names and commands; with `after_links` only what follows the first link."""
+    text = (message.text or message.caption or "").encode("utf-16-le")  # Telegram counts its units
+    spans = [(2 * one.offset, 2 * (one.offset + one.length), one.type) for one in _marks(message)]
+    spans += [(2 * at, 2 * at + len(link.encode("utf-16-le")), "url") for at, link in _magnets(message)]
+    start = min((end for _, end, kind in spans if kind in ("url", "text_link")), default=0) if after_links else 0
+    kept, at = b"", start
+    for begin, end, kind in sorted(spans):
+        if kind in ("url", "text_link", "mention", "bot_command") and end > at:
+            kept, at = kept + text[at:begin] + " ".encode("utf-16-le"), end
+    return (kept + text[at:]).decode("utf-16-le", "ignore").split()
+
+
 def is_for(message: Message, username: str) -> bool:
     """True when a message in a group speaks to the bot: it names it."""
     text = message.text or message.caption or ""
-    named = (
-        entity.extract_from(text).lower()
-        for entity in message.entities or message.caption_entities or []
-        if entity.type == "mention"
-    )
+    named = (entity.extract_from(text).lower() for entity in _marks(message) if entity.type == "mention")
     return f"@{username}".lower() in named
 
 
@@ -61,13 +70,23 @@ def magnet_of(torrent: bytes) -> str:
 def _found(message: Message) -> Iterator[tuple[int, str]]:
     """Where each link stands, and the link."""
     text = message.text or message.caption or ""
-    for entity in message.entities or message.caption_entities or []:
+    for entity in _marks(message):
         if entity.type == "text_link" and entity.url:
             yield entity.offset, entity.url
         elif entity.type == "url":
             link = entity.extract_from(text)
             yield entity.offset, link if "://" in link else f"https://{link}"
-    for magnet in MAGNET.finditer(text):  # Telegram knows none of them; it counts in UTF-16 units
+    yield from _magnets(message)
+
+
+def _marks(message: Message) -> list[MessageEntity]:
+    return message.entities or message.caption_entities or []
+
+
+def _magnets(message: Message) -> Iterator[tuple[int, str]]:
+    """Telegram knows none of them; it counts in UTF-16 units."""
+    text = message.text or message.caption or ""
+    for magnet in MAGNET.finditer(text):
         yield len(text[: magnet.start()].encode("utf-16-le")) // 2, magnet[0]
 
 

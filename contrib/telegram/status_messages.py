@@ -15,8 +15,9 @@ from typing import NamedTuple
 import anyio
 from aiogram import Bot
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramForbiddenError, TelegramMigrateToChat
-from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, ReplyParameters
+from aiogram.types import InlineKeyboardMarkup, ReplyParameters
 from anyio.abc import TaskGroup
+from keyboards import keyboard
 from patience import Waits
 from store import Store
 from words import about
@@ -29,6 +30,7 @@ NEW_S = 1.0
 """Telegram's limit for messages to one person."""
 AGAIN_S = 5.0
 """After the database could not be used."""
+Shown = tuple[str, InlineKeyboardMarkup | None]
 log = logging.getLogger(__name__)
 
 
@@ -40,8 +42,8 @@ class StatusMessages:
         self._interval = edit_interval
         self._due: dict[int, dict[int, Due]] = {}
         """Chat → download → what there is to tell, in turns. A chat that is in it has a task."""
-        self._texts: dict[int, str] = {}
-        """What the messages of downloads under way say."""
+        self._shown: dict[int, Shown] = {}
+        """What the messages of downloads under way say, and their buttons."""
         self._sent: dict[int, int] = {}
         """Download → its message, until that is in the table."""
 
@@ -85,47 +87,47 @@ class StatusMessages:
         row = await self._queue.get(id)
         if row is None or row.extra["chat_id"] != chat_id:
             return 0.0
-        text, pause = about(row), 0.0
+        now, pause = (about(row), keyboard(row)), 0.0
+        shown: Shown | None = now
         message_id = whole(row.extra["message_id"]) or self._sent.get(id)
         try:
             if message_id is None:
-                message_id = await self._send(row, text)
+                message_id = await self._send(row, *now)
                 pause = min(NEW_S, self._interval) if chat_id > 0 else self._interval
-            elif text != self._texts.get(id):
+            elif now != self._shown.get(id):
                 pause = self._interval
-                if not await self._edit(row, message_id, text):
+                if not await self._edit(row, message_id, *now):
                     # News are told by a new message at once; for a number that moved nobody needs one.
-                    message_id, text, says = None, "", row.extra["shown"]
+                    message_id, shown, says = None, None, row.extra["shown"]
         except TelegramMigrateToChat as error:
             await self._store.moved(chat_id, error.migrate_to_chat_id)
             return 0.0
-        self._texts[id] = text
+        if shown is None or row.status not in ("pending", "downloading"):
+            self._shown.pop(id, None)
+        else:
+            self._shown[id] = shown
         if (row.extra["shown"], row.extra["message_id"]) != (says, message_id):
             await self._store.told(id, says, message_id)
         self._sent.pop(id, None)
-        if row.status not in ("pending", "downloading"):
-            self._texts.pop(id)
         return pause
 
-    async def _send(self, row: Download, text: str) -> int | None:
+    async def _send(self, row: Download, text: str, buttons: InlineKeyboardMarkup | None) -> int | None:
         """Send a download's message; its id, or None where nobody can be told."""
         request_id = whole(row.extra["request_id"])
         to = ReplyParameters(message_id=request_id, allow_sending_without_reply=True) if request_id else None
         try:
-            sent = await self._bot.send_message(
-                row.extra["chat_id"], text, reply_parameters=to, reply_markup=buttons(row)
-            )
+            sent = await self._bot.send_message(row.extra["chat_id"], text, reply_parameters=to, reply_markup=buttons)
         except (TelegramBadRequest, TelegramForbiddenError) as error:
             log.warning("Download %s: nobody can be told: %s", row.id, error)
             return None
         self._sent[row.id] = sent.message_id
         return sent.message_id
 
-    async def _edit(self, row: Download, message_id: int, text: str) -> bool:
+    async def _edit(self, row: Download, message_id: int, text: str, buttons: InlineKeyboardMarkup | None) -> bool:
         """Edit a download's message. False when there is none any more that could be edited."""
         try:
             await self._bot.edit_message_text(
-                text, chat_id=row.extra["chat_id"], message_id=message_id, reply_markup=buttons(row)
+                text, chat_id=row.extra["chat_id"], message_id=message_id, reply_markup=buttons
             )
         except (TelegramBadRequest, TelegramForbiddenError) as error:
             return "not modified" in error.message
@@ -142,16 +144,3 @@ class Due(NamedTuple):
 
     says: str
     fresh: bool
-
-
-def buttons(row: Download) -> InlineKeyboardMarkup | None:
-    """What can be done about a download."""
-    if row.status in ("pending", "downloading"):
-        word, verb = "Cancel", "cancel"
-    elif row.status in ("failed", "cancelled") or (
-        row.status == "downloaded" and (row.extra["upload_error"] or row.error_code == "partial")
-    ):
-        word, verb = "Try again", "retry"
-    else:
-        return None
-    return InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text=word, callback_data=f"{verb}:{row.id}")]])

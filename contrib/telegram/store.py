@@ -1,7 +1,10 @@
 """The bot's own columns in reactor's table, and the few statements about them.
 
 Who asked (`chat_id`, `user_id`, `request_id`: the message with the link), where it is told (`message_id`), what that
-message says by now (`shown`), and why a file could not be sent (`upload_error`).
+message says by now (`shown`), and why a file could not be sent (`upload_error`), or some of a list (`unsent`). Of a
+question: what is marked by now (`picked`: codes with commas) and which page of it is seen (`page`).
+
+In a table of its own: what somebody always wants (`bot_settings`).
 """
 
 from __future__ import annotations
@@ -13,22 +16,39 @@ from typing import Any
 
 import aiosqlite
 
-COLUMNS = ("chat_id", "user_id", "request_id", "message_id", "shown", "upload_error")
+from reactor.row_options import column_of, said_in
+
+COLUMNS = (
+    *("chat_id", "user_id", "request_id", "message_id", "shown"),
+    *("upload_error", "unsent", "picked", "page"),
+)
 SAYS = (
-    "(" + " || ' ' || ".join(f"COALESCE({name}, '')" for name in ("status", "stage", "cancelled", "upload_error")) + ")"
+    "("
+    + " || ' ' || ".join(
+        f"COALESCE({name}, '')" for name in ("status", "stage", "cancelled", "upload_error", "unsent", "picked", "page")
+    )
+    + ")"
 )
 """What a row's message has to say, but for numbers that move."""
 INDEXES = (
     f"bot_untold ON downloads (chat_id) WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS}",
     "bot_requests ON downloads (chat_id, request_id)",
     "bot_messages ON downloads (chat_id, message_id)",
-    "bot_live ON downloads (chat_id) WHERE status IN ('pending', 'downloading', 'uploading')",
-    "bot_waiting ON downloads (user_id) WHERE status IN ('pending', 'downloading')",
+    "bot_live ON downloads (chat_id) WHERE status IN ('pending', 'downloading', 'uploading', 'choosing')",
+    "bot_waiting ON downloads (user_id) WHERE status IN ('pending', 'downloading', 'choosing') AND item_key IS NULL",
     "bot_unsent ON downloads (id) WHERE status = 'downloaded' AND upload_error IS NULL",
 )
 LOCKED_S = 120
 """How long a statement waits for its turn."""
-LIVE = "('pending', 'downloading', 'uploading')"
+LIVE = "('pending', 'downloading', 'uploading', 'choosing')"
+SETTINGS = "CREATE TABLE IF NOT EXISTS bot_settings (user_id INTEGER PRIMARY KEY, options TEXT NOT NULL)"
+
+LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
+    SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
+"""A download and the lists that it is in."""
+TREE = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION
+    SELECT d.id FROM tree JOIN downloads AS d ON d.parent_id = tree.id WHERE d.item_key IS NOT NULL)"""
+"""A download and the entries that it has become."""
 
 
 class Store:
@@ -54,8 +74,15 @@ class Store:
         for column in COLUMNS:
             if column not in there:
                 await self._do(f"ALTER TABLE downloads ADD COLUMN {column}")
+        sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE 'bot/_%' ESCAPE '/'"
+        indexes: dict[str, str] = dict(await self._all(sql))
         for index in INDEXES:
-            await self._do(f"CREATE INDEX IF NOT EXISTS {index}")
+            name, wanted = index.partition(" ")[0], f"CREATE INDEX {index}"
+            if name in indexes and indexes[name] != wanted:  # made by an earlier version
+                await self._do(f"DROP INDEX {name}")
+            if indexes.get(name) != wanted:
+                await self._do(wanted)
+        await self._do(SETTINGS)
         await self._do("COMMIT")
 
     # What people asked for
@@ -66,8 +93,9 @@ class Store:
         return {url for (url,) in await self._all(sql, chat_id, request_id)}
 
     async def waiting_of(self, user_id: int) -> int:
-        """How many downloads of somebody are not over."""
-        sql = "SELECT count(*) FROM downloads WHERE user_id = ? AND status IN ('pending', 'downloading')"
+        """How many downloads of somebody are not over. A list is one."""
+        sql = """SELECT count(*) FROM downloads WHERE user_id = ? AND status IN ('pending', 'downloading', 'choosing')
+            AND item_key IS NULL"""
         return int((await self._all(sql, user_id))[0][0])
 
     async def live_in(self, chat_id: int) -> list[int]:
@@ -86,6 +114,20 @@ class Store:
         """How many rows are waiting and under way, of everybody."""
         sql = "SELECT status, count(*) FROM downloads WHERE status IN ('pending', 'downloading') GROUP BY status"
         return dict(await self._all(sql))
+
+    async def settings_of(self, user_id: int) -> dict[str, Any]:
+        """What somebody always wants, as options."""
+        found = await self._all("SELECT options FROM bot_settings WHERE user_id = ?", user_id)
+        return next((said_in(options) for (options,) in found), {})
+
+    async def settle(self, user_id: int, options: dict[str, Any]) -> None:
+        """Keep it. Raises DownloadError (`bad_options`)."""
+        sql = "INSERT INTO bot_settings VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET options = ?2"
+        await self._do(sql, user_id, column_of(options) or "{}")
+
+    async def marked(self, id: int, picked: str | None, page: int | None) -> None:
+        """This is marked in a question by now, and this page of it is seen."""
+        await self._do("UPDATE downloads SET picked = ?, page = ? WHERE id = ?", picked, page, id)
 
     # What they are told
 
@@ -125,15 +167,23 @@ class Store:
         return next((id for (id,) in await self._all(sql)), None)
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:
-        """`uploaded`: it has arrived. `downloaded`: it stays here, and a sentence says why, or it is taken again."""
-        sql = "UPDATE downloads SET status = ?, upload_error = ? WHERE id = ? AND status = 'uploading'"
-        await self._do(sql, status, why, id)
+        """`uploaded`: it has arrived. `downloaded`: it stays here, and a sentence says why, or it is taken again. Of an
+        entry the list says so, too."""
+        sql = """UPDATE downloads SET status = ?, upload_error = ? WHERE id = ? AND status = 'uploading'
+            RETURNING item_key IS NOT NULL"""
+        ((entry,),) = await self._all(sql, status, why, id) or [(False,)]
+        if entry and why:
+            await self._do(f"{LINE} UPDATE downloads SET unsent = ? WHERE id IN line AND item_key IS NULL", id, why)
 
     async def upload_again(self, id: int) -> bool:
-        """Let the uploader have another try. False when it has not given up."""
-        sql = """UPDATE downloads SET upload_error = NULL
-            WHERE id = ? AND status = 'downloaded' AND upload_error IS NOT NULL RETURNING id"""
-        return bool(await self._all(sql, id))
+        """Let the uploader have another try, of a list with all that it has given up. False when that is nothing."""
+        again = await self._all(
+            f"""{TREE} UPDATE downloads SET upload_error = NULL
+            WHERE id IN tree AND status = 'downloaded' AND upload_error IS NOT NULL RETURNING id""",
+            id,
+        )
+        await self._do("UPDATE downloads SET unsent = NULL WHERE id = ? AND unsent IS NOT NULL", id)
+        return bool(again)
 
     async def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run a statement to its end, so that it holds no lock: SQLite keeps one while rows are left to be fetched."""

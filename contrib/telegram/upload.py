@@ -91,11 +91,12 @@ async def _send(bot: Bot, row: Download, file: Path, *, by_path: bool) -> None:
     }
     if request_id := row.extra["request_id"]:
         method["reply_parameters"] = ReplyParameters(message_id=request_id, allow_sending_without_reply=True)
-    kind = file.suffix.lower()
+    kind, alone = file.suffix.lower(), not row.files
     if kind in VIDEO:
-        call: TelegramMethod[Message] = SendVideo(video=content, supports_streaming=True, **method)
+        known: Any = {"duration": _whole(row.duration_s), "width": row.width, "height": row.height} if alone else {}
+        call: TelegramMethod[Message] = SendVideo(video=content, supports_streaming=True, **method, **known)
     elif kind in AUDIO:
-        call = SendAudio(audio=content, **method)
+        call = SendAudio(audio=content, duration=_whole(row.duration_s) if alone else None, **method)
     else:
         call = SendDocument(document=content, **method)
     try:
@@ -108,6 +109,10 @@ async def _send(bot: Bot, row: Download, file: Path, *, by_path: bool) -> None:
         raise NotSent(f"Telegram cannot be reached, or breaks off: {plain(name, 60)} stays on the server.") from error
     except AiogramError as error:
         raise NotSent(f"Telegram did not take {plain(name, 60)}: {error}") from error
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds)
 
 
 async def serve(bot: Bot, queue: Queue, store: Store, config: Config) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from html import escape
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from reactor.choices import Choices, FileChoice
 from reactor.models import Download
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ STAGES = {
     "listing": "🔎 Reading the list …",
     "waiting": "🕑 That did not work; it is tried again soon.",
 }
+SETTINGS_HELP = "Press a button, or say it: <code>/settings 720p subtitles de,en</code>, <code>/settings reset</code>."
 
 
 def about(row: Download) -> str:
@@ -60,6 +64,11 @@ def plain(text: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def sentence(error: Exception) -> str:
+    """What an error says to the person who caused it."""
+    return escape(plain(str(getattr(error, "message", error)), SENTENCE_MAX))
+
+
 def size(count: float) -> str:
     """Bytes for a person: `12.4 MB`."""
     for unit, one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
@@ -75,6 +84,33 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def moment(seconds: float) -> str:
+    """Seconds since the epoch for a person: `2 Dec, 14:05 UTC`."""
+    then = datetime.fromtimestamp(min(max(seconds, 0.0), 4e9), UTC)
+    return f"{then.day} {then:%b, %H:%M} UTC"
+
+
+def picked(row: Download) -> tuple[str, ...]:
+    """What is marked of a question by now, as codes of its choices."""
+    known = {each.c for each in row.choices.all} if row.choices else set()
+    return tuple(code for code in str(row.extra.get("picked") or "").split(",") if code in known)
+
+
+def about_settings(options: Mapping[str, Any]) -> str:
+    """What somebody always wants."""
+    quality, wanted = options.get("quality", "best"), options.get("want", "auto")
+    sound = (options.get("audio") or {}).get("format", "best") if wanted == "audio" else None
+    languages = ", ".join((options.get("subtitles") or {}).get("languages", ())) or "none"
+    said = {
+        "Quality": f"{quality}p" if isinstance(quality, int) else quality,
+        "Sound alone": "no" if sound is None else "as it is" if sound == "best" else sound,
+        "Subtitles": languages,
+        "Ask first": {"never": "no", "all": "yes"}.get(options.get("ask", "never"), options.get("ask", "")),
+    }
+    lines = [f"{name}: <b>{escape(plain(str(value), 60))}</b>" for name, value in said.items()]
+    return "\n".join(["What I fetch for you, unless you say otherwise with a link:", *lines, "", SETTINGS_HELP])
+
+
 def bar(percent: float) -> str:
     """A bar of a fixed length."""
     full = round(min(100.0, max(0.0, percent)) / 100 * BAR)
@@ -84,8 +120,10 @@ def bar(percent: float) -> str:
 def _state(row: Download) -> str:
     upload_error = row.extra.get("upload_error")
     match row.status:
-        case "pending" | "downloading" if row.cancelled:
+        case "pending" | "downloading" | "choosing" if row.cancelled:
             return "✋ Stopping …"
+        case "choosing":
+            return _question(row)
         case "pending":
             return STAGES["waiting"] if row.stage == "waiting" else "🕑 In the queue"
         case "downloading":
@@ -93,13 +131,13 @@ def _state(row: Download) -> str:
         case "downloaded" if upload_error:
             return f"✅ Downloaded{_size_of(row)}.\n⚠️ {escape(plain(str(upload_error), SENTENCE_MAX))}"
         case "downloaded" if row.items_total is not None:
-            return f"✅ {_entries(row)}" + (f".\n⚠️ {escape(plain(row.error, SENTENCE_MAX))}" if row.error else "")
+            return f"✅ {_entries(row)}" + _but(row.error, row.extra.get("unsent"), row.notes)
         case "downloaded":
-            return f"✅ Downloaded{_size_of(row)}"
+            return f"✅ Downloaded{_size_of(row)}" + _but(row.notes)
         case "uploading":
             return f"⬆️ Sending{_size_of(row)} …"
         case "uploaded":
-            return f"📨 Here it is{_size_of(row)}"
+            return f"📨 Here it is{_size_of(row)}" + _but(row.notes)
         case "cancelled":
             return "✋ Cancelled"
         case "failed":
@@ -125,6 +163,37 @@ def _under_way(row: Download) -> str:
 
 def _entries(row: Download) -> str:
     return f"{row.items_done or 0} of {row.items_total} came"
+
+
+def _but(*sentences: object) -> str:
+    """What is not as it was wanted, a line for each sentence."""
+    known = [escape(plain(str(one), SENTENCE_MAX)) for one in sentences if one]
+    return "".join(f"\n⚠️ {one}" for one in known)
+
+
+def _question(row: Download) -> str:
+    """What a row asks; its buttons have the answers."""
+    if (found := row.choices) is None:
+        return "❓ What is to be fetched?"
+    lines = [f"❓ {_asked(found)}"]
+    if marked := picked(row):
+        known = sum(each.bytes for each in found.all if each.c in marked and isinstance(each, FileChoice))
+        lines.append(f"Marked: {len(marked)}{f', {size(known)}' if known else ''}.")
+    if row.next_attempt_at is not None:
+        then = "nothing is fetched" if found.unanswered == "fail" else "I take what is usual"
+        lines.append(f"Without an answer until {moment(row.next_attempt_at)} {then}.")
+    return "\n".join(lines)
+
+
+def _asked(found: Choices) -> str:
+    for kind, told, total in (
+        ("files", found.files, found.files_total),
+        ("entries", found.items, found.items_total),
+    ):
+        if told:
+            more = f" These are the first {len(told)}." if total is not None and total > len(told) else ""
+            return f"Which of the {total or len(told)} {kind}?{more}"
+    return "Which quality?"
 
 
 def _size_of(row: Download) -> str:

@@ -6,15 +6,15 @@ import random
 from pathlib import Path
 
 from tests.bots.copied import telegram
-from tests.bots.telegram import ANN, GROUP, Refusal
+from tests.bots.telegram import ANN, BOB, GROUP, Refusal
 from tests.real.swarm import swarm_in
 
 BODY = random.Random(6).randbytes(400_000)
 SUPERGROUP = -100900
 
 
-async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_is_sent(tmp_path: Path) -> None:
-    async with swarm_in(tmp_path / "swarm") as swarm, telegram(tmp_path) as place:
+async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wanted_is_sent(tmp_path: Path) -> None:
+    async with swarm_in(tmp_path / "swarm") as swarm, telegram(tmp_path, ALLOWED_USERS=f"{ANN},{BOB}") as place:
         api = place.api
         made = swarm.make("album", {"one.txt": BODY, "two.txt": BODY[:1000], "none.txt": b""})
         await swarm.serve(made)
@@ -27,6 +27,45 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_is_sent(tmp
             "one.txt": BODY,
             "two.txt": BODY[:1000],
         }
+
+        said = api.say("/settings ask")
+        await api.until(lambda: api.answers(said))
+        settings = api.about(said)
+        api.press(settings.id, "480p", by=BOB)
+        api.press(settings.id, "MP3")
+        await api.until(lambda: "Sound alone: mp3" in settings.text)
+        assert settings.text.splitlines()[1:5] == [
+            "Quality: best",
+            "Sound alone: mp3",
+            "Subtitles: none",
+            "Ask first: yes",
+        ]
+        asked = api.send_file("album.torrent", made.metainfo)
+        await api.until(lambda: api.answers(asked) and "Which of the 2 files?" in api.about(asked).text)
+        question = api.about(asked)
+        one, two = (next(label for label in question.buttons if name in label) for name in ("one.txt", "two.txt"))
+        old = dict(question.buttons)
+        api.press(question.id, two, by=BOB)
+        api.press(question.id, one)
+        await api.until(lambda: "Marked: 1, 400.0 kB." in question.text)
+        assert one.replace("☐", "☑") in question.buttons
+        api.press(question.id, two)
+        await api.until(lambda: "Marked: 2" in question.text)
+        api.press(question.id, one.replace("☐", "☑"))
+        await api.until(lambda: "Fetch what is marked (1)" in question.buttons)
+        api.press(question.id, "Fetch what is marked (1)")
+        await api.until(lambda: "Here it is" in question.text)
+        assert [message.content for message in api.files_sent()[2:]] == [BODY[:1000]]
+        question.buttons = old
+        api.press(question.id, two)
+        await api.until(lambda: len(api.called("answerCallbackQuery")) == 8)
+        nods = [call.get("text", "") for call in api.called("answerCallbackQuery")]
+        assert [nods[at][:24] for at in (0, 2, 3, 7)] == [
+            "These are somebody else'",
+            "Only the one who asked f",
+            "Marked: 1.",
+            "This is decided already,",
+        ]
 
 
 async def test_a_server_of_ones_own_takes_large_files_by_their_path(tmp_path: Path) -> None:
