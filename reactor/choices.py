@@ -6,7 +6,7 @@ chosen. So an answer is a change of the options and nothing else, and a bot may 
 All texts in it are a stranger's: they are cut, and of each kind at most ENTRIES_MAX are told.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal

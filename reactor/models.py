@@ -4,8 +4,9 @@ All are frozen and validated where they are made. Sizes are bytes, moments are s
 are MiB/s (the table's unit) and bytes/s everywhere else.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
+import json
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from itertools import pairwise
@@ -17,17 +18,22 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
+    SerializationInfo,
     StringConstraints,
     field_validator,
     model_validator,
 )
-from pydantic.dataclasses import dataclass, rebuild_dataclass
+from pydantic.dataclasses import dataclass as validated_dataclass
+from pydantic.dataclasses import rebuild_dataclass
 
 from reactor.choices import Choices
 from reactor.errors import Failure
 from reactor.numbers import FETCHES_MAX
 from reactor.options import NO_OPTIONS, Options
 from reactor.patterns import pattern
+from reactor.records import dataclass
 
 __all__ = [
     "Content",
@@ -126,7 +132,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
     @classmethod
-    def _missing_(cls, value: object) -> Kind | None:
+    def _missing_(cls, value: object) -> "Kind | None":
         if not isinstance(value, str) or not KIND_NAME.fullmatch(value):
             return None
         named = str.__new__(cls, value)
@@ -175,7 +181,7 @@ class Frozen(BaseModel):
     model_config = STRICT | {"frozen": True}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True, slots=True)
 class ResultFile:
     """One file of a folder."""
 
@@ -185,7 +191,7 @@ class ResultFile:
     mime_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True, slots=True)
 class Upload:
     """What whoever uploads a result has to say of it; None where that is not known."""
 
@@ -254,7 +260,7 @@ class Download(BaseModel):
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True, slots=True)
 class CookieJarInfo:
     """What may be shown of a jar of cookies: nothing of their names and values."""
 
@@ -332,7 +338,7 @@ class Torrent(Frozen):
     trackers: tuple[Line, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+@validated_dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Fetch:
     """One thing for aria2 to fetch. No model as the others are: there may be 20 000, and each is to be small."""
 
@@ -442,7 +448,7 @@ class About(Frozen):
     genre: Tag = ""
 
 
-NO_ABOUT = About()
+NO_ABOUT = About.model_construct()
 
 
 class Excerpt(Frozen):
@@ -455,6 +461,19 @@ class Excerpt(Frozen):
 
 
 NO_UPLOAD = Upload()
+
+
+def _options(value: object) -> Options:
+    """As they stand in JSON. Their model is built for the first row that has some: it is larger than all others
+    together."""
+    return value if isinstance(value, Options) else Options.model_validate_json(json.dumps(value))
+
+
+def _plain(options: Options, info: SerializationInfo) -> dict[str, Any]:
+    return options.model_dump(mode=info.mode, exclude_unset=info.exclude_unset, exclude_defaults=info.exclude_defaults)
+
+
+Asked = Annotated[Options, PlainValidator(_options), PlainSerializer(_plain)]
 
 
 class Finish(Frozen):
@@ -488,7 +507,7 @@ class Finish(Frozen):
     """Parts of it that viewers have marked, in order; the titles say as what."""
     excerpts: tuple[Excerpt, ...] = ()
     """What alone is fetched of the film, in order; empty: all of it."""
-    options: Options = NO_OPTIONS
+    options: Asked = NO_OPTIONS
     """What the row asks for, where the last stage has to do with it."""
     media_key: str = ""
     """See `extractors.media_keys`."""
@@ -568,7 +587,7 @@ class Extraction(Frozen):
                 tail.add(n)
         return absent, tail
 
-    def continues(self, earlier: Extraction) -> bool:
+    def continues(self, earlier: "Extraction") -> bool:
         """True when partial files of `earlier` are the beginning of what this one fetches."""
         return [fetch.identity for fetch in self.fetches] == [fetch.identity for fetch in earlier.fetches]
 

@@ -7,7 +7,7 @@ the later one wins, and `null` takes away what an earlier one said (RFC 7396).
 Each field's description says what it takes, as it stands in the refusal and in contrib/docs/options.md.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -299,7 +299,7 @@ class Options(_OptionGroup):
                 raise ValueError("checksum")
         return self
 
-    def plain(self) -> Options:
+    def plain(self) -> "Options":
         """Without what only a preset may say."""
         return self
 

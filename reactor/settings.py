@@ -4,27 +4,18 @@ Strength, rising: `.env`, the environment, flags. A setting is one field here an
 variable is the field's name in capitals. contrib/docs/settings.md is made of them.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AliasChoices,
-    AliasGenerator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reactor.database_path import database_path
 from reactor.errors import DatabaseError, SettingsError
@@ -61,6 +52,7 @@ class YtdlpOptions(BaseModel):
 
 
 TOKEN_CHARS_MIN = 16
+ENV_FILE = Path(".env")
 
 Seconds = Annotated[float, Field(ge=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 Period = Annotated[float, Field(ge=0.05, le=3600, allow_inf_nan=False)]
@@ -93,21 +85,10 @@ def current_name(name: str) -> str:
     return next((new for new, old in FORMER_NAMES.items() if old == name), name)
 
 
-def _accepted_names(name: str) -> str | AliasChoices:
-    return AliasChoices(name, FORMER_NAMES[name]) if name in FORMER_NAMES else name
-
-
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of one reactor. Make it with `Settings.load`, which reports what is wrong in one sentence."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        alias_generator=AliasGenerator(validation_alias=_accepted_names),
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, validate_default=True)
 
     download_db: Path = Field(
         Path("downloads.db"), description="SQLite database with the table `downloads`; created if missing."
@@ -409,6 +390,10 @@ class Settings(BaseSettings):
             raise ValueError(f"takes {TOKEN_CHARS_MIN} characters or more, or somebody would guess it")
         return value
 
+    def __init__(self, _env_file: Path | None = ENV_FILE, **flags: Any) -> None:
+        # not by pydantic-settings, which takes 30 ms to load: for clouds, secrets and command lines
+        super().__init__(**_current(_dotenv(_env_file) | _variables(os.environ)) | _current(flags))
+
     @property
     def path_map(self) -> tuple[str, str] | None:
         """`download_path_map` as (remote prefix, local prefix)."""
@@ -418,14 +403,13 @@ class Settings(BaseSettings):
         return remote.rstrip("/") or "/", local.rstrip("/") or "/"
 
     @classmethod
-    def load(cls, **flags: Any) -> Settings:
+    def load(cls, **flags: Any) -> "Settings":
         """Read the settings. Precedence: `flags` (None: not given), environment, `.env`. Former names are accepted.
 
         Raises SettingsError, which names the variable and what it takes."""
         given = {name: value for name, value in flags.items() if value is not None}
-        former = {current_name(name): value for name, value in given.items() if name in FORMER_NAMES.values()}
         try:
-            return cls(**former | {name: value for name, value in given.items() if name not in FORMER_NAMES.values()})
+            return cls(**given)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             variable = _shown(".".join(str(part) for part in first["loc"]))
@@ -434,6 +418,25 @@ class Settings(BaseSettings):
             raise SettingsError("The file .env is not UTF-8.", hint="Save it as UTF-8.") from error
         except OSError as error:
             raise SettingsError(f"The file .env cannot be read: {error.strerror}.") from error
+
+
+def _current(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are settings, by their names today."""
+    names = ((name, key) for name in Settings.model_fields for key in (FORMER_NAMES.get(name), name))
+    return {name: values[key] for name, key in names if key is not None and key in values}
+
+
+def _variables(found: Mapping[str, str | None]) -> dict[str, str]:
+    """Variables by their names in lower case; but for those without a value, as a `.env` may have them."""
+    return {name.lower(): value for name, value in found.items() if value is not None}
+
+
+def _dotenv(file: Path | None) -> dict[str, str]:
+    if file is None or not (file.is_file() or file.is_fifo()):
+        return {}
+    from dotenv import dotenv_values
+
+    return _variables(dotenv_values(file, encoding="utf-8"))
 
 
 _WANTED = {

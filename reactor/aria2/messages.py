@@ -3,7 +3,7 @@
 Each function raises ValueError when the answer is not what aria2's manual promises (aria2c(1), RPC INTERFACE).
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
 from typing import Any
 

@@ -33,7 +33,6 @@ TOLD = frozenset(
     }
 )
 """What these hold depends on the download: a CHECK of them may let in some."""
-FINISH = Finish(how="file", name="a.bin", media_key="file:0123")
 UPLOAD = Upload(
     mime_type="video/mp4",
     duration_s=1.5,
@@ -217,7 +216,12 @@ def _something(declared: str, id: int) -> object:
 
 def _steps(attempt: Attempt) -> list[Unit]:
     fetch = Fetch(urls=("http://host.example/a",), name="a.bin", size=1000)
-    plan = Extraction(kind=Kind.DIRECT, title="A title", fetches=(fetch,), finish=FINISH)
+    plan = Extraction(
+        kind=Kind.DIRECT,
+        title="A title",
+        fetches=(fetch,),
+        finish=Finish(how="file", name="a.bin", media_key="file:0123"),
+    )
     return [
         commands.SaveStage(attempt, Stage.EXTRACTING, Kind.DIRECT),
         commands.SavePlan(attempt, plan),
