@@ -17,6 +17,7 @@ function paintList(before, row, parts) {
     if (parts.unfolded) unfold(parts, false);
     return;
   }
+  parts.entries.setAttribute("aria-label", `Entries of ${row.name}`);
   put(parts.unfold, parts.unfolded ? "Hide entries" : "Show entries");
   parts.unfold.setAttribute("aria-label", `${parts.unfold.textContent} of ${row.name}`);
   parts.unfold.setAttribute("aria-expanded", String(parts.unfolded));
