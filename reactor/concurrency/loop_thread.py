@@ -159,20 +159,25 @@ class LoopThread:
     async def _main(self) -> None:
         self._scope = anyio.CancelScope()
         self._loop = asyncio.get_running_loop()
-        with self._scope:
-            if self._stopping:
-                return
-            async with self._context:
-                self._begun.put(None)
-                await anyio.sleep_forever()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        try:
+            with self._scope:
+                if self._stopping:
+                    return
+                async with self._context:
+                    self._begun.put(None)
+                    await anyio.sleep_forever()
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            self._over = True
 
     def _leave(self) -> None:
         self._scope.cancel()
 
     def _take(self, call: _Call[Result]) -> None:
-        if not call.given_up:
+        if self._over:  # a task that begins now would never run
+            call.fail(ThreadEnded())
+        elif not call.given_up:
             call.task = asyncio.get_running_loop().create_task(call.function())
             self._tasks.add(call.task)
             call.task.add_done_callback(self._tasks.discard)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -14,9 +13,9 @@ from pathlib import Path
 from anyio import to_thread
 
 from tests.bots.telegram import ANN, TOKEN, BotApi
-from tests.bots.warm import warm
-from tests.real.harness import LOOK_S, PATIENCE_S, Reactor, running
+from tests.real.harness import PATIENCE_S, Reactor, running
 from tests.servers import FileServer
+from tests.warm import BOTS, Started, warm
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 
@@ -28,7 +27,7 @@ class Program:
     folder: Path
     name: str
     environment: dict[str, str]
-    pid: int = field(default=0, init=False)
+    process: Started | None = field(default=None, init=False)
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,26 +35,27 @@ class Program:
 
     async def start(self) -> None:
         """Start it; it goes on printing to the same file."""
-        self.pid = await to_thread.run_sync(
-            warm().start, self.folder / self.name, self.environment, self.folder.parent, self.log
+        program = [str(self.folder / self.name)]
+        self.process = await to_thread.run_sync(
+            warm(BOTS).start, program, self.environment, self.folder.parent, self.log
         )
 
     @property
     def runs(self) -> bool:
-        return bool(self.pid) and self.pid not in warm().codes
+        return self.process is not None and self.process.returncode is None
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal it, unless it has ended, and wait for its end; its exit code."""
+        assert self.process is not None
         if self.runs:
-            os.kill(self.pid, number)
+            self.process.send_signal(number)
         return await self.ended()
 
     async def ended(self) -> int:
         """Wait until it ends by itself; its exit code."""
+        assert self.process is not None
         async with asyncio.timeout(PATIENCE_S):
-            while self.runs:
-                await asyncio.sleep(LOOK_S)
-        return warm().codes[self.pid]
+            return await self.process.wait()
 
     @property
     def printed(self) -> str:

@@ -114,7 +114,7 @@ class Storm:
         finally:
             for process in (self._bot, self.reactor.process):
                 if process is not None and process.returncode is None:
-                    process.kill()
+                    process.send_signal(signal.SIGKILL)
                     await process.wait()
         return self.report
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+from anyio import to_thread
 
 from reactor.aria2.embedded import default_conf
 from reactor.files.staging import THUMBNAILS
 from reactor.settings import SETTING_NAMES
 from tests.extractors.trees import tree
+from tests.warm import REACTOR, Started, warm
 
 PATIENCE_S = 60.0
 """How long a condition may take to hold: an error in the product or the test, not a measure."""
@@ -50,6 +53,7 @@ SETTINGS = {
     "TORRENT_STALL_TIMEOUT_S": "30",
 }
 
+NUMBERS = itertools.count(1)
 R = TypeVar("R", bound="Reactor")
 
 
@@ -67,7 +71,10 @@ class Reactor:
         """What stands before it on the command line."""
         self.more: tuple[str, ...] = ()
         """And what stands after it."""
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | Started | None = None
+        self.log = folder / f"reactor.{next(NUMBERS)}.log"
+        """What it prints."""
+        self._printed_bytes = 0
         self._read: list[dict[str, Any]] = []
         self._read_bytes = 0
         self.conf.write_text(default_conf().read_text() + ARIA2_CONF)
@@ -83,15 +90,30 @@ class Reactor:
     async def start(self) -> None:
         """Start it and wait until it can take rows."""
         seen = len(self.events("aria2_connected"))
-        self.process = await asyncio.create_subprocess_exec(
-            *(*self.before, sys.executable, "-m", "reactor", "run", "--events", str(self.events_file), *self.more),
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        self._printed_bytes = self.log.stat().st_size if self.log.exists() else 0
+        command = ["-m", "reactor", "run", "--events", str(self.events_file), *self.more]
+        if self.before or any(name.startswith("PYTHON") for name in self.settings):
+            with self.log.open("ab") as log:
+                self.process = await asyncio.create_subprocess_exec(
+                    *(*self.before, sys.executable, *command),
+                    cwd=self.folder,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+        else:
+            self.process = await to_thread.run_sync(
+                warm(REACTOR).start, command, self.environment, self.folder, self.log
+            )
         await self.until(lambda: len(self.events("aria2_connected")) > seen)
+
+    @property
+    def printed(self) -> str:
+        """What it has printed since it was started last."""
+        with self.log.open("rb") as log:
+            log.seek(self._printed_bytes)
+            return log.read().decode()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
         """Signal it and wait for its end; what it printed."""
@@ -99,8 +121,8 @@ class Reactor:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
         async with asyncio.timeout(PATIENCE_S):
-            printed, _ = await self.process.communicate()
-        return printed.decode()
+            await self.process.wait()
+        return self.printed
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until `condition` holds. Fails when the reactor ends first."""
@@ -108,8 +130,7 @@ class Reactor:
             async with asyncio.timeout(PATIENCE_S):
                 while not condition():
                     if self.process is not None and self.process.returncode is not None:
-                        printed, _ = await self.process.communicate()
-                        raise AssertionError(f"reactor ended with {self.process.returncode}: {printed.decode()}")
+                        raise AssertionError(f"reactor ended with {self.process.returncode}: {self.printed}")
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             odd = [row for row in self.rows() if row["status"] != "downloaded"]

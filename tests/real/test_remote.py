@@ -168,11 +168,11 @@ async def test_a_secret_that_is_changed_ends_it_with_a_sentence_and_the_next_run
         aria2c.secret = "another-secret"
         await aria2c.start()
         assert reactor.process is not None
-        printed, _ = await reactor.process.communicate()
-        last = printed.decode().splitlines()[-1]
+        await reactor.process.wait()
+        last = reactor.printed.splitlines()[-1]
         assert last.startswith("reactor: ")
         assert "secret" in last
-        assert not any(secret in printed.decode() for secret in (SECRET, aria2c.secret))
+        assert not any(secret in reactor.printed for secret in (SECRET, aria2c.secret))
         assert reactor.process.returncode == 2, "starting it again is no use"
         assert reactor.row(one)["status"] == "downloading"
         server.release()

@@ -67,7 +67,7 @@ async def contained(tmp_path: Path) -> AsyncIterator[tuple[Reactor, int]]:
         yield reactor, first.pid
     finally:
         if reactor.process.returncode is None:
-            reactor.process.kill()  # and with it all that is in there
+            reactor.process.send_signal(signal.SIGKILL)  # and with it all that is in there
             await reactor.process.wait()
 
 
@@ -96,7 +96,7 @@ async def test_a_stop_by_the_engine_is_one_in_order(contained: tuple[Reactor, in
     os.kill(first, signal.SIGTERM)
     assert reactor.process is not None
     async with asyncio.timeout(PATIENCE_S):
-        await reactor.process.communicate()
+        await reactor.process.wait()
     assert reactor.process.returncode == 0
     assert reactor.events()[-1]["event"] == "reactor_stopped"
     assert not psutil.pid_exists(first)

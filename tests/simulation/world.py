@@ -29,7 +29,7 @@ TROUBLES = 22
 PATIENCE_S = 8 * 3600.0
 """By then every row is final, also when the clock was set back by an hour."""
 SETTLE_S = 120.0
-STEPS_MAX = 50_000
+STEPS_MAX = 10_000
 """Many times more than any run takes."""
 POLL_S = 5.0
 GRACE_S = 5.0

@@ -257,21 +257,29 @@ async def test_a_viewer_who_does_not_read_holds_nothing_up_and_is_sent_away(
 ) -> None:
     monkeypatch.setattr(server, "STALL_S", 1.0)
     async with serving(tmp_path) as served:
-        one = await served.add("http://host/a", status="downloading", stage="fetching", title="t" * 200, error="e")
+        rows = [
+            await served.add(
+                f"http://host/{n}", status="downloading", stage="fetching", title="t" * 200, error="e" * 600
+            )
+            for n in range(40)
+        ]
         async with await anyio.connect_tcp("127.0.0.1", int(served.urls[0].rpartition(":")[2])) as stalled:
             stalled.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             await stalled.send(
                 f"GET /api/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
             )
             async with reading(served) as events:
-                assert len((await anext(events))["rows"]) == 1
+                assert len((await anext(events))["rows"]) == len(rows)
                 with anyio.fail_after(PATIENCE_S):
                     live_rows = served.site.sinks[-1].args[0].__self__  # type: ignore[attr-defined]
                     count = 0
                     while live_rows.viewers == 2:  # the stalled one stays until its socket is full
                         count += 1
-                        served.tell(n.DownloadProgressed(download_id=one, completed=count, speed=count))
-                        assert (await anext(events))["rows"][0]["completed"] == count, "the other one gets each"
+                        served.tell(
+                            *(n.DownloadProgressed(download_id=id, completed=count, speed=count) for id in rows)
+                        )
+                        told = {row["completed"] for row in (await anext(events))["rows"]}
+                        assert told == {count}, "the other one gets each"
                 assert live_rows.viewers == 1
 
 

@@ -17,6 +17,7 @@ from tests.real.harness import PATIENCE_S, Reactor, serving
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 TOKEN = "open sesame, sixteen and more"
+PAGE = re.compile(r"page is at (http://(\S+?)/)")
 
 
 class Served(Reactor):
@@ -29,17 +30,11 @@ class Served(Reactor):
     async def start(self) -> None:
         """Start it, and learn where the page is."""
         await super().start()
-        assert self.process is not None
-        assert self.process.stdout is not None
-        while not (found := re.search(r"page is at (http://(\S+?)/)", line := (await self._line()))):
-            assert line, "it said nothing of a page"
+        await self.until(lambda: PAGE.search(self.printed))
+        found = PAGE.search(self.printed)
+        assert found is not None
         self.address = found[1]
         self.settings["PAGE_ADDRESS"] = found[2]
-
-    async def _line(self) -> str:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        return (await self.process.stdout.readline()).decode()
 
 
 def served(folder: Path, **settings: str) -> AbstractAsyncContextManager[Served]:

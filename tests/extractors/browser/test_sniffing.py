@@ -98,7 +98,9 @@ async def test_a_film_that_comes_slowly_after_an_advertisement(site: Site, brows
     """Its length is known only when the advertisement has long been over."""
     site.put("/film.mp4", site.data("/film.mp4"), content_type="video/mp4", rate=20_000)
     film = "v.src = `/clip.mp4`; v.onended = () => v.src = `/film.mp4`"
-    url = site.html(f"<video id=v width=480 height=320 autoplay></video><button class=play-button onclick='{film}'>Play</button>")
+    url = site.html(
+        f"<video id=v width=480 height=320 autoplay></video><button class=play-button onclick='{film}'>Play</button>"
+    )
     seen = await sniffed(browser, url)
     assert [each.url for each in seen.found.candidates] == [site.url("/film.mp4"), site.url("/clip.mp4")]
 
