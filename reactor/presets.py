@@ -12,84 +12,23 @@ A row names some of them in `use`, and what it says itself counts more. The file
 has changed and a row names one. A new version that cannot be used changes nothing.
 """
 
-# Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
+from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field, StringConstraints, field_validator
+from typing import Any
 
 from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.options import NO_OPTIONS, Options, bad_options, merged, parse_options, read_options
 from reactor.patterns import pattern
-from reactor.settings import YtdlpOptions
 
-__all__ = ["PresetOptions", "Presets"]
+__all__ = ["Presets"]
 
 FILE_BYTES_MAX = 1024 * 1024
-HEADERS_MAX = 30
 _NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
-_OWN = frozenset({"host", "range", "content-length", "connection", "transfer-encoding", "accept-encoding", "cookie"})
-
-HeaderName = Annotated[str, StringConstraints(pattern=_HEADER)]
-HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=8000)]
-
-
-class PresetOptions(Options):
-    """What a preset may say: all of a row's options, and what would be unsafe from a stranger."""
-
-    headers: dict[HeaderName, HeaderValue] = Field(
-        {}, max_length=HEADERS_MAX, description="an object of names and values of headers, for the URL's own host"
-    )
-    format_expression: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
-        None, description="a format expression of yt-dlp's, as its -f"
-    )
-    format_sort: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = Field(
-        (), max_length=50, description="a list of fields that yt-dlp sorts formats by, as its -S"
-    )
-    extractor_args: dict[str, dict[str, list[str]]] = Field(
-        {}, description="an object of arguments for extractors of yt-dlp's, by their names"
-    )
-    ytdlp: YtdlpOptions | None = Field(None, description="an object of options of YoutubeDL's, as YTDLP_OPTIONS has it")
-
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        if not _OWN.isdisjoint(name.lower() for name in headers):
-            raise ValueError("a header that is not a preset's business")
-        return headers
-
-    def __hash__(self) -> int:
-        return hash(self.model_dump_json())
-
-    def plain(self) -> Options:
-        """Without what only a preset may say: what is kept with a plan, and in a recording."""
-        said = self.model_dump(by_alias=True, exclude_unset=True, include=set(Options.model_fields))
-        return Options(**said)
-
-    def home_headers(self) -> Mapping[str, str]:
-        """See Options."""
-        return {**self.headers, **super().home_headers()}
-
-    def ytdlp_params(self) -> dict[str, Any]:
-        """See Options."""
-        raw = self.ytdlp.model_dump(exclude_none=True) if self.ytdlp is not None else {}
-        said = {
-            "format": self.format_expression,
-            "format_sort": list(self.format_sort) or None,
-            "extractor_args": self.extractor_args or None,
-        }
-        return raw | {name: value for name, value in said.items() if value is not None}
-
-
-ONLY_PRESETS = frozenset(PresetOptions.model_fields) - frozenset(Options.model_fields)
-"""What a row may not say itself."""
 
 
 class Presets:
@@ -126,6 +65,8 @@ class Presets:
         for name in use:
             if name not in self._known:
                 raise bad_options(self._unknown(name))
+        from reactor.preset_options import ONLY_PRESETS, PresetOptions
+
         found = merged([*(self._known[name] for name in use), said])
         if ONLY_PRESETS.isdisjoint(found):
             return parse_options(found, Options)
@@ -164,6 +105,8 @@ def _state(file: Path) -> tuple[int, int, int]:
 
 def _load(file: Path) -> dict[str, dict[str, Any]]:
     """The presets of a file, each one checked."""
+    import tomllib
+
     try:
         with file.open("rb") as opened:
             if os.fstat(opened.fileno()).st_size > FILE_BYTES_MAX:
@@ -188,6 +131,8 @@ def _checked(file: Path, name: str, said: object) -> dict[str, Any]:
         text = json.dumps(said)
     except (TypeError, ValueError, RecursionError):
         raise _Unusable(f"{where} holds a value that is no option: a date, or a number that is none.") from None
+    from reactor.preset_options import PresetOptions
+
     try:
         parse_options(merged([json.loads(text)]), PresetOptions)
     except DownloadError as error:

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from contrib.docs import document
 from reactor.aria2.embedded import default_conf
-from reactor.cli import app
+from reactor.cli import app_of
 from reactor.core.lifecycle import mermaid
 from reactor.models import Download
 from reactor.programs import find_aria2c
@@ -293,7 +293,7 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_is_named_is_there(page: Path) -> None:
-    commands = get_command(app).commands  # type: ignore[attr-defined]
+    commands = get_command(app_of()).commands  # type: ignore[attr-defined]
     assert in_quotes(page, r"reactor ([a-z]+)") <= commands.keys()
     recipes = set(re.findall(r"^([a-z]+)[ \w*]*:$", (ROOT / "Justfile").read_text("utf-8"), re.MULTILINE))
     assert in_quotes(page, r"just ([a-z]+)") <= recipes

@@ -31,6 +31,7 @@ FLOORS = (
         "options",
         "patterns",
         "row_options",
+        "preset_options",
         "presets",
         "settings",
         "programs",

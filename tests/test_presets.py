@@ -14,7 +14,8 @@ from reactor.errors import Failure, SettingsError
 from reactor.journal.recording import Recorder
 from reactor.journal.stream import Stream
 from reactor.options import Options
-from reactor.presets import PresetOptions, Presets
+from reactor.preset_options import PresetOptions
+from reactor.presets import Presets
 
 SHIPPED = Path(__file__).parents[1] / "contrib" / "presets.toml"
 HOUSE = """

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from reactor.extractors.unmet import APPLIES, NAMES
 from reactor.failures import FAILURES, HTTP, OFFERS, Offer, status_phrase
 from reactor.options import OPTIONS_BYTES_MAX, Options, model_of
-from reactor.presets import ONLY_PRESETS, PresetOptions
+from reactor.preset_options import ONLY_PRESETS, PresetOptions
 from reactor.settings import FORMER_NAMES, Settings
 
 FOLDER = Path(__file__).parent

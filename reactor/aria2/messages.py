@@ -64,7 +64,7 @@ class FileStatus:
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class _Version(_Message):
@@ -92,7 +92,7 @@ class _Info(_Message):
 
 
 class _Torrent(_Message):
-    info: _Info = _Info()
+    info: _Info = _Info.model_construct()
 
 
 class _Status(_Message):
@@ -106,13 +106,14 @@ class _Status(_Message):
     errorCode: int | None = None
     errorMessage: str = ""
     files: tuple[_File, ...] = ()
-    bittorrent: _Torrent = _Torrent()
+    bittorrent: _Torrent = _Torrent.model_construct()
     connections: int = Field(0, ge=0, le=COUNT_MAX)
 
 
-_OPTIONS = TypeAdapter(dict[str, str])
-_TEXT = TypeAdapter(str)
-_FILES = TypeAdapter(tuple[_FileStatus, ...])
+_LATER = ConfigDict(defer_build=True)
+_OPTIONS = TypeAdapter(dict[str, str], config=_LATER)
+_TEXT = TypeAdapter(str, config=_LATER)
+_FILES = TypeAdapter(tuple[_FileStatus, ...], config=_LATER)
 
 
 def text(result: Any) -> str:

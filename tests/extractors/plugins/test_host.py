@@ -22,7 +22,7 @@ from reactor.extractors.plugins.host import Plugins, open_plugins
 from reactor.extractors.plugins.process import Installed
 from reactor.models import Extraction, Kind
 from reactor.options import Options
-from reactor.presets import PresetOptions
+from reactor.preset_options import PresetOptions
 from reactor.settings import Settings
 from tests.extractors.processes import runs
 from tests.servers import FileServer

@@ -1,0 +1,71 @@
+"""What a preset may ask for: all that a row may, and more."""
+
+# Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, field_validator
+
+from reactor.options import Options
+from reactor.settings import YtdlpOptions
+
+__all__ = ["ONLY_PRESETS", "PresetOptions"]
+
+HEADERS_MAX = 30
+_HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
+_OWN = frozenset({"host", "range", "content-length", "connection", "transfer-encoding", "accept-encoding", "cookie"})
+
+HeaderName = Annotated[str, StringConstraints(pattern=_HEADER)]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=8000)]
+
+
+class PresetOptions(Options):
+    """What a preset may say: all of a row's options, and what would be unsafe from a stranger."""
+
+    headers: dict[HeaderName, HeaderValue] = Field(
+        {}, max_length=HEADERS_MAX, description="an object of names and values of headers, for the URL's own host"
+    )
+    format_expression: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
+        None, description="a format expression of yt-dlp's, as its -f"
+    )
+    format_sort: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = Field(
+        (), max_length=50, description="a list of fields that yt-dlp sorts formats by, as its -S"
+    )
+    extractor_args: dict[str, dict[str, list[str]]] = Field(
+        {}, description="an object of arguments for extractors of yt-dlp's, by their names"
+    )
+    ytdlp: YtdlpOptions | None = Field(None, description="an object of options of YoutubeDL's, as YTDLP_OPTIONS has it")
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        if not _OWN.isdisjoint(name.lower() for name in headers):
+            raise ValueError("a header that is not a preset's business")
+        return headers
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+    def plain(self) -> Options:
+        """Without what only a preset may say: what is kept with a plan, and in a recording."""
+        said = self.model_dump(by_alias=True, exclude_unset=True, include=set(Options.model_fields))
+        return Options(**said)
+
+    def home_headers(self) -> Mapping[str, str]:
+        """See Options."""
+        return {**self.headers, **super().home_headers()}
+
+    def ytdlp_params(self) -> dict[str, Any]:
+        """See Options."""
+        raw = self.ytdlp.model_dump(exclude_none=True) if self.ytdlp is not None else {}
+        said = {
+            "format": self.format_expression,
+            "format_sort": list(self.format_sort) or None,
+            "extractor_args": self.extractor_args or None,
+        }
+        return raw | {name: value for name, value in said.items() if value is not None}
+
+
+ONLY_PRESETS = frozenset(PresetOptions.model_fields) - frozenset(Options.model_fields)
+"""What a row may not say itself."""
