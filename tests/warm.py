@@ -28,7 +28,15 @@ from typing import Any
 
 WAIT_S = 90.0
 LOOK_S = 0.02
-BOTS = ("aiogram", "aiosqlite", "discord", "pydantic_settings", "reactor.queue", "reactor.settings")
+BOTS = (
+    "aiogram",
+    "aiosqlite",
+    "discord",
+    "pydantic_settings",
+    "reactor.cli.asked",
+    "reactor.queue",
+    "reactor.settings",
+)
 REACTOR = (
     *("reactor.cli.run", "reactor.cli.preflight", "reactor.cli.runtime", "reactor.daemon.service"),
     *("reactor.daemon.effects.database", "reactor.daemon.effects.aria2", "reactor.daemon.probes", "typer._adapters"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from discord.utils import escape_markdown
 
+from reactor.choices import Choices, FileChoice, FormatChoice, ItemChoice, SubtitleChoice
 from reactor.models import Download
 
-SENTENCE_MAX, BAR = 600, 12
+SENTENCE_MAX, BAR, LABEL_MAX = 600, 12, 100
 
 
 def about(row: Download) -> str:
@@ -38,6 +42,54 @@ def safe(text: str) -> str:
     return escape_markdown(text, ignore_links=False).replace("<", "\\<")
 
 
+def sentence(error: Exception) -> str:
+    """What an error says to the person who caused it."""
+    return safe(plain(str(getattr(error, "message", error)), SENTENCE_MAX))
+
+
+def picked(row: Download) -> tuple[str, ...]:
+    """What is marked of a question by now, as codes of its choices."""
+    known = {each.c for each in row.choices.all} if row.choices else set()
+    return tuple(code for code in str(row.extra.get("picked") or "").split(",") if code in known)
+
+
+def label_of(choice: Any) -> str:
+    """An answer in its menu."""
+    match choice:
+        case SubtitleChoice():
+            return plain(f"{choice.language}{' (automatic)' if choice.auto else ''}", LABEL_MAX)
+        case ItemChoice():
+            return plain(f"{choice.n}. {choice.title or choice.key}", LABEL_MAX)
+        case FileChoice():  # the end of a path tells one from another
+            path = plain(choice.path, len(choice.path) + 1)
+            return path if len(path) <= LABEL_MAX else "…" + path[1 - LABEL_MAX :]
+        case _:
+            return plain(choice.label, LABEL_MAX) or choice.c
+
+
+def description_of(choice: Any) -> str | None:
+    """What stands below it there."""
+    if isinstance(choice, FileChoice):
+        return size(choice.bytes)
+    if isinstance(choice, FormatChoice) and choice.bytes:
+        return size(choice.bytes) if choice.exact else f"about {size(choice.bytes)}"
+    return None
+
+
+def about_settings(options: Mapping[str, Any]) -> str:
+    """What somebody always wants."""
+    wanted, languages = options.get("want", "auto"), (options.get("subtitles") or {}).get("languages", ())
+    said = {
+        "Quality": options.get("quality", "best"),
+        "Sound alone": (options.get("audio") or {}).get("format", "best") if wanted == "audio" else "no",
+        "Subtitles": ", ".join(languages) or "none",
+        "Ask first": options.get("ask", "never"),
+    }
+    return "What is fetched for you, unless you say otherwise with a link:\n" + "\n".join(
+        f"{name}: **{safe(plain(str(value), 60))}**" for name, value in said.items()
+    )
+
+
 def size(count: float) -> str:
     """Bytes for a person."""
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
@@ -46,22 +98,45 @@ def size(count: float) -> str:
 def _state(row: Download) -> str:
     done = f" ({size(row.file_size)})" if row.file_size else ""
     why = plain(str(row.extra.get("upload_error") or ""), SENTENCE_MAX)
-    if row.status in ("pending", "downloading") and row.cancelled:
+    if row.status in ("pending", "downloading", "choosing") and row.cancelled:
         return "✋ Stopping …"
+    if row.status == "choosing":
+        return _question(row, row.choices or Choices())
     if row.status == "downloading":
         looking = row.stage in ("detecting", "extracting", "metadata", "listing")
         return "🔎 Finding out what there is to fetch …" if looking else _moving(row)
     if row.status == "downloaded" and row.items_total is not None:
-        return f"✅ {_entries(row)}" + (f".\n⚠️ {safe(plain(row.error, SENTENCE_MAX))}" if row.error else "")
+        return f"✅ {_entries(row)}" + _but(row.error, row.extra.get("unsent"), row.notes)
     known = {
         "pending": "🕑 It is tried again soon." if row.stage == "waiting" else "🕑 In the queue",
-        "downloaded": f"✅ Downloaded{done}" + (f".\n⚠️ {safe(why)}" if why else ""),
+        "downloaded": f"✅ Downloaded{done}" + _but(why or row.notes),
         "uploading": f"⬆️ Sending{done} …",
-        "uploaded": f"📨 Here it is{done}",
+        "uploaded": f"📨 Here it is{done}" + _but(row.notes),
         "cancelled": "✋ Cancelled",
         "failed": f"❌ {safe(plain(row.error or 'It failed.', SENTENCE_MAX))}",
     }
     return known.get(row.status) or safe(plain(row.status, 40))
+
+
+def _but(*sentences: object) -> str:
+    """What is not as it was wanted, a line for each sentence."""
+    return "".join(f"\n⚠️ {safe(plain(str(one), SENTENCE_MAX))}" for one in sentences if one)
+
+
+def _question(row: Download, found: Choices) -> str:
+    """What a row asks; the answers are below."""
+    told, total = (found.files, found.files_total) if found.files else (found.items, found.items_total)
+    what = "files" if found.files else "entries"
+    lines = [f"❓ Which of the {total or len(told)} {what}?" if told else "❓ Which quality?"]
+    if told and total is not None and total > len(told):
+        lines[0] += f" These are the first {len(told)}."
+    if marked := picked(row):
+        lines.append(f"Marked: {len(marked)}.")
+    if row.next_attempt_at is not None:
+        until = datetime.fromtimestamp(min(max(row.next_attempt_at, 0.0), 4e9), UTC)
+        then = "nothing is fetched" if found.unanswered == "fail" else "what is usual is taken"
+        lines.append(f"Without an answer until {until.day} {until:%b, %H:%M} UTC {then}.")
+    return "\n".join(lines)
 
 
 def _entries(row: Download) -> str:

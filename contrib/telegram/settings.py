@@ -57,5 +57,5 @@ async def _settle(store: Store, user_id: int, words: list[str]) -> None:
     if others := said.keys() - KEPT:
         raise NotUnderstood(f"That goes with a single link, it is no setting: {', '.join(sorted(others))}.")
     before = await store.settings_of(user_id)
-    other_sound = {"audio": None} if said.get("want") == "video" else {}
-    await store.settle(user_id, merged([before, other_sound, said]))
+    no_sound = {"want": None, "audio": None} if said.get("want") == "video" else {}
+    await store.settle(user_id, merged([before, said, no_sound]))

@@ -25,6 +25,7 @@ HELLO, ACK, DISPATCH, HEARTBEAT, IDENTIFY = 10, 11, 0, 1, 2
 SAID = 4
 """The type of an answer that says something at once; the others say it later."""
 UPLOAD_MAX = 10_000_000
+BUTTON, MENU = 2, 3
 
 
 @dataclass
@@ -41,7 +42,17 @@ class Message:
     @property
     def buttons(self) -> dict[str, str]:
         """Label → its custom_id."""
-        return {button["label"]: button["custom_id"] for row in self.components for button in row["components"]}
+        return {each["label"]: each["custom_id"] for each in self._below if each["type"] == BUTTON}
+
+    @property
+    def menus(self) -> dict[str, dict[str, str]]:
+        """custom_id → label → value, of each menu."""
+        menus = (each for each in self._below if each["type"] == MENU)
+        return {each["custom_id"]: {one["label"]: one["value"] for one in each["options"]} for each in menus}
+
+    @property
+    def _below(self) -> list[Any]:
+        return [each for row in self.components for each in row["components"]]
 
 
 class Discord(Fake):
@@ -102,7 +113,13 @@ class Discord(Fake):
 
     def press(self, message: Message, label: str, *, by: int = ANN) -> None:
         """Somebody presses a button below a message."""
-        data = {"custom_id": message.buttons[label], "component_type": 2}
+        data = {"custom_id": message.buttons[label], "component_type": BUTTON}
+        self._interaction(3, data, by, message.channel_id, message=self._as_json(message))
+
+    def choose(self, message: Message, *labels: str, by: int = ANN) -> None:
+        """Somebody chooses these, and nothing else, in the menu in which they are."""
+        id, options = next(found for found in message.menus.items() if set(labels) <= found[1].keys())
+        data = {"custom_id": id, "component_type": MENU, "values": [options[label] for label in labels]}
         self._interaction(3, data, by, message.channel_id, message=self._as_json(message))
 
     def about(self, *words: str) -> Message | None:

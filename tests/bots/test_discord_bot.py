@@ -19,6 +19,7 @@ from tests.media.samples import Samples
 from tests.pages.site import Site
 from tests.real.harness import Reactor, running
 from tests.real.swarm import swarm_in
+from tests.real.test_lists import contents, feed_of
 from tests.servers import FileServer
 
 BODY = random.Random(6).randbytes(400_000)
@@ -68,7 +69,9 @@ async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) ->
     async with discord(tmp_path, UPLOAD_LIMIT_MB="1") as place:
         api, server = place.discord, place.server
         await api.until(lambda: api.ready)
-        assert {command["name"] for command in api.commands} == {"get", "queue", "cancel", "retry", "status"}
+        assert {command["name"] for command in api.commands} == {
+            *("get", "queue", "cancel", "retry", "status", "settings")
+        }
         api.later = 1
         film = server.put("/film.bin", BODY, rate=200_000)
         hostile = server.put("/_x_**y**[z](http:a).bin", BODY)
@@ -180,8 +183,9 @@ async def test_a_database_that_fails_after_the_file_was_sent_strands_nothing(tmp
         assert len(api.files()) == 1
 
 
-async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_is_sent(tmp_path: Path) -> None:
-    async with swarm_in(tmp_path / "swarm") as swarm, discord(tmp_path) as place:
+async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wanted_is_sent(tmp_path: Path) -> None:
+    people = f"{ANN},{BOB}"
+    async with swarm_in(tmp_path / "swarm") as swarm, discord(tmp_path, ALLOWED_USERS=people) as place:
         api = place.discord
         await api.until(lambda: api.ready)
         made = swarm.make("album", {"one.txt": BODY, "two.txt": BODY[:1000]})
@@ -191,6 +195,50 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_is_sent(tmp
         assert dict(api.files()) == {"one.txt": BODY, "two.txt": BODY[:1000]}
         api.command("get", torrent=api.attach("cat.jpg", place.server.url("/cat.jpg")))
         await api.until(lambda: api.replies[-1] == "There is no link in that.")
+
+        api.command("settings", sound="mp3", subtitles="de,en", ask="all")
+        await api.until(lambda: "Sound alone: **mp3**\nSubtitles: **de, en**\nAsk first: **all**" in api.replies[-1])
+        api.command("settings", sound="film", subtitles="none")
+        await api.until(lambda: "Sound alone: **no**\nSubtitles: **none**\nAsk first: **all**" in api.replies[-1])
+        api.command("get", links=made.magnet, clip="2:00-1:00")
+        await api.until(lambda: "`clip`" in api.replies[-1].replace("\\", ""))
+        api.command("get", links=made.magnet)
+        await api.until(lambda: api.about("Which of the 2 files?"))
+        question = place.about("Which of the 2 files?")
+        api.choose(question, "two.txt", by=BOB)
+        await api.until(lambda: api.replies[-1] == "Only the one who asked for it can answer that.")
+        api.choose(question, "one.txt", "two.txt")
+        await api.until(lambda: "Marked: 2." in question.content)
+        api.choose(question, "two.txt")
+        await api.until(lambda: "Marked: 1." in question.content)
+        below = question.components
+        api.press(question, "Fetch what is marked")
+        await api.until(lambda: "Here it is" in question.content)
+        assert api.files()[2:] == [("two.txt", BODY[:1000])]
+        question.components = below
+        api.press(question, "Take what is usual")
+        await api.until(lambda: "This is decided already" in api.replies[-1])
+        assert question.menus == {"mark:2:f0": {"one.txt": "t1", "two.txt": "t2"}}
+        assert place.reactor.row(2)["options"] == '{"ask": "never", "files": [2]}'
+
+
+async def test_a_list_has_one_message_and_gives_each_of_its_files(tmp_path: Path) -> None:
+    async with discord(tmp_path) as place:
+        api, server, files = place.discord, place.server, contents()
+        await api.until(lambda: api.ready)
+        url = feed_of(server, files)
+        api.command("get", links=url, entries="41-46")
+        server.put("/43.bin", files[43], stall_after=1000)
+        await api.until(lambda: api.about("3 of 6 came"))
+        message = place.about("3 of 6 came")
+        api.press(message, "Cancel")
+        await api.until(lambda: "Cancelled" in message.content)
+        server.put("/43.bin", files[43])
+        await api.until(lambda: len(api.files()) == 3)
+        api.press(message, "Try again")
+        await api.until(lambda: len(api.files()) == 6 and "6 of 6 came" in message.content)
+        assert sorted(content for _, content in api.files()) == sorted(files[40:46]), "each once"
+        assert len([each for each in api.messages.values() if each.content]) == 1
 
 
 @pytest.mark.parametrize("stage", ["extracting", "finishing"])

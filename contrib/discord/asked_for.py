@@ -1,0 +1,51 @@
+"""What is filled in beside a link, as the options of its row. Pure. They are flags of `reactor add`: what they may say,
+reactor knows and checks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from reactor.cli.asked import asked
+from reactor.options import merged
+
+Quality = Literal["best", "2160", "1080", "720", "480", "360", "worst"]
+Sound = Literal["film", "best", "mp3", "m4a", "opus", "flac", "wav"]
+Ask = Literal["never", "all", "formats", "items", "files"]
+
+
+def options_of(
+    *,
+    quality: Quality | None = None,
+    sound: Sound | None = None,
+    subtitles: str | None = None,
+    clip: str | None = None,
+    entries: str | None = None,
+    files: str | None = None,
+    ask: Ask | None = None,
+) -> dict[str, Any]:
+    """As options; None as a value takes away what settings say. Raises ReactorError, with a sentence that names the
+    option."""
+    silent = (subtitles or "").strip().lower() in ("none", "no", "off")
+    said = asked(
+        quality=quality,
+        audio=None if sound == "film" else sound,
+        subtitles=None if silent else subtitles,
+        clip=clip.split() if clip else None,
+        playlist=entries,
+        files=files,
+        ask=ask,
+        options=json.dumps({"want": "video"}) if sound == "film" else None,
+    )
+    return (said or {}) | ({"subtitles": None} if silent else {})
+
+
+def together(defaults: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked for where somebody has defaults: what was said counts more, and who says something is not asked."""
+    if not said:
+        return dict(defaults)
+    instead: dict[str, None] = {} if "ask" in said else {"ask": None}
+    if said.get("want") != "audio" and {"want", "quality"} & said.keys():
+        instead |= {"want": None, "audio": None}
+    return merged([defaults, instead, said])
