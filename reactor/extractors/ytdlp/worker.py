@@ -157,7 +157,10 @@ def main() -> None:
         request = json.loads(line)
         if yt_dlp is None:
             protect(request)
+            gc.disable()  # nothing of what is imported is garbage: neither now is it looked through, nor later
             yt_dlp, answer = load(request)
+            gc.freeze()
+            gc.enable()
         else:
             faulthandler.dump_traceback_later(request["deadline_s"] + GRACE_S, exit=True)
             answer = {"id": request["id"], **carried_out(yt_dlp, request)}
