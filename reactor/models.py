@@ -18,8 +18,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
-    PlainValidator,
     SerializationInfo,
     StringConstraints,
     field_validator,
@@ -27,6 +25,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass as validated_dataclass
 from pydantic.dataclasses import rebuild_dataclass
+from pydantic_core import CoreSchema, core_schema
 
 from reactor.choices import Choices
 from reactor.errors import Failure
@@ -464,8 +463,7 @@ NO_UPLOAD = Upload()
 
 
 def _options(value: object) -> Options:
-    """As they stand in JSON. Their model is built for the first row that has some: it is larger than all others
-    together."""
+    """Options, or the object that they are in JSON."""
     return value if isinstance(value, Options) else Options.model_validate_json(json.dumps(value))
 
 
@@ -473,7 +471,14 @@ def _plain(options: Options, info: SerializationInfo) -> dict[str, Any]:
     return options.model_dump(mode=info.mode, exclude_unset=info.exclude_unset, exclude_defaults=info.exclude_defaults)
 
 
-Asked = Annotated[Options, PlainValidator(_options), PlainSerializer(_plain)]
+class _Later:
+    """Validates options by their own model, which is built for the first row that has some: it is larger than all the
+    others together, of which it would be a part."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        written = core_schema.plain_serializer_function_ser_schema(_plain, info_arg=True)
+        return core_schema.no_info_plain_validator_function(_options, serialization=written)
 
 
 class Finish(Frozen):
@@ -507,7 +512,7 @@ class Finish(Frozen):
     """Parts of it that viewers have marked, in order; the titles say as what."""
     excerpts: tuple[Excerpt, ...] = ()
     """What alone is fetched of the film, in order; empty: all of it."""
-    options: Asked = NO_OPTIONS
+    options: Annotated[Options, _Later] = NO_OPTIONS
     """What the row asks for, where the last stage has to do with it."""
     media_key: str = ""
     """See `extractors.media_keys`."""
