@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
-from xml.etree.ElementTree import Element
 
 from reactor.errors import DownloadError
 from reactor.media.parts import URL_MAX
 from reactor.media.xml_tree import read_tree
 from reactor.numbers import LIST_MAX
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 TITLE_MAX = 1000
 KEY_MAX = 1000

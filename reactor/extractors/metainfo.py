@@ -16,8 +16,6 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from bencode2 import BencodeDecodeError, bdecode, bencode
-
 from reactor.egress.inner_urls import swarm_url
 from reactor.errors import DownloadError
 from reactor.extractors.bencoded import dictionary
@@ -45,7 +43,7 @@ SPANS_MAX = 100
 LISTED_MAX, PATH_SHOWN_MAX = 50, 500
 """Files that are told to a row that asks, and characters of their paths."""
 _RANGE = pattern(r"(\d{1,6})(?:-(\d{1,6}))?")
-_UNREADABLE = (BencodeDecodeError, ValueError, RecursionError, OverflowError)  # ValueError: 5000 digits
+_UNREADABLE = (ValueError, RecursionError, OverflowError)  # ValueError: 5000 digits
 _SAFE = "%:/?#[]@!$&'()*+,;=~"
 
 
@@ -143,6 +141,8 @@ def selected(files: Sequence[File], count: int) -> str:
 def parse_metainfo(raw: bytes) -> Metainfo:
     """Look into the bytes of a `.torrent`; of the longest ones it takes seconds. Raises DownloadError (`bad_torrent`,
     `unsafe_name`, `too_large`)."""
+    from bencode2 import bdecode
+
     encoded = _outer(raw).get(b"info", b"")
     if encoded[:1] != b"d":
         raise bad_torrent("it has no info dictionary")
@@ -187,6 +187,8 @@ def trackers(raw: bytes, *, by_http: bool = False) -> list[str]:
 def metainfo_for_aria2(raw: bytes, *, by_http: bool = False, inner: bool = False) -> bytes:
     """A `.torrent` that `parse_metainfo` has taken, as aria2 reads it: the info dictionary, trackers in tiers, encoded
     URLs of web seeds. `by_http`: without trackers that are not asked by HTTP, and without nodes of the DHT."""
+    from bencode2 import bencode
+
     outer = _outer(raw)
     tiers = [[url for url in tier if not by_http or _by_http(url)] for tier in _tiers(_value(outer, b"announce-list"))]
     announce = _value(outer, b"announce")
@@ -252,6 +254,8 @@ def _outer(raw: bytes) -> dict[bytes, bytes]:
 
 def _value(outer: dict[bytes, bytes], key: bytes) -> Any:
     """What a key of the outer dictionary holds; None where that cannot be read."""
+    from bencode2 import bdecode
+
     try:
         return bdecode(outer[key]) if key in outer else None
     except _UNREADABLE:

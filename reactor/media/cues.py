@@ -7,7 +7,6 @@ What the form is shows in the bytes, never in a name: servers call each of them 
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -144,4 +143,6 @@ def _seconds(groups: Sequence[str | None]) -> float:
 
 def _plain(line: str) -> str:
     """A line of a cue without what only WebVTT knows."""
-    return _cleaned(html.unescape(_TAG.sub("", line)))
+    from html import unescape
+
+    return _cleaned(unescape(_TAG.sub("", line)))

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.media.xml_tree import read_tree
 from reactor.patterns import pattern
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 HOURS_MAX = 100 * 3600.0
 RATE_MAX = 1e9

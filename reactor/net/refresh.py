@@ -5,7 +5,6 @@ sends nobody anywhere. Pure; one pass over what is bounded by the caller."""
 
 from __future__ import annotations
 
-import html
 import re
 
 from reactor.patterns import pattern
@@ -24,6 +23,8 @@ _CONTENT = pattern(
 
 def refresh_in(page: bytes) -> str | None:
     """The address in the first `<meta>` that leads on; as it is written, so perhaps relative."""
+    from html import unescape
+
     lowered, at = page.lower(), 0  # of ASCII only: no place moves
     while tag := _TAG.search(lowered, at):
         closing = b">" if tag[1] == b"meta" else b"</" + tag[1] if tag[1] else b"-->"
@@ -34,7 +35,7 @@ def refresh_in(page: bytes) -> str | None:
         if tag[1] != b"meta" or end - tag.end() > TAG_MAX:
             continue
         found = {
-            name.lower(): html.unescape("".join(values))
+            name.lower(): unescape("".join(values))
             for name, *values in _ATTRIBUTE.findall(page[tag.end() : end].decode("utf-8", "replace"))
         }
         if found.get("http-equiv", "").lower() == "refresh" and (target := refresh_to(found.get("content", ""))):

@@ -6,8 +6,6 @@ import ipaddress
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import idna
-
 from reactor.errors import DownloadError
 from reactor.net.magnets import parse_magnet
 from reactor.net.pasted import link_in
@@ -128,12 +126,18 @@ def _checked_host(hostname: str) -> str:
     try:
         if ":" in hostname and "%" not in hostname:
             return f"[{ipaddress.IPv6Address(hostname).compressed}]"
-        host = hostname if hostname.isascii() else idna.encode(hostname[:HOST_MAX], uts46=True).decode()
-    except (ipaddress.AddressValueError, idna.IDNAError) as error:
+        host = hostname if hostname.isascii() else _in_ascii(hostname[:HOST_MAX])
+    except ValueError as error:
         raise _bad("The host in this URL is not valid.") from error
     if len(host) > HOST_MAX or not _HOST.fullmatch(host):
         raise _bad("The host in this URL is not valid.")
     return host
+
+
+def _in_ascii(hostname: str) -> str:
+    import idna
+
+    return idna.encode(hostname, uts46=True).decode()
 
 
 def _bad(sentence: str) -> DownloadError:
