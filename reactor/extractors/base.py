@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reactor.errors import DownloadError
 from reactor.extractors.findings import Findings
@@ -13,14 +13,16 @@ from reactor.extractors.metalink_document import MetalinkFile
 from reactor.lists import Listing, ListRequest
 from reactor.media.choice import Choice, Quality
 from reactor.media.clocks import StreamKind
-from reactor.media.measuring import PartFindings, PartQuery
 from reactor.media.parts import Holds, MediaStream, Selection, Subtitles
-from reactor.media.subtitles import TextFile, Wanted
 from reactor.models import Cookie, Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
 from reactor.options import NO_OPTIONS, FileChoice, Options
 from reactor.records import dataclass
+
+if TYPE_CHECKING:
+    from reactor.media.measuring import PartFindings, PartQuery
+    from reactor.media.subtitles import TextFile, Wanted
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """More than any whose addresses fit into a plan."""

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
@@ -31,10 +31,8 @@ from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, Sw
 from reactor.extractors.feed_document import KEY_MAX, TITLE_MAX, bad_feed
 from reactor.extractors.metainfo import bad_torrent
 from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, MetalinkFile, bad_metalink
-from reactor.media import subtitles
 from reactor.media.choice import QUALITIES_MAX, Choice, Quality, Traits
 from reactor.media.clocks import StreamKind
-from reactor.media.measuring import PartFindings, PartQuery, Unreadable, asked, found
 from reactor.media.parts import (
     LABEL_MAX,
     SERVERS_MAX,
@@ -54,6 +52,10 @@ from reactor.workers.exchange import WorkerDied
 from reactor.workers.limits import Limits
 from reactor.workers.pool import Pool
 from reactor.workers.process import DocumentReader, bad_answer
+
+if TYPE_CHECKING:
+    from reactor.media.measuring import PartFindings, PartQuery
+    from reactor.media.subtitles import TextFile, Wanted
 
 MIB = 1024 * 1024
 READERS_MAX = 4
@@ -156,13 +158,17 @@ class Parsers(Pool[DocumentReader]):
 
     async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
         """Measure parts in a folder: `media.measuring`. Raises Unreadable, OSError."""
+        from reactor.media.measuring import Unreadable, asked, found
+
         body = await self._read(asked(parts), _in_folder("clocks", folder), Unreadable)
         told: list[PartFindings] = await _aside(partial(found, count=len(parts)), body)
         return told
 
-    async def subtitles(self, folder: Path, files: Sequence[subtitles.TextFile], wanted: subtitles.Wanted) -> str:
+    async def subtitles(self, folder: Path, files: Sequence[TextFile], wanted: Wanted) -> str:
         """Files of subtitles in a folder as one text: `media.subtitles`. Raises DownloadError (`bad_part`)."""
-        body = await self._read(subtitles.asked(files, wanted), _in_folder("cues", folder), _bad_media)
+        from reactor.media.subtitles import asked
+
+        body = await self._read(asked(files, wanted), _in_folder("cues", folder), _bad_media)
         text: str = await _aside(bytes.decode, body)
         return text
 

@@ -34,13 +34,7 @@ from reactor.extractors.unmet import as_asked, not_as_wished
 from reactor.files.converted import converts
 from reactor.files.staging import OtherThing, Staging
 from reactor.media.check import BadParts
-from reactor.media.conversion import left_out
-from reactor.media.convert import convert
-from reactor.media.excerpt import excerpted
-from reactor.media.ffmpeg import join
 from reactor.media.room import Room, reckon
-from reactor.media.text_tracks import BESIDE, gather
-from reactor.media.uploads import upload_of
 from reactor.models import NO_UPLOAD, Content, Detection, Extraction, HttpProbe, Kind, Upload
 from reactor.net.credentials import for_people, same_host
 from reactor.net.jar import combined
@@ -134,6 +128,8 @@ class Stages:
                 found = found.model_copy(update={"cookies": context.http.new_cookies(found.cookies)})
             found = await self._as_asked(found, command.options, command.attempt)
             if command.options.clip:
+                from reactor.media.excerpt import excerpted
+
                 found = await to_thread.run_sync(excerpted, found)
             if found.finish.how in ("media", "folder"):
                 self._check_joinable(found.finish.how)
@@ -243,6 +239,8 @@ class Stages:
         """What whoever uploads the result has to say of it."""
         if not self._staging.shared:
             return NO_UPLOAD
+        from reactor.media.uploads import upload_of
+
         thumbnail = self._staging.thumbnail(command.attempt.download_id) if self._with_thumbnails else None
         said = await upload_of(result, lambda: find_ffmpeg(self._ffmpeg).path, thumbnail)
         if said.thumbnail_path is not None:
@@ -254,6 +252,9 @@ class Stages:
     async def _media(self, command: commands.Finish, folder: Path) -> tuple[str, ...]:
         """Join the parts, make of the film what is asked for, and put its subtitles beside it. Returns what there is to
         say of it."""
+        from reactor.media.ffmpeg import join
+        from reactor.media.text_tracks import BESIDE, gather
+
         finish = command.extraction.finish
         joined = await join(
             find_ffmpeg(self._ffmpeg).path,
@@ -275,6 +276,9 @@ class Stages:
         self, command: commands.Finish, source: Path, begins: Sequence[float] = (), *, done: float = 0.0
     ) -> tuple[str, ...]:
         """Make of a file what is asked for. Returns what there is to say of it."""
+        from reactor.media.conversion import left_out
+        from reactor.media.convert import convert
+
         options = command.extraction.finish.options
         try:
             ffmpeg = find_ffmpeg(self._ffmpeg).path
