@@ -21,6 +21,7 @@ from reactor.errors import DownloadError
 from reactor.media.clocks import Measured
 from reactor.media.local import Segment, Span, each_segment, init_data
 from reactor.media.measuring import LOOK_BYTES, Measure, PartFindings, PartQuery, Unreadable
+from reactor.media.parts import BadParts
 from reactor.media.timeline import KINDS, Group, Grouping, Piece, jump_s
 from reactor.models import Extraction, Fetch, Track
 from reactor.records import dataclass
@@ -42,16 +43,6 @@ GZIP_RATIO_MAX = 4
 """Media is compressed already: what expands more is something else."""
 PIECE = 1024 * 1024
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
-
-
-class BadParts(DownloadError):
-    """Parts are missing, or were deleted because they are unusable. All others are intact."""
-
-    retryable_by_default = True
-
-    def __init__(self, message: str, *names: str, code: str) -> None:
-        super().__init__(message, code=code)
-        self.names = names
 
 
 @dataclass(slots=True)

@@ -180,3 +180,13 @@ def live() -> DownloadError:
 def protected(system: str = "") -> DownloadError:
     """The error for media that needs a licensed player."""
     return DownloadError(f"This stream is protected by DRM{f' ({system})' if system else ''}.", code="drm")
+
+
+class BadParts(DownloadError):
+    """Parts are missing, or were deleted because they are unusable. All others are intact."""
+
+    retryable_by_default = True
+
+    def __init__(self, message: str, *names: str, code: str) -> None:
+        super().__init__(message, code=code)
+        self.names = names

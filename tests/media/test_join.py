@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from reactor.media.check import BadParts
 from reactor.media.choice import Choice
+from reactor.media.parts import BadParts
 from reactor.media.probing import Probed
 from reactor.models import Extraction
 from tests.media.conftest import Fetched, Joined, Serve

@@ -17,12 +17,13 @@ from reactor.errors import DownloadError
 from reactor.extractors import parsing
 from reactor.extractors.parsing import Parsers
 from reactor.media import ffmpeg
-from reactor.media.check import FAILURES_MAX, BadParts, check_parts, measure_parts
+from reactor.media.check import FAILURES_MAX, check_parts, measure_parts
 from reactor.media.clocks import Measured
 from reactor.media.containers import measure
 from reactor.media.local import Init, Segment, Span, write_playlist
 from reactor.media.measuring import MOMENT_MAX_S, STREAMS_MAX, PartFindings, PartQuery, Unreadable, answer, asked, found
 from reactor.media.mpegts import PACKET
+from reactor.media.parts import BadParts
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.workers.process import DocumentReader
 from tests.extractors.processes import runs, until

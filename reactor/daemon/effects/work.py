@@ -33,7 +33,7 @@ from reactor.extractors.torrent import described
 from reactor.extractors.unmet import as_asked, not_as_wished
 from reactor.files.converted import converts
 from reactor.files.staging import OtherThing, Staging
-from reactor.media.check import BadParts
+from reactor.media.parts import BadParts
 from reactor.media.room import Room, reckon
 from reactor.models import NO_UPLOAD, Content, Detection, Extraction, HttpProbe, Kind, Upload
 from reactor.net.credentials import for_people, same_host

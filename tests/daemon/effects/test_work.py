@@ -20,7 +20,7 @@ from reactor.daemon.workers import Workers
 from reactor.errors import DownloadError
 from reactor.extractors.context import open_context
 from reactor.files.staging import Staging
-from reactor.media.check import BadParts
+from reactor.media.parts import BadParts
 from reactor.media.room import Room
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent, Track
 from tests.daemon.effects.heard import Heard
