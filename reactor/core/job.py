@@ -183,6 +183,8 @@ class Transfer:
     total: int = 0
     speed: int = 0
     seeding: bool = False
+    unstopped: bool = False
+    """It is whole, and aria2 has yet to stop it."""
     files: tuple[str, ...] = ()
     info_name: str | None = None
 
@@ -481,8 +483,9 @@ class Teardown:
     size: int = 0
     notes: tuple[str, ...] = ()
     upload: Upload = NO_UPLOAD
-    unasked: bool = False
-    """True when its bytes were found after a restart, and aria2 may be serving them for all that is known."""
+    unstopped: bool = False
+    """True for a torrent that aria2 was not seen to stop: it writes a control file when it does, and after a restart it
+    may be serving the torrent for all that is known."""
 
 
 @dataclass(slots=True)

@@ -155,6 +155,20 @@ def test_a_magnet_is_followed_to_the_torrent_itself() -> None:
     assert world.the(commands.Tidy).ids == (1,)
 
 
+def test_a_torrent_that_aria2_has_yet_to_stop_is_cleared_up_when_it_has() -> None:
+    """It writes its control file when it stops, into a folder that is empty by then."""
+    world = World().up().fetching(ONE, magnet())
+    world.feed(reported(report(ONE, "active", 100, seeder=True)))
+    world.feed(reported(report(ONE, "active", 100, seeder=True)))
+    world.feed(events.Finished(ONE, "/downloads/Some torrent", 100))
+    assert world.the(commands.SaveDownloaded).keep_plan
+    world.feed(events.Saved(ONE))
+    assert world.the(commands.CleanUp) == commands.CleanUp(ONE, left(ONE), keep_result=True)
+    world.feed(events.CleanedUp(ONE), events.RowsPolled())
+    assert (world.of(commands.Tidy), world.of(commands.ForgetTransfers)) == ([], [])
+    assert world.the(commands.ForgetPlan).attempt == ONE
+
+
 @pytest.mark.fault(29)
 def test_results_are_dropped_many_at_a_time_while_there_is_more_to_do() -> None:
     world = World().up()

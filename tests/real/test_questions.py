@@ -99,4 +99,5 @@ async def test_the_files_of_a_torrent(tmp_path: Path) -> None:
             answer(reactor, id, code)
             await reactor.until_final(id)
             assert reactor.row(id)["status"] == "downloaded", reactor.row(id)
+        await reactor.until(lambda: not reactor.staged())
     assert set(reactor.files().values()) == {ALBUM["two.ogg"]}
