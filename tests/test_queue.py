@@ -366,6 +366,7 @@ BRINGS = {"aiosqlite", "annotated_types", "anyio", "pydantic", "pydantic_core", 
 }
 """Packages that a queue is made of, and what they are made of."""
 ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "reactor.queue", "reactor.sync_queue"} | {
+    "reactor.patterns",
     "reactor.choices",
     "reactor.concurrency",
     "reactor.database_path",

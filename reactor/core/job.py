@@ -183,8 +183,6 @@ class Transfer:
     total: int = 0
     speed: int = 0
     seeding: bool = False
-    unstopped: bool = False
-    """It is whole, and aria2 has yet to stop it."""
     files: tuple[str, ...] = ()
     info_name: str | None = None
 
@@ -311,6 +309,8 @@ class Progress:
     """The numbers of those that are done without their bytes: the server does not have them."""
     swarm: Swarm | None = None
     """What is known of those who share it, where it is a torrent."""
+    unstopped: bool = False
+    """True for a torrent that is whole, and that aria2 has yet to stop."""
     notified: set[int] = field(default_factory=set)
     """The numbers of those that aria2 said something of, and that were not asked about since."""
     window: int = 0

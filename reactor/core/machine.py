@@ -447,6 +447,7 @@ class Machine:
             return []
         self._stopped = True
         left = sum(1 for job in self.jobs.values() if job.state is not State.SEEDING)
+        self._context.tidy_pending += [id for id, leftover in self.leftovers.items() if leftover.keep_result]
         told = commands.Tell(notices.ReactorStopped(reason=reason, left=left))
         out: Commands = [*self._tidy_up(), told, commands.Exit()]
         return out

@@ -61,7 +61,7 @@ def reconcile(transfer: Transfer, report: TransferReport) -> TransferChange:
     transfer.info_name = report.info_name or transfer.info_name
     # Of metadata that is whole aria2 says the same, before it is written.
     served = report.seeder and status is TransferStatus.ACTIVE and not transfer.describes
-    transfer.seeding = transfer.unstopped = served and transfer.fetch.torrent is not None
+    transfer.seeding = served and transfer.fetch.torrent is not None
     if status is TransferStatus.COMPLETE or transfer.seeding:
         transfer.state = TransferState.DONE
         return TransferChange(Change.DONE)

@@ -133,6 +133,7 @@ async def test_a_private_torrent(tmp_path: Path) -> None:
         await reactor.until_final()
         assert reactor.row(one)["status"] == "downloaded", reactor.row(one)
         assert not reactor.row(one)["error"]
+        await reactor.until(lambda: not reactor.staged())
     assert reactor.files() == FILM
 
 
@@ -188,5 +189,6 @@ async def test_pad_files_are_not_asked_of_the_web_and_not_published(tmp_path: Pa
         asked = {request.path for request in server.requests() if "pad" in request.path}
         assert reactor.row(row)["status"] == "downloaded", reactor.rows()
         assert reactor.row(row)["file_size"] == len(one) + len(two)
+        await reactor.until(lambda: not reactor.staged())
     assert not asked
     assert reactor.files() == {"album/one.ogg": one, "album/two.ogg": two}

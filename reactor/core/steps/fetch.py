@@ -234,6 +234,7 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     refusal = context.limits.quotas.of(job.options).too_large(progress.weight)
     if refusal is not None:
         return teardown.fail(job, refusal, context)
+    progress.unstopped = transfer.seeding
     transfer.seeding = transfer.seeding and context.limits.seeding
     context.sort(job, transfer)
     out = _changed(job, transfer, change, event, context)

@@ -206,10 +206,14 @@
     // Not those without a source: that is their players' to give, when they are asked to start.
     play: () => all("video, audio").filter(one => loaded(one) && one.paused && !one.ended).forEach(play),
     // What lasts less than `argument` seconds goes to its end: after an advertisement comes the film.
-    skip: () => all("video, audio").filter(one => !one.ended && !one.loop && one.duration < argument).forEach(one => {
-      if (one.currentTime < one.duration - 0.5) one.currentTime = one.duration - 0.1;
-      play(one);
-    }),
+    skip: () => {
+      const told = films(); // what is skipped may be gone when it is asked for next
+      for (const one of all("video, audio").filter(each => !each.ended && !each.loop && each.duration < argument)) {
+        if (one.currentTime < one.duration - 0.5) one.currentTime = one.duration - 0.1;
+        play(one);
+      }
+      return {films: told};
+    },
     // A year of birth, where lists ask for one: true where something was chosen.
     age: () => {
       const lists = all("select").filter(one => visible(one) && !one[clicks]);

@@ -203,7 +203,7 @@ class Sniffer:
                     return
                 quiet_since = now()
             if best and not sure:
-                await self._everywhere("skip", CLIP_S)
+                self._note_elements(await self._of_frames("skip", CLIP_S))
             if not best and not self._downloads.pending and (self._failure or await self._nothing_to_start()):
                 return
             self._changed.clear()
@@ -334,14 +334,18 @@ class Sniffer:
             await self._page.goto(self._url, wait_until="commit", timeout=RETURN_S * 1000)
 
     async def _look_at_elements(self) -> None:
-        found: list[Element] = []
-        self._running = False
-        for frame, told in await self._of_frames("media"):
-            films, manifests = (told.get("films"), told.get("manifests")) if isinstance(told, dict) else (None, None)
-            elements, running = elements_of(films, frame.url)
+        answers = await self._of_frames("media")
+        self._running = self._note_elements(answers)
+        for frame, told in answers:
+            self._note_manifests(told.get("manifests") if isinstance(told, dict) else None, frame.url)
+
+    def _note_elements(self, answers: list[tuple[Frame, Any]]) -> bool:
+        """Note the elements of all frames; True when one of them is running to an end."""
+        found, running = list[Element](), False
+        for frame, told in answers:
+            elements, runs = elements_of(told.get("films") if isinstance(told, dict) else None, frame.url)
             found += elements
-            self._running = self._running or running
-            self._note_manifests(manifests, frame.url)
+            running = running or runs
         for element in found:
             if element.started and len(self._begun) < ELEMENTS_MAX:
                 self._begun.setdefault(element.source, self._home is not None)
@@ -350,6 +354,7 @@ class Sniffer:
         old = {each.source: replace(each, started=True) for each in self._elements if each.duration_s}
         new = {element.source: element for element in found if element.duration_s or element.source not in old}
         self._elements = list((old | new).values())[-ELEMENTS_MAX:]
+        return running
 
     def _note_manifests(self, told: Any, frame: str) -> None:
         """Those that a script has made: their addresses are asked for by nobody, or are not told."""

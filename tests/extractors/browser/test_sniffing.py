@@ -96,7 +96,7 @@ async def test_an_advertisement_first(site: Site, browser: Browser) -> None:
 
 async def test_a_film_that_comes_slowly_after_an_advertisement(site: Site, browser: Browser) -> None:
     """Its length is known only when the advertisement has long been over."""
-    site.put("/film.mp4", site.data("/film.mp4"), content_type="video/mp4", rate=20_000)
+    site.put("/film.mp4", site.data("/film.mp4"), content_type="video/mp4", rate=40_000)
     film = "v.src = `/clip.mp4`; v.onended = () => v.src = `/film.mp4`"
     url = site.html(
         f"<video id=v width=480 height=320 autoplay></video><button class=play-button onclick='{film}'>Play</button>"
