@@ -40,7 +40,7 @@ COMMANDS = {
     "status": "how the downloader is",
     "start": "what this is",
 }
-FILE_S = 5
+FILE_S = 20
 """For a `.torrent` to come from Telegram; what else people say waits for that."""
 HELP = "Send me links, magnet links or .torrent files, and I fetch them."
 SAYING = f"What you want of it you say after the link: {EXAMPLES}."

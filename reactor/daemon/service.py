@@ -38,6 +38,8 @@ class Service:
         self._watchdog_s = watchdog_s if self._socket else None
         self._ready = False
         self._status = ""
+        self._untold: dict[str, str] = {}
+        """The lines that the manager has not taken yet, by what they are about."""
         self._trouble: dict[str, str] = {}
         self._under_way = set[int]()
         self._waiting = set[int]()
@@ -72,9 +74,14 @@ class Service:
             await anyio.sleep(self._watchdog_s / 2)
 
     def _tell(self, lines: list[str]) -> None:
-        if self._socket is not None and lines:
-            with suppress(OSError):  # a manager that does not read is no reason not to go on
-                self._socket.sendto("\n".join(lines).encode(), self._address)
+        """Tell, and what could not be told before: a manager that does not read is no reason not to go on."""
+        if self._socket is None or not lines:
+            return
+        self._untold |= {line.partition("=")[0]: line for line in lines}
+        with suppress(OSError):
+            self._socket.sendto("\n".join(self._untold.values()).encode(), self._address)
+            self._untold.clear()
+        self._untold.pop("WATCHDOG", None)
 
     def _learn(self, notice: notices.Notice) -> None:
         match notice:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -136,6 +136,20 @@ def test_a_manager_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None:
         for download_id in range(5000):  # more than a socket takes
             journal.tell(claimed(download_id))
         assert 0 < len(manager.hear()) < 5000
+
+
+def test_what_a_manager_could_not_take_is_told_again(manager: Manager) -> None:
+    """As many messages wait for one that does not read as the kernel holds."""
+    with told(manager.address) as journal, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full:
+        full.setblocking(False)
+        address = f"\0{manager.address[1:]}" if manager.address.startswith("@") else manager.address
+        with suppress(BlockingIOError):
+            while True:
+                full.sendto(b"WATCHDOG=1", address)
+        journal.tell(CONNECTED)
+        assert set(manager.hear()) == {"WATCHDOG=1"}
+        journal.tell(notices.Aria2Lost(reason="refused"))
+        assert manager.hear() == ["READY=1", "STATUS=aria2c cannot be reached: refused."]
 
 
 def test_our_children_do_not_hear_of_it(tmp_path: Path) -> None:
