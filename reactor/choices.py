@@ -112,6 +112,9 @@ class HelpChoice(_Choice):
     label: Title
 
 
+Choice = FormatChoice | SubtitleChoice | ItemChoice | FileChoice | HelpChoice
+
+
 class Choices(BaseModel):
     """What there is to choose from."""
 
@@ -135,9 +138,13 @@ class Choices(BaseModel):
     """What becomes of the row when nobody answers."""
 
     @property
-    def all(self) -> Iterator[_Choice]:
-        """Each of them."""
-        yield from (*self.formats, *self.subtitles, *self.items, *self.files, *self.help)
+    def all(self) -> Iterator[Choice]:
+        """Each of them, in the order in which they are shown."""
+        yield from self.formats
+        yield from self.subtitles
+        yield from self.items
+        yield from self.files
+        yield from self.help
 
     def stored(self) -> str:
         """As it stands in the column."""

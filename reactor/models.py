@@ -258,6 +258,13 @@ class Download(BaseModel):
     """Of a row that is `choosing`: what there is to choose from; of a failed one, where that may help: what would."""
     extra: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def answerable(self) -> bool:
+        """True where `Queue.choose` takes an answer: it asks what to fetch, or it has failed and says what would
+        help."""
+        open_question = self.status == Status.CHOOSING and not self.cancelled
+        return self.choices is not None and (open_question or self.status == Status.FAILED)
+
 
 @dataclass(frozen=True, slots=True)
 class CookieJarInfo:

@@ -9,7 +9,7 @@ from typing import Any
 from reactor.errors import DownloadError, Failure
 from reactor.options import NO_OPTIONS, Options, bad_options, merged, parse_options, read_options
 
-__all__ = ["ReadOptions", "asked_of", "column_of", "said_in"]
+__all__ = ["ReadOptions", "asked_of", "column_of", "over_defaults", "said_in"]
 
 ReadOptions = Callable[[str | None], Options | Failure]
 """What the text in the column asks for; or with what its row fails."""
@@ -46,3 +46,14 @@ def column_of(options: Options | Mapping[str, Any] | None) -> str | None:
         raise bad_options("The options are no JSON object.") from None
     _parsed(text)
     return text if said else None
+
+
+def over_defaults(defaults: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a row that says this, of somebody who has defaults. A wish for a picture takes the place of a
+    default of sound alone, and a row that says anything is asked nothing, unless it says so."""
+    if not said:
+        return dict(defaults)
+    instead: dict[str, None] = {} if "ask" in said else {"ask": None}
+    if said.get("want") != "audio" and {"want", "quality", "container"} & said.keys():
+        instead |= {"want": None, "audio": None}
+    return merged([defaults, instead, said])

@@ -4,11 +4,9 @@ reactor knows and checks."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from reactor.cli.asked import asked
-from reactor.options import merged
 
 Quality = Literal["best", "2160", "1080", "720", "480", "360", "worst"]
 Sound = Literal["film", "best", "mp3", "m4a", "opus", "flac", "wav"]
@@ -39,13 +37,3 @@ def options_of(
         options=json.dumps({"want": "video"}) if sound == "film" else None,
     )
     return (said or {}) | ({"subtitles": None} if silent else {})
-
-
-def together(defaults: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """What is asked for where somebody has defaults: what was said counts more, and who says something is not asked."""
-    if not said:
-        return dict(defaults)
-    instead: dict[str, None] = {} if "ask" in said else {"ask": None}
-    if said.get("want") != "audio" and {"want", "quality"} & said.keys():
-        instead |= {"want": None, "audio": None}
-    return merged([defaults, instead, said])

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import discord
-from asked_for import Ask, Quality, Sound, options_of, together
+from asked_for import Ask, Quality, Sound, options_of
 from components import press
 from discord import app_commands
 from replies import Interaction, answer
@@ -14,6 +14,7 @@ from words import about_settings, name_of, safe, sentence
 
 from reactor.errors import ReactorError
 from reactor.options import merged
+from reactor.row_options import over_defaults
 
 LINK = re.compile(r"(?:https?://|magnet:\?)[^\s<>\"]{1,8000}", re.IGNORECASE)
 LISTED_MAX = 20
@@ -55,7 +56,7 @@ async def get(
         )
     except ReactorError as error:
         return await answer(interaction, sentence(error))
-    options = together(await client.store.settings_of(interaction.user.id), said)
+    options = over_defaults(await client.store.settings_of(interaction.user.id), said)
     room = max(0, client.config.max_waiting - await client.store.waiting_of(interaction.user.id))
     own = {"channel_id": interaction.channel_id, "user_id": interaction.user.id}
     for link in wanted[:room]:

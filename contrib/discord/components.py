@@ -28,20 +28,15 @@ OVER = "This is decided already, or was not answered in time."
 def view(row: Download) -> discord.ui.View:
     """What can be done about a download."""
     found = discord.ui.View(timeout=None)
-    for menu in _menus(row) if asks(row) else ():
+    for menu in _menus(row) if row.answerable else ():
         found.add_item(menu)
     for verb in _verbs(row):
         found.add_item(Press(verb, row.id))
     return found
 
 
-def asks(row: Download) -> bool:
-    """True for a download that can be answered: it asks, or it has failed and says what would help."""
-    return row.choices is not None and row.status in ("choosing", "failed") and not row.cancelled
-
-
 def _verbs(row: Download) -> Iterator[str]:
-    if asks(row) and not (row.choices and row.choices.help):
+    if row.answerable and not (row.choices and row.choices.help):
         if picked(row):
             yield "marked"
         yield "usual"
@@ -184,4 +179,4 @@ def _refusal(interaction: Interaction, row: Download) -> str | None:
         return "Only the one who asked for it can answer that."
     if interaction.message and row.extra["message_id"] not in (None, interaction.message.id):
         return "This message is an old one: the download has another by now."
-    return None if asks(row) else OVER
+    return None if row.answerable else OVER

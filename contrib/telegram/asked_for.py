@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.cli.asked import asked
-from reactor.options import merged
 
 Said = Mapping[str, Any]
 """Options; None as a value takes away what was said before."""
@@ -74,16 +73,6 @@ def options_beside(words: Sequence[str], *, talk: bool) -> Said:
         if talk and (first.lower() in COMMON or _flag_of(first) is None):
             return {}
         raise
-
-
-def together(defaults: Said, said: Said) -> dict[str, Any]:
-    """What is asked for where somebody has defaults: what was said counts more, and who says something is not asked."""
-    if not said:
-        return dict(defaults)
-    instead: dict[str, None] = {} if "ask" in said else {"ask": None}
-    if said.get("want") != "audio" and {"want", "quality", "container"} & said.keys():
-        instead |= {"want": None, "audio": None}
-    return merged([defaults, instead, said])
 
 
 def _flag_of(word: str) -> str | None:

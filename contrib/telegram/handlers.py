@@ -20,7 +20,7 @@ from aiogram import BaseMiddleware, Bot, F, Router
 from aiogram.exceptions import AiogramError
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, ErrorEvent, Message, TelegramObject, User
-from asked_for import EXAMPLES, NotUnderstood, Said, options_beside, options_in, together
+from asked_for import EXAMPLES, NotUnderstood, Said, options_beside, options_in
 from links import TORRENT_BYTES_MAX, NotATorrent, is_for, links_in, magnet_of, words_in
 from replies import Replies
 from store import Store
@@ -29,6 +29,7 @@ from words import about_reactor, in_short, name_of, plain, sentence
 from reactor import Queue, Runner
 from reactor.errors import ReactorError
 from reactor.models import Download
+from reactor.row_options import over_defaults
 
 LISTED_MAX = 20
 COMMANDS = {
@@ -183,7 +184,7 @@ async def links(
     except (NotUnderstood, ReactorError) as error:
         replies.send(message, sentence(error))
         return
-    options = together(await store.settings_of(user_id), said)
+    options = over_defaults(await store.settings_of(user_id), said)
     before = await store.asked_already(message.chat.id, message.message_id)
     new = [link for link in wanted if link not in before]
     room = max(0, max_waiting - await store.waiting_of(user_id))

@@ -14,13 +14,12 @@ from collections.abc import Iterator, Sequence
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 from words import duration, picked, plain, size
 
-from reactor.choices import Choices, FileChoice, FormatChoice, HelpChoice, ItemChoice, SubtitleChoice
+from reactor.choices import Choice, Choices, FileChoice, FormatChoice, HelpChoice, ItemChoice, SubtitleChoice
 from reactor.models import Download
 
 PAGE = 8
 """Answers that are shown at once."""
 LABEL_MAX = 60
-Choice = FormatChoice | SubtitleChoice | ItemChoice | FileChoice | HelpChoice
 Line = list[InlineKeyboardButton]
 SETTINGS: tuple[tuple[tuple[str, str], ...], ...] = (
     (("Best", "best"), ("1080p", "1080p"), ("720p", "720p"), ("480p", "480p")),
@@ -32,17 +31,12 @@ SETTINGS: tuple[tuple[tuple[str, str], ...], ...] = (
 
 def keyboard(row: Download) -> InlineKeyboardMarkup | None:
     """What can be done about a download."""
-    lines = [*_answers(row)] if asks(row) else []
+    lines = [*_answers(row)] if row.answerable else []
     if row.status in ("pending", "downloading", "choosing"):
         lines.append([_button("Cancel", f"cancel:{row.id}")])
     elif row.status in ("failed", "cancelled") or (row.status == "downloaded" and _lacks(row)):
         lines.append([_button("Try again", f"retry:{row.id}")])
     return InlineKeyboardMarkup(inline_keyboard=lines) if lines else None
-
-
-def asks(row: Download) -> bool:
-    """True for a download that can be answered: it asks, or it has failed and says what would help."""
-    return row.choices is not None and row.status in ("choosing", "failed") and not row.cancelled
 
 
 def settings_keyboard(user_id: int) -> InlineKeyboardMarkup:
@@ -58,7 +52,7 @@ def _lacks(row: Download) -> bool:
 def _answers(row: Download) -> Iterator[Line]:
     """A line for each answer on this page, then what turns the page and what ends the question."""
     found = row.choices or Choices()
-    every = every_of(found)
+    every = [*found.all]
     marked, pages = picked(row), max(1, -(-len(every) // PAGE))
     page = min(max(_number(row.extra.get("page")), 0), pages - 1)
     for each in every[page * PAGE : (page + 1) * PAGE]:
@@ -73,11 +67,6 @@ def _answers(row: Download) -> Iterator[Line]:
         usual = "All of them" if found.items or found.files else "The best"
         taken = [_button(f"Fetch what is marked ({len(marked)})", f"marked:{row.id}")] if marked else []
         yield [*taken, _button(usual, f"usual:{row.id}")]
-
-
-def every_of(found: Choices) -> list[Choice]:
-    """All answers, in the order in which they are shown."""
-    return [*found.formats, *found.subtitles, *found.items, *found.files, *found.help]
 
 
 def label_of(choice: Choice) -> str:

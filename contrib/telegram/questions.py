@@ -6,7 +6,7 @@ import re
 
 from aiogram import F, Router
 from aiogram.types import CallbackQuery
-from keyboards import asks, every_of, label_of, marked_after
+from keyboards import label_of, marked_after
 from replies import Replies
 from store import Store
 from words import picked
@@ -50,7 +50,7 @@ def _refusal(callback: CallbackQuery, row: Download) -> str | None:
         return "Only the one who asked for it can answer that."
     if row.extra["message_id"] not in (None, message.message_id):
         return "This message is an old one: the download has another by now."
-    return None if asks(row) else OVER
+    return None if row.answerable else OVER
 
 
 async def _taken(queue: Queue, store: Store, row: Download, verb: str, code: str) -> str:
@@ -58,7 +58,7 @@ async def _taken(queue: Queue, store: Store, row: Download, verb: str, code: str
     codes = {"choose": [code, *picked(row)], "marked": picked(row), "usual": ()}[verb]
     if verb == "marked" and not codes:
         return "Nothing is marked yet."
-    known = {each.c: each for each in every_of(row.choices or Choices())}
+    known = {each.c: each for each in (row.choices or Choices()).all}
     if any(each not in known for each in codes) or not await queue.choose(row.id, codes):
         return OVER
     await store.marked(row.id, None, None)

@@ -96,10 +96,9 @@ def end(row: Download) -> str:
         return f": asks what to fetch, `reactor choose {row.id}`"
     if row.items_failed and row.status == "downloading":
         return f" ({row.items_failed} failed)"
+    # What an earlier try met is none of this one's.
     old = row.status == "downloading" or (row.status == "downloaded" and row.items_total is None)
-    said = (
-        f": {clean(row.error, 500)}" if row.error and not old else ""
-    )  # what an earlier try met is none of this one's
+    said = f": {clean(row.error, 500)}" if row.error and not old else ""
     return f"{said} `reactor choose {row.id}` lists what would help." if helpful(row) else said
 
 

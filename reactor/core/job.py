@@ -483,9 +483,6 @@ class Teardown:
     size: int = 0
     notes: tuple[str, ...] = ()
     upload: Upload = NO_UPLOAD
-    unstopped: bool = False
-    """True for a torrent that aria2 was not seen to stop: it writes a control file when it does, and after a restart it
-    may be serving the torrent for all that is known."""
 
 
 @dataclass(slots=True)
@@ -558,6 +555,13 @@ class Job:
     def serving(self) -> bool:
         """True when aria2 goes on serving it to others."""
         return any(transfer.seeding for transfer in self.progress.transfers)
+
+    @property
+    def unstopped(self) -> bool:
+        """True for a torrent that is not served, and that aria2 was not seen to stop: it writes a control file when it
+        does. After a restart it may be serving the torrent for all that is known."""
+        found_again = self.progress.resumed and self.torrent
+        return found_again or (self.progress.unstopped and not self.serving)
 
     @property
     def torrent(self) -> bool:

@@ -262,7 +262,7 @@ class Machine:
         if ending.end is End.WAITING:
             due = self._context.now + ending.delay_s
             self._due_at = due if self._due_at is None else min(self._due_at, due)
-        elif ending.end is End.DOWNLOADED and job.teardown.unstopped:
+        elif ending.end is End.DOWNLOADED and job.unstopped:
             return seed.clear_up(job, self._context)
         elif ending.end is not End.DOWNLOADED and not job.teardown.removed:
             parts = job.teardown.unknown_transfers or len(job.progress.transfers)

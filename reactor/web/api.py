@@ -33,7 +33,7 @@ from reactor.errors import DatabaseError, DownloadError
 from reactor.queue import Queue
 from reactor.web.auth import TOKEN_WRONG, TOO_MANY_WRONG, Auth, AuthMiddleware, client_address
 from reactor.web.choices import choices_view
-from reactor.web.live import LiveRows, Viewer, asks, view
+from reactor.web.live import LiveRows, Viewer, view
 from reactor.web.store import RowStore
 
 VIEWERS_MAX = 30
@@ -135,7 +135,7 @@ class Page:
     async def _choices(self, request: Request) -> JSONResponse:
         number = _number(request.path_params["id"])
         row = await self._store.run(lambda queue: queue.get(number))
-        if row is None or row.choices is None or not asks(row):
+        if row is None or row.choices is None or not row.answerable:
             raise HTTPException(409, ASKS_NOTHING)
         return JSONResponse(choices_view(row.choices))
 

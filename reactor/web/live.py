@@ -219,7 +219,7 @@ def view(row: Download) -> View:
         "retry_at": row.next_attempt_at if row.status == Status.PENDING else None,
         "list": None if row.items_total is None else _counted(row),
         "partial": row.status == Status.DOWNLOADED and row.error_code == "partial",
-        "asks": asks(row),
+        "asks": row.answerable,
         "until": row.next_attempt_at if row.status == Status.CHOOSING else None,
         "added": row.added_date,
         "finished": row.finished_at,
@@ -230,8 +230,3 @@ def view(row: Download) -> View:
 def _counted(row: Download) -> View:
     """Of a list: how many entries there are, came, and did not."""
     return {"total": row.items_total, "done": row.items_done or 0, "failed": row.items_failed or 0}
-
-
-def asks(row: Download) -> bool:
-    """True where there is something to choose: what is fetched, or what would help a row that has failed."""
-    return row.choices is not None and row.status in (Status.CHOOSING, Status.FAILED)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from contrib.telegram.asked_for import NotUnderstood, options_beside, options_in, together
+from contrib.telegram.asked_for import NotUnderstood, options_beside, options_in
 from contrib.telegram.links import links_in, words_in
 from reactor.errors import ReactorError
 from reactor.options import Options, parse_options
+from reactor.row_options import over_defaults
 from tests.bots.test_telegram_links import message
 
 pytestmark = pytest.mark.timeout(300)  # the first of them imports aiogram
@@ -81,8 +82,8 @@ def test_words_are_what_is_no_link() -> None:
 
 def test_what_is_said_counts_more_than_settings() -> None:
     settings = {"want": "audio", "audio": {"format": "mp3"}, "subtitles": {"languages": ["de"]}, "ask": "all"}
-    assert together(settings, {}) == settings
-    assert together(settings, options_in(["720p"])) == {"subtitles": {"languages": ["de"]}, "quality": 720}
-    assert together(settings, options_in(["subtitles", "none"])) == {"want": "audio", "audio": {"format": "mp3"}}
-    flac = together(settings, options_in(["flac", "ask"]))
+    assert over_defaults(settings, {}) == settings
+    assert over_defaults(settings, options_in(["720p"])) == {"subtitles": {"languages": ["de"]}, "quality": 720}
+    assert over_defaults(settings, options_in(["subtitles", "none"])) == {"want": "audio", "audio": {"format": "mp3"}}
+    flac = over_defaults(settings, options_in(["flac", "ask"]))
     assert (flac["audio"], flac["ask"]) == ({"format": "flac"}, "all")

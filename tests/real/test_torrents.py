@@ -34,6 +34,7 @@ async def test_a_magnet_link_a_torrent_url_and_several_files(tmp_path: Path) -> 
         server.put("/get?id=1", album.metainfo, content_type="application/x-bittorrent")
         (by_type,) = reactor.add(server.url("/get?id=1"))
         await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
     rows = {row["id"]: row for row in reactor.rows()}
     downloads = tmp_path / "downloads"
     assert {row["url_type"] for row in rows.values()} == {"torrent"}

@@ -86,8 +86,6 @@ def finished(job: Job, event: events.Finished, context: Context) -> Commands:
     teardown_ = job.teardown
     teardown_.final_path, teardown_.size, teardown_.notes = event.path, event.size, event.notes
     teardown_.upload = event.upload
-    progress = job.progress
-    teardown_.unstopped = (progress.unstopped and not job.serving) or (progress.resumed and job.torrent)
     teardown_.ending = Ending(End.DOWNLOADED)
     return teardown.save_ending(job, context)
 

@@ -241,7 +241,7 @@ def save_ending(job: Job, context: Context) -> Commands:
     job.state, teardown.verdict_from = State.SAVING, None  # which was about a write before this one
     match ending.end:
         case End.DOWNLOADED:
-            kept = job.serving or teardown.unstopped
+            kept = job.serving or job.unstopped
             path, notes = teardown.final_path or "", "\n".join(teardown.notes) or None
             return [commands.SaveDownloaded(attempt, path, teardown.size, job.title, kept, notes, teardown.upload)]
         case End.CANCELLED:
@@ -285,7 +285,7 @@ def _saved(job: Job, context: Context) -> Commands:
     """Now the world may know."""
     done = job.ending.end is End.DOWNLOADED
     job.state = State.SEEDING if done and job.serving else State.ENDED
-    if done and not job.serving and not job.teardown.unstopped:
+    if done and not job.serving and not job.unstopped:
         context.tidy_pending.append(job.id)
         context.unneeded_results += [gid for transfer in job.progress.transfers for gid in transfer.gids]
     return [commands.Tell(_last_notice(job, job.ending, context))]

@@ -16,7 +16,7 @@ def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
     """At most `shown_max` rows of each kind."""
     with transaction(connection, "DEFERRED"):
         return Overview(
-            _folded(connection, counts(connection)),
+            _folded(connection),
             under_way=_read(connection, UNDER_WAY, shown_max),
             queued=_queued(connection, shown_max),
             choosing=_read(connection, CHOOSING, shown_max),
@@ -28,28 +28,30 @@ def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
 
 def counts(connection: sqlite3.Connection) -> Counts:
     """How many there are, and since when."""
+    return _counts(connection, "status = 'failed'")
+
+
+def _counts(connection: sqlite3.Connection, failed_rows: str) -> Counts:
     (pending,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'pending'").fetchone()
     (waiting,) = connection.execute(WAITING).fetchone()
     (downloading,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'downloading'").fetchone()
     oldest = connection.execute(OLDEST).fetchone()
-    (failed,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'failed'").fetchone()
+    (failed,) = connection.execute(f"SELECT count(*) FROM downloads WHERE {failed_rows}").fetchone()
     (choosing,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'choosing'").fetchone()
     age_s = max(0.0, float(oldest[0] or 0.0)) if oldest else 0.0
     return Counts(pending - waiting, waiting, downloading, age_s, failed, choosing)
 
 
-def _folded(connection: sqlite3.Connection, counted: Counts) -> Counts:
+def _folded(connection: sqlite3.Connection) -> Counts:
     """The same without the entries of lists."""
+    counted = _counts(connection, f"status = 'failed' AND {IN_NO_LIST}")
     pending, waiting, downloading, choosing = connection.execute(ENTRIES).fetchone()
-    (failed,) = connection.execute(
-        f"SELECT count(*) FROM downloads WHERE status = 'failed' AND {IN_NO_LIST}"
-    ).fetchone()
     return Counts(
         counted.pending - (pending - waiting),
         counted.waiting - waiting,
         counted.downloading - downloading,
         counted.oldest_s,
-        failed,
+        counted.failed,
         counted.choosing - choosing,
     )
 
