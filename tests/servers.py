@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+HOST = "127.0.0.1"
 PIECE = 256 * 1024
 """Bytes written at once when nothing slows the server down."""
 RESET = struct.pack("ii", 1, 0)
@@ -106,7 +107,7 @@ class Request:
 class FileServer:
     """Serves what was `put`, on a port the system chose. Everything else is 404."""
 
-    host: str = "127.0.0.1"
+    host: str = HOST
     tls: ssl.SSLContext | None = None
     log: list[Request] = field(default_factory=list)
     port: int = 0
@@ -117,6 +118,7 @@ class FileServer:
         self._released = asyncio.Event()
         self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
+        self._reserved: socket.socket | None = None
 
     def put(self, path: str, data: bytes = b"", **how: Any) -> str:
         """Serve `data` under `path` from now on; `how` are the fields of Resource. Returns its URL."""
@@ -148,11 +150,20 @@ class FileServer:
         self._released.set()
 
     async def __aenter__(self) -> Self:
+        if self.host.startswith("127.") and self.host != HOST:
+            self._reserved = self._reserve()
         self._server = await asyncio.start_server(
             self._accepted, self.host, self.port, ssl=self.tls, limit=1024 * 1024, backlog=512
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
+
+    def _reserve(self) -> socket.socket:
+        """Choose a port that nobody else gets, at the usual address either: by its number the guard knows its own."""
+        reserved = socket.socket()
+        reserved.bind((HOST, self.port))
+        self.port = reserved.getsockname()[1]
+        return reserved
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
@@ -161,6 +172,8 @@ class FileServer:
         """Close the port and every connection. Entering again serves the same on the same port."""
         if self._server:
             self._server.close()
+        if self._reserved:
+            self._reserved.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
