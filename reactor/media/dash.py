@@ -32,7 +32,6 @@ from reactor.media.representations import Chosen, Period, choose, qualities, rep
 from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, lasts_of, of_list, of_template
 
 PERIODS_MAX = 2000
-SUBTITLES_MAX = 30
 _LINK, _NOTHING = "{http://www.w3.org/1999/xlink}href", "urn:mpeg:dash:resolve-to-zero:2013"
 
 
