@@ -35,6 +35,7 @@ from reactor.patterns import pattern
 from reactor.records import dataclass
 
 __all__ = [
+    "Brought",
     "Content",
     "Cookie",
     "CookieJarInfo",
@@ -469,6 +470,17 @@ class Excerpt(Frozen):
 NO_UPLOAD = Upload()
 
 
+class Brought(Frozen):
+    """What another row has brought, and may still be there."""
+
+    download_id: int
+    path: Line
+    """Of the file or folder."""
+    bytes: Annotated[int, Field(ge=0)]
+    notes: tuple[str, ...] = ()
+    """What there was to say of it."""
+
+
 def _options(value: object) -> Options:
     """Options, or the object that they are in JSON."""
     return value if isinstance(value, Options) else Options.model_validate_json(json.dumps(value))
@@ -525,6 +537,8 @@ class Finish(Frozen):
     """See `extractors.media_keys`."""
     unmet: tuple[str, ...] = ()
     """Sentences about what was asked for and cannot be had of this: noted, or with `strict` a failure."""
+    reused: Brought | None = None
+    """What is there already, and is linked in place of fetching it."""
 
 
 class Extraction(Frozen):
@@ -598,6 +612,10 @@ class Extraction(Frozen):
             if self.fetches[here].optional and (last or n + 1 in tail):
                 tail.add(n)
         return absent, tail
+
+    def fetched(self) -> "Extraction":
+        """The same without what is there already: all of it is fetched."""
+        return self.model_copy(update={"finish": self.finish.model_copy(update={"reused": None})})
 
     def continues(self, earlier: "Extraction") -> bool:
         """True when partial files of `earlier` are the beginning of what this one fetches."""

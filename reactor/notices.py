@@ -263,6 +263,8 @@ class DownloadExtracted(_OfDownload):
     """How many files or segments are fetched."""
     continues: bool = False
     """True when partial files of an earlier attempt are continued."""
+    reuses: int | None = None
+    """The row that has brought the same, which is linked in place of a fetch (`again`)."""
 
 
 class DownloadProgressed(_OfDownload):

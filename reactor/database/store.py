@@ -22,7 +22,7 @@ from reactor.database.jars import Jars
 from reactor.database.presence import Presence
 from reactor.database.table import Change
 from reactor.errors import Failure
-from reactor.models import Detection
+from reactor.models import Brought, Detection
 from reactor.records import dataclass
 from reactor.row_options import ReadOptions, asked_of
 
@@ -126,8 +126,9 @@ class Store(Protocol):
         write."""
         ...
 
-    async def find_same(self, media_key: str, besides: int) -> int | None:
-        """The id of the latest row, `besides` not counted, that has brought what has this key; None when none has."""
+    async def find_same(self, media_key: str, owner: str | None, besides: int) -> tuple[Brought, ...]:
+        """What the latest rows of this owner (None: of nobody's) have brought that has this key, the latest first,
+        `besides` not counted."""
         ...
 
     async def read_plan(self, command: ReadPlan, read: ReadOptions = asked_of) -> PlanRead | None:

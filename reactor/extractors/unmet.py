@@ -139,10 +139,8 @@ def as_asked(found: Extraction, options: Options) -> Extraction:
 
 
 def _again(options: Options, key: str) -> tuple[str, ...]:
-    """What is said where it cannot be told whether it is there already, or it is not linked to what is."""
-    if options.again == "reuse":
-        return ("It was downloaded anew (`again`): to link what is there already is not supported.",)
-    if options.again == "refuse" and not key:
+    """What is said where it cannot be told whether it is there already."""
+    if options.again != "new" and not key:
         return ("Whether the same is there already cannot be told (`again`).",)
     return ()
 

@@ -56,6 +56,7 @@ class _Record:
     thing: Identity
     reserved: Identity | None = None
     notes: tuple[str, ...] = ()
+    shared: bool = False
 
 
 def publish(
@@ -67,6 +68,7 @@ def publish(
     tame: Tame = _as_it_is,
     wanted: Collection[Path] | None = None,
     notes: Sequence[str] = (),
+    shared: bool = False,
 ) -> Path:
     """Move `source`, a file or a folder, into `directory` as `name` or `name (n)`; return where it stands.
 
@@ -74,7 +76,8 @@ def publish(
     too, is never touched. Calling it again, after a crash or after success, returns the same path. `keep`
     leaves the source in place and publishes hard links to it, or copies where links are impossible. `tame` says
     what each name inside a folder becomes, `wanted` which files below the source are published; None: all.
-    `notes` are kept in the record, for whoever asks after a crash (`noted`).
+    `notes` are kept in the record, for whoever asks after a crash (`noted`). `shared` says that the file at `source`
+    has other names, in `directory` too: then what tells that it was placed is the name that was kept for it.
 
     Blocks on the disk. Raises FileNotFoundError when there is no source and it was never published, another
     OSError when the disk refuses, DownloadError when the source is or holds anything but plain files and
@@ -84,7 +87,7 @@ def publish(
     if final is None:
         _refuse_special_files(source)
         kept = None if wanted is None else {source, *wanted, *(above for path in wanted for above in path.parents)}
-        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes)))
+        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes), shared))
     _delete(copy)
     if not keep:
         _delete(source)
@@ -96,6 +99,8 @@ def published(source: Path, directory: Path) -> Path | None:
     record = _read_record(source)
     if record is None or _identity(source) not in (None, record.source):
         return None
+    if record.shared and record.reserved is None:
+        return None  # what stands there may be another's, which is the same file
     final = directory / record.name
     return final if _identity(final) == record.thing else None
 
@@ -126,7 +131,7 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways) 
     next(tree)  # the source itself has a name already
     if not ways.keep and all(ways.wants(path) and ways.tame(path.name, path.is_dir()) == path.name for path in tree):
         try:
-            return _place(source, source, directory, name, ways.notes)
+            return _place(source, source, directory, name, ways)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -134,10 +139,10 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways) 
     if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
         _delete(copy)
         _clone(source, copy, ways)
-    return _place(copy, source, directory, name, ways.notes)
+    return _place(copy, source, directory, name, ways)
 
 
-def _place(thing: Path, source: Path, directory: Path, name: str, notes: tuple[str, ...]) -> Path:
+def _place(thing: Path, source: Path, directory: Path, name: str, ways: _Ways) -> Path:
     """Give `thing` the first name that is free, or the one an earlier try had already got."""
     earlier = _read_record(source)
     identity = _known(thing)
@@ -145,12 +150,13 @@ def _place(thing: Path, source: Path, directory: Path, name: str, notes: tuple[s
         final = directory / candidate
         holder = _identity(final)
         mine = earlier is not None and earlier.thing == identity and holder is not None and holder == earlier.reserved
-        if holder not in (None, identity) and not mine:
+        if not mine and holder is not None and (ways.shared or holder != identity):
             continue
-        record = _Record(candidate, _known(source), identity, holder if mine else None, notes)
+        reserved = holder if mine else None
+        record = _Record(candidate, _known(source), identity, reserved, ways.notes, ways.shared)
         _write_record(source, record)
         try:
-            if thing.is_dir() or mine:
+            if thing.is_dir() or mine or ways.shared:
                 _replace(thing, final, source, record)
             else:
                 _link(thing, final, source, record)
@@ -222,6 +228,7 @@ class _Ways:
     tame: Tame
     kept: Collection[Path] | None
     notes: tuple[str, ...] = ()
+    shared: bool = False
 
     def wants(self, path: Path) -> bool:
         return self.kept is None or path in self.kept
@@ -242,12 +249,19 @@ class _Names:
 
 def link_or_copy(source: Path, target: Path) -> None:
     """A hard link, or a copy where links are impossible. Raises OSError."""
+    if not linked(source, target):
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def linked(source: Path, target: Path) -> bool:
+    """Make a hard link; False where links are impossible. Raises OSError."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (*_NO_LINKS, errno.EXDEV):
             raise
-        shutil.copy2(source, target, follow_symlinks=False)
+        return False
+    return True
 
 
 def _tree(path: Path) -> Iterator[Path]:
@@ -303,10 +317,10 @@ def _read_record(source: Path) -> _Record | None:
         values = json.loads(_record_path(source).read_bytes())
         name = str(values["name"])
         places = {key: tuple(values[key]) for key in ("source", "thing", "reserved") if values[key]}
-        notes = tuple(map(str, values.get("notes", ())))
+        notes, shared = tuple(map(str, values.get("notes", ()))), values.get("shared") is True
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    return _Record(name=name, notes=notes, **places) if Path(name).name == name else None
+    return _Record(name=name, notes=notes, shared=shared, **places) if Path(name).name == name else None
 
 
 def _write_record(source: Path, record: _Record) -> None:

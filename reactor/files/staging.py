@@ -25,10 +25,11 @@ import anyio
 from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.content import HEAD_BYTES, turns_out
 from reactor.files.converted import converts
-from reactor.files.names import INNER_BYTES_MAX, clean_name, tame_name
+from reactor.files.names import INNER_BYTES_MAX, clean_name, split_suffix, tame_name
 from reactor.files.publish import forget, link_or_copy, noted, publish, published, take_back
+from reactor.files.reuse import REUSED, Copy, clone, forget_clone, still_there
 from reactor.files.unpack import unpack
-from reactor.models import Content, Extraction, Kind
+from reactor.models import Brought, Content, Extraction, Kind
 from reactor.options import Options
 from reactor.records import dataclass
 from reactor.settings import Settings
@@ -42,6 +43,8 @@ MOVED = "moved already"
 """Stands for a source that is not in its folder any more."""
 RESULT = ".joined"
 """The stem of the file that joining makes. A clean name never begins with a dot."""
+RESULT_FOLDER = f"{RESULT}.folder"
+"""What several files are given in."""
 COLLECTED = ".collected"
 """The folder that several files are put into: no name of a file begins with a dot."""
 CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
@@ -304,6 +307,34 @@ class Staging:
                 _delete(path)
         return str(final), size
 
+    def still_there(self, brought: Brought) -> bool:
+        """True if what a row has brought is there as it was."""
+        return self.shared and still_there(brought, self.download_dir, (FOLDER, THUMBNAILS)) is not None
+
+    def reuse(self, command: StagedFiles, brought: Brought, copy: Copy) -> tuple[str, int]:
+        """Publish what another row has brought, as this row's own: (path, bytes). Beside the folder stays the record of
+        it, until the row says so. Blocks on the disk.
+
+        Raises FilesMissing where it is not there any more, another DownloadError where it is too large, OSError."""
+        folder, finish = self.folder(command.attempt.download_id), command.extraction.finish
+        self.is_new(command.attempt.download_id)
+        if published(folder / REUSED, self.download_dir) is None:
+            source = still_there(brought, self.download_dir, (FOLDER, THUMBNAILS))
+            if source is None:
+                forget_clone(folder)  # which is in the way of what is fetched instead
+                raise FilesMissing("What was there already is there no more.")
+            refusal = self.too_large(brought.bytes, finish.options)
+            if refusal is not None:
+                raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
+            clone(source, folder, copy)
+        name = self.tame(_name_of_reused(command, Path(brought.path)), (folder / REUSED).is_dir())
+        final = publish(
+            folder / REUSED, self.download_dir, name, tame=self._tame_inside, notes=brought.notes, shared=True
+        )
+        for path in folder.iterdir():
+            _delete(path)
+        return str(final), _size(final)
+
     def noted(self, download_id: int) -> tuple[str, ...]:
         """What there was to say of what was published from the row's folder. Raises OSError."""
         return noted(self.folder(download_id) / MOVED) if self.shared else ()
@@ -408,6 +439,16 @@ def staging_of(settings: Settings, too_large: TooLarge = _no_limit) -> Staging:
         programs=settings.allow_executables,
         too_large=too_large,
     )
+
+
+def _name_of_reused(command: StagedFiles, path: Path) -> str:
+    """The row's own name for it; the suffix is that of what is there, where something else was made of what came."""
+    finish = command.extraction.finish
+    if path.is_dir() and finish.how in ("file", "media"):
+        return clean_name(PurePosixPath(finish.name).stem)
+    if finish.how != "media" and not converts(finish):
+        return clean_name(finish.name)
+    return clean_name(f"{split_suffix(finish.name)[0]}{split_suffix(path.name)[1]}")
 
 
 def _is_bookkeeping(path: Path) -> bool:

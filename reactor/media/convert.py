@@ -20,7 +20,7 @@ from anyio import to_thread
 from reactor.errors import DownloadError, ReactorError
 from reactor.files.converted import PICTURES
 from reactor.files.names import clean_name
-from reactor.files.staging import RESULT
+from reactor.files.staging import RESULT, RESULT_FOLDER
 from reactor.media.chapters import Range, moved
 from reactor.media.conversion import H264, OGG, Output, Plan, left_out, plan
 from reactor.media.inputs import file_input
@@ -34,8 +34,6 @@ from reactor.records import dataclass
 
 HELPER = ".convert-"
 """Prefix of the names of helper files."""
-FOLDER = f"{RESULT}.folder"
-"""What several files are given in."""
 BASE_S = 120.0
 """For however small a file; a large one gets more."""
 COPIED_MIN = 2 * 1024 * 1024
@@ -404,7 +402,7 @@ class _Work:
         if not made:
             self.source.replace(new / clean_name(f"{stem}{self.source.suffix}"))
         self._clear()
-        new.replace(self.folder / FOLDER)
+        new.replace(self.folder / RESULT_FOLDER)
 
     def _clear(self) -> None:
         """Delete the joined film that something else was made of."""

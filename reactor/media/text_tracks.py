@@ -15,7 +15,7 @@ import anyio
 
 from reactor.errors import DownloadError
 from reactor.files.names import clean_name
-from reactor.files.staging import RESULT
+from reactor.files.staging import RESULT, RESULT_FOLDER
 from reactor.media.check import HELPER, Checked, CheckedTrack
 from reactor.media.languages import plain_tag
 from reactor.media.subtitles import Form, TextFile, Wanted
@@ -28,8 +28,6 @@ from reactor.records import dataclass
 
 BESIDE = ".beside"
 """The folder, in that of the parts, of what is to stand beside the video."""
-FOLDER = f"{RESULT}.folder"
-"""What is published where there are several files."""
 ALONE = SubtitleOptions.model_construct(languages=())
 """How subtitles are given where nothing else is wanted, and no more is said."""
 WHOLE_S = 1_000_000.0
@@ -144,7 +142,7 @@ def gather(folder: Path, finish: Finish) -> None:
         if result != there:
             result.replace(there / clean_name(f"{stem}{result.suffix}"))
     if there == beside:
-        beside.replace(folder / FOLDER)
+        beside.replace(folder / RESULT_FOLDER)
 
 
 def forget_texts(folder: Path) -> None:

@@ -27,7 +27,10 @@ def make(root: Path, shape: str) -> tuple[Path, Path]:
     source = staging / "a.bin"
     (directory / "a (1).bin").mkdir(parents=True)
     (directory / "a.bin").write_bytes(b"another's")
-    if shape == "file":
+    if shape == "twin":  # of another's file
+        staging.mkdir()
+        os.link(directory / "a.bin", source)
+    elif shape == "file":
         staging.mkdir()
         source.write_bytes(BYTES)
     else:
@@ -64,13 +67,13 @@ def disturb(disk: str, die_at: int | None) -> None:
     sys.addaudithook(hook)
 
 
-def in_child(disk: str, die_at: int | None, source: Path, directory: Path, keep: bool) -> int:
+def in_child(disk: str, die_at: int | None, source: Path, directory: Path, keep: bool, shared: bool) -> int:
     """Publish in a process of its own; its exit status."""
     pid = os.fork()
     if pid == 0:
         disturb(disk, die_at)
         try:
-            publish(source, directory, "a.bin", keep=keep)
+            publish(source, directory, "a.bin", keep=keep, shared=shared)
             os._exit(0)
         finally:
             os._exit(1)
@@ -80,8 +83,8 @@ def in_child(disk: str, die_at: int | None, source: Path, directory: Path, keep:
 def main(folder: str, shape: str, keep: str, disk: str) -> None:
     for die_at in itertools.count():
         source, directory = make(Path(folder) / str(die_at), shape)
-        first = in_child(disk, die_at, source, directory, keep == "keep")
-        second = in_child(disk, None, source, directory, keep == "keep")
+        first = in_child(disk, die_at, source, directory, keep == "keep", shape == "twin")
+        second = in_child(disk, None, source, directory, keep == "keep", shape == "twin")
         final = published(source, directory)
         found = {
             "statuses": [first, second],

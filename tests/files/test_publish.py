@@ -12,7 +12,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.files.names import tame_name
-from reactor.files.publish import RECORD, publish, published
+from reactor.files.publish import RECORD, publish, published, take_back
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,6 +92,29 @@ def test_kept_sources_share_their_bytes(tmp_path: Path, directory: Path) -> None
     assert publish(file, directory, "a.bin", keep=True).samefile(file)
 
 
+def test_another_name_of_anothers_file_is_told_from_the_first_one(tmp_path: Path, directory: Path) -> None:
+    """Both are one file on the disk: taking back the one must not take the other."""
+    first = publish(stage(tmp_path), directory, "a.bin")
+    source = tmp_path / "staging-2" / "twin"
+    source.parent.mkdir()
+    source.hardlink_to(first)
+    second = publish(source, directory, "a.bin", shared=True)
+    assert (second, second.samefile(first)) == (directory / "a (1).bin", True)
+    assert published(source, directory) == second
+    take_back(source, directory)
+    assert names(directory) == ["a.bin"]
+    source.hardlink_to(first)
+    record = {"name": "a.bin", "source": list(identity(first)), "thing": list(identity(first)), "reserved": None}
+    source.parent.with_name(f"{source.parent.name}{RECORD}").write_text(json.dumps(record | {"shared": True}))
+    assert published(source, directory) is None, "killed before it had a name of its own"
+    take_back(source, directory)
+    assert first.exists()
+
+
+def identity(path: Path) -> tuple[int, int]:
+    return path.stat().st_dev, path.stat().st_ino
+
+
 def test_a_new_source_under_the_old_path_is_published_anew(tmp_path: Path, directory: Path) -> None:
     source = stage(tmp_path)
     first = publish(source, directory, "a.bin", keep=True)
@@ -140,7 +163,7 @@ def test_many_at_once_under_one_name(tmp_path: Path, directory: Path) -> None:
 
 @pytest.mark.parametrize("disk", ["links", "nolinks", "other"])
 @pytest.mark.parametrize("keep", ["keep", "move"])
-@pytest.mark.parametrize("shape", ["file", "folder"])
+@pytest.mark.parametrize("shape", ["file", "folder", "twin"])
 def test_killed_before_any_system_call_it_ends_the_same(tmp_path: Path, shape: str, keep: str, disk: str) -> None:
     command = [sys.executable, "-m", "tests.files.crashing_publish", str(tmp_path), shape, keep, disk]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
@@ -148,7 +171,7 @@ def test_killed_before_any_system_call_it_ends_the_same(tmp_path: Path, shape: s
     outcomes = [json.loads(line) for line in run.stdout.splitlines()]
     assert len(outcomes) > 3
     file = [10_000, "012345678"]
-    whole = file if shape == "file" else {"one": file, "deep": {"two": [3, "two"]}}
+    whole = {"file": file, "folder": {"one": file, "deep": {"two": [3, "two"]}}, "twin": [9, "another's"]}[shape]
     for outcome in outcomes:
         downloads = outcome["downloads"]
         assert outcome["statuses"] in ([9, 0], [0, 0]), run.stderr

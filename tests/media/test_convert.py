@@ -14,8 +14,9 @@ import pytest
 from mutagen.flac import Picture
 
 from reactor.errors import DownloadError
+from reactor.files.staging import RESULT_FOLDER
 from reactor.media.conversion import plan
-from reactor.media.convert import FOLDER, HELPER, convert
+from reactor.media.convert import HELPER, convert
 from reactor.media.probing import Probed, probe
 from reactor.media.room import Room
 from reactor.models import NO_ABOUT, About, Chapter, Excerpt, Finish
@@ -59,7 +60,7 @@ class Bench:
 
     @property
     def results(self) -> list[Path]:
-        return sorted((self.folder / FOLDER).iterdir())
+        return sorted((self.folder / RESULT_FOLDER).iterdir())
 
     def starts(self, path: Path) -> dict[str, float]:
         """When the first picture and the first sound are played, in seconds."""

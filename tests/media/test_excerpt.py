@@ -14,7 +14,8 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
-from reactor.media.convert import FOLDER, convert
+from reactor.files.staging import RESULT_FOLDER
+from reactor.media.convert import convert
 from reactor.media.excerpt import excerpted
 from reactor.media.local import Segment, write_playlist
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
@@ -96,7 +97,7 @@ async def test_the_clips_of_a_video_in_segments(
     film = await joined(ffmpeg, tmp_path, extraction, parsers=context.parsers)  # type: ignore[arg-type]
     notes = (await convert(ffmpeg, tmp_path, film.path, extraction.finish, begins=film.begins)).notes
     assert (*film.notes, *notes) == ()
-    made = sorted((tmp_path / FOLDER).iterdir()) if len(clips) > 1 else [next(tmp_path.glob(".joined.*"))]
+    made = sorted((tmp_path / RESULT_FOLDER).iterdir()) if len(clips) > 1 else [next(tmp_path.glob(".joined.*"))]
     assert len(made) == len(clips)
     for path, (start, end) in zip(made, clips, strict=True):
         alike = likeness(ffmpeg, long, path, start, end)

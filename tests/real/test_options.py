@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -135,14 +136,56 @@ async def test_a_preset_brings_what_no_row_may_say_to_the_rows_own_host(tmp_path
 async def test_the_same_again_is_refused_where_it_is_not_wanted_twice(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:
         url, bare = server.put("/a.iso", b"x" * 5000, etag='"1"'), server.put("/b.iso", b"x" * 5000)
-        ids = [id for again in ("refuse", "refuse", "reuse") for id in reactor.add(url, again=again)]
+        ids = [id for _ in range(2) for id in reactor.add(url, again="refuse")]
         ids += reactor.add(bare, again="refuse")
         await reactor.until_final()
         server.put("/a.iso", b"y" * 5000, etag='"2"')
         ids += reactor.add(url, again="refuse")
         await reactor.until_final()
     rows = [reactor.row(id) for id in ids]
-    assert [row["error_code"] for row in rows] == [None, "duplicate", None, None, None]
+    assert [row["error_code"] for row in rows] == [None, "duplicate", None, None]
     assert f"download {ids[0]} " in rows[1]["error"]
-    assert ["`again`" in (row["notes"] or "") for row in rows] == [False, False, True, True, False]
-    assert rows[0]["media_key"] == rows[2]["media_key"] != rows[4]["media_key"]
+    assert ["`again`" in (row["notes"] or "") for row in rows] == [False, False, True, False]
+    assert rows[0]["media_key"] != rows[3]["media_key"]
+
+
+async def test_the_same_again_is_linked_where_its_owner_has_it_already(tmp_path: Path) -> None:
+    """Two at the same time are fetched both; what has gone, and what is another's, is fetched, too."""
+    data = random.Random(2).randbytes(50_000)
+    files = {"one.txt": b"1" * 70_000, "in/two.txt": b"2" * 300}
+    async with (
+        swarm_in(tmp_path / "swarm") as swarm,
+        FileServer() as server,
+        running(tmp_path, MAX_CONCURRENT_DOWNLOADS="2") as reactor,
+    ):
+        album = swarm.make("album", files)
+        await swarm.serve(album)
+        url, torrent = server.put("/a.iso", data, etag='"1"'), server.put("/album.torrent", album.metainfo)
+        both = reactor.add(url, url, again="reuse")
+        await reactor.until_final()
+        assert {bool(reactor.row(id)["notes"]) for id in both} == {False}
+        server.log.clear()
+        (linked,) = reactor.add(url, again="reuse", name="mine")
+        (folder,) = reactor.add(torrent, again="reuse")
+        await reactor.until_final()
+        assert all((each.range or "bytes=0-").startswith("bytes=0-") for each in server.requests("/a.iso", "GET"))
+        (second,) = reactor.add(torrent, again="reuse")
+        reactor.execute("INSERT INTO downloads(url, options, owner) VALUES (?, ?, 'ann')", url, '{"again": "reuse"}')
+        await reactor.until_final()
+        told = reactor.events("download_extracted")
+        paths = {id: Path(reactor.row(id)["file_path"]) for id in (*both, linked, folder, second)}
+        assert paths[linked].samefile(paths[both[1]])
+        assert (paths[second] / "one.txt").samefile(paths[folder] / "one.txt")
+        for id in (*both, linked, folder):
+            paths[id].unlink() if paths[id].is_file() else shutil.rmtree(paths[id])
+        (anew,) = reactor.add(url, again="reuse")
+        await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
+    reuses = {each["download_id"]: each["reuses"] for each in told}
+    assert (reuses[linked] in both, reuses[folder], reuses[second], reuses[second + 1]) == (True, None, folder, None)
+    assert paths[linked].name == "mine.iso"
+    assert {row["status"] for row in reactor.rows()} == {"downloaded"}
+    assert {name: each for name, each in reactor.files().items() if name.startswith("album")} == {
+        f"album (1)/{name}": each for name, each in files.items()
+    }
+    assert Path(reactor.row(anew)["file_path"]).read_bytes() == data

@@ -166,10 +166,14 @@ def _begin_fetching(job: Job, extraction: Extraction, context: Context, *, conti
         size=extraction.size,
         parts=len(extraction.fetches),
         continues=continues,
+        reuses=None if extraction.finish.reused is None else extraction.finish.reused.download_id,
     )
     window.keep_complete(job, context)
+    planned = commands.SavePlan(job.attempt, extraction, plan.complete_parts, continues=continues)
+    if extraction.finish.reused is not None:
+        return [planned, commands.Tell(notice), *finish.reuse(job, context)]
     return [
-        commands.SavePlan(job.attempt, extraction, plan.complete_parts, continues=continues),
+        planned,
         commands.Tell(notice),
         *window.add(job, context),
         *finish.when_all_fetched(job, context),

@@ -8,7 +8,7 @@ from reactor.core.context import Commands, Context, of
 from reactor.core.job import IN_TRANSFER, End, Ending, Job, State, TransferState
 from reactor.core.steps import renew, teardown, window
 from reactor.errors import Failure
-from reactor.models import Stage
+from reactor.models import Extraction, Stage
 
 SPACE_WAITS_MAX = 8
 """How often in a row a job waits for space to be put together in, about 4 minutes in all."""
@@ -66,6 +66,23 @@ def finish(job: Job, context: Context, *, again: bool = False) -> Commands:
     return [*told, wanted]
 
 
+def reuse(job: Job, context: Context) -> Commands:
+    """Nothing is fetched: what another row has brought is given to this one, too."""
+    job.state = State.FINISHING
+    return [commands.SaveStage(job.attempt, Stage.FINISHING), *finish(job, context)]
+
+
+def _fetch_after_all(job: Job, extraction: Extraction, context: Context) -> Commands:
+    """What was to be reused is there no more. After a restart nobody knows whether aria2 has anything of it."""
+    progress = job.progress
+    job.state, progress.resumed, job.plan.extraction = State.FETCHING, False, extraction
+    progress.moves(context.now)
+    planned = commands.SavePlan(job.attempt, extraction, job.plan.complete_parts, continues=True)
+    asked = window.ask(progress.askable) if context.connected else []
+    stage = commands.SaveStage(job.attempt, Stage.FETCHING)
+    return [planned, stage, *asked, *window.add(job, context), *when_all_fetched(job, context)]
+
+
 def joined(job: Job, event: events.Joined, context: Context) -> Commands:
     """The result grows: written as seldom as all progress, and counted from 0 again."""
     progress = job.progress
@@ -96,6 +113,9 @@ def work_failed(job: Job, event: events.WorkFailed, context: Context) -> Command
         return _fetch_parts_again(job, event.parts, event.failure, context)
     if event.failure.code == NO_SPACE:
         return _await_space(job, event.failure, context)
+    extraction = job.plan.extraction
+    if event.failure.code == FILES_MISSING and extraction is not None and extraction.finish.reused is not None:
+        return _fetch_after_all(job, extraction.fetched(), context)
     if event.failure.code == FILES_MISSING and not job.progress.refetched:
         return _look_for_bytes(job, context)
     if event.failure.code == FILES_MISSING and job.describing and job.budget.renewals < renew.RENEWALS_MAX:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from anyio import CancelScope, to_thread
+from anyio import CancelScope, from_thread, to_thread
 
 from reactor.aria2.options import SPLIT_BYTES
 from reactor.choices import Choices
@@ -32,10 +32,11 @@ from reactor.extractors.thumbnail import fetch_picture
 from reactor.extractors.torrent import described
 from reactor.extractors.unmet import as_asked, not_as_wished
 from reactor.files.converted import converts
+from reactor.files.copying import copy_bytes
 from reactor.files.staging import OtherThing, Staging
 from reactor.media.parts import BadParts
-from reactor.media.room import Room, reckon
-from reactor.models import NO_UPLOAD, Content, Detection, Extraction, HttpProbe, Kind, Upload
+from reactor.media.room import Room, Written, reckon
+from reactor.models import NO_UPLOAD, Brought, Content, Detection, Extraction, HttpProbe, Kind, Upload
 from reactor.net.credentials import for_people, same_host
 from reactor.net.jar import combined
 from reactor.net.urls import is_ftp
@@ -61,8 +62,8 @@ WORDS = {
 APART = "This comes in parts, which nobody could join where the aria2c elsewhere puts them."
 
 
-async def _nobody(media_key: str, besides: int) -> int | None:
-    return None
+async def _nobody(media_key: str, owner: str | None, besides: int) -> Sequence[Brought]:
+    return ()
 
 
 class Stages:
@@ -77,7 +78,7 @@ class Stages:
         room: Room = Room(),  # noqa: B008 - frozen
         single: Callable[[str], bool | None] = lambda gid: None,
         row_cookies: RowCookies | None = None,
-        find_same: Callable[[str, int], Awaitable[int | None]] = _nobody,
+        find_same: Callable[[str, str | None, int], Awaitable[Sequence[Brought]]] = _nobody,
         *,
         thumbnails: bool = True,
     ) -> None:
@@ -126,7 +127,7 @@ class Stages:
             found = found or await extractor.extract(command.detection, context)
             if context.http.cookies:  # which are in no plan, whatever an extractor does
                 found = found.model_copy(update={"cookies": context.http.new_cookies(found.cookies)})
-            found = await self._as_asked(found, command.options, command.attempt)
+            found = await self._as_asked(found, command.options, command.attempt, command.cookies_of)
             if command.options.clip:
                 from reactor.media.excerpt import excerpted
 
@@ -153,14 +154,25 @@ class Stages:
         findings.begin()
         return replace(context, findings=findings)
 
-    async def _as_asked(self, found: Extraction, options: Options, attempt: Attempt) -> Extraction:
+    async def _as_asked(
+        self, found: Extraction, options: Options, attempt: Attempt, source: CookieSource | None
+    ) -> Extraction:
         """The extraction with what its row asks for. Raises DownloadError, also where the same is there already and is
         not wanted again."""
         found = as_asked(found, options)
-        if options.again == "refuse" and found.finish.media_key:
-            same = await self._find_same(found.finish.media_key, attempt.download_id)
-            if same is not None:
-                raise DownloadError(f"The same is there already: download {same} has brought it.", code="duplicate")
+        if options.again == "new" or not found.finish.media_key:
+            return found
+        # Another owner's may have come with cookies that this one does not have.
+        owner = source.owner if source is not None else None
+        brought = await self._find_same(found.finish.media_key, owner, attempt.download_id)
+        if options.again == "refuse":
+            if brought:
+                message = f"The same is there already: download {brought[0].download_id} has brought it."
+                raise DownloadError(message, code="duplicate")
+            return found
+        for each in () if options.checksum else brought:
+            if (not options.strict or not each.notes) and await to_thread.run_sync(self._staging.still_there, each):
+                return found.model_copy(update={"finish": found.finish.model_copy(update={"reused": each})})
         return found
 
     async def _for(self, options: Options, url: str, source: CookieSource | None) -> Context:
@@ -202,23 +214,11 @@ class Stages:
         if extraction.finish.how == "metadata":
             self._post(await self._described(command))
             return
-        folder, room = self._staging.folder(download_id), self._room.of(extraction.finish.options)
         try:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
-                notes, checked = extraction.finish.notes, False
-                largest = room.largest(folder) if extraction.finish.packed else None
-                if not mixed and not command.resumed and self._staging.shared:
-                    if extraction.finish.how == "media":
-                        notes = await self._media(command, folder)
-                    elif converts(extraction.finish):
-                        source = await to_thread.run_sync(self._staging.check, command, largest)
-                        notes, checked = (*notes, *await self._converted(command, source)), True
                 if not mixed:
-                    publish = partial(self._staging.finish, command, largest, checked=checked, notes=notes)
-                    path, size = await to_thread.run_sync(publish)
-                    if command.resumed:  # what was said of it when it was published, before the restart
-                        notes = await to_thread.run_sync(self._staging.noted, download_id) or notes
+                    path, size, notes = await self._published(command)
         except OtherThing as other:
             self._post(turned_out(command, other))
         except BadParts as error:
@@ -234,6 +234,28 @@ class Stages:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
                 self._post(events.Finished(command.attempt, path, size, notes, await self._upload(command, Path(path))))
+
+    async def _published(self, command: commands.Finish) -> tuple[str, int, tuple[str, ...]]:
+        """Make of what is there what is asked for, and publish it: path, bytes, and what there is to say of it."""
+        finish, download_id = command.extraction.finish, command.attempt.download_id
+        folder, room = self._staging.folder(download_id), self._room.of(finish.options)
+        notes, checked = finish.notes, False
+        if (reused := finish.reused) is not None:
+            reuse = partial(self._staging.reuse, command, reused, partial(_copied, room))
+            path, size = await to_thread.run_sync(reuse)
+            return path, size, (*notes, *(note for note in reused.notes if note not in notes))
+        largest = room.largest(folder) if finish.packed else None
+        if not command.resumed and self._staging.shared:
+            if finish.how == "media":
+                notes = await self._media(command, folder)
+            elif converts(finish):
+                source = await to_thread.run_sync(self._staging.check, command, largest)
+                notes, checked = (*notes, *await self._converted(command, source)), True
+        publish = partial(self._staging.finish, command, largest, checked=checked, notes=notes)
+        path, size = await to_thread.run_sync(publish)
+        if command.resumed:  # what was said of it when it was published, before the restart
+            notes = await to_thread.run_sync(self._staging.noted, download_id) or notes
+        return path, size, notes
 
     async def _upload(self, command: commands.Finish, result: Path) -> Upload:
         """What whoever uploads the result has to say of it."""
@@ -309,7 +331,7 @@ class Stages:
             context = await self._for(options, fetch.urls[0], command.cookies_of)
             context = self._with_findings(context, command.attempt.download_id)
             found = await described(fetch.urls[0], raw, context)
-            found = await self._as_asked(found, options, command.attempt)
+            found = await self._as_asked(found, options, command.attempt, command.cookies_of)
         except ReactorError as error:
             return events.WorkFailed(command.attempt, shown(error.failure))
         except OSError as error:
@@ -322,7 +344,7 @@ class Stages:
         extraction = command.extraction
         whole = extraction.finish.how == "file"
         unsure = command.resumed and not (command.said_whole and whole)
-        if extraction.finish.how == "torrent" or not self._staging.shared or unsure:
+        if extraction.finish.how == "torrent" or not self._staging.shared or unsure or extraction.finish.reused:
             return []
         folder, jar, mixed = self._staging.folder(command.attempt.download_id), None, []
         gids = command.gids or ("",) * len(extraction.fetches)
@@ -380,6 +402,12 @@ class Stages:
         next start tries again."""
         with CancelScope(shield=True), suppress(OSError):
             await to_thread.run_sync(self._staging.tidy, command.ids)
+
+
+def _copied(room: Room, source: Path, target: Path) -> None:
+    """Copy a file where there is room for it. Raises DownloadError, OSError."""
+    room.check(target.parent, Written(result=source.stat().st_size))
+    copy_bytes(source, target, check=from_thread.check_cancelled)
 
 
 def _at_home(home: str, headers: Mapping[str, str], url: str) -> Mapping[str, str]:

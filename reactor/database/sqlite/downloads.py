@@ -22,7 +22,7 @@ from reactor.database.sqlite.per_row import RowRejected, RowUpdater
 from reactor.database.sqlite.statements import DATED, DATELESS, OVER, transaction
 from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
-from reactor.models import Detection
+from reactor.models import Brought, Detection
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX
 from reactor.row_options import ReadOptions, asked_of
 
@@ -306,14 +306,27 @@ def recover(connection: sqlite3.Connection, read: ReadOptions = asked_of) -> Rec
         return Recovered(tuple(found), plans.leftovers(connection), instance_of(connection))
 
 
-def find_same(connection: sqlite3.Connection, media_key: str, besides: int) -> int | None:
-    """The latest row that has brought what has this key, whatever its bot has made of its status since."""
-    found = connection.execute(
-        """SELECT id FROM downloads WHERE media_key = ? AND id <> ? AND file_path <> ''
-        AND status NOT IN ('pending', 'downloading', 'failed', 'cancelled') ORDER BY id DESC LIMIT 1""",
-        (media_key, besides),
-    ).fetchone()
-    return None if found is None else int(found[0])
+BROUGHT = f"""SELECT id, file_path, file_size, notes, {OWNER} FROM downloads WHERE media_key = ? AND id <> ?
+    AND status NOT IN ('pending', 'downloading', 'choosing', 'failed', 'cancelled')
+    AND file_path <> '' AND length(file_path) <= 4096 AND typeof(id) = 'integer' ORDER BY id DESC LIMIT 1000"""
+BROUGHT_MAX = 10
+
+
+def find_same(connection: sqlite3.Connection, media_key: str, owner: str | None, besides: int) -> tuple[Brought, ...]:
+    """What the latest rows of this owner have brought that has this key, whatever their bot has made of their status
+    since, the latest first."""
+    found = connection.execute(BROUGHT, (media_key, besides))
+    theirs = [
+        Brought(
+            download_id=id,
+            path=rows.text(path) or "",
+            bytes=rows.amount(size) or 0,
+            notes=tuple((rows.filled(notes) or "").splitlines()),
+        )
+        for id, path, size, notes, whose in found.fetchall()
+        if rows.owner(whose) == owner
+    ]
+    return tuple(theirs[:BROUGHT_MAX])
 
 
 def read_plan(

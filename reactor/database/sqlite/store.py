@@ -18,6 +18,7 @@ from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.unserved import unserved
 from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved, not_told
 from reactor.database.table import Change
+from reactor.models import Brought
 from reactor.row_options import ReadOptions, asked_of
 
 
@@ -59,8 +60,8 @@ class SqliteStore:
     ) -> Polled:
         return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s, by_text, read)
 
-    async def find_same(self, media_key: str, besides: int) -> int | None:
-        return await self._database.run(downloads.find_same, media_key, besides)
+    async def find_same(self, media_key: str, owner: str | None, besides: int) -> tuple[Brought, ...]:
+        return await self._database.run(downloads.find_same, media_key, owner, besides)
 
     async def read_plan(self, command: ReadPlan, read: ReadOptions = asked_of) -> PlanRead | None:
         return await self._database.run(downloads.read_plan, command, read)

@@ -10,8 +10,10 @@ import pytest
 from reactor.core import commands
 from reactor.core.events import RowsPolled
 from reactor.core.rows import ClaimedRow
+from reactor.database import contract
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.store import Store
+from reactor.models import Brought
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options
 from tests.core.world import one_file
 from tests.database.contract.engines import Engine
@@ -102,11 +104,25 @@ async def test_who_has_brought_the_same_is_found_whatever_its_bot_has_made_of_it
     engine.sql("UPDATE downloads SET media_key = 'a', file_path = '/a', status = 'downloaded' WHERE id < 4")
     engine.sql("UPDATE downloads SET media_key = 'a', file_path = '/a', status = 'failed' WHERE id = 4")
     engine.sql("UPDATE downloads SET status = 'uploaded' WHERE id = 3")
-    assert [await store.find_same("a", besides) for besides in (3, 5)] == [2, 3]
-    assert await store.find_same("b", 1) is None
+    engine.sql("UPDATE downloads SET notes = 'one\ntwo', file_size = 7 WHERE id = 2")
+    brought = {besides: await store.find_same("a", None, besides) for besides in (3, 5)}
+    assert [[each.download_id for each in those] for those in brought.values()] == [[2, 1], [3, 2, 1]]
+    assert brought[3][0] == Brought(download_id=2, path="/a", bytes=7, notes=("one", "two"))
+    assert await store.find_same("b", None, 1) == ()
     plan = one_file()
     plan = plan.model_copy(update={"finish": plan.finish.model_copy(update={"media_key": "b"})})
     found = await claim(store)
     assert await store.save([commands.SavePlan(found.attempt, plan)], NOW) == ()
     assert engine.sql("SELECT media_key FROM downloads WHERE id = 5") == [("b",)]
-    assert await store.find_same("b", 1) is None, "it is under way"
+    assert await store.find_same("b", None, 1) == (), "it is under way"
+
+
+async def test_what_another_owner_has_brought_is_not_found(engine: Engine, store: Store) -> None:
+    """It may have come with cookies of his."""
+    add(engine, *[None] * 4)
+    engine.sql("UPDATE downloads SET media_key = 'a', file_path = '/a', status = 'downloaded'")
+    long = "x" * 1000
+    for id, whose in {2: "ann", 3: "7", 4: long}.items():
+        engine.sql("UPDATE downloads SET owner = ? WHERE id = ?", whose, id)
+    for owner, ids in {None: [1], "ann": [2], "7": [3], contract.owner(long): [4], "bob": []}.items():
+        assert [each.download_id for each in await store.find_same("a", owner, 9)] == ids
