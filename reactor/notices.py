@@ -288,6 +288,17 @@ class DownloadProgressed(_OfDownload):
     """Of a torrent: connections to those who share it."""
 
 
+class DownloadLane(_OfDownload):
+    """It has come so slowly for a minute that it takes up no slot (SLOW_KIB): others are served beside it, SLOW_MAX at
+    most. Or it is quick again, and takes one."""
+
+    event: Literal["download_lane"] = "download_lane"
+    slow: bool
+    """True while it takes up no slot."""
+    speed: int
+    """Bytes per second, on the average of that minute."""
+
+
 class DownloadFinishing(_OfDownload):
     """All bytes are there; they are being checked, joined and published."""
 
@@ -426,6 +437,7 @@ Notice = (
     | DownloadReclassified
     | DownloadExtracted
     | DownloadProgressed
+    | DownloadLane
     | DownloadFinishing
     | DownloadCompleted
     | DownloadAsked

@@ -95,6 +95,14 @@ class Settings(BaseModel):
     )
     download_dir: Path = Field(Path("downloads"), description="Folder for finished files; created if missing.")
     max_concurrent_downloads: Count = Field(1, description="Downloads that run at the same time.")
+    slow_kib: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
+        500.0,
+        description="A download that comes more slowly than this, on the average of a minute, takes up none of "
+        "MAX_CONCURRENT_DOWNLOADS: others are served beside it. KiB/s.",
+    )
+    slow_max: Annotated[int, Field(ge=0, le=1000)] = Field(
+        2, description="Most downloads that are served beside those, because they are slow. 0: none."
+    )
     download_poll_interval: Period = Field(
         1.0,
         description="Seconds between polls of the database, the fallback behind change notifications. "

@@ -22,6 +22,11 @@ class Limits:
     """What the machine is allowed: the part of the settings that the core needs."""
 
     concurrent: int = 1
+    slow_max: int = 2
+    """So many that crawl take up no slot."""
+    slow_speed: float = 500 * 1024.0
+    """Bytes/s, on the average of `slow_after_s`: what is slower crawls."""
+    slow_after_s: float = 60.0
     parts: int = 16
     """How many parts of one row are fetched at once."""
     progress_interval_s: float = 5.0

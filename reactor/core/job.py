@@ -295,6 +295,27 @@ class Plan:
 
 
 @dataclass(slots=True)
+class Pace:
+    """An average speed, measured over some time and then anew."""
+
+    since: float | None = None
+    """When that began; None: it begins with the next look."""
+    bytes: int = 0
+    """How many had arrived then."""
+
+    def measured(self, arrived: int, now: float, over_s: float) -> tuple[float, float] | None:
+        """Bytes/s and the seconds of which they are the average, once these are `over_s`; None before."""
+        if self.since is None:
+            self.since, self.bytes = now, arrived
+        took = now - self.since
+        if took < over_s or not took:
+            return None
+        speed = (arrived - self.bytes) / took
+        self.since, self.bytes = now, arrived
+        return speed, took
+
+
+@dataclass(slots=True)
 class Progress:
     """How far it is. Sizes in bytes, moments in the machine's `now`."""
 
@@ -333,9 +354,12 @@ class Progress:
     """What that was when it was asked why no byte comes."""
     standstill: Standstill | None = None
     """What was found out then."""
-    pace_started_at: float | None = None
-    """Since when its speed is measured, with how many bytes then."""
-    pace_start_bytes: int = 0
+    pace: Pace = field(default_factory=Pace)
+    """Whether it drips, since it was last not to be blamed: see `stalls`."""
+    lane: Pace = field(default_factory=Pace)
+    """Whether it crawls, whosever fault that is."""
+    crawls: bool = False
+    """True when it came so slowly of late that it takes up no slot: see `admission`."""
     percent: float | None = None
     """As the row has it, 0 to 100."""
     bytes_arrived: bool = False
@@ -374,6 +398,7 @@ class Progress:
         self.given, self.notified, self.missing, self.swarm = {}, set(), set(), None
         self.done = self.window = 0
         self.inquired_at = self.standstill = None
+        self.lane, self.crawls = Pace(), False
         self.filled_at = self.space_checked = None
         self.weight = sum(transfer.weight for transfer in transfers)
         self.sized = sum(transfer.size for transfer in transfers)
@@ -388,7 +413,7 @@ class Progress:
 
     def moves(self, now: float) -> None:
         """It is not to be blamed for the time until now."""
-        self.moved_at, self.pace_started_at = now, None
+        self.moved_at, self.pace.since = now, None
 
     @property
     def askable(self) -> list[Transfer]:

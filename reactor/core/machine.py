@@ -8,7 +8,7 @@ poll the rows and when to ask aria2.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from reactor import notices
 from reactor.core import commands, events
@@ -198,7 +198,8 @@ class Machine:
         self._context.polls += 1
         self._watched = frozenset(self.jobs)
         may_claim = self.connected and self._tried_until is None
-        slots = free_slots(self._context.limits.concurrent, self.jobs.values()) if may_claim else 0
+        limits = self._context.limits
+        slots = free_slots(limits.concurrent, limits.slow_max, self.jobs.values()) if may_claim else 0
         out = self.disk.refresh() if slots else []
         slots = slots if self.disk.has_space else 0
         self._claiming = slots > 0
@@ -346,9 +347,11 @@ class Machine:
         those = [each for each in served if each.info_hashes & job.info_hashes]
         return [command for each in those for command in self._advance(each, events.Superseded(each.attempt))]
 
-    def _progress_of(self, jobs: Iterable[Job]) -> Commands:
+    def _progress_of(self, jobs: Collection[Job]) -> Commands:
         """All rows that moved, in one write."""
+        crawled = [job.progress.crawls for job in jobs]
         decided = [command for job in jobs for command in self._advance(job, events.ProgressDue(job.attempt))]
+        self._poll_wanted |= crawled != [job.progress.crawls for job in jobs]  # it takes up a slot, or none any more
         rows = tuple(row for each in decided if isinstance(each, commands.SaveProgress) for row in each.rows)
         others: Commands = [each for each in decided if not isinstance(each, commands.SaveProgress)]
         return [commands.SaveProgress(rows), *others] if rows else others

@@ -1,4 +1,5 @@
-"""Whether a job has come to a standstill, or to what is nearly one: it would keep its place for ever."""
+"""Whether a job has come to a standstill, or to what is nearly one: it would keep its place for ever. And whether it
+crawls: then it keeps nobody else from a place."""
 
 from __future__ import annotations
 
@@ -25,14 +26,22 @@ def stalled(job: Job, limit_s: float, min_speed: float, now: float) -> Failure |
         return None
     if now - progress.moved_at >= limit_s:
         return _still(job, limit_s)
-    if progress.pace_started_at is None:
-        progress.pace_started_at, progress.pace_start_bytes = now, progress.arrived
-    took = now - progress.pace_started_at
-    if took < limit_s:
+    pace = progress.pace.measured(progress.arrived, now, limit_s)
+    return _slow(job, min_speed, pace[1]) if pace is not None and pace[0] < min_speed else None
+
+
+def crawling(job: Job, slow_speed: float, slow_after_s: float, now: float) -> float | None:
+    """The average speed (bytes/s) of the last `slow_after_s`, once they are over. `progress.crawls` says then whether
+    that is less than `slow_speed`."""
+    progress = job.progress
+    if all(transfer.waiting for transfer in progress.given.values()):
+        progress.lane.since = None
         return None
-    speed = (progress.arrived - progress.pace_start_bytes) / took
-    progress.pace_started_at, progress.pace_start_bytes = now, progress.arrived
-    return _slow(job, min_speed, took) if speed < min_speed else None
+    pace = progress.lane.measured(progress.arrived, now, slow_after_s)
+    if pace is None:
+        return None
+    progress.crawls = pace[0] < slow_speed
+    return pace[0]
 
 
 def _slow(job: Job, min_speed: float, took: float) -> Failure:

@@ -247,7 +247,7 @@ async def _aria2(settings: Settings, post: Post, *, patient: bool) -> AsyncItera
         return
     program = find_aria2c(settings.aria2c_path)
     # The parts of one row, and one for each of the others.
-    slots = str(settings.max_concurrent_downloads - 1 + settings.max_concurrent_parts)
+    slots = str(settings.max_concurrent_downloads + settings.slow_max - 1 + settings.max_concurrent_parts)
     options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
     async with (
         EmbeddedAria2(program, settings.aria2c_conf, options=options) as embedded,

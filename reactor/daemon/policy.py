@@ -17,6 +17,8 @@ def limits_of(settings: Settings) -> Limits:
     """Those of the core."""
     return Limits(
         concurrent=settings.max_concurrent_downloads,
+        slow_max=settings.slow_max,
+        slow_speed=settings.slow_kib * KIB,
         parts=settings.max_concurrent_parts,
         progress_interval_s=settings.progress_interval,
         seeding=settings.seed_ratio > 0,

@@ -170,6 +170,7 @@ def _on_the_way(
     | n.DownloadDetected
     | n.DownloadReclassified
     | n.DownloadExtracted
+    | n.DownloadLane
     | n.DownloadFinishing
     | n.ListFound
     | n.ListExpanded
@@ -190,6 +191,8 @@ def _on_the_way(
         case n.DownloadExtracted(title=title, size=count, parts=parts, continues=continues):
             several = f", {parts} parts" if parts > 1 else ""
             return f"fetching {clean(title or 'a file')} ({size(count)}{several}{', resumed' if continues else ''})"
+        case n.DownloadLane(slow=slow, speed=speed):
+            return f"{'slow' if slow else 'no longer slow'} ({size(speed)}/s): it takes up {'no' if slow else 'a'} slot"
         case n.DownloadFinishing():
             return "fetched; checking"
         case n.ListFound(title=title, entries=count):

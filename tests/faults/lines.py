@@ -107,6 +107,8 @@ LINES = (
     " periods, or a sentence",
     "A document of twice the length → twice the time, whatever it repeats",
     "Any bytes as a document or a header → understood, or a sentence",
+    "A server that gives little for hours, a magnet link that nobody answers → after a minute others are served beside"
+    " it",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

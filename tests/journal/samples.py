@@ -31,6 +31,7 @@ EVERY: tuple[n.Notice, ...] = (
         download_id=3, attempt=1, from_kind=Kind.YTDLP, to_kind=Kind.PLAYWRIGHT, why="unsupported page"
     ),
     n.DownloadExtracted(download_id=3, attempt=1, kind=Kind.DIRECT, title="a.bin", size=2048, parts=2, continues=True),
+    n.DownloadLane(download_id=3, attempt=1, slow=True, speed=1500),
     n.DownloadProgressed(
         download_id=3, attempt=1, progress=50.0, completed=1024, size=2048, speed=1_048_576, eta_s=3725
     ),

@@ -124,17 +124,17 @@ class Reactor:
             await self.process.wait()
         return self.printed
 
-    async def until(self, condition: Callable[[], Any]) -> None:
+    async def until(self, condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
         """Wait until `condition` holds. Fails when the reactor ends first."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 while not condition():
                     if self.process is not None and self.process.returncode is not None:
                         raise AssertionError(f"reactor ended with {self.process.returncode}: {self.printed}")
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             odd = [row for row in self.rows() if row["status"] != "downloaded"]
-            raise AssertionError(f"still not so after {PATIENCE_S} s; rows not downloaded: {odd[:5]}") from None
+            raise AssertionError(f"still not so after {patience_s} s; rows not downloaded: {odd[:5]}") from None
 
     async def until_final(self, *ids: int) -> None:
         """Wait until these rows, or all, are final."""

@@ -201,7 +201,8 @@ class Checks:
 
     def _no_more_than_allowed(self, rows: list[tuple[Any, ...]]) -> None:
         under_way = [row[0] for row in rows if row[1] == "downloading" and row[5] != "items"]
-        assert len(under_way) <= self._world.limits.concurrent, f"too many are under way: {under_way}"
+        limits = self._world.limits
+        assert len(under_way) <= limits.concurrent + limits.slow_max, f"too many are under way: {under_way}"
 
     def _every_live_gid_is_owned(self) -> None:
         plans = self._world.database.plans()

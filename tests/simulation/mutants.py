@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from reactor.core import commands, events, machine
 from reactor.core import crashes as core_crashes
+from reactor.core.admission import free_slots
 from reactor.core.context import Commands, Context
 from reactor.core.crashes import HELD_FROM
 from reactor.core.disk import Disk
@@ -147,12 +148,16 @@ def _drips_are_fine(job: Job, limit_s: float, min_speed: float, now: float) -> F
     return stalled(job, limit_s, 0.0, now)
 
 
-def _no_limit(limit: int, jobs: object) -> int:
+def _no_limit(limit: int, slow_max: int, jobs: object) -> int:
     return 5
 
 
-def _seeds_take_slots(limit: int, jobs: Iterable[Any]) -> int:
+def _seeds_take_slots(limit: int, slow_max: int, jobs: Iterable[Any]) -> int:
     return max(0, limit - len(list(jobs)))
+
+
+def _all_may_crawl(limit: int, slow_max: int, jobs: Iterable[Any]) -> int:
+    return free_slots(limit, limit, jobs)
 
 
 def _always_again(self: RetryPolicy, failure: Any, attempt: Any, retry_count: int, **more: Any) -> float | None:
@@ -224,6 +229,7 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "retries cost nothing": (with_(RetryPolicy, "costs", lambda self, failure: False),),
     "a last write that was refused is taken for saved": (stepping("teardown.last_stale", teardown.saved),),
     "an attempt that cannot go on has failed": (stepping("teardown.confirmed", _confirmed_fails),),
+    "any number of slow ones beside the others": (with_(machine, "free_slots", _all_may_crawl),),
     "what is only served takes up a slot": (with_(machine, "free_slots", _seeds_take_slots),),
     "what is only served keeps others from it": (without(events.Superseded),),
     "what stands still may": (with_(fetch, "stalled", _anything),),

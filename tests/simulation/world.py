@@ -26,6 +26,7 @@ from tests.simulation.rows import FEW, LARGEST, NATURES, Rows, Sites
 STORM_S = 40.0
 TROUBLES = 22
 """How much happens to the reactor from outside in a storm."""
+SLOW_AFTER_S = 15.0
 PATIENCE_S = 8 * 3600.0
 """By then every row is final, also when the clock was set back by an hour."""
 SETTLE_S = 120.0
@@ -53,6 +54,9 @@ class World:
         self.dice = random.Random(seed)
         self.limits = Limits(
             concurrent=self.dice.choice((1, 1, 2, 3)),
+            slow_max=(0, 0, 1)[seed % 3],
+            slow_speed=0.6,
+            slow_after_s=SLOW_AFTER_S,
             progress_interval_s=self.dice.choice((2.0, 5.0)),
             seeding=self.dice.random() < 0.5,
             stall_timeout_s=30.0,

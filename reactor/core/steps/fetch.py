@@ -25,7 +25,7 @@ from reactor.core.job import (
     derive_gid,
 )
 from reactor.core.reconcile import Change, TransferChange, reconcile
-from reactor.core.stalls import KIB, stalled
+from reactor.core.stalls import KIB, crawling, stalled
 from reactor.core.steps import finish, renew, salvage, teardown, window
 from reactor.errors import Failure
 from reactor.models import COOKIE_LINE_MAX, Detection, Extraction, Kind, Stage
@@ -295,6 +295,15 @@ def _speed_asked(job: Job) -> float:
     return (job.options.speed_kib or math.inf) * KIB / 2
 
 
+def _change_lane(job: Job, context: Context) -> Commands:
+    """One that crawls takes up no slot from now on, and one that does not any more takes one again."""
+    limits, before = context.limits, job.progress.crawls
+    speed = crawling(job, limits.slow_speed, limits.slow_after_s, context.now)
+    if speed is None or job.progress.crawls == before or not limits.slow_max:
+        return []
+    return [commands.Tell(notices.DownloadLane(**of(job), slow=job.progress.crawls, speed=max(0, round(speed))))]
+
+
 def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Commands:
     """Write how far it is, as far as its row does not say so already. A job that has stood still for too long, or
     nearly, is stopped here."""
@@ -303,7 +312,7 @@ def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Comma
     failure = stalled(job, limit, min(limits.min_speed, _speed_asked(job)), context.now)
     if failure is not None:
         return salvage.or_fail(job, failure, context)
-    out = _inquire(job, limit, context)
+    out = [*_inquire(job, limit, context), *_change_lane(job, context)]
     completed, size, share = progress.fetched, progress.wanted, progress.share
     speed = sum(each.speed for each in progress.given.values() if each.state is TransferState.LIVE)
     if budget.crashes and not budget.was_finishing and share is not None and share * 100 > (progress.percent or 0.0):

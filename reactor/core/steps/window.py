@@ -213,6 +213,7 @@ def notified(job: Job, event: events.TransferHeard, context: Context) -> Command
 def connected(job: Job, event: events.Aria2Back, context: Context) -> Commands:
     """aria2 can be asked again."""
     job.progress.moves(context.now)
+    job.progress.lane.since = None
     out = add(job, context)
     return [*out, *ask(job.progress.askable)] if job.state in IN_TRANSFER else out
 
