@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from reactor.options import Options, bad_options, merged
+from reactor.patterns import pattern
 
 __all__ = [
     "ENTRIES_MAX",
@@ -181,6 +182,21 @@ def smaller(options: Options, *, film: bool, torrent: bool) -> Choices | None:
         picks.append(("the largest file alone", {"files": "largest"}))
     help = tuple(HelpChoice(c=f"h{at}", label=label, pick=pick) for at, (label, pick) in enumerate(picks, 1))
     return Choices(help=help) if help else None
+
+
+JAR = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def with_cookies(jars: Sequence[str], host: str) -> Choices | None:
+    """What would help a row that lacks cookies for a host: one of these jars of its owner; or one that has yet to be
+    set. None for nothing."""
+    help = [
+        HelpChoice(c=f"h{n}", label=f"the cookies `{name}`", pick={"cookies": name}) for n, name in enumerate(jars, 1)
+    ]
+    if not help and JAR.fullmatch(host):
+        label = f"cookies of {host}, added as `{host}`"
+        help.append(HelpChoice(c="h1", label=label, pick={"cookies": host}))
+    return Choices(help=tuple(help[:ENTRIES_MAX])) if help else None
 
 
 def read_choices(text: str | None) -> Choices | None:

@@ -417,6 +417,9 @@ class Track(Frozen):
     """Of subtitles: their name."""
     late_s: Annotated[float, Field(ge=-1e9, le=1e9)] = 0.0
     """Of subtitles in fragments: by how much their clock is ahead of the video's."""
+    sections: tuple[tuple[int, float, float], ...] = ()
+    """Of subtitles in several sections that each count their times anew: the number of each, when it is said to begin,
+    and by how much its clock is ahead of the video's, in seconds."""
     lasts: tuple[float, ...] = ()
     """For `concat`: seconds of each segment, where they differ and only a part of the film is wanted."""
 

@@ -83,7 +83,7 @@ def label_of(choice: Choice) -> str:
         case FileChoice():
             return f"{_end_of(choice.path)} · {size(choice.bytes)}"
         case HelpChoice():
-            return f"Take instead: {plain(choice.label, LABEL_MAX)}"
+            return f"{'With' if 'cookies' in choice.pick else 'Take instead:'} {plain(choice.label, LABEL_MAX)}"
 
 
 def marked_after(row: Download, code: str) -> Sequence[str]:

@@ -358,6 +358,8 @@ class WorkFailed:
     failure: Failure
     parts: tuple[int, ...] = ()
     """The numbers of the parts that are to blame, where it is they: they are missing, or were deleted."""
+    help: Choices | None = None
+    """What would help, as far as that is known outside: cookies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -504,6 +504,8 @@ class Teardown:
     """After a refused write: the number of the first poll that can tell why."""
     asked: Asked | None = None
     """What its row asks."""
+    help: Choices | None = None
+    """What would help, where it fails now."""
     final_path: str | None = None
     size: int = 0
     notes: tuple[str, ...] = ()

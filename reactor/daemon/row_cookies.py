@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from anyio import to_thread
 
+from reactor.choices import Choices, with_cookies
 from reactor.core.job import CookieSource
 from reactor.daemon import clock
 from reactor.database.jars import HINT, Jars
@@ -32,6 +33,9 @@ from reactor.settings import Settings
 
 EVERYBODY = "*"
 OWNER = "owner:"
+MENDABLE = frozenset({"needs_cookies", "needs_login"})
+HINTS = frozenset({COOKIES_HELP, COOKIES_SENT, HINT})
+"""Of failures that cookies mend: a login by name and password is asked for with another one."""
 _HOST = pattern(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]+\]?", re.IGNORECASE)
 
 
@@ -130,14 +134,27 @@ class RowCookies:
         return good
 
     def _fitting(self, source: CookieSource) -> tuple[JarCookie, ...]:
-        """Those of the jars of the owner that have one for the host of the row. What cannot be read does not fit."""
+        """Those of the jars of the owner that have one for the host of the row."""
+        return tuple(each for _, good in self._fitting_jars(source) for each in good)
+
+    def _fitting_jars(self, source: CookieSource) -> list[tuple[str, tuple[JarCookie, ...]]]:
+        """Those jars, with what is good of them. What cannot be read does not fit."""
         try:
-            host = urlsplit(normalise(source.url)).hostname
+            host = _host_of(source)
             jars = self._jars.of_owner(source.owner) if self._jars is not None and host else []
-        except (DownloadError, CookiesError, ValueError):
-            return ()
-        found = (_good(jar.cookies) for jar in jars)
-        return tuple(each for good in found if any(_goes_to_host(each, host or "") for each in good) for each in good)
+        except CookiesError:
+            return []
+        found = ((jar.name, _good(jar.cookies)) for jar in jars)
+        return [(name, good) for name, good in found if any(_goes_to_host(each, host) for each in good)]
+
+    async def help(self, failure: Failure, source: CookieSource | None) -> Choices | None:
+        """What would help a row that has failed so: other cookies of its owner; None for nothing."""
+        if source is None or self._jars is None or failure.code not in MENDABLE or failure.hint not in HINTS:
+            return None
+        found = await to_thread.run_sync(self._fitting_jars, source)
+        others = [name for name, _ in found if name != source.name]
+        sent = source.name is not None or failure.hint == COOKIES_SENT
+        return with_cookies(others, "" if sent else _host_of(source))
 
     def _operators(self, file: Path) -> tuple[JarCookie, ...]:
         try:
@@ -157,6 +174,14 @@ class RowCookies:
 def in_view_of(failure: Failure, cookies: Sequence[Cookie]) -> Failure:
     """The failure of a row whose requests had these: what would help is not cookies, but others."""
     return replace(failure, hint=COOKIES_SENT) if cookies and failure.hint == COOKIES_HELP else failure
+
+
+def _host_of(source: CookieSource) -> str:
+    """That of the row's URL; empty where there is none."""
+    try:
+        return urlsplit(normalise(source.url)).hostname or ""
+    except (DownloadError, ValueError):
+        return ""
 
 
 def operator_rule(settings: Settings) -> OperatorRule:

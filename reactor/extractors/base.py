@@ -177,9 +177,11 @@ class PageInfo(Protocol):
         timeout_s: float | None = None,
         cookies: Sequence[Cookie] = (),
         listed: bool = False,
+        kept: str | None = None,
     ) -> Mapping[str, Any]:
         """The info dict of the video at `url`, which `ytdlp.info.parse_info` reads; `options`: what the row asks
-        for, and `lists` what of a list. `cookies` go to their hosts."""
+        for, and `lists` what of a list. `cookies` go to their hosts. `kept`: what it has said of the same with
+        `listed`, so that the site is not asked again."""
         ...
 
 

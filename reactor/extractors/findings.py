@@ -73,6 +73,13 @@ class Findings:
         """What was kept; None for nothing."""
         return self._kept.get(key)
 
+    def take(self, key: object, size: Callable[[Any], int]) -> Any:
+        """The same, and once only: what expires is asked for again."""
+        found = self._kept.pop(key, None)
+        if found is not None:
+            self.kept_bytes -= size(found)
+        return found
+
     def _texts(self) -> list[tuple[str, bool]]:
         """Those that an option can name."""
         named = [(tag, auto) for tag, auto in self.subtitles.items() if re.fullmatch(LANGUAGE, tag)]

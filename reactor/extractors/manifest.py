@@ -121,6 +121,7 @@ def _track(stream: MediaStream, first: int, holes: float) -> Track:
         label=told.name if told else "",
         lasts=stream.lasts,
         late_s=stream.late_s,
+        sections=stream.sections,
     )
 
 

@@ -76,17 +76,18 @@ async def find_streams(url: str, text: str | None, choice: Choice, reader: Reade
 
 
 async def _first(url: str, reader: Reader) -> tuple[str, bytes]:
-    """The manifest; for a row that was answered a moment ago, the one that it was asked about."""
-    findings = reader.context.findings
-    if findings is None:
-        return await reader.read(url)
-    key = "manifest", url
-    if (known := findings.known(key)) is None:
-        at, document = await reader.read(url)
+    """The manifest; for a row that was answered a moment ago, the one that it was asked about. What is read again
+    since its links have expired is a new one."""
+    findings, key = reader.context.findings, ("manifest", url)
+    if findings is not None and not reader.context.listing:
+        known = findings.take(key, lambda kept: len(kept[1]))
+        if known is not None:
+            reader.jar.add(known[2])
+            return known[0], known[1]
+    at, document = await reader.read(url)
+    if findings is not None and reader.context.listing:
         findings.keep(key, (at, document, tuple(reader.jar)), len(document))
-        return at, document
-    reader.jar.add(known[2])
-    return known[0], known[1]
+    return at, document
 
 
 def _offered(found: Parsed | Selection) -> Sequence[Quality]:

@@ -170,6 +170,7 @@ def _stream(stream: MediaStream) -> dict[str, Any]:
         "traits": astuple(stream.traits),
         "lasts": stream.lasts,
         "late_s": stream.late_s,
+        "sections": stream.sections,
     }
 
 

@@ -69,6 +69,8 @@ LIMITS = Limits(cpu_s=10, wall_s=60.0, data_bytes=768 * MIB, answer_bytes=80 * M
 WISH_MAX = 2000
 PATH_MAX = 4096
 LATE_MAX_S = 1e9
+SECTIONS_MAX = 2000
+"""Of subtitles: periods of an MPD."""
 SIDE_MAX = 1_000_000
 """Pixels of a picture's side."""
 LARGE = 64 * 1024
@@ -271,6 +273,7 @@ def _stream(
     traits: Any,
     lasts: list[Any],
     late_s: Any,
+    sections: list[Any],
 ) -> MediaStream:
     maybe = {place for place in optional if isinstance(place, int)}
     parts = tuple(
@@ -293,7 +296,15 @@ def _stream(
         _traits(*traits),
         tuple(bounded(each) or 0.0 for each in lasts[: len(parts)]),
         bounded(late_s, least=-LATE_MAX_S, most=LATE_MAX_S) or 0.0,
+        tuple(_section(*each) for each in sections[:SECTIONS_MAX]),
     )
+
+
+def _section(number: Any, start_s: Any, late_s: Any) -> tuple[int, float, float]:
+    if type(number) is not int:
+        raise ValueError(number)
+    late_s = bounded(late_s, least=-LATE_MAX_S, most=LATE_MAX_S) or 0.0
+    return number, bounded(start_s, most=LATE_MAX_S) or 0.0, late_s
 
 
 def _selection(told: Any) -> Selection:

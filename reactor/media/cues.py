@@ -48,6 +48,13 @@ class Place:
     """… and when that is in the joined video."""
     late_s: float = 0.0
     """By how much the clock of its fragments is ahead of the media's."""
+    anew: bool = False
+    """True if also the times of a whole file are those of its section, not of the video."""
+
+    @property
+    def shift_s(self) -> float:
+        """What a time of the section is to be moved by."""
+        return self.at_s - (self.clock_s or 0.0) - self.late_s
 
 
 def cues_of(data: bytes, place: Place, init: bytes = b"") -> tuple[list[Cue], Place]:
@@ -55,20 +62,20 @@ def cues_of(data: bytes, place: Place, init: bytes = b"") -> tuple[list[Cue], Pl
     fragments. Raises DownloadError (`bad_part`)."""
     if text_mp4.is_mp4(data):
         return _fragments(init + data, place)
-    text = decoded(data)
+    text, shift_s = decoded(data), place.shift_s if place.anew else 0.0
     if ttml.is_ttml(text):
-        return [(begin, end, _cleaned(said)) for begin, end, said in ttml.cues(text)], place
+        return [(begin + shift_s, end + shift_s, _cleaned(said)) for begin, end, said in ttml.cues(text)], place
     if "\nDialogue:" in text:
-        return list(_ass(text)), place
+        return [(begin + shift_s, end + shift_s, said) for begin, end, said in _ass(text)], place
     if place.clock_s is None and (told := _mapped(text)) is not None:
         place = replace(place, clock_s=told)
-    return list(cues(text, place.clock_s or 0.0, place.at_s)), place
+    return list(cues(text, place.clock_s or 0.0, place.at_s, shift_s)), place
 
 
-def cues(text: str, clock_s: float = 0.0, at_s: float = 0.0) -> Iterator[Cue]:
+def cues(text: str, clock_s: float = 0.0, at_s: float = 0.0, shift_s: float = 0.0) -> Iterator[Cue]:
     """The cues of one file of WebVTT or SRT, on the clock of the joined video. Times by `X-TIMESTAMP-MAP` (RFC 8216,
-    section 3.5) are mapped by the clock of the section; other times are those of the video as a whole."""
-    shift_s = 0.0
+    section 3.5) are mapped by the clock of the section; other times are those of the video as a whole, but for
+    `shift_s`."""
     lines = iter(text.splitlines())
     for line in lines:
         if line.startswith("X-TIMESTAMP-MAP"):
@@ -102,7 +109,7 @@ def _mapped(text: str) -> float | None:
 
 def _fragments(data: bytes, place: Place) -> tuple[list[Cue], Place]:
     found = list[Cue]()
-    shift_s = place.at_s - (place.clock_s or 0.0) - place.late_s
+    shift_s = place.shift_s
     for sample in text_mp4.samples(data):
         if sample.form == "wvtt":
             said = [_plain(line) for line in sample.text.splitlines()]

@@ -73,8 +73,8 @@ def parse(
         label = each[0][1].element.get("id") or ""
         stream = one or _joined(each, prefix)
         streams.append(replace(stream, open_s=open_s, label=label[:LABEL_MAX], traits=traits_of(each[0][1])))
-    if len(periods) == 1 and not choice.like and (choice.texts is not None or not choice.audio_only):
-        streams += text_streams(mpd, url, server, choice, periods[0].duration_s, chosen[0][0][1] if chosen else None)
+    if not choice.like and (choice.texts is not None or not choice.audio_only):
+        streams += text_streams(mpd, url, server, choice, periods, chosen[0] if chosen else [])
     return streams
 
 
@@ -134,7 +134,7 @@ def _periods(mpd: Element, url: str, server: int) -> Iterator[Period]:
     for number, element in enumerate(elements):
         duration, starts_at = element.get("duration"), starts[number]
         lasts = seconds(duration, zero=True) if duration else None
-        begin = begin if starts_at is None else starts_at
+        begin = begun_s = begin if starts_at is None else starts_at
         if lasts is None:
             end = total if number + 1 == len(elements) else starts[number + 1]
             lasts = end - begin if begin is not None and end is not None and end > begin else None
@@ -143,7 +143,7 @@ def _periods(mpd: Element, url: str, server: int) -> Iterator[Period]:
             lasts = lasts or total
         found = list(representations(mpd, element, url, server))
         if lasts != 0 and (found or len(elements) == 1):
-            yield Period(number, lasts, found)
+            yield Period(number, element, begun_s, lasts, found)
 
 
 # Its segments

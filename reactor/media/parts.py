@@ -80,6 +80,8 @@ class MediaStream:
     """For `concat`, where that was asked for: seconds of each part but the needed ones; empty if unknown."""
     late_s: float = 0.0
     """Of subtitles in fragments: by how much their clock is ahead of the video's."""
+    sections: tuple[tuple[int, float, float], ...] = ()
+    """Of subtitles in several sections: as `models.Track` has them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,11 @@ class Period:
     """A Period: a part of the film with a clock of its own."""
 
     number: int
-    duration_s: float | None
+    element: Element
+    start_s: float | None
     """As announced."""
+    duration_s: float | None
+    """The same."""
     representations: list[Representation]
 
 

@@ -9,7 +9,9 @@ A cue that several segments repeat is kept once; one that several segments share
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +55,8 @@ class TextFile:
     """The file with the init section of its fragments."""
     span: Span | None = None
     """Which of its bytes."""
+    within: tuple[float, float] | None = None
+    """Of one that counts from the beginning of its section: when that begins and ends in the video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Wanted:
 def asked(files: Sequence[TextFile], wanted: Wanted) -> bytes:
     """The request, as a document."""
     told = [
-        [each.name, each.clock_s, each.at_s, each.late_s, each.init, each.span and [each.span.offset, each.span.length]]
+        [each.name, each.clock_s, each.at_s, each.late_s, each.init, each.span and astuple(each.span), each.within]
         for each in files
     ]
     request = {"files": told, "length_s": wanted.length_s, "start_s": wanted.start_s, "form": wanted.form}
@@ -80,8 +84,8 @@ def answer(folder: Path, document: bytes) -> bytes:
     """The text of the files that are asked for. Missing files are skipped. Raises DownloadError (`bad_part`)."""
     told = json.loads(document)
     files = [
-        TextFile(name, clock_s, at_s, late_s, init, Span(*span) if span else None)
-        for name, clock_s, at_s, late_s, init, span in told["files"]
+        TextFile(name, clock_s, at_s, late_s, init, Span(*span) if span else None, within and tuple(within))
+        for name, clock_s, at_s, late_s, init, span, within in told["files"]
     ]
     wanted = Wanted(told["length_s"], told["start_s"], told["form"])
     return text(_cues(folder, files), wanted).encode()
@@ -137,9 +141,11 @@ def _cues(folder: Path, files: Sequence[TextFile]) -> Iterator[Cue]:
             continue
         left -= len(data)
         clock_s = begun if each.clock_s is None else each.clock_s
-        found, place = cues_of(data, Place(clock_s, each.at_s, each.late_s), inits.get(each.init, b""))
+        place = Place(clock_s, each.at_s, each.late_s, anew=each.within is not None)
+        found, place = cues_of(data, place, inits.get(each.init, b""))
         begun = place.clock_s
-        yield from found
+        first_s, last_s = each.within or (-math.inf, math.inf)
+        yield from ((max(begin, first_s), min(end, last_s), said) for begin, end, said in found)
 
 
 def _read(path: Path, most: int, span: Span | None = None) -> bytes:

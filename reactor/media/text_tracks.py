@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from reactor.media.check import HELPER, Checked, CheckedTrack
 from reactor.media.languages import plain_tag
 from reactor.media.subtitles import Form, TextFile, Wanted
 from reactor.media.tagging import language_arguments
-from reactor.media.timeline import Timeline
+from reactor.media.timeline import Entry, Timeline
 from reactor.models import Finish, Track
 from reactor.options import SubtitleOptions
 from reactor.patterns import pattern
@@ -171,6 +172,8 @@ class _Beside:
 def _files(track: CheckedTrack, timeline: Timeline | None) -> list[TextFile]:
     shown = (*timeline.audio, *timeline.video) if timeline else ()
     entries = {entry.group.section: entry for entry in shown if entry.group.known}
+    if track.track.sections:
+        return list(_files_of_sections(track, entries, timeline))
     files = []
     for each in track.segments():
         place = entries.get(each.section)
@@ -178,6 +181,29 @@ def _files(track: CheckedTrack, timeline: Timeline | None) -> list[TextFile]:
         init = each.init.name if each.init else ""
         files.append(TextFile(each.name, clock_s, at_s, track.track.late_s, init, each.span))
     return files
+
+
+def _files_of_sections(
+    track: CheckedTrack, entries: Mapping[int, Entry], timeline: Timeline | None
+) -> Iterator[TextFile]:
+    """Those whose sections each count their times anew. What is not in the video is not shown either."""
+    begins = {number: start_s for number, start_s, _ in track.track.sections}
+    if timeline is not None:
+        begins = {}
+        for entry in (*timeline.audio, *timeline.video):
+            section = entry.group.section
+            begins[section] = min(entry.at_s, begins.get(section, entry.at_s))
+    order = sorted({*begins.values(), WHOLE_S})
+    ends = {section: order[bisect_right(order, at_s)] for section, at_s in begins.items() if at_s < WHOLE_S}
+    lates = {number: late_s for number, _, late_s in track.track.sections}
+    for each in track.segments():
+        place = entries.get(each.section)
+        if each.section not in ends or each.section not in lates or (place is None and timeline is not None):
+            continue
+        clock_s, at_s = (place.group.start_s, place.at_s) if place else (0.0, begins[each.section])
+        within = begins[each.section], ends[each.section]
+        init = each.init.name if each.init else ""
+        yield TextFile(each.name, clock_s, at_s, lates[each.section], init, each.span, within)
 
 
 async def _read(folder: Path, files: list[TextFile], wanted: Wanted, read: ReadTexts) -> str:

@@ -94,6 +94,8 @@ def test_what_failed_offers_what_would_help(keyboards: ModuleType) -> None:
     help = {"help": [{"c": "h1", "label": "480p", "pick": {"quality": 480}}]}
     failed = labels(keyboards, row(help, status="failed", error_code="too_large"))
     assert failed == {"Take instead: 480p": f"choose:{10**17}:h1", "Try again": f"retry:{10**17}"}
+    jar = {"help": [{"c": "h1", "label": "the cookies `mine`", "pick": {"cookies": "mine"}}]}
+    assert "With the cookies `mine`" in labels(keyboards, row(jar, status="failed", error_code="needs_login"))
     late = labels(keyboards, row(FILM | {"unanswered": "fail"}, status="failed", error_code="unanswered"))
     assert {"sound", "The best", "Try again"} <= late.keys()
     assert labels(keyboards, row(FILM, status="uploaded")) == {}

@@ -165,3 +165,22 @@ def test_what_would_help_depends_on_what_was_sent() -> None:
     assert in_view_of(wanting, ()) is wanting
     assert in_view_of(wanting, sent).hint == COOKIES_SENT
     assert in_view_of(other, sent) is other
+
+
+async def test_what_would_help_where_a_site_wants_to_know_who_asks(jars: Jars) -> None:
+    jars.put("ann", "other", line("other.example", "OTHER"))
+    jars.put("ann", "second", line("www.site.example", "SECOND"))
+    found, refused = cookies(jars), Failure("needs_login", "Members only.", COOKIES_HELP)
+
+    async def picks(failure: Failure, owner: str | None, name: str | None = None, url: str = URL) -> list[str]:
+        help = await found.help(failure, CookieSource(owner, name, url))
+        return [each.pick["cookies"] for each in help.help] if help else []
+
+    assert await picks(refused, "ann") == ["mine", "second"]
+    assert await picks(refused, "ann", "mine") == ["second"], "that did not help"
+    assert await picks(refused, "bob") == ["www.site.example"], "a jar of this name would be taken"
+    assert await picks(Failure("needs_cookies", "Robot?", COOKIES_SENT), "bob") == []
+    assert await picks(refused, "bob", url="magnet:?xt=urn:btih:" + "0" * 40) == []
+    assert await picks(Failure("needs_login", "401", "Put user:password@ …"), "ann") == []
+    assert await picks(Failure("not_found", "Gone.", COOKIES_HELP), "ann") == []
+    assert await RowCookies().help(refused, CookieSource("ann", None, URL)) is None

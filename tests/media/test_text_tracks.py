@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.options import Options, parse_options
 from tests.media.conftest import Serve
 from tests.media.samples import SECONDS, Samples, playlist_of
+from tests.media.test_join import SETS, period, periods
 
 Made = Callable[..., Awaitable[tuple[Path, tuple[str, ...]]]]
 TEXT = "WEBVTT\n\n00:01.000 --> 00:02.000\n{}\n"
@@ -209,3 +211,42 @@ def test_what_is_there_already_keeps_its_place(tmp_path: Path) -> None:
     gather(tmp_path, finish)
     assert sorted(path.name for path in (tmp_path / ".joined.folder").iterdir()) == ["A film.de.srt", "A film.jpg"]
     assert not list(tmp_path.glob(f"{HELPER}*"))
+
+
+async def test_those_of_several_periods(samples: Samples, serve: Serve, made: Made, tmp_path: Path) -> None:
+    """A film with an advertisement in its midst, which has none: one file for both pieces, fetched once, whose times
+    count on across them; and one in fragments of TTML for each."""
+    film = samples.dash("periods-0", *SETS)
+    ad = samples.dash("periods-ad-0", *SETS, film=samples.film("wide.mp4", size="128x96"))
+    (samples.root / "dash.srt").write_text("1\n00:00:01,000 --> 00:00:02,500\nHello\n")
+    flags = "+frag_keyframe+empty_moov+default_base_moof"
+    samples.run("-i", "dash.srt", "-c:s", "ttml", "-movflags", flags, "dash-text.mp4")
+    files = {"de.vtt": b"WEBVTT\n\n00:01.000 --> 00:02.000\none\n\n00:05.500 --> 00:07.000\ntwo\n"}
+
+    def piece(folder: str, offset: int) -> tuple[str, dict[str, bytes]]:
+        told, its = period(film, folder)
+        texts = f"""<AdaptationSet contentType="text" lang="de" mimeType="text/vtt"><Representation id="t{offset}">
+          <BaseURL>../de.vtt</BaseURL><SegmentBase presentationTimeOffset="{offset}"/></Representation></AdaptationSet>
+          <AdaptationSet contentType="text" lang="en" mimeType="application/mp4" codecs="stpp">
+          <Representation id="e"><BaseURL>text.mp4</BaseURL></Representation></AdaptationSet></Period>"""
+        its = its | {f"{folder}/text.mp4": (samples.root / "dash-text.mp4").read_bytes()}
+        return told.replace("</Period>", texts), its
+
+    all_of_it = periods(piece("a", 0), period(ad, "ad"), piece("b", SECONDS))
+    url = serve(files | all_of_it) + "index.mpd"
+    folder, notes = await made(url, subtitles=asks("de", "en", "fr"))
+    german = (folder / "A film.de.srt").read_text()
+    assert [line.split(",")[0] for line in german.splitlines() if "-->" in line] == ["00:00:01", "00:00:05", "00:00:12"]
+    assert [line for line in german.splitlines() if line.isalpha()] == ["one", "two", "two"]
+    english = (folder / "A film.en.srt").read_text()
+    assert [line[:8] for line in english.splitlines() if "-->" in line] == ["00:00:00", "00:00:12"]
+    assert notes == ("There are no subtitles in fr.",)
+    for left in tmp_path.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    alone, _ = await made(url, want="subtitles", subtitles=asks("de"))
+    assert [line[:8] for line in alone.read_text().splitlines() if "-->" in line] == [
+        "00:00:01",
+        "00:00:05",
+        "00:00:12",
+    ]
+    assert len([each for each in tmp_path.iterdir() if each.suffix == ".vtt"]) == 1

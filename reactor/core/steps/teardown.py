@@ -38,6 +38,7 @@ SPACE_MATTERS = IN_TRANSFER | {State.FINISHING, State.AWAITING_SPACE}
 
 def work_failed(job: Job, event: events.WorkFailed, context: Context) -> Commands:
     """Detecting, extracting or writing the staging folder failed."""
+    job.teardown.help = event.help
     return fail(job, event.failure, context)
 
 
@@ -270,9 +271,9 @@ def _save_listed(job: Job) -> commands.SaveListed:
 
 
 def _help(job: Job, failure: Failure) -> Choices | None:
-    """What of it might be had all the same."""
+    """What of it might be had all the same, or with what."""
     if failure.code != "too_large":
-        return None
+        return job.teardown.help
     return smaller(job.options, film=job.kind in (Kind.YTDLP, Kind.PLAYWRIGHT), torrent=job.kind is Kind.TORRENT)
 
 

@@ -107,8 +107,7 @@ class Stages:
             context = await self._for(command.options, command.url, command.cookies_of)
             self._post(events.Detected(command.attempt, await self._detected(command, context)))
         except DownloadError as error:
-            failure = in_view_of(error.failure, context.http.cookies)
-            self._post(events.WorkFailed(command.attempt, shown(failure)))
+            self._post(await self._failed(command, error.failure, context))
 
     async def _detected(self, command: commands.Detect, context: Context) -> Detection:
         """The kind; for a row that was answered a moment ago, what was found then."""
@@ -143,8 +142,15 @@ class Stages:
             choices = item_choices(listing, options) if options.ask != "never" else None
             self._post(events.Listed(command.attempt, listing, choices))
         except ReactorError as error:
-            failure = in_view_of(error.failure, context.http.cookies)
-            self._post(events.WorkFailed(command.attempt, shown(failure)))
+            self._post(await self._failed(command, error.failure, context))
+
+    async def _failed(
+        self, command: commands.Detect | commands.Extract, failure: Failure, context: Context
+    ) -> events.WorkFailed:
+        """Of a row whose site wants to know who asks: with which cookies it may give it."""
+        failure = in_view_of(failure, context.http.cookies)
+        help = await self._row_cookies.help(failure, command.cookies_of)
+        return events.WorkFailed(command.attempt, shown(failure), help=help)
 
     def _with_findings(self, context: Context, id: int) -> Context:
         """The context of a row that is looked into, with what is known of it where it asks or was answered."""

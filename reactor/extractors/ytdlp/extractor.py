@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -25,7 +26,7 @@ from reactor import numbers
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError, Failure
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, Reclassified, Several
+from reactor.extractors.base import Context, PageInfo, Reclassified, Several
 from reactor.extractors.detect import is_feed, is_manifest, is_named_page
 from reactor.extractors.feed import extract_feed, list_wanted, refused
 from reactor.extractors.sponsorblock import with_marks
@@ -160,9 +161,11 @@ class Ytdlp(Pool[YtdlpProcess]):
         timeout_s: float | None = None,
         cookies: Sequence[Cookie] = (),
         listed: bool = False,
+        kept: str | None = None,
     ) -> Mapping[str, Any]:
         """The info of the one video at `url`: `info.parse_info` reads it. `options`: what the row asks for; `cookies`
-        go to their hosts; `lists`: what of a list, for which ListRead is raised then.
+        go to their hosts; `lists`: what of a list, for which ListRead is raised then. `listed`: all that there is to
+        choose from is told, and under `kept` what chooses among it later without asking the site.
 
         `timeout_s` counts from when a process is free; None: the setting. Raises DownloadError, and NoVideoFound where
         a browser may do better."""
@@ -174,7 +177,7 @@ class Ytdlp(Pool[YtdlpProcess]):
         if self._guard is not None:
             params["proxy"] = self._guard.route(user)
         request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
-        request |= {"wanted": wanted_of(options), "texts": texts_of(options), "listed": listed}
+        request |= {"wanted": wanted_of(options), "texts": texts_of(options), "listed": listed, "kept": kept}
         request["cookies"] = netscape(cookies) if cookies else ""
         if lists is not None:
             request["list"] = {"reach": lists.reach, "all": lists.options.mode == "all"}
@@ -255,11 +258,8 @@ class YtdlpExtractor:
             )
         earlier: Failure | None = None
         try:
-            asked, cookies, wanted = context.options, context.http.cookies, list_wanted(context)
-            told = await context.ytdlp.extract(
-                detection.url, options=asked, lists=wanted, listed=context.listing, cookies=cookies
-            )
-            info = parse_info(told)
+            wanted = list_wanted(context)
+            info = parse_info(await _told(detection.url, context.ytdlp, wanted, context))
             if info.guess and (film := await _played_instead(detection, context)):
                 return film
             if context.options.want != "subtitles":
@@ -282,6 +282,23 @@ class YtdlpExtractor:
                 raise
             why, earlier = f"yt-dlp: {error.code}", error.failure
         raise Reclassified(Detection(kind=Kind.PLAYWRIGHT, url=detection.url, why=why, earlier=earlier))
+
+
+async def _told(url: str, ytdlp: PageInfo, wanted: ListRequest | None, context: Context) -> Mapping[str, Any]:
+    """What yt-dlp says; of a row that was answered a moment ago, out of what it has said before the question."""
+    ask = partial(ytdlp.extract, url, options=context.options, cookies=context.http.cookies)
+    findings, key = context.findings, ("ytdlp", url)
+    if findings is None:
+        return await ask(lists=wanted)
+    if not context.listing:
+        if (kept := findings.take(key, len)) is not None:
+            with suppress(DownloadError, NoVideoFound):
+                return await ask(kept=kept)
+        return await ask(lists=wanted)
+    told = await ask(lists=wanted, listed=True)
+    if isinstance(kept := told.get("kept"), str):
+        findings.keep(key, kept, len(kept))
+    return told
 
 
 async def _played_instead(detection: Detection, context: Context) -> Extraction | None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import gc
+import http.cookiejar
 import importlib
 import io
 import json
@@ -45,6 +46,9 @@ COUNT_S = 5.0
 LIST_S = 60.0
 """As long as the entries of a list are read that are wanted."""
 ENTRY_URL_MAX = 16 * 1024
+KEPT_BYTES_MAX = 8 * 1024 * 1024
+"""Of what an extractor has found, kept until somebody has chosen."""
+KEPT_DEPTH_MAX = 12
 COOKIES_MAX = 300
 """As many as a jar of reactor's holds."""
 PIECES_MAX = 50
@@ -260,7 +264,8 @@ def sites(yt_dlp: Any) -> list[tuple[str, Callable[[str], bool]]]:
 def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     """What reactor uses of the info dict. With a YoutubeDL, and so a cookie jar, of its own for each request."""
     with yt_dlp.YoutubeDL(params(yt_dlp, request)) as ydl:
-        plain = ydl.process_ie_result
+        plain, given = ydl.process_ie_result, {key_of(each): each.value for each in ydl.cookiejar}
+        found: list[Any] = []
 
         def process(result: dict[str, Any], download: bool = False, extra_info: Any = None) -> Any:
             if result.get("_type") == "playlist" and request.get("list"):
@@ -272,12 +277,18 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
                 (result,) = entries
             if result.get("_type", "video") == "video":
                 refuse_upcoming(result)
+                if request.get("listed"):
+                    ydl.add_extra_info(result, extra_info or {})
+                    found.append(kept_of(result))
                 keep_fetchable(result)
                 mark_wanted(result, request.get("wanted") or {})
             return plain(result, False, extra_info)
 
         ydl.process_ie_result = process
-        info = ydl.extract_info(request["url"], download=False)
+        if request.get("kept"):
+            info = process(taken_up(ydl, json.loads(request["kept"])))
+        else:
+            info = ydl.extract_info(request["url"], download=False)
         if not isinstance(info, dict):
             raise ValueError(f"the extractor returned {type(info).__name__}")
         pieces = pieces_of(info)
@@ -295,8 +306,76 @@ def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         if request.get("listed") and len(pieces) == 1:
             used["offered"] = [of_offer(each) for each in islice(info.get("formats") or (), OFFERS_MAX)]
             used["subtitles"] = [*islice(info.get("subtitles") or (), OFFERED_LANGUAGES_MAX)]
+            if len(found) == 1 and found[0] is not None:
+                urls = [each.get("url") for each in info.get("formats") or ()]
+                set_since = [each for each in cookies_of(ydl, urls) if given.get(key_of(each)) != each["value"]]
+                used["kept"] = packed({"result": found[0], "cookies": set_since})
         sanitized: dict[str, Any] = ydl.sanitize_info(used)
         return sanitized
+
+
+def kept_of(value: Any, depth: int = 0) -> Any:
+    """A copy of what an extractor has found, of plain values only; what else there is in a dictionary is left out: it
+    is for the download or for the comments. None for what is nested too deeply, or goes on for ever."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if depth > KEPT_DEPTH_MAX:
+        return None
+    if isinstance(value, Mapping):
+        copies = ((str(key), kept_of(each, depth + 1)) for key, each in value.items())
+        return {key: each for key, each in copies if each is not None}
+    return [kept_of(each, depth + 1) for each in value] if isinstance(value, list | tuple) else None
+
+
+def packed(kept: Mapping[str, Any]) -> str | None:
+    """As a text; None where it is too long, or no JSON."""
+    try:
+        text = json.dumps(kept)
+    except ValueError:
+        return None
+    return text if len(text) <= KEPT_BYTES_MAX else None
+
+
+def taken_up(ydl: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What was found before, with the cookies that were set for it; those that are given now come first."""
+    known = {key_of(each) for each in ydl.cookiejar}
+    for each in kept["cookies"]:
+        if key_of(each) not in known:
+            ydl.cookiejar.set_cookie(cookie(each))
+    result: dict[str, Any] = kept["result"]
+    return result
+
+
+def key_of(each: Any) -> tuple[str, str, str]:
+    """By which a cookie of a jar, or one that is told, is the same."""
+    told = each if isinstance(each, dict) else vars(each)
+    domain = str(told["domain"]).lstrip(".").removesuffix(".local")
+    return domain, str(told["path"] or "/"), str(told["name"])
+
+
+def cookie(told: Mapping[str, Any]) -> http.cookiejar.Cookie:
+    """One that `of_cookies` has told."""
+    host_only, domain = told["host_only"], told["domain"]
+    if "." not in domain:  # as http.cookiejar calls them
+        domain += ".local"
+    return http.cookiejar.Cookie(
+        version=0,
+        name=told["name"],
+        value=told["value"],
+        port=None,
+        port_specified=False,
+        domain=domain if host_only else f".{domain}",
+        domain_specified=not host_only,
+        domain_initial_dot=not host_only,
+        path=told["path"],
+        path_specified=True,
+        secure=told["secure"],
+        expires=None,
+        discard=True,
+        comment=None,
+        comment_url=None,
+        rest={},
+    )
 
 
 def chapters_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:

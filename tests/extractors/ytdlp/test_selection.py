@@ -11,11 +11,14 @@ from urllib.parse import quote
 
 import pytest
 
+from reactor.errors import DownloadError
 from reactor.extractors.base import Context
-from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig
+from reactor.extractors.findings import Findings
+from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig, YtdlpExtractor
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.extractors.ytdlp.process import YtdlpSetup
 from reactor.extractors.ytdlp.selection import choice_of
+from reactor.models import Detection, Extraction, Kind
 from reactor.options import Options, parse_options
 
 Chosen = Callable[..., Awaitable[tuple[list[str], tuple[str, ...]]]]
@@ -146,3 +149,27 @@ async def test_the_sound_of_films_that_have_no_other(chosen: Chosen) -> None:
 async def test_an_extractor_s_own_preference_comes_second(chosen: Chosen) -> None:
     formats = [both("site", 640, 360, preference=10, quality=9), both("asked", 1280, 720, preference=-1, quality=1)]
     assert (await chosen(formats, quality=720))[0] == ["asked"]
+
+
+async def test_an_answer_asks_the_site_no_more(operator: Ytdlp, context: Context, tmp_path: Path) -> None:
+    """What was found before the question is chosen from, with the cookies that were set then; once."""
+    file = tmp_path / "info.json"
+    told = {"formats": LADDER, "subtitles": {"de": [{"url": "https://media.test/de.vtt"}]}, "duration": 7.5}
+    file.write_text(json.dumps(told | {"cookie": ["media.test", "sid", "7"]}))
+    detection = Detection(kind=Kind.YTDLP, url=f"https://trials.test/told?path={quote(str(file))}", why="")
+    shared = replace(context, ytdlp=operator, findings=Findings())
+
+    async def found(**said: Any) -> Extraction:
+        return await YtdlpExtractor().extract(detection, replace(shared, options=parse_options(said, Options)))
+
+    asked = await found(ask="formats", quality=144)
+    assert shared.findings is not None
+    labels = [each.label for each in shared.findings.choices(asked, Options()).formats]
+    assert labels == ["1080p", "720p", "360p", "144p", "sound"]
+    file.unlink()
+    film = await found(quality=720, subtitles={"languages": ["de"]})
+    assert [fetch.urls[0].rpartition("/")[2] for fetch in film.fetches] == ["720p", "de.vtt"]
+    assert [(each.name, each.value) for each in film.cookies] == [("sid", "7")]
+    assert (film.title, film.finish.duration_s) == (asked.title, 7.5) == ("The told", 7.5)
+    with pytest.raises(DownloadError, match="No such file"):  # asked again, as for links that have expired
+        await found(quality=720)
