@@ -76,7 +76,7 @@ APPLIES: Mapping[str, Applies] = {
     "again": Applies("What is to become of the same thing again was", ALL),
     "ask": Applies("The question was", ALL),
     "unanswered": Applies("What is to become of a question without an answer was", ALL),
-    "split_mib": Applies("The size of the pieces was"),
+    "split_mib": Applies("The size of the pieces was", ALL),
     "cookies": Applies("The cookies were", ALL),
     "referer": Applies("The referer was", ALL, unless=SITES),
     "use": Applies("The presets were", ALL),
@@ -120,9 +120,10 @@ def _sentence(applies: Applies, key: str, what: What) -> str:
     return f"{applies.words} passed over (`{key}`): {because}."
 
 
-def as_asked(found: Extraction, options: Options) -> Extraction:
+def as_asked(found: Extraction, options: Options, *, shared: bool = True) -> Extraction:
     """The extraction with what its row asks for. Raises DownloadError (`not_as_wished`) where the options are strict
-    and one of them cannot be met. Of a magnet link that is not looked into yet nothing is known."""
+    and one of them cannot be met. Of a magnet link that is not looked into yet nothing is known. `shared` is False
+    where what is fetched cannot be seen from here."""
     key = media_key(found, options)
     if key:
         found = found.model_copy(update={"finish": found.finish.model_copy(update={"media_key": key})})
@@ -131,7 +132,13 @@ def as_asked(found: Extraction, options: Options) -> Extraction:
     lacks = found.finish.unmet
     if found.finish.how != "metadata":
         found, unchecked = _with_checksum(_named(found, options), options)
-        lacks = (*lacks, *unchecked, *_again(options, key), *unmet(found, options))
+        lacks = (
+            *lacks,
+            *unchecked,
+            *_again(options, key),
+            *(() if shared else _unseen(options)),
+            *unmet(found, options),
+        )
     if options.strict and lacks:
         raise not_as_wished(lacks)
     told = {"options": options.plain(), "notes": (*found.finish.notes, *lacks), "unmet": ()}
@@ -143,6 +150,13 @@ def _again(options: Options, key: str) -> tuple[str, ...]:
     if options.again != "new" and not key:
         return ("Whether the same is there already cannot be told (`again`).",)
     return ()
+
+
+def _unseen(options: Options) -> tuple[str, ...]:
+    """What is said of files on the disk of an aria2c elsewhere."""
+    split = ("The size of the pieces was passed over (`split_mib`): the files are elsewhere.",)
+    reuse = ("It was downloaded anew (`again`): what is there already is elsewhere.",)
+    return (*(split if options.split_mib else ()), *(reuse if options.again == "reuse" else ()))
 
 
 def _named(found: Extraction, options: Options) -> Extraction:

@@ -18,18 +18,28 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 import anyio
 
 from reactor.errors import DownloadError, Failure, SettingsError
-from reactor.files.content import HEAD_BYTES, turns_out
 from reactor.files.converted import converts
 from reactor.files.names import INNER_BYTES_MAX, clean_name, split_suffix, tame_name
-from reactor.files.publish import forget, link_or_copy, noted, publish, published, take_back
+from reactor.files.publish import forget, noted, publish, published, take_back
 from reactor.files.reuse import REUSED, Copy, clone, forget_clone, still_there
+from reactor.files.staged_checks import (
+    CONTROL_SUFFIXES,
+    FilesMissing,
+    StagedFiles,
+    check_whole,
+    collect,
+    is_certain,
+    is_made_of,
+    look_into,
+    size_of,
+    was_described,
+)
 from reactor.files.unpack import unpack
-from reactor.models import Brought, Content, Extraction, Kind
+from reactor.models import Brought
 from reactor.options import Options
 from reactor.records import dataclass
 from reactor.settings import Settings
@@ -47,61 +57,8 @@ RESULT_FOLDER = f"{RESULT}.folder"
 """What several files are given in."""
 COLLECTED = ".collected"
 """The folder that several files are put into: no name of a file begins with a dot."""
-CONTROL_SUFFIXES = (".aria2", ".aria2__temp")
-"""What aria2 keeps beside a file that is not complete."""
 FOLDERS_KEPT = 16
 """Paths: a row asks for its own again and again, and pathlib interns each part of each new one."""
-
-
-class FilesMissing(DownloadError):
-    """aria2 reported completion, but the bytes are missing."""
-
-    code = "files_missing"
-    retryable_by_default = True
-
-
-class OtherThing(Exception):
-    """The file is not what was expected: it is `content`, which URLs of `kind` lead to; None: none does."""
-
-    def __init__(self, content: Content, kind: Kind | None) -> None:
-        super().__init__(content)
-        self.content = content
-        self.kind = kind
-
-
-class AttemptOfRow(Protocol):
-    """Of an attempt, what staging needs."""
-
-    @property
-    def download_id(self) -> int: ...
-
-
-class StagedFiles(Protocol):
-    """What is known of an attempt's files when they are to be published: `commands.Finish`."""
-
-    @property
-    def attempt(self) -> AttemptOfRow: ...
-    @property
-    def extraction(self) -> Extraction: ...
-    @property
-    def files(self) -> tuple[tuple[str, ...], ...]:
-        """The paths that aria2 reported for each fetch."""
-
-    @property
-    def total(self) -> int:
-        """Bytes that aria2 reported; 0 when it did not."""
-
-    @property
-    def keep(self) -> bool:
-        """Leave the staged files in place: they are being seeded."""
-
-    @property
-    def resumed(self) -> bool:
-        """After a restart: only what is certainly whole is published."""
-
-    @property
-    def said_whole(self) -> bool:
-        """aria2 had reported all bytes before the restart."""
 
 
 TooLarge = Callable[[int, Options], Failure | None]
@@ -262,10 +219,10 @@ class Staging:
     def check(self, command: StagedFiles, largest: int | None = None) -> Path:
         """Check the one file that something else is to be made of, as `finish` does; return where it is."""
         source = self.folder(command.attempt.download_id) / command.extraction.fetches[0].name
-        _check(source, command, None)
+        check_whole(source, command, None)
         if command.extraction.finish.packed:
             unpack(source, largest)
-        _look_into(source, command)
+        look_into(source, command)
         return source
 
     def finish(
@@ -280,32 +237,68 @@ class Staging:
         if not self.shared:
             return self._finish_remotely(command)
         folder = self.folder(command.attempt.download_id)
-        source, wanted = self._source(folder, command), self._wanted(folder, command)
+        source = self._source(folder, command)
+        wanted = None if _is_made(source) else self._wanted(folder, command)
         if published(source, self.download_dir) is None:
-            if command.resumed and not _certain(source, command):
+            if command.resumed and not is_certain(source, command):
                 raise FilesMissing("Whether the file is whole is not known.")
-            if command.extraction.finish.how == "folder":
-                _collect(folder, source, command.extraction)
-            checked = checked or command.extraction.finish.how == "media"  # which was checked when it was joined
-            if not checked:
-                _check(source, command, wanted)
-            if command.extraction.finish.packed and not checked:
-                unpack(source, largest)
-            options = command.extraction.finish.options
-            refusal = self.too_large(_size(source, wanted), options) if source.exists() else None
-            if refusal is not None:
-                raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
-            if not checked and command.extraction.finish.how == "file":
-                _look_into(source, command)
+            self._check_whole(command, source, wanted, largest, checked=checked)
         name = self.tame(self._name(source, command), source.is_dir())
         final = publish(
             source, self.download_dir, name, keep=command.keep, tame=self._tame_inside, wanted=wanted, notes=notes
         )
-        size = _size(final)
+        size = size_of(final)
         if not command.keep:
             for path in folder.iterdir():
                 _delete(path)
         return str(final), size
+
+    def forget_made(self, command: StagedFiles) -> None:
+        """Delete what a process that died has made of what came: it is made anew. Raises OSError."""
+        if command.extraction.finish.how == "media" or is_made_of(command.extraction.finish):
+            folder = self.folder(command.attempt.download_id)
+            with os.scandir(folder) as entries:
+                made = [folder / each.name for each in entries if each.name.startswith(f"{RESULT}.")]
+            for path in made:
+                _delete(path)
+
+    def ready(
+        self, command: StagedFiles, largest: int | None = None, *, checked: bool = False
+    ) -> list[tuple[Path, PurePosixPath]]:
+        """Check what is there as `finish` does; return the files that would be published, each with its path in the
+        result. Blocks on the disk. Raises what `finish` does."""
+        folder = self.folder(command.attempt.download_id)
+        source = self._source(folder, command)
+        wanted = None if _is_made(source) else self._wanted(folder, command)
+        self._check_whole(command, source, wanted, largest, checked=checked)
+        if not source.is_dir():
+            return [(source, PurePosixPath(self.tame(self._name(source, command))))]
+        files = sorted(path for path in source.rglob("*") if path.is_file() and not path.is_symlink())
+        return [(path, _inside(path, source)) for path in files if wanted is None or path in wanted]
+
+    def _check_whole(
+        self,
+        command: StagedFiles,
+        source: Path,
+        wanted: frozenset[Path] | None,
+        largest: int | None,
+        *,
+        checked: bool,
+    ) -> None:
+        """See `finish`."""
+        finish = command.extraction.finish
+        if finish.how == "folder" and not _is_made(source):
+            collect(source.parent, source, command.extraction)
+        checked = checked or finish.how == "media"  # which was checked when it was joined
+        if not checked:
+            check_whole(source, command, wanted)
+        if finish.packed and not checked:
+            unpack(source, largest)
+        refusal = self.too_large(size_of(source, wanted), finish.options) if source.exists() else None
+        if refusal is not None:
+            raise DownloadError(refusal.message, hint=refusal.hint, code=refusal.code)
+        if not checked and finish.how == "file":
+            look_into(source, command)
 
     def still_there(self, brought: Brought) -> bool:
         """True if what a row has brought is there as it was."""
@@ -333,7 +326,7 @@ class Staging:
         )
         for path in folder.iterdir():
             _delete(path)
-        return str(final), _size(final)
+        return str(final), size_of(final)
 
     def noted(self, download_id: int) -> tuple[str, ...]:
         """What there was to say of what was published from the row's folder. Raises OSError."""
@@ -358,16 +351,16 @@ class Staging:
 
     def _source(self, folder: Path, command: StagedFiles) -> Path:
         fetches, finish = command.extraction.fetches, command.extraction.finish
-        if finish.how == "file" and not converts(finish):
+        if finish.how == "media" or is_made_of(finish):
+            with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
+                made = next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
+            if made != MOVED or finish.how == "media" or published(folder / MOVED, self.download_dir) is not None:
+                return folder / made
+        if finish.how == "file":
             return folder / fetches[0].name
         if finish.how == "folder":
             return folder / COLLECTED
-        if finish.how in ("file", "media"):
-            with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
-                made = next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
-            waits = made == MOVED and finish.how == "file" and published(folder / MOVED, self.download_dir) is None
-            return folder / (fetches[0].name if waits else made)
-        if _described(command.extraction):
+        if was_described(command.extraction):
             return folder / fetches[0].name
         # What aria2 made of the name nobody else knows: the one thing in the folder that is no bookkeeping.
         found = [path for path in folder.glob("*") if not _is_bookkeeping(path)]
@@ -385,13 +378,15 @@ class Staging:
         return frozenset(folder / path.relative_to(there) for path in paths if path.is_relative_to(there))
 
     def _name(self, source: Path, command: StagedFiles) -> str:
-        finish = command.extraction.finish
-        if _described(command.extraction):
-            return finish.name
-        if source.name.startswith(f"{RESULT}."):  # the container is what the codecs allowed; texts have their language
+        finish, fetch = command.extraction.finish, command.extraction.fetches[0]
+        several = finish.how == "folder" or (fetch.torrent is not None and fetch.torrent.folder)
+        made = _is_made(source)
+        if made and not several:  # the container is what the codecs allowed; texts have their language
             suffix = "" if source.is_dir() else source.name.removeprefix(RESULT)
             return clean_name(f"{PurePosixPath(finish.name).stem}{suffix}")
-        return clean_name(source.name if finish.how == "torrent" else finish.name)
+        if was_described(command.extraction):
+            return finish.name
+        return clean_name(source.name if finish.how == "torrent" and not made else finish.name)
 
     def _finish_remotely(self, command: StagedFiles) -> tuple[str, int]:
         if command.resumed:
@@ -457,68 +452,13 @@ def _is_bookkeeping(path: Path) -> bool:
     return path.name.endswith(CONTROL_SUFFIXES) or hash_name
 
 
-def _certain(source: Path, command: StagedFiles) -> bool:
-    """True when aria2 had said before the restart that it was all there, and the row has that on record: neither its
-    size nor the lack of a control file tells that a file is whole."""
-    finish = command.extraction.finish
-    return command.said_whole and finish.how == "file" and not converts(finish) and source.is_file()
+def _is_made(source: Path) -> bool:
+    """True for what was made of what came, and is no more in the form in which it came."""
+    return source.name.startswith(f"{RESULT}.")
 
 
-def _described(extraction: Extraction) -> bool:
-    """True for a torrent that was looked into before it was fetched."""
-    torrent = extraction.fetches[0].torrent
-    return torrent is not None and torrent.metainfo is not None
-
-
-def _check(source: Path, command: StagedFiles, wanted: frozenset[Path] | None) -> None:
-    """Never publish what is not whole: aria2's word is not enough, a 200 may have been cut short.
-
-    A torrent's control file stays until it is no longer served; that it has all its bytes its hashes say."""
-    suffixes = () if command.extraction.finish.how == "torrent" else CONTROL_SUFFIXES
-    if not source.exists() or any(source.with_name(source.name + suffix).exists() for suffix in suffixes):
-        raise FilesMissing("aria2c said it was done, but the file is not there as a whole.")
-    if wanted is not None and not (wanted and all(path.is_file() for path in wanted)):
-        raise FilesMissing("aria2c said it was done, but not all files are there.")
-    promised = command.extraction.size if command.extraction.finish.how == "file" else None
-    # What answered the fetch knows its length; what was said before of something made anew for each is a hint. A
-    # torrent's own word counts: where not all of it is wanted aria2 counts whole pieces.
-    size = command.extraction.size if _described(command.extraction) else command.total or promised
-    there = _size(source, wanted)
-    if size is not None and there != size:
-        raise DownloadError(f"The file has {there} bytes instead of {size}.", code="changed", retryable=True)
-
-
-def _collect(folder: Path, target: Path, extraction: Extraction) -> None:
-    """Put the files of one folder into it, as links: they stay where aria2 would look for them. What a crash has left
-    of it is gone on with. Raises FilesMissing, DownloadError (`wrong_content`), OSError."""
-    target.mkdir(exist_ok=True)
-    for fetch in extraction.fetches:
-        source, twin = folder / fetch.name, target / fetch.name
-        if not source.is_file() or any((folder / (fetch.name + suffix)).exists() for suffix in CONTROL_SUFFIXES):
-            raise FilesMissing("aria2c said it was done, but not all files are there.")
-        with source.open("rb") as file:
-            if turns_out(fetch.name, file.read(HEAD_BYTES)) is not None:
-                message = f"The server sent something else in place of {fetch.name}."
-                raise DownloadError(message, code="wrong_content", retryable=True)
-        if not twin.exists() or not twin.samefile(source):
-            twin.unlink(missing_ok=True)
-            link_or_copy(source, twin)
-
-
-def _look_into(source: Path, command: StagedFiles) -> None:
-    """Raises OtherThing when the first bytes are those of something else than the name promises."""
-    with source.open("rb") as file:
-        found = turns_out(command.extraction.finish.name, file.read(HEAD_BYTES))
-    if found is not None:
-        raise OtherThing(*found)
-
-
-def _size(path: Path, wanted: frozenset[Path] | None = None) -> int:
-    if wanted is not None:
-        return sum(each.stat().st_size for each in wanted)
-    if path.is_dir():
-        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
-    return path.stat().st_size
+def _inside(path: Path, source: Path) -> PurePosixPath:
+    return PurePosixPath(path.relative_to(source).as_posix())
 
 
 def _remove(folder: Path) -> None:

@@ -29,14 +29,18 @@ LOOK_AT = 0.1
 LOOK_AT_MAX_S = 60.0
 
 
-async def upload_of(result: Path, find_ffmpeg: Callable[[], Path], thumbnail: Path | None) -> Upload:
+async def upload_of(
+    result: Path, find_ffmpeg: Callable[[], Path], thumbnail: Path | None, *, split: bool = False
+) -> Upload:
     """What there is to say of a file or a folder; of a folder with one film or sound, of that. `thumbnail` is where a
-    picture of it goes, None: nowhere. Without an ffmpeg, and of what it cannot read, less is said; nothing of it is a
-    reason to fail."""
+    picture of it goes, None: nowhere. `split`: of what was one film the sides and the picture are those of its first
+    piece, and how long each of them lasts is not told. Without an ffmpeg, and of what it cannot read, less is said;
+    nothing of it is a reason to fail."""
     folder = _is_folder(result)
     files = await to_thread.run_sync(_files, result) if folder else ()
     timed = [file.path for file in files if _is_timed(file.path)]
-    main = result / timed[0] if len(timed) == 1 else result
+    several = len(timed) > 1
+    main = result / timed[0] if timed and (split or not several) else result
     media = None if folder else mime_type(result.name)
     if (folder and main == result) or not _is_timed(main.name):
         return Upload(mime_type=media, files=files)
@@ -50,7 +54,7 @@ async def upload_of(result: Path, find_ffmpeg: Callable[[], Path], thumbnail: Pa
     picture = thumbnail is not None and await _picture(ffmpeg, main, seen, thumbnail)
     return Upload(
         mime_type=media,
-        duration_s=seen.duration_s,
+        duration_s=None if several else seen.duration_s,
         width=seen.width,
         height=seen.height,
         thumbnail_path=str(thumbnail) if picture else None,

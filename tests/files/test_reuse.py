@@ -14,7 +14,8 @@ from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.errors import DownloadError, Failure
 from reactor.files.copying import PIECE_BYTES, copy_bytes
-from reactor.files.staging import FilesMissing, Staging
+from reactor.files.staged_checks import FilesMissing
+from reactor.files.staging import Staging
 from reactor.models import Brought, Extraction, Fetch, Finish, Kind
 from reactor.options import Options
 

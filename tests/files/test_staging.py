@@ -13,7 +13,8 @@ from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.errors import DownloadError
 from reactor.files.publish import RECORD
-from reactor.files.staging import FilesMissing, OtherThing, Staging
+from reactor.files.staged_checks import FilesMissing, OtherThing
+from reactor.files.staging import Staging
 from reactor.models import Extraction, Fetch, Finish, Kind, Torrent
 
 ONE = Attempt(1, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.files.staging import CONTROL_SUFFIXES
+from reactor.files.staged_checks import CONTROL_SUFFIXES
 from reactor.files.whole_parts import NOTES, note_whole, whole_parts
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,28 @@ async def test_the_same_again_is_refused_where_it_is_not_wanted_twice(tmp_path: 
     assert f"download {ids[0]} " in rows[1]["error"]
     assert ["`again`" in (row["notes"] or "") for row in rows] == [False, False, True, False]
     assert rows[0]["media_key"] != rows[3]["media_key"]
+
+
+async def test_what_is_too_large_for_an_upload_comes_in_pieces_also_after_a_kill(tmp_path: Path) -> None:
+    data = random.Random(4).randbytes(46 * 1024 * 1024)
+    async with FileServer() as server, running(tmp_path, PROGRESS_INTERVAL="0.1") as reactor:
+        url = server.put("/image.iso", data, etag='"1"')
+        (one,) = reactor.add(url, split_mib=45)
+        await reactor.until(lambda: reactor.events("download_finishing"))
+        await reactor.stop(signal.SIGKILL)
+        await reactor.start()
+        (small,) = reactor.add(server.put("/small.iso", data[:5000]), split_mib=45)
+        await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
+        row, files = reactor.row(one), reactor.files()
+    assert (row["status"], row["error_code"], row["notes"], row["retry_count"]) == ("downloaded", None, None, 0)
+    sizes = {"image.iso.001": 45 * 1024 * 1024, "image.iso.002": 1024 * 1024}
+    told = {each["path"]: each["bytes"] for each in json.loads(row["files"])}
+    assert (Path(row["file_path"]).name, told, row["file_size"]) == ("image", sizes, len(data))
+    assert Path(reactor.row(small)["file_path"]).name == "small.iso"
+    assert files.keys() == {*(f"image/{name}" for name in sizes), "small.iso"}
+    whole = hashlib.sha256(b"".join(files[f"image/{name}"] for name in sizes)).hexdigest()
+    assert whole == hashlib.sha256(data).hexdigest()
 
 
 async def test_the_same_again_is_linked_where_its_owner_has_it_already(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from reactor.database.engine import open_store
 from reactor.database.store import ByText, Recovery, Store, Unsaved
 from reactor.errors import DatabaseError, Failure
 from reactor.extractors.detect import by_text
-from reactor.files.staging import CONTROL_SUFFIXES, Staging
+from reactor.files.staged_checks import CONTROL_SUFFIXES
+from reactor.files.staging import Staging
 from reactor.files.whole_parts import whole_parts
 from reactor.journal.journal import Journal
 from reactor.row_options import ReadOptions, asked_of

@@ -33,9 +33,10 @@ from reactor.extractors.torrent import described
 from reactor.extractors.unmet import as_asked, not_as_wished
 from reactor.files.converted import converts
 from reactor.files.copying import copy_bytes
-from reactor.files.staging import OtherThing, Staging
+from reactor.files.staged_checks import OtherThing
+from reactor.files.staging import Staging
 from reactor.media.parts import BadParts
-from reactor.media.room import Room, Written, reckon
+from reactor.media.room import MIB, Room, Written, reckon
 from reactor.models import NO_UPLOAD, Brought, Content, Detection, Extraction, HttpProbe, Kind, Upload
 from reactor.net.credentials import for_people, same_host
 from reactor.net.jar import combined
@@ -165,7 +166,7 @@ class Stages:
     ) -> Extraction:
         """The extraction with what its row asks for. Raises DownloadError, also where the same is there already and is
         not wanted again."""
-        found = as_asked(found, options)
+        found = as_asked(found, options, shared=self._staging.shared)
         if options.again == "new" or not found.finish.media_key:
             return found
         # Another owner's may have come with cookies that this one does not have.
@@ -252,16 +253,35 @@ class Stages:
             return path, size, (*notes, *(note for note in reused.notes if note not in notes))
         largest = room.largest(folder) if finish.packed else None
         if not command.resumed and self._staging.shared:
+            await to_thread.run_sync(self._staging.forget_made, command)
             if finish.how == "media":
                 notes = await self._media(command, folder)
             elif converts(finish):
                 source = await to_thread.run_sync(self._staging.check, command, largest)
                 notes, checked = (*notes, *await self._converted(command, source)), True
+            if finish.options.split_mib:
+                notes, checked = (*notes, *await self._split(command, largest, checked)), True
         publish = partial(self._staging.finish, command, largest, checked=checked, notes=notes)
         path, size = await to_thread.run_sync(publish)
         if command.resumed:  # what was said of it when it was published, before the restart
             notes = await to_thread.run_sync(self._staging.noted, download_id) or notes
         return path, size, notes
+
+    async def _split(self, command: commands.Finish, largest: int | None, checked: bool) -> tuple[str, ...]:
+        """Make pieces of what is larger than its row wants it. Returns what there is to say of it."""
+        from reactor.media.pieces import split
+
+        options = command.extraction.finish.options
+        files = await to_thread.run_sync(partial(self._staging.ready, command, largest, checked=checked))
+        return await split(
+            lambda: find_ffmpeg(self._ffmpeg).path,
+            self._staging.folder(command.attempt.download_id),
+            files,
+            options.split_mib * MIB,
+            progress=partial(self._joined, command.attempt, 0.0, 1.0),
+            room=self._room.of(options),
+            strict=options.strict,
+        )
 
     async def _upload(self, command: commands.Finish, result: Path) -> Upload:
         """What whoever uploads the result has to say of it."""
@@ -270,7 +290,12 @@ class Stages:
         from reactor.media.uploads import upload_of
 
         thumbnail = self._staging.thumbnail(command.attempt.download_id) if self._with_thumbnails else None
-        said = await upload_of(result, lambda: find_ffmpeg(self._ffmpeg).path, thumbnail)
+        said = await upload_of(
+            result,
+            lambda: find_ffmpeg(self._ffmpeg).path,
+            thumbnail,
+            split=command.extraction.finish.options.split_mib > 0,
+        )
         if said.thumbnail_path is not None:
             self._thumbnails += 1
             if self._thumbnails % TIDIED_AFTER == 1:
