@@ -23,6 +23,7 @@ _SCHEME = pattern(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _HOST_AND_PORT = pattern(r"[^/?#:]+:\d{1,5}(?:[/?#]|$)")
 _HOST = pattern(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 
+_IPV4 = pattern(r"\d{1,3}(?:\.\d{1,3}){3}")
 _PERSONAL = pattern(
     r"(?:^|[-_.])(?:auth|credential|expire[sd]?|expiry|hash|key|md5|once|otp|policy|secret|sig|signature|ticket|token)$",
     re.IGNORECASE,
@@ -58,7 +59,7 @@ def normalise(typed: str) -> str:
     host = re.split(r"[/?#]", url, maxsplit=1)[0].rpartition("@")[2]
     if host.endswith(":") or ("." not in host.strip(".") and ":" not in host and host.lower() != "localhost"):
         raise _bad("That is not a URL.")
-    return normalise_http(f"https://{url}")
+    return normalise_http(f"{'http' if _is_bare_address(host) else 'https'}://{url}")
 
 
 def normalise_http(url: str) -> str:
@@ -98,6 +99,12 @@ def is_personal(url: str) -> bool:
 def is_ftp(url: str) -> bool:
     """True for a URL that is asked by FTP or SFTP."""
     return url.partition("://")[0].lower() in FTP
+
+
+def _is_bare_address(host: str) -> bool:
+    """True for an IPv4 address, with or without a port: few have a certificate."""
+    name, _, port = host.partition(":")
+    return bool(_IPV4.fullmatch(name)) and port != "443"
 
 
 def _trimmed(typed: str) -> str:
