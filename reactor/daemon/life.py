@@ -218,6 +218,7 @@ async def _context(
     ):
         yield dataclasses.replace(
             context,
+            hold=settings.aria2c_rpc_url is None,  # nobody could hand it over to one elsewhere
             ytdlp=ytdlp,
             browser=browser,
             plugins=plugins,

@@ -70,7 +70,7 @@ async def _detect(url: str, context: Context) -> Detection:
     if found := _by_pattern(url, context.plugins, fallback=True):
         return found
     try:
-        seen = await probe(url, context.http, head=False, hold=True)
+        seen = await probe(url, context.http, head=False, hold=context.hold)
     except MagnetRedirect as magnet:
         return reclassified(magnet)
     except BrowsersOnly:

@@ -3,87 +3,189 @@
 from __future__ import annotations
 
 _SUFFIXES = """
+    application/7z 7z
+    application/acrobat pdf
+    application/bzip2 bz2
+    application/cbz cbz
+    application/csv csv
     application/epub+zip epub
+    application/excel xls
+    application/exe exe
+    application/font-sfnt ttf
+    application/font-woff woff
+    application/font-woff2 woff2
+    application/geo+json geojson
     application/gpx+xml gpx
     application/gzip gz
+    application/gzip-compressed gz
+    application/illustrator ai
     application/java-archive jar
     application/json json
+    application/jsonl jsonl
     application/ld+json json
+    application/mspowerpoint ppt
     application/msword doc
+    application/mxf mxf
     application/ogg ogg
     application/pdf pdf
     application/pgp-signature asc
     application/postscript ps
+    application/rar rar
     application/rtf rtf
+    application/sla stl
     application/sql sql
+    application/sqlite3 sqlite3
+    application/tar tar
+    application/toml toml
+    application/ttml+xml ttml
     application/vnd.amazon.ebook azw
+    application/vnd.amazon.mobi8-ebook azw3
     application/vnd.android.package-archive apk
+    application/vnd.apache.parquet parquet
     application/vnd.apple.installer+xml mpkg
+    application/vnd.apple.keynote key
+    application/vnd.apple.numbers numbers
+    application/vnd.apple.pages pages
     application/vnd.comicbook+zip cbz
     application/vnd.comicbook-rar cbr
     application/vnd.debian.binary-package deb
+    application/vnd.geo+json geojson
     application/vnd.google-earth.kml+xml kml
     application/vnd.google-earth.kmz kmz
+    application/vnd.microsoft.portable-executable exe
     application/vnd.ms-cab-compressed cab
     application/vnd.ms-excel xls
+    application/vnd.ms-excel.sheet.binary.macroenabled.12 xlsb
+    application/vnd.ms-excel.sheet.macroenabled.12 xlsm
     application/vnd.ms-fontobject eot
     application/vnd.ms-powerpoint ppt
+    application/vnd.ms-powerpoint.presentation.macroenabled.12 pptm
+    application/vnd.ms-word.document.macroenabled.12 docm
     application/vnd.oasis.opendocument.graphics odg
     application/vnd.oasis.opendocument.presentation odp
     application/vnd.oasis.opendocument.spreadsheet ods
     application/vnd.oasis.opendocument.text odt
     application/vnd.openxmlformats-officedocument.presentationml.presentation pptx
+    application/vnd.openxmlformats-officedocument.presentationml.slideshow ppsx
     application/vnd.openxmlformats-officedocument.spreadsheetml.sheet xlsx
     application/vnd.openxmlformats-officedocument.wordprocessingml.document docx
+    application/vnd.openxmlformats-officedocument.wordprocessingml.template dotx
     application/vnd.rar rar
     application/vnd.rn-realmedia rm
+    application/vnd.rn-realmedia-vbr rmvb
     application/vnd.sqlite3 sqlite3
+    application/vnd.tcpdump.pcap pcap
+    application/warc warc
     application/wasm wasm
     application/x-7z-compressed 7z
+    application/x-7zip-compressed 7z
+    application/x-ace ace
+    application/x-ace-compressed ace
     application/x-apple-diskimage dmg
+    application/x-arj arj
+    application/x-bibtex bib
     application/x-bittorrent torrent
+    application/x-bzip bz2
+    application/x-bzip-compressed-tar tbz2
     application/x-bzip2 bz2
+    application/x-cab cab
     application/x-cbr cbr
     application/x-cbz cbz
+    application/x-cd-image iso
+    application/x-chrome-extension crx
+    application/x-compressed-tar tgz
     application/x-cpio cpio
+    application/x-csv csv
+    application/x-deb deb
     application/x-debian-package deb
+    application/x-djvu djvu
     application/x-dosexec exe
+    application/x-epub+zip epub
+    application/x-exe exe
     application/x-fictionbook+xml fb2
     application/x-flac flac
+    application/x-font-opentype otf
+    application/x-font-otf otf
+    application/x-font-truetype ttf
+    application/x-font-ttf ttf
+    application/x-font-woff woff
+    application/x-gtar tar
+    application/x-gtar-compressed tgz
     application/x-gzip gz
+    application/x-gzip-compressed gz
+    application/x-hdf h5
+    application/x-hdf5 h5
+    application/x-ipa ipa
+    application/x-iso-image iso
     application/x-iso9660-image iso
+    application/x-iwork-keynote-sffkey key
+    application/x-iwork-numbers-sffnumbers numbers
+    application/x-iwork-pages-sffpages pages
     application/x-java-archive jar
+    application/x-lha lha
+    application/x-lz4 lz4
+    application/x-lzh-compressed lzh
+    application/x-lzip lz
     application/x-lzma lzma
+    application/x-lzop lzo
     application/x-matroska mkv
+    application/x-mobi8-ebook azw3
     application/x-mobipocket-ebook mobi
+    application/x-mpegts ts
     application/x-ms-installer msi
     application/x-msdos-program exe
     application/x-msdownload exe
+    application/x-msexcel xls
     application/x-msi msi
+    application/x-ndjson ndjson
+    application/x-ogg ogg
+    application/x-ole-msi msi
+    application/x-parquet parquet
+    application/x-pdf pdf
+    application/x-photoshop psd
+    application/x-qemu-disk qcow2
     application/x-rar rar
     application/x-rar-compressed rar
+    application/x-rar-compressed-5 rar
+    application/x-raw-disk-image img
     application/x-redhat-package-manager rpm
     application/x-rpm rpm
+    application/x-rtf rtf
     application/x-sh sh
     application/x-shockwave-flash swf
     application/x-sqlite3 sqlite3
+    application/x-stl stl
     application/x-subrip srt
     application/x-tar tar
+    application/x-tex tex
+    application/x-tgz tgz
+    application/x-virtualbox-ova ova
+    application/x-virtualbox-vdi vdi
+    application/x-vmdk vmdk
+    application/x-xpinstall xpi
     application/x-xz xz
+    application/x-xz-compressed-tar txz
+    application/x-yaml yaml
     application/x-zip zip
     application/x-zip-compressed zip
+    application/x-zstd zst
     application/xhtml+xml xhtml
     application/xml xml
+    application/yaml yaml
     application/zip zip
     application/zip-compressed zip
     application/zstd zst
     audio/3gpp 3gp
+    audio/3gpp2 3g2
     audio/aac aac
     audio/aacp aac
     audio/ac3 ac3
     audio/aiff aiff
     audio/amr amr
+    audio/amr-wb awb
+    audio/ape ape
     audio/basic au
+    audio/eac3 ac3
     audio/flac flac
     audio/m4a m4a
     audio/m4b m4b
@@ -91,10 +193,15 @@ _SUFFIXES = """
     audio/midi mid
     audio/mp3 mp3
     audio/mp4 m4a
+    audio/mp4a-latm m4a
     audio/mpeg mp3
     audio/mpeg3 mp3
+    audio/mpg mp3
     audio/ogg ogg
     audio/opus opus
+    audio/vnd.dolby.dd-raw ac3
+    audio/vnd.dts dts
+    audio/vnd.dts.hd dts
     audio/vnd.wave wav
     audio/vorbis ogg
     audio/wav wav
@@ -102,75 +209,158 @@ _SUFFIXES = """
     audio/webm weba
     audio/x-aac aac
     audio/x-aiff aiff
+    audio/x-ape ape
+    audio/x-caf caf
+    audio/x-dff dff
+    audio/x-dsf dsf
+    audio/x-dts dts
     audio/x-flac flac
+    audio/x-flac+ogg oga
+    audio/x-hx-aac-adts aac
     audio/x-m4a m4a
     audio/x-m4b m4b
     audio/x-matroska mka
+    audio/x-midi mid
     audio/x-mp3 mp3
+    audio/x-mp4 m4a
     audio/x-mpeg mp3
+    audio/x-mpeg-3 mp3
     audio/x-ms-wma wma
+    audio/x-ogg ogg
+    audio/x-opus opus
+    audio/x-opus+ogg opus
+    audio/x-pn-realaudio ra
+    audio/x-pn-wav wav
     audio/x-realaudio ra
+    audio/x-tta tta
+    audio/x-vorbis+ogg ogg
     audio/x-wav wav
+    audio/x-wavpack wv
     font/collection ttc
     font/otf otf
+    font/sfnt ttf
     font/ttf ttf
     font/woff woff
     font/woff2 woff2
     image/apng png
     image/avif avif
     image/bmp bmp
+    image/dng dng
     image/gif gif
     image/heic heic
     image/heif heif
+    image/ico ico
     image/jp2 jp2
     image/jpeg jpg
     image/jpg jpg
     image/jxl jxl
     image/pjpeg jpg
     image/png png
+    image/psd psd
+    image/svg svg
     image/svg+xml svg
+    image/tif tif
     image/tiff tif
     image/vnd.adobe.photoshop psd
     image/vnd.djvu djvu
     image/vnd.microsoft.icon ico
     image/webp webp
+    image/x-adobe-dng dng
+    image/x-bmp bmp
+    image/x-canon-cr2 cr2
+    image/x-djvu djvu
+    image/x-exr exr
     image/x-icon ico
     image/x-ms-bmp bmp
+    image/x-nikon-nef nef
     image/x-png png
+    image/x-psd psd
+    image/x-sony-arw arw
+    image/x-tga tga
+    image/x-tiff tif
+    image/x-webp webp
+    image/x-xcf xcf
+    image/x.djvu djvu
     message/rfc822 eml
+    model/3mf 3mf
+    model/gltf-binary glb
+    model/obj obj
     model/stl stl
+    model/x.stl-binary stl
     text/calendar ics
+    text/comma-separated-values csv
     text/css css
     text/csv csv
     text/html html
+    text/ics ics
     text/javascript js
     text/markdown md
     text/rtf rtf
+    text/srt srt
     text/tab-separated-values tsv
+    text/ttml ttml
     text/vcard vcf
     text/vtt vtt
+    text/x-ass ass
+    text/x-bibtex bib
+    text/x-csv csv
+    text/x-markdown md
+    text/x-sql sql
+    text/x-srt srt
+    text/x-ssa ssa
+    text/x-subrip srt
+    text/x-tex tex
     text/x-vcard vcf
+    text/x-yaml yaml
     text/xml xml
+    text/yaml yaml
     video/3gpp 3gp
     video/3gpp2 3g2
     video/avi avi
     video/divx avi
+    video/dvd vob
+    video/f4v f4v
+    video/flv flv
+    video/m4v m4v
     video/matroska mkv
+    video/mkv mkv
+    video/mov mov
+    video/mp2p mpg
     video/mp2t ts
     video/mp4 mp4
     video/mpeg mpg
     video/mpeg4 mp4
+    video/mpegts ts
+    video/mpg mpg
     video/msvideo avi
+    video/mxf mxf
     video/ogg ogv
     video/quicktime mov
+    video/vnd.avi avi
     video/vnd.dlna.mpeg-tts ts
+    video/vnd.mts ts
+    video/vnd.rn-realvideo rm
     video/webm webm
+    video/wmv wmv
+    video/x-f4v f4v
     video/x-flv flv
     video/x-m4v m4v
     video/x-matroska mkv
+    video/x-matroska-3d mkv
+    video/x-mkv mkv
+    video/x-mp4 mp4
+    video/x-mpeg mpg
+    video/x-mpeg2 mpg
+    video/x-mpegts ts
     video/x-ms-asf asf
+    video/x-ms-vob vob
+    video/x-ms-wm wmv
     video/x-ms-wmv wmv
     video/x-msvideo avi
+    video/x-ogm+ogg ogm
+    video/x-quicktime mov
+    video/x-theora+ogg ogv
+    video/x-webm webm
 """
 SUFFIX_BY_TYPE = {media: f".{suffix}" for media, suffix in (line.split() for line in _SUFFIXES.strip().splitlines())}
 """{media type in lower case: suffix with its dot}. From the IANA registry, with unregistered names in common use."""

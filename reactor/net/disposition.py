@@ -33,7 +33,19 @@ _WORD = pattern(r"=\?([^?\s]{1,60})\?([bq])\?([^?]*)\?=", re.IGNORECASE)
 _WORDS = pattern(r"(?:=\?[^?\s]{1,60}\?[bq]\?[^?]*\?=(?:\s+(?==\?))?)+", re.IGNORECASE)
 _GENERIC_TYPES = ("application/octet-stream", "binary/octet-stream", "text/plain")
 _MEDIA_TYPES = ("video/", "audio/", "image/")
-_NAMING_KEYS = frozenset({"file", "filename"})
+_HEADERS_OF = ("response-content-disposition", "rscd")
+"""Keys of a query by which the stores of large hosts are told the header."""
+_NAMES_OF = (
+    *_HEADERS_OF,
+    *("filename", "file", "file_name", "file-name", "fname", "fn", "attname", "name", "f", "title", "download"),
+)
+"""Keys of a query that say what the file is called, those of most worth first."""
+_VERB_WORDS = "attachment content data dl download file get latest open original raw save stream view"
+_VERBS = frozenset(_VERB_WORDS.split())
+"""Behind a file's name in a path: what is to be done with it."""
+_PARAMETERS = pattern(r"(?:;[\w.-]+=[^;]*)+$")
+"""Behind the last segment of a path: `film.mp4;jsessionid=…`."""
+_COMMA = pattern(r"^\s*(attachment|inline)\s*,", re.IGNORECASE)
 _FILES = FILE_SUFFIXES | MANIFEST_SUFFIXES | {"torrent"}
 _KNOWN = _FILES | PAGE_SUFFIXES | SERVED_SUFFIXES | {suffix[1:] for suffix in SUFFIX_BY_TYPE.values()}
 
@@ -52,7 +64,8 @@ def parse_disposition(header: bytes | None) -> Disposition:
     """Read the raw header; what cannot be understood counts as not there."""
     if not header:
         return Disposition()
-    parts = list(_parts(_text(header[:HEADER_MAX]).replace("\r", " ").replace("\n", " ")))
+    text = _text(header[:HEADER_MAX]).replace("\r", " ").replace("\n", " ")
+    parts = list(_parts(_COMMA.sub(r"\1;", text)))
     values: dict[str, str] = {}
     for name, value in parts:
         if value is not None:
@@ -67,27 +80,46 @@ def choose_name(disposition: Disposition, url: str, content_type: str | None, *,
     """A clean name for what answered at `url`, with a suffix that fits its type.
 
     In this order: the server's; where it gives none the last segment of the URL that was `sent`, if that is a file's
-    name; `file=` or `filename=` of a query; the last segment of `url`. A script's suffix (`.php`) gives way to the
-    type's, and what only looks like a suffix (`v1.2`, `Movie.2020.1080p`) is kept in front of it."""
+    name; what a query says that it is called; any other file's name in a query; the last segment of `url`. A script's
+    suffix (`.php`) gives way to the type's, and what only looks like a suffix (`v1.2`, `Movie.2020.1080p`) is kept in
+    front of it."""
     if disposition.filename and (name := clean_name(disposition.filename, fallback="")):
         return _with_suffix(name, content_type)
-    return _with_suffix(_name_in_urls(url, sent), content_type)
+    return _with_suffix(_name_in_urls(url, sent, content_type), content_type)
 
 
-def _name_in_urls(url: str, sent: str) -> str:
+def _name_in_urls(url: str, sent: str, content_type: str | None) -> str:
     if _is_file_name(segment := clean_name(_segment(sent), fallback="")):
         return segment
-    for query in (urlsplit(sent).query, urlsplit(url).query):
-        for key, value in parse_qsl(query, encoding="iso-8859-1"):
-            name = clean_name(_last(decode_name(value.encode("iso-8859-1", "replace"))), fallback="")
-            if key.lower() in _NAMING_KEYS and _is_file_name(name):
-                return name
-    return clean_name(_segment(url), fallback=segment or "download")
+    pairs = [pair for each in (sent, url) for pair in _query(each) if _is_file_name(pair[1])]
+    named = sorted((pair for pair in pairs if pair[0] in _NAMES_OF), key=lambda pair: _NAMES_OF.index(pair[0]))
+    if named:
+        return named[0][1]
+    last, suffix = clean_name(_segment(url), fallback=segment or "download"), SUFFIX_BY_TYPE.get(content_type or "", "")
+    fitting = [name for _, name in pairs if suffix in ("", split_suffix(name)[1].lower())]
+    return fitting[0] if fitting and not _is_file_name(last) else last
+
+
+def _query(url: str) -> Iterator[tuple[str, str]]:
+    """Keys in lower case, and names."""
+    for key, value in parse_qsl(urlsplit(url).query, encoding="iso-8859-1"):
+        raw = value.encode("iso-8859-1", "replace")
+        told = parse_disposition(raw).filename if key.lower() in _HEADERS_OF else decode_name(raw)
+        yield key.lower(), clean_name(_last(told or ""), fallback="")
 
 
 def _segment(url: str) -> str:
-    """The last one of the path, decoded; as it stands where its bytes are no text."""
-    segment = urlsplit(url).path.rpartition("/")[2]
+    """The last one of the path, decoded, as it stands where its bytes are no text; the one before it where that is a
+    file's name, and the last one says what to do with it."""
+    *others, segment = urlsplit(url).path.split("/")
+    decoded = _decoded_segment(segment)
+    if others and (not segment or decoded.lower() in _VERBS) and _is_file_name(before := _decoded_segment(others[-1])):
+        return before
+    return decoded
+
+
+def _decoded_segment(segment: str) -> str:
+    segment = _PARAMETERS.sub("", segment)
     decoded = decode_name(unquote_to_bytes(segment))
     return segment if "\N{REPLACEMENT CHARACTER}" in decoded else decoded
 
@@ -136,7 +168,7 @@ def _parts(text: str) -> Iterator[tuple[str, str | None]]:
         quoted = _QUOTED.match(text, at)
         end = text.find(";", quoted.end() if quoted else at)
         end = len(text) if end < 0 else end
-        yield name, _ESCAPED.sub(r"\1", quoted[1]) if quoted else text[at:end].strip()
+        yield name, _ESCAPED.sub(r"\1", quoted[1]) if quoted else text[at:end].strip().removesuffix('"')
         at = end + 1
 
 

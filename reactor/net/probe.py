@@ -35,7 +35,9 @@ CHALLENGES = (403, 503)
 PAGE_BYTES = 32 * 1024
 """So much of a page is read to see whether it leads on by itself."""
 SEVERAL_BYTES = 8 * 1024 * 1024
-"""What can be continued, and is as large, is fetched by several connections: none of them is the one that asked."""
+"""What can be continued, and is as large, is fetched by several connections, if the server gives it again."""
+AGAIN_S = 5.0
+"""How long a server that has begun to answer may take to answer once more."""
 REFRESHES_MAX = 3
 """Pages that lead on, one to the next."""
 _CONTENT_RANGE = pattern(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
@@ -69,12 +71,12 @@ class _Seen:
 async def probe(url: str, session: HttpSession, *, head: bool = True, hold: bool = False) -> HttpProbe:
     """Ask for the headers of `url`, an http or https URL that may contain user info.
 
-    By HEAD (`head`); where that is refused, gives no size, or is answered with a page, as servers without HEAD do, by a
-    GET of the first byte, and without a range where that is refused. With `hold` the GET is a plain one, as browsers
-    ask, and what answers is held for the fetch (`session.held`), if it is no page, and not worth to be fetched by
-    several connections. What is forbidden is asked for as if from a page of the same site. Of a page it reads the
-    beginning; where that sends its reader on to a file, the file is what is seen. Raises DownloadError,
-    MagnetRedirect."""
+    By HEAD (`head`); where that is refused, gives no size, or is answered with a page, as servers without HEAD do,
+    by a GET of the first byte, and without a range where that is refused. With `hold` the GET is a plain one, as
+    browsers ask, and what answers is held for the fetch (`session.held`), if it is no page, and not worth to be
+    fetched by several connections: that has to be given once more while the first answer stands. What is forbidden
+    is asked for as if from a page of the same site. Of a page it reads the beginning; where that sends its reader
+    on to a file, the file is what is seen. Raises DownloadError, MagnetRedirect."""
     jar = session.jar()
     first = seen = await _probe(url, url, session, jar, _from_nowhere, head=head, hold=hold)
     for _ in range(REFRESHES_MAX):
@@ -167,7 +169,8 @@ async def _by_get(
             raise BrowsersOnly(failure) if _challenges(response) else failure
         seen = read_headers(final, response, sent=sent, referer=referer)
         if seen.content_type not in PAGE_TYPES or seen.attachment:
-            if hold and not (seen.resumable and (seen.size or 0) >= SEVERAL_BYTES):
+            large = seen.resumable and (seen.size or 0) >= SEVERAL_BYTES
+            if hold and not (large and await _gives_again(final, seen, session, jar, referer)):
                 response.held = True
                 session.held.keep(seen.url, response)
             return _Seen(seen)
@@ -175,6 +178,17 @@ async def _by_get(
     page = page or await _first_bytes(url, session, jar, referer)
     onward = refresh_to(response.headers.get("refresh", "")) or refresh_in(page)
     return _Seen(read_headers(final, response, page, sent=sent, referer=referer), onward)
+
+
+async def _gives_again(url: str, seen: HttpProbe, session: HttpSession, jar: Jar, referer: Referer) -> bool:
+    """Whether a server gives what was seen to a further connection, while the first answer stands: a link may be used
+    up, and one connection be all that there may be."""
+    headers = _lines({"Range": "bytes=0-0"}, referer)
+    with suppress(DownloadError, MagnetRedirect), anyio.move_on_after(AGAIN_S):
+        async with follow("GET", url, session, headers, jar.copy()) as (final, response):
+            again = read_headers(final, response, referer=referer)
+            return response.status == 206 and (again.size, again.validator) == (seen.size, seen.validator)
+    return False
 
 
 async def _beginning(response: Response, session: HttpSession) -> bytes:

@@ -28,6 +28,13 @@ _PERSONAL = pattern(
     r"(?:^|[-_.])(?:auth|credential|expire[sd]?|expiry|hash|key|md5|once|otp|policy|secret|sig|signature|ticket|token)$",
     re.IGNORECASE,
 )
+_SERVICES = "d dl download downloads f file files get link once s share shared t temp tmp transfer"
+_HANDED_OUT = frozenset(_SERVICES.split())
+"""In front of an id, in the paths of services by which people hand files to one another."""
+_ID = pattern(r"[A-Za-z0-9-]{6,}={0,2}")
+_RUNS = pattern(r"[a-z]+|[A-Z]+|\d+")
+RUNS_MIN = 4
+"""So many runs of small letters, capitals and digits in turns make no word."""
 # What RFC 3986 allows in a path or query, and `%` for what is encoded already.
 _SAFE = "%!$&'()*+,;=:@/?~[]"
 _SAFE_IN_USERINFO = "%!$&'()*+,;=:~"
@@ -90,10 +97,19 @@ def normalise_http(url: str) -> str:
 
 
 def is_personal(url: str) -> bool:
-    """True for a URL with what was made for one person, or for a while: a token, a signature, an expiry. It may be good
-    for one request only."""
-    keys = (pair.partition("=") for pair in urlsplit(url).query.split("&"))
-    return any(value and _PERSONAL.search(key) for key, _, value in keys)
+    """True for a URL with what was made for one person, or for a while: a token, a signature, an expiry, an id that
+    nobody guesses. It may be good for one request only."""
+    parts = urlsplit(url)
+    pairs = (pair.partition("=") for pair in parts.query.split("&"))
+    if any(value and (_PERSONAL.search(key) or _is_id(value)) for key, _, value in pairs):
+        return True
+    *folders, name = [each for each in parts.path.split("/") if each] or [""]
+    handed = any(each.lower() in _HANDED_OUT for each in folders[:-1])
+    return handed or any(_is_id(each) for each in (*folders, name.partition(".")[0]))
+
+
+def _is_id(text: str) -> bool:
+    return bool(_ID.fullmatch(text)) and len(_RUNS.findall(text)) >= RUNS_MIN
 
 
 def is_ftp(url: str) -> bool:

@@ -56,7 +56,11 @@ CASES = (
     Case(f"{H}/?id=7", "download"),
     Case(f"{H}/", "download.zip", "application/zip"),
     Case(f"{H}/files/", "download.zip", "application/zip"),
-    Case(f"{H}/film.mkv/", "download.mkv", "video/x-matroska"),
+    Case(f"{H}/film.mkv/", "film.mkv", "video/x-matroska"),
+    Case(f"{H}/film.mkv/download", "film.mkv", BYTES),
+    Case(f"{H}/film.mkv/chapters", "chapters", BYTES),
+    Case(f"{H}/film.mp4;jsessionid=1A", "film.mp4", BYTES),
+    Case(f"{H}/film;v=1;w=2", "film.mp4", "video/mp4"),
     # Suffixes by type
     *(
         Case(f"{H}/get", f"get{suffix}", content_type)
@@ -120,7 +124,11 @@ CASES = (
     Case(f"{H}/get?file=..%2F..%2Fa.pdf", "a.pdf", "application/pdf"),
     Case(f"{H}/download.php?file=a.pdf", "a.pdf", BYTES),
     Case(f"{H}/get?file=17", "get", BYTES),
-    Case(f"{H}/get?id=a.pdf", "get", BYTES),
+    Case(f"{H}/get?id=a.pdf", "a.pdf", BYTES),
+    Case(f"{H}/get?poster=a.jpg", "get.mp4", "video/mp4"),
+    Case(f"{H}/get?poster=a.jpg&name=b.mp4", "b.mp4", "video/mp4"),
+    Case(f"{H}/get?rscd=attachment%3B%20filename%3D%22c.mp4%22&name=b.mp4", "c.mp4", "video/mp4"),
+    Case(f"{H}/d.mp4?image=a.jpg", "d.mp4", BYTES),
     Case(f"{H}/real.zip?file=other.zip", "real.zip", "application/zip"),
     # Redirects
     Case(f"{H}/film.mkv", "film.mkv", BYTES, led_to=CDN),

@@ -130,7 +130,7 @@ def test_raw_latin_1_and_attachments() -> None:
         (None, "http://h/get?id=1&FileName=..%2Fa%2Fb.pdf", None, "b.pdf"),
         (None, "http://h/get?file=%B5%E7%D3%B0.mkv", None, "电影.mkv"),
         (None, "http://h/get?file=17", None, "get"),
-        (None, "http://h/get?name=x.mkv", None, "get"),
+        (None, "http://h/get?called=x.y", None, "get"),
         ("a.txt", "http://h/get?file=b.mkv", None, "a.txt"),
     ],
 )

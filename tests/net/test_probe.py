@@ -343,13 +343,32 @@ async def test_what_is_held_was_asked_for_once(server: FileServer, http: HttpSes
     ],
 )
 async def test_what_is_held(server: FileServer, http: HttpSession, served: dict[str, Any], held: bool) -> None:
-    """No page, and nothing that several connections fetch."""
+    """No page, and nothing that several connections fetch: that it is given once more is tried."""
     seen = await probe(server.put("/get", **served), http, head=False, hold=True)
     response = http.held.take(seen.url)
     assert (response is not None) is held
     if response is not None:
         response.close()
-    assert [request.method for request in server.log] == ["GET"]
+    tried = [(request.method, request.range is not None) for request in server.log[1:]]
+    assert tried == ([("GET", True)] if seen.resumable and (seen.size or 0) > len(DATA) * 100 else [])
+
+
+@pytest.mark.parametrize("second", ["410 Gone", "503 Service Unavailable", "200 OK"])
+async def test_what_is_given_once_is_held_however_large_it_is(http: HttpSession, second: str) -> None:
+    """A link that is used up, one connection for each address, and another file each time."""
+    data, count = bytes(9 * 1024 * 1024), 0
+
+    def answer(method: str, target: str, headers: dict[str, str]) -> tuple[str, str, bytes]:
+        nonlocal count
+        count += 1
+        return ("200 OK", "Accept-Ranges: bytes\r\n", data) if count == 1 else (second, "", b"other")
+
+    async with choosy(answer) as (url, asked):
+        seen = await probe(f"{url}/get", http, head=False, hold=True)
+        response = http.held.take(seen.url)
+        assert (response is not None, len(asked.asked), seen.size) == (True, 2, len(data))
+        assert response is not None
+        assert len(b"".join([piece async for piece in response.as_sent(5.0)])) == len(data)
 
 
 async def test_what_is_held_may_have_been_forbidden_first(http: HttpSession) -> None:

@@ -137,3 +137,24 @@ def test_any_text_becomes_a_plain_url_or_a_sentence(typed: str) -> None:
 )
 def test_links_that_were_made_for_one_person(query: str, personal: bool) -> None:
     assert is_personal(f"https://host.example/token/film.mkv?{query}") is personal
+
+
+@pytest.mark.parametrize(
+    ("path", "personal"),
+    [
+        ("/d/abc/film.mkv", True),
+        ("/download/7/film.zip", True),
+        ("/AbC123/film.mkv", True),
+        ("/4f8e2f5e-8a3a-4b47-9f5c-6a50d3a1f4c1/film.mkv", True),
+        ("/8f3a9c2e1d4b.zip", True),
+        ("/film.mkv?k=8f3a9c2e1d", True),
+        ("/films/film.mkv", False),
+        ("/download/film.mkv", False),
+        ("/releases/v1.2.10/app-x86_64.tar.gz", False),
+        ("/2020/Season2/Show.S01E02.1080p.mkv", False),
+        ("/film.mkv?x=1", False),
+        ("/", False),
+    ],
+)
+def test_an_id_that_nobody_guesses_is_personal(path: str, personal: bool) -> None:
+    assert is_personal(f"https://host.example{path}") is personal
