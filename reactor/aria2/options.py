@@ -25,6 +25,7 @@ from urllib.parse import SplitResult, urlsplit
 from reactor.aria2.methods import Method, add_torrent, add_uri
 from reactor.errors import DownloadError
 from reactor.models import Fetch, Header
+from reactor.net.client import LANGUAGES
 from reactor.net.credentials import HARMLESS
 from reactor.net.jar import Jar
 from reactor.net.urls import is_ftp
@@ -208,9 +209,11 @@ def _header_lines(headers: list[Header], cookies: str) -> list[str]:
     pairs = [header.value for header in headers if header.name.lower() == "cookie"]
     pairs += [cookies] if cookies else []
     lines = [f"{header.name}: {header.value}" for header in headers if header.name.lower() != "cookie"]
-    if not any(header.name.lower() == "accept" for header in headers):
-        # aria2's own asks for metalinks, also with follow-metalink=false: some servers would send one as the file.
-        lines.append("Accept: */*")
+    given = {header.name.lower() for header in headers}
+    # aria2's own asks for metalinks, also with follow-metalink=false: some servers would send one as the file.
+    for name, value in (("Accept", "*/*"), ("Accept-Language", LANGUAGES)):
+        if name.lower() not in given:
+            lines.append(f"{name}: {value}")
     return [_line(line, "a header") for line in [*lines, f"Cookie: {'; '.join(pairs)}".rstrip()]]
 
 

@@ -56,7 +56,7 @@ class ProbeCache:
         answer = self._answers[key] = _Answer()
         try:
             context = await self._row_cookies.context(self._context, options, cookies_of)
-            answer.found = await EXTRACTORS[Kind.DIRECT].extract(detection, replace(context, hold=False))
+            answer.found = await EXTRACTORS[Kind.DIRECT].extract(detection, replace(context, hold=False, ahead=True))
             answer.at = clock.monotonic()
         except Exception:  # noqa: BLE001 - the row's own attempt reports it
             self._answers.pop(key, None)

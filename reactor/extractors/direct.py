@@ -29,7 +29,8 @@ class DirectExtractor:
             return _of_ftp(detection.url)
         try:
             once = context.hold and is_personal(detection.url)
-            seen = detection.probe or await probe(detection.url, context.http, head=not once, hold=context.hold)
+            how = {"head": not once, "hold": context.hold, "get": not context.ahead}
+            seen = detection.probe or await probe(detection.url, context.http, **how)
         except MagnetRedirect as magnet:
             raise Reclassified(reclassified(magnet)) from magnet
         kind, why = kind_of_probe(seen)

@@ -28,6 +28,8 @@ Origin = tuple[str, str, int]
 Dial = Callable[[str, int], Awaitable[socket]]
 """Connects to a host and port. Raises OSError, or DownloadError when it must not."""
 
+LANGUAGES = "en-US,en;q=0.9"
+"""Accept-Language, as browsers send it: some servers refuse who has none."""
 HEAD_BYTES_MAX = 300 * 1024
 """As curl has it."""
 PIECE_BYTES = 64 * 1024
@@ -247,6 +249,7 @@ class Client:
         self._tls = tls
         self._dial = dial
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
+        self._headers |= {"Accept-Language": LANGUAGES}
         self._kept: list[_Connection] = []
 
     async def __aenter__(self) -> Self:

@@ -11,21 +11,29 @@ from pydantic import ValidationError
 
 from reactor.models import Cookie
 from reactor.net.client import Response
+from reactor.net.jar import Jar
 
 if TYPE_CHECKING:
     from http.cookiejar import Cookie as TheirCookie
 
 
-def set_cookies(response: Response) -> tuple[Cookie, ...]:
-    """The cookies of a response that its host may set."""
+def keep_cookies(response: Response, jar: Jar) -> None:
+    """Put the cookies that a response sets into a jar, as far as its host may set them, and take out what it ends."""
     if "set-cookie" not in response.headers:
-        return ()
+        return
     from http.cookiejar import CookieJar  # behind first use: it brings the whole of urllib.request
     from urllib.request import Request
 
-    jar, host = CookieJar(), urlsplit(response.url).hostname or ""
-    jar.extract_cookies(_Answer(response), Request(response.url))  # type: ignore[arg-type]
-    return tuple(kept_cookies(_fields(each, host) for each in jar))
+    class Noting(CookieJar):
+        """Which is asked to forget what has expired."""
+
+        def clear(self, domain: str | None = None, path: str | None = None, name: str | None = None) -> None:
+            if name is not None:
+                jar.forget(name, (domain or "").lstrip("."), path or "/")
+
+    told, host = Noting(), urlsplit(response.url).hostname or ""
+    told.extract_cookies(_Answer(response), Request(response.url))  # type: ignore[arg-type]
+    jar.add(kept_cookies(_fields(each, host) for each in told))
 
 
 def kept_cookies(told: Iterable[Mapping[str, Any]]) -> Iterator[Cookie]:

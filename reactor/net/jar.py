@@ -53,6 +53,13 @@ class Jar:
             elif len(self._cookies) > self._most:
                 self._drop(next(iter(self._cookies)))
 
+    def forget(self, name: str, domain: str, path: str) -> None:
+        """Take out what a server has ended."""
+        self._last = None
+        for host_only in (True, False):
+            if (key := (name, domain.lower(), path, host_only)) in self._cookies:
+                self._drop(key)
+
     def of(self, url: str) -> tuple[Cookie, ...]:
         """The cookies for a request to `url`, longest path first, limited to one header line."""
         if self._last and self._last[0] == url:

@@ -20,12 +20,17 @@ TRACKERS_MAX = 200
 """More of them ask nobody that the first ones did not."""
 FIELDS_MAX = 1000
 
-_MAGNET = pattern(r"magnet:(?://?)?\??", re.IGNORECASE)
-_ENCODED = pattern(r"magnet%3a", re.IGNORECASE)
+_MAGNET = pattern(r"(?:web\+)?magnet:(?://?)?\?*", re.IGNORECASE)
+_ENCODED = pattern(r"(?:web\+)?magnet(?:%3a|:(?://?)?%3f)", re.IGNORECASE)
+_PARTED = pattern(r"[;?](?=(?:as|dn|so|tr|ws|x\.pe|xl|xs)(?:\.\d+)?=)", re.IGNORECASE)
+"""What some put between the keys, in place of `&`."""
+_HASH_V1 = pattern(r"(?:urn:)?(?:btih[:=])?([0-9a-f]{40}|[a-z2-7]{32})(?![0-9a-z])", re.IGNORECASE)
+"""As `xt` has it: with its URN or without, and with what has been glued to it."""
 _HEX_V1 = pattern(r"[0-9a-f]{40}", re.IGNORECASE)
 _BASE32 = pattern(r"[a-z2-7]{32}", re.IGNORECASE)
 _HEX_V2 = pattern(r"[0-9a-f]{64}", re.IGNORECASE)
-_NUMBER = pattern(r"\.\d+$")
+_NUMBER = pattern(r"\.\d+$|\[\d*\]$")
+_NEXT_URL = pattern(r",(?=https?:|udp:)", re.IGNORECASE)
 _V2_MULTIHASH = "1220"  # SHA-256, 32 bytes (BEP 9 and 52)
 _BY_HTTP = ("http://", "https://")
 _TRACKERS = (*_BY_HTTP, "udp://")
@@ -75,12 +80,13 @@ def parse_magnet(text: str) -> Magnet | None:
     begin = _MAGNET.match(text)
     if begin is None:
         return None
-    pairs = _pairs(text[begin.end() :])
-    v1 = next((found for key, value in pairs if key == "xt" and (found := _v1(value))), None)
+    pairs = _pairs(_PARTED.sub("&", text[begin.end() :]))
+    v1 = next((found for key, value in pairs if key == "xt" and (found := _v1_in(value))), None)
     v2 = next((found for key, value in pairs if key == "xt" and (found := _v2(value))), None)
     if not (v1 or v2):
         raise DownloadError("This magnet link names no torrent: its hash is missing or not valid.", code="bad_magnet")
-    trackers = dict.fromkeys(value for key, value in pairs if key == "tr" and value.lower().startswith(_TRACKERS))
+    told = (url for key, value in pairs if key == "tr" for url in _NEXT_URL.split(_decoded_url(value)))
+    trackers = dict.fromkeys(url for url in told if url.lower().startswith(_TRACKERS))
     return Magnet(
         v1,
         v2,
@@ -96,14 +102,23 @@ def _pairs(query: str) -> list[tuple[str, str]]:
         pairs = parse_qsl(query, errors="replace", max_num_fields=FIELDS_MAX)
     except ValueError as error:
         raise DownloadError("This magnet link has too many fields.", code="bad_magnet") from error
-    return [
-        (re.sub(r"\.\d+$", "", key.lower()), "".join(filter(str.isprintable, value)).strip()) for key, value in pairs
-    ]
+    return [(_NUMBER.sub("", key.lower()), "".join(filter(str.isprintable, value)).strip()) for key, value in pairs]
 
 
 def _v1(urn: str) -> str | None:
     kind, _, text = urn.rpartition(":")
     return _hex(text) if kind.lower() == "urn:btih" else None
+
+
+def _v1_in(xt: str) -> str | None:
+    """The same of an `xt` as sites misspell it."""
+    found = _HASH_V1.match(xt)
+    return _v1(xt) or (_hex(found[1]) if found else None)
+
+
+def _decoded_url(value: str) -> str:
+    """A URL that was encoded twice."""
+    return unquote(value, errors="replace") if "%3a%2f%2f" in value[:20].lower() else value
 
 
 def _v2(urn: str) -> str | None:

@@ -21,13 +21,14 @@ _SCHEME = r"h(?:t{1,3}|xx|\*\*)ps?(?:(?:[:;]|\[:\])[/\\]{1,2}|//|:(?=[\w-]+\.\w)
 """As people type it."""
 _LINK = pattern(
     rf"""(?:(?<![!#-&*-9;=?-Z\\^_a-z}}~])|(?<!\S)(?:(?P<mark>[*_~|]{{1,3}})|(?P<field>\[?[a-z][\w-]{{0,19}}=)|[-+]))
-    (?P<link>{_SCHEME}|magnet:/{{0,2}}\?)""",
+    (?P<link>{_SCHEME}|(?:web\+)?magnet:(?:/{{0,2}}\?|%3f))""",
     re.IGNORECASE | re.VERBOSE,
 )
 """Where a link begins. In front of it stands nothing, a bracket, a quote, a colon, or no ASCII at all; or one of the
 marks by which chats make text bold, slanted, struck out or hidden; the name of a field (`url=`, `[url=`); or the dot of
 a list."""
 _HOST_LIKE = pattern(r"(?:[\w-]+(?:\.|\[\.\]|\(\.\)))+[a-z]{2,24}(?::\d+)?/\S*", re.IGNORECASE)
+_INFO_HASH = pattern(r"(?<![0-9a-z%/])[0-9a-f]{40}(?![0-9a-z])", re.IGNORECASE)
 _MAGNET_WITH_SPACES = pattern(r"magnet:.*&(?:amp;)?(?:tr|xt|ws|xl)(?:\.\d+)?=\S*", re.IGNORECASE)
 """A magnet link whose name holds raw spaces: it goes on to its last key."""
 _SPELLED = pattern(r"h?(?:t{1,3}|xx|\*\*)p(s?)(?:(?:[:;]|\[:\])?[/\\]{1,2}|:(?=[\w-]+\.\w))", re.IGNORECASE)
@@ -56,6 +57,9 @@ def link_in(text: str) -> str:
         words = text.split()
         host_like = next((word for word in words if _HOST_LIKE.match(word)), "")
         word = text if len(words) == 1 else host_like
+        info_hash = None if host_like else _INFO_HASH.search(text)
+        if info_hash:
+            return info_hash[0]
         return _armed(_ended(word)) if word else text
     start, mark = found.start("link"), found["mark"] or ""
     rest, before = text[start:], text[:start][-1:] if start == found.start() else ""
@@ -79,6 +83,7 @@ def _plain(text: str) -> str:
         text = text.replace(entity, character)
     if ":\\/\\/" in text:
         text = text.replace("\\/", "/")
+    text = text.replace("\\u0026", "&")
     text = _WIDE.sub(lambda scheme: unicodedata.normalize("NFKC", scheme[0]), text)
     text = _ENCODED.sub(lambda link: unquote(link[0], errors="replace"), text)
     return _TWICE.sub("", text)

@@ -68,7 +68,9 @@ class _Seen:
         return seen.content_type in PAGE_TYPES and not seen.attachment and seen.begins in (None, Content.PAGE)
 
 
-async def probe(url: str, session: HttpSession, *, head: bool = True, hold: bool = False) -> HttpProbe:
+async def probe(
+    url: str, session: HttpSession, *, head: bool = True, hold: bool = False, get: bool = True
+) -> HttpProbe:
     """Ask for the headers of `url`, an http or https URL that may contain user info.
 
     By HEAD (`head`); where that is refused, gives no size, or is answered with a page, as servers without HEAD do,
@@ -76,9 +78,10 @@ async def probe(url: str, session: HttpSession, *, head: bool = True, hold: bool
     browsers ask, and what answers is held for the fetch (`session.held`), if it is no page, and not worth to be
     fetched by several connections: that has to be given once more while the first answer stands. What is forbidden
     is asked for as if from a page of the same site. Of a page it reads the beginning; where that sends its reader
-    on to a file, the file is what is seen. Raises DownloadError, MagnetRedirect."""
+    on to a file, the file is what is seen. Without `get` nothing but HEAD is asked. Raises DownloadError,
+    MagnetRedirect."""
     jar = session.jar()
-    first = seen = await _probe(url, url, session, jar, _from_nowhere, head=head, hold=hold)
+    first = seen = await _probe(url, url, session, jar, _from_nowhere, head=head, hold=hold, get=get)
     for _ in range(REFRESHES_MAX):
         target = _target(seen) if seen.is_page else None
         if target is None:
@@ -128,12 +131,22 @@ class _RangeRefused(Exception):
 
 
 async def _probe(
-    url: str, sent: str, session: HttpSession, jar: Jar, referer: Referer, *, head: bool = True, hold: bool = False
+    url: str,
+    sent: str,
+    session: HttpSession,
+    jar: Jar,
+    referer: Referer,
+    *,
+    head: bool = True,
+    hold: bool = False,
+    get: bool = True,
 ) -> _Seen:
     """`sent`: the URL that led here; `jar`: with what pages on the way have set."""
     by_head = await _by_head(url, sent, session, jar.copy(), referer) if head else None
     if by_head is not None:
         return _Seen(by_head)
+    if not get:
+        raise DownloadError("HEAD does not tell what is there.", code="bad_answer")
     if hold:
         return await _once(url, sent, session, jar, referer)
     try:
@@ -230,9 +243,9 @@ async def _by_head(url: str, sent: str, session: HttpSession, jar: Jar, referer:
     """What HEAD shows, or None when it has to be asked otherwise."""
     try:
         async with follow("HEAD", url, session, _lines({}, referer), jar) as (final, response):
-            if response.status == 429:
+            if response.status == 429 and "retry-after" in response.headers:
                 raise status_failure(response.status, response.url, response.headers)
-            if response.status not in (200, 203):
+            if response.status != 200:  # also 203, which aria2 does not take: it is handed over
                 return None
             seen = read_headers(final, response, sent=sent, referer=referer)
     except DownloadError as error:

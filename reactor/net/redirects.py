@@ -10,7 +10,7 @@ import anyio
 
 from reactor.errors import DownloadError
 from reactor.net.client import NoAnswer, Response, request_target
-from reactor.net.cookies import set_cookies
+from reactor.net.cookies import keep_cookies
 from reactor.net.credentials import Credentials, same_host, split_credentials
 from reactor.net.digest import digest_login
 from reactor.net.failures import transport_failure
@@ -96,7 +96,7 @@ async def _walk(method: str, url: str, session: HttpSession, headers: Headers, j
         at_home = credentials is not None and same_host(start, current)
         response = await _asked(method, current, session, lines, credentials if at_home else None)
         response.cookies, response.cookie_line = session.new_cookies(jar.of(current)), lines.get("Cookie", "")
-        jar.add(set_cookies(response))
+        keep_cookies(response, jar)
         location = response.headers.get("location", "").strip()
         if response.status not in REDIRECTS or not location:
             return credentials.into(current) if credentials and at_home else current, response

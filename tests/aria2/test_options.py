@@ -17,7 +17,7 @@ from reactor.models import Cookie, Fetch, Header, Torrent
 from reactor.net.jar import Jar
 
 GID = "2089b05ecca3d829"
-ANY = "Accept: */*"
+ANY = ("Accept: */*", "Accept-Language: en-US,en;q=0.9")
 NONE = "Cookie:"
 """An empty one, which keeps aria2 from looking into its jar."""
 URL = "https://one.example/a/file"
@@ -176,23 +176,23 @@ class TestUntrustedText:
             lines = options_of(fetch(), headers=(header,))["header"]
         except DownloadError:
             return
-        assert lines == [f"X-Any: {value}", ANY, NONE]
+        assert lines == [f"X-Any: {value}", *ANY, NONE]
         assert not any(c in lines[0] for c in "\r\n\0")
 
 
 class TestHeaders:
     def test_they_are_sent_as_they_are(self) -> None:
         headers = (Header(name="Referer", value="https://p.example/"), Header(name="X-A", value="1"))
-        assert options_of(fetch(), headers=headers)["header"] == ["Referer: https://p.example/", "X-A: 1", ANY, NONE]
+        assert options_of(fetch(), headers=headers)["header"] == ["Referer: https://p.example/", "X-A: 1", *ANY, NONE]
 
     def test_metalinks_are_not_asked_for(self) -> None:
-        assert options_of(fetch())["header"] == [ANY, NONE]
+        assert options_of(fetch())["header"] == [*ANY, NONE]
         headers = (Header(name="accept", value="video/*"),)
-        assert options_of(fetch(), headers=headers)["header"] == ["accept: video/*", NONE]
+        assert options_of(fetch(), headers=headers)["header"] == ["accept: video/*", ANY[1], NONE]
 
     @pytest.mark.parametrize("name", ["Range", "range", "Accept-Encoding", "Host", "If-Range", "Transfer-Encoding"])
     def test_what_would_change_the_bytes_is_left_out(self, name: str) -> None:
-        assert options_of(fetch(), headers=(Header(name=name, value="bytes=0-"),))["header"] == [ANY, NONE]
+        assert options_of(fetch(), headers=(Header(name=name, value="bytes=0-"),))["header"] == [*ANY, NONE]
 
     @pytest.mark.parametrize(
         ("cookie", "sent"),
@@ -215,22 +215,22 @@ class TestHeaders:
     )
     def test_a_cookie_goes_to_its_own_host_only(self, cookie: dict[str, Any], sent: bool) -> None:
         options = options_of(fetch(), cookies=(Cookie(name="a", value="b", **cookie),))
-        assert options["header"] == ([ANY, "Cookie: a=b"] if sent else [ANY, NONE])
+        assert options["header"] == ([*ANY, "Cookie: a=b"] if sent else [*ANY, NONE])
 
     def test_a_secure_cookie_needs_https(self) -> None:
         cookies = (Cookie(name="a", value="b", domain="one.example", secure=True),)
-        assert options_of(fetch("http://one.example/"), cookies=cookies)["header"] == [ANY, NONE]
+        assert options_of(fetch("http://one.example/"), cookies=cookies)["header"] == [*ANY, NONE]
 
     def test_an_address_has_nothing_below_it(self) -> None:
         cookies = (Cookie(name="a", value="b", domain="0.0.1", host_only=False),)
-        assert options_of(fetch("http://127.0.0.1/"), cookies=cookies)["header"] == [ANY, NONE]
+        assert options_of(fetch("http://127.0.0.1/"), cookies=cookies)["header"] == [*ANY, NONE]
 
     def test_all_cookies_stand_in_one_line(self) -> None:
         cookies = tuple(Cookie(name=name, value="1", domain="one.example") for name in "ab")
         headers = (Header(name="cookie", value="c=1"), Header(name="X-A", value="1"))
         assert options_of(fetch(), cookies=cookies, headers=headers)["header"] == [
             "X-A: 1",
-            ANY,
+            *ANY,
             "Cookie: c=1; a=1; b=1",
         ]
 
@@ -255,7 +255,7 @@ class TestMirrors:
 
     def test_a_cookie_for_another_mirror_is_not_sent(self) -> None:
         wanted, cookies = fetch(*self.mirrors), (Cookie(name="a", value="b", domain="two.example"),)
-        assert options_of(wanted, cookies=cookies)["header"] == [ANY, NONE]
+        assert options_of(wanted, cookies=cookies)["header"] == [*ANY, NONE]
         assert urls_of(wanted, cookies=cookies) == list(self.mirrors)
 
 

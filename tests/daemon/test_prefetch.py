@@ -54,6 +54,16 @@ async def test_what_goes_wrong_and_what_is_no_file_is_not_kept() -> None:
         assert len(server.log) == asked
 
 
+async def test_nothing_but_head_is_asked() -> None:
+    """A link for one request is the row's own attempt's."""
+    async with FileServer() as server, open_context() as context:
+        url = server.put("/a.bin", b"12345", head=405)
+        cache = ProbeCache(context)
+        await cache.prefetch(url)
+        assert [request.method for request in server.log] == ["HEAD"]
+        assert await cache.take(await detect(url, context)) is None
+
+
 async def test_only_a_few_answers_are_kept() -> None:
     async with FileServer() as server, open_context() as context:
         cache = ProbeCache(context)

@@ -74,7 +74,7 @@ async def test_what_is_asked(client: Client) -> None:
         lines = server.asked[0].decode().split("\r\n")
         assert lines[0] == "HEAD /a?b=c HTTP/1.1"
         assert {line.split(":")[0].lower() for line in lines[1:] if line} == {
-            *("host", "user-agent", "accept", "accept-encoding", "range")
+            *("host", "user-agent", "accept", "accept-encoding", "accept-language", "range")
         }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reactor.net.cookies import set_cookies
+from reactor.models import Cookie
+from reactor.net.jar import Jar
 from reactor.net.redirects import follow
 from reactor.net.session import HttpSession
 from tests.servers import FileServer
@@ -25,11 +26,26 @@ from tests.servers import FileServer
 async def test_what_an_answer_sets(
     server: FileServer, http: HttpSession, line: str, found: list[tuple[str, str, str, str, bool]]
 ) -> None:
-    async with follow("GET", server.put("/x/y", b"1", headers=(("Set-Cookie", line),)), http) as (_, response):
-        set_by = set_cookies(response)
-    assert [(each.name, each.value, each.domain, each.path, each.host_only) for each in set_by] == found
+    jar = Jar()
+    async with follow("GET", server.put("/x/y", b"1", headers=(("Set-Cookie", line),)), http, jar=jar):
+        pass
+    assert [(each.name, each.value, each.domain, each.path, each.host_only) for each in jar] == found
+
+
+@pytest.mark.parametrize("line", ["a=; Path=/; Max-Age=0", "a=x; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
+async def test_what_an_answer_ends(server: FileServer, http: HttpSession, line: str) -> None:
+    """Of the same path only."""
+    jar = Jar([_cookie("/"), _cookie("/x")])
+    async with follow("GET", server.put("/x/y", b"1", headers=(("Set-Cookie", line),)), http, jar=jar):
+        pass
+    assert [each.path for each in jar] == ["/x"]
+
+
+def _cookie(path: str) -> Cookie:
+    return Cookie(name="a", value="1", domain="127.0.0.1", path=path, host_only=True)
 
 
 async def test_an_answer_without_any(server: FileServer, http: HttpSession) -> None:
-    async with follow("GET", server.put("/x", b"1"), http) as (_, response):
-        assert set_cookies(response) == ()
+    jar = Jar()
+    async with follow("GET", server.put("/x", b"1"), http, jar=jar):
+        assert list(jar) == []

@@ -39,6 +39,17 @@ LINK = f"magnet:?xt=urn:btih:{V1}&dn=A%20film&tr={TRACKER}"
         LINK.replace("A%20film", "A+film"),
         LINK.replace("A%20film", "A film"),
         LINK + f"&tr={TRACKER}&xl=10&kt=x&xt=urn:sha1:abc",
+        f"web+{LINK}",
+        LINK.replace("magnet:?", "magnet:??"),
+        LINK.replace("magnet:?", "magnet:%3F").replace("&", "%26"),
+        LINK.replace("&", ";"),
+        LINK.replace("&dn", "?dn"),
+        LINK.replace("urn:btih:", ""),
+        LINK.replace("urn:", ""),
+        LINK.replace("tr=", "tr[]="),
+        LINK.replace(TRACKER, quote(quote(TRACKER, safe=""), safe="")),
+        LINK.replace(TRACKER, f"{TRACKER},{TRACKER}"),
+        LINK.replace("&", "\\u0026"),
         f"`{LINK}`",
         f"{LINK}\u200b",
         f"Take this: {LINK}.",
@@ -68,6 +79,11 @@ def test_what_a_link_is_made_of(text: str, url: str) -> None:
     assert magnet is not None
     assert magnet.url() == url
     assert parse_magnet(url) == magnet
+
+
+@pytest.mark.parametrize("text", [f"The hash is {V1}.", f"infohash: {V1.upper()}", f"btih:{V1}"])
+def test_a_hash_in_a_text(text: str) -> None:
+    assert normalise(text) == f"magnet:?xt=urn:btih:{V1}"
 
 
 def test_what_is_not_asked_by_http_can_be_left_out() -> None:

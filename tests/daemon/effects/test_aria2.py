@@ -24,6 +24,7 @@ from reactor.extractors.base import Context
 from reactor.extractors.trackers import TrackerAnswer
 from reactor.files.staging import Staging
 from reactor.models import Cookie, Fetch, Header, Torrent
+from reactor.net.client import LANGUAGES
 from tests.core.world import one_file
 from tests.servers import FileServer
 
@@ -97,9 +98,9 @@ async def test_each_transfer_is_handed_over_with_what_the_plan_has_for_it(tmp_pa
     (batch,) = aria2.batches
     options = [method.params[-1] for method in batch]
     assert [each["header"] for each in options] == [
-        ["X-Token: secret", "Accept: */*", "Cookie: a=1"],
-        ["Accept: x/y", "Cookie: b=2"],
-        ["Accept: */*", "Cookie:"],
+        ["X-Token: secret", "Accept: */*", f"Accept-Language: {LANGUAGES}", "Cookie: a=1"],
+        ["Accept: x/y", f"Accept-Language: {LANGUAGES}", "Cookie: b=2"],
+        ["Accept: */*", f"Accept-Language: {LANGUAGES}", "Cookie:"],
     ]
     ways = [each["http-proxy"].rpartition(":")[2] for each in options]
     assert len(set(ways)) == 3, "two of their own, and the one for all"
