@@ -21,7 +21,7 @@ from reactor.media import dash, hls, variants
 from reactor.media.choice import Choice
 from reactor.models import Cookie
 from reactor.net.client import Response
-from reactor.net.cookies import set_cookies
+from reactor.net.cookies import keep_cookies
 from reactor.net.jar import Jar
 
 URL = "https://host.example/films/film/index"
@@ -155,7 +155,12 @@ def _set_cookies(count: int) -> Read:
     lines = [("Set-Cookie", f"c{n}=1; Path=/films; Max-Age=60") for n in range(count)]
     response = Response(URL, h11.Response(status_code=200, headers=lines), None)  # type: ignore[arg-type]
 
-    return lambda: len(tuple(Jar(set_cookies(response))))
+    def read() -> int:
+        jar = Jar()
+        keep_cookies(response, jar)
+        return len(tuple(jar))
+
+    return read
 
 
 def _parts(count: int) -> Read:

@@ -23,7 +23,7 @@ REDIRECTS_MAX = 20
 LOCATION_MAX = 16 * 1024
 BODY_TIMEOUTS = 6
 """A body may take so many times as long as an answer may."""
-REDIRECTS = (301, 302, 303, 307, 308)
+REDIRECTS = (300, 301, 302, 303, 307, 308)
 
 Headers = Mapping[str, str] | Callable[[str], Mapping[str, str]]
 """Of every request on a way; or, by a request's URL, what may go to that host."""
