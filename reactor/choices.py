@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from reactor.options import Options, bad_options, merged
+from reactor.options import Options, bad_options, patched
 from reactor.patterns import pattern
 
 __all__ = [
@@ -226,8 +226,8 @@ def answered(said: Mapping[str, Any], choices: Choices, codes: Sequence[str]) ->
     picked: dict[str, Any] = {}
     for code in wanted:
         picked = _united(picked, known[code].pick)
-    looked = {"want": None} if said.get("want") == "info" else {}
-    return merged([said, looked, picked, {"ask": "never"}])
+    rest = {key: value for key, value in said.items() if (key, value) != ("want", "info")}
+    return patched([rest, picked, {"ask": "never"}])
 
 
 def _united(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ __all__ = [
     "merged",
     "model_of",
     "parse_options",
+    "patched",
     "read_options",
 ]
 
@@ -366,6 +367,12 @@ def merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             else:
                 found[key] = value
     return found
+
+
+def patched(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The same as one layer, to be laid over others: a `null` stays where nothing came instead of it."""
+    found = merged(layers)
+    return {key: None for layer in layers for key, value in layer.items() if value is None and key not in found} | found
 
 
 def parse_options(said: Mapping[str, Any], model: type[Wanted]) -> Wanted:

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from reactor.errors import DownloadError, Failure, SettingsError
-from reactor.options import NO_OPTIONS, Options, bad_options, merged, parse_options, read_options
+from reactor.options import NO_OPTIONS, Options, bad_options, merged, parse_options
 from reactor.patterns import pattern
+from reactor.row_options import Asked, layers_of
 
 __all__ = ["Presets"]
 
@@ -48,26 +49,26 @@ class Presets:
             except _Unusable as error:
                 raise SettingsError(f"PRESETS: {error}", hint="contrib/docs/options.md has the keys.") from None
 
-    def asked_of(self, text: str | None) -> Options | Failure:
-        """What the text in a row's column `options` asks for, with the presets that it names under it; or with what the
-        row fails. To be called from one thread at a time."""
-        if not text:
+    def asked_of(self, asked: Asked) -> Options | Failure:
+        """What a row asks for, over what its owner always wants, over the presets that are named; or with what it
+        fails. To be called from one thread at a time."""
+        if not asked.text and not asked.defaults:
             return NO_OPTIONS
         try:
-            said = read_options(text)
-            row = parse_options(merged([said]), Options)
-            return self._over_presets(row.use, said) if row.use else row
+            layers = layers_of(asked)
+            row = parse_options(merged(layers), Options)
+            return self._over_presets(row.use, layers) if row.use else row
         except DownloadError as error:
             return error.failure
 
-    def _over_presets(self, use: Sequence[str], said: Mapping[str, Any]) -> Options:
+    def _over_presets(self, use: Sequence[str], layers: Sequence[Mapping[str, Any]]) -> Options:
         self._read_again()
         for name in use:
             if name not in self._known:
                 raise bad_options(self._unknown(name))
         from reactor.preset_options import ONLY_PRESETS, PresetOptions
 
-        found = merged([*(self._known[name] for name in use), said])
+        found = merged([*(self._known[name] for name in use), *layers])
         if ONLY_PRESETS.isdisjoint(found):
             return parse_options(found, Options)
         return parse_options(found, PresetOptions)

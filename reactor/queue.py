@@ -30,7 +30,7 @@ from reactor.database.contract import REPLACED
 from reactor.database.table import LIST_MAX, ChangeCursor, Counts, Overview, RowOperations, Table
 from reactor.errors import DatabaseError, DownloadError
 from reactor.models import CookieJarInfo, Download, Status
-from reactor.options import Options, merged
+from reactor.options import Options, patched
 from reactor.row_options import column_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,18 @@ class QueueOperations(ABC):
 
         False when it asks nothing. Raises DownloadError (`bad_options`) for a code that is not there."""
         return await self._ask(lambda table: table.choose(id, tuple(codes)))
+
+    async def set_defaults(self, owner: str | int | None, options: Options | Mapping[str, Any] | None) -> None:
+        """What the downloads of an owner ask for unless they say otherwise, in place of what was set before; None or
+        `{}`: nothing. `owner` None: of those without one. It counts for downloads that are taken up from now on.
+
+        Raises DownloadError (`bad_options`), with a sentence that names the key."""
+        said = column_of(options)
+        await self._ask(lambda table: table.set_defaults(owner, said))
+
+    async def defaults(self, owner: str | int | None) -> dict[str, Any]:
+        """What the downloads of an owner ask for unless they say otherwise; `{}` for nothing."""
+        return await self._ask(lambda table: table.defaults(owner))
 
     async def get(self, id: int) -> Download | None:
         """One download, or None."""
@@ -128,8 +140,8 @@ class Queue(QueueOperations):
 
     @staticmethod
     def within(connection: aiosqlite.Connection) -> QueueOperations:
-        """`add`, `cancel`, `retry`, `choose`, `get`, `children` and `list` on your own connection, in the transaction
-        that is open there."""
+        """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `get`, `children` and `list` on your own
+        connection, in the transaction that is open there."""
         return Within(connection)
 
     async def __aenter__(self) -> Self:
@@ -184,7 +196,7 @@ class Queue(QueueOperations):
 
         Raises DownloadError with what the row has failed with, or `timeout`."""
         said = options.said() if isinstance(options, Options) else options or {}
-        id = await self.add(url, options=merged([said, PROBE]), **own_columns)
+        id = await self.add(url, options=patched([said, PROBE]), **own_columns)
         try:
             with anyio.fail_after(timeout_s):
                 async with aclosing(self.watch(id)) as rows:

@@ -1,4 +1,5 @@
-"""The column `options`: how a bot writes it, and what of it is understood when its row is claimed."""
+"""The column `options`: how a bot writes it, and what of it is understood when its row is claimed, over what the row's
+owner always wants."""
 
 from __future__ import annotations
 
@@ -8,19 +9,51 @@ from typing import Any
 
 from reactor.errors import DownloadError, Failure
 from reactor.options import NO_OPTIONS, Options, bad_options, merged, parse_options, read_options
+from reactor.records import dataclass
 
-__all__ = ["ReadOptions", "asked_of", "column_of", "over_defaults", "said_in"]
+__all__ = ["Asked", "ReadOptions", "asked_of", "column_of", "layers_of", "over_defaults", "said_in"]
 
-ReadOptions = Callable[[str | None], Options | Failure]
-"""What the text in the column asks for; or with what its row fails."""
+NOT_OF_ENTRIES = ("ask", "playlist")
+"""What an owner's defaults say of lists is not said of their entries."""
 
 
-def asked_of(text: str | None) -> Options | Failure:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the database has of what a row asks for."""
+
+    text: str | None = None
+    """Its own column."""
+    defaults: str | None = None
+    """Its owner's."""
+    entry: bool = False
+    """True for an entry of a list."""
+
+
+ReadOptions = Callable[[Asked], Options | Failure]
+"""What a row asks for; or with what it fails."""
+
+
+def asked_of(asked: Asked) -> Options | Failure:
     """ReadOptions without presets."""
     try:
-        return _parsed(text) if text else NO_OPTIONS
+        return parse_options(merged(layers_of(asked)), Options) if asked.text or asked.defaults else NO_OPTIONS
     except DownloadError as error:
         return error.failure
+
+
+def layers_of(asked: Asked) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What the owner always wants, and over it what the row says. Raises DownloadError (`bad_options`)."""
+    said = read_options(asked.text)
+    parse_options(merged([said]), Options)
+    if not asked.defaults:
+        return {}, said
+    try:
+        defaults = read_options(asked.defaults)
+        parse_options(merged([defaults]), Options)
+    except DownloadError as error:
+        raise bad_options(f"What the owner of this row always wants cannot be understood. {error.message}") from None
+    kept = {key: value for key, value in defaults.items() if not asked.entry or key not in NOT_OF_ENTRIES}
+    return kept, said
 
 
 def _parsed(text: str) -> Options:
@@ -48,12 +81,12 @@ def column_of(options: Options | Mapping[str, Any] | None) -> str | None:
     return text if said else None
 
 
-def over_defaults(defaults: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a row that says this, of somebody who has defaults. A wish for a picture takes the place of a
-    default of sound alone, and a row that says anything is asked nothing, unless it says so."""
+def over_defaults(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says so that it counts as people mean it, whatever its owner always wants: a wish for a picture takes
+    the place of sound alone, and who says anything is asked nothing, unless he says so."""
     if not said:
-        return dict(defaults)
+        return {}
     instead: dict[str, None] = {} if "ask" in said else {"ask": None}
     if said.get("want") != "audio" and {"want", "quality", "container"} & said.keys():
         instead |= {"want": None, "audio": None}
-    return merged([defaults, instead, said])
+    return instead | dict(said)

@@ -57,6 +57,15 @@ class SyncOperations(ABC):
         """Answer a download that is `choosing`: as `Queue.choose`."""
         return self._ask(lambda table: table.choose(id, tuple(codes)))
 
+    def set_defaults(self, owner: str | int | None, options: Options | Mapping[str, Any] | None) -> None:
+        """What the downloads of an owner ask for unless they say otherwise: as `Queue.set_defaults`."""
+        said = column_of(options)
+        self._ask(lambda table: table.set_defaults(owner, said))
+
+    def defaults(self, owner: str | int | None) -> dict[str, Any]:
+        """What the downloads of an owner ask for unless they say otherwise; `{}` for nothing."""
+        return self._ask(lambda table: table.defaults(owner))
+
     def get(self, id: int) -> Download | None:
         """One download, or None."""
         return self._ask(lambda table: table.get(id))
@@ -105,8 +114,8 @@ class SyncQueue(SyncOperations):
 
     @staticmethod
     def within(connection: sqlite3.Connection) -> SyncOperations:
-        """`add`, `cancel`, `retry`, `get`, `children` and `list` on your own connection, in the transaction that is
-        open there."""
+        """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `get`, `children` and `list` on your own
+        connection, in the transaction that is open there."""
         return SyncWithin(connection)
 
     def __enter__(self) -> Self:

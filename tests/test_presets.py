@@ -16,6 +16,7 @@ from reactor.journal.stream import Stream
 from reactor.options import Options
 from reactor.preset_options import PresetOptions
 from reactor.presets import Presets
+from reactor.row_options import Asked
 
 SHIPPED = Path(__file__).parents[1] / "contrib" / "presets.toml"
 HOUSE = """
@@ -41,13 +42,13 @@ def file(tmp_path: Path) -> Path:
 
 
 def asked(presets: Presets, **said: object) -> Options:
-    found = presets.asked_of(json.dumps(said))
+    found = presets.asked_of(Asked(json.dumps(said)))
     assert isinstance(found, Options), found
     return found
 
 
 def refused(presets: Presets, **said: object) -> str:
-    found = presets.asked_of(json.dumps(said))
+    found = presets.asked_of(Asked(json.dumps(said)))
     assert isinstance(found, Failure)
     assert found.code == "bad_options"
     return found.message
@@ -66,6 +67,44 @@ def test_the_later_layer_counts_more_and_null_takes_away(file: Path) -> None:
     assert (found.quality, found.codec) == (144, "auto")
     assert asked(presets, use=["low", "house"], quality=1080).quality == 1080
     assert asked(presets, quality=1080) == Options(quality=1080)
+
+
+def test_what_an_owner_always_wants_stands_between_presets_and_the_row(file: Path) -> None:
+    presets = Presets(file)
+
+    def wanted(defaults: object, **said: object) -> Options:
+        found = presets.asked_of(Asked(json.dumps(said) if said else None, json.dumps(defaults)))
+        assert isinstance(found, Options), found
+        return found
+
+    always = {"quality": 480, "codec": "h264", "use": ["house"]}
+    found = wanted(always)
+    assert (found.quality, found.codec, found.home_headers()) == (480, "h264", {"Authorization": "Bearer hush"})
+    assert wanted(always, quality=1080).quality == 1080
+    assert wanted(always, quality=None).quality == "best", "what is taken away is taken away from presets, too"
+    assert wanted(always, use=["low"]).home_headers() == {}, "lists are replaced whole"
+    assert (wanted(always, use=["low"]).quality, wanted(always, use=None).codec) == (480, "h264")
+    assert wanted({"quality": None, "use": ["house"]}).quality == "best"
+
+
+@pytest.mark.parametrize(
+    ("defaults", "named"),
+    [
+        ('{"qualty": 1}', "`quality`"),
+        ("[]", "no JSON object"),
+        ("{", "no JSON"),
+        ('{"headers": {}}', "headers"),
+        ('{"use": ["no"]}', "`no`"),
+    ],
+)
+def test_what_an_owner_wants_that_nobody_understands_fails_his_rows_with_a_sentence(
+    file: Path, defaults: str, named: str
+) -> None:
+    found = Presets(file).asked_of(Asked(None, defaults))
+    assert isinstance(found, Failure)
+    assert found.code == "bad_options"
+    assert named in found.message
+    assert "owner" in found.message or "preset" in found.message
 
 
 def test_what_only_a_preset_may_say(file: Path) -> None:

@@ -49,6 +49,19 @@ async def test_a_row_is_added_read_cancelled_and_tried_again(path: Path) -> None
         assert row.attempt == 2, "an attempt's number is never used again"
 
 
+async def test_what_an_owner_always_wants_is_checked_where_it_is_set(path: Path) -> None:
+    async with Queue(path) as queue:
+        with pytest.raises(DownloadError, match="`quality`"):
+            await queue.set_defaults(7, {"qualty": 720})
+        await queue.set_defaults(7, Options(quality=720))
+        assert await queue.defaults("7") == {"quality": 720}
+        await queue.set_defaults(7, {})
+        assert await queue.defaults(7) == {}
+        assert query(path, "SELECT * FROM reactor_defaults") == []
+    async with Queue(path, read_only=True) as queue:
+        assert await queue.defaults(7) == {}
+
+
 async def test_a_row_that_is_not_there_is_none(path: Path) -> None:
     async with Queue(path) as queue:
         assert await queue.get(99) is None

@@ -56,9 +56,13 @@ async def get(
         )
     except ReactorError as error:
         return await answer(interaction, sentence(error))
-    options = over_defaults(await client.store.settings_of(interaction.user.id), said)
+    options = over_defaults(said)
     room = max(0, client.config.max_waiting - await client.store.waiting_of(interaction.user.id))
-    own = {"channel_id": interaction.channel_id, "user_id": interaction.user.id}
+    own = {
+        "owner": str(interaction.user.id),
+        "channel_id": interaction.channel_id,
+        "user_id": interaction.user.id,
+    }
     for link in wanted[:room]:
         await client.queue.add(link, options=options, **own)
     left = f" You can have {client.config.max_waiting} waiting at once." if len(wanted) > room else ""
@@ -76,16 +80,16 @@ async def settings(
     reset: bool = False,
 ) -> None:
     """Show what somebody always wants, or change it."""
-    store, user_id = interaction.client.store, interaction.user.id
+    queue, user_id = interaction.client.queue, interaction.user.id
     try:
         said = options_of(quality=quality, sound=sound, subtitles=subtitles, ask=ask)
     except ReactorError as error:
         return await answer(interaction, sentence(error))
     if said or reset:
-        before = {} if reset else await store.settings_of(user_id)
+        before = {} if reset else await queue.defaults(user_id)
         no_sound = {"want": None, "audio": None} if sound == "film" else {}
-        await store.settle(user_id, merged([before, said, no_sound]))
-    await answer(interaction, about_settings(await store.settings_of(user_id)))
+        await queue.set_defaults(user_id, merged([before, said, no_sound]))
+    await answer(interaction, about_settings(await queue.defaults(user_id)))
 
 
 async def queued(interaction: Interaction) -> None:

@@ -9,14 +9,10 @@ from typing import Any, Self
 
 import aiosqlite
 
-from reactor.row_options import column_of, said_in
-
 
 class Store:
     """Who asked (`channel_id`, `user_id`), where it is told (`message_id`) and what that message says (`shown`), why a
-    file could not be sent (`upload_error`), or some of a list (`unsent`), and what is marked of a question (`picked`).
-
-    In a table of its own: what somebody always wants (`bot_settings`)."""
+    file could not be sent (`upload_error`), or some of a list (`unsent`), what is marked of a question (`picked`)."""
 
     COLUMNS = ("channel_id", "user_id", "message_id", "shown", "upload_error", "unsent", "picked")
     TOLD = ("status", "stage", "cancelled", "upload_error", "unsent", "picked")
@@ -27,8 +23,6 @@ class Store:
         f"bot_waiting ON downloads (user_id) WHERE {OPEN}",
         "bot_unsent ON downloads (id) WHERE status = 'downloaded' AND upload_error IS NULL",
     )
-
-    SETTINGS = "CREATE TABLE IF NOT EXISTS bot_settings (user_id INTEGER PRIMARY KEY, options TEXT NOT NULL)"
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
@@ -42,7 +36,7 @@ class Store:
             store = cls(connection)
             there = {column[1] for column in await store.all("PRAGMA table_info(downloads)")}
             missing = [f"ALTER TABLE downloads ADD COLUMN {column}" for column in cls.COLUMNS if column not in there]
-            for statement in [*missing, cls.SETTINGS]:
+            for statement in missing:
                 await store.all(statement)
             await store._index()
             await store.all(
@@ -112,13 +106,3 @@ class Store:
         """The downloads of a channel that are not over."""
         sql = f"SELECT id FROM downloads WHERE channel_id = ? AND {self.OPEN} ORDER BY id"
         return [id for (id,) in await self.all(sql, channel_id)]
-
-    async def settings_of(self, user_id: int) -> dict[str, Any]:
-        """What somebody always wants, as options."""
-        found = await self.all("SELECT options FROM bot_settings WHERE user_id = ?", user_id)
-        return next((said_in(options) for (options,) in found), {})
-
-    async def settle(self, user_id: int, options: dict[str, Any]) -> None:
-        """Keep it. Raises DownloadError (`bad_options`)."""
-        sql = "INSERT INTO bot_settings VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET options = ?2"
-        await self.all(sql, user_id, column_of(options) or "{}")

@@ -193,6 +193,11 @@ With `ffmpeg`, when all is there; without options nothing is written anew but th
 - `sponsorblock` asks the server of `SPONSORBLOCK_URL` about YouTube's videos: `mark` makes chapters of what viewers
   have marked, `remove` cuts it out as `cut` says.
 - `thumbnail`: `file` puts a jpg beside the film, in a folder; `embed` puts it inside (not in webm).
+- `split_mib` splits what is larger, into a folder with the pieces in place of the whole: a film or a sound at
+  keyframes, each piece to be played by itself (`film.001.mp4`, …), anything else by its bytes (`disk.iso.001`, …),
+  which make the file again one after the other. Of a folder or a torrent only the files that are larger are split. It
+  takes as much of the disk again while it works. A film that has no keyframe where it would have to be cut is split by
+  its bytes, and `notes` say so.
 - What cannot be made costs nothing: the row has what was fetched, and `notes` say why. Only a clip of what is not there
   fails it (`not_as_wished`), or `strict`.
 
@@ -208,6 +213,37 @@ A preset takes all keys but `use`, and these, which a row may not say itself:
 | key | takes |
 | --- | --- |
 {presets}
+
+## What an owner always wants
+
+Each owner of rows may have options that count wherever a row does not say otherwise; a bot makes its `/settings` of
+them. They stand over presets and under what the row says: settings < presets < the owner's < the row. `null` in a row
+takes one away, and `use` among them names presets for all of the owner's rows.
+
+```python
+from reactor import SyncQueue
+
+with SyncQueue("bot.db") as queue:
+    queue.set_defaults(42, {{"quality": 720, "subtitles": {{"languages": ["de"]}}}})
+    queue.add("https://example.com/film.mkv", owner=42, options={{"subtitles": None}})
+    print(queue.defaults(42))
+```
+
+```sh
+reactor defaults 42 --quality 720 --ask formats
+reactor defaults 42
+reactor defaults 42 --clear
+```
+
+```sql
+INSERT OR REPLACE INTO reactor_defaults(owner, options) VALUES ('42', '{{"quality": 720}}');
+DELETE FROM reactor_defaults WHERE owner = '42';
+```
+
+- They are read when a row is taken up, as its own options are. What cannot be understood fails the owner's rows with
+  `bad_options`, and the sentence says that it is among these; `set_defaults` raises it at once.
+- `''` (in Python `None`) is the owner of rows without one.
+- `ask` and `playlist` among them are not said of the entries of a list.
 
 ## Examples
 

@@ -184,12 +184,12 @@ async def links(
     except (NotUnderstood, ReactorError) as error:
         replies.send(message, sentence(error))
         return
-    options = over_defaults(await store.settings_of(user_id), said)
+    options = over_defaults(said)
     before = await store.asked_already(message.chat.id, message.message_id)
     new = [link for link in wanted if link not in before]
     room = max(0, max_waiting - await store.waiting_of(user_id))
     for link in new[:room]:
-        own = {"chat_id": message.chat.id, "user_id": user_id, "request_id": message.message_id}
+        own = {"owner": str(user_id), "chat_id": message.chat.id, "user_id": user_id, "request_id": message.message_id}
         await queue.add(link, options=options, **own)
     if len(new) > room:
         replies.send(message, f"You can have {max_waiting} waiting at once; {len(new) - room} of these are left out.")

@@ -3,8 +3,6 @@
 Who asked (`chat_id`, `user_id`, `request_id`: the message with the link), where it is told (`message_id`), what that
 message says by now (`shown`), and why a file could not be sent (`upload_error`), or some of a list (`unsent`). Of a
 question: what is marked by now (`picked`: codes with commas) and which page of it is seen (`page`).
-
-In a table of its own: what somebody always wants (`bot_settings`).
 """
 
 from __future__ import annotations
@@ -15,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-
-from reactor.row_options import column_of, said_in
 
 COLUMNS = (
     *("chat_id", "user_id", "request_id", "message_id", "shown"),
@@ -41,7 +37,6 @@ INDEXES = (
 LOCKED_S = 120
 """How long a statement waits for its turn."""
 LIVE = "('pending', 'downloading', 'uploading', 'choosing')"
-SETTINGS = "CREATE TABLE IF NOT EXISTS bot_settings (user_id INTEGER PRIMARY KEY, options TEXT NOT NULL)"
 
 LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
     SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
@@ -82,7 +77,6 @@ class Store:
                 await self._do(f"DROP INDEX {name}")
             if indexes.get(name) != wanted:
                 await self._do(wanted)
-        await self._do(SETTINGS)
         await self._do("COMMIT")
 
     # What people asked for
@@ -114,16 +108,6 @@ class Store:
         """How many rows are waiting and under way, of everybody."""
         sql = "SELECT status, count(*) FROM downloads WHERE status IN ('pending', 'downloading') GROUP BY status"
         return dict(await self._all(sql))
-
-    async def settings_of(self, user_id: int) -> dict[str, Any]:
-        """What somebody always wants, as options."""
-        found = await self._all("SELECT options FROM bot_settings WHERE user_id = ?", user_id)
-        return next((said_in(options) for (options,) in found), {})
-
-    async def settle(self, user_id: int, options: dict[str, Any]) -> None:
-        """Keep it. Raises DownloadError (`bad_options`)."""
-        sql = "INSERT INTO bot_settings VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET options = ?2"
-        await self._do(sql, user_id, column_of(options) or "{}")
 
     async def marked(self, id: int, picked: str | None, page: int | None) -> None:
         """This is marked in a question by now, and this page of it is seen."""

@@ -54,6 +54,7 @@ VERBS: Mapping[str, str] = {
     "retry": "retry:retry",
     "choose": "choose:choose",
     "cookies": "cookies:app",
+    "defaults": "defaults:defaults",
     "list": "list:list_rows",
     "watch": "watch:watch",
     "top": "top:top",

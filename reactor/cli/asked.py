@@ -66,7 +66,7 @@ def asked(
     DownloadError (`bad_options`) and ReactorError."""
     if not any((audio, quality, container, language, subtitles, clip, playlist, files, name, use, ask, options)):
         return None
-    from reactor.options import Options, merged, parse_options, read_options
+    from reactor.options import Options, merged, parse_options, patched, read_options
 
     flags: dict[str, Any] = {"container": container, "language": language, "name": name, "use": use, "ask": ask}
     flags |= {
@@ -78,8 +78,8 @@ def asked(
         "playlist": _entries(playlist) if playlist else None,
         "files": _files(files) if files else None,
     }
-    found = merged([read_options(options), {key: value for key, value in flags.items() if value is not None}])
-    parse_options(found, Options)
+    found = patched([read_options(options), {key: value for key, value in flags.items() if value is not None}])
+    parse_options(merged([found]), Options)
     return found
 
 

@@ -144,6 +144,15 @@ class RowOperations(Protocol):
         """Delete a row. False when there is none."""
         ...
 
+    async def set_defaults(self, owner: str | int | None, options: str | None) -> None:
+        """What the rows of an owner (None: rows without one) ask for from now on unless they say otherwise, as the
+        column `options` has it; None: nothing."""
+        ...
+
+    async def defaults(self, owner: str | int | None) -> dict[str, Any]:
+        """What was set so; `{}` where there is nothing."""
+        ...
+
     async def get(self, id: int) -> Download | None:
         """One row; None when there is none."""
         ...

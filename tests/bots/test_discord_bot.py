@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import sqlite3
@@ -219,7 +220,7 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
         api.press(question, "Take what is usual")
         await api.until(lambda: "This is decided already" in api.replies[-1])
         assert question.menus == {"mark:2:f0": {"one.txt": "t1", "two.txt": "t2"}}
-        assert place.reactor.row(2)["options"] == '{"ask": "never", "files": [2]}'
+        assert json.loads(place.reactor.row(2)["options"]) == {"ask": "never", "files": [2]}
 
 
 async def test_a_list_has_one_message_and_gives_each_of_its_files(tmp_path: Path) -> None:

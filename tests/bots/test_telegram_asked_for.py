@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from contrib.telegram.asked_for import NotUnderstood, options_beside, options_in
 from contrib.telegram.links import links_in, words_in
 from reactor.errors import ReactorError
-from reactor.options import Options, parse_options
-from reactor.row_options import over_defaults
+from reactor.options import NO_OPTIONS, Options, parse_options
+from reactor.row_options import Asked, asked_of, column_of, over_defaults
 from tests.bots.test_telegram_links import message
 
 pytestmark = pytest.mark.timeout(300)  # the first of them imports aiogram
@@ -82,8 +83,14 @@ def test_words_are_what_is_no_link() -> None:
 
 def test_what_is_said_counts_more_than_settings() -> None:
     settings = {"want": "audio", "audio": {"format": "mp3"}, "subtitles": {"languages": ["de"]}, "ask": "all"}
-    assert over_defaults(settings, {}) == settings
-    assert over_defaults(settings, options_in(["720p"])) == {"subtitles": {"languages": ["de"]}, "quality": 720}
-    assert over_defaults(settings, options_in(["subtitles", "none"])) == {"want": "audio", "audio": {"format": "mp3"}}
-    flac = over_defaults(settings, options_in(["flac", "ask"]))
-    assert (flac["audio"], flac["ask"]) == ({"format": "flac"}, "all")
+
+    def wanted(*words: str) -> dict[str, Any]:
+        said = column_of(over_defaults(options_in([*words])))
+        found = asked_of(Asked(said, json.dumps(settings)))
+        assert isinstance(found, Options)
+        return {key: value for key, value in found.said().items() if getattr(NO_OPTIONS, key) != getattr(found, key)}
+
+    assert wanted() == settings
+    assert wanted("720p") == {"subtitles": {"languages": ["de"]}, "quality": 720}
+    assert wanted("subtitles", "none") == {"want": "audio", "audio": {"format": "mp3"}}
+    assert (wanted("flac", "ask")["audio"], wanted("flac", "ask")["ask"]) == ({"format": "flac"}, "all")

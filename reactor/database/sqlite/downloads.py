@@ -16,7 +16,7 @@ from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
-from reactor.database.sqlite import crashes, history, lists, plans
+from reactor.database.sqlite import crashes, defaults, history, lists, plans
 from reactor.database.sqlite.migration import columns, instance_of
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
 from reactor.database.sqlite.statements import DATED, DATELESS, OVER, transaction
@@ -24,7 +24,7 @@ from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
 from reactor.models import Brought, Detection
 from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX
-from reactor.row_options import ReadOptions, asked_of
+from reactor.row_options import Asked, ReadOptions, asked_of
 
 CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(NULLIF(finished_at, ''), :moment),
     next_attempt_at = NULL, {OVER}"""
@@ -93,7 +93,7 @@ def _poll(
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
         due = _due(connection, asked, room + 1) if claiming else []
-        urls, options, owners = _asked_for(connection, due) if due else ({}, {}, {})
+        urls, asking_for, owners = _asked_for(connection, due) if due else ({}, {}, {})
         told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
         claimed, rejected = _claim(connection, due[:room], asked, updater, told) if due else ((), ())
         seen = RowsPolled(
@@ -110,11 +110,11 @@ def _poll(
         return seen
     # They are ours now: nobody has to wait while we read what was asked for them, and planned.
     owned = [replace(row, owner=owners.get(row.attempt.download_id)) if owners else row for row in claimed]
-    asking = [_with_options(row, options.get(row.attempt.download_id), read) for row in owned]
+    asking = [_with_options(row, asking_for.get(row.attempt.download_id, NOTHING), read) for row in owned]
     seen = replace(seen, claimed=tuple(_with_plan(connection, row) for row in asking))
     if seen.next_url is None:
         return seen
-    later = read(options.get(due[room]))
+    later = read(asking_for.get(due[room], NOTHING))
     if isinstance(later, Failure):
         return replace(seen, next_url=None)
     return replace(seen, next_options=later, next_owner=owners.get(due[room]))
@@ -212,17 +212,25 @@ OWNER = f"substr(owner, 1, {20 * rows.OWNER_MAX})"
 
 def _asked_for(
     connection: sqlite3.Connection, ids: Sequence[int]
-) -> tuple[dict[int, str], dict[int, str], dict[int, str]]:
-    """Their URLs, and the options and owners of those that have some."""
-    asked = f"SELECT id, url, {OPTIONS}, {OWNER} FROM downloads WHERE id IN (SELECT value FROM json_each(?))"
+) -> tuple[dict[int, str], dict[int, Asked], dict[int, str]]:
+    """Their URLs, what those that ask for something ask for, and the owners of those that have one."""
+    asked = f"""SELECT id, url, {OPTIONS}, {OWNER}, {lists.PARENT} FROM downloads
+        WHERE id IN (SELECT value FROM json_each(?))"""
     found = connection.execute(asked, (json.dumps(ids),)).fetchall()
-    options = {id: stored for id, _, text, _ in found if (stored := rows.text(text))}
-    owners = {id: owner for id, _, _, told in found if (owner := rows.owner(told))}
-    return {id: rows.url(url) for id, url, _, _ in found}, options, owners
+    owners = {id: owner for id, _, _, told, _ in found if (owner := rows.owner(told))}
+    below = defaults.of_owners(connection, {owners.get(id, "") for id in ids})
+    asking = {
+        id: Asked(rows.text(text), below.get(owners.get(id, "")), entry=parent is not None)
+        for id, _, text, _, parent in found
+    }
+    return {id: rows.url(url) for id, url, *_ in found}, asking, owners
 
 
-def _with_options(row: ClaimedRow, text: str | None, read: ReadOptions) -> ClaimedRow:
-    found = read(text)
+NOTHING = Asked()
+
+
+def _with_options(row: ClaimedRow, asked: Asked, read: ReadOptions) -> ClaimedRow:
+    found = read(asked)
     if isinstance(found, Failure):
         return replace(row, refusal=found)
     return row if found is NO_OPTIONS else replace(row, options=found)
@@ -340,9 +348,12 @@ def read_plan(
 
 
 def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...], read: ReadOptions) -> ClaimedRow:
-    found = _with_options(_claimed_row(row[:6], stage=rows.text(row[6])), rows.text(row[7]), read)
+    owner = rows.owner(row[8])
+    below = defaults.of_owners(connection, [owner or ""]).get(owner or "")
+    asked = Asked(rows.text(row[7]), below, entry=row[9] is not None)
+    found = _with_options(_claimed_row(row[:6], stage=rows.text(row[6])), asked, read)
     generation = lists.generations(connection, [row[0]])[row[0]] if row[9] is not None else 0
-    found = replace(found, owner=rows.owner(row[8]), generation=generation)
+    found = replace(found, owner=owner, generation=generation)
     times, held = crashes.of_row(connection, found.attempt)
     if not held:
         return replace(_with_plan(connection, found), crashes=times)

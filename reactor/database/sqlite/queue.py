@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 import aiosqlite
 
 from reactor.database.presence import Presence
-from reactor.database.sqlite import overview, presence, sessions, story, table
+from reactor.database.sqlite import defaults, overview, presence, sessions, story, table
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.connection import Database, in_thread_of
 from reactor.database.sqlite.migration import instance_of
@@ -57,6 +57,12 @@ class SqliteOperations:
 
     async def remove(self, id: int) -> bool:
         return await self._run(table.remove, id)
+
+    async def set_defaults(self, owner: str | int | None, options: str | None) -> None:
+        await self._run(defaults.put, owner, options)
+
+    async def defaults(self, owner: str | int | None) -> dict[str, Any]:
+        return await self._run(defaults.get, owner)
 
     async def get(self, id: int) -> Download | None:
         return await self._run(table.get_download, id)

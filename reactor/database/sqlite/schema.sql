@@ -50,6 +50,12 @@ CREATE TABLE IF NOT EXISTS reactor_meta (
     value TEXT NOT NULL
 );
 
+-- The bot's: what the rows of an owner ask for unless they say otherwise; '' is the owner of rows without one.
+CREATE TABLE IF NOT EXISTS reactor_defaults (
+    owner TEXT PRIMARY KEY,
+    options TEXT NOT NULL               -- as the column options has them
+);
+
 -- What the latest attempt of a row is made of, for as long as it may have left something in aria2 or on the disk.
 CREATE TABLE IF NOT EXISTS reactor_plans (
     download_id INTEGER PRIMARY KEY,

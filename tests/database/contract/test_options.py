@@ -126,3 +126,45 @@ async def test_what_another_owner_has_brought_is_not_found(engine: Engine, store
         engine.sql("UPDATE downloads SET owner = ? WHERE id = ?", whose, id)
     for owner, ids in {None: [1], "ann": [2], "7": [3], contract.owner(long): [4], "bob": []}.items():
         assert [each.download_id for each in await store.find_same("a", owner, 9)] == ids
+
+
+async def test_what_an_owner_always_wants_goes_with_his_rows(engine: Engine, store: Store) -> None:
+    """Set by a bot's statement; a row says more, or takes it away; of lists nothing is said to their entries."""
+    engine.sql("INSERT INTO reactor_defaults VALUES ('7', ?)", '{"quality": 720, "ask": "all", "codec": "h264"}')
+    engine.sql("INSERT INTO reactor_defaults VALUES ('', ?)", '{"quality": 144}')
+    engine.sql("INSERT INTO reactor_defaults VALUES ('bad', ?)", '{"quality": 1}')
+    insert = "INSERT INTO downloads (id, url, owner, options, parent_id, item_key) VALUES (?, 'http://h/', ?, ?, ?, ?)"
+    rows: list[tuple[object, ...]] = [("7", None, None, None), (7, '{"codec": null, "quality": 360}', None, None)]
+    rows += [(None, None, None, None), ("ann", None, None, None), ("7", None, 50, "a"), ("bad", None, None, None)]
+    engine.sql("INSERT INTO downloads (id, url, status, stage, attempt) VALUES (50, 'x', 'downloading', 'items', 1)")
+    for n, row in enumerate(rows, 1):
+        engine.sql(insert, n, *row)
+    found = (await poll(store, 6)).claimed
+    assert [row.options for row in found[:5]] == [
+        Options(quality=720, ask="all", codec="h264"),
+        Options(quality=360, ask="all"),
+        Options(quality=144),
+        NO_OPTIONS,
+        Options(quality=720, codec="h264"),
+    ]
+    assert [row.refusal.code if row.refusal else None for row in found] == [None] * 5 + ["bad_options"]
+    recovered = (await store.recover()).found.rows
+    assert [row.options for row in recovered[:5]] == [row.options for row in found[:5]]
+
+
+async def test_the_next_row_is_looked_into_as_its_owner_wants(engine: Engine, store: Store) -> None:
+    engine.sql("INSERT INTO reactor_defaults VALUES ('', ?)", '{"quality": 144}')
+    add(engine, None, None)
+    assert (await poll(store)).next_options == Options(quality=144)
+
+
+async def test_a_bot_sets_what_an_owner_always_wants(engine: Engine) -> None:
+    async with engine.open_table() as table:
+        assert await table.defaults(7) == {}
+        await table.set_defaults(7, '{"quality": 720}')
+        await table.set_defaults(None, '{"quality": 144}')
+        assert (await table.defaults("7"), await table.defaults(None)) == ({"quality": 720}, {"quality": 144})
+        await table.set_defaults("7", None)
+        await table.set_defaults("x" * 999, "[]")
+        assert (await table.defaults(7), await table.defaults("x" * 999)) == ({}, {})
+    assert engine.sql("SELECT count(*) FROM reactor_defaults") == [(2,)]
