@@ -10,6 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Generator
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,7 @@ from reactor.net.session import open_session
 from tests.servers import FileServer
 from tests.simulation.base import told
 from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed
+from tests.warm import all_exec, install
 
 SLOW = (
     *("bots", "chaos", "real", "services", "faults", "simulation", "extractors/browser", "extractors/ytdlp", "bench"),
@@ -33,6 +35,9 @@ settings.load_profile("reactor")
 
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+install()
 
 
 def pytest_report_header() -> str:
@@ -69,6 +74,12 @@ async def hasty() -> AsyncIterator[Context]:
     """For servers that never answer."""
     async with open_context(open_session(timeout_s=1.5)) as context:
         yield context
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with all_exec() if item.get_closest_marker("execs") else nullcontext():
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -30,6 +30,8 @@ from reactor.programs import (
     own_code,
 )
 
+pytestmark = pytest.mark.execs
+
 Find = Callable[[Path | None], Program]
 
 

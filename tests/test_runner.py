@@ -26,6 +26,8 @@ from reactor.runner import Runner
 from tests.real.harness import SETTINGS, alive, processes, running
 from tests.servers import FileServer
 
+pytestmark = pytest.mark.execs
+
 DATA = random.Random(6).randbytes(300_000)
 WAIT_S = 60.0
 MARK = "TMPDIR"

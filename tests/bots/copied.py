@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anyio import to_thread
-
 from tests.bots.telegram import ANN, TOKEN, BotApi
 from tests.real.harness import PATIENCE_S, Reactor, running
 from tests.servers import FileServer
-from tests.warm import BOTS, Started, warm
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 
@@ -27,7 +26,7 @@ class Program:
     folder: Path
     name: str
     environment: dict[str, str]
-    process: Started | None = field(default=None, init=False)
+    process: asyncio.subprocess.Process | None = field(default=None, init=False)
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -35,10 +34,15 @@ class Program:
 
     async def start(self) -> None:
         """Start it; it goes on printing to the same file."""
-        program = [str(self.folder / self.name)]
-        self.process = await to_thread.run_sync(
-            warm(BOTS).start, program, self.environment, self.folder.parent, self.log
-        )
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, str(self.folder / self.name)),
+                cwd=self.folder.parent,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     @property
     def runs(self) -> bool:

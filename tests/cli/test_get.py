@@ -59,6 +59,7 @@ def processes_of(temporary: Path) -> list[str]:
     return found
 
 
+@pytest.mark.execs
 def test_files_arrive_and_their_paths_are_all_of_stdout(server: FileServer, folder: Path, temporary: Path) -> None:
     files = {f"file-{n}.bin": content(n) for n in range(5)}
     urls = [server.put(f"/{name}", data) for name, data in files.items()]

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from anyio import to_thread
 
 from reactor.aria2.embedded import default_conf
 from reactor.files.staging import THUMBNAILS
 from reactor.settings import SETTING_NAMES
 from tests.extractors.trees import tree
-from tests.warm import REACTOR, Started, warm
+from tests.warm import BESIDE
 
 PATIENCE_S = 60.0
 """How long a condition may take to hold: an error in the product or the test, not a measure."""
@@ -71,7 +70,7 @@ class Reactor:
         """What stands before it on the command line."""
         self.more: tuple[str, ...] = ()
         """And what stands after it."""
-        self.process: asyncio.subprocess.Process | Started | None = None
+        self.process: asyncio.subprocess.Process | None = None
         self.log = folder / f"reactor.{next(NUMBERS)}.log"
         """What it prints."""
         self._printed_bytes = 0
@@ -92,19 +91,14 @@ class Reactor:
         seen = len(self.events("aria2_connected"))
         self._printed_bytes = self.log.stat().st_size if self.log.exists() else 0
         command = ["-m", "reactor", "run", "--events", str(self.events_file), *self.more]
-        if self.before or any(name.startswith("PYTHON") for name in self.settings):
-            with self.log.open("ab") as log:
-                self.process = await asyncio.create_subprocess_exec(
-                    *(*self.before, sys.executable, *command),
-                    cwd=self.folder,
-                    env=self.environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
-        else:
-            self.process = await to_thread.run_sync(
-                warm(REACTOR).start, command, self.environment, self.folder, self.log
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(*self.before, sys.executable, *command),
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         await self.until(lambda: len(self.events("aria2_connected")) > seen)
 
@@ -221,7 +215,7 @@ class Reactor:
                 process = psutil.Process(pid)
                 if process.status() != psutil.STATUS_ZOMBIE:
                     found.append(" ".join(process.cmdline()))
-        return [line for line in found if "aria2c" not in line and READER not in line]
+        return [line for line in found if "aria2c" not in line and READER not in line and BESIDE not in line]
 
     def readers(self) -> list[int]:
         """The processes that read documents."""

@@ -23,6 +23,8 @@ from tests.pages.site import Site
 from tests.servers import Request
 from tests.tools import needed
 
+pytestmark = pytest.mark.execs
+
 
 @pytest.fixture
 def setup() -> BrowserSetup:

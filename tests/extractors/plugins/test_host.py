@@ -155,6 +155,7 @@ async def failure(what: str, context: Context) -> DownloadError:
     return caught.value
 
 
+@pytest.mark.execs
 async def test_a_broken_one_costs_a_sentence(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sees nothing of the bot's environment; the next link is served."""
     monkeypatch.setenv("BOT_TOKEN", "1234:abc")

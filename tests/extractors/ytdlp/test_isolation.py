@@ -12,6 +12,8 @@ import pytest
 from reactor.extractors.ytdlp.process import YtdlpProcess, YtdlpSetup
 from reactor.extractors.ytdlp.worker import FILE_BYTES_MAX
 
+pytestmark = pytest.mark.execs
+
 PLUGIN = """
 import pathlib
 pathlib.Path({mark!r}).write_text("a plug-in was loaded")

@@ -20,6 +20,8 @@ from reactor.extractors.ytdlp.process import YtdlpProcess, YtdlpSetup, installed
 from reactor.workers.exchange import WorkerDied
 from tests.extractors.processes import in_group, runs, switches, until
 
+pytestmark = pytest.mark.execs
+
 SETUP = YtdlpSetup(plugins=Path(__file__).parent / "plugins")
 PARENT = """
 import anyio, sys
