@@ -406,7 +406,9 @@ class Track(Frozen):
     holds: tuple[Literal["video", "audio"], ...] = ()
     """What is promised to be in it, and must be in the result; empty when nothing is said."""
     section: Annotated[int, Field(ge=0)] = 0
-    """Which piece of a film it belongs to: those of the next one follow in time."""
+    """Which piece of a film it belongs to: those of the next one follow in time. Of a broadcast: which part."""
+    source: Annotated[int, Field(ge=0)] = 0
+    """Of a broadcast: which of `Recording.sources` it was taken from."""
     needed: tuple[Annotated[int, Field(ge=0)], ...] = ()
     """Those of its fetches, counted from its first one, that no segment can do without: init sections, keys."""
     holes: Annotated[int, Field(ge=0)] = 0
@@ -468,6 +470,40 @@ class Excerpt(Frozen):
     """The first section of the tracks' playlists that belongs to it."""
     start_s: FilmTime
     end_s: FilmTime
+
+
+class Source(Frozen):
+    """One stream of a broadcast, and how far it was taken: see `media.windows.Query`."""
+
+    url: Line
+    id: Annotated[str, StringConstraints(max_length=100)] = ""
+    holds: tuple[Literal["video", "audio"], ...] = ()
+    language: str = ""
+    after: int | None = None
+    section: int = 0
+    last: Line = ""
+    init_url: Line = ""
+    init_name: Annotated[str, StringConstraints(max_length=255)] = ""
+
+
+class Recording(Frozen):
+    """A broadcast that is recorded while it runs: where to ask for more of it, and what was taken."""
+
+    url: Line
+    """For which the headers were given."""
+    headers: Annotated[int, Field(ge=0)] | None = None
+    """Which set of `Extraction.headers` those are."""
+    sources: tuple[Source, ...]
+    sections: tuple[tuple[int, int], ...] = ()
+    """Sections of the streams, and which part each of them is."""
+    most_s: Annotated[float, Field(gt=0)]
+    recorded_s: Annotated[float, Field(ge=0)] = 0.0
+    step_s: Annotated[float, Field(gt=0)] = 1.0
+    """How often there is something new."""
+    span_s: Annotated[float, Field(ge=0)] = 0.0
+    """How long what is new stays there."""
+    over: bool = False
+    """True when nothing more is taken."""
 
 
 NO_UPLOAD = Upload()
@@ -536,6 +572,8 @@ class Finish(Frozen):
     """What alone is fetched of the film, in order; empty: all of it."""
     options: Annotated[Options, _Later] = NO_OPTIONS
     """What the row asks for, where the last stage has to do with it."""
+    recording: Recording | None = None
+    """Set of a broadcast: its tracks are pieces of its parts."""
     media_key: str = ""
     """See `extractors.media_keys`."""
     unmet: tuple[str, ...] = ()
@@ -594,7 +632,10 @@ class Extraction(Frozen):
 
     def tolerates(self, missing: Collection[int]) -> bool:
         """True if the result may be worth having without these fetches: of no track more segments are missing than may
-        be, and never two in a row; what is not known to exist is missing at the end only."""
+        be, and never two in a row; what is not known to exist is missing at the end only. Of a broadcast whatever has
+        come is worth having."""
+        if self.finish.recording is not None:
+            return len(missing) < len(self.fetches)
         films = [track for track in self.finish.tracks if track.form != "webvtt"]
         holes = (sorted(set(absent) - tail) for absent, tail in (self._missing_of(each, missing) for each in films))
         return all(map(_are_holes, holes, films)) if films else not missing
@@ -623,6 +664,13 @@ class Extraction(Frozen):
     def continues(self, earlier: "Extraction") -> bool:
         """True when partial files of `earlier` are the beginning of what this one fetches."""
         return [fetch.identity for fetch in self.fetches] == [fetch.identity for fetch in earlier.fetches]
+
+    def extends(self, earlier: "Extraction") -> bool:
+        """True when it is the same broadcast as `earlier`, with what has come since."""
+        if self.finish.recording is None or earlier.finish.recording is None:
+            return False
+        before, now = earlier.fetches, self.fetches[: len(earlier.fetches)]
+        return [fetch.identity for fetch in before] == [fetch.identity for fetch in now]
 
 
 def _are_holes(missing: Sequence[int], track: Track) -> bool:

@@ -153,6 +153,15 @@ class Settings(BaseModel):
         True,
         description="Make a small picture of each film, and name it in `thumbnail_path`, for whoever uploads it.",
     )
+    live_max_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        14_400,
+        description="Longest recording of a broadcast that is still running, which a row asks for by `live`, seconds. "
+        "0: none is recorded.",
+    )
+    live_patience_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        60.0,
+        description="A broadcast of which nothing new comes for so long is over, seconds.",
+    )
     holes: Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)] = Field(
         1.0,
         description="Share of the segments of a video that may be missing on the server, percent; never two in a row. "

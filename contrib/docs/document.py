@@ -198,6 +198,12 @@ With `ffmpeg`, when all is there; without options nothing is written anew but th
   which make the file again one after the other. Of a folder or a torrent only the files that are larger are split. It
   takes as much of the disk again while it works. A film that has no keyframe where it would have to be cut is split by
   its bytes, and `notes` say so.
+- `live` records a broadcast that is still running, from its newest segments on, for `max_s` seconds (`LIVE_MAX_S` at
+  most): HLS without an end, DASH that is `dynamic`, by a manifest, a page or yt-dlp. It goes on when its list cannot
+  be had for a while (`LIVE_PATIENCE_S`); where segments are gone, it begins anew or says so itself (a discontinuity),
+  another part begins: several parts come as files of a folder, and `notes` say so. What was recorded outlives a kill;
+  a broadcast that has ended, or could be more than `max_mib`, is over. `wait_s` waits for one that has not begun. All
+  this while it takes up a slot. What has its end is downloaded as always.
 - What cannot be made costs nothing: the row has what was fetched, and `notes` say why. Only a clip of what is not there
   fails it (`not_as_wished`), or `strict`.
 
@@ -324,6 +330,7 @@ SHORT = {
     "torrent": "torrents",
     "stream": "manifests",
     "media": "sites",
+    "broadcast": "broadcasts",
     "list": "lists",
 }
 PAGES: Mapping[str, Callable[[], str]] = {

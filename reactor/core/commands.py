@@ -310,6 +310,8 @@ class Extract:
     """As of a Detect, where none came before it."""
     options: Options = NO_OPTIONS
     cookies_of: CookieSource | None = None
+    so_far: Extraction | None = None
+    """Of a broadcast that is recorded: what was taken of it, which is to be gone on with."""
 
 
 @dataclass(frozen=True, slots=True)

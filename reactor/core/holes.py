@@ -14,12 +14,16 @@ TRIES: dict[str, int] = {NOT_THERE: 1, "bad_part": 2, "server_error": 4}
 """Failures of one part that leave a hole, and after how many tries they do."""
 EXTRA_TRIES = 3
 """How often what the result is whole without is tried."""
+OF_OURS = frozenset({"no_space", "storage", "too_large", "aria2_lost"})
+"""Failures that are not of the part, but of this machine."""
 LISTED_MAX = 10
 
 
 def can_do_without(job: Job, transfer: Transfer, failure: Failure) -> bool:
     """True if the job goes on without a part that has failed so."""
     extraction = job.plan.extraction
+    if extraction is not None and extraction.finish.recording is not None:
+        return _passes_by(job, transfer, failure)
     if extraction is None or len(job.progress.transfers) == 1:
         return False
     if _is_extra(job, transfer):
@@ -33,10 +37,18 @@ def can_do_without(job: Job, transfer: Transfer, failure: Failure) -> bool:
     return extraction.tolerates({transfer.n, *_segments(job)})
 
 
+def _passes_by(job: Job, transfer: Transfer, failure: Failure) -> bool:
+    """True if a broadcast goes on without a segment: what is not there now is not there later."""
+    if failure.code in OF_OURS:
+        return False
+    tried = transfer.adds >= EXTRA_TRIES or job.budget.setbacks >= EXTRA_TRIES
+    return tried or not failure.retryable or failure.code == NOT_THERE
+
+
 def unsought(job: Job) -> frozenset[int]:
     """Missing parts for which no new URLs were asked yet."""
     extraction, missing = job.plan.extraction, _missing(job)
-    if not missing or extraction is None:
+    if not missing or extraction is None or extraction.finish.recording is not None:
         return frozenset()
     early = extraction.ends_early(missing) or not extraction.tolerates(missing)
     return (missing if early else _segments(job)) - job.plan.sought

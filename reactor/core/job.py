@@ -282,6 +282,10 @@ class Plan:
     """Bytes that are there, and bytes in all, of the parts of the plan whose URLs have expired."""
     sought: frozenset[int] = frozenset()
     """Missing parts for which new URLs were asked."""
+    lost: frozenset[int] = frozenset()
+    """Of a broadcast: the parts that could not be had, and are not asked for again."""
+    recorded_bytes: int = 0
+    """Of a broadcast: what had come when it was asked for more."""
     has_leftovers: bool = False
     """True when there may be partial files of an earlier plan."""
     foreign_record: bool = False
@@ -556,6 +560,18 @@ class Job:
     def describing(self) -> bool:
         """True while it is found out what a magnet link stands for."""
         return self.plan.extraction is not None and self.plan.extraction.finish.how == "metadata"
+
+    @property
+    def recording(self) -> bool:
+        """True while it records a broadcast, and more may come of that."""
+        extraction = self.plan.extraction
+        recording = extraction.finish.recording if extraction is not None else None
+        return recording is not None and not recording.over
+
+    @property
+    def share(self) -> float | None:
+        """How much of it is there; None where nobody knows how much it will be."""
+        return None if self.recording else self.progress.share
 
     @property
     def ending(self) -> Ending:

@@ -52,7 +52,7 @@ Table = Mapping[tuple[State, type[e.JobEvent | e.DerivedEvent]], Entry]
 TABLE: Table = {
     # Claimed, or found under way
     (S.HELD_BACK, e.HoldElapsed): _to(claim.take_up, S.READING_PLAN),
-    (S.READING_PLAN, e.PlanRead): _to(claim.plan_read, S.DETECTING, S.FINISHING),
+    (S.READING_PLAN, e.PlanRead): _to(claim.plan_read, S.DETECTING, S.EXTRACTING, S.FINISHING),
     # Stage 1 and 2
     (S.DETECTING, e.Detected): _to(fetch.detected, S.EXTRACTING, also=END),
     (S.EXTRACTING, e.Reclassified): _to(fetch.reclassified, also=END),
@@ -68,7 +68,9 @@ TABLE: Table = {
             (state, e.TransfersAdded): _to(window.added),
             (state, e.AddFailed): _to(window.add_failed, S.RENEWING, also=FAIL),
             (state, e.TransferHeard): _to(window.notified),
-            (state, e.TransferReported): _to(fetch.reported, S.BACKING_OFF, S.RENEWING, S.FINISHING, also=FAIL),
+            (state, e.TransferReported): _to(
+                fetch.reported, S.BACKING_OFF, S.RENEWING, S.EXTRACTING, S.FINISHING, also=FAIL
+            ),
             (state, e.ProgressDue): _to(fetch.progress_due, S.SALVAGING, also=FAIL),
             (state, e.Aria2Back): _to(window.connected, S.RENEWING, also=FAIL),
             (state, e.Aria2Gone): _to(window.disconnected),

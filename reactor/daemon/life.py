@@ -224,6 +224,8 @@ async def _context(
             plugins=plugins,
             choice=choice_of(settings.ytdlp_format),
             holes=settings.holes,
+            live_max_s=_live_max_s(settings),
+            live_patience_s=settings.live_patience_s,
             playlist_max=settings.playlist_max,
             sponsorblock=settings.sponsorblock_url,
             torrents=settings.torrents,
@@ -231,6 +233,12 @@ async def _context(
             inner=settings.aria2c_rpc_url is None,
             torrent_udp=settings.torrent_udp,
         )
+
+
+def _live_max_s(settings: Settings) -> float:
+    """What is recorded has to be put together, too, before the time of its attempt is up."""
+    share = 0.8 * settings.download_timeout_s
+    return min(float(settings.live_max_s), share) if share else float(settings.live_max_s)
 
 
 @asynccontextmanager

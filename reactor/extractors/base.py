@@ -23,6 +23,7 @@ from reactor.records import dataclass
 if TYPE_CHECKING:
     from reactor.media.measuring import PartFindings, PartQuery
     from reactor.media.subtitles import TextFile, Wanted
+    from reactor.media.windows import Query, Window
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
 """More than any whose addresses fit into a plan."""
@@ -118,6 +119,12 @@ class DocumentParsers(Protocol):
 
     async def manifest(self, document: bytes, url: str, choice: Choice, asked: Asked = ASKED) -> Parsed | Selection:
         """The streams of an HLS or DASH manifest, or the playlists to read next."""
+        ...
+
+    async def windows(
+        self, document: bytes, url: str, queries: Sequence[Query], choice: Choice, now_s: float
+    ) -> list[Window]:
+        """What a running stream has now: `media.windows.windows`."""
         ...
 
     async def metainfo(
@@ -250,6 +257,10 @@ class Context:
     """The URL of a SponsorBlock server; empty: none is asked."""
     holes: float = 0.0
     """Percent of the segments of a video that may be missing."""
+    live_max_s: float = 0.0
+    """So long a broadcast may be recorded; 0: none is."""
+    live_patience_s: float = 60.0
+    """So long nothing new may come of one before it is taken to be over."""
     browser: PageSniffer | None = None
     """Browsers for pages that only they understand; None when Playwright is not installed."""
     plugins: PluginSet | None = None

@@ -47,6 +47,14 @@ async def extract_manifest(
     choice = choice or requested(context.options, context.choice)
     if text is None:
         context.parsers.warm()
+    if context.options.live is not None and context.live_max_s:
+        from reactor.extractors.recording import begin
+
+        most_s = min(float(context.options.live.max_s), context.live_max_s)
+        named = (title or "").strip()[:TITLE_MAX] or _title(url)
+        recording = await begin(url, text, choice, reader, kind=kind, title=named, most_s=most_s)
+        if recording is not None:
+            return recording
     found = await find_streams(url, text, choice, reader)
     films = [stream for stream in found.streams if stream.form != "webvtt"]
     tags = [each.subtitles.language for each in found.streams if each.subtitles and each.parts]

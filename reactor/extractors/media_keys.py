@@ -43,6 +43,8 @@ def _what(found: Extraction) -> str:
         if found.finish.how == "metadata" or fetch.torrent.info_hash is None:
             return ""
         return ":".join(filter(None, ("torrent", fetch.torrent.info_hash, fetch.torrent.select)))[:KEY_MAX]
+    if found.finish.recording is not None:
+        return ""  # of the same channel it is another one each time
     if found.kind in (Kind.YTDLP, Kind.PLAYWRIGHT):
         host = (urlsplit(about.url).hostname or "").removeprefix("www.")
         return f"{found.kind}:{host}:{about.id}"[:KEY_MAX] if host and about.id else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def main() -> None:
     serve(
         {
             "manifest": manifest,
+            "windows": windows,
             "metainfo": metainfo,
             "metalink": metalink,
             "feed": feed,
@@ -68,6 +69,23 @@ def manifest(request: Mapping[str, Any], document: bytes) -> bytes:
     if variant:
         raise bad_manifest("it names itself, or another list of variants, as a variant")
     return _selection(variants.choose(found, choice))
+
+
+def windows(request: Mapping[str, Any], document: bytes) -> bytes:
+    """`url`, `queries`, `choice`, `now_s` → what a running stream has now. Raises DownloadError."""
+    from reactor.media.windows import Query
+    from reactor.media.windows import windows as windows_of
+
+    text = decoded(_unpacked(document, request["bytes_max"], bad_manifest))
+    queries = [Query(**{**each, "holds": tuple(each["holds"])}) for each in request["queries"]]
+    found = windows_of(text, request["url"], queries, _choice(request["choice"]), request["now_s"])
+    told = [vars_of(each) | {"stream": each.stream and _stream(each.stream)} for each in found]
+    return _json(told)
+
+
+def vars_of(found: Any) -> dict[str, Any]:
+    """The fields of a dataclass, as they are."""
+    return {each.name: getattr(found, each.name) for each in fields(found)}
 
 
 def _choice(told: Mapping[str, Any]) -> Choice:

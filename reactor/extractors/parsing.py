@@ -56,6 +56,7 @@ from reactor.workers.process import DocumentReader, bad_answer
 if TYPE_CHECKING:
     from reactor.media.measuring import PartFindings, PartQuery
     from reactor.media.subtitles import TextFile, Wanted
+    from reactor.media.windows import Query, Window
 
 MIB = 1024 * 1024
 READERS_MAX = 4
@@ -69,6 +70,9 @@ LIMITS = Limits(cpu_s=10, wall_s=60.0, data_bytes=768 * MIB, answer_bytes=80 * M
 WISH_MAX = 2000
 PATH_MAX = 4096
 LATE_MAX_S = 1e9
+SOURCES_MAX = 4
+"""Streams of a broadcast."""
+PLACE_MAX = 2**64
 SECTIONS_MAX = 2000
 """Of subtitles: periods of an MPD."""
 SIDE_MAX = 1_000_000
@@ -100,6 +104,16 @@ class Parsers(Pool[DocumentReader]):
         if isinstance(answer, dict) and isinstance(answer.get("ways"), list):
             return _checked(partial(_selection, answer))  # type: ignore[no-any-return]
         found: Parsed = await _aside(_parsed, answer, size=len(body))
+        return found
+
+    async def windows(
+        self, document: bytes, url: str, queries: Sequence[Query], choice: Choice, now_s: float
+    ) -> list[Window]:
+        """What a running stream at `url` has now: `media.windows.windows`. Raises DownloadError, as `manifest` does."""
+        request = {"call": "windows", "url": url, "choice": asdict(choice), "bytes_max": MANIFEST_BYTES_MAX}
+        request |= {"queries": [asdict(each) for each in queries], "now_s": now_s}
+        body = await self._read(document, request, bad_manifest)
+        found: list[Window] = await _aside(_windows, json.loads(body), size=len(body))
         return found
 
     async def metainfo(
@@ -297,6 +311,55 @@ def _stream(
         tuple(bounded(each) or 0.0 for each in lasts[: len(parts)]),
         bounded(late_s, least=-LATE_MAX_S, most=LATE_MAX_S) or 0.0,
         tuple(_section(*each) for each in sections[:SECTIONS_MAX]),
+    )
+
+
+def _windows(told: Any) -> list[Window]:
+    if not isinstance(told, list) or not 1 <= len(told) <= SOURCES_MAX:
+        raise ValueError(told)
+    return [_one_window(**each) for each in told]
+
+
+def _one_window(
+    id: Any,
+    holds: Any,
+    language: Any,
+    stream: Any,
+    sections: list[Any],
+    first: Any,
+    after: Any,
+    section: Any,
+    last: Any,
+    init_url: Any,
+    init_name: Any,
+    step_s: Any,
+    span_s: Any,
+    ended: Any,
+    fits: Any,
+    behind: Any,
+) -> Window:
+    from reactor.media.windows import Window
+
+    numbers = (first, after, section, *sections)
+    if not all(type(each) is int and abs(each) < PLACE_MAX for each in numbers) or len(sections) > FETCHES_MAX:
+        raise ValueError(numbers)
+    return Window(
+        id=_text(id, LABEL_MAX),
+        holds=_holds(holds),
+        language=_text(language, LABEL_MAX),
+        stream=_stream(**stream) if stream else None,
+        sections=tuple(sections),
+        first=first,
+        after=after,
+        section=section,
+        last=_text(last, URL_MAX),
+        init_url=_text(init_url, URL_MAX),
+        init_name=_text(init_name, 255),
+        step_s=bounded(step_s, most=60.0) or 1.0,
+        span_s=bounded(span_s) or 0.0,
+        ended=ended is True,
+        fits=fits is True,
+        behind=behind is True,
     )
 
 

@@ -18,21 +18,25 @@ from reactor.models import NO_ABOUT, Extraction, Kind
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
-What = Literal["file", "media file", "torrent", "stream", "media", "list"]
+What = Literal["file", "media file", "torrent", "stream", "media", "broadcast", "list"]
 """A file; a file that is a film or sound by its name, or that may be; what a torrent holds; what a manifest or a page
-offers as media, of which nobody tells more; the same of a site that does; what stands for several things."""
+offers as media, of which nobody tells more; the same of a site that does; what is recorded while it runs; what stands
+for several things."""
 NAMES: Mapping[What, str] = {
     "file": "a file",
     "media file": "a file as it is",
     "torrent": "a torrent",
     "stream": "a stream of which no site tells more",
     "media": "a video or sound of a site",
+    "broadcast": "a broadcast that is recorded",
     "list": "a list",
 }
 NOTHING: frozenset[What] = frozenset()
 TOLD: frozenset[What] = frozenset({"media"})
-MEDIA: frozenset[What] = frozenset({"media", "stream"})
-MEDIA_FILES: frozenset[What] = frozenset({"media", "stream", "media file"})
+FILMS: frozenset[What] = frozenset({"media", "stream"})
+MEDIA: frozenset[What] = FILMS | {"broadcast"}
+MEDIA_FILES: frozenset[What] = MEDIA | {"media file"}
+BROADCASTS: frozenset[What] = frozenset({"broadcast"})
 FILES: frozenset[What] = frozenset({"file", "media file"})
 LISTS: frozenset[What] = frozenset({"list"})
 TORRENTS: frozenset[What] = frozenset({"torrent"})
@@ -60,13 +64,13 @@ APPLIES: Mapping[str, Applies] = {
     "format": Applies("The format was", MEDIA),
     "language": Applies("The language was", MEDIA),
     "audio": Applies("The form of the sound was", MEDIA_FILES),
-    "subtitles": Applies("The subtitles were", MEDIA),
+    "subtitles": Applies("The subtitles were", FILMS),
     "thumbnail": Applies("The thumbnail was", MEDIA_FILES),
     "chapters": Applies("The chapters were", TOLD),
     "sponsorblock": Applies("The parts that viewers have marked were", TOLD),
-    "clip": Applies("The clip was", MEDIA_FILES),
-    "cut": Applies("The kind of cut was", MEDIA_FILES),
-    "live": Applies("The time of recording was"),
+    "clip": Applies("The clip was", FILMS | {"media file"}),
+    "cut": Applies("The kind of cut was", FILMS | {"media file"}),
+    "live": Applies("The time of recording was", BROADCASTS),
     "playlist": Applies("The choice of entries was", LISTS),
     "files": Applies("The choice of files was", TORRENTS),
     "name": Applies("The name was", ALL),
@@ -85,12 +89,18 @@ APPLIES: Mapping[str, Applies] = {
 """Each key of Options."""
 
 
+OF_FILMS = ("subtitles", "chapters", "sponsorblock", "clip")
+"""What is made of a film as a whole: not of a broadcast, of which nobody knows how long it will be."""
+
+
 def what_is(found: Extraction) -> What:
     """What there is to fetch."""
     if found.kind is Kind.TORRENT:
         return "torrent"
     if found.finish.how == "folder":
         return "file"
+    if found.finish.recording is not None:
+        return "broadcast"
     if found.finish.how == "file" and found.kind not in SITES:
         return "media file" if may_be_media(found.finish) else "file"
     return "media" if found.finish.about != NO_ABOUT else "stream"
@@ -112,7 +122,7 @@ def _to(key: str, options: Options) -> frozenset[What]:
     one thing is all there is of it."""
     if key == "playlist" and options.playlist.items is None and not options.playlist.keys:
         return ALL
-    return MEDIA if key == "want" and options.want == "subtitles" else APPLIES[key].to
+    return FILMS if key == "want" and options.want == "subtitles" else APPLIES[key].to
 
 
 def _sentence(applies: Applies, key: str, what: What) -> str:
@@ -141,7 +151,10 @@ def as_asked(found: Extraction, options: Options, *, shared: bool = True) -> Ext
         )
     if options.strict and lacks:
         raise not_as_wished(lacks)
-    told = {"options": options.plain(), "notes": (*found.finish.notes, *lacks), "unmet": ()}
+    asked = options.plain()
+    if found.finish.recording is not None:
+        asked = asked.model_copy(update={key: getattr(NO_OPTIONS, key) for key in OF_FILMS})
+    told = {"options": asked, "notes": (*found.finish.notes, *lacks), "unmet": ()}
     return found.model_copy(update={"finish": found.finish.model_copy(update=told)})
 
 

@@ -34,7 +34,7 @@ MAKE_ONE = "Make one with `run --record`."
 HIDDEN = {"value": "-", "metainfo": "", "owner": "-", "next_owner": "-"}
 """What is written in place of the fields of headers, cookies, torrents and rows that nobody is to see: something that
 can be read as what it stands for, so no bytes for bytes."""
-URLS = frozenset({"url", "urls", "next_url", "referer"})
+URLS = frozenset({"url", "urls", "next_url", "referer", "init_url", "last"})
 
 
 class NoRecording(ReactorError):

@@ -58,8 +58,8 @@ def parse(
 
     Raises DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`."""
     mpd = read_mpd(text)
-    open_s = _open_s(mpd, now_s)
-    periods = list(_periods(mpd, url, server))
+    open_s = open_s_of(mpd, now_s)
+    periods = list(periods_of(mpd, url, server))
     chosen = [] if choice.texts_only else choose(periods, choice, avoid)
     if not chosen and not choice.texts_only:
         raise bad_manifest("there is no sound in it" if choice.audio_only else "it names neither picture nor sound")
@@ -80,7 +80,7 @@ def parse(
 
 def offered(text: str, url: str) -> list[Quality]:
     """What there is to choose from in an MPD that was parsed already."""
-    return list(qualities(_periods(read_mpd(text), url, 0)))[:QUALITIES_MAX]
+    return list(qualities(periods_of(read_mpd(text), url, 0)))[:QUALITIES_MAX]
 
 
 def servers(text: str) -> int:
@@ -89,7 +89,7 @@ def servers(text: str) -> int:
     return min(SERVERS_MAX, max((len(each.findall("BaseURL")) for each in mpd.iter()), default=1) or 1)
 
 
-def _open_s(mpd: Element, now_s: float) -> float | None:
+def open_s_of(mpd: Element, now_s: float) -> float | None:
     """None for a manifest that has its end; for a broadcast that may go on, how often it is to be read again, in
     seconds."""
     if mpd.get("type") != "dynamic":
@@ -118,7 +118,7 @@ def _is_listed(each: Representation) -> bool:
     return whole and first == template.number("presentationTimeOffset", 0)
 
 
-def _periods(mpd: Element, url: str, server: int) -> Iterator[Period]:
+def periods_of(mpd: Element, url: str, server: int) -> Iterator[Period]:
     """The periods that have content, with their announced durations."""
     elements = [each for each in mpd.findall("Period") if each.get(_LINK) != _NOTHING]
     if not elements:

@@ -90,8 +90,9 @@ def is_hls(text: str) -> bool:
     return text.lstrip("\ufeff \t\r\n").startswith("#EXTM3U")
 
 
-def parse(text: str, url: str, imported: Mapping[str, str] | None = None) -> Master | Media:
-    """Parse the playlist at `url`; `imported` are the variables of the multivariant playlist that names it."""
+def parse(text: str, url: str, imported: Mapping[str, str] | None = None, *, running: bool = False) -> Master | Media:
+    """Parse the playlist at `url`; `imported` are the variables of the multivariant playlist that names it. `running`:
+    one of a broadcast is read, too, whose first segments are gone or that has none yet."""
     if not is_hls(text):
         raise bad_manifest("it is not a playlist")
     count = len(_URI_LINE.findall(text))
@@ -110,8 +111,8 @@ def parse(text: str, url: str, imported: Mapping[str, str] | None = None) -> Mas
         raise DownloadError("This is a list of links, not one video.", code="unsupported")
     if found.seeking:
         raise DownloadError("This playlist holds pictures to seek by, not the video.", code="unsupported")
-    open_s = _open_s(found)
-    if not found.segments:
+    open_s = _open_s(found, running=running)
+    if not found.segments and not (running and open_s is not None):
         raise bad_manifest("it names no segment") if open_s is None else live()
     sequence = numbers.whole(found.sequence or "0")
     section = numbers.whole(found.section, most=SECTIONS_MAX) or 0
@@ -121,7 +122,7 @@ def parse(text: str, url: str, imported: Mapping[str, str] | None = None) -> Mas
 def stream(media: Media, *, prefix: str = "", holds: Holds = ()) -> MediaStream:
     """The parts of a media playlist, their names prefixed by `prefix`, and a local playlist for them."""
     naming = _Naming(media.url, prefix)
-    segments = list(_segments(media, naming))
+    segments = [each for _, each in _segments(media, naming)]
     if not segments:
         raise bad_manifest("all of its segments are missing")
     total = sum(segment.duration_s for segment in segments)
@@ -147,11 +148,18 @@ def subtitle_stream(media: Media, subtitles: Subtitles, *, prefix: str) -> Media
     return replace(found, form="webvtt", parts=parts, duration_s=None, subtitles=subtitles)
 
 
-def _open_s(found: Playlist) -> float | None:
+def numbered(media: Media, *, prefix: str) -> tuple[list[tuple[int, Segment]], dict[str, Part]]:
+    """The segments by their numbers in the stream, as of a local playlist, and the parts by their names."""
+    naming = _Naming(media.url, prefix)
+    segments = [((media.sequence or 0) + place, each) for place, each in _segments(media, naming)]
+    return segments, {part.name: part for part in naming.parts}
+
+
+def _open_s(found: Playlist, *, running: bool = False) -> float | None:
     """The target duration if it has no end yet. Raises DownloadError (`live`) if its first segments are gone."""
     if found.ended or found.form == "vod":
         return None
-    if found.form != "event" and numbers.whole(found.sequence or "0"):
+    if not running and found.form != "event" and numbers.whole(found.sequence or "0"):
         raise live()
     return numbers.decimal(found.target, most=SEGMENT_S_MAX) or 0.0
 
@@ -206,7 +214,8 @@ class _Naming:
         return self._keys[uri]
 
 
-def _segments(media: Media, naming: _Naming) -> Iterator[Segment]:
+def _segments(media: Media, naming: _Naming) -> Iterator[tuple[int, Segment]]:
+    """With their places in the playlist."""
     ends: dict[str, int] = {}
     section, gap = media.section, False
     for place, raw in enumerate(media.segments):
@@ -219,7 +228,7 @@ def _segments(media: Media, naming: _Naming) -> Iterator[Segment]:
         init = _init(raw.init, number, naming)
         span = _span(raw.byterange, naming.url(raw.uri), ends)
         name = _segment_name(raw.uri, init, naming)
-        yield Segment(name, _duration(raw.duration), span, key, init, section, gap)
+        yield place, Segment(name, _duration(raw.duration), span, key, init, section, gap)
         gap = False
 
 

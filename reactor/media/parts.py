@@ -174,9 +174,12 @@ def too_large() -> DownloadError:
     return bad_manifest("it is too large", code="too_large")
 
 
+RECORD = "Try again when it is over, or have it recorded (`live`)."
+
+
 def live() -> DownloadError:
     """The error for a stream without an end."""
-    return DownloadError("This is a live stream: it has no end yet.", hint="Try again when it is over.", code="live")
+    return DownloadError("This is a live stream: it has no end yet.", hint=RECORD, code="live")
 
 
 def protected(system: str = "") -> DownloadError:

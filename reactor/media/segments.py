@@ -76,7 +76,7 @@ def of_template(each: Representation, template: Addressing, duration: float | No
     init, media = template.attribute("initialization"), template.attribute("media")
     element = template.child("Initialization")
     if init:
-        yield absolute(each.base, _filled(init, each))
+        yield absolute(each.base, filled(init, each))
     elif element is not None:
         yield absolute(each.base, element.get("sourceURL") or "")
     if not media:
@@ -85,7 +85,7 @@ def of_template(each: Representation, template: Addressing, duration: float | No
     times = _timeline(timeline, template, duration) if timeline is not None else _steps(template, duration)
     first = template.number("startNumber", 1)
     for number, time in enumerate(times, first):
-        yield absolute(each.base, _filled(media, each, number, time))
+        yield absolute(each.base, filled(media, each, number, time))
 
 
 def lasts_of(template: Addressing | None, duration: float | None, count: int) -> tuple[float, ...]:
@@ -157,8 +157,8 @@ def _check_count(count: int) -> None:
         raise too_many_parts(count)
 
 
-def _filled(template: str, each: Representation, number: int | None = None, time: int | None = None) -> str:
-    """The template with its variables replaced (ISO/IEC 23009-1, section 5.3.9.4.4)."""
+def filled(template: str, each: Representation, number: int | None = None, time: int | None = None) -> str:
+    """The template with its variables replaced (ISO/IEC 23009-1, section 5.3.9.4.4). Raises DownloadError."""
     if len(template) > URL_MAX:
         raise bad_manifest("an address in it is too long")
     values = {

@@ -21,7 +21,7 @@ from reactor.database.sqlite.migration import migrate
 from reactor.database.store import Unsaved
 from reactor.errors import DownloadError
 from reactor.lists import Entry, Listing
-from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent, Track
+from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Recording, Source, Torrent, Track
 from tests.simulation.aria2 import REFUSED, SIZE
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ LARGEST = HUGE + MIB
 putting it together would write more."""
 ENTRIES = (1, 3, 5)
 ENTRY_NATURES = ("direct", "direct", "parts", "unsized", "unknown", "direct", "deadly")
+BROADCAST = 6
+"""Segments of a broadcast until it is over."""
 FEW, MANY = 3, 9
 """Parts: few are asked about one by one, many as a whole."""
 
@@ -199,6 +201,8 @@ class Sites:
         if nature == "magnet":
             what = f"{self._world.database.instance}/{int(number) % 2}"
             return events.Extracted(attempt, _magnet(url, what, looked_into=int(number) % 3 > 0))
+        if nature == "live":
+            return events.Extracted(attempt, _broadcast(url, int(number), command.so_far))
         if nature == "refused":
             return events.Extracted(attempt, _parts(url, FEW, 0, host=REFUSED))
         if nature in ("parts", "page"):
@@ -220,8 +224,29 @@ def _choices(unanswered: Literal["default", "fail"]) -> Choices:
     return Choices(formats=formats, subtitles=subtitles, unanswered=unanswered)
 
 
+def _broadcast(url: str, number: int, so_far: Extraction | None) -> Extraction:
+    """One more segment than there was, until it is over. Of some every third one is refused."""
+    before = so_far.finish.recording if so_far is not None else None
+    if so_far is not None and before is not None and before.over:
+        return so_far
+    count = 1 + (len(so_far.fetches) if so_far is not None else number % 2)
+    hosts = [REFUSED if number % 3 == 0 and n % 3 == 2 else "host.example" for n in range(count)]
+    fetches = tuple(Fetch(urls=(f"http://{host}/{n}.ts",), name=f"{n}.ts") for n, host in enumerate(hosts))
+    tracks = tuple(Track(form="hls", first=n, count=1, playlist="#EXTM3U\n") for n in range(count))
+    source = Source(url=url, after=count)
+    recording = Recording(url=url, sources=(source,), most_s=60, recorded_s=count, over=count >= BROADCAST)
+    finish = Finish(how="media", name="film.mp4", tracks=tracks, recording=recording)
+    return Extraction(kind=Kind.YTDLP, title=url, fetches=fetches, finish=finish)
+
+
 def _detection(url: str) -> Detection:
-    kinds = {"parts": Kind.YTDLP, "refused": Kind.YTDLP, "magnet": Kind.TORRENT, "unknown": Kind.UNKNOWN}
+    kinds = {
+        "parts": Kind.YTDLP,
+        "refused": Kind.YTDLP,
+        "live": Kind.YTDLP,
+        "magnet": Kind.TORRENT,
+        "unknown": Kind.UNKNOWN,
+    }
     return Detection(kind=kinds.get(url.partition(":")[0], Kind.DIRECT), url=url, why="its name")
 
 

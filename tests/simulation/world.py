@@ -332,7 +332,8 @@ class World:
         return self.dice.choice(ids) if ids else 0
 
     def _new_url(self) -> str:
-        return f"{self.dice.choice(NATURES)}:{next(self._urls)}"
+        nature, number = self.dice.choice(NATURES), next(self._urls)
+        return f"live:{number}" if nature == "parts" and number % 4 == 2 else f"{nature}:{number}"
 
     def _insert(self) -> None:
         for _ in range(self.dice.choice((1, 1, 3))):
@@ -440,7 +441,8 @@ class World:
                 folder.parts.clear()
             return folder.record
         certain = extraction.finish.how == "file" and command.said_whole
-        whole = all(folder.parts.get(n, False) for n in range(len(extraction.fetches)))
+        there = [folder.parts.get(n, False) for n in range(len(extraction.fetches))]
+        whole = any(there) if extraction.finish.recording is not None else all(there)
         if not whole or (command.resumed and not certain):
             return None
         self.checks.published(folder, extraction)

@@ -9,7 +9,7 @@ from reactor.core import commands, crashes, events
 from reactor.core.context import Commands, Context, of
 from reactor.core.job import Budget, Job, Plan, Progress, State
 from reactor.core.rows import ClaimedRow
-from reactor.core.steps import fetch, finish, teardown, window
+from reactor.core.steps import fetch, finish, record, teardown, window
 from reactor.models import Stage
 
 
@@ -23,6 +23,8 @@ def begin(row: ClaimedRow, context: Context) -> Commands:
     told = commands.Tell(notices.DownloadClaimed(**of(job), url=row.url, waited_s=row.waited_s))
     if row.refusal is not None:
         return [told, *teardown.fail(job, row.refusal, context)]
+    if row.plan is not None and row.plan.finish.recording is not None:
+        return [told, *record.go_on(job, row.plan)]
     if row.detection is not None:
         return [told, *fetch.extract(job, row.detection, clear=job.plan.foreign_record)]
     return [told, commands.Detect(job.attempt, row.url, job.plan.foreign_record, job.options, job.cookies_of)]
@@ -46,6 +48,9 @@ def _go_on(job: Job, row: ClaimedRow, context: Context) -> Commands:
     if row.plan is None or row.plan_attempt != row.attempt.number:
         plan.foreign_record = row.plan is None
         out: Commands = [commands.Detect(job.attempt, row.url, plan.foreign_record, job.options, job.cookies_of)]
+    elif row.plan.finish.recording is not None and not row.plan.finish.recording.over:
+        job.teardown.unknown_transfers, job.teardown.removed = len(row.plan.fetches), False
+        out = record.go_on(job, row.plan)
     else:
         job.state, plan.continued, job.teardown.removed = State.FINISHING, True, False
         progress.resumed, progress.said_whole = True, row.stage == Stage.FINISHING

@@ -26,7 +26,7 @@ from reactor.core.job import (
 )
 from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.stalls import KIB, crawling, stalled
-from reactor.core.steps import finish, renew, salvage, teardown, window
+from reactor.core.steps import finish, record, renew, salvage, teardown, window
 from reactor.errors import Failure
 from reactor.models import COOKIE_LINE_MAX, Detection, Extraction, Kind, Stage
 
@@ -99,10 +99,13 @@ def extracted(job: Job, event: events.Extracted, context: Context) -> Commands:
     if event.choices is not None and _is_new(job) and asks(job.options, event.choices):
         return _ask(job, event.extraction, event.choices, context)
     plan, extraction = job.plan, _as_known(event.extraction, job.plan.previous_plan)
+    previous = plan.previous_plan
     refusal = context.limits.quotas.of(job.options).refusal(extraction, event.joined)
+    if refusal is not None and previous is not None and extraction.extends(previous):
+        extraction, refusal = record.sealed(previous, refusal), None
     if refusal is not None:
         return teardown.fail(job, refusal, context)
-    continues = plan.previous_plan is not None and extraction.continues(plan.previous_plan)
+    continues = previous is not None and (extraction.continues(previous) or extraction.extends(previous))
     if continues or not plan.has_leftovers:
         return _begin_fetching(job, extraction, context, continues=continues)
     # Before the new plan is saved: what a plan says of its files has to be true after a crash, too.
@@ -153,9 +156,11 @@ def _begin_fetching(job: Job, extraction: Extraction, context: Context, *, conti
     plan, progress = job.plan, job.progress
     if not continues:
         plan.complete_parts, plan.carried, plan.sought, progress.percent = frozenset(), {}, frozenset(), None
+        plan.lost, plan.recorded_bytes = frozenset(), 0
         job.budget.further_than = None
     elif job.budget.further_than is None and not job.budget.renewals:
         job.budget.further_than = progress.percent or 0.0
+    goes_on = continues and extraction.finish.recording is not None
     job.state = State.FETCHING
     begin_transfers(job, extraction, context)
     plan.wipe_staging, plan.continued = not continues, continues
@@ -174,7 +179,7 @@ def _begin_fetching(job: Job, extraction: Extraction, context: Context, *, conti
         return [planned, commands.Tell(notice), *finish.reuse(job, context)]
     return [
         planned,
-        commands.Tell(notice),
+        *([] if goes_on else [commands.Tell(notice)]),
         *window.add(job, context),
         *finish.when_all_fetched(job, context),
     ]
@@ -313,7 +318,7 @@ def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Comma
     if failure is not None:
         return salvage.or_fail(job, failure, context)
     out = [*_inquire(job, limit, context), *_change_lane(job, context)]
-    completed, size, share = progress.fetched, progress.wanted, progress.share
+    completed, size, share = progress.fetched, None if job.recording else progress.wanted, job.share
     speed = sum(each.speed for each in progress.given.values() if each.state is TransferState.LIVE)
     if budget.crashes and not budget.was_finishing and share is not None and share * 100 > (progress.percent or 0.0):
         budget.crashes = 0

@@ -6,7 +6,7 @@ from reactor import notices
 from reactor.core import commands, events, holes
 from reactor.core.context import Commands, Context, of
 from reactor.core.job import IN_TRANSFER, End, Ending, Job, State, TransferState
-from reactor.core.steps import renew, teardown, window
+from reactor.core.steps import record, renew, teardown, window
 from reactor.errors import Failure
 from reactor.models import Extraction, Stage
 
@@ -19,14 +19,19 @@ def when_all_fetched(job: Job, context: Context) -> Commands:
     """When all parts are there, they are put together."""
     if job.state not in IN_TRANSFER or job.progress.done != len(job.progress.transfers):
         return []
+    kept: Commands = []
+    if job.recording:
+        kept = record.ask_for_more(job, newly_done(job), context)
+        if job.state is State.EXTRACTING:
+            return kept
     unsought, lacks = holes.unsought(job), holes.failure(job)
     if unsought and renew.renewable(job, lacks):
         job.plan.sought |= unsought
         return renew.renew_or_fail(job, lacks, context)
     if not holes.is_bearable(job):
-        return teardown.fail(job, lacks, context)
+        return [*kept, *teardown.fail(job, lacks, context)]
     job.state, job.budget.hold_until = State.FINISHING, None
-    out: Commands = [] if job.describing else [commands.SaveStage(job.attempt, Stage.FINISHING)]
+    out: Commands = kept if job.describing else [*kept, commands.SaveStage(job.attempt, Stage.FINISHING)]
     if (done := newly_done(job)) is not None:
         whole = commands.ProgressOf(job.attempt, job.progress.percent, 0, None, None, done=done)
         out.append(commands.SaveProgress((whole,)))

@@ -26,7 +26,7 @@ RENEWALS_MAX = 3
 def renewable(job: Job, failure: Failure) -> bool:
     """True when new URLs may help."""
     expired = failure.code in EXPIRED or failure == UNTOLD
-    within = job.budget.renewals < RENEWALS_MAX and not job.in_vain(failure)
+    within = job.budget.renewals < RENEWALS_MAX and not job.in_vain(failure) and not job.recording
     return expired and within and job.kind not in AS_SENT and job.state in IN_TRANSFER
 
 

@@ -105,7 +105,7 @@ def retries_of(job: Job, failure: Failure) -> int:
 def _came_further(job: Job, failure: Failure) -> bool:
     """True when this attempt went on with what was there, and there is more of it than there ever was: then its
     retries count from 0 again. What begins from zero each time would come as far each time."""
-    start, share = job.budget.further_than, job.progress.share
+    start, share = job.budget.further_than, job.share
     return failure.code not in FROM_ZERO and start is not None and share is not None and share * 100 > start
 
 

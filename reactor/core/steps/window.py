@@ -234,9 +234,12 @@ def doubt(job: Job, context: Context) -> None:
 
 
 def keep_complete(job: Job, context: Context) -> None:
-    """What is whole already is not fetched again."""
-    job.progress.done = len(job.plan.complete_parts)
-    for transfer in (job.progress.transfers[n] for n in job.plan.complete_parts):
+    """What is whole already is not fetched again, nor what of a broadcast could not be had."""
+    plan, progress = job.plan, job.progress
+    progress.missing |= plan.lost - plan.complete_parts
+    settled = plan.complete_parts | plan.lost
+    progress.done = len(settled)
+    for transfer in (progress.transfers[n] for n in settled):
         transfer.state = TransferState.DONE
         context.sort(job, transfer)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import anyio
 from anyio import CancelScope, from_thread, to_thread
 
 from reactor.aria2.options import SPLIT_BYTES
@@ -25,7 +26,7 @@ from reactor.daemon.row_cookies import RowCookies, in_view_of
 from reactor.daemon.versions import Version, Versions
 from reactor.errors import DownloadError, Failure, ReactorError
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, Reclassified, Several
+from reactor.extractors.base import Context, Extractor, Reclassified, Several
 from reactor.extractors.detect import detect
 from reactor.extractors.findings import item_choices
 from reactor.extractors.thumbnail import fetch_picture
@@ -60,7 +61,27 @@ WORDS = {
     Content.JSON: "a JSON document",
     Content.TEXT: "a message",
 }
+NOT_YET = frozenset({"not_started", "not_found"})
+"""What a site says of a broadcast that has not begun."""
+WAIT_AGAIN_S = 5.0
+JOINS_MAX = 5
+"""So often the parts of a broadcast are joined anew, where segments turned out to be none."""
 APART = "This comes in parts, which nobody could join where the aria2c elsewhere puts them."
+
+
+async def recorded_more(so_far: Extraction, detection: Detection, context: Context) -> Extraction:
+    """What has come of a broadcast since. Where its playlists are not to be had any more, its page is asked for others;
+    without those it is over, and what was taken is kept."""
+    from reactor.extractors.recording import BrokenOff, go_on, put_together, sealed
+
+    try:
+        return await go_on(so_far, context)
+    except BrokenOff as error:
+        recording, note = so_far.finish.recording, error.message
+    if recording is not None and recording.url != detection.url and detection.kind in EXTRACTORS:
+        with suppress(ReactorError, Reclassified, Several):
+            return put_together(so_far, await EXTRACTORS[detection.kind].extract(detection, context))
+    return sealed(so_far, note)
 
 
 async def _nobody(media_key: str, owner: str | None, besides: int) -> Sequence[Brought]:
@@ -121,10 +142,15 @@ class Stages:
         await self._clear(command)
         extractor, context = EXTRACTORS[command.detection.kind], self._context
         try:
+            if command.so_far is not None:
+                context = await self._for(command.options, command.detection.url, command.cookies_of)
+                more = await recorded_more(command.so_far, command.detection, context)
+                self._post(events.Extracted(command.attempt, more))
+                return
             found = await self._probe_cache.take(command.detection, command.options, command.cookies_of)
             context = await self._for(command.options, command.detection.url, command.cookies_of)
             context = self._with_findings(context, command.attempt.download_id)
-            found = found or await extractor.extract(command.detection, context)
+            found = found or await self._begun(extractor, command, context)
             if context.http.cookies:  # which are in no plan, whatever an extractor does
                 found = found.model_copy(update={"cookies": context.http.new_cookies(found.cookies)})
             found = await self._as_asked(found, command.options, command.attempt, command.cookies_of)
@@ -152,6 +178,19 @@ class Stages:
         failure = in_view_of(failure, context.http.cookies)
         help = await self._row_cookies.help(failure, command.cookies_of)
         return events.WorkFailed(command.attempt, shown(failure), help=help)
+
+    async def _begun(self, extractor: Extractor, command: commands.Extract, context: Context) -> Extraction:
+        """What the extractor finds; of a broadcast that is waited for, once it has begun."""
+        live = command.options.live
+        until = clock.monotonic() + (live.wait_s if live is not None else 0)
+        while True:
+            try:
+                return await extractor.extract(command.detection, context)
+            except DownloadError as error:
+                left_s = until - clock.monotonic()
+                if live is None or left_s <= 0 or error.code not in NOT_YET:
+                    raise
+            await anyio.sleep(min(left_s, WAIT_AGAIN_S))
 
     def _with_findings(self, context: Context, id: int) -> Context:
         """The context of a row that is looked into, with what is known of it where it asks or was answered."""
@@ -309,6 +348,8 @@ class Stages:
         from reactor.media.text_tracks import BESIDE, gather
 
         finish = command.extraction.finish
+        if finish.recording is not None:
+            return await self._parts(command, folder)
         joined = await join(
             find_ffmpeg(self._ffmpeg).path,
             folder,
@@ -324,6 +365,43 @@ class Stages:
             notes += await self._converted(command, joined.path, joined.begins, done=0.5)
         await to_thread.run_sync(gather, folder, finish)
         return notes
+
+    async def _parts(self, command: commands.Finish, folder: Path, tries: int = JOINS_MAX) -> tuple[str, ...]:
+        """Join each part of a broadcast by itself. A segment that is none is deleted then, and what is before it and
+        behind it are parts of their own; one that cannot be joined costs the others nothing."""
+        from reactor.media.ffmpeg import join
+        from reactor.media.recorded import Shelf, parts_of
+
+        finish = command.extraction.finish
+        parts = await to_thread.run_sync(parts_of, command.extraction, folder)
+        shelf, notes, failed = Shelf(folder, finish), list(finish.notes), list[DownloadError]()
+        await to_thread.run_sync(shelf.clear)
+        for n, part in enumerate(parts):
+            begun, each = n / len(parts), 1 / len(parts)
+            try:
+                joined = await join(
+                    find_ffmpeg(self._ffmpeg).path,
+                    folder,
+                    part,
+                    self._context.parsers,
+                    progress=partial(self._joined, command.attempt, begun, each),
+                    room=self._room.of(finish.options),
+                )
+                if converts(finish):
+                    alone = replace(command, extraction=part)
+                    notes += await self._converted(alone, joined.path, joined.begins, done=begun)
+            except BadParts as error:
+                if tries:
+                    return await self._parts(command, folder, tries - 1)
+                failed.append(error)
+                notes.append(f"Part {n + 1} of the broadcast cannot be played: {error.message}")
+                continue
+            notes += (*joined.notes, *joined.unmet)
+            await to_thread.run_sync(shelf.put)
+        if not shelf.count:
+            raise failed[0] if failed else DownloadError("Nothing of the broadcast has come.", code="incomplete")
+        await to_thread.run_sync(shelf.publish)
+        return (*dict.fromkeys(notes), *shelf.notes())
 
     async def _converted(
         self, command: commands.Finish, source: Path, begins: Sequence[float] = (), *, done: float = 0.0

@@ -29,7 +29,7 @@ from reactor.extractors.ytdlp.texts import text_pieces
 from reactor.files.names import clean_name
 from reactor.files.suffixes import MEDIA_SUFFIXES
 from reactor.media.choice import Choice
-from reactor.media.parts import bounded
+from reactor.media.parts import bounded, live
 from reactor.media.requested import requested, unmet, unmet_texts
 from reactor.models import Extraction, Fetch, Finish, Kind, Track
 from reactor.net.cookies import kept_cookies
@@ -64,8 +64,12 @@ async def extraction_of(info: Info, context: Context) -> Extraction:
 
     Raises DownloadError: `live`, `not_started`, `unsupported`, `bad_answer`, `too_many_parts`, and those of
     `manifest.extract_manifest`."""
-    _refuse_live(info)
     title = (info.title or "").strip()[:TITLE_MAX] or None
+    if context.options.live is not None and context.live_max_s:
+        if (broadcast := await _recorded(info, title, context)) is not None:
+            return broadcast
+        context = replace(context, live_max_s=0.0)  # it has its end
+    _refuse_live(info)
     sections = [sorted(formats, key=lambda format_: format_.sound_alone) for formats in (info.formats, *info.then)]
     formats = [format_ for section in sections for format_ in section]
     if any(format_.special for format_ in formats):
@@ -145,11 +149,27 @@ def _extraction(title: str | None, fetches: tuple[Fetch, ...], finish: Finish, s
     )
 
 
+async def _recorded(info: Info, title: str | None, context: Context) -> Extraction | None:
+    """A broadcast, by the manifest that its formats come from; None for what is none."""
+    format_ = info.formats[0]
+    manifest = (format_.manifest_url or format_.url) if format_.protocol in (*HLS, _DASH) else None
+    if manifest is None or (format_.protocol == _DASH and not format_.manifest_url):
+        return None
+    jar = context.http.jar(kept_cookies(info.cookies))
+    found = await extract_manifest(
+        checked(manifest), context, kind=Kind.YTDLP, headers=told_headers(format_), cookies=jar, title=title
+    )
+    if found.finish.recording is None:
+        return None
+    about = found.finish.model_copy(update={"about": about_of(info.about)})
+    return found.model_copy(update={"finish": about})
+
+
 def _refuse_live(info: Info) -> None:
     if info.live_status == "is_upcoming":
         raise not_started(info.release_timestamp)
     if info.is_live:
-        raise DownloadError("This is a live stream, which has no end to wait for.", code="live")
+        raise live()
 
 
 def _one_file(format_: Format, title: str | None, sent: Sent, finish_of: Callable[..., Finish]) -> Extraction:
