@@ -30,7 +30,9 @@ class Around:
     under_way: int
     """Rows that are being downloaded."""
     ahead: int
-    """Pending rows that are served before it."""
+    """Pending rows of its owner's that are served before it."""
+    others: int = 0
+    """Other owners whose rows are pending."""
     full: str = ""
     """Why the disk keeps new ones from beginning; empty when it does not."""
     crashes: int = 0
@@ -75,7 +77,7 @@ async def _read(settings: Settings, number: int) -> tuple[Download | None, list[
     if told is None:
         return None, [], Around(served, under_way, 0)
     full = _full(settings)
-    around = Around(served, under_way, told.ahead, full, told.crashes, told.parent, told.failures)
+    around = Around(served, under_way, told.ahead, told.others, full, told.crashes, told.parent, told.failures)
     return told.row, [*told.tries], around
 
 
@@ -175,7 +177,8 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
         case "pending" if not around.alive:
             yield f"It waits for a reactor. {_unserved(around)}"
         case "pending":
-            yield f"It waits for its turn: {around.under_way} running, {around.ahead} ahead of it."
+            ahead = f"{around.ahead} ahead of it{_with(around.others)}"
+            yield f"It waits for its turn: {around.under_way} running, {ahead}."
             yield around.full
         case "choosing":
             yield f"It asks what is to be fetched. `reactor choose {row.id}` lists what there is."
@@ -184,6 +187,12 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
                 yield f"Without an answer {then} in {span(row.next_attempt_at - now)}."
         case other:
             yield f"Its status is {clean(other)}: reactor does not change rows with this status."
+
+
+def _with(others: int) -> str:
+    if not others:
+        return ""
+    return f" of the same owner; {others} other {'owner takes' if others == 1 else 'owners take'} turns with it"
 
 
 def _unserved(around: Around) -> str:

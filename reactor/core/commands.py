@@ -252,6 +252,17 @@ class ForgetCrashes:
     attempt: Attempt
 
 
+@dataclass(frozen=True, slots=True)
+class ChargeOwner:
+    """The row had a slot for `seconds` more: see `turns`."""
+
+    timing: ClassVar[Timing] = SAVE
+
+    attempt: Attempt
+    owner: str | None
+    seconds: float
+
+
 Save = (
     SaveStage
     | SavePlan
@@ -266,6 +277,7 @@ Save = (
     | SaveTakenUp
     | ForgetPlan
     | ForgetCrashes
+    | ChargeOwner
 )
 
 # Work, one cancel scope for each attempt
@@ -532,3 +544,9 @@ Command = (
 def is_save(command: Command) -> TypeGuard[Save]:
     """True for what is written into the database."""
     return Timing.SAVE in command.timing
+
+
+def attempt_of(command: Command) -> Attempt | None:
+    """The attempt of a command; None if it is about several or none."""
+    attempt: Attempt | None = getattr(command, "attempt", None)
+    return attempt

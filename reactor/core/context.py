@@ -78,6 +78,8 @@ class Context:
     """Those that the process may die of, while they are tried: see `crashes`."""
     space_doubted: bool = False
     """Something found no space: nothing is begun before the disk was measured."""
+    shared: bool = False
+    """True once a row had an owner: from then on the time of all is charged."""
     polls: int = 0
     """How often the rows were polled."""
     taken: dict[str, None] = field(default_factory=dict)

@@ -538,6 +538,8 @@ class Job:
     """How many of its entries have their rows."""
     owner: str | None = None
     """Whose row it is."""
+    charged_at: float = 0.0
+    """Until when its time was charged to that owner."""
 
     @property
     def cookies_of(self) -> CookieSource:

@@ -109,7 +109,21 @@ class Machine:
             out += self._ask_for_progress()
             self._watch_trials()
             out += self._poll()
-        return _one_forget(out)
+        return _one_forget([*out, *self._charges(out)])
+
+    def _charges(self, decided: Commands) -> Commands:
+        """The time that rows have had, with what is written anyway. What crawls takes nobody's place."""
+        if not self._context.shared:
+            return []
+        last = {commands.attempt_of(each) for each in decided if commands.Timing.LAST in each.timing}
+        progress = any(isinstance(each, commands.SaveProgress) for each in decided)
+        out = Commands()
+        for job in self.jobs.values():
+            if job.attempt in last or (progress and job.state is not State.SEEDING):
+                seconds, job.charged_at = self._context.now - job.charged_at, self._context.now
+                if seconds > 0 and not job.progress.crawls:
+                    out.append(commands.ChargeOwner(job.attempt, job.owner, seconds))
+        return out
 
     def next_deadline(self) -> float | None:
         """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""

@@ -15,7 +15,7 @@ from typing import TypeVar
 import anyio
 
 from reactor.core import commands, events
-from reactor.core.commands import Command, Save, Timing, is_save
+from reactor.core.commands import Command, Save, Timing, attempt_of, is_save
 from reactor.core.job import Attempt
 from reactor.daemon.effects.aria2 import Downloading
 from reactor.daemon.effects.database import Rows
@@ -216,12 +216,6 @@ def is_waited_for(command: Command) -> bool:
 def is_in_vain(command: Command, refused: Collection[Attempt]) -> bool:
     """True if it would begin work for an attempt of which a save was refused."""
     return Timing.BEGINS in command.timing and attempt_of(command) in refused
-
-
-def attempt_of(command: Command) -> Attempt | None:
-    """The attempt of a command; None if it is about several or none."""
-    attempt: Attempt | None = getattr(command, "attempt", None)
-    return attempt
 
 
 def _shown(notice: Notice) -> Notice:

@@ -121,7 +121,8 @@ class Store(Protocol):
         `now` is in seconds since the epoch. `retry_max_s` is the longest wait that the settings allow: a row that would
         wait for longer is due, since the clock was set back. `by_text` says the kind of a URL where the text tells it:
         such a row is claimed as `extracting`, and comes with its `detection`; any other one as `detecting`. `read` says
-        what a row's options ask for. The order is that of `contract.in_turn`. A row that the table does not let be
+        what a row's options ask for. The order is that of `contract.in_turn`, and where rows have owners that of
+        `core.turns`, of each owner's rows the other one. A row that the table does not let be
         claimed fails, with the reason, and holds up no other. Waits for other writers only when there is something to
         write."""
         ...

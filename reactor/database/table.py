@@ -87,7 +87,9 @@ class Story:
     tries: tuple[Try, ...]
     """Oldest first."""
     ahead: int
-    """Pending rows that are served before it."""
+    """Pending rows of its owner's that are served before it."""
+    others: int
+    """How many other owners have pending rows: they take turns."""
     crashes: int
     """How often in succession the process has died while it worked on this row."""
     parent: Download | None = None

@@ -15,6 +15,7 @@ DECIDED = {
     "SaveTakenUp": "notes that it is worked on again",
     "ReadPlan": "reads what was planned for it",
     "ForgetCrashes": "no longer suspects it",
+    "ChargeOwner": "counts its time for its owner",
     "SaveEntries": "makes rows of entries",
     "SaveListed": "leaves the list to its entries",
     "SavePlan": "saves what will be fetched",

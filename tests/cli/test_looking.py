@@ -92,6 +92,9 @@ async def test_who_serves_and_where(tmp_path: Path) -> None:
         await served.until(lambda: served.row(one)["stage"] == "fetching")
         said = reactor("why", "--db", served.db, three, cwd=tmp_path).stdout
         assert "It waits for its turn: 1 running, 1 ahead of it." in said
+        query(served.db, f"UPDATE downloads SET owner = 'ann' WHERE id = {two}")
+        said = reactor("why", "--db", served.db, three, cwd=tmp_path).stdout
+        assert "1 running, 0 ahead of it of the same owner; 1 other owner takes turns with it." in said
         assert "Now: fetching" in reactor("why", "--db", served.db, one, cwd=tmp_path).stdout
         finding = doctor(tmp_path, "--db", served.db)[1]["reactor"]
         assert finding["state"] == "ok"

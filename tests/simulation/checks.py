@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reactor.core import commands
@@ -26,6 +27,14 @@ OF_CANCELLED = """SELECT c.id FROM downloads AS c JOIN downloads AS p ON p.id = 
     WHERE c.status = 'downloading' AND p.cancelled AND p.status = 'downloading'"""
 FINAL = ("downloaded", "failed", "cancelled")
 COLUMNS = "id, status, COALESCE(attempt, 0), COALESCE(retry_count, 0), progress, stage, error_code, file_path, url"
+
+
+@dataclass(frozen=True)
+class Had:
+    """What the owners of rows have had before a look."""
+
+    tags: Mapping[str, float]
+    turn: float
 
 
 class Checks:
@@ -57,6 +66,8 @@ class Checks:
         """True when the reactor has last heard that there is no room."""
         self._checked: object = None
         """What the rows and the transfers were when all was checked last."""
+        self._charged = 0.0
+        """Seconds, to all owners together."""
         self._orphaned: set[str] = set()
         """Files of rows that the bot deleted, or replaced, after they were done: they stay."""
 
@@ -106,10 +117,16 @@ class Checks:
 
     # What is asked for and done
 
-    def claimed(self, attempts: list[Attempt], due: list[int]) -> None:
-        """A look has claimed these, when it was the turn of those that were `due`."""
-        ids = [attempt.download_id for attempt in attempts]
-        assert ids == due[: len(ids)], f"{ids} were claimed, and it was the turn of {due}"
+    def claimed(self, attempts: list[Attempt], due: Mapping[int, str], had: Had) -> None:
+        """A look has claimed these, when those were `due`: their owners in turn, of each owner the oldest first."""
+        ids, tag, begun = [attempt.download_id for attempt in attempts], had.turn, Counter[str]()
+        for id in ids:
+            first = {owner: row for row, owner in reversed([*due.items()]) if row not in ids[: ids.index(id)]}
+            tags = {owner: max(tag, had.tags.get(owner, 0.0)) for owner in first}
+            assert first, f"{ids} were claimed of {due}"
+            owner = min(first, key=lambda each: (begun[each], tags[each], first[each]))
+            assert id == first[owner], f"{ids} were claimed of {due}, and it was the turn of {first[owner]}: {had}"
+            tag, begun[owner] = tags[owner], begun[owner] + 1
         stopped = {id for (id,) in self._world.database.execute(OF_CANCELLED)}
         assert not stopped.intersection(ids), f"entries of a cancelled list are begun: {stopped.intersection(ids)}"
         self.begun(attempts)
@@ -154,6 +171,8 @@ class Checks:
             assert len(save.extraction.fetches) <= limits.quotas.max_parts, "too many parts"
         if isinstance(save, commands.SavePlan) and not save.continues:  # its URLs were renewed, and it begins anew
             self._progress.pop((save.attempt.download_id, save.attempt.number), None)
+        if isinstance(save, commands.ChargeOwner):
+            self._charged += save.seconds
         if isinstance(save, commands.SaveListed):
             self._every_entry_has_its_row(save)
         if not isinstance(save, commands.SaveWaiting) or save.failure is None:
@@ -310,6 +329,8 @@ class Checks:
         kept = {(world.database.instance, id) for id in seeding}
         folders = [place for place in world.folders if place[0] not in world.lost and place not in kept]
         assert not folders, f"folders were left: {folders}"
+        owned = world.database.execute("SELECT 1 FROM downloads WHERE owner <> '' AND status = 'downloaded'")
+        assert not owned or self._charged, "what rows have had is charged to nobody"
         assert len(self._delays) < MANY_DELAYS or max(self._delays) > NO_DELAY_S, "nobody waits for the next try"
         for id, status, *_, code, path, url in rows:
             assert status != "downloaded" or not url.startswith("deadly"), f"row {id} has killed nobody"

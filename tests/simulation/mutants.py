@@ -21,8 +21,9 @@ from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.retry import RetryPolicy
 from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
+from reactor.core.turns import Waiting
 from reactor.database import contract
-from reactor.database.sqlite import crashes, downloads, lists, table
+from reactor.database.sqlite import crashes, downloads, lists, table, turns
 from reactor.errors import Failure
 from reactor.models import Extraction
 
@@ -180,6 +181,11 @@ def _not_what_is_written(self: Quotas, extraction: Extraction, joined: int = 0) 
     return REFUSAL(self, extraction)
 
 
+def _oldest_row(waiting: list[Waiting], queue_tag: float) -> int:
+    rows = [each.row for each in waiting]
+    return rows.index(min(rows))
+
+
 def _newest_first(*waiting: list[int]) -> list[int]:
     return IN_TURN(*waiting)[::-1]
 
@@ -201,7 +207,7 @@ SALT = count()
 NEXT_DELAY, IN_TURN, REFUSAL = RetryPolicy.next_delay_s, contract.in_turn, Quotas.refusal
 REMOVE, ALL_FETCHED, RENEW_OR_FAIL = teardown.remove, finish.when_all_fetched, renew.renew_or_fail
 
-ASKING_TOO = downloads.NEXT.replace("status = 'pending'", "status IN ('pending', 'choosing')").replace(
+ASKING_TOO = downloads.DUE.replace("status = 'pending'", "status IN ('pending', 'choosing')").replace(
     ":now + :retry_max", ":now + :retry_max OR status = 'choosing'"
 )
 ALWAYS_DUE = downloads.PROBE.replace("status = 'pending' AND cancelled IS NOT TRUE", "cancelled IS NOT TRUE")
@@ -240,6 +246,8 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "any number of parts": (with_(Quotas, "refusal", _any_number_of_parts),),
     "a quota of what is fetched, not of what is written": (with_(Quotas, "refusal", _not_what_is_written),),
     "again at once, each time": (with_(RetryPolicy, "next_delay_s", _at_once),),
+    "whoever was first is served first, whatever he has had": (with_(turns, "next_of", _oldest_row),),
+    "what rows have had is charged to nobody": (with_(machine.Machine, "_charges", lambda self, decided: []),),
     "the newest first": (with_(contract, "in_turn", _newest_first),),
     "the process may die of a row as often as it likes": (with_(crashes, "count", _anything),),
     "a row that the process dies of is tried for ever": (with_(core_crashes, "CRASHES_MAX", 1000),),
@@ -252,7 +260,7 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "the last page of a list is left out": (stepping("listing.entries_saved", _last_page_left_out),),
     "a list that cannot be read again has failed, whatever its entries do": (with_(lists, "FAILED", "stage = NULL"),),
     "the entries of a cancelled list go on": (with_(lists, "stop", _anything),),
-    "a row that asks is claimed": (with_(downloads, "NEXT", ASKING_TOO), with_(downloads, "PROBE", ALWAYS_DUE)),
+    "a row that asks is claimed": (with_(downloads, "DUE", ASKING_TOO), with_(downloads, "PROBE", ALWAYS_DUE)),
     "an answer is lost": (with_(table, "answered", lambda said, choices, codes: {**said}),),
     "links are renewed for ever": (with_(renew, "RENEWALS_MAX", 10**9),),
 }

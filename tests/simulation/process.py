@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reactor.core import commands, events
-from reactor.core.commands import Command, Timing, is_save
+from reactor.core.commands import Command, Timing, attempt_of, is_save
 from reactor.core.events import Event
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
-from reactor.daemon.perform import attempt_of, is_in_vain, is_waited_for, last_words
+from reactor.daemon.perform import is_in_vain, is_waited_for, last_words
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from tests.simulation.aria2 import LOST, SIZE, TAKEN, Place

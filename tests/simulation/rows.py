@@ -23,6 +23,7 @@ from reactor.errors import DownloadError
 from reactor.lists import Entry, Listing
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Recording, Source, Torrent, Track
 from tests.simulation.aria2 import REFUSED, SIZE
+from tests.simulation.checks import Had
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -98,14 +99,14 @@ class Rows:
 
     def look(self, command: commands.PollRows) -> events.RowsPolled:
         """As the daemon does it."""
-        due = self._due(command) if command.claim else []
-        world = self._world
+        due = self._due(command) if command.claim else {}
+        world, had = self._world, self._had()
         over = dict(self.execute(OVER_ENTRIES))
         seen = downloads.poll(self._connection, command, "here", world.wall, by_text=world.sites.by_text).rows
         ids = {row.attempt.download_id for row in seen.claimed}
         world.checks.sent_back(id for (id,) in self.execute(WAITING_ENTRIES) if over.get(id) in ids)
-        due = [id for id in due if id not in seen.swept]  # entries of a list that was cancelled
-        world.checks.claimed([row.attempt for row in seen.claimed], due)
+        due = {id: owner for id, owner in due.items() if id not in seen.swept}  # entries of a list that was cancelled
+        world.checks.claimed([row.attempt for row in seen.claimed], due, had)
         return seen
 
     def choose(self, id: int, codes: list[str]) -> bool:
@@ -115,10 +116,15 @@ class Rows:
         except DownloadError:
             return False
 
-    def _due(self, command: commands.PollRows) -> list[int]:
-        """Whose turn it is, the first one first."""
+    def _had(self) -> Had:
+        """What owners have had."""
+        turn = self.execute("SELECT json_extract(value, '$.tag') FROM reactor_meta WHERE key = 'turn'")
+        return Had(dict(self.execute("SELECT owner, tag FROM reactor_owners")), turn[0][0] if turn else 0.0)
+
+    def _due(self, command: commands.PollRows) -> dict[int, str]:
+        """The rows that are due and their owners, the oldest first."""
         waiting = self.execute(
-            """SELECT id FROM downloads AS d WHERE cancelled IS NOT TRUE AND (status = 'pending'
+            """SELECT id, coalesce(owner, '') FROM downloads AS d WHERE cancelled IS NOT TRUE AND (status = 'pending'
             AND COALESCE(next_attempt_at, 0) NOT BETWEEN ? AND ? OR status = 'choosing' AND next_attempt_at <= ?
             AND json_extract(choices, '$.unanswered') = 'default') AND NOT EXISTS
             (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = d.id AND p.attempt > COALESCE(d.attempt, 0))
@@ -126,7 +132,7 @@ class Rows:
             *(math.nextafter(self._world.wall, math.inf), self._world.wall + contract.RETRY_MAX_S + contract.SLACK_S),
             self._world.wall,
         )
-        return [id for (id,) in waiting if id not in command.held]
+        return {id: owner for id, owner in waiting if id not in command.held}
 
     def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """As the daemon does it."""

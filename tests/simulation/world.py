@@ -27,6 +27,7 @@ STORM_S = 40.0
 TROUBLES = 22
 """How much happens to the reactor from outside in a storm."""
 SLOW_AFTER_S = 15.0
+OWNERS = ("greedy", None, "greedy", "other", "greedy")
 PATIENCE_S = 8 * 3600.0
 """By then every row is final, also when the clock was set back by an hour."""
 SETTLE_S = 120.0
@@ -74,6 +75,8 @@ class World:
                 download_timeout_s=self.dice.choice((0.0, 0.0, 60.0)),
             ),
         )
+        self.owners = OWNERS if seed % 4 > 1 else (None,)
+        """Of rows, in turn."""
         self.mute = self.dice.random() < 0.2
         """True when aria2 tells nothing at all, and the database neither: nothing may wait for that alone."""
         self.embedded = self.dice.random() < 0.5
@@ -337,12 +340,14 @@ class World:
 
     def _insert(self) -> None:
         for _ in range(self.dice.choice((1, 1, 3))):
-            added = "INSERT INTO downloads (url, added_date) VALUES (?, datetime(?, 'unixepoch'))"
-            self._write(added, self._new_url(), self.wall)
+            self._add(self._new_url())
+
+    def _add(self, url: str, options: str | None = None) -> None:
+        added = "INSERT INTO downloads (url, options, owner, added_date) VALUES (?, ?, ?, datetime(?, 'unixepoch'))"
+        self._write(added, url, options, self.owners[int(url.partition(":")[2]) % len(self.owners)], self.wall)
 
     def _insert_list(self) -> None:
-        added = "INSERT INTO downloads (url, added_date) VALUES (?, datetime(?, 'unixepoch'))"
-        self._write(added, f"list:{next(self._urls)}", self.wall)
+        self._add(f"list:{next(self._urls)}")
 
     def _some_list(self) -> int:
         ids = [id for (id,) in self.database.execute("SELECT id FROM downloads WHERE url LIKE 'list:%' ORDER BY id")]
@@ -356,8 +361,7 @@ class World:
 
     def _insert_question(self) -> None:
         options = '{"ask": "all", "unanswered": "fail"}' if self.dice.random() < 0.3 else '{"ask": "formats"}'
-        added = "INSERT INTO downloads (url, options, added_date) VALUES (?, ?, datetime(?, 'unixepoch'))"
-        self._write(added, self._new_url(), options, self.wall)
+        self._add(self._new_url(), options)
 
     def _answer(self) -> None:
         """Mostly one that asks."""

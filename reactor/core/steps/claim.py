@@ -99,4 +99,6 @@ def _job(row: ClaimedRow, context: Context) -> Job:
     progress = Progress(percent=row.progress)
     job = Job(row.attempt, row.url, State.DETECTING, context.now, plan, progress, budget)
     job.options, job.owner, job.generation = row.options, row.owner, row.generation
+    job.charged_at = context.now
+    context.shared = context.shared or row.owner is not None
     return job

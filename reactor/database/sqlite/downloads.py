@@ -16,10 +16,10 @@ from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
-from reactor.database.sqlite import crashes, defaults, history, lists, plans
+from reactor.database.sqlite import crashes, defaults, history, lists, plans, turns
 from reactor.database.sqlite.migration import columns, instance_of
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
-from reactor.database.sqlite.statements import DATED, DATELESS, OVER, transaction
+from reactor.database.sqlite.statements import OVER, transaction
 from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
 from reactor.models import Brought, Detection
@@ -92,10 +92,13 @@ def _poll(
             lists.stop(connection, updater, asked)
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
-        due = _due(connection, asked, room + 1) if claiming else []
+        order = turns.next_rows(connection, asked, DUE, room + 1) if claiming else []
+        due = [turn.id for turn in order]
         urls, asking_for, owners = _asked_for(connection, due) if due else ({}, {}, {})
         told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
         claimed, rejected = _claim(connection, due[:room], asked, updater, told) if due else ((), ())
+        begun = {row.attempt.download_id for row in claimed}
+        turns.served(connection, [turn for turn in order if turn.id in begun])
         seen = RowsPolled(
             watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
@@ -188,18 +191,6 @@ def _sweep(
     for each in unanswered:
         history.add(connection, each.attempt, asked["now"], each.failure)
     return tuple(sorted(swept)), tuple(unanswered)
-
-
-def _due(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> list[int]:
-    found = connection.execute(NEXT, {**asked, "limit": limit}).fetchall()
-    return rows.in_turn(*([id for dated, id in found if dated == which] for which in (0, 1)))[:limit]
-
-
-NEXT = " UNION ALL ".join(
-    f"SELECT * FROM (SELECT {dated}, id FROM downloads WHERE {DUE} AND {which} LIMIT :limit)"
-    for dated, which in enumerate((DATELESS, DATED))
-)
-"""Those that are due, without a date and with one, each kind in its own order."""
 
 
 OPTIONS = f"substr(options, 1, {OPTIONS_BYTES_MAX + 1})"
@@ -304,6 +295,7 @@ def count_crashes(connection: sqlite3.Connection) -> None:
     with transaction(connection):
         found = connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()
         crashes.count(connection, [Attempt(id, int(attempt)) for id, attempt, *_ in found])
+        turns.forget_even(connection)
 
 
 def recover(connection: sqlite3.Connection, read: ReadOptions = asked_of) -> Recovered:

@@ -16,7 +16,7 @@ from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import contract as rows
 from reactor.database.contract import LEASE_S
-from reactor.database.sqlite import crashes, errors, history, lists, plans
+from reactor.database.sqlite import crashes, errors, history, lists, plans, turns
 from reactor.database.sqlite.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE
 from reactor.database.sqlite.statements import OVER, any_row, fitted, transaction
 from reactor.database.store import Unsaved
@@ -41,6 +41,7 @@ Unit = (
     | commands.SaveTakenUp
     | commands.ForgetPlan
     | commands.ForgetCrashes
+    | commands.ChargeOwner
 )
 """A save, or one row's part of one."""
 
@@ -250,6 +251,9 @@ def write(
                 crashes.take_up(connection, attempt)
         case commands.ForgetPlan():
             plans.forget(connection, attempt)
+            done = True
+        case commands.ChargeOwner():
+            turns.charge(connection, save)
             done = True
         case commands.ForgetCrashes():
             crashes.forget(connection, [attempt.download_id])

@@ -94,8 +94,15 @@ CREATE TABLE IF NOT EXISTS reactor_history (
 );
 CREATE INDEX IF NOT EXISTS reactor_tries ON reactor_history (download_id, id);
 
+-- What the rows of each owner have had; see turns.py. An owner that is not here has had no more than the others.
+CREATE TABLE IF NOT EXISTS reactor_owners (
+    owner TEXT PRIMARY KEY,             -- '': rows that have none
+    tag REAL NOT NULL DEFAULT 0         -- seconds of slot
+) WITHOUT ROWID;
+
 -- Each holds the few rows that one question is about, so that its price does not grow with the finished ones.
 CREATE INDEX IF NOT EXISTS reactor_pending ON downloads (added_date, id) WHERE status = 'pending';
+CREATE INDEX IF NOT EXISTS reactor_turns ON downloads (owner, added_date, id) WHERE status = 'pending';
 CREATE INDEX IF NOT EXISTS reactor_due ON downloads (next_attempt_at) WHERE status = 'pending' AND next_attempt_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reactor_cancels ON downloads (id) WHERE cancelled AND status = 'pending';
 CREATE INDEX IF NOT EXISTS reactor_cancel_words ON downloads (id)

@@ -8,9 +8,12 @@ from reactor.database.sqlite.statements import has_table, transaction
 from reactor.database.sqlite.table import get_download
 from reactor.database.table import Story, Try
 
-AHEAD = """SELECT count(*) FROM downloads AS d, (SELECT added_date, id FROM downloads WHERE id = ?) AS this
-    WHERE d.status = 'pending'
+AHEAD = """SELECT count(*) FROM downloads AS d, (SELECT added_date, id, owner FROM downloads WHERE id = ?) AS this
+    WHERE d.status = 'pending' AND d.owner IS this.owner
     AND coalesce((d.added_date, d.id) < (this.added_date, this.id), d.id < this.id)"""
+
+OTHERS = """SELECT count(*) FROM (SELECT DISTINCT owner FROM downloads WHERE status = 'pending'
+    AND owner IS NOT (SELECT owner FROM downloads WHERE id = ?))"""
 
 FAILURES = """SELECT error_code, count(*) AS number FROM downloads
     WHERE parent_id = ? AND item_key IS NOT NULL AND status = 'failed' GROUP BY error_code ORDER BY number DESC, 1"""
@@ -23,9 +26,11 @@ def story(connection: sqlite3.Connection, id: int) -> Story | None:
         if row is None:
             return None
         (ahead,) = connection.execute(AHEAD, (id,)).fetchone()
+        (others,) = connection.execute(OTHERS, (id,)).fetchone()
         parent = get_download(connection, row.parent_id) if row.parent_id is not None and row.item_key else None
         failures = {code or "": int(number) for code, number in connection.execute(FAILURES, (id,)).fetchall()}
-        return Story(row, tuple(tries(connection, id)), int(ahead), _crashes(connection, id), parent, failures)
+        ahead, others = int(ahead), int(others)
+        return Story(row, tuple(tries(connection, id)), ahead, others, _crashes(connection, id), parent, failures)
 
 
 def tries(connection: sqlite3.Connection, id: int) -> list[Try]:

@@ -22,6 +22,8 @@ from reactor.models import Kind, Stage
 
 FINISHED = 20_000
 NOW = 1_800_000_000.0
+OWNERS = 50
+STATEMENTS_MAX = 35
 
 
 @pytest.fixture
@@ -82,6 +84,21 @@ def test_a_look(long_table: sqlite3.Connection, analyzed: bool, claim: int) -> N
     assert len(seen.swept) == 3
     assert seen.due_in_s == 9
     assert_indexed(long_table, statements)
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_a_look_where_owners_take_turns(long_table: sqlite3.Connection, analyzed: bool) -> None:
+    rows = [(str(n % OWNERS), f"2026-01-01 {n}") for n in range(10 * OWNERS)]
+    long_table.executemany("INSERT INTO downloads (url, owner, added_date) VALUES ('u', ?, ?)", rows)
+    if analyzed:
+        long_table.execute("ANALYZE")
+    for number in range(OWNERS):
+        with traced(long_table) as statements:
+            seen = downloads.poll(long_table, commands.PollRows((), 1), "me", NOW).rows
+        assert len(seen.claimed) == 1
+        if number < 2:
+            assert_indexed(long_table, statements)
+        assert len(statements) <= STATEMENTS_MAX, "it looks at all owners, or at all of their rows"
 
 
 def test_an_idle_poll_is_few_statements(table: sqlite3.Connection) -> None:

@@ -1,0 +1,152 @@
+"""Whose turn it is, where rows have owners, whatever the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reactor.core import commands
+from reactor.core.rows import ClaimedRow
+from reactor.core.turns import WINDOW
+from reactor.database.contract import OWNER_MAX, RETRY_MAX_S
+from reactor.database.store import Store
+from reactor.errors import Failure
+from tests.database.contract.engines import Engine
+
+NOW = 1_800_000_000.0
+LATER = Failure("timeout", "Later.", None, True)
+
+
+def add(engine: Engine, *owners: object, date: str | None = "2026-01-01") -> None:
+    """A row for each, all of the same date."""
+    for owner in owners:
+        engine.sql("INSERT INTO downloads (url, owner, added_date) VALUES ('http://host.example/a', ?, ?)", owner, date)
+
+
+async def claimed(store: Store, room: int = 1) -> tuple[ClaimedRow, ...]:
+    return (await store.poll(commands.PollRows((), room), NOW, RETRY_MAX_S)).rows.claimed
+
+
+async def served(store: Store, seconds: float = 0.0, failure: Failure | None = None) -> ClaimedRow | None:
+    """The next row has a slot for so long, and is over."""
+    found = await claimed(store)
+    if not found:
+        return None
+    attempt, owner = found[0].attempt, found[0].owner
+    end: commands.Save = commands.SaveDownloaded(attempt, "/a", 1, None)
+    if failure is not None:
+        end = commands.SaveWaiting(attempt, failure, 1, 60.0)
+    assert await store.save([end, commands.ChargeOwner(attempt, owner, seconds)], NOW) == ()
+    return found[0]
+
+
+async def order(store: Store, seconds: dict[Any, float]) -> list[int]:
+    """The rows in the order in which they are served, when those of an owner take so many seconds each."""
+    ids = list[int]()
+    while True:
+        found = await claimed(store)
+        if not found:
+            return ids
+        attempt, owner = found[0].attempt, found[0].owner
+        charge = commands.ChargeOwner(attempt, owner, seconds.get(owner, 1.0))
+        assert await store.save([commands.SaveDownloaded(attempt, "/a", 1, None), charge], NOW) == ()
+        ids.append(attempt.download_id)
+
+
+async def test_who_adds_many_waits_with_the_second_until_the_others_had_their_turn(
+    engine: Engine, store: Store
+) -> None:
+    add(engine, "greedy", "greedy", "greedy", "ann", "bob", "ann")
+    assert await order(store, {"greedy": 10.0, "ann": 10.0, "bob": 10.0}) == [1, 4, 5, 2, 6, 3]
+
+
+async def test_seconds_count_and_not_rows(engine: Engine, store: Store) -> None:
+    add(engine, *["slow"] * 3, *["quick"] * 6)
+    assert await order(store, {"slow": 30.0, "quick": 10.0}) == [1, 4, 5, 6, 2, 7, 8, 9, 3]
+
+
+async def test_who_was_away_has_saved_nothing_up(engine: Engine, store: Store) -> None:
+    add(engine, "ann")
+    await served(store, 5.0)
+    add(engine, *["bob"] * 4)
+    for _ in range(3):
+        await served(store, 100.0)
+    add(engine, *["ann"] * 3)
+    # Ann has had 5 s, Bob 300 s. She is next once; from then on it is as if she had had what he had.
+    assert await order(store, {"ann": 150.0, "bob": 100.0}) == [6, 5, 7, 8]
+
+
+async def test_who_is_new_owes_nothing(engine: Engine, store: Store) -> None:
+    add(engine, *["ann"] * 3)
+    for _ in range(2):
+        await served(store, 1000.0)
+    add(engine, "bob", "bob")
+    assert await order(store, {"bob": 2000.0}) == [4, 3, 5]
+
+
+async def test_rows_of_nobody_have_their_turn_like_those_of_anybody(engine: Engine, store: Store) -> None:
+    add(engine, *[None] * 2, *["ann"] * 2, "", "")
+    assert await order(store, dict.fromkeys((None, "ann"), 10.0)) == [1, 3, 2, 4, 5, 6]
+
+
+async def test_without_owners_the_oldest_is_first(engine: Engine, store: Store) -> None:
+    for date in ("2026-01-03", "2026-01-01", "2026-01-02"):
+        add(engine, None, date=date)
+    assert await order(store, {}) == [2, 3, 1]
+    assert engine.sql("SELECT count(*) FROM reactor_owners") == [(0,)]
+
+
+async def test_of_each_owner_the_oldest_is_first(engine: Engine, store: Store) -> None:
+    for owner, date in (("ann", "2026-01-03"), ("ann", "2026-01-01"), ("bob", "2026-01-02"), ("bob", None)):
+        add(engine, owner, date=date)
+    assert await order(store, dict.fromkeys(("ann", "bob"), 10.0)) == [2, 3, 1, 4]
+
+
+async def test_a_look_with_several_slots_gives_them_in_turn(engine: Engine, store: Store) -> None:
+    add(engine, *["greedy"] * 4, "ann", "bob")
+    assert [row.attempt.download_id for row in await claimed(store, 4)] == [1, 5, 6, 2]
+
+
+async def test_an_owner_of_whom_nothing_is_due_is_passed_over(engine: Engine, store: Store) -> None:
+    add(engine, *["waiting"] * 2, "ann")
+    for _ in range(2):
+        engine.sql("UPDATE downloads SET next_attempt_at = ? WHERE owner = 'waiting'", NOW + 60)
+    assert await order(store, {}) == [3]
+
+
+async def test_more_owners_than_one_look_sees_are_all_served_before_any_is_served_twice(
+    engine: Engine, store: Store
+) -> None:
+    owners = [f"owner {n:03}" for n in range(2 * WINDOW + 5)]
+    add(engine, *owners, *owners)
+    found = await order(store, dict.fromkeys(owners, 10.0))
+    assert sorted(found) == list(range(1, 2 * len(owners) + 1))
+    place = {id: at for at, id in enumerate(found)}
+    late = [n for n in range(1, len(owners) + 1) if place[n] >= len(owners) + WINDOW]
+    assert not late, f"the first rows of these came late: {late}"
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "TEXT", ""])
+async def test_owners_are_told_apart_whatever_the_bot_stores_them_as(engine: Engine, store: Store, kind: str) -> None:
+    await store.leave()
+    engine.sql("DROP INDEX reactor_turns")
+    engine.sql("ALTER TABLE downloads DROP COLUMN owner")
+    engine.sql(f"ALTER TABLE downloads ADD COLUMN owner {kind}")
+    async with engine.open_store() as again:
+        add(engine, 7, 7, 12, "x" * (OWNER_MAX + 1), "x" * (OWNER_MAX + 2), b"\xff", 7)
+        assert (await order(again, {}))[:6] == [1, 3, 4, 5, 6, 2]
+
+
+async def test_a_try_that_failed_is_charged_too(engine: Engine, store: Store) -> None:
+    add(engine, *["broken"] * 2, *["ann"] * 2)
+    assert await served(store, 100.0, LATER)
+    assert await order(store, {}) == [3, 4, 2]
+
+
+async def test_accounts_of_those_who_have_had_no_more_than_others_are_dropped(engine: Engine, store: Store) -> None:
+    add(engine, *["ann", "bob"] * 2)
+    assert await order(store, {"ann": 5.0, "bob": 50.0}) == [1, 2, 3, 4]
+    async with engine.open_store() as again:
+        await again.join()
+        assert engine.sql("SELECT owner FROM reactor_owners") == [("bob",)]
