@@ -13,11 +13,47 @@ from typing import Any
 import pytest
 
 from reactor.media.probing import probe
+from reactor.media.tagging import jpg_size
 from reactor.programs import find_ffmpeg
 from tests.media.samples import Samples
 from tests.real.harness import running
 from tests.real.swarm import swarm_in
 from tests.servers import FileServer
+
+OF_MEDIA: dict[str, Any] = {
+    "want": "audio",
+    "quality": 720,
+    "codec": "h264",
+    "container": "mkv",
+    "format": "22",
+    "language": "de",
+    "audio": {"format": "mp3"},
+    "subtitles": {"languages": ["de"]},
+    "thumbnail": "file",
+    "chapters": "split",
+    "sponsorblock": "remove",
+    "clip": [[0, 1]],
+    "cut": "exact",
+    "live": {"max_s": 10},
+    "playlist": {"items": "1-3"},
+    "files": [1],
+}
+"""What does not apply to a disk image, key by key."""
+
+
+async def test_what_does_not_apply_to_a_file_is_noted_key_by_key_or_fails(tmp_path: Path) -> None:
+    async with FileServer() as server, running(tmp_path, MAX_CONCURRENT_DOWNLOADS="3") as reactor:
+        url = server.put("/image.iso", b"x" * 5000)
+        (all_of_them,) = reactor.add(url, **OF_MEDIA)
+        strict = {key: id for key, value in OF_MEDIA.items() for id in reactor.add(url, strict=True, **{key: value})}
+        await reactor.until_final()
+        noted = reactor.row(all_of_them)
+        failed = {key: reactor.row(id) for key, id in strict.items()}
+    assert noted["status"] == "downloaded"
+    assert [line.partition("`")[2].partition("`")[0] for line in noted["notes"].splitlines()] == list(OF_MEDIA)
+    assert {key: row["error_code"] for key, row in failed.items()} == dict.fromkeys(OF_MEDIA, "not_as_wished")
+    assert all(f"(`{key}`)" in row["error"] for key, row in failed.items())
+    assert list(reactor.files()) == ["image.iso"]
 
 
 async def test_options_that_do_not_apply_are_noted_or_fail_and_bad_ones_name_the_key(tmp_path: Path) -> None:
@@ -90,8 +126,10 @@ async def test_a_file_as_its_row_asks_for_it(tmp_path: Path) -> None:
     assert "max_mib" in rows[4]["error"]
 
 
-async def test_only_the_files_of_a_torrent_that_are_asked_for(tmp_path: Path) -> None:
-    files = {"one.mkv": b"1" * 70_000, "two.txt": b"2" * 300, "in/three.mkv": b"3" * 90_000}
+async def test_only_the_files_of_a_torrent_that_are_asked_for(tmp_path: Path, samples: Samples) -> None:
+    """And what whoever uploads the film in it has to say of that."""
+    film = samples.film().read_bytes()
+    files = {"one.mkv": b"1" * 20_000, "two.txt": b"2" * 300, "in/three.mp4": film}
     async with (
         swarm_in(tmp_path / "swarm") as swarm,
         FileServer() as server,
@@ -108,9 +146,11 @@ async def test_only_the_files_of_a_torrent_that_are_asked_for(tmp_path: Path) ->
         await reactor.until(lambda: not reactor.staged())
     rows = [reactor.row(id) for id in (largest, texts, none)]
     assert [row["error_code"] for row in rows] == [None, None, "not_as_wished"]
-    assert reactor.files() == {"best/in/three.mkv": files["in/three.mkv"], "album/two.txt": files["two.txt"]}
+    assert reactor.files() == {"best/in/three.mp4": film, "album/two.txt": files["two.txt"]}
     assert "`checksum`" in rows[0]["notes"]
-    assert rows[0]["file_size"] == 90_000
+    assert (rows[0]["file_size"], round(rows[0]["duration_s"]), rows[0]["width"]) == (len(film), 6, 96)
+    assert jpg_size(Path(rows[0]["thumbnail_path"]).read_bytes()) == (96, 64)
+    assert rows[1]["thumbnail_path"] is None
 
 
 async def test_a_preset_brings_what_no_row_may_say_to_the_rows_own_host(tmp_path: Path) -> None:

@@ -170,6 +170,17 @@ async def test_an_entry_has_a_key_of_its_own_and_one_without_an_address_is_left_
     assert found.notes == ("2 entries have no address of their own.",)
 
 
+async def test_the_pictures_of_a_post_are_entries_with_the_page_that_they_are_on(warm: Ytdlp) -> None:
+    found = await lists(warm, "post")
+    assert found.title == "A post"
+    assert [(entry.url, entry.title) for entry in found.entries] == [
+        ("https://media.test/one.jpg", "Picture 1"),
+        ("https://media.test/two.png", "Picture 2"),
+        ("https://media.test/film.mp4", "Picture 3"),
+    ], "each once"
+    assert {entry.referer for entry in found.entries} == {f"{HERE}post"}
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [("endless", "counted from its end"), ("list?n=3", "none of those"), ("list?n=0", "without a video")],

@@ -93,6 +93,15 @@ class TrialsIE(InfoExtractor):
         entries += [self.url_result("https://trials.test/film?2"), self.url_result("file:///etc/passwd")]
         return {"_type": "playlist", "entries": entries}
 
+    def _post(self, _: dict[str, str]) -> dict[str, Any]:
+        """Several pictures, and a film between them, none of which has a page of its own."""
+        names = ("one.jpg", "two.png", "film.mp4", "one.jpg")
+        entries = [
+            {"id": name, "title": f"Picture {n}", "url": f"https://media.test/{name}"}
+            for n, name in enumerate(names, 1)
+        ]
+        return {"_type": "playlist", "title": "A post", "entries": entries}
+
     def _several(self, _: dict[str, str]) -> dict[str, Any]:
         told: list[dict[str, Any]] = [{"url": f"https://media.test/{n}.mp4", "height": n} for n in (240, 480, 720)]
         told.append({"url": "rtmp://media.test/1080", "height": 1080})
