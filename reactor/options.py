@@ -304,12 +304,12 @@ class Options(_OptionGroup):
         """Without what only a preset may say."""
         return self
 
-    def home_headers(self) -> Mapping[str, str]:
-        """Headers for requests to the host of the row's own URL."""
+    def home_headers(self, url: str) -> Mapping[str, str]:
+        """Headers for requests to the host of the row's own URL, which is `url`."""
         return {} if self.referer is None else {"Referer": self.referer}
 
-    def ytdlp_params(self) -> dict[str, Any]:
-        """Options of YoutubeDL's."""
+    def ytdlp_params(self, url: str) -> dict[str, Any]:
+        """Options of YoutubeDL's, for the page at `url`."""
         return {}
 
     def said(self) -> dict[str, Any]:

@@ -2,17 +2,21 @@
 
 # Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
+import base64
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
-from reactor.options import Options
+from reactor.options import STRICT, Options
 from reactor.settings import YtdlpOptions
 
 __all__ = ["ONLY_PRESETS", "PresetOptions"]
 
 HEADERS_MAX = 30
+HOSTS_MAX = 50
+_HOST = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 _HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
 _OWN = frozenset({"host", "range", "content-length", "connection", "transfer-encoding", "accept-encoding", "cookie"})
 
@@ -20,11 +24,46 @@ HeaderName = Annotated[str, StringConstraints(pattern=_HEADER)]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=8000)]
 
 
+class Login(BaseModel):
+    """A name and a password, and where they are good: a row may name any URL."""
+
+    model_config = STRICT
+
+    hosts: tuple[Annotated[str, StringConstraints(pattern=_HOST, to_lower=True)], ...] = Field(
+        min_length=1, max_length=HOSTS_MAX, description="a list of hosts; those below them count, too"
+    )
+    user: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f:]+$", max_length=500)] = Field(
+        description="a name without a colon"
+    )
+    password: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500)] = Field(
+        description="a password", repr=False
+    )
+
+    def fits(self, url: str) -> bool:
+        """True for a URL of http or https at one of its hosts."""
+        try:
+            parts = urlsplit(url)
+            host = (parts.hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        return parts.scheme in ("http", "https") and any(
+            host == each or host.endswith(f".{each}") for each in self.hosts
+        )
+
+    @property
+    def basic(self) -> str:
+        """As a header says it (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode(errors="replace")).decode()
+
+
 class PresetOptions(Options):
     """What a preset may say: all of a row's options, and what would be unsafe from a stranger."""
 
     headers: dict[HeaderName, HeaderValue] = Field(
         {}, max_length=HEADERS_MAX, description="an object of names and values of headers, for the URL's own host"
+    )
+    login: Login | None = Field(
+        None, description="an object with hosts, user and password: a login at these hosts and those below them"
     )
     format_expression: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
         None, description="a format expression of yt-dlp's, as its -f"
@@ -52,13 +91,16 @@ class PresetOptions(Options):
         said = self.model_dump(by_alias=True, exclude_unset=True, include=set(Options.model_fields))
         return Options(**said)
 
-    def home_headers(self) -> Mapping[str, str]:
+    def home_headers(self, url: str) -> Mapping[str, str]:
         """See Options."""
-        return {**self.headers, **super().home_headers()}
+        login = {"Authorization": self.login.basic} if self.login is not None and self.login.fits(url) else {}
+        return {**login, **self.headers, **super().home_headers(url)}
 
-    def ytdlp_params(self) -> dict[str, Any]:
+    def ytdlp_params(self, url: str) -> dict[str, Any]:
         """See Options."""
         raw = self.ytdlp.model_dump(exclude_none=True) if self.ytdlp is not None else {}
+        if self.login is not None and self.login.fits(url):
+            raw |= {"username": self.login.user, "password": self.login.password}
         said = {
             "format": self.format_expression,
             "format_sort": list(self.format_sort) or None,

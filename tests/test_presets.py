@@ -79,10 +79,14 @@ def test_what_an_owner_always_wants_stands_between_presets_and_the_row(file: Pat
 
     always = {"quality": 480, "codec": "h264", "use": ["house"]}
     found = wanted(always)
-    assert (found.quality, found.codec, found.home_headers()) == (480, "h264", {"Authorization": "Bearer hush"})
+    assert (found.quality, found.codec, found.home_headers("http://site.example/")) == (
+        480,
+        "h264",
+        {"Authorization": "Bearer hush"},
+    )
     assert wanted(always, quality=1080).quality == 1080
     assert wanted(always, quality=None).quality == "best", "what is taken away is taken away from presets, too"
-    assert wanted(always, use=["low"]).home_headers() == {}, "lists are replaced whole"
+    assert wanted(always, use=["low"]).home_headers("http://site.example/") == {}, "lists are replaced whole"
     assert (wanted(always, use=["low"]).quality, wanted(always, use=None).codec) == (480, "h264")
     assert wanted({"quality": None, "use": ["house"]}).quality == "best"
 
@@ -109,8 +113,11 @@ def test_what_an_owner_wants_that_nobody_understands_fails_his_rows_with_a_sente
 
 def test_what_only_a_preset_may_say(file: Path) -> None:
     found = asked(Presets(file), use=["house"], referer="http://site.example/")
-    assert found.home_headers() == {"Authorization": "Bearer hush", "Referer": "http://site.example/"}
-    assert found.ytdlp_params() == {
+    assert found.home_headers("http://site.example/") == {
+        "Authorization": "Bearer hush",
+        "Referer": "http://site.example/",
+    }
+    assert found.ytdlp_params("http://site.example/") == {
         "format": "bv*[height<=720]+ba",
         "format_sort": ["res:720", "vcodec:h264"],
         "extractor_args": {"youtube": {"lang": ["de"]}},
@@ -119,8 +126,41 @@ def test_what_only_a_preset_may_say(file: Path) -> None:
     assert type(found.plain()) is Options
     assert found.plain() == Options(quality=720, use=("house",), referer="http://site.example/")
     assert len({found, found}) == 1
-    for key in ("headers", "format_expression", "format_sort", "extractor_args", "ytdlp"):
+    for key in ("headers", "login", "format_expression", "format_sort", "extractor_args", "ytdlp"):
         assert f'"{key}"' in refused(Presets(file), use=["house"], **{key: {}}), "a row may not say it"
+
+
+@pytest.mark.parametrize(
+    ("url", "fits"),
+    [
+        ("https://site.example/film", True),
+        ("http://WWW.Site.Example:8080/", True),
+        ("https://site.example./", True),
+        ("https://notsite.example/", False),
+        ("https://site.example.evil.example/", False),
+        ("https://site.example@evil.example/", False),
+        ("ftp://site.example/", False),
+        ("magnet:?xt=urn:btih:" + "0" * 40, False),
+        ("http://[", False),
+    ],
+)
+def test_a_login_is_for_its_hosts_whatever_url_a_row_has(tmp_path: Path, url: str, fits: bool) -> None:
+    file = tmp_path / "presets.toml"
+    file.write_text('[members]\nlogin = { hosts = ["Site.example"], user = "ann", password = "hush" }\n')
+    found = asked(Presets(file), use=["members"])
+    assert found.home_headers(url) == ({"Authorization": "Basic YW5uOmh1c2g="} if fits else {})
+    assert found.ytdlp_params(url) == ({"username": "ann", "password": "hush"} if fits else {})
+    assert "hush" not in repr(found)
+    assert found.plain() == Options(use=("members",))
+
+
+@pytest.mark.parametrize("wrong", ["hosts = []", 'hosts = ["*"]', 'hosts = ["http://site.example"]'])
+def test_a_login_without_a_host_is_refused(tmp_path: Path, wrong: str) -> None:
+    file = tmp_path / "presets.toml"
+    file.write_text(f'[members]\nlogin = {{ {wrong}, user = "ann", password = "hush" }}\n')
+    with pytest.raises(SettingsError, match=r"login\.hosts") as caught:
+        Presets(file)
+    assert "hush" not in str(caught.value)
 
 
 def test_a_recording_does_not_hold_it(file: Path, tmp_path: Path) -> None:

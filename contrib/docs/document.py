@@ -220,6 +220,9 @@ A preset takes all keys but `use`, and these, which a row may not say itself:
 | --- | --- |
 {presets}
 
+`login` goes to yt-dlp as user name and password, and to servers of files as Basic; only where the row's own URL is at
+one of its hosts, since a row may name any: `login = {{ hosts = ["site.example"], user = "ann", password = "…" }}`.
+
 ## What an owner always wants
 
 Each owner of rows may have options that count wherever a row does not say otherwise; a bot makes its `/settings` of

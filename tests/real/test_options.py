@@ -155,13 +155,21 @@ async def test_only_the_files_of_a_torrent_that_are_asked_for(tmp_path: Path, sa
 
 async def test_a_preset_brings_what_no_row_may_say_to_the_rows_own_host(tmp_path: Path) -> None:
     presets = tmp_path / "presets.toml"
-    presets.write_text('[house]\nname = "{title} of the house"\nheaders = { X-House = "1" }\n')
+    presets.write_text(
+        '[house]\nname = "{title} of the house"\nheaders = { X-House = "1" }\n'
+        '[members]\nlogin = { hosts = ["127.0.0.1"], user = "ann", password = "hush" }\n'
+    )
     async with FileServer() as server, running(tmp_path, PRESETS=str(presets)) as reactor:
         far = server.put("/far.iso", b"x" * 5000).replace("127.0.0.1", "localhost")
         away = server.put("/away", redirect=far, status=302)
         (one,) = reactor.add(server.put("/near.iso", b"x" * 5000), use=["house"])
         (two,) = reactor.add(away, use=["house"])
+        closed = server.put("/closed.iso", b"x" * 5000, user=("ann", "hush"))
+        (member,) = reactor.add(closed, use=["members"])
+        (elsewhere,) = reactor.add(closed.replace("127.0.0.1", "localhost"), use=["members"])
         await reactor.until_final()
+        assert reactor.row(member)["status"] == "downloaded"
+        assert reactor.row(elsewhere)["error_code"] == "needs_login"
         presets.write_text("[house]\nnonsense = 1\n")
         (three,) = reactor.add(server.url("/near.iso"), use=["house"])
         (four,) = reactor.add(server.url("/near.iso"), use=["nobody"])
@@ -170,7 +178,7 @@ async def test_a_preset_brings_what_no_row_may_say_to_the_rows_own_host(tmp_path
     assert [row["error_code"] for row in rows] == [None, None, None, "bad_options"]
     names = ["near of the house.iso", "far of the house.iso", "near of the house (1).iso"]
     assert [Path(row["file_path"]).name for row in rows[:3]] == names
-    sent = {(each.path, each.headers.get("x-house")) for each in server.log}
+    sent = {(each.path, each.headers.get("x-house")) for each in server.log if each.path != "/closed.iso"}
     assert sent == {("/near.iso", "1"), ("/away", "1"), ("/far.iso", None)}
     assert len(reactor.events("presets_unusable")) == 1
 

@@ -224,7 +224,7 @@ class Stages:
     async def _for(self, options: Options, url: str, source: CookieSource | None) -> Context:
         """The context of a row that asks for these, at its URL, with its cookies. Raises DownloadError."""
         context = await self._row_cookies.context(self._context, options, source)
-        if headers := options.home_headers():
+        if headers := options.home_headers(url):
             http = replace(context.http, home_headers=partial(_at_home, url, headers))
             return replace(context, http=http)
         return context
@@ -251,7 +251,7 @@ class Stages:
 
     async def prefetch(self, command: commands.Prefetch) -> None:
         """Ask the next row's server already."""
-        if not command.options.home_headers():  # which go to the host of its own row only
+        if not command.options.home_headers(command.url):  # which go to the host of its own row only
             await self._probe_cache.prefetch(command.url, command.options, command.cookies_of)
 
     async def finish(self, command: commands.Finish) -> None:

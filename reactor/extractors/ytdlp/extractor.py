@@ -172,7 +172,7 @@ class Ytdlp(Pool[YtdlpProcess]):
         timeout_s = timeout_s or self._config.timeout_s
         self._asked += 1
         user, params = f"ytdlp-{self._asked}", self._config.params
-        params |= options.ytdlp_params()
+        params |= options.ytdlp_params(url)
         params |= params_of(options, params)
         if self._guard is not None:
             params["proxy"] = self._guard.route(user)
