@@ -8,6 +8,7 @@ from typing import Any
 from reactor.core import commands, events
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.rows import ClaimedRow
+from reactor.errors import Failure
 from reactor.models import Extraction, Kind, Recording, Source
 from tests.core.parts import parts
 from tests.core.world import LIMITS, ONE, World, detection, gid, report, reported, take_down
@@ -104,3 +105,11 @@ def test_nothing_of_it_is_renewed() -> None:
     world.feed(lost(0), lost(1))
     assert world.the(commands.Extract).so_far == broadcast(2)
     assert not world.of(commands.RemoveTransfers)
+
+
+def test_what_could_not_be_put_together_is_not_fetched_anew() -> None:
+    world = arrived(extracted(), 0, 1)
+    world.feed(events.Extracted(ONE, broadcast(2, over=True)))
+    assert world.the(commands.Finish)
+    world.feed(events.WorkFailed(ONE, Failure("join_failed", "ffmpeg failed.", None, True)))
+    assert not [row for save in world.of(commands.SaveProgress) for row in save.rows if row.done == frozenset()]

@@ -78,6 +78,7 @@ def end(job: Job, failure: Failure, context: Context, *, own: bool = False, disc
     what was fetched goes."""
     policy, plan, out = context.limits.retry, job.plan, Commands()
     unjoined = job.state in (State.FINISHING, State.AWAITING_SPACE) and failure.code not in NOT_THE_PARTS
+    unjoined = unjoined and not _recorded(job)  # of which nothing could be had again
     # Of many parts the others are as they should be.
     discard = discard or (failure.code in FROM_ZERO and len(job.progress.transfers) < 2)
     if plan.complete_parts and (unjoined or discard):
@@ -95,6 +96,11 @@ def end(job: Job, failure: Failure, context: Context, *, own: bool = False, disc
     else:
         ending = Ending(End.WAITING, failure, retries + costs, delay, discard)
     return [*out, *stop(job, ending, context)]
+
+
+def _recorded(job: Job) -> bool:
+    """True for a broadcast."""
+    return job.plan.extraction is not None and job.plan.extraction.finish.recording is not None
 
 
 def retries_of(job: Job, failure: Failure) -> int:
