@@ -27,8 +27,8 @@ fix:
 # check the types; each bot is a program of its own
 types:
     {{bin}}/mypy
-    cd contrib/telegram && ../../{{bin}}/mypy --config-file ../../pyproject.toml *.py
-    cd contrib/discord && ../../{{bin}}/mypy --config-file ../../pyproject.toml *.py
+    cd contrib/telegram && ../../{{bin}}/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache *.py
+    cd contrib/discord && ../../{{bin}}/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache *.py
 
 # serve downloads.db; arguments go to `reactor run`
 run *arguments:

@@ -35,6 +35,7 @@ from typing import Any
 
 from reactor.extractors.ytdlp import worker as ytdlp
 from reactor.programs import _BOOT
+from reactor.workers import limits
 
 ROOT = Path(__file__).parents[1]
 ALL_EXEC = "REACTOR_TESTS_EXEC"
@@ -43,7 +44,7 @@ REACTOR = (
     *("reactor.daemon.effects.database", "reactor.daemon.effects.aria2", "reactor.daemon.probes", "typer._adapters"),
     *("reactor.database.sqlite.store", "reactor.database.sqlite.lock", "reactor.aria2.connection"),
     *("reactor.journal.background_writer", "reactor.journal.ndjson", "reactor.journal.stderr_log"),
-    *("reactor.extractors.browser.worker", "reactor.extractors.plugins.worker"),
+    *("reactor.extractors.browser.worker", "reactor.extractors.plugins.worker", "reactor.extractors.parse_worker"),
 )
 YTDLP = ("cookies", "extractor", "extractor.genericembeds", "globals", "networking.impersonate", "plugins", "version")
 BOTS = (
@@ -51,9 +52,13 @@ BOTS = (
 )
 KINDS = {"reactor": REACTOR, "bots": BOTS}
 ENTRIES = ("reactor.cli:main", "reactor.extractors.browser.worker:main", "reactor.extractors.plugins.worker:main")
-"""Not the one that parses documents: it imports little, and is judged by the memory it holds."""
+PARSER = "reactor.extractors.parse_worker:main"
+PARSER_DATA_MIN = 2**29
+"""Where its limit of memory is lower, what was imported here would not leave it any."""
 BOT_FILES = ("bot.py", "upload.py")
 
+FRESH_BYTES = 20 * 1024 * 1024
+"""What a new one holds that is started by itself."""
 CLONE = {"x86_64": 56, "aarch64": 220}
 """The number of the system call."""
 CLONE_PARENT = 0x8000
@@ -181,6 +186,8 @@ def _known(command: Sequence[str], environment: Mapping[str, str]) -> str | None
             return "reactor"
         case "-c", [code, _, entry] if code == _BOOT and entry in ENTRIES:
             return "reactor"
+        case "-c", [code, _, entry] if code == _BOOT and entry == PARSER:
+            return "reactor" if json.loads(command[-1])["data_bytes"] >= PARSER_DATA_MIN else None
         case "-", [file, *_] if Path(file).name in BOT_FILES:
             return "bots"
     return None
@@ -287,11 +294,19 @@ def _run(flags: Sequence[str], how: str, rest: Sequence[str]) -> None:
         case "-c":
             sys.path[:0] = [] if isolated else [""]
             sys.argv = ["-c", *rest[1:]]
+            if PARSER in rest:
+                _count_from_here()
             exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__", "__builtins__": builtins})
         case _:
             sys.path[:0] = [] if isolated else [str(Path(rest[0]).parent)]
             sys.argv = list(rest)
             runpy.run_path(rest[0], run_name="__main__")
+
+
+def _count_from_here() -> None:
+    """It is judged by what it holds, not by what was imported before it was forked."""
+    held, resident = limits.resident_bytes(), limits.resident_bytes
+    limits.resident_bytes = lambda: resident() - held + FRESH_BYTES
 
 
 def _help_ourselves() -> None:

@@ -242,7 +242,7 @@ async def test_a_list_has_one_message_and_gives_each_of_its_files(tmp_path: Path
         assert len([each for each in api.messages.values() if each.content]) == 1
 
 
-@pytest.mark.parametrize("stage", ["extracting", "finishing"])
+@pytest.mark.parametrize("stage", [pytest.param("extracting", marks=pytest.mark.nightly), "finishing"])
 async def test_a_cancel_in_the_midst_of_other_stages(tmp_path: Path, samples: Samples, stage: str) -> None:
     async with Site() as site, discord(tmp_path, serving=True, **hanging(tmp_path, samples)) as place:
         api = place.discord

@@ -144,7 +144,7 @@ async def test_a_database_that_fails_after_the_file_was_sent_strands_nothing(tmp
         assert len(api.files_sent()) == 1
 
 
-@pytest.mark.parametrize("stage", ["extracting", "finishing"])
+@pytest.mark.parametrize("stage", ["extracting", pytest.param("finishing", marks=pytest.mark.nightly)])
 async def test_a_cancel_in_the_midst_of_other_stages(tmp_path: Path, samples: Samples, stage: str) -> None:
     async with Site() as site, telegram(tmp_path, local=False, serving=True, **hanging(tmp_path, samples)) as place:
         api = place.api

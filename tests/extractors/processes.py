@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,11 @@ async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(WAIT_S):
         while not condition():
             await anyio.sleep(0.01)
+
+
+def run_out_of_time() -> None:
+    """End as a process does that has used up its time of the processor."""
+    os.kill(os.getpid(), signal.SIGXCPU)
 
 
 def _all() -> list[int]:

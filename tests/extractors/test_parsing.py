@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -26,6 +27,7 @@ from reactor.workers.limits import Limits
 from reactor.workers.process import DocumentReader
 from tests.extractors.processes import runs, until
 
+ROOT = str(Path(__file__).parents[2])
 URL = "https://host/a/index.m3u8"
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
 MEDIA = f"{HEAD}#EXTINF:2.5,\none.ts\n#EXTINF:2.5,\ntwo.ts\n#EXT-X-ENDLIST\n"
@@ -125,6 +127,18 @@ async def test_one_that_was_killed_is_replaced(parsers: Parsers) -> None:
 class Dying(Parsers):
     async def _start(self) -> DocumentReader:
         return await DocumentReader.start("os:abort", (), parsing.LIMITS)
+
+
+class OutOfTime(Parsers):
+    async def _start(self) -> DocumentReader:
+        return await DocumentReader.start("tests.extractors.processes:run_out_of_time", (ROOT,), parsing.LIMITS)
+
+
+async def test_one_that_has_used_up_its_processor_time_is_not_tried_again() -> None:
+    async with OutOfTime() as parsers:
+        with pytest.raises(DownloadError, match="parsing it takes more than 10 s"):
+            await read(parsers)
+        assert (parsers.starts, parsers.pids) == (1, ())
 
 
 async def test_one_that_dies_of_a_document_twice_is_enough() -> None:

@@ -173,7 +173,13 @@ def hostile(samples: Samples, folder: Path, kind: str) -> Extraction:
 
 
 @pytest.mark.fault(71)
-@pytest.mark.parametrize(("kind", "why"), [("memory", "more than 64 MiB of memory"), ("processor", "more than 1 s")])
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("memory", "more than 64 MiB of memory"),
+        pytest.param("processor", "more than 1 s", marks=pytest.mark.nightly),  # ten times as much of it as memory
+    ],
+)
 async def test_the_one_part_that_nobody_can_read(samples: Samples, tmp_path: Path, kind: str, why: str) -> None:
     """It is named and gone; the others stay, and so does whoever had them read."""
     found = hostile(samples, tmp_path, kind)

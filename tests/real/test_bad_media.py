@@ -51,18 +51,27 @@ PAGES = {
 @pytest.mark.fault(48)
 @pytest.mark.needs("chromium")
 @pytest.mark.timeout(300)
-async def test_pages(tmp_path: Path, temporary: Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(["looping", "downloads"], id="some"),
+        pytest.param(
+            [*PAGES], id="all", marks=pytest.mark.nightly
+        ),  # each by itself: extractors/browser/test_browser.py
+    ],
+)
+async def test_pages(tmp_path: Path, temporary: Path, names: list[str]) -> None:
     settings = {"BROWSER_TIMEOUT_S": "30", "BROWSER_MEMORY_MIB": "900", "BROWSER_IDLE_S": "0", "YTDLP_TIMEOUT_S": "8"}
     settings |= {"MAX_CONCURRENT_DOWNLOADS": "3", "MAX_DOWNLOAD_RETRIES": "0", "TMPDIR": str(temporary)}
     settings |= {"MAX_FILE_SIZE_MIB": "1"}
     async with Site() as site, running(tmp_path, **settings) as reactor:
         site.put("/never", hang=True)
         site.put("/endless", b"x" * 9999, endless=True, disposition="attachment; filename=x.bin")
-        urls = {name: site.html(text, path=f"/{name}") for name, (text, _) in PAGES.items()}
+        urls = {name: site.html(PAGES[name][0], path=f"/{name}") for name in names}
         urls["endless page"] = site.html("<p>more", path="/more", endless=True, rate=500)
         urls["redirect"] = site.put("/away", redirect="file:///etc/hostname")
         found = await codes(reactor, site, urls)
-        expected = {name: code for name, (_, code) in PAGES.items()}
+        expected = {name: PAGES[name][1] for name in names}
         assert found == expected | {"endless page": "timeout", "redirect": "bad_redirect"}
         await reactor.until(lambda: len(reactor.beside()) <= 2)  # yt-dlp's, which stay warm
         assert all(IDLE in line for line in reactor.beside())

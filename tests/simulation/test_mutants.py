@@ -23,11 +23,27 @@ FOUND_BY = {
     "an answer is lost": 6,
     "a process that was asked to end has died": 70,
     "the metadata of a magnet link has the torrent's gid": 1287,
-    "a validator that is not looked at": 23,
     "what a replaced database had under way is left in aria2": 126,
     "a list that cannot be read again has failed, whatever its entries do": 21,
+    "progress is never asked for: all waits for notifications": 1,
+    "what is stopped is left in aria2": 2,
+    "cancels are not looked for": 2,
+    "retries without a limit": 2,
+    "a refused save is no news": 1,
+    "a deleted row goes on": 1,
+    "progress begins anew with each question": 1,
+    "retries cost nothing": 2,
+    "a last write that was refused is taken for saved": 1,
+    "any number of slow ones beside the others": 69,
+    "what is only served takes up a slot": 2,
+    "what is only served keeps others from it": 2,
+    "what does not fit is begun": 1,
+    "a validator that is not looked at": 30,
+    "new links while aria2 still has the old ones": 1,
+    "the entries of a cancelled list go on": 2,
+    "links are renewed for ever": 1,
 }
-"""The storm that found it last, where it takes many to find it: tried before the others."""
+"""The storm that found it last, where it was not the first: tried before the others."""
 
 
 @pytest.mark.timeout(900)

@@ -261,6 +261,14 @@ def sites(yt_dlp: Any) -> list[tuple[str, Callable[[str], bool]]]:
     return [(e.ie_key(), e.suitable) for e in extractors if e._ENABLED and e.ie_key() != "Generic"]
 
 
+@cache
+def enabled(yt_dlp: Any) -> list[Any]:
+    """The extractors that YoutubeDL takes by itself, in its order, which it takes a tenth of a second to find out each
+    time."""
+    by_name = {each.IE_NAME.lower(): each for each in yt_dlp.extractor.gen_extractor_classes()}
+    return [each for each in by_name.values() if each._ENABLED]
+
+
 def extract(yt_dlp: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     """What reactor uses of the info dict. With a YoutubeDL, and so a cookie jar, of its own for each request."""
     with yt_dlp.YoutubeDL(params(yt_dlp, request)) as ydl:
