@@ -36,3 +36,8 @@ def frame_of(request: Request) -> Frame | None:
         return request.frame
     except PlaywrightError:
         return None
+
+
+def now() -> float:
+    """Seconds, of the loop's clock."""
+    return asyncio.get_running_loop().time()
