@@ -32,6 +32,8 @@ class Timing(Flag):
     """It says the stage of the row itself: one that still waits to be written goes without."""
     MAY_WAIT = auto()
     """It decides nothing, and may be written a moment later."""
+    ENTRIES = auto()
+    """What it writes has a next page. → EntriesSaved"""
     BEGINS = auto()
     """It begins something for its attempt: not where a save beside it was refused."""
     BARRIER = auto()
@@ -107,7 +109,7 @@ class SaveEntries:
     """Some entries of a list become rows of their own, children of this row; those that have one keep it. The stage is
     `listing`. → EntriesSaved"""
 
-    timing: ClassVar[Timing] = SAVE | Timing.SAYS_STAGE
+    timing: ClassVar[Timing] = SAVE | Timing.SAYS_STAGE | Timing.ENTRIES
 
     attempt: Attempt
     entries: tuple[Entry, ...]

@@ -129,9 +129,11 @@ class Performer:
             self._post(event)
         for save in saves:
             attempt = attempt_of(save)
-            if isinstance(save, commands.SaveEntries) and attempt not in refused:
-                self._post(events.EntriesSaved(save.attempt))
-            if Timing.LAST in save.timing and attempt is not None and attempt not in refused:
+            if attempt is None or attempt in refused:
+                continue
+            if Timing.ENTRIES in save.timing:
+                self._post(events.EntriesSaved(attempt))
+            if Timing.LAST in save.timing:
                 self._post(events.Saved(attempt))
 
     async def _commit(self, saves: list[Save]) -> tuple[Unsaved, ...]:

@@ -47,6 +47,12 @@ _UNREADABLE = (ValueError, RecursionError, OverflowError)  # ValueError: 5000 di
 _SAFE = "%:/?#[]@!$&'()*+,;=~"
 
 
+Outer = dict[bytes, bytes]
+"""What a `.torrent` consists of: its keys, and the bytes of their values."""
+Raw = bytes | Outer
+"""A `.torrent`: its bytes, or what they consist of, where that is known already."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """One file of a torrent, none that only fills up a piece."""
@@ -138,12 +144,12 @@ def selected(files: Sequence[File], count: int) -> str:
     return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
 
 
-def parse_metainfo(raw: bytes) -> Metainfo:
-    """Look into the bytes of a `.torrent`; of the longest ones it takes seconds. Raises DownloadError (`bad_torrent`,
+def parse_metainfo(raw: Raw) -> Metainfo:
+    """Look into a `.torrent`; of the longest ones it takes seconds. Raises DownloadError (`bad_torrent`,
     `unsafe_name`, `too_large`)."""
     from bencode2 import bdecode
 
-    encoded = _outer(raw).get(b"info", b"")
+    encoded = outer_of(raw).get(b"info", b"")
     if encoded[:1] != b"d":
         raise bad_torrent("it has no info dictionary")
     try:
@@ -169,14 +175,14 @@ def parse_metainfo(raw: bytes) -> Metainfo:
     return Metainfo(decode_name(name), paths.top, folder, files, pads, v1, v2)
 
 
-def has_web_seeds(raw: bytes) -> bool:
+def has_web_seeds(raw: Raw) -> bool:
     """True when the web shares it, too."""
-    return bool(_web_seeds(_outer(raw)))
+    return bool(_web_seeds(outer_of(raw)))
 
 
-def trackers(raw: bytes, *, by_http: bool = False) -> list[str]:
+def trackers(raw: Raw, *, by_http: bool = False) -> list[str]:
     """Whom it has announced to, the first ones first; `by_http`: of those that are asked so."""
-    outer = _outer(raw)
+    outer = outer_of(raw)
     urls = [url for tier in _tiers(_value(outer, b"announce-list")) for url in tier]
     announce = _value(outer, b"announce")
     urls += [announce] if isinstance(announce, bytes) else []
@@ -184,15 +190,15 @@ def trackers(raw: bytes, *, by_http: bool = False) -> list[str]:
     return [url.decode("ascii", "replace").strip() for url in dict.fromkeys(urls) if len(url) <= URL_MAX][:TRACKERS_MAX]
 
 
-def metainfo_for_aria2(raw: bytes, *, by_http: bool = False, inner: bool = False) -> bytes:
+def metainfo_for_aria2(raw: Raw, *, by_http: bool = False, inner: bool = False) -> bytes:
     """A `.torrent` that `parse_metainfo` has taken, as aria2 reads it: the info dictionary, trackers in tiers, encoded
     URLs of web seeds. `by_http`: without trackers that are not asked by HTTP, and without nodes of the DHT."""
     from bencode2 import bencode
 
-    outer = _outer(raw)
+    outer = outer_of(raw)
     tiers = [[url for url in tier if not by_http or _by_http(url)] for tier in _tiers(_value(outer, b"announce-list"))]
     announce = _value(outer, b"announce")
-    swarm = swarm_url(trackers(raw, by_http=by_http)) if inner else None
+    swarm = swarm_url(trackers(outer, by_http=by_http)) if inner else None
     if swarm is not None and [swarm.encode()] not in tiers:
         tiers = [[swarm.encode()], *(tiers or [[announce]])]
     kept: dict[bytes, bytes] = {b"info": outer[b"info"]}
@@ -210,7 +216,7 @@ def metainfo_for_aria2(raw: bytes, *, by_http: bool = False, inner: bool = False
 def tracker_answer(raw: bytes) -> dict[str, str | int | None]:
     """What a tracker answers (BEP 3): why it refuses, and how many have all of the torrent. Raises DownloadError
     (`bad_torrent`) when that is no answer."""
-    answer = _outer(raw)
+    answer = outer_of(raw)
     refused, peers = _value(answer, b"failure reason"), _value(answer, b"peers")
     if isinstance(peers, list):
         peers = b"".join(map(_compact, peers[:PEERS_MAX]))
@@ -244,7 +250,10 @@ def _whole_ones(peers: Any, length: int) -> str:
     return kept[: len(kept) // length * length].hex()
 
 
-def _outer(raw: bytes) -> dict[bytes, bytes]:
+def outer_of(raw: Raw) -> Outer:
+    """The outer dictionary. Raises DownloadError (`bad_torrent`)."""
+    if not isinstance(raw, bytes):
+        return raw
     try:
         return dictionary(raw)
     except ValueError as error:

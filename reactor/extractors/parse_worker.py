@@ -20,6 +20,7 @@ from reactor.extractors.metainfo import (
     listed,
     metainfo_for_aria2,
     none_of,
+    outer_of,
     parse_metainfo,
     selected,
     tracker_answer,
@@ -98,8 +99,8 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
     """`by_http`, `bytes_max`, `wish`, `files`, `shared`, `inner`, `listed` → a line about it, and its bytes for aria2.
 
     Raises DownloadError."""
-    document = _unpacked(document, request["bytes_max"], bad_torrent)
-    found = parse_metainfo(document)
+    outer = outer_of(_unpacked(document, request["bytes_max"], bad_torrent))
+    found = parse_metainfo(outer)
     files = found.wanted(request["wish"], request["files"])
     if not files:
         raise none_of(found)
@@ -110,14 +111,14 @@ def metainfo(request: Mapping[str, Any], document: bytes) -> bytes:
         "size": sum(file.size for file in files),
         "select": selected(files, found.count),
         "paths": [[file.number, file.path] for file in files if file.told],
-        "pads": found.pads if request["shared"] or has_web_seeds(document) else [],
-        "trackers": trackers(document),
+        "pads": found.pads if request["shared"] or has_web_seeds(outer) else [],
+        "trackers": trackers(outer),
         "files": listed(found) if request["listed"] else [],
         "files_total": len(found.files),
         "v1": found.v1,
         "v2": found.v2,
     }
-    return _json(told) + b"\n" + metainfo_for_aria2(document, by_http=request["by_http"], inner=request["inner"])
+    return _json(told) + b"\n" + metainfo_for_aria2(outer, by_http=request["by_http"], inner=request["inner"])
 
 
 def feed(request: Mapping[str, Any], document: bytes) -> bytes:

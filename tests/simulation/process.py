@@ -180,9 +180,11 @@ class Process:
             self.post(event)
         for save in saves:
             attempt = attempt_of(save)
-            if isinstance(save, commands.SaveEntries) and attempt not in refused:
-                self.post(events.EntriesSaved(save.attempt))
-            if Timing.LAST in save.timing and attempt is not None and attempt not in refused:
+            if attempt is None or attempt in refused:
+                continue
+            if Timing.ENTRIES in save.timing:
+                self.post(events.EntriesSaved(attempt))
+            if Timing.LAST in save.timing:
                 self.post(events.Saved(attempt))
         for command in taken:
             if isinstance(command, commands.Exit):
