@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.browser.listed import raise_all
 from reactor.extractors.browser.media_source import Buffer, kinds_of, of_pieces, put_together
 from reactor.extractors.browser.named import ld_things
 from reactor.extractors.browser.offered import extract_offered, saved
@@ -189,6 +190,9 @@ class PlaywrightExtractor:
         played = [seen for seen in films if not (seen.named or seen.decor)]
         if offers and (not played or films[0].url == offers[0].url):
             return await self._offered(detection.url, found, context)
+        if not found.buffers:  # what is fed to a player in tracks or pieces is one film
+            whole = (seen.base if seen.manifest else seen.url for seen in films if not seen.decor)
+            raise_all(whole, detection.url, title, context)
         for place, seen in enumerate(films):
             if unusable and seen.decor:
                 break

@@ -9,6 +9,7 @@ import anyio
 
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified, reclassified
+from reactor.extractors.browser.listed import raise_all
 from reactor.extractors.browser.offers import LINKS_MAX, Offer, Offers
 from reactor.extractors.browser.request_parts import kept_headers
 from reactor.extractors.detect import kind_of_probe
@@ -39,8 +40,10 @@ class _Seen:
 async def extract_offered(offers: Sequence[Offer], found: Offers, jar: Jar, context: Context) -> Extraction:
     """The file that is offered; of several, which stand as links on the page, the largest.
 
-    `found` is the page that they are of, `jar` what the browser has. Raises DownloadError, and Reclassified for a
-    torrent or a manifest."""
+    `found` is the page that they are of, `jar` what the browser has. Raises DownloadError, Reclassified for a torrent
+    or a manifest, and Several for more files than that, or for all of them where the row wants all."""
+    if len(offers) > 1:
+        raise_all((each.url for each in offers), found.page, None, context, always=len(offers) > LINKS_MAX)
     if len(offers) > LINKS_MAX:
         raise DownloadError(
             f"This page is a list of {len(offers):,} files, not one file.",

@@ -12,7 +12,7 @@ import pytest
 
 from reactor.errors import DownloadError, Failure
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context
+from reactor.extractors.base import Context, Several
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import Titles, parse_found, title_of
 from reactor.extractors.context import open_context
@@ -274,6 +274,20 @@ async def test_what_is_no_manifest_after_all_gives_way_to_the_next(context: Cont
     bad = candidate("http://h/a.m3u8", manifest=True, text="#EXTM3U\n#EXTINF:nonsense")
     found = await of_told(context, candidates=[bad, candidate()], status=200)
     assert found.fetches[0].urls == ("http://h/a.mp4",)
+
+
+async def test_all_films_of_a_page(context: Context) -> None:
+    """Where the row asks for all; what only decorates the page is none."""
+    films = [candidate("http://h/a.mp4"), candidate("http://h/b.mp4"), candidate("http://h/c.mp4", decor=True)]
+    options = parse_options({"playlist": {"mode": "all"}}, Options)
+    every = replace(context, playlist_max=50, options=options)
+    with pytest.raises(Several) as several:
+        await of_told(every, candidates=films, status=200)
+    assert [each.url for each in several.value.listing.entries] == ["http://h/a.mp4", "http://h/b.mp4"]
+    assert (await of_told(every, candidates=films[:1], status=200)).fetches[0].urls == ("http://h/a.mp4",)
+    assert (await of_told(replace(context, playlist_max=50), candidates=films, status=200)).fetches[0].urls == (
+        "http://h/a.mp4",
+    )
 
 
 def begun(url: str, **more: Any) -> dict[str, Any]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, Reclassified
+from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.browser.offered import extract_offered, saved
 from reactor.extractors.browser.offers import Offer, Offers
 from reactor.extractors.context import open_context
 from reactor.models import Cookie, Extraction, Kind
 from reactor.net.jar import Jar
+from reactor.options import Options, parse_options
 from tests.servers import FileServer
 
 ATTACHED = {"disposition": 'attachment; filename="served.zip"', "content_type": "application/zip"}
@@ -53,6 +55,27 @@ async def test_a_download_is_asked_for_as_the_browser_did(context: Context, serv
     assert [each.name for each in found.cookies] == ["a"]
     (request,) = server.requests("/get")
     assert (request.method, request.headers["cookie"], request.headers["user-agent"]) == ("GET", "a=1", "U")
+
+
+@pytest.mark.parametrize(("count", "mode", "listed"), [(9, "auto", 9), (2, "auto", 0), (2, "all", 2), (9, "one", 0)])
+async def test_several_files_are_a_list(
+    context: Context, server: FileServer, count: int, mode: Any, listed: int
+) -> None:
+    """More than a few, or all of them where that is asked for; each with the page that it was found on."""
+    offers = [Offer(url=server.put(f"/f/{n}%20.zip", b"file" * n)) for n in range(1, count + 1)]
+    options = parse_options({"playlist": {"mode": mode}}, Options)
+    context = replace(context, playlist_max=50, options=options)
+    if listed:
+        with pytest.raises(Several) as several:
+            await extracted(context, server, *offers)
+        entries = several.value.listing.entries
+        assert [(each.url, each.position) for each in entries] == [(offer.url, n) for n, offer in enumerate(offers, 1)]
+        assert {each.referer for each in entries} == {server.url("/page")}
+        assert (entries[0].title, entries[0].key) == ("1 .zip", "/f/1%20.zip")
+    elif count > 8:
+        assert (await refusal(context, server, *offers)).code == "playlist"
+    else:
+        assert (await extracted(context, server, *offers)).size == 8
 
 
 async def test_a_link_is_asked_for_as_a_click_would(context: Context, server: FileServer) -> None:
