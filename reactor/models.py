@@ -703,6 +703,8 @@ class HttpProbe(Frozen):
     validator: str | None = None
     strong: bool = False
     """True when the validator may stand in If-Range."""
+    checksum: str | None = None
+    """Of all bytes, as the server tells it: as `Fetch.checksum`."""
     resumable: bool = False
     """True when the server said it takes byte ranges."""
     packed: bool = False

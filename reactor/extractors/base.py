@@ -238,6 +238,8 @@ class Context:
     parsers: DocumentParsers
     hold: bool = True
     """Whether the answer to a probe may be held for the fetch that follows at once."""
+    attempt: int = 1
+    """Which attempt of its row it is for."""
     ahead: bool = False
     """True before it is the row's turn: only HEAD is asked, which uses up no link for one request."""
     torrent_bytes_max: int = 8 * 1024 * 1024

@@ -45,6 +45,7 @@ class DirectExtractor:
             name=name,
             headers=sets.number(seen.headers),
             size=seen.size,
+            checksum=seen.checksum,
             validator=seen.validator,
             strong=seen.strong,
             by_head=seen.by_head,

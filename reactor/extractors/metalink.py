@@ -1,7 +1,8 @@
 """Stage 2 for a metalink: a list of mirrors that have the same file (RFC 5854), and often its checksum.
 
 Which of its mirrors live is asked first, a few at a time. With a checksum all that live are fetched from together;
-without one nobody could tell whether their bytes are the same, and the best of them is the file.
+without one nobody could tell whether their bytes are the same, and the best of them is the file. One that gives wrong
+bytes spoils what came from all: further attempts take one mirror each, and not the first one first.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ async def _of_file(file: MetalinkFile, context: Context, notes: tuple[str, ...])
     for at in range(0, min(len(by_http), ASKED_MAX), AT_ONCE):
         await _ask(by_http[at : at + AT_ONCE], file.size, mirrors, context)
         if mirrors.alive:
-            return _extraction(file, mirrors.alive, tuple(by_http[at + AT_ONCE :]), notes)
+            return _extraction(file, mirrors.alive, tuple(by_http[at + AT_ONCE :]), notes, context.attempt)
     by_ftp = tuple(url for url in urls if is_ftp(url))
     if by_ftp:  # only aria2 knows how to ask there
         name = _name(file, by_ftp[0])
@@ -97,8 +98,10 @@ async def _of_file(file: MetalinkFile, context: Context, notes: tuple[str, ...])
 
 
 def _extraction(
-    file: MetalinkFile, alive: Sequence[HttpProbe], others: Sequence[str], notes: tuple[str, ...]
+    file: MetalinkFile, alive: Sequence[HttpProbe], others: Sequence[str], notes: tuple[str, ...], attempt: int
 ) -> Extraction:
+    if attempt > 1 and file.checksum is not None:
+        alive, others = [alive[(attempt - 1) % len(alive)]], ()
     first, sets = alive[0], HeaderSets()
     name = _name(file, first.url)
     urls = tuple(dict.fromkeys([*(seen.url for seen in alive), *others]))[:MIRRORS_MAX]

@@ -46,7 +46,7 @@ KEY_BYTES = 16
 
 _EXACT = pattern(r"^#EXTINF:[ ]*\d+\.\d", re.MULTILINE)
 _URI_LINE = pattern(r"^[^#\s]", re.MULTILINE)
-_BYTE_RANGE = pattern(r"(\d{1,15})(?:@(\d{1,15}))?")
+_BYTE_RANGE = pattern(r"(\d{1,15})(?:\s*@\s*(\d{1,15}))?")
 _IV = pattern(r"0x([0-9a-f]{1,32})", re.IGNORECASE)
 _SYSTEMS = {
     "com.apple.streamingkeydelivery": "FairPlay",
@@ -107,7 +107,7 @@ def parse(text: str, url: str, imported: Mapping[str, str] | None = None, *, run
     found = read(text, variables)
     if found.master:
         return Master(url, tuple(found.variants), tuple(found.media), variables.values)
-    if found.target is None and not found.ended:
+    if found.target is None and not found.ended and "#EXT-X-" not in text.upper():
         raise DownloadError("This is a list of links, not one video.", code="unsupported")
     if found.seeking:
         raise DownloadError("This playlist holds pictures to seek by, not the video.", code="unsupported")

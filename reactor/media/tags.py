@@ -104,13 +104,13 @@ def read(text: str, variables: Variables) -> Playlist:
                 variant = None
             continue
         name, _, rest = line.partition(":")
-        match name:
+        match name.strip().upper():
             case "#EXTINF":
                 about["EXTINF"] = rest.partition(",")[0]
             case "#EXT-X-BYTERANGE":
                 about["BYTERANGE"] = rest
             case "#EXT-X-DISCONTINUITY" | "#EXT-X-GAP":
-                about[name.removeprefix("#EXT-X-")] = ""
+                about[name.strip().upper().removeprefix("#EXT-X-")] = ""
             case "#EXT-X-KEY":
                 told = attributes(rest)
                 if not plain or _is_plain(told) or told.get("METHOD", "").upper() == "NONE":

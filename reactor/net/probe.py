@@ -23,7 +23,7 @@ from reactor.net.redirects import MagnetRedirect, follow
 from reactor.net.refresh import refresh_in, refresh_to
 from reactor.net.session import HttpSession
 from reactor.net.urls import normalise, normalise_http
-from reactor.net.validators import validator_of
+from reactor.net.validators import checksum_of, validator_of
 from reactor.patterns import pattern
 from reactor.records import dataclass
 
@@ -285,6 +285,7 @@ def read_headers(
         attachment=disposition.attachment,
         validator=validator,
         strong=strong,
+        checksum=checksum_of(headers) if status in (200, 206) else None,
         packed=headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"),
         resumable=status in (206, 416) or "bytes" in headers.get("accept-ranges", "").lower(),
     )

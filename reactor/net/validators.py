@@ -1,7 +1,10 @@
-"""What a server says by which the same bytes are told from others: ETag and Last-Modified (RFC 9110, 8.8)."""
+"""What a server says by which the same bytes are told from others: ETag and Last-Modified (RFC 9110, 8.8), and
+digests."""
 
 from __future__ import annotations
 
+import base64
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC
@@ -12,6 +15,10 @@ from reactor.patterns import pattern
 VALIDATOR_MAX = 1024
 """Characters; a longer one is none: it would stand in every plan and every request."""
 _STRONG_TAG = pattern(r'"[\x21\x23-\x7e]*"')
+_REPR_DIGEST = pattern(r"(?:^|,)\s*([a-z0-9-]+)\s*=\s*:([a-z0-9+/=]+):", re.IGNORECASE)
+_DIGEST = pattern(r"(?:^|,)\s*([a-z0-9-]+)\s*=\s*([a-z0-9+/=]+)", re.IGNORECASE)
+_CHECKSUMS = {"sha-256": ("sha-256", 32), "sha-512": ("sha-512", 64), "sha": ("sha-1", 20)}
+"""As the headers call them, best first: aria2's name, and bytes."""
 _LINE = pattern(r"[\x20-\x7e]+")
 
 
@@ -27,6 +34,27 @@ def validator_of(headers: Mapping[str, str]) -> tuple[str | None, bool]:
     if modified is None:
         return etag, False
     return modified, etag is None and _settled(modified, headers.get("date"))
+
+
+def checksum_of(headers: Mapping[str, str]) -> str | None:
+    """The checksum of the whole that a server tells, as aria2's option has it: Repr-Digest (RFC 9530), or Digest
+    (RFC 3230); None where there is none, or it is that of a packed form."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        return None
+    for header, form in (("repr-digest", _REPR_DIGEST), ("digest", _DIGEST)):
+        told = {name.lower(): value for name, value in form.findall(headers.get(header, "")[:VALIDATOR_MAX])}
+        for name, (known, size) in _CHECKSUMS.items():
+            raw = _from_base64(told.get(name, ""))
+            if len(raw) == size:
+                return f"{known}={raw.hex()}"
+    return None
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def _clean(value: str | None) -> str | None:

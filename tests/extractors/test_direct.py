@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 
 from reactor.errors import DownloadError
@@ -26,6 +29,12 @@ async def test_a_file(server: FileServer, context: Context) -> None:
     assert (fetch.urls, fetch.name, fetch.validator) == ((url,), "a b.mp4", '"1"')
     assert (extraction.finish.how, extraction.finish.name) == ("file", "a b.mp4")
     assert len(server.log) == 1
+
+
+async def test_the_digest_that_a_server_tells_is_compared(server: FileServer, context: Context) -> None:
+    digest = base64.b64encode(hashlib.sha256(DATA).digest()).decode()
+    url = server.put("/a.bin", DATA, headers=(("Repr-Digest", f"sha-256=:{digest}:"),))
+    assert (await extracted(url, context)).fetches[0].checksum == f"sha-256={hashlib.sha256(DATA).hexdigest()}"
 
 
 async def test_it_does_not_look_twice(server: FileServer, context: Context) -> None:

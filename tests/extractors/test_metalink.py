@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,15 @@ async def extracted(url: str, context: Context) -> Extraction:
     detection = await detect(url, context)
     assert detection.kind is Kind.METALINK
     return await EXTRACTORS[Kind.METALINK].extract(detection, context)
+
+
+async def test_further_attempts_take_one_mirror_each(server: FileServer, mirror: FileServer, context: Context) -> None:
+    """Not the first one first: its bytes may have been the wrong ones."""
+    server.put("/a.iso", DATA)
+    first, second = server.url("/a.iso"), mirror.url("/a.iso")
+    url = server.put("/x.meta4", metalink(first, second, more=checked()))
+    taken = [(await extracted(url, replace(context, attempt=n))).fetches[0].urls for n in (1, 2, 3)]
+    assert taken == [(first, second), (second,), (first,)]
 
 
 async def test_a_dead_mirror_does_not_matter(server: FileServer, mirror: FileServer, context: Context) -> None:

@@ -196,6 +196,20 @@ def test_whole_seconds_promise_nothing() -> None:
     assert streamed(HEAD + TWO.replace(".0", "") + END).duration_s is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"#EXTM3U\n#EXT-X-PLAYLIST-TYPE:VOD\n{TWO}",
+        f"#EXTM3U\n#EXT-X-VERSION:3\n{TWO}#ext-x-endlist\n",
+        f"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n{TWO}",
+        f"#EXTM3U\n{TWO.lower()}{END}",
+        "#EXTM3U\n#EXT-X-VERSION:4\n#EXTINF:2,\n#EXT-X-BYTERANGE: 5 @ 0\na.ts\n#EXTINF:2,\n#EXT-X-BYTERANGE:5\nb.ts\n",
+    ],
+)
+def test_tags_as_some_write_them(text: str) -> None:
+    assert len(streamed(text).parts) == 2
+
+
 def test_a_vod_needs_no_end() -> None:
     assert len(streamed(f"{HEAD}#EXT-X-PLAYLIST-TYPE:VOD\n{TWO}").parts) == 2
 

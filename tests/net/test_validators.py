@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
-from reactor.net.validators import VALIDATOR_MAX, validator_of
+from reactor.net.validators import VALIDATOR_MAX, checksum_of, validator_of
 
 DATE = "Sat, 01 Nov 2025 00:00:00 GMT"
 ODD = "Sat, 01 Nov 99999999999999999999 00:00:00 GMT"
@@ -39,3 +41,26 @@ SAME, LATER = DATE, "Sat, 01 Nov 2025 00:00:01 GMT"
 )
 def test_validators(headers: dict[str, str], expected: tuple[str | None, bool]) -> None:
     assert validator_of(headers) == expected
+
+
+SHA = base64.b64encode(bytes(range(32))).decode()
+SHA_HEX = "sha-256=" + bytes(range(32)).hex()
+
+
+@pytest.mark.parametrize(
+    ("headers", "checksum"),
+    [
+        ({"repr-digest": f"sha-256=:{SHA}:"}, SHA_HEX),
+        ({"repr-digest": f"md5=:AAAA:, sha-256=:{SHA}:"}, SHA_HEX),
+        ({"digest": f"SHA-256={SHA}"}, SHA_HEX),
+        ({"digest": f"md5=AAAA,sha-256={SHA};q=1"}, SHA_HEX),
+        ({"digest": "SHA=" + base64.b64encode(bytes(20)).decode()}, "sha-1=" + "00" * 20),
+        ({"repr-digest": f"sha-256=:{SHA}:", "content-encoding": "gzip"}, None),
+        ({"digest": "sha-256=AAAA"}, None),
+        ({"repr-digest": "sha-256=:====:"}, None),
+        ({"digest": 'realm="x"'}, None),
+        ({}, None),
+    ],
+)
+def test_the_checksum_that_a_server_tells(headers: dict[str, str], checksum: str | None) -> None:
+    assert checksum_of(headers) == checksum

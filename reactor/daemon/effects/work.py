@@ -149,7 +149,7 @@ class Stages:
                 return
             found = await self._probe_cache.take(command.detection, command.options, command.cookies_of)
             context = await self._for(command.options, command.detection.url, command.cookies_of)
-            context = self._with_findings(context, command.attempt.download_id)
+            context = self._with_findings(replace(context, attempt=command.attempt.number), command.attempt.download_id)
             found = found or await self._begun(extractor, command, context)
             if context.http.cookies:  # which are in no plan, whatever an extractor does
                 found = found.model_copy(update={"cookies": context.http.new_cookies(found.cookies)})
@@ -438,7 +438,7 @@ class Stages:
             options = command.extraction.finish.options
             raw = await to_thread.run_sync(read)
             context = await self._for(options, fetch.urls[0], command.cookies_of)
-            context = self._with_findings(context, command.attempt.download_id)
+            context = self._with_findings(replace(context, attempt=command.attempt.number), command.attempt.download_id)
             found = await described(fetch.urls[0], raw, context)
             found = await self._as_asked(found, options, command.attempt, command.cookies_of)
         except ReactorError as error:
