@@ -2,58 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
-
-import pytest
-
 from reactor.extractors.browser.browser import Browser
-from reactor.extractors.browser.extractor import MediaRequest, PageFindings, parse_found
 from reactor.media.choice import Choice
-from reactor.programs import find_ffmpeg
+from tests.extractors.browser.seen import sniffed
 from tests.media.samples import Samples
-from tests.pages import players
-from tests.pages.site import Site, clip, master
-from tests.tools import needed
-
-TIMEOUT_S = 60.0
-"""Far more than a page takes: an error in the test, not a measure."""
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser(timeout_s=TIMEOUT_S) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return Samples(find_ffmpeg().path, tmp_path_factory.mktemp("samples"))
-
-
-@pytest.fixture
-async def site(samples: Samples) -> AsyncIterator[Site]:
-    needed("chromium")
-    players.files()
-    async with Site() as site:
-        site.media("/hls", master(samples.hls("hls")))
-        site.put("/film.mp4", samples.film().read_bytes(), content_type="video/mp4", etag='"1"')
-        site.put("/clip.mp4", clip(samples).read_bytes(), content_type="video/mp4")
-        yield site
-
-
-@dataclass(frozen=True)
-class Sniffed:
-    found: PageFindings
-
-    @property
-    def best(self) -> MediaRequest:
-        return self.found.candidates[0]
-
-
-async def sniffed(browser: Browser, url: str, **how: Any) -> Sniffed:
-    return Sniffed(parse_found(await browser.sniff(url, **how)))
+from tests.pages.site import Site
 
 
 def loads(script: str) -> str:
@@ -74,19 +27,6 @@ async def test_the_quality_of_a_page_that_names_several(site: Site, browser: Bro
 
 
 SOURCES = (("film.mp4", 1080), ("clip.mp4", 360))
-
-
-async def test_a_player_behind_a_banner(site: Site, browser: Browser) -> None:
-    seen = await sniffed(browser, site.page("consent", "/hls/main.m3u8"))
-    assert seen.best.url == site.url("/hls/main.m3u8")
-
-
-async def test_a_button_under_what_never_goes_away(site: Site, browser: Browser) -> None:
-    url = site.html(
-        "<div style='position: fixed; inset: 0'></div>"
-        "<button class=play-button onclick='fetch(`/hls/main.m3u8`)'>Play</button>"
-    )
-    assert (await sniffed(browser, url)).best.url == site.url("/hls/main.m3u8")
 
 
 async def test_an_advertisement_first(site: Site, browser: Browser) -> None:
@@ -110,41 +50,6 @@ async def test_an_advertisement_from_where_such_things_come(site: Site, browser:
     film = "<video id=v muted autoplay src=/ads/spot.mp4></video>"
     url = site.html(f"{film}<button class=skip-ad onclick='v.src = `/film.mp4`'>Skip</button>")
     assert (await sniffed(browser, url)).best.url == site.url("/film.mp4")
-
-
-async def test_a_click_that_leads_away(site: Site, browser: Browser) -> None:
-    site.html("<title>Casino</title><video autoplay muted src=/clip.mp4></video>", path="/casino")
-    away = site.url("/casino", host="localhost")
-    leave = f"if (!sessionStorage.n) {{ sessionStorage.n = 1; location.href = `{away}` }} else fetch(`/hls/main.m3u8`)"
-    url = site.html(f"<title>The film</title><button class=play-button onclick='{leave}'>Play</button>")
-    seen = await sniffed(browser, url)
-    assert [each.url for each in seen.found.candidates] == [site.url("/hls/main.m3u8")]
-    assert seen.found.titles.title == "The film"
-    assert site.requests("/casino"), "it was there"
-
-
-async def test_a_click_that_leads_away_for_good(site: Site, browser: Browser) -> None:
-    """The advertisement takes the page's place in the history, and does not let the browser go back to it."""
-    trap = "history.pushState(1, ''); onpopstate = () => history.pushState(1, '')"
-    site.html(f"<title>Casino</title><script>{trap}</script>", path="/casino")
-    away = site.url("/casino", host="localhost")
-    leave = f"sessionStorage.n ? fetch(`/hls/main.m3u8`) : (sessionStorage.n = 1, location.replace(`{away}`))"
-    url = site.html(f"<title>The film</title><button class=play-button onclick='{leave}'>Play</button>")
-    seen = await sniffed(browser, url)
-    assert [each.url for each in seen.found.candidates] == [site.url("/hls/main.m3u8")]
-    assert (seen.found.titles.title, seen.found.status) == ("The film", 200)
-
-
-async def test_a_page_that_leads_away_whenever_it_is_opened(site: Site, browser: Browser) -> None:
-    """It is opened a few times more, not until its time is over."""
-    site.put("/casino", b"<title>Casino</title>", content_type="text/html", status=404)
-    away = site.url("/casino", host="localhost")
-    leave = f"sessionStorage.n = 1, location.replace(`{away}`)"
-    script = f"<script>if (sessionStorage.n) {leave}</script>"
-    url = site.html(f"{script}<title>The film</title><button class=play-button onclick='{leave}'>Play</button>")
-    found = parse_found(await browser.sniff(url))
-    assert (found.candidates, found.failure, found.status) == ([], None, 200)
-    assert 2 <= len(site.requests("/casino")) <= 40
 
 
 async def test_two_frames_deep_on_another_host(site: Site, browser: Browser) -> None:
