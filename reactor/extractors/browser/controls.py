@@ -24,6 +24,8 @@ PER_CLICK = 8.0
 """Each click that was of no use makes it worth so much less."""
 POSTER_WIDTH, POSTER_HEIGHT = 200, 110
 FILM_SIDE = 120
+SIGN_SIDE = 64
+"""A picture without a word that is as large, and can be clicked, is more than an icon of a menu."""
 
 _PLAYS = pattern(r"(?:^|[\s_-])(?:play|player-?start|startplay|watch-?now|btn-?watch)(?:$|[\s_-])", re.IGNORECASE)
 _IS_PART = pattern(
@@ -159,7 +161,8 @@ def _worth_by_looks(control: Control) -> float:
         and (control.button or control.pointer)
     ):
         return 40.0
-    return 0.0
+    drawn = control.pointer and control.picture and not control.long
+    return 34.0 if drawn and short >= SIGN_SIDE and long < short * 1.6 else 0.0
 
 
 def worth_agreeing(control: Control, page: str) -> float:

@@ -67,6 +67,12 @@
   const text = (value, most = TEXT_MAX) => (typeof value === "string" ? value.slice(0, most).toWellFormed() : "");
   const box = (one, rect = one.getBoundingClientRect()) =>
     Object.fromEntries(["x", "y", "width", "height"].map(name => [name, Math.round(rect[name])]));
+  // Of a link around a picture the picture's: its own box is a line of text.
+  const shape = one => {
+    const own = one.getBoundingClientRect();
+    const inner = getComputedStyle(one).display === "inline" && one.querySelector("img, svg, picture, video")?.getBoundingClientRect();
+    return inner && inner.height > own.height ? inner : own;
+  };
   const address = url => {
     try {
       return text(new URL(url, document.baseURI).href, 4 * TEXT_MAX);
@@ -141,7 +147,7 @@
     const seen = [...found].filter(one => !one.disabled && visible(one)).slice(0, CONTROLS_MAX);
     notes.seen = seen;
     return seen.map((one, n) => {
-      const rect = one.getBoundingClientRect(), [x, y] = [rect.x + rect.width / 2, rect.y + rect.height / 2];
+      const rect = shape(one), [x, y] = [rect.x + rect.width / 2, rect.y + rect.height / 2];
       const link = one.closest("a[href]"), form = one.form || one.closest("form");
       const said = (one.innerText ?? one.textContent ?? "").trim();
       return {

@@ -106,6 +106,9 @@ ASIDE = frozenset(_ASIDE.split("|"))
 PLAY = _vocabulary(
     """
 play|watch|watching|start|listen|stream it|begin|view|resume|continue watching|watch now|play now
+stream now|stream in|stream free|stream online|stream hd|stream video|stream this|stream the|start stream|unmute
+turn on sound|sound on|ton einschalten|activer le son|activar sonido|activar el sonido|ativar som|ativar o som
+attiva audio|geluid aan|włącz dźwięk|включить звук
 abspielen|wiedergabe|wiedergeben|ansehen|anschauen|anhören|schauen|starten|starte|gucken|sehen|los
 lire|lecture|regarder|visionner|voir|écouter|lancer|démarrer|jouer|démarrez
 reproducir|reproduce|ver|mirar|escuchar|iniciar|empezar|reproducción|comenzar|ver ahora
@@ -213,15 +216,21 @@ setuju|terima|ya|lanjut|lanjutkan|masuk|saya|izinkan|saya setuju|mengerti
 """,
     """
 all|cookies|cookie|and|close|i|the|this|site|website|now|here|to|my|or|older|over|above|years|year|old|of|age
-am|at least|than
+am|at least|than|step|play|view|watch|load|show
 them|everything|terms|use|conditions|more|click|legal|adult|an|a|yrs|it|with|is|content|warning|want|video
 continue|that
+abspielen|ansehen|anzeigen|laden|schritt
 alle|alles|und|schließen|cookies|ich|über|mindestens|jahre|alt|oder|älter|bin|mir|den|zur|seite|zur seite
 website|auswahl|diese
+lire|voir|afficher|charger|étape
 tout|tous|toutes|les|et|fermer|plus|de|ans|suis|ou|le|site|que|cookies|sur|avoir|au moins
+ver|reproducir|mostrar|cargar|paso
 todo|todas|todos|las|los|y|cerrar|más|de|años|mayor|tener|la|web|o|que|el|sitio|estoy|cookies
+assistir|reproduzir|carregar|passo
 tudo|todos|e|fechar|mais|anos|de|o|site|ou|mais de|cookies|tenho mais
+guarda|riproduci|mostra|carica
 tutti|tutto|i|e|chiudi|più|di|anni|il|sito|o|almeno|cookie
+afspelen|bekijken|tonen|stap
 en|sluiten|ouder|dan|jaar|of|alle cookies|de|website|ben|oud
 wszystko|wszystkie|i|zamknij|ponad|lat|ukończone|się|pliki|więcej|niż|skończone|na|stronę|lub
 alla|och|stäng|över|år|äldre|eller|kakor|gammal|alle|og|lukk|luk|over|eldre|ældre|informasjonskapsler|er|än
@@ -279,7 +288,7 @@ from|anyway|third party|third|party
 youtube|vimeo|dailymotion|facebook|twitter|instagram|tiktok|twitch|soundcloud|spotify|click|here|to|film|movie
 all|i|agree
 externe|externen|inhalt|inhalte|externer|externes|einmal|einmalig|immer|und|den|das|dieses|abspielen
-akzeptieren|jetzt|von|hier|klicken|zum|medien|drittanbieter|einbettung
+akzeptieren|jetzt|von|hier|klicken|zum|medien|drittanbieter|drittanbietern|dritten|einbettung|einbettungen|eingebettete|eingebetteten
 le|la|les|contenu|externe|vidéo|lecteur|cette|ce|toujours|et|lire|de|une fois|cliquez|pour|ici
 el|contenido|externo|vídeo|este|siempre|y|de|o|conteúdo|externo|sempre|reproductor|la|una vez
 il|contenuto|esterno|contenuti|esterni|questo|sempre|e|di|lettore|da

@@ -72,6 +72,8 @@ STARTS = {
     "not what is disabled": f"<button id=no class=play-button disabled {BIG}></button>",
     "not what is too small": "<i id=no class=play-icon style='display: block; width: 2px; height: 2px'></i>",
     "the larger of two films": "<video id=no width=150 height=150></video><video id=yes width=600 height=400></video>",
+    "a link around a picture": "<a id=yes href=#play><img alt='' style='width: 400px; height: 240px'></a>",
+    "a sign that is drawn": "<svg id=yes width=80 height=80 style='cursor: pointer'><circle cx=40 cy=40 r=38 /></svg>",
     "what is round and in the middle": (
         "<button id=yes style='position: fixed; left: 600px; top: 320px; width: 80px; height: 80px'></button>"
     ),
