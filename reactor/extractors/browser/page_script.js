@@ -39,6 +39,7 @@
     + "[tabindex], [onclick]";
   const SIGN = /^[\s\ufe0e\ufe0f]*[\u25b6\u25ba\u25b8\u25b7\u25b9\u25bb\u23f5\u2bc8\u27a4][\s\ufe0e\ufe0f]*$/u;
   const WAIT = /just a moment|checking (?:if the site|your browser)|verifying (?:you|that you) are human|ddos.protection|one moment,? please|you are being redirected|please wait while|please stand by|security check|einen moment|browser wird überprüft|vérification de (?:votre|la)|un instant|comprobando (?:su|tu) navegador|un momento|verificando|controllo del browser|sprawdzanie przeglądarki|проверка (?:браузера|подключения)|подождите|перевірка|请稍候|正在(?:检查|验证)|お待ちください|ブラウザを確認|잠시만/iu;
+  const PLACE = /(?<!\p{L})(?:server|mirror|player|source|host(?:er)?|stream|spiegel|quelle|serveur|lecteur|servidor|opci[oó]n|fuente|opção|fonte|serwer|źródło|сервер|плеер|источник|зеркало)(?!\p{L})|服务器|线路|播放源|サーバー|서버|(?<!\d)(?:2160|1440|1080|720|480|360)p/iu;
   const MEDIA_NAME = /\.(mp4|m4v|webm|mkv|mov|flv|avi|ogv|mpe?g|3gp|mp3|m4a|aac|og[ga]|opus|flac|wav|m3u8|mpd)$/i;
   const MEDIA_URL = /(?:https?:)?\/\/[^\s"'<>()\\]{4,900}?\.(?:m3u8|mpd|mp4|webm|m4v|mkv|mov|mp3|m4a)(?![\w.%-])[^\s"'<>()\\]{0,900}/gi;
   const notes = (window[Symbol.for("notes")] ??= {}), clicks = Symbol.for("clicks"), quiet = Symbol.for("quiet");
@@ -232,6 +233,18 @@
         for (const kind of ["input", "change"]) one.dispatchEvent(new Event(kind, {bubbles: true}));
       }
       return true;
+    },
+    // A place that the film comes from, where a list asks for it: true where one was chosen.
+    place: () => {
+      for (const one of all("select").filter(one => visible(one) && !one[clicks])) {
+        const at = [...one.options].findIndex((each, n) => n !== one.selectedIndex && !each.disabled && each.value && PLACE.test(each.text));
+        if (at < 0) continue;
+        one.selectedIndex = at;
+        one[clicks] = 1;
+        for (const kind of ["input", "change"]) one.dispatchEvent(new Event(kind, {bubbles: true}));
+        return true;
+      }
+      return false;
     },
     // The control of that number, which is clicked now.
     control: () => {

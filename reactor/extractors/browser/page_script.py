@@ -29,6 +29,7 @@ What = (
         "feeding",
         "waiting",
         "age",
+        "place",
     ]
     | Literal["links", "download", "counting", "soon", "gate"]
 )

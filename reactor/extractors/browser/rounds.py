@@ -149,7 +149,8 @@ class Rounds:
         return False
 
     async def _click_something(self) -> bool:
-        """A play button; when that is covered, or was no use, first what agrees to a banner; else a server's name."""
+        """A play button; when that is covered, or was no use, first what agrees to a banner; else a server's name,
+        also of a list."""
         started = await self._click(worth_starting)
         reached = started is not None and started.reached
         if not reached:
@@ -160,7 +161,8 @@ class Rounds:
             await self._click(worth_starting)
         elif started and not reached:
             await click_through(started)
-        return bool(started or agreed or await self._click(worth_choosing))
+        chosen = started or agreed or await self._click(worth_choosing)
+        return bool(chosen) or any(await self._frames.ask("place"))
 
     async def start_another(self, best: Candidate) -> bool:
         """Click what says that it starts a film, where what plays began by itself and may be its teaser."""

@@ -317,7 +317,8 @@ konten|eksternal|video
 
 SERVER = _vocabulary(
     """
-server|mirror|player|source|option|host|stream|backup|link|embed|alternative|provider
+server|mirror|player|source|option|host|stream|backup|link|embed|alternative|provider|episode|ep|part
+folge|teil|épisode|partie|capítulo|capitulo|episodio|parte|puntata|aflevering|odcinek|część|серия|часть|серія|bölüm
 spiegel|quelle|serveur|lecteur|servidor|opción|opcion|fuente|opção|fonte|sorgente|bron|serwer|źródło|källa
 kilde|lähde|zdroj|forrás|sursă|διακομιστής
 sunucu|kaynak|alternatif|сервер|плеер|источник|зеркало|дзеркало|плеєр|джерело|سيرفر|خادم|שרת|सर्वर|サーバー

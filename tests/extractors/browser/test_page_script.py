@@ -218,6 +218,21 @@ async def test_films_are_told_and_asked_to_play(page: Page) -> None:
     assert await page.evaluate("() => document.querySelector('video').paused") is True
 
 
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        ("<option value=''>Select a server<option value=a>Server 1<option value=b>Server 2", "a"),
+        ("<option value=a>Mirror 1<option value=b>Mirror 2", "b"),
+        ("<option value=a>English<option value=b>Deutsch", None),
+    ],
+)
+async def test_a_place_is_chosen_from_a_list(page: Page, options: str, chosen: str | None) -> None:
+    await page.set_content(f"<select onchange='document.title = this.value'>{options}</select>")
+    assert await page.evaluate(asking("place")) is (chosen is not None)
+    assert await page.title() == (chosen or "")
+    assert await page.evaluate(asking("place")) is False, "once each"
+
+
 async def test_titles(page: Page) -> None:
     await page.set_content(
         "<title> T </title><meta property='og:title' content='O'><script type='application/ld+json'>{}</script>"

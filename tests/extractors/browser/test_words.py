@@ -44,6 +44,7 @@ SAID: dict[str, tuple[Vocabulary, str]] = {
     "a server": (SERVER, "Server 2"),
     "a host": (SERVER, "Vidcloud HD"),
     "a quality": (SERVER, "1080p"),
+    "one of several": (SERVER, "Episode 1"),
     "the same in Russian": (SERVER, "Плеер #3"),
     "an episode": (PLAY, "Play S01E02 (720p)"),
     "a stream": (PLAY, "Stream in HD"),
