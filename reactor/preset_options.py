@@ -24,19 +24,13 @@ HeaderName = Annotated[str, StringConstraints(pattern=_HEADER)]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=8000)]
 
 
-class Login(BaseModel):
-    """A name and a password, and where they are good: a row may name any URL."""
+class _AtHosts(BaseModel):
+    """What is sent to some hosts only: a row that names the preset may have any URL."""
 
     model_config = STRICT
 
     hosts: tuple[Annotated[str, StringConstraints(pattern=_HOST, to_lower=True)], ...] = Field(
         min_length=1, max_length=HOSTS_MAX, description="a list of hosts; those below them count, too"
-    )
-    user: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f:]+$", max_length=500)] = Field(
-        description="a name without a colon"
-    )
-    password: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500)] = Field(
-        description="a password", repr=False
     )
 
     def fits(self, url: str) -> bool:
@@ -50,6 +44,32 @@ class Login(BaseModel):
             host == each or host.endswith(f".{each}") for each in self.hosts
         )
 
+
+class Headers(_AtHosts):
+    """Headers of requests."""
+
+    values: dict[HeaderName, HeaderValue] = Field(
+        max_length=HEADERS_MAX, description="an object of names and values of headers", repr=False
+    )
+
+    @field_validator("values")
+    @classmethod
+    def _check_names(cls, values: dict[str, str]) -> dict[str, str]:
+        if not _OWN.isdisjoint(name.lower() for name in values):
+            raise ValueError("a header that is not a preset's business")
+        return values
+
+
+class Login(_AtHosts):
+    """A name and a password."""
+
+    user: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f:]+$", max_length=500)] = Field(
+        description="a name without a colon"
+    )
+    password: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500)] = Field(
+        description="a password", repr=False
+    )
+
     @property
     def basic(self) -> str:
         """As a header says it (RFC 7617)."""
@@ -59,8 +79,8 @@ class Login(BaseModel):
 class PresetOptions(Options):
     """What a preset may say: all of a row's options, and what would be unsafe from a stranger."""
 
-    headers: dict[HeaderName, HeaderValue] = Field(
-        {}, max_length=HEADERS_MAX, description="an object of names and values of headers, for the URL's own host"
+    headers: Headers | None = Field(
+        None, description="an object with hosts and values: headers for these hosts and those below them"
     )
     login: Login | None = Field(
         None, description="an object with hosts, user and password: a login at these hosts and those below them"
@@ -76,13 +96,6 @@ class PresetOptions(Options):
     )
     ytdlp: YtdlpOptions | None = Field(None, description="an object of options of YoutubeDL's, as YTDLP_OPTIONS has it")
 
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        if not _OWN.isdisjoint(name.lower() for name in headers):
-            raise ValueError("a header that is not a preset's business")
-        return headers
-
     def __hash__(self) -> int:
         return hash(self.model_dump_json())
 
@@ -94,7 +107,8 @@ class PresetOptions(Options):
     def home_headers(self, url: str) -> Mapping[str, str]:
         """See Options."""
         login = {"Authorization": self.login.basic} if self.login is not None and self.login.fits(url) else {}
-        return {**login, **self.headers, **super().home_headers(url)}
+        headers = self.headers.values if self.headers is not None and self.headers.fits(url) else {}
+        return {**login, **headers, **super().home_headers(url)}
 
     def ytdlp_params(self, url: str) -> dict[str, Any]:
         """See Options."""

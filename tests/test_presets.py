@@ -22,7 +22,7 @@ SHIPPED = Path(__file__).parents[1] / "contrib" / "presets.toml"
 HOUSE = """
 [house]
 quality = 720
-headers = { Authorization = "Bearer hush" }
+headers = { hosts = ["site.example"], values = { Authorization = "Bearer hush" } }
 format_expression = "bv*[height<=720]+ba"
 format_sort = ["res:720", "vcodec:h264"]
 extractor_args = { youtube = { lang = ["de"] } }
@@ -144,7 +144,7 @@ def test_what_only_a_preset_may_say(file: Path) -> None:
         ("http://[", False),
     ],
 )
-def test_a_login_is_for_its_hosts_whatever_url_a_row_has(tmp_path: Path, url: str, fits: bool) -> None:
+def test_a_login_and_headers_are_for_their_hosts_whatever_url_a_row_has(tmp_path: Path, url: str, fits: bool) -> None:
     file = tmp_path / "presets.toml"
     file.write_text('[members]\nlogin = { hosts = ["Site.example"], user = "ann", password = "hush" }\n')
     found = asked(Presets(file), use=["members"])
@@ -152,6 +152,10 @@ def test_a_login_is_for_its_hosts_whatever_url_a_row_has(tmp_path: Path, url: st
     assert found.ytdlp_params(url) == ({"username": "ann", "password": "hush"} if fits else {})
     assert "hush" not in repr(found)
     assert found.plain() == Options(use=("members",))
+    file.write_text('[members]\nheaders = { hosts = ["Site.example"], values = { X-Key = "hush" } }\n')
+    found = asked(Presets(file), use=["members"])
+    assert found.home_headers(url) == ({"X-Key": "hush"} if fits else {})
+    assert "hush" not in repr(found)
 
 
 @pytest.mark.parametrize("wrong", ["hosts = []", 'hosts = ["*"]', 'hosts = ["http://site.example"]'])
@@ -184,8 +188,8 @@ def test_an_unknown_name(file: Path) -> None:
         ("[a]\nqualty = 1", 'the preset `a` .* There is no option "qualty". Is `quality` meant'),
         ("[a]\nquality = 1", "`quality` takes"),
         ('[a]\nytdlp = { exec_cmd = "rm" }', "ytdlp"),
-        ('[a]\nheaders = { Host = "x" }', "`headers`"),
-        ('[a]\nheaders = { X = "a\\r\\nb" }', "`headers"),
+        ('[a]\nheaders = { hosts = ["a.example"], values = { Host = "x" } }', "`headers"),
+        ('[a]\nheaders = { hosts = ["a.example"], values = { X = "a\\r\\nb" } }', "`headers"),
         ('[a]\nuse = ["b"]', "names other presets"),
         ("[a]\nquality = 2020-01-01", "is no option"),
         ('["a b"]\nquality = 720', "a name that no row can say"),

@@ -156,7 +156,7 @@ async def test_only_the_files_of_a_torrent_that_are_asked_for(tmp_path: Path, sa
 async def test_a_preset_brings_what_no_row_may_say_to_the_rows_own_host(tmp_path: Path) -> None:
     presets = tmp_path / "presets.toml"
     presets.write_text(
-        '[house]\nname = "{title} of the house"\nheaders = { X-House = "1" }\n'
+        '[house]\nname = "{title} of the house"\nheaders = { hosts = ["127.0.0.1"], values = { X-House = "1" } }\n'
         '[members]\nlogin = { hosts = ["127.0.0.1"], user = "ann", password = "hush" }\n'
     )
     async with FileServer() as server, running(tmp_path, PRESETS=str(presets)) as reactor:
