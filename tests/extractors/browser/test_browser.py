@@ -8,10 +8,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import playwright
+import psutil
 import pytest
 
 from reactor.egress.addresses import Exceptions
@@ -159,6 +161,33 @@ async def test_one_browser_serves_many_pages_and_nothing_is_left(site: Site) -> 
         processes = tree(pid)
         assert browser.starts == 1
     await none_left(processes)
+
+
+@pytest.mark.nightly
+async def test_ten_pages_leave_no_process_and_no_memory(site: Site) -> None:
+    """Each holds 60 MB, and begins a process of its own."""
+    site.put("/main.m3u8", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n", content_type="application/x-mpegurl")
+    holds = "window.held = new Uint8Array(60e6).fill(1); fetch('/main.m3u8')"
+    url = site.html(f"<title>T</title><script>{holds}</script>", path="/holds")
+    async with Browser(timeout_s=60.0) as browser:
+        assert (await sniffed(browser, url)).candidates, "it was opened"
+        (pid,) = browser.pids
+        few, less = len(tree(pid)), held(pid)
+        for _ in range(9):
+            await sniffed(browser, url)
+        assert browser.pids == (pid,)
+        await until(lambda: len(tree(pid)) <= few and held(pid) < less + 200 * MIB)
+        processes = tree(pid)
+    await none_left(processes)
+
+
+def held(pid: int) -> int:
+    """Bytes that a process and those below it hold."""
+    total = 0
+    for each in tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            total += psutil.Process(each).memory_info().rss
+    return total
 
 
 async def test_an_idle_browser_is_ended(site: Site) -> None:
