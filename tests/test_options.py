@@ -9,7 +9,17 @@ import pytest
 
 from contrib.docs.document import EXAMPLES
 from reactor.errors import DownloadError
-from reactor.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options, item_ranges, merged, parse_options, read_options
+from reactor.options import (
+    NO_OPTIONS,
+    OPTIONS_BYTES_MAX,
+    Options,
+    item_ranges,
+    merged,
+    model_of,
+    parse_options,
+    patched,
+    read_options,
+)
 
 
 def read(text: str) -> Options:
@@ -86,6 +96,36 @@ def test_each_mistake_has_a_sentence(text: str, sentence: str) -> None:
     assert caught.value.code == "bad_options"
     assert sentence in caught.value.message
     assert len(caught.value.message) < 500
+
+
+KEYS = {field.alias or name: field for name, field in Options.model_fields.items()}
+NONSENSE: tuple[Any, ...] = ({"x": 1}, [[]], -7, 1e308, "x y/../{title.__class__}")
+"""What no key takes: other types, and what is out of range."""
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_names_itself_whatever_nonsense_it_is_given(key: str) -> None:
+    inner = model_of(KEYS[key].annotation)
+    for nonsense in NONSENSE:
+        asked = [{key: nonsense}] + [{key: {name: nonsense}} for name in (inner.model_fields if inner else ())]
+        for said in asked:
+            with pytest.raises(DownloadError) as caught:
+                read(json.dumps(said))
+            assert caught.value.code == "bad_options"
+            assert f"`{key}" in caught.value.message or f'"{key}' in caught.value.message, said
+            assert len(caught.value.message) < 700
+
+
+def test_a_megabyte_is_not_read() -> None:
+    for text in ('{"name": "' + "x" * 2**20 + '"}', "[" * 2**20, b"{" * 2**20):
+        with pytest.raises(DownloadError, match="too long"):
+            read_options(text)
+
+
+def test_what_is_laid_over_others_keeps_what_it_takes_away() -> None:
+    found = patched([{"want": None, "quality": 720, "codec": None}, {"codec": "h264", "ask": None}])
+    assert found == {"want": None, "quality": 720, "codec": "h264", "ask": None}
+    assert merged([{"want": "audio", "ask": "all"}, found]) == {"quality": 720, "codec": "h264"}
 
 
 def test_layers() -> None:
