@@ -129,6 +129,10 @@ def _unknown_is_fine(transfer: Transfer, report: events.TransferReport) -> Trans
     return reconcile(transfer, report)
 
 
+def _gone_is_lost(job: Job, extraction: Extraction, context: Context) -> Commands:
+    return teardown.fail(job, Failure("files_missing", "What was there is there no more."), context)
+
+
 def _last_part_forgotten(job: Job, context: Context) -> Commands:
     if len(job.progress.transfers) > 1 and job.progress.done == len(job.progress.transfers) - 1:
         job.progress.done += 1
@@ -262,6 +266,8 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "the entries of a cancelled list go on": (with_(lists, "stop", _anything),),
     "a row that asks is claimed": (with_(downloads, "DUE", ASKING_TOO), with_(downloads, "PROBE", ALWAYS_DUE)),
     "an answer is lost": (with_(table, "answered", lambda said, choices, codes: {**said}),),
+    "what was to be reused and has gone is lost": (with_(finish, "_fetch_after_all", _gone_is_lost),),
+    "what has gone is to be reused all the same": (with_(Extraction, "fetched", lambda self: self),),
     "links are renewed for ever": (with_(renew, "RENEWALS_MAX", 10**9),),
 }
 

@@ -189,6 +189,10 @@ class Sites:
     def extract(self, command: commands.Extract) -> events.Event:
         """What is to be fetched, and for a row that asks what there is to choose from."""
         found = self._extract(command)
+        if isinstance(found, events.Extracted) and command.options.again == "reuse":
+            brought, finish = self._world.brought(command.detection.url), found.extraction.finish
+            reused = finish.model_copy(update={"reused": brought})
+            return replace(found, extraction=found.extraction.model_copy(update={"finish": reused}))
         if isinstance(found, events.Extracted) and command.options.ask != "never":
             return replace(found, choices=_choices(command.options.unanswered))
         return found

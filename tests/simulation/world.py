@@ -17,6 +17,7 @@ from reactor.core.context import Limits
 from reactor.core.events import Event
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
+from reactor.models import Brought
 from reactor.notices import Notice
 from tests.simulation.aria2 import SIZE, Aria2, Folder, Place
 from tests.simulation.checks import Checks
@@ -28,6 +29,9 @@ TROUBLES = 22
 """How much happens to the reactor from outside in a storm."""
 SLOW_AFTER_S = 15.0
 OWNERS = ("greedy", None, "greedy", "other", "greedy")
+AGAIN_EACH, AGAIN_AT, AGAINS = 8, 2, 15
+"""In every eighth run the bot asks so often for what it has already, and wants that."""
+GONE = "/downloads/gone"
 PATIENCE_S = 8 * 3600.0
 """By then every row is final, also when the clock was set back by an hour."""
 SETTLE_S = 120.0
@@ -53,6 +57,8 @@ class World:
 
     def __init__(self, seed: int, *, keep_log: bool = False) -> None:
         self.dice = random.Random(seed)
+        self.again = random.Random(seed) if seed % AGAIN_EACH == AGAIN_AT else None
+        """Dice of their own for what is asked for again, in some runs: the others are as they were."""
         self.limits = Limits(
             concurrent=self.dice.choice((1, 1, 2, 3)),
             slow_max=(0, 0, 1)[seed % 3],
@@ -130,6 +136,8 @@ class World:
         """The whole storm, and the calm after it."""
         for _ in range(TROUBLES):
             self.at(self.dice.random() * STORM_S, self._trouble)
+        for _ in range(AGAINS if self.again else 0):
+            self.at(self.again.random() * STORM_S if self.again else 0, self._insert_again)
         self._until(self.now + STORM_S)
         self._calm_down()
         end = self.now + PATIENCE_S
@@ -346,6 +354,21 @@ class World:
         added = "INSERT INTO downloads (url, options, owner, added_date) VALUES (?, ?, ?, datetime(?, 'unixepoch'))"
         self._write(added, url, options, self.owners[int(url.partition(":")[2]) % len(self.owners)], self.wall)
 
+    def _insert_again(self) -> None:
+        """The same as a row that is done, which may be there still."""
+        done = "SELECT url FROM downloads WHERE status = 'downloaded' AND url GLOB '[dup]*:*' AND url NOT GLOB 'page*'"
+        urls = [url for (url,) in self.database.execute(f"{done} AND url NOT GLOB 'deadly*' ORDER BY id")]
+        if urls and self.again:
+            self._add(self.again.choice(urls), '{"again": "reuse"}')
+
+    def brought(self, url: str) -> Brought | None:
+        """What a row with this URL has brought, if one has; now and then it goes before it is taken."""
+        done = "SELECT id, file_path FROM downloads WHERE status = 'downloaded' AND url = ? ORDER BY id DESC"
+        for id, path in self.database.execute(done, url):
+            gone = self.again is not None and self.again.random() < 0.3
+            return Brought(download_id=id, path=GONE if gone else path, bytes=SIZE)
+        return None
+
     def _insert_list(self) -> None:
         self._add(f"list:{next(self._urls)}")
 
@@ -438,12 +461,17 @@ class World:
     def publish(self, command: commands.Finish, place: Place) -> str | None:
         """The path of the result; None when its bytes are not there."""
         folder, extraction = self.folders.get(place), command.extraction
+        reused = extraction.finish.reused
+        if reused is not None and (reused.path in self.published or folder is not None):
+            folder = self.folder(place)
         if folder is None:
             return None
         if folder.record in self.published:
             if not command.keep:
                 folder.parts.clear()
             return folder.record
+        if reused is not None:
+            return self._reuse(command, folder, reused)
         certain = extraction.finish.how == "file" and command.said_whole
         there = [folder.parts.get(n, False) for n in range(len(extraction.fetches))]
         whole = any(there) if extraction.finish.recording is not None else all(there)
@@ -455,6 +483,16 @@ class World:
         self._say(f"{command.attempt} is published as {folder.record}")
         if not command.keep:
             folder.parts.clear()
+        return folder.record
+
+    def _reuse(self, command: commands.Finish, folder: Folder, reused: Brought) -> str | None:
+        """As `Staging.reuse`."""
+        if reused.path not in self.published:
+            return None
+        folder.record = f"/downloads/{next(self._paths)}"
+        self.published[folder.record] = command.attempt.download_id
+        self._say(f"{command.attempt} has what is {reused.path} as {folder.record}")
+        folder.parts.clear()
         return folder.record
 
     def prepare(self, place: Place, *, fresh: bool) -> None:
