@@ -93,16 +93,30 @@ async def run(block: Block, typed: Terminal) -> None:
             assert block.language == "text"
 
 
+CHOICES = '{"v": 1, "formats": [{"c": "f1", "label": "720p", "pick": {"quality": 720}}]}'
+ASKS = f"status = 'choosing', choices = '{CHOICES}'"
+ROWS = {
+    1: "media_key = 'file:1'",
+    2: "parent_id = 1, item_key = 'a', position = 1",
+    3: ASKS,
+    4: "status = 'failed', error_code = 'timeout'",
+    5: "status = 'downloaded', error_code = 'partial', items_total = 2",
+    6: """status = 'downloaded', files = '[{"path": "a.mkv", "bytes": 7, "mime": null}]'""",
+    7: "parent_id = 5, item_key = 'a', position = 1, status = 'listed'",
+    8: ASKS,
+}
+"""What the statements of the pages are about, by the ids of the rows: a list and its entry, who asks, what has failed,
+a list of which some did not come with an entry that is only listed, a folder."""
+
+
 def statements(typed: Terminal, text: str) -> None:
-    """Run them, on a table with a row 1, a row 2 that is an entry of it, and a row 3 that asks: each finds what it is
-    about."""
+    """Run them, on a table with ROWS: each finds what it is about."""
     database = typed.folder / "bot.db"
     with SyncQueue(database) as queue:
-        for _ in range(3):
+        for _ in range(len(ROWS)):
             queue.add("https://example.com/other.mkv")
-    sqlite3_program(database, "UPDATE downloads SET status = 'choosing', choices = '{\"v\": 1}' WHERE id = 3")
-    sqlite3_program(database, "UPDATE downloads SET media_key = 'file:1' WHERE id = 1")
-    sqlite3_program(database, "UPDATE downloads SET parent_id = 1, item_key = 'a', position = 1 WHERE id = 2")
+    for id, said in ROWS.items():
+        sqlite3_program(database, f"UPDATE downloads SET {said} WHERE id = {id}")
     for statement in re.sub(r"--.*", "", text).split(";")[:-1]:
         *told, changed = sqlite3_program(database, f"{typed.real(statement)}; SELECT changes();").splitlines()
         found = told if statement.strip().startswith("SELECT") else changed == "1"
