@@ -29,7 +29,7 @@ TROUBLES = 22
 """How much happens to the reactor from outside in a storm."""
 SLOW_AFTER_S = 15.0
 OWNERS = ("greedy", None, "greedy", "other", "greedy")
-AGAIN_EACH, AGAIN_AT, AGAINS = 8, 2, 15
+AGAIN_EACH, AGAIN_AT, AGAINS = 8, 3, 15
 """In every eighth run the bot asks so often for what it has already, and wants that."""
 GONE = "/downloads/gone"
 PATIENCE_S = 8 * 3600.0
