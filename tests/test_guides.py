@@ -45,7 +45,7 @@ BY_THEMSELVES = {
 README_LINES_MAX = 150
 INSTALL_S = 300.0
 """How long an installation, or other tests, may take beside tests."""
-NO_SETTINGS = {"BOT_API_URL", "BOT_API_LOCAL", "HTTP_PROXY", "NOTIFY_SOCKET", "WATCHDOG_USEC"}
+NO_SETTINGS = {"BOT_API_URL", "BOT_API_LOCAL", "HTTP_PROXY", "NOTIFY_SOCKET", "REACTOR_TESTS_EXEC", "WATCHDOG_USEC"}
 PAGES_OWN = {"end_session", "ended_sessions"}
 """Methods of Queue for reactor's own page."""
 OTHER_PAGES = tuple((ROOT / "contrib").glob("*/README.md"))
