@@ -98,7 +98,7 @@ class Settings(BaseModel):
     slow_kib: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
         500.0,
         description="A download that comes more slowly than this, on the average of a minute, takes up none of "
-        "MAX_CONCURRENT_DOWNLOADS: others are served beside it. KiB/s.",
+        "MAX_CONCURRENT_DOWNLOADS: others are served beside it; so is a broadcast that is recorded. KiB/s.",
     )
     slow_max: Annotated[int, Field(ge=0, le=1000)] = Field(
         2, description="Most downloads that are served beside those, because they are slow. 0: none."

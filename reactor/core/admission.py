@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reactor.core.crashes import HELD_FROM, ROW_TRIAL_S
-from reactor.core.job import IN_TRANSFER, WORKING, Job, State
+from reactor.core.job import WORKING, Job, State
 
 
 def free_slots(limit: int, slow_max: int, jobs: Iterable[Job]) -> int:
     """How many more rows may be claimed when `limit` may be under way at once. A torrent that is only being
-    served to others takes up no slot; neither do up to `slow_max` that crawl."""
+    served to others takes up no slot; neither do up to `slow_max` that are slow."""
     taken = [job for job in jobs if job.state is not State.SEEDING]
-    slow = sum(1 for job in taken if job.state in IN_TRANSFER and job.progress.crawls)
+    slow = sum(1 for job in taken if job.slow)
     return max(0, limit - len(taken) + min(slow, slow_max))
 
 

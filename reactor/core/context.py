@@ -23,7 +23,7 @@ class Limits:
 
     concurrent: int = 1
     slow_max: int = 2
-    """So many that crawl take up no slot."""
+    """So many that crawl, or record a broadcast, take up no slot."""
     slow_speed: float = 500 * 1024.0
     """Bytes/s, on the average of `slow_after_s`: what is slower crawls."""
     slow_after_s: float = 60.0

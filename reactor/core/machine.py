@@ -112,7 +112,7 @@ class Machine:
         return _one_forget([*out, *self._charges(out)])
 
     def _charges(self, decided: Commands) -> Commands:
-        """The time that rows have had, with what is written anyway. What crawls takes nobody's place."""
+        """The time that rows have had, with what is written anyway. What is slow takes nobody's place."""
         if not self._context.shared:
             return []
         last = {commands.attempt_of(each) for each in decided if commands.Timing.LAST in each.timing}
@@ -121,7 +121,7 @@ class Machine:
         for job in self.jobs.values():
             if job.attempt in last or (progress and job.state is not State.SEEDING):
                 seconds, job.charged_at = self._context.now - job.charged_at, self._context.now
-                if seconds > 0 and not job.progress.crawls:
+                if seconds > 0 and not job.slow:
                     out.append(commands.ChargeOwner(job.attempt, job.owner, seconds))
         return out
 

@@ -54,6 +54,16 @@ def test_it_goes_on_with_what_has_come_since_until_it_is_over() -> None:
     assert world.the(commands.Finish).extraction == broadcast(3, over=True)
 
 
+def test_others_are_served_beside_it() -> None:
+    world = extracted()
+    world.feed(events.DatabaseChanged("file"))
+    assert world.machine.jobs[1].slow
+    world = arrived(extracted(), 0, 1)
+    assert world.machine.jobs[1].slow, "also while it is asked for more"
+    world.feed(events.Extracted(ONE, broadcast(2, over=True)))
+    assert not world.machine.jobs[1].slow
+
+
 def test_what_cannot_be_had_is_passed_by_and_not_asked_for_again() -> None:
     world = extracted()
     world.feed(events.TransfersAdded(ONE, (0, 1)), said(0, "complete", completed=100), lost(1))
