@@ -193,7 +193,7 @@ async def test_more_than_there_are_processes_for(parsers: Parsers) -> None:
 async def test_long_ones_take_seconds_of_the_processor_not_minutes() -> None:
     keys = "".join(f'#EXT-X-KEY:METHOD=AES-128,URI="k{n}"\n#EXTINF:1.0,\ns{n}\n' for n in range(9990))
     qualities = f'<AdaptationSet mimeType="video/mp4">{"<Representation/>" * 100_000}</AdaptationSet>'
-    async with Parsers(replace(parsing.LIMITS, cpu_s=6)) as parsers:
+    async with Parsers(replace(parsing.LIMITS, cpu_s=20)) as parsers:
         assert await read(parsers, f"{HEAD}{keys}#EXT-X-ENDLIST\n")
         assert await read(parsers, f"<MPD><Period>{qualities}</Period></MPD>")
 

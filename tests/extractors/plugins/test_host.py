@@ -22,7 +22,7 @@ from reactor.extractors.plugins.host import Plugins, open_plugins
 from reactor.extractors.plugins.process import Installed
 from reactor.models import Extraction, Kind
 from reactor.options import Options
-from reactor.preset_options import PresetOptions
+from reactor.preset_options import Headers, PresetOptions
 from reactor.settings import Settings
 from tests.extractors.processes import runs
 from tests.servers import FileServer
@@ -71,7 +71,7 @@ async def test_what_it_finds_is_fetched_with_what_its_server_wants(server: FileS
 async def test_what_only_a_preset_says_is_not_told_to_it(server: FileServer, context: Context) -> None:
     server.put("/good/folder", b"http://h.example/a/1.jpg")
     async with opened() as plugins:
-        asked = PresetOptions(name="wished", headers={"X-House": "1"})
+        asked = PresetOptions(name="wished", headers=Headers(hosts=("h.example",), values={"X-House": "1"}))
         found = await extracted("/good/folder", server, replace(context, plugins=plugins, options=asked))
     assert found.finish.options.name == "wished"
 
