@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 @with_flags(but=("clip", "files", "playlist", "name"))
 def defaults(
     owner: Annotated[
-        str | None, typer.Argument(metavar="[OWNER]", help="As the column `owner` has it. [rows without one]")
+        str | None, typer.Argument(metavar="OWNER", help="As the column `owner` has it. [rows without one]")
     ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Forget what was set before.")] = False,
     db: Db = None,
     *,
     said: dict[str, Any] | None,
 ) -> None:
-    """Set what is always wanted for an owner, beside what was set before, and print it.
+    """Set and print what is always wanted for an owner.
 
-    Without a flag: only print it.
+    A flag is set beside what was set before; without one, it is only printed.
     """
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings

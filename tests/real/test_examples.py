@@ -158,7 +158,9 @@ CHECKS: dict[str, Callable[[Place, str], Coroutine[Any, Any, None]]] = dict(
 
 async def test_each_example_of_the_contract_brings_what_it_says(tmp_path: Path, samples: Samples) -> None:
     presets = tmp_path / "presets.toml"
-    presets.write_text('[house]\nname = "{title} of the house"\nheaders = { X-House = "1" }\n')
+    presets.write_text(
+        '[house]\nname = "{title} of the house"\nheaders = { hosts = ["127.0.0.1"], values = { X-House = "1" } }\n'
+    )
     async with (
         swarm_in(tmp_path / "swarm") as swarm,
         FileServer() as server,
