@@ -218,15 +218,16 @@ class Database:
             (version,) = self._sqlite.execute("PRAGMA schema_version").fetchone()
             if version == self._schema:
                 return
-            if self._schema is not None and not columns(self._sqlite):
-                # A table created now would be in the way of the one that the bot is about to rename to this.
+            known = self._schema is not None
+            if known and not columns(self._sqlite):
                 raise DatabaseError(f"The database {self.path} has no table `downloads`.", code=GONE, retryable=True)
             if self._check is not None:
                 self._check(self._sqlite)
             if self._read_only:
                 refuse_unready(self._sqlite)
             else:
-                self.instance = migrate(self._sqlite)
+                # A table created now would be in the way of the one that the bot is about to rename to this.
+                self.instance = migrate(self._sqlite, create=not known)
                 cast("Connection", self._sqlite).empties = empties(self._sqlite)
             self._schema = version
 

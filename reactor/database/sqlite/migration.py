@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 
+from reactor.database.contract import GONE
 from reactor.database.sqlite.statements import has_table, script, transaction
 from reactor.errors import DatabaseError
 from reactor.patterns import pattern
@@ -104,13 +105,16 @@ def required(there: Mapping[str, Column]) -> dict[str, object]:
     }
 
 
-def migrate(connection: sqlite3.Connection) -> str:
-    """Add what is missing, in one transaction; the database's instance id comes back.
+def migrate(connection: sqlite3.Connection, *, create: bool = True) -> str:
+    """Add what is missing, in one transaction; the database's instance id comes back. `create`: the table too.
 
-    Raises DatabaseError when the bot's table cannot carry the contract."""
+    Raises DatabaseError when the bot's table cannot carry the contract; with the code GONE when there is none, and it
+    is not to be created."""
     instance = _ready(connection)
     if instance is None:
         with transaction(connection):
+            if not create and not columns(connection):
+                raise DatabaseError("There is no table `downloads`.", code=GONE, retryable=True)
             _refuse(connection)
             _add(connection)
         instance = _ready(connection)

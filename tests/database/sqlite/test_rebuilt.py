@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from reactor.core import commands
+from reactor.database.contract import GONE
 from reactor.database.sqlite import downloads
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
@@ -90,3 +92,23 @@ async def test_what_others_change_in_the_schema_is_looked_at_once(path: Path) ->
         with opened(path) as bot:
             bot.execute("BEGIN IMMEDIATE")
             assert await look(database) == [], "there is nothing to write"
+
+
+async def test_a_table_that_goes_while_it_is_being_fitted_is_not_made_by_us(tmp_path: Path) -> None:
+    path, dropping = tmp_path / "bot.db", False
+
+    def drop(_: sqlite3.Connection) -> None:
+        if dropping:
+            query(path, "DROP TABLE downloads")
+
+    async with Database.open(path, check=drop) as database:
+        await look(database)
+        query(path, COPY[0])
+        dropping = True
+        with pytest.raises(DatabaseError, match="no table") as gone:
+            await look(database)
+        assert (gone.value.code, gone.value.retryable) == (GONE, True)
+        assert "downloads" not in names(path)
+        dropping = False
+        query(path, "ALTER TABLE anew RENAME TO downloads")
+        await look(database)
