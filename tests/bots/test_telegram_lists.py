@@ -28,7 +28,7 @@ async def test_a_playlist_of_fifty_cancelled_at_twenty_and_tried_again(tmp_path:
         server.put("/22.bin", files[22])
         await api.until(lambda: len(api.files_sent()) == 21)
         api.press(message.id, "Try again")
-        await api.until(lambda: len(api.files_sent()) == COUNT and "50 of 50 came" in message.text)
+        await api.until(lambda: len(api.files_sent()) == COUNT and "✅ 50 of 50 came" in message.text)
         told = [text.text for text in api.messages.values() if text.kind == "text"]
     assert told == ["Pod\n✅ 50 of 50 came"], "entries have no messages of their own"
     assert sorted(sent.content or b"" for sent in api.files_sent()) == sorted(files), "each once"
