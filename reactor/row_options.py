@@ -42,22 +42,24 @@ def asked_of(asked: Asked) -> Options | Failure:
 
 
 def layers_of(asked: Asked) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """What the owner always wants, and over it what the row says. Raises DownloadError (`bad_options`)."""
-    said = read_options(asked.text)
-    parse_options(merged([said]), Options)
+    """What the owner always wants, and over it what the row says: both understood by itself, where there are two; so it
+    is known whose fault it is if they are not. Raises DownloadError (`bad_options`)."""
     if not asked.defaults:
-        return {}, said
+        return {}, read_options(asked.text)
+    said = _understood(asked.text)
     try:
-        defaults = read_options(asked.defaults)
-        parse_options(merged([defaults]), Options)
+        defaults = _understood(asked.defaults)
     except DownloadError as error:
         raise bad_options(f"What the owner of this row always wants cannot be understood. {error.message}") from None
     kept = {key: value for key, value in defaults.items() if not asked.entry or key not in NOT_OF_ENTRIES}
     return kept, said
 
 
-def _parsed(text: str) -> Options:
-    return parse_options(merged([read_options(text)]), Options)
+def _understood(text: str | None) -> Mapping[str, Any]:
+    """The object, where it can be understood by itself. Raises DownloadError (`bad_options`)."""
+    said = read_options(text)
+    parse_options(merged([said]), Options)
+    return said
 
 
 def said_in(text: str | None) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def column_of(options: Options | Mapping[str, Any] | None) -> str | None:
         text = json.dumps(said, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         raise bad_options("The options are no JSON object.") from None
-    _parsed(text)
+    _understood(text)
     return text if said else None
 
 

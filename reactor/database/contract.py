@@ -78,6 +78,11 @@ def owner(value: object) -> str | None:
     return f"sha256:{hashlib.sha256(found.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
+def account(value: object) -> str:
+    """The key under which something is kept for an owner; '' for nobody."""
+    return owner(value) or ""
+
+
 def truth(value: object) -> bool:
     """A flag: a number other than 0, or one of TRUE_WORDS."""
     word = text(value) or ""

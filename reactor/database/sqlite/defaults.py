@@ -28,13 +28,13 @@ def get(connection: sqlite3.Connection, owner: str | int | None) -> dict[str, An
     """What the rows of an owner ask for; `{}` where there is nothing, or what nobody can read."""
     if not has_table(connection, "reactor_defaults"):
         return {}
-    key = contract.owner(owner) or ""
+    key = contract.account(owner)
     return said_in(of_owners(connection, [key]).get(key))
 
 
 def put(connection: sqlite3.Connection, owner: str | int | None, options: str | None) -> None:
     """Keep it, in place of what was said before; None: nothing."""
-    key = contract.owner(owner) or ""
+    key = contract.account(owner)
     if options is None:
         connection.execute("DELETE FROM reactor_defaults WHERE owner = ?", (key,))
     else:

@@ -113,11 +113,11 @@ def _poll(
         return seen
     # They are ours now: nobody has to wait while we read what was asked for them, and planned.
     owned = [replace(row, owner=owners.get(row.attempt.download_id)) if owners else row for row in claimed]
-    asking = [_with_options(row, asking_for.get(row.attempt.download_id, NOTHING), read) for row in owned]
+    asking = [_with_options(row, asking_for[row.attempt.download_id], read) for row in owned]
     seen = replace(seen, claimed=tuple(_with_plan(connection, row) for row in asking))
     if seen.next_url is None:
         return seen
-    later = read(asking_for.get(due[room], NOTHING))
+    later = read(asking_for[due[room]])
     if isinstance(later, Failure):
         return replace(seen, next_url=None)
     return replace(seen, next_options=later, next_owner=owners.get(due[room]))
@@ -204,7 +204,7 @@ OWNER = f"substr(owner, 1, {20 * rows.OWNER_MAX})"
 def _asked_for(
     connection: sqlite3.Connection, ids: Sequence[int]
 ) -> tuple[dict[int, str], dict[int, Asked], dict[int, str]]:
-    """Their URLs, what those that ask for something ask for, and the owners of those that have one."""
+    """Their URLs, what they ask for, and the owners of those that have one."""
     asked = f"""SELECT id, url, {OPTIONS}, {OWNER}, {lists.PARENT} FROM downloads
         WHERE id IN (SELECT value FROM json_each(?))"""
     found = connection.execute(asked, (json.dumps(ids),)).fetchall()
@@ -215,9 +215,6 @@ def _asked_for(
         for id, _, text, _, parent in found
     }
     return {id: rows.url(url) for id, url, *_ in found}, asking, owners
-
-
-NOTHING = Asked()
 
 
 def _with_options(row: ClaimedRow, asked: Asked, read: ReadOptions) -> ClaimedRow:
@@ -340,12 +337,11 @@ def read_plan(
 
 
 def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...], read: ReadOptions) -> ClaimedRow:
-    owner = rows.owner(row[8])
-    below = defaults.of_owners(connection, [owner or ""]).get(owner or "")
-    asked = Asked(rows.text(row[7]), below, entry=row[9] is not None)
+    account = rows.account(row[8])
+    asked = Asked(rows.text(row[7]), defaults.of_owners(connection, [account]).get(account), entry=row[9] is not None)
     found = _with_options(_claimed_row(row[:6], stage=rows.text(row[6])), asked, read)
     generation = lists.generations(connection, [row[0]])[row[0]] if row[9] is not None else 0
-    found = replace(found, owner=owner, generation=generation)
+    found = replace(found, owner=account or None, generation=generation)
     times, held = crashes.of_row(connection, found.attempt)
     if not held:
         return replace(_with_plan(connection, found), crashes=times)

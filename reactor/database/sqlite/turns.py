@@ -20,8 +20,6 @@ from reactor.database import contract
 from reactor.database.sqlite.statements import DATED, DATELESS
 from reactor.records import dataclass
 
-NOBODY = ""
-"""The account of rows that have no owner."""
 TURN = "turn"
 """In reactor_meta: the queue's tag, and the owner that was served last, as the bot has stored it."""
 SHARED = "SELECT EXISTS (SELECT 1 FROM downloads WHERE status = 'pending' AND owner IS NOT NULL)"
@@ -60,13 +58,15 @@ def next_rows(connection: sqlite3.Connection, asked: Mapping[str, Any], due: str
     turns, begun = list[Turn](), Counter[str]()
     held: list[int] = json.loads(asked["held"])
     waiting = _waiting(connection, asked, due, cursor)
-    tags = _tags(connection, [account_of(owner) for owner in waiting])
-    while waiting and len(turns) < limit:
-        those = [(owner, account_of(owner), row) for owner, row in waiting.items()]
+    tags = _tags(connection, [contract.account(owner) for owner in waiting])
+    while waiting:
+        those = [(owner, contract.account(owner), row) for owner, row in waiting.items()]
         place = next_of([Waiting(tags.get(who, 0.0), begun[who], row) for _, who, row in those], queue_tag)
         owner, account, row = those[place]
         queue_tag = counted(tags.get(account, 0.0), queue_tag)
         turns.append(Turn(row, owner, queue_tag))
+        if len(turns) == limit:
+            break
         begun[account] += 1
         held.append(row)
         further = _first(connection, {**asked, "held": json.dumps(held)}, due, owner)
@@ -82,7 +82,7 @@ def served(connection: sqlite3.Connection, turns: Sequence[Turn]) -> None:
     shared = [each for each in turns if each.tag is not None]
     if not shared:
         return
-    connection.executemany(SERVED, [(account_of(each.owner), each.tag) for each in shared])
+    connection.executemany(SERVED, [(contract.account(each.owner), each.tag) for each in shared])
     last = shared[-1]
     cursor = last.owner if isinstance(last.owner, str | int) else None
     stored = json.dumps({"tag": last.tag, "cursor": cursor})
@@ -91,18 +91,13 @@ def served(connection: sqlite3.Connection, turns: Sequence[Turn]) -> None:
 
 def charge(connection: sqlite3.Connection, save: commands.ChargeOwner) -> None:
     """Seconds of slot that a row of an owner has had. Nobody's are counted as soon as there was somebody else."""
-    connection.execute(CHARGE, {"owner": account_of(save.owner), "seconds": save.seconds})
+    connection.execute(CHARGE, {"owner": contract.account(save.owner), "seconds": save.seconds})
 
 
 def forget_even(connection: sqlite3.Connection) -> None:
     """Drop the accounts that say no more than none does: those of whom has had no more than the others."""
     queue_tag, _ = _turn(connection)
     connection.execute("DELETE FROM reactor_owners WHERE tag <= ?", (queue_tag,))
-
-
-def account_of(owner: object) -> str:
-    """By what the account of an owner is found, as the bot has stored it."""
-    return contract.owner(owner) or NOBODY
 
 
 def _turn(connection: sqlite3.Connection) -> tuple[float, str | int | None]:
