@@ -661,6 +661,18 @@ class Extraction(Frozen):
         """The same without what is there already: all of it is fetched."""
         return self.model_copy(update={"finish": self.finish.model_copy(update={"reused": None})})
 
+    @property
+    def running(self) -> bool:
+        """True for a broadcast of which more may come."""
+        return self.finish.recording is not None and not self.finish.recording.over
+
+    def sealed(self, *notes: str) -> "Extraction":
+        """Of a broadcast what was taken, and no more."""
+        assert self.finish.recording is not None  # else it is none
+        over = self.finish.recording.model_copy(update={"over": True})
+        finish = self.finish.model_copy(update={"recording": over, "notes": (*self.finish.notes, *notes)})
+        return self.model_copy(update={"finish": finish})
+
     def continues(self, earlier: "Extraction") -> bool:
         """True when partial files of `earlier` are the beginning of what this one fetches."""
         return [fetch.identity for fetch in self.fetches] == [fetch.identity for fetch in earlier.fetches]

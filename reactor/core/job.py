@@ -566,14 +566,15 @@ class Job:
     @property
     def recording(self) -> bool:
         """True while it records a broadcast, and more may come of that."""
-        return _goes_on(self.plan.extraction)
+        return self.plan.extraction is not None and self.plan.extraction.running
 
     @property
     def slow(self) -> bool:
         """True when what it waits for comes slowly, so that it need not keep others from a slot: it crawls, or it
         records what goes on as it goes on."""
         if self.state is State.EXTRACTING:
-            return self.plan.extraction is None and _goes_on(self.plan.previous_plan)
+            previous = self.plan.previous_plan
+            return self.plan.extraction is None and previous is not None and previous.running
         return self.state in IN_TRANSFER and (self.progress.crawls or self.recording)
 
     @property
@@ -625,11 +626,6 @@ class Job:
         if self.plan.extraction is not None and self.plan.extraction.title:
             return self.plan.extraction.title
         return next((transfer.info_name for transfer in self.progress.transfers if transfer.info_name), None)
-
-
-def _goes_on(extraction: Extraction | None) -> bool:
-    recording = extraction.finish.recording if extraction is not None else None
-    return recording is not None and not recording.over
 
 
 def _share(transfer: Transfer) -> float:

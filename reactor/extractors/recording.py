@@ -23,7 +23,7 @@ from reactor.extractors.base import Asked, Context, Parsed
 from reactor.extractors.manifest_reader import Reader
 from reactor.files.names import clean_name
 from reactor.media.choice import NO_TRAITS, Choice, Traits
-from reactor.media.local import Segment, files_of, read_playlist, write_playlist
+from reactor.media.local import Segment, names_of, read_playlist, write_playlist
 from reactor.media.parts import Pick, Selection
 from reactor.media.requested import unmet
 from reactor.media.windows import Query, Window
@@ -143,21 +143,12 @@ async def go_on(so_far: Extraction, context: Context) -> Extraction:
         await anyio.sleep(max(POLL_MIN_S, recording.step_s / 2))
 
 
-def sealed(so_far: Extraction, note: str = "") -> Extraction:
-    """What was taken, and no more."""
-    recording = so_far.finish.recording
-    assert recording is not None
-    over = recording.model_copy(update={"over": True})
-    notes = (*so_far.finish.notes, note) if note else so_far.finish.notes
-    return so_far.model_copy(update={"finish": so_far.finish.model_copy(update={"recording": over, "notes": notes})})
-
-
 def put_together(so_far: Extraction, then: Extraction) -> Extraction:
     """What was taken, and behind it as another part what was found anew of the same broadcast."""
     recording, more = so_far.finish.recording, then.finish.recording
     assert recording is not None
     if more is None or len(so_far.fetches) + len(then.fetches) > FETCHES_MAX:
-        return sealed(so_far)
+        return so_far.sealed()
     role = f"r{len(so_far.finish.tracks)}"
     sets = list(so_far.headers)
     numbers = [_number(sets, each) for each in then.headers]
@@ -326,7 +317,7 @@ async def _fetches_of(
     """What these need that is not fetched already."""
     assert window.stream is not None
     there = {each.name for each in known[-3 * NEW_MAX :]}
-    names = dict.fromkeys(name for each in segments for name in reversed([*files_of(each)]) if name not in there)
+    names = {name for name in names_of(segments) if name not in there}
     parts = tuple(part for part in window.stream.parts if part.name in names)
     return await reader.fetches(replace(window.stream, parts=parts))
 

@@ -26,6 +26,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from reactor.errors import DownloadError
+from reactor.files.deleting import delete
 from reactor.files.names import candidates, clean_name
 from reactor.files.private import open_private
 from reactor.records import dataclass
@@ -35,6 +36,8 @@ RECORD = ".published"
 RECORDS_KEPT = 16
 """Their paths: each is asked for several times, and pathlib interns each part of each new one."""
 
+Copy = Callable[[Path, Path], None]
+"""Makes a copy of a file. Raises OSError."""
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 Identity = tuple[int, int]
@@ -88,9 +91,9 @@ def publish(
         _refuse_special_files(source)
         kept = None if wanted is None else {source, *wanted, *(above for path in wanted for above in path.parents)}
         final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes), shared))
-    _delete(copy)
+    delete(copy)
     if not keep:
-        _delete(source)
+        delete(source)
     return final
 
 
@@ -115,7 +118,7 @@ def take_back(source: Path, directory: Path) -> None:
     """Delete what `publish` put into `directory`, if it is still there, and its record. Raises OSError."""
     final = published(source, directory)
     if final is not None:
-        _delete(final)
+        delete(final)
     forget(source)
 
 
@@ -137,7 +140,7 @@ def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways) 
                 raise
     record = _read_record(source)
     if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
-        _delete(copy)
+        delete(copy)
         _clone(source, copy, ways)
     return _place(copy, source, directory, name, ways)
 
@@ -247,21 +250,18 @@ class _Names:
         return next(free for each in wanted if not (free := self._folder / each).exists())
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """A hard link, or a copy where links are impossible. Raises OSError."""
-    if not linked(source, target):
-        shutil.copy2(source, target, follow_symlinks=False)
+def _with_its_times(source: Path, target: Path) -> None:
+    shutil.copy2(source, target, follow_symlinks=False)
 
 
-def linked(source: Path, target: Path) -> bool:
-    """Make a hard link; False where links are impossible. Raises OSError."""
+def link_or_copy(source: Path, target: Path, copy: Copy = _with_its_times) -> None:
+    """A hard link, or a copy where links are impossible. Raises OSError, and what `copy` does."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (*_NO_LINKS, errno.EXDEV):
             raise
-        return False
-    return True
+        copy(source, target)
 
 
 def _tree(path: Path) -> Iterator[Path]:
@@ -279,13 +279,6 @@ def _refuse_special_files(source: Path) -> None:
                 f"The download contains something that is neither a file nor a folder: {clean_name(path.name)}.",
                 code="unsafe_file",
             )
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _identity(path: Path) -> Identity | None:

@@ -7,19 +7,15 @@ nothing from the other; where the disk has no links it gets copies.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
-from reactor.files.publish import linked
+from reactor.files.deleting import delete
+from reactor.files.publish import Copy, link_or_copy
 from reactor.models import Brought
 
 REUSED, MAKING = ".reused", ".reusing"
 """In the row's folder: what is to be published, and what is to become that."""
-
-Copy = Callable[[Path, Path], None]
-"""Makes a copy of a file. Raises OSError."""
 
 
 def still_there(brought: Brought, download_dir: Path, private: tuple[str, ...]) -> Path | None:
@@ -52,26 +48,18 @@ def clone(source: Path, folder: Path, copy: Copy) -> Path:
         return whole
     forget_clone(folder)
     if not source.is_dir():
-        _twin(source, making, copy)
+        link_or_copy(source, making, copy)
     else:
         for above, _, names in os.walk(source):
             there = making / Path(above).relative_to(source)
             there.mkdir()
             for name in names:
-                _twin(Path(above, name), there / name, copy)
+                link_or_copy(Path(above, name), there / name, copy)
     making.rename(whole)
     return whole
-
-
-def _twin(source: Path, target: Path, copy: Copy) -> None:
-    if not linked(source, target):
-        copy(source, target)
 
 
 def forget_clone(folder: Path) -> None:
     """Delete what is there of it. Raises OSError."""
     for path in (folder / MAKING, folder / REUSED):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        delete(path)

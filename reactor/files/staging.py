@@ -23,9 +23,10 @@ import anyio
 
 from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.converted import converts
+from reactor.files.deleting import delete
 from reactor.files.names import INNER_BYTES_MAX, clean_name, split_suffix, tame_name
-from reactor.files.publish import forget, noted, publish, published, take_back
-from reactor.files.reuse import REUSED, Copy, clone, forget_clone, still_there
+from reactor.files.publish import Copy, forget, noted, publish, published, take_back
+from reactor.files.reuse import REUSED, clone, forget_clone, still_there
 from reactor.files.staged_checks import (
     CONTROL_SUFFIXES,
     FilesMissing,
@@ -146,7 +147,7 @@ class Staging:
                 self.is_new(download_id)
             for name in spoilt:
                 for suffix in ("", *CONTROL_SUFFIXES):
-                    _delete(folder / f"{name}{suffix}")
+                    delete(folder / f"{name}{suffix}")
 
     def metadata(self, download_id: int, info_hash: str, bytes_max: int) -> bytes:
         """The `.torrent` that aria2 has made of a magnet link's metadata, and one byte more than it may have at most.
@@ -250,17 +251,14 @@ class Staging:
         size = size_of(final)
         if not command.keep:
             for path in folder.iterdir():
-                _delete(path)
+                delete(path)
         return str(final), size
 
     def forget_made(self, command: StagedFiles) -> None:
         """Delete what a process that died has made of what came: it is made anew. Raises OSError."""
         if command.extraction.finish.how == "media" or is_made_of(command.extraction.finish):
-            folder = self.folder(command.attempt.download_id)
-            with os.scandir(folder) as entries:
-                made = [folder / each.name for each in entries if each.name.startswith(f"{RESULT}.")]
-            for path in made:
-                _delete(path)
+            for path in results_in(self.folder(command.attempt.download_id)):
+                delete(path)
 
     def ready(
         self, command: StagedFiles, largest: int | None = None, *, checked: bool = False
@@ -325,7 +323,7 @@ class Staging:
             folder / REUSED, self.download_dir, name, tame=self._tame_inside, notes=brought.notes, shared=True
         )
         for path in folder.iterdir():
-            _delete(path)
+            delete(path)
         return str(final), size_of(final)
 
     def noted(self, download_id: int) -> tuple[str, ...]:
@@ -352,10 +350,9 @@ class Staging:
     def _source(self, folder: Path, command: StagedFiles) -> Path:
         fetches, finish = command.extraction.fetches, command.extraction.finish
         if finish.how == "media" or is_made_of(finish):
-            with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
-                made = next((each.name for each in entries if each.name.startswith(f"{RESULT}.")), MOVED)
-            if made != MOVED or finish.how == "media" or published(folder / MOVED, self.download_dir) is not None:
-                return folder / made
+            (made, *_) = (*results_in(folder), folder / MOVED)
+            if made.name != MOVED or finish.how == "media" or published(made, self.download_dir) is not None:
+                return made
         if finish.how == "file":
             return folder / fetches[0].name
         if finish.how == "folder":
@@ -457,6 +454,12 @@ def _is_made(source: Path) -> bool:
     return source.name.startswith(f"{RESULT}.")
 
 
+def results_in(folder: Path) -> list[Path]:
+    """What was made of what came, whole or not. Raises OSError."""
+    with os.scandir(folder) as entries:  # one by one: pathlib would hold all of the parts
+        return [folder / each.name for each in entries if each.name.startswith(f"{RESULT}.")]
+
+
 def _inside(path: Path, source: Path) -> PurePosixPath:
     return PurePosixPath(path.relative_to(source).as_posix())
 
@@ -464,11 +467,4 @@ def _inside(path: Path, source: Path) -> PurePosixPath:
 def _remove(folder: Path) -> None:
     """Delete a row's folder, and the record beside it first: one without its folder would be found by nobody."""
     forget(folder / MOVED)
-    _delete(folder)
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    delete(folder)

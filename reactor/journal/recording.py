@@ -98,7 +98,7 @@ class Recorder:
 
 def name(command: Command) -> str:
     """A command in a word or two: what it is, and of which attempt."""
-    attempt = getattr(command, "attempt", None)
+    attempt = commands.attempt_of(command)
     whose = f" {attempt.download_id}.{attempt.number}" if attempt is not None else ""
     if isinstance(command, commands.Tell):
         notice = command.notice

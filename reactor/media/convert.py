@@ -8,7 +8,6 @@ Nothing is lost by it: where something cannot be made, the source is given as it
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import field
 from functools import partial
@@ -19,6 +18,7 @@ from anyio import to_thread
 
 from reactor.errors import DownloadError, ReactorError
 from reactor.files.converted import PICTURES
+from reactor.files.deleting import delete
 from reactor.files.names import clean_name
 from reactor.files.staging import RESULT, RESULT_FOLDER
 from reactor.media.chapters import Range, moved
@@ -433,4 +433,4 @@ def _tidy(folder: Path, source: Path, *, all_of_it: bool) -> None:
         names = [entry.name for entry in entries if entry.name.startswith((HELPER, f"{RESULT}."))]
     for path in map(folder.joinpath, names):
         if path.name.startswith(HELPER) or (all_of_it and path != source):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            delete(path)

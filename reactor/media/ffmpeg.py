@@ -8,7 +8,6 @@ The container is mp4 if it can hold the codecs, else mkv; for audio alone it is 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,6 +18,7 @@ import anyio
 import anyio.to_thread
 
 from reactor.errors import DownloadError, ProgramMissing
+from reactor.files.deleting import delete
 from reactor.files.publish import link_or_copy
 from reactor.files.staging import RESULT
 from reactor.media.chapters import marked
@@ -391,4 +391,4 @@ def _tidy(folder: Path, keep: Path | None) -> None:
         names = [entry.name for entry in entries if entry.name.startswith((HELPER, f"{RESULT}."))]
     for path in map(folder.joinpath, names):
         if path != keep:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            delete(path)

@@ -133,6 +133,12 @@ def files_of(segment: Segment) -> Iterator[str]:
             yield key.uri
 
 
+def names_of(segments: Iterable[Segment]) -> list[str]:
+    """The names of all their files, each once, in the order in which they are of use: what a segment needs comes before
+    it."""
+    return list(dict.fromkeys(name for each in segments for name in reversed([*files_of(each)])))
+
+
 def data_uri(data: bytes) -> str:
     """The bytes as a `data:` URI."""
     return f"{DATA}{base64.b64encode(data).decode()}"

@@ -21,9 +21,10 @@ from anyio import from_thread, to_thread
 
 from reactor.errors import DownloadError, ReactorError
 from reactor.files.copying import copy_bytes
+from reactor.files.deleting import delete
 from reactor.files.names import candidates, split_suffix, trim_name
-from reactor.files.publish import linked
-from reactor.files.staging import RESULT, RESULT_FOLDER
+from reactor.files.publish import link_or_copy
+from reactor.files.staging import RESULT_FOLDER, results_in
 from reactor.files.suffixes import TIMED_SUFFIXES
 from reactor.media.inputs import file_input
 from reactor.media.muxing import MUXERS, suffix_of
@@ -120,9 +121,7 @@ class _Work:
         for source, path in small:
             target = self.folder / MAKING / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not linked(source, target):
-                self.room.check(self.folder, Written(result=source.stat().st_size))
-                copy_bytes(source, target, check=from_thread.check_cancelled)
+            link_or_copy(source, target, self.room.copy)
 
     async def _split(self, source: Path, target: Path) -> None:
         """One file; `target` is where it would be as a whole."""
@@ -242,8 +241,8 @@ class _Work:
 
     def _arrange(self) -> None:
         """Last of all: what it was made of goes only when it is whole."""
-        for path in self.folder.glob(f"{RESULT}.*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in results_in(self.folder):
+            delete(path)
         (self.folder / MAKING).rename(self.folder / RESULT_FOLDER)
 
     def tidy(self) -> None:

@@ -12,9 +12,10 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path, PurePath
 
+from reactor.files.deleting import delete
 from reactor.files.names import clean_name
-from reactor.files.staging import RESULT, RESULT_FOLDER
-from reactor.media.local import Segment, files_of, read_playlist, write_playlist
+from reactor.files.staging import RESULT, RESULT_FOLDER, results_in
+from reactor.media.local import Segment, files_of, names_of, read_playlist, write_playlist
 from reactor.models import Extraction, Fetch, Finish, Track
 
 SHELF = ".recorded"
@@ -70,8 +71,8 @@ def _alone(extraction: Extraction, streams: _Streams) -> Extraction:
     by_name = {fetch.name: fetch for fetch in extraction.fetches}
     told = {track.source: track for track in extraction.finish.tracks}
     for source, segments in sorted(streams.items()):
-        names = dict.fromkeys(name for each in segments for name in reversed([*files_of(each)]) if name in by_name)
-        names = {name: None for name in names if name not in {fetch.name for fetch in fetches}}
+        mine = {fetch.name for fetch in fetches}
+        names = [name for name in names_of(segments) if name in by_name and name not in mine]
         playlist = write_playlist(replace(each, section=0, gap=False) for each in segments)
         track = {"first": len(fetches), "count": len(names), "playlist": playlist, "section": 0, "source": 0}
         tracks.append(told[source].model_copy(update=track))
@@ -92,12 +93,12 @@ class Shelf:
     def clear(self) -> None:
         """Of what an earlier process has left."""
         shutil.rmtree(self._shelf, ignore_errors=True)
-        for left in self._folder.glob(f"{RESULT}.*"):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for left in results_in(self._folder):
+            delete(left)
 
     def put(self) -> None:
         """Take the result of a part."""
-        (result,) = self._folder.glob(f"{RESULT}.*")
+        (result,) = results_in(self._folder)
         self._shelf.mkdir(exist_ok=True)
         self.count += 1
         result.replace(self._shelf / f"{self.count}{'' if result.is_dir() else result.suffix}")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
-from anyio import CancelScope, to_thread
+from anyio import CancelScope, from_thread, to_thread
 
 from reactor.errors import DownloadError
+from reactor.files.copying import copy_bytes
 from reactor.media.local import Segment, Span, each_segment
 from reactor.models import Extraction, Track
 from reactor.options import Options
@@ -121,6 +122,12 @@ class Room:
                 f"Joining the parts needs {_mib(written.total)} MiB of disk space; {_mib(has)} MiB are available.",
                 lasting=disk.total - written.total < self.spare,
             )
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy a file, where there is room for it. To be called from a thread of anyio's, and stopped with whoever
+        waits for that. Raises DownloadError (`too_large`, `no_space`), OSError."""
+        self.check(target.parent, Written(result=source.stat().st_size))
+        copy_bytes(source, target, check=from_thread.check_cancelled)
 
     def largest(self, folder: Path) -> int | None:
         """With so many bytes a result is too large, or fills the disk: it is not written any further."""

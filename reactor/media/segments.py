@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from xml.etree.ElementTree import Element
@@ -73,19 +73,30 @@ def holds_of(each: Representation) -> Holds:
 
 def of_template(each: Representation, template: Addressing, duration: float | None) -> Iterator[str]:
     """The URLs of the init section, if there is one, and of every segment."""
-    init, media = template.attribute("initialization"), template.attribute("media")
-    element = template.child("Initialization")
-    if init:
-        yield absolute(each.base, filled(init, each))
-    elif element is not None:
-        yield absolute(each.base, element.get("sourceURL") or "")
-    if not media:
-        raise bad_manifest("its template names no segments")
+    if (init := init_of(each, template)) is not None:
+        yield init
+    media = media_of(template)
     timeline = template.child("SegmentTimeline")
     times = _timeline(timeline, template, duration) if timeline is not None else _steps(template, duration)
     first = template.number("startNumber", 1)
     for number, time in enumerate(times, first):
         yield absolute(each.base, filled(media, each, number, time))
+
+
+def init_of(each: Representation, template: Addressing) -> str | None:
+    """The URL of the init section, if there is one."""
+    named, element = template.attribute("initialization"), template.child("Initialization")
+    if named:
+        return absolute(each.base, filled(named, each))
+    return None if element is None else absolute(each.base, element.get("sourceURL") or "")
+
+
+def media_of(template: Addressing) -> str:
+    """What the URLs of the segments are made of. Raises DownloadError (`bad_manifest`)."""
+    media = template.attribute("media")
+    if not media:
+        raise bad_manifest("its template names no segments")
+    return media
 
 
 def lasts_of(template: Addressing | None, duration: float | None, count: int) -> tuple[float, ...]:
@@ -129,9 +140,22 @@ def _steps(template: Addressing, duration: float | None) -> Iterator[int]:
 
 
 def _timeline(timeline: Element, template: Addressing, duration: float | None) -> Iterator[int]:
-    """The start times in a SegmentTimeline: each `S` is repeated `r` times; if negative, up to the next one or the
-    end."""
+    """The start times in a SegmentTimeline; what it does not say goes on to the end."""
     scale, offset = template.number("timescale", 1), template.number("presentationTimeOffset", 0)
+
+    def ends_at() -> int:
+        if duration is None:
+            raise bad_manifest("it does not say how many segments there are")
+        return offset + round(duration * scale)
+
+    for time, step, count in runs(timeline, ends_at):
+        yield from range(time, time + count * step, step)
+
+
+def runs(timeline: Element, ends_at: Callable[[], int], *, whole: bool = False) -> Iterator[tuple[int, int, int]]:
+    """Each `S` of a SegmentTimeline: when its first segment begins, how long each lasts, how many there are. If `r` is
+    negative they go on to the next `S`, or to `ends_at()`; with `whole` only those that are over by then. Raises
+    DownloadError."""
     entries, time, count = timeline.findall("S"), 0, 0
     for place, entry in enumerate(entries):
         time = integer(entry.get("t"), "t", time)
@@ -140,13 +164,12 @@ def _timeline(timeline: Element, template: Addressing, duration: float | None) -
             raise bad_manifest("a segment in it lasts no time at all")
         if more < 0:
             following = entries[place + 1].get("t") if place + 1 < len(entries) else None
-            if following is None and duration is None:
-                raise bad_manifest("it does not say how many segments there are")
-            end = integer(following, "t", offset + round((duration or 0) * scale))
-            more = -((time - end) // step) - 1
+            end = ends_at() if following is None else integer(following, "t", time)
+            more = max(-1, (end - time) // step - 1) if whole else -((time - end) // step) - 1
         count += more + 1
-        _check_count(count)
-        yield from range(time, time + (more + 1) * step, step)
+        if count or not whole:
+            _check_count(count)
+        yield time, step, more + 1
         time += (more + 1) * step
 
 

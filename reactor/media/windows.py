@@ -21,11 +21,11 @@ from xml.etree.ElementTree import Element
 from reactor.errors import DownloadError
 from reactor.media import dash, hls
 from reactor.media.choice import Choice
-from reactor.media.local import Init, Segment, files_of, write_playlist
-from reactor.media.mpd import Addressing, Representation, integer, moment, read_mpd, seconds
-from reactor.media.parts import Holds, MediaStream, Part, absolute, bad_manifest, is_data, too_many_parts
+from reactor.media.local import Init, Segment, names_of, write_playlist
+from reactor.media.mpd import Addressing, Representation, moment, read_mpd, seconds
+from reactor.media.parts import Holds, MediaStream, Part, absolute, bad_manifest, is_data
 from reactor.media.representations import Chosen, Period, choose
-from reactor.media.segments import addressing, filled, holds_of, is_webm, of_list
+from reactor.media.segments import addressing, filled, holds_of, init_of, is_webm, media_of, of_list, runs
 from reactor.numbers import FETCHES_MAX
 from reactor.records import dataclass
 
@@ -149,8 +149,7 @@ def _window(
     if segments:
         known = {name for name, part in parts.items() if part.url == query.init_url} if query.init_url else set()
         again = [_with_init(each, known, query.init_name) for each in segments]
-        names = dict.fromkeys(name for each in again for name in reversed([*files_of(each)]))
-        mine = tuple(parts[name] for name in names if name in parts and name != query.init_name)
+        mine = tuple(parts[name] for name in names_of(again) if name in parts and name != query.init_name)
         # A section may have any number, and a local playlist a line for each in between.
         order = {section: n for n, section in enumerate(dict.fromkeys(each.section for each in again))}
         local = (replace(each, section=order[each.section]) for each in again)
@@ -290,13 +289,8 @@ def _listed(each: Representation, period: Period, clock: _Clock) -> tuple[str, l
     if template is None:
         assert listed is not None
         return _of_list(each, listed)
-    named = template.attribute("initialization")
-    element = template.child("Initialization")
-    init = absolute(each.base, filled(named, each)) if named else ""
-    if element is not None and not init:
-        init = absolute(each.base, element.get("sourceURL") or "")
-    media = template.attribute("media")
-    if not media or is_data(init):
+    init, media = init_of(each, template) or "", media_of(template)
+    if is_data(init):
         raise bad_manifest("its template names no segments")
     scale = template.number("timescale", 1)
     if scale < 1:
@@ -343,21 +337,8 @@ def _counted(template: Addressing, until_s: float, clock: _Clock, scale: int) ->
 
 def _timed(timeline: Element, template: Addressing, until_s: float, scale: int) -> Iterator[_Place]:
     """Those that a timeline names."""
-    number, time, offset = template.number("startNumber", 1), 0, template.number("presentationTimeOffset", 0)
-    entries, count = timeline.findall("S"), 0
-    for at, entry in enumerate(entries):
-        time = integer(entry.get("t"), "t", time)
-        step, more = integer(entry.get("d"), "d", 0), integer(entry.get("r"), "r", 0)
-        if step < 1:
-            raise bad_manifest("a segment in it lasts no time at all")
-        if more < 0:
-            following = entries[at + 1].get("t") if at + 1 < len(entries) else None
-            end = offset + round(until_s * scale)
-            end = end if following is None else integer(following, "t", end)
-            more = max(-1, (end - time) // step - 1)
-        count += more + 1
-        if count > FETCHES_MAX:
-            raise too_many_parts(count)
-        for _ in range(more + 1):
-            yield number, time, time, time + step, step
-            number, time = number + 1, time + step
+    number, offset = template.number("startNumber", 1), template.number("presentationTimeOffset", 0)
+    for time, step, count in runs(timeline, lambda: offset + round(until_s * scale), whole=True):
+        for begin in range(time, time + count * step, step):
+            yield number, begin, begin, begin + step, step
+            number += 1

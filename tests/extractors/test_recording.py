@@ -12,7 +12,7 @@ import pytest
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context
 from reactor.extractors.manifest import extract_manifest
-from reactor.extractors.recording import BrokenOff, go_on, put_together, sealed
+from reactor.extractors.recording import BrokenOff, go_on, put_together
 from reactor.extractors.ytdlp.info import extraction_of, parse_info
 from reactor.media.probing import probe
 from reactor.media.recorded import parts_of
@@ -173,7 +173,7 @@ async def test_one_that_breaks_off_and_is_found_anew(
     over = await go_on(both, recorder)
     assert await lengths(samples, tmp_path, over) == [2, 3]
     assert len({fetch.name for fetch in over.fetches}) == len(over.fetches)
-    assert sealed(found, "Enough.").finish.notes == ("Enough.",)
+    assert found.sealed("Enough.").finish.notes == ("Enough.",)
     server.put("/b/index.m3u8", window(files["index.m3u8"], 0, 0))
     with pytest.raises(DownloadError) as none:
         await extract_manifest(url, recorder, kind=Kind.YTDLP)
@@ -190,7 +190,7 @@ async def test_by_yt_dlp_and_what_has_its_end(recorder: Context, samples: Sample
     found = await extraction_of(parse_info(info), recorder)
     assert (found.title, found.finish.about.id, recording_of(found).over) == ("On air", "7", False)
     assert ("x-site", "1") in {(each.name.lower(), each.value) for each in found.headers[found.fetches[0].headers or 0]}
-    again = await go_on(sealed(found), recorder)
+    again = await go_on(found.sealed(), recorder)
     assert again.headers == found.headers
     with pytest.raises(DownloadError) as refused:
         await extraction_of(parse_info(info), replace(recorder, options=Options()))

@@ -48,7 +48,7 @@ def _go_on(job: Job, row: ClaimedRow, context: Context) -> Commands:
     if row.plan is None or row.plan_attempt != row.attempt.number:
         plan.foreign_record = row.plan is None
         out: Commands = [commands.Detect(job.attempt, row.url, plan.foreign_record, job.options, job.cookies_of)]
-    elif row.plan.finish.recording is not None and not row.plan.finish.recording.over:
+    elif row.plan.running:
         job.teardown.unknown_transfers, job.teardown.removed = len(row.plan.fetches), False
         out = record.go_on(job, row.plan)
     else:

@@ -58,8 +58,4 @@ def go_on(job: Job, so_far: Extraction) -> Commands:
 
 def sealed(so_far: Extraction, refusal: Failure) -> Extraction:
     """What was taken of a broadcast, of which more is not allowed."""
-    recording = so_far.finish.recording
-    assert recording is not None  # else it is none
-    note = f"The recording was ended here. {refusal.message}"
-    told = {"recording": recording.model_copy(update={"over": True}), "notes": (*so_far.finish.notes, note)}
-    return so_far.model_copy(update={"finish": so_far.finish.model_copy(update=told)})
+    return so_far.sealed(f"The recording was ended here. {refusal.message}")

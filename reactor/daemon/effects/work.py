@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
-from anyio import CancelScope, from_thread, to_thread
+from anyio import CancelScope, to_thread
 
 from reactor.aria2.options import SPLIT_BYTES
 from reactor.choices import Choices
@@ -33,11 +33,10 @@ from reactor.extractors.thumbnail import fetch_picture
 from reactor.extractors.torrent import described
 from reactor.extractors.unmet import as_asked, not_as_wished
 from reactor.files.converted import converts
-from reactor.files.copying import copy_bytes
 from reactor.files.staged_checks import OtherThing
 from reactor.files.staging import Staging
 from reactor.media.parts import BadParts
-from reactor.media.room import MIB, Room, Written, reckon
+from reactor.media.room import MIB, Room, reckon
 from reactor.models import NO_UPLOAD, Brought, Content, Detection, Extraction, HttpProbe, Kind, Upload
 from reactor.net.credentials import for_people, same_host
 from reactor.net.jar import combined
@@ -72,7 +71,7 @@ APART = "This comes in parts, which nobody could join where the aria2c elsewhere
 async def recorded_more(so_far: Extraction, detection: Detection, context: Context) -> Extraction:
     """What has come of a broadcast since. Where its playlists are not to be had any more, its page is asked for others;
     without those it is over, and what was taken is kept."""
-    from reactor.extractors.recording import BrokenOff, go_on, put_together, sealed
+    from reactor.extractors.recording import BrokenOff, go_on, put_together
 
     try:
         return await go_on(so_far, context)
@@ -81,7 +80,7 @@ async def recorded_more(so_far: Extraction, detection: Detection, context: Conte
     if recording is not None and recording.url != detection.url and detection.kind in EXTRACTORS:
         with suppress(ReactorError, Reclassified, Several):
             return put_together(so_far, await EXTRACTORS[detection.kind].extract(detection, context))
-    return sealed(so_far, note)
+    return so_far.sealed(note)
 
 
 async def _nobody(media_key: str, owner: str | None, besides: int) -> Sequence[Brought]:
@@ -287,7 +286,7 @@ class Stages:
         folder, room = self._staging.folder(download_id), self._room.of(finish.options)
         notes, checked = finish.notes, False
         if (reused := finish.reused) is not None:
-            reuse = partial(self._staging.reuse, command, reused, partial(_copied, room))
+            reuse = partial(self._staging.reuse, command, reused, room.copy)
             path, size = await to_thread.run_sync(reuse)
             return path, size, (*notes, *(note for note in reused.notes if note not in notes))
         largest = room.largest(folder) if finish.packed else None
@@ -511,12 +510,6 @@ class Stages:
         next start tries again."""
         with CancelScope(shield=True), suppress(OSError):
             await to_thread.run_sync(self._staging.tidy, command.ids)
-
-
-def _copied(room: Room, source: Path, target: Path) -> None:
-    """Copy a file where there is room for it. Raises DownloadError, OSError."""
-    room.check(target.parent, Written(result=source.stat().st_size))
-    copy_bytes(source, target, check=from_thread.check_cancelled)
 
 
 def _at_home(home: str, headers: Mapping[str, str], url: str) -> Mapping[str, str]:
