@@ -202,8 +202,9 @@ With `ffmpeg`, when all is there; without options nothing is written anew but th
   most): HLS without an end, DASH that is `dynamic`, by a manifest, a page or yt-dlp. It goes on when its list cannot
   be had for a while (`LIVE_PATIENCE_S`); where segments are gone, it begins anew or says so itself (a discontinuity),
   another part begins: several parts come as files of a folder, and `notes` say so. What was recorded outlives a kill;
-  a broadcast that has ended, or could be more than `max_mib`, is over. `wait_s` waits for one that has not begun. All
-  this while it takes up a slot. What has its end is downloaded as always.
+  a broadcast that has ended, or could be more than `max_mib`, is over. `wait_s` waits for one that has not begun. What
+  is recorded takes up a slot only where `SLOW_MAX` others are slow already; what waits takes one. What has its end is
+  downloaded as always.
 - What cannot be made costs nothing: the row has what was fetched, and `notes` say why. Only a clip of what is not there
   fails it (`not_as_wished`), or `strict`.
 
@@ -220,8 +221,10 @@ A preset takes all keys but `use`, and these, which a row may not say itself:
 | --- | --- |
 {presets}
 
-`login` goes to yt-dlp as user name and password, and to servers of files as Basic; only where the row's own URL is at
-one of its hosts, since a row may name any: `login = {{ hosts = ["site.example"], user = "ann", password = "…" }}`.
+`headers` and `login` are for the row's own URL where that is at one of their hosts, since a row may name any. A login
+goes to yt-dlp as user name and password, and to servers of files as Basic:
+`login = {{ hosts = ["site.example"], user = "ann", password = "…" }}`,
+`headers = {{ hosts = ["site.example"], values = {{ X-Key = "…" }} }}`.
 
 ## What an owner always wants
 
