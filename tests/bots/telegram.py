@@ -148,6 +148,10 @@ class BotApi(Fake):
         texts = (message for message in self.messages.values() if message.kind == "text")
         return next(message for message in texts if message.reply_to == request and message.chat_id == chat)
 
+    def told(self, request: int) -> str:
+        """What it says; empty before it is there. A file may come sooner."""
+        return next((m.text for m in self.messages.values() if (m.kind, m.reply_to) == ("text", request)), "")
+
     def answers(self, request: int) -> list[str]:
         """What the bot's messages in answer to one of a person's say."""
         return [m.text for m in self.messages.values() if m.reply_to == request]

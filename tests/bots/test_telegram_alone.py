@@ -42,7 +42,7 @@ async def test_a_reactor_that_dies_is_started_again_and_the_download_goes_on(tmp
     async with telegram(tmp_path, serving=False, START_REACTOR="true") as place:
         api, server = place.api, place.server
         request = api.say(server.put("/film.bin", BODY, rate=100_000))
-        await api.until(lambda: api.answers(request) and "▓" in api.about(request).text)
+        await api.until(lambda: "▓" in api.told(request))
         status = await status_of(place)
         assert status.startswith("Downloader: running")
         assert "film.bin (fetching" in status

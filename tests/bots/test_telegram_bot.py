@@ -50,7 +50,7 @@ async def test_every_button_and_command_stops_what_it_means(tmp_path: Path) -> N
         requests = [api.say(url) for url in (hangs, stalls, stalls + "?2", stalls + "?3", waits)]
         detecting, fetching, third, _, queued = requests
         await api.until(lambda: api.says("detecting", "Looking at") and len(server.requests("/fetching", "GET")) >= 2)
-        await api.until(lambda: api.answers(fetching) and "▓" in api.about(fetching).text)
+        await api.until(lambda: "▓" in api.told(fetching))
         await api.until(lambda: api.answers(queued))
         assert api.about(queued).buttons == {"Cancel": "cancel:5"}
 
@@ -68,7 +68,7 @@ async def test_every_button_and_command_stops_what_it_means(tmp_path: Path) -> N
         assert api.about(queued).buttons == {"Try again": "retry:5"}
 
         waiting = api.say(fails)
-        await api.until(lambda: api.answers(waiting) and "tried again soon" in api.about(waiting).text)
+        await api.until(lambda: "tried again soon" in api.told(waiting))
         wrong = [api.say(text) for text in ("/cancel 5", "/cancel 99", "/cancel", "/cancel x")]
         await api.until(lambda: all(api.answers(request) for request in wrong))
         assert [api.answers(request)[0][:12] for request in wrong] == ["#5 is not un", *["Which one? S"] * 3]
@@ -91,14 +91,14 @@ async def test_what_fails_says_why_and_hostile_titles_are_only_text(tmp_path: Pa
         api, server = place.api, place.server
         await place.uploader.start()
         missing = api.say(server.url("/no-such-file.zip"))
-        await api.until(lambda: api.answers(missing) and "❌" in api.about(missing).text)
+        await api.until(lambda: "❌" in api.told(missing))
         assert "404" in api.about(missing).text
         server.put("/no-such-file.zip", BODY)
         api.say("/retry 1")
         await api.until(lambda: "Here it is" in api.about(missing).text)
 
         hostile = api.say(server.put("/hostile", BODY, disposition='attachment; filename="<b>&amp;</i>.bin"'))
-        await api.until(lambda: api.answers(hostile) and "Here it is" in api.about(hostile).text)
+        await api.until(lambda: "Here it is" in api.told(hostile))
         await place.reactor.until(lambda: "uploaded" in place.reactor.row(2)["shown"])
         title = '<b>&lt;i>a</code>" <a href="tg:x">\u202egpj.exe' + "x" * 10_000
         place.reactor.execute("UPDATE downloads SET title = ?, shown = NULL WHERE id = 2", title)
@@ -107,11 +107,11 @@ async def test_what_fails_says_why_and_hostile_titles_are_only_text(tmp_path: Pa
         assert shown == ('<b>&lt;i>a</code>" <a href="tg:x"> gpj.exe' + "x" * 120)[:119] + "…"
 
         large = api.say(server.put("/large.bin", BODY * 4))
-        await api.until(lambda: api.answers(large) and "Too large for Telegram" in api.about(large).text)
+        await api.until(lambda: "Too large for Telegram" in api.told(large))
         assert "1.0 MB" in api.about(large).text
         assert api.about(large).buttons == {"Try again": "retry:3"}
         empty = api.say(server.put("/empty.bin", b""))
-        await api.until(lambda: api.answers(empty) and "no empty files" in api.about(empty).text)
+        await api.until(lambda: "no empty files" in api.told(empty))
         assert [row["status"] for row in place.reactor.rows()] == ["uploaded", "uploaded", "downloaded", "downloaded"]
         assert len(api.files_sent()) == 2
 

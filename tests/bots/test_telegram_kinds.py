@@ -22,7 +22,7 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
         wrong = api.send_file("broken.torrent", b"no torrent")
         await api.until(lambda: api.answers(wrong) == ["That file is no torrent that I can read."])
         request = api.send_file("album.torrent", made.metainfo)
-        await api.until(lambda: api.answers(request) and "Here it is" in api.about(request).text)
+        await api.until(lambda: "Here it is" in api.told(request))
         assert {message.file_name: message.content for message in api.files_sent()} == {
             "one.txt": BODY,
             "two.txt": BODY[:1000],
@@ -41,7 +41,7 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
             "Ask first: yes",
         ]
         asked = api.send_file("album.torrent", made.metainfo)
-        await api.until(lambda: api.answers(asked) and "Which of the 2 files?" in api.about(asked).text)
+        await api.until(lambda: "Which of the 2 files?" in api.told(asked))
         question = api.about(asked)
         one, two = (next(label for label in question.buttons if name in label) for name in ("one.txt", "two.txt"))
         old = dict(question.buttons)
@@ -77,7 +77,7 @@ async def test_a_server_of_ones_own_takes_large_files_by_their_path(tmp_path: Pa
         await place.uploader.start()
         large = BODY * 130
         request = api.say(server.put("/large%20film.mp4", large))
-        await api.until(lambda: api.answers(request) and "Here it is" in api.about(request).text)
+        await api.until(lambda: "Here it is" in api.told(request))
         (sent,) = api.files_sent()
         assert (sent.kind, sent.file_name) == ("video", "large film.mp4")
         assert sent.content == large
@@ -88,7 +88,7 @@ async def test_a_group_that_moves_and_rows_of_garbage_stop_nothing(tmp_path: Pat
     async with telegram(tmp_path) as place:
         api, server = place.api, place.server
         first = api.say(server.put("/first.bin", BODY))
-        await api.until(lambda: api.answers(first) and "Downloaded" in api.about(first).text)
+        await api.until(lambda: "Downloaded" in api.told(first))
         for chat, message, status in (("'x'", "'y'", "'failed'"), ("x'ff'", "x'fe'", "x'ff00'"), (ANN, "'z'", "NULL")):
             place.reactor.execute(
                 "INSERT INTO downloads(url, chat_id, message_id, request_id, status, cancelled, upload_error) "
@@ -102,7 +102,7 @@ async def test_a_group_that_moves_and_rows_of_garbage_stop_nothing(tmp_path: Pat
         )
         assert GROUP not in {message.chat_id for message in api.messages.values()}
         last = api.say(server.put("/last.bin", BODY))
-        await api.until(lambda: api.answers(last) and "Downloaded" in api.about(last).text)
+        await api.until(lambda: "Downloaded" in api.told(last))
         assert place.bot.runs
 
 

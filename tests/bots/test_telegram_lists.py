@@ -19,7 +19,7 @@ async def test_a_playlist_of_fifty_cancelled_at_twenty_and_tried_again(tmp_path:
         server.put("/22.bin", files[22], stall_after=1000)
         api.trouble("sendDocument", Refusal(400, "Bad Request: wrong file"))
         request = api.say(f"{url} all")
-        await api.until(lambda: api.answers(request) and "22 of 50 came" in api.about(request).text)
+        await api.until(lambda: "22 of 50 came" in api.told(request))
         message = api.about(request)
         api.press(message.id, "Cancel")
         await api.until(lambda: "Cancelled" in message.text)

@@ -36,7 +36,7 @@ async def test_a_telegram_in_trouble_stops_no_download_and_loses_no_message(tmp_
         assert len(place.reactor.rows()) == 1
 
         deleted = api.say(server.put("/deleted.bin", BODY, stall_after=100_000))
-        await api.until(lambda: api.answers(deleted) and "▓" in api.about(deleted).text)
+        await api.until(lambda: "▓" in api.told(deleted))
         api.delete(api.about(deleted).id)
         server.release()
         await api.until(lambda: len(api.files_sent()) == 2 and api.says("deleted.bin", "Here it is"))
@@ -87,7 +87,7 @@ async def test_an_answer_to_a_message_starts_nothing_that_stands_in_that(tmp_pat
     async with telegram(tmp_path) as place:
         api, server = place.api, place.server
         request = api.say(server.put("/film.zip", BODY))
-        await api.until(lambda: api.answers(request) and "Downloaded" in api.about(request).text)
+        await api.until(lambda: "Downloaded" in api.told(request))
         ours = api.as_json(api.about(request))
         assert [entity["type"] for entity in ours["entities"]] == ["url"], "Telegram takes film.zip for a host"
         theirs = {"message_id": 1, "date": 1, "chat": {"id": GROUP, "type": "supergroup"}, "from": person(BOB)}
@@ -150,7 +150,7 @@ async def test_a_cancel_in_the_midst_of_other_stages(tmp_path: Path, samples: Sa
         api = place.api
         request = api.say(in_the_midst(stage, site, samples))
         await api.until(lambda: [row for row in place.reactor.rows() if row["stage"] == stage])
-        await api.until(lambda: api.answers(request) and api.about(request).buttons)
+        await api.until(lambda: api.told(request) and api.about(request).buttons)
         api.press(api.about(request).id, "Cancel")
         await api.until(lambda: "Cancelled" in api.about(request).text)
         await place.reactor.until(lambda: not place.reactor.files())
@@ -161,7 +161,7 @@ async def test_a_bot_that_was_killed_goes_on_with_the_messages_that_are_there(tm
         api, server = place.api, place.server
         slow = server.put("/slow.bin", BODY, stall_after=100_000)
         request = api.say(slow)
-        await api.until(lambda: api.answers(request) and "▓" in api.about(request).text)
+        await api.until(lambda: "▓" in api.told(request))
         await place.bot.stop(signal.SIGKILL)
         before = len(api.about(request).history)
         missed = api.say(server.put("/missed.bin", BODY))

@@ -37,7 +37,9 @@ def segments(samples: Samples) -> list[bytes]:
 
 
 class Station:
-    """Sends a film. There is one more segment each time that its playlist was asked for; the oldest goes then."""
+    """Sends a film. There is one more segment each time that its playlist was asked for; the oldest is left out then.
+
+    What a playlist does not name any more stays there for as long again (RFC 8216, section 6.2.2)."""
 
     def __init__(self, server: FileServer, film: list[bytes], name: str = "live") -> None:
         self.server, self.film, self.name = server, film, name
@@ -45,6 +47,8 @@ class Station:
         self.first = 0
         """The number of the first segment of the playlist."""
         self.names: list[str] = []
+        self.gone: list[str] = []
+        """What is there still, and in no playlist."""
         self.cuts: set[str] = set()
         self.sections = 0
         self.status = 200
@@ -65,9 +69,11 @@ class Station:
             self.names.append(name)
             if len(self.names) > WINDOW:
                 old = self.names.pop(0)
-                self.server.put(f"/{self.name}/{old}", status=404)
+                self.gone.append(old)
                 self.sections += old in self.cuts
                 self.first += 1
+            if len(self.gone) > WINDOW:
+                self.server.put(f"/{self.name}/{self.gone.pop(0)}", status=404)
         self.tell()
 
     def begin_anew(self, *, skip: int = 10) -> None:
