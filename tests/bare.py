@@ -6,6 +6,7 @@ python -m tests.bare [FOLDER]           10 minutes; FOLDER is where it is done, 
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -76,9 +77,16 @@ def main(folder: Path) -> int:
     return 0 if {"chromium", "npm"} <= named else 1
 
 
-if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).mkdir(parents=True)
-        sys.exit(main(Path(sys.argv[1])))
+def called() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bare", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", help="where all of it is made, and stays; without one, it goes")
+    folder: Path | None = parser.parse_args().folder
+    if folder is not None:
+        folder.mkdir(parents=True)
+        return main(folder)
     with tempfile.TemporaryDirectory(prefix="bare-") as temporary:
-        sys.exit(main(Path(temporary)))
+        return main(Path(temporary))
+
+
+if __name__ == "__main__":
+    sys.exit(called())

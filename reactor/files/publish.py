@@ -29,6 +29,7 @@ from reactor.errors import DownloadError
 from reactor.files.deleting import delete
 from reactor.files.names import candidates, clean_name
 from reactor.files.private import open_private
+from reactor.files.renaming import UNSUPPORTED, rename_new
 from reactor.records import dataclass
 
 RECORD = ".published"
@@ -91,7 +92,7 @@ def publish(
         _refuse_special_files(source)
         kept = None if wanted is None else {source, *wanted, *(above for path in wanted for above in path.parents)}
         final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes), shared))
-    delete(copy)
+    _delete_hidden(source, directory)
     if not keep:
         delete(source)
     return final
@@ -115,10 +116,12 @@ def noted(source: Path) -> tuple[str, ...]:
 
 
 def take_back(source: Path, directory: Path) -> None:
-    """Delete what `publish` put into `directory`, if it is still there, and its record. Raises OSError."""
+    """Delete what `publish` put into `directory`, if it is still there, what it had begun, and its record. Raises
+    OSError."""
     final = published(source, directory)
     if final is not None:
         delete(final)
+    _delete_hidden(source, directory)
     forget(source)
 
 
@@ -130,16 +133,18 @@ def forget(source: Path) -> None:
 def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways) -> Path:
     """Place the source itself, or a copy of it, where it has to stay, comes from another disk or holds what is to have
     another name, or is not wanted."""
+    record = _read_record(source)
+    copied = record is not None and record.source == _identity(source) and record.thing == _identity(copy)
     tree = _tree(source)
     next(tree)  # the source itself has a name already
-    if not ways.keep and all(ways.wants(path) and ways.tame(path.name, path.is_dir()) == path.name for path in tree):
+    as_it_is = all(ways.wants(path) and ways.tame(path.name, path.is_dir()) == path.name for path in tree)
+    if not ways.keep and as_it_is and not copied:
         try:
             return _place(source, source, directory, name, ways)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-    record = _read_record(source)
-    if record is None or _identity(copy) != record.thing or _identity(source) != record.source:
+    if not copied:
         delete(copy)
         _clone(source, copy, ways)
     return _place(copy, source, directory, name, ways)
@@ -159,8 +164,10 @@ def _place(thing: Path, source: Path, directory: Path, name: str, ways: _Ways) -
         record = _Record(candidate, _known(source), identity, reserved, ways.notes, ways.shared)
         _write_record(source, record)
         try:
-            if thing.is_dir() or mine or ways.shared:
+            if mine or ways.shared:
                 _replace(thing, final, source, record)
+            elif thing.is_dir():
+                _rename(thing, final, source, record)
             else:
                 _link(thing, final, source, record)
         except FileExistsError:
@@ -178,6 +185,15 @@ def _link(thing: Path, final: Path, source: Path, record: _Record) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
+        _rename(thing, final, source, record)
+
+
+def _rename(thing: Path, final: Path, source: Path, record: _Record) -> None:
+    try:
+        rename_new(thing, final)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
         _replace(thing, final, source, record)
 
 
@@ -186,11 +202,7 @@ def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
 
     Renaming alone would replace another's file, and another's empty folder, without a word."""
     if record.reserved is None:
-        if thing.is_dir():
-            final.mkdir()
-        else:
-            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        _write_record(source, replace(record, reserved=_identity(final)))
+        _reserve(thing, final, source, record)
     try:
         thing.replace(final)
     except OSError as error:
@@ -198,6 +210,31 @@ def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
             raise FileExistsError(error.errno, error.strerror) from error
         final.rmdir() if thing.is_dir() else final.unlink()
         raise
+
+
+def _reserve(thing: Path, final: Path, source: Path, record: _Record) -> None:
+    """What keeps the name is made elsewhere and noted first: a kill leaves nothing that nobody knows. Where the disk
+    cannot do that, it is made in its place; killed before that is noted, it stays there, empty."""
+    keeper = _hidden_keeper(source, final.parent)
+    delete(keeper)
+    _make_empty(keeper, like=thing)
+    _write_record(source, replace(record, reserved=_identity(keeper)))
+    try:
+        rename_new(keeper, final)
+    except OSError as error:
+        delete(keeper)
+        if error.errno not in UNSUPPORTED:
+            raise
+        _make_empty(final, like=thing)
+        _write_record(source, replace(record, reserved=_identity(final)))
+
+
+def _make_empty(path: Path, *, like: Path) -> None:
+    """Raises FileExistsError."""
+    if like.is_dir():
+        path.mkdir()
+    else:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
 def _clone(source: Path, copy: Path, ways: _Ways) -> None:
@@ -298,6 +335,16 @@ def _known(path: Path) -> Identity:
 def _hidden_copy(source: Path, directory: Path) -> Path:
     """Where a copy of this source is made: the same place on every try, on the disk it is meant for."""
     return directory / f".publishing-{hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:16]}"
+
+
+def _delete_hidden(source: Path, directory: Path) -> None:
+    delete(_hidden_copy(source, directory))
+    delete(_hidden_keeper(source, directory))
+
+
+def _hidden_keeper(source: Path, directory: Path) -> Path:
+    """Where the empty file or folder is made that keeps its name."""
+    return _hidden_copy(source, directory).with_suffix(".name")
 
 
 @lru_cache(maxsize=RECORDS_KEPT)

@@ -17,7 +17,7 @@ from typing import Any
 
 from reactor.files.publish import publish, published
 
-WATCHED = ("os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "open")
+WATCHED = ("os.link", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "open", "reactor.rename_new")
 BYTES = b"0123456789" * 1000
 
 
@@ -57,9 +57,11 @@ def disturb(disk: str, die_at: int | None) -> None:
             return
         if die_at is not None and next(calls) == die_at:
             os._exit(9)
-        if event == "os.link" and disk == "nolinks":
+        if event == "os.link" and disk in ("nolinks", "neither"):
             raise OSError(errno.EPERM, "no links here")
-        if event in ("os.link", "os.rename") and disk == "other":
+        if event == "reactor.rename_new" and disk == "neither":
+            raise OSError(errno.EINVAL, "no such rename here")
+        if event in ("os.link", "os.rename", "reactor.rename_new") and disk == "other":
             ends = [("staging" in str(path)) for path in arguments[:2]]
             if ends[0] != ends[1]:
                 raise OSError(errno.EXDEV, "another disk")
