@@ -31,9 +31,17 @@ from reactor.records import dataclass
 
 VERSION = 1
 MAKE_ONE = "Make one with `run --record`."
-HIDDEN = {"value": "-", "metainfo": "", "owner": "-", "next_owner": "-"}
-"""What is written in place of the fields of headers, cookies, torrents and rows that nobody is to see: something that
-can be read as what it stands for, so no bytes for bytes."""
+HIDDEN = {
+    "value": "-",
+    "metainfo": "",
+    "owner": "-",
+    "next_owner": "-",
+    "about": dict[str, Any](),
+    "trackers": list[str](),
+}
+"""What is written in place of the fields of headers, cookies, torrents, films and rows that nobody is to see: something
+that can be read as what it stands for, so no bytes for bytes. A tracker's path may hold its user's key, a film's
+identifier the query of its page."""
 URLS = frozenset({"url", "urls", "next_url", "referer", "init_url", "last"})
 
 
@@ -151,12 +159,12 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def _shown(value: Any, field: str = "") -> Any:
     """The value without secrets."""
+    if field in HIDDEN and isinstance(value, type(HIDDEN[field])):
+        return HIDDEN[field]
     if isinstance(value, dict):
         return {key: _shown(each, key) for key, each in value.items()}
     if isinstance(value, list):
         return [_shown(each, field) for each in value]
     if not isinstance(value, str):
         return value
-    if field in HIDDEN:
-        return HIDDEN[field]
     return redact(value) if field in URLS else redact_text(value) if "://" in value else value
