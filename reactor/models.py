@@ -113,6 +113,8 @@ class Stage(StrEnum):
     ITEMS = "items"
     """They are under way, or wait for their turn. The row of the list takes up no slot."""
     WAITING = "waiting"
+    YIELDED = "yielded"
+    """Its turn is over: it goes on with what is there of it when its owner is next."""
 
 
 KIND_NAME = pattern(r"[a-z][a-z0-9_-]{0,31}")
@@ -366,6 +368,8 @@ class Fetch:
     """True when an equal validator means equal bytes: no server is to send a part under another one (If-Range)."""
     by_head: bool = False
     """True when HEAD was answered, with this size."""
+    ranges: bool = False
+    """True when its server is known to send a part of it."""
     optional: bool = False
     """True when it is not known to exist: without it the result is whole."""
     torrent: Torrent | None = None

@@ -335,6 +335,17 @@ class DownloadAsked(_OfDownload):
     """So long it waits for the answer."""
 
 
+class DownloadYielded(_OfDownload):
+    """It has had its slot for SLICE, and another owner waits who has had less: it is `pending` again, keeps what is
+    there of it, and goes on when its owner is next. No retry is used."""
+
+    event: Literal["download_yielded"] = "download_yielded"
+    used_s: float
+    """So long it had the slot."""
+    progress: float | None = None
+    """How far it is, 0 to 100."""
+
+
 class DownloadRetryScheduled(_OfDownload):
     """An attempt failed with a passing error; the next one begins in `delay_s`."""
 
@@ -441,6 +452,7 @@ Notice = (
     | DownloadFinishing
     | DownloadCompleted
     | DownloadAsked
+    | DownloadYielded
     | DownloadRetryScheduled
     | DownloadFailed
     | DownloadCancelled

@@ -103,6 +103,11 @@ class Settings(BaseModel):
     slow_max: Annotated[int, Field(ge=0, le=1000)] = Field(
         2, description="Most downloads that are served beside those, because they are slow. 0: none."
     )
+    slice: Seconds = Field(
+        300.0,
+        description="Seconds after which a download gives its slot to another owner that waits and has had less, and "
+        "goes on later where it was. 0: it keeps its slot.",
+    )
     download_poll_interval: Period = Field(
         1.0,
         description="Seconds between polls of the database, the fallback behind change notifications. "

@@ -14,6 +14,10 @@ from reactor.choices import Choices, FileChoice, FormatChoice, ItemChoice, Subti
 from reactor.models import Download
 
 SENTENCE_MAX, BAR, LABEL_MAX = 600, 12, 100
+PENDING = {
+    "waiting": "🕑 It is tried again soon.",
+    "yielded": "🕑 It lets others have a turn, and goes on then.",
+}
 
 
 def about(row: Download) -> str:
@@ -108,7 +112,7 @@ def _state(row: Download) -> str:
     if row.status == "downloaded" and row.items_total is not None:
         return f"✅ {_entries(row)}" + _but(row.error, row.extra.get("unsent"), row.notes)
     known = {
-        "pending": "🕑 It is tried again soon." if row.stage == "waiting" else "🕑 In the queue",
+        "pending": PENDING.get(row.stage or "", "🕑 In the queue"),
         "downloaded": f"✅ Downloaded{done}" + _but(why or row.notes),
         "uploading": f"⬆️ Sending{done} …",
         "uploaded": f"📨 Here it is{done}" + _but(row.notes),

@@ -178,6 +178,8 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
             yield f"It waits for a reactor. {_unserved(around)}"
         case "pending":
             ahead = f"{around.ahead} ahead of it{_with(around.others)}"
+            if row.stage == "yielded":
+                yield f"Its turn was over (SLICE){_far(row)}. What is there of it stays, and it goes on where it was."
             yield f"It waits for its turn: {around.under_way} running, {ahead}."
             yield around.full
         case "choosing":

@@ -11,9 +11,15 @@ from reactor.core.job import WORKING, Job, State
 def free_slots(limit: int, slow_max: int, jobs: Iterable[Job]) -> int:
     """How many more rows may be claimed when `limit` may be under way at once. A torrent that is only being
     served to others takes up no slot; neither do up to `slow_max` that are slow."""
+    return max(0, limit - len(in_slots(slow_max, jobs)))
+
+
+def in_slots(slow_max: int, jobs: Iterable[Job]) -> list[Job]:
+    """Those that take up a slot: of those that are slow, the ones that were begun last."""
     taken = [job for job in jobs if job.state is not State.SEEDING]
-    slow = sum(1 for job in taken if job.slow)
-    return max(0, limit - len(taken) + min(slow, slow_max))
+    slow = sorted((job for job in taken if job.slow), key=lambda job: (job.begun_at, job.id))
+    beside = {job.id for job in slow[:slow_max]}
+    return [job for job in taken if job.id not in beside]
 
 
 def tried_until(job: Job) -> float | None:

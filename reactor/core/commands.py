@@ -49,13 +49,14 @@ SAVE, LAST = Timing.SAVE, Timing.SAVE | Timing.LAST | Timing.SAYS_STAGE
 class PollRows:
     """Read the state of the rows `watch`, mark pending rows that were cancelled, end lists whose entries are over and
     questions that nobody has answered in time, claim up to `claim` of the oldest that are due, none of `held` among
-    them. → RowsPolled or DatabaseFailed"""
+    them. Where there are owners whose slices are `spent`, see who waits for a slot. → RowsPolled or DatabaseFailed"""
 
     timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
     watch: tuple[int, ...]
     claim: int
     held: tuple[int, ...] = ()
+    spent: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +192,17 @@ class SaveChoices:
 
 @dataclass(frozen=True, slots=True)
 class SaveWaiting:
-    """The row waits for its next attempt: `pending` again, not before `delay_s` from now. The plan stays."""
+    """The row waits for its next attempt: `pending` again, not before `delay_s` from now. The plan stays. Where it has
+    `yielded`, it is due at once, and says so."""
 
     timing: ClassVar[Timing] = LAST
 
     attempt: Attempt
     failure: Failure | None
-    """None when nothing failed: a cancel was taken back while it was being carried out."""
+    """None when nothing failed: a cancel was taken back while it was being carried out, or its turn is over."""
     retry_count: int
     delay_s: float
+    yielded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Limits:
     slow_speed: float = 500 * 1024.0
     """Bytes/s, on the average of `slow_after_s`: what is slower crawls."""
     slow_after_s: float = 60.0
+    slice_s: float = 0.0
+    """Seconds of slot after which a row yields to another owner that waits; 0: it keeps its slot."""
     parts: int = 16
     """How many parts of one row are fetched at once."""
     progress_interval_s: float = 5.0

@@ -11,6 +11,7 @@ from enum import StrEnum
 from reactor.choices import Choices
 from reactor.core.job import Attempt, How
 from reactor.core.rows import ClaimedRow
+from reactor.core.turns import Account
 from reactor.errors import Failure
 from reactor.lists import Listing
 from reactor.models import NO_UPLOAD, Detection, Extraction, Status, Upload
@@ -63,6 +64,9 @@ class RowsPolled:
     """What that row asks for."""
     next_owner: str | None = None
     """Whose it is."""
+    accounts: tuple[Account, ...] = ()
+    """Of those whose slices are `spent`, and of the next owners that wait for a slot; none where there are slots for
+    all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,8 @@ class Transfer:
     """True when what is there of it is of no use: it is deleted before it is handed over again."""
     waiting: bool = False
     """True when aria2 has not begun with it, as far as is known: others have all its slots."""
+    ranged: bool = False
+    """True once its server has sent several parts of it at once."""
     completed_notified: bool = False
     """True once aria2 has told by itself that it is complete. What it forgets after that is done."""
     unanswered: bool = False
@@ -235,6 +237,8 @@ class End(StrEnum):
     """It asks what is to be fetched."""
     WAITING = "waiting"
     """Pending again, for its next attempt."""
+    YIELDED = "yielded"
+    """Pending again, for its owner's next turn."""
     GONE = "gone"
     """The row was deleted or taken by somebody else: nothing is written to it any more."""
 
@@ -294,6 +298,8 @@ class Plan:
     """True when what the staging folder holds is of no use for this extraction."""
     continued: bool = False
     """True when what it fetches began in an earlier attempt, or before a restart of ours or of aria2."""
+    begun_anew: bool = False
+    """True when an earlier attempt had fetched some of it, and that was of no use."""
     request_bytes: int = 0
     """Bytes of headers and cookies that go with each of its transfers, at most."""
 
@@ -368,6 +374,8 @@ class Progress:
     """As the row has it, 0 to 100."""
     bytes_arrived: bool = False
     """True once bytes were seen to arrive in this attempt."""
+    gained: int = 0
+    """How many were."""
     last_written: tuple[float | None, int, int | None] | None = None
     """Percentage, speed and size as the row has them."""
     joined_at: float = 0.0
@@ -540,6 +548,10 @@ class Job:
     """Whose row it is."""
     charged_at: float = 0.0
     """Until when its time was charged to that owner."""
+    charged_s: float = 0.0
+    """How much was, in this attempt."""
+    outdone: bool = False
+    """True while another owner waits for this slot who has had less. See `slices`."""
 
     @property
     def cookies_of(self) -> CookieSource:

@@ -21,6 +21,7 @@ from reactor.core.events import Event
 from reactor.core.job import IN_TRANSFER, WORKING, Attempt, CookieSource, End, Job, State
 from reactor.core.leftovers import clean_up, clean_up_all, cleaned_up, take_on
 from reactor.core.lifecycle import advance
+from reactor.core.slices import Slices
 from reactor.core.steps import claim, seed, teardown, window
 from reactor.core.suspects import ARIA2_TRIAL_ASK_S, ARIA2_TRIAL_S, DIES, Trial, died, next_suspect
 
@@ -38,6 +39,7 @@ class Machine:
         self.jobs: dict[int, Job] = self._context.jobs
         self.disk = Disk(self._context)
         self._allowance = Allowance(self._context)
+        self._slices = Slices(self._context)
         self._health = DatabaseHealth()
         self._session: str | None = None
         self._recovered = False
@@ -109,27 +111,13 @@ class Machine:
             out += self._ask_for_progress()
             self._watch_trials()
             out += self._poll()
-        return _one_forget([*out, *self._charges(out)])
-
-    def _charges(self, decided: Commands) -> Commands:
-        """The time that rows have had, with what is written anyway. What is slow takes nobody's place."""
-        if not self._context.shared:
-            return []
-        last = {commands.attempt_of(each) for each in decided if commands.Timing.LAST in each.timing}
-        progress = any(isinstance(each, commands.SaveProgress) for each in decided)
-        out = Commands()
-        for job in self.jobs.values():
-            if job.attempt in last or (progress and job.state is not State.SEEDING):
-                seconds, job.charged_at = self._context.now - job.charged_at, self._context.now
-                if seconds > 0 and not job.slow:
-                    out.append(commands.ChargeOwner(job.attempt, job.owner, seconds))
-        return out
+        return _one_forget([*out, *self._slices.charges(out)])
 
     def next_deadline(self) -> float | None:
         """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""
         if self._leaving is not None:
             return None
-        deadlines = [self._due_at, self._poll_at, self._tried_until, self.disk.due_at]
+        deadlines = [self._due_at, self._poll_at, self._tried_until, self.disk.due_at, self._slices.due_at]
         for job in self.jobs.values():
             deadlines += [job.teardown.stop_by, self._ends_at(job), job.budget.hold_until]
         if self.connected:
@@ -216,9 +204,10 @@ class Machine:
         slots = free_slots(limits.concurrent, limits.slow_max, self.jobs.values()) if may_claim else 0
         out = self.disk.refresh() if slots else []
         slots = slots if self.disk.has_space else 0
+        spent = self._slices.spent() if may_claim and self.disk.has_space else ()
         self._claiming = slots > 0
         held = tuple(sorted({*self.jobs, *self.leftovers}))
-        return [*out, commands.PollRows(tuple(sorted(self._watched)), slots, held)]
+        return [*out, commands.PollRows(tuple(sorted(self._watched)), slots, held, spent)]
 
     def _rows_polled(self, polled: events.RowsPolled) -> Commands:
         self._polling = False
@@ -236,6 +225,7 @@ class Machine:
                 out += self._judge(job, rows.get(download_id))
         for row in polled.claimed:
             out += claim.begin(row, self._context)
+        self._slices.polled(polled.accounts)
         if polled.next_url is not None and polled.claimed:
             source = CookieSource(polled.next_owner, polled.next_options.cookies, polled.next_url)
             out.append(commands.Prefetch(polled.next_url, polled.next_options, source))
@@ -366,6 +356,7 @@ class Machine:
         crawled = [job.progress.crawls for job in jobs]
         decided = [command for job in jobs for command in self._advance(job, events.ProgressDue(job.attempt))]
         self._poll_wanted |= crawled != [job.progress.crawls for job in jobs]  # it takes up a slot, or none any more
+        self._poll_wanted |= self._slices.moved()
         rows = tuple(row for each in decided if isinstance(each, commands.SaveProgress) for row in each.rows)
         others: Commands = [each for each in decided if not isinstance(each, commands.SaveProgress)]
         return [commands.SaveProgress(rows), *others] if rows else others
@@ -435,6 +426,7 @@ class Machine:
         if self.connected and clean_up_at is not None and now >= clean_up_at:
             out += clean_up_all(self._context)
         out += self.disk.time_passed()
+        self._poll_wanted |= self._slices.time_passed()
         for job in list(self.jobs.values()):
             attempt, ends_at = job.attempt, self._ends_at(job)
             if job.teardown.stop_by is not None and now >= job.teardown.stop_by:

@@ -30,6 +30,21 @@ def stalled(job: Job, limit_s: float, min_speed: float, now: float) -> Failure |
     return _slow(job, min_speed, pace[1]) if pace is not None and pace[0] < min_speed else None
 
 
+def least_speed(job: Job, min_speed: float) -> float:
+    """Bytes/s under which a job is blamed: `min_speed`, and no more than half of what its row allows it."""
+    return min(min_speed, (job.options.speed_kib or math.inf) * KIB / 2)
+
+
+def flows(job: Job, min_speed: float, now: float) -> bool:
+    """True when it moves, and not more slowly than it may since that is measured: what does not is on its way to being
+    stalled, and keeps its place until then."""
+    progress = job.progress
+    if progress.pace.since is None or progress.pace.since >= now:  # that was just measured, or nobody asks for it
+        return True
+    took = now - progress.pace.since
+    return progress.arrived - progress.pace.bytes >= max(1.0, least_speed(job, min_speed) * took)
+
+
 def crawling(job: Job, slow_speed: float, slow_after_s: float, now: float) -> float | None:
     """The average speed (bytes/s) of the last `slow_after_s`, once they are over. `progress.crawls` says then whether
     that is less than `slow_speed`."""

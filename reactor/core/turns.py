@@ -28,6 +28,16 @@ class Waiting:
     """The first of its rows."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an owner has had, as it counts now."""
+
+    owner: str | None
+    tag: float
+    waits: bool
+    """True when it has a row that is due, and that has no slot."""
+
+
 def counted(tag: float, queue_tag: float) -> float:
     """What a tag counts as."""
     return max(tag, queue_tag)

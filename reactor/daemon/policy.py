@@ -19,6 +19,7 @@ def limits_of(settings: Settings) -> Limits:
         concurrent=settings.max_concurrent_downloads,
         slow_max=settings.slow_max,
         slow_speed=settings.slow_kib * KIB,
+        slice_s=settings.slice,
         parts=settings.max_concurrent_parts,
         progress_interval_s=settings.progress_interval,
         seeding=settings.seed_ratio > 0,

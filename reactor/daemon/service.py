@@ -91,7 +91,7 @@ class Service:
             case notices.DownloadRetryScheduled():
                 self._under_way.discard(notice.download_id)
                 self._waiting.add(notice.download_id)
-            case notices.DownloadAsked():
+            case notices.DownloadAsked() | notices.DownloadYielded():
                 self._under_way.discard(notice.download_id)
             case notices.DownloadCompleted() | notices.DownloadFailed() | notices.DownloadCancelled():
                 self._under_way.discard(notice.download_id)

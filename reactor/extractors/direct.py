@@ -49,6 +49,7 @@ class DirectExtractor:
             validator=seen.validator,
             strong=seen.strong,
             by_head=seen.by_head,
+            ranges=seen.resumable,
         )
         return Extraction(
             kind=Kind.DIRECT,

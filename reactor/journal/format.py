@@ -171,6 +171,7 @@ def _on_the_way(
     | n.DownloadReclassified
     | n.DownloadExtracted
     | n.DownloadLane
+    | n.DownloadYielded
     | n.DownloadFinishing
     | n.ListFound
     | n.ListExpanded
@@ -193,6 +194,8 @@ def _on_the_way(
             return f"fetching {clean(title or 'a file')} ({size(count)}{several}{', resumed' if continues else ''})"
         case n.DownloadLane(slow=slow, speed=speed):
             return f"{'slow' if slow else 'no longer slow'} ({size(speed)}/s): it takes up {'no' if slow else 'a'} slot"
+        case n.DownloadYielded(used_s=used):
+            return f"yields its slot after {span(used)}: another owner is next"
         case n.DownloadFinishing():
             return "fetched; checking"
         case n.ListFound(title=title, entries=count):

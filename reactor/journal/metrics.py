@@ -188,7 +188,7 @@ class Metrics:
                 self._progressed(notice)
             case n.DownloadCompleted() | n.DownloadRetryScheduled() | n.DownloadFailed() | n.DownloadCancelled():
                 self._over(notice, _seconds(entry.at))
-            case n.DownloadAsked(download_id=number):
+            case n.DownloadAsked(download_id=number) | n.DownloadYielded(download_id=number):
                 self._rows.pop(number, None)
             case _:
                 self._on_the_way(notice, _seconds(entry.at))

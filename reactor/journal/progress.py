@@ -45,6 +45,8 @@ class LiveView:
                 self._measure(notice)
             case n.DownloadFinishing():
                 self._update(notice.download_id, state="checking", eta="", **self._all_of(notice.download_id))
+            case n.DownloadYielded():
+                self._update(notice.download_id, state="yielded", eta="")
             case n.DownloadRetryScheduled():
                 self._update(notice.download_id, state="waiting", eta="")
                 self._line(notice.download_id, describe(notice), "yellow")

@@ -109,6 +109,8 @@ LINES = (
     "Any bytes as a document or a header → understood, or a sentence",
     "A server that gives little for hours, a magnet link that nobody answers → after a minute others are served beside"
     " it",
+    "A download that takes hours has the only slot, and others wait → after SLICE it gives way, keeps what is there and"
+    " goes on later; what cannot go on where it was is never cut",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

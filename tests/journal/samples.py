@@ -39,6 +39,7 @@ EVERY: tuple[n.Notice, ...] = (
     n.DownloadFinishing(download_id=3, attempt=1),
     n.DownloadCompleted(download_id=3, attempt=1, path="downloads/a.bin", size=2048, took_s=12.5),
     n.DownloadAsked(download_id=3, attempt=1, formats=4, subtitles=2, items=0, files=0, wait_s=86400.0),
+    n.DownloadYielded(download_id=3, attempt=1, used_s=301.2, progress=50.0),
     n.DownloadRetryScheduled(
         download_id=3, attempt=1, code="timeout", error="The server stalled.", retry=1, retries_max=5, delay_s=30.0
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +11,7 @@ from reactor.core import commands, events, holes
 from reactor.core.context import Commands, Context, of
 from reactor.core.events import TransferStatus
 from reactor.core.job import (
+    IN_TRANSFER,
     METADATA,
     Asked,
     End,
@@ -25,7 +25,8 @@ from reactor.core.job import (
     derive_gid,
 )
 from reactor.core.reconcile import Change, TransferChange, reconcile
-from reactor.core.stalls import KIB, crawling, stalled
+from reactor.core.slices import may_yield
+from reactor.core.stalls import crawling, least_speed, stalled
 from reactor.core.steps import finish, record, renew, salvage, teardown, window
 from reactor.errors import Failure
 from reactor.models import COOKIE_LINE_MAX, Detection, Extraction, Kind, Stage
@@ -154,6 +155,7 @@ def salvaged(job: Job, event: events.TransfersRemoved, context: Context) -> Comm
 
 def _begin_fetching(job: Job, extraction: Extraction, context: Context, *, continues: bool) -> Commands:
     plan, progress = job.plan, job.progress
+    plan.begun_anew = plan.begun_anew or (not continues and plan.previous_plan is not None)
     if not continues:
         plan.complete_parts, plan.carried, plan.sought, progress.percent = frozenset(), {}, frozenset(), None
         plan.lost, plan.recorded_bytes = frozenset(), 0
@@ -224,7 +226,11 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     same = transfer.size_reported and report.gid == transfer.live_gid
     if same and report.completed > transfer.completed:
         renew.bytes_arrived(job)
+        progress.gained += report.completed - transfer.completed
+    transfer.ranged = transfer.ranged or report.connections > 1
     change = reconcile(transfer, report)
+    if change.change is Change.DONE and not same:
+        progress.gained += report.completed
     if described and not transfer.describes:
         progress.moves(context.now)  # the metadata is there: from now on other bytes are counted
     if transfer.fetch.torrent is not None and report.gid == transfer.live_gid:
@@ -295,11 +301,6 @@ def inquired(job: Job, event: events.Inquired, context: Context) -> Commands:
     return []
 
 
-def _speed_asked(job: Job) -> float:
-    """Bytes/s under which nobody blames a job: half of what its row allows it."""
-    return (job.options.speed_kib or math.inf) * KIB / 2
-
-
 def _change_lane(job: Job, context: Context) -> Commands:
     """One that crawls takes up no slot from now on, and one that does not any more takes one again."""
     limits, before = context.limits, job.progress.crawls
@@ -310,11 +311,19 @@ def _change_lane(job: Job, context: Context) -> Commands:
 
 
 def progress_due(job: Job, event: events.ProgressDue, context: Context) -> Commands:
-    """Write how far it is, as far as its row does not say so already. A job that has stood still for too long, or
-    nearly, is stopped here."""
+    """Write how far it is. A job that has stood still for too long, or nearly, is stopped here; one whose turn is over
+    gives way, now that it is known what is there of it."""
+    out = _write_progress(job, context)
+    if job.outdone and job.state in IN_TRANSFER and may_yield(job, context.limits, context.now):
+        out += teardown.give_way(job, context)
+    return out
+
+
+def _write_progress(job: Job, context: Context) -> Commands:
+    """As far as its row does not say so already."""
     limits, progress, budget = context.limits, job.progress, job.budget
     limit = limits.torrent_stall_timeout_s if job.torrent else limits.stall_timeout_s
-    failure = stalled(job, limit, min(limits.min_speed, _speed_asked(job)), context.now)
+    failure = stalled(job, limit, least_speed(job, limits.min_speed), context.now)
     if failure is not None:
         return salvage.or_fail(job, failure, context)
     out = [*_inquire(job, limit, context), *_change_lane(job, context)]

@@ -105,14 +105,20 @@ def _recorded(job: Job) -> bool:
 
 def retries_of(job: Job, failure: Failure) -> int:
     """How many retries it has used up, where it fails now."""
-    return 0 if _came_further(job, failure) else job.budget.retry_count
+    return 0 if failure.code not in FROM_ZERO and _came_further(job) else job.budget.retry_count
 
 
-def _came_further(job: Job, failure: Failure) -> bool:
+def _came_further(job: Job) -> bool:
     """True when this attempt went on with what was there, and there is more of it than there ever was: then its
     retries count from 0 again. What begins from zero each time would come as far each time."""
     start, share = job.budget.further_than, job.share
-    return failure.code not in FROM_ZERO and start is not None and share is not None and share * 100 > start
+    return start is not None and share is not None and share * 100 > start
+
+
+def give_way(job: Job, context: Context) -> Commands:
+    """Its turn is over: what is there of it stays, and no retry is used."""
+    retries = 0 if _came_further(job) else job.budget.retry_count
+    return stop(job, Ending(End.YIELDED, retry_count=retries, discard=False), context)
 
 
 # What comes from the row
@@ -201,7 +207,7 @@ def connected(job: Job, event: events.Aria2Back, context: Context) -> Commands:
 
 def out_of_patience(job: Job, event: events.PatienceElapsed, context: Context) -> Commands:
     """aria2 has not answered: a final row ends without it, and leaves the rest; a waiting one goes on waiting."""
-    if job.ending.end is End.WAITING:
+    if job.ending.end in (End.WAITING, End.YIELDED):
         return remove(job, context)
     job.teardown.stop_by = None
     return save_ending(job, context)
@@ -262,6 +268,8 @@ def save_ending(job: Job, context: Context) -> Commands:
             return [commands.SaveChoices(attempt, asked.choices, wait_s, asked.title, asked.kind, keep)]
         case End.WAITING:
             return [commands.SaveWaiting(attempt, ending.failure, ending.retry_count, ending.delay_s)]
+        case End.YIELDED:
+            return [commands.SaveWaiting(attempt, None, ending.retry_count, 0.0, yielded=True)]
         case End.FAILED:
             assert ending.failure is not None
             return [commands.SaveFailed(attempt, ending.failure, job.kind, keep, _help(job, ending.failure))]
@@ -318,6 +326,8 @@ def _last_notice(job: Job, ending: Ending, context: Context) -> notices.Notice:
             files=len(found.files),
             wait_s=context.limits.choosing_max_s,
         )
+    if ending.end is End.YIELDED:
+        return notices.DownloadYielded(**of(job), used_s=round(job.charged_s, 1), progress=job.progress.percent)
     if ending.end is End.FAILED:
         return notices.DownloadFailed(**of(job), code=failure.code, error=failure.text)
     if ending.end is End.WAITING:

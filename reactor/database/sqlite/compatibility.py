@@ -235,6 +235,7 @@ def _endings(attempt: Attempt) -> list[Unit]:
     return [
         commands.SaveDownloaded(attempt, "/downloads/a.bin", 1000, "A title", notes="A note.", upload=UPLOAD),
         commands.SaveWaiting(attempt, failure, 1, 30.5),
+        commands.SaveWaiting(attempt, None, 0, 0.0, yielded=True),
         commands.SaveFailed(attempt, failure, Kind.DIRECT),
         commands.SaveCancelled(attempt),
     ]

@@ -108,6 +108,10 @@ def _poll(
             leftovers=plans.leftovers(connection, command.held),
             due_in_s=_due_in(connection, asked),
             next_url=urls[due[room]] if claimed and len(due) > room else None,
+            # Where some of the slots are still free, nobody waits.
+            accounts=turns.accounts(connection, asked, DUE, command.spent)
+            if command.spent and any_due and len(claimed) == room
+            else (),
         )
     if not claimed:
         return seen

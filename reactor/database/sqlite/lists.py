@@ -184,7 +184,8 @@ def claim(connection: sqlite3.Connection, ids: Sequence[int], updater: RowUpdate
     """These rows are about to be claimed: a list that was sent back by its bot has those of its entries tried again
     that did not come; what another row with its id has left is nobody's."""
     found = connection.execute(
-        f"""SELECT id, {ATTEMPT}, stage IS 'waiting' FROM downloads WHERE id IN (SELECT value FROM json_each(?))
+        f"""SELECT id, {ATTEMPT}, stage IN ('waiting', 'yielded') FROM downloads
+        WHERE id IN (SELECT value FROM json_each(?))
         AND EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.item_key IS NOT NULL)""",
         (json.dumps(ids),),
     ).fetchall()

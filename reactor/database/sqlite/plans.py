@@ -167,7 +167,7 @@ def leftovers(connection: sqlite3.Connection, held: Sequence[int] = ()) -> tuple
         f"""SELECT p.download_id, p.attempt, p.parts, p.published
         FROM reactor_plans AS p LEFT JOIN downloads ON downloads.id = p.download_id
         WHERE ({ATTEMPT} >= p.attempt AND (downloads.status = 'downloading'
-            OR (downloads.status = 'pending' AND downloads.stage = 'waiting'))) IS NOT TRUE
+            OR (downloads.status = 'pending' AND downloads.stage IN ('waiting', 'yielded')))) IS NOT TRUE
             AND p.download_id NOT IN (SELECT value FROM json_each(?)) ORDER BY p.download_id""",
         (json.dumps(held),),
     )

@@ -217,7 +217,9 @@ def write(
                 further,
                 update_download_metadata(title=save.title, kind=save.kind),
                 update_choices(save.choices),
-                update_download_status(Status.CHOOSING, now_wall, next_attempt_at=now_wall + save.wait_s),
+                update_download_status(
+                    Status.CHOOSING, now_wall, next_attempt_at=now_wall + save.wait_s, stage=Stage.WAITING
+                ),
             )
         case commands.SaveWaiting(failure=failure, delay_s=delay_s):
             waiting = update_download_status(
@@ -225,7 +227,8 @@ def write(
                 now_wall,
                 failure=failure,
                 retry_count=save.retry_count,
-                next_attempt_at=now_wall + delay_s,
+                next_attempt_at=None if save.yielded else now_wall + delay_s,
+                stage=Stage.YIELDED if save.yielded else Stage.WAITING,
             )
             done = _update(connection, attempt, further, waiting)
             if done and failure is not None:
@@ -340,6 +343,7 @@ def update_download_status(
     failure: Failure | None = None,
     retry_count: int | None = None,
     next_attempt_at: float | None = None,
+    stage: Stage | None = None,
 ) -> Assignments:
     """The attempt is over: `downloaded`, `failed`, or `pending` or `choosing` until `next_attempt_at` (seconds since
     the epoch). The last error stays in the row until there is another one, or it is downloaded."""
@@ -352,7 +356,7 @@ def update_download_status(
         set_too += ", error = :error, error_code = :code"
     return f"status = :status, stage = :stage, {OVER}, finished_at = :finished, next_attempt_at = :next{set_too}", {
         "status": status,
-        "stage": Stage.WAITING if status in (Status.PENDING, Status.CHOOSING) else None,
+        "stage": stage,
         "finished": rows.moment(now_wall) if status.final else None,
         "next": next_attempt_at,
         "retries": retry_count,

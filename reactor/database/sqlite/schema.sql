@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     progress REAL,                      -- 0 to 100
     download_speed REAL,                -- MiB/s
     eta_seconds INTEGER,
-    stage TEXT,                         -- detecting, extracting, metadata, fetching, finishing, waiting; listing, items; NULL when over
+    stage TEXT,                         -- detecting, extracting, metadata, fetching, finishing, waiting, yielded; listing, items; NULL when over
     url_type TEXT,                      -- the kind of URL that worked
     retry_count INTEGER DEFAULT 0,
     next_attempt_at REAL,               -- seconds since the epoch; not claimed before; of a choosing row: the end of the question

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from reactor.core import commands
-from reactor.core.turns import WINDOW, Waiting, counted, next_of
+from reactor.core.turns import WINDOW, Account, Waiting, counted, next_of
 from reactor.database import contract
 from reactor.database.sqlite.statements import DATED, DATELESS
 from reactor.records import dataclass
@@ -75,6 +75,17 @@ def next_rows(connection: sqlite3.Connection, asked: Mapping[str, Any], due: str
         else:
             waiting[owner] = further
     return turns
+
+
+def accounts(
+    connection: sqlite3.Connection, asked: Mapping[str, Any], due: str, spent: Sequence[str | None]
+) -> tuple[Account, ...]:
+    """What the owners whose slices are `spent` have had, and the next owners that have a row that is due."""
+    queue_tag, cursor = _turn(connection)
+    waiting = {contract.account(owner) for owner in _waiting(connection, asked, due, cursor)}
+    those = sorted(waiting | {contract.account(owner) for owner in spent})
+    tags = _tags(connection, those)
+    return tuple(Account(who or None, counted(tags.get(who, 0.0), queue_tag), who in waiting) for who in those)
 
 
 def served(connection: sqlite3.Connection, turns: Sequence[Turn]) -> None:

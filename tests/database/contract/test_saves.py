@@ -31,6 +31,7 @@ SAVES: list[commands.Save] = [
     commands.SavePlan(ONE, PLAN),
     commands.SaveDownloaded(ONE, "/downloads/a.bin", 10, "A title"),
     commands.SaveWaiting(ONE, TIMEOUT, 1, 30.0),
+    commands.SaveWaiting(ONE, None, 0, 0.0, yielded=True),
     commands.SaveFailed(ONE, TIMEOUT),
     commands.SaveTakenUp(ONE),
 ]
@@ -162,6 +163,17 @@ async def test_waiting_for_the_next_attempt_keeps_the_plan(engine: Engine, claim
 async def test_a_cancel_that_was_taken_back_waits_without_an_error(engine: Engine, claimed: Store) -> None:
     await save(claimed, commands.SaveWaiting(ONE, None, 0, 0.0))
     assert row(engine, "status, stage, error, error_code") == ("pending", "waiting", None, None)
+
+
+async def test_a_row_that_yields_is_due_at_once_and_keeps_its_plan(engine: Engine, claimed: Store) -> None:
+    progress = commands.ProgressOf(ONE, 40.0, 1000, 9, 100)
+    await save(claimed, commands.SavePlan(ONE, PLAN), commands.SaveProgress((progress,)))
+    await save(claimed, commands.SaveWaiting(ONE, None, 2, 0.0, yielded=True))
+    columns = "status, stage, progress, download_speed, retry_count, next_attempt_at, error, error_code, claimed_by"
+    assert row(engine, columns) == ("pending", "yielded", 40, 0, 2, None, None, None, None)
+    assert (await claimed.recover()).found.leftovers == (), "the files belong to the attempt that goes on with them"
+    (found,) = await claim(claimed)
+    assert (found.attempt, found.plan, found.plan_attempt, found.progress) == (TWO, PLAN, 1, 40)
 
 
 @pytest.mark.parametrize("keep", [False, True])

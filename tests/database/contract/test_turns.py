@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from reactor.core import commands
+from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
-from reactor.core.turns import WINDOW
+from reactor.core.turns import WINDOW, Account
 from reactor.database.contract import OWNER_MAX, RETRY_MAX_S
 from reactor.database.store import Store
 from reactor.errors import Failure
@@ -150,3 +151,34 @@ async def test_accounts_of_those_who_have_had_no_more_than_others_are_dropped(en
     async with engine.open_store() as again:
         await again.join()
         assert engine.sql("SELECT owner FROM reactor_owners") == [("bob",)]
+
+
+async def seen(store: Store, *spent: str | None, room: int = 0) -> tuple[Account, ...]:
+    """Who waits, when these owners have had their slices."""
+    return (await store.poll(commands.PollRows((), room, (), spent), NOW, RETRY_MAX_S)).rows.accounts
+
+
+async def test_who_waits_and_what_they_have_had_is_told_where_a_slice_is_over(engine: Engine, store: Store) -> None:
+    add(engine, "ann", "ann", "bob", None, "later")
+    engine.sql("UPDATE downloads SET next_attempt_at = ? WHERE owner = 'later'", NOW + 60)
+    await served(store, 300.0)
+    assert await seen(store) == ()
+    accounts = Account(None, 0.0, waits=True), Account("ann", 300.0, waits=True), Account("bob", 0.0, waits=True)
+    assert await seen(store, "ann") == accounts
+    assert await seen(store, "ann", room=4) == (), "there is a slot for each"
+    await store.save([commands.SaveWaiting(await _under_way(engine, 3), None, 0, 0.0, yielded=True)], NOW)
+    found = await seen(store, "ann", "carl")
+    assert [(each.owner, each.waits) for each in found] == [("ann", False), ("bob", True), ("carl", False)]
+
+
+async def _under_way(engine: Engine, id: int) -> Attempt:
+    ((number,),) = engine.sql("SELECT attempt FROM downloads WHERE id = ?", id)
+    return Attempt(id, number)
+
+
+async def test_a_row_that_has_yielded_is_the_first_of_its_owner(engine: Engine, store: Store) -> None:
+    add(engine, "ann", "ann", "bob")
+    (first,) = await claimed(store)
+    ends = commands.SaveWaiting(first.attempt, None, 0, 0.0, yielded=True)
+    await store.save([ends, commands.ChargeOwner(first.attempt, "ann", 300.0)], NOW)
+    assert await order(store, {"ann": 10.0, "bob": 10.0}) == [3, 1, 2]
