@@ -20,7 +20,8 @@ from reactor.egress.addresses import Address
 from reactor.egress.inner import Resolve
 from reactor.egress.inner_urls import PEERS_MAX
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, Swarm
+from reactor.extractors.base import Context
+from reactor.extractors.documents import Swarm
 from reactor.extractors.trackers import ask_by_http
 from reactor.net.redirects import MagnetRedirect
 

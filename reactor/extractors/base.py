@@ -4,168 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from reactor.errors import DownloadError
 from reactor.extractors.findings import Findings
-from reactor.extractors.metalink_document import MetalinkFile
+from reactor.extractors.parsing import Parsers
 from reactor.lists import Listing, ListRequest
-from reactor.media.choice import Choice, Quality
-from reactor.media.clocks import StreamKind
-from reactor.media.parts import Holds, MediaStream, Selection, Subtitles
+from reactor.media.choice import Choice
 from reactor.models import Cookie, Detection, Extraction, Kind
 from reactor.net.redirects import MagnetRedirect
 from reactor.net.session import HttpSession
-from reactor.options import NO_OPTIONS, FileChoice, Options
+from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
-
-if TYPE_CHECKING:
-    from reactor.media.measuring import PartFindings, PartQuery
-    from reactor.media.subtitles import TextFile, Wanted
-    from reactor.media.windows import Query, Window
-
-MANIFEST_BYTES_MAX = 16 * 1024 * 1024
-"""More than any whose addresses fit into a plan."""
-
-
-@dataclass(frozen=True, slots=True)
-class TorrentFacts:
-    """The facts of a `.torrent` file."""
-
-    name: str
-    """As it says itself; not cleaned."""
-    top: str
-    """What stands in the staging folder when all is there: a base name that a disk takes."""
-    folder: bool
-    size: int
-    """Bytes of what is wanted of it, without pad files."""
-    select: str
-    """aria2's `select-file`; "" for all of it."""
-    paths: tuple[tuple[int, str], ...]
-    """Files that are not put where aria2 would put them: their numbers from 1, and their paths."""
-    pads: tuple[tuple[int, int], ...]
-    """Of one that the web shares: its pad files, by their numbers, and their bytes."""
-    trackers: tuple[str, ...]
-    v1: str | None
-    v2: str | None
-    files: tuple[tuple[int, str, int], ...] = ()
-    """Numbers, paths and bytes of its files, where that was asked; the largest, where there are many."""
-    files_total: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How a manifest is to be read."""
-
-    variant: bool = False
-    """True for an HLS playlist that another one has named."""
-    prefix: str = ""
-    """Put before the name of each part."""
-    holds: Holds = ()
-    """What the playlist that named it says that it contains."""
-    subtitles: Subtitles | None = None
-    """Set for a playlist of subtitles."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """EXT-X-DEFINE of the playlist that named it."""
-    server: int = 0
-    """Which BaseURL of an MPD is used, where there are several."""
-    avoid: tuple[str, ...] = ()
-    """Ids of representations of an MPD that are not taken while there are others."""
-    now_s: float = 0.0
-    """Seconds since the epoch."""
-    listed: bool = False
-    """True when it is to be told which qualities an MPD has."""
-    timed: bool = False
-    """True if it is wanted what each segment of an MPD lasts."""
-
-
-ASKED = Asked()
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A manifest that was read."""
-
-    streams: tuple[MediaStream, ...]
-    servers: int = 1
-    """How many alternative BaseURLs it has."""
-    qualities: tuple[Quality, ...] = ()
-    """What an MPD offers, where that was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Swarm:
-    """What a tracker tells of a torrent."""
-
-    refused: str | None = None
-    """Why it does not."""
-    seeds: int | None = None
-    """How many have all of it."""
-    interval: int = 0
-    """When it may be asked again, in seconds; 0: it does not say."""
-    peers: bytes = b""
-    """Six bytes each: IPv4 address and port."""
-    peers6: bytes = b""
-    """Eighteen bytes each."""
-
-
-class DocumentParsers(Protocol):
-    """Parses strangers' documents in processes that can be killed: `parsing.Parsers`."""
-
-    def warm(self) -> None:
-        """Start a process for a document that will come soon."""
-        ...
-
-    async def manifest(self, document: bytes, url: str, choice: Choice, asked: Asked = ASKED) -> Parsed | Selection:
-        """The streams of an HLS or DASH manifest, or the playlists to read next."""
-        ...
-
-    async def windows(
-        self, document: bytes, url: str, queries: Sequence[Query], choice: Choice, now_s: float
-    ) -> list[Window]:
-        """What a running stream has now: `media.windows.windows`."""
-        ...
-
-    async def metainfo(
-        self,
-        raw: bytes,
-        *,
-        bytes_max: int,
-        by_http: bool = False,
-        wish: str = "",
-        files: FileChoice = None,
-        shared: bool = False,
-        inner: bool = False,
-        listed: bool = False,
-    ) -> tuple[TorrentFacts, bytes]:
-        """The facts of a `.torrent`, which may be packed by gzip and has `bytes_max` bytes at most then, and the bytes
-        for aria2."""
-        ...
-
-    async def tracker(self, raw: bytes) -> Swarm:
-        """What a tracker has answered."""
-        ...
-
-    async def feed(self, raw: bytes, url: str) -> tuple[str, list[tuple[str, str, str]]]:
-        """The title of a feed, and the key, address and title of each entry."""
-        ...
-
-    async def metalink(self, raw: bytes) -> list[MetalinkFile]:
-        """The files that a metalink names: at least one, and at least one with an address."""
-        ...
-
-    async def kinds(self, head: bytes) -> set[StreamKind] | None:
-        """The kinds of streams in a media file that begins with `head`; None when that does not tell them."""
-        ...
-
-    async def clocks(self, folder: Path, parts: Sequence[PartQuery]) -> list[PartFindings]:
-        """When each part of a video begins and ends."""
-        ...
-
-    async def subtitles(self, folder: Path, files: Sequence[TextFile], wanted: Wanted) -> str:
-        """Files of subtitles as one text."""
-        ...
 
 
 class PageInfo(Protocol):
@@ -235,7 +85,7 @@ class Context:
     """What all detections and extractions share. `context.open_context` makes it."""
 
     http: HttpSession
-    parsers: DocumentParsers
+    parsers: Parsers
     hold: bool = True
     """Whether the answer to a probe may be held for the fetch that follows at once."""
     attempt: int = 1

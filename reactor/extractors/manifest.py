@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from reactor.extractors.base import Asked, Context, Parsed
+from reactor.extractors.base import Context
+from reactor.extractors.documents import Asked, Parsed
 from reactor.extractors.manifest_reader import Reader
 from reactor.extractors.manifest_streams import find_streams
 from reactor.files.names import clean_name

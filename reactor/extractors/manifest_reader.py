@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import anyio.lowlevel
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import MANIFEST_BYTES_MAX, Context
+from reactor.extractors.base import Context
+from reactor.extractors.documents import MANIFEST_BYTES_MAX
 from reactor.media.parts import MediaStream, Part, bad_manifest, data_of, is_data, too_large
 from reactor.models import Fetch, Header
 from reactor.net.credentials import HeaderSets, headers_for, same_host, split_credentials

@@ -14,7 +14,7 @@ from dataclasses import replace
 import anyio
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import MANIFEST_BYTES_MAX, Asked, Parsed
+from reactor.extractors.documents import MANIFEST_BYTES_MAX, Asked, Parsed
 from reactor.extractors.manifest_reader import Reader
 from reactor.media.choice import Choice, Quality
 from reactor.media.parts import Holds, MediaStream, Pick, Selection, Way, live, too_large

@@ -27,7 +27,7 @@ import anyio
 from anyio import to_thread
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, Swarm, TorrentFacts
+from reactor.extractors.documents import ASKED, MANIFEST_BYTES_MAX, Asked, Parsed, Swarm, TorrentFacts
 from reactor.extractors.feed_document import KEY_MAX, TITLE_MAX, bad_feed
 from reactor.extractors.metainfo import bad_torrent
 from reactor.extractors.metalink_document import FILES_MAX, NAME_MAX, URLS_MAX, MetalinkFile, bad_metalink

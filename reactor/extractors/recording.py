@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import anyio
 
 from reactor.errors import DownloadError
-from reactor.extractors.base import Asked, Context, Parsed
+from reactor.extractors.base import Context
+from reactor.extractors.documents import Asked, Parsed
 from reactor.extractors.manifest_reader import Reader
 from reactor.files.names import clean_name
 from reactor.media.choice import NO_TRAITS, Choice, Traits

@@ -13,7 +13,8 @@ from functools import partial
 
 from reactor.egress.inner_urls import swarm_url
 from reactor.errors import DownloadError
-from reactor.extractors.base import Context, TorrentFacts, reclassified
+from reactor.extractors.base import Context, reclassified
+from reactor.extractors.documents import TorrentFacts
 from reactor.extractors.metainfo import spans
 from reactor.files.names import clean_name
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind, Torrent

@@ -14,7 +14,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import parse_worker
-from reactor.extractors.base import ASKED
+from reactor.extractors.documents import ASKED
 from reactor.media.choice import Choice
 
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"

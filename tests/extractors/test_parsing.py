@@ -17,7 +17,7 @@ import pytest
 
 from reactor.errors import DownloadError
 from reactor.extractors import parsing
-from reactor.extractors.base import Parsed
+from reactor.extractors.documents import Parsed
 from reactor.extractors.metainfo import parse_metainfo
 from reactor.extractors.parsing import Parsers
 from reactor.media import hls

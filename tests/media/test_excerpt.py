@@ -94,7 +94,7 @@ async def test_the_clips_of_a_video_in_segments(
     async with httpx.AsyncClient(trust_env=False) as client:
         for part in extraction.fetches:
             (tmp_path / part.name).write_bytes((await client.get(part.urls[0])).content)
-    film = await joined(ffmpeg, tmp_path, extraction, parsers=context.parsers)  # type: ignore[arg-type]
+    film = await joined(ffmpeg, tmp_path, extraction, parsers=context.parsers)
     notes = (await convert(ffmpeg, tmp_path, film.path, extraction.finish, begins=film.begins)).notes
     assert (*film.notes, *notes) == ()
     made = sorted((tmp_path / RESULT_FOLDER).iterdir()) if len(clips) > 1 else [next(tmp_path.glob(".joined.*"))]
