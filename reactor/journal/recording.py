@@ -36,12 +36,13 @@ HIDDEN = {
     "metainfo": "",
     "owner": "-",
     "next_owner": "-",
+    "media_key": "-",
     "about": dict[str, Any](),
     "trackers": list[str](),
 }
 """What is written in place of the fields of headers, cookies, torrents, films and rows that nobody is to see: something
 that can be read as what it stands for, so no bytes for bytes. A tracker's path may hold its user's key, a film's
-identifier the query of its page."""
+identifier, of which its key is made, the query of its page."""
 URLS = frozenset({"url", "urls", "next_url", "referer", "init_url", "last"})
 
 

@@ -27,8 +27,12 @@ def feed(reader: Reader, seconds: float, first_seed: int, *, say: Callable[[str]
         nonlocal taken
         taken += 1
         began = time.process_time()
-        with suppress(*reader.sentences):
-            reader.read(document)
+        faulthandler.dump_traceback_later(HANGS_S, exit=True)
+        try:
+            with suppress(*reader.sentences):
+                reader.read(document)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
         assert time.process_time() - began < CPU_S_MAX
 
     options = settings(
@@ -41,14 +45,11 @@ def feed(reader: Reader, seconds: float, first_seed: int, *, say: Callable[[str]
         print_blob=True,
     )
     while True:
-        faulthandler.dump_traceback_later(HANGS_S, exit=True)
         try:
             seed(number)(options(given(reader.documents)(check)))()
         except Exception:
             say(f"found with --seed {number}")
             raise
-        finally:
-            faulthandler.cancel_dump_traceback_later()
         number += 1
         if time.monotonic() >= until:
             return taken

@@ -22,6 +22,7 @@ FILM = Extraction(
     finish=Finish(
         how="file",
         name="film.mp4",
+        media_key=f"ytdlp:h.example:film?sig={SECRET}",
         about=About(id=f"film?sig={SECRET}", title="A film", url=PAGE, thumbnail=PAGE),
         recording=Recording(url=PAGE, sources=(Source(url=PAGE, last=PAGE, init_url=PAGE),), most_s=5),
     ),
