@@ -220,6 +220,10 @@ class Download(BaseModel):
     """Whose row it is, by a key of the bot's."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the row asks for beyond its URL, as it was written; `{}` where that cannot be read."""
+    priority: int = 0
+    """-2 to 2: the highest first, among the rows of one owner."""
+    not_before: float | None = None
+    """It does not begin before that, in seconds since the epoch."""
     added_date: str | None = None
     title: str | None = None
     file_size: int | None = None
@@ -267,6 +271,18 @@ class Download(BaseModel):
         help."""
         open_question = self.status == Status.CHOOSING and not self.cancelled
         return self.choices is not None and (open_question or self.status == Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerAccount:
+    """What the queue knows of an owner of rows."""
+
+    owner: str | None
+    """None: of rows without one."""
+    weight: float
+    """Its share: an owner of weight 2 gets twice as many seconds of slot as one of weight 1."""
+    pending: int
+    downloading: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from reactor.database import engine
 from reactor.database.contract import REPLACED
 from reactor.database.table import LIST_MAX, ChangeCursor, Counts, Overview, RowOperations, Table
 from reactor.errors import DatabaseError, DownloadError
-from reactor.models import CookieJarInfo, Download, Status
+from reactor.models import CookieJarInfo, Download, OwnerAccount, Status
 from reactor.options import Options, patched
 from reactor.row_options import column_of
 
@@ -83,6 +83,13 @@ class QueueOperations(ABC):
     async def defaults(self, owner: str | int | None) -> dict[str, Any]:
         """What the downloads of an owner ask for unless they say otherwise; `{}` for nothing."""
         return await self._ask(lambda table: table.defaults(owner))
+
+    async def set_weight(self, owner: str | int | None, weight: float) -> None:
+        """The share of an owner, 0.01 to 100: one of weight 2 gets twice as many seconds of slot as one of weight 1,
+        which everybody has. `owner` None: of rows without one. It is for the operator to decide, not for users.
+
+        Raises DatabaseError for a number that is none of these."""
+        await self._ask(lambda table: table.set_weight(owner, weight))
 
     async def get(self, id: int) -> Download | None:
         """One download, or None."""
@@ -140,8 +147,8 @@ class Queue(QueueOperations):
 
     @staticmethod
     def within(connection: aiosqlite.Connection) -> QueueOperations:
-        """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `get`, `children` and `list` on your own
-        connection, in the transaction that is open there."""
+        """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `set_weight`, `get`, `children` and `list` on
+        your own connection, in the transaction that is open there."""
         return Within(connection)
 
     async def __aenter__(self) -> Self:
@@ -235,6 +242,10 @@ class Queue(QueueOperations):
     async def overview(self, shown_max: int = 50) -> Overview:
         """What is under way, what is next, what ended last: at most `shown_max` rows of each. A list is one row."""
         return await self._ask(lambda table: table.overview(shown_max))
+
+    async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
+        """Owners that have downloads which are not over, or another weight than 1; first those with the most."""
+        return await self._ask(lambda table: table.owners(limit))
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yields now and after every commit to the database, so that you can run your own queries. Ends with the

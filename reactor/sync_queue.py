@@ -23,7 +23,7 @@ from reactor.concurrency.loop_thread import Forked, LoopThread, ThreadEnded
 from reactor.database import engine
 from reactor.database.table import LIST_MAX, Counts, Overview, RowOperations
 from reactor.errors import DatabaseError
-from reactor.models import CookieJarInfo, Download
+from reactor.models import CookieJarInfo, Download, OwnerAccount
 from reactor.options import Options
 from reactor.queue import Queue
 from reactor.row_options import column_of
@@ -65,6 +65,10 @@ class SyncOperations(ABC):
     def defaults(self, owner: str | int | None) -> dict[str, Any]:
         """What the downloads of an owner ask for unless they say otherwise; `{}` for nothing."""
         return self._ask(lambda table: table.defaults(owner))
+
+    def set_weight(self, owner: str | int | None, weight: float) -> None:
+        """The share of an owner, 0.01 to 100: as `Queue.set_weight`."""
+        self._ask(lambda table: table.set_weight(owner, weight))
 
     def get(self, id: int) -> Download | None:
         """One download, or None."""
@@ -114,7 +118,8 @@ class SyncQueue(SyncOperations):
 
     @staticmethod
     def within(connection: sqlite3.Connection) -> SyncOperations:
-        """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `get`, `children` and `list` on your own
+        """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `set_weight`, `get`, `children` and `list` on
+        your own
         connection, in the transaction that is open there."""
         return SyncWithin(connection)
 
@@ -148,6 +153,10 @@ class SyncQueue(SyncOperations):
     def counts(self) -> Counts:
         """How many rows are not over, and how old the oldest is."""
         return self._call(self._queue.counts)
+
+    def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
+        """Owners that have downloads which are not over, or another weight than 1: as `Queue.owners`."""
+        return self._call(partial(self._queue.owners, limit))
 
     def overview(self, shown_max: int = 50) -> Overview:
         """What is under way, what is next, what ended last: at most `shown_max` rows of each."""

@@ -55,6 +55,7 @@ VERBS: Mapping[str, str] = {
     "choose": "choose:choose",
     "cookies": "cookies:app",
     "defaults": "defaults:defaults",
+    "owners": "owners:owners",
     "list": "list:list_rows",
     "watch": "watch:watch",
     "top": "top:top",

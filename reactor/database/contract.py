@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reactor.choices import read_choices
-from reactor.errors import Failure
+from reactor.errors import DatabaseError, Failure
 from reactor.models import Download, ResultFile, whole_characters
 from reactor.row_options import said_in
 
@@ -35,6 +35,8 @@ SLACK_S = 60.0
 """A row that would wait for this much longer than the settings allow is due: the clock was set back since."""
 DUE_IN_MAX_S = 60.0
 """The next waiting row is looked at again after this long at most, for the clock may be set."""
+RIPEN_MAX = 100
+"""Rows whose time has come that one poll lets in, of each kind: a million for midnight must not hold the table."""
 PASSED_MAX = 100
 """Rows that let themselves neither be claimed nor end that one poll passes over."""
 INTEGER_MAX = 2**63 - 1
@@ -47,6 +49,7 @@ URL_MAX = 256 * 1024
 """Characters."""
 OWNER_MAX = 200
 """Characters of an owner."""
+WEIGHT_MIN, WEIGHT_MAX = 0.01, 100.0
 TRUE_WORDS = ("true", "t", "yes", "y", "on")
 """Words for a set flag, in a column that holds text."""
 PRIVATE = frozenset({"claimed_by", "lease_until"})
@@ -117,6 +120,20 @@ def percent(value: object) -> float | None:
     """A progress, 0 to 100."""
     number = real(value)
     return number if number is not None and 0 <= number <= 100 else None
+
+
+def priority(value: object) -> int:
+    """A place among the rows of one owner, -2 to 2; 0 for what is none."""
+    number = real(value)
+    return int(number) if number in (-2, -1, 1, 2) else 0
+
+
+def weight(value: object) -> float:
+    """Of an owner, WEIGHT_MIN to WEIGHT_MAX. Raises DatabaseError."""
+    number = real(value)
+    if number is None or not WEIGHT_MIN <= number <= WEIGHT_MAX:
+        raise DatabaseError(f"A weight is a number from {WEIGHT_MIN:g} to {WEIGHT_MAX:g}.")
+    return number
 
 
 def speed(value: object) -> float | None:
@@ -217,6 +234,8 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "cancelled": truth,
     "owner": owner,
     "options": lambda value: said_in(text(value)),
+    "priority": priority,
+    "not_before": due,
     "added_date": filled,
     "title": filled,
     "file_size": amount,

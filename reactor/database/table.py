@@ -13,7 +13,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from reactor.database.presence import Presence
-from reactor.models import Download
+from reactor.models import Download, OwnerAccount
 from reactor.records import dataclass
 
 if TYPE_CHECKING:
@@ -155,6 +155,11 @@ class RowOperations(Protocol):
         """What was set so; `{}` where there is nothing."""
         ...
 
+    async def set_weight(self, owner: str | int | None, weight: float) -> None:
+        """The share of an owner (None: of rows without one) from now on. Raises DatabaseError for one that is not from
+        0.01 to 100."""
+        ...
+
     async def get(self, id: int) -> Download | None:
         """One row; None when there is none."""
         ...
@@ -187,6 +192,11 @@ class Table(RowOperations, Protocol):
 
     async def overview(self, shown_max: int) -> Overview:
         """At most `shown_max` rows of each kind, and the counts. Its cost does not grow with the rows that are over."""
+        ...
+
+    async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
+        """Owners that have rows which are not over, or another weight than 1; first those with the most rows. It reads
+        all rows that are not over."""
         ...
 
     async def story(self, id: int) -> Story | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,16 @@ class Checks:
         return [transfer for transfer in self._world.aria2.running() if transfer.folder[0] == instance]
 
     # What is asked for and done
+
+    def charged(self, saves: Sequence[commands.Save], before: Had, weights: Mapping[str, float], after: Had) -> None:
+        """These were written."""
+        expected = dict(before.tags)
+        for save in saves:
+            owner = save.owner or "" if isinstance(save, commands.ChargeOwner) else None
+            if isinstance(save, commands.ChargeOwner) and owner in expected:
+                expected[owner] = max(expected[owner], before.turn) + save.seconds / weights[owner]
+        for owner, tag in expected.items():
+            assert math.isclose(tag, after.tags[owner]), f"{owner} has {after.tags[owner]}, and should have {tag}"
 
     def claimed(self, attempts: list[Attempt], due: Mapping[int, str], had: Had) -> None:
         """A look has claimed these, when those were `due`: their owners in turn, of each owner the oldest first."""

@@ -190,6 +190,10 @@ def _oldest_row(waiting: list[Waiting], queue_tag: float) -> int:
     return rows.index(min(rows))
 
 
+def _by_date_alone(due: str, nobodys: bool) -> str:
+    return STATEMENT(due, nobodys).replace(f"ORDER BY {turns.PLACE}", "ORDER BY added_date, id")
+
+
 def _newest_first(*waiting: list[int]) -> list[int]:
     return IN_TURN(*waiting)[::-1]
 
@@ -208,13 +212,14 @@ def _anything(*args: Any) -> None:
 
 
 SALT = count()
+STATEMENT = turns._statement
 NEXT_DELAY, IN_TURN, REFUSAL = RetryPolicy.next_delay_s, contract.in_turn, Quotas.refusal
 REMOVE, ALL_FETCHED, RENEW_OR_FAIL = teardown.remove, finish.when_all_fetched, renew.renew_or_fail
 
 ASKING_TOO = downloads.DUE.replace("status = 'pending'", "status IN ('pending', 'choosing')").replace(
-    ":now + :retry_max", ":now + :retry_max OR status = 'choosing'"
+    f"AND {turns.NO_RETRY}", f"AND ({turns.NO_RETRY} OR status = 'choosing')"
 )
-ALWAYS_DUE = downloads.PROBE.replace("status = 'pending' AND cancelled IS NOT TRUE", "cancelled IS NOT TRUE")
+ALWAYS_DUE = downloads.PROBE.replace(downloads.DUE, downloads.DUE.replace("status = 'pending'", "TRUE"))
 
 MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "progress is never asked for: all waits for notifications": (with_(Job, "in_aria2", property(lambda self: False)),),
@@ -252,6 +257,15 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "again at once, each time": (with_(RetryPolicy, "next_delay_s", _at_once),),
     "whoever was first is served first, whatever he has had": (with_(turns, "next_of", _oldest_row),),
     "what rows have had is charged to nobody": (with_(machine.Machine, "_charges", lambda self, decided: []),),
+    "a weight changes nothing": (with_(turns, "CHARGE", turns.CHARGE.replace("/ weight", "")),),
+    "a priority changes nothing": (with_(turns, "_statement", _by_date_alone),),
+    "not_before is not waited for": (
+        with_(turns, "RIPE", turns.RIPE | {"not_before = NULL": (turns.LATER,)}),
+        with_(downloads, "PROBE", downloads.PROBE.replace("not_before <= :now", "not_before > 0")),
+    ),
+    "what was not to begin before never begins": (
+        with_(turns, "RIPE", {key: which for key, which in turns.RIPE.items() if key != "not_before = NULL"}),
+    ),
     "the newest first": (with_(contract, "in_turn", _newest_first),),
     "the process may die of a row as often as it likes": (with_(crashes, "count", _anything),),
     "a row that the process dies of is tried for ever": (with_(core_crashes, "CRASHES_MAX", 1000),),

@@ -80,6 +80,7 @@ class Rows:
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
         self._connection.deserialize(_template())
         self.execute("UPDATE reactor_meta SET value = ? WHERE key = 'instance'", instance)
+        self.execute("INSERT INTO reactor_owners (owner, weight) VALUES ('other', 3)")
 
     def close(self) -> None:
         """Give its memory back."""
@@ -128,15 +129,18 @@ class Rows:
             AND COALESCE(next_attempt_at, 0) NOT BETWEEN ? AND ? OR status = 'choosing' AND next_attempt_at <= ?
             AND json_extract(choices, '$.unanswered') = 'default') AND NOT EXISTS
             (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = d.id AND p.attempt > COALESCE(d.attempt, 0))
-            ORDER BY added_date, id""",
+            AND COALESCE(not_before, 0) <= ?
+            ORDER BY CASE WHEN priority IN (-2, -1, 1, 2) THEN -priority ELSE 0 END, added_date, id""",
             *(math.nextafter(self._world.wall, math.inf), self._world.wall + contract.RETRY_MAX_S + contract.SLACK_S),
-            self._world.wall,
+            *(self._world.wall, self._world.wall),
         )
         return {id: owner for id, owner in waiting if id not in command.held}
 
     def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """As the daemon does it."""
+        before, weights = self._had(), dict(self.execute("SELECT owner, weight FROM reactor_owners"))
         unsaved = saving.apply(self._connection, saves, self._world.wall)
+        self._world.checks.charged(saves, before, weights, self._had())
         refused = {event.attempt for event in unsaved}
         for save in saves:
             if isinstance(save, commands.SaveProgress) or save.attempt not in refused:

@@ -29,6 +29,8 @@ TROUBLES = 22
 """How much happens to the reactor from outside in a storm."""
 SLOW_AFTER_S = 15.0
 OWNERS = ("greedy", None, "greedy", "other", "greedy")
+PRIORITIES = (None, 2, None, -1, "high", 0, 1, -2)
+LATER_EACH, LATER_S = 7, 12.0
 AGAIN_EACH, AGAIN_AT, AGAINS = 8, 3, 15
 """In every eighth run the bot asks so often for what it has already, and wants that."""
 GONE = "/downloads/gone"
@@ -83,6 +85,8 @@ class World:
         )
         self.owners = OWNERS if seed % 4 > 1 else (None,)
         """Of rows, in turn."""
+        self.priorities = PRIORITIES if seed % 8 in (1, 2, 6) else (None,)
+        """The same; and in these runs some rows are not to begin before LATER_S have passed."""
         self.mute = self.dice.random() < 0.2
         """True when aria2 tells nothing at all, and the database neither: nothing may wait for that alone."""
         self.embedded = self.dice.random() < 0.5
@@ -351,8 +355,12 @@ class World:
             self._add(self._new_url())
 
     def _add(self, url: str, options: str | None = None) -> None:
-        added = "INSERT INTO downloads (url, options, owner, added_date) VALUES (?, ?, ?, datetime(?, 'unixepoch'))"
-        self._write(added, url, options, self.owners[int(url.partition(":")[2]) % len(self.owners)], self.wall)
+        added = """INSERT INTO downloads (url, options, owner, priority, not_before, added_date)
+            VALUES (?, ?, ?, ?, ?, datetime(?, 'unixepoch'))"""
+        number = int(url.partition(":")[2])
+        later = self.wall + LATER_S if len(self.priorities) > 1 and number % LATER_EACH == 0 else None
+        owner, priority = (each[number % len(each)] for each in (self.owners, self.priorities))
+        self._write(added, url, options, owner, priority, later, self.wall)
 
     def _insert_again(self) -> None:
         """The same as a row that is done, which may be there still."""

@@ -31,8 +31,7 @@ CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(NULLI
 CANCELLED_BARE = ("status = 'cancelled', stage = NULL",)
 FAILED_BARE = ("status = 'failed', stage = NULL, error = :error, error_code = :code", "status = 'failed', stage = NULL")
 """Variants with fewer columns, for tables that reject the full write."""
-DUE = f"""status = 'pending' AND cancelled IS NOT TRUE AND typeof(id) = 'integer'
-    AND (next_attempt_at IS NULL OR next_attempt_at <= :now OR next_attempt_at > :now + :retry_max)
+DUE = f"""{turns.READY} AND cancelled IS NOT TRUE AND typeof(id) = 'integer'
     AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND p.attempt > {plans.ATTEMPT})
     AND id NOT IN (SELECT value FROM json_each(:held))"""
 """A plan of a later attempt is that of another row that had this id: a leftover, to be cleaned up first."""
@@ -80,18 +79,20 @@ def _poll(
     read: ReadOptions,
 ) -> RowsPolled:
     room = command.claim if len(updater.passed) < PASSED_MAX else 0
-    *found, stopped, ended, any_due = connection.execute(PROBE, asked).fetchone()
+    *found, stopped, ended, any_ripe, any_due = connection.execute(PROBE, asked).fetchone()
     sweeps = [which for which, there in zip(SWEEPS, found, strict=True) if there]
     if UNSET in sweeps and not _null_is_pending(connection):
         sweeps.remove(UNSET)
     if stopped:
         sweeps += [WITHDRAWN, DISMISSED]
-    claiming = room > 0 and (any_due or bool(sweeps))
-    with transaction(connection, "IMMEDIATE" if claiming or sweeps or ended else "DEFERRED"):
+    claiming = room > 0 and (any_due or any_ripe or bool(sweeps))
+    ripens = any_ripe and (claiming or bool(command.spent))
+    with transaction(connection, "IMMEDIATE" if claiming or sweeps or ended or ripens else "DEFERRED"):
         if stopped:
             lists.stop(connection, updater, asked)
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
+        more_ripe = turns.ripen(connection, updater, asked) if ripens else False
         order = turns.next_rows(connection, asked, DUE, room + 1) if claiming else []
         due = [turn.id for turn in order]
         urls, asking_for, owners = _asked_for(connection, due) if due else ({}, {}, {})
@@ -106,11 +107,11 @@ def _poll(
             rejected=(*unanswered, *rejected),
             lists=over,
             leftovers=plans.leftovers(connection, command.held),
-            due_in_s=_due_in(connection, asked),
+            due_in_s=0.0 if more_ripe and len(claimed) < room else _due_in(connection, asked),
             next_url=urls[due[room]] if claimed and len(due) > room else None,
             # Where some of the slots are still free, nobody waits.
             accounts=turns.accounts(connection, asked, DUE, command.spent)
-            if command.spent and any_due and len(claimed) == room
+            if command.spent and (any_due or any_ripe) and len(claimed) == room
             else (),
         )
     if not claimed:
@@ -167,10 +168,10 @@ SWEEPS = {
 """Rows whose state is normalised before the claim, and the variants of the write."""
 ROW = "EXISTS (SELECT 1 FROM downloads WHERE {})"
 PROBE = "SELECT " + ", ".join(
-    [*map(ROW.format, SWEEPS), f"EXISTS ({lists.STOPPED})", ROW.format(lists.ENDED), ROW.format(DUE)]
+    [*map(ROW.format, SWEEPS), f"EXISTS ({lists.STOPPED})", ROW.format(lists.ENDED), turns.ANY_RIPE, ROW.format(DUE)]
 )
-"""Which of them there are, whether a list was stopped or is over, and whether any row is due: all that an idle poll has
-to know before it begins."""
+"""Which of them there are, whether a list was stopped or is over, whether the time of any has come, and whether any is
+due: all that an idle poll has to know before it begins."""
 
 
 def _null_is_pending(connection: sqlite3.Connection) -> bool:
@@ -230,7 +231,7 @@ def _with_options(row: ClaimedRow, asked: Asked, read: ReadOptions) -> ClaimedRo
 
 CLAIM = f"""status = 'downloading', attempt = {plans.ATTEMPT} + 1, claimed_by = :owner,
     lease_until = :lease, started_at = COALESCE(NULLIF(started_at, ''), :moment), finished_at = NULL,
-    next_attempt_at = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL,
+    next_attempt_at = NULL, not_before = NULL, progress = COALESCE(progress, 0), download_speed = 0, eta_seconds = NULL,
     stage = (CASE WHEN id IN (SELECT value FROM json_each(:told)) THEN 'extracting' ELSE 'detecting' END)"""
 
 
@@ -278,11 +279,12 @@ def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float |
     return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
 
 
-NEXT_MOMENT = """SELECT min(due) FROM (
-    SELECT min(next_attempt_at) AS due FROM downloads WHERE status = 'pending' AND next_attempt_at > :now
+NEXT_MOMENT = f"""SELECT min(due) FROM (
+    SELECT min(next_attempt_at) AS due FROM downloads WHERE {turns.RETRY} AND next_attempt_at > :now
         AND next_attempt_at <= :now + :retry_max
+    UNION ALL SELECT min(not_before) FROM downloads WHERE {turns.LATER} AND not_before > :now AND not_before < ''
     UNION ALL SELECT min(next_attempt_at) FROM downloads WHERE status = 'choosing' AND next_attempt_at > :now)"""
-"""When a retry is due, or a question has waited for long enough."""
+"""When a retry is due, `not_before` is over, or a question has waited for long enough."""
 
 
 UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS}, {OWNER}, {lists.PARENT}

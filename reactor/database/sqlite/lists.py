@@ -30,7 +30,7 @@ from reactor.records import dataclass
 
 CHILD = "parent_id IS NOT NULL AND item_key IS NOT NULL"
 OPEN = f"{CHILD} AND status IN ('pending', 'downloading', 'choosing')"
-INHERITED = frozenset({"owner"})
+INHERITED = frozenset({"owner", "priority"})
 """Columns of the contract that an entry has of its list, beside its options."""
 GENERATIONS_MAX = 4
 """As far up as ancestors are looked for; the core lets in fewer."""

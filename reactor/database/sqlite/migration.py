@@ -29,6 +29,7 @@ CONSTANT = pattern(r"'(?:[^']|'')*'|[+-]?\d+(\.\d+)?")
 """A default that is a literal, as SQLite writes it down."""
 TEXTS, NUMBERS = ("CHAR", "CLOB", "TEXT"), ("INT", "REAL", "FLOA", "DOUB")
 """Words in the declared types of columns that hold them."""
+OWNERS = "reactor_owners"
 BOTS = frozenset({"id", "added_date"})
 """Columns that nobody need write: the database may compute them."""
 
@@ -61,7 +62,8 @@ class Column:
     def definition(self) -> str:
         """For ALTER TABLE, which takes no default that is an expression: such a column has none then."""
         constant = self.default is not None and "(" not in self.default
-        return f"{self.name} {self.type}" + (f" DEFAULT {self.default}" if constant else "")
+        filled = " NOT NULL" if self.not_null and constant else ""
+        return f"{self.name} {self.type}{filled}" + (f" DEFAULT {self.default}" if constant else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,16 @@ class Contract:
     names: frozenset[str]
     """Of all tables and indexes."""
     names_of_columns: frozenset[str]
+    owners: tuple[Column, ...]
+    """Of `reactor_owners`."""
     table: str
     """`downloads`, as SQLite writes it down."""
 
 
-def columns(connection: sqlite3.Connection) -> dict[str, Column]:
-    """The columns of `downloads` by their name in lower case (SQLite does not care either); empty without it."""
+def columns(connection: sqlite3.Connection, table: str = "downloads") -> dict[str, Column]:
+    """The columns of a table by their name in lower case (SQLite does not care either); empty without it."""
     rows = connection.execute(
-        "SELECT name, type, dflt_value, \"notnull\", pk, hidden > 1 FROM pragma_table_xinfo('downloads')"
+        'SELECT name, type, dflt_value, "notnull", pk, hidden > 1 FROM pragma_table_xinfo(?)', (table,)
     )
     return {
         name.lower(): Column(name, kind, default, bool(nn), pk, bool(gen)) for name, kind, default, nn, pk, gen in rows
@@ -153,7 +157,8 @@ def contract() -> Contract:
             connection.execute(statement)
         there = columns(connection)
         (table,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'downloads'").fetchone()
-        return Contract(tuple(there.values()), _names(connection), frozenset(there), table)
+        owners = tuple(columns(connection, OWNERS).values())
+        return Contract(tuple(there.values()), _names(connection), frozenset(there), owners, table)
 
 
 def _names(connection: sqlite3.Connection) -> frozenset[str]:
@@ -165,6 +170,8 @@ def _ready(connection: sqlite3.Connection) -> str | None:
     there = columns(connection)
     ready = {name for name, column in there.items() if name in BOTS or not column.generated}
     if not contract().names <= _names(connection) or not contract().names_of_columns <= ready:
+        return None
+    if {column.name for column in contract().owners} - columns(connection, OWNERS).keys():
         return None
     meta: dict[str, str] = dict(connection.execute("SELECT key, value FROM reactor_meta"))
     if int(meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
@@ -214,6 +221,10 @@ def _add(connection: sqlite3.Connection) -> None:
             # A STRICT table knows no BOOLEAN.
             definition = column.definition.replace("BOOLEAN", "INTEGER") if strict else column.definition
             connection.execute(f"ALTER TABLE downloads ADD COLUMN {definition}")
+    accounts = columns(connection, OWNERS)
+    for column in contract().owners:
+        if column.name not in accounts:
+            connection.execute(f"ALTER TABLE {OWNERS} ADD COLUMN {column.definition}")
     for statement in script(SCHEMA):
         if statement not in tables:
             connection.execute(statement)

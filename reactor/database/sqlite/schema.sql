@@ -8,6 +8,8 @@ CREATE TABLE IF NOT EXISTS downloads (
     cancelled BOOLEAN DEFAULT 0,        -- the bot's: 1 asks for a stop
     owner TEXT,                         -- the bot's: whose row it is, by any key of the bot's (a chat, a user)
     options TEXT,                       -- the bot's: a JSON object, options.py
+    priority INTEGER,                   -- the bot's: -2 to 2, among the rows of one owner; anything else is 0
+    not_before REAL,                    -- the bot's: seconds since the epoch; not claimed before, and NULL from then on
     added_date TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),  -- UTC; the oldest first, then by id
     title TEXT,
     file_size INTEGER,                  -- bytes
@@ -97,13 +99,20 @@ CREATE INDEX IF NOT EXISTS reactor_tries ON reactor_history (download_id, id);
 -- What the rows of each owner have had; see turns.py. An owner that is not here has had no more than the others.
 CREATE TABLE IF NOT EXISTS reactor_owners (
     owner TEXT PRIMARY KEY,             -- '': rows that have none
-    tag REAL NOT NULL DEFAULT 0         -- seconds of slot
+    tag REAL NOT NULL DEFAULT 0,        -- seconds of slot, each divided by the weight
+    weight REAL NOT NULL DEFAULT 1      -- the operator's: an owner of weight 2 gets twice as many seconds as one of 1
 ) WITHOUT ROWID;
 
 -- Each holds the few rows that one question is about, so that its price does not grow with the finished ones.
 CREATE INDEX IF NOT EXISTS reactor_pending ON downloads (added_date, id) WHERE status = 'pending';
-CREATE INDEX IF NOT EXISTS reactor_turns ON downloads (owner, added_date, id) WHERE status = 'pending';
-CREATE INDEX IF NOT EXISTS reactor_due ON downloads (next_attempt_at) WHERE status = 'pending' AND next_attempt_at IS NOT NULL;
+-- What may be claimed, and what may not yet: `turns.READY`, `turns.RANK`. A bot's column that is NOT NULL has '' or 0 for NULL.
+CREATE INDEX IF NOT EXISTS reactor_ready ON downloads
+    (owner, (CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) ELSE 0 END), added_date, id)
+    WHERE status = 'pending' AND coalesce(nullif(next_attempt_at, ''), 0) = 0 AND coalesce(nullif(not_before, ''), 0) = 0;
+CREATE INDEX IF NOT EXISTS reactor_retries ON downloads (next_attempt_at)
+    WHERE status = 'pending' AND coalesce(nullif(next_attempt_at, ''), 0) <> 0;
+CREATE INDEX IF NOT EXISTS reactor_later ON downloads (not_before)
+    WHERE status = 'pending' AND coalesce(nullif(not_before, ''), 0) <> 0;
 CREATE INDEX IF NOT EXISTS reactor_cancels ON downloads (id) WHERE cancelled AND status = 'pending';
 CREATE INDEX IF NOT EXISTS reactor_cancel_words ON downloads (id)
     WHERE lower(cancelled) IN ('true', 't', 'yes', 'y', 'on') AND status IN ('pending', 'downloading');

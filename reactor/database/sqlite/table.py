@@ -125,7 +125,8 @@ def remove(connection: sqlite3.Connection, id: int) -> bool:
 
 
 ANEW = """status = 'pending', cancelled = 0, stage = NULL, progress = 0, download_speed = NULL, eta_seconds = NULL,
-    retry_count = 0, next_attempt_at = NULL, started_at = NULL, finished_at = NULL, error = NULL, error_code = NULL"""
+    retry_count = 0, next_attempt_at = NULL, not_before = NULL, started_at = NULL, finished_at = NULL, error = NULL,
+    error_code = NULL"""
 """What a row has that was never taken up."""
 
 

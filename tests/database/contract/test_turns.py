@@ -10,9 +10,9 @@ from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.core.turns import WINDOW, Account
-from reactor.database.contract import OWNER_MAX, RETRY_MAX_S
+from reactor.database.contract import OWNER_MAX, RETRY_MAX_S, RIPEN_MAX
 from reactor.database.store import Store
-from reactor.errors import Failure
+from reactor.errors import DatabaseError, Failure
 from tests.database.contract.engines import Engine
 
 NOW = 1_800_000_000.0
@@ -86,6 +86,71 @@ async def test_who_is_new_owes_nothing(engine: Engine, store: Store) -> None:
     assert await order(store, {"bob": 2000.0}) == [4, 3, 5]
 
 
+async def test_of_each_owner_the_highest_priority_is_first_whatever_is_no_priority_is_none(
+    engine: Engine, store: Store
+) -> None:
+    add(engine, *["ann"] * 9, "bob")
+    for id, priority in enumerate((None, 1, "high", 2, -1, 99, -2, 1, 1.5), 1):
+        engine.sql("UPDATE downloads SET priority = ? WHERE id = ?", priority, id)
+    assert await order(store, dict.fromkeys(("ann", "bob"), 10.0)) == [4, 10, 2, 8, 1, 3, 6, 9, 5, 7]
+
+
+async def test_priority_counts_where_nobody_owns_anything(engine: Engine, store: Store) -> None:
+    add(engine, None, date=None)
+    add(engine, *[None] * 2)
+    add(engine, None, date=None)
+    engine.sql("UPDATE downloads SET priority = 2 WHERE id IN (3, 4)")
+    assert [row.attempt.download_id for row in await claimed(store, 4)] == [3, 4, 1, 2]
+
+
+async def test_an_owner_of_twice_the_weight_gets_twice_as_many_seconds(engine: Engine, store: Store) -> None:
+    async with engine.open_table() as table:
+        await table.set_weight("heavy", 2)
+    add(engine, *["heavy"] * 6, *["ann"] * 3)
+    assert await order(store, dict.fromkeys(("heavy", "ann"), 10.0)) == [1, 7, 2, 3, 8, 4, 5, 9, 6]
+
+
+@pytest.mark.parametrize("weight", [0, -1, 0.001, 101, float("nan"), "much"])
+async def test_what_is_no_weight_is_refused(engine: Engine, weight: Any) -> None:
+    async with engine.open_table() as table:
+        with pytest.raises(DatabaseError, match=r"0\.01 to 100"):
+            await table.set_weight("ann", weight)
+        assert await table.owners() == []
+
+
+async def test_owners_are_listed_with_their_rows_and_weights(engine: Engine, store: Store) -> None:
+    add(engine, "ann", "bob", "bob", None, "bob")
+    await claimed(store)
+    async with engine.open_table() as table:
+        await table.set_weight("away", 0.5)
+        await table.set_weight(None, 3)
+        found = [(each.owner, each.weight, each.pending, each.downloading) for each in await table.owners()]
+    assert found == [("bob", 1.0, 3, 0), (None, 3.0, 1, 0), ("ann", 1.0, 0, 1), ("away", 0.5, 0, 0)]
+
+
+async def test_a_row_does_not_begin_before_its_time(engine: Engine, store: Store) -> None:
+    add(engine, *["ann"] * 5)
+    for id, moment in enumerate((NOW + 30, NOW - 1, 0, "tomorrow", None), 1):
+        engine.sql("UPDATE downloads SET not_before = ? WHERE id = ?", moment, id)
+    polled = (await store.poll(commands.PollRows((), 9), NOW, RETRY_MAX_S)).rows
+    assert ([row.attempt.download_id for row in polled.claimed], polled.due_in_s) == ([2, 3, 4, 5], 30.0)
+    assert (await store.poll(commands.PollRows((), 9), NOW + 29.9, RETRY_MAX_S)).rows.claimed == ()
+    polled = (await store.poll(commands.PollRows((), 9), NOW + 30, RETRY_MAX_S)).rows
+    assert [row.attempt.download_id for row in polled.claimed] == [1]
+    assert engine.sql("SELECT count(*) FROM downloads WHERE not_before IS NOT NULL") == [(0,)]
+
+
+async def test_many_rows_for_one_moment_become_due_a_few_at_a_time(engine: Engine, store: Store) -> None:
+    add(engine, *["ann"] * (2 * RIPEN_MAX + 1))
+    engine.sql("UPDATE downloads SET not_before = ? + id / 1000.0", NOW - 10)
+    waiting = "SELECT count(*) FROM downloads WHERE not_before IS NOT NULL"
+    left = []
+    for _ in range(3):
+        polled = (await store.poll(commands.PollRows((), 1), NOW, RETRY_MAX_S)).rows
+        left.append((engine.sql(waiting)[0][0], len(polled.claimed)))
+    assert left == [(RIPEN_MAX + 1, 1), (1, 1), (0, 1)]
+
+
 async def test_rows_of_nobody_have_their_turn_like_those_of_anybody(engine: Engine, store: Store) -> None:
     add(engine, *[None] * 2, *["ann"] * 2, "", "")
     assert await order(store, dict.fromkeys((None, "ann"), 10.0)) == [1, 3, 2, 4, 5, 6]
@@ -131,7 +196,7 @@ async def test_more_owners_than_one_look_sees_are_all_served_before_any_is_serve
 @pytest.mark.parametrize("kind", ["INTEGER", "TEXT", ""])
 async def test_owners_are_told_apart_whatever_the_bot_stores_them_as(engine: Engine, store: Store, kind: str) -> None:
     await store.leave()
-    engine.sql("DROP INDEX reactor_turns")
+    engine.sql("DROP INDEX reactor_ready")
     engine.sql("ALTER TABLE downloads DROP COLUMN owner")
     engine.sql(f"ALTER TABLE downloads ADD COLUMN owner {kind}")
     async with engine.open_store() as again:

@@ -21,6 +21,8 @@ CONTRACT = {
         "cancelled",
         "owner",
         "options",
+        "priority",
+        "not_before",
         "added_date",
         "title",
         "file_size",
