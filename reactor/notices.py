@@ -131,6 +131,27 @@ class TableUnserved(_Notice):
     """Its name."""
 
 
+class MirrorMended(_Notice):
+    """A table of the bot's that is attached had lost its triggers, as when a migration makes it anew, and has them
+    again."""
+
+    event: Literal["mirror_mended"] = "mirror_mended"
+    table: str
+    """Its name."""
+    taken: int
+    """Rows that waited in it meanwhile."""
+
+
+class MirrorBroken(_Notice):
+    """Rows of a table of the bot's that is attached are not served. Each reason is reported once per run."""
+
+    event: Literal["mirror_broken"] = "mirror_broken"
+    table: str
+    """Its name."""
+    reason: str
+    """Half a sentence."""
+
+
 class DownloadStuck(_OfDownload):
     """The bot's table rejects every write to this row, even that it failed, so it is skipped. Each reason is reported
     once per run."""
@@ -434,6 +455,8 @@ Notice = (
     | TokenRefused
     | StatusUnserved
     | TableUnserved
+    | MirrorMended
+    | MirrorBroken
     | DownloadStuck
     | FilesUnwatched
     | PresetsUnusable

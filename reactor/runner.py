@@ -60,6 +60,7 @@ LINE_BYTES_MAX = 1024 * 1024
 LINES_KEPT = 20
 TROUBLES = {"aria2_lost", "database_troubled", "disk_full", "entries_lost", "token_refused"} | {
     "download_stuck",
+    "mirror_broken",
     "status_unserved",
     "table_unserved",
 }

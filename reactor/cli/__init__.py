@@ -63,6 +63,8 @@ VERBS: Mapping[str, str] = {
     "replay": "replay:replay",
     "events": "events:events",
     "errors": "errors:errors",
+    "attach": "attach:attach",
+    "detach": "attach:detach",
     "doctor": "doctor.command:doctor",
     "update": "update:update",
 }

@@ -6,6 +6,7 @@ import anyio
 
 from reactor import notices
 from reactor.daemon.effects.database import Rows
+from reactor.database.mirror import MirrorTrouble
 from reactor.database.store import Unserved
 from reactor.errors import DatabaseError
 from reactor.journal.journal import Journal
@@ -16,7 +17,7 @@ SETTLE_S, PAUSE_S = 1.0, 30.0
 
 async def tell_unserved(rows: Rows, journal: Journal) -> None:
     """Report until cancelled."""
-    told: set[str | None] = set()
+    told: set[str | MirrorTrouble | None] = set()
     table_told, pause_s = False, 0.0
     while True:
         changed = rows.changed
@@ -30,6 +31,12 @@ async def tell_unserved(rows: Rows, journal: Journal) -> None:
                 journal.tell(
                     notices.StatusUnserved(status=each.status, count=each.count, first_download_id=each.download_id)
                 )
+        for mended in found.mended:
+            journal.tell(notices.MirrorMended(table=mended.table, taken=mended.taken))
+        for trouble in found.mirrors:
+            if trouble not in told:
+                told.add(trouble)
+                journal.tell(notices.MirrorBroken(table=trouble.table, reason=trouble.reason))
         for error, id in [*rows.stuck.items()]:
             if error not in told:
                 told.add(error)

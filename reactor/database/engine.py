@@ -14,6 +14,7 @@ from reactor.database.sqlite.queue import operations_within, sync_operations_wit
 from reactor.database.table import RowOperations, Table
 
 if TYPE_CHECKING:
+    from reactor.database.mirror import Attached, Detached, Mirror
     from reactor.database.store import Store
 
 
@@ -37,6 +38,22 @@ def open_table(
     Adds what the table lacks of the contract, and creates a missing database with `create`. With `read_only` nothing is
     created, added or written, and a table that lacks something is an error. Raises DatabaseError."""
     return _open_table(database, create=create, read_only=read_only)
+
+
+async def attach(database: str | os.PathLike[str], mirror: Mirror, *, dry_run: bool = False) -> Attached:
+    """Have a table of the bot's stand for rows of `downloads`; with `dry_run` nothing is written.
+
+    Raises DatabaseError when it cannot, in one sentence; nothing is changed then."""
+    from reactor.database.sqlite.attaching import attach as attach_it
+
+    return await attach_it(database, mirror, dry_run=dry_run)
+
+
+async def detach(database: str | os.PathLike[str], table: str, *, dry_run: bool = False) -> Detached:
+    """Take away what `attach` has made; with `dry_run` nothing is written. Raises DatabaseError."""
+    from reactor.database.sqlite.attaching import detach as detach_it
+
+    return await detach_it(database, table, dry_run=dry_run)
 
 
 def within(connection: aiosqlite.Connection) -> RowOperations:

@@ -19,6 +19,7 @@ from typing import Protocol
 from reactor.core.commands import PollRows, ReadPlan, Save
 from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, SaveStale
 from reactor.database.jars import Jars
+from reactor.database.mirror import MirrorMended, MirrorTrouble
 from reactor.database.presence import Presence
 from reactor.database.table import Change
 from reactor.errors import Failure
@@ -72,6 +73,10 @@ class Unserved:
     """The commonest first."""
     table: str | None
     """Another table that looks like the bot's queue, while `downloads` has no row."""
+    mirrors: tuple[MirrorTrouble, ...] = ()
+    """Tables that are attached no longer, though they should be."""
+    mended: tuple[MirrorMended, ...] = ()
+    """What was mended since this was asked last."""
 
 
 class Store(Protocol):

@@ -75,7 +75,7 @@ def describe(notice: n.Notice) -> str:
         case n.TokenRefused(address=address, count=count):
             tried = "a wrong token was" if count == 1 else f"{count} wrong tokens were"
             return f"{tried} used at the page, from {clean(address)}"
-        case n.StatusUnserved() | n.TableUnserved() | n.DownloadStuck():
+        case n.StatusUnserved() | n.TableUnserved() | n.DownloadStuck() | n.MirrorMended() | n.MirrorBroken():
             return _unserved(notice)
         case n.FilesUnwatched(reason=reason):
             return f"the database's files cannot be watched; falling back to polling: {clean(reason)}"
@@ -117,7 +117,9 @@ def _of_reactor(notice: n.ReactorStarted | n.ReactorStopped | n.Aria2Connected |
             assert_never(notice)
 
 
-def _unserved(notice: n.StatusUnserved | n.TableUnserved | n.DownloadStuck) -> str:
+def _unserved(
+    notice: n.StatusUnserved | n.TableUnserved | n.DownloadStuck | n.MirrorMended | n.MirrorBroken,
+) -> str:
     match notice:
         case n.StatusUnserved(status=status, count=count, first_download_id=first):
             word = "NULL" if status is None else f"“{clean(status)}”"
@@ -126,8 +128,13 @@ def _unserved(notice: n.StatusUnserved | n.TableUnserved | n.DownloadStuck) -> s
         case n.TableUnserved(table=table):
             return (
                 f"the table “{clean(table)}” has rows, but only “downloads” is served, and it is empty:"
-                " rename the table, or add the rows there"
+                " serve it by `reactor attach`, or add the rows there"
             )
+        case n.MirrorMended(table=table, taken=taken):
+            rows = "1 row is" if taken == 1 else f"{taken} rows are"
+            return f"the table “{clean(table)}” was made anew, and is attached again; {rows} taken"
+        case n.MirrorBroken(table=table, reason=reason):
+            return f"the table “{clean(table)}” is attached no longer: {clean(reason, 300)}"
         case n.DownloadStuck(error=error):
             return f"cannot be served: {clean(error, 500)}"
         case _:

@@ -19,6 +19,7 @@ STYLES = {
     "database_troubled": "red",
     "status_unserved": "yellow",
     "table_unserved": "yellow",
+    "mirror_broken": "red",
     "download_stuck": "yellow",
     "download_progressed": "dim",
     "download_completed": "green",

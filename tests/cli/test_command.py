@@ -24,6 +24,8 @@ VERBS = (
     "why",
     "replay",
     "events",
+    "attach",
+    "detach",
     "doctor",
     "update",
 )

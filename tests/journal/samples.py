@@ -16,6 +16,8 @@ EVERY: tuple[n.Notice, ...] = (
     n.TokenRefused(address="192.168.7.3", count=3),
     n.StatusUnserved(status="queued", count=5, first_download_id=1),
     n.TableUnserved(table="tasks"),
+    n.MirrorMended(table="jobs", taken=2),
+    n.MirrorBroken(table="jobs", reason="its column `state` is gone"),
     n.DownloadStuck(download_id=3, error="The bot's database does not take it."),
     n.FilesUnwatched(reason="the limit of watches is reached."),
     n.PresetsUnusable(reason="the preset `a` is no table."),

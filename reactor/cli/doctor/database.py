@@ -11,7 +11,8 @@ from pathlib import Path
 from watchfiles import watch
 
 from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, file_system, nearest
-from reactor.database.sqlite import presence
+from reactor.database.mirror import Mirror
+from reactor.database.sqlite import mirrors, presence
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import read_only_mode
 from reactor.database.sqlite.mounts import refuse_mounted_file
@@ -21,14 +22,16 @@ from reactor.models import Download
 
 SUFFIXES = (".db", ".db3", ".sqlite", ".sqlite3")
 BESIDE_MAX = 5
+WORDS_MAX = 5
 WAIT_S = 2.0
 """How long another writer is waited for."""
 
 
 def examine(path: Path) -> list[DoctorFinding]:
-    """The database, who serves it, its file system, the change watch on its folder, and SQLite itself."""
+    """The database, its mirrors, who serves it, its file system, the change watch on its folder, and SQLite itself."""
     return [
         _database(path),
+        *_mirrors(path),
         *_served(path),
         *_place(path),
         _watching(path),
@@ -84,7 +87,8 @@ def _table(path: Path) -> DoctorFinding:
 def _unserved(database: sqlite3.Connection, columns: set[str]) -> Iterator[str]:
     """What is never served, with what would have to change."""
     if table := unserved_table(database):
-        yield f"There are rows in the table “{table}”, and none in “downloads”: rename it, or add the rows there."
+        told = f"There are rows in the table “{table}”, and none in “downloads”"
+        yield f"{told}: serve it by `reactor attach`, or add the rows there."
     if columns >= Download.model_fields.keys() - {"extra"}:
         for each in unserved_statuses(database):
             word = "NULL" if each.status is None else f"“{each.status}”"
@@ -119,6 +123,32 @@ def _rows(database: sqlite3.Connection, columns: set[str]) -> str:
         return f"{database.execute('SELECT count(*) FROM downloads').fetchone()[0]} rows"
     counts = database.execute("SELECT status, count(*) FROM downloads GROUP BY status ORDER BY status").fetchall()
     return ", ".join(f"{count} {status}" for status, count in counts) or "no rows"
+
+
+def _mirrors(path: Path) -> Iterator[DoctorFinding]:
+    """Tables of the bot's that are attached: whether their rows are served, and which words no map names."""
+    if not path.is_file():
+        return
+    try:
+        with _opened(path) as database:
+            troubles = {each.table: each.reason for each in mirrors.troubles(database)}
+            for mirror in mirrors.stored(database):
+                yield _mirror(database, mirror, troubles.get(mirror.table))
+    except sqlite3.Error:
+        return  # said already
+
+
+def _mirror(database: sqlite3.Connection, mirror: Mirror, trouble: str | None) -> DoctorFinding:
+    name = f"mirror {mirror.table}"
+    if trouble is not None:
+        advice = "`reactor run` mends it while the columns are there; else `reactor detach`, and attach it anew."
+        return DoctorFinding(name, "missing", f"not attached: {trouble}", advice=advice)
+    what = f"attached, by {', '.join(mirror.links)}"
+    odd = [(word, count) for word, count in mirrors.strangers(database, mirror) if word.casefold() not in OVER]
+    if not odd:
+        return DoctorFinding(name, "ok", what)
+    words = ", ".join(f"“{word}” ({count})" for word, count in odd[:WORDS_MAX])
+    return DoctorFinding(name, "note", what, advice=f"No map names {words}: such rows are left alone.")
 
 
 def _served(path: Path) -> Iterator[DoctorFinding]:

@@ -17,7 +17,7 @@ from reactor.database.sqlite import errors
 from reactor.database.sqlite.downloads import CLAIM
 from reactor.database.sqlite.migration import columns, contract, empties, migrate, required
 from reactor.database.sqlite.saving import Unit, write
-from reactor.database.sqlite.statements import Connection, fitted
+from reactor.database.sqlite.statements import Connection, fitted, quoted
 from reactor.errors import DatabaseError, Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Stage, Upload
 from reactor.patterns import pattern
@@ -56,7 +56,7 @@ def check_table(connection: sqlite3.Connection) -> None:
         if copy is None:
             return  # it cannot be copied: only the rows can tell
         for error in _play(copy):
-            if what := _meaning(_with_check(str(error), theirs[0]), frozenset(columns(copy))):
+            if what := _meaning(with_check(str(error), theirs[0]), frozenset(columns(copy))):
                 raise _unfit(*what)
     for name, trigger in triggers:
         with _copy(theirs, [sql for (sql,) in connection.execute(OTHERS).fetchall()]) as copy:
@@ -204,7 +204,7 @@ def _insert(copy: sqlite3.Connection) -> None:
             if name not in values and (not ours or (column.not_null and column.default is None)):
                 values[name] = _something(column.type, id) if column.not_null else None
         values = {name: value for name, value in values.items() if not there[name].generated}
-        names = ", ".join('"' + name.replace('"', '""') + '"' for name in values)
+        names = ", ".join(map(quoted, values))
         marks = ", ".join("?" * len(values))
         copy.execute(f"INSERT INTO downloads ({names}) VALUES ({marks})", tuple(values.values()))
 
@@ -261,14 +261,14 @@ def _meaning(error: str, there: frozenset[str]) -> tuple[str, str] | None:
         return f"its column {listed} is NOT NULL, and reactor has to empty it.", f"Let {listed} be NULL."
     if kind == "UNIQUE" and named:
         return f"its {listed} is UNIQUE, and two downloads may have the same.", "Take that constraint or index away."
-    if kind == "CHECK" and _words(what) & there and not _words(what) & (there - ours | TOLD):
+    if kind == "CHECK" and words_of(what) & there and not words_of(what) & (there - ours | TOLD):
         return f"its CHECK ({what}) does not let in what reactor writes.", f"Change it. Statuses are {STATUSES}."
     if stored := STORED.match(error):
         return f"its STRICT column {listed} is {stored[2]}, and {stored[1]} is written there.", f"Make it {stored[1]}."
     return None
 
 
-def _with_check(error: str, table: str) -> str:
+def with_check(error: str, table: str) -> str:
     """The error with the text of a CHECK in place of its name, which is all that SQLite tells of one that has any."""
     kind, _, name = error.partition(" constraint failed: ")
     named = re.search(rf"CONSTRAINT\s+[\"`\[]?{re.escape(name)}[\"`\]]?\s+CHECK\s*\(", table, re.IGNORECASE)
@@ -281,6 +281,6 @@ def _with_check(error: str, table: str) -> str:
     return f"{kind} constraint failed: {table[named.end() : end - 1]}"
 
 
-def _words(expression: str) -> set[str]:
+def words_of(expression: str) -> set[str]:
     """The names in a CHECK. Of one that has a name itself SQLite tells no more than that."""
     return {word.lower() for word in re.findall(r"\w+", re.sub(r"'(?:[^']|'')*'", "", expression))}

@@ -22,6 +22,7 @@ import aiosqlite
 import anyio
 
 from reactor.database.contract import GONE, REPLACED
+from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.errors import cannot_open, is_busy, translate
 from reactor.database.sqlite.migration import columns, empties, is_empty, migrate, refuse_unready
 from reactor.database.sqlite.mounts import refuse_mounted_file
@@ -45,7 +46,13 @@ class Database:
     """The open database. Made by `Database.open` only."""
 
     def __init__(
-        self, path: Path, connection: aiosqlite.Connection, *, read_only: bool = False, check: Check | None = None
+        self,
+        path: Path,
+        connection: aiosqlite.Connection,
+        *,
+        read_only: bool = False,
+        check: Check | None = None,
+        mend: Check | None = None,
     ) -> None:
         self.path = path
         """As it was given, absolute; may be a symbolic link."""
@@ -61,6 +68,7 @@ class Database:
         self._connection = connection
         self._read_only = read_only
         self._check = check
+        self._mend = mend
         self._pid = os.getpid()
         self._loop = asyncio.get_running_loop()
         self._identity: Identity | None = None
@@ -76,14 +84,21 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: str | os.PathLike[str], *, create: bool = True, read_only: bool = False, check: Check | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        check: Check | None = None,
+        mend: Check | None = None,
     ) -> AsyncIterator[Database]:
         """Open it, make it fit the contract, close it at the end.
 
         With `create` a missing file is created. A database without any table is put into WAL mode; the journal mode of
         a bot's own database stays as it is. With `read_only` nothing is created, added or written, and what it lacks of
         the contract is an error. `check` is called with the schema before it is used, and again after each change of
-        it; it refuses a schema with a DatabaseError. Raises DatabaseError when the database cannot be used."""
+        it; it refuses a schema with a DatabaseError. `mend` is called after `check`, once the schema fits the contract;
+        it may change it. Raises DatabaseError when the database cannot be used."""
         given = absolute(path)
         if refusal := cannot_open(given, create=create and not read_only):
             raise refusal
@@ -91,7 +106,7 @@ class Database:
         mode = read_only_mode(given) if read_only else "rwc" if create else "rw"
         if mode == "rwc" and not given.exists():
             private.make(given.resolve())  # once in a database's life; not worth a thread
-        database = cls(given, await _connect(given, mode), read_only=read_only, check=check)
+        database = cls(given, await _connect(given, mode), read_only=read_only, check=check, mend=mend)
         try:
             await database._hop(database._prepare)
             yield database
@@ -229,6 +244,9 @@ class Database:
                 # A table created now would be in the way of the one that the bot is about to rename to this.
                 self.instance = migrate(self._sqlite, create=not known)
                 cast("Connection", self._sqlite).empties = empties(self._sqlite)
+                if self._mend is not None:
+                    self._mend(self._sqlite)
+                mirrors.install(self._sqlite)
             self._schema = version
 
     def _leave_nothing(self) -> None:
@@ -244,10 +262,22 @@ class Database:
             raise trouble  # a write would go into a file that no program opens again
         self._fit()
         self._hooked = False
-        result = function()
+        try:
+            result = function()
+        except sqlite3.OperationalError:
+            # Somebody has dropped a table since it was looked at; the transaction left nothing behind.
+            if not self._has_changed():
+                raise
+            self._fit()
+            result = function()
         if self._hooked and self._ring is not None:
             self._loop.call_soon_threadsafe(self._ring)
         return result
+
+    def _has_changed(self) -> bool:
+        """Whether the schema is another one than it was when it was made to fit."""
+        (version,) = self._sqlite.execute("PRAGMA schema_version").fetchone()
+        return bool(version != self._schema)
 
     def _note(self) -> None:
         """Called by the triggers, before the commit."""
@@ -314,6 +344,7 @@ def _install_hook(connection: sqlite3.Connection, note: Callable[[], None]) -> N
 
 
 def _remove_hook(connection: sqlite3.Connection) -> None:
-    for (name,) in connection.execute("SELECT name FROM temp.sqlite_master WHERE type = 'trigger'").fetchall():
+    theirs = r"SELECT name FROM temp.sqlite_master WHERE type = 'trigger' AND name LIKE 'reactor\_hook\_%' ESCAPE '\'"
+    for (name,) in connection.execute(theirs).fetchall():
         connection.execute(f"DROP TRIGGER temp.{name}")
     connection.create_function("reactor_hook", 0, None)

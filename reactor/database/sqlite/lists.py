@@ -22,7 +22,7 @@ from reactor.database import contract as rows
 from reactor.database.sqlite import errors
 from reactor.database.sqlite.migration import Column, columns, contract, empties, required
 from reactor.database.sqlite.per_row import RowUpdater
-from reactor.database.sqlite.statements import OVER, any_row, fitted
+from reactor.database.sqlite.statements import OVER, any_row, fitted, quoted
 from reactor.database.sqlite.table import ANEW
 from reactor.errors import Failure
 from reactor.models import Stage, Status
@@ -272,7 +272,7 @@ def _insertion(
     there, ours = columns(connection), contract().names_of_columns
     fixed = _alone(connection, there)
     copied = {
-        name: _quoted(column.name)
+        name: quoted(column.name)
         for name, column in there.items()
         if (name not in ours or name in INHERITED) and not column.generated and name not in fixed
     }
@@ -293,7 +293,7 @@ def _insertion(
         if name not in taken:
             taken[name], values[f"required_{name}"] = f":required_{name}", value
     all_of = copied | taken
-    names = ", ".join(_quoted(there[name].name) for name in all_of)
+    names = ", ".join(quoted(there[name].name) for name in all_of)
     return (
         f"""INSERT INTO downloads ({names}) SELECT {", ".join(all_of.values())} FROM downloads WHERE id = :parent
         ON CONFLICT (parent_id, item_key) WHERE {CHILD} DO NOTHING""",
@@ -305,17 +305,14 @@ def _alone(connection: sqlite3.Connection, there: Mapping[str, Column]) -> froze
     """Columns of the bot's own that no two rows may share: an entry has nothing there, where the table lets it."""
     found = set()
     for (index,) in connection.execute(
-        "SELECT name FROM pragma_index_list('downloads') WHERE \"unique\" AND name NOT LIKE 'reactor%'"
+        """SELECT name FROM pragma_index_list('downloads')
+        WHERE "unique" AND (name NOT LIKE 'reactor%' OR name LIKE 'reactor!_mirror!_%' ESCAPE '!')"""
     ).fetchall():
         names = [name for (name,) in connection.execute("SELECT name FROM pragma_index_info(?)", (index,))]
         own = [name.lower() for name in names if name and name.lower() not in contract().names_of_columns]
         if len(own) == len(names):
             found |= {name for name in own if not there[name].not_null}
     return frozenset(found)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def listed(connection: sqlite3.Connection, save: commands.SaveListed, now_wall: float) -> tuple[str, dict[str, object]]:

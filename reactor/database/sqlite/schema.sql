@@ -103,6 +103,12 @@ CREATE TABLE IF NOT EXISTS reactor_owners (
     weight REAL NOT NULL DEFAULT 1      -- the operator's: an owner of weight 2 gets twice as many seconds as one of 1
 ) WITHOUT ROWID;
 
+-- Tables of the bot's that are attached, with what was asked for; see mirrors.py.
+CREATE TABLE IF NOT EXISTS reactor_mirrors (
+    name TEXT PRIMARY KEY,              -- of the table
+    definition TEXT NOT NULL            -- mirror.Mirror as JSON
+);
+
 -- Each holds the few rows that one question is about, so that its price does not grow with the finished ones.
 CREATE INDEX IF NOT EXISTS reactor_pending ON downloads (added_date, id) WHERE status = 'pending';
 -- What may be claimed, and what may not yet: `turns.READY`, `turns.RANK`. A bot's column that is NOT NULL has '' or 0 for NULL.

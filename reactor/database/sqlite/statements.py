@@ -118,6 +118,11 @@ def any_row(connection: sqlite3.Connection, which: str, asked: Mapping[str, Any]
     return connection.execute(f"SELECT 1 FROM downloads WHERE {which} LIMIT 1", asked).fetchone() is not None
 
 
+def quoted(name: str) -> str:
+    """A name of a table or a column, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def has_table(connection: sqlite3.Connection, name: str) -> bool:
     """True when there is a table of this name."""
     found = connection.execute("SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?", (name,))

@@ -6,12 +6,14 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 from reactor.core.commands import PollRows, ReadPlan, Save
 from reactor.core.events import PlanRead
 from reactor.database.jars import Jars
+from reactor.database.mirror import MirrorMended
 from reactor.database.presence import Presence
-from reactor.database.sqlite import crashes, downloads, plans, presence, saving
+from reactor.database.sqlite import crashes, downloads, mirrors, plans, presence, saving
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
@@ -25,9 +27,11 @@ from reactor.row_options import ReadOptions, asked_of
 class SqliteStore:
     """Store on an open database. One process serves it (`lock.py`), so nobody waits for a lease to end."""
 
-    def __init__(self, database: Database, owner: str) -> None:
+    def __init__(self, database: Database, owner: str, mended: list[MirrorMended]) -> None:
+        """`mended`: mirrors that were mended since `unserved` was asked last."""
         self._database = database
         self._owner = owner
+        self._mended = mended
 
     @property
     def instance(self) -> str:
@@ -73,7 +77,10 @@ class SqliteStore:
         await self._database.run(presence.store, presence_now)
 
     async def unserved(self) -> Unserved:
-        return await self._database.run(unserved)
+        found = await self._database.run(unserved)
+        mended = tuple(self._mended)
+        self._mended.clear()
+        return replace(found, mended=mended)
 
     async def check(self) -> None:
         await self._database.run(_read_one)
@@ -97,5 +104,8 @@ def _read_one(connection: sqlite3.Connection) -> None:
 @asynccontextmanager
 async def open_store(path: str | os.PathLike[str], *, owner: str, create: bool = True) -> AsyncIterator[Store]:
     """As `reactor.database.engine.open_store`."""
-    async with Database.open(path, create=create, check=check_table) as database:
-        yield SqliteStore(database, owner)
+    mended: list[MirrorMended] = []
+    async with Database.open(
+        path, create=create, check=check_table, mend=lambda sqlite: mended.extend(mirrors.mend(sqlite))
+    ) as database:
+        yield SqliteStore(database, owner, mended)

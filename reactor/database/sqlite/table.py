@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from reactor.choices import answered, read_choices
 from reactor.database import contract
 from reactor.database.sqlite.migration import columns, empties, required
-from reactor.database.sqlite.statements import IN_NO_LIST, download, fit, transaction
+from reactor.database.sqlite.statements import IN_NO_LIST, download, fit, quoted, transaction
 from reactor.database.table import LIST_MAX, ChangeCursor
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
@@ -63,7 +63,7 @@ def add(connection: sqlite3.Connection, url: str, own: Mapping[str, Any]) -> int
     for name, value in required(there).items():
         if name not in map(str.lower, names):
             names, values = [*names, name], [*values, value]
-    listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    listed = ", ".join(map(quoted, names))
     marks = ", ".join("?" * len(values))
     inserted = connection.execute(f"INSERT INTO downloads ({listed}) VALUES ({marks}) RETURNING id", values).fetchall()
     if not inserted:

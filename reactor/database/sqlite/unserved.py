@@ -1,4 +1,4 @@
-"""Finds requests that are never served: rows with another word for `pending`, rows in another table.
+"""Finds requests that are never served: rows with another word for `pending`, rows in another table, mirrors.
 
 A status that reactor does not know may be the bot's own for a row that is over (`uploading`, `sent`). So a row counts
 only while it was never begun, and its status is not one of the usual words for an end or a pause.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import sqlite3
 
 from reactor.database import contract as rows
+from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.migration import columns
+from reactor.database.sqlite.statements import quoted
 from reactor.database.store import Unserved, UnservedStatus
 from reactor.models import Status
 
@@ -41,8 +43,10 @@ QUEUES = ("download", "task", "job", "queue", "request", "link", "url", "media",
 
 
 def unserved(connection: sqlite3.Connection) -> Unserved:
-    """Both, as they are now."""
-    return Unserved(tuple(unserved_statuses(connection)), unserved_table(connection))
+    """All, as it is now."""
+    return Unserved(
+        tuple(unserved_statuses(connection)), unserved_table(connection), tuple(mirrors.troubles(connection))
+    )
 
 
 def unserved_statuses(connection: sqlite3.Connection) -> list[UnservedStatus]:
@@ -67,7 +71,8 @@ def unserved_table(connection: sqlite3.Connection) -> str | None:
         """SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'
         AND name NOT LIKE 'reactor%' AND name <> 'downloads' COLLATE NOCASE ORDER BY name"""
     )
-    found = [name for (name,) in tables.fetchall() if _is_like_a_queue(connection, name)]
+    attached = {mirror.table for mirror in mirrors.stored(connection)}
+    found = [name for (name,) in tables.fetchall() if name not in attached and _is_like_a_queue(connection, name)]
     ranked = sorted(found, key=lambda name: next(at for at, word in enumerate(QUEUES) if word in name.lower()))
     return ranked[0] if ranked else None
 
@@ -76,6 +81,5 @@ def _is_like_a_queue(connection: sqlite3.Connection, table: str) -> bool:
     if not any(word in table.lower() for word in QUEUES):
         return False
     names = {name.lower() for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
-    quoted = table.replace('"', '""')
     links = {word for name in names for word in name.split("_")} & LINKS
-    return bool(links) and connection.execute(f'SELECT 1 FROM "{quoted}" LIMIT 1').fetchone() is not None
+    return bool(links) and connection.execute(f"SELECT 1 FROM {quoted(table)} LIMIT 1").fetchone() is not None
