@@ -28,8 +28,6 @@ from reactor.errors import DatabaseError
 
 WORDS_MAX = 20
 """So many words of the bot's are told."""
-DROPS_COLUMNS = (3, 35, 0)
-"""The first SQLite that knows ALTER TABLE … DROP COLUMN."""
 
 
 def stored(connection: sqlite3.Connection) -> list[Mirror]:
@@ -80,10 +78,7 @@ def detach(connection: sqlite3.Connection, table: str, *, dry_run: bool = False)
     statements = [f"DELETE FROM downloads WHERE {linked}"] if known else []
     statements += [f"DROP TRIGGER IF EXISTS {quoted(name)}" for name in trigger_names(mirror).values()]
     statements += [f"DROP INDEX IF EXISTS {quoted(index_name(mirror))}"]
-    if sqlite3.sqlite_version_info >= DROPS_COLUMNS:
-        statements += [f"ALTER TABLE downloads DROP COLUMN {quoted(link)}" for link in known]
-    else:
-        statements += [f"UPDATE downloads SET {quoted(link)} = NULL" for link in known]
+    statements += [f"ALTER TABLE downloads DROP COLUMN {quoted(link)}" for link in known]
     if dry_run:
         counted = f"SELECT count(*) FROM downloads WHERE {linked}"
         return Detached(tuple(statements), connection.execute(counted).fetchone()[0] if known else 0)
