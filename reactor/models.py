@@ -113,6 +113,8 @@ class Stage(StrEnum):
     ITEMS = "items"
     """They are under way, or wait for their turn. The row of the list takes up no slot."""
     WAITING = "waiting"
+    QUOTA = "quota"
+    """Its owner has had what one may have in a day: it begins when that is over."""
     YIELDED = "yielded"
     """Its turn is over: it goes on with what is there of it when its owner is next."""
 

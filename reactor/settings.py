@@ -108,6 +108,25 @@ class Settings(BaseModel):
         description="Seconds after which a download gives its slot to another owner that waits and has had less, and "
         "goes on later where it was. 0: it keeps its slot.",
     )
+    owner_max: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0,
+        description="Downloads of one owner (column `owner`) that run at the same time. 0: as many as there are slots.",
+    )
+    host_max: Annotated[int, Field(ge=0, le=1000)] = Field(
+        4,
+        description="Downloads from one site that run at the same time, by the domain that is registered: "
+        "`cdn.example.co.uk` is of `example.co.uk`. 0: as many as there are slots.",
+    )
+    owner_rows_day: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        0,
+        description="Downloads of one owner that are begun in a day (UTC). Further ones wait for the next, with the "
+        "stage `quota`. 0: no limit.",
+    )
+    owner_mib_day: Annotated[int, Field(ge=0, le=2**30)] = Field(
+        0,
+        description="MiB that one owner gets in a day (UTC): what is under way then goes on, and further ones wait for "
+        "the next, with the stage `quota`. 0: no limit.",
+    )
     download_poll_interval: Period = Field(
         1.0,
         description="Seconds between polls of the database, the fallback behind change notifications. "

@@ -16,6 +16,7 @@ from reactor.models import Download
 SENTENCE_MAX, BAR, LABEL_MAX = 600, 12, 100
 PENDING = {
     "waiting": "🕑 It is tried again soon.",
+    "quota": "🕑 That is enough for today: it begins tomorrow.",
     "yielded": "🕑 It lets others have a turn, and goes on then.",
 }
 

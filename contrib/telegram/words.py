@@ -26,6 +26,7 @@ STAGES = {
     "metadata": "🔎 Asking peers what it is …",
     "listing": "🔎 Reading the list …",
     "waiting": "🕑 That did not work; it is tried again soon.",
+    "quota": "🕑 That is enough for today: it begins tomorrow.",
     "yielded": "🕑 It lets others have a turn, and goes on then.",
 }
 SETTINGS_HELP = "Press a button, or say it: <code>/settings 720p subtitles de,en</code>, <code>/settings reset</code>."
@@ -126,7 +127,7 @@ def _state(row: Download) -> str:
         case "choosing":
             return _question(row)
         case "pending":
-            return STAGES[row.stage] if row.stage in ("waiting", "yielded") else "🕑 In the queue"
+            return STAGES[row.stage] if row.stage in ("waiting", "quota", "yielded") else "🕑 In the queue"
         case "downloading":
             return _under_way(row)
         case "downloaded" if upload_error:

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeGuard
 
 from reactor.choices import Choices
 from reactor.core.job import Attempt, CookieSource
+from reactor.core.turns import NO_CAPS, Caps
 from reactor.errors import Failure
 from reactor.lists import Entry
 from reactor.models import NO_UPLOAD, Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent, Upload
@@ -57,6 +58,7 @@ class PollRows:
     claim: int
     held: tuple[int, ...] = ()
     spent: tuple[str | None, ...] = ()
+    caps: Caps = NO_CAPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,13 +261,15 @@ class ForgetCrashes:
 
 @dataclass(frozen=True, slots=True)
 class ChargeOwner:
-    """The row had a slot for `seconds` more: see `turns`."""
+    """The row had a slot for `seconds` more, and brought `bytes`: see `turns`."""
 
     timing: ClassVar[Timing] = SAVE
 
     attempt: Attempt
     owner: str | None
     seconds: float
+    bytes: int = 0
+    """That came, where what owners have in a day is counted."""
 
 
 Save = (

@@ -12,6 +12,7 @@ from reactor.core.events import Leftover
 from reactor.core.job import Job, Transfer
 from reactor.core.quotas import Quotas
 from reactor.core.retry import RetryPolicy
+from reactor.core.turns import NO_CAPS, Caps
 from reactor.records import dataclass
 
 Commands = list[Command]
@@ -42,6 +43,7 @@ class Limits:
     """Bytes/s, on the average of a stall timeout; 0: as slow as it likes."""
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(5, 30.0, 3600.0))
     quotas: Quotas = field(default_factory=Quotas)
+    caps: Caps = NO_CAPS
     playlist_max: int = 50
     """So many rows one row may become that stands for a list."""
     list_page: int = 50

@@ -550,6 +550,8 @@ class Job:
     """Until when its time was charged to that owner."""
     charged_s: float = 0.0
     """How much was, in this attempt."""
+    charged_bytes: int = 0
+    """And what it brought."""
     outdone: bool = False
     """True while another owner waits for this slot who has had less. See `slices`."""
 

@@ -207,7 +207,7 @@ class Machine:
         spent = self._slices.spent() if may_claim and self.disk.has_space else ()
         self._claiming = slots > 0
         held = tuple(sorted({*self.jobs, *self.leftovers}))
-        return [*out, commands.PollRows(tuple(sorted(self._watched)), slots, held, spent)]
+        return [*out, commands.PollRows(tuple(sorted(self._watched)), slots, held, spent, limits.caps)]
 
     def _rows_polled(self, polled: events.RowsPolled) -> Commands:
         self._polling = False

@@ -77,9 +77,12 @@ class Slices:
         for job in jobs:
             if job.attempt in last or (progress and job.state is not State.SEEDING):
                 seconds, job.charged_at = self._context.now - job.charged_at, self._context.now
-                if seconds > 0 and job.id in taken:
-                    job.charged_s += seconds
-                    out.append(commands.ChargeOwner(job.attempt, job.owner, seconds))
+                seconds = max(0.0, seconds) if job.id in taken else 0.0
+                job.charged_s += seconds
+                size = max(0, job.progress.gained - job.charged_bytes) if self._context.limits.caps.daily else 0
+                job.charged_bytes += size
+                if seconds or size:
+                    out.append(commands.ChargeOwner(job.attempt, job.owner, seconds, size))
         return out
 
     def _in_slots(self) -> list[Job]:

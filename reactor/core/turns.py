@@ -47,3 +47,62 @@ def next_of(waiting: Sequence[Waiting], queue_tag: float) -> int:
     """The place of the one whose turn it is: the least tag, of several the smallest id of a row."""
     order = [(each.begun, counted(each.tag, queue_tag), each.row) for each in waiting]
     return order.index(min(order))
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What one owner, and one site, may have; 0 is no limit. Rows without an owner have none of the first three."""
+
+    owner_max: int = 0
+    """Rows under way at once."""
+    owner_rows_day: int = 0
+    """Rows begun in a day (UTC); what was begun goes on, and its next tries do not count."""
+    owner_bytes_day: int = 0
+    """Bytes that came in a day (UTC)."""
+    site_max: int = 0
+    """Rows under way at once from one registrable domain."""
+
+    def owner_is_full(self, account: str, under_way: int) -> bool:
+        """True when an owner with so many rows under way may begin none."""
+        return bool(account and self.owner_max and under_way >= self.owner_max)
+
+    def site_is_full(self, under_way: int) -> bool:
+        """The same of a site."""
+        return bool(self.site_max and under_way >= self.site_max)
+
+    def is_used_up(self, account: str, spent: Spent) -> bool:
+        """True when an owner that has `spent` so much today may begin nothing new."""
+        if not account:
+            return False
+        rows, size = self.owner_rows_day, self.owner_bytes_day
+        return bool((rows and spent.rows >= rows) or (size and spent.bytes >= size))
+
+    @property
+    def daily(self) -> bool:
+        """True when what owners have in a day is counted."""
+        return bool(self.owner_rows_day or self.owner_bytes_day)
+
+
+NO_CAPS = Caps()
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What an owner has had in a day."""
+
+    day: int = 0
+    rows: int = 0
+    bytes: int = 0
+
+
+DAY_S = 86_400
+
+
+def day_of(now: float) -> int:
+    """The number of a day (UTC)."""
+    return int(now // DAY_S)
+
+
+def next_day(now: float) -> float:
+    """When it is over, in seconds since the epoch."""
+    return float((day_of(now) + 1) * DAY_S)

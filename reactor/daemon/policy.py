@@ -7,6 +7,7 @@ from reactor.core.context import Limits
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
 from reactor.core.stalls import KIB
+from reactor.core.turns import Caps
 from reactor.net.session import user_agent_of
 from reactor.settings import Settings
 
@@ -34,11 +35,22 @@ def limits_of(settings: Settings) -> Limits:
             max_parts=settings.max_parts,
             download_timeout_s=settings.download_timeout_s,
         ),
+        caps=Caps(
+            owner_max=settings.owner_max,
+            owner_rows_day=settings.owner_rows_day,
+            owner_bytes_day=settings.owner_mib_day * MIB,
+            site_max=_site_max(settings),
+        ),
         playlist_max=settings.playlist_max,
         choosing_max_s=settings.choosing_max_s,
         jars=settings.cookies_by_host or settings.operator_cookies is not None,
         guarded=settings.aria2c_rpc_url is None,
     )
+
+
+def _site_max(settings: Settings) -> int:
+    """Where there are no more slots than that nobody has to look."""
+    return settings.host_max if settings.host_max < settings.max_concurrent_downloads + settings.slow_max else 0
 
 
 def transfer_policy_of(settings: Settings) -> TransferPolicy:

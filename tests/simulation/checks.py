@@ -36,6 +36,11 @@ class Had:
 
     tags: Mapping[str, float]
     turn: float
+    under_way: Counter[str]
+    begun_today: Counter[str]
+    """Rows that were begun for the first time."""
+    new: frozenset[int]
+    """Those that never were."""
 
 
 class Checks:
@@ -118,6 +123,14 @@ class Checks:
 
     # What is asked for and done
 
+    def _may_begin(self, row: int, owner: str, begun: int, had: Had) -> bool:
+        caps = self._world.limits.caps
+        if not owner:
+            return True
+        if caps.owner_max and had.under_way[owner] + begun >= caps.owner_max:
+            return False
+        return not caps.owner_rows_day or row not in had.new or had.begun_today[owner] + begun < caps.owner_rows_day
+
     def charged(self, saves: Sequence[commands.Save], before: Had, weights: Mapping[str, float], after: Had) -> None:
         """These were written."""
         expected = dict(before.tags)
@@ -132,7 +145,9 @@ class Checks:
         """A look has claimed these, when those were `due`: their owners in turn, of each owner the oldest first."""
         ids, tag, begun = [attempt.download_id for attempt in attempts], had.turn, Counter[str]()
         for id in ids:
-            first = {owner: row for row, owner in reversed([*due.items()]) if row not in ids[: ids.index(id)]}
+            left = {row: owner for row, owner in due.items() if row not in ids[: ids.index(id)]}
+            left = {row: owner for row, owner in left.items() if self._may_begin(row, owner, begun[owner], had)}
+            first = {owner: row for row, owner in reversed([*left.items()])}
             tags = {owner: max(tag, had.tags.get(owner, 0.0)) for owner in first}
             assert first, f"{ids} were claimed of {due}"
             owner = min(first, key=lambda each: (begun[each], tags[each], first[each]))

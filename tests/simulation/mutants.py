@@ -19,9 +19,10 @@ from reactor.core.lifecycle import TABLE, Entry, Step
 from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Change, TransferChange, reconcile
 from reactor.core.retry import RetryPolicy
+from reactor.core.slices import Slices
 from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
-from reactor.core.turns import Waiting
+from reactor.core.turns import Caps, Waiting
 from reactor.database import contract
 from reactor.database.sqlite import crashes, downloads, lists, table, turns
 from reactor.errors import Failure
@@ -256,15 +257,20 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "a quota of what is fetched, not of what is written": (with_(Quotas, "refusal", _not_what_is_written),),
     "again at once, each time": (with_(RetryPolicy, "next_delay_s", _at_once),),
     "whoever was first is served first, whatever he has had": (with_(turns, "next_of", _oldest_row),),
-    "what rows have had is charged to nobody": (with_(machine.Machine, "_charges", lambda self, decided: []),),
+    "what rows have had is charged to nobody": (with_(Slices, "charges", lambda self, decided: []),),
+    "of one owner as many run as there are slots": (
+        with_(Caps, "owner_is_full", lambda self, account, under_way: False),
+    ),
+    "an owner begins as much in a day as it likes": (with_(Caps, "is_used_up", lambda self, account, spent: False),),
+    "what was begun before has no room in the day either": (with_(turns, "NEW", "TRUE"),),
     "a weight changes nothing": (with_(turns, "CHARGE", turns.CHARGE.replace("/ weight", "")),),
     "a priority changes nothing": (with_(turns, "_statement", _by_date_alone),),
     "not_before is not waited for": (
-        with_(turns, "RIPE", turns.RIPE | {"not_before = NULL": (turns.LATER,)}),
+        with_(turns, "RIPE", turns.RIPE | {turns.BEGINS: (turns.LATER,)}),
         with_(downloads, "PROBE", downloads.PROBE.replace("not_before <= :now", "not_before > 0")),
     ),
     "what was not to begin before never begins": (
-        with_(turns, "RIPE", {key: which for key, which in turns.RIPE.items() if key != "not_before = NULL"}),
+        with_(turns, "RIPE", {key: which for key, which in turns.RIPE.items() if key != turns.BEGINS}),
     ),
     "the newest first": (with_(contract, "in_turn", _newest_first),),
     "the process may die of a row as often as it likes": (with_(crashes, "count", _anything),),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import sqlite3
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -77,6 +78,8 @@ class Rows:
     def __init__(self, world: World, instance: str) -> None:
         self._world = world
         self.instance = instance
+        self.begun = defaultdict[int, Counter[str]](Counter)
+        """Rows that were begun for the first time, by the day and their owners."""
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
         self._connection.deserialize(_template())
         self.execute("UPDATE reactor_meta SET value = ? WHERE key = 'instance'", instance)
@@ -108,6 +111,9 @@ class Rows:
         world.checks.sent_back(id for (id,) in self.execute(WAITING_ENTRIES) if over.get(id) in ids)
         due = {id: owner for id, owner in due.items() if id not in seen.swept}  # entries of a list that was cancelled
         world.checks.claimed([row.attempt for row in seen.claimed], due, had)
+        for row in seen.claimed:
+            if row.attempt.number == 1:
+                self.begun[int(world.wall // 86_400)][row.owner or ""] += 1
         return seen
 
     def choose(self, id: int, codes: list[str]) -> bool:
@@ -120,7 +126,16 @@ class Rows:
     def _had(self) -> Had:
         """What owners have had."""
         turn = self.execute("SELECT json_extract(value, '$.tag') FROM reactor_meta WHERE key = 'turn'")
-        return Had(dict(self.execute("SELECT owner, tag FROM reactor_owners")), turn[0][0] if turn else 0.0)
+        under_way = self.execute(
+            "SELECT coalesce(owner, '') FROM downloads WHERE status = 'downloading' AND stage IS NOT 'items'"
+        )
+        return Had(
+            dict(self.execute("SELECT owner, tag FROM reactor_owners")),
+            turn[0][0] if turn else 0.0,
+            Counter(owner for (owner,) in under_way),
+            self.begun[int(self._world.wall // 86_400)],
+            frozenset(id for (id,) in self.execute("SELECT id FROM downloads WHERE coalesce(attempt, 0) = 0")),
+        )
 
     def _due(self, command: commands.PollRows) -> dict[int, str]:
         """The rows that are due and their owners, the oldest first."""

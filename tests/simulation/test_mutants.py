@@ -9,6 +9,10 @@ from tests.simulation.runs import first_broken
 
 SEEDS = 3000
 FOUND_BY = {
+    "an owner begins as much in a day as it likes": 30,
+    "what was begun before has no room in the day either": 406,
+    "not_before is not waited for": 14,
+    "of one owner as many run as there are slots": 11,
     "the record of what is published goes before the row says so": 22,
     "joined without the last part": 77,
     "a refused add is final": 85,

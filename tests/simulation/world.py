@@ -9,6 +9,7 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import count
 
 from reactor.core import commands, events
@@ -17,6 +18,7 @@ from reactor.core.context import Limits
 from reactor.core.events import Event
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
+from reactor.core.turns import Caps, next_day
 from reactor.models import Brought
 from reactor.notices import Notice
 from tests.simulation.aria2 import SIZE, Aria2, Folder, Place
@@ -25,6 +27,8 @@ from tests.simulation.process import Process
 from tests.simulation.rows import FEW, LARGEST, NATURES, Rows, Sites
 
 STORM_S = 40.0
+BEFORE_MIDNIGHT_S = 4 * 3600.0
+"""When a run begins in which owners have quotas for a day."""
 TROUBLES = 22
 """How much happens to the reactor from outside in a storm."""
 SLOW_AFTER_S = 15.0
@@ -73,6 +77,7 @@ class World:
             partial_torrents=seed % 2 == 1,
             min_speed=0.4,
             playlist_max=6,
+            caps=Caps(owner_max=(0, 0, 1, 2)[seed // 4 % 4], owner_rows_day=(0, 4)[seed // 16 % 2]),
             list_page=2,
             choosing_max_s=15.0,
             retry=RetryPolicy(self.dice.choice((0, 1, 3)), 1.0, 20.0),
@@ -91,7 +96,8 @@ class World:
         """True when aria2 tells nothing at all, and the database neither: nothing may wait for that alone."""
         self.embedded = self.dice.random() < 0.5
         """True when aria2 dies with the reactor."""
-        self.now, self._probe_cache = 1000.0, 0.0
+        self.now = 1000.0
+        self._probe_cache = next_day(EPOCH) - EPOCH - BEFORE_MIDNIGHT_S if self.limits.caps.daily else 0.0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self.calm = False
@@ -144,7 +150,7 @@ class World:
             self.at(self.again.random() * STORM_S if self.again else 0, self._insert_again)
         self._until(self.now + STORM_S)
         self._calm_down()
-        end = self.now + PATIENCE_S
+        end = self.now + PATIENCE_S + BEFORE_MIDNIGHT_S
         while not self.checks.is_quiet():
             if not self._heap or self._heap[0][0] > end:
                 raise Stuck(f"nothing happens any more: {self.checks.rows()}, {self.process.machine.jobs}")
@@ -169,6 +175,9 @@ class World:
 
     def _calm_down(self) -> None:
         self.calm, self.locked_until = True, 0.0
+        # Or it would take many days until all are served.
+        self.limits = replace(self.limits, caps=replace(self.limits.caps, owner_rows_day=0))
+        self.process.machine._context.limits = self.limits
         if not self.process.alive:
             self._begin_again()
         self._stir()

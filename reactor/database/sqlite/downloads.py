@@ -93,13 +93,14 @@ def _poll(
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
         more_ripe = turns.ripen(connection, updater, asked) if ripens else False
-        order = turns.next_rows(connection, asked, DUE, room + 1) if claiming else []
+        order = turns.next_rows(connection, asked, DUE, room + 1, command.caps, updater) if claiming else []
         due = [turn.id for turn in order]
         urls, asking_for, owners = _asked_for(connection, due) if due else ({}, {}, {})
         told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
         claimed, rejected = _claim(connection, due[:room], asked, updater, told) if due else ((), ())
-        begun = {row.attempt.download_id for row in claimed}
-        turns.served(connection, [turn for turn in order if turn.id in begun])
+        begun = {row.attempt.download_id: row.attempt.number for row in claimed}
+        new = [id for id, number in begun.items() if number == 1]
+        turns.served(connection, [turn for turn in order if turn.id in begun], new, asked["now"], command.caps)
         seen = RowsPolled(
             watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
@@ -110,7 +111,7 @@ def _poll(
             due_in_s=0.0 if more_ripe and len(claimed) < room else _due_in(connection, asked),
             next_url=urls[due[room]] if claimed and len(due) > room else None,
             # Where some of the slots are still free, nobody waits.
-            accounts=turns.accounts(connection, asked, DUE, command.spent)
+            accounts=turns.accounts(connection, asked, DUE, command.spent, command.caps)
             if command.spent and (any_due or any_ripe) and len(claimed) == room
             else (),
         )

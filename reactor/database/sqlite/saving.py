@@ -256,7 +256,7 @@ def write(
             plans.forget(connection, attempt)
             done = True
         case commands.ChargeOwner():
-            turns.charge(connection, save)
+            turns.charge(connection, save, now_wall)
             done = True
         case commands.ForgetCrashes():
             crashes.forget(connection, [attempt.download_id])

@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     progress REAL,                      -- 0 to 100
     download_speed REAL,                -- MiB/s
     eta_seconds INTEGER,
-    stage TEXT,                         -- detecting, extracting, metadata, fetching, finishing, waiting, yielded; listing, items; NULL when over
+    stage TEXT,                         -- detecting, extracting, metadata, fetching, finishing, waiting, quota, yielded; listing, items; NULL when over
     url_type TEXT,                      -- the kind of URL that worked
     retry_count INTEGER DEFAULT 0,
     next_attempt_at REAL,               -- seconds since the epoch; not claimed before; of a choosing row: the end of the question
@@ -100,7 +100,10 @@ CREATE INDEX IF NOT EXISTS reactor_tries ON reactor_history (download_id, id);
 CREATE TABLE IF NOT EXISTS reactor_owners (
     owner TEXT PRIMARY KEY,             -- '': rows that have none
     tag REAL NOT NULL DEFAULT 0,        -- seconds of slot, each divided by the weight
-    weight REAL NOT NULL DEFAULT 1      -- the operator's: an owner of weight 2 gets twice as many seconds as one of 1
+    weight REAL NOT NULL DEFAULT 1,     -- the operator's: an owner of weight 2 gets twice as many seconds as one of 1
+    day INTEGER NOT NULL DEFAULT 0,     -- since 1970, UTC, where there are quotas: what it has had in that day
+    day_rows INTEGER NOT NULL DEFAULT 0,
+    day_bytes INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- Tables of the bot's that are attached, with what was asked for; see mirrors.py.

@@ -10,16 +10,29 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from reactor.core import commands
-from reactor.core.turns import WINDOW, Account, Waiting, counted, next_of
+from reactor.core.turns import (
+    NO_CAPS,
+    WINDOW,
+    Account,
+    Caps,
+    Spent,
+    Waiting,
+    counted,
+    day_of,
+    next_day,
+    next_of,
+)
 from reactor.database import contract
 from reactor.database.contract import RIPEN_MAX
+from reactor.database.sqlite import plans
 from reactor.database.sqlite.per_row import RowUpdater
+from reactor.net.registrable import site_of
 from reactor.records import dataclass
 
 TURN = "turn"
@@ -33,12 +46,16 @@ READY = f"status = 'pending' AND {NO_RETRY} AND {NOT_LATER}"
 come here when their time has come (`ripen`)."""
 RETRY = f"status = 'pending' AND {NO_RETRY.replace('= 0', '<> 0')}"
 LATER = f"status = 'pending' AND {NOT_LATER.replace('= 0', '<> 0')}"
+BEGINS = "not_before = NULL, stage = (CASE WHEN stage = 'quota' THEN NULL ELSE stage END)"
 RIPE = {
     "next_attempt_at = NULL": (
         f"{RETRY} AND next_attempt_at <= :now",
         f"{RETRY} AND next_attempt_at > :now + :retry_max",
     ),
-    "not_before = NULL": (f"{LATER} AND not_before <= :now", f"{LATER} AND not_before >= ''"),
+    BEGINS: (
+        f"{LATER} AND not_before <= :now",
+        f"{LATER} AND not_before >= ''",
+    ),
 }
 """What is written of those whose time has come. What a bot stores there that is no number says nothing."""
 SHARED = f"""SELECT EXISTS (SELECT 1 FROM downloads WHERE {READY} AND owner IS NOT NULL),
@@ -52,6 +69,18 @@ OWNERS = f"""WITH RECURSIVE found(first, whose, n) AS (
 AFTER, FROM_THE_FIRST = "owner > :cursor", "owner IS NOT NULL"
 CHARGE = """UPDATE reactor_owners SET tag = max(tag, coalesce((SELECT json_extract(value, '$.tag') FROM reactor_meta
     WHERE key = 'turn'), 0)) + :seconds / weight WHERE owner = :owner"""
+ACCOUNTS = """SELECT owner, tag, day, day_rows, day_bytes FROM reactor_owners
+    WHERE owner IN (SELECT value FROM json_each(?))"""
+SPEND = """UPDATE reactor_owners SET day_rows = CASE WHEN day = :day THEN day_rows ELSE 0 END + :rows,
+    day_bytes = CASE WHEN day = :day THEN day_bytes ELSE 0 END + :bytes, day = :day WHERE owner = :owner"""
+FORGET = """DELETE FROM reactor_owners WHERE tag <= ? AND weight = 1
+    AND (day = 0 OR day < (SELECT max(day) FROM reactor_owners))"""
+UNDER_WAY = "SELECT owner, url FROM downloads WHERE status = 'downloading' AND stage IS NOT 'items'"
+NEW = f"{plans.ATTEMPT} = 0"
+"""Of a row that was never begun."""
+PUT_OFF = ("stage = 'quota', not_before = :next_day", "not_before = :next_day")
+SITE_LOOK = 32
+"""So many rows of an owner are looked at for one from a site that is not full."""
 SERVED = """INSERT INTO reactor_owners (owner, tag) VALUES (?, ?)
     ON CONFLICT (owner) DO UPDATE SET tag = max(tag, excluded.tag)"""
 
@@ -86,49 +115,60 @@ FREE = "typeof(id) = 'integer' AND id NOT IN (SELECT value FROM json_each(:held)
 ANY_RIPE = " OR ".join(f"EXISTS ({_ripe(which)})" for kinds in RIPE.values() for which in kinds)
 
 
-def next_rows(connection: sqlite3.Connection, asked: Mapping[str, Any], due: str, limit: int) -> list[Turn]:
-    """At most `limit` rows of those that are `due` (a condition, with the values in `asked`), the first one first."""
+def next_rows(
+    connection: sqlite3.Connection,
+    asked: Mapping[str, Any],
+    due: str,
+    limit: int,
+    caps: Caps = NO_CAPS,
+    updater: RowUpdater | None = None,
+) -> list[Turn]:
+    """At most `limit` rows of those that are `due` (a condition, with the values in `asked`), the first one first. Rows
+    of those who have had what they may have in a day are put off, by `updater`."""
     shared, stored = connection.execute(SHARED).fetchone()
-    if not shared:
+    if not shared and not caps.site_max:
         return [Turn(id) for id in _in_turn(connection, asked, due, None, limit)]
     queue_tag, cursor = _turn(stored)
-    turns, begun = list[Turn](), Counter[str]()
-    held: list[int] = json.loads(asked["held"])
-    waiting = _waiting(connection, asked, due, cursor)
-    tags = _tags(connection, [each.account for each in waiting])
-    while waiting:
-        those = [Waiting(tags.get(each.account, 0.0), begun[each.account], each.row) for each in waiting]
+    look, turns, waiting = _Look(connection, asked, due, caps, updater), list[Turn](), list[_Candidate]()
+    while waiting := waiting or look.waiting(cursor, shared=bool(shared)):
+        those = [Waiting(look.tag(each.account), look.begun[each.account], each.row) for each in waiting]
         place = next_of(those, queue_tag)
         chosen = waiting.pop(place)
-        first = chosen.row if chosen.certain else _first(connection, asked, due, chosen.owner)
-        assert first is not None
+        first = chosen.row if chosen.certain and look.fits(chosen.row) else look.first(chosen.owner)
+        if first is None:
+            continue
         queue_tag = counted(those[place].tag, queue_tag)
-        turns.append(Turn(first, chosen.owner, queue_tag))
+        turns.append(Turn(first, chosen.owner, queue_tag if shared else None))
         if len(turns) == limit:
             break
-        begun[chosen.account] += 1
-        held.append(first)
-        asked = {**asked, "held": json.dumps(held)}
-        further = _first(connection, asked, due, chosen.owner)
+        look.begin(chosen.account, first)
+        further = None if look.is_full(chosen.account) else look.first(chosen.owner)
         if further is not None:
             waiting.insert(place, replace(chosen, row=further, certain=True))
     return turns
 
 
 def accounts(
-    connection: sqlite3.Connection, asked: Mapping[str, Any], due: str, spent: Sequence[str | None]
+    connection: sqlite3.Connection,
+    asked: Mapping[str, Any],
+    due: str,
+    spent: Sequence[str | None],
+    caps: Caps = NO_CAPS,
 ) -> tuple[Account, ...]:
     """What the owners whose slices are `spent` have had, and the next owners that have a row that is due."""
     _, stored = connection.execute(SHARED).fetchone()
     queue_tag, cursor = _turn(stored)
-    waiting = {each.account for each in _waiting(connection, asked, due, cursor)}
+    look = _Look(connection, asked, due, caps)
+    waiting = {each.account for each in look.waiting(cursor)}
     those = sorted(waiting | {contract.account(owner) for owner in spent})
-    tags = _tags(connection, those)
-    return tuple(Account(who or None, counted(tags.get(who, 0.0), queue_tag), who in waiting) for who in those)
+    look.learn(those)
+    return tuple(Account(who or None, counted(look.tag(who), queue_tag), who in waiting) for who in those)
 
 
-def served(connection: sqlite3.Connection, turns: Sequence[Turn]) -> None:
-    """These are claimed."""
+def served(
+    connection: sqlite3.Connection, turns: Sequence[Turn], new: Collection[int], now: float, caps: Caps = NO_CAPS
+) -> None:
+    """These are claimed; those of them that are `new` for the first time."""
     shared = [each for each in turns if each.tag is not None]
     if not shared:
         return
@@ -137,18 +177,29 @@ def served(connection: sqlite3.Connection, turns: Sequence[Turn]) -> None:
     cursor = last.owner if isinstance(last.owner, str | int) else None
     stored = json.dumps({"tag": last.tag, "cursor": cursor})
     connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, ?)", (TURN, stored))
+    if caps.daily:
+        begun = Counter(contract.account(each.owner) for each in shared if each.id in new)
+        for owner, rows in begun.items():
+            _spend(connection, owner, now, rows=rows)
 
 
-def charge(connection: sqlite3.Connection, save: commands.ChargeOwner) -> None:
-    """Seconds of slot that a row of an owner has had. Nobody's are counted as soon as there was somebody else."""
-    connection.execute(CHARGE, {"owner": contract.account(save.owner), "seconds": save.seconds})
+def charge(connection: sqlite3.Connection, save: commands.ChargeOwner, now: float) -> None:
+    """What a row of an owner has had. Nobody's is counted as soon as there was somebody else."""
+    owner = contract.account(save.owner)
+    connection.execute(CHARGE, {"owner": owner, "seconds": save.seconds})
+    if save.bytes:
+        _spend(connection, owner, now, size=save.bytes)
+
+
+def _spend(connection: sqlite3.Connection, owner: str, now: float, *, rows: int = 0, size: int = 0) -> None:
+    connection.execute(SPEND, {"owner": owner, "day": day_of(now), "rows": rows, "bytes": size})
 
 
 def forget_even(connection: sqlite3.Connection) -> None:
     """Drop the accounts that say no more than none does: those of whom has had no more than the others."""
     _, stored = connection.execute(SHARED).fetchone()
     queue_tag, _ = _turn(stored)
-    connection.execute("DELETE FROM reactor_owners WHERE tag <= ? AND weight = 1", (queue_tag,))
+    connection.execute(FORGET, (queue_tag,))
 
 
 def _turn(stored: str | None) -> tuple[float, str | int | None]:
@@ -157,13 +208,6 @@ def _turn(stored: str | None) -> tuple[float, str | int | None]:
         return 0.0, None
     told = json.loads(stored)
     return float(told["tag"]), told["cursor"]
-
-
-def _tags(connection: sqlite3.Connection, accounts: Sequence[str]) -> dict[str, float]:
-    found = connection.execute(
-        "SELECT owner, tag FROM reactor_owners WHERE owner IN (SELECT value FROM json_each(?))", (json.dumps(accounts),)
-    )
-    return dict(found.fetchall())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,36 +223,131 @@ class _Candidate:
     """False where a dated one may stand before it."""
 
 
-def _waiting(
-    connection: sqlite3.Connection, asked: Mapping[str, Any], due: str, cursor: str | int | None
-) -> list[_Candidate]:
-    """The next owners that have a row that is due, each with the first of them; whoever has none is passed over."""
-    nobodys = _first(connection, asked, due, None)
-    found = [] if nobodys is None else [_Candidate(None, "", nobodys, certain=True)]
-    for owner, row, is_due, dated in _circle(connection, asked, due, cursor):
-        first = row if is_due else _first(connection, asked, due, owner)
-        if first is not None:
-            found.append(_Candidate(owner, contract.account(owner), first, bool(dated) or not is_due))
-            if len(found) >= WINDOW:
-                break
-    return found
+class _Look:
+    """What one poll knows of owners and sites while it chooses rows."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        asked: Mapping[str, Any],
+        due: str,
+        caps: Caps,
+        updater: RowUpdater | None = None,
+    ) -> None:
+        self._connection, self._asked, self._due = connection, asked, due
+        self._caps, self._updater = caps, updater
+        self._held: list[int] = json.loads(asked["held"])
+        self._tags, self._spent = dict[str, float](), dict[str, Spent]()
+        self.begun = Counter[str]()
+        self._under_way, self._sites = Counter[str](), Counter[str | None]()
+        if caps.owner_max or caps.site_max:
+            for owner, url in connection.execute(UNDER_WAY).fetchall():
+                self._under_way[contract.account(owner)] += 1
+                self._sites[self._site(url)] += 1
+
+    def waiting(self, cursor: str | int | None, *, shared: bool = True) -> list[_Candidate]:
+        """The next owners that have a row which may begin, each with the first of them; whoever has none is passed
+        over."""
+        nobodys = self.first(None)
+        found = [] if nobodys is None else [_Candidate(None, "", nobodys, certain=True)]
+        self.learn([""])
+        for page in _circle(self._connection, self._asked, self._due, cursor) if shared else ():
+            self.learn([contract.account(owner) for owner, *_ in page])
+            for owner, row, is_due, dated in page:
+                account = contract.account(owner)
+                if self.is_full(account):
+                    continue
+                certain = bool(is_due) and not self._is_used_up(account) and self.fits(row)
+                if not certain and self._is_used_up(account):
+                    self._put_off(owner)
+                first = row if certain else self.first(owner)
+                if first is not None:
+                    found.append(_Candidate(owner, account, first, bool(dated) or not certain))
+                    if len(found) >= WINDOW:
+                        return found
+        return found
+
+    def learn(self, accounts: Sequence[str]) -> None:
+        """Read what these have had."""
+        found = self._connection.execute(ACCOUNTS, (json.dumps(accounts),))
+        for owner, tag, *spent in found.fetchall():
+            self._tags[owner], self._spent[owner] = tag, Spent(*spent)
+
+    def tag(self, account: str) -> float:
+        """Seconds of slot."""
+        return self._tags.get(account, 0.0)
+
+    def is_full(self, account: str) -> bool:
+        """True when no more of its rows may be under way."""
+        return self._caps.owner_is_full(account, self._under_way[account] + self.begun[account])
+
+    def fits(self, row: int) -> bool:
+        """True when its site may be asked for one more."""
+        if not self._is_any_site_full():
+            return True
+        site = self._site_of(row)
+        return site is None or not self._caps.site_is_full(self._sites[site])
+
+    def first(self, owner: object) -> int | None:
+        """The first row of an owner that may begin."""
+        due = f"{self._due} AND NOT ({NEW})" if self._is_used_up(contract.account(owner)) else self._due
+        limit = SITE_LOOK if self._is_any_site_full() else 1
+        found = _in_turn(self._connection, self._asked, due, owner, limit)
+        return next((row for row in found if self.fits(row)), None)
+
+    def begin(self, account: str, row: int) -> None:
+        """It has a slot."""
+        self.begun[account] += 1
+        if self._caps.site_max:
+            self._sites[self._site_of(row)] += 1
+        self._held.append(row)
+        self._asked = {**self._asked, "held": json.dumps(self._held)}
+
+    def _is_used_up(self, account: str) -> bool:
+        if not self._caps.daily:
+            return False
+        spent = self._spent.get(account, Spent())
+        today = day_of(self._asked["now"])
+        spent = spent if spent.day == today else Spent(today)
+        return self._caps.is_used_up(account, replace(spent, rows=spent.rows + self.begun[account]))
+
+    def _put_off(self, owner: object) -> None:
+        """Until the day is over; some of its rows, so that they say why they wait."""
+        if self._updater is None:
+            return
+        statement = f"""SELECT id FROM downloads WHERE {self._due} AND owner = :whose AND {NEW}
+            ORDER BY {PLACE} LIMIT {RIPEN_MAX}"""
+        found = self._connection.execute(statement, {**self._asked, "whose": owner}).fetchall()
+        values = {**self._asked, "next_day": next_day(self._asked["now"])}
+        self._updater.update(self._connection, [id for (id,) in found], PUT_OFF, values)
+
+    def _is_any_site_full(self) -> bool:
+        return bool(self._caps.site_max) and any(
+            site is not None and self._caps.site_is_full(number) for site, number in self._sites.items()
+        )
+
+    def _site_of(self, row: int) -> str | None:
+        ((url,),) = self._connection.execute("SELECT url FROM downloads WHERE id = ?", (row,)).fetchall()
+        return self._site(url)
+
+    def _site(self, url: object) -> str | None:
+        return site_of(contract.url(url)) if self._caps.site_max else None
 
 
 def _circle(
     connection: sqlite3.Connection, asked: Mapping[str, Any], due: str, cursor: str | int | None
-) -> Iterator[tuple[Any, int, int, int]]:
-    """All owners that have a row that is ready, from the one after `cursor` on: each with the first of these, whether
-    it is due, and whether it has a date."""
+) -> Iterator[list[tuple[Any, int, int, int]]]:
+    """All owners that have a row that is ready, from the one after `cursor` on, some at a time: each with the first of
+    these, whether it is due, and whether it has a date."""
     at, wrapped, seen = cursor, cursor is None, set[Any]()
     while True:
         statement = _owners(FROM_THE_FIRST if at is None else AFTER, due)
         owners = connection.execute(statement, {**asked, "cursor": at, "window": WINDOW}).fetchall()
-        for found in owners:
-            if found[0] in seen:
-                return
-            seen.add(found[0])
-            yield found
-        if not owners and wrapped:
+        new = [found for found in owners if found[0] not in seen]
+        seen.update(found[0] for found in new)
+        if new:
+            yield new
+        if len(new) < len(owners) or (not owners and wrapped):
             return
         at, wrapped = (owners[-1][0], wrapped) if owners else (None, True)
 
@@ -216,10 +355,6 @@ def _circle(
 @cache
 def _owners(begin: str, due: str) -> str:
     return OWNERS.format(begin=begin, due=due)
-
-
-def _first(connection: sqlite3.Connection, asked: Mapping[str, Any], due: str, owner: object) -> int | None:
-    return next(iter(_in_turn(connection, asked, due, owner, 1)), None)
 
 
 def _in_turn(

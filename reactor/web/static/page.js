@@ -53,6 +53,7 @@ function facts(row) {
   const list = listOf(row);
   if (list === "under-way") return measured(row);
   if (row.status === "choosing") return "asks what to fetch";
+  if (row.stage === "quota") return "its owner has had enough for today";
   if (row.stage === "yielded" && !row.retry_at) return "lets others have a turn, then goes on";
   if (list === "queue") return row.retry_at ? `retries at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}` : row.url;
   const parts = [];

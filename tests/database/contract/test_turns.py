@@ -9,7 +9,7 @@ import pytest
 from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
-from reactor.core.turns import WINDOW, Account
+from reactor.core.turns import DAY_S, WINDOW, Account, Caps
 from reactor.database.contract import OWNER_MAX, RETRY_MAX_S, RIPEN_MAX
 from reactor.database.store import Store
 from reactor.errors import DatabaseError, Failure
@@ -174,6 +174,13 @@ async def test_a_look_with_several_slots_gives_them_in_turn(engine: Engine, stor
     assert [row.attempt.download_id for row in await claimed(store, 4)] == [1, 5, 6, 2]
 
 
+async def test_a_look_with_many_slots_gives_them_to_more_owners_than_it_sees_at_once(
+    engine: Engine, store: Store
+) -> None:
+    add(engine, *(f"owner {n:02}" for n in range(3 * WINDOW)))
+    assert len(await claimed(store, 3 * WINDOW)) == 3 * WINDOW
+
+
 async def test_an_owner_of_whom_nothing_is_due_is_passed_over(engine: Engine, store: Store) -> None:
     add(engine, *["waiting"] * 2, "ann")
     for _ in range(2):
@@ -216,6 +223,91 @@ async def test_accounts_of_those_who_have_had_no_more_than_others_are_dropped(en
     async with engine.open_store() as again:
         await again.join()
         assert engine.sql("SELECT owner FROM reactor_owners") == [("bob",)]
+
+
+async def begun(store: Store, caps: Caps, room: int = 9, now: float = NOW) -> list[int]:
+    """The rows that one poll begins."""
+    polled = await store.poll(commands.PollRows((), room, caps=caps), now, RETRY_MAX_S)
+    return [row.attempt.download_id for row in polled.rows.claimed]
+
+
+async def test_of_one_owner_only_so_many_run_at_once_and_others_take_the_slots(engine: Engine, store: Store) -> None:
+    add(engine, *["greedy"] * 4, "ann", None, None, None)
+    caps = Caps(owner_max=2)
+    assert await begun(store, caps) == [1, 5, 6, 2, 7, 8]
+    assert await begun(store, caps) == []
+    await store.save([commands.SaveDownloaded(await _under_way(engine, 1), "/a", 1, None)], NOW)
+    assert await begun(store, caps) == [3]
+
+
+async def test_from_one_site_only_so_many_come_at_once_and_rows_behind_go_first(engine: Engine, store: Store) -> None:
+    urls = ["http://a.one.example/1", "http://b.one.example/2", "http://one.example/3", "http://two.example/4"]
+    urls += ["magnet:?xt=urn:btih:1", "magnet:?xt=urn:btih:2", "http://127.0.0.1/5", "http://[broken/6"]
+    for url in urls:
+        engine.sql("INSERT INTO downloads (url, added_date) VALUES (?, '2026-01-01')", url)
+    caps = Caps(site_max=2)
+    assert await begun(store, caps) == [1, 2, 4, 5, 6, 7, 8]
+    engine.sql(
+        "INSERT INTO downloads (url, owner) VALUES ('http://c.one.example/9', 'ann'), ('http://x.example', 'ann')"
+    )
+    assert await begun(store, caps) == [10], "whoever owns it"
+    await store.save([commands.SaveDownloaded(await _under_way(engine, 2), "/a", 1, None)], NOW)
+    assert await begun(store, caps) == [3]
+
+
+async def test_an_owner_whose_rows_are_all_of_a_full_site_is_passed_over(engine: Engine, store: Store) -> None:
+    add(engine, *(f"owner {n:02}" for n in range(3 * WINDOW)))
+    engine.sql("INSERT INTO downloads (url, owner) VALUES ('http://other.example/a', 'zoe')")
+    assert await begun(store, Caps(site_max=1)) == [1, 3 * WINDOW + 1]
+
+
+DAY = NOW - NOW % DAY_S
+"""The beginning of a day."""
+
+
+async def test_whoever_has_begun_enough_in_a_day_waits_for_the_next_and_the_row_says_so(
+    engine: Engine, store: Store
+) -> None:
+    add(engine, *["ann"] * 4, "bob", *[None] * 3)
+    caps = Caps(owner_rows_day=2)
+    assert await begun(store, caps, now=DAY + 60) == [1, 5, 6, 2, 7, 8]
+    assert await begun(store, caps, now=DAY + 60) == []
+    waits = "SELECT id, stage, not_before FROM downloads WHERE status = 'pending' ORDER BY id"
+    assert engine.sql(waits) == [(3, "quota", DAY + DAY_S), (4, "quota", DAY + DAY_S)]
+    polled = await store.poll(commands.PollRows((), 9, caps=caps), DAY + DAY_S - 30, RETRY_MAX_S)
+    assert (polled.rows.claimed, polled.rows.due_in_s) == ((), 30.0)
+    assert await begun(store, caps, now=DAY + DAY_S) == [3, 4]
+
+
+async def test_the_next_try_of_what_was_begun_needs_no_room_in_the_day(engine: Engine, store: Store) -> None:
+    add(engine, "ann", "ann", "bob")
+    caps = Caps(owner_rows_day=1)
+    assert await begun(store, caps) == [1, 3]
+    await store.save([commands.SaveWaiting(await _under_way(engine, 1), LATER, 1, 60.0)], NOW)
+    assert await begun(store, caps, now=NOW + 61) == [1]
+    assert engine.sql("SELECT stage FROM downloads WHERE id = 2") == [("quota",)]
+
+
+async def test_whoever_has_got_enough_bytes_in_a_day_waits_for_the_next(engine: Engine, store: Store) -> None:
+    add(engine, *["ann"] * 4)
+    caps = Caps(owner_bytes_day=1000)
+    assert await begun(store, caps, 1, DAY) == [1]
+    attempt = await _under_way(engine, 1)
+    await store.save([commands.ChargeOwner(attempt, "ann", 1.0, 600)], DAY)
+    assert await begun(store, caps, 1, DAY) == [2]
+    await store.save([commands.ChargeOwner(attempt, "ann", 1.0, 400)], DAY + 1)
+    assert await begun(store, caps, 1, DAY + 2) == []
+    assert await begun(store, caps, 1, DAY + DAY_S) == [3], "another day"
+    await store.save([commands.ChargeOwner(attempt, "ann", 1.0, 999)], DAY + DAY_S)
+    assert await begun(store, caps, 1, DAY + DAY_S) == [4]
+
+
+async def test_a_slice_is_given_up_for_nobody_who_could_not_begin(engine: Engine, store: Store) -> None:
+    add(engine, "ann", *["bob"] * 2)
+    caps = Caps(owner_max=1)
+    assert await begun(store, caps) == [1, 2]
+    polled = await store.poll(commands.PollRows((), 0, (), ("ann",), caps), NOW, RETRY_MAX_S)
+    assert [each.owner for each in polled.rows.accounts if each.waits] == []
 
 
 async def seen(store: Store, *spent: str | None, room: int = 0) -> tuple[Account, ...]:
