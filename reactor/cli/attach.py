@@ -32,6 +32,7 @@ def attach(
     ] = None,
     id: Annotated[list[str] | None, _column("--id", "The key of a row. [the PRIMARY KEY]")] = None,
     owner: Annotated[str | None, _column("--owner", "Whose the row is.")] = None,
+    priority: Annotated[str | None, _column("--priority", "-2 to 2: which of an owner's rows is first.")] = None,
     options: Annotated[str | None, _column("--options", "What the row asks for, as JSON.")] = None,
     cancelled: Annotated[str | None, _column("--cancelled", "A flag that asks for a stop.")] = None,
     file: Annotated[str | None, _column("--file", "Gets the path of the file.")] = None,
@@ -51,7 +52,7 @@ def attach(
     from reactor.settings import Settings
 
     columns = tuple(status or ["status"])
-    read = {"owner": owner, "options": options, "cancelled": cancelled}
+    read = {"owner": owner, "priority": priority, "options": options, "cancelled": cancelled}
     written = {"file_path": file, "error": error, "progress": progress, "title": title}
     mirror = Mirror(
         table=table,

@@ -15,7 +15,7 @@ from reactor.models import Status
 from reactor.patterns import pattern
 from reactor.records import dataclass
 
-READ = ("owner", "options", "cancelled")
+READ = ("owner", "priority", "options", "cancelled")
 """Columns of the bot's that reactor reads, besides the URL."""
 WRITTEN = ("file_path", "error", "progress", "title")
 """Columns of `downloads` that may be written into columns of the bot's, besides the status."""

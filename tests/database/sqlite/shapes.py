@@ -45,9 +45,10 @@ def _usual(name: str, schema: str, insert: str, **more: object) -> Shape:
 SHAPES = [
     _usual(
         "a plain table with whole numbers for keys",
-        "CREATE TABLE jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, link TEXT, state TEXT DEFAULT 'queued', path TEXT)",
-        "INSERT INTO jobs (link) VALUES (?)",
-        further={"file_path": "path"},
+        """CREATE TABLE jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, link TEXT, state TEXT DEFAULT 'queued', path TEXT,
+        rank INTEGER)""",
+        "INSERT INTO jobs (link, rank) VALUES (?, 0)",
+        further={"priority": "rank", "file_path": "path"},
     ),
     _usual(
         "UUIDs as text",
