@@ -107,6 +107,21 @@ def test_parts_that_are_missing_are_asked_for_again_when_the_question_got_lost()
     assert world.the(commands.AskStatus) == commands.AskStatus(lost, periodic=True)
 
 
+@pytest.mark.parametrize("before", [0.0, 75.0])
+def test_a_row_that_fetches_again_tells_no_more_how_much_of_it_was_joined(before: float) -> None:
+    world = fetching()
+    if before:
+        whole = [report(ONE, "complete", 5, 5, gid=gid(ONE, n)) for n in range(COUNT * 3 // 4)]
+        world.feed(reported(*whole, periodic=True), after=60.0)
+        assert [each.progress for each in world.the(commands.SaveProgress).rows] == [before]
+    world.feed(reported(*[report(ONE, "complete", 5, 5, gid=gid(ONE, n)) for n in range(COUNT)]))
+    world.feed(events.Joined(ONE, 0.5), after=5.0)
+    assert [each.progress for each in world.the(commands.SaveProgress).rows] == [50.0]
+    world.feed(events.WorkFailed(ONE, Failure("files_missing", "They are not there.", None, False)))
+    assert world.the(commands.SaveStage).stage == "fetching"
+    assert [each.progress for each in world.the(commands.SaveProgress).rows] == [before]
+
+
 def test_a_file_that_is_refused_is_not_asked_for_again() -> None:
     world = World().up().fetching(ONE)
     world.feed(reported(report(ONE, "error", error_code=22, error_message="status=403")))

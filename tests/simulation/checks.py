@@ -162,8 +162,10 @@ class Checks:
         self._begun |= {(attempt.download_id, attempt.number): self._world.now for attempt in attempts}
 
     def answered(self, id: int) -> None:
-        """The bot has said what is to be fetched."""
+        """The bot has said what is to be fetched, with all its retries."""
         self._answered.add(id)
+        for count in (self._spent, self._retries):
+            count.pop(id, None)
         self._final.pop(id, None)
 
     def died(self, of: int | None) -> None:

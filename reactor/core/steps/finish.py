@@ -134,8 +134,7 @@ def _fetch_parts_again(job: Job, numbers: tuple[int, ...], failure: Failure, con
     progress = job.progress
     job.state, progress.resumed, progress.moved_at = State.FETCHING, False, context.now
     job.plan.complete_parts -= frozenset(numbers)
-    again = commands.ProgressOf(job.attempt, progress.percent, 0, None, None, done=job.plan.complete_parts)
-    out: Commands = [commands.SaveStage(job.attempt, Stage.FETCHING), commands.SaveProgress((again,))]
+    out = _fetching_again(job)
     for transfer in (progress.transfers[n] for n in numbers):
         if job.state not in IN_TRANSFER or transfer.state is not TransferState.DONE:
             continue
@@ -160,7 +159,14 @@ def _look_for_bytes(job: Job, context: Context) -> Commands:
     window.doubt(job, context)
     window.keep_complete(job, context)
     asked = window.ask(progress.askable) if context.connected else []
-    return [commands.SaveStage(job.attempt, Stage.FETCHING), *asked, *when_all_fetched(job, context)]
+    return [*_fetching_again(job), *asked, *when_all_fetched(job, context)]
+
+
+def _fetching_again(job: Job) -> Commands:
+    """The row tells how much of it is fetched, no more how much of it was put together."""
+    percent = job.progress.percent or 0.0
+    again = commands.ProgressOf(job.attempt, percent, 0, None, None, done=job.plan.complete_parts)
+    return [commands.SaveStage(job.attempt, Stage.FETCHING), commands.SaveProgress((again,))]
 
 
 def _await_space(job: Job, failure: Failure, context: Context) -> Commands:

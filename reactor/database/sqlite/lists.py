@@ -46,26 +46,28 @@ LISTED = "listed"
 
 UNDER_WAY = "status = 'downloading' AND stage = 'items'"
 ENDED = f"{UNDER_WAY} AND NOT EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.{OPEN})"
+GONE = "(p.id IS NULL OR CAST(COALESCE(p.attempt, 0) AS INTEGER) = 0)"
+"""A list was deleted, or another row has its id, which was never begun."""
 STOPPED = f"""WITH RECURSIVE lists(id) AS (
     SELECT min(parent_id) FROM downloads WHERE {OPEN}
     UNION ALL
     SELECT (SELECT min(parent_id) FROM downloads WHERE {OPEN} AND parent_id > lists.id) FROM lists
         WHERE lists.id IS NOT NULL)
-    SELECT lists.id, p.id IS NULL FROM lists LEFT JOIN downloads AS p ON p.id = lists.id WHERE lists.id IS NOT NULL
-    AND (p.id IS NULL OR (p.cancelled IS TRUE AND p.status IN ('pending', 'downloading', 'choosing'))
+    SELECT lists.id, {GONE} FROM lists LEFT JOIN downloads AS p ON p.id = lists.id WHERE lists.id IS NOT NULL
+    AND ({GONE} OR (p.cancelled IS TRUE AND p.status IN ('pending', 'downloading', 'choosing'))
         OR (p.status = 'cancelled' AND p.stage IS NOT NULL AND p.stage <> ''))
     AND EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = lists.id AND c.{OPEN} AND c.cancelled IS NOT TRUE)"""
-"""Lists with open entries that were cancelled, in either way, or deleted; each list is found by one step in the index
-of what is open."""
+"""Lists with open entries that were cancelled, in either way, deleted or replaced; each list is found by one step in
+the index of what is open."""
 
 
 def stop(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> None:
-    """Cancel the entries of lists that were cancelled or deleted, and those of lists among them. Those of a deleted one
-    are nobody's entries then."""
+    """Cancel the entries of lists that were cancelled, deleted or replaced, and those of lists among them. Those of one
+    that is gone are nobody's entries then."""
     for _ in range(GENERATIONS_MAX):
-        for list_id, deleted in connection.execute(STOPPED).fetchall():
+        for list_id, gone in connection.execute(STOPPED).fetchall():
             ids = _children(connection, list_id, f"{OPEN} AND cancelled IS NOT TRUE")
-            loose = ", parent_id = NULL" if deleted else ""
+            loose = ", parent_id = NULL" if gone else ""
             updater.update(connection, ids, (f"cancelled = 1{loose}", "cancelled = 1", "status = 'cancelled'"), asked)
 
 
@@ -191,7 +193,6 @@ def claim(connection: sqlite3.Connection, ids: Sequence[int], updater: RowUpdate
     ).fetchall()
     for id, attempt, waited in found:
         if not attempt:
-            updater.update(connection, _children(connection, id, OPEN), ("cancelled = 1, parent_id = NULL",), asked)
             updater.update(connection, _children(connection, id, CHILD), ("parent_id = NULL",), asked)
         elif not waited:
             over = f"{CHILD} AND status IN ('failed', 'cancelled')"

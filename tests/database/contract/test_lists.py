@@ -185,6 +185,25 @@ async def test_another_row_with_the_id_of_a_list_has_none_of_its_entries(engine:
     assert engine.sql("SELECT parent_id, cancelled FROM downloads WHERE id > 1") == [(None, 1), (None, 1)]
 
 
+async def test_of_another_row_with_the_id_of_a_list_none_of_its_lists_goes_on_either(
+    engine: Engine, store: Store
+) -> None:
+    await expanded(store, engine, 1)
+    inner = (await claimed(store)).attempt
+    await store.save([commands.SaveEntries(inner, entries(2, 3), 50)], NOW)
+    await store.save([commands.SaveListed(inner, Kind.YTDLP, None, 2)], NOW)
+    engine.sql(
+        "INSERT OR REPLACE INTO downloads (id, url, added_date) VALUES (1, 'http://host.example/a', '9000-01-01')"
+    )
+    seen = (await store.poll(commands.PollRows((), 3), NOW, RETRY_MAX_S)).rows
+    assert [each.attempt for each in seen.claimed] == [Attempt(1, 1)]
+    assert engine.sql("SELECT id, status, parent_id FROM downloads WHERE id > 1") == [
+        (2, "cancelled", None),
+        (3, "cancelled", 2),
+        (4, "cancelled", 2),
+    ]
+
+
 async def test_a_list_that_cannot_be_read_to_its_end_is_left_to_its_entries(engine: Engine, store: Store) -> None:
     engine.sql("INSERT INTO downloads (url) VALUES (?)", URL)
     attempt = (await claimed(store)).attempt
