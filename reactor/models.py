@@ -275,6 +275,40 @@ class Download(BaseModel):
         return self.choices is not None and (open_question or self.status == Status.FAILED)
 
 
+WaitReason = Literal["turn", "owner_max", "host_max", "retry", "later", "quota", "unserved"]
+"""Why a row waits: others are before it; its owner has as many under way as it may (OWNER_MAX); so have those of its
+site (HOST_MAX); for its retry; for its `not_before`; its owner has had enough for the day; no reactor serves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a pending row stands."""
+
+    id: int
+    ahead: int
+    """About so many rows have their turn before it, of its owner's and of others'."""
+    why: WaitReason
+    about_s: float | None = None
+    """So long it takes, if those before it take as long as the latest ones; None where that cannot be told."""
+    until: float | None = None
+    """It does not begin before that, in seconds since the epoch."""
+
+    @property
+    def text(self) -> str:
+        """A sentence for a person."""
+        reasons = {
+            "turn": f"It waits for its turn, {self.ahead} before it",
+            "owner_max": "It waits until one of its owner's is over, which has as many under way as one may",
+            "host_max": "It waits until another one from the same site is over",
+            "retry": "It waits for its next try",
+            "later": "It is not to begin yet",
+            "quota": "Its owner has had enough for the day: it begins when that is over",
+            "unserved": f"No reactor serves it now; {self.ahead} are before it",
+        }
+        minutes = round((self.about_s or 0.0) / 60 + 0.3)
+        return reasons[self.why] + (f"; that takes about {minutes} min." if minutes else ".")
+
+
 @dataclass(frozen=True, slots=True)
 class OwnerAccount:
     """What the queue knows of an owner of rows."""

@@ -29,7 +29,7 @@ from reactor.database import engine
 from reactor.database.contract import REPLACED
 from reactor.database.table import LIST_MAX, ChangeCursor, Counts, Overview, RowOperations, Table
 from reactor.errors import DatabaseError, DownloadError
-from reactor.models import CookieJarInfo, Download, OwnerAccount, Status
+from reactor.models import CookieJarInfo, Download, OwnerAccount, Position, Status
 from reactor.options import Options, patched
 from reactor.row_options import column_of
 
@@ -242,6 +242,11 @@ class Queue(QueueOperations):
     async def overview(self, shown_max: int = 50) -> Overview:
         """What is under way, what is next, what ended last: at most `shown_max` rows of each. A list is one row."""
         return await self._ask(lambda table: table.overview(shown_max))
+
+    async def position(self, id: int) -> Position | None:
+        """Where a pending download stands: about how many are before it, why it waits, about how long, and all that as
+        a sentence (`text`). None for one that does not wait."""
+        return await self._ask(lambda table: table.position(id))
 
     async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
         """Owners that have downloads which are not over, or another weight than 1; first those with the most."""

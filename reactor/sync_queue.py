@@ -23,7 +23,7 @@ from reactor.concurrency.loop_thread import Forked, LoopThread, ThreadEnded
 from reactor.database import engine
 from reactor.database.table import LIST_MAX, Counts, Overview, RowOperations
 from reactor.errors import DatabaseError
-from reactor.models import CookieJarInfo, Download, OwnerAccount
+from reactor.models import CookieJarInfo, Download, OwnerAccount, Position
 from reactor.options import Options
 from reactor.queue import Queue
 from reactor.row_options import column_of
@@ -153,6 +153,10 @@ class SyncQueue(SyncOperations):
     def counts(self) -> Counts:
         """How many rows are not over, and how old the oldest is."""
         return self._call(self._queue.counts)
+
+    def position(self, id: int) -> Position | None:
+        """Where a pending download stands, and why it waits: as `Queue.position`."""
+        return self._call(partial(self._queue.position, id))
 
     def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
         """Owners that have downloads which are not over, or another weight than 1: as `Queue.owners`."""

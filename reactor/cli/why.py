@@ -17,7 +17,7 @@ from reactor.records import dataclass
 if TYPE_CHECKING:
     from reactor.database.presence import Presence
     from reactor.database.table import Try
-    from reactor.models import Download
+    from reactor.models import Download, Position
     from reactor.settings import Settings
 
 
@@ -39,6 +39,7 @@ class Around:
     """How often in a row reactor has died while it worked on it."""
     parent: Download | None = None
     """The list that it is an entry of."""
+    position: Position | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
     """Of a list: how many of its entries failed, by code."""
 
@@ -77,7 +78,9 @@ async def _read(settings: Settings, number: int) -> tuple[Download | None, list[
     if told is None:
         return None, [], Around(served, under_way, 0)
     full = _full(settings)
-    around = Around(served, under_way, told.ahead, told.others, full, told.crashes, told.parent, told.failures)
+    around = Around(
+        served, under_way, told.ahead, told.others, full, told.crashes, told.parent, told.position, told.failures
+    )
     return told.row, [*told.tries], around
 
 
@@ -180,7 +183,9 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
             ahead = f"{around.ahead} ahead of it{_with(around.others)}"
             if row.stage == "yielded":
                 yield f"Its turn was over (SLICE){_far(row)}. What is there of it stays, and it goes on where it was."
-            yield f"It waits for its turn: {around.under_way} running, {ahead}."
+            if (stands := around.position) is None or stands.why == "turn":
+                yield f"It waits for its turn: {around.under_way} running, {ahead}."
+            yield stands.text if stands is not None and (stands.why != "turn" or around.others) else ""
             yield around.full
         case "choosing":
             yield f"It asks what is to be fetched. `reactor choose {row.id}` lists what there is."

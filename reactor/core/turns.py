@@ -8,7 +8,8 @@ others had their turn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 from reactor.records import dataclass
 
@@ -106,3 +107,27 @@ def day_of(now: float) -> int:
 def next_day(now: float) -> float:
     """When it is over, in seconds since the epoch."""
     return float((day_of(now) + 1) * DAY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The rows of one owner that wait."""
+
+    tag: float
+    """As it counts now."""
+    weight: float
+    rows: int
+    first: int
+    """The smallest id of them; of the owner of the row that is asked about, that of this row."""
+
+
+def before(mine: Line, others: Iterable[Line], ahead: int, took_s: float) -> int:
+    """How many rows have their turn before one of which `ahead` of the same owner stand, if each takes `took_s`: of
+    another owner those that it gets until this owner has paid for these."""
+    found, due = ahead, mine.tag + ahead * took_s / mine.weight
+    for each in others:
+        turns = (due - each.tag) * each.weight / took_s
+        level = math.isclose(turns, round(turns), abs_tol=1e-9)
+        number = round(turns) + (each.first < mine.first) if level else math.ceil(turns)
+        found += min(each.rows, max(0, number))
+    return found

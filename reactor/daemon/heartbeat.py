@@ -29,6 +29,7 @@ async def registered(
     pid = os.getpid()
     page, metrics = (probes.page, probes.metrics) if probes else (None, None)
     here = Presence(pid, socket.gethostname(), begun(pid), clock.wall(), __version__, page=page, metrics=metrics)
+    here = replace(here, slots=rows.slots, owner_max=rows.owner_max, host_max=rows.host_max)
 
     async def introduce() -> None:
         nonlocal here

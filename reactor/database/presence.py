@@ -26,6 +26,10 @@ class Presence:
     page: str | None = None
     """URL of its page, without the token; None: it has none."""
     metrics: str | None = None
+    slots: int = 1
+    """MAX_CONCURRENT_DOWNLOADS."""
+    owner_max: int = 0
+    host_max: int = 0
     """URL of its metrics; None: it has none."""
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from reactor.database.presence import Presence
-from reactor.models import Download, OwnerAccount
+from reactor.models import Download, OwnerAccount, Position
 from reactor.records import dataclass
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ class Story:
     """The list that it is an entry of, as far as that is there."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """Of a list: how many of its entries failed, by code, the commonest first."""
+    position: Position | None = None
+    """Of one that waits."""
 
 
 @dataclass(slots=True)
@@ -192,6 +194,11 @@ class Table(RowOperations, Protocol):
 
     async def overview(self, shown_max: int) -> Overview:
         """At most `shown_max` rows of each kind, and the counts. Its cost does not grow with the rows that are over."""
+        ...
+
+    async def position(self, id: int) -> Position | None:
+        """Where a row stands among those that wait, and why it waits; None for one that does not. It reads all rows
+        that wait, by an index."""
         ...
 
     async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:

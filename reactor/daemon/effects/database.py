@@ -51,6 +51,8 @@ class Rows:
         self.store = store
         self._poll_interval = settings.download_poll_interval
         self._retry_max_s = settings.retry_max_delay_s
+        self.slots, self.owner_max = settings.max_concurrent_downloads, settings.owner_max
+        self.host_max = settings.host_max
         self._staging = staging
         self._journal = journal
         self._post = post

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 import aiosqlite
 
 from reactor.database.presence import Presence
-from reactor.database.sqlite import defaults, overview, owners, presence, sessions, story, table
+from reactor.database.sqlite import defaults, overview, owners, position, presence, sessions, story, table
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.connection import Database, in_thread_of
 from reactor.database.sqlite.migration import instance_of
 from reactor.database.sqlite.statements import within
 from reactor.database.table import LIST_MAX, Change, ChangeCursor, Counts, Overview, RowOperations, Story, Table
-from reactor.models import Download, OwnerAccount
+from reactor.models import Download, OwnerAccount, Position
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
@@ -100,6 +100,9 @@ class SqliteTable(SqliteOperations):
 
     async def overview(self, shown_max: int) -> Overview:
         return await self._run(overview.overview, shown_max)
+
+    async def position(self, id: int) -> Position | None:
+        return await self._run(position.position, id)
 
     async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
         return await self._run(owners.owners, limit)

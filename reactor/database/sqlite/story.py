@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 
+from reactor.database.sqlite import position
 from reactor.database.sqlite.statements import has_table, transaction
 from reactor.database.sqlite.table import get_download
+from reactor.database.sqlite.turns import RANK
 from reactor.database.table import Story, Try
 
-AHEAD = """SELECT count(*) FROM downloads AS d, (SELECT added_date, id, owner FROM downloads WHERE id = ?) AS this
-    WHERE d.status = 'pending' AND d.owner IS this.owner
-    AND coalesce((d.added_date, d.id) < (this.added_date, this.id), d.id < this.id)"""
+AHEAD = f"""SELECT count(*) FROM downloads AS d, (SELECT added_date, id, owner, {RANK} AS rank FROM downloads
+        WHERE id = ?) AS this
+    WHERE d.status = 'pending' AND d.owner IS this.owner AND ({RANK} < rank
+        OR {RANK} = rank AND coalesce((d.added_date, d.id) < (this.added_date, this.id), d.id < this.id))"""
 
 OTHERS = """SELECT count(*) FROM (SELECT DISTINCT owner FROM downloads WHERE status = 'pending'
     AND owner IS NOT (SELECT owner FROM downloads WHERE id = ?))"""
@@ -30,7 +33,9 @@ def story(connection: sqlite3.Connection, id: int) -> Story | None:
         parent = get_download(connection, row.parent_id) if row.parent_id is not None and row.item_key else None
         failures = {code or "": int(number) for code, number in connection.execute(FAILURES, (id,)).fetchall()}
         ahead, others = int(ahead), int(others)
-        return Story(row, tuple(tries(connection, id)), ahead, others, _crashes(connection, id), parent, failures)
+        past, crashes = tuple(tries(connection, id)), _crashes(connection, id)
+        stands = position.within(connection, id)
+        return Story(row, past, ahead, others, crashes, parent, failures, stands)
 
 
 def tries(connection: sqlite3.Connection, id: int) -> list[Try]:

@@ -156,8 +156,7 @@ def accounts(
     caps: Caps = NO_CAPS,
 ) -> tuple[Account, ...]:
     """What the owners whose slices are `spent` have had, and the next owners that have a row that is due."""
-    _, stored = connection.execute(SHARED).fetchone()
-    queue_tag, cursor = _turn(stored)
+    queue_tag, cursor = turn_of(connection)
     look = _Look(connection, asked, due, caps)
     waiting = {each.account for each in look.waiting(cursor)}
     those = sorted(waiting | {contract.account(owner) for owner in spent})
@@ -197,13 +196,17 @@ def _spend(connection: sqlite3.Connection, owner: str, now: float, *, rows: int 
 
 def forget_even(connection: sqlite3.Connection) -> None:
     """Drop the accounts that say no more than none does: those of whom has had no more than the others."""
-    _, stored = connection.execute(SHARED).fetchone()
-    queue_tag, _ = _turn(stored)
+    queue_tag, _ = turn_of(connection)
     connection.execute(FORGET, (queue_tag,))
 
 
-def _turn(stored: str | None) -> tuple[float, str | int | None]:
+def turn_of(connection: sqlite3.Connection) -> tuple[float, str | int | None]:
     """The queue's tag, and the owner that was served last."""
+    _, stored = connection.execute(SHARED).fetchone()
+    return _turn(stored)
+
+
+def _turn(stored: str | None) -> tuple[float, str | int | None]:
     if stored is None:
         return 0.0, None
     told = json.loads(stored)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.core.turns import DAY_S, WINDOW, Account, Caps
 from reactor.database.contract import OWNER_MAX, RETRY_MAX_S, RIPEN_MAX
+from reactor.database.presence import Presence
+from reactor.database.presence import begun as process_begun
 from reactor.database.store import Store
 from reactor.errors import DatabaseError, Failure
 from tests.database.contract.engines import Engine
@@ -339,3 +343,68 @@ async def test_a_row_that_has_yielded_is_the_first_of_its_owner(engine: Engine, 
     ends = commands.SaveWaiting(first.attempt, None, 0, 0.0, yielded=True)
     await store.save([ends, commands.ChargeOwner(first.attempt, "ann", 300.0)], NOW)
     assert await order(store, {"ann": 10.0, "bob": 10.0}) == [3, 1, 2]
+
+
+async def test_a_position_is_about_the_place_in_which_a_row_is_served(engine: Engine, store: Store) -> None:
+    add(engine, *["greedy"] * 9, "ann", "ann", *["heavy"] * 6, None, "bob", None, "ann")
+    engine.sql("UPDATE downloads SET priority = 1 WHERE id IN (7, 21)")
+    async with engine.open_table() as table:
+        await table.set_weight("heavy", 2)
+        stands = {id: await table.position(id) for id in range(1, 22)}
+        assert await table.position(22) is None
+    real = await order(store, dict.fromkeys(("greedy", "ann", "heavy", "bob", None), 60.0))
+    for place, id in enumerate(real):
+        found = stands[id]
+        assert found is not None
+        assert abs(found.ahead - place) < 5, f"row {id} is no. {place} of {real}, and was said to be {found.ahead}"
+        assert found.why == "unserved"
+
+
+async def test_a_position_says_when_what_others_have_had_counts(engine: Engine, store: Store) -> None:
+    add(engine, "ann", "ann", "bob")
+    await served(store, 1000.0)
+    async with engine.open_table() as table:
+        stands = await table.position(2)
+    assert stands is not None
+    assert (stands.ahead, stands.about_s, stands.until) == (1, None, None)
+
+
+SERVING = Presence(
+    os.getpid(), socket.gethostname(), process_begun(os.getpid()), NOW, "1", slots=2, owner_max=1, host_max=3
+)
+
+
+async def test_a_position_says_why_a_row_waits(engine: Engine, store: Store) -> None:
+    await store.join()
+    await store.renew(SERVING)
+    add(engine, "ann", "ann", "bob", None, None, None)
+    await claimed(store, 3)
+    moments = {2: None, 5: "next_attempt_at = ?", 6: "stage = 'quota', not_before = ?", 4: None, 3: None}
+    for id, said in moments.items():
+        if said:
+            engine.sql(f"UPDATE downloads SET {said} WHERE id = {id}", NOW + 4e8)
+    add(engine, "zoe")
+    async with engine.open_table() as table:
+        found = [await table.position(id) for id in (2, 5, 6, 7)]
+        assert [each and each.why for each in found] == ["owner_max", "retry", "quota", "host_max"]
+        assert [each and each.until for each in found] == [None, NOW + 4e8, NOW + 4e8, None]
+        engine.sql("UPDATE downloads SET url = 'http://other.example/' WHERE id = 7")
+        engine.sql("UPDATE downloads SET not_before = 4e9 WHERE id = 5")
+        found = [await table.position(id) for id in (7, 5, 1)]
+    assert [each and each.why for each in found] == ["turn", "later", None]
+    assert found[0] is not None
+    assert found[0].text.startswith("It waits for its turn, 1 before it")
+
+
+async def test_a_position_says_about_how_long_it_takes(engine: Engine, store: Store) -> None:
+    await store.join()
+    await store.renew(SERVING)
+    add(engine, None, *["ann"] * 5)
+    engine.sql("""UPDATE downloads SET status = 'downloaded', started_at = '2026-01-01 00:00:00',
+        finished_at = '2026-01-01 00:10:00' WHERE id = 1""")
+    async with engine.open_table() as table:
+        stands = await table.position(6)
+    assert stands is not None
+    assert stands.ahead == 4
+    assert stands.about_s == pytest.approx(4 * 600 / 2, abs=1)
+    assert stands.text == "It waits for its turn, 4 before it; that takes about 20 min."
