@@ -140,8 +140,8 @@ def may_yield(job: Job, limits: Limits, now: float) -> bool:
 def _stays(job: Job, transfer: Transfer) -> bool:
     """True when a transfer goes on where it was: its bytes are known to be the same, and its server sends parts."""
     fetch = transfer.fetch
-    if fetch.torrent is not None or not transfer.completed:
-        return True
+    if fetch.torrent is not None:
+        return not transfer.describes
     same = bool(fetch.validator or fetch.checksum) or len(job.progress.transfers) > 1
     return same and (fetch.ranges or transfer.ranged)
 

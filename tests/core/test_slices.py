@@ -182,6 +182,9 @@ def test_what_cannot_go_on_where_it_was_is_never_cut(
 
 def test_a_torrent_goes_on_where_it_was() -> None:
     world = come(over(fetching(magnet()), OTHER), 303, 5.0, info_name="album")
+    assert not yields(world), "what had come was its metadata"
+    answer(world, Account("ann", 305.0, waits=False), OTHER)
+    come(world, 308, 5.0, info_name="album")
     assert yields(world)
 
 

@@ -51,10 +51,10 @@ class Transfer:
 
 Place = tuple[str, int]
 """A staging folder: the instance of a database, and the id of a row."""
-Pace = Literal["steady", "slow", "drips", "stands still"]
+Pace = Literal["steady", "even", "slow", "drips", "stands still"]
 STEP_S = 10.0
 """How long what is not steady takes for a step."""
-STEPS = {"slow": 5, "drips": 1, "stands still": 0}
+STEPS = {"even": 20, "slow": 5, "drips": 1, "stands still": 0}
 """Bytes of a step. What drips is never done, however much comes."""
 
 
@@ -65,6 +65,8 @@ class Folder:
 
     parts: dict[int, bool] = field(default_factory=dict)
     sources: dict[int, set[str]] = field(default_factory=dict)
+    kept: dict[int, int] = field(default_factory=dict)
+    """Bytes of parts that were stopped."""
     record: str | None = None
     metadata: bool = False
     """True when it holds what a magnet link stands for."""
@@ -115,10 +117,13 @@ class Aria2:
             folder = world.folder(transfer.folder)
             folder.parts[transfer.n] = False
             folder.sources.setdefault(transfer.n, set()).add(transfer.url)
+            transfer.completed = folder.kept.pop(transfer.n, 0)
         if world.chance(0.08):
             transfer.pace = world.dice.choice(("slow", "drips", "stands still"))
             if transfer.pace != "slow":
                 world.hurt(transfer.attempt.download_id)
+        elif world.limits.slice_s and not world.calm and (transfer.attempt.download_id + transfer.n) % 3:
+            transfer.pace = "even"
         world.at(world.soon(), lambda: self._advance(transfer, self.session))
 
     def _advance(self, transfer: Transfer, session: int) -> None:
@@ -133,10 +138,10 @@ class Aria2:
             world.hurt(transfer.attempt.download_id)
             return self._fail(transfer, world.dice.choice(ERRORS))
         if transfer.pace != "steady":
-            transfer.completed += STEPS[transfer.pace]
+            transfer.completed += round(STEPS[transfer.pace] * self._step_s(transfer) / STEP_S)
             self.moved.add(transfer.attempt)
             if transfer.completed < SIZE or transfer.pace == "drips":
-                return world.at(STEP_S, lambda: self._advance(transfer, session))
+                return world.at(self._step_s(transfer), lambda: self._advance(transfer, session))
         transfer.completed = min(SIZE, transfer.completed + world.dice.randint(10, 80))
         self.moved.add(transfer.attempt)
         if transfer.completed < SIZE:
@@ -159,6 +164,9 @@ class Aria2:
             world.hurt(transfer.attempt.download_id)
             del self.transfers[transfer.gid]  # a result that was forgotten before anybody asked
         return None
+
+    def _step_s(self, transfer: Transfer) -> float:
+        return STEP_S / 5 if transfer.pace == "even" else STEP_S
 
     def _taken(self, transfer: Transfer) -> bool:
         """True when another download has the same torrent already."""
@@ -194,7 +202,15 @@ class Aria2:
         for gid in gids:
             transfer = self.transfers.pop(gid, None)
             if transfer is not None:
+                self._keep(transfer)
                 self.remove(transfer.followed_by)
+
+    def _keep(self, transfer: Transfer) -> None:
+        """What was stopped goes on where it was; in the other runs it begins anew, which is worse."""
+        world = self._world
+        stopped = transfer.status in RUNNING and not transfer.metadata and not transfer.seeder
+        if world.limits.slice_s and stopped and transfer.folder in world.folders:
+            world.folders[transfer.folder].kept[transfer.n] = min(transfer.completed, SIZE - 1)
 
     def report(self, gid: str) -> TransferReport:
         """tellStatus."""
@@ -208,6 +224,7 @@ class Aria2:
             total=max(SIZE, transfer.completed),
             speed=10,
             seeder=transfer.seeder,
+            connections=4 if transfer.pace == "even" else 0,
             error_code=transfer.error,
             error_message="It went wrong." if transfer.error else "",
             failure=transfer_failure(transfer.status, transfer.error, "It went wrong."),

@@ -74,6 +74,7 @@ class Checks:
         """What the rows and the transfers were when all was checked last."""
         self._charged = 0.0
         """Seconds, to all owners together."""
+        self.yields = 0
         self._orphaned: set[str] = set()
         """Files of rows that the bot deleted, or replaced, after they were done: they stay."""
 
@@ -203,6 +204,8 @@ class Checks:
             self._charged += save.seconds
         if isinstance(save, commands.SaveListed):
             self._every_entry_has_its_row(save)
+        if isinstance(save, commands.SaveWaiting) and save.yielded:
+            self._yields(save)
         if not isinstance(save, commands.SaveWaiting) or save.failure is None:
             return
         id, free = save.attempt.download_id, save.failure.code in FREE
@@ -215,6 +218,18 @@ class Checks:
         self._spent[id] += 1
         assert self._spent[id] <= limits.retry.retries_max, f"row {id} is tried too often"
         self._delays.append(save.delay_s)
+
+    def _yields(self, save: commands.SaveWaiting) -> None:
+        """A row gives its slot to another owner: what there is of it stays, and it costs nothing."""
+        world, id = self._world, save.attempt.download_id
+        self.yields += 1
+        folder = world.folders.get((world.database.instance, id))
+        assert folder is not None, f"row {id} yields, and nothing is left of it"
+        assert folder.parts or folder.metadata, f"row {id} yields, and nothing is left of it"
+        assert save.retry_count <= self._retries[id], f"row {id} yields, and that costs a retry"
+        self._retries[id] = save.retry_count
+        had = world.now - self._begun[(id, save.attempt.number)]
+        assert had >= world.limits.slice_s > 0, f"row {id} yields after {had} s"
 
     def published(self, folder: Folder, extraction: Extraction) -> None:
         """The parts of a result were put together."""

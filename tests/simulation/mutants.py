@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any, cast
 
-from reactor.core import commands, events, machine
+from reactor.core import commands, events, machine, slices
 from reactor.core import crashes as core_crashes
 from reactor.core.admission import free_slots
 from reactor.core.context import Commands, Context
 from reactor.core.crashes import HELD_FROM
 from reactor.core.disk import Disk
-from reactor.core.job import Attempt, Job, State, Transfer, TransferState, derive_gid
+from reactor.core.job import Attempt, End, Ending, Job, State, Transfer, TransferState, derive_gid
 from reactor.core.lifecycle import TABLE, Entry, Step
 from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Change, TransferChange, reconcile
@@ -208,6 +208,20 @@ def _nothing_abandoned(self: machine.Machine) -> tuple[list[commands.CleanUp], c
     return [], commands.ForgetTransfers(())
 
 
+def _may(*args: Any) -> bool:
+    return True
+
+
+def _from_zero(job: Job, context: Context) -> Commands:
+    ending = Ending(End.YIELDED, retry_count=job.budget.retry_count)
+    return teardown.stop(job, ending, context)
+
+
+def _that_costs(job: Job, context: Context) -> Commands:
+    ending = Ending(End.YIELDED, retry_count=job.budget.retry_count + 1, discard=False)
+    return teardown.stop(job, ending, context)
+
+
 def _anything(*args: Any) -> None:
     """Nothing is to be said of it."""
 
@@ -288,8 +302,22 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "an answer is lost": (with_(table, "answered", lambda said, choices, codes: {**said}),),
     "what was to be reused and has gone is lost": (with_(finish, "_fetch_after_all", _gone_is_lost),),
     "what has gone is to be reused all the same": (with_(Extraction, "fetched", lambda self: self),),
+    "what gives way loses what there is of it": (with_(teardown, "give_way", _from_zero),),
+    "to give way costs a retry": (with_(teardown, "give_way", _that_costs),),
     "links are renewed for ever": (with_(renew, "RENEWALS_MAX", 10**9),),
 }
+
+
+UNFAIR: Mapping[str, tuple[Mutation, ...]] = {
+    "nobody's slice is ever over": (with_(Slices, "spent", lambda self: ()),),
+    "nobody hears who waits": (with_(turns, "accounts", lambda *asked: ()),),
+    "what cannot be gone on with is cut": (with_(fetch, "may_yield", _may), with_(slices, "may_yield", _may)),
+    "a slice is over at once": (with_(Slices, "_could", lambda self, job: True),),
+    "what gives way begins anew": (with_(teardown, "give_way", _from_zero),),
+    "what has a slot is charged to nobody": (with_(Slices, "charges", lambda self, decided: []),),
+    "whoever was first is served first, whatever he has had": (with_(turns, "next_of", _oldest_row),),
+}
+"""Ways to let an owner wait for too long, or to cut what should not be: `fairness.check` finds them."""
 
 
 @contextmanager

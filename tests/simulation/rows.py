@@ -294,7 +294,8 @@ def _list(url: str, number: int, version: int) -> Listing:
 
 def _file(url: str, *, size: int | None, version: int) -> Extraction:
     validator = None if size is None else f'"{version}"'
-    fetch = Fetch(urls=(f"http://host.example/{version}/{url}",), name="a.bin", size=size, validator=validator)
+    urls = (f"http://host.example/{version}/{url}",)
+    fetch = Fetch(urls=urls, name="a.bin", size=size, validator=validator, ranges=validator is not None)
     return Extraction(kind=Kind.DIRECT, title=url, fetches=(fetch,), finish=Finish(how="file", name="a.bin"))
 
 

@@ -32,9 +32,12 @@ BEFORE_MIDNIGHT_S = 4 * 3600.0
 TROUBLES = 22
 """How much happens to the reactor from outside in a storm."""
 SLOW_AFTER_S = 15.0
+SEVERAL = ("ann", "bob", None)
 OWNERS = ("greedy", None, "greedy", "other", "greedy")
 PRIORITIES = (None, 2, None, -1, "high", 0, 1, -2)
 LATER_EACH, LATER_S = 7, 12.0
+SLICE_S, SLICED_EACH, SLICED_AT, CROWD = 3.0, 8, 7, 9
+"""In every eighth run, which has owners, a slot is given up after so long, and much comes slowly."""
 AGAIN_EACH, AGAIN_AT, AGAINS = 8, 3, 15
 """In every eighth run the bot asks so often for what it has already, and wants that."""
 GONE = "/downloads/gone"
@@ -66,11 +69,12 @@ class World:
         self.again = random.Random(seed) if seed % AGAIN_EACH == AGAIN_AT else None
         """Dice of their own for what is asked for again, in some runs: the others are as they were."""
         self.limits = Limits(
-            concurrent=self.dice.choice((1, 1, 2, 3)),
+            concurrent=min(self.dice.choice((1, 1, 2, 3)), 1 if seed % SLICED_EACH == SLICED_AT else 3),
             slow_max=(0, 0, 1)[seed % 3],
             slow_speed=0.6,
             slow_after_s=SLOW_AFTER_S,
             progress_interval_s=self.dice.choice((2.0, 5.0)),
+            slice_s=SLICE_S if seed % SLICED_EACH == SLICED_AT else 0.0,
             seeding=self.dice.random() < 0.5,
             stall_timeout_s=30.0,
             torrent_stall_timeout_s=30.0,
@@ -88,7 +92,7 @@ class World:
                 download_timeout_s=self.dice.choice((0.0, 0.0, 60.0)),
             ),
         )
-        self.owners = OWNERS if seed % 4 > 1 else (None,)
+        self.owners = SEVERAL if self.limits.slice_s else OWNERS if seed % 4 > 1 else (None,)
         """Of rows, in turn."""
         self.priorities = PRIORITIES if seed % 8 in (1, 2, 6) else (None,)
         """The same; and in these runs some rows are not to begin before LATER_S have passed."""
@@ -146,6 +150,8 @@ class World:
         """The whole storm, and the calm after it."""
         for _ in range(TROUBLES):
             self.at(self.dice.random() * STORM_S, self._trouble)
+        for number in range(CROWD if self.limits.slice_s else 0):
+            self.at(number / 2, self._insert_one_of_a_crowd)
         for _ in range(AGAINS if self.again else 0):
             self.at(self.again.random() * STORM_S if self.again else 0, self._insert_again)
         self._until(self.now + STORM_S)
@@ -362,6 +368,10 @@ class World:
     def _insert(self) -> None:
         for _ in range(self.dice.choice((1, 1, 3))):
             self._add(self._new_url())
+
+    def _insert_one_of_a_crowd(self) -> None:
+        number = next(self._urls)
+        self._add(f"{('direct', 'parts')[number % 4 == 3]}:{number}")
 
     def _add(self, url: str, options: str | None = None) -> None:
         added = """INSERT INTO downloads (url, options, owner, priority, not_before, added_date)
