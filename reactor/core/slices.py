@@ -25,7 +25,7 @@ ALMOST = 10
 
 
 class Slices:
-    """What rows have had of their slots, and which of them gives way. Nothing of it runs where no row has an owner."""
+    """What rows have had of their slots, and which of them gives way."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -59,7 +59,10 @@ class Slices:
         """Say to the one that gives way next that it does, if one does. A slot is on its way while another one does."""
         jobs, tags = self._context.jobs.values(), {account.owner: account.tag for account in accounts}
         waiting = [account for account in accounts if account.waits]
-        self._contended = bool(waiting)
+        owners = {job.owner for job in self._in_slots() if self._could(job)}
+        self._contended = any(owners - {account.owner} for account in waiting)
+        # Rows of nobody are charged, too, as soon as somebody waits.
+        self._context.shared |= any(account.owner is not None for account in waiting)
         gives_way = None if any(_yields(job) for job in jobs) else self._next(waiting, tags)
         for job in jobs:
             job.outdone = job is gives_way
@@ -86,9 +89,8 @@ class Slices:
         return out
 
     def _in_slots(self) -> list[Job]:
-        context = self._context
-        used = context.shared and context.limits.slice_s
-        return in_slots(context.limits.slow_max, context.jobs.values()) if used else []
+        limits = self._context.limits
+        return in_slots(limits.slow_max, self._context.jobs.values()) if limits.slice_s else []
 
     def _ends_at(self, job: Job) -> float | None:
         """When the slice of one that has a slot is over."""

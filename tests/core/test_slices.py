@@ -112,13 +112,26 @@ def test_one_who_comes_later_is_heard_at_once() -> None:
     assert yields(world)
 
 
-def test_without_owners_nothing_of_it_runs() -> None:
+def test_without_owners_nothing_comes_of_it() -> None:
     world = fetching(owner=None)
-    deadline = world.machine.next_deadline()
-    assert deadline is not None
-    assert deadline < world.now + SLICE_S / 2
-    world.feed(events.TimePassed(), events.DatabaseChanged("file"), after=2 * SLICE_S)
-    assert world.the(commands.PollRows).spent == ()
+    world.feed(events.TimePassed(), after=SLICE_S)
+    assert world.the(commands.PollRows).spent == (None,)
+    answer(world, Account(None, 0.0, waits=True))
+    come(world, 303, 5.0)
+    assert not world.of(commands.PollRows), "that is not asked again with each progress"
+    assert not yields(world)
+    assert not [each for each in world.log if isinstance(each, commands.ChargeOwner)]
+
+
+def test_a_row_of_nobody_gives_way_to_the_first_who_has_an_owner() -> None:
+    world = fetching(owner=None)
+    world.feed(events.TimePassed(), after=SLICE_S)
+    bob = Account("bob", 0.0, waits=True)
+    come(answer(world, Account(None, 0.0, waits=False), bob), 303, 5.0)
+    assert world.the(commands.ChargeOwner).seconds == pytest.approx(306.0)
+    answer(world, Account(None, 306.0, waits=False), bob)
+    come(world, 308, 5.0)
+    assert yields(world)
 
 
 def test_a_slice_of_nothing_is_no_limit() -> None:

@@ -46,8 +46,8 @@ FOUND_BY = {
     "new links while aria2 still has the old ones": 1,
     "the entries of a cancelled list go on": 2,
     "links are renewed for ever": 1,
-    "what gives way loses what there is of it": 7,
-    "to give way costs a retry": 7,
+    "what gives way loses what there is of it": 26,
+    "to give way costs a retry": 26,
     "what was to be reused and has gone is lost": 11,
     "what has gone is to be reused all the same": 27,
 }

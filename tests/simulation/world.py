@@ -36,8 +36,8 @@ SEVERAL = ("ann", "bob", None)
 OWNERS = ("greedy", None, "greedy", "other", "greedy")
 PRIORITIES = (None, 2, None, -1, "high", 0, 1, -2)
 LATER_EACH, LATER_S = 7, 12.0
-SLICE_S, SLICED_EACH, SLICED_AT, CROWD = 3.0, 8, 7, 9
-"""In every eighth run, which has owners, a slot is given up after so long, and much comes slowly."""
+SLICE_S, SLICED_EACH, SLICED_AT, CROWD = 3.0, 16, 10, 9
+"""In every sixteenth run, which has owners, a slot is given up after so long, and much comes slowly."""
 AGAIN_EACH, AGAIN_AT, AGAINS = 8, 3, 15
 """In every eighth run the bot asks so often for what it has already, and wants that."""
 GONE = "/downloads/gone"
