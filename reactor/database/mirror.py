@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from reactor.errors import DatabaseError
 from reactor.models import Status
@@ -76,10 +76,8 @@ class Mirror:
         return json.dumps({**plain, "read": dict(self.read), "written": dict(self.written)}, ensure_ascii=False)
 
     def asks_the_same_as(self, other: Mirror) -> bool:
-        """True where the same was asked for; keys that were not said are those that there are."""
-        plain = (self.table.lower(), self.url, self.status, self.words, dict(self.read), dict(self.written))
-        theirs = (other.table.lower(), other.url, other.status, other.words, dict(other.read), dict(other.written))
-        return plain == theirs and (not other.keys or self.keys == other.keys)
+        """True where the same was asked for, under whatever name it is kept."""
+        return replace(self, name="") == replace(other, name="")
 
 
 @dataclass(frozen=True, slots=True)

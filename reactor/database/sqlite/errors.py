@@ -71,7 +71,7 @@ def passed_over() -> sqlite3.IntegrityError:
 def constraint_failure(error: sqlite3.Error) -> Failure:
     """Why the bot's table does not take what was to be written into a row."""
     what = f"The bot's database does not take what was to be written for this download: {error}."
-    return Failure("constraint", what, "Change that constraint or trigger of the table `downloads`.")
+    return Failure("constraint", what, "Change that constraint or trigger of the bot's table.")
 
 
 def _code(error: sqlite3.Error) -> int:

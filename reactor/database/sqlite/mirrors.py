@@ -21,6 +21,7 @@ from reactor.database.sqlite.mirror_sql import (
     index_name,
     index_statement,
     link_statements,
+    text_literal,
     trigger_names,
 )
 from reactor.database.sqlite.statements import has_table, quoted, transaction
@@ -48,22 +49,18 @@ def attach(connection: sqlite3.Connection, mirror: Mirror) -> Attached:
 
     Raises DatabaseError for one that is attached and sound, or was attached in another way."""
     with transaction(connection):
-        mended = _attached_before(connection, mirror)
-        if mended is None:
-            mirror = named(connection, mirror)
-            connection.execute("INSERT INTO reactor_mirrors VALUES (?, ?)", (mirror.table, mirror.stored()))
-        taken, statements = _complete(connection, mended or mirror, orphans=True)
+        found, mended = _attached_before(connection, mirror)
+        taken = _carried_out(connection, found, statements := _statements(connection, found, mended=mended))
     install(connection)
-    return _shown(connection, mended or mirror, statements, taken, mended=mended is not None)
+    return _shown(connection, found, statements, taken, mended=mended)
 
 
 def planned(connection: sqlite3.Connection, mirror: Mirror) -> Attached:
     """What `attach` would do. Nothing is written. Raises as it does."""
-    mended = _attached_before(connection, mirror)
-    mirror = mended or named(connection, mirror)
-    waiting = f"SELECT count(*) FROM {quoted(mirror.table)} AS t WHERE {MirrorSql(mirror, {}, {}).waiting()}"
+    found, mended = _attached_before(connection, mirror)
+    waiting = f"SELECT count(*) FROM {quoted(found.table)} AS t WHERE {MirrorSql(found, {}, {}).waiting()}"
     (waits,) = connection.execute(waiting).fetchone()
-    return _shown(connection, mirror, _missing(connection, mirror), waits, mended=mended is not None)
+    return _shown(connection, found, _statements(connection, found, mended=mended), waits, mended=mended)
 
 
 def detach(connection: sqlite3.Connection, table: str, *, dry_run: bool = False) -> Detached:
@@ -79,6 +76,7 @@ def detach(connection: sqlite3.Connection, table: str, *, dry_run: bool = False)
     statements += [f"DROP TRIGGER IF EXISTS {quoted(name)}" for name in trigger_names(mirror).values()]
     statements += [f"DROP INDEX IF EXISTS {quoted(index_name(mirror))}"]
     statements += [f"ALTER TABLE downloads DROP COLUMN {quoted(link)}" for link in known]
+    statements += [f"DELETE FROM reactor_mirrors WHERE name = {text_literal(mirror.table)}"]
     if dry_run:
         counted = f"SELECT count(*) FROM downloads WHERE {linked}"
         return Detached(tuple(statements), connection.execute(counted).fetchone()[0] if known else 0)
@@ -87,8 +85,7 @@ def detach(connection: sqlite3.Connection, table: str, *, dry_run: bool = False)
         _remove_back(connection)
         for statement in statements:
             done = connection.execute(statement)
-            forgotten += max(0, done.rowcount) if statement.startswith("DELETE") else 0
-        connection.execute("DELETE FROM reactor_mirrors WHERE name = ?", (mirror.table,))
+            forgotten += done.rowcount if statement.startswith("DELETE FROM downloads") else 0
     install(connection)
     return Detached(tuple(statements), forgotten)
 
@@ -112,7 +109,8 @@ def mend(connection: sqlite3.Connection) -> list[MirrorMended]:
             continue
         try:
             with transaction(connection):
-                taken, _ = _complete(connection, mirror)
+                statements = _statements(connection, mirror, mended=True, orphans=False)
+                taken = _carried_out(connection, mirror, statements)
         except sqlite3.Error as error:
             if is_busy(error):
                 raise
@@ -142,11 +140,11 @@ def _sql(connection: sqlite3.Connection, mirror: Mirror) -> MirrorSql:
     return MirrorSql(mirror, columns(connection, mirror.table), ours)
 
 
-def _attached_before(connection: sqlite3.Connection, asked: Mirror) -> Mirror | None:
-    """What is to be mended."""
+def _attached_before(connection: sqlite3.Connection, asked: Mirror) -> tuple[Mirror, bool]:
+    """The mirror to be, and whether it was there and is to be mended."""
     there = find(connection, asked.table)
     if there is None:
-        return None
+        return named(connection, asked), False
     if not there.asks_the_same_as(asked):
         raise DatabaseError(
             f"The table `{there.table}` is attached already, in another way.",
@@ -154,35 +152,38 @@ def _attached_before(connection: sqlite3.Connection, asked: Mirror) -> Mirror | 
         )
     if _is_sound(connection, there):
         raise DatabaseError(f"The table `{there.table}` is attached already.", hint="`reactor doctor` checks it.")
-    return there
+    return there, True
 
 
-def _missing(connection: sqlite3.Connection, mirror: Mirror) -> list[str]:
-    """What has to be written into the schema."""
-    there = columns(connection)
+def _statements(connection: sqlite3.Connection, mirror: Mirror, *, mended: bool, orphans: bool = True) -> list[str]:
+    """All that is to be written, in order: what is missing in the schema, what was missed, and what waits."""
+    there, sql = columns(connection), _sql(connection, mirror)
     strict = connection.execute(STRICT).fetchone() == (1,)
     links = [link for link in mirror.links if link.lower() not in there]
-    wanted = _sql(connection, mirror).triggers(replaces=_replaces(connection, mirror))
     old = [f"DROP TRIGGER {quoted(name)}" for name in _of_the_name(connection, trigger_names(mirror).values())]
-    return [*link_statements(links, strict=strict), index_statement(mirror), *old, *wanted.values()]
+    values = f"{text_literal(mirror.table)}, {text_literal(mirror.stored())}"
+    return [
+        *([] if mended else [f"INSERT INTO reactor_mirrors VALUES ({values})"]),
+        *link_statements(links, strict=strict),
+        index_statement(mirror),
+        *old,
+        *(sql.catch_up() if mended else []),
+        *([sql.forget_orphans()] if mended and orphans else []),
+        sql.take(),
+        *sql.triggers(replaces=_replaces(connection, mirror)).values(),
+    ]
 
 
 STRICT = "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = 'downloads' COLLATE NOCASE"
 
 
-def _complete(connection: sqlite3.Connection, mirror: Mirror, *, orphans: bool = False) -> tuple[int, list[str]]:
-    """Write what is missing, catch up with what was missed, and take what waits; how many rows that are. Inside a
-    transaction."""
-    statements, sql = _missing(connection, mirror), _sql(connection, mirror)
-    ours = [each for each in statements if not each.startswith("CREATE TRIGGER")]
-    for statement in ours:
-        connection.execute(statement)
-    for statement in [*sql.catch_up(), *([sql.forget_orphans()] if orphans else [])]:
-        connection.execute(statement)
-    taken = connection.execute(sql.take()).rowcount
-    for statement in statements[len(ours) :]:
-        connection.execute(statement)
-    return taken, statements
+def _carried_out(connection: sqlite3.Connection, mirror: Mirror, statements: list[str]) -> int:
+    """Inside a transaction; how many rows of the bot's were taken."""
+    taken, take = 0, _sql(connection, mirror).take()
+    for statement in statements:
+        done = connection.execute(statement)
+        taken += done.rowcount if statement == take else 0
+    return taken
 
 
 def _shown(

@@ -446,3 +446,21 @@ def test_a_stage_is_not_told(table: sqlite3.Connection) -> None:
     before = table.total_changes
     saving.apply(table, [commands.SaveStage(row.attempt, Stage.EXTRACTING, None)], NOW)
     assert table.total_changes - before == 1
+
+
+async def test_a_table_that_is_put_aside_and_filled_again(path: Path) -> None:
+    """Some rename the old table first. For a moment the new one is empty, and reactor looks just then."""
+    async with attached(path) as store:
+        query(path, "INSERT INTO jobs (id, url) VALUES ('a', 'u'), ('b', 'v'), ('c', 'w')")
+        (first,) = await claim(store, 1)
+        query(path, "ALTER TABLE jobs RENAME TO jobs_old")
+        query(path, JOBS)
+        (second,) = await claim(store, 1)
+        assert await watched(store, first, second) == [("downloading", False), ("downloading", True)]
+        query(path, "INSERT INTO jobs SELECT * FROM jobs_old")
+        query(path, "DROP TABLE jobs_old")
+        assert await store.save([commands.SaveCancelled(second)], NOW) == ()
+        assert len(await claim(store)) == 2
+        assert await store.save([commands.SaveDownloaded(first, "/d/u", 1, None)], NOW) == ()
+        assert states(path) == [("a", "done"), ("b", "running"), ("c", "running")]
+        assert (await store.unserved()).mirrors == ()
