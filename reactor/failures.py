@@ -90,6 +90,7 @@ FAILURES: Mapping[str, FailureKind] = {
     "refused_address": FailureKind("The URL leads to an address that downloads may not reach.", "other link"),
     # The options
     "bad_options": FailureKind("The row's options cannot be understood.", "other link"),
+    "too_many_waiting": FailureKind("As many downloads of the same owner wait as may (OWNER_WAITING_MAX).", "wait"),
     "unanswered": FailureKind("Nobody said in time what is to be fetched.", "retry"),
     "not_as_wished": FailureKind("It cannot be had as its options ask for it, and they are strict.", "other link"),
     "bad_cookies": FailureKind("The cookies to be sent along cannot be read, or kept.", "log in"),

@@ -127,6 +127,11 @@ class Settings(BaseModel):
         description="MiB that one owner gets in a day (UTC): what is under way then goes on, and further ones wait for "
         "the next, with the stage `quota`. 0: no limit.",
     )
+    owner_waiting_max: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        0,
+        description="Downloads of one owner that wait at the same time; entries of lists do not count. Further ones "
+        "fail with `too_many_waiting`. 0: no limit.",
+    )
     download_poll_interval: Period = Field(
         1.0,
         description="Seconds between polls of the database, the fallback behind change notifications. "

@@ -52,7 +52,7 @@ def next_of(waiting: Sequence[Waiting], queue_tag: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What one owner, and one site, may have; 0 is no limit. Rows without an owner have none of the first three."""
+    """What one owner, and one site, may have; 0 is no limit. Of rows without an owner only the sites count."""
 
     owner_max: int = 0
     """Rows under way at once."""
@@ -62,6 +62,12 @@ class Caps:
     """Bytes that came in a day (UTC)."""
     site_max: int = 0
     """Rows under way at once from one registrable domain."""
+    owner_waiting_max: int = 0
+    """Rows that wait at once; further ones fail."""
+
+    def too_many(self, waiting: int) -> int:
+        """How many of the rows of an owner are refused, if so many wait."""
+        return max(0, waiting - self.owner_waiting_max) if self.owner_waiting_max else 0
 
     def owner_is_full(self, account: str, under_way: int) -> bool:
         """True when an owner with so many rows under way may begin none."""

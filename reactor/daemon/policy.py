@@ -39,6 +39,7 @@ def limits_of(settings: Settings) -> Limits:
             owner_max=settings.owner_max,
             owner_rows_day=settings.owner_rows_day,
             owner_bytes_day=settings.owner_mib_day * MIB,
+            owner_waiting_max=settings.owner_waiting_max,
             site_max=_site_max(settings),
         ),
         playlist_max=settings.playlist_max,

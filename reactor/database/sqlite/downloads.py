@@ -14,9 +14,10 @@ from reactor.core import commands
 from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, WatchedRow
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
+from reactor.core.turns import Caps
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
-from reactor.database.sqlite import crashes, defaults, history, lists, plans, turns
+from reactor.database.sqlite import admission, crashes, defaults, history, lists, plans, turns
 from reactor.database.sqlite.migration import columns, instance_of
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
 from reactor.database.sqlite.statements import OVER, transaction
@@ -87,10 +88,12 @@ def _poll(
         sweeps += [WITHDRAWN, DISMISSED]
     claiming = room > 0 and (any_due or any_ripe or bool(sweeps))
     ripens = any_ripe and (claiming or bool(command.spent))
-    with transaction(connection, "IMMEDIATE" if claiming or sweeps or ended or ripens else "DEFERRED"):
+    added = admission.has_new(connection, command.caps)
+    with transaction(connection, "IMMEDIATE" if claiming or sweeps or ended or ripens or added else "DEFERRED"):
         if stopped:
             lists.stop(connection, updater, asked)
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
+        refused = _refuse(connection, updater, asked, command.caps) if added else ()
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
         more_ripe = turns.ripen(connection, updater, asked) if ripens else False
         order = turns.next_rows(connection, asked, DUE, room + 1, command.caps, updater) if claiming else []
@@ -105,7 +108,7 @@ def _poll(
             watched=_watched(connection, asked) if command.watch else (),
             claimed=claimed,
             swept=swept,
-            rejected=(*unanswered, *rejected),
+            rejected=(*unanswered, *refused, *rejected),
             lists=over,
             leftovers=plans.leftovers(connection, command.held),
             due_in_s=0.0 if more_ripe and len(claimed) < room else _due_in(connection, asked),
@@ -197,6 +200,19 @@ def _sweep(
     for each in unanswered:
         history.add(connection, each.attempt, asked["now"], each.failure)
     return tuple(sorted(swept)), tuple(unanswered)
+
+
+def _refuse(
+    connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any], caps: Caps
+) -> tuple[SaveRejected, ...]:
+    """Those of which too many wait."""
+    refused = [
+        SaveRejected(Attempt(id, rows.count(attempt)), admission.REFUSED)
+        for id, attempt in admission.refuse(connection, updater, asked, caps)
+    ]
+    for each in refused:
+        history.add(connection, each.attempt, asked["now"], each.failure)
+    return tuple(refused)
 
 
 OPTIONS = f"substr(options, 1, {OPTIONS_BYTES_MAX + 1})"

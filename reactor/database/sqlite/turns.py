@@ -144,7 +144,8 @@ def next_rows(
         look.begin(chosen.account, first)
         further = None if look.is_full(chosen.account) else look.first(chosen.owner)
         if further is not None:
-            waiting.insert(place, replace(chosen, row=further, certain=True))
+            chosen.row, chosen.certain = further, True
+            waiting.insert(place, chosen)
     return turns
 
 
@@ -213,7 +214,7 @@ def _turn(stored: str | None) -> tuple[float, str | int | None]:
     return float(told["tag"]), told["cursor"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Candidate:
     """An owner with a row that is due."""
 
@@ -253,22 +254,24 @@ class _Look:
         over."""
         nobodys = self.first(None)
         found = [] if nobodys is None else [_Candidate(None, "", nobodys, certain=True)]
-        self.learn([""])
         for page in _circle(self._connection, self._asked, self._due, cursor) if shared else ():
-            self.learn([contract.account(owner) for owner, *_ in page])
-            for owner, row, is_due, dated in page:
-                account = contract.account(owner)
-                if self.is_full(account):
-                    continue
-                certain = bool(is_due) and not self._is_used_up(account) and self.fits(row)
-                if not certain and self._is_used_up(account):
-                    self._put_off(owner)
+            accounts = [contract.account(owner) for owner, *_ in page]
+            self.learn(["", *accounts])
+            for account, (owner, row, is_due, dated) in zip(accounts, page, strict=True):
+                certain = bool(is_due) and (self._caps == NO_CAPS or self._is_free(account, owner, row))
                 first = row if certain else self.first(owner)
-                if first is not None:
+                if first is not None and not self.is_full(account):
                     found.append(_Candidate(owner, account, first, bool(dated) or not certain))
                     if len(found) >= WINDOW:
                         return found
         return found
+
+    def _is_free(self, account: str, owner: object, row: int) -> bool:
+        """True when the first row of an owner may begin; who has had enough for the day has its rows put off."""
+        if self._is_used_up(account):
+            self._put_off(owner)
+            return False
+        return self.fits(row)
 
     def learn(self, accounts: Sequence[str]) -> None:
         """Read what these have had."""

@@ -306,6 +306,26 @@ async def test_whoever_has_got_enough_bytes_in_a_day_waits_for_the_next(engine: 
     assert await begun(store, caps, 1, DAY + DAY_S) == [4]
 
 
+async def test_an_owner_has_only_so_many_rows_waiting_and_the_last_ones_are_refused(
+    engine: Engine, store: Store
+) -> None:
+    caps = Caps(owner_waiting_max=3)
+    add(engine, *["old"] * 5)
+    assert await begun(store, caps, 0) == []
+    add(engine, *["ann"] * 5, "bob", *[None] * 5, "old")
+    engine.sql("UPDATE downloads SET not_before = ? WHERE id IN (6, 7)", NOW + 60)
+    polled = await store.poll(commands.PollRows((), 0, caps=caps), NOW, RETRY_MAX_S)
+    assert [each.attempt.download_id for each in polled.rows.rejected] == [9, 10, 17]
+    failed = engine.sql("SELECT id, error_code, error FROM downloads WHERE status = 'failed'")
+    assert [each[:2] for each in failed] == [(id, "too_many_waiting") for id in (9, 10, 17)]
+    assert "OWNER_WAITING_MAX" in failed[0][2]
+    engine.sql("UPDATE downloads SET status = 'pending' WHERE id = 9")
+    assert 9 in await begun(store, caps, 99), "sent back by the bot"
+    add(engine, *["ann"] * 2)
+    polled = await store.poll(commands.PollRows((), 0, caps=caps), NOW, RETRY_MAX_S)
+    assert [each.attempt.download_id for each in polled.rows.rejected] == [19], "beside the two that are not to begin"
+
+
 async def test_a_slice_is_given_up_for_nobody_who_could_not_begin(engine: Engine, store: Store) -> None:
     add(engine, "ann", *["bob"] * 2)
     caps = Caps(owner_max=1)

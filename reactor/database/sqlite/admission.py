@@ -1,0 +1,59 @@
+"""Rows that are refused when they are added: an owner may have so many that wait, and no more."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from reactor.core.turns import Caps
+from reactor.database.sqlite.per_row import RowUpdater
+from reactor.database.sqlite.statements import IN_NO_LIST, OVER
+from reactor.database.sqlite.turns import LATER, READY
+from reactor.errors import Failure
+
+SEEN = "seen"
+"""In reactor_meta: the highest id of a row that was looked at. Rows are looked at once; entries of lists never."""
+LAST = f"""SELECT (SELECT coalesce(max(id), 0) FROM downloads),
+    (SELECT CAST(value AS INTEGER) FROM reactor_meta WHERE key = '{SEEN}')"""
+NEW = f"""SELECT id, owner FROM downloads WHERE id > ? AND status = 'pending' AND coalesce(owner, '') <> ''
+    AND {IN_NO_LIST} ORDER BY id"""
+WAITING = f"""SELECT count(*) FROM (SELECT id FROM downloads WHERE {READY} AND owner = :whose AND {IN_NO_LIST}
+    UNION ALL SELECT id FROM downloads WHERE {LATER} AND owner = :whose AND {IN_NO_LIST})"""
+REFUSED = Failure(
+    "too_many_waiting",
+    "Too many downloads of the same owner wait already (OWNER_WAITING_MAX).",
+    "Ask for it again when some of them are over.",
+    False,
+)
+REFUSE = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attempt_at = NULL, error = :too_many,
+    error_code = '{REFUSED.code}', {OVER}"""
+REFUSE_BARE = (f"status = 'failed', stage = NULL, error_code = '{REFUSED.code}'", "status = 'failed', stage = NULL")
+
+
+def has_new(connection: sqlite3.Connection, caps: Caps) -> bool:
+    """True when rows were added since they were looked at."""
+    if not caps.owner_waiting_max:
+        return False
+    last, seen = connection.execute(LAST).fetchone()
+    return seen is None or last > seen
+
+
+def refuse(
+    connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any], caps: Caps
+) -> list[tuple[int, int]]:
+    """The rows that are too many fail, of an owner the last ones: their ids and attempts. What was there before there
+    was a limit stays."""
+    last, seen = connection.execute(LAST).fetchone()
+    connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, ?)", (SEEN, str(last)))
+    added = defaultdict[Any, list[int]](list)
+    for id, owner in connection.execute(NEW, (last if seen is None else seen,)).fetchall():
+        added[owner].append(id)
+    refused = list[int]()
+    for owner, ids in added.items():
+        (waiting,) = connection.execute(WAITING, {"whose": owner}).fetchone()
+        number = caps.too_many(waiting)
+        refused += ids[-number:] if number else []
+    values = {**asked, "too_many": REFUSED.text}
+    return [row for _, row in updater.update(connection, refused, (REFUSE, *REFUSE_BARE), values, "id, attempt")]
