@@ -79,7 +79,7 @@ class SqliteStore:
     async def unserved(self) -> Unserved:
         found = await self._database.run(unserved)
         mended = tuple(self._mended)
-        self._mended.clear()
+        del self._mended[: len(mended)]  # the connection's thread may have added one meanwhile
         return replace(found, mended=mended)
 
     async def check(self) -> None:

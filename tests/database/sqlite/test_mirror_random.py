@@ -80,7 +80,7 @@ class Reactor:
 
 
 @pytest.mark.parametrize("recursive", [False, True])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(steps=st.lists(st.one_of(BOT, OURS), max_size=20))
 def test_whatever_both_do(recursive: bool, steps: list[str | tuple[str, dict[str, str | None]]]) -> None:
     with (

@@ -464,3 +464,19 @@ async def test_a_table_that_is_put_aside_and_filled_again(path: Path) -> None:
         assert await store.save([commands.SaveDownloaded(first, "/d/u", 1, None)], NOW) == ()
         assert states(path) == [("a", "done"), ("b", "running"), ("c", "running")]
         assert (await store.unserved()).mirrors == ()
+
+
+async def test_what_the_page_and_the_command_line_do_is_told_too(path: Path) -> None:
+    async with attached(path) as store, engine.open_table(path) as table:
+        query(path, "INSERT INTO jobs (id, url) VALUES ('a', 'u')")
+        (attempt,) = await claim(store)
+        assert await table.cancel(attempt.download_id)
+        assert await store.save([commands.SaveCancelled(attempt)], NOW) == ()
+        assert states(path) == [("a", "stopped")]
+        assert await table.retry(attempt.download_id)
+        assert states(path) == [("a", "queued")]
+        assert await table.remove(attempt.download_id)
+        assert states(path) == [("a", "queued")]
+        query(path, "UPDATE jobs SET status = 'held'")
+        query(path, "UPDATE jobs SET status = 'new'")
+        assert len(await claim(store)) == 1
