@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from reactor.database_path import database_path
 from reactor.errors import DatabaseError, SettingsError
+from reactor.hours import speed, speed_windows, windows
 
 
 class YtdlpOptions(BaseModel):
@@ -102,6 +103,20 @@ class Settings(BaseModel):
     )
     slow_max: Annotated[int, Field(ge=0, le=1000)] = Field(
         2, description="Most downloads that are served beside those, because they are slow. 0: none."
+    )
+    speed_limit: str = Field(
+        "0",
+        description="Most bytes a second of all that aria2 fetches together: `500K`, `2M`. 0: any speed.",
+    )
+    speed_windows: str = Field(
+        "",
+        description="When another limit holds, in local time: `mon-fri 08-22 2M; * 0`. The first window that fits "
+        "counts, then SPEED_LIMIT.",
+    )
+    hours: str = Field(
+        "",
+        description="When downloads are begun, in local time: `22-07`, `mon-fri 20-08; sat,sun 00-24`. What runs at "
+        "the end of it goes on. Unset: always.",
     )
     slice: Seconds = Field(
         300.0,
@@ -346,6 +361,24 @@ class Settings(BaseModel):
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("speed_limit")
+    @classmethod
+    def _is_speed(cls, value: str) -> str:
+        speed(value)
+        return value
+
+    @field_validator("speed_windows")
+    @classmethod
+    def _are_speed_windows(cls, value: str) -> str:
+        speed_windows(value)
+        return value
+
+    @field_validator("hours")
+    @classmethod
+    def _are_windows(cls, value: str) -> str:
+        windows(value)
+        return value
 
     @field_validator("download_db", mode="before")
     @classmethod

@@ -34,6 +34,7 @@ FLOORS = (
         "preset_options",
         "presets",
         "settings",
+        "hours",
         "programs",
         "records",
         "database_path",

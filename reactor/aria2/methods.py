@@ -99,6 +99,11 @@ def get_global_option() -> Method[dict[str, str]]:
     return Method("aria2.getGlobalOption", (), messages.options)
 
 
+def limit_speed(limit: int) -> Method[bool]:
+    """Let all transfers together come at so many bytes/s at most, from now on; 0: at any speed."""
+    return Method("aria2.changeGlobalOption", ({"max-overall-download-limit": str(limit)},), _done)
+
+
 # Removing
 
 

@@ -77,11 +77,25 @@ async def _read(settings: Settings, number: int) -> tuple[Download | None, list[
         served, under_way = await table.presence(), (await table.counts()).downloading
     if told is None:
         return None, [], Around(served, under_way, 0)
-    full = _full(settings)
+    full = " ".join(filter(None, (_closed(settings), _full(settings))))
     around = Around(
         served, under_way, told.ahead, told.others, full, told.crashes, told.parent, told.position, told.failures
     )
     return told.row, [*told.tries], around
+
+
+def _closed(settings: Settings) -> str:
+    """What is to be said outside the hours in which downloads begin."""
+    import time
+
+    from reactor.hours import is_open, next_opening, windows
+
+    those, now = windows(settings.hours), time.time()
+    if is_open(those, now):
+        return ""
+    opens = next_opening(those, now)
+    when = "" if opens is None else f", the next time {datetime.fromtimestamp(opens):%A at %H:%M}"
+    return f"Downloads begin at certain hours only (HOURS){when}."
 
 
 def _full(settings: Settings) -> str:

@@ -398,6 +398,13 @@ class TimePassed:
 
 
 @dataclass(frozen=True, slots=True)
+class HoursChanged:
+    """It is the time in which rows are begun (HOURS), or it is no longer. Without a word it is."""
+
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ShutdownRequested:
     """A signal, or the person at the keyboard: leave everything resumable."""
 
@@ -561,6 +568,7 @@ Event = (
     | CleanedUp
     | DiskMeasured
     | TimePassed
+    | HoursChanged
     | ShutdownRequested
 )
 """Whatever can happen."""

@@ -54,6 +54,8 @@ class Machine:
         self._watched: frozenset[int] = frozenset()
         self._poll_at: float | None = None
         self._due_at: float | None = None
+        self._closed = False
+        """While it is not the time in which rows are begun."""
         self._tried_until: float | None = None
         """While a row is tried that the process may die of: nothing is claimed before."""
         # Asking aria2
@@ -150,6 +152,9 @@ class Machine:
                 self._asking = self._asking and not event.periodic
             case events.TimePassed():
                 return self._time_passed()
+            case events.HoursChanged():
+                self._closed = not event.open
+                self._poll_wanted |= event.open
             case events.ShutdownRequested():
                 return self._shutdown(event)
             case events.CleanedUp():
@@ -199,7 +204,7 @@ class Machine:
         self._poll_wanted, self._polling = False, True
         self._context.polls += 1
         self._watched = frozenset(self.jobs)
-        may_claim = self.connected and self._tried_until is None
+        may_claim = self.connected and self._tried_until is None and not self._closed
         limits = self._context.limits
         slots = free_slots(limits.concurrent, limits.slow_max, self.jobs.values()) if may_claim else 0
         out = self.disk.refresh() if slots else []

@@ -27,6 +27,7 @@ from reactor.daemon.effects.database import Rows, open_rows
 from reactor.daemon.effects.work import Stages
 from reactor.daemon.egress import Egress, open_guard
 from reactor.daemon.heartbeat import registered
+from reactor.daemon.hours import Hours
 from reactor.daemon.leaving import Leaving
 from reactor.daemon.loop import Loop, Post
 from reactor.daemon.outdated import tell_outdated
@@ -76,6 +77,8 @@ class Lasting:
     on_ready: Callable[[], None] | None = None
     read_options: ReadOptions = asked_of
     """With the presets of the operator."""
+    on_connected: Callable[[], None] = lambda: None
+    """Told of each connect of aria2."""
 
     def ready(self) -> None:
         """aria2 is connected. Only the first call counts."""
@@ -168,6 +171,10 @@ async def _serve(
         tasks.start_soon(leave)
         tasks.start_soon(tell_unserved, rows, journal)
         tasks.start_soon(tell_outdated, journal, leaving)
+        hours = Hours(lasting.settings, aria2, loop.post)
+        hours.begin()
+        lasting.on_connected = hours.connected
+        tasks.start_soon(hours.run)
         async with registered(rows, aria2, tasks, lasting.probes):
             loop.start(performer.submit)
             try:
@@ -186,6 +193,7 @@ def _telling_when_ready(loop: Loop, lasting: Lasting) -> Post:
     def post(event: events.Event) -> None:
         loop.post(event)
         if isinstance(event, events.Aria2Connected):
+            lasting.on_connected()
             lasting.ready()
 
     return post

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from reactor.aria2.options import TransferPolicy
 from reactor.core.context import Limits
 from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
 from reactor.core.stalls import KIB
 from reactor.core.turns import Caps
+from reactor.hours import speed, speed_windows
 from reactor.net.session import user_agent_of
 from reactor.settings import Settings
 
@@ -16,10 +19,11 @@ SERVER_TIMEOUT_MAX_S = 60.0
 
 def limits_of(settings: Settings) -> Limits:
     """Those of the core."""
+    share = _share(settings)
     return Limits(
         concurrent=settings.max_concurrent_downloads,
         slow_max=settings.slow_max,
-        slow_speed=settings.slow_kib * KIB,
+        slow_speed=min(settings.slow_kib * KIB, share),
         slice_s=settings.slice,
         parts=settings.max_concurrent_parts,
         progress_interval_s=settings.progress_interval,
@@ -27,7 +31,7 @@ def limits_of(settings: Settings) -> Limits:
         stall_timeout_s=settings.stall_timeout_s,
         torrent_stall_timeout_s=settings.torrent_stall_timeout_s,
         partial_torrents=settings.partial_torrents,
-        min_speed=settings.min_speed_kib * KIB,
+        min_speed=min(settings.min_speed_kib * KIB, share),
         retry=RetryPolicy(settings.max_download_retries, settings.retry_base_delay, settings.retry_max_delay_s),
         quotas=Quotas(
             max_file_size=settings.max_file_size_mib * MIB,
@@ -52,6 +56,14 @@ def limits_of(settings: Settings) -> Limits:
 def _site_max(settings: Settings) -> int:
     """Where there are no more slots than that nobody has to look."""
     return settings.host_max if settings.host_max < settings.max_concurrent_downloads + settings.slow_max else 0
+
+
+def _share(settings: Settings) -> float:
+    """Bytes/s of which no download can be blamed that it has no more: half of its part of the least that all of them
+    together are ever allowed."""
+    limits = (speed(settings.speed_limit), *(limit for _, limit in speed_windows(settings.speed_windows)))
+    least = min((limit for limit in limits if limit), default=math.inf)
+    return least / (2 * (settings.max_concurrent_downloads + settings.slow_max))
 
 
 def transfer_policy_of(settings: Settings) -> TransferPolicy:

@@ -106,6 +106,8 @@ def reason(event: Event) -> str:
             return "how much room the disk has cannot be seen from here"
         case e.DiskMeasured():
             return f"{size(event.free)} are free on the disk"
+        case e.HoursChanged(open=now_open):
+            return "it is time to begin downloads" if now_open else "no download begins until its hours (HOURS)"
         case e.TimePassed():
             return "time has passed"
         case e.ShutdownRequested():
