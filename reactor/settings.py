@@ -123,6 +123,11 @@ class Settings(BaseModel):
         description="Seconds after which a download gives its slot to another owner that waits and has had less, and "
         "goes on later where it was. 0: it keeps its slot.",
     )
+    owner_column: str = Field(
+        "",
+        description="A column of the bot's own that says whose a row is (`user_id`, `chat_id`): it is copied to "
+        "`owner` where a row has none. Empty: only `owner` counts.",
+    )
     owner_max: Annotated[int, Field(ge=0, le=1000)] = Field(
         0,
         description="Downloads of one owner (column `owner`) that run at the same time. 0: as many as there are slots.",
@@ -387,6 +392,13 @@ class Settings(BaseModel):
             return database_path(value) if isinstance(value, str | Path) else value
         except DatabaseError as error:
             raise ValueError(str(error).removesuffix(".")) from error
+
+    @field_validator("owner_column")
+    @classmethod
+    def _is_column(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", value):
+            raise ValueError("takes the name of a column, of letters, digits and _")
+        return value
 
     @field_validator("sponsorblock_url")
     @classmethod

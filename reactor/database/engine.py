@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 
 def open_store(
-    database: str | os.PathLike[str], *, owner: str, create: bool = True
+    database: str | os.PathLike[str], *, owner: str, create: bool = True, owner_column: str | None = None
 ) -> AbstractAsyncContextManager[Store]:
-    """Open it for serving; `owner` names this process in the rows that it claims.
+    """Open it for serving; `owner` names this process in the rows that it claims, `owner_column` a column of the bot's
+    that says whose a row is which has no `owner`.
 
     Adds what the table lacks of the contract, and creates a missing database with `create`. Raises DatabaseError when
     it cannot be used, or when the table's constraints rule out every download: it names the column then."""
     from reactor.database.sqlite.store import open_store as open_it  # a bot does not load the daemon's side
 
-    return open_it(database, owner=owner, create=create)
+    return open_it(database, owner=owner, create=create, owner_column=owner_column)
 
 
 def open_table(

@@ -190,5 +190,6 @@ async def open_rows(
 ) -> AsyncIterator[Rows]:
     """Open the database. `again`: in place of another one, and only if it is there, since one that was deleted is not
     made anew. Raises DatabaseError."""
-    async with open_store(settings.download_db, owner=socket.gethostname(), create=not again) as store:
+    here, column = socket.gethostname(), settings.owner_column or None
+    async with open_store(settings.download_db, owner=here, create=not again, owner_column=column) as store:
         yield Rows(store, settings, staging, journal, post, joined=again, read_options=read_options)

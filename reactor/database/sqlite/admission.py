@@ -1,18 +1,20 @@
-"""Rows that are refused when they are added: an owner may have so many that wait, and no more."""
+"""Rows that are new: whose they are, where a column of the bot's says it, and those that are too many of one owner."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.core.turns import Caps
+from reactor.database.sqlite.migration import columns
 from reactor.database.sqlite.per_row import RowUpdater
 from reactor.database.sqlite.statements import IN_NO_LIST, OVER
 from reactor.database.sqlite.turns import LATER, READY
-from reactor.errors import Failure
+from reactor.errors import DatabaseError, Failure
 
+OWNED_MAX = 1000
 SEEN = "seen"
 """In reactor_meta: the highest id of a row that was looked at. Rows are looked at once; entries of lists never."""
 LAST = f"""SELECT (SELECT coalesce(max(id), 0) FROM downloads),
@@ -30,6 +32,37 @@ REFUSED = Failure(
 REFUSE = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attempt_at = NULL, error = :too_many,
     error_code = '{REFUSED.code}', {OVER}"""
 REFUSE_BARE = (f"status = 'failed', stage = NULL, error_code = '{REFUSED.code}'", "status = 'failed', stage = NULL")
+
+
+UNOWNED = f"""SELECT id FROM downloads WHERE {READY} AND owner IS NULL AND [{{}}] IS NOT NULL
+    AND typeof(id) = 'integer' AND id NOT IN (SELECT value FROM json_each(:held)) LIMIT {OWNED_MAX}"""
+
+
+def check_column(connection: sqlite3.Connection, column: str | None) -> None:
+    """Raise DatabaseError when the bot's table does not have it."""
+    if column is not None and column.lower() not in columns(connection):
+        message = f"The table `downloads` has no column `{column}`."
+        raise DatabaseError(message, hint="OWNER_COLUMN names one that says whose a row is.")
+
+
+def unowned(connection: sqlite3.Connection, column: str | None, asked: Mapping[str, Any]) -> list[int]:
+    """Rows without an owner of which the bot's own `column` says whose they are: at most OWNED_MAX."""
+    if column is None:
+        return []
+    return [id for (id,) in connection.execute(UNOWNED.format(column), asked).fetchall()]
+
+
+def own(
+    connection: sqlite3.Connection,
+    updater: RowUpdater,
+    ids: Sequence[int],
+    column: str | None,
+    asked: Mapping[str, Any],
+) -> bool:
+    """Note whose they are. True when there may be more of them."""
+    if ids:
+        updater.update(connection, ids, (f"owner = [{column}]",), asked)
+    return len(ids) == OWNED_MAX
 
 
 def has_new(connection: sqlite3.Connection, caps: Caps) -> bool:

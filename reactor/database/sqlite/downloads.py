@@ -51,9 +51,10 @@ def poll(
     retry_max_s: float = RETRY_MAX_S,
     by_text: ByText = not_told,
     read: ReadOptions = asked_of,
+    owner_column: str | None = None,
 ) -> Polled:
-    """Carry out a PollRows. Takes the write lock only when there is something to write, so that a bot that holds it
-    cannot keep a cancel from being seen."""
+    """Carry out a PollRows; `owner_column`: the bot's own column that says whose a row is. Takes the write lock only
+    when there is something to write, so that a bot that holds it cannot keep a cancel from being seen."""
     asked = {
         "watch": json.dumps(command.watch),
         "owner": owner,
@@ -67,7 +68,7 @@ def poll(
     while True:
         with suppress(RowRejected):
             held = json.dumps([*command.held, *updater.passed])
-            seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read)
+            seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read, owner_column)
             return Polled(seen, {id: updater.failures[id] for id in updater.passed})
 
 
@@ -78,6 +79,7 @@ def _poll(
     updater: RowUpdater,
     by_text: ByText,
     read: ReadOptions,
+    owner_column: str | None,
 ) -> RowsPolled:
     room = command.claim if len(updater.passed) < PASSED_MAX else 0
     *found, stopped, ended, any_ripe, any_due = connection.execute(PROBE, asked).fetchone()
@@ -88,14 +90,16 @@ def _poll(
         sweeps += [WITHDRAWN, DISMISSED]
     claiming = room > 0 and (any_due or any_ripe or bool(sweeps))
     ripens = any_ripe and (claiming or bool(command.spent))
-    added = admission.has_new(connection, command.caps)
-    with transaction(connection, "IMMEDIATE" if claiming or sweeps or ended or ripens or added else "DEFERRED"):
+    added, unowned = admission.has_new(connection, command.caps), admission.unowned(connection, owner_column, asked)
+    writes = claiming or sweeps or ended or ripens or added or unowned
+    with transaction(connection, "IMMEDIATE" if writes else "DEFERRED"):
         if stopped:
             lists.stop(connection, updater, asked)
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
+        more = admission.own(connection, updater, unowned, owner_column, asked)
         refused = _refuse(connection, updater, asked, command.caps) if added else ()
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
-        more_ripe = turns.ripen(connection, updater, asked) if ripens else False
+        more = (turns.ripen(connection, updater, asked) if ripens else False) or more
         order = turns.next_rows(connection, asked, DUE, room + 1, command.caps, updater) if claiming else []
         due = [turn.id for turn in order]
         urls, asking_for, owners = _asked_for(connection, due) if due else ({}, {}, {})
@@ -111,7 +115,7 @@ def _poll(
             rejected=(*unanswered, *refused, *rejected),
             lists=over,
             leftovers=plans.leftovers(connection, command.held),
-            due_in_s=0.0 if more_ripe and len(claimed) < room else _due_in(connection, asked),
+            due_in_s=0.0 if more and len(claimed) < room else _due_in(connection, asked),
             next_url=urls[due[room]] if claimed and len(due) > room else None,
             # Where some of the slots are still free, nobody waits.
             accounts=turns.accounts(connection, asked, DUE, command.spent, command.caps)

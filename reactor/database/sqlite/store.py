@@ -13,7 +13,7 @@ from reactor.core.events import PlanRead
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended
 from reactor.database.presence import Presence
-from reactor.database.sqlite import crashes, downloads, mirrors, plans, presence, saving
+from reactor.database.sqlite import admission, crashes, downloads, mirrors, plans, presence, saving
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
@@ -27,8 +27,11 @@ from reactor.row_options import ReadOptions, asked_of
 class SqliteStore:
     """Store on an open database. One process serves it (`lock.py`), so nobody waits for a lease to end."""
 
-    def __init__(self, database: Database, owner: str, mended: list[MirrorMended]) -> None:
+    def __init__(
+        self, database: Database, owner: str, mended: list[MirrorMended], owner_column: str | None = None
+    ) -> None:
         """`mended`: mirrors that were mended since `unserved` was asked last."""
+        self._owner_column = owner_column
         self._database = database
         self._owner = owner
         self._mended = mended
@@ -62,7 +65,8 @@ class SqliteStore:
         by_text: ByText = not_told,
         read: ReadOptions = asked_of,
     ) -> Polled:
-        return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s, by_text, read)
+        how = by_text, read, self._owner_column
+        return await self._database.run(downloads.poll, command, self._owner, now, retry_max_s, *how)
 
     async def find_same(self, media_key: str, owner: str | None, besides: int) -> tuple[Brought, ...]:
         return await self._database.run(downloads.find_same, media_key, owner, besides)
@@ -102,10 +106,13 @@ def _read_one(connection: sqlite3.Connection) -> None:
 
 
 @asynccontextmanager
-async def open_store(path: str | os.PathLike[str], *, owner: str, create: bool = True) -> AsyncIterator[Store]:
+async def open_store(
+    path: str | os.PathLike[str], *, owner: str, create: bool = True, owner_column: str | None = None
+) -> AsyncIterator[Store]:
     """As `reactor.database.engine.open_store`."""
     mended: list[MirrorMended] = []
     async with Database.open(
         path, create=create, check=check_table, mend=lambda sqlite: mended.extend(mirrors.mend(sqlite))
     ) as database:
-        yield SqliteStore(database, owner, mended)
+        await database.run(admission.check_column, owner_column)
+        yield SqliteStore(database, owner, mended, owner_column)

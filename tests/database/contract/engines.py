@@ -17,7 +17,7 @@ from tests.database.sqlite.bot import opened
 class Engine(Protocol):
     """One database, empty at first."""
 
-    def open_store(self, owner: str = "me") -> AbstractAsyncContextManager[Store]:
+    def open_store(self, owner: str = "me", owner_column: str | None = None) -> AbstractAsyncContextManager[Store]:
         """The daemon's side."""
         ...
 
@@ -36,8 +36,8 @@ class Sqlite:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "bot.db"
 
-    def open_store(self, owner: str = "me") -> AbstractAsyncContextManager[Store]:
-        return engine.open_store(self._path, owner=owner)
+    def open_store(self, owner: str = "me", owner_column: str | None = None) -> AbstractAsyncContextManager[Store]:
+        return engine.open_store(self._path, owner=owner, owner_column=owner_column)
 
     def open_table(self) -> AbstractAsyncContextManager[Table]:
         return engine.open_table(self._path)

@@ -428,3 +428,20 @@ async def test_a_position_says_about_how_long_it_takes(engine: Engine, store: St
     assert stands.ahead == 4
     assert stands.about_s == pytest.approx(4 * 600 / 2, abs=1)
     assert stands.text == "It waits for its turn, 4 before it; that takes about 20 min."
+
+
+async def test_a_column_of_the_bots_says_whose_a_row_is(engine: Engine, store: Store) -> None:
+    await store.leave()
+    engine.sql("ALTER TABLE downloads ADD COLUMN user_id INTEGER")
+    async with engine.open_store(owner_column="user_id") as again:
+        add(engine, *[None] * 4, "ann")
+        engine.sql("UPDATE downloads SET user_id = 7 WHERE id IN (1, 2, 3, 5)")
+        assert await order(again, dict.fromkeys(("7", None, "ann"), 10.0)) == [1, 4, 5, 2, 3]
+        assert engine.sql("SELECT owner FROM downloads ORDER BY id") == [("7",), ("7",), ("7",), (None,), ("ann",)]
+
+
+async def test_a_column_that_is_not_there_is_said_at_the_start(engine: Engine, store: Store) -> None:
+    await store.leave()
+    with pytest.raises(DatabaseError, match="no column `chat_id`"):
+        async with engine.open_store(owner_column="chat_id"):
+            pass
