@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 import aiosqlite
 
 from reactor.database.presence import Presence
-from reactor.database.sqlite import defaults, overview, owners, position, presence, sessions, story, table
+from reactor.database.sqlite import defaults, overview, owners, presence, sessions, table
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.connection import Database, in_thread_of
 from reactor.database.sqlite.migration import instance_of
@@ -102,12 +102,16 @@ class SqliteTable(SqliteOperations):
         return await self._run(overview.overview, shown_max)
 
     async def position(self, id: int) -> Position | None:
+        from reactor.database.sqlite import position  # with it comes the core's rule, which a bot seldom needs
+
         return await self._run(position.position, id)
 
     async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
         return await self._run(owners.owners, limit)
 
     async def story(self, id: int) -> Story | None:
+        from reactor.database.sqlite import story
+
         return await self._run(story.story, id)
 
     async def presence(self) -> Presence | None:
