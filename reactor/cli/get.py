@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULTS: dict[str, Any] = {
     "max_concurrent_downloads": 3,
+    "host_max": 0,
     "max_download_retries": 2,
     "retry_base_delay": 1.0,
     "egress_guard": False,

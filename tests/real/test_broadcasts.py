@@ -104,8 +104,11 @@ class Station:
                 await anyio.sleep(0.02)
 
     async def run(self) -> None:
+        answered = self.asked
         while True:
-            await self.until_asked()
+            if answered == self.asked:
+                await self.until_asked()
+            answered += 1
             if not self.ended:
                 self.send()
 
