@@ -86,7 +86,7 @@ def find_aria2c(setting: Path | None = None) -> Program:
 
 def find_ffmpeg(setting: Path | None = None) -> Program:
     """The ffmpeg to start; `setting` is `FFMPEG_PATH`. Raises as `find_aria2c` does."""
-    return _find("ffmpeg", "FFMPEG_PATH", setting, wheel_ffmpeg, "Install ffmpeg")
+    return _find("ffmpeg", "FFMPEG_PATH", setting, _wheel_ffmpeg, "Install ffmpeg")
 
 
 def limit_memory(pid: int, most: int) -> None:
@@ -293,8 +293,7 @@ def _wheel_aria2c() -> Path | None:
     return binary if shutil.which(binary) else None
 
 
-def wheel_ffmpeg() -> Path | None:
-    """The ffmpeg inside the wheel `imageio-ffmpeg`; None where there is none."""
+def _wheel_ffmpeg() -> Path | None:
     try:
         wheel = importlib.import_module("imageio_ffmpeg")
         return Path(wheel.get_ffmpeg_exe())

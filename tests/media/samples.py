@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from reactor.programs import wheel_ffmpeg
+from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
 
 SECONDS = 6
 KEYS = (b"0123456789abcdef", b"fedcba9876543210", b"another key here")
@@ -21,10 +21,10 @@ class Samples:
         self.ffmpeg = ffmpeg
         """What reads them; they are made by the wheel's, everywhere the same."""
         self.root = root
-        self._made_by = wheel_ffmpeg() or ffmpeg
+        self._made_by = get_ffmpeg_exe()
 
     def run(self, *arguments: str | Path) -> None:
-        command = [str(self._made_by), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+        command = [self._made_by, "-nostdin", "-v", "error", "-y", *map(str, arguments)]
         subprocess.run(command, check=True, cwd=self.root, timeout=60)
 
     def film(self, name: str = "film.mp4", *, size: str = "96x64", codecs: Sequence[str] = ()) -> Path:
