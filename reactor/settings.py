@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from reactor.database_path import database_path
@@ -367,22 +367,11 @@ class Settings(BaseModel):
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
 
-    @field_validator("speed_limit")
+    @field_validator("speed_limit", "speed_windows", "hours")
     @classmethod
-    def _is_speed(cls, value: str) -> str:
-        speed(value)
-        return value
-
-    @field_validator("speed_windows")
-    @classmethod
-    def _are_speed_windows(cls, value: str) -> str:
-        speed_windows(value)
-        return value
-
-    @field_validator("hours")
-    @classmethod
-    def _are_windows(cls, value: str) -> str:
-        windows(value)
+    def _is_understood(cls, value: str, info: ValidationInfo) -> str:
+        read = {"speed_limit": speed, "speed_windows": speed_windows, "hours": windows}
+        read[info.field_name or ""](value)
         return value
 
     @field_validator("download_db", mode="before")

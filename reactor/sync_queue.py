@@ -119,8 +119,7 @@ class SyncQueue(SyncOperations):
     @staticmethod
     def within(connection: sqlite3.Connection) -> SyncOperations:
         """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `set_weight`, `get`, `children` and `list` on
-        your own
-        connection, in the transaction that is open there."""
+        your own connection, in the transaction that is open there."""
         return SyncWithin(connection)
 
     def __enter__(self) -> Self:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reactor.cli.options import Db, counted
+from reactor.cli.options import Db, counted, words_shown
 
 if TYPE_CHECKING:
     from reactor.database.mirror import Attached, Mirror
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL; write nothing.")]
-STRANGERS_MAX = 5
 
 
 def _column(flag: str, help: str) -> Any:
@@ -113,6 +112,5 @@ def _left_out(mirror: Mirror, strangers: tuple[tuple[str, int], ...]) -> list[st
         listed = ", ".join(mirror.wordless)
         found.append(f"No word stands for {listed}: such a row keeps the word that it has.")
     if strangers:
-        words = ", ".join(f"“{word}” ({count})" for word, count in strangers[:STRANGERS_MAX])
-        found.append(f"Rows with {words} are left alone.")
+        found.append(f"Rows with {words_shown(strangers)} are left alone.")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ Aria2 = Annotated[
 
 ID_MAX = 2**63 - 1
 """SQLite's largest number."""
+WORDS_MAX = 5
 
 
 def fits(number: int) -> bool:
@@ -44,6 +46,11 @@ def readable(urls: list[str]) -> list[str]:
             shown = url.encode("utf-8", "backslashreplace").decode()
             raise ReactorError(f"This URL is not UTF-8: {shown}", hint="Percent-encode such bytes.") from error
     return urls
+
+
+def words_shown(found: Sequence[tuple[str, int]]) -> str:
+    """`“queued” (3), “done” (1)`: the first words, each with how many rows have it."""
+    return ", ".join(f"“{word}” ({count})" for word, count in found[:WORDS_MAX])
 
 
 def counted(count: int, what: str) -> str:

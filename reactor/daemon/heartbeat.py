@@ -27,9 +27,18 @@ async def registered(
 ) -> AsyncIterator[None]:
     """Registered within the block. Write errors are ignored: nothing depends on the entry."""
     pid = os.getpid()
-    page, metrics = (probes.page, probes.metrics) if probes else (None, None)
-    here = Presence(pid, socket.gethostname(), begun(pid), clock.wall(), __version__, page=page, metrics=metrics)
-    here = replace(here, slots=rows.slots, owner_max=rows.owner_max, host_max=rows.host_max)
+    here = Presence(
+        pid=pid,
+        host=socket.gethostname(),
+        begun=begun(pid),
+        since=clock.wall(),
+        version=__version__,
+        page=probes.page if probes else None,
+        metrics=probes.metrics if probes else None,
+        slots=rows.slots,
+        owner_max=rows.owner_max,
+        host_max=rows.host_max,
+    )
 
     async def introduce() -> None:
         nonlocal here

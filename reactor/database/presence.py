@@ -26,11 +26,13 @@ class Presence:
     page: str | None = None
     """URL of its page, without the token; None: it has none."""
     metrics: str | None = None
-    slots: int = 1
-    """MAX_CONCURRENT_DOWNLOADS."""
-    owner_max: int = 0
-    host_max: int = 0
     """URL of its metrics; None: it has none."""
+    slots: int = 1
+    """Its MAX_CONCURRENT_DOWNLOADS."""
+    owner_max: int = 0
+    """Its OWNER_MAX."""
+    host_max: int = 0
+    """Its HOST_MAX."""
 
     @property
     def alive(self) -> bool:

@@ -92,7 +92,7 @@ def publish(
         _refuse_special_files(source)
         kept = None if wanted is None else {source, *wanted, *(above for path in wanted for above in path.parents)}
         final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes), shared))
-    _delete_hidden(source, directory)
+    _delete_hidden(copy)
     if not keep:
         delete(source)
     return final
@@ -121,7 +121,7 @@ def take_back(source: Path, directory: Path) -> None:
     final = published(source, directory)
     if final is not None:
         delete(final)
-    _delete_hidden(source, directory)
+    _delete_hidden(_hidden_copy(source, directory))
     forget(source)
 
 
@@ -215,7 +215,7 @@ def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
 def _reserve(thing: Path, final: Path, source: Path, record: _Record) -> None:
     """What keeps the name is made elsewhere and noted first: a kill leaves nothing that nobody knows. Where the disk
     cannot do that, it is made in its place; killed before that is noted, it stays there, empty."""
-    keeper = _hidden_keeper(source, final.parent)
+    keeper = _keeper_beside(_hidden_copy(source, final.parent))
     delete(keeper)
     _make_empty(keeper, like=thing)
     _write_record(source, replace(record, reserved=_identity(keeper)))
@@ -337,14 +337,14 @@ def _hidden_copy(source: Path, directory: Path) -> Path:
     return directory / f".publishing-{hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:16]}"
 
 
-def _delete_hidden(source: Path, directory: Path) -> None:
-    delete(_hidden_copy(source, directory))
-    delete(_hidden_keeper(source, directory))
+def _delete_hidden(copy: Path) -> None:
+    delete(copy)
+    delete(_keeper_beside(copy))
 
 
-def _hidden_keeper(source: Path, directory: Path) -> Path:
+def _keeper_beside(copy: Path) -> Path:
     """Where the empty file or folder is made that keeps its name."""
-    return _hidden_copy(source, directory).with_suffix(".name")
+    return copy.with_suffix(".name")
 
 
 @lru_cache(maxsize=RECORDS_KEPT)

@@ -6,11 +6,12 @@ shipped: nothing is fetched, and the package, which brings an HTTP client along,
 
 from __future__ import annotations
 
-import ipaddress
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from reactor.net.jar import is_address
 
 PACKAGE, LIST = "tldextract", ".tld_set_snapshot"
 PRIVATE = "===BEGIN PRIVATE DOMAINS==="
@@ -32,7 +33,7 @@ def registrable(host: str) -> str:
     """The registrable domain of a host; the host itself (an address, `nas`, a public suffix) where it has none."""
     host = host.rstrip(".").lower()
     labels = [_shown(label) for label in host.split(".")]
-    if len(labels) > LABELS_MAX or _is_address(host):
+    if len(labels) > LABELS_MAX or is_address(host):
         return host
     known = _suffixes()
     for at in range(len(labels)):
@@ -53,14 +54,6 @@ def _shown(label: str) -> str:
         return label[4:].encode("ascii").decode("punycode")
     except UnicodeError:
         return label
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 @cache

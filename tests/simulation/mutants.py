@@ -24,7 +24,7 @@ from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
 from reactor.core.turns import Caps, Waiting
 from reactor.database import contract
-from reactor.database.sqlite import crashes, downloads, lists, table, turns
+from reactor.database.sqlite import crashes, downloads, lists, statements, table, turns
 from reactor.errors import Failure
 from reactor.models import Extraction
 
@@ -232,7 +232,7 @@ NEXT_DELAY, IN_TURN, REFUSAL = RetryPolicy.next_delay_s, contract.in_turn, Quota
 REMOVE, ALL_FETCHED, RENEW_OR_FAIL = teardown.remove, finish.when_all_fetched, renew.renew_or_fail
 
 ASKING_TOO = downloads.DUE.replace("status = 'pending'", "status IN ('pending', 'choosing')").replace(
-    f"AND {turns.NO_RETRY}", f"AND ({turns.NO_RETRY} OR status = 'choosing')"
+    f"AND {statements.NO_RETRY}", f"AND ({statements.NO_RETRY} OR status = 'choosing')"
 )
 ALWAYS_DUE = downloads.PROBE.replace(downloads.DUE, downloads.DUE.replace("status = 'pending'", "TRUE"))
 
@@ -280,7 +280,7 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "a weight changes nothing": (with_(turns, "CHARGE", turns.CHARGE.replace("/ weight", "")),),
     "a priority changes nothing": (with_(turns, "_statement", _by_date_alone),),
     "not_before is not waited for": (
-        with_(turns, "RIPE", turns.RIPE | {turns.BEGINS: (turns.LATER,)}),
+        with_(turns, "RIPE", turns.RIPE | {turns.BEGINS: (statements.LATER,)}),
         with_(downloads, "PROBE", downloads.PROBE.replace("not_before <= :now", "not_before > 0")),
     ),
     "what was not to begin before never begins": (

@@ -11,6 +11,7 @@ from pathlib import Path
 from watchfiles import watch
 
 from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, file_system, nearest
+from reactor.cli.options import words_shown
 from reactor.database.mirror import Mirror
 from reactor.database.sqlite import mirrors, presence
 from reactor.database.sqlite.compatibility import check_table
@@ -22,7 +23,6 @@ from reactor.models import Download
 
 SUFFIXES = (".db", ".db3", ".sqlite", ".sqlite3")
 BESIDE_MAX = 5
-WORDS_MAX = 5
 WAIT_S = 2.0
 """How long another writer is waited for."""
 
@@ -147,8 +147,7 @@ def _mirror(database: sqlite3.Connection, mirror: Mirror, trouble: str | None) -
     odd = [(word, count) for word, count in mirrors.strangers(database, mirror) if word.casefold() not in OVER]
     if not odd:
         return DoctorFinding(name, "ok", what)
-    words = ", ".join(f"“{word}” ({count})" for word, count in odd[:WORDS_MAX])
-    return DoctorFinding(name, "note", what, advice=f"No map names {words}: such rows are left alone.")
+    return DoctorFinding(name, "note", what, advice=f"No map names {words_shown(odd)}: such rows are left alone.")
 
 
 def _served(path: Path) -> Iterator[DoctorFinding]:

@@ -10,8 +10,7 @@ from typing import Any
 from reactor.core.turns import Caps
 from reactor.database.sqlite.migration import columns
 from reactor.database.sqlite.per_row import RowUpdater
-from reactor.database.sqlite.statements import IN_NO_LIST, OVER
-from reactor.database.sqlite.turns import LATER, READY
+from reactor.database.sqlite.statements import IN_NO_LIST, LATER, OVER, READY
 from reactor.errors import DatabaseError, Failure
 
 OWNED_MAX = 1000

@@ -230,7 +230,7 @@ class Database:
         """Make it fit the contract, now and whenever its schema has changed since: a bot that makes its table anew
         (Alembic does, for a column that goes) drops our columns, or our indexes with the old one."""
         while True:
-            (version,) = self._sqlite.execute("PRAGMA schema_version").fetchone()
+            version = self._schema_version()
             if version == self._schema:
                 return
             known = self._schema is not None
@@ -266,7 +266,7 @@ class Database:
             result = function()
         except sqlite3.OperationalError:
             # Somebody has dropped a table since it was looked at; the transaction left nothing behind.
-            if not self._has_changed():
+            if self._schema_version() == self._schema:
                 raise
             self._fit()
             result = function()
@@ -274,10 +274,10 @@ class Database:
             self._loop.call_soon_threadsafe(self._ring)
         return result
 
-    def _has_changed(self) -> bool:
-        """Whether the schema is another one than it was when it was made to fit."""
+    def _schema_version(self) -> int:
+        """Grows with each change of the schema."""
         (version,) = self._sqlite.execute("PRAGMA schema_version").fetchone()
-        return bool(version != self._schema)
+        return int(version)
 
     def _note(self) -> None:
         """Called by the triggers, before the commit."""

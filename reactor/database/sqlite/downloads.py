@@ -20,7 +20,7 @@ from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_M
 from reactor.database.sqlite import admission, crashes, defaults, history, lists, plans, turns
 from reactor.database.sqlite.migration import columns, instance_of
 from reactor.database.sqlite.per_row import RowRejected, RowUpdater
-from reactor.database.sqlite.statements import OVER, transaction
+from reactor.database.sqlite.statements import LATER, OVER, READY, RETRY, transaction
 from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
 from reactor.models import Brought, Detection
@@ -32,7 +32,7 @@ CANCELLED = f"""status = 'cancelled', stage = NULL, finished_at = COALESCE(NULLI
 CANCELLED_BARE = ("status = 'cancelled', stage = NULL",)
 FAILED_BARE = ("status = 'failed', stage = NULL, error = :error, error_code = :code", "status = 'failed', stage = NULL")
 """Variants with fewer columns, for tables that reject the full write."""
-DUE = f"""{turns.READY} AND cancelled IS NOT TRUE AND typeof(id) = 'integer'
+DUE = f"""{READY} AND cancelled IS NOT TRUE AND typeof(id) = 'integer'
     AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND p.attempt > {plans.ATTEMPT})
     AND id NOT IN (SELECT value FROM json_each(:held))"""
 """A plan of a later attempt is that of another row that had this id: a leftover, to be cleaned up first."""
@@ -301,9 +301,9 @@ def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float |
 
 
 NEXT_MOMENT = f"""SELECT min(due) FROM (
-    SELECT min(next_attempt_at) AS due FROM downloads WHERE {turns.RETRY} AND next_attempt_at > :now
+    SELECT min(next_attempt_at) AS due FROM downloads WHERE {RETRY} AND next_attempt_at > :now
         AND next_attempt_at <= :now + :retry_max
-    UNION ALL SELECT min(not_before) FROM downloads WHERE {turns.LATER} AND not_before > :now AND not_before < ''
+    UNION ALL SELECT min(not_before) FROM downloads WHERE {LATER} AND not_before > :now AND not_before < ''
     UNION ALL SELECT min(next_attempt_at) FROM downloads WHERE status = 'choosing' AND next_attempt_at > :now)"""
 """When a retry is due, `not_before` is over, or a question has waited for long enough."""
 

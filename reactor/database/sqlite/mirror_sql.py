@@ -214,9 +214,7 @@ class MirrorSql:
         """The TEMP triggers on `downloads`, by their names."""
         mirror, name = self._mirror, f"reactor_mirror_{self._mirror.name}"
         linked = self._is_linked("NEW.")
-        where = " AND ".join(
-            f"{quoted(key)} = NEW.{quoted(link)}" for key, link in zip(mirror.keys, mirror.links, strict=True)
-        )
+        where = self._join("NEW", quoted(mirror.table))
         there = f"SELECT 1 FROM {quoted(mirror.table)} WHERE {where}"
         mapped = ", ".join(f"'{status}'" for status in mirror.told)
         source: Source = lambda column: f"NEW.{column}"  # noqa: E731

@@ -7,7 +7,7 @@ import sqlite3
 
 from reactor.database import contract as rows
 from reactor.database.sqlite import presence
-from reactor.database.sqlite.statements import DATED, DATELESS, IN_NO_LIST, download, transaction
+from reactor.database.sqlite.statements import DATED, DATELESS, IN_NO_LIST, NOW, RETRY, download, transaction
 from reactor.database.table import Counts, Overview
 from reactor.models import Download
 
@@ -62,10 +62,9 @@ FAILED = f"SELECT * FROM downloads WHERE status = 'failed' AND {IN_NO_LIST} ORDE
 CHOOSING = f"SELECT * FROM downloads WHERE status = 'choosing' AND {IN_NO_LIST} ORDER BY next_attempt_at, id LIMIT ?"
 ENDED = f"""SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed')
     AND {IN_NO_LIST} ORDER BY id DESC LIMIT ?"""
-WAITING = """SELECT count(*) FROM downloads WHERE status = 'pending' AND next_attempt_at IS NOT NULL
-    AND next_attempt_at > (julianday('now') - 2440587.5) * 86400"""
-ENTRIES = """SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'pending'
-        AND next_attempt_at IS NOT NULL AND next_attempt_at > (julianday('now') - 2440587.5) * 86400),
+WAITING = f"SELECT count(*) FROM downloads WHERE {RETRY} AND next_attempt_at > {NOW}"
+ENTRIES = f"""SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'pending'
+        AND next_attempt_at IS NOT NULL AND next_attempt_at > {NOW}),
     count(*) FILTER (WHERE status = 'downloading'), count(*) FILTER (WHERE status = 'choosing') FROM downloads
     WHERE parent_id IS NOT NULL AND item_key IS NOT NULL AND status IN ('pending', 'downloading', 'choosing')"""
 """Of lists, and not over."""

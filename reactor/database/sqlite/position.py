@@ -9,8 +9,8 @@ from typing import Any
 from reactor.core.turns import Caps, Line, before
 from reactor.database import contract
 from reactor.database.sqlite import presence
-from reactor.database.sqlite.statements import IN_NO_LIST, transaction
-from reactor.database.sqlite.turns import ACCOUNTS, RANK, READY, UNDER_WAY, turn_of
+from reactor.database.sqlite.statements import IN_NO_LIST, NOW, READY, transaction
+from reactor.database.sqlite.turns import ACCOUNTS, RANK, UNDER_WAY, turn_of
 from reactor.models import Position, WaitReason
 from reactor.net.registrable import site_of
 
@@ -20,7 +20,7 @@ AHEAD = f"""SELECT count(*) FROM downloads WHERE {READY} AND owner IS :owner AND
     AND ({RANK} < :rank OR ({RANK} = :rank AND coalesce((added_date, id) < (:date, :id), id < :id)))"""
 OTHERS = f"""SELECT owner, count(*), min(id) FROM downloads WHERE {READY}
     AND owner IS NOT :owner GROUP BY owner"""
-TOOK = f"""SELECT avg(took), (julianday('now') - 2440587.5) * 86400 FROM (
+TOOK = f"""SELECT avg(took), {NOW} FROM (
     SELECT (julianday(finished_at) - julianday(started_at)) * 86400 AS took FROM downloads
     WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed') AND {IN_NO_LIST} ORDER BY id DESC LIMIT 20)
     WHERE took > 0"""

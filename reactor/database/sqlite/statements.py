@@ -20,6 +20,14 @@ DATED = "added_date IS NOT NULL ORDER BY added_date, id"
 """The two kinds of rows, each in its own order; `contract.in_turn` merges them."""
 IN_NO_LIST = "(parent_id IS NULL OR item_key IS NULL)"
 """Of rows that are not entries of a list."""
+NO_RETRY, NOT_LATER = "coalesce(nullif(next_attempt_at, ''), 0) = 0", "coalesce(nullif(not_before, ''), 0) = 0"
+READY = f"status = 'pending' AND {NO_RETRY} AND {NOT_LATER}"
+"""What `reactor_ready` holds; the text is that of the index. Rows that may not be claimed yet stand in two others, and
+come here when their time has come (`turns.ripen`)."""
+RETRY = f"status = 'pending' AND {NO_RETRY.replace('= 0', '<> 0')}"
+LATER = f"status = 'pending' AND {NOT_LATER.replace('= 0', '<> 0')}"
+NOW = "(julianday('now') - 2440587.5) * 86400"
+"""Seconds since the epoch."""
 P = ParamSpec("P")
 Result = TypeVar("Result")
 

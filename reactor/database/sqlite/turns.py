@@ -32,6 +32,7 @@ from reactor.database import contract
 from reactor.database.contract import RIPEN_MAX
 from reactor.database.sqlite import plans
 from reactor.database.sqlite.per_row import RowUpdater
+from reactor.database.sqlite.statements import LATER, READY, RETRY
 from reactor.net.registrable import site_of
 from reactor.records import dataclass
 
@@ -40,12 +41,6 @@ TURN = "turn"
 RANK = "(CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) ELSE 0 END)"
 """Of an owner's rows those of the lowest rank are first."""
 PLACE = f"{RANK}, added_date, id"
-NO_RETRY, NOT_LATER = "coalesce(nullif(next_attempt_at, ''), 0) = 0", "coalesce(nullif(not_before, ''), 0) = 0"
-READY = f"status = 'pending' AND {NO_RETRY} AND {NOT_LATER}"
-"""What `reactor_ready` holds; the text is that of the index. Rows that may not be claimed yet stand in two others, and
-come here when their time has come (`ripen`)."""
-RETRY = f"status = 'pending' AND {NO_RETRY.replace('= 0', '<> 0')}"
-LATER = f"status = 'pending' AND {NOT_LATER.replace('= 0', '<> 0')}"
 BEGINS = "not_before = NULL, stage = (CASE WHEN stage = 'quota' THEN NULL ELSE stage END)"
 RIPE = {
     "next_attempt_at = NULL": (

@@ -13,7 +13,7 @@ from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.database.sqlite import downloads, saving
 from reactor.database.sqlite import table as wishes
-from reactor.database.sqlite.overview import overview
+from reactor.database.sqlite.overview import WAITING, overview
 from reactor.database.sqlite.statements import any_row
 from reactor.database.table import ChangeCursor
 from reactor.errors import Failure
@@ -185,3 +185,9 @@ def test_what_an_operator_looks_at(long_table: sqlite3.Connection) -> None:
     with traced(long_table) as statements:
         overview(long_table, 50)
     assert_indexed(long_table, [statement for statement in statements if "ORDER BY id DESC" not in statement])
+
+
+def test_how_many_wait_for_a_retry_is_counted_among_those_that_do(long_table: sqlite3.Connection) -> None:
+    ((*_, step),) = long_table.execute(f"EXPLAIN QUERY PLAN {WAITING}").fetchall()
+    assert step == "SEARCH downloads USING INDEX reactor_retries (next_attempt_at>?)"
+    assert long_table.execute(WAITING).fetchone() == (1,)
