@@ -44,7 +44,15 @@ def pytest_report_header() -> str:
     return told()
 
 
+@pytest.hookimpl(tryfirst=True)  # before those are left out that are marked nightly
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    seen = Counter[str]()
+    for item in items:
+        if marker := item.get_closest_marker("variants"):
+            name = item.nodeid.partition("[")[0]
+            seen[name] += 1
+            if seen[name] > marker.args[0]:
+                item.add_marker(pytest.mark.nightly)
     items.sort(key=lambda item: next((n for n, part in enumerate(SLOW) if _in(item, part)), len(SLOW)))
 
 

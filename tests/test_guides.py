@@ -32,13 +32,15 @@ from tests.tools import sqlite3_program
 
 FILM = random.Random(8).randbytes(300_000)
 LANGUAGES = {"sh", "python", "sql", "dotenv", "conf", "mermaid", "text"}
+OPERATIONS = "operations.md"
+"""The guide whose sections are run nightly: each starts a reactor or two."""
 BY_THEMSELVES = {
     ("README.md", ""): "test_trying_it_and_installing_it",
     ("README.md", "Install"): "test_trying_it_and_installing_it",
-    ("operations.md", "Install"): "test_trying_it_and_installing_it",
+    (OPERATIONS, "Install"): "test_trying_it_and_installing_it",
     ("README.md", "Put it into your bot"): "test_a_bot_in_python",
     ("README.md", "Your bot is not in Python"): "test_a_bot_in_another_language",
-    ("operations.md", "Start it"): "test_a_remote_aria2",
+    (OPERATIONS, "Start it"): "test_a_remote_aria2",
     ("contributing.md", "Run a part of the tests"): "test_a_part_of_the_tests",
 }
 """Sections that need more than a terminal, and which test is theirs."""
@@ -65,7 +67,11 @@ def test_every_block_is_of_a_kind_that_is_run() -> None:
 
 @pytest.mark.parametrize(
     "section",
-    [pytest.param(found, id=" ".join(key)) for key, found in sections().items() if key not in BY_THEMSELVES],
+    [
+        pytest.param(found, id=" ".join(key), marks=[pytest.mark.nightly] if key[0] == OPERATIONS else [])
+        for key, found in sections().items()
+        if key not in BY_THEMSELVES
+    ],
 )
 async def test_a_section(tmp_path: Path, section: list[Block]) -> None:
     async with terminal(tmp_path, film=FILM) as typed:

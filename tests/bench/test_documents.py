@@ -29,6 +29,7 @@ def calls(work: Callable[[], object]) -> int:
     return count
 
 
+@pytest.mark.variants(4)
 @pytest.mark.fault(71)
 @pytest.mark.parametrize(("kind", "how"), EVERY)
 def test_twice_as_many_take_twice_as_many_calls(kind: str, how: str) -> None:

@@ -66,6 +66,7 @@ def test_absurd_numbers(folder: Path) -> None:
     assert "waits for its next retry, 9999-12-31" in reactor("why", 2, cwd=folder).stdout
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("verb", ["list", "list --json", "top", "why 1", "doctor --json", "events --schema"])
 def test_a_full_disk_behind_stdout_is_said(folder: Path, verb: str) -> None:
     done = run_in(folder, f'"$@" {verb} > /dev/full', BROWSER_PATH="none")
@@ -78,6 +79,7 @@ def test_a_reader_who_has_left_is_no_news(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_what_is_closed_is_not_missed(folder: Path, closed: str) -> None:
     done = run_in(folder, f'"$@" list {closed}')
@@ -87,6 +89,7 @@ def test_what_is_closed_is_not_missed(folder: Path, closed: str) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_a_terminal_that_knows_few_characters(folder: Path, encoding: str) -> None:
     query(
@@ -97,6 +100,7 @@ def test_a_terminal_that_knows_few_characters(folder: Path, encoding: str) -> No
         assert (done.returncode, done.stderr) == (0, ""), verb
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("end", ["</dev/null", "<file", "<&-"])
 def test_a_stdin_that_nobody_holds_ends_a_run_at_once_and_in_order(folder: Path, end: str) -> None:
     (folder / "file").write_text("not a pipe\n" * 10_000)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from reactor.extractors.parsing import Parsers
 from reactor.media.check import check_parts, measure_parts
 from reactor.media.containers import measure
@@ -18,6 +20,7 @@ EACH_MAX = 400
 """Bytes of memory for each part, at most: its size by its name, its turn, its line in a playlist that is written."""
 
 
+@pytest.mark.nightly
 async def test_of_thousands_of_parts_little_more_than_their_sizes_is_held(samples: Samples, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.write_bytes(samples.hls("ts")["part0.ts"][: 40 * 188])

@@ -48,6 +48,7 @@ def pictures(ffmpeg: Path, file: Path) -> int:
     return sum(not line.startswith(b"#") for line in run.stdout.splitlines())
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize(
     ("start_s", "end_s", "seconds"),
     [(2.0, 5.0, 3.0), (1.3, 4.1, 2.8), (0.0, 2.5, 2.5), (SECONDS - 1.7, None, 1.7), (3.0, 1000.0, SECONDS - 3.0)],
@@ -70,6 +71,7 @@ async def test_a_clip_of_what_is_not_there(ffmpeg: Path, samples: Samples, tmp_p
     assert caught.value.code == "incomplete"
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     "tracks",
     [[(0, ("v", "a")), (1, ("v", "a"))], [(0, ("v",)), (0, ("a",)), (1, ("v",)), (1, ("a",))]],

@@ -121,6 +121,7 @@ def tags(path: Path) -> dict[str, str]:
 WANTED = {"title": ABOUT.title, "artist": ABOUT.uploader, "date": ABOUT.date}
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize(
     ("format_", "suffix", "codec"),
     [
@@ -252,6 +253,7 @@ async def test_a_webm_holds_no_cover_and_a_matroska_does(bench: Bench, samples: 
 # Clips
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
 @pytest.mark.parametrize("cut", ["keyframe", "exact"])
 async def test_a_clip_begins_with_picture_and_sound_together(
@@ -406,6 +408,7 @@ async def test_there_are_no_chapters_to_split_it_by(bench: Bench, samples: Sampl
     assert notes == ("A clip is not split by its chapters.",)
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 async def test_the_subtitles_inside_a_film_are_cut_along(bench: Bench, samples: Samples, suffix: str) -> None:
     told_, film = samples.root / "said.srt", samples.root / f"said{suffix}"
@@ -434,6 +437,7 @@ async def test_a_webm_that_is_cut_exactly_becomes_an_mp4(bench: Bench, samples: 
     assert [each.duration_s for each in found] == [pytest.approx(1, abs=0.15)] * 2
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("cut", ["keyframe", "exact"])
 async def test_what_was_marked_is_removed_of_a_film_with_subtitles(bench: Bench, samples: Samples, cut: str) -> None:
     film, told_ = samples.root / "marked.mkv", samples.root / "marked.srt"

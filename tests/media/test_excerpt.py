@@ -74,6 +74,7 @@ def files_of(samples: Samples, long: Path, form: str) -> tuple[dict[str, bytes],
             return samples.dash("long-dash", film=long), "index.mpd"
 
 
+@pytest.mark.variants(4)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("clips", [[[9.3, 12.6]], [[20, 22], [3.2, 5]]], ids=["one", "two"])
 async def test_the_clips_of_a_video_in_segments(

@@ -98,6 +98,7 @@ async def test_byte_ranges_of_one_file(samples: Samples, serve: Serve, joined: J
     await check(joined, samples, serve(files) + "index.m3u8")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("suffix", ["jpg", "php", "html"])
 async def test_segments_with_odd_suffixes_and_queries(
     samples: Samples, serve: Serve, joined: Joined, suffix: str
@@ -175,6 +176,7 @@ v/index.m3u8
     return files
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("form", ["mpegts", "fmp4"])
 async def test_sound_apart(samples: Samples, serve: Serve, joined: Joined, form: str) -> None:
     await check(joined, samples, serve(apart(samples, form)) + "master.m3u8")
@@ -195,6 +197,7 @@ def begins(ffmpeg: Path, file: Path, kind: str) -> float:
     return int(first.split(",")[2]) * int(unit[0]) / int(unit[1])
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("form", ["mpegts", "fmp4"])
 async def test_sound_apart_that_begins_later(samples: Samples, serve: Serve, joined: Joined, form: str) -> None:
     files = apart(samples, form)
@@ -218,6 +221,7 @@ async def test_sound_alone_out_of_both(samples: Samples, serve: Serve, joined: J
     assert lasts(found)
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("codec", "form", "suffix"), [("aac", "adts", ".m4a"), ("libmp3lame", "mp3", ".mp3"), ("ac3", "ac3", ".m4a")]
 )
@@ -235,6 +239,7 @@ async def test_packed_sound(samples: Samples, serve: Serve, joined: Joined, code
     assert lasts(found)
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize(
     "how",
     [
@@ -281,6 +286,7 @@ async def test_hevc_is_marked_as_all_players_want_it(samples: Samples, serve: Se
 # Numbers in manifests are nominal; what parts last by their own clocks counts
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("told", ["2.5", "1.900", "2", "0", "-1", "4.0"])
 @pytest.mark.fault(67)
 async def test_nominal_durations(samples: Samples, serve: Serve, joined: Joined, told: str) -> None:
@@ -337,6 +343,7 @@ def periods(*all_of_them: tuple[str, dict[str, bytes]]) -> dict[str, bytes]:
     return files | {"index.mpd": f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">{told}</MPD>'.encode()}
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("how", [(), ("-single_file", "1")])
 @pytest.mark.fault(69)
 async def test_periods_of_dash(samples: Samples, serve: Serve, joined: Joined, how: tuple[str, ...]) -> None:
@@ -377,6 +384,7 @@ async def test_an_init_section_in_the_playlist_itself(samples: Samples, serve: S
     await check(joined, samples, serve(files) + "index.m3u8")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("form", ["ts", "fmp4", "dash"])
 async def test_a_hole_in_the_midst(samples: Samples, serve: Serve, fetched: Fetched, tmp_path: Path, form: str) -> None:
     """What is there is joined, sound and picture together, and the notes say what is not."""

@@ -30,6 +30,7 @@ def no_ffmpeg() -> Path:
     raise ProgramMissing("There is no ffmpeg.")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("name", "codecs", "suffix"),
     [
@@ -79,6 +80,7 @@ async def test_what_is_too_large_still_is_cut_again(ffmpeg: Path, samples: Sampl
     assert sum(pictures(ffmpeg, path) for path in made) == 220
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize(
     ("name", "codecs"),
     [("a.mp3", ("-c:a", "libmp3lame")), ("a.opus", ("-c:a", "libopus")), ("a.m4a", ("-c:a", "aac")), ("a.wav", ())],

@@ -80,6 +80,7 @@ def pitch(samples: Samples, path: Path) -> int:
     return sum(one and not two for one, two in pairwise(signs))
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize(
     ("said", "size", "unmet"),
     [

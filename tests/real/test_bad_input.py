@@ -164,6 +164,7 @@ async def test_a_server_that_recovers_is_not_given_up(tmp_path: Path) -> None:
     assert row["error"] is None
 
 
+@pytest.mark.nightly
 @pytest.mark.needs("chromium")
 async def test_pages_without_a_film_say_so(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:

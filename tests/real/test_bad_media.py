@@ -48,6 +48,7 @@ PAGES = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(48)
 @pytest.mark.needs("chromium")
 @pytest.mark.timeout(300)
@@ -79,6 +80,7 @@ async def test_pages(tmp_path: Path, temporary: Path, names: list[str]) -> None:
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(48)
 async def test_manifests_and_their_parts(tmp_path: Path, samples: Samples) -> None:
     hls, aes = samples.hls("ts"), samples.encrypted("aes", KEYS[0])

@@ -173,6 +173,7 @@ async def test_for_as_long_as_is_asked_allowed_and_waited_for(tmp_path: Path, sa
         await reactor.until(lambda: not reactor.staged())
 
 
+@pytest.mark.nightly
 async def test_it_goes_on_through_interruptions_and_comes_in_parts_where_it_broke(
     tmp_path: Path, samples: Samples
 ) -> None:
@@ -207,6 +208,7 @@ async def test_it_goes_on_through_interruptions_and_comes_in_parts_where_it_brok
     assert row["progress"] == 100
 
 
+@pytest.mark.nightly
 async def test_what_was_recorded_outlives_a_kill_and_the_end_of_the_broadcast(tmp_path: Path, samples: Samples) -> None:
     reactor = Reactor(tmp_path, LIVE_PATIENCE_S="3")
     async with FileServer() as server:

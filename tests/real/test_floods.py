@@ -29,6 +29,7 @@ def count(reactor: Reactor, status: str) -> int:
         return int(db.execute("SELECT count(*) FROM downloads WHERE status = ?", (status,)).fetchone()[0])
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(50)
 async def test_ten_thousand_links_are_served_in_order_and_all_may_be_cancelled_at_once(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:

@@ -20,7 +20,8 @@ def serve(server: FileServer, folder: str, files: dict[str, bytes]) -> str:
     return server.url(f"/{folder}/")
 
 
-@pytest.mark.parametrize("form", ["ts", "fmp4", "aes", "dash"])
+@pytest.mark.variants(2)
+@pytest.mark.parametrize("form", ["aes", "dash", "ts", "fmp4"])
 async def test_a_manifest_becomes_one_file(tmp_path: Path, samples: Samples, form: str) -> None:
     make: dict[str, Callable[[], dict[str, bytes]]] = {
         "ts": lambda: samples.hls("ts"),
@@ -45,6 +46,7 @@ async def test_a_manifest_becomes_one_file(tmp_path: Path, samples: Samples, for
     assert row["file_path"].endswith(name)
 
 
+@pytest.mark.nightly
 async def test_five_hundred_parts_cost_few_messages_and_a_cancel_leaves_nothing(
     tmp_path: Path, samples: Samples
 ) -> None:

@@ -69,6 +69,7 @@ async def check(path: Path) -> None:
     assert seen.duration_s == pytest.approx(SECONDS, abs=0.5), path
 
 
+@pytest.mark.nightly
 async def test_every_page_becomes_its_film(tmp_path: Path, samples: Samples) -> None:
     async with Site() as site:
         serve(site, samples)
@@ -135,6 +136,7 @@ class Expiring(Site):
         return await super()._answer(request, resource, *streams)
 
 
+@pytest.mark.variants(1)
 @pytest.mark.fault(47)
 @pytest.mark.parametrize("length", [3_000_000, 2_500_000])
 async def test_an_address_that_runs_out(tmp_path: Path, length: int) -> None:

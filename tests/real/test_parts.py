@@ -70,6 +70,7 @@ async def test_a_page_instead_of_a_part_is_fetched_again_and_no_other(tmp_path: 
         assert [gets(server, f"/film/{name}") for name in parts] == [1, 2, *[1] * (len(parts) - 2)]
 
 
+@pytest.mark.nightly
 async def test_a_server_that_limits_its_rate_is_not_asked_for_every_part_again_and_again(
     tmp_path: Path, samples: Samples
 ) -> None:
@@ -98,6 +99,7 @@ async def test_one_file_does_not_wait_for_the_parts_of_another_row(tmp_path: Pat
         assert reactor.row(film)["status"] == "downloading"
 
 
+@pytest.mark.nightly
 async def test_an_aria2c_that_is_killed_again_and_again_costs_no_row_that_moves(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:
         (one,) = reactor.add(server.put("/a.bin", DATA, etag='"1"', rate=150_000))
@@ -120,6 +122,7 @@ async def test_an_aria2c_that_is_killed_again_and_again_costs_no_row_that_moves(
     assert reactor.files() == {"a.bin": DATA}
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("at_once", [1, 16])
 async def test_an_aria2c_elsewhere_that_keeps_few_results_is_given_no_part_twice(
     tmp_path: Path, samples: Samples, at_once: int

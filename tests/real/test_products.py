@@ -57,6 +57,7 @@ async def test_cookies_of_redirects_stand_once_for_all_parts(tmp_path: Path, sam
         assert stored(reactor) < 2 * MIB
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(54)
 async def test_a_plan_from_before_there_was_a_limit_is_made_anew(tmp_path: Path) -> None:
     """It is not read into memory, is gone after the start, and the row goes on."""

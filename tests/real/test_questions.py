@@ -113,6 +113,7 @@ async def test_the_files_of_a_torrent(tmp_path: Path) -> None:
     assert set(reactor.files().values()) == {ALBUM["two.ogg"]}
 
 
+@pytest.mark.nightly
 async def test_what_would_help_a_row_that_has_failed_is_chosen(tmp_path: Path, samples: Samples) -> None:
     """The jar that fits where a site wants to know who asks, and a smaller picture of what is too large."""
     gate = b"<title>A film</title><p>Please sign in to watch this film.</p>"

@@ -66,6 +66,7 @@ def filled(reactor: Reactor, mib: int) -> Iterator[None]:
         path.unlink()
 
 
+@pytest.mark.variants(1)
 @pytest.mark.fault(43)
 @pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
 async def test_a_disk_that_somebody_fills_holds_the_queue_and_it_goes_on_when_there_is_room(
@@ -89,6 +90,7 @@ async def test_a_disk_that_somebody_fills_holds_the_queue_and_it_goes_on_when_th
         assert [request.range for request in server.requests("/one.bin", "GET")][-1], "what was there was kept"
 
 
+@pytest.mark.variants(1)
 @pytest.mark.fault(43)
 @pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
 async def test_what_is_larger_than_the_disk_holds_up_nobody(tmp_path: Path, kept: str) -> None:
@@ -104,6 +106,7 @@ async def test_what_is_larger_than_the_disk_holds_up_nobody(tmp_path: Path, kept
         assert not reactor.events("disk_full")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.fault(43)
 @pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
 async def test_what_has_no_end_is_given_up_in_the_end_and_holds_up_nobody(tmp_path: Path, kept: str) -> None:
@@ -118,6 +121,7 @@ async def test_what_has_no_end_is_given_up_in_the_end_and_holds_up_nobody(tmp_pa
         await reactor.until(lambda: not list(Path(f"/proc/{_pid(reactor)}/root{reactor.downloads}/.reactor").iterdir()))
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(43)
 async def test_what_has_no_end_and_comes_fast_leaves_free_what_has_to_stay_so(tmp_path: Path) -> None:
     """However seldom progress is asked for."""
@@ -149,6 +153,7 @@ async def test_small_files_are_not_begun_either_where_there_is_no_room(tmp_path:
         assert not server.requests("/0.bin")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.fault(58)
 @pytest.mark.parametrize("limit", ["MAX_FILE_SIZE_MIB", "MIN_FREE_DISK_MIB"])
 async def test_one_part_that_is_named_many_times(tmp_path: Path, samples: Samples, limit: str) -> None:
@@ -194,6 +199,7 @@ async def test_a_disk_that_somebody_fills_while_a_film_is_joined(tmp_path: Path,
         assert len(server.requests("/part0.ts", "GET")) == 1, "what was fetched was kept"
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("chunked", [False, True], ids=["told-before", "found-out"])
 async def test_what_is_too_large_is_not_fetched_to_its_end(tmp_path: Path, chunked: bool) -> None:
     async with FileServer() as server, running(tmp_path, MAX_FILE_SIZE_MIB="5") as reactor:

@@ -23,6 +23,7 @@ def add(reactor: Reactor, owner: str, url: str) -> int:
     return int(reactor.rows()[-1]["id"])
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(74)
 async def test_eight_owners_share_one_slot(tmp_path: Path) -> None:
     settings = {"SLICE": SLICE, "CONNECTIONS_PER_SERVER": "1", "MAX_CONCURRENT_DOWNLOADS": "1"}

@@ -65,6 +65,7 @@ async def test_a_torrent_can_be_served_to_others_after_the_row_is_done(tmp_path:
     assert reactor.files() == FILM
 
 
+@pytest.mark.variants(1)
 @pytest.mark.fault(44)
 @pytest.mark.parametrize("first", ["magnet", "torrent"])
 async def test_the_same_torrent_again_while_the_first_is_served_to_others(tmp_path: Path, first: str) -> None:

@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 
 VARIABLE = "SIM_FIRST"
-SEEDS = 400
+SEEDS = 200
 """Storms for each change, others each day; `just nightly` has 20 000."""
 EACH = 20
 

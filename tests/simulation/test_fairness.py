@@ -17,6 +17,7 @@ def test_no_owner_waits_for_longer_than_it_takes_the_others_to_have_their_slices
     assert sum(cut) > 5 * RUNS, "hardly anything was cut"
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", UNFAIR)
 def test_it_is_found(name: str) -> None:
@@ -32,6 +33,7 @@ def _broken(seed: int) -> bool:
     return False
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 def test_one_slot_for_six_hours() -> None:
     found = outcome(limits(), six_hours())
@@ -41,6 +43,7 @@ def test_one_slot_for_six_hours() -> None:
     assert found.greedy >= 106
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 def test_files_that_take_an_hour_are_cut() -> None:
     found = outcome(limits(), six_hours(greedy=(20, 40_000)))

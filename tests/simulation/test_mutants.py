@@ -54,6 +54,7 @@ FOUND_BY = {
 """The storm that found it last, where it was not the first: tried before the others."""
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_it_is_found(name: str) -> None:

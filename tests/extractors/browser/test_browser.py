@@ -349,6 +349,7 @@ BAD = {
 }
 
 
+@pytest.mark.variants(3)
 @pytest.mark.fault(48)
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_page(site: Site, browser: Browser, name: str) -> None:
@@ -358,6 +359,7 @@ async def test_a_bad_page(site: Site, browser: Browser, name: str) -> None:
     assert (await sniffed(browser, site.url("/gone"))).status is None
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(48)
 async def test_a_page_that_never_stops_loading(site: Site, browser: Browser) -> None:
     site.put("/slow", b"<p>more</p>", content_type="text/html", endless=True, rate=200)
@@ -372,6 +374,7 @@ async def test_a_redirect_to_what_is_no_web_page(site: Site, browser: Browser, t
     assert "net::ERR_" in str(found.failure)
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(48)
 async def test_a_page_that_takes_all_memory(site: Site) -> None:
     url = site.html("<script>const all = []; setInterval(() => all.push(new Uint8Array(4e7).fill(7)), 20)</script>")

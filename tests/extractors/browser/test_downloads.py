@@ -49,6 +49,7 @@ async def found(browser: Browser, site: Site, name: str, body: str) -> PageFindi
     return parse_found(await browser.sniff(site.html(text, path=f"/page/{name}")))
 
 
+@pytest.mark.nightly
 async def test_each_page_gives_its_file(site: Site, browser: Browser) -> None:
     seen = dict(zip(PAGES, await asyncio.gather(*(found(browser, site, *page) for page in PAGES.items())), strict=True))
     offers = {name: offers_of(each.offers) for name, each in seen.items()}

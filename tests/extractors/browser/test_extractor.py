@@ -70,12 +70,13 @@ async def fetched(found: Extraction, fetch: Fetch, context: Context) -> bytes:
 # The players
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize(
     ("page", "address", "title"),
     [
         ("hlsjs", "/hls/main.m3u8", "A film by hls.js"),
-        ("videojs", "/hls/main.m3u8", "A film by video.js"),
         ("dashjs", "/dash/index.mpd", "A film by dash.js"),
+        ("videojs", "/hls/main.m3u8", "A film by video.js"),
         ("shaka", "/dash/index.mpd", "A film by shaka-player"),
     ],
 )

@@ -288,6 +288,7 @@ async def test_no_datagram_leaves_the_browser_also_where_a_frame_still_has_webrt
         assert select.select([trap], [], [], 0)[0] == []
 
 
+@pytest.mark.nightly
 async def test_without_the_switch_they_do_leave() -> None:
     async with asking_for_its_address(lambda each: "webrtc" not in each) as (trap, _):
         assert await asyncio.to_thread(trap.recv, 1000)

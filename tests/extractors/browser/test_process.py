@@ -68,6 +68,7 @@ def told(request: Request) -> str:
     return f"{request.method} {request.path} by {request.headers.get('user-agent')}"
 
 
+@pytest.mark.nightly
 async def test_it_asks_for_nothing_of_its_own_accord_and_all_by_its_proxy(setup: BrowserSetup) -> None:
     async with Site() as site:
         site.put("/loaded", b"", content_type="text/plain")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reactor.extractors.browser.browser import Browser
 from reactor.media.choice import Choice
 from tests.extractors.browser.seen import sniffed
@@ -34,6 +36,7 @@ async def test_an_advertisement_first(site: Site, browser: Browser) -> None:
     assert [each.url for each in seen.found.candidates] == [site.url("/film.mp4"), site.url("/clip.mp4")]
 
 
+@pytest.mark.nightly
 async def test_a_film_that_comes_slowly_after_an_advertisement(site: Site, browser: Browser) -> None:
     """Its length is known only when the advertisement has long been over."""
     site.put("/film.mp4", site.data("/film.mp4"), content_type="video/mp4", rate=40_000)
