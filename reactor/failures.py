@@ -175,6 +175,7 @@ COOKIES_SENT = (
 _LOGIN = "Put user:password@ before the host in the URL."
 
 HTTP: Mapping[int, HttpFailure] = {
+    202: HttpFailure("server_error", "it is still at work on this", True),
     400: HttpFailure("refused", "it does not understand the request"),
     401: HttpFailure("needs_login", "it wants a user name and a password", hint=_LOGIN),
     402: HttpFailure("forbidden", "it wants to be paid"),

@@ -609,7 +609,7 @@ class Finish(Frozen):
     duration_s: Annotated[float, Field(gt=0)] | None = None
     """What it is said to last: the number of a manifest or a site, which is nominal, and good for the progress."""
     packed: bool = False
-    """For `file`: it is sent packed by gzip though nobody asked for that, and unpacked when it is there."""
+    """For `file`: it is sent packed though nobody asked for that, and unpacked when it is there."""
     start_s: Annotated[float, Field(ge=0)] = 0.0
     """For `media`: only from here on is it wanted."""
     end_s: Annotated[float, Field(gt=0)] | None = None

@@ -32,6 +32,8 @@ LANGUAGES = "en-US,en;q=0.9"
 """Accept-Language, as browsers send it: some servers refuse who has none."""
 HEAD_BYTES_MAX = 300 * 1024
 """As curl has it."""
+PACKINGS = ("gzip", "x-gzip", "deflate")
+"""Values of Content-Encoding that are unpacked."""
 PIECE_BYTES = 64 * 1024
 KEPT_S = 15.0
 """How long a connection waits for the next question."""
@@ -94,7 +96,7 @@ class Response:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body in pieces, decompressed. Raises NoAnswer, and TimeoutError when a piece does not arrive in time."""
-        packed = self.headers.get("content-encoding", "").lower() in ("gzip", "x-gzip", "deflate")
+        packed = self.headers.get("content-encoding", "").strip().lower() in PACKINGS
         unpack = _unpacker() if packed else None
         async for piece in self._connection.body(self._connection.timeout_s):
             if unpack is None:
@@ -362,10 +364,20 @@ def _text(value: bytes) -> str:
 
 def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
     packed = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its head says
+    begun = False
 
     def unpack(piece: bytes) -> Iterator[bytes]:
+        nonlocal packed, begun
         while piece:
-            yield packed.decompress(piece, PIECE_BYTES)
+            try:
+                plain = packed.decompress(piece, PIECE_BYTES)
+            except zlib.error:
+                if begun:
+                    raise
+                packed = zlib.decompressobj(wbits=-zlib.MAX_WBITS)  # deflate without a head, as many servers send it
+                plain = packed.decompress(piece, PIECE_BYTES)
+            begun = True
+            yield plain
             piece = packed.unconsumed_tail
 
     return unpack

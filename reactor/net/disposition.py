@@ -26,6 +26,9 @@ CONTINUATIONS_MAX = 100
 
 _ENCODED = pattern(r"%[0-9a-f]{2}", re.IGNORECASE)
 _CHARSET = pattern(r"[a-z0-9][a-z0-9._:-]{0,39}", re.IGNORECASE)
+_GLUED_CHARSET = pattern(r'^utf-?8(?=[%"])', re.IGNORECASE)
+"""Where somebody has left out the apostrophes behind it."""
+_APOSTROPHES = pattern(r"'(.+)'", re.DOTALL)
 _SIGN = pattern(r"[=;]")
 _QUOTED = pattern(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
 _ESCAPED = pattern(r"""\\(["'\\])""")
@@ -176,8 +179,9 @@ def _extended(value: str, *, strict: bool) -> str:
     """`filename*=charset'language'…` (RFC 8187); without a charset the bytes are UTF-8, or what most mean. `strict`:
     nothing where the bytes are not of their charset, for there is another name."""
     charset, quote, rest = value.partition("'")
-    text = rest.partition("'")[2] if quote and "'" in rest else value
-    raw, charset = unquote_to_bytes(text), charset if text is not value else ""
+    whole = bool(quote) and "'" in rest
+    text = rest.partition("'")[2] if whole else _GLUED_CHARSET.sub("", value)
+    raw, charset = unquote_to_bytes(text.removeprefix('"')), charset if whole else ""
     return _decoded(raw, charset) if not strict else _declared(raw, charset or "utf-8") or ""
 
 
@@ -219,6 +223,8 @@ def _text(raw: bytes) -> str:
 
 def _guessed(text: str) -> str:
     """`filename=…`, with what servers put there though no RFC says so."""
+    if quoted := _APOSTROPHES.fullmatch(text):
+        text = quoted[1]
     if text.startswith("=?"):
         try:
             return _WORDS.sub(lambda words: _decode_words(words[0]), text)

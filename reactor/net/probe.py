@@ -14,7 +14,7 @@ from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.files.content import HEAD_BYTES, content_of, is_text
 from reactor.models import Content, Header, HttpProbe
-from reactor.net.client import NoAnswer, Response, request_target
+from reactor.net.client import PACKINGS, NoAnswer, Response, request_target
 from reactor.net.credentials import referer_for, split_credentials
 from reactor.net.disposition import choose_name, parse_disposition
 from reactor.net.failures import status_failure
@@ -30,7 +30,7 @@ from reactor.records import dataclass
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
 RANGE_REFUSED = (400, 403, 405, 501)
 """Statuses of servers that do not understand a Range header; a request without one decides."""
-CHALLENGES = (403, 503)
+CHALLENGES = (202, 403, 503)
 """What is answered, with a page, to whoever is not a browser."""
 PAGE_BYTES = 32 * 1024
 """So much of a page is read to see whether it leads on by itself."""
@@ -286,7 +286,7 @@ def read_headers(
         validator=validator,
         strong=strong,
         checksum=checksum_of(headers) if status in (200, 206) else None,
-        packed=headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"),
+        packed=headers.get("content-encoding", "").strip().lower() in PACKINGS,
         resumable=status in (206, 416) or "bytes" in headers.get("accept-ranges", "").lower(),
     )
 

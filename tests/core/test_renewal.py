@@ -219,6 +219,16 @@ def test_retries_count_from_0_again_when_it_came_further_than_ever(comes_to: int
     assert world.the(commands.SaveWaiting).retry_count == retries
 
 
+def test_how_far_it_came_is_written_when_it_fails_so_that_what_comes_no_further_uses_up_its_retries() -> None:
+    size, plan, world = 100, one_file(size=100), World().up()
+    world.claim(TWO, retry_count=1, plan=plan, plan_attempt=1, error_code="timeout")
+    world.feed(found(TWO), events.Extracted(TWO, plan), events.TransfersAdded(TWO, (0,)))
+    world.feed(reported(report(TWO, "error", 30, size, error_code=2)))  # before anybody has asked how far it is
+    assert [save.rows[0].progress for save in world.of(commands.SaveProgress)] == [30.0]
+    world.feed(events.TransfersRemoved(TWO))
+    assert world.the(commands.SaveWaiting).retry_count == 1
+
+
 def test_what_begins_from_zero_each_time_uses_up_its_retries() -> None:
     world = World().up().claim(TWO, retry_count=1, progress=30.0, error_code="timeout")
     world.feed(found(TWO), events.Extracted(TWO, one_file()), events.TransfersAdded(TWO, (0,)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,16 @@ def test_what_came_packed_unasked_is_unpacked(staging: Staging, tmp_path: Path) 
     (staging.folder(1) / "a.zip").write_bytes(page)
     with pytest.raises(OtherThing):
         staging.finish(packed("a.zip", page))
+
+
+@pytest.mark.parametrize("window_bits", [15, -15], ids=["as the RFC has it", "as many send it"])
+def test_what_came_deflated_unasked_is_unpacked(staging: Staging, tmp_path: Path, window_bits: int) -> None:
+    packer = zlib.compressobj(wbits=window_bits)
+    content = packer.compress(b"a,b\n" * 1000) + packer.flush()
+    (staging.folder(1) / "a.csv").write_bytes(content)
+    assert staging.finish(packed("a.csv", content)) == (str(tmp_path / "a.csv"), 4000)
+    assert (tmp_path / "a.csv").read_bytes() == b"a,b\n" * 1000
+    assert not (tmp_path / "a.csv.unpacked").exists()
 
 
 @pytest.mark.parametrize(

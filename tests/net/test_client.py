@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -144,6 +145,16 @@ async def test_packed_bodies(client: Client) -> None:
         assert await get(client, server.url) == body
         with pytest.raises(NotHttp):
             await get(client, server.url)
+
+
+@pytest.mark.parametrize("window_bits", [15, -15], ids=["zlib", "without its head"])
+async def test_deflated_bodies(client: Client, window_bits: int) -> None:
+    body = b"0123456789" * 100_000
+    packer = zlib.compressobj(wbits=window_bits)
+    packed = packer.compress(body) + packer.flush()
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    async with script(head + packed) as server:
+        assert await get(client, server.url) == body
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ async def fails(url: str, http: HttpSession) -> DownloadError:
 @pytest.mark.parametrize(
     ("status", "code", "retryable"),
     [
+        (202, "server_error", True),
         (400, "refused", False),
         (401, "needs_login", False),
         (403, "forbidden", False),

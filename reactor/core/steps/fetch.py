@@ -243,7 +243,7 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
         progress.missing.add(transfer.n)
     elif change.failure is not None and change.failure.code == holes.NOT_THERE and not alone:
         change = replace(change, failure=holes.failure(job, transfer))
-    if change.failure is not None and renew.renewable(job, change.failure):
+    if change.failure is not None and (transfer.fetch.torrent is None or renew.renewable(job, change.failure)):
         transfer.completed = max(transfer.completed, report.completed)  # so that it is known whether more comes
     progress.reckon(transfer, *before)
     refusal = context.limits.quotas.of(job.options).too_large(progress.weight)

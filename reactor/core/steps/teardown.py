@@ -95,7 +95,17 @@ def end(job: Job, failure: Failure, context: Context, *, own: bool = False, disc
         ending = Ending(End.FAILED, policy.final(failure, retries), retries)
     else:
         ending = Ending(End.WAITING, failure, retries + costs, delay, discard)
+        out += [] if discard else _how_far(job)
     return [*out, *stop(job, ending, context)]
+
+
+def _how_far(job: Job) -> Commands:
+    """Write how much of it is there, where the row does not say so: the next attempt is measured by it."""
+    progress, share = job.progress, job.share
+    if share is None or job.describing or share * 100 <= (progress.percent or 0.0):
+        return []
+    progress.percent = min(100.0, share * 100)
+    return [commands.SaveProgress((commands.ProgressOf(job.attempt, progress.percent, 0, None, None),))]
 
 
 def _recorded(job: Job) -> bool:
