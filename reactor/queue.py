@@ -32,6 +32,7 @@ from reactor.errors import DatabaseError, DownloadError
 from reactor.models import CookieJarInfo, Download, OwnerAccount, Position, Status
 from reactor.options import Options, patched
 from reactor.row_options import column_of
+from reactor.watching import Bell, Watches
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
@@ -135,7 +136,8 @@ class Queue(QueueOperations):
         self._create = create
         self._read_only = read_only
         self._poll_interval = poll_interval
-        self._tick = anyio.Event()
+        self._changed = Bell()
+        self._watches = Watches()
         self._closed: anyio.Event | None = None
         """None until it is entered."""
         self._opened: AsyncExitStack | None = None
@@ -162,7 +164,8 @@ class Queue(QueueOperations):
     @asynccontextmanager
     async def _being_open(self) -> AsyncGenerator[None, None]:
         await self._open(create=self._create)
-        self._following, self._closed, self._replacing = False, anyio.Event(), anyio.Lock()
+        self._following, self._telling = False, False
+        self._closed, self._replacing = anyio.Event(), anyio.Lock()
         try:
             with unwrapped():
                 async with anyio.create_task_group() as self._tasks:
@@ -171,6 +174,7 @@ class Queue(QueueOperations):
         finally:
             self._closed.set()
             self._ring()
+            self._watches.end()
             with anyio.CancelScope(shield=True):
                 async with self._replacing:
                     await self._close()
@@ -180,15 +184,24 @@ class Queue(QueueOperations):
     async def watch(self, id: int) -> AsyncGenerator[Download, None]:
         """The download as it is now, then each time it has changed; ends with the final row, or when it is deleted."""
         before: Download | None = None
-        async with aclosing(self._each(lambda table: _one(table.get(id)))) as found:
-            async for row in found:
-                if row is None:
-                    return
-                if row != before:
-                    yield row
-                if _is_over(row):
-                    return
-                before = row
+        self._begin_following()
+        if not self._telling:
+            self._telling = True
+            self._tasks.start_soon(self._tell_watches)
+        watch = self._watches.enter(id)
+        try:
+            async with aclosing(watch.rows()) as told:
+                async for row in told:
+                    if row is None:
+                        return
+                    if row != before:
+                        yield row
+                    if _is_over(row):
+                        return
+                    before = row
+        finally:
+            self._watches.leave(id, watch)
+        self._raise_failure()
 
     async def probe(
         self,
@@ -308,20 +321,19 @@ class Queue(QueueOperations):
         # Nothing was done: the database that has this name now is meant.
         return await question(await self._current(instead_of=table))
 
-    async def _each(self, read: Callable[[Table], Awaitable[Iterable[Result]]]) -> AsyncGenerator[Result, None]:
-        """What `read` finds now, and again after each change; ends when the queue is closed."""
-        if self._closed is None:
-            raise _not_open()
-        if not self._following:
-            self._following = True
-            self._tasks.start_soon(self._follow)
+    async def _each(
+        self, read: Callable[[Table], Awaitable[Iterable[Result]]], bell: Bell | None = None
+    ) -> AsyncGenerator[Result, None]:
+        """What `read` finds now, and again after each change, or whenever the bell rings; ends when the queue is
+        closed."""
+        closed, bell = self._begin_following(), bell or self._changed
         failing_since: float | None = None
-        while not self._closed.is_set():
-            tick = self._tick
+        while not closed.is_set():
+            tick = bell.next
             try:
                 found = await self._ask(read)
             except DatabaseError as error:
-                if self._closed.is_set():
+                if closed.is_set():
                     return
                 now = anyio.current_time()
                 failing_since = failing_since or now
@@ -334,8 +346,31 @@ class Queue(QueueOperations):
             for row in found:
                 yield row
             await tick.wait()
+        self._raise_failure()
+
+    def _begin_following(self) -> anyio.Event:
+        """Follow the database, from the first who asks for it on; returns what is set when the queue is closed."""
+        if self._closed is None:
+            raise _not_open()
+        if not self._following:
+            self._following = True
+            self._tasks.start_soon(self._follow)
+        return self._closed
+
+    def _raise_failure(self) -> None:
+        """What has closed the queue, if nobody has asked for it."""
         if (failure := self._context.failure) is not None:
             raise failure
+
+    async def _tell_watches(self) -> None:
+        """Tell each watch of its row, by one read for all of them."""
+        try:
+            async with aclosing(self._each(self._watches.look, self._watches.bell)) as found:
+                async for id, row in found:
+                    self._watches.tell(id, row)
+        except DatabaseError as error:
+            self._telling = False
+            self._watches.end(error)
 
     async def _follow(self) -> None:
         """Wake all watches when the database changes; open the one that replaced it, when one has."""
@@ -356,8 +391,8 @@ class Queue(QueueOperations):
                 await anyio.sleep(self._poll_interval)
 
     def _ring(self) -> None:
-        self._tick.set()
-        self._tick = anyio.Event()
+        self._changed.ring()
+        self._watches.bell.ring()
 
     # Opening it
 
@@ -369,7 +404,7 @@ class Queue(QueueOperations):
             raise _not_open()
         with anyio.move_on_after(PATIENCE_S):
             while instead_of is not None and self._fed is instead_of:
-                await self._tick.wait()  # its feed closes it; only then is the other one opened
+                await self._changed.next.wait()  # its feed closes it; only then is the other one opened
         async with self._replacing:
             if self._closed.is_set():
                 raise _not_open()
@@ -390,10 +425,6 @@ class Queue(QueueOperations):
         opened, self._opened, self._table = self._opened, None, None
         if opened is not None:
             await opened.aclose()
-
-
-async def _one(found: Awaitable[Result]) -> tuple[Result]:
-    return (await found,)
 
 
 async def _nothing(_: Table) -> tuple[None]:

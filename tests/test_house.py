@@ -43,12 +43,13 @@ FLOORS = (
     {"core", "media"},
     {"net", "egress"},
     {"aria2", "database", "extractors", "journal"},
-    {"daemon", "queue", "sync_queue", "runner", "web"},
+    {"daemon", "queue", "sync_queue", "runner", "watching", "web"},
     {"cli"},
 )
 """A room imports from the floors below it only; the lowest floor's modules may import each other."""
 BESIDE = {
     "egress": {"net"},
+    "queue": {"watching"},
     "runner": {"queue"},
     "sync_queue": {"queue"},
     "web": {"queue"},

@@ -106,7 +106,8 @@ class ChangeCursor:
     replaced the first one."""
 
     live: dict[int, tuple[Any, ...]] = field(default_factory=dict)
-    """The rows that were not over, as they were read last."""
+    """The rows that were not over, as they were read last; where it follows certain rows, those, and `()` for one that
+    was not there."""
     last_id: int = -1
     """The highest id that was seen; -1: nothing was read yet."""
 
@@ -217,6 +218,11 @@ class Table(RowOperations, Protocol):
     async def changed(self, cursor: ChangeCursor) -> builtins.list[Download]:
         """The rows that changed since this cursor was used last, by id; the first time every row that is not over.
         Deleted rows are not among them. Its cost does not grow with the rows that are over."""
+        ...
+
+    async def changed_among(self, cursor: ChangeCursor, ids: Sequence[int]) -> dict[int, Download | None]:
+        """Those of these rows that changed since this cursor was used last, the first time each; None: it is not
+        there. Its cost grows with `ids` only."""
         ...
 
     def changes(self, poll_interval_s: float) -> AbstractAsyncContextManager[AsyncIterator[Change]]:

@@ -120,6 +120,9 @@ class SqliteTable(SqliteOperations):
     async def changed(self, cursor: ChangeCursor) -> builtins.list[Download]:
         return await self._run(table.changed, cursor)
 
+    async def changed_among(self, cursor: ChangeCursor, ids: Sequence[int]) -> dict[int, Download | None]:
+        return await self._run(table.changed_among, cursor, ids)
+
     def changes(self, poll_interval_s: float) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         return ChangeFeed(self._database, poll_interval=poll_interval_s)
 

@@ -3,6 +3,7 @@ open there."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -200,6 +201,21 @@ def changed(connection: sqlite3.Connection, cursor: ChangeCursor) -> list[Downlo
     changed = [row for id, row in live.items() if cursor.live.get(id) != row] + list(over.values())
     cursor.live, cursor.last_id = live, last
     return [download(found, row) for row in sorted(changed, key=lambda row: row[at])]
+
+
+@_storable
+def changed_among(
+    connection: sqlite3.Connection, cursor: ChangeCursor, ids: Sequence[int]
+) -> dict[int, Download | None]:
+    """Those of these rows that changed since `cursor` was used last; None for one that is not there."""
+    found = connection.execute(
+        "SELECT * FROM downloads WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
+    )
+    at = next(place for place, (name, *_) in enumerate(found.description) if name.lower() == "id")
+    rows = {row[at]: row for row in found.fetchall()}
+    changed = {id: row for id in ids if cursor.live.get(id) != (row := rows.get(id, ()))}
+    cursor.live |= changed
+    return {id: download(found, row) if row else None for id, row in changed.items()}
 
 
 LIVE = " UNION ALL ".join(

@@ -138,6 +138,22 @@ async def test_a_cursor_tells_what_changed_only(engine: Engine) -> None:
         assert [row.id for row in await table.changed(other)] == [2]
 
 
+async def test_of_certain_rows_what_changed_is_told_and_what_is_not_there(engine: Engine) -> None:
+    async with engine.open_table() as table:
+        for _ in range(3):
+            await table.add(URL, {})
+        engine.sql("UPDATE downloads SET status = 'downloaded' WHERE id = 1")
+        cursor = ChangeCursor()
+        found = await table.changed_among(cursor, [1, 2, 99])
+        assert {id: row and row.status for id, row in found.items()} == {1: "downloaded", 2: "pending", 99: None}
+        assert await table.changed_among(cursor, [1, 2, 99]) == {}
+        engine.sql("UPDATE downloads SET progress = 5 WHERE id IN (2, 3)")
+        engine.sql("DELETE FROM downloads WHERE id = 1")
+        found = await table.changed_among(cursor, [1, 2, 99])
+        assert {id: row and row.progress for id, row in found.items()} == {1: None, 2: 5}
+        assert list(await table.changed_among(cursor, [3])) == [3], "it was not asked for before"
+
+
 @pytest.mark.fault(1)
 async def test_whatever_a_bot_commits_rings(engine: Engine, store: Store) -> None:
     """For the daemon and for a bot that watches; each change, the last one too."""
