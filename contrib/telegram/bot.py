@@ -39,9 +39,14 @@ async def main() -> None:
         await patiently(lambda: _greet(bot))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(StatusMessages(bot, queue, store, config.edit_interval).run)
-            replies = Replies(tasks)
+            replies = Replies(tasks, store)
             dispatcher = Dispatcher(
-                queue=queue, store=store, replies=replies, max_waiting=config.max_waiting, runner=runner
+                queue=queue,
+                store=store,
+                replies=replies,
+                max_waiting=config.max_waiting,
+                pieces=config.pieces,
+                runner=runner,
             )
             allowlist = Allowlist(config.users, replies)
             dispatcher.message.outer_middleware(allowlist)

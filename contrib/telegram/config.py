@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import Annotated
 
 from aiogram import Bot
 from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
+from aiogram.client.telegram import BareFilesPathWrapper, FilesPathWrapper, SimpleFilesPathWrapper, TelegramAPIServer
 from aiogram.exceptions import TelegramUnauthorizedError
 from aiogram.types import LinkPreviewOptions
 from aiogram.utils.token import TokenValidationError
@@ -20,6 +21,8 @@ from reactor.errors import ReactorError
 
 CLOUD_LIMIT_MB, LOCAL_LIMIT_MB = 50, 2000
 """What a bot may send: through Telegram's own Bot API server, and through one of yours."""
+SPLIT_MIB_MIN, SPLIT_MIB_MAX = 45, 4000
+"""What reactor's option `split_mib` takes."""
 
 
 class WrongSetting(Exception):
@@ -35,6 +38,8 @@ class Config(BaseSettings):
     allowed_users: str = ""
     bot_api_url: str = "https://api.telegram.org"
     bot_api_local: bool = False
+    bot_api_path_map: str = ""
+    uploads: Annotated[int, Field(ge=1, le=50)] = 3
     upload_limit_mb: Annotated[int, Field(ge=1, le=4000)] | None = None
     edit_interval: Annotated[float, Field(ge=0.05, le=60)] = 3.0
     max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -45,6 +50,14 @@ class Config(BaseSettings):
     def _are_numbers(cls, value: str) -> str:
         if re.fullmatch(r"[\d,;\s]*", value) is None:
             raise ValueError("takes user ids (numbers) with commas between them; /start tells yours")
+        return value
+
+    @field_validator("bot_api_path_map")
+    @classmethod
+    def _is_a_path_map(cls, value: str) -> str:
+        server, equals, ours = value.partition("=")
+        if value and not (equals and server.startswith("/") and ours.startswith("/")):
+            raise ValueError("takes SERVER=LOCAL, two absolute paths, such as /data/files=/srv/bot/downloads")
         return value
 
     @property
@@ -58,12 +71,25 @@ class Config(BaseSettings):
         preset = LOCAL_LIMIT_MB if self.bot_api_local else CLOUD_LIMIT_MB
         return (self.upload_limit_mb or preset) * 1_000_000
 
+    @property
+    def pieces(self) -> dict[str, int]:
+        """Options for every link: what is too large for one message is to come in pieces that are not."""
+        mib = min(self.upload_limit // 1024**2, SPLIT_MIB_MAX)
+        return {"split_mib": mib} if mib >= SPLIT_MIB_MIN else {}
+
+    @property
+    def paths(self) -> FilesPathWrapper:
+        """Our paths as the Bot API server on the same disk has them, and the other way round."""
+        server, _, ours = self.bot_api_path_map.partition("=")
+        return SimpleFilesPathWrapper(Path(server), Path(ours)) if ours else BareFilesPathWrapper()
+
     def bot(self) -> Bot:
         """The way to Telegram. Raises WrongSetting."""
+        server = TelegramAPIServer.from_base(self.bot_api_url, is_local=self.bot_api_local, wrap_local_file=self.paths)
         try:
             return Bot(
                 self.bot_token.get_secret_value(),
-                AiohttpSession(api=TelegramAPIServer.from_base(self.bot_api_url, is_local=self.bot_api_local)),
+                AiohttpSession(api=server),
                 DefaultBotProperties(parse_mode="HTML", link_preview=LinkPreviewOptions(is_disabled=True)),
             )
         except TokenValidationError as error:

@@ -104,11 +104,12 @@ async def queued(message: Message, replies: Replies, queue: Queue, store: Store)
 async def cancel(message: Message, command: CommandObject, replies: Replies, queue: Queue, store: Store) -> None:
     """Stop one, or all of this chat."""
     if (command.args or "").strip().lower() == "all":
-        stopped = [id for id in await store.live_in(message.chat.id) if await queue.cancel(id)]
+        live = dict.fromkeys([*await store.live_in(message.chat.id), *await store.unsent_in(message.chat.id)])
+        stopped = [id for id in live if await queue.cancel(id) or await store.stop_upload(id)]
         replies.send(message, f"Stopped: {len(stopped)}.")
         return
     row = await _meant(message, command, queue, store)
-    replies.send(message, await _cancelled(queue, row) if row else _which("cancel"))
+    replies.send(message, await _cancelled(queue, store, row) if row else _which("cancel"))
 
 
 @router.message(Command("retry"))
@@ -137,7 +138,7 @@ async def pressed(
     if row is None:
         replies.answer(callback, "There is no such download here any more.")
     elif pressed[1] == "cancel":
-        replies.answer(callback, await _cancelled(queue, row))
+        replies.answer(callback, await _cancelled(queue, store, row))
     else:
         replies.answer(callback, await _retried(queue, store, row))
 
@@ -162,6 +163,7 @@ async def links(
     queue: Queue,
     store: Store,
     max_waiting: int,
+    pieces: dict[str, int],
     command: CommandObject | None = None,
 ) -> None:
     """Put the links of a message into the table, or, for `/get`, those of the one it answers."""
@@ -184,7 +186,7 @@ async def links(
     except (NotUnderstood, ReactorError) as error:
         replies.send(message, sentence(error))
         return
-    options = over_defaults(said)
+    options = over_defaults(said) | pieces
     before = await store.asked_already(message.chat.id, message.message_id)
     new = [link for link in wanted if link not in before]
     room = max(0, max_waiting - await store.waiting_of(user_id))
@@ -255,8 +257,8 @@ async def _in_chat(queue: Queue, id: int, chat_id: int | None) -> Download | Non
     return row if row is not None and row.extra["chat_id"] == chat_id else None
 
 
-async def _cancelled(queue: Queue, row: Download) -> str:
-    stopped = await queue.cancel(row.id)
+async def _cancelled(queue: Queue, store: Store, row: Download) -> str:
+    stopped = await queue.cancel(row.id) or await store.stop_upload(row.id)
     return f"Stopping: {escape(name_of(row))}" if stopped else f"#{row.id} is not under way."
 
 

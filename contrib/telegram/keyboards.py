@@ -32,7 +32,7 @@ SETTINGS: tuple[tuple[tuple[str, str], ...], ...] = (
 def keyboard(row: Download) -> InlineKeyboardMarkup | None:
     """What can be done about a download."""
     lines = [*_answers(row)] if row.answerable else []
-    if row.status in ("pending", "downloading", "choosing"):
+    if row.status in ("pending", "downloading", "choosing", "uploading"):
         lines.append([_button("Cancel", f"cancel:{row.id}")])
     elif row.status in ("failed", "cancelled") or (row.status == "downloaded" and _lacks(row)):
         lines.append([_button("Try again", f"retry:{row.id}")])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import TypeVar
 
 import anyio
@@ -16,6 +18,8 @@ from aiogram.exceptions import (
 )
 
 Result = TypeVar("Result")
+DATABASE_S = 5.0
+"""After the database could not be used."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 log = logging.getLogger(__name__)
 
@@ -42,16 +46,27 @@ class Waits:
         self._next = FIRST_WAIT_S
 
 
-async def patiently(call: Callable[[], Awaitable[Result]], tries: int = 1000) -> Result:
-    """The answer of a call, made again for as long as that may help. Raises what Telegram refuses for good."""
+async def patiently(call: Callable[[], Awaitable[Result]], tries: int = 1000, flood_s: float = inf) -> Result:
+    """The answer of a call, made again for as long as that may help. Raises what Telegram refuses for good, and
+    TelegramRetryAfter where it wants to be left alone for longer than `flood_s`."""
     waits = Waits()
     for left in reversed(range(tries)):
         try:
             return await call()
         except Exception as error:
             wait = waits.after(error)
-            if wait is None or not left:
+            if wait is None or not left or (isinstance(error, TelegramRetryAfter) and wait > flood_s):
                 raise
             log.info("Telegram: %s; again in %.1f s", error, wait)
             await anyio.sleep(wait)
     raise AssertionError("no try at all")
+
+
+async def insistently(write: Callable[[], Awaitable[None]]) -> None:
+    """Write what must not be lost, again and again until the database takes it."""
+    while True:
+        try:
+            return await write()
+        except sqlite3.Error as error:
+            log.warning("The database cannot be written to: %s; again in %.0f s", error, DATABASE_S)
+            await anyio.sleep(DATABASE_S)

@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from aiogram.exceptions import AiogramError
+from aiogram.exceptions import AiogramError, TelegramRetryAfter
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from anyio.abc import TaskGroup
-from patience import patiently
+from patience import insistently, patiently
+from store import Store
 
 TRIES = 8
-"""For an answer; a download's own message is not given up."""
+FLOOD_S = 60.0
+"""For an answer; after that nobody waits for it. A download's own message is not given up."""
 log = logging.getLogger(__name__)
 
 
 class Replies:
     """What Telegram will not have is dropped."""
 
-    def __init__(self, tasks: TaskGroup) -> None:
-        self._tasks = tasks
+    def __init__(self, tasks: TaskGroup, store: Store) -> None:
+        self._tasks, self._store = tasks, store
 
     def send(self, message: Message, text: str, buttons: InlineKeyboardMarkup | None = None) -> None:
         """Answer a message."""
         to = message.as_reply_parameters(allow_sending_without_reply=True)
-        self._tasks.start_soon(
-            self._patiently, partial(message.answer, text, reply_parameters=to, reply_markup=buttons)
-        )
+        call = partial(message.answer, text, reply_parameters=to, reply_markup=buttons)
+        self._tasks.start_soon(self._patiently, call, message.chat.id)
 
     def answer(self, callback: CallbackQuery, text: str) -> None:
         """Answer a button."""
-        self._tasks.start_soon(self._patiently, partial(callback.answer, text[:200]))
+        self._tasks.start_soon(self._patiently, partial(callback.answer, text[:200]), None)
 
     def edit(self, callback: CallbackQuery, text: str, buttons: InlineKeyboardMarkup) -> None:
         """Let the message of a button say something else."""
         if isinstance(callback.message, Message):
-            self._tasks.start_soon(self._patiently, partial(callback.message.edit_text, text, reply_markup=buttons))
+            call = partial(callback.message.edit_text, text, reply_markup=buttons)
+            self._tasks.start_soon(self._patiently, call, callback.message.chat.id)
 
-    async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> None:
+    async def _patiently(self, call: Callable[[], Awaitable[Any]], chat_id: int | None) -> None:
         try:
-            await patiently(call, TRIES)
-        except AiogramError as error:
+            if chat_id is not None and await self._store.quiet_for(chat_id) > FLOOD_S:
+                return
+            await patiently(call, TRIES, FLOOD_S)
+        except TelegramRetryAfter as error:
+            if chat_id is not None:
+                await insistently(partial(self._store.hush, chat_id, error.retry_after))
+        except (AiogramError, sqlite3.Error) as error:
             log.info("An answer was not taken: %s", error)

@@ -10,16 +10,23 @@ from __future__ import annotations
 import logging
 import sqlite3
 from contextlib import aclosing
+from functools import partial
 from typing import NamedTuple
 
 import anyio
 from aiogram import Bot
-from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramForbiddenError, TelegramMigrateToChat
+from aiogram.exceptions import (
+    AiogramError,
+    TelegramBadRequest,
+    TelegramForbiddenError,
+    TelegramMigrateToChat,
+    TelegramRetryAfter,
+)
 from aiogram.types import InlineKeyboardMarkup, ReplyParameters
 from anyio.abc import TaskGroup
 from keyboards import keyboard
-from patience import Waits
-from store import Store
+from patience import DATABASE_S, Waits, insistently
+from store import Store, whole
 from words import about
 
 from reactor import Queue
@@ -28,8 +35,6 @@ from reactor.models import Download
 
 NEW_S = 1.0
 """Telegram's limit for messages to one person."""
-AGAIN_S = 5.0
-"""After the database could not be used."""
 Shown = tuple[str, InlineKeyboardMarkup | None]
 log = logging.getLogger(__name__)
 
@@ -57,7 +62,7 @@ class StatusMessages:
                             await self._look(tasks)
                 except (DatabaseError, sqlite3.Error) as error:
                     log.warning("The downloads cannot be read just now: %s", error)
-                    await anyio.sleep(AGAIN_S)
+                    await anyio.sleep(DATABASE_S)
 
     async def _look(self, tasks: TaskGroup) -> None:
         for chat_id, id, says, fresh in await self._store.untold():
@@ -70,17 +75,32 @@ class StatusMessages:
         """Tell a chat what there is to tell, then end."""
         waits, due = Waits(), self._due[chat_id]
         while due:
+            if (quiet := await self._quiet_for(chat_id)) > 0:
+                for id in [id for id, one in due.items() if not one.fresh]:
+                    del due[id]  # there will be other numbers by then
+                await anyio.sleep(quiet)
+                continue
             id = next((id for id, one in due.items() if one.fresh), next(iter(due)))
             one = due.pop(id)
             try:
                 pause = await self._tell(chat_id, id, one.says)
                 waits.over()
             except (AiogramError, DatabaseError, sqlite3.Error) as error:
-                pause = waits.after(error) or AGAIN_S
+                pause = waits.after(error) or DATABASE_S
                 log.info("Chat %s, download %s: %s; again in %.1f s", chat_id, id, error, pause)
                 due.setdefault(id, one)
+                if isinstance(error, TelegramRetryAfter):  # kept in the table: a restart shortens no hour
+                    await insistently(partial(self._store.hush, chat_id, error.retry_after))
+                    continue
             await anyio.sleep(pause)
         del self._due[chat_id]
+
+    async def _quiet_for(self, chat_id: int) -> float:
+        try:
+            return await self._store.quiet_for(chat_id)
+        except sqlite3.Error as error:
+            log.warning("Chat %s: the database cannot be used just now: %s", chat_id, error)
+            return DATABASE_S
 
     async def _tell(self, chat_id: int, id: int, says: str) -> float:
         """Bring one message up to date. Returns how long the chat has to be left alone."""
@@ -102,7 +122,7 @@ class StatusMessages:
         except TelegramMigrateToChat as error:
             await self._store.moved(chat_id, error.migrate_to_chat_id)
             return 0.0
-        if shown is None or row.status not in ("pending", "downloading"):
+        if shown is None or row.status not in ("pending", "downloading", "uploading"):
             self._shown.pop(id, None)
         else:
             self._shown[id] = shown
@@ -132,11 +152,6 @@ class StatusMessages:
         except (TelegramBadRequest, TelegramForbiddenError) as error:
             return "not modified" in error.message
         return True
-
-
-def whole(value: object) -> int | None:
-    """An id that the table holds as such."""
-    return value if isinstance(value, int) else None
 
 
 class Due(NamedTuple):

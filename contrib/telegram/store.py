@@ -1,22 +1,38 @@
 """The bot's own columns in reactor's table, and the few statements about them.
 
 Who asked (`chat_id`, `user_id`, `request_id`: the message with the link), where it is told (`message_id`), what that
-message says by now (`shown`), and why a file could not be sent (`upload_error`), or some of a list (`unsent`). Of a
-question: what is marked by now (`picked`: codes with commas) and which page of it is seen (`page`).
+message says by now (`shown`), how much of a file is sent (`sent_bytes`), and why it could not be (`upload_error`), or
+some of a list (`unsent`). Of a question: what is marked by now (`picked`: codes with commas) and which page of it is
+seen (`page`). `cancelled` of a row that is `uploading` is ours: it stops the upload.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiosqlite
 
+if TYPE_CHECKING:  # the bot needs none of it
+    from media import Ids, Part
+
+    from reactor.models import Download
+
 COLUMNS = (
     *("chat_id", "user_id", "request_id", "message_id", "shown"),
-    *("upload_error", "unsent", "picked", "page"),
+    *("sent_bytes", "upload_error", "unsent", "picked", "page"),
+)
+TABLES = (
+    # Until when Telegram wants to be left alone in a chat, in seconds since the epoch.
+    "bot_chats (chat_id INTEGER PRIMARY KEY, quiet_until REAL NOT NULL)",
+    # What Telegram calls a file that it has: the same thing, asked for in the same form, in the same size.
+    "bot_files (media_key TEXT, part TEXT, bytes INTEGER, kind TEXT NOT NULL, file_id TEXT NOT NULL, "
+    "PRIMARY KEY (media_key, part)) WITHOUT ROWID",
+    # The files of a download that have been sent, until all of them are.
+    "bot_sent (download INTEGER, part TEXT, PRIMARY KEY (download, part)) WITHOUT ROWID",
 )
 SAYS = (
     "("
@@ -26,14 +42,19 @@ SAYS = (
     + ")"
 )
 """What a row's message has to say, but for numbers that move."""
+UNSENT = "status = 'downloaded' AND upload_error IS NULL AND items_total IS NULL AND typeof(chat_id) = 'integer'"
+"""Is finished, and nobody has tried to send it. A list has no file: its entries do."""
 INDEXES = (
     f"bot_untold ON downloads (chat_id) WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS}",
     "bot_requests ON downloads (chat_id, request_id)",
     "bot_messages ON downloads (chat_id, message_id)",
     "bot_live ON downloads (chat_id) WHERE status IN ('pending', 'downloading', 'uploading', 'choosing')",
     "bot_waiting ON downloads (user_id) WHERE status IN ('pending', 'downloading', 'choosing') AND item_key IS NULL",
-    "bot_unsent ON downloads (id) WHERE status = 'downloaded' AND upload_error IS NULL",
+    f"bot_unsent ON downloads (chat_id, id) WHERE {UNSENT}",
+    "bot_uploading ON downloads (id) WHERE status = 'uploading'",
 )
+STOPPED = '{"code": "stopped"}'
+"""`upload_error` of what somebody has stopped."""
 LOCKED_S = 120
 """How long a statement waits for its turn."""
 LIVE = "('pending', 'downloading', 'uploading', 'choosing')"
@@ -44,6 +65,11 @@ LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
 TREE = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION
     SELECT d.id FROM tree JOIN downloads AS d ON d.parent_id = tree.id WHERE d.item_key IS NOT NULL)"""
 """A download and the entries that it has become."""
+
+
+def whole(value: object) -> int | None:
+    """An id that the table holds as such."""
+    return value if isinstance(value, int) else None
 
 
 class Store:
@@ -77,6 +103,8 @@ class Store:
                 await self._do(f"DROP INDEX {name}")
             if indexes.get(name) != wanted:
                 await self._do(wanted)
+        for table in TABLES:
+            await self._do(f"CREATE TABLE IF NOT EXISTS {table}")
         await self._do("COMMIT")
 
     # What people asked for
@@ -121,7 +149,8 @@ class Store:
         sql = f"""SELECT chat_id, id, {SAYS}, 1 FROM downloads
             WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS} AND typeof(chat_id) = 'integer' AND item_key IS NULL
             UNION ALL SELECT chat_id, id, {SAYS}, 0 FROM downloads
-            WHERE status = 'downloading' AND shown IS {SAYS} AND typeof(chat_id) = 'integer' AND item_key IS NULL
+            WHERE status IN ('downloading', 'uploading') AND shown IS {SAYS} AND typeof(chat_id) = 'integer'
+            AND item_key IS NULL
             ORDER BY id"""
         return [(chat_id, id, says, bool(fresh)) for chat_id, id, says, fresh in await self._all(sql)]
 
@@ -137,27 +166,100 @@ class Store:
             old_chat,
         )
 
+    # Chats that want to be left alone
+
+    async def hush(self, chat_id: int, seconds: float) -> None:
+        """Telegram wants to be left alone in a chat for so long."""
+        sql = """INSERT INTO bot_chats VALUES(?, ?) ON CONFLICT (chat_id) DO UPDATE SET
+            quiet_until = max(quiet_until, excluded.quiet_until)"""
+        await self._do(sql, chat_id, time.time() + seconds)
+
+    async def quiet_for(self, chat_id: int) -> float:
+        """Seconds for which a chat is still to be left alone; 0 when it need not."""
+        found = await self._all("SELECT quiet_until FROM bot_chats WHERE chat_id = ?", chat_id)
+        return max([0.0, *(float(until) - time.time() for (until,) in found)])
+
+    async def next_sound(self) -> float | None:
+        """Seconds until the next of those chats can be spoken to again; None where there is none."""
+        now = time.time()
+        ((until,),) = await self._all("SELECT min(quiet_until) FROM bot_chats WHERE quiet_until > ?", now)
+        return None if until is None else float(until) - now
+
     # What is sent to them
 
     async def return_uploads(self) -> None:
-        """What was being sent when the last uploader ended is to be sent again."""
-        await self._do("UPDATE downloads SET status = 'downloaded' WHERE status = 'uploading' AND chat_id IS NOT NULL")
+        """What was being sent when the last uploader ended is to be sent again, but for what was stopped."""
+        await self._do(f"""UPDATE downloads SET status = 'downloaded', cancelled = 0, sent_bytes = NULL,
+            upload_error = CASE WHEN cancelled THEN '{STOPPED}' END
+            WHERE status = 'uploading' AND chat_id IS NOT NULL""")
+        await self._do("""DELETE FROM bot_sent WHERE download NOT IN
+            (SELECT id FROM downloads WHERE status = 'downloaded' AND chat_id IS NOT NULL)""")
 
-    async def claim_upload(self) -> int | None:
-        """Take the next finished download that nobody has sent. A list has no file: its entries do."""
-        sql = """UPDATE downloads SET status = 'uploading' WHERE status = 'downloaded' AND id =
-            (SELECT min(id) FROM downloads WHERE status = 'downloaded' AND upload_error IS NULL AND chat_id IS NOT NULL
-            AND items_total IS NULL) RETURNING id"""
-        return next((id for (id,) in await self._all(sql)), None)
+    async def unsent(self) -> dict[int, int]:
+        """Chat → the first download that is to be sent there, for all chats that may be spoken to."""
+        sql = f"""SELECT chat_id, min(id) FROM downloads WHERE {UNSENT} AND chat_id NOT IN
+            (SELECT chat_id FROM bot_chats WHERE quiet_until > ?) GROUP BY chat_id"""
+        return dict(await self._all(sql, time.time()))
+
+    async def unsent_in(self, chat_id: int) -> list[int]:
+        """The downloads of a chat that are to be sent, or are being."""
+        sql = f"SELECT id FROM downloads WHERE chat_id = ? AND (status = 'uploading' OR {UNSENT}) ORDER BY id"
+        return [id for (id,) in await self._all(sql, chat_id)]
+
+    async def claim_upload(self, id: int) -> bool:
+        """Take a download, to send it. False when it is not to be sent any more."""
+        sql = f"UPDATE downloads SET status = 'uploading', sent_bytes = 0 WHERE id = ? AND {UNSENT} RETURNING id"
+        return bool(await self._all(sql, id))
+
+    async def sending(self, id: int, count: int) -> None:
+        """So many bytes of a download are sent."""
+        await self._do("UPDATE downloads SET sent_bytes = ? WHERE id = ? AND status = 'uploading'", count, id)
+
+    async def stop_upload(self, id: int) -> bool:
+        """Have a download not sent, of a list none of its entries. False when there is nothing to be sent."""
+        sql = f"""{TREE} UPDATE downloads SET cancelled = status = 'uploading',
+            upload_error = CASE WHEN status = 'downloaded' THEN '{STOPPED}' END
+            WHERE id IN tree AND (status = 'uploading' AND NOT cancelled OR {UNSENT}) RETURNING id"""
+        return bool(await self._all(sql, id))
+
+    async def stopped_uploads(self) -> list[int]:
+        """Those that somebody has stopped while they were being sent."""
+        return [id for (id,) in await self._all("SELECT id FROM downloads WHERE status = 'uploading' AND cancelled")]
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:
         """`uploaded`: it has arrived. `downloaded`: it stays here, and a sentence says why, or it is taken again. Of an
         entry the list says so, too."""
-        sql = """UPDATE downloads SET status = ?, upload_error = ? WHERE id = ? AND status = 'uploading'
-            RETURNING item_key IS NOT NULL"""
+        sql = """UPDATE downloads SET status = ?, upload_error = ?, cancelled = 0, sent_bytes = NULL
+            WHERE id = ? AND status = 'uploading' RETURNING item_key IS NOT NULL"""
         ((entry,),) = await self._all(sql, status, why, id) or [(False,)]
         if entry and why:
             await self._do(f"{LINE} UPDATE downloads SET unsent = ? WHERE id IN line AND item_key IS NULL", id, why)
+        if status == "uploaded":
+            await self._do("DELETE FROM bot_sent WHERE download = ?", id)
+
+    async def sent_parts(self, id: int) -> set[str]:
+        """The files of a download that have been sent."""
+        return {part for (part,) in await self._all("SELECT part FROM bot_sent WHERE download = ?", id)}
+
+    async def part_sent(self, row: Download, album: Sequence[Part], ids: Ids) -> None:
+        """These files of a download have been sent; Telegram calls them so."""
+        for part in album:
+            await self._do("INSERT OR IGNORE INTO bot_sent VALUES(?, ?)", row.id, part.name)
+            if row.media_key and part.name in ids:
+                known = (row.media_key, part.name, part.bytes, *ids[part.name])
+                await self._do("INSERT OR REPLACE INTO bot_files VALUES(?, ?, ?, ?, ?)", *known)
+
+    async def file_ids(self, media_key: str, album: Sequence[Part]) -> Ids:
+        """What Telegram calls these files, of those that it has. Of another size it would be another file: the same
+        film in what only another account gets."""
+        found = await self._all("SELECT part, bytes, kind, file_id FROM bot_files WHERE media_key = ?", media_key)
+        wanted = {(part.name, part.bytes) for part in album}
+        return {part: (kind, file_id) for part, count, kind, file_id in found if (part, count) in wanted}
+
+    async def forget_ids(self, media_key: str | None, names: Iterable[str]) -> None:
+        """Telegram does not take these any more."""
+        for name in names:
+            await self._do("DELETE FROM bot_files WHERE media_key = ? AND part = ?", media_key, name)
 
     async def upload_again(self, id: int) -> bool:
         """Let the uploader have another try, of a list with all that it has given up. False when that is nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
@@ -29,6 +30,17 @@ STAGES = {
     "quota": "🕑 That is enough for today: it begins tomorrow.",
     "yielded": "🕑 It lets others have a turn, and goes on then.",
 }
+NOT_SENT = {
+    "gone": "The file is not on this machine any more.",
+    "empty": "It is empty, and Telegram takes no empty files.",
+    "too_large": "Too large for Telegram, which takes {limit} from a bot: {names}. It stays on the server.",
+    "refused_large": "Too large for Telegram: {name}. It stays on the server.",
+    "away": "Telegram cannot be reached, or breaks off: {name} stays on the server.",
+    "refused": "Telegram did not take {name}: {why}",
+    "unreadable": "The file cannot be read: {why}.",
+    "stopped": "It was stopped before it was sent.",
+}
+"""Why a file stays here, by what upload.py calls it."""
 SETTINGS_HELP = "Press a button, or say it: <code>/settings 720p subtitles de,en</code>, <code>/settings reset</code>."
 
 
@@ -122,7 +134,7 @@ def bar(percent: float) -> str:
 def _state(row: Download) -> str:
     upload_error = row.extra.get("upload_error")
     match row.status:
-        case "pending" | "downloading" | "choosing" if row.cancelled:
+        case "pending" | "downloading" | "choosing" | "uploading" if row.cancelled:
             return "✋ Stopping …"
         case "choosing":
             return _question(row)
@@ -131,13 +143,13 @@ def _state(row: Download) -> str:
         case "downloading":
             return _under_way(row)
         case "downloaded" if upload_error:
-            return f"✅ Downloaded{_size_of(row)}.\n⚠️ {escape(plain(str(upload_error), SENTENCE_MAX))}"
+            return f"✅ Downloaded{_size_of(row)}.\n⚠️ {escape(plain(_not_sent(upload_error), SENTENCE_MAX))}"
         case "downloaded" if row.items_total is not None:
-            return f"✅ {_entries(row)}" + _but(row.error, row.extra.get("unsent"), row.notes)
+            return f"✅ {_entries(row)}" + _but(row.error, _not_sent(row.extra.get("unsent")), row.notes)
         case "downloaded":
             return f"✅ Downloaded{_size_of(row)}" + _but(row.notes)
         case "uploading":
-            return f"⬆️ Sending{_size_of(row)} …"
+            return _sending(row)
         case "uploaded":
             return f"📨 Here it is{_size_of(row)}" + _but(row.notes)
         case "cancelled":
@@ -161,6 +173,23 @@ def _under_way(row: Download) -> str:
     if row.eta_seconds is not None:
         known.append(f"{duration(row.eta_seconds)} left")
     return "\n".join([*lines, " · ".join(known)]).rstrip()
+
+
+def _sending(row: Download) -> str:
+    count = row.extra.get("sent_bytes")
+    if not row.file_size or not isinstance(count, int) or count <= 0:
+        return f"⬆️ Sending{_size_of(row)} …"
+    percent = min(100.0, 100 * count / row.file_size)
+    return f"⬆️ {bar(percent)} {percent:.0f} %\n{size(min(count, row.file_size))} of {size(row.file_size)} sent"
+
+
+def _not_sent(said: object) -> str:
+    """The sentence of an `upload_error`; empty for none."""
+    try:
+        values = json.loads(str(said or "{}"))
+        return NOT_SENT[values["code"]].format(**values) if values else ""
+    except (ValueError, KeyError, TypeError):
+        return str(said)
 
 
 def _entries(row: Download) -> str:

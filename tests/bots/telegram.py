@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 
 from tests.bots.fake import Fake
 
@@ -32,6 +32,8 @@ LINK = re.compile(r"https?://\S+|(?<![\w@./])(?:[\w-]+\.)+(?:com|net|org|mov|zip
 """What Telegram makes a link of: whatever might be the name of a host, too."""
 BOT = {"id": int(TOKEN.partition(":")[0]), "is_bot": True, "first_name": "Fetcher", "username": "fetcher_bot"}
 DATE = 1_800_000_000
+FILES = {"sendDocument", "sendVideo", "sendAudio", "sendPhoto", "sendMediaGroup"}
+SAID = ("duration", "width", "height", "thumbnail", "title", "performer", "supports_streaming", "caption")
 ANN, BOB = 4242, 1717
 GROUP = -100200300
 
@@ -52,6 +54,12 @@ class Message:
     content: bytes | None = None
     """Of a file that was sent."""
     file_name: str | None = None
+    said: dict[str, Any] = field(default_factory=dict)
+    """What was sent along with it: its duration, width, thumbnail (its bytes), …"""
+    album: int | None = None
+    """Those that came together have the same."""
+    by_id: bool = False
+    """It was sent by the id of a file that Telegram had."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +95,20 @@ class BotApi(Fake):
         self.floods: list[tuple[int, float]] = []
         """(chat, seconds) where an edit came sooner after the one before than `edit_gap` (s)."""
         self.edit_gap = 0.0
+        self.known: dict[str, tuple[str, str, bytes]] = {}
+        """file_id → kind, name and content of what the bot has sent."""
+        self.root: tuple[str, str] | None = None
+        """How this server, which reads our disk, has our paths: its prefix and ours."""
+        self.hold = False
+        """True: what comes with files is not read until `release`."""
+        self.held: list[str] = []
+        """The methods of such calls."""
+        self.aborted = 0
+        """Calls that were broken off by the bot."""
+        self._released = asyncio.Event()
         self._updates: list[dict[str, Any]] = []
         self._confirmed = 0
-        self._troubles: dict[str, list[Refusal]] = {}
+        self._troubles: dict[tuple[str, int | None], list[Refusal]] = {}
         self._edited: dict[int, float] = {}
 
     @property
@@ -102,9 +121,9 @@ class BotApi(Fake):
     def shown(self) -> list[str]:
         return [f"{message.id}: {message.text!r}" for message in self.messages.values()]
 
-    def trouble(self, method: str, *refusals: Refusal) -> None:
-        """The next calls of a method fail like this, one after the other."""
-        self._troubles.setdefault(method, []).extend(refusals)
+    def trouble(self, method: str, *refusals: Refusal, chat: int | None = None) -> None:
+        """The next calls of a method, in a chat or anywhere, fail like this, one after the other."""
+        self._troubles.setdefault((method, chat), []).extend(refusals)
 
     # People
 
@@ -130,6 +149,12 @@ class BotApi(Fake):
         message = self.messages[message_id]
         about = {"message": self.as_json(message), "chat_instance": "1", "data": message.buttons[label]}
         self._update("callback_query", {"id": str(self.next_id()), "from": person(by), **about})
+
+    def release(self) -> None:
+        """Read on."""
+        self.hold = False
+        self._released.set()
+        self._released = asyncio.Event()
 
     def delete(self, message_id: int) -> None:
         """Somebody deletes a message of the bot's."""
@@ -169,13 +194,19 @@ class BotApi(Fake):
     async def _call(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["token"] != self.token:
             return _json({"ok": False, "error_code": 401, "description": "Unauthorized"}, 401)
-        method, parameters = request.match_info["method"], await _parameters(request)
+        method = request.match_info["method"]
+        try:
+            parameters = await self._parameters(request, method)
+        except (ConnectionError, ClientPayloadError):
+            self.aborted += 1
+            raise
         if method != "getUpdates":
             said = {name: value for name, value in parameters.items() if isinstance(value, str)}
             self.calls.append((method, said))
         try:
-            if self._troubles.get(method):
-                raise _Refused(self._troubles[method].pop(0))
+            for which in (None, int(parameters.get("chat_id") or 0)):
+                if troubles := self._troubles.get((method, which)):
+                    raise _Refused(troubles.pop(0))
             result = await getattr(self, f"_do_{method}")(parameters)
         except _Refused as refused:
             return self._refuse(request, refused.refusal)
@@ -255,26 +286,75 @@ class BotApi(Fake):
     async def _do_sendAudio(self, parameters: dict[str, Any]) -> Any:
         return self._file_sent("audio", parameters)
 
-    def _file_sent(self, kind: str, parameters: dict[str, Any]) -> Any:
-        name, content = self._content(str(parameters[kind]), parameters)
+    async def _do_sendPhoto(self, parameters: dict[str, Any]) -> Any:
+        return self._file_sent("photo", parameters)
+
+    async def _do_sendMediaGroup(self, parameters: dict[str, Any]) -> Any:
+        media, album = json.loads(parameters["media"]), self.next_id()
+        kinds = {each["type"] for each in media}
+        if not 2 <= len(media) <= 10 or (len(kinds) > 1 and not kinds <= {"photo", "video"}):
+            raise _Refused(Refusal(description="Bad Request: these cannot be grouped"))
+        every = [parameters | each | {each["type"]: each["media"]} for each in media]
+        for each in every:
+            self._check_file(each["type"], each)
+        return [self._file_sent(each["type"], each, album) for each in every]
+
+    def _file_sent(self, kind: str, parameters: dict[str, Any], album: int | None = None) -> Any:
+        name, content = self._check_file(kind, parameters)
+        result = self._sent(parameters, str(parameters.get("caption") or ""))
+        message = self.messages[result["message_id"]]
+        message.kind, message.content, message.file_name, message.album = kind, content, name, album
+        message.by_id = str(parameters[kind]) in self.known
+        message.said = {each: parameters[each] for each in SAID if each in parameters}
+        if str(picture := message.said.get("thumbnail")).startswith("attach://"):
+            message.said["thumbnail"] = parameters[str(picture).removeprefix("attach://")][1]
+        file_id = f"{kind}-{len(self.known)}"
+        self.known[file_id] = kind, name, content
+        about = {"file_id": file_id, "file_unique_id": file_id, "file_size": len(content)}
+        sides = {"width": 1, "height": 1} if kind in ("video", "photo") else {}
+        file = about | sides | ({"duration": 1} if kind in ("video", "audio") else {})
+        return result | {kind: [file] if kind == "photo" else file}
+
+    def _check_file(self, kind: str, parameters: dict[str, Any]) -> tuple[str, bytes]:
+        """The name and the content of a file that can be sent."""
+        name, content = self._content(kind, str(parameters[kind]), parameters)
         if len(content) > (LOCAL_UPLOAD_MAX if self.local else UPLOAD_MAX):
             raise _Refused(Refusal(413, "Request Entity Too Large"))
         if not content:
             raise _Refused(Refusal(description="Bad Request: file must be non-empty"))
-        result = self._sent(parameters, str(parameters.get("caption") or ""))
-        message = self.messages[result["message_id"]]
-        message.kind, message.content, message.file_name = kind, content, name
-        return result
+        return name, content
 
-    def _content(self, given: str, parameters: dict[str, Any]) -> tuple[str, bytes]:
-        """A file by the field of the form that holds it, or by its path, as a server of one's own takes it."""
+    def _content(self, kind: str, given: str, parameters: dict[str, Any]) -> tuple[str, bytes]:
+        """A file by the field of the form that holds it, by its path, as a server of one's own takes it, or by its
+        id."""
         if given.startswith("attach://"):
             name, content = parameters[given.removeprefix("attach://")]
             return name, content
+        if given in self.known and self.known[given][0] == kind:
+            return self.known[given][1:]
         if not (self.local and given.startswith("file:///")):
             raise _Refused(Refusal(description="Bad Request: wrong remote file identifier specified"))
-        path = Path(unquote(urlsplit(given).path))
-        return path.name, path.read_bytes()
+        path = unquote(urlsplit(given).path)
+        if self.root:
+            if not path.startswith(f"{self.root[0]}/"):
+                raise _Refused(Refusal(description="Bad Request: file not found"))
+            path = self.root[1] + path.removeprefix(self.root[0])
+        return Path(path).name, Path(path).read_bytes()
+
+    async def _parameters(self, request: web.Request, method: str) -> dict[str, Any]:
+        """The fields of a form; a file is (name, content)."""
+        if self.hold and method in FILES:
+            self.held.append(method)
+            self._changed.set()
+            await self._released.wait()
+        found: dict[str, Any] = {}
+        for name, value in (await request.post()).items():
+            if isinstance(value, web.FileField):
+                with value.file:
+                    found[name] = value.filename, value.file.read()
+            else:
+                found[name] = value
+        return found
 
     def _sent(self, parameters: dict[str, Any], text: str) -> Any:
         reply = json.loads(parameters.get("reply_parameters") or "{}").get("message_id")
@@ -338,15 +418,6 @@ def _readable(parameters: dict[str, Any]) -> str:
     if len(text) > TEXT_MAX:
         raise _Refused(Refusal(description="Bad Request: message is too long"))
     return text
-
-
-async def _parameters(request: web.Request) -> dict[str, Any]:
-    """The fields of a form; a file is (name, content)."""
-    form = await request.post()
-    return {
-        name: (value.filename, value.file.read()) if isinstance(value, web.FileField) else value
-        for name, value in form.items()
-    }
 
 
 def _buttons(parameters: dict[str, Any]) -> dict[str, str]:

@@ -110,7 +110,8 @@ def test_what_failed_offers_what_would_help(keyboards: ModuleType) -> None:
         ({"status": "downloaded"}, None),
         ({"status": "downloaded", "error_code": "partial"}, "retry"),
         ({"status": "downloaded", "extra": {"unsent": "Too large."}}, "retry"),
-        ({"status": "uploading"}, None),
+        ({"status": "uploading"}, "cancel"),
+        ({"status": "uploaded"}, None),
     ],
 )
 def test_what_can_be_done(keyboards: ModuleType, values: dict[str, Any], verb: str | None) -> None:

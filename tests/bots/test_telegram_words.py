@@ -11,6 +11,7 @@ from contrib.telegram.words import about, bar, duration, in_short, name_of, plai
 from reactor.models import Download
 
 URL = "https://user:secret@host.example/a%20film.mkv?token=secret"
+REFUSED = '{"code": "refused", "name": "<a>", "why": "b"}'
 HOSTILE = '</b><a href="tg://x">&lt;\u202e\u200b\n\x00' + "y" * 10_000
 
 
@@ -33,7 +34,17 @@ def row(**values: Any) -> Download:
         ({"status": "downloading", "stage": "listing"}, "Reading the list"),
         ({"status": "downloading", "stage": "items", "items_total": 50, "items_done": 12}, "12 of 50 came"),
         ({"status": "downloaded", "items_total": 50, "items_done": 49, "error": "1 did <not>."}, "1 did &lt;not&gt;."),
+        (
+            {"status": "downloaded", "extra": {"upload_error": '{"code": "refused", "name": "<a>", "why": "b"}'}},
+            "&lt;a&gt;: b",
+        ),
+        ({"status": "downloaded", "extra": {"upload_error": '{"code": "of a later version"}'}}, "of a later version"),
         ({"status": "uploading"}, "Sending"),
+        (
+            {"status": "uploading", "file_size": 8_000_000, "extra": {"sent_bytes": 2_000_000}},
+            "25 %\n2.0 MB of 8.0 MB sent",
+        ),
+        ({"status": "uploading", "cancelled": True}, "Stopping"),
         ({"status": "uploaded"}, "Here it is"),
         ({"status": "cancelled"}, "Cancelled"),
         ({"status": "failed", "error": "It <broke>."}, "❌ It &lt;broke&gt;."),
