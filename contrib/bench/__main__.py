@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from contrib.bench import documents, footprint, latencies, proc, report, throughput
+from contrib.bench import documents, footprint, latencies, proc, queues, report, throughput
 from contrib.bench.bench import FULL, QUICK, Bench, opened
 from contrib.bench.servers import find_nginx
 from contrib.bench.validity import Invalid
@@ -34,6 +34,8 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "parts": footprint.parts,
     "start": latencies.starts,
     "documents": documents.documents,
+    "watches": queues.watchers,
+    "claims": queues.claims,
 }
 EXTRA = ("aria2p", "matplotlib")
 CONSOLE_WIDTH = 120
