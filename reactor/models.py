@@ -209,6 +209,16 @@ class Upload:
     """Of a folder."""
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What was put into DOWNLOAD_DIR, to be known again there (`files/kept.py`)."""
+
+    folder: str
+    """Which DOWNLOAD_DIR it is, by the id that stands in it."""
+    content: str
+    """A digest of names, inodes, sizes and moments of change: equal for hard links of one file."""
+
+
 class Download(BaseModel):
     """One row of `downloads`, as far as reactor knows its columns. A bot's own columns are in `extra`."""
 

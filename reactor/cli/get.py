@@ -179,7 +179,7 @@ async def _serve(settings: Settings, journal: Journal, queue: Queue, outcomes: O
 
         tasks.start_soon(stop_when_done)
         tasks.start_soon(_cancel_on_signal, queue, outcomes, stop)
-        await serve(settings, journal, handle_signals=False, stop=stop)
+        await serve(settings, journal, handle_signals=False, stop=stop, lasting_files=False)
         tasks.cancel_scope.cancel()
 
 

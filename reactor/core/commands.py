@@ -14,7 +14,7 @@ from reactor.core.job import Attempt, CookieSource
 from reactor.core.turns import NO_CAPS, Caps
 from reactor.errors import Failure
 from reactor.lists import Entry
-from reactor.models import NO_UPLOAD, Cookie, Detection, Extraction, Fetch, Header, Kind, Stage, Torrent, Upload
+from reactor.models import NO_UPLOAD, Cookie, Detection, Extraction, Fetch, Header, Kind, Placed, Stage, Torrent, Upload
 from reactor.notices import Notice
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
@@ -160,6 +160,8 @@ class SaveDownloaded:
     keep_plan: bool = False
     notes: str | None = None
     upload: Upload = NO_UPLOAD
+    placed: Placed | None = None
+    """Noted, so that retention may delete it one day; None: it never is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from reactor.core.rows import ClaimedRow
 from reactor.core.turns import Account
 from reactor.errors import Failure
 from reactor.lists import Listing
-from reactor.models import NO_UPLOAD, Detection, Extraction, Status, Upload
+from reactor.models import NO_UPLOAD, Detection, Extraction, Placed, Status, Upload
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
@@ -352,6 +352,8 @@ class Finished:
     notes: tuple[str, ...] = ()
     """For the person: what is not as it was offered."""
     upload: Upload = NO_UPLOAD
+    placed: Placed | None = None
+    """None where it is not ours to see."""
 
 
 @dataclass(frozen=True, slots=True)

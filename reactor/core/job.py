@@ -11,7 +11,7 @@ from typing import Literal
 from reactor.choices import Choices
 from reactor.errors import Failure
 from reactor.lists import Listing
-from reactor.models import NO_UPLOAD, Detection, Extraction, Fetch, Kind, Upload
+from reactor.models import NO_UPLOAD, Detection, Extraction, Fetch, Kind, Placed, Upload
 from reactor.options import NO_OPTIONS, Options
 from reactor.records import dataclass
 
@@ -522,6 +522,7 @@ class Teardown:
     size: int = 0
     notes: tuple[str, ...] = ()
     upload: Upload = NO_UPLOAD
+    placed: Placed | None = None
 
 
 @dataclass(slots=True)

@@ -39,14 +39,17 @@ async def serve(
     stop: anyio.Event | None = None,
     probes: Probes | None = None,
     recorder: Recorder | None = None,
+    lasting_files: bool = True,
 ) -> None:
     """Serve the database until SIGTERM, SIGINT or `stop`; leave everything resumable.
 
     `on_ready` is called once, when aria2 is connected and rows can be claimed; `probes` are attached to what is open;
-    `recorder` records what the core is told.
+    `recorder` records what the core is told; without `lasting_files` retention never knows of what is published.
     Raises ReactorError when it cannot start, or cannot go on (a wrong secret, another server in aria2's place)."""
     limits, leaving = limits_of(settings), Leaving()
-    staging = staging_of(settings, lambda size, options: limits.quotas.of(options).too_large(size))
+    staging = staging_of(
+        settings, lambda size, options: limits.quotas.of(options).too_large(size), lasting=lasting_files
+    )
     presets = Presets(settings.presets, lambda reason: journal.tell(notices.PresetsUnusable(reason=reason)))
     lasting = Lasting(settings, limits, staging, journal, leaving, probes, recorder, on_ready, presets.asked_of)
     with lock(settings.download_db), unwrapped():

@@ -21,6 +21,7 @@ from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, S
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended, MirrorTrouble
 from reactor.database.presence import Presence
+from reactor.database.published import PublishedFiles
 from reactor.database.table import Change
 from reactor.errors import Failure
 from reactor.models import Brought, Detection
@@ -96,6 +97,11 @@ class Store(Protocol):
     @property
     def jars(self) -> Jars:
         """The cookies that owners of rows have left with it."""
+        ...
+
+    @property
+    def published(self) -> PublishedFiles:
+        """What was published for rows, for retention."""
         ...
 
     async def join(self) -> None:

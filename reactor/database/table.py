@@ -18,6 +18,7 @@ from reactor.records import dataclass
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
+    from reactor.database.published import PublishedFiles
 
 LIST_MAX = 1000
 """Rows that `list` returns when it is not told how many."""
@@ -235,6 +236,10 @@ class Table(RowOperations, Protocol):
 
     async def jars(self) -> Jars:
         """The cookies that owners of rows have left with it."""
+        ...
+
+    async def published(self) -> PublishedFiles:
+        """What was published for rows, for retention."""
         ...
 
     async def ended_sessions(self) -> dict[str, int]:

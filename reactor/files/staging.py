@@ -24,6 +24,7 @@ import anyio
 from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.converted import converts
 from reactor.files.deleting import delete
+from reactor.files.kept import content_of, folder_id
 from reactor.files.names import INNER_BYTES_MAX, clean_name, split_suffix, tame_name
 from reactor.files.publish import Copy, forget, noted, publish, published, take_back
 from reactor.files.reuse import REUSED, clone, forget_clone, still_there
@@ -40,7 +41,7 @@ from reactor.files.staged_checks import (
     was_described,
 )
 from reactor.files.unpack import unpack
-from reactor.models import Brought
+from reactor.models import Brought, Placed
 from reactor.options import Options
 from reactor.records import dataclass
 from reactor.settings import Settings
@@ -49,6 +50,9 @@ FOLDER = ".reactor"
 """In DOWNLOAD_DIR: on the same file system, so that publishing is a rename."""
 THUMBNAILS = ".reactor-thumbnails"
 """Beside it: what rows name is not in a folder that is emptied."""
+KEPT = ".reactor-kept"
+"""As above: by which DOWNLOAD_DIR is known again, and where what is to be deleted goes first (`kept.py`)."""
+PRIVATE = (FOLDER, THUMBNAILS, KEPT)
 THUMBNAILS_KEPT_S = 7 * 86_400.0
 MOVED = "moved already"
 """Stands for a source that is not in its folder any more."""
@@ -94,6 +98,8 @@ class Staging:
     programs: bool = True
     """Whether programs and shortcuts keep their names."""
     too_large: TooLarge = _no_limit
+    lasting: bool = True
+    """Whether what is published is to be known again later."""
     _turns: dict[int, _Turn] = field(default_factory=dict)
 
     def folder(self, download_id: int) -> Path:
@@ -300,7 +306,15 @@ class Staging:
 
     def still_there(self, brought: Brought) -> bool:
         """True if what a row has brought is there as it was."""
-        return self.shared and still_there(brought, self.download_dir, (FOLDER, THUMBNAILS)) is not None
+        return self.shared and still_there(brought, self.download_dir, PRIVATE) is not None
+
+    def placed(self, path: Path) -> Placed | None:
+        """What stands there, to be known again; None where that is not wanted, or it is not ours to see. Blocks on the
+        disk."""
+        with suppress(OSError, ValueError):
+            if self.shared and self.lasting:
+                return Placed(folder_id(self.download_dir / KEPT), content_of(path))
+        return None
 
     def reuse(self, command: StagedFiles, brought: Brought, copy: Copy) -> tuple[str, int]:
         """Publish what another row has brought, as this row's own: (path, bytes). Beside the folder stays the record of
@@ -310,7 +324,7 @@ class Staging:
         folder, finish = self.folder(command.attempt.download_id), command.extraction.finish
         self.is_new(command.attempt.download_id)
         if published(folder / REUSED, self.download_dir) is None:
-            source = still_there(brought, self.download_dir, (FOLDER, THUMBNAILS))
+            source = still_there(brought, self.download_dir, PRIVATE)
             if source is None:
                 forget_clone(folder)  # which is in the way of what is fetched instead
                 raise FilesMissing("What was there already is there no more.")
@@ -408,7 +422,7 @@ def _folder(download_dir: Path, name: str) -> Path:
     return download_dir / FOLDER / name
 
 
-def staging_of(settings: Settings, too_large: TooLarge = _no_limit) -> Staging:
+def staging_of(settings: Settings, too_large: TooLarge = _no_limit, *, lasting: bool = True) -> Staging:
     """The staging that the settings describe. Raises SettingsError when its folder is not writable."""
     folder = settings.download_dir.expanduser().absolute()
     shared = settings.aria2c_rpc_url is None or settings.path_map is not None
@@ -430,6 +444,7 @@ def staging_of(settings: Settings, too_large: TooLarge = _no_limit) -> Staging:
         settings.aria2c_dir,
         programs=settings.allow_executables,
         too_large=too_large,
+        lasting=lasting,
     )
 
 

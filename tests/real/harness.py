@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import psutil
 
 from reactor.aria2.embedded import default_conf
+from reactor.files.kept import ID
 from reactor.files.staging import THUMBNAILS
 from reactor.settings import SETTING_NAMES
 from tests.extractors.trees import tree
@@ -180,10 +181,11 @@ class Reactor:
             self._read += [json.loads(line) for line in whole.splitlines() if line.endswith(b"}")]
 
     def files(self) -> dict[str, bytes]:
-        """Everything in the download folder, partial files too, by relative path; no thumbnails."""
+        """Everything in the download folder, partial files too, by relative path; no thumbnails, and not the folder's
+        id."""
         found = {}
         for folder, _, names in os.walk(self.downloads):  # which does not mind what goes meanwhile
-            for path in (Path(folder, name) for name in names if not folder.endswith(THUMBNAILS)):
+            for path in (Path(folder, name) for name in names if name != ID and not folder.endswith(THUMBNAILS)):
                 with contextlib.suppress(FileNotFoundError):
                     found[str(path.relative_to(self.downloads))] = path.read_bytes()
         return dict(sorted(found.items()))

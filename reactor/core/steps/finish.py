@@ -107,7 +107,7 @@ def finished(job: Job, event: events.Finished, context: Context) -> Commands:
     """The result stands where it belongs; the row is told."""
     teardown_ = job.teardown
     teardown_.final_path, teardown_.size, teardown_.notes = event.path, event.size, event.notes
-    teardown_.upload = event.upload
+    teardown_.upload, teardown_.placed = event.upload, event.placed
     teardown_.ending = Ending(End.DOWNLOADED)
     return teardown.save_ending(job, context)
 

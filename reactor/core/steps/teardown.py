@@ -266,7 +266,8 @@ def save_ending(job: Job, context: Context) -> Commands:
         case End.DOWNLOADED:
             kept = job.serving or job.unstopped
             path, notes = teardown.final_path or "", "\n".join(teardown.notes) or None
-            return [commands.SaveDownloaded(attempt, path, teardown.size, job.title, kept, notes, teardown.upload)]
+            found = teardown.upload, teardown.placed
+            return [commands.SaveDownloaded(attempt, path, teardown.size, job.title, kept, notes, *found)]
         case End.CANCELLED:
             return [commands.SaveCancelled(attempt, keep_plan=keep)]
         case End.LISTED:

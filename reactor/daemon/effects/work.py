@@ -278,7 +278,9 @@ class Stages:
             if mixed:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
-                self._post(events.Finished(command.attempt, path, size, notes, await self._upload(command, Path(path))))
+                upload = await self._upload(command, Path(path))
+                placed = await to_thread.run_sync(self._staging.placed, Path(path))
+                self._post(events.Finished(command.attempt, path, size, notes, upload, placed))
 
     async def _published(self, command: commands.Finish) -> tuple[str, int, tuple[str, ...]]:
         """Make of what is there what is asked for, and publish it: path, bytes, and what there is to say of it."""

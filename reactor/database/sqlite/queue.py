@@ -22,6 +22,7 @@ from reactor.models import Download, OwnerAccount, Position
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
+    from reactor.database.sqlite.published import SqlitePublished
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -130,6 +131,11 @@ class SqliteTable(SqliteOperations):
         from reactor.database.jars import Jars  # most bots have none
 
         return Jars(self._database.file, await self._run(instance_of))
+
+    async def published(self) -> SqlitePublished:
+        from reactor.database.sqlite.published import SqlitePublished  # bots have nothing to do with it
+
+        return SqlitePublished(self._database, await self._run(instance_of))
 
     async def ended_sessions(self) -> dict[str, int]:
         return await self._run(sessions.ended)

@@ -16,7 +16,7 @@ from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import contract as rows
 from reactor.database.contract import LEASE_S
-from reactor.database.sqlite import crashes, errors, history, lists, plans, turns
+from reactor.database.sqlite import crashes, errors, history, lists, plans, published, turns
 from reactor.database.sqlite.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE
 from reactor.database.sqlite.statements import OVER, any_row, fitted, transaction
 from reactor.database.store import Unsaved
@@ -210,6 +210,8 @@ def write(
                 *([] if save.upload == NO_UPLOAD else [update_upload(save.upload)]),
                 update_download_status(Status.DOWNLOADED, now_wall),
             )
+            if done and save.placed is not None:
+                published.store(connection, save, save.placed, now_wall)
         case commands.SaveChoices():
             done = _update(
                 connection,

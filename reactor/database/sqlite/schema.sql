@@ -106,6 +106,20 @@ CREATE TABLE IF NOT EXISTS reactor_owners (
     day_bytes INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
+-- What was published for rows, for as long as retention may delete it; see published.py.
+CREATE TABLE IF NOT EXISTS reactor_published (
+    id INTEGER PRIMARY KEY,             -- random, so that none is used again
+    download_id INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    folder TEXT NOT NULL,               -- which DOWNLOAD_DIR, by the id that stands in it
+    name TEXT NOT NULL,                 -- in that folder
+    bytes INTEGER NOT NULL,
+    content TEXT NOT NULL,              -- equal for hard links of one file
+    at REAL NOT NULL                    -- seconds since the epoch
+);
+CREATE INDEX IF NOT EXISTS reactor_published_order ON reactor_published (folder, at, id);
+CREATE INDEX IF NOT EXISTS reactor_published_content ON reactor_published (folder, content, bytes);
+
 -- Tables of the bot's that are attached, with what was asked for; see mirrors.py.
 CREATE TABLE IF NOT EXISTS reactor_mirrors (
     name TEXT PRIMARY KEY,              -- of the table

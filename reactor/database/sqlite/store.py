@@ -17,6 +17,7 @@ from reactor.database.sqlite import admission, crashes, downloads, mirrors, plan
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
+from reactor.database.sqlite.published import SqlitePublished
 from reactor.database.sqlite.unserved import unserved
 from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved, not_told
 from reactor.database.table import Change
@@ -47,6 +48,10 @@ class SqliteStore:
     @property
     def jars(self) -> Jars:
         return Jars(self._database.file, self.instance)
+
+    @property
+    def published(self) -> SqlitePublished:
+        return SqlitePublished(self._database, self.instance)
 
     async def join(self) -> None:
         await self._database.run(downloads.count_crashes)

@@ -1,0 +1,98 @@
+"""`reactor.database.published` on SQLite. `store` is part of the save that ends a download."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from pathlib import PurePath
+
+from reactor.core.commands import SaveDownloaded
+from reactor.database import contract
+from reactor.database.published import Published
+from reactor.database.sqlite import errors
+from reactor.database.sqlite.connection import Database
+from reactor.database.sqlite.statements import has_table, transaction
+from reactor.models import Placed
+
+TABLE = "reactor_published"
+STORE = f"""INSERT INTO {TABLE} (id, download_id, attempt, folder, name, bytes, content, at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+PAGE = f"""SELECT p.id, p.download_id, p.attempt, p.name, p.bytes, p.content, p.at, d.status, d.attempt, d.file_path
+    FROM {TABLE} AS p LEFT JOIN downloads AS d ON d.id = p.download_id
+    WHERE p.folder = ? AND (p.at, p.id) > (?, ?) ORDER BY p.at, p.id LIMIT ?"""
+TOTAL = f"SELECT coalesce(sum(b), 0) FROM (SELECT max(bytes) AS b FROM {TABLE} WHERE folder = ? GROUP BY content)"
+FORGET = f"DELETE FROM {TABLE} WHERE id = ? RETURNING download_id, attempt"
+NOTE = """UPDATE downloads SET notes = CASE WHEN coalesce(notes, '') = '' THEN :note
+    ELSE notes || char(10) || :note END WHERE id = :id AND attempt = :attempt AND status = 'downloaded'"""
+
+
+def store(connection: sqlite3.Connection, save: SaveDownloaded, placed: Placed, now_wall: float) -> None:
+    """Note what was published."""
+    name, size = contract.storable(PurePath(save.path).name), contract.size(save.size)
+    of_row = save.attempt.download_id, save.attempt.number
+    connection.execute(STORE, (secrets.randbits(62), *of_row, placed.folder, name, size, placed.content, now_wall))
+
+
+class SqlitePublished:
+    """PublishedFiles on an open database."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+
+    @property
+    def instance(self) -> str:
+        return self._instance
+
+    async def page(self, folder: str, after: tuple[float, int] | None, limit: int) -> tuple[Published, ...]:
+        return await self._database.run(_page, folder, after or (float("-inf"), 0), limit)
+
+    async def total(self, folder: str) -> int:
+        return await self._database.run(_total, folder)
+
+    async def forget(self, id: int, note: str | None = None) -> bool:
+        return await self._database.run(_forget, id, note)
+
+
+def _page(connection: sqlite3.Connection, folder: str, after: tuple[float, int], limit: int) -> tuple[Published, ...]:
+    if not has_table(connection, TABLE):  # it was only looked at since the version before
+        return ()
+    return tuple(_read(*row) for row in connection.execute(PAGE, (folder, *after, limit)).fetchall())
+
+
+def _read(
+    id: int,
+    download_id: int,
+    attempt: int,
+    name: str,
+    size: int,
+    content: str,
+    at: float,
+    status: object,
+    now_attempt: object,
+    path: object,
+) -> Published:
+    same = contract.count(now_attempt) == attempt and PurePath(contract.text(path) or "").name == name
+    return Published(id, download_id, attempt, name, size, content, at, contract.text(status) if same else None)
+
+
+def _total(connection: sqlite3.Connection, folder: str) -> int:
+    if not has_table(connection, TABLE):
+        return 0
+    (total,) = connection.execute(TOTAL, (folder,)).fetchone()
+    return int(total)
+
+
+def _forget(connection: sqlite3.Connection, id: int, note: str | None) -> bool:
+    try:
+        return _dropped(connection, id, note)
+    except errors.REJECTED:  # the bot's table does not take the note
+        return _dropped(connection, id, None)
+
+
+def _dropped(connection: sqlite3.Connection, id: int, note: str | None) -> bool:
+    with transaction(connection):
+        found = connection.execute(FORGET, (id,)).fetchall()
+        for download_id, attempt in found if note is not None else ():
+            connection.execute(NOTE, {"note": note, "id": download_id, "attempt": attempt})
+        return bool(found)

@@ -1,0 +1,169 @@
+"""What was published, known again later and deleted: the file side of retention.
+
+Only a plain name directly in DOWNLOAD_DIR is touched, and only while what stands there is what was published: of one
+file its inode, size and moment of change, of a folder those of everything in it. It is moved into reactor's own folder
+first, where it is looked at once more: what somebody puts in its place meanwhile goes back. A move is all or nothing;
+what was moved is deleted by the next run where this one is killed.
+
+Blocks on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from enum import Enum, auto
+from pathlib import Path
+
+from reactor.files.deleting import delete
+from reactor.files.names import candidates
+from reactor.files.renaming import UNSUPPORTED, rename_new
+
+ID = "folder-id"
+"""In reactor's own folder: which DOWNLOAD_DIR this is."""
+ID_BYTES = 16
+MOVED, CHECKING = "deleted-", "checking-"
+"""Before the name of what was moved: it is what was published; it is not known yet whether it is."""
+
+
+class Found(Enum):
+    """What became of one that was to be taken away."""
+
+    TAKEN = auto()
+    """It is in reactor's own folder, and to be deleted there."""
+    GONE = auto()
+    """Somebody else has deleted or moved it."""
+    CHANGED = auto()
+    """Something else stands there, or it was changed: it stays."""
+
+
+def folder_id(private: Path, *, create: bool = True) -> str:
+    """The id of a DOWNLOAD_DIR, `private` being reactor's own folder in it; "" where there is none yet, and none is to
+    be made. Raises OSError."""
+    path = private / ID
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        if not create:
+            return ""
+    private.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{ID}.{secrets.token_hex(4)}")
+    new.write_text(secrets.token_hex(ID_BYTES), "ascii")
+    try:
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    return path.read_text("ascii").strip()
+
+
+def content_of(path: Path) -> str:
+    """What a file or folder is, as a digest. Raises FileNotFoundError where nothing stands there, another OSError, and
+    ValueError where it is or holds anything but plain files and folders."""
+    digest = hashlib.sha256()
+    for name, found in _tree(path, ""):
+        told = f"{name}\0{found.st_ino}\0{found.st_size}\0{found.st_mtime_ns}\0" if found else f"{name}\0"
+        digest.update(os.fsencode(told))
+    return digest.hexdigest()[:32]
+
+
+def _tree(path: Path, name: str) -> Iterator[tuple[str, os.stat_result | None]]:
+    """All below, in order, by its name below the first; a folder without its own figures, which others change."""
+    found = path.lstat()
+    if stat.S_ISREG(found.st_mode):
+        yield name, found
+    elif stat.S_ISDIR(found.st_mode):
+        yield f"{name}/", None
+        for each in sorted(os.listdir(path)):  # noqa: PTH208  (the order of names, not of paths)
+            yield from _tree(path / each, f"{name}/{each}")
+    else:
+        raise ValueError(path)
+
+
+class KeptFiles:
+    """Those of one database in one DOWNLOAD_DIR; `private` is the folder of reactor's own in it that is for this."""
+
+    def __init__(self, download_dir: Path, private: Path, instance: str) -> None:
+        self._download_dir = download_dir
+        self._private = private
+        self._prefix = f"{MOVED}{instance[:12]}-"
+
+    @property
+    def folder(self) -> str:
+        """The id of the folder; "" where nothing was published yet. Raises OSError."""
+        return folder_id(self._private, create=False)
+
+    def path(self, name: str) -> Path:
+        """Where one was put. Raises ValueError for what is no plain name of a published file."""
+        if not name or Path(name).name != name or name.startswith(".reactor"):
+            raise ValueError(name)
+        return self._download_dir / name
+
+    def exists(self, name: str) -> bool:
+        """True while something has this name."""
+        return os.path.lexists(self.path(name))
+
+    def look(self, name: str, content: str) -> Found:
+        """What `take` would find."""
+        try:
+            return Found.TAKEN if content_of(self.path(name)) == content else Found.CHANGED
+        except (FileNotFoundError, NotADirectoryError):
+            return Found.GONE
+        except ValueError:
+            return Found.CHANGED
+
+    def take(self, id: int, name: str, content: str) -> Found:
+        """Move one, of the entry `id`, out of DOWNLOAD_DIR, if it is there as it was. Raises OSError; then it is where
+        it was."""
+        moved, checked = self._private / f"{CHECKING}{self._prefix}{id}", self._moved(id)
+        if os.path.lexists(checked):  # by a run that was killed
+            return Found.TAKEN
+        if not os.path.lexists(moved):  # as above
+            found = self.look(name, content)
+            if found is not Found.TAKEN:
+                return found
+            try:
+                self.path(name).rename(moved)
+            except FileNotFoundError:
+                return Found.GONE
+        if self._is(moved, content):
+            moved.rename(checked)
+            return Found.TAKEN
+        self._put_back(moved, name)
+        return Found.CHANGED
+
+    def taken(self) -> list[int]:
+        """The entries of what was moved and is not deleted yet. Raises OSError."""
+        names = [path.name.removeprefix(self._prefix) for path in self._private.glob(f"{self._prefix}*")]
+        return [int(name) for name in names if name.isdecimal()]
+
+    def delete(self, id: int) -> None:
+        """Delete what was moved. Raises OSError."""
+        delete(self._moved(id))
+
+    def _moved(self, id: int) -> Path:
+        return self._private / f"{self._prefix}{id}"
+
+    def _is(self, path: Path, content: str) -> bool:
+        try:
+            return content_of(path) == content
+        except ValueError:
+            return False
+
+    def _put_back(self, moved: Path, name: str) -> None:
+        """Under its own name, or one like it where that is taken by now."""
+        for candidate in candidates(name):
+            target = self._download_dir / candidate
+            try:
+                rename_new(moved, target)
+                return
+            except FileExistsError:
+                continue
+            except OSError as error:
+                if error.errno not in UNSUPPORTED:
+                    raise
+            if not os.path.lexists(target):
+                moved.rename(target)
+                return
