@@ -438,6 +438,30 @@ class ListEnded(_OfDownload):
     """As in the column `error`; null when all came."""
 
 
+class FileDeleted(_OfDownload):
+    """What a row had brought was deleted, as KEEP_DAYS, KEEP_GIB or DELETE_STATUSES ask for."""
+
+    event: Literal["file_deleted"] = "file_deleted"
+    path: str
+    """Where the file, or a torrent's folder, was."""
+    size: int
+    """Bytes that this has freed; 0 while another row has the same file."""
+    reason: Literal["age", "size", "status"]
+    """It was older than KEEP_DAYS; there was more than KEEP_GIB; the bot has given its row one of DELETE_STATUSES."""
+
+
+class FileLeft(_OfDownload):
+    """What a row had brought was to be deleted, and was not."""
+
+    event: Literal["file_left"] = "file_left"
+    path: str
+    """Where it is."""
+    reason: str
+    """Half a sentence."""
+    for_good: bool
+    """True where something else stands there now, which is not reactor's: it is not tried again."""
+
+
 class SeedingEnded(_OfDownload):
     """A finished torrent is no longer served to others."""
 
@@ -482,6 +506,8 @@ Notice = (
     | ListFound
     | ListExpanded
     | ListEnded
+    | FileDeleted
+    | FileLeft
     | SeedingEnded
 )
 """Every kind of notice."""

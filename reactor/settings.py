@@ -190,6 +190,20 @@ class Settings(BaseModel):
         description="Free disk space to keep, MiB. A download that cannot fit fails; below the limit no new one "
         "starts.",
     )
+    keep_days: Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)] = Field(
+        0.0,
+        description="Days after which a file that was downloaded is deleted, if it is still as it was. 0: it is kept.",
+    )
+    keep_gib: Annotated[float, Field(ge=0, le=2**30, allow_inf_nan=False)] = Field(
+        0.0,
+        description="GiB that all downloaded files together may have: those of the rows that finished first are "
+        "deleted, none within an hour of its end. 0: any amount.",
+    )
+    delete_statuses: str = Field(
+        "",
+        description="Statuses that the bot sets when it needs a row's file no more, which is deleted then: `uploaded`, "
+        "`sent, archived`. Unset: none.",
+    )
     max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(
         20_000, description="Most parts one video may consist of."
     )
@@ -382,6 +396,17 @@ class Settings(BaseModel):
         except DatabaseError as error:
             raise ValueError(str(error).removesuffix(".")) from error
 
+    @field_validator("delete_statuses")
+    @classmethod
+    def _are_statuses_of_bots(cls, value: str) -> str:
+        if not value:
+            return value
+        from reactor.models import Status  # a bot that starts a reactor needs it not
+
+        if ours := [word for word in words(value) if word in {*Status}]:
+            raise ValueError(f"takes words that the bot sets, such as uploaded; {ours[0]} is reactor's own")
+        return value
+
     @field_validator("owner_column")
     @classmethod
     def _is_column(cls, value: str) -> str:
@@ -498,6 +523,11 @@ class Settings(BaseModel):
             raise SettingsError("The file .env is not UTF-8.", hint="Save it as UTF-8.") from error
         except OSError as error:
             raise SettingsError(f"The file .env cannot be read: {error.strerror}.") from error
+
+
+def words(value: str) -> list[str]:
+    """The words of a setting that is a list: `uploaded, sent`."""
+    return [word for each in value.split(",") if (word := each.strip())]
 
 
 def _current(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,11 +43,12 @@ FLOORS = (
     {"core", "media"},
     {"net", "egress"},
     {"aria2", "database", "extractors", "journal"},
-    {"daemon", "queue", "sync_queue", "runner", "watching", "web"},
+    {"daemon", "queue", "retention", "sync_queue", "runner", "watching", "web"},
     {"cli"},
 )
 """A room imports from the floors below it only; the lowest floor's modules may import each other."""
 BESIDE = {
+    "daemon": {"retention"},
     "egress": {"net"},
     "queue": {"watching"},
     "runner": {"queue"},

@@ -27,7 +27,7 @@ def _tables(schema: dict[str, Any]) -> Iterator[str]:
     one = next(event for event in events if OF_ROW[0] in event["properties"])
     yield f"## In every line\n\n{HEAD}"
     yield from (_row(name, one["properties"][name], kinds) for name in STAMP)
-    yield f"\n## In every line about a row, `download_…` and `seeding_ended`\n\n{HEAD}"
+    yield f"\n## In every line about a row, `download_…`, `file_…`, `list_…` and `seeding_ended`\n\n{HEAD}"
     yield from (_row(name, one["properties"][name], kinds) for name in OF_ROW)
     for event in events:
         fields = {name: field for name, field in event["properties"].items() if name not in STAMP + OF_ROW}

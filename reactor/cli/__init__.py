@@ -56,6 +56,7 @@ VERBS: Mapping[str, str] = {
     "cookies": "cookies:app",
     "defaults": "defaults:defaults",
     "owners": "owners:owners",
+    "clean": "clean:clean",
     "list": "list:list_rows",
     "watch": "watch:watch",
     "top": "top:top",

@@ -34,6 +34,7 @@ from reactor.daemon.outdated import tell_outdated
 from reactor.daemon.perform import Performer
 from reactor.daemon.policy import SERVER_TIMEOUT_MAX_S, transfer_policy_of
 from reactor.daemon.probes import Probes
+from reactor.daemon.retention import keep
 from reactor.daemon.row_cookies import RowCookies
 from reactor.daemon.unserved import tell_unserved
 from reactor.daemon.workers import Workers
@@ -171,6 +172,7 @@ async def _serve(
         tasks.start_soon(leave)
         tasks.start_soon(tell_unserved, rows, journal)
         tasks.start_soon(tell_outdated, journal, leaving)
+        tasks.start_soon(keep, rows, lasting.staging, lasting.settings, journal)
         hours = Hours(lasting.settings, aria2, loop.post)
         hours.begin()
         lasting.on_connected = hours.connected

@@ -15,6 +15,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
@@ -102,8 +103,15 @@ class KeptFiles:
         return self._download_dir / name
 
     def exists(self, name: str) -> bool:
-        """True while something has this name."""
-        return os.path.lexists(self.path(name))
+        """True while something has this name, or one that is none of ours."""
+        try:
+            return os.path.lexists(self.path(name))
+        except ValueError:
+            return True
+
+    def shown(self, name: str) -> str:
+        """Its path, for people."""
+        return str(self._download_dir / name)
 
     def look(self, name: str, content: str) -> Found:
         """What `take` would find."""
@@ -113,6 +121,14 @@ class KeptFiles:
             return Found.GONE
         except ValueError:
             return Found.CHANGED
+
+    def links(self, name: str) -> int:
+        """How many names a file has, on this disk and with this one; of a folder, the file in it that has the most. 0
+        where there is none."""
+        try:
+            return max((found.st_nlink for _, found in _tree(self.path(name), "") if found), default=1)
+        except (OSError, ValueError):
+            return 0
 
     def take(self, id: int, name: str, content: str) -> Found:
         """Move one, of the entry `id`, out of DOWNLOAD_DIR, if it is there as it was. Raises OSError; then it is where
@@ -141,7 +157,8 @@ class KeptFiles:
 
     def delete(self, id: int) -> None:
         """Delete what was moved. Raises OSError."""
-        delete(self._moved(id))
+        with suppress(FileNotFoundError):  # somebody else does it, too
+            delete(self._moved(id))
 
     def _moved(self, id: int) -> Path:
         return self._private / f"{self._prefix}{id}"

@@ -183,6 +183,8 @@ def _on_the_way(
     | n.ListFound
     | n.ListExpanded
     | n.ListEnded
+    | n.FileDeleted
+    | n.FileLeft
     | n.SeedingEnded,
 ) -> str:
     match notice:
@@ -212,6 +214,11 @@ def _on_the_way(
         case n.ListEnded(status=status, done=done, failed=failed, error=error):
             why = "" if error is None else f": {clean(error, 500)}"
             return f"{status} with its entries ({done} came, {failed} did not){why}"
+        case n.FileDeleted(path=path, size=count, reason=reason):
+            why = {"age": "it was old", "size": "there was too much", "status": "it is not needed any more"}[reason]
+            return f"deleted {clean(path, 1000)} ({size(count)} freed): {why}"
+        case n.FileLeft(path=path, reason=why, for_good=final):
+            return f"not deleted{'' if final else ' yet'}: {clean(path, 1000)}: {clean(why)}"
         case n.SeedingEnded():
             return "seeding ended"
         case _:

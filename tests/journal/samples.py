@@ -50,6 +50,8 @@ EVERY: tuple[n.Notice, ...] = (
     n.ListFound(download_id=5, attempt=1, kind=Kind.YTDLP, title="A list", entries=50),
     n.ListExpanded(download_id=5, attempt=1, entries=50, notes=("Of 412 entries the first 50 were taken.",)),
     n.ListEnded(download_id=5, attempt=1, status=Status.DOWNLOADED, done=49, failed=1, error="1 did not come."),
+    n.FileDeleted(download_id=3, attempt=1, path="downloads/a.bin", size=2048, reason="age"),
+    n.FileLeft(download_id=3, attempt=1, path="downloads/a.bin", reason="it was changed since", for_good=True),
     n.SeedingEnded(download_id=3, attempt=1),
     n.DiskFull(free=50 * 2**20, needed=100 * 2**20),
     n.DiskFreed(free=2**33),

@@ -61,6 +61,8 @@ class Rows:
         """True once it is noted which rows the process before this one may have died of."""
         self.changed = anyio.Event()
         """Set when the database has changed since this was asked for."""
+        self.finished = anyio.Event()
+        """Set when a row has been downloaded since this was asked for."""
         self.stuck: dict[str, int] = {}
         """Why rows take nothing that is written, with the first of them."""
         self.by_text: ByText = by_text
@@ -149,7 +151,11 @@ class Rows:
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         """Commit saves in one transaction; those that could not be written. Raises DatabaseError."""
-        return await self.store.save(saves, clock.wall())
+        unsaved = await self.store.save(saves, clock.wall())
+        if any(isinstance(save, commands.SaveDownloaded) for save in saves):
+            self.finished.set()
+            self.finished = anyio.Event()
+        return unsaved
 
     # The doorbell
 

@@ -19,7 +19,8 @@ STORE = f"""INSERT INTO {TABLE} (id, download_id, attempt, folder, name, bytes, 
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 PAGE = f"""SELECT p.id, p.download_id, p.attempt, p.name, p.bytes, p.content, p.at, d.status, d.attempt, d.file_path
     FROM {TABLE} AS p LEFT JOIN downloads AS d ON d.id = p.download_id
-    WHERE p.folder = ? AND (p.at, p.id) > (?, ?) ORDER BY p.at, p.id LIMIT ?"""
+    WHERE p.folder = ? AND (p.at, p.id) > (?, ?) AND p.at < 9e999 ORDER BY p.at, p.id LIMIT ?"""
+"""A moment that is text is above all numbers, and would be read for ever."""
 TOTAL = f"SELECT coalesce(sum(b), 0) FROM (SELECT max(bytes) AS b FROM {TABLE} WHERE folder = ? GROUP BY content)"
 FORGET = f"DELETE FROM {TABLE} WHERE id = ? RETURNING download_id, attempt"
 NOTE = """UPDATE downloads SET notes = CASE WHEN coalesce(notes, '') = '' THEN :note
@@ -60,20 +61,20 @@ def _page(connection: sqlite3.Connection, folder: str, after: tuple[float, int],
     return tuple(_read(*row) for row in connection.execute(PAGE, (folder, *after, limit)).fetchall())
 
 
-def _read(
-    id: int,
-    download_id: int,
-    attempt: int,
-    name: str,
-    size: int,
-    content: str,
-    at: float,
-    status: object,
-    now_attempt: object,
-    path: object,
-) -> Published:
-    same = contract.count(now_attempt) == attempt and PurePath(contract.text(path) or "").name == name
-    return Published(id, download_id, attempt, name, size, content, at, contract.text(status) if same else None)
+def _read(id: int, download_id: int, attempt: int, *told: object) -> Published:
+    name, size, content, at, status, now_attempt, path = told
+    named = contract.text(name) or ""
+    same = contract.count(now_attempt) == attempt and PurePath(contract.text(path) or "").name == named
+    return Published(
+        id,
+        download_id,
+        attempt,
+        named,
+        contract.amount(size) or 0,
+        contract.text(content) or "",
+        contract.real(at) or 0.0,
+        contract.text(status) if same else None,
+    )
 
 
 def _total(connection: sqlite3.Connection, folder: str) -> int:
