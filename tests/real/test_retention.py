@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 
 from reactor.journal.ndjson import from_line
@@ -60,7 +61,7 @@ async def test_one_file_of_two_rows_is_there_as_long_as_one_of_them_has_it(tmp_p
         for id, size in ((first, 0), (second, len(DATA))):
             assert reused.read_bytes() == DATA
             reactor.execute("UPDATE downloads SET status = 'uploaded' WHERE id = ?", id)
-            await reactor.until(lambda id=id: reactor.events("file_deleted", id))
+            await reactor.until(partial(reactor.events, "file_deleted", id))
             assert [event["size"] for event in reactor.events("file_deleted", id)] == [size]
         assert reactor.files() == {}
         (third,) = reactor.add(url, again="reuse")
