@@ -1,4 +1,5 @@
-"""What a feed names: RSS (0.9x, 1.0, 2.0) and Atom. Pure, and linear in the text; runs where it can be killed."""
+"""What a feed names: RSS (0.9x, 1.0, 2.0), Atom, and M3U, which is a list of links. Pure, and linear in the text; runs
+where it can be killed."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from reactor.errors import DownloadError
+from reactor.media.hls import is_hls, list_of_links
 from reactor.media.parts import URL_MAX
+from reactor.media.tags import lines_of
 from reactor.media.xml_tree import read_tree
 from reactor.numbers import LIST_MAX
 
@@ -29,6 +32,8 @@ def bad_feed(why: str) -> DownloadError:
 def parse_feed(text: str, url: str) -> tuple[str, list[tuple[str, str, str]]]:
     """Its title, and of each entry its key, its address and its title, in the order of the feed: at most LIST_MAX.
     `url`: where it stands. An entry without an address is none. Raises DownloadError (`bad_feed`)."""
+    if is_hls(text):
+        return _m3u(text, url)
     if "<html" in text[:4096].lower():
         raise bad_feed("it is a web page")
     root = read_tree(text, ROOTS, bad_feed, bad_feed("it is too large"))
@@ -39,6 +44,27 @@ def parse_feed(text: str, url: str) -> tuple[str, list[tuple[str, str, str]]]:
     items = root.findall("item") or channel.findall("entry") or channel.findall("item")
     found = (_entry(item, url) for item in items[:LIST_MAX])
     return _line(title), [each for each in found if each is not None]
+
+
+def _m3u(text: str, base: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """The links of a list that is no manifest of one film. Raises DownloadError (`playlist`) where there are several,
+    and none of them says how long it is: those are stations, which do not end."""
+    title, told, endless = "", "", True
+    found: list[tuple[str, str, str]] = []
+    for line in lines_of(text):
+        name, _, rest = line.partition(":")
+        if name.upper() == "#EXTINF":
+            told = rest
+        elif name.upper() == "#PLAYLIST":
+            title = _line(rest)
+        elif line and not line.startswith("#"):
+            url, lasts = _joined(base, line), told.partition(",")[0].split()
+            if url is not None and len(found) < LIST_MAX:
+                found.append((url[:KEY_MAX], url, _line(told.rpartition(",")[2])))
+            endless, told = endless and lasts[:1] in (["-1"], ["0"]), ""
+    if endless and len(found) > 1:
+        raise list_of_links()
+    return title, found
 
 
 def _entry(item: Element, base: str) -> tuple[str, str, str] | None:
@@ -52,12 +78,18 @@ def _entry(item: Element, base: str) -> tuple[str, str, str] | None:
 def _addresses(item: Element, base: str) -> Iterator[str]:
     """Where the thing itself is, then where it is told of."""
     for candidate in (*_enclosures(item), *_links(item)):
-        try:
-            url = urljoin(base, candidate.strip())
-        except ValueError:
-            continue
-        if url.lower().startswith(_SCHEMES) and len(url) <= URL_MAX and not any(sign <= " " for sign in url):
+        if (url := _joined(base, candidate.strip())) is not None:
             yield url
+
+
+def _joined(base: str, candidate: str) -> str | None:
+    """An address that may be fetched, else None."""
+    try:
+        url = urljoin(base, candidate)
+    except ValueError:
+        return None
+    fits = url.lower().startswith(_SCHEMES) and len(url) <= URL_MAX
+    return url if fits and not any(sign <= " " for sign in url) else None
 
 
 def _enclosures(item: Element) -> Iterable[str]:

@@ -3,7 +3,7 @@
     parse(text, url) -> Master | Media      a multivariant or a media playlist; `variants` chooses among the former's
     stream(media, …) -> MediaStream         the parts, and a local playlist for them
 
-All raise DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `too_many_parts`.
+All raise DownloadError: `bad_manifest`, `live`, `drm`, `unsupported`, `playlist`, `too_many_parts`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from reactor.media.parts import (
     too_large,
     too_many_parts,
 )
-from reactor.media.tags import Attributes, InitTag, Playlist, SegmentTag, Variant, read
+from reactor.media.tags import Attributes, InitTag, Playlist, SegmentTag, Variant, lines_of, read
 from reactor.media.variables import Variables
 from reactor.numbers import FETCHES_MAX
 from reactor.patterns import pattern
@@ -90,6 +90,11 @@ def is_hls(text: str) -> bool:
     return text.lstrip("\ufeff \t\r\n").startswith("#EXTM3U")
 
 
+def list_of_links() -> DownloadError:
+    """The error for an M3U that names files or stations, and no segments."""
+    return DownloadError("This is a list of links, not one video.", hint="Send one of its links.", code="playlist")
+
+
 def parse(text: str, url: str, imported: Mapping[str, str] | None = None, *, running: bool = False) -> Master | Media:
     """Parse the playlist at `url`; `imported` are the variables of the multivariant playlist that names it. `running`:
     one of a broadcast is read, too, whose first segments are gone or that has none yet."""
@@ -98,7 +103,7 @@ def parse(text: str, url: str, imported: Mapping[str, str] | None = None, *, run
     count = len(_URI_LINE.findall(text))
     if count > FETCHES_MAX:
         raise too_many_parts(count)
-    lines = text.splitlines()
+    lines = lines_of(text)
     if any(len(line) > LINE_MAX for line in lines):
         raise bad_manifest("a line in it is too long")
     if len(lines) > LINES_MAX or sum(line.count("=") for line in lines if line.startswith("#")) > ATTRIBUTES_MAX:
@@ -108,7 +113,7 @@ def parse(text: str, url: str, imported: Mapping[str, str] | None = None, *, run
     if found.master:
         return Master(url, tuple(found.variants), tuple(found.media), variables.values)
     if found.target is None and not found.ended and "#EXT-X-" not in text.upper():
-        raise DownloadError("This is a list of links, not one video.", code="unsupported")
+        raise list_of_links()
     if found.seeking:
         raise DownloadError("This playlist holds pictures to seek by, not the video.", code="unsupported")
     open_s = _open_s(found, running=running)

@@ -87,7 +87,7 @@ def read(text: str, variables: Variables) -> Playlist:
     def attributes(rest: str) -> dict[str, str]:
         return {name: variables.fill(value) for name, value in _attributes(rest).items()}
 
-    for line in map(str.strip, text.splitlines()):
+    for line in lines_of(text):
         if not line:
             continue
         if not line.startswith("#"):
@@ -138,6 +138,11 @@ def read(text: str, variables: Variables) -> Playlist:
             case "#EXT-X-I-FRAMES-ONLY" | "#EXT-X-IMAGES-ONLY":
                 found.seeking = True
     return found
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a playlist, stripped: what else than CR and LF ends a line in Unicode stands in titles."""
+    return [line.strip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
 
 
 def _attributes(text: str) -> dict[str, str]:

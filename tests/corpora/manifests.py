@@ -127,7 +127,7 @@ _ENDLESS = {
     "on demand": (f"{HEAD}#EXT-X-PLAYLIST-TYPE:VOD\n{A}", "a.ts"),
     "its beginning is gone": (f"{HEAD}#EXT-X-MEDIA-SEQUENCE:9\n{A}", "live"),
     "nothing is there yet": (HEAD, "live"),
-    "a list of links": ("#EXTM3U\n#EXTINF:-1,Radio\nhttp://radio.example/\n", "unsupported"),
+    "a list of links": ("#EXTM3U\n#EXTINF:-1,Radio\nhttp://radio.example/\n", "playlist"),
 }
 _ENCODED = {
     "a byte order mark": (HEAD + A + END).encode("utf-8-sig"),

@@ -61,6 +61,25 @@ def test_atom_and_the_first_rss() -> None:
     assert parse_feed(rdf, HERE) == ("Old", [("http://h.example/1", "http://h.example/1", "One")])
 
 
+def test_a_list_of_links() -> None:
+    text = '\ufeff#EXTM3U\r\n#PLAYLIST:An album\r\n#EXTINF:10 a="b,c",One\r\na.mp3\r\nhttp://h.example/b.mp3\r\njavascript:x\r\n'
+    assert parse_feed(text, HERE) == (
+        "An album",
+        [
+            ("http://host.example/feeds/a.mp3", "http://host.example/feeds/a.mp3", "One"),
+            ("http://h.example/b.mp3", "http://h.example/b.mp3", ""),
+        ],
+    )
+
+
+def test_a_list_of_stations_is_none_unless_there_is_but_one() -> None:
+    one = "#EXTM3U\n#EXTINF:-1,Radio\nhttp://radio.example/\n"
+    assert parse_feed(one, HERE) == ("", [("http://radio.example/", "http://radio.example/", "Radio")])
+    with pytest.raises(DownloadError) as caught:
+        parse_feed(one + "#EXTINF:-1 x=y,TV\nhttp://tv.example/\n", HERE)
+    assert caught.value.code == "playlist"
+
+
 @pytest.mark.parametrize(
     ("document", "why"),
     [

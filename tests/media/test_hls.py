@@ -318,7 +318,7 @@ KEY = "#EXT-X-KEY:METHOD="
         (f'{HEAD}#EXT-X-DEFINE:NAME="x",VALUE="y"\n#EXTINF:2.0,\n{{$z}}\n{END}', "bad_manifest"),
         (f'{HEAD}#EXT-X-DEFINE:NAME="x",VALUE="{"y" * 9000}"\n#EXTINF:2.0,\n{"{$x}" * 5000}\n{END}', "too_large"),
         (f'{HEAD}#EXT-X-MAP:URI="data:;base64,!"\n{TWO}{END}', "bad_manifest"),
-        ("#EXTM3U\n#EXTINF:-1,Channel\nhttp://a/1\n", "unsupported"),
+        ("#EXTM3U\n#EXTINF:-1,Channel\nhttp://a/1\n", "playlist"),
         (HEAD + "#EXTINF:2.0,\na\n" * 20_001 + END, "too_many_parts"),
         (HEAD + "#\n" * 300_000 + END, "too_large"),
         (HEAD + f"#EXT-X-MEDIA:{'a=1,' * 10_000}\n" * 60 + END, "too_large"),

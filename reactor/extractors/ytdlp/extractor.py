@@ -242,7 +242,12 @@ class YtdlpExtractor:
         from reactor.extractors.ytdlp.info import extraction_of, parse_info
 
         if is_manifest(detection):
-            return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
+            try:
+                return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
+            except DownloadError as error:
+                if error.code != "playlist":
+                    raise
+            await extract_feed(detection, context)
         if is_feed(detection):
             await extract_feed(detection, context)
         if context.ytdlp is None and context.browser is not None:
