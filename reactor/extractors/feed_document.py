@@ -51,7 +51,7 @@ def _m3u(text: str, base: str) -> tuple[str, list[tuple[str, str, str]]]:
     and none of them says how long it is: those are stations, which do not end."""
     title, told, endless = "", "", True
     found: list[tuple[str, str, str]] = []
-    for line in lines_of(text):
+    for line in lines_of(text.lstrip("\ufeff")):
         name, _, rest = line.partition(":")
         if name.upper() == "#EXTINF":
             told = rest

@@ -29,7 +29,17 @@ from reactor.media.parts import (
     too_many_parts,
 )
 from reactor.media.representations import Chosen, Period, choose, qualities, representations, traits_of
-from reactor.media.segments import addressing, has_init, holds_of, is_counted, is_webm, lasts_of, of_list, of_template
+from reactor.media.segments import (
+    addressing,
+    has_init,
+    holds_of,
+    is_counted,
+    is_webm,
+    lasts_of,
+    of_base,
+    of_list,
+    of_template,
+)
 
 PERIODS_MAX = 2000
 _LINK, _NOTHING = "{http://www.w3.org/1999/xlink}href", "urn:mpeg:dash:resolve-to-zero:2013"
@@ -160,7 +170,7 @@ def _stream(each: Representation, duration: float | None, prefix: str, *, timed:
         if len(set(urls)) > 1 and any(span for _, span in ranges):
             return None
     else:
-        urls = [each.base]
+        urls = of_base(each)
     if not urls:
         raise bad_manifest("it names no segments")
     if any(map(is_data, urls)):
@@ -170,7 +180,7 @@ def _stream(each: Representation, duration: float | None, prefix: str, *, timed:
         suffix = "webm" if is_webm(each) else {"video": "mp4", "audio": "m4a"}[each.kind]
         return MediaStream("file", (Part(urls[0], f"{each.kind}.{suffix}"),), None, duration, holds_of(each))
     suffix = "webm" if is_webm(each) else "m4s"
-    first = 1 if has_init(template or listed) else 0
+    first = 1 if has_init(template or listed) or not (template or listed) else 0
     doubtful = _doubtful(len(urls) - first) if template and is_counted(template) else len(urls)
     parts = tuple(
         Part(url, f"{prefix}{number:04}.{suffix}", number - first >= doubtful) for number, url in enumerate(urls)
@@ -237,7 +247,8 @@ def _addresses(
     elif listed:
         found = of_list(each, listed)
     else:
-        return None, [(each.base, None)], False
+        *before, media = of_base(each)
+        return (before[0], None) if before else None, [(media, None)], False
     addressed = template or listed
     init = found.pop(0) if addressed and has_init(addressed) else None
     if not found:

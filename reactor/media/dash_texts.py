@@ -80,7 +80,7 @@ def _texts(mpd: Element, period: Element, url: str, server: int) -> Iterator[tup
         for element in adaptation.findall("Representation")[:1]:
             codecs = split_codecs(element.get("codecs")) or common
             each = Representation(element, above, "video", codecs)
-            kind = each.attribute("mimeType") or ""
+            kind = _type_of(each)
             text = kind.startswith("text/") or kind in _PLAIN or any(codec in _CODECS for codec in codecs)
             if text or "text" in (above.content, element.get("contentType")):
                 label = adaptation.findtext("Label") or ""
@@ -88,8 +88,13 @@ def _texts(mpd: Element, period: Element, url: str, server: int) -> Iterator[tup
                 yield each, Subtitles(language, label.strip()[:LABEL_MAX])
 
 
+def _type_of(each: Representation) -> str:
+    """Its content type, without a charset."""
+    return (each.attribute("mimeType") or "").partition(";")[0].strip().lower()
+
+
 def _stream(each: Representation, told: Subtitles, prefix: str, duration_s: float | None, late_s: float) -> MediaStream:
-    suffix = _PLAIN.get(each.attribute("mimeType") or "", "")
+    suffix = _PLAIN.get(_type_of(each), "")
     if each.protections or not (suffix or any(codec in _CODECS for codec in each.codecs)):
         return MediaStream("webvtt", (), subtitles=told)
     template, listed = addressing(each, "SegmentTemplate"), addressing(each, "SegmentList")

@@ -20,7 +20,7 @@ _DURATION = pattern(
 )
 _DURATION_UNITS_S = (31_536_000, 2_592_000, 86_400, 3600, 60, 1)
 NUMBER_MAX = 2**64 - 1
-_TRICK_MODE = ("http://dashif.org/guidelines/trickmode",)
+_SEEKING = ("http://dashif.org/guidelines/trickmode", "http://dashif.org/guidelines/thumbnail_tile")
 
 
 class AdaptationSet:
@@ -59,11 +59,6 @@ class AdaptationSet:
             return False
         roles = {role.get("value") for role in self.element.findall("Role")}
         return "main" in roles if roles else None
-
-    @property
-    def seeking(self) -> bool:
-        """True for trick mode: images for seeking."""
-        return any(each.get("schemeIdUri") in _TRICK_MODE for each in self.element.findall("EssentialProperty"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +148,11 @@ def based(base: str, element: Element, server: int = 0) -> str:
     """The base of relative URLs below `element`; of several, number `server` or the last one."""
     found = [text for each in element.findall("BaseURL") if (text := (each.text or "").strip())]
     return absolute(base, found[min(server, len(found) - 1)]) if found else base
+
+
+def is_seeking(element: Element) -> bool:
+    """True for an AdaptationSet or a Representation that is there to seek by, as thumbnails are."""
+    return any(each.get("schemeIdUri") in _SEEKING for each in element.findall("EssentialProperty"))
 
 
 def sort_of(element: Element) -> str:

@@ -22,7 +22,7 @@ from reactor.media.choice import (
     video_rank,
 )
 from reactor.media.languages import TAG_MAX, fits
-from reactor.media.mpd import AdaptationSet, Representation, sort_of
+from reactor.media.mpd import AdaptationSet, Representation, is_seeking, sort_of
 from reactor.media.parts import format_id, protected
 from reactor.records import dataclass
 
@@ -54,10 +54,12 @@ Chosen = tuple[Period, Representation]
 def representations(mpd: Element, period: Element, url: str, server: int) -> Iterator[Representation]:
     for adaptation in period.findall("AdaptationSet"):
         above = AdaptationSet(mpd, period, adaptation, url, server)
-        if above.seeking:
+        if is_seeking(adaptation):
             continue
         common = split_codecs(adaptation.get("codecs"))
         for element in adaptation.findall("Representation"):
+            if is_seeking(element):
+                continue
             codecs = split_codecs(element.get("codecs")) or common
             kind = _kind(element, above, codecs)
             if kind:

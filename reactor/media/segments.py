@@ -91,6 +91,14 @@ def init_of(each: Representation, template: Addressing) -> str | None:
     return None if element is None else absolute(each.base, element.get("sourceURL") or "")
 
 
+def of_base(each: Representation) -> list[str]:
+    """The URL of the one file with all segments, after that of an init section which is a file of its own."""
+    based = addressing(each, "SegmentBase")
+    init = based.child("Initialization") if based else None
+    apart = absolute(each.base, source) if init is not None and (source := init.get("sourceURL")) else each.base
+    return [each.base] if apart == each.base else [apart, each.base]
+
+
 def media_of(template: Addressing) -> str:
     """What the URLs of the segments are made of. Raises DownloadError (`bad_manifest`)."""
     media = template.attribute("media")

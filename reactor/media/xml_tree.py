@@ -5,10 +5,12 @@ A document with a DOCTYPE is refused before it is parsed, so that there are no e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reactor.errors import DownloadError
+from reactor.patterns import pattern
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -17,6 +19,8 @@ DEPTH_MAX = 64
 """Levels of nested elements."""
 ELEMENTS_MAX = 400_000
 """Elements of one document, counted by their tags."""
+_AMPERSAND = pattern(r"&(?!(?:#\d{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);)", re.IGNORECASE)
+"""One that nobody has escaped, as in the query of an address."""
 
 
 def read_tree(
@@ -30,10 +34,14 @@ def read_tree(
         raise bad("it declares entities")
     if text.count("<") > ELEMENTS_MAX:
         raise too_large
+    text = text.lstrip("\ufeff \t\r\n")
     try:
-        found = ElementTree.fromstring(text.lstrip("\ufeff \t\r\n"))
+        found = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
-        raise bad("it is not valid XML") from error
+        try:
+            found = ElementTree.fromstring(_AMPERSAND.sub("&amp;", text))
+        except (ElementTree.ParseError, ValueError):
+            raise bad("it is not valid XML") from error
     todo = [(found, 0)]
     while todo:
         element, depth = todo.pop()

@@ -28,7 +28,6 @@ _ENCODED = pattern(r"%[0-9a-f]{2}", re.IGNORECASE)
 _CHARSET = pattern(r"[a-z0-9][a-z0-9._:-]{0,39}", re.IGNORECASE)
 _GLUED_CHARSET = pattern(r'^utf-?8(?=[%"])', re.IGNORECASE)
 """Where somebody has left out the apostrophes behind it."""
-_APOSTROPHES = pattern(r"'(.+)'", re.DOTALL)
 _SIGN = pattern(r"[=;]")
 _QUOTED = pattern(r'"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
 _ESCAPED = pattern(r"""\\(["'\\])""")
@@ -223,8 +222,6 @@ def _text(raw: bytes) -> str:
 
 def _guessed(text: str) -> str:
     """`filename=…`, with what servers put there though no RFC says so."""
-    if quoted := _APOSTROPHES.fullmatch(text):
-        text = quoted[1]
     if text.startswith("=?"):
         try:
             return _WORDS.sub(lambda words: _decode_words(words[0]), text)

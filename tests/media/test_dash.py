@@ -124,6 +124,32 @@ def test_the_best_picture_and_the_best_sound() -> None:
     assert [(s.parts[0].name, s.holds) for s in streams] == [("video.mp4", ("video",)), ("audio.m4a", ("audio",))]
 
 
+@pytest.mark.parametrize("what", ["trickmode", "thumbnail_tile"])
+def test_what_is_there_to_seek_by_is_not_taken_though_only_its_representation_says_so(what: str) -> None:
+    told = f'<EssentialProperty schemeIdUri="http://dashif.org/guidelines/{what}" value="1"/></Representation>'
+    seek = quality("seek", "avc1", 9, 9000).replace("</Representation>", told)
+    assert chosen(adaptation("video/mp4", seek, quality("film", "avc1", 9, 90))) == ["film"]
+
+
+def test_an_init_section_may_be_a_file_of_its_own_beside_the_one_with_all_segments() -> None:
+    inside = '<BaseURL>all.m4s</BaseURL><SegmentBase indexRange="0-9"><Initialization {}/></SegmentBase>'
+    (stream,) = parsed(video(inside.format('sourceURL="init.mp4"')))
+    assert [(part.url.rpartition("/")[2], part.optional) for part in stream.parts] == [
+        ("init.mp4", False),
+        ("all.m4s", False),
+    ]
+    assert (stream.form, stream.needed) == ("concat", (0,))
+    assert urls(video(inside.format('range="0-9"'))) == ["all.m4s"]
+    apart = REP.format(inside.format('sourceURL="init.mp4"'))
+    (both,) = parsed(mpd(f'<Period duration="PT5S"><AdaptationSet>{apart}</AdaptationSet></Period>' * 2))
+    assert [segment.init and segment.init.name for segment in read_playlist(both.playlist or "")] == ["0-init.mp4"] * 2
+
+
+def test_an_ampersand_that_nobody_has_escaped_is_one() -> None:
+    template = '<SegmentTemplate media="$Number$?a=1&b=2&amp;c=3&#38;d" duration="10" timescale="1"/>'
+    assert urls(video(template)) == ["1?a=1&b=2&c=3&d"]
+
+
 def test_what_is_said_to_be_the_main_sound_comes_first() -> None:
     main = adaptation("audio/mp4", quality("en", "mp4a", 128), inside='<Role value="main"/>')
     unsaid = adaptation("audio/mp4", quality("de", "mp4a", 192))
@@ -190,7 +216,7 @@ def test_a_broadcast_whose_beginning_is_gone_or_whose_segments_are_not_listed_is
 
 
 def test_subtitles_of_one_file() -> None:
-    one = adaptation("text/vtt", '<Representation id="t"><BaseURL>de.vtt</BaseURL></Representation>')
+    one = adaptation("text/vtt; charset=utf-8", '<Representation id="t"><BaseURL>de.vtt</BaseURL></Representation>')
     other = adaptation("application/mp4", '<Representation id="u"/>').replace(">", ' contentType="text" lang="fr">', 1)
     text = mpd(f"<Period>{adaptation('video/mp4', quality('v', 'avc1'))}{one}{other}</Period>")
     _, vtt, ttml = parsed(text)
