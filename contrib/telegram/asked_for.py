@@ -36,11 +36,14 @@ COMMON = {"all", "one", "best", "worst", "video", "largest", *NAMED} - {"subtitl
 """Words that people say without asking for anything."""
 NOTHING = ("none", "off", "no")
 LINES = re.compile(r"(\d+)p", re.IGNORECASE)
-EXAMPLES = "mp3, 720p, subtitles de,en, 1:30-2:10, 1-20 (of a list), files 1,3 (of a torrent), ask"
 
 
 class NotUnderstood(Exception):
-    """A word that says nothing; the message is a sentence."""
+    """A word that says nothing. `said` is the name of a text about it, and its values."""
+
+    def __init__(self, name: str, **values: str) -> None:
+        super().__init__(name, *values.values())
+        self.said = name, values
 
 
 def options_in(words: Sequence[str]) -> Said:
@@ -52,7 +55,7 @@ def options_in(words: Sequence[str]) -> Said:
         word = rest.pop(0)
         flag = _flag_of(word)
         if flag is None:
-            raise NotUnderstood(f"I do not know the word “{word[:40]}”. With a link you can say: {EXAMPLES}.")
+            raise NotUnderstood("unknown_word", word=word[:40])
         value = _value(flag, word, rest)
         if flag == "subtitles" and value.lower() in NOTHING:
             cleared[flag] = None
@@ -92,7 +95,7 @@ def _value(flag: str, word: str, rest: list[str]) -> str:
         if flag in BY_ITSELF and not (rest and _says(flag, rest[0])):
             return BY_ITSELF[flag]
         if not rest:
-            raise NotUnderstood(f"What comes after “{word}”? With a link you can say: {EXAMPLES}.")
+            raise NotUnderstood("value_missing", word=word)
         word = rest.pop(0)
     if flag == "quality" and (lines := LINES.fullmatch(word)):
         return lines[1]

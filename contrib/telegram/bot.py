@@ -22,6 +22,7 @@ from patience import patiently
 from replies import Replies
 from status_messages import StatusMessages
 from store import Store
+from texts import STANDARD, languages
 
 from reactor import Queue, Runner
 from reactor.settings import Settings
@@ -48,7 +49,7 @@ async def main() -> None:
                 pieces=config.pieces,
                 runner=runner,
             )
-            allowlist = Allowlist(config.users, replies)
+            allowlist = Allowlist(config.users, replies, store)
             dispatcher.message.outer_middleware(allowlist)
             dispatcher.callback_query.outer_middleware(allowlist)
             dispatcher.include_routers(settings.router, questions.router, handlers.router)
@@ -59,7 +60,9 @@ async def main() -> None:
 async def _greet(bot: Bot) -> None:
     await bot.delete_webhook()
     await bot.me()
-    await bot.set_my_commands([BotCommand(command=name, description=what) for name, what in COMMANDS.items()])
+    for code, t in languages().items():
+        commands = [BotCommand(command=name, description=t(f"command_{name}")) for name in COMMANDS]
+        await bot.set_my_commands(commands, language_code=None if code == STANDARD else code)
 
 
 if __name__ == "__main__":

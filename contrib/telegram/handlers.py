@@ -20,11 +20,12 @@ from aiogram import BaseMiddleware, Bot, F, Router
 from aiogram.exceptions import AiogramError
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, ErrorEvent, Message, TelegramObject, User
-from asked_for import EXAMPLES, NotUnderstood, Said, options_beside, options_in
+from asked_for import NotUnderstood, Said, options_beside, options_in
 from links import TORRENT_BYTES_MAX, NotATorrent, is_for, links_in, magnet_of, words_in
 from replies import Replies
 from store import Store
-from words import about_reactor, in_short, name_of, plain, sentence
+from texts import Texts, texts_for
+from words import about_reactor, about_stats, in_short, name_of, place_of, plain, sentence
 
 from reactor import Queue, Runner
 from reactor.errors import ReactorError
@@ -32,19 +33,9 @@ from reactor.models import Download
 from reactor.row_options import over_defaults
 
 LISTED_MAX = 20
-COMMANDS = {
-    "get": "fetch the links in this message, or in the one it answers",
-    "queue": "what is under way and what waits",
-    "cancel": "stop a download: its number, `all`, or as an answer to its message",
-    "retry": "try one again that failed",
-    "settings": "what you always want: quality, sound, subtitles, to be asked",
-    "status": "how the downloader is",
-    "start": "what this is",
-}
+COMMANDS = ("get", "queue", "cancel", "retry", "settings", "stats", "status", "start")
 FILE_S = 20
 """For a `.torrent` to come from Telegram; what else people say waits for that."""
-HELP = "Send me links, magnet links or .torrent files, and I fetch them."
-SAYING = f"What you want of it you say after the link: {EXAMPLES}."
 router = Router()
 log = logging.getLogger(__name__)
 
@@ -54,10 +45,11 @@ class NotFetched(Exception):
 
 
 class Allowlist(BaseMiddleware):
-    """Lets in those who are named. Tells a stranger their id, so that the owner can name them."""
+    """Lets in those who are named, to be spoken to in their language (`t`). Tells a stranger their id, so that the
+    owner can name them."""
 
-    def __init__(self, users: frozenset[int], replies: Replies) -> None:
-        self._users, self._replies = users, replies
+    def __init__(self, users: frozenset[int], replies: Replies, store: Store) -> None:
+        self._users, self._replies, self._store = users, replies, store
 
     async def __call__(
         self,
@@ -66,81 +58,91 @@ class Allowlist(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         user: User | None = data.get("event_from_user")
+        t = texts_for(user and user.language_code)
         if user is not None and user.id in self._users:
-            return await handler(event, data)
+            chosen = await self._store.language_of(user.id)
+            return await handler(event, data | {"t": texts_for(chosen) if chosen else t})
         if isinstance(event, CallbackQuery):
-            self._replies.answer(event, "This bot serves only those its owner has named.")
+            self._replies.answer(event, t("stranger_button"))
         elif isinstance(event, Message) and event.chat.type == "private" and user is not None:
-            self._replies.send(event, stranger(user.id, nobody=not self._users))
+            self._replies.send(event, t("stranger" if self._users else "stranger_nobody", id=user.id))
         return None
-
-
-def stranger(user_id: int, *, nobody: bool) -> str:
-    """The sentence for somebody who is not on the list."""
-    who = "nobody yet" if nobody else "only those its owner has named"
-    return f"This bot serves {who}. Your user id is <code>{user_id}</code>: its owner can add it to ALLOWED_USERS."
 
 
 # Commands
 
 
 @router.message(Command("start", "help"))
-async def start(message: Message, replies: Replies) -> None:
+async def start(message: Message, replies: Replies, t: Texts) -> None:
     """What this is."""
-    known = "\n".join(f"/{command}: {plain(what, 100)}" for command, what in COMMANDS.items())
-    replies.send(message, f"{HELP}\n{SAYING}\n\n{known}")
+    known = "\n".join(f"/{command}: {t(f'command_{command}')}" for command in COMMANDS)
+    replies.send(message, f"{t('help')}\n{t('help_words', examples=t('examples'))}\n\n{known}")
 
 
 @router.message(Command("queue"))
-async def queued(message: Message, replies: Replies, queue: Queue, store: Store) -> None:
-    """What this chat is waiting for."""
-    ids = await store.live_in(message.chat.id)
-    rows = [row for id in ids[:LISTED_MAX] if (row := await queue.get(id)) is not None]
-    more = [f"… and {len(ids) - LISTED_MAX} more"] if len(ids) > LISTED_MAX else []
-    replies.send(message, "\n".join([*map(in_short, rows), *more]) or "Nothing is under way here.")
+async def queued(message: Message, replies: Replies, queue: Queue, store: Store, t: Texts) -> None:
+    """What this chat is waiting for, and in which place that stands."""
+    ids, lines = await store.live_in(message.chat.id), []
+    for row in [await queue.get(id) for id in ids[:LISTED_MAX]]:
+        if row is not None:
+            position = await queue.position(row.id) if row.status == "pending" else None
+            lines.append(in_short(row, place_of(position, t) if position else ""))
+    if len(ids) > LISTED_MAX:
+        lines.append(t("more", n=len(ids) - LISTED_MAX))
+    replies.send(message, "\n".join(lines) or t("nothing_under_way"))
+
+
+@router.message(Command("stats"))
+async def stats(message: Message, replies: Replies, store: Store, t: Texts) -> None:
+    """What was fetched in this chat."""
+    replies.send(message, about_stats(await store.stats_of(message.chat.id), t))
 
 
 @router.message(Command("cancel"))
-async def cancel(message: Message, command: CommandObject, replies: Replies, queue: Queue, store: Store) -> None:
+async def cancel(
+    message: Message, command: CommandObject, replies: Replies, queue: Queue, store: Store, t: Texts
+) -> None:
     """Stop one, or all of this chat."""
     if (command.args or "").strip().lower() == "all":
         live = dict.fromkeys([*await store.live_in(message.chat.id), *await store.unsent_in(message.chat.id)])
         stopped = [id for id in live if await queue.cancel(id) or await store.stop_upload(id)]
-        replies.send(message, f"Stopped: {len(stopped)}.")
+        replies.send(message, t("stopped", n=len(stopped)))
         return
     row = await _meant(message, command, queue, store)
-    replies.send(message, await _cancelled(queue, store, row) if row else _which("cancel"))
+    replies.send(message, await _cancelled(queue, store, row, t) if row else t("which", verb="cancel"))
 
 
 @router.message(Command("retry"))
-async def retry(message: Message, command: CommandObject, replies: Replies, queue: Queue, store: Store) -> None:
+async def retry(
+    message: Message, command: CommandObject, replies: Replies, queue: Queue, store: Store, t: Texts
+) -> None:
     """Try again what failed, or was not sent."""
     row = await _meant(message, command, queue, store)
-    replies.send(message, await _retried(queue, store, row) if row else _which("retry"))
+    replies.send(message, await _retried(queue, store, row, t) if row else t("which", verb="retry"))
 
 
 @router.message(Command("status"))
-async def status(message: Message, replies: Replies, store: Store, runner: Runner) -> None:
+async def status(message: Message, replies: Replies, store: Store, runner: Runner, t: Texts) -> None:
     """How the downloader is."""
     counts = await store.counts()
     waiting, going = counts.get("pending", 0), counts.get("downloading", 0)
-    said = about_reactor(await runner.status(), time.time())
-    replies.send(message, f"{said}\nQueue: {going} under way, {waiting} waiting.")
+    said = about_reactor(await runner.status(), time.time(), t)
+    replies.send(message, f"{said}\n{t('counts', going=going, waiting=waiting)}")
 
 
 @router.callback_query(F.data.regexp(r"^(cancel|retry):(\d{1,18})$").as_("pressed"))
 async def pressed(
-    callback: CallbackQuery, pressed: re.Match[str], replies: Replies, queue: Queue, store: Store
+    callback: CallbackQuery, pressed: re.Match[str], replies: Replies, queue: Queue, store: Store, t: Texts
 ) -> None:
     """A button below a download's message."""
     chat_id = callback.message.chat.id if callback.message else None
     row = await _in_chat(queue, int(pressed[2]), chat_id)
     if row is None:
-        replies.answer(callback, "There is no such download here any more.")
+        replies.answer(callback, t("gone"))
     elif pressed[1] == "cancel":
-        replies.answer(callback, await _cancelled(queue, store, row))
+        replies.answer(callback, await _cancelled(queue, store, row, t))
     else:
-        replies.answer(callback, await _retried(queue, store, row))
+        replies.answer(callback, await _retried(queue, store, row, t))
 
 
 # Links
@@ -164,6 +166,7 @@ async def links(
     store: Store,
     max_waiting: int,
     pieces: dict[str, int],
+    t: Texts,
     command: CommandObject | None = None,
 ) -> None:
     """Put the links of a message into the table, or, for `/get`, those of the one it answers."""
@@ -172,29 +175,29 @@ async def links(
         if not wanted and command is not None:
             wanted = await _wanted_by(_somebodys(message.reply_to_message, bot), bot)
     except NotATorrent:
-        replies.send(message, "That file is no torrent that I can read.")
+        replies.send(message, t("no_torrent"))
         return
     except NotFetched:
-        replies.send(message, "That file did not come from Telegram. Send it again, please.")
+        replies.send(message, t("not_fetched"))
         return
     if not wanted:
-        replies.send(message, f"There is no link in that. {HELP}")
+        replies.send(message, f"{t('no_link')} {t('help')}")
         return
     user_id = message.from_user.id if message.from_user else message.chat.id
     try:
         said = _said_in(message, meant=command is not None)
     except (NotUnderstood, ReactorError) as error:
-        replies.send(message, sentence(error))
+        replies.send(message, sentence(error, t))
         return
     options = over_defaults(said) | pieces
     before = await store.asked_already(message.chat.id, message.message_id)
     new = [link for link in wanted if link not in before]
     room = max(0, max_waiting - await store.waiting_of(user_id))
     for link in new[:room]:
-        own = {"owner": str(user_id), "chat_id": message.chat.id, "user_id": user_id, "request_id": message.message_id}
-        await queue.add(link, options=options, **own)
+        own = {"chat_id": message.chat.id, "user_id": user_id, "request_id": message.message_id, "language": t.language}
+        await queue.add(link, options=options, owner=str(user_id), **own)
     if len(new) > room:
-        replies.send(message, f"You can have {max_waiting} waiting at once; {len(new) - room} of these are left out.")
+        replies.send(message, t("too_many", most=max_waiting, n=len(new) - room))
 
 
 def _somebodys(answered: Message | None, bot: Bot) -> Message | None:
@@ -235,9 +238,10 @@ async def _wanted_by(message: Message | None, bot: Bot) -> list[str]:
 async def trouble(event: ErrorEvent, replies: Replies) -> None:
     """What cannot be done just now is said; the bot goes on."""
     log.warning("An update could not be handled: %s", event.exception, exc_info=event.exception)
-    if event.update.message:
+    if message := event.update.message:
+        t = texts_for(message.from_user and message.from_user.language_code)
         why = f" {event.exception}" if isinstance(event.exception, ReactorError) else ""
-        replies.send(event.update.message, escape(plain(f"That does not work just now. Try it again later.{why}", 600)))
+        replies.send(message, escape(plain(f"{t('not_now')}{why}", 600)))
 
 
 # Which download is meant
@@ -257,15 +261,11 @@ async def _in_chat(queue: Queue, id: int, chat_id: int | None) -> Download | Non
     return row if row is not None and row.extra["chat_id"] == chat_id else None
 
 
-async def _cancelled(queue: Queue, store: Store, row: Download) -> str:
+async def _cancelled(queue: Queue, store: Store, row: Download, t: Texts) -> str:
     stopped = await queue.cancel(row.id) or await store.stop_upload(row.id)
-    return f"Stopping: {escape(name_of(row))}" if stopped else f"#{row.id} is not under way."
+    return t("stopping_one", name=escape(name_of(row))) if stopped else t("not_under_way", id=row.id)
 
 
-async def _retried(queue: Queue, store: Store, row: Download) -> str:
+async def _retried(queue: Queue, store: Store, row: Download, t: Texts) -> str:
     again = [await queue.retry(row.id), await store.upload_again(row.id)]  # of a list it may be both
-    return f"Trying again: {escape(name_of(row))}" if any(again) else f"#{row.id} has not failed."
-
-
-def _which(verb: str) -> str:
-    return f"Which one? Say <code>/{verb} NUMBER</code> (see /queue), or answer its message with /{verb}."
+    return t("retrying_one", name=escape(name_of(row))) if any(again) else t("not_failed", id=row.id)

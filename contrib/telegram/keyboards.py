@@ -5,6 +5,7 @@ choose:7:f1                 take that answer of its question
 mark:7:t3  page:7:2         mark one of several, turn the page
 marked:7  usual:7           take what is marked; what is taken when nobody answers
 set:4242:720p               what somebody always wants, in the words that they might say
+lang:4242:de  lang:4242:    the language in which they want to be spoken to; that of their Telegram
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
-from words import duration, picked, plain, size
+from texts import Texts, languages
+from words import duration, picked, plain, size, texts_of
 
 from reactor.choices import Choice, Choices, FileChoice, FormatChoice, HelpChoice, ItemChoice, SubtitleChoice
 from reactor.models import Download
@@ -22,26 +24,33 @@ PAGE = 8
 LABEL_MAX = 60
 Line = list[InlineKeyboardButton]
 SETTINGS: tuple[tuple[tuple[str, str], ...], ...] = (
-    (("Best", "best"), ("1080p", "1080p"), ("720p", "720p"), ("480p", "480p")),
-    (("Film", "video"), ("MP3", "mp3"), ("M4A", "m4a"), ("Opus", "opus")),
-    (("No subtitles", "subtitles none"), ("Ask me", "ask"), ("Do not ask", "ask never")),
+    (("set_best", "best"), ("1080p", "1080p"), ("720p", "720p"), ("480p", "480p")),
+    (("set_film", "video"), ("MP3", "mp3"), ("M4A", "m4a"), ("Opus", "opus")),
+    (("set_no_subtitles", "subtitles none"), ("set_ask", "ask"), ("set_ask_never", "ask never")),
 )
-"""Label and words of each."""
+"""Label, or the name of a text, and words of each."""
 
 
 def keyboard(row: Download) -> InlineKeyboardMarkup | None:
     """What can be done about a download."""
-    lines = [*_answers(row)] if row.answerable else []
+    t = texts_of(row)
+    lines = [*_answers(row, t)] if row.answerable else []
     if row.status in ("pending", "downloading", "choosing", "uploading"):
-        lines.append([_button("Cancel", f"cancel:{row.id}")])
+        lines.append([_button(t("cancel"), f"cancel:{row.id}")])
     elif row.status in ("failed", "cancelled") or (row.status == "downloaded" and _lacks(row)):
-        lines.append([_button("Try again", f"retry:{row.id}")])
+        lines.append([_button(t("retry"), f"retry:{row.id}")])
     return InlineKeyboardMarkup(inline_keyboard=lines) if lines else None
 
 
-def settings_keyboard(user_id: int) -> InlineKeyboardMarkup:
+def settings_keyboard(user_id: int, t: Texts) -> InlineKeyboardMarkup:
     """What somebody always wants. The buttons are theirs."""
-    lines = [[_button(label, f"set:{user_id}:{words}") for label, words in line] for line in SETTINGS]
+
+    def label(name: str) -> str:
+        return t(name) if name in t.table else name
+
+    lines = [[_button(label(name), f"set:{user_id}:{words}") for name, words in line] for line in SETTINGS]
+    lines.append([_button(each("language"), f"lang:{user_id}:{code}") for code, each in languages().items()])
+    lines.append([_button(t("set_my_language"), f"lang:{user_id}:")])
     return InlineKeyboardMarkup(inline_keyboard=lines)
 
 
@@ -49,7 +58,7 @@ def _lacks(row: Download) -> bool:
     return bool(row.extra.get("upload_error") or row.extra.get("unsent") or row.error_code == "partial")
 
 
-def _answers(row: Download) -> Iterator[Line]:
+def _answers(row: Download, t: Texts) -> Iterator[Line]:
     """A line for each answer on this page, then what turns the page and what ends the question."""
     found = row.choices or Choices()
     every = [*found.all]
@@ -57,33 +66,36 @@ def _answers(row: Download) -> Iterator[Line]:
     page = min(max(_number(row.extra.get("page")), 0), pages - 1)
     for each in every[page * PAGE : (page + 1) * PAGE]:
         if isinstance(each, FormatChoice | HelpChoice):
-            yield [_button(label_of(each), f"choose:{row.id}:{each.c}")]
+            yield [_button(label_of(each, t), f"choose:{row.id}:{each.c}")]
         else:
-            yield [_button(f"{'☑' if each.c in marked else '☐'} {label_of(each)}", f"mark:{row.id}:{each.c}")]
+            yield [_button(f"{'☑' if each.c in marked else '☐'} {label_of(each, t)}", f"mark:{row.id}:{each.c}")]
     if pages > 1:
         before, after = (page - 1) % pages, (page + 1) % pages
-        yield [_button("◀", f"page:{row.id}:{before}"), _button(f"{page + 1} of {pages} ▶", f"page:{row.id}:{after}")]
+        yield [
+            _button("◀", f"page:{row.id}:{before}"),
+            _button(t("page", page=page + 1, pages=pages), f"page:{row.id}:{after}"),
+        ]
     if row.status == "choosing" or not found.help:
-        usual = "All of them" if found.items or found.files else "The best"
-        taken = [_button(f"Fetch what is marked ({len(marked)})", f"marked:{row.id}")] if marked else []
+        usual = t("take_all" if found.items or found.files else "take_best")
+        taken = [_button(t("take_marked", n=len(marked)), f"marked:{row.id}")] if marked else []
         yield [*taken, _button(usual, f"usual:{row.id}")]
 
 
-def label_of(choice: Choice) -> str:
+def label_of(choice: Choice, t: Texts) -> str:
     """An answer on its button."""
     match choice:
         case FormatChoice():
             about = f" · {'' if choice.exact else '~'}{size(choice.bytes)}" if choice.bytes else ""
             return plain(choice.label, LABEL_MAX) + about
         case SubtitleChoice():
-            return f"Subtitles: {plain(choice.language, LABEL_MAX)}{' (automatic)' if choice.auto else ''}"
+            return t("subtitles_automatic" if choice.auto else "subtitles", language=plain(choice.language, LABEL_MAX))
         case ItemChoice():
             length = f" · {duration(choice.duration_s)}" if choice.duration_s else ""
             return f"{choice.n}. {plain(choice.title or choice.key, LABEL_MAX)}{length}"
         case FileChoice():
             return f"{_end_of(choice.path)} · {size(choice.bytes)}"
         case HelpChoice():
-            return f"{'With' if 'cookies' in choice.pick else 'Take instead:'} {plain(choice.label, LABEL_MAX)}"
+            return t("help_with" if "cookies" in choice.pick else "help_instead", label=plain(choice.label, LABEL_MAX))
 
 
 def marked_after(row: Download, code: str) -> Sequence[str]:

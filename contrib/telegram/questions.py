@@ -9,13 +9,13 @@ from aiogram.types import CallbackQuery
 from keyboards import label_of, marked_after
 from replies import Replies
 from store import Store
+from texts import Texts
 from words import picked
 
 from reactor import Queue
 from reactor.choices import Choices
 from reactor.models import Download
 
-OVER = "This is decided already, or was not answered in time."
 router = Router()
 
 
@@ -23,43 +23,43 @@ router = Router()
 @router.callback_query(F.data.regexp(r"^(page):(\d{1,18}):(\d{1,3})$").as_("pressed"))
 @router.callback_query(F.data.regexp(r"^(marked|usual):(\d{1,18})()$").as_("pressed"))
 async def answered(
-    callback: CallbackQuery, pressed: re.Match[str], replies: Replies, queue: Queue, store: Store
+    callback: CallbackQuery, pressed: re.Match[str], replies: Replies, queue: Queue, store: Store, t: Texts
 ) -> None:
     """An answer, or a step to one."""
     verb, id, said = pressed[1], int(pressed[2]), pressed[3]
     row = await queue.get(id)
     if row is None or (refusal := _refusal(callback, row)) is not None:
-        replies.answer(callback, OVER if row is None else refusal or OVER)
+        replies.answer(callback, t("over" if row is None else refusal or "over"))
     elif verb == "page":
         await store.marked(id, row.extra["picked"], int(said))
         replies.answer(callback, "")
     elif verb == "mark":
         marked = marked_after(row, said)
         await store.marked(id, ",".join(marked) or None, row.extra["page"])
-        replies.answer(callback, f"Marked: {len(marked)}.")
+        replies.answer(callback, t("marked", n=len(marked)))
     else:
-        replies.answer(callback, await _taken(queue, store, row, verb, said))
+        replies.answer(callback, await _taken(queue, store, row, verb, said, t))
 
 
 def _refusal(callback: CallbackQuery, row: Download) -> str | None:
-    """Why a press counts for nothing; None when it does."""
+    """The text of why a press counts for nothing; None when it does."""
     message = callback.message
     if message is None or row.extra["chat_id"] != message.chat.id:
-        return "There is no such download here any more."
+        return "gone"
     if row.extra["user_id"] != callback.from_user.id:
-        return "Only the one who asked for it can answer that."
+        return "only_asker"
     if row.extra["message_id"] not in (None, message.message_id):
-        return "This message is an old one: the download has another by now."
-    return None if row.answerable else OVER
+        return "old_message"
+    return None if row.answerable else "over"
 
 
-async def _taken(queue: Queue, store: Store, row: Download, verb: str, code: str) -> str:
+async def _taken(queue: Queue, store: Store, row: Download, verb: str, code: str, t: Texts) -> str:
     """Answer the download; what the person is told."""
     codes = {"choose": [code, *picked(row)], "marked": picked(row), "usual": ()}[verb]
     if verb == "marked" and not codes:
-        return "Nothing is marked yet."
+        return t("nothing_marked")
     known = {each.c: each for each in (row.choices or Choices()).all}
     if any(each not in known for each in codes) or not await queue.choose(row.id, codes):
-        return OVER
+        return t("over")
     await store.marked(row.id, None, None)
-    return ", ".join(label_of(known[each]) for each in codes) or "As usual."
+    return ", ".join(label_of(known[each], t) for each in codes) or t("as_usual")

@@ -1,9 +1,9 @@
 """The bot's own columns in reactor's table, and the few statements about them.
 
-Who asked (`chat_id`, `user_id`, `request_id`: the message with the link), where it is told (`message_id`), what that
-message says by now (`shown`), how much of a file is sent (`sent_bytes`), and why it could not be (`upload_error`), or
-some of a list (`unsent`). Of a question: what is marked by now (`picked`: codes with commas) and which page of it is
-seen (`page`). `cancelled` of a row that is `uploading` is ours: it stops the upload.
+Who asked (`chat_id`, `user_id`, `request_id`: the message with the link) in which language (`language`), where it is
+told (`message_id`), what that message says by now (`shown`), how much of a file is sent (`sent_bytes`), and why it
+could not be (`upload_error`), or some of a list (`unsent`). Of a question: what is marked by now (`picked`: codes with
+commas) and which page of it is seen (`page`). `cancelled` of a row that is `uploading` is ours: it stops the upload.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:  # the bot needs none of it
 
 COLUMNS = (
     *("chat_id", "user_id", "request_id", "message_id", "shown"),
+    "language",
     *("sent_bytes", "upload_error", "unsent", "picked", "page"),
 )
 TABLES = (
+    # In which language somebody wants to be spoken to; NULL: in that of their Telegram.
+    "bot_people (user_id INTEGER PRIMARY KEY, language TEXT)",
     # Until when Telegram wants to be left alone in a chat, in seconds since the epoch.
     "bot_chats (chat_id INTEGER PRIMARY KEY, quiet_until REAL NOT NULL)",
     # What Telegram calls a file that it has: the same thing, asked for in the same form, in the same size.
@@ -72,6 +76,18 @@ def whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
+@dataclass(frozen=True)
+class Stats:
+    """What was fetched in a chat: so many downloads of so many bytes in the last 24 hours, and since a date."""
+
+    day_count: int
+    day_bytes: int
+    count: int
+    bytes: int
+    failed: int
+    since: str | None
+
+
 class Store:
     """The bot's view of the table. Every method is one statement."""
 
@@ -107,6 +123,19 @@ class Store:
             await self._do(f"CREATE TABLE IF NOT EXISTS {table}")
         await self._do("COMMIT")
 
+    # People
+
+    async def language_of(self, user_id: int) -> str | None:
+        """The language that somebody has chosen."""
+        found = await self._all("SELECT language FROM bot_people WHERE user_id = ?", user_id)
+        return next((language for (language,) in found), None)
+
+    async def set_language(self, user_id: int, code: str | None, instead: str | None = None) -> None:
+        """Somebody has chosen a language, or, with None, that of their Telegram, which is `instead` now."""
+        await self._do("INSERT OR REPLACE INTO bot_people VALUES(?, ?)", user_id, code)
+        sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND status IN {LIVE}"
+        await self._do(sql, code or instead, user_id)
+
     # What people asked for
 
     async def asked_already(self, chat_id: int, request_id: int) -> set[str]:
@@ -136,6 +165,17 @@ class Store:
         """How many rows are waiting and under way, of everybody."""
         sql = "SELECT status, count(*) FROM downloads WHERE status IN ('pending', 'downloading') GROUP BY status"
         return dict(await self._all(sql))
+
+    async def stats_of(self, chat_id: int) -> Stats:
+        """What was fetched in a chat. A list is what its entries are."""
+        sql = """SELECT count(*) FILTER (WHERE came AND fresh), sum(file_size) FILTER (WHERE came AND fresh),
+            count(*) FILTER (WHERE came), sum(file_size) FILTER (WHERE came), count(*) FILTER (WHERE status = 'failed'),
+            min(date(added_date)) FROM (SELECT *, status IN ('downloaded', 'uploading', 'uploaded') AS came,
+            julianday(finished_at) > julianday('now', '-1 day') AS fresh
+            FROM downloads WHERE chat_id = ? AND items_total IS NULL)"""
+        ((*counts, since),) = await self._all(sql, chat_id)
+        day_count, day_bytes, count, size, failed = (int(each or 0) for each in counts)
+        return Stats(day_count, day_bytes, count, size, failed, since)
 
     async def marked(self, id: int, picked: str | None, page: int | None) -> None:
         """This is marked in a question by now, and this page of it is seen."""

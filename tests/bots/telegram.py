@@ -95,6 +95,8 @@ class BotApi(Fake):
         self.floods: list[tuple[int, float]] = []
         """(chat, seconds) where an edit came sooner after the one before than `edit_gap` (s)."""
         self.edit_gap = 0.0
+        self.speaks: dict[int, str] = {}
+        """Person → the language of their Telegram, where it says one."""
         self.known: dict[str, tuple[str, str, bytes]] = {}
         """file_id → kind, name and content of what the bot has sent."""
         self.root: tuple[str, str] | None = None
@@ -125,6 +127,10 @@ class BotApi(Fake):
         """The next calls of a method, in a chat or anywhere, fail like this, one after the other."""
         self._troubles.setdefault((method, chat), []).extend(refusals)
 
+    def troubles(self, method: str, chat: int | None = None) -> int:
+        """How many of those are still to come."""
+        return len(self._troubles.get((method, chat), ()))
+
     # People
 
     def say(
@@ -148,7 +154,7 @@ class BotApi(Fake):
         """Somebody presses a button below a message."""
         message = self.messages[message_id]
         about = {"message": self.as_json(message), "chat_instance": "1", "data": message.buttons[label]}
-        self._update("callback_query", {"id": str(self.next_id()), "from": person(by), **about})
+        self._update("callback_query", {"id": str(self.next_id()), "from": person(by, self.speaks.get(by)), **about})
 
     def release(self) -> None:
         """Read on."""
@@ -369,7 +375,12 @@ class BotApi(Fake):
         return {"message_id": message.id, "date": DATE, "chat": chat, "from": BOT} | text
 
     def _incoming(self, by: int, chat: int | None) -> dict[str, Any]:
-        return {"message_id": self.next_id(), "date": DATE, "chat": _chat(chat or by), "from": person(by)}
+        return {
+            "message_id": self.next_id(),
+            "date": DATE,
+            "chat": _chat(chat or by),
+            "from": person(by, self.speaks.get(by)),
+        }
 
     def _update(self, kind: str, content: dict[str, Any]) -> None:
         self._updates.append({"update_id": self.next_id(), kind: content})
@@ -433,9 +444,10 @@ def _chat(chat_id: int) -> dict[str, Any]:
     )
 
 
-def person(id: int) -> dict[str, Any]:
-    """Somebody."""
-    return {"id": id, "is_bot": False, "first_name": f"Person {id}"}
+def person(id: int, speaks: str | None = None) -> dict[str, Any]:
+    """Somebody, by the language of their Telegram, where it says one."""
+    language = {"language_code": speaks} if speaks else {}
+    return {"id": id, "is_bot": False, "first_name": f"Person {id}"} | language
 
 
 def entities(text: str) -> list[dict[str, Any]]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from contrib.telegram.words import about
 from reactor.choices import Choices
 from reactor.models import Download
-from tests.bots.copied import CONTRIB
+from tests.bots.modules import loaded
 
 pytestmark = pytest.mark.timeout(300)  # the first of them imports aiogram
 
+words, asked_for, texts = loaded("telegram", "words", "asked_for", "texts")
+about = words.about
+T = texts.texts_for("en")
 FILM: dict[str, Any] = {
     "formats": [
         {"c": "f1", "label": "1080p av1", "height": 1080, "bytes": 181_403_648, "pick": {"quality": 1080}},
@@ -34,15 +33,8 @@ FILES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def keyboards() -> Iterator[ModuleType]:
-    """As the bot imports it: from its own folder."""
-    sys.path.insert(0, str(CONTRIB / "telegram"))
-    try:
-        yield import_module("keyboards")
-    finally:
-        sys.path.remove(str(CONTRIB / "telegram"))
-        for name in ("keyboards", "words"):
-            sys.modules.pop(name, None)
+def keyboards() -> ModuleType:
+    return loaded("telegram", "keyboards")[0]
 
 
 def row(found: dict[str, Any] | None = None, **values: Any) -> Download:
@@ -67,7 +59,7 @@ def test_a_film_is_asked_about_by_quality(keyboards: ModuleType) -> None:
     }
     assert about(asking).splitlines()[1:] == [
         "❓ Which quality?",
-        "Without an answer until 15 Jan, 08:00 UTC I take what is usual.",
+        "Without an answer until 2027-01-15 08:00 UTC I take what is usual.",
     ]
     marked = labels(keyboards, row(FILM, extra={"picked": "s1,gone"}))
     assert "☑ Subtitles: de (automatic)" in marked
@@ -119,10 +111,9 @@ def test_what_can_be_done(keyboards: ModuleType, values: dict[str, Any], verb: s
 
 
 def test_settings_are_words(keyboards: ModuleType) -> None:
-    from contrib.telegram.asked_for import options_in
-
-    buttons = [one for line in keyboards.settings_keyboard(4242).inline_keyboard for one in line]
+    buttons = [one for line in keyboards.settings_keyboard(4242, T).inline_keyboard for one in line]
     for one in buttons:
-        owner, words = one.callback_data.removeprefix("set:").split(":")
+        kind, owner, said = one.callback_data.split(":")
         assert owner == "4242"
-        assert options_in(words.split())
+        assert asked_for.options_in(said.split()) if kind == "set" else said in ("", "de", "en", "es")
+    assert {"Best", "1080p", "Deutsch", "My language: as in Telegram"} <= {one.text for one in buttons}

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from string import Formatter
+from typing import Any, get_args
 
 import pytest
 
-from contrib.telegram.words import about, bar, duration, in_short, name_of, plain, size
-from reactor.models import Download
+from reactor.models import Download, Position, WaitReason
+from tests.bots.copied import CONTRIB
+from tests.bots.modules import loaded
 
+words, texts, store = loaded("telegram", "words", "texts", "store")
+about, bar, duration, in_short = words.about, words.bar, words.duration, words.in_short
+name_of, plain, size = words.name_of, words.plain, words.size
+EVERY = texts.languages()
 URL = "https://user:secret@host.example/a%20film.mkv?token=secret"
 REFUSED = '{"code": "refused", "name": "<a>", "why": "b"}'
 HOSTILE = '</b><a href="tg://x">&lt;\u202e\u200b\n\x00' + "y" * 10_000
@@ -96,8 +102,8 @@ def test_a_name_is_found_in_any_link() -> None:
 
 def test_numbers_for_people() -> None:
     assert [size(count) for count in (0, 999, 1000, 12_340_000, 5e9)] == [
-        "0 bytes",
-        "999 bytes",
+        "0 B",
+        "999 B",
         "1.0 kB",
         "12.3 MB",
         "5.0 GB",
@@ -105,3 +111,83 @@ def test_numbers_for_people() -> None:
     assert [duration(seconds) for seconds in (0, 61, 3600)] == ["0:00", "1:01", "1:00:00"]
     assert [bar(percent) for percent in (-1, 100, 1e300)] == ["░" * 12, "▓" * 12, "▓" * 12]
     assert plain("a" * 20, 10) == "a" * 9 + "…"
+
+
+# Languages
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def forms(text: Any) -> dict[str, str]:
+    return text if isinstance(text, dict) else {"": text}
+
+
+@pytest.mark.parametrize("code", sorted(EVERY))
+def test_every_language_has_every_text_with_the_same_values(code: str) -> None:
+    mine, english = EVERY[code].table, EVERY["en"].table
+    assert mine.keys() == english.keys()
+    for name, text in english.items():
+        assert isinstance(mine[name], type(text)), name
+        for form, said in forms(mine[name]).items():
+            # One who says “one” has no need of the number.
+            wanted = set().union(*map(placeholders, forms(text).values()))
+            assert placeholders(said) == (wanted - {"n"} if form == "one" else wanted), (name, form)
+            assert re.findall(r"</?\w+>", said) == re.findall(r"</?\w+>", next(iter(forms(text).values()))), name
+
+
+def test_there_are_three_languages_with_a_rule_for_numbers() -> None:
+    assert {"de", "en", "es"} <= EVERY.keys() <= texts.PLURALS.keys()
+    for t in EVERY.values():
+        needed = {texts.PLURALS[t.language](n) for n in range(1000)}
+        assert all(forms(text).keys() in ({""}, needed) for text in t.table.values())
+
+
+@pytest.mark.parametrize("code", sorted(EVERY))
+def test_every_text_is_one_that_the_bot_says(code: str) -> None:
+    """None is missing, none is left over."""
+    said = "".join(path.read_text("utf-8") for path in (CONTRIB / "telegram").glob("*.py"))
+    made = ("state_", "not_sent_", "place_", "command_", "settings_", "unanswered_")
+    for name in EVERY[code].table:
+        assert f'"{name}"' in said or f"'{name}'" in said or name.startswith(made), name
+    for name in re.findall(r"""\bt\(["'](\w+)["']""", said):
+        assert name in EVERY[code].table
+
+
+def test_who_speaks_what() -> None:
+    assert [texts.texts_for(code).language for code in ("de", "de-AT", "ES", "pt-br", None, "")] == [
+        *("de", "de", "es", "en", "en", "en"),
+    ]
+    german = row(status="uploading", extra={"language": "de"})
+    assert "Wird gesendet" in about(german)
+    stopped = row(status="downloaded", extra={"language": "es", "upload_error": '{"code": "stopped"}'})
+    assert "⚠️ Se detuvo antes de enviarse." in about(stopped)
+
+
+@pytest.mark.parametrize(
+    ("position", "says"),
+    [
+        (Position(7, 0, "turn"), {"en": "next", "de": "als nächster", "es": "la siguiente"}),
+        (Position(7, 1, "turn", 70.0), {"en": "one before it, about a minute", "de": "einer davor, etwa eine Minute"}),
+        (Position(7, 3, "turn", 600.0), {"en": "3 before it, about 10 minutes", "es": "3 delante, unos 10 minutos"}),
+        (Position(7, 3, "retry"), {"en": "waits for its next try"}),
+        (Position(7, 2, "unserved"), {"de": "der Downloader läuft nicht; 2 davor"}),
+        *((Position(7, 1, why), {}) for why in get_args(WaitReason)),
+    ],
+)
+def test_a_place_is_told_in_words(position: Position, says: dict[str, str]) -> None:
+    told = {code: words.place_of(position, t) for code, t in EVERY.items()}
+    assert {code: told[code] for code in says} == says
+    assert all(told.values())
+
+
+def test_what_was_fetched_is_told() -> None:
+    none = store.Stats(0, 0, 0, 0, 0, None)
+    some = store.Stats(1, 1_000_000, 12, 3_400_000_000, 2, "2026-12-01")
+    assert words.about_stats(none, EVERY["en"]) == "Nothing was fetched here yet."
+    assert words.about_stats(some, EVERY["de"]).splitlines()[1:] == [
+        "Letzte 24 Stunden: ein Download, 1.0 MB",
+        "Seit 2026-12-01: 12 Downloads, 3.4 GB",
+        "Gescheitert: 2",
+    ]

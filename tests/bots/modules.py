@@ -1,0 +1,22 @@
+"""The modules of a bot, as it imports them: from its own folder, by names that another bot has, too."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from tests.bots.copied import CONTRIB
+
+
+def loaded(bot: str, *names: str) -> list[ModuleType]:
+    """These modules of a bot; nothing of it stays among those of this process."""
+    folder = str(CONTRIB / bot)
+    sys.path.insert(0, folder)
+    try:
+        return [import_module(name) for name in names]
+    finally:
+        sys.path.remove(folder)
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", "") or "").startswith(folder):
+                del sys.modules[name]
