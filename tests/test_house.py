@@ -250,7 +250,7 @@ def test_the_list_of_commands_is_found() -> None:
 @pytest.mark.parametrize("command", command_names())
 def test_every_command_is_carried_out_and_tested(command: str) -> None:
     arm = re.compile(rf"\bcase (\w+\.)?{command}\(|isinstance\(command, (\w+\.)?{command}\)")
-    performers = (HOUSE / "daemon" / "perform.py", HOUSE / "database" / "sqlite" / "saving.py")
+    performers = (HOUSE / "daemon" / "perform.py", HOUSE / "database" / "sql" / "saving.py")
     assert any(arm.search(path.read_text("utf-8")) for path in performers), f"nobody carries out {command}"
     tests = [path for path in modules(ROOT / "tests") if path != Path(__file__)]
     word = re.compile(rf"\bcommands\.{command}\b|\b{command}\(")

@@ -18,7 +18,7 @@ from contrib.bench.servers import ROOT
 from contrib.bench.validity import Invalid, Samples
 from reactor import Queue
 from reactor.core.commands import ChargeOwner, PollRows, Save, SaveDownloaded
-from reactor.database.sqlite import downloads, saving
+from reactor.database.sql import downloads, saving
 from reactor.database.sqlite.migration import migrate
 from reactor.database.sqlite.statements import Connection
 from reactor.models import Download

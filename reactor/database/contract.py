@@ -270,6 +270,10 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
 }
 
 
+COLUMNS = frozenset(_COLUMNS) | PRIVATE
+"""Of the contract, all of them."""
+
+
 def download(names: Sequence[str], values: Sequence[object]) -> Download:
     """A row of the table, whatever columns the bot has added. `download_speed` is in MiB/s."""
     known: dict[str, Any] = {}

@@ -24,7 +24,7 @@ from reactor.core.events import Event, TransferReport, TransferStatus
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
 from reactor.core.retry import RetryPolicy
-from reactor.database.sqlite import downloads, saving
+from reactor.database.sql import downloads, saving
 from reactor.database.sqlite.migration import migrate
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind
 

@@ -24,7 +24,7 @@ from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
 from reactor.core.turns import Caps, Waiting
 from reactor.database import contract
-from reactor.database.sqlite import crashes, downloads, lists, statements, table, turns
+from reactor.database.sql import crashes, downloads, lists, statements, table, turns
 from reactor.errors import Failure
 from reactor.models import Extraction
 

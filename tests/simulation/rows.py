@@ -17,7 +17,7 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.quotas import MIB
 from reactor.database import contract
-from reactor.database.sqlite import crashes, downloads, plans, saving, table
+from reactor.database.sql import crashes, downloads, plans, saving, table
 from reactor.database.sqlite.migration import migrate
 from reactor.database.store import Unsaved
 from reactor.errors import DownloadError

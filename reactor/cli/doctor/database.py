@@ -13,7 +13,8 @@ from watchfiles import watch
 from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, file_system, nearest
 from reactor.cli.options import words_shown
 from reactor.database.mirror import Mirror
-from reactor.database.sqlite import mirrors, presence
+from reactor.database.sql import presence
+from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import read_only_mode
 from reactor.database.sqlite.mounts import refuse_mounted_file

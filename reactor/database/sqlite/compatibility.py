@@ -13,11 +13,13 @@ from contextlib import closing, contextmanager, suppress
 
 from reactor.core import commands
 from reactor.core.job import Attempt
-from reactor.database.sqlite import errors
-from reactor.database.sqlite.downloads import CLAIM
-from reactor.database.sqlite.migration import columns, contract, empties, migrate, required
-from reactor.database.sqlite.saving import Unit, write
-from reactor.database.sqlite.statements import Connection, fitted, quoted
+from reactor.database.sql import errors
+from reactor.database.sql.connection import columns, empties, required
+from reactor.database.sql.downloads import CLAIM
+from reactor.database.sql.saving import Unit, write
+from reactor.database.sql.statements import fitted, quoted
+from reactor.database.sqlite.migration import contract, migrate
+from reactor.database.sqlite.statements import Connection
 from reactor.errors import DatabaseError, Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Stage, Upload
 from reactor.patterns import pattern
@@ -117,7 +119,7 @@ def _definitions(connection: sqlite3.Connection) -> list[str]:
     return [definition for (definition,) in found.fetchall()]
 
 
-def _play(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
+def _play(copy: sqlite3.Connection) -> Iterator[Exception]:
     """What SQLite says against the way of two rows, for each of the ways that there are."""
     for last in range(len(_endings(Attempt(1, 1)))):
         if (error := _inserted(copy)) is not None:
@@ -160,14 +162,14 @@ def _is_certain(trigger: str) -> bool:
     return asked <= contract().names_of_columns - TOLD and not re.search(r"\bFROM\b", trigger, re.IGNORECASE)
 
 
-def _downloaded(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
+def _downloaded(copy: sqlite3.Connection) -> Iterator[Exception]:
     """What is said against the way of rows that just work."""
     yield from _claimed(copy)
     for id in IDS:
         yield from _tried(copy, [*_steps(Attempt(id, 1)), _endings(Attempt(id, 1))[0]])
 
 
-def _claimed(copy: sqlite3.Connection) -> Iterator[sqlite3.Error]:
+def _claimed(copy: sqlite3.Connection) -> Iterator[Exception]:
     """The rows under way, as they are where nothing is said against it too."""
     asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000", "told": f"[{IDS[0]}]"}
     try:
@@ -241,7 +243,7 @@ def _endings(attempt: Attempt) -> list[Unit]:
     ]
 
 
-def _tried(copy: sqlite3.Connection, units: Sequence[Unit]) -> Iterator[sqlite3.Error]:
+def _tried(copy: sqlite3.Connection, units: Sequence[Unit]) -> Iterator[Exception]:
     for unit in units:
         try:
             write(copy, unit, NOW, NOW, plan=(b"{}",))

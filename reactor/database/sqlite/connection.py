@@ -22,9 +22,10 @@ import aiosqlite
 import anyio
 
 from reactor.database.contract import GONE, REPLACED
+from reactor.database.sql.connection import columns, empties
 from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.errors import cannot_open, is_busy, translate
-from reactor.database.sqlite.migration import columns, empties, is_empty, migrate, refuse_unready
+from reactor.database.sqlite.migration import is_empty, migrate, refuse_unready
 from reactor.database.sqlite.mounts import refuse_mounted_file
 from reactor.database.sqlite.statements import Connection, decode, script
 from reactor.database_path import database_path

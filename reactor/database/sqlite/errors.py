@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from reactor.database.contract import BUSY, FULL, GONE
-from reactor.errors import DatabaseError, Failure
+from reactor.errors import DatabaseError
 
 WRITE_HINT = "Give this user the right to write to it and to its folder."
 
@@ -57,21 +57,6 @@ def translate(error: sqlite3.DatabaseError, path: Path) -> DatabaseError:
             return DatabaseError(f"The database {path} is damaged: {error}.", hint="Restore it from a backup.")
         case _:
             return DatabaseError(f"The database {path} refused: {error}.")
-
-
-REJECTED = sqlite3.IntegrityError, sqlite3.DataError
-"""What SQLite raises when a constraint, a trigger or a limit does not let a value in: the same again is no use."""
-
-
-def passed_over() -> sqlite3.IntegrityError:
-    """For a write that found its row and left no trace: ON CONFLICT IGNORE, or RAISE(IGNORE)."""
-    return sqlite3.IntegrityError("a constraint or a trigger passes over it without a word")
-
-
-def constraint_failure(error: sqlite3.Error) -> Failure:
-    """Why the bot's table does not take what was to be written into a row."""
-    what = f"The bot's database does not take what was to be written for this download: {error}."
-    return Failure("constraint", what, "Change that constraint or trigger of the bot's table.")
 
 
 def _code(error: sqlite3.Error) -> int:

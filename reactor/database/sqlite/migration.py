@@ -13,57 +13,18 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 
 from reactor.database.contract import GONE
-from reactor.database.sqlite.statements import has_table, script, transaction
+from reactor.database.sql.connection import BOTS, Column, columns, has_table, transaction
+from reactor.database.sqlite.statements import script
 from reactor.errors import DatabaseError
-from reactor.patterns import pattern
 from reactor.records import dataclass
 
 SCHEMA = "schema.sql"
 SCHEMA_VERSION = 1
-CONSTANT = pattern(r"'(?:[^']|'')*'|[+-]?\d+(\.\d+)?")
-"""A default that is a literal, as SQLite writes it down."""
-TEXTS, NUMBERS = ("CHAR", "CLOB", "TEXT"), ("INT", "REAL", "FLOA", "DOUB")
-"""Words in the declared types of columns that hold them."""
 OWNERS = "reactor_owners"
-BOTS = frozenset({"id", "added_date"})
-"""Columns that nobody need write: the database may compute them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column as SQLite has it."""
-
-    name: str
-    type: str
-    default: str | None
-    not_null: bool
-    key: int
-    """Its place in the primary key, from 1; 0 when it is not in it."""
-    generated: bool = False
-    """The database computes it: nobody writes into it."""
-
-    @property
-    def empty(self) -> str | None:
-        """What is written in place of NULL into a column that is NOT NULL: '', of a number its default or 0; None
-        where a bot could not read that, as in a column of moments."""
-        declared, constant = self.type.upper(), CONSTANT.fullmatch(self.default or "")
-        if any(word in declared for word in TEXTS):
-            return "''"
-        if constant:
-            return self.default
-        return "0" if self.default is None and any(word in declared for word in NUMBERS) else None
-
-    @property
-    def definition(self) -> str:
-        """For ALTER TABLE, which takes no default that is an expression: such a column has none then."""
-        constant = self.default is not None and "(" not in self.default
-        filled = " NOT NULL" if self.not_null and constant else ""
-        return f"{self.name} {self.type}{filled}" + (f" DEFAULT {self.default}" if constant else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +39,6 @@ class Contract:
     """Of `reactor_owners`."""
     table: str
     """`downloads`, as SQLite writes it down."""
-
-
-def columns(connection: sqlite3.Connection, table: str = "downloads") -> dict[str, Column]:
-    """The columns of a table by their name in lower case (SQLite does not care either); empty without it."""
-    rows = connection.execute(
-        'SELECT name, type, dflt_value, "notnull", pk, hidden > 1 FROM pragma_table_xinfo(?)', (table,)
-    )
-    return {
-        name.lower(): Column(name, kind, default, bool(nn), pk, bool(gen)) for name, kind, default, nn, pk, gen in rows
-    }
-
-
-def empties(connection: sqlite3.Connection) -> dict[str, str]:
-    """Columns of ours that a bot has made NOT NULL, with what is written there in place of NULL."""
-    there = columns(connection)
-    ours = {name: there[name] for name in contract().names_of_columns & there.keys() - {"id"}}
-    return {name: column.empty for name, column in ours.items() if column.not_null and column.empty}
-
-
-def required(there: Mapping[str, Column]) -> dict[str, object]:
-    """Columns of ours that a row has to fill, as an ORM makes them whose defaults are not SQL's; each as it is in a
-    row that was never taken up."""
-    zeros = dict.fromkeys(("cancelled", "progress", "retry_count", "attempt"), 0)
-    ours = {name: there[name] for name in contract().names_of_columns & there.keys() - BOTS}
-    return {
-        name: zeros.get(name, "" if column.empty == "''" else 0)
-        for name, column in ours.items()
-        if column.not_null and column.default is None and (name in zeros or column.empty)
-    }
 
 
 def migrate(connection: sqlite3.Connection, *, create: bool = True) -> str:
@@ -124,12 +56,6 @@ def migrate(connection: sqlite3.Connection, *, create: bool = True) -> str:
         instance = _ready(connection)
         assert instance is not None
     return instance
-
-
-def instance_of(connection: sqlite3.Connection) -> str:
-    """The id of a database that is ready, also where it is only read."""
-    (instance,) = connection.execute("SELECT value FROM reactor_meta WHERE key = 'instance'").fetchone()
-    return str(instance)
 
 
 def refuse_unready(connection: sqlite3.Connection) -> None:

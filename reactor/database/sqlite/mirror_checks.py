@@ -8,11 +8,12 @@ from contextlib import closing, suppress
 from dataclasses import replace
 
 from reactor.database.mirror import Mirror, shown
+from reactor.database.sql.connection import Column, columns
+from reactor.database.sql.statements import quoted
 from reactor.database.sqlite.compatibility import MISSING, TYPES, with_check, words_of
-from reactor.database.sqlite.migration import Column, columns, contract
+from reactor.database.sqlite.migration import contract
 from reactor.database.sqlite.mirror_sql import MirrorSql
 from reactor.database.sqlite.mirrors import unique_columns
-from reactor.database.sqlite.statements import quoted
 from reactor.errors import DatabaseError
 from reactor.models import Status
 

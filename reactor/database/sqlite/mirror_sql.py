@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from reactor.database.contract import TRUE_WORDS
 from reactor.database.mirror import LIVE, NULL, Mirror, Word
-from reactor.database.sqlite.migration import TEXTS, Column, required
-from reactor.database.sqlite.statements import fit, quoted
-from reactor.database.sqlite.table import ANEW
+from reactor.database.sql.connection import TEXTS, Column, required
+from reactor.database.sql.statements import fit, quoted
+from reactor.database.sql.table import ANEW
 from reactor.models import Status
 from reactor.patterns import pattern
 

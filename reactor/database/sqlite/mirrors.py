@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reactor.database.mirror import Attached, Detached, Mirror, MirrorMended, MirrorTrouble, plain_name, read_mirror
+from reactor.database.sql.connection import columns, has_table, transaction
+from reactor.database.sql.statements import quoted
 from reactor.database.sqlite.errors import is_busy
-from reactor.database.sqlite.migration import columns, contract
+from reactor.database.sqlite.migration import contract
 from reactor.database.sqlite.mirror_sql import (
     IS_LIVE,
     MirrorSql,
@@ -24,7 +26,6 @@ from reactor.database.sqlite.mirror_sql import (
     text_literal,
     trigger_names,
 )
-from reactor.database.sqlite.statements import has_table, quoted, transaction
 from reactor.errors import DatabaseError
 
 WORDS_MAX = 20

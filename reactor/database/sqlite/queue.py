@@ -5,37 +5,28 @@ from __future__ import annotations
 import builtins
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import aiosqlite
 
 from reactor.database.presence import Presence
-from reactor.database.sqlite import defaults, overview, owners, presence, sessions, table
+from reactor.database.sql import defaults, overview, owners, presence, sessions, table
+from reactor.database.sql.connection import Runner
+from reactor.database.sql.statements import instance_of
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.connection import Database, in_thread_of
-from reactor.database.sqlite.migration import instance_of
 from reactor.database.sqlite.statements import within
 from reactor.database.table import LIST_MAX, Change, ChangeCursor, Counts, Overview, RowOperations, Story, Table
 from reactor.models import Download, OwnerAccount, Position
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
-    from reactor.database.sqlite.published import SqlitePublished
+    from reactor.database.sql.published import PublishedRows
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
-
-
-class Runner(Protocol):
-    """Calls `function(connection, …)` where the connection lives."""
-
-    def __call__(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
-    ) -> Coroutine[Any, Any, Result]:
-        """Its result."""
-        ...
 
 
 class SqliteOperations:
@@ -103,7 +94,7 @@ class SqliteTable(SqliteOperations):
         return await self._run(overview.overview, shown_max)
 
     async def position(self, id: int) -> Position | None:
-        from reactor.database.sqlite import position  # with it comes the core's rule, which a bot seldom needs
+        from reactor.database.sql import position  # with it comes the core's rule, which a bot seldom needs
 
         return await self._run(position.position, id)
 
@@ -111,7 +102,7 @@ class SqliteTable(SqliteOperations):
         return await self._run(owners.owners, limit)
 
     async def story(self, id: int) -> Story | None:
-        from reactor.database.sqlite import story
+        from reactor.database.sql import story
 
         return await self._run(story.story, id)
 
@@ -132,10 +123,10 @@ class SqliteTable(SqliteOperations):
 
         return Jars(self._database.file, await self._run(instance_of))
 
-    async def published(self) -> SqlitePublished:
-        from reactor.database.sqlite.published import SqlitePublished  # bots have nothing to do with it
+    async def published(self) -> PublishedRows:
+        from reactor.database.sql.published import PublishedRows  # bots have nothing to do with it
 
-        return SqlitePublished(self._database, await self._run(instance_of))
+        return PublishedRows(self._database.run, await self._run(instance_of))
 
     async def ended_sessions(self) -> dict[str, int]:
         return await self._run(sessions.ended)

@@ -13,11 +13,12 @@ from reactor.core.events import PlanRead
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended
 from reactor.database.presence import Presence
-from reactor.database.sqlite import admission, crashes, downloads, mirrors, plans, presence, saving
+from reactor.database.sql import admission, crashes, downloads, plans, presence, saving
+from reactor.database.sql.published import PublishedRows
+from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
-from reactor.database.sqlite.published import SqlitePublished
 from reactor.database.sqlite.unserved import unserved
 from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved, not_told
 from reactor.database.table import Change
@@ -50,8 +51,8 @@ class SqliteStore:
         return Jars(self._database.file, self.instance)
 
     @property
-    def published(self) -> SqlitePublished:
-        return SqlitePublished(self._database, self.instance)
+    def published(self) -> PublishedRows:
+        return PublishedRows(self._database.run, self.instance)
 
     async def join(self) -> None:
         await self._database.run(downloads.count_crashes)

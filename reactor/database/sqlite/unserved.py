@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 
 from reactor.database import contract as rows
+from reactor.database.sql.connection import columns
+from reactor.database.sql.statements import quoted
 from reactor.database.sqlite import mirrors
-from reactor.database.sqlite.migration import columns
-from reactor.database.sqlite.statements import quoted
 from reactor.database.store import Unserved, UnservedStatus
 from reactor.models import Status
 

@@ -14,8 +14,8 @@ import pytest
 
 from reactor.core import commands
 from reactor.core.job import Attempt
-from reactor.database.sqlite import downloads, saving
-from reactor.database.sqlite import table as wishes
+from reactor.database.sql import downloads, saving
+from reactor.database.sql import table as wishes
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.files import Watcher

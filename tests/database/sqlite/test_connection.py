@@ -14,9 +14,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from reactor.database.sql.connection import transaction
 from reactor.database.sqlite.connection import BUSY_SLICES, Database
 from reactor.database.sqlite.lock import lock
-from reactor.database.sqlite.statements import transaction
 from reactor.errors import DatabaseError
 from tests.database.sqlite.bot import DEADLINE_S, a_bot, opened, python, query
 from tests.tools import sqlite3_program

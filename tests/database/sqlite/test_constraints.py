@@ -14,7 +14,7 @@ import pytest
 from reactor.core import commands
 from reactor.core.events import RowsPolled, SaveRejected
 from reactor.database import contract
-from reactor.database.sqlite import downloads, saving, story
+from reactor.database.sql import downloads, saving, story
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import migrate

@@ -13,7 +13,7 @@ from reactor.core import commands
 from reactor.core.crashes import CRASHED, CRASHES_MAX, HELD_FROM
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
-from reactor.database.sqlite import downloads, saving
+from reactor.database.sql import downloads, saving
 from reactor.database.sqlite.migration import migrate
 from tests.core.world import one_file
 

@@ -10,10 +10,10 @@ import pytest
 
 from reactor.core import commands
 from reactor.core.job import Attempt
-from reactor.database.sqlite import downloads, saving
+from reactor.database.sql import downloads, saving
+from reactor.database.sql.connection import columns, empties
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
-from reactor.database.sqlite.migration import columns, empties
 from reactor.errors import Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, Stage
 from reactor.queue import Queue

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reactor.core import commands
 from reactor.core.job import Attempt
 from reactor.database.mirror import LIVE, Mirror, read_words
-from reactor.database.sqlite import downloads, mirrors, saving
+from reactor.database.sql import downloads, saving
+from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.migration import migrate
 from reactor.database.sqlite.mirror_checks import checked
 from reactor.errors import Failure

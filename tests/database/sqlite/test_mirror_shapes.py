@@ -15,7 +15,7 @@ from reactor.core.job import Attempt
 from reactor.database import engine
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.mirror import READ, WRITTEN, Mirror, read_words
-from reactor.database.sqlite.statements import quoted
+from reactor.database.sql.statements import quoted
 from reactor.database.store import Store
 from reactor.errors import Failure
 from reactor.models import Status

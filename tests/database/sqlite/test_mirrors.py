@@ -16,7 +16,8 @@ from reactor.core.job import Attempt
 from reactor.database import engine
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.mirror import Mirror, MirrorMended, MirrorTrouble, read_words
-from reactor.database.sqlite import downloads, mirrors, saving
+from reactor.database.sql import downloads, saving
+from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import migrate

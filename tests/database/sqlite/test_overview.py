@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from reactor.database.sqlite.overview import counts, overview
+from reactor.database.sql.overview import counts, overview
 from reactor.database.table import Counts
 
 

@@ -14,7 +14,8 @@ from reactor.core import commands
 from reactor.core.events import SaveRejected
 from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
-from reactor.database.sqlite import downloads, migration, plans, saving
+from reactor.database.sql import downloads, plans, saving
+from reactor.database.sqlite import migration
 from reactor.models import Cookie, Extraction, Header, Torrent
 from reactor.numbers import PLAN_BYTES_MAX
 from tests.core.parts import parts

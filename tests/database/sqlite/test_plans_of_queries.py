@@ -11,10 +11,10 @@ import pytest
 
 from reactor.core import commands
 from reactor.core.job import Attempt
-from reactor.database.sqlite import downloads, saving
-from reactor.database.sqlite import table as wishes
-from reactor.database.sqlite.overview import WAITING, overview
-from reactor.database.sqlite.statements import any_row
+from reactor.database.sql import downloads, saving
+from reactor.database.sql import table as wishes
+from reactor.database.sql.overview import WAITING, overview
+from reactor.database.sql.statements import any_row
 from reactor.database.table import ChangeCursor
 from reactor.errors import Failure
 from reactor.lists import Entry

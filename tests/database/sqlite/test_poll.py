@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reactor.core import commands
 from reactor.core.events import Leftover, RowsPolled
 from reactor.core.job import Attempt
-from reactor.database.sqlite import downloads, saving
-from reactor.database.sqlite import table as wishes
+from reactor.database.sql import downloads, saving
+from reactor.database.sql import table as wishes
 from reactor.database.sqlite.migration import migrate
 from tests.database.sqlite.bot import a_bot, opened, query
 

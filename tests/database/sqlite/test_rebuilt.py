@@ -9,7 +9,7 @@ import pytest
 
 from reactor.core import commands
 from reactor.database.contract import GONE
-from reactor.database.sqlite import downloads
+from reactor.database.sql import downloads
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import contract

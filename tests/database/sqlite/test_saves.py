@@ -11,7 +11,7 @@ import pytest
 from reactor.core import commands
 from reactor.core.events import Leftover, SaveStale
 from reactor.core.job import Attempt
-from reactor.database.sqlite import downloads, saving
+from reactor.database.sql import downloads, saving
 from reactor.errors import Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, Stage
 from tests.tools import sqlite3_program

@@ -17,8 +17,8 @@ from reactor.core import commands
 from reactor.core.events import Leftover, WatchedRow
 from reactor.core.job import Attempt
 from reactor.database import contract
-from reactor.database.sqlite import downloads, plans, saving
-from reactor.database.sqlite import table as wishes
+from reactor.database.sql import downloads, plans, saving
+from reactor.database.sql import table as wishes
 from reactor.database.sqlite.migration import migrate
 from reactor.errors import Failure
 from reactor.models import Extraction, Fetch, Finish, Kind, Stage

@@ -4,12 +4,11 @@ something. Rows without an owner have that of ''."""
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection
 from typing import Any
 
 from reactor.database import contract
-from reactor.database.sqlite.statements import has_table
+from reactor.database.sql.connection import Connection, has_table
 from reactor.options import OPTIONS_BYTES_MAX
 from reactor.row_options import said_in
 
@@ -18,13 +17,13 @@ OF_OWNERS = f"""SELECT owner, substr(options, 1, {OPTIONS_BYTES_MAX + 1}) FROM r
 """As far as they are read; one character more says that they are too long."""
 
 
-def of_owners(connection: sqlite3.Connection, owners: Collection[str]) -> dict[str, str]:
+def of_owners(connection: Connection, owners: Collection[str]) -> dict[str, str]:
     """What stands there for these, as it was written; '' is nobody."""
     found = connection.execute(OF_OWNERS, (json.dumps([*owners]),)).fetchall()
     return {contract.text(owner) or "": text for owner, stored in found if (text := contract.text(stored))}
 
 
-def get(connection: sqlite3.Connection, owner: str | int | None) -> dict[str, Any]:
+def get(connection: Connection, owner: str | int | None) -> dict[str, Any]:
     """What the rows of an owner ask for; `{}` where there is nothing, or what nobody can read."""
     if not has_table(connection, "reactor_defaults"):
         return {}
@@ -32,7 +31,7 @@ def get(connection: sqlite3.Connection, owner: str | int | None) -> dict[str, An
     return said_in(of_owners(connection, [key]).get(key))
 
 
-def put(connection: sqlite3.Connection, owner: str | int | None, options: str | None) -> None:
+def put(connection: Connection, owner: str | int | None, options: str | None) -> None:
     """Keep it, in place of what was said before; None: nothing."""
     key = contract.account(owner)
     if options is None:

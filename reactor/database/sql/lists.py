@@ -10,7 +10,6 @@ A row is a child where both `parent_id` and `item_key` are set: a bot's table ma
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,11 +18,12 @@ from reactor.core import commands
 from reactor.core.events import ListEnded
 from reactor.core.job import Attempt
 from reactor.database import contract as rows
-from reactor.database.sqlite import errors
-from reactor.database.sqlite.migration import Column, columns, contract, empties, required
-from reactor.database.sqlite.per_row import RowUpdater
-from reactor.database.sqlite.statements import OVER, any_row, fitted, quoted
-from reactor.database.sqlite.table import ANEW
+from reactor.database.contract import COLUMNS
+from reactor.database.sql import errors
+from reactor.database.sql.connection import Column, Connection, columns, empties, required, unique_columns
+from reactor.database.sql.per_row import RowUpdater
+from reactor.database.sql.statements import OVER, any_row, fitted, quoted
+from reactor.database.sql.table import ANEW
 from reactor.errors import Failure
 from reactor.models import Stage, Status
 from reactor.records import dataclass
@@ -61,7 +61,7 @@ STOPPED = f"""WITH RECURSIVE lists(id) AS (
 the index of what is open."""
 
 
-def stop(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> None:
+def stop(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> None:
     """Cancel the entries of lists that were cancelled, deleted or replaced, and those of lists among them. Those of one
     that is gone are nobody's entries then."""
     for _ in range(GENERATIONS_MAX):
@@ -71,7 +71,7 @@ def stop(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str
             updater.update(connection, ids, (f"cancelled = 1{loose}", "cancelled = 1", "status = 'cancelled'"), asked)
 
 
-def end(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> tuple[ListEnded, ...]:
+def end(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> tuple[ListEnded, ...]:
     """Lists all of whose entries are over become final."""
     found = connection.execute(
         f"SELECT id, attempt, cancelled IS TRUE, error, error_code FROM downloads WHERE {ENDED}"
@@ -126,7 +126,7 @@ class Entries:
         return {"total": self.total, "done": self.done, "failed": self.failed}
 
 
-def count(connection: sqlite3.Connection, id: int) -> Entries:
+def count(connection: Connection, id: int) -> Entries:
     """The entries of a list. What a bot has moved on (`uploading`, …) has come."""
     found: Counter[str] = Counter()
     counted = f"SELECT status, count(*) FROM downloads WHERE {CHILD} AND parent_id = ? GROUP BY status"
@@ -144,7 +144,7 @@ def count(connection: sqlite3.Connection, id: int) -> Entries:
     return Entries(opened, done, failed, found[Status.CANCELLED], share, speed)
 
 
-def _eta_s(connection: sqlite3.Connection, id: int, entries: Entries) -> int | None:
+def _eta_s(connection: Connection, id: int, entries: Entries) -> int | None:
     """Seconds until all of a list is there, if it goes on as fast and the other entries are as large as those that are
     known. None where nothing moves or nothing is known."""
     if entries.speed <= 0:
@@ -157,7 +157,7 @@ def _eta_s(connection: sqlite3.Connection, id: int, entries: Entries) -> int | N
 
 
 def _outcome(
-    connection: sqlite3.Connection, id: int, entries: Entries, cancelled: bool, error: str | None, code: str | None
+    connection: Connection, id: int, entries: Entries, cancelled: bool, error: str | None, code: str | None
 ) -> tuple[Status, Failure | None]:
     """How a list ends, with what is said of it. `error` and `code`: why it could not be read to its end, if so."""
     known = Failure(code, error) if error and code else None
@@ -171,7 +171,7 @@ def _outcome(
     return Status.DOWNLOADED, Failure("partial", " ".join([*said, *([error] if error else [])]))
 
 
-def _commonest(connection: sqlite3.Connection, id: int, entries: Entries) -> Failure:
+def _commonest(connection: Connection, id: int, entries: Entries) -> Failure:
     """What most of the entries failed of."""
     asked = f"SELECT error_code FROM downloads WHERE {CHILD} AND parent_id = ? AND status = 'failed'"
     codes = Counter(rows.filled(code) for (code,) in connection.execute(asked, (id,)).fetchall())
@@ -182,7 +182,7 @@ def _commonest(connection: sqlite3.Connection, id: int, entries: Entries) -> Fai
 # The claim
 
 
-def claim(connection: sqlite3.Connection, ids: Sequence[int], updater: RowUpdater, asked: Mapping[str, Any]) -> None:
+def claim(connection: Connection, ids: Sequence[int], updater: RowUpdater, asked: Mapping[str, Any]) -> None:
     """These rows are about to be claimed: a list that was sent back by its bot has those of its entries tried again
     that did not come; what another row with its id has left is nobody's."""
     found = connection.execute(
@@ -202,7 +202,7 @@ def claim(connection: sqlite3.Connection, ids: Sequence[int], updater: RowUpdate
 ATTEMPT = "CAST(COALESCE(attempt, 0) AS INTEGER)"
 
 
-def generations(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, int]:
+def generations(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
     """How many lists each of these rows is in, one inside the other."""
     found: dict[int, int] = {}
     if not ids:
@@ -221,7 +221,7 @@ ANCESTORS = f"""WITH RECURSIVE line(id, at, generation) AS (
 """Rows, and the lists that they are in, as far as those are there."""
 
 
-def _children(connection: sqlite3.Connection, id: int, which: str) -> list[int]:
+def _children(connection: Connection, id: int, which: str) -> list[int]:
     found = connection.execute(f"SELECT id FROM downloads WHERE parent_id = ? AND {which}", (id,))
     return [child for (child,) in found.fetchall()]
 
@@ -229,7 +229,7 @@ def _children(connection: sqlite3.Connection, id: int, which: str) -> list[int]:
 # Saves
 
 
-def store(connection: sqlite3.Connection, save: commands.SaveEntries, now_wall: float) -> None:
+def store(connection: Connection, save: commands.SaveEntries, now_wall: float) -> None:
     """Make rows of entries; those that have one keep it. One that the bot's table does not take is passed over, unless
     it takes none: then that is raised (errors.REJECTED)."""
     id = save.attempt.download_id
@@ -256,7 +256,7 @@ def store(connection: sqlite3.Connection, save: commands.SaveEntries, now_wall: 
         raise rejected
 
 
-def _descendants(connection: sqlite3.Connection, id: int) -> int:
+def _descendants(connection: Connection, id: int) -> int:
     (others,) = connection.execute(
         """SELECT count(*) FROM downloads AS c JOIN downloads AS d ON d.parent_id = c.id AND d.item_key IS NOT NULL
         WHERE c.parent_id = ? AND c.item_key IS NOT NULL""",
@@ -265,12 +265,10 @@ def _descendants(connection: sqlite3.Connection, id: int) -> int:
     return len(_children(connection, id, CHILD)) + int(others)
 
 
-def _insertion(
-    connection: sqlite3.Connection, parent: int, now_wall: float, *, listed: bool
-) -> tuple[str, dict[str, object]]:
+def _insertion(connection: Connection, parent: int, now_wall: float, *, listed: bool) -> tuple[str, dict[str, object]]:
     """The statement that adds an entry, and its values but for those of the entry: all that the bot has put into
     columns of its own is that of the list."""
-    there, ours = columns(connection), contract().names_of_columns
+    there, ours = columns(connection), COLUMNS
     fixed = _alone(connection, there)
     copied = {
         name: quoted(column.name)
@@ -302,21 +300,17 @@ def _insertion(
     )
 
 
-def _alone(connection: sqlite3.Connection, there: Mapping[str, Column]) -> frozenset[str]:
+def _alone(connection: Connection, there: Mapping[str, Column]) -> frozenset[str]:
     """Columns of the bot's own that no two rows may share: an entry has nothing there, where the table lets it."""
     found = set()
-    for (index,) in connection.execute(
-        """SELECT name FROM pragma_index_list('downloads')
-        WHERE "unique" AND (name NOT LIKE 'reactor%' OR name LIKE 'reactor!_mirror!_%' ESCAPE '!')"""
-    ).fetchall():
-        names = [name for (name,) in connection.execute("SELECT name FROM pragma_index_info(?)", (index,))]
-        own = [name.lower() for name in names if name and name.lower() not in contract().names_of_columns]
+    for names in unique_columns(connection):
+        own = [name for name in names if name and name not in COLUMNS]
         if len(own) == len(names):
             found |= {name for name in own if not there[name].not_null}
     return frozenset(found)
 
 
-def listed(connection: sqlite3.Connection, save: commands.SaveListed, now_wall: float) -> tuple[str, dict[str, object]]:
+def listed(connection: Connection, save: commands.SaveListed, now_wall: float) -> tuple[str, dict[str, object]]:
     """What is written into the row of a list when its entries have their rows."""
     (stored,) = connection.execute(
         f"SELECT count(*) FROM downloads WHERE {CHILD} AND parent_id = ?", (save.attempt.download_id,)
@@ -345,7 +339,7 @@ PARENT = "CASE WHEN item_key IS NOT NULL THEN parent_id END"
 """The list that a row is an entry of."""
 
 
-def recount(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+def recount(connection: Connection, ids: Sequence[int]) -> None:
     """Something has become of entries of these lists: those under way say so. Raises one of errors.REJECTED only where
     the transaction is lost with it."""
     for list_id in ids:

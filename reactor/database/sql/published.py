@@ -1,17 +1,15 @@
-"""`reactor.database.published` on SQLite. `store` is part of the save that ends a download."""
+"""`reactor.database.published` in SQL. `store` is part of the save that ends a download."""
 
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from pathlib import PurePath
 
 from reactor.core.commands import SaveDownloaded
 from reactor.database import contract
 from reactor.database.published import Published
-from reactor.database.sqlite import errors
-from reactor.database.sqlite.connection import Database
-from reactor.database.sqlite.statements import has_table, transaction
+from reactor.database.sql import errors
+from reactor.database.sql.connection import Connection, Runner, has_table, transaction
 from reactor.models import Placed
 
 TABLE = "reactor_published"
@@ -21,24 +19,26 @@ PAGE = f"""SELECT p.id, p.download_id, p.attempt, p.name, p.bytes, p.content, p.
     FROM {TABLE} AS p LEFT JOIN downloads AS d ON d.id = p.download_id
     WHERE p.folder = ? AND (p.at, p.id) > (?, ?) AND p.at < 9e999 ORDER BY p.at, p.id LIMIT ?"""
 """A moment that is text is above all numbers, and would be read for ever."""
-TOTAL = f"SELECT coalesce(sum(b), 0) FROM (SELECT max(bytes) AS b FROM {TABLE} WHERE folder = ? GROUP BY content)"
+TOTAL = (
+    f"SELECT coalesce(sum(b), 0) FROM (SELECT max(bytes) AS b FROM {TABLE} WHERE folder = ? GROUP BY content) AS sizes"
+)
 FORGET = f"DELETE FROM {TABLE} WHERE id = ? RETURNING download_id, attempt"
 NOTE = """UPDATE downloads SET notes = CASE WHEN coalesce(notes, '') = '' THEN :note
-    ELSE notes || char(10) || :note END WHERE id = :id AND attempt = :attempt AND status = 'downloaded'"""
+    ELSE notes || :line || :note END WHERE id = :id AND attempt = :attempt AND status = 'downloaded'"""
 
 
-def store(connection: sqlite3.Connection, save: SaveDownloaded, placed: Placed, now_wall: float) -> None:
+def store(connection: Connection, save: SaveDownloaded, placed: Placed, now_wall: float) -> None:
     """Note what was published."""
     name, size = contract.storable(PurePath(save.path).name), contract.size(save.size)
     of_row = save.attempt.download_id, save.attempt.number
     connection.execute(STORE, (secrets.randbits(62), *of_row, placed.folder, name, size, placed.content, now_wall))
 
 
-class SqlitePublished:
+class PublishedRows:
     """PublishedFiles on an open database."""
 
-    def __init__(self, database: Database, instance: str) -> None:
-        self._database = database
+    def __init__(self, run: Runner, instance: str) -> None:
+        self._run = run
         self._instance = instance
 
     @property
@@ -46,16 +46,16 @@ class SqlitePublished:
         return self._instance
 
     async def page(self, folder: str, after: tuple[float, int] | None, limit: int) -> tuple[Published, ...]:
-        return await self._database.run(_page, folder, after or (float("-inf"), 0), limit)
+        return await self._run(_page, folder, after or (float("-inf"), 0), limit)
 
     async def total(self, folder: str) -> int:
-        return await self._database.run(_total, folder)
+        return await self._run(_total, folder)
 
     async def forget(self, id: int, note: str | None = None) -> bool:
-        return await self._database.run(_forget, id, note)
+        return await self._run(_forget, id, note)
 
 
-def _page(connection: sqlite3.Connection, folder: str, after: tuple[float, int], limit: int) -> tuple[Published, ...]:
+def _page(connection: Connection, folder: str, after: tuple[float, int], limit: int) -> tuple[Published, ...]:
     if not has_table(connection, TABLE):  # it was only looked at since the version before
         return ()
     return tuple(_read(*row) for row in connection.execute(PAGE, (folder, *after, limit)).fetchall())
@@ -77,23 +77,23 @@ def _read(id: int, download_id: int, attempt: int, *told: object) -> Published:
     )
 
 
-def _total(connection: sqlite3.Connection, folder: str) -> int:
+def _total(connection: Connection, folder: str) -> int:
     if not has_table(connection, TABLE):
         return 0
     (total,) = connection.execute(TOTAL, (folder,)).fetchone()
     return int(total)
 
 
-def _forget(connection: sqlite3.Connection, id: int, note: str | None) -> bool:
+def _forget(connection: Connection, id: int, note: str | None) -> bool:
     try:
         return _dropped(connection, id, note)
     except errors.REJECTED:  # the bot's table does not take the note
         return _dropped(connection, id, None)
 
 
-def _dropped(connection: sqlite3.Connection, id: int, note: str | None) -> bool:
+def _dropped(connection: Connection, id: int, note: str | None) -> bool:
     with transaction(connection):
         found = connection.execute(FORGET, (id,)).fetchall()
         for download_id, attempt in found if note is not None else ():
-            connection.execute(NOTE, {"note": note, "id": download_id, "attempt": attempt})
+            connection.execute(NOTE, {"note": note, "line": "\n", "id": download_id, "attempt": attempt})
         return bool(found)

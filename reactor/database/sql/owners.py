@@ -3,11 +3,10 @@ Rows without an owner have that of ''."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 
 from reactor.database import contract
-from reactor.database.sqlite.statements import has_table, transaction
+from reactor.database.sql.connection import Connection, has_table, transaction
 from reactor.models import OwnerAccount
 
 SET_WEIGHT = """INSERT INTO reactor_owners (owner, weight) VALUES (?, ?)
@@ -17,12 +16,12 @@ OPEN = """SELECT owner, status, count(*) FROM downloads WHERE status = 'pending'
     GROUP BY owner"""
 
 
-def set_weight(connection: sqlite3.Connection, owner: str | int | None, weight: float) -> None:
+def set_weight(connection: Connection, owner: str | int | None, weight: float) -> None:
     """It counts from the next second of slot on. Raises DatabaseError for one that is none."""
     connection.execute(SET_WEIGHT, (contract.account(owner), contract.weight(weight)))
 
 
-def owners(connection: sqlite3.Connection, limit: int) -> list[OwnerAccount]:
+def owners(connection: Connection, limit: int) -> list[OwnerAccount]:
     """Those that have rows which are not over, or a weight: the ones with the most rows first. Reads all such rows."""
     rows, weights = Counter[tuple[str, str]](), dict[str, float]()
     with transaction(connection, "DEFERRED"):

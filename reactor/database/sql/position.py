@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import Any
 
 from reactor.core.turns import Caps, Line, before
 from reactor.database import contract
-from reactor.database.sqlite import presence
-from reactor.database.sqlite.statements import IN_NO_LIST, NOW, READY, transaction
-from reactor.database.sqlite.turns import ACCOUNTS, RANK, UNDER_WAY, turn_of
+from reactor.database.sql import presence
+from reactor.database.sql.connection import Connection, transaction
+from reactor.database.sql.statements import IN_NO_LIST, NOW, READY
+from reactor.database.sql.turns import ACCOUNTS, RANK, UNDER_WAY, turn_of
 from reactor.models import Position, WaitReason
 from reactor.net.registrable import site_of
 
@@ -29,13 +29,13 @@ USUAL_S = 60.0
 """Where nothing was downloaded yet: of no account but for the order of those with unlike accounts."""
 
 
-def position(connection: sqlite3.Connection, id: int) -> Position | None:
+def position(connection: Connection, id: int) -> Position | None:
     """None for a row that does not wait."""
     with transaction(connection, "DEFERRED"):
         return within(connection, id)
 
 
-def within(connection: sqlite3.Connection, id: int) -> Position | None:
+def within(connection: Connection, id: int) -> Position | None:
     """The same, in a transaction that is open."""
     cursor = connection.execute(THIS, (id,))
     found = cursor.fetchall()
@@ -82,9 +82,7 @@ def _cap(this: dict[str, Any], under_way: list[tuple[Any, Any]], caps: Caps) -> 
     return "turn"
 
 
-def _lines(
-    connection: sqlite3.Connection, this: dict[str, Any], others: list[tuple[Any, int, int]]
-) -> tuple[Line, list[Line]]:
+def _lines(connection: Connection, this: dict[str, Any], others: list[tuple[Any, int, int]]) -> tuple[Line, list[Line]]:
     """That of the row's owner, and those of the others."""
     accounts = [contract.account(owner) for owner in (this["owner"], *(owner for owner, *_ in others))]
     tags = {owner: tag for owner, tag, *_ in connection.execute(ACCOUNTS, (json.dumps(accounts),)).fetchall()}

@@ -3,16 +3,15 @@ shows, by an index; of those that are pending, also the entries of lists that st
 
 from __future__ import annotations
 
-import sqlite3
-
 from reactor.database import contract as rows
-from reactor.database.sqlite import presence
-from reactor.database.sqlite.statements import DATED, DATELESS, IN_NO_LIST, NOW, RETRY, download, transaction
+from reactor.database.sql import presence
+from reactor.database.sql.connection import Connection, transaction
+from reactor.database.sql.statements import DATED, DATELESS, IN_NO_LIST, NOW, RETRY, download
 from reactor.database.table import Counts, Overview
 from reactor.models import Download
 
 
-def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
+def overview(connection: Connection, shown_max: int) -> Overview:
     """At most `shown_max` rows of each kind."""
     with transaction(connection, "DEFERRED"):
         return Overview(
@@ -26,12 +25,12 @@ def overview(connection: sqlite3.Connection, shown_max: int) -> Overview:
         )
 
 
-def counts(connection: sqlite3.Connection) -> Counts:
+def counts(connection: Connection) -> Counts:
     """How many there are, and since when."""
     return _counts(connection, "status = 'failed'")
 
 
-def _counts(connection: sqlite3.Connection, failed_rows: str) -> Counts:
+def _counts(connection: Connection, failed_rows: str) -> Counts:
     (pending,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'pending'").fetchone()
     (waiting,) = connection.execute(WAITING).fetchone()
     (downloading,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'downloading'").fetchone()
@@ -42,7 +41,7 @@ def _counts(connection: sqlite3.Connection, failed_rows: str) -> Counts:
     return Counts(pending - waiting, waiting, downloading, age_s, failed, choosing)
 
 
-def _folded(connection: sqlite3.Connection) -> Counts:
+def _folded(connection: Connection) -> Counts:
     """The same without the entries of lists."""
     counted = _counts(connection, f"status = 'failed' AND {IN_NO_LIST}")
     pending, waiting, downloading, choosing = connection.execute(ENTRIES).fetchone()
@@ -72,12 +71,12 @@ OLDEST = f"""SELECT (julianday('now') - julianday(added_date)) * 86400 FROM down
     WHERE status = 'pending' AND next_attempt_at IS NULL AND {DATED} LIMIT 1"""
 
 
-def _queued(connection: sqlite3.Connection, shown_max: int) -> tuple[Download, ...]:
+def _queued(connection: Connection, shown_max: int) -> tuple[Download, ...]:
     found = [_read(connection, QUEUED.format(f"{IN_NO_LIST} AND {which}"), shown_max) for which in (DATELESS, DATED)]
     known = {row.id: row for each in found for row in each}
     return tuple(known[id] for id in rows.in_turn(*([row.id for row in each] for each in found))[:shown_max])
 
 
-def _read(connection: sqlite3.Connection, statement: str, shown_max: int) -> tuple[Download, ...]:
+def _read(connection: Connection, statement: str, shown_max: int) -> tuple[Download, ...]:
     cursor = connection.execute(statement, (shown_max,))
     return tuple(download(cursor, row) for row in cursor.fetchall())

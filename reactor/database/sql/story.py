@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-
-from reactor.database.sqlite import position
-from reactor.database.sqlite.statements import has_table, transaction
-from reactor.database.sqlite.table import get_download
-from reactor.database.sqlite.turns import RANK
+from reactor.database.sql import position
+from reactor.database.sql.connection import Connection, has_table, transaction
+from reactor.database.sql.table import get_download
+from reactor.database.sql.turns import RANK
 from reactor.database.table import Story, Try
 
 AHEAD = f"""SELECT count(*) FROM downloads AS d, (SELECT added_date, id, owner, {RANK} AS rank FROM downloads
@@ -22,7 +20,7 @@ FAILURES = """SELECT error_code, count(*) AS number FROM downloads
     WHERE parent_id = ? AND item_key IS NOT NULL AND status = 'failed' GROUP BY error_code ORDER BY number DESC, 1"""
 
 
-def story(connection: sqlite3.Connection, id: int) -> Story | None:
+def story(connection: Connection, id: int) -> Story | None:
     """All of it as it was at one moment."""
     with transaction(connection, "DEFERRED"):
         row = get_download(connection, id)
@@ -38,7 +36,7 @@ def story(connection: sqlite3.Connection, id: int) -> Story | None:
         return Story(row, past, ahead, others, crashes, parent, failures, stands)
 
 
-def tries(connection: sqlite3.Connection, id: int) -> list[Try]:
+def tries(connection: Connection, id: int) -> list[Try]:
     """The tries of one row that did not end well, oldest first."""
     if not has_table(connection, "reactor_history"):
         return []
@@ -48,7 +46,7 @@ def tries(connection: sqlite3.Connection, id: int) -> list[Try]:
     return [Try(*row) for row in found.fetchall()]
 
 
-def _crashes(connection: sqlite3.Connection, id: int) -> int:
+def _crashes(connection: Connection, id: int) -> int:
     if not has_table(connection, "reactor_crashes"):
         return 0
     found = connection.execute("SELECT crashes FROM reactor_crashes WHERE download_id = ?", (id,)).fetchone()

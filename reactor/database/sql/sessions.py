@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
-from reactor.database.sqlite.statements import has_table, transaction
+from reactor.database.sql.connection import Connection, has_table, transaction
 
 KEY = "ended_sessions"
 
 
-def ended(connection: sqlite3.Connection) -> dict[str, int]:
+def ended(connection: Connection) -> dict[str, int]:
     """The moment (seconds since the epoch) at which each would have ended by itself, by session."""
     if not has_table(connection, "reactor_meta"):
         return {}
@@ -21,7 +20,7 @@ def ended(connection: sqlite3.Connection) -> dict[str, int]:
         return {}
 
 
-def end(connection: sqlite3.Connection, session: str, until: int, now: float) -> None:
+def end(connection: Connection, session: str, until: int, now: float) -> None:
     """From now on this one is over; those that would be over anyway are forgotten."""
     with transaction(connection):
         kept = {each: end for each, end in ended(connection).items() if end > now} | {session: until}

@@ -6,7 +6,6 @@ When a bot's cancel was committed first, the guard matches nothing, and the save
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Container, Mapping, Sequence
 
 from reactor.choices import Choices
@@ -16,9 +15,10 @@ from reactor.core.job import Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import contract as rows
 from reactor.database.contract import LEASE_S
-from reactor.database.sqlite import crashes, errors, history, lists, plans, published, turns
-from reactor.database.sqlite.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE
-from reactor.database.sqlite.statements import OVER, any_row, fitted, transaction
+from reactor.database.sql import crashes, errors, history, lists, plans, published, turns
+from reactor.database.sql.connection import Connection, transaction
+from reactor.database.sql.downloads import CANCELLED, CANCELLED_BARE, FAILED_BARE
+from reactor.database.sql.statements import OVER, any_row, fitted
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from reactor.models import NO_UPLOAD, Kind, Stage, Status, Upload
@@ -52,7 +52,7 @@ GUARD = """id = :id AND attempt = :attempt AND status = 'downloading' AND cancel
 
 
 def apply(
-    connection: sqlite3.Connection, saves: Sequence[commands.Save], now_wall: float, lease_s: float = LEASE_S
+    connection: Connection, saves: Sequence[commands.Save], now_wall: float, lease_s: float = LEASE_S
 ) -> tuple[Unsaved, ...]:
     """Carry out all saves in one transaction. What comes back are the attempts for which something was not written:
     their row was in another state, or the bot's table does not take it, or what was planned is too large. The others
@@ -86,7 +86,7 @@ class _Uncountable(Exception):
     """The transaction was lost over what the entries of a list have changed in its row."""
 
 
-def _recount(connection: sqlite3.Connection, further: set[int]) -> None:
+def _recount(connection: Connection, further: set[int]) -> None:
     try:
         lists.recount(connection, sorted(further))
     except errors.REJECTED as error:
@@ -96,7 +96,7 @@ def _recount(connection: sqlite3.Connection, further: set[int]) -> None:
 class _Forbidden(Exception):
     """The bot's table does not take the save of this number."""
 
-    def __init__(self, number: int, error: sqlite3.Error) -> None:
+    def __init__(self, number: int, error: Exception) -> None:
         super().__init__(number)
         self.number = number
         self.error = error
@@ -126,7 +126,7 @@ def _encoded(units: Sequence[Unit]) -> tuple[dict[int, tuple[bytes, ...]], dict[
 
 
 def _apply_all(
-    connection: sqlite3.Connection,
+    connection: Connection,
     units: Sequence[Unit],
     encoded: Mapping[int, Sequence[bytes]],
     now_wall: float,
@@ -153,7 +153,7 @@ def _apply_all(
 
 
 def write(
-    connection: sqlite3.Connection,
+    connection: Connection,
     save: Unit,
     now_wall: float,
     lease_until: float,
@@ -367,7 +367,7 @@ def update_download_status(
 
 
 def _save_cancelled(
-    connection: sqlite3.Connection, attempt: Attempt, further: set[int] | None, now_wall: float, assignments: str
+    connection: Connection, attempt: Attempt, further: set[int] | None, now_wall: float, assignments: str
 ) -> bool:
     """True for a row that is gone, too: that is how the bot cancelled it."""
     values = {"id": attempt.download_id, "attempt": attempt.number, "moment": rows.moment(now_wall)}
@@ -385,9 +385,7 @@ def _note(written: Sequence[tuple[object]], further: set[int] | None) -> None:
         further.update(parent for (parent,) in written if isinstance(parent, int))
 
 
-def _update(
-    connection: sqlite3.Connection, attempt: Attempt, further: set[int] | None, *assignments: Assignments
-) -> bool:
+def _update(connection: Connection, attempt: Attempt, further: set[int] | None, *assignments: Assignments) -> bool:
     """One guarded UPDATE of all of them. False when the row is in another state."""
     values: dict[str, object] = {"id": attempt.download_id, "attempt": attempt.number}
     for _, given in assignments:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.core.turns import Caps
-from reactor.database.sqlite.migration import columns
-from reactor.database.sqlite.per_row import RowUpdater
-from reactor.database.sqlite.statements import IN_NO_LIST, LATER, OVER, READY
+from reactor.database.sql.connection import Connection, columns
+from reactor.database.sql.per_row import RowUpdater
+from reactor.database.sql.statements import IN_NO_LIST, LATER, OVER, READY
 from reactor.errors import DatabaseError, Failure
 
 OWNED_MAX = 1000
@@ -37,14 +36,14 @@ UNOWNED = f"""SELECT id FROM downloads WHERE {READY} AND owner IS NULL AND [{{}}
     AND typeof(id) = 'integer' AND id NOT IN (SELECT value FROM json_each(:held)) LIMIT {OWNED_MAX}"""
 
 
-def check_column(connection: sqlite3.Connection, column: str | None) -> None:
+def check_column(connection: Connection, column: str | None) -> None:
     """Raise DatabaseError when the bot's table does not have it."""
     if column is not None and column.lower() not in columns(connection):
         message = f"The table `downloads` has no column `{column}`."
         raise DatabaseError(message, hint="OWNER_COLUMN names one that says whose a row is.")
 
 
-def unowned(connection: sqlite3.Connection, column: str | None, asked: Mapping[str, Any]) -> list[int]:
+def unowned(connection: Connection, column: str | None, asked: Mapping[str, Any]) -> list[int]:
     """Rows without an owner of which the bot's own `column` says whose they are: at most OWNED_MAX."""
     if column is None:
         return []
@@ -52,7 +51,7 @@ def unowned(connection: sqlite3.Connection, column: str | None, asked: Mapping[s
 
 
 def own(
-    connection: sqlite3.Connection,
+    connection: Connection,
     updater: RowUpdater,
     ids: Sequence[int],
     column: str | None,
@@ -64,7 +63,7 @@ def own(
     return len(ids) == OWNED_MAX
 
 
-def has_new(connection: sqlite3.Connection, caps: Caps) -> bool:
+def has_new(connection: Connection, caps: Caps) -> bool:
     """True when rows were added since they were looked at."""
     if not caps.owner_waiting_max:
         return False
@@ -72,9 +71,7 @@ def has_new(connection: sqlite3.Connection, caps: Caps) -> bool:
     return seen is None or last > seen
 
 
-def refuse(
-    connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any], caps: Caps
-) -> list[tuple[int, int]]:
+def refuse(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any], caps: Caps) -> list[tuple[int, int]]:
     """The rows that are too many fail, of an owner the last ones: their ids and attempts. What was there before there
     was a limit stays."""
     last, seen = connection.execute(LAST).fetchone()

@@ -4,15 +4,14 @@ open there."""
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from reactor.choices import answered, read_choices
 from reactor.database import contract
-from reactor.database.sqlite.migration import columns, empties, required
-from reactor.database.sqlite.statements import IN_NO_LIST, download, fit, quoted, transaction
+from reactor.database.sql.connection import Connection, columns, empties, required, transaction
+from reactor.database.sql.statements import IN_NO_LIST, download, fit, quoted
 from reactor.database.table import LIST_MAX, ChangeCursor
 from reactor.errors import DatabaseError
 from reactor.models import Download, Status
@@ -43,7 +42,7 @@ def _storable(function: Callable[P, Result]) -> Callable[P, Result]:
 
 
 @_storable
-def add(connection: sqlite3.Connection, url: str, own: Mapping[str, Any]) -> int:
+def add(connection: Connection, url: str, own: Mapping[str, Any]) -> int:
     """Insert a row with the bot's own columns `own`; its id comes back.
 
     Raises DatabaseError for a column that the table does not have, or a table that lacks columns of reactor's."""
@@ -76,7 +75,7 @@ NOW = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
 
 @_storable
-def mark_cancelled(connection: sqlite3.Connection, id: int) -> bool:
+def mark_cancelled(connection: Connection, id: int) -> bool:
     """Ask for a stop. False when there is no such row, or it is over, or not reactor's."""
     asked = connection.execute(
         """UPDATE downloads SET cancelled = 1
@@ -87,7 +86,7 @@ def mark_cancelled(connection: sqlite3.Connection, id: int) -> bool:
 
 
 @_storable
-def retry(connection: sqlite3.Connection, id: int) -> bool:
+def retry(connection: Connection, id: int) -> bool:
     """Send a failed or cancelled row back to the queue, as if it were new; a list of which not all came, too: its claim
     takes those entries along (`lists.claim`). False when it is none of these."""
     sent = connection.execute(
@@ -99,7 +98,7 @@ def retry(connection: sqlite3.Connection, id: int) -> bool:
 
 
 @_storable
-def choose(connection: sqlite3.Connection, id: int, codes: Sequence[str]) -> bool:
+def choose(connection: Connection, id: int, codes: Sequence[str]) -> bool:
     """Answer the question of a row: one UPDATE, of what was read. False when it asks nothing, or is another one by now.
 
     Raises DownloadError (`bad_options`) for a code that is not there."""
@@ -120,7 +119,7 @@ def choose(connection: sqlite3.Connection, id: int, codes: Sequence[str]) -> boo
 
 
 @_storable
-def remove(connection: sqlite3.Connection, id: int) -> bool:
+def remove(connection: Connection, id: int) -> bool:
     """Delete a row. False when there is none."""
     return connection.execute("DELETE FROM downloads WHERE id = ?", (id,)).rowcount > 0
 
@@ -132,7 +131,7 @@ ANEW = """status = 'pending', cancelled = 0, stage = NULL, progress = 0, downloa
 
 
 @_storable
-def get_download(connection: sqlite3.Connection, id: int) -> Download | None:
+def get_download(connection: Connection, id: int) -> Download | None:
     """One row."""
     cursor = connection.execute("SELECT * FROM downloads WHERE id = ?", (id,))
     found = cursor.fetchall()
@@ -140,25 +139,25 @@ def get_download(connection: sqlite3.Connection, id: int) -> Download | None:
 
 
 @_storable
-def children(connection: sqlite3.Connection, id: int) -> list[Download]:
+def children(connection: Connection, id: int) -> list[Download]:
     """The rows of a list's entries, in the order of the list."""
     found = _read(connection, "WHERE parent_id = ? AND item_key IS NOT NULL", id)
     return sorted(found, key=lambda row: (row.position or 0, row.id))
 
 
 @_storable
-def get_downloads_by_status(connection: sqlite3.Connection, status: str, limit: int = LIST_MAX) -> list[Download]:
+def get_downloads_by_status(connection: Connection, status: str, limit: int = LIST_MAX) -> list[Download]:
     """The latest `limit` rows with this status, oldest first."""
     return _read(connection, "WHERE status = ? ORDER BY id DESC LIMIT ?", status, limit)[::-1]
 
 
 @_storable
-def list_downloads(connection: sqlite3.Connection, limit: int = LIST_MAX) -> list[Download]:
+def list_downloads(connection: Connection, limit: int = LIST_MAX) -> list[Download]:
     """The latest `limit` rows, oldest first."""
     return _read(connection, "ORDER BY id DESC LIMIT ?", limit)[::-1]
 
 
-def folded(connection: sqlite3.Connection, limit: int = LIST_MAX) -> tuple[list[Download], int]:
+def folded(connection: Connection, limit: int = LIST_MAX) -> tuple[list[Download], int]:
     """The latest `limit` rows, oldest first, without entries of lists that are there; and how many there are."""
     shown = f"WHERE {IN_NO_LIST} OR NOT EXISTS (SELECT 1 FROM downloads AS p WHERE p.id = downloads.parent_id)"
     with transaction(connection, "DEFERRED"):
@@ -168,9 +167,7 @@ def folded(connection: sqlite3.Connection, limit: int = LIST_MAX) -> tuple[list[
 
 
 @_storable
-def entries(
-    connection: sqlite3.Connection, id: int, offset: int = 0, limit: int = LIST_MAX
-) -> tuple[list[Download], int]:
+def entries(connection: Connection, id: int, offset: int = 0, limit: int = LIST_MAX) -> tuple[list[Download], int]:
     """Some of the rows of a list's entries, in its order; and how many there are."""
     theirs = "WHERE parent_id = ? AND item_key IS NOT NULL"
     with transaction(connection, "DEFERRED"):
@@ -179,7 +176,7 @@ def entries(
     return found, int(total)
 
 
-def count(connection: sqlite3.Connection, status: str | None = None) -> int:
+def count(connection: Connection, status: str | None = None) -> int:
     """How many rows there are, all or with one status. Reads them all."""
     (found,) = connection.execute(
         "SELECT count(*) FROM downloads WHERE :status IS NULL OR status = :status", {"status": status}
@@ -187,7 +184,7 @@ def count(connection: sqlite3.Connection, status: str | None = None) -> int:
     return int(found)
 
 
-def changed(connection: sqlite3.Connection, cursor: ChangeCursor) -> list[Download]:
+def changed(connection: Connection, cursor: ChangeCursor) -> list[Download]:
     """The rows that changed since `cursor` was used last, by id, as they are now."""
     with transaction(connection, "DEFERRED"):
         found = connection.execute(LIVE)
@@ -204,9 +201,7 @@ def changed(connection: sqlite3.Connection, cursor: ChangeCursor) -> list[Downlo
 
 
 @_storable
-def changed_among(
-    connection: sqlite3.Connection, cursor: ChangeCursor, ids: Sequence[int]
-) -> dict[int, Download | None]:
+def changed_among(connection: Connection, cursor: ChangeCursor, ids: Sequence[int]) -> dict[int, Download | None]:
     """Those of these rows that changed since `cursor` was used last; None for one that is not there."""
     found = connection.execute(
         "SELECT * FROM downloads WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
@@ -224,10 +219,10 @@ LIVE = " UNION ALL ".join(
 """Each part has an index of its own; with OR it would be a scan."""
 
 
-def _by_id(connection: sqlite3.Connection, id: int) -> list[Row]:
+def _by_id(connection: Connection, id: int) -> list[Row]:
     return connection.execute("SELECT * FROM downloads WHERE id = ?", (id,)).fetchall()
 
 
-def _read(connection: sqlite3.Connection, clause: str, *values: object) -> list[Download]:
+def _read(connection: Connection, clause: str, *values: object) -> list[Download]:
     cursor = connection.execute(f"SELECT * FROM downloads {clause}", values)
     return [download(cursor, row) for row in cursor.fetchall()]

@@ -7,22 +7,22 @@ the count at 0."""
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 
 from reactor.core.crashes import CRASHES_MAX, HELD_FROM
 from reactor.core.job import Attempt
+from reactor.database.sql.connection import Connection
 
 LEFT = "left"
 """In reactor_meta while no reactor serves, when the last one has left in order."""
 
 
-def leave(connection: sqlite3.Connection) -> None:
+def leave(connection: Connection) -> None:
     """This process ends because it was asked to: no row is to be blamed."""
     connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, '1')", (LEFT,))
 
 
-def count(connection: sqlite3.Connection, under_way: Sequence[Attempt]) -> None:
+def count(connection: Connection, under_way: Sequence[Attempt]) -> None:
     """Another process begins: put the death of the one before, if it was one, down to those of the rows `under_way`
     that it worked on."""
     in_order = connection.execute("DELETE FROM reactor_meta WHERE key = ? RETURNING 1", (LEFT,)).fetchall()
@@ -54,7 +54,7 @@ def blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tuple[int, in
     return after
 
 
-def of_row(connection: sqlite3.Connection, attempt: Attempt) -> tuple[int, bool]:
+def of_row(connection: Connection, attempt: Attempt) -> tuple[int, bool]:
     """How often the process has died with it, and whether it is held back."""
     found = connection.execute(
         "SELECT crashes, NOT at_work FROM reactor_crashes WHERE download_id = ? AND attempt = ?",
@@ -63,7 +63,7 @@ def of_row(connection: sqlite3.Connection, attempt: Attempt) -> tuple[int, bool]
     return (found[0], bool(found[1])) if found else (0, False)
 
 
-def take_up(connection: sqlite3.Connection, attempt: Attempt) -> None:
+def take_up(connection: Connection, attempt: Attempt) -> None:
     """It is worked on again."""
     connection.execute(
         """UPDATE reactor_crashes SET at_work = (SELECT max(at_work) + 1 FROM reactor_crashes)
@@ -72,7 +72,7 @@ def take_up(connection: sqlite3.Connection, attempt: Attempt) -> None:
     )
 
 
-def forget(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+def forget(connection: Connection, ids: Sequence[int]) -> None:
     """The process does not die of these."""
     connection.execute(
         "DELETE FROM reactor_crashes WHERE download_id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)

@@ -8,7 +8,6 @@ the next WINDOW owners, with the first row of each, are found by as many seeks o
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -30,9 +29,10 @@ from reactor.core.turns import (
 )
 from reactor.database import contract
 from reactor.database.contract import RIPEN_MAX
-from reactor.database.sqlite import plans
-from reactor.database.sqlite.per_row import RowUpdater
-from reactor.database.sqlite.statements import LATER, READY, RETRY
+from reactor.database.sql import plans
+from reactor.database.sql.connection import Connection
+from reactor.database.sql.per_row import RowUpdater
+from reactor.database.sql.statements import LATER, READY, RETRY
 from reactor.net.registrable import site_of
 from reactor.records import dataclass
 
@@ -91,7 +91,7 @@ class Turn:
     """Of the queue, once the row is begun; None where no row has an owner."""
 
 
-def ripen(connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> bool:
+def ripen(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> bool:
     """Let rows be claimed whose retry is due, or whose `not_before` is over. True when there are more of them."""
     more = False
     for assignment, kinds in RIPE.items():
@@ -111,7 +111,7 @@ ANY_RIPE = " OR ".join(f"EXISTS ({_ripe(which)})" for kinds in RIPE.values() for
 
 
 def next_rows(
-    connection: sqlite3.Connection,
+    connection: Connection,
     asked: Mapping[str, Any],
     due: str,
     limit: int,
@@ -145,7 +145,7 @@ def next_rows(
 
 
 def accounts(
-    connection: sqlite3.Connection,
+    connection: Connection,
     asked: Mapping[str, Any],
     due: str,
     spent: Sequence[str | None],
@@ -161,7 +161,7 @@ def accounts(
 
 
 def served(
-    connection: sqlite3.Connection, turns: Sequence[Turn], new: Collection[int], now: float, caps: Caps = NO_CAPS
+    connection: Connection, turns: Sequence[Turn], new: Collection[int], now: float, caps: Caps = NO_CAPS
 ) -> None:
     """These are claimed; those of them that are `new` for the first time."""
     shared = [each for each in turns if each.tag is not None]
@@ -178,7 +178,7 @@ def served(
             _spend(connection, owner, now, rows=rows)
 
 
-def charge(connection: sqlite3.Connection, save: commands.ChargeOwner, now: float) -> None:
+def charge(connection: Connection, save: commands.ChargeOwner, now: float) -> None:
     """What a row of an owner has had. Nobody's is counted as soon as there was somebody else."""
     owner = contract.account(save.owner)
     connection.execute(CHARGE, {"owner": owner, "seconds": save.seconds})
@@ -186,17 +186,17 @@ def charge(connection: sqlite3.Connection, save: commands.ChargeOwner, now: floa
         _spend(connection, owner, now, size=save.bytes)
 
 
-def _spend(connection: sqlite3.Connection, owner: str, now: float, *, rows: int = 0, size: int = 0) -> None:
+def _spend(connection: Connection, owner: str, now: float, *, rows: int = 0, size: int = 0) -> None:
     connection.execute(SPEND, {"owner": owner, "day": day_of(now), "rows": rows, "bytes": size})
 
 
-def forget_even(connection: sqlite3.Connection) -> None:
+def forget_even(connection: Connection) -> None:
     """Drop the accounts that say no more than none does: those of whom has had no more than the others."""
     queue_tag, _ = turn_of(connection)
     connection.execute(FORGET, (queue_tag,))
 
 
-def turn_of(connection: sqlite3.Connection) -> tuple[float, str | int | None]:
+def turn_of(connection: Connection) -> tuple[float, str | int | None]:
     """The queue's tag, and the owner that was served last."""
     _, stored = connection.execute(SHARED).fetchone()
     return _turn(stored)
@@ -227,7 +227,7 @@ class _Look:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         asked: Mapping[str, Any],
         due: str,
         caps: Caps,
@@ -336,7 +336,7 @@ class _Look:
 
 
 def _circle(
-    connection: sqlite3.Connection, asked: Mapping[str, Any], due: str, cursor: str | int | None
+    connection: Connection, asked: Mapping[str, Any], due: str, cursor: str | int | None
 ) -> Iterator[list[tuple[Any, int, int, int]]]:
     """All owners that have a row that is ready, from the one after `cursor` on, some at a time: each with the first of
     these, whether it is due, and whether it has a date."""
@@ -358,9 +358,7 @@ def _owners(begin: str, due: str) -> str:
     return OWNERS.format(begin=begin, due=due)
 
 
-def _in_turn(
-    connection: sqlite3.Connection, asked: Mapping[str, Any], due: str, owner: object, limit: int
-) -> list[int]:
+def _in_turn(connection: Connection, asked: Mapping[str, Any], due: str, owner: object, limit: int) -> list[int]:
     """The first rows of an owner that are due: by rank, and of one rank in the order of `contract.in_turn`."""
     values = {**asked, "whose": owner, "limit": limit}
     found = connection.execute(_statement(due, owner is None), values).fetchall()

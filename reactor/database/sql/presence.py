@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import asdict
 
 from reactor.database.presence import Presence
-from reactor.database.sqlite.statements import has_table
+from reactor.database.sql.connection import Connection, has_table
 
 KEY = "process"
 
 
-def store(connection: sqlite3.Connection, presence: Presence) -> None:
+def store(connection: Connection, presence: Presence) -> None:
     """In place of that of the reactor before."""
     connection.execute(
         "INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, ?)", (KEY, json.dumps(asdict(presence)))
     )
 
 
-def read(connection: sqlite3.Connection) -> Presence | None:
+def read(connection: Connection) -> Presence | None:
     """None where no reactor has served yet, or one that wrote it otherwise."""
     if not has_table(connection, "reactor_meta"):
         return None

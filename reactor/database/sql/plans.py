@@ -8,7 +8,6 @@ there was a limit, or of another version, is none, and its row is extracted anew
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
@@ -18,6 +17,7 @@ from reactor.core import commands
 from reactor.core.events import Leftover
 from reactor.core.job import Attempt
 from reactor.database import contract as rows
+from reactor.database.sql.connection import Connection
 from reactor.models import Extraction, Fetch
 from reactor.numbers import PLAN_BYTES_MAX
 
@@ -77,7 +77,7 @@ def _fetches() -> TypeAdapter[tuple[Fetch, ...]]:
     return TypeAdapter(tuple[Fetch, ...])
 
 
-def store(connection: sqlite3.Connection, save: commands.SavePlan, pieces: Sequence[bytes]) -> None:
+def store(connection: Connection, save: commands.SavePlan, pieces: Sequence[bytes]) -> None:
     """In place of that of the attempt before; `pieces`: what `encode` made of it."""
     id, parts = save.attempt.download_id, len(save.extraction.fetches)
     short = len(pieces) == 1 and len(pieces[0]) <= SHORT_BYTES_MAX
@@ -93,7 +93,7 @@ def store(connection: sqlite3.Connection, save: commands.SavePlan, pieces: Seque
         )
 
 
-def store_done(connection: sqlite3.Connection, attempt: Attempt, done: frozenset[int]) -> None:
+def store_done(connection: Connection, attempt: Attempt, done: frozenset[int]) -> None:
     """These parts are whole."""
     connection.execute(
         "UPDATE reactor_plans SET done = ? WHERE download_id = ? AND attempt = ?",
@@ -101,7 +101,7 @@ def store_done(connection: sqlite3.Connection, attempt: Attempt, done: frozenset
     )
 
 
-def store_published(connection: sqlite3.Connection, attempt: Attempt) -> None:
+def store_published(connection: Connection, attempt: Attempt) -> None:
     """Its result is the person's, whatever becomes of the rest."""
     connection.execute(
         "UPDATE reactor_plans SET published = 1 WHERE download_id = ? AND attempt = ?",
@@ -109,7 +109,7 @@ def store_published(connection: sqlite3.Connection, attempt: Attempt) -> None:
     )
 
 
-def forget(connection: sqlite3.Connection, attempt: Attempt) -> None:
+def forget(connection: Connection, attempt: Attempt) -> None:
     """Nothing of the attempt is left. What a later one plans stays."""
     gone = connection.execute(
         "DELETE FROM reactor_plans WHERE download_id = ? AND attempt <= ? RETURNING length(plan)",
@@ -119,7 +119,7 @@ def forget(connection: sqlite3.Connection, attempt: Attempt) -> None:
         connection.execute("DELETE FROM reactor_plan_pieces WHERE download_id = ?", (attempt.download_id,))
 
 
-def of_row(connection: sqlite3.Connection, id: int) -> tuple[Extraction | None, int, frozenset[int]]:
+def of_row(connection: Connection, id: int) -> tuple[Extraction | None, int, frozenset[int]]:
     """What was planned for a row last, by which attempt, and which parts of it are whole. Not to be called within a
     transaction that writes: reading a long plan takes a while."""
     found = connection.execute(
@@ -136,7 +136,7 @@ _BOUNDED = "CASE WHEN typeof({0}) = 'blob' AND length({0}) <= {1} THEN {0} END"
 """Of a blob SQLite tells the length without reading it."""
 
 
-def _pieces(connection: sqlite3.Connection, id: int) -> Iterator[bytes]:
+def _pieces(connection: Connection, id: int) -> Iterator[bytes]:
     (size,) = connection.execute(
         "SELECT COALESCE(sum(length(piece)), 0) FROM reactor_plan_pieces WHERE download_id = ?", (id,)
     ).fetchone()
@@ -145,7 +145,7 @@ def _pieces(connection: sqlite3.Connection, id: int) -> Iterator[bytes]:
         yield from (piece for (piece,) in found)
 
 
-def extent(connection: sqlite3.Connection, attempt: Attempt) -> tuple[int, int]:
+def extent(connection: Connection, attempt: Attempt) -> tuple[int, int]:
     """By which attempt something was planned for a row last (0: by none), and how many transfers that are when it was
     this one. The plan itself is not read."""
     found = connection.execute(
@@ -155,12 +155,12 @@ def extent(connection: sqlite3.Connection, attempt: Attempt) -> tuple[int, int]:
     return (int(found[0]), int(found[1])) if found else (0, 0)
 
 
-def owners(connection: sqlite3.Connection) -> frozenset[int]:
+def owners(connection: Connection) -> frozenset[int]:
     """The rows that have a plan: their staging folders are somebody's."""
     return frozenset(id for (id,) in connection.execute("SELECT download_id FROM reactor_plans"))
 
 
-def leftovers(connection: sqlite3.Connection, held: Sequence[int] = ()) -> tuple[Leftover, ...]:
+def leftovers(connection: Connection, held: Sequence[int] = ()) -> tuple[Leftover, ...]:
     """The plans, apart from those of `held`, whose rows do not count on the files any more: neither under way nor
     waiting for their next attempt. A row with a smaller attempt is another one: it was replaced."""
     found = connection.execute(

@@ -4,7 +4,6 @@ that are under way stand in `saving.py`."""
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,10 +16,10 @@ from reactor.core.rows import ClaimedRow
 from reactor.core.turns import Caps
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
-from reactor.database.sqlite import admission, crashes, defaults, history, lists, plans, turns
-from reactor.database.sqlite.migration import columns, instance_of
-from reactor.database.sqlite.per_row import RowRejected, RowUpdater
-from reactor.database.sqlite.statements import LATER, OVER, READY, RETRY, transaction
+from reactor.database.sql import admission, crashes, defaults, history, lists, plans, turns
+from reactor.database.sql.connection import Connection, columns, transaction
+from reactor.database.sql.per_row import RowRejected, RowUpdater
+from reactor.database.sql.statements import LATER, OVER, READY, RETRY, instance_of
 from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
 from reactor.models import Brought, Detection
@@ -44,7 +43,7 @@ CLAIMED = """CAST(attempt AS INTEGER) BETWEEN 1 AND 1000000000 AND attempt = CAS
 
 
 def poll(
-    connection: sqlite3.Connection,
+    connection: Connection,
     command: commands.PollRows,
     owner: str,
     now_wall: float,
@@ -73,7 +72,7 @@ def poll(
 
 
 def _poll(
-    connection: sqlite3.Connection,
+    connection: Connection,
     command: commands.PollRows,
     asked: Mapping[str, Any],
     updater: RowUpdater,
@@ -182,13 +181,13 @@ PROBE = "SELECT " + ", ".join(
 due: all that an idle poll has to know before it begins."""
 
 
-def _null_is_pending(connection: sqlite3.Connection) -> bool:
+def _null_is_pending(connection: Connection) -> bool:
     """True where the bot's `status` has no default: a row without one was simply inserted."""
     return columns(connection)["status"].default is None
 
 
 def _sweep(
-    connection: sqlite3.Connection, sweeps: Sequence[str], asked: Mapping[str, Any], updater: RowUpdater
+    connection: Connection, sweeps: Sequence[str], asked: Mapping[str, Any], updater: RowUpdater
 ) -> tuple[tuple[int, ...], tuple[SaveRejected, ...]]:
     """Those that were cancelled, and those whose question nobody has answered."""
     swept, unanswered = set[int](), list[SaveRejected]()
@@ -207,7 +206,7 @@ def _sweep(
 
 
 def _refuse(
-    connection: sqlite3.Connection, updater: RowUpdater, asked: Mapping[str, Any], caps: Caps
+    connection: Connection, updater: RowUpdater, asked: Mapping[str, Any], caps: Caps
 ) -> tuple[SaveRejected, ...]:
     """Those of which too many wait."""
     refused = [
@@ -227,9 +226,7 @@ OWNER = f"substr(owner, 1, {20 * rows.OWNER_MAX})"
 """As far as it is read: `contract.owner` makes one of it that is nobody else's."""
 
 
-def _asked_for(
-    connection: sqlite3.Connection, ids: Sequence[int]
-) -> tuple[dict[int, str], dict[int, Asked], dict[int, str]]:
+def _asked_for(connection: Connection, ids: Sequence[int]) -> tuple[dict[int, str], dict[int, Asked], dict[int, str]]:
     """Their URLs, what they ask for, and the owners of those that have one."""
     asked = f"""SELECT id, url, {OPTIONS}, {OWNER}, {lists.PARENT} FROM downloads
         WHERE id IN (SELECT value FROM json_each(?))"""
@@ -257,7 +254,7 @@ CLAIM = f"""status = 'downloading', attempt = {plans.ATTEMPT} + 1, claimed_by = 
 
 
 def _claim(
-    connection: sqlite3.Connection,
+    connection: Connection,
     ids: Sequence[int],
     asked: Mapping[str, Any],
     updater: RowUpdater,
@@ -282,7 +279,7 @@ def _claim(
     return tuple(claimed), tuple(rejected)
 
 
-def _watched(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> tuple[WatchedRow, ...]:
+def _watched(connection: Connection, asked: Mapping[str, Any]) -> tuple[WatchedRow, ...]:
     found = connection.execute(
         f"""SELECT id, CASE WHEN {CLAIMED} THEN CAST(attempt AS INTEGER) ELSE 0 END, status, cancelled IS TRUE
         FROM downloads WHERE id IN (SELECT value FROM json_each(:watch)) ORDER BY id""",
@@ -294,7 +291,7 @@ def _watched(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> tuple[
     )
 
 
-def _due_in(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> float | None:
+def _due_in(connection: Connection, asked: Mapping[str, Any]) -> float | None:
     (due,) = connection.execute(NEXT_MOMENT, asked).fetchone()
     moment = rows.real(due)
     return None if moment is None else min(moment - float(asked["now"]), DUE_IN_MAX_S)
@@ -314,7 +311,7 @@ UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stag
 """A list is under way by itself: see `lists`."""
 
 
-def count_crashes(connection: sqlite3.Connection) -> None:
+def count_crashes(connection: Connection) -> None:
     """The process before this one has ended: note which rows it may have died of. Before `recover`, and once."""
     with transaction(connection):
         found = connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()
@@ -322,7 +319,7 @@ def count_crashes(connection: sqlite3.Connection) -> None:
         turns.forget_even(connection)
 
 
-def recover(connection: sqlite3.Connection, read: ReadOptions = asked_of) -> Recovered:
+def recover(connection: Connection, read: ReadOptions = asked_of) -> Recovered:
     """Carry out a Recover: the rows an earlier run had under way, and what it left of rows that are not."""
     with transaction(connection, "DEFERRED"):
         under_way = connection.execute(f"{UNDER_WAY} ORDER BY id").fetchall()
@@ -336,7 +333,7 @@ BROUGHT = f"""SELECT id, file_path, file_size, notes, {OWNER} FROM downloads WHE
 BROUGHT_MAX = 10
 
 
-def find_same(connection: sqlite3.Connection, media_key: str, owner: str | None, besides: int) -> tuple[Brought, ...]:
+def find_same(connection: Connection, media_key: str, owner: str | None, besides: int) -> tuple[Brought, ...]:
     """What the latest rows of this owner have brought that has this key, whatever their bot has made of their status
     since, the latest first."""
     found = connection.execute(BROUGHT, (media_key, besides))
@@ -353,9 +350,7 @@ def find_same(connection: sqlite3.Connection, media_key: str, owner: str | None,
     return tuple(theirs[:BROUGHT_MAX])
 
 
-def read_plan(
-    connection: sqlite3.Connection, command: commands.ReadPlan, options: ReadOptions = asked_of
-) -> PlanRead | None:
+def read_plan(connection: Connection, command: commands.ReadPlan, options: ReadOptions = asked_of) -> PlanRead | None:
     """Carry out a ReadPlan."""
     with transaction(connection, "DEFERRED"):
         found = connection.execute(f"{UNDER_WAY} AND id = ?", (command.attempt.download_id,)).fetchall()
@@ -363,7 +358,7 @@ def read_plan(
         return next((PlanRead(command.attempt, row) for row in under_way if row.attempt == command.attempt), None)
 
 
-def _under_way(connection: sqlite3.Connection, row: tuple[Any, ...], read: ReadOptions) -> ClaimedRow:
+def _under_way(connection: Connection, row: tuple[Any, ...], read: ReadOptions) -> ClaimedRow:
     account = rows.account(row[8])
     asked = Asked(rows.text(row[7]), defaults.of_owners(connection, [account]).get(account), entry=row[9] is not None)
     found = _with_options(_claimed_row(row[:6], stage=rows.text(row[6])), asked, read)
@@ -389,6 +384,6 @@ def _claimed_row(row: tuple[Any, ...], *, waited_s: float | None = None, stage: 
     )
 
 
-def _with_plan(connection: sqlite3.Connection, row: ClaimedRow) -> ClaimedRow:
+def _with_plan(connection: Connection, row: ClaimedRow) -> ClaimedRow:
     plan, plan_attempt, done = plans.of_row(connection, row.attempt.download_id)
     return replace(row, plan=plan, plan_attempt=plan_attempt, done=done)

@@ -8,14 +8,14 @@ from being served.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.database import contract as rows
-from reactor.database.sqlite import errors
-from reactor.database.sqlite.statements import fitted
+from reactor.database.sql import errors
+from reactor.database.sql.connection import Connection
+from reactor.database.sql.statements import fitted
 from reactor.errors import Failure
 
 
@@ -37,7 +37,7 @@ class RowUpdater:
 
     def update(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         ids: Sequence[int],
         ways: Sequence[str],
         asked: Mapping[str, Any],
@@ -67,7 +67,7 @@ class RowUpdater:
             done += [(way, row) for row in found]
         return done
 
-    def _note(self, id: int, error: sqlite3.Error, ways: int) -> None:
+    def _note(self, id: int, error: Exception, ways: int) -> None:
         self._tried[id] += 1
         self.failures.setdefault(id, errors.constraint_failure(error))
         if self._tried[id] == ways:

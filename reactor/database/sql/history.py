@@ -4,10 +4,9 @@ It is written in the transaction of the save that ends a try. A download that wo
 
 from __future__ import annotations
 
-import sqlite3
-
 from reactor.core.job import Attempt
 from reactor.database import contract as rows
+from reactor.database.sql.connection import Connection
 from reactor.errors import Failure
 
 TRIES_MAX = 20
@@ -17,7 +16,7 @@ ENTRIES_MAX = 10_000
 
 
 def add(
-    connection: sqlite3.Connection, attempt: Attempt, now_wall: float, failure: Failure, again_s: float | None = None
+    connection: Connection, attempt: Attempt, now_wall: float, failure: Failure, again_s: float | None = None
 ) -> None:
     """Note the end of a try, and let go of what is too old."""
     sentence = rows.storable(failure.text)
