@@ -16,6 +16,9 @@ missing() {
 mapfile -t packages < <(missing)
 if ((${#packages[@]})) && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
   apt-get update -qq
+  # The tests start a PostgreSQL of their own: Debian's package is to make none.
+  mkdir -p /etc/postgresql-common/createcluster.d
+  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/reactor.conf
   # Where they do not go together (another npm is held, say), each that can be had is better than none.
   apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
     for package in "${packages[@]}"; do

@@ -181,12 +181,15 @@ def test_the_engine_of_the_database_is_chosen_in_one_place() -> None:
     """Everything else speaks to `Store` and `Table`; `doctor` examines the files of SQLite."""
     package = HOUSE / "database"
     may = {package / "engine.py", HOUSE / "cli" / "doctor" / "database.py"}
-    others = [path for path in modules(HOUSE) if path not in may and not path.is_relative_to(package / "sqlite")]
-    direct = {short(path) for path in others for name in imports(path) if name.startswith("reactor.database.sqlite")}
+    engines = ("sqlite", "postgres")
+    rooms = tuple(package / engine for engine in engines)
+    others = [path for path in modules(HOUSE) if path not in may and not any(map(path.is_relative_to, rooms))]
+    names = tuple(f"reactor.database.{engine}" for engine in engines)
+    direct = {short(path) for path in others for name in imports(path) if name.startswith(names)}
     assert direct == set()
     general = [path for path in others if path.parent == package]
     assert general
-    assert [short(path) for path in general if {"sqlite3", "aiosqlite"} & set(imports(path))] == []
+    assert [short(path) for path in general if {"sqlite3", "aiosqlite", "psycopg"} & set(imports(path))] == []
 
 
 def test_the_core_imports_nothing_that_touches_the_world() -> None:

@@ -18,7 +18,7 @@ from reactor.extractors.browser.browser import find_browser
 
 LIST = Path(__file__).with_name("programs.txt")
 SBIN = ("/usr/sbin", "/sbin")
-"""Not on the PATH of most users; nginx is there, and is started by its whole path."""
+"""Not on the PATH of most users; nginx and pgbouncer are there, and are started by their whole paths."""
 NOT_INSTALLED = "which is not installed"
 MISSING = "missing program: "
 """How the reason of such a skip begins; the program's name follows."""
@@ -72,7 +72,7 @@ def _find(name: str) -> str | None:
         except ProgramMissing:
             return None
     scripts = sysconfig.get_path("scripts")
-    sbin = SBIN if name == "nginx" else ()
+    sbin = SBIN if name in ("nginx", "pgbouncer") else ()
     path = os.pathsep.join([*(folder for folder in os.get_exec_path() if folder != scripts), *sbin])
     found = shutil.which(name, path=path)
     return found if found is None or name != "unshare" or _may_unshare(found) else None

@@ -23,7 +23,7 @@ from reactor.records import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DatabaseChanged:
-    """A doorbell: somebody may have written. Carries nothing but who rang (`hook`, `file`, `poll`, `start`)."""
+    """A doorbell: somebody may have written. Carries only who rang: `hook`, `file`, `notify`, `poll` or `start`."""
 
     layer: str
 

@@ -174,15 +174,21 @@ def moment(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def waited(added: object, now: float) -> float | None:
-    """Seconds since `added_date`; None when it says nothing sensible (no date, a date to come)."""
-    then = real(added)  # seconds since the epoch, which a TEXT column keeps as text
-    if then is None and isinstance(added, str):
+def moment_of(value: object) -> float | None:
+    """Seconds since the epoch, of a moment as `moment` writes it, as ISO 8601 has it, or as a number."""
+    then = real(value)  # which a TEXT column keeps as text
+    if then is None and isinstance(value, str | datetime):
         try:
-            date = datetime.fromisoformat(added.strip())
-            then = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+            date = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             return None
+    return then
+
+
+def waited(added: object, now: float) -> float | None:
+    """Seconds since `added_date`; None when it says nothing sensible (no date, a date to come)."""
+    then = moment_of(added)
     return None if then is None or then > now else now - then
 
 

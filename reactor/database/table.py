@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 LIST_MAX = 1000
 """Rows that `list` returns when it is not told how many."""
 
-Change = Literal["hook", "file", "poll", "replaced"]
-"""How a change was noticed: by a write of this connection, an event of the file system, or a poll. `replaced`: another
-database stands under the name, and the one that is open is closed."""
+Change = Literal["hook", "file", "notify", "poll", "replaced"]
+"""How a change was noticed: by a write of this connection, an event of the file system, a word of the server, or a
+poll. `replaced`: another database stands under the name, and the one that is open is closed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, fil
 from reactor.cli.options import words_shown
 from reactor.database.mirror import Mirror
 from reactor.database.sql import presence
+from reactor.database.sql.unserved import OVER, unserved_statuses
 from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import read_only_mode
 from reactor.database.sqlite.mounts import refuse_mounted_file
-from reactor.database.sqlite.unserved import OVER, unserved_statuses, unserved_table
+from reactor.database.sqlite.unserved import other_table
 from reactor.errors import DatabaseError
 from reactor.models import Download
 
@@ -87,7 +88,7 @@ def _table(path: Path) -> DoctorFinding:
 
 def _unserved(database: sqlite3.Connection, columns: set[str]) -> Iterator[str]:
     """What is never served, with what would have to change."""
-    if table := unserved_table(database):
+    if table := other_table(database):
         told = f"There are rows in the table “{table}”, and none in “downloads”"
         yield f"{told}: serve it by `reactor attach`, or add the rows there."
     if columns >= Download.model_fields.keys() - {"extra"}:

@@ -9,7 +9,7 @@ from typing import Any
 from reactor.core.turns import Caps
 from reactor.database.sql.connection import Connection, columns
 from reactor.database.sql.per_row import RowUpdater
-from reactor.database.sql.statements import IN_NO_LIST, LATER, OVER, READY
+from reactor.database.sql.statements import IN_NO_LIST, LATER, OVER, PUT_META, READY, quoted
 from reactor.errors import DatabaseError, Failure
 
 OWNED_MAX = 1000
@@ -20,7 +20,7 @@ LAST = f"""SELECT (SELECT coalesce(max(id), 0) FROM downloads),
 NEW = f"""SELECT id, owner FROM downloads WHERE id > ? AND status = 'pending' AND coalesce(owner, '') <> ''
     AND {IN_NO_LIST} ORDER BY id"""
 WAITING = f"""SELECT count(*) FROM (SELECT id FROM downloads WHERE {READY} AND owner = :whose AND {IN_NO_LIST}
-    UNION ALL SELECT id FROM downloads WHERE {LATER} AND owner = :whose AND {IN_NO_LIST})"""
+    UNION ALL SELECT id FROM downloads WHERE {LATER} AND owner = :whose AND {IN_NO_LIST}) AS waiting"""
 REFUSED = Failure(
     "too_many_waiting",
     "Too many downloads of the same owner wait already (OWNER_WAITING_MAX).",
@@ -32,7 +32,7 @@ REFUSE = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attemp
 REFUSE_BARE = (f"status = 'failed', stage = NULL, error_code = '{REFUSED.code}'", "status = 'failed', stage = NULL")
 
 
-UNOWNED = f"""SELECT id FROM downloads WHERE {READY} AND owner IS NULL AND [{{}}] IS NOT NULL
+UNOWNED = f"""SELECT id FROM downloads WHERE {READY} AND owner IS NULL AND {{}} IS NOT NULL
     AND typeof(id) = 'integer' AND id NOT IN (SELECT value FROM json_each(:held)) LIMIT {OWNED_MAX}"""
 
 
@@ -47,7 +47,7 @@ def unowned(connection: Connection, column: str | None, asked: Mapping[str, Any]
     """Rows without an owner of which the bot's own `column` says whose they are: at most OWNED_MAX."""
     if column is None:
         return []
-    return [id for (id,) in connection.execute(UNOWNED.format(column), asked).fetchall()]
+    return [id for (id,) in connection.execute(UNOWNED.format(_named(connection, column)), asked).fetchall()]
 
 
 def own(
@@ -58,9 +58,15 @@ def own(
     asked: Mapping[str, Any],
 ) -> bool:
     """Note whose they are. True when there may be more of them."""
-    if ids:
-        updater.update(connection, ids, (f"owner = [{column}]",), asked)
+    if ids and column:
+        assignment = f"owner = CAST({_named(connection, column)} AS TEXT)"
+        updater.update(connection, ids, (assignment,), asked, which="owner IS NULL")
     return len(ids) == OWNED_MAX
+
+
+def _named(connection: Connection, column: str) -> str:
+    """As the bot has named it."""
+    return quoted(columns(connection)[column.lower()].name)
 
 
 def has_new(connection: Connection, caps: Caps) -> bool:
@@ -75,7 +81,7 @@ def refuse(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]
     """The rows that are too many fail, of an owner the last ones: their ids and attempts. What was there before there
     was a limit stays."""
     last, seen = connection.execute(LAST).fetchone()
-    connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, ?)", (SEEN, str(last)))
+    connection.execute(PUT_META, (SEEN, str(last)))
     added = defaultdict[Any, list[int]](list)
     for id, owner in connection.execute(NEW, (last if seen is None else seen,)).fetchall():
         added[owner].append(id)
@@ -85,4 +91,6 @@ def refuse(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]
         number = caps.too_many(waiting)
         refused += ids[-number:] if number else []
     values = {**asked, "too_many": REFUSED.text}
-    return [row for _, row in updater.update(connection, refused, (REFUSE, *REFUSE_BARE), values, "id, attempt")]
+    ways = (REFUSE, *REFUSE_BARE)
+    done = updater.update(connection, refused, ways, values, "id, attempt", "status = 'pending'")
+    return [row for _, row in done]

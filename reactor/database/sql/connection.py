@@ -171,6 +171,18 @@ def still(connection: Connection, ids: Sequence[int], which: str, asked: Mapping
     return ids
 
 
+@singledispatch
+def storable(connection: Connection, column: Column, value: Any) -> Any:
+    """A value of a bot's as this column takes it."""
+    return value
+
+
+@singledispatch
+def tables(connection: Connection) -> list[str]:
+    """The names of the tables of the bot's, in order."""
+    raise TypeError(connection)
+
+
 @contextmanager
 def transaction(connection: Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
     """All or nothing: committed at the end, rolled back on any error.

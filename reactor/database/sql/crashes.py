@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from reactor.core.crashes import CRASHES_MAX, HELD_FROM
 from reactor.core.job import Attempt
 from reactor.database.sql.connection import Connection
+from reactor.database.sql.statements import PUT_META
 
 LEFT = "left"
 """In reactor_meta while no reactor serves, when the last one has left in order."""
@@ -19,7 +20,7 @@ LEFT = "left"
 
 def leave(connection: Connection) -> None:
     """This process ends because it was asked to: no row is to be blamed."""
-    connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, '1')", (LEFT,))
+    connection.execute(PUT_META, (LEFT, "1"))
 
 
 def count(connection: Connection, under_way: Sequence[Attempt]) -> None:
@@ -57,7 +58,7 @@ def blamed(known: dict[Attempt, tuple[int, int]]) -> dict[Attempt, tuple[int, in
 def of_row(connection: Connection, attempt: Attempt) -> tuple[int, bool]:
     """How often the process has died with it, and whether it is held back."""
     found = connection.execute(
-        "SELECT crashes, NOT at_work FROM reactor_crashes WHERE download_id = ? AND attempt = ?",
+        "SELECT crashes, at_work = 0 FROM reactor_crashes WHERE download_id = ? AND attempt = ?",
         (attempt.download_id, attempt.number),
     ).fetchone()
     return (found[0], bool(found[1])) if found else (0, False)

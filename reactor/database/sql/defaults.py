@@ -13,8 +13,12 @@ from reactor.options import OPTIONS_BYTES_MAX
 from reactor.row_options import said_in
 
 OF_OWNERS = f"""SELECT owner, substr(options, 1, {OPTIONS_BYTES_MAX + 1}) FROM reactor_defaults
-    WHERE owner IN (SELECT value FROM json_each(?))"""
+    WHERE owner IN (SELECT value FROM json_each(?, '$'))"""
 """As far as they are read; one character more says that they are too long."""
+
+
+PUT = """INSERT INTO reactor_defaults (owner, options) VALUES (?, ?)
+    ON CONFLICT (owner) DO UPDATE SET options = excluded.options"""
 
 
 def of_owners(connection: Connection, owners: Collection[str]) -> dict[str, str]:
@@ -37,4 +41,4 @@ def put(connection: Connection, owner: str | int | None, options: str | None) ->
     if options is None:
         connection.execute("DELETE FROM reactor_defaults WHERE owner = ?", (key,))
     else:
-        connection.execute("INSERT OR REPLACE INTO reactor_defaults (owner, options) VALUES (?, ?)", (key, options))
+        connection.execute(PUT, (key, options))

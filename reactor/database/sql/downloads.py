@@ -154,8 +154,8 @@ LATE = "status = 'choosing' AND next_attempt_at <= :now"
 """Nobody has answered in time."""
 REFUSES = "CASE WHEN json_valid(choices) THEN json_extract(choices, '$.unanswered') = 'fail' END IS TRUE"
 GIVEN_UP, BY_DEFAULT = f"{LATE} AND {REFUSES}", f"{LATE} AND NOT ({REFUSES})"
-DEFAULT = """status = 'pending', stage = NULL, next_attempt_at = NULL, choices = NULL, options = json_patch(
-    CASE WHEN json_valid(options) THEN options ELSE '{}' END, '{"ask": "never"}')"""
+PATCHED = """json_patch(CASE WHEN json_valid(options) THEN options ELSE '{}' END, '{"ask": "never"}')"""
+DEFAULT = f"status = 'pending', stage = NULL, next_attempt_at = NULL, choices = NULL, options = {PATCHED}"
 UNANSWERED = Failure(
     "unanswered", "Nobody has said in time what is to be fetched.", "Ask for it again, or choose: it is still there."
 )
@@ -195,7 +195,7 @@ def _sweep(
         if which in sweeps or (which is WITHDRAWN and sweeps):
             found = connection.execute(f"SELECT id FROM downloads WHERE {which} AND typeof(id) = 'integer'", asked)
             ids = [id for (id,) in found.fetchall()]
-            done = [row for _, row in updater.update(connection, ids, ways, asked, "id, attempt")]
+            done = [row for _, row in updater.update(connection, ids, ways, asked, "id, attempt", which)]
             if ways[0] is CANCELLED:
                 swept |= {id for id, _ in done}
             elif which is GIVEN_UP:
@@ -264,8 +264,8 @@ def _claim(
     returning = f"id, attempt, url, retry_count, progress, error_code, added_date, {lists.PARENT}"
     values = {**asked, "told": json.dumps([*told])}
     lists.claim(connection, ids, updater, asked)
-    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning)
-    crashes.forget(connection, ids)
+    done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning, DUE)
+    crashes.forget(connection, [row[0] for _, row in done])
     generations = lists.generations(connection, [row[0] for _, row in done if row[7] is not None])
     claimed, rejected = list[ClaimedRow](), list[SaveRejected]()
     for way, row in sorted(done, key=lambda each: ids.index(each[1][0])):
@@ -301,7 +301,8 @@ NEXT_MOMENT = f"""SELECT min(due) FROM (
     SELECT min(next_attempt_at) AS due FROM downloads WHERE {RETRY} AND next_attempt_at > :now
         AND next_attempt_at <= :now + :retry_max
     UNION ALL SELECT min(not_before) FROM downloads WHERE {LATER} AND not_before > :now AND not_before < ''
-    UNION ALL SELECT min(next_attempt_at) FROM downloads WHERE status = 'choosing' AND next_attempt_at > :now)"""
+    UNION ALL SELECT min(next_attempt_at) FROM downloads WHERE status = 'choosing' AND next_attempt_at > :now
+    ) AS moments"""
 """When a retry is due, `not_before` is over, or a question has waited for long enough."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from reactor.core import commands
@@ -20,7 +20,7 @@ from reactor.core.job import Attempt
 from reactor.database import contract as rows
 from reactor.database.contract import COLUMNS
 from reactor.database.sql import errors
-from reactor.database.sql.connection import Column, Connection, columns, empties, required, unique_columns
+from reactor.database.sql.connection import Column, Connection, by_itself, columns, empties, required, unique_columns
 from reactor.database.sql.per_row import RowUpdater
 from reactor.database.sql.statements import OVER, any_row, fitted, quoted
 from reactor.database.sql.table import ANEW
@@ -36,7 +36,8 @@ GENERATIONS_MAX = 4
 """As far up as ancestors are looked for; the core lets in fewer."""
 MIB = 1024 * 1024
 MEAN_SIZE = f"""SELECT avg(file_size) FROM (SELECT file_size FROM downloads WHERE {CHILD} AND parent_id = ?
-    AND status IN ('downloading', 'downloaded') AND typeof(file_size) = 'integer' AND file_size > 0 LIMIT 100)"""
+    AND status IN ('downloading', 'downloaded') AND typeof(file_size) = 'integer' AND file_size > 0
+    LIMIT 100) AS known"""
 ETA_MAX_S = 30 * 24 * 3600
 """What would take longer is not told."""
 LISTED = "listed"
@@ -66,9 +67,11 @@ def stop(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]) 
     that is gone are nobody's entries then."""
     for _ in range(GENERATIONS_MAX):
         for list_id, gone in connection.execute(STOPPED).fetchall():
-            ids = _children(connection, list_id, f"{OPEN} AND cancelled IS NOT TRUE")
+            which = f"{OPEN} AND cancelled IS NOT TRUE"
+            ids = _children(connection, list_id, which)
             loose = ", parent_id = NULL" if gone else ""
-            updater.update(connection, ids, (f"cancelled = 1{loose}", "cancelled = 1", "status = 'cancelled'"), asked)
+            ways = f"cancelled = 1{loose}", "cancelled = 1", "status = 'cancelled'"
+            updater.update(connection, ids, ways, asked, which=which)
 
 
 def end(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]) -> tuple[ListEnded, ...]:
@@ -85,7 +88,7 @@ def end(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any]) -
         values = {**asked, **entries.values, "status": status, "progress": progress}
         values |= {"reason": said["error"], "word": said["code"]}
         ways = (FINAL, FINAL_BARE[0], FINAL_BARE[1])
-        if updater.update(connection, [id], ways, values):
+        if updater.update(connection, [id], ways, values, which=ENDED):
             ended.append(ListEnded(Attempt(id, rows.count(attempt)), status, entries.done, entries.failed, failure))
     return tuple(ended)
 
@@ -196,7 +199,7 @@ def claim(connection: Connection, ids: Sequence[int], updater: RowUpdater, asked
             updater.update(connection, _children(connection, id, CHILD), ("parent_id = NULL",), asked)
         elif not waited:
             over = f"{CHILD} AND status IN ('failed', 'cancelled')"
-            updater.update(connection, _children(connection, id, over), (ANEW,), asked)
+            updater.update(connection, _children(connection, id, over), (ANEW,), asked, which=over)
 
 
 ATTEMPT = "CAST(COALESCE(attempt, 0) AS INTEGER)"
@@ -233,10 +236,13 @@ def store(connection: Connection, save: commands.SaveEntries, now_wall: float) -
     """Make rows of entries; those that have one keep it. One that the bot's table does not take is passed over, unless
     it takes none: then that is raised (errors.REJECTED)."""
     id = save.attempt.download_id
-    line = [(at, rows.url(url)) for _, at, url, _ in connection.execute(ANCESTORS, (json.dumps([id]),)).fetchall()]
+    found = connection.execute(ANCESTORS, (json.dumps([id]),)).fetchall()
+    line = [(at, rows.url(url)) for _, at, url, _ in sorted(found, key=lambda row: int(row[3]))]
     room = save.most - _descendants(connection, line[-1][0])
     itself = {url.strip().rstrip("/") for _, url in line}
     insert, values = _insertion(connection, id, now_wall, listed=save.listed_only)
+    dropped = {"playlist", "ask", *(("want",) if save.listed_only else ())}
+    ((asked,),) = connection.execute("SELECT options FROM downloads WHERE id = ?", (id,)).fetchall()
     taken, rejected = 0, None
     for entry in save.entries:
         if entry.url.rstrip("/") in itself:
@@ -244,9 +250,10 @@ def store(connection: Connection, save: commands.SaveEntries, now_wall: float) -
         if room <= 0:
             break
         told = {"url": entry.url, "item_key": entry.key, "position": entry.position, "title": entry.title}
-        told |= {"referer": entry.referer}
+        told["options"] = _options(rows.text(asked), dropped, entry.referer)
         try:
-            room -= connection.execute(insert, values | told).rowcount
+            with by_itself(connection):
+                room -= connection.execute(insert, values | told).rowcount
             taken += 1
         except errors.REJECTED as error:
             if not connection.in_transaction:
@@ -275,15 +282,10 @@ def _insertion(connection: Connection, parent: int, now_wall: float, *, listed: 
         for name, column in there.items()
         if (name not in ours or name in INHERITED) and not column.generated and name not in fixed
     }
-    taken = {name: f":{name}" for name in ("url", "item_key", "position", "title")}
+    taken = {name: f":{name}" for name in ("url", "item_key", "position", "title", "options")}
     taken |= {"status": f"'{LISTED if listed else Status.PENDING}'", "parent_id": ":parent"}
-    dropped = ", ".join(f"'$.{key}'" for key in ("playlist", "ask", *(("want",) if listed else ())))
-    bare = f"json_remove(CASE WHEN json_valid(options) THEN options ELSE '{{}}' END, {dropped})"
-    referred = f"CASE WHEN :referer IS NULL THEN {bare} ELSE json_insert({bare}, '$.referer', :referer) END"
-    taken["options"] = f"NULLIF({referred}, '{{}}')"
-    if not there["added_date"].generated:  # as the bot has them: text, seconds, or nothing
-        taken["added_date"] = """CASE typeof(added_date) WHEN 'text' THEN :moment WHEN 'null' THEN NULL
-            ELSE CAST(:now AS INTEGER) END"""
+    if not there["added_date"].generated:
+        taken["added_date"] = ADDED
     for name, empty in empties(connection).items():
         if name in taken:
             taken[name] = f"COALESCE({taken[name]}, {empty})"
@@ -298,6 +300,24 @@ def _insertion(connection: Connection, parent: int, now_wall: float, *, listed: 
         ON CONFLICT (parent_id, item_key) WHERE {CHILD} DO NOTHING""",
         values,
     )
+
+
+ADDED = """CASE typeof(added_date) WHEN 'text' THEN :moment WHEN 'null' THEN NULL ELSE CAST(:now AS INTEGER) END"""
+"""When an entry was added, as the bot has it of the list: text, seconds, or nothing."""
+
+
+def _options(asked: str | None, dropped: Collection[str], referer: str | None) -> str | None:
+    """What an entry asks for: what its list does, without what is of lists only."""
+    try:
+        said = json.loads(asked or "{}")
+    except (ValueError, RecursionError):
+        said = {}
+    if not isinstance(said, dict):
+        return asked  # the entry says what is wrong with it
+    said = {key: value for key, value in said.items() if key not in dropped}
+    if referer is not None:
+        said.setdefault("referer", referer)
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else None
 
 
 def _alone(connection: Connection, there: Mapping[str, Column]) -> frozenset[str]:
@@ -348,7 +368,8 @@ def recount(connection: Connection, ids: Sequence[int]) -> None:
             values: dict[str, float | None] = {"id": list_id, **entries.values, "progress": entries.share}
             values |= {"speed": round(entries.speed, 3), "eta": _eta_s(connection, list_id, entries)}
             try:
-                connection.execute(f"UPDATE downloads SET {fitted(connection, COUNTED)} WHERE id = :id", values)
+                with by_itself(connection):
+                    connection.execute(f"UPDATE downloads SET {fitted(connection, COUNTED)} WHERE id = :id", values)
             except errors.REJECTED:
                 if not connection.in_transaction:
                     raise

@@ -37,7 +37,7 @@ def _counts(connection: Connection, failed_rows: str) -> Counts:
     oldest = connection.execute(OLDEST).fetchone()
     (failed,) = connection.execute(f"SELECT count(*) FROM downloads WHERE {failed_rows}").fetchone()
     (choosing,) = connection.execute("SELECT count(*) FROM downloads WHERE status = 'choosing'").fetchone()
-    age_s = max(0.0, float(oldest[0] or 0.0)) if oldest else 0.0
+    age_s = (rows.waited(*oldest) or 0.0) if oldest else 0.0
     return Counts(pending - waiting, waiting, downloading, age_s, failed, choosing)
 
 
@@ -59,7 +59,8 @@ UNDER_WAY = f"SELECT * FROM downloads WHERE status = 'downloading' AND {IN_NO_LI
 QUEUED = "SELECT * FROM downloads WHERE status = 'pending' AND {} LIMIT ?"
 FAILED = f"SELECT * FROM downloads WHERE status = 'failed' AND {IN_NO_LIST} ORDER BY finished_at DESC, id DESC LIMIT ?"
 CHOOSING = f"SELECT * FROM downloads WHERE status = 'choosing' AND {IN_NO_LIST} ORDER BY next_attempt_at, id LIMIT ?"
-ENDED = f"""SELECT * FROM downloads WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed')
+IS_OVER = "status NOT IN ('pending', 'downloading', 'choosing', 'failed')"
+ENDED = f"""SELECT * FROM downloads WHERE {IS_OVER}
     AND {IN_NO_LIST} ORDER BY id DESC LIMIT ?"""
 WAITING = f"SELECT count(*) FROM downloads WHERE {RETRY} AND next_attempt_at > {NOW}"
 ENTRIES = f"""SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'pending'
@@ -67,7 +68,7 @@ ENTRIES = f"""SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER
     count(*) FILTER (WHERE status = 'downloading'), count(*) FILTER (WHERE status = 'choosing') FROM downloads
     WHERE parent_id IS NOT NULL AND item_key IS NOT NULL AND status IN ('pending', 'downloading', 'choosing')"""
 """Of lists, and not over."""
-OLDEST = f"""SELECT (julianday('now') - julianday(added_date)) * 86400 FROM downloads
+OLDEST = f"""SELECT added_date, {NOW} FROM downloads
     WHERE status = 'pending' AND next_attempt_at IS NULL AND {DATED} LIMIT 1"""
 
 

@@ -11,8 +11,8 @@ from reactor.models import OwnerAccount
 
 SET_WEIGHT = """INSERT INTO reactor_owners (owner, weight) VALUES (?, ?)
     ON CONFLICT (owner) DO UPDATE SET weight = excluded.weight"""
-OPEN = """SELECT owner, status, count(*) FROM downloads WHERE status = 'pending' GROUP BY owner
-    UNION ALL SELECT owner, status, count(*) FROM downloads WHERE status = 'downloading' AND stage IS NOT 'items'
+OPEN = """SELECT owner, 'pending', count(*) FROM downloads WHERE status = 'pending' GROUP BY owner
+    UNION ALL SELECT owner, 'downloading', count(*) FROM downloads WHERE status = 'downloading' AND stage IS NOT 'items'
     GROUP BY owner"""
 
 

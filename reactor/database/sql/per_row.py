@@ -14,7 +14,7 @@ from typing import Any
 
 from reactor.database import contract as rows
 from reactor.database.sql import errors
-from reactor.database.sql.connection import Connection
+from reactor.database.sql.connection import Connection, still
 from reactor.database.sql.statements import fitted
 from reactor.errors import Failure
 
@@ -42,10 +42,12 @@ class RowUpdater:
         ways: Sequence[str],
         asked: Mapping[str, Any],
         returning: str = "id",
+        which: str = "TRUE",
     ) -> list[tuple[int, tuple[Any, ...]]]:
         """Set for each of `ids` the first of `ways` (assignments) that its row takes: for each row that took one,
-        which it was, and `returning` of it. Raises RowRejected."""
-        wanted = [id for id in ids if id not in self.passed]
+        which it was, and `returning` of it. Those that do not meet the condition `which` any more are left out.
+        Raises RowRejected."""
+        wanted = still(connection, [id for id in ids if id not in self.passed], which, asked)
         groups = [[id] for id in wanted] if self._one_by_one else [wanted] if wanted else []
         done = []
         for group in groups:

@@ -77,13 +77,18 @@ def _fetches() -> TypeAdapter[tuple[Fetch, ...]]:
     return TypeAdapter(tuple[Fetch, ...])
 
 
+PUT = """INSERT INTO reactor_plans (download_id, attempt, parts, plan, done) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (download_id) DO UPDATE SET attempt = excluded.attempt, parts = excluded.parts, plan = excluded.plan,
+    done = excluded.done, published = 0"""
+
+
 def store(connection: Connection, save: commands.SavePlan, pieces: Sequence[bytes]) -> None:
     """In place of that of the attempt before; `pieces`: what `encode` made of it."""
     id, parts = save.attempt.download_id, len(save.extraction.fetches)
     short = len(pieces) == 1 and len(pieces[0]) <= SHORT_BYTES_MAX
     connection.execute("DELETE FROM reactor_plan_pieces WHERE download_id = ?", (id,))
     connection.execute(
-        "INSERT OR REPLACE INTO reactor_plans (download_id, attempt, parts, plan, done) VALUES (?, ?, ?, ?, ?)",
+        PUT,
         (id, save.attempt.number, parts, pieces[0] if short else b"", rows.ranges(save.done)),
     )
     if not short:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from statistics import fmean
 from typing import Any
 
 from reactor.core.turns import Caps, Line, before
@@ -20,11 +21,9 @@ AHEAD = f"""SELECT count(*) FROM downloads WHERE {READY} AND owner IS :owner AND
     AND ({RANK} < :rank OR ({RANK} = :rank AND coalesce((added_date, id) < (:date, :id), id < :id)))"""
 OTHERS = f"""SELECT owner, count(*), min(id) FROM downloads WHERE {READY}
     AND owner IS NOT :owner GROUP BY owner"""
-TOOK = f"""SELECT avg(took), {NOW} FROM (
-    SELECT (julianday(finished_at) - julianday(started_at)) * 86400 AS took FROM downloads
-    WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed') AND {IN_NO_LIST} ORDER BY id DESC LIMIT 20)
-    WHERE took > 0"""
-"""Seconds, from the first claim to the end, of the latest ones; and now."""
+TOOK = f"""SELECT started_at, finished_at FROM downloads
+    WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed') AND {IN_NO_LIST} ORDER BY id DESC LIMIT 20"""
+"""Of the latest ones that are over."""
 USUAL_S = 60.0
 """Where nothing was downloaded yet: of no account but for the order of those with unlike accounts."""
 
@@ -44,7 +43,8 @@ def within(connection: Connection, id: int) -> Position | None:
     this = dict(zip([name for name, *_ in cursor.description], found[0], strict=True))
     (own,) = connection.execute(AHEAD, {name: this[name] for name in ("owner", "rank", "date", "id")}).fetchone()
     others = connection.execute(OTHERS, {"owner": this["owner"]}).fetchall()
-    took, now = connection.execute(TOOK).fetchone()
+    (now,) = connection.execute(f"SELECT {NOW}").fetchone()
+    took = _took(connection)
     ahead = before(*_lines(connection, this, others), own, took or USUAL_S)
     serves = presence.read(connection)
     slots = serves.slots if serves is not None else 1
@@ -58,6 +58,13 @@ def within(connection: Connection, id: int) -> Position | None:
     if until is not None:
         return Position(id, ahead, _later(this, now), about, until)
     return Position(id, ahead, _cap(this, under_way, Caps(serves.owner_max, site_max=serves.host_max)), about, until)
+
+
+def _took(connection: Connection) -> float | None:
+    """Seconds, from the first claim to the end, of the latest ones; None where there are none."""
+    found = [(contract.moment_of(begun), contract.moment_of(ended)) for begun, ended in connection.execute(TOOK)]
+    took = [ended - begun for begun, ended in found if begun is not None and ended is not None and ended > begun]
+    return fmean(took) if took else None
 
 
 MOMENTS = ("next_attempt_at", "not_before")

@@ -7,15 +7,14 @@ from dataclasses import asdict
 
 from reactor.database.presence import Presence
 from reactor.database.sql.connection import Connection, has_table
+from reactor.database.sql.statements import PUT_META
 
 KEY = "process"
 
 
 def store(connection: Connection, presence: Presence) -> None:
     """In place of that of the reactor before."""
-    connection.execute(
-        "INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, ?)", (KEY, json.dumps(asdict(presence)))
-    )
+    connection.execute(PUT_META, (KEY, json.dumps(asdict(presence))))
 
 
 def read(connection: Connection) -> Presence | None:

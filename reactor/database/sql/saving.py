@@ -240,8 +240,7 @@ def write(
             if spared:
                 ending = [(FAILED_BARE[spared - 1], rows.said(failure))]
             else:
-                status = update_download_status(Status.FAILED, now_wall, failure=failure)
-                ending = [status, update_download_metadata(kind=save.kind), (lists.FAILED, {})]
+                ending = [update_failed(now_wall, failure), update_download_metadata(kind=save.kind)]
                 ending += [update_choices(save.choices)] if save.choices is not None else []
             done = _update(connection, attempt, further, *ending)
             if done:
@@ -362,6 +361,14 @@ def update_download_status(
         "finished": rows.moment(now_wall) if status.final else None,
         "next": next_attempt_at,
         "retries": retry_count,
+        **rows.said(failure),
+    }
+
+
+def update_failed(now_wall: float, failure: Failure) -> Assignments:
+    """The attempt is over, and so is the row, unless some entries of a list have rows: it is left to these."""
+    return f"{lists.FAILED}, {OVER}, next_attempt_at = NULL, error = :error, error_code = :code", {
+        "finished": rows.moment(now_wall),
         **rows.said(failure),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from reactor.database.sql.connection import Connection, has_table, transaction
+from reactor.database.sql.statements import PUT_META
 
 KEY = "ended_sessions"
 
@@ -24,4 +25,4 @@ def end(connection: Connection, session: str, until: int, now: float) -> None:
     """From now on this one is over; those that would be over anyway are forgotten."""
     with transaction(connection):
         kept = {each: end for each, end in ended(connection).items() if end > now} | {session: until}
-        connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, ?)", (KEY, json.dumps(kept)))
+        connection.execute(PUT_META, (KEY, json.dumps(kept)))

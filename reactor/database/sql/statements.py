@@ -23,6 +23,8 @@ READY = f"status = 'pending' AND {NO_RETRY} AND {NOT_LATER}"
 come here when their time has come (`turns.ripen`)."""
 RETRY = f"status = 'pending' AND {NO_RETRY.replace('= 0', '<> 0')}"
 LATER = f"status = 'pending' AND {NOT_LATER.replace('= 0', '<> 0')}"
+PUT_META = """INSERT INTO reactor_meta (key, value) VALUES (?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 NOW = "(julianday('now') - 2440587.5) * 86400"
 """Seconds since the epoch."""
 

@@ -14,7 +14,7 @@ AHEAD = f"""SELECT count(*) FROM downloads AS d, (SELECT added_date, id, owner, 
         OR {RANK} = rank AND coalesce((d.added_date, d.id) < (this.added_date, this.id), d.id < this.id))"""
 
 OTHERS = """SELECT count(*) FROM (SELECT DISTINCT owner FROM downloads WHERE status = 'pending'
-    AND owner IS NOT (SELECT owner FROM downloads WHERE id = ?))"""
+    AND owner IS NOT (SELECT owner FROM downloads WHERE id = ?)) AS others"""
 
 FAILURES = """SELECT error_code, count(*) AS number FROM downloads
     WHERE parent_id = ? AND item_key IS NOT NULL AND status = 'failed' GROUP BY error_code ORDER BY number DESC, 1"""

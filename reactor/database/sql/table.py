@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from reactor.choices import answered, read_choices
 from reactor.database import contract
-from reactor.database.sql.connection import Connection, columns, empties, required, transaction
+from reactor.database.sql.connection import Connection, columns, empties, required, storable, transaction
 from reactor.database.sql.statements import IN_NO_LIST, download, fit, quoted
 from reactor.database.table import LIST_MAX, ChangeCursor
 from reactor.errors import DatabaseError
@@ -63,7 +63,8 @@ def add(connection: Connection, url: str, own: Mapping[str, Any]) -> int:
     for name, value in required(there).items():
         if name not in map(str.lower, names):
             names, values = [*names, name], [*values, value]
-    listed = ", ".join(map(quoted, names))
+    values = [storable(connection, there[name.lower()], value) for name, value in zip(names, values, strict=True)]
+    listed = ", ".join(quoted(there[name.lower()].name) for name in names)
     marks = ", ".join("?" * len(values))
     inserted = connection.execute(f"INSERT INTO downloads ({listed}) VALUES ({marks}) RETURNING id", values).fetchall()
     if not inserted:

@@ -32,7 +32,7 @@ from reactor.database.contract import RIPEN_MAX
 from reactor.database.sql import plans
 from reactor.database.sql.connection import Connection
 from reactor.database.sql.per_row import RowUpdater
-from reactor.database.sql.statements import LATER, READY, RETRY
+from reactor.database.sql.statements import LATER, PUT_META, READY, RETRY
 from reactor.net.registrable import site_of
 from reactor.records import dataclass
 
@@ -65,7 +65,7 @@ AFTER, FROM_THE_FIRST = "owner > :cursor", "owner IS NOT NULL"
 CHARGE = """UPDATE reactor_owners SET tag = max(tag, coalesce((SELECT json_extract(value, '$.tag') FROM reactor_meta
     WHERE key = 'turn'), 0)) + :seconds / weight WHERE owner = :owner"""
 ACCOUNTS = """SELECT owner, tag, day, day_rows, day_bytes FROM reactor_owners
-    WHERE owner IN (SELECT value FROM json_each(?))"""
+    WHERE owner IN (SELECT value FROM json_each(?, '$'))"""
 SPEND = """UPDATE reactor_owners SET day_rows = CASE WHEN day = :day THEN day_rows ELSE 0 END + :rows,
     day_bytes = CASE WHEN day = :day THEN day_bytes ELSE 0 END + :bytes, day = :day WHERE owner = :owner"""
 FORGET = """DELETE FROM reactor_owners WHERE tag <= ? AND weight = 1
@@ -77,7 +77,7 @@ PUT_OFF = ("stage = 'quota', not_before = :next_day", "not_before = :next_day")
 SITE_LOOK = 32
 """So many rows of an owner are looked at for one from a site that is not full."""
 SERVED = """INSERT INTO reactor_owners (owner, tag) VALUES (?, ?)
-    ON CONFLICT (owner) DO UPDATE SET tag = max(tag, excluded.tag)"""
+    ON CONFLICT (owner) DO UPDATE SET tag = max(reactor_owners.tag, excluded.tag)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def ripen(connection: Connection, updater: RowUpdater, asked: Mapping[str, Any])
         for which in kinds:
             found = connection.execute(f"{_ripe(which)} LIMIT {RIPEN_MAX + 1}", asked).fetchall()
             more = more or len(found) > RIPEN_MAX
-            updater.update(connection, [id for (id,) in found[:RIPEN_MAX]], (assignment,), asked)
+            updater.update(connection, [id for (id,) in found[:RIPEN_MAX]], (assignment,), asked, which=which)
     return more
 
 
@@ -171,7 +171,7 @@ def served(
     last = shared[-1]
     cursor = last.owner if isinstance(last.owner, str | int) else None
     stored = json.dumps({"tag": last.tag, "cursor": cursor})
-    connection.execute("INSERT OR REPLACE INTO reactor_meta (key, value) VALUES (?, ?)", (TURN, stored))
+    connection.execute(PUT_META, (TURN, stored))
     if caps.daily:
         begun = Counter(contract.account(each.owner) for each in shared if each.id in new)
         for owner, rows in begun.items():
@@ -316,11 +316,11 @@ class _Look:
         """Until the day is over; some of its rows, so that they say why they wait."""
         if self._updater is None:
             return
-        statement = f"""SELECT id FROM downloads WHERE {self._due} AND owner = :whose AND {NEW}
-            ORDER BY {PLACE} LIMIT {RIPEN_MAX}"""
-        found = self._connection.execute(statement, {**self._asked, "whose": owner}).fetchall()
-        values = {**self._asked, "next_day": next_day(self._asked["now"])}
-        self._updater.update(self._connection, [id for (id,) in found], PUT_OFF, values)
+        which = f"{self._due} AND owner = :whose AND {NEW}"
+        statement = f"SELECT id FROM downloads WHERE {which} ORDER BY {PLACE} LIMIT {RIPEN_MAX}"
+        values = {**self._asked, "whose": owner, "next_day": next_day(self._asked["now"])}
+        found = self._connection.execute(statement, values).fetchall()
+        self._updater.update(self._connection, [id for (id,) in found], PUT_OFF, values, which=which)
 
     def _is_any_site_full(self) -> bool:
         return bool(self._caps.site_max) and any(

@@ -16,33 +16,14 @@ from reactor.core.job import Attempt
 from reactor.database.sql import errors
 from reactor.database.sql.connection import columns, empties, required
 from reactor.database.sql.downloads import CLAIM
+from reactor.database.sql.rehearsal import IDS, MOMENT, NOW, STATUSES, TOLD, endings, steps
 from reactor.database.sql.saving import Unit, write
 from reactor.database.sql.statements import fitted, quoted
 from reactor.database.sqlite.migration import contract, migrate
 from reactor.database.sqlite.statements import Connection
-from reactor.errors import DatabaseError, Failure
-from reactor.models import Extraction, Fetch, Finish, Kind, ResultFile, Stage, Upload
+from reactor.errors import DatabaseError
 from reactor.patterns import pattern
 
-NOW = 1_800_000_000.0
-IDS = (1, 2)
-"""Two rows, so that what must be unique meets its like."""
-STATUSES = "pending, downloading, downloaded, cancelled and failed"
-TOLD = frozenset(
-    {
-        *("url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code", "notes"),
-        *("media_key", "mime_type", "duration_s", "width", "height", "thumbnail_path", "files"),
-    }
-)
-"""What these hold depends on the download: a CHECK of them may let in some."""
-UPLOAD = Upload(
-    mime_type="video/mp4",
-    duration_s=1.5,
-    width=320,
-    height=240,
-    thumbnail_path="/downloads/a.jpg",
-    files=(ResultFile(path="a.mp4", bytes=1),),
-)
 TYPES: tuple[tuple[str, type], ...] = (("INT", int), ("CHAR", str), ("CLOB", str), ("TEXT", str), ("BLOB", bytes))
 """What a declared type that holds this word takes, as SQLite has it."""
 
@@ -121,17 +102,17 @@ def _definitions(connection: sqlite3.Connection) -> list[str]:
 
 def _play(copy: sqlite3.Connection) -> Iterator[Exception]:
     """What SQLite says against the way of two rows, for each of the ways that there are."""
-    for last in range(len(_endings(Attempt(1, 1)))):
+    for last in range(len(endings(Attempt(1, 1)))):
         if (error := _inserted(copy)) is not None:
             if STORED.match(str(error)):
                 yield error
             return  # what a bot's row has to be cannot be guessed
         yield from _claimed(copy)
-        if isinstance(_endings(Attempt(1, 1))[last], commands.SaveCancelled):
+        if isinstance(endings(Attempt(1, 1))[last], commands.SaveCancelled):
             copy.execute("UPDATE downloads SET cancelled = 1")
-        for step in range(len(_steps(Attempt(1, 1)))):
-            yield from _tried(copy, [_steps(Attempt(id, 1))[step] for id in IDS])
-        yield from _tried(copy, [_endings(Attempt(id, 1))[last] for id in IDS])
+        for step in range(len(steps(Attempt(1, 1)))):
+            yield from _tried(copy, [steps(Attempt(id, 1))[step] for id in IDS])
+        yield from _tried(copy, [endings(Attempt(id, 1))[last] for id in IDS])
 
 
 def _check_trigger(copy: Connection, name: str, trigger: str, there: Collection[str]) -> None:
@@ -166,12 +147,12 @@ def _downloaded(copy: sqlite3.Connection) -> Iterator[Exception]:
     """What is said against the way of rows that just work."""
     yield from _claimed(copy)
     for id in IDS:
-        yield from _tried(copy, [*_steps(Attempt(id, 1)), _endings(Attempt(id, 1))[0]])
+        yield from _tried(copy, [*steps(Attempt(id, 1)), endings(Attempt(id, 1))[0]])
 
 
 def _claimed(copy: sqlite3.Connection) -> Iterator[Exception]:
     """The rows under way, as they are where nothing is said against it too."""
-    asked = {"owner": "reactor", "lease": NOW, "moment": "2027-01-15 08:00:00.000", "told": f"[{IDS[0]}]"}
+    asked = {"owner": "reactor", "lease": NOW, "moment": MOMENT, "told": f"[{IDS[0]}]"}
     try:
         if copy.execute(f"UPDATE downloads SET {fitted(copy, CLAIM)}", asked).rowcount < len(IDS):
             yield errors.passed_over()
@@ -214,33 +195,6 @@ def _insert(copy: sqlite3.Connection) -> None:
 def _something(declared: str, id: int) -> object:
     kind = next((kind for word, kind in TYPES if word in declared.upper()), float)
     return str(id).encode() if kind is bytes else kind(id)
-
-
-def _steps(attempt: Attempt) -> list[Unit]:
-    fetch = Fetch(urls=("http://host.example/a",), name="a.bin", size=1000)
-    plan = Extraction(
-        kind=Kind.DIRECT,
-        title="A title",
-        fetches=(fetch,),
-        finish=Finish(how="file", name="a.bin", media_key="file:0123"),
-    )
-    return [
-        commands.SaveStage(attempt, Stage.EXTRACTING, Kind.DIRECT),
-        commands.SavePlan(attempt, plan),
-        commands.ProgressOf(attempt, 33.33, 1_000_000, 7, 1000, "A title"),
-        commands.ProgressOf(attempt, None, 0, None, None),
-    ]
-
-
-def _endings(attempt: Attempt) -> list[Unit]:
-    failure = Failure("timeout", "The server stopped answering.")
-    return [
-        commands.SaveDownloaded(attempt, "/downloads/a.bin", 1000, "A title", notes="A note.", upload=UPLOAD),
-        commands.SaveWaiting(attempt, failure, 1, 30.5),
-        commands.SaveWaiting(attempt, None, 0, 0.0, yielded=True),
-        commands.SaveFailed(attempt, failure, Kind.DIRECT),
-        commands.SaveCancelled(attempt),
-    ]
 
 
 def _tried(copy: sqlite3.Connection, units: Sequence[Unit]) -> Iterator[Exception]:

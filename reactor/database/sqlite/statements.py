@@ -9,7 +9,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeVar
 
-from reactor.database.sql.connection import Column, columns, has_table, unique_columns
+from reactor.database.sql.connection import Column, columns, has_table, tables, unique_columns
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -51,6 +51,15 @@ def _columns(connection: sqlite3.Connection, table: str = "downloads") -> dict[s
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:
     found = connection.execute("SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?", (name,))
     return found.fetchone() is not None
+
+
+@tables.register
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute(
+        """SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'
+        AND name NOT LIKE 'reactor%' AND name <> 'downloads' COLLATE NOCASE ORDER BY name"""
+    )
+    return [name for (name,) in found.fetchall()]
 
 
 @unique_columns.register

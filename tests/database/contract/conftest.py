@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from reactor.database.store import Store
-from tests.database.contract.engines import ENGINES, Engine
+from tests.database.contract.engines import ENGINES, Engine, Postgres, Sqlite
 
 
 @pytest.fixture
@@ -16,11 +16,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=sorted(ENGINES))
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """An empty database."""
-    made: Engine = ENGINES[request.param](tmp_path)
-    return made
+    if request.param == "sqlite":
+        yield Sqlite(tmp_path)
+    else:
+        with request.getfixturevalue("server").database() as url:
+            yield Postgres(url)
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ async def test_a_list_that_is_deleted_takes_its_entries_along(engine: Engine, st
     engine.sql("DELETE FROM downloads WHERE id = 1")
     seen = (await store.poll(commands.PollRows((running.download_id,), 1), NOW, RETRY_MAX_S)).rows
     assert [each.cancelled for each in seen.watched] == [True]
-    assert engine.sql("SELECT id, status, parent_id FROM downloads") == [
+    assert engine.sql("SELECT id, status, parent_id FROM downloads ORDER BY id") == [
         (2, "downloading", None),
         (3, "cancelled", None),
     ]
@@ -178,9 +178,8 @@ async def test_a_list_that_is_sent_back_tries_again_what_did_not_come(engine: En
 
 async def test_another_row_with_the_id_of_a_list_has_none_of_its_entries(engine: Engine, store: Store) -> None:
     await expanded(store, engine, 1, 2)
-    engine.sql(
-        "INSERT OR REPLACE INTO downloads (id, url, added_date) VALUES (1, 'http://host.example/a', '2000-01-01')"
-    )
+    engine.sql("DELETE FROM downloads WHERE id = 1")
+    engine.sql("INSERT INTO downloads (id, url, added_date) VALUES (1, 'http://host.example/a', '2000-01-01')")
     assert (await claimed(store)).attempt == Attempt(1, 1)
     assert engine.sql("SELECT parent_id, cancelled FROM downloads WHERE id > 1") == [(None, 1), (None, 1)]
 
@@ -192,12 +191,11 @@ async def test_of_another_row_with_the_id_of_a_list_none_of_its_lists_goes_on_ei
     inner = (await claimed(store)).attempt
     await store.save([commands.SaveEntries(inner, entries(2, 3), 50)], NOW)
     await store.save([commands.SaveListed(inner, Kind.YTDLP, None, 2)], NOW)
-    engine.sql(
-        "INSERT OR REPLACE INTO downloads (id, url, added_date) VALUES (1, 'http://host.example/a', '9000-01-01')"
-    )
+    engine.sql("DELETE FROM downloads WHERE id = 1")
+    engine.sql("INSERT INTO downloads (id, url, added_date) VALUES (1, 'http://host.example/a', '9000-01-01')")
     seen = (await store.poll(commands.PollRows((), 3), NOW, RETRY_MAX_S)).rows
     assert [each.attempt for each in seen.claimed] == [Attempt(1, 1)]
-    assert engine.sql("SELECT id, status, parent_id FROM downloads WHERE id > 1") == [
+    assert engine.sql("SELECT id, status, parent_id FROM downloads WHERE id > 1 ORDER BY id") == [
         (2, "cancelled", None),
         (3, "cancelled", 2),
         (4, "cancelled", 2),

@@ -142,7 +142,7 @@ async def test_what_an_uploader_finds_is_read_as_it_was_written(engine: Engine, 
         found = await table.get(1)
         assert found is not None
         assert found.files == (files[0], ResultFile(path="b?", bytes=0))
-        engine.sql("UPDATE downloads SET files = '[1, {}]', width = 'wide' WHERE id = 1")
+        engine.sql("UPDATE downloads SET files = '[1, {}]', width = ? WHERE id = 1", engine.odd("wide"))
         found = await table.get(1)
     assert found is not None
     assert (found.files, found.width) == ((), None)

@@ -94,7 +94,7 @@ async def test_of_each_owner_the_highest_priority_is_first_whatever_is_no_priori
     engine: Engine, store: Store
 ) -> None:
     add(engine, *["ann"] * 9, "bob")
-    for id, priority in enumerate((None, 1, "high", 2, -1, 99, -2, 1, 1.5), 1):
+    for id, priority in enumerate((None, 1, engine.odd("high"), 2, -1, 99, -2, 1, engine.odd(1.5)), 1):
         engine.sql("UPDATE downloads SET priority = ? WHERE id = ?", priority, id)
     assert await order(store, dict.fromkeys(("ann", "bob"), 10.0)) == [4, 10, 2, 8, 1, 3, 6, 9, 5, 7]
 
@@ -134,7 +134,7 @@ async def test_owners_are_listed_with_their_rows_and_weights(engine: Engine, sto
 
 async def test_a_row_does_not_begin_before_its_time(engine: Engine, store: Store) -> None:
     add(engine, *["ann"] * 5)
-    for id, moment in enumerate((NOW + 30, NOW - 1, 0, "tomorrow", None), 1):
+    for id, moment in enumerate((NOW + 30, NOW - 1, 0, engine.odd("tomorrow"), None), 1):
         engine.sql("UPDATE downloads SET not_before = ? WHERE id = ?", moment, id)
     polled = (await store.poll(commands.PollRows((), 9), NOW, RETRY_MAX_S)).rows
     assert ([row.attempt.download_id for row in polled.claimed], polled.due_in_s) == ([2, 3, 4, 5], 30.0)
@@ -209,9 +209,10 @@ async def test_owners_are_told_apart_whatever_the_bot_stores_them_as(engine: Eng
     await store.leave()
     engine.sql("DROP INDEX reactor_ready")
     engine.sql("ALTER TABLE downloads DROP COLUMN owner")
-    engine.sql(f"ALTER TABLE downloads ADD COLUMN owner {kind}")
+    engine.sql(f"ALTER TABLE downloads ADD COLUMN owner {kind or engine.odd(kind, 'text')}")
     async with engine.open_store() as again:
-        add(engine, 7, 7, 12, "x" * (OWNER_MAX + 1), "x" * (OWNER_MAX + 2), b"\xff", 7)
+        odd = [engine.odd("x" * (OWNER_MAX + 1), 13), engine.odd("x" * (OWNER_MAX + 2), 14), engine.odd(b"\xff", 15)]
+        add(engine, 7, 7, 12, *odd, 7)
         assert (await order(again, {}))[:6] == [1, 3, 4, 5, 6, 2]
 
 

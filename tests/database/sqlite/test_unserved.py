@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.database.sqlite.migration import migrate
-from reactor.database.sqlite.unserved import (
+from reactor.database.sql.unserved import (
     COUNT_MAX,
     FIND,
     FIND_NULL,
@@ -16,6 +15,7 @@ from reactor.database.sqlite.unserved import (
     unserved_statuses,
     unserved_table,
 )
+from reactor.database.sqlite.migration import migrate
 from reactor.database.store import UnservedStatus
 from tests.database.sqlite.bot import opened
 

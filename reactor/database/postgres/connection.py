@@ -1,0 +1,388 @@
+"""One connection to a PostgreSQL server, used by one thread at a time.
+
+Each function of `reactor.database.sql` is one transaction. `Database.run` executes it in a worker thread in one hop, so
+nothing is awaited inside a transaction, and a caller may be cancelled at any time: the transaction is committed or
+rolled back before the next one begins.
+
+Values are put into the statements by the client: the planner sees them, a literal takes the type of its column, and
+nothing is prepared that a pooler would lose.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from types import MappingProxyType
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import anyio
+import psycopg
+from anyio import to_thread
+from psycopg.adapt import AdaptersMap
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import FloatLoader
+from psycopg.types.string import StrDumperUnknown, TextLoader
+
+from reactor.database.address import ServerAddress
+from reactor.database.contract import GONE, REPLACED
+from reactor.database.postgres.errors import AGAIN, CHANGED, REFUSED, refused, translate
+from reactor.database.postgres.words import Words
+from reactor.database.sql.connection import (
+    Column,
+    Connection,
+    begin,
+    by_itself,
+    columns,
+    empties,
+    has_table,
+    still,
+    storable,
+    tables,
+    unique_columns,
+)
+from reactor.database.sql.errors import Refused
+from reactor.errors import DatabaseError
+
+CONNECT_S = 10
+"""How long a server may take to answer at first, in seconds."""
+LOCK_S, HURRY_S = 5.0, 0.1
+"""How long another transaction is waited for, in seconds; and when the process is about to end."""
+IDLE_S = 30.0
+"""A connection that was not used for so long is asked first whether it is still there."""
+TRIES = 5
+"""Of a transaction that was undone in favour of another one."""
+INTEGER_BITS = 64
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class BoolDumper(StrDumperUnknown):
+    """True and False as '1' and '0', which a column of booleans takes, and one of numbers."""
+
+    def dump(self, obj: Any) -> bytes:
+        return b"1" if obj else b"0"
+
+    def quote(self, obj: Any) -> bytes:
+        return b"'1'" if obj else b"'0'"
+
+
+def adapters() -> AdaptersMap:
+    """How values go in and come out: JSON and booleans as the contract reads them."""
+    made = AdaptersMap(psycopg.adapters)
+    made.register_dumper(bool, BoolDumper)
+    for name in ("json", "jsonb"):
+        made.register_loader(name, TextLoader)
+    made.register_loader("numeric", FloatLoader)
+    return made
+
+
+class PostgresConnection:
+    """`reactor.database.sql.connection.Connection`, in autocommit."""
+
+    def __init__(self, raw: psycopg.Connection[Any], *, read_only: bool = False) -> None:
+        self.raw = raw
+        self.words = Words({})
+        self.empties: Mapping[str, str] = MappingProxyType({})
+        self._read_only = read_only
+
+    def learn(self) -> None:
+        """Look at the table, whose columns the statements speak of."""
+        self.words = Words(columns(self))
+        self.empties = empties(self)
+
+    @property
+    def in_transaction(self) -> bool:
+        """True while a transaction can be rolled back."""
+        return self.raw.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:
+        """Carry out one shared statement. Raises Refused where the bot's table does not take a value."""
+        if self._read_only and not sql.lstrip().upper().startswith(READS):
+            raise DatabaseError("The database was opened for reading only.")
+        cursor = self.raw.cursor()
+        try:
+            return cursor.execute(self.words.sql(sql), _fitting(parameters))
+        except REFUSED as error:
+            raise refused(error) from error
+
+    def executemany(self, sql: str, parameters: Any, /) -> object:
+        """The same with each of several values."""
+        for each in parameters:
+            self.execute(sql, each)
+        return None
+
+
+READS = ("SELECT", "WITH", "BEGIN", "COMMIT", "ROLLBACK")
+
+
+def _fitting(values: Any) -> Any:
+    """What PostgreSQL has room for: no NUL in a text; a number of more than 64 bits is the caller's mistake."""
+    if isinstance(values, Mapping):
+        return {name: _fit(value) for name, value in values.items()}
+    return tuple(map(_fit, values))
+
+
+def _fit(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, int) and value.bit_length() >= INTEGER_BITS:
+        raise OverflowError(value)
+    return value
+
+
+# What PostgreSQL does its own way
+
+COLUMNS = """SELECT a.attname, format_type(a.atttypid, NULL), pg_get_expr(d.adbin, d.adrelid), a.attnotnull,
+    coalesce(array_position(CAST(i.indkey AS smallint[]), a.attnum) + 1, 0), a.attidentity, a.attgenerated
+    FROM pg_attribute AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
+    WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
+TABLES = """SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename NOT LIKE 'reactor%'
+    AND tablename <> 'downloads' ORDER BY 1"""
+UNIQUE = """SELECT ARRAY(SELECT coalesce(lower(a.attname), '') FROM unnest(i.indkey) AS k
+    LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k)
+    FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+    WHERE i.indrelid = to_regclass('downloads') AND i.indisunique AND c.relname NOT LIKE 'reactor%%'"""
+
+
+@columns.register
+def _columns(connection: PostgresConnection, table: str = "downloads") -> dict[str, Column]:
+    found = connection.raw.execute(COLUMNS, (_identifier(table),)).fetchall()
+    return {
+        name.lower(): Column(
+            name,
+            kind,
+            "an identity" if identity else _literal(default) if not generated else None,
+            bool(not_null),
+            int(key),
+            bool(generated) or identity == "a",
+        )
+        for name, kind, default, not_null, key, identity, generated in found
+    }
+
+
+def _literal(default: str | None) -> str | None:
+    """A default without the type that PostgreSQL writes behind it."""
+    return None if default is None else default.partition("::")[0]
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@has_table.register
+def _has_table(connection: PostgresConnection, name: str) -> bool:
+    (found,) = connection.raw.execute("SELECT to_regclass(%s) IS NOT NULL", (_identifier(name),)).fetchone() or (False,)
+    return bool(found)
+
+
+@unique_columns.register
+def _unique_columns(connection: PostgresConnection) -> list[list[str]]:
+    return [list(names) for (names,) in connection.raw.execute(UNIQUE, ()).fetchall()]
+
+
+@tables.register
+def _tables(connection: PostgresConnection) -> list[str]:
+    return [name for (name,) in connection.raw.execute(TABLES).fetchall()]
+
+
+@begin.register
+def _begin(connection: PostgresConnection, kind: str) -> None:
+    """DEFERRED reads as it was at one moment; one that writes sees what was committed before each statement, and locks
+    the rows that it is about to change."""
+    reads = kind == "DEFERRED"
+    connection.raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if reads else "BEGIN")
+
+
+@by_itself.register
+def _by_itself(connection: PostgresConnection) -> AbstractContextManager[object]:
+    return _savepoint(connection)
+
+
+@contextmanager
+def _savepoint(connection: PostgresConnection) -> Iterator[None]:
+    connection.raw.execute("SAVEPOINT reactor")
+    try:
+        yield
+    except BaseException:
+        with suppress(psycopg.Error):
+            connection.raw.execute("ROLLBACK TO SAVEPOINT reactor")
+        raise
+    connection.raw.execute("RELEASE SAVEPOINT reactor")
+
+
+@still.register
+def _still(connection: PostgresConnection, ids: Sequence[int], which: str, asked: Mapping[str, Any]) -> Sequence[int]:
+    """Locked until the end of the transaction; a row that another one is about to change is left to that."""
+    if not ids:
+        return ids
+    statement = f"SELECT id FROM downloads WHERE id = ANY (:wanted) AND ({which}) FOR UPDATE SKIP LOCKED"
+    locked = {id for (id,) in connection.execute(statement, {**asked, "wanted": list(ids)}).fetchall()}
+    return [id for id in ids if id in locked]
+
+
+@storable.register
+def _storable(connection: PostgresConnection, column: Column, value: Any) -> Any:
+    """A number for a column of texts is a text; SQLite takes it for one too."""
+    if isinstance(value, str) and "\0" in value:
+        raise DatabaseError("A text with a NUL in it cannot be stored.", hint="Take it out first.")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if number and connection.words.is_text(column.name.lower()) else value
+
+
+# The database
+
+Fit = Callable[[PostgresConnection, bool], str]
+"""Makes the table fit the contract, with True also where there is none; the database's instance id comes back."""
+
+
+class Database:
+    """The open database. Made by `Database.open` only."""
+
+    def __init__(self, address: ServerAddress, fit: Fit, *, create: bool, read_only: bool) -> None:
+        self.address = address
+        self.created = False
+        """True when there was no table before."""
+        self.instance = ""
+        """The database's own id: gids and staging folders derive from it."""
+        self._fit_table, self._create, self._read_only = fit, create, read_only
+        self._connection: PostgresConnection | None = None
+        self._used = 0.0
+        self._limiter = anyio.CapacityLimiter(1)
+        self._closed = self._leaving = False
+        self._replaced = False
+        self._pid = os.getpid()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, address: ServerAddress, fit: Fit, *, create: bool = True, read_only: bool = False
+    ) -> AsyncIterator[Database]:
+        """Connect, make it fit the contract, close it at the end. Raises DatabaseError."""
+        database = cls(address, fit, create=create, read_only=read_only)
+        try:
+            await database._hop(database._connected)
+            yield database
+        finally:
+            await database.close()
+
+    @property
+    def backend(self) -> int | None:
+        """The number of the server's process for this connection."""
+        connection = self._connection
+        return connection.raw.info.backend_pid if connection is not None and not connection.raw.closed else None
+
+    async def close(self) -> None:
+        """Close it now; a second time does nothing."""
+        if self._closed or self._pid != os.getpid():
+            return
+        self._closed = True
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._let_go, limiter=self._limiter)
+
+    async def run(
+        self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        """Call `function(connection, …)` in a worker thread. It must be one transaction, or only read.
+
+        Raises DatabaseError: `retryable` when a lock is held by somebody else, or the server is not there."""
+
+        def call() -> Result:
+            return function(cast("Connection", self._connected()), *args, **more)
+
+        return await self._hop(lambda: self._perform(call))
+
+    def hurry(self) -> None:
+        """From now on wait at most HURRY_S for a lock."""
+        self._leaving = True
+
+    async def _hop(self, function: Callable[[], Result]) -> Result:
+        if self._pid != os.getpid():
+            raise DatabaseError(
+                f"The database {self.address} was opened in another process, before a fork.",
+                hint="Open it in each process.",
+            )
+        if self._closed:
+            raise DatabaseError(f"The database {self.address} is closed.")
+        try:
+            with anyio.CancelScope(shield=True):
+                result = await to_thread.run_sync(function, limiter=self._limiter)
+        except psycopg.Error as error:
+            raise translate(error, str(self.address)) from error
+        except Refused as error:
+            raise DatabaseError(f"The database {self.address} refused: {error}.") from error
+        return result
+
+    # In the worker thread
+
+    def _perform(self, function: Callable[[], Result]) -> Result:
+        for again in range(TRIES):
+            try:
+                return function()
+            except AGAIN:
+                if again == TRIES - 1:
+                    raise
+            except CHANGED:
+                if again:
+                    raise
+                self._fit(self._connected())
+        raise AssertionError("the last of the tries raises")
+
+    def _connected(self) -> PostgresConnection:
+        connection = self._connection
+        if connection is not None and time.monotonic() - self._used > IDLE_S and not connection.in_transaction:
+            with suppress(psycopg.Error):
+                connection.raw.execute("SELECT 1")
+        if connection is None or connection.raw.closed:
+            self._let_go()
+            connection = PostgresConnection(self._connect(), read_only=self._read_only)
+            try:
+                self._fit(connection)
+            except BaseException:
+                connection.raw.close()
+                raise
+            self._connection = connection
+        self._used = time.monotonic()
+        if self._leaving and not connection.in_transaction:
+            connection.raw.execute(f"SET lock_timeout = '{HURRY_S}s'")
+        return connection
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        raw = psycopg.connect(
+            self.address.conninfo,
+            autocommit=True,
+            cursor_factory=psycopg.ClientCursor,
+            connect_timeout=CONNECT_S,
+            prepare_threshold=None,
+            context=adapters(),
+        )
+        try:
+            raw.execute(f"SET lock_timeout = '{LOCK_S}s'")
+            raw.execute("SET timezone = 'UTC'")
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+    def _fit(self, connection: PostgresConnection) -> None:
+        """Now, with each new connection, and whenever a statement finds the table to be another one."""
+        known = bool(self.instance)
+        there = has_table(cast("Connection", connection), "downloads")
+        if known and not there:
+            raise DatabaseError(f"The database {self.address} has no table `downloads`.", code=GONE, retryable=True)
+        instance = self._fit_table(connection, self._create and not known)
+        if known and instance != self.instance:
+            message = f"The database {self.address} was replaced by another one."
+            raise DatabaseError(message, code=REPLACED, retryable=True)
+        self.created = self.created or not (known or there)
+        self.instance = instance
+        connection.learn()
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.raw.close()
+        self._connection = None

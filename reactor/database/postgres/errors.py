@@ -1,0 +1,52 @@
+"""PostgreSQL's errors as DatabaseError, with a sentence for a person."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import errors as postgres
+
+from reactor.database.contract import BUSY, FULL, GONE
+from reactor.database.sql.errors import Refused
+from reactor.errors import DatabaseError
+from reactor.patterns import pattern
+
+REFUSED = psycopg.IntegrityError, psycopg.DataError, postgres.RaiseException, postgres.TriggeredActionException
+"""A constraint, a trigger or a type of the bot's table does not let a value in."""
+AGAIN = postgres.SerializationFailure, postgres.DeadlockDetected
+"""The transaction was undone in favour of another one: the same once more."""
+CHANGED = postgres.UndefinedColumn, postgres.UndefinedTable, postgres.DatatypeMismatch, postgres.UndefinedFunction
+"""The table may be another one than it was when it was looked at."""
+KEY = pattern(r"Key \((?P<columns>.*?)\)=")
+
+
+def refused(error: psycopg.Error) -> Refused:
+    """What is said against a value, without the value: it may be a stranger's, and long."""
+    what = error.diag.message_primary or str(error)
+    if found := KEY.match(error.diag.message_detail or ""):
+        what += " (" + ", ".join(f"downloads.{name.strip()}" for name in found["columns"].split(",")) + ")"
+    return Refused(what)
+
+
+def translate(error: psycopg.Error, shown: str) -> DatabaseError:
+    """`retryable` when the same may succeed later without anybody changing a thing here."""
+    said = (error.diag.message_primary or str(error).partition("\n")[0]).strip().rstrip(".")
+    match error:
+        case postgres.LockNotAvailable() | postgres.QueryCanceled() | postgres.DeadlockDetected():
+            return DatabaseError(f"The database {shown} is locked by another program.", code=BUSY, retryable=True)
+        case postgres.DiskFull():
+            return DatabaseError(f"The disk of the database {shown} is full.", code=FULL, retryable=True)
+        case postgres.InvalidCatalogName():
+            return DatabaseError(f"There is no database {shown}.", code=GONE)
+        case postgres.UndefinedTable():
+            return DatabaseError(f"The database {shown} lacks a table: {said}.", code=GONE, retryable=True)
+        case postgres.InvalidPassword() | postgres.InvalidAuthorizationSpecification():
+            return DatabaseError(f"The server of the database {shown} does not let this user in: {said}.")
+        case postgres.InsufficientPrivilege():
+            hint = "Give this user the right to read and write `downloads`, and to create tables."
+            return DatabaseError(f"The database {shown} does not permit it: {said}.", hint=hint)
+        case postgres.ReadOnlySqlTransaction():
+            return DatabaseError(f"The database {shown} is read-only at the time: {said}.", retryable=True)
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return DatabaseError(f"The database {shown} cannot be reached: {said}.", retryable=True)
+        case _:
+            return DatabaseError(f"The database {shown} refused: {said}.")

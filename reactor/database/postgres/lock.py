@@ -1,0 +1,59 @@
+"""One reactor for each database, and one process of any other role that must be single.
+
+The lock is an advisory one of a session that lasts as long as it is held, so it ends with the process, however that
+ends. A pooler that gives connections away between transactions would keep it for nobody: that is refused.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from reactor.database.address import ServerAddress
+from reactor.database.postgres.connection import CONNECT_S
+from reactor.database.postgres.errors import translate
+from reactor.errors import DatabaseError, DatabaseInUse
+
+PROBE_S = 2.0
+"""So long a connection waits for its own notification."""
+TAKE = "SELECT pg_try_advisory_lock(hashtext('reactor'), hashtext(current_schema() || ':' || %s))"
+
+
+@contextmanager
+def lock(address: ServerAddress, who: str = "reactor") -> Iterator[None]:
+    """Hold the lock of a database, of which each `who` has one. Raises DatabaseInUse when another has it, DatabaseError
+    when the server cannot be reached, or only by way of such a pooler."""
+    try:
+        connection = psycopg.connect(
+            address.conninfo, autocommit=True, connect_timeout=CONNECT_S, prepare_threshold=None
+        )
+    except psycopg.Error as error:
+        raise translate(error, str(address)) from error
+    with connection:
+        try:
+            _refuse_pooler(connection, address)
+            taken = connection.execute(TAKE, (who,)).fetchone() == (True,)
+        except psycopg.Error as error:
+            raise translate(error, str(address)) from error
+        if not taken:
+            raise DatabaseInUse(
+                f"Another {who} serves the database {address}.", hint="One is enough: stop it, or use it."
+            )
+        yield
+
+
+def _refuse_pooler(connection: psycopg.Connection[Any], address: ServerAddress) -> None:
+    """A session that is one hears itself."""
+    channel = f"reactor_{secrets.token_hex(8)}"
+    connection.execute(f"LISTEN {channel}")
+    connection.execute(f"NOTIFY {channel}")
+    if not list(connection.notifies(timeout=PROBE_S, stop_after=1)):
+        raise DatabaseError(
+            f"The database {address} is reached through a pooler that gives connections away between transactions.",
+            hint="Name the address of the server itself, or let the pooler keep sessions (`pool_mode = session`).",
+        )
+    connection.execute(f"UNLISTEN {channel}")
