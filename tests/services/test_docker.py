@@ -19,6 +19,7 @@ from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
 from reactor.settings import Settings
 from tests.aria2.conftest import system_aria2c
+from tests.bots.modules import loaded
 from tests.cli.command import ROOT
 from tests.real.elsewhere import elsewhere, listening
 from tests.real.harness import running
@@ -26,6 +27,7 @@ from tests.real.swarm import free_port
 
 FOLDER = ROOT / "contrib" / "docker"
 COMPOSE = ("compose.yaml", "compose.aria2c.yaml", "compose.metrics.yaml")
+BOTS = {"compose.telegram.yaml": "telegram", "compose.discord.yaml": "discord"}
 FOREIGN = {"HOME", "PATH"}
 """Variables that are no settings."""
 
@@ -47,16 +49,37 @@ def test_the_image_is_made_of_what_there_is_and_runs_as_nobody() -> None:
     made = instructions()
     for name, arguments in made:
         if name == "COPY" and not arguments.startswith("--from"):
-            *sources, _ = arguments.split()
+            *sources, _ = arguments.replace("${BOT}", "telegram").split()
             assert [source for source in sources if not (ROOT / source).exists()] == []
     (extras,) = re.findall(r"'\.\[([\w,]+)\]'", (FOLDER / "Containerfile").read_text())
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(extras.split(",")) <= known.keys()
     users = [arguments for name, arguments in made if name == "USER"]
-    assert users == ["reactor"]
+    assert users == ["reactor", "root", "reactor"], "root only to install a bot"
+    assert made[-1] == ("FROM", "reactor"), "what is built without a target"
     environment = " ".join(arguments for name, arguments in made if name == "ENV")
     names = set(re.findall(r"(\w+)=", environment))
-    assert names - FOREIGN <= {name.upper() for name in Settings.model_fields}
+    assert names - FOREIGN - {"START_REACTOR"} <= {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.filterwarnings("ignore:'audioop' is deprecated")
+@pytest.mark.parametrize(("name", "folder"), BOTS.items())
+def test_one_command_runs_a_bot_beside_the_reactor(name: str, folder: str) -> None:
+    ours, reactor = services(name), services("compose.yaml")["reactor"]
+    (config,) = loaded(folder, "config" if folder == "telegram" else "client")
+    known = {each.upper() for each in (*Settings.model_fields, *config.Config.model_fields)}
+    built = ours["bot"]["build"]
+    assert (built["target"], built["args"]) == ("bot", {"BOT": folder})
+    assert ("FROM", "reactor AS bot") in instructions()
+    for service in ours.values():
+        assert set(service["environment"]) <= known
+        assert service["image"] == ours["bot"]["image"]
+        assert service["volumes"] == reactor["volumes"], "the same database and files"
+        assert "reactor" in service["depends_on"]
+        program = Path((service.get("command") or [dict(instructions())["CMD"].strip('["]')])[0])
+        assert program.parent == Path("/usr/local/lib/bot")
+        assert (ROOT / "contrib" / folder / program.name).is_file()
+    assert f"COMPOSE_FILE=compose.yaml:{name}" in (FOLDER / "README.md").read_text() or folder == "discord"
 
 
 @pytest.mark.parametrize("name", COMPOSE)
@@ -66,7 +89,8 @@ def test_the_settings_of_a_container_are_settings(name: str) -> None:
 
 
 def test_a_container_may_do_no_more_than_it_needs() -> None:
-    for service in (services("compose.yaml")["reactor"], services("compose.aria2c.yaml")["aria2c"]):
+    bots = [service for name in BOTS for service in services(name).values()]
+    for service in (services("compose.yaml")["reactor"], services("compose.aria2c.yaml")["aria2c"], *bots):
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert "no-new-privileges:true" in service["security_opt"]

@@ -21,7 +21,9 @@ from tests.real.swarm import free_port
 from tests.tools import needed
 
 FOLDER = ROOT / "contrib" / "systemd"
-UNITS = ("reactor", "aria2c")
+BOTS = {"telegram-bot": "telegram", "telegram-uploader": "telegram", "discord-bot": "discord"}
+"""Units of the example bots, and whose folder they run."""
+UNITS = ("reactor", "aria2c", *BOTS)
 EXPOSURE_MAX = 3.0
 
 
@@ -81,10 +83,25 @@ def test_the_settings_of_a_unit_are_settings() -> None:
     assert set(names) - {"HOME"} <= {name.upper() for name in Settings.model_fields}
 
 
-def test_both_write_to_the_same_folder_as_the_same_user() -> None:
-    reactor, aria2c = directives("reactor"), directives("aria2c")
+@pytest.mark.parametrize("unit", UNITS)
+def test_all_write_to_the_same_folder_as_the_same_user(unit: str) -> None:
+    reactor, other = directives("reactor"), directives(unit)
     for name in ("User", "Group", "UMask", "StateDirectory", "StateDirectoryMode"):
-        assert reactor[name] == aria2c[name]
+        assert reactor[name] == other[name]
+
+
+@pytest.mark.parametrize(("unit", "folder"), BOTS.items())
+def test_a_bot_finds_its_program_and_the_reactor_beside_it(unit: str, folder: str) -> None:
+    service = directives(unit)
+    python, program = service["ExecStart"][0].split()
+    assert python == "/usr/local/lib/reactor/bin/python", "the README installs both there"
+    prefix, name = f"/usr/local/lib/{folder}-bot/", Path(program).name
+    assert program == prefix + name
+    assert (ROOT / "contrib" / folder / name).is_file()
+    said = " ".join(service["Environment"])
+    assert directives("reactor")["Environment"][0] in said, "the same database and files"
+    assert "START_REACTOR=false" in said.split()
+    assert "reactor.service" in (FOLDER / f"{unit}.service").read_text().partition("After=")[2].splitlines()[0]
 
 
 async def test_the_systems_aria2c_takes_the_configuration_for_one_apart(tmp_path: Path) -> None:
