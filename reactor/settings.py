@@ -245,7 +245,9 @@ class Settings(BaseModel):
         16,
         description="Parts of one video that are fetched at the same time.",
     )
-    connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(4, description="Connections per file.")
+    connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(
+        16, description="Connections per file, at most: it begins with 4, and gets more where they bring more."
+    )
     user_agent: str = Field("", description="User-Agent sent to servers. Empty: a browser's; `reactor`: reactor's own.")
     aria2c_rpc_url: str | None = Field(
         None, description="RPC URL of a running aria2c (ws, wss, http, https). Unset: reactor starts its own."

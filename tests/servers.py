@@ -79,6 +79,8 @@ class Resource:
     """Never answers."""
     failures: int = 0
     """Answers 503 so many times first."""
+    at_once: int | None = None
+    """Answers 503 to a GET while so many others are being answered."""
 
 
 @dataclass
@@ -137,6 +139,10 @@ class FileServer:
     def requests(self, path: str | None = None, method: str | None = None) -> list[Request]:
         """The logged requests, of one path (without its query) or one method only."""
         return [r for r in self.log if path in (None, urlsplit(r.path).path) and method in (None, r.method)]
+
+    def under_way(self, path: str) -> list[Request]:
+        """The GETs of one path that are being answered."""
+        return [each for each in self.log if each.path == path and each.method == "GET" and each.ended == "open"]
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds; it is asked whenever a request came, moved on or ended."""
@@ -230,6 +236,8 @@ class FileServer:
         is_head = request.method == "HEAD"
         if resource.failures:
             self._resources[urlsplit(request.path).path] = replace(resource, failures=resource.failures - 1)
+            resource = _plain(503)
+        if resource.at_once is not None and not is_head and len(self.under_way(request.path)) > resource.at_once:
             resource = _plain(503)
         if resource.hang or (is_head and resource.head == "hang"):
             await self._stall(request, reader)

@@ -107,6 +107,13 @@ def limit_speed(limit: int) -> Method[bool]:
 # Removing
 
 
+def fetch_by(gid: str, connections: int) -> Method[bool]:
+    """Fetch a file by so many connections, of one that is under way from now on: aria2 begins its connections anew, and
+    goes on where it was. False when it does not know the gid, or will not."""
+    options = {"split": str(connections), "max-connection-per-server": str(connections)}
+    return Method("aria2.changeOption", (gid, options), _done, lambda refusal: False)
+
+
 def force_remove(gid: str) -> Method[bool]:
     """Stop a transfer without saying goodbye to trackers. → False when there is nothing to stop.
 

@@ -485,6 +485,18 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True)
+class Widen:
+    """Fetch a file by so many connections from now on. Nobody waits for it: where aria2 does not do so, it stays as it
+    is."""
+
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
+
+    attempt: Attempt
+    gid: str
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class MeasureDisk:
     """See how much room there is in the download folder, and, where that matters, what the staging folders of some
     rows take of it. → DiskMeasured"""
@@ -544,6 +556,7 @@ Command = (
     | AskStatus
     | Inquire
     | Allow
+    | Widen
     | MeasureDisk
     | CleanUp
     | Tell

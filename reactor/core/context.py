@@ -52,6 +52,10 @@ class Limits:
     """So long a question waits for its answer."""
     jars: bool = False
     """True when a row that names no jar may be given cookies, too."""
+    connections: int = 0
+    """By so many a file is fetched at most; no more than a few (`widths.FEW`): by as many as it begins with."""
+    wide_bytes: int = 32 * 1024 * 1024
+    """What is smaller is fetched by a few."""
     guarded: bool = True
     """True when all that aria2 fetches from servers passes the guard."""
 

@@ -326,6 +326,19 @@ class Pace:
 
 
 @dataclass(slots=True)
+class Width:
+    """What is known of how many connections a file is worth: see `widths`."""
+
+    look_at: float | None
+    """When it is measured next; None: it is decided."""
+    pace: Pace = field(default_factory=Pace)
+    few: float | None = None
+    """Bytes/s by a few connections, once it has all of them."""
+    asked: bool = False
+    """True while aria2 has been asked, and has not answered."""
+
+
+@dataclass(slots=True)
 class Progress:
     """How far it is. Sizes in bytes, moments in the machine's `now`."""
 
@@ -368,6 +381,8 @@ class Progress:
     """Whether it drips, since it was last not to be blamed: see `stalls`."""
     lane: Pace = field(default_factory=Pace)
     """Whether it crawls, whosever fault that is."""
+    width: Width | None = None
+    """None before it is measured."""
     crawls: bool = False
     """True when it came so slowly of late that it takes up no slot: see `admission`."""
     percent: float | None = None

@@ -24,6 +24,7 @@ from reactor.core.lifecycle import advance
 from reactor.core.slices import Slices
 from reactor.core.steps import claim, seed, teardown, window
 from reactor.core.suspects import ARIA2_TRIAL_ASK_S, ARIA2_TRIAL_S, DIES, Trial, died, next_suspect
+from reactor.core.widths import Widths
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
@@ -40,6 +41,7 @@ class Machine:
         self.disk = Disk(self._context)
         self._allowance = Allowance(self._context)
         self._slices = Slices(self._context)
+        self._widths = Widths(self._context)
         self._health = DatabaseHealth()
         self._session: str | None = None
         self._recovered = False
@@ -100,6 +102,7 @@ class Machine:
         if self._leaving is None:
             out += self._route(event)
             out += self._allowance.follow(event)
+            out += self._widths.follow(event)
         elif isinstance(event, events.Saved | events.SaveStale | events.SaveRejected):
             out += self._of_one_job(event)
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
@@ -123,7 +126,8 @@ class Machine:
         for job in self.jobs.values():
             deadlines += [job.teardown.stop_by, self._ends_at(job), job.budget.hold_until]
         if self.connected:
-            deadlines += [self._ask_at, self._context.clean_up_at, self._allowance.due_at, self._trial.ask_at]
+            deadlines += [self._ask_at, self._context.clean_up_at, self._trial.ask_at]
+            deadlines += [self._allowance.due_at, self._widths.due_at]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     # Routing

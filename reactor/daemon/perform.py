@@ -182,6 +182,8 @@ class Performer:
                 self._workers.start(command.attempt, self._downloading.inquire, command)
             case commands.Allow():
                 self._downloading.allow(command)
+            case commands.Widen():
+                self._workers.start(command.attempt, self._downloading.widen, command)
             case commands.MeasureDisk():
                 self._workers.start(None, self._stages.measure_disk, command)
             case commands.CleanUp():

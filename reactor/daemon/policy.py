@@ -10,6 +10,7 @@ from reactor.core.quotas import MIB, Quotas
 from reactor.core.retry import RetryPolicy
 from reactor.core.stalls import KIB
 from reactor.core.turns import Caps
+from reactor.core.widths import FEW
 from reactor.hours import speed, speed_windows
 from reactor.net.session import user_agent_of
 from reactor.settings import Settings
@@ -49,6 +50,7 @@ def limits_of(settings: Settings) -> Limits:
         playlist_max=settings.playlist_max,
         choosing_max_s=settings.choosing_max_s,
         jars=settings.cookies_by_host or settings.operator_cookies is not None,
+        connections=settings.connections_per_server,
         guarded=settings.aria2c_rpc_url is None,
     )
 
@@ -70,7 +72,7 @@ def transfer_policy_of(settings: Settings) -> TransferPolicy:
     """What every transfer is added with."""
     timeout_s = min(settings.stall_timeout_s or SERVER_TIMEOUT_MAX_S, SERVER_TIMEOUT_MAX_S)
     return TransferPolicy(
-        connections_per_server=settings.connections_per_server,
+        connections_per_server=min(FEW, settings.connections_per_server),
         user_agent=user_agent_of(settings.user_agent),
         seed_ratio=settings.seed_ratio,
         timeout_s=max(1.0, timeout_s),

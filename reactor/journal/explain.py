@@ -39,6 +39,7 @@ DECIDED = {
     "AskStatus": "asks aria2",
     "Inquire": "asks why no byte comes",
     "Allow": "says how much may come before it asks again",
+    "Widen": "changes by how many connections it is fetched",
     "MeasureDisk": "looks at the disk",
     "CleanUp": "removes what an earlier attempt left",
     "Exit": "ends",

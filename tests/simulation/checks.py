@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reactor.core import commands
 from reactor.core.crashes import CRASHES_MAX
 from reactor.core.job import Attempt, State
+from reactor.core.widths import FEW
 from reactor.models import Extraction, Fetch
 from tests.simulation.aria2 import Folder, Transfer, source
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 FREE = ("no_space", "duplicate", "interrupted")
+WIDENED_MAX = 20
+"""So often at most an attempt changes its connections: twice each time that aria2 was started."""
 MANY_DELAYS, NO_DELAY_S = 3, 0.002
 """So many draws that are all so small are no chance any more."""
 STOPPING_S = 40.0
@@ -59,6 +62,7 @@ class Checks:
         self._spent: Counter[int] = Counter()
         """How often a row was sent back for another try that is not free, since bytes came of it last."""
         self._retries: Counter[int] = Counter()
+        self._widened: Counter[Attempt] = Counter()
         """The retries that its row says."""
         self._delays: list[float] = []
         self._begun: dict[tuple[int, int], float] = {}
@@ -230,6 +234,15 @@ class Checks:
         self._retries[id] = save.retry_count
         had = world.now - self._begun[(id, save.attempt.number)]
         assert had >= world.limits.slice_s > 0, f"row {id} yields after {had} s"
+
+    def widened(self, command: commands.Widen) -> None:
+        """A file is fetched by more connections, or fewer."""
+        limits = self._world.limits
+        assert command.connections in (FEW, limits.connections), f"nobody allows that: {command}"
+        transfer = self._world.aria2.transfers.get(command.gid)
+        assert transfer is None or transfer.info_hash is None, f"of a torrent: {command}"
+        self._widened[command.attempt] += 1
+        assert self._widened[command.attempt] <= WIDENED_MAX, f"again and again: {command}"
 
     def published(self, folder: Folder, extraction: Extraction) -> None:
         """The parts of a result were put together."""

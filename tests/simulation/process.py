@@ -359,6 +359,8 @@ class Process:
                 self._answer(events.CleanedUp(command.attempt))
             case commands.Allow():
                 pass  # nothing passes a guard here
+            case commands.Widen():
+                world.checks.widened(command)
             case commands.ForgetTransfers():
                 if not lost:
                     world.aria2.remove(command.gids)

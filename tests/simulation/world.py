@@ -38,6 +38,8 @@ PRIORITIES = (None, 2, None, -1, "high", 0, 1, -2)
 LATER_EACH, LATER_S = 7, 12.0
 SLICE_S, SLICED_EACH, SLICED_AT, CROWD = 3.0, 16, 10, 9
 """In every sixteenth run, which has owners, a slot is given up after so long, and much comes slowly."""
+CONNECTIONS = 16
+"""In these runs a file may have so many."""
 AGAIN_EACH, AGAIN_AT, AGAINS = 8, 3, 15
 """In every eighth run the bot asks so often for what it has already, and wants that."""
 GONE = "/downloads/gone"
@@ -75,6 +77,8 @@ class World:
             slow_after_s=SLOW_AFTER_S,
             progress_interval_s=self.dice.choice((2.0, 5.0)),
             slice_s=SLICE_S if seed % SLICED_EACH == SLICED_AT else 0.0,
+            connections=CONNECTIONS if seed % SLICED_EACH == SLICED_AT else 0,
+            wide_bytes=1,
             seeding=self.dice.random() < 0.5,
             stall_timeout_s=30.0,
             torrent_stall_timeout_s=30.0,

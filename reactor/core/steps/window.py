@@ -97,7 +97,7 @@ def add(job: Job, context: Context) -> Commands:
     out.append(commands.AddTransfers(job.attempt, additions, plan.wipe_staging, *sent, alone, speed, job.cookies_of))
     plan.wipe_staging, job.teardown.removed = False, False
     progress.moves(context.now)
-    progress.filled_at = context.now
+    progress.filled_at, progress.width = context.now, None
     return out
 
 
