@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import takewhile
 from typing import Any
@@ -24,7 +25,7 @@ from reactor.extractors.manifest import extract_manifest
 from reactor.extractors.ytdlp.failures import better, error_of
 from reactor.failures import COOKIES_HELP
 from reactor.files.names import clean_name
-from reactor.media.choice import Traits
+from reactor.media.choice import Choice, Traits
 from reactor.media.requested import requested, unmet, unmet_texts
 from reactor.models import Detection, Extraction, Fetch, Finish, Kind
 from reactor.net.credentials import split_credentials
@@ -32,6 +33,7 @@ from reactor.net.failures import status_failure
 from reactor.net.urls import normalise_http
 from reactor.net.validators import validator_of
 from reactor.patterns import pattern
+from reactor.records import dataclass
 
 TITLE_MAX = 1000
 FINAL = ("live", "drm", "too_large", "too_many_parts", "refused_address", "no_space")
@@ -183,7 +185,14 @@ class PlaywrightExtractor:
         if urlsplit(detection.url).scheme not in ("http", "https"):
             raise DownloadError("Only http and https pages are opened in a browser.", code="unsupported")
         choice, cookies = requested(context.options, context.choice), context.http.cookies
+        if (kept := _kept(detection.url, choice, context)) is not None:
+            with suppress(DownloadError):  # what has expired is looked for anew
+                return await self._film(detection, kept, context)
         found = parse_found(await context.browser.sniff(detection.url, choice=choice, cookies=cookies))
+        _keep(detection.url, choice, found, context)
+        return await self._film(detection, found, context)
+
+    async def _film(self, detection: Detection, found: PageFindings, context: Context) -> Extraction:
         title, unusable = title_of(found.titles), None
         films = list(takewhile(lambda seen: not seen.advertising, found.candidates))
         offers = offers_of(found.offers)
@@ -233,6 +242,37 @@ class PlaywrightExtractor:
             if extraction := saved(offers_of(again.offers)):
                 return extraction
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    choice: Choice
+    found: PageFindings
+    bytes: int
+
+
+def _keep(url: str, choice: Choice, found: PageFindings, context: Context) -> None:
+    """Of a page that is asked about, so that the answer does not open it again. What the browser has saved is not kept:
+    its file goes with the question."""
+    if context.findings is not None and context.listing and found.candidates and not offers_of(found.offers):
+        kept = _Kept(choice, found, len(found.model_dump_json()))
+        context.findings.keep(("page", url), kept, kept.bytes)
+
+
+def _kept(url: str, choice: Choice, context: Context) -> PageFindings | None:
+    """What was seen when it was asked about. Of one with a manifest any quality can be chosen; the files of others were
+    chosen among as that one was."""
+    if context.findings is None or context.listing:
+        return None
+    kept: _Kept | None = context.findings.take(("page", url), lambda kept: kept.bytes)
+    if kept is None or not (kept.found.candidates[0].manifest or _lines(kept.choice) == _lines(choice)):
+        return None
+    return kept.found
+
+
+def _lines(choice: Choice) -> tuple[int | None, bool]:
+    """What the browser chooses by."""
+    return choice.max_lines, choice.worst
 
 
 def parse_found(told: Mapping[str, Any]) -> PageFindings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from reactor.extractors.base import Context, Several
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import Titles, parse_found, title_of
 from reactor.extractors.context import open_context
+from reactor.extractors.findings import Findings
 from reactor.models import Cookie, Detection, Extraction, Fetch, Kind
 from reactor.net.jar import Jar
 from reactor.net.redirects import follow
@@ -305,6 +307,43 @@ class Twice(Told):
 
     async def sniff(self, url: str, *, save: bool = False, **_: object) -> Mapping[str, Any]:
         return {**self.told, "offers": self.again} if save else self.told
+
+
+class Counted(Told):
+    """The same, and how often it was asked."""
+
+    asked = 0
+
+    async def sniff(self, url: str, *, save: bool = False, **_: object) -> Mapping[str, Any]:
+        self.asked += 1
+        return self.told
+
+
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n"
+
+
+@pytest.mark.parametrize(
+    ("seen", "answer", "times"),
+    [
+        pytest.param({}, {"want": "audio"}, 1, id="a file"),
+        pytest.param({}, {"quality": 720}, 2, id="a file in another quality"),
+        pytest.param({"manifest": True, "text": PLAYLIST}, {"quality": 720}, 1, id="a manifest in another quality"),
+        pytest.param({"manifest": True, "text": "#EXTM3U\nnothing"}, {}, 2, id="what is of no use any more"),
+    ],
+)
+async def test_an_answer_does_not_open_the_page_again(
+    context: Context, seen: dict[str, Any], answer: dict[str, Any], times: int
+) -> None:
+    browser: Any = Counted(candidates=[candidate(**seen)], status=200)
+    asked = replace(context, browser=browser, findings=Findings(), options=Options(ask="all"))
+    with suppress(DownloadError):
+        await extracted("http://h.test/page", asked)
+    with suppress(DownloadError):
+        await extracted("http://h.test/page", replace(asked, options=Options(**answer)))
+    assert browser.asked == times
+    with suppress(DownloadError):
+        await extracted("http://h.test/page", replace(asked, options=Options(**answer)))
+    assert browser.asked == times + 1, "what was found is used once: it expires"
 
 
 async def test_a_link_for_one_use_is_used_by_the_browser(site: Site, context: Context) -> None:
