@@ -121,6 +121,8 @@ class PageFindings(_Wire):
     """Best first."""
     cookies: list[BrowserCookie]
     titles: Titles
+    players: list[str] = []
+    """Pages of players that it tells of, the likeliest first."""
     buffers: list[Buffer] = []
     """What scripts have fed players with."""
     status: int | None
@@ -223,6 +225,8 @@ class PlaywrightExtractor:
         if offers:
             return await self._offered(detection.url, found, context)
         opened = found.status is not None and found.status < 400 and not found.left and not found.crashed
+        if not unusable and opened and (player := _player(found, detection.url)):
+            raise Reclassified(Detection(kind=Kind.YTDLP, url=player, why="the page names it as its player"))
         if not unusable and opened and is_named_page(detection.url):
             raise Reclassified(Detection(kind=Kind.DIRECT, url=detection.url, why="no film on it: the page itself"))
         raise unusable or _nothing(found, detection.url)
@@ -327,6 +331,17 @@ async def _extraction(seen: MediaRequest, found: PageFindings, title: str | None
         fetches=(fetch,),
         finish=Finish(how="file", name=name, unmet=lacks),
     )
+
+
+def _player(found: PageFindings, url: str) -> str | None:
+    """The page of the player that a page names, if that is another one."""
+    url = split_credentials(url)[0]
+    for told in found.players:
+        with suppress(DownloadError):
+            ready = normalise_http(told)
+            if ready.partition("#")[0] != url.partition("#")[0]:
+                return ready
+    return None
 
 
 def _nothing(found: PageFindings, url: str) -> DownloadError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urljoin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -13,6 +14,8 @@ from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, NAMED, SEGMENT_SU
 LD_DEPTH_MAX = 6
 LD_CHARS_MAX = 64 * 1024
 NAMED_MAX = 40
+PLAYERS_MAX = 8
+URL_MAX = 4096
 LINKS_MAX = 1
 """Of several files that are linked to none is the page's film."""
 
@@ -37,7 +40,7 @@ def named_sights(told: Any, ld: Sequence[str], frame: str) -> list[Sight]:
         found = _ALL.validate_python(told)
     except ValidationError:
         return []
-    found += [_Named(how="ld", url=url, type="") for url in content_urls(ld)]
+    found += [_Named(how="ld", url=url, type="") for url in content_urls(ld, frame)]
     links = {each.url for each in found if each.how == "link"}
     found = [each for each in found if each.how in _ORDER and (each.how != "link" or len(links) <= LINKS_MAX)]
     found.sort(key=lambda each: _ORDER.index(each.how))
@@ -53,14 +56,39 @@ def named_sights(told: Any, ld: Sequence[str], frame: str) -> list[Sight]:
     return list(sights.values())[:NAMED_MAX]
 
 
-def content_urls(texts: Iterable[str]) -> list[str]:
+def players_named(told: Any, ld: Sequence[str], frame: str) -> list[str]:
+    """The pages of players that a frame tells of, the likeliest first: those of its metadata, then frames that it has
+    not loaded."""
+    try:
+        found = _ALL.validate_python(told)
+    except ValidationError:
+        return []
+    urls = [each.url for each in found if each.how == "player"]
+    urls += _ld_urls(ld, frame, "embedUrl", "embedURL")
+    urls += [each.url for each in found if each.how == "frame"]
+    kept = (url.partition("#")[0] for url in urls if url.startswith(("http:", "https:")) and len(url) <= URL_MAX)
+    return list(dict.fromkeys(url for url in kept if url != frame.partition("#")[0]))[:PLAYERS_MAX]
+
+
+def content_urls(texts: Iterable[str], frame: str) -> list[str]:
     """What JSON-LD names as the bytes of a video or a sound."""
+    return _ld_urls(texts, frame, "contentUrl", "contentURL")
+
+
+def _ld_urls(texts: Iterable[str], frame: str, *keys: str) -> list[str]:
     found = []
     for told in ld_things(texts):
-        url = told.get("contentUrl") or told.get("contentURL")
-        if isinstance(url, str) and url.startswith(("http:", "https:")):
-            found.append(url)
+        url = next((told[key] for key in keys if told.get(key)), None)
+        if isinstance(url, str) and (joined := _joined(frame, url)).startswith(("http:", "https:")):
+            found.append(joined)
     return found
+
+
+def _joined(frame: str, url: str) -> str:
+    try:
+        return urljoin(frame, url.strip())
+    except ValueError:
+        return ""
 
 
 def ld_things(texts: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -41,6 +41,7 @@
   const WAIT = /just a moment|checking (?:if the site|your browser)|verifying (?:you|that you) are human|ddos.protection|one moment,? please|you are being redirected|please wait while|please stand by|security check|einen moment|browser wird überprüft|vérification de (?:votre|la)|un instant|comprobando (?:su|tu) navegador|un momento|verificando|controllo del browser|sprawdzanie przeglądarki|проверка (?:браузера|подключения)|подождите|перевірка|请稍候|正在(?:检查|验证)|お待ちください|ブラウザを確認|잠시만/iu;
   const PLACE = /(?<!\p{L})(?:server|mirror|player|source|host(?:er)?|stream|spiegel|quelle|serveur|lecteur|servidor|opci[oó]n|fuente|opção|fonte|serwer|źródło|сервер|плеер|источник|зеркало)(?!\p{L})|服务器|线路|播放源|サーバー|서버|(?<!\d)(?:2160|1440|1080|720|480|360)p/iu;
   const MEDIA_NAME = /\.(mp4|m4v|webm|mkv|mov|flv|avi|ogv|mpe?g|3gp|mp3|m4a|aac|og[ga]|opus|flac|wav|m3u8|mpd)$/i;
+  const PLAYER_PAGE = /embed|player|video|\/[ev]\//i;
   const MEDIA_URL = /(?:https?:)?\/\/[^\s"'<>()\\]{4,900}?\.(?:m3u8|mpd|mp4|webm|m4v|mkv|mov|mp3|m4a)(?![\w.%-])[^\s"'<>()\\]{0,900}/gi;
   const notes = (window[Symbol.for("notes")] ??= {}), clicks = Symbol.for("clicks"), quiet = Symbol.for("quiet");
   const inside = host => host.shadowRoot || notes.roots?.get(host);
@@ -190,12 +191,23 @@
       for (const url of meta(name)) add("og", url, name === "og:audio" ? "" : type);
     for (const one of document.querySelectorAll("[itemprop=contentUrl], [itemprop=contentURL]"))
       add("ld", one.content || one.href || one.src);
+    for (const name of ["og:video:secure_url", "og:video:url", "og:video"])
+      for (const url of meta(name)) if (/^text\//.test(type || "")) add("player", url);
+    for (const url of meta("twitter:player")) add("player", url);
+    for (const one of document.querySelectorAll("[itemprop=embedUrl], [itemprop=embedURL]"))
+      add("player", one.content || one.href || one.src);
+    // What is loaded when it comes into sight, or without scripts only.
+    const unscripted = [...document.querySelectorAll("noscript")].map(one => one.textContent.slice(0, 20000)).join("\n");
+    const hidden = [...unscripted.matchAll(/<iframe[^>]{0,500}?\ssrc=["']?([^"'\s>]+)/gi)].map(each => each[1].replace(/&amp;/g, "&"));
+    for (const url of [...all("iframe").flatMap(one => Object.values(one.dataset)), ...hidden])
+      if (/^(?:https?:)?\//.test(url) && PLAYER_PAGE.test(url)) add("frame", url);
     for (const one of all("a[href]"))
       if (MEDIA_NAME.test(one.pathname || "")) add("link", one.href);
     for (const one of all("video, audio, source")) add("source", one.getAttribute("src"), one.type);
     for (const one of all("[data-src], [data-video], [data-video-src], [data-file], [data-url], [data-hls], [data-mp4], [data-stream]"))
       for (const value of Object.values(one.dataset)) if (MEDIA_NAME.test(value.split(/[?#]/)[0])) add("text", value);
-    const scripts = [...document.querySelectorAll("script:not([src])")].map(one => one.textContent.slice(0, 300000)).join("\n");
+    const settings = all("*").slice(0, 20000).flatMap(one => Object.values(one.dataset || {})).filter(value => /^\s*[[{]/.test(value));
+    const scripts = settings.join("\n") + "\n" + [...document.querySelectorAll("script:not([src])")].map(one => one.textContent.slice(0, 300000)).join("\n");
     for (const url of scripts.slice(0, 1000000).replace(/\\u002[fF]|\\\//g, "/").replace(/\\u0026/g, "&").match(MEDIA_URL) || [])
       add("text", url.replace(/&amp;/g, "&"));
     return found;

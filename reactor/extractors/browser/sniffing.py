@@ -25,7 +25,7 @@ from reactor.extractors.browser.answers import Answers, frame_address
 from reactor.extractors.browser.downloads import Downloads, Saving
 from reactor.extractors.browser.elements import Element, Role, elements_of
 from reactor.extractors.browser.frames import Frames
-from reactor.extractors.browser.named import named_sights
+from reactor.extractors.browser.named import named_sights, players_named
 from reactor.extractors.browser.page_script import PREPARE, asking
 from reactor.extractors.browser.patience import frame_of, ignore_closed, now, with_timeout
 from reactor.extractors.browser.ranking import (
@@ -183,8 +183,10 @@ class Sniffer:
             self._downloads.told(self._frames.all),
         )
         texts = json_ld(titles)
+        players: list[str] = []
         for frame, told in named:
             self._answers.add_named(named_sights(told, texts if frame is main else (), frame.url))
+            players += players_named(told, texts, frame.url) if frame is main else []
         found = with_better_source(self._candidates(), self._answers, self._elements, self._choice)
         candidates = found[:CANDIDATES_MAX]
         if self._downloads.begun:
@@ -194,6 +196,7 @@ class Sniffer:
             "candidates": answers,
             "cookies": [dict(cookie) for cookie in cookies[:COOKIES_MAX]],
             "titles": titles,
+            "players": players,
             "buffers": [*made_of_pieces(self._elements), *of_each_frame(buffers)],
             "offers": offers,
             "status": self._status,

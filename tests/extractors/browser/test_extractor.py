@@ -13,7 +13,7 @@ import pytest
 
 from reactor.errors import DownloadError, Failure
 from reactor.extractors import EXTRACTORS
-from reactor.extractors.base import Context, Several
+from reactor.extractors.base import Context, Reclassified, Several
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import Titles, parse_found, title_of
 from reactor.extractors.context import open_context
@@ -276,6 +276,15 @@ async def test_the_sentence_for_what_went_wrong(
 async def test_what_is_no_manifest_after_all_gives_way_to_the_next(context: Context) -> None:
     bad = candidate("http://h/a.m3u8", manifest=True, text="#EXTM3U\n#EXTINF:nonsense")
     found = await of_told(context, candidates=[bad, candidate()], status=200)
+    assert found.fetches[0].urls == ("http://h/a.mp4",)
+
+
+async def test_the_player_that_a_page_names_is_looked_at_where_there_is_nothing_else(context: Context) -> None:
+    players = ["http://h.test/page#x", "http://h.test:0/", "http://player.test/embed/7"]
+    with pytest.raises(Reclassified) as caught:
+        await of_told(context, status=200, players=players)
+    assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.YTDLP, "http://player.test/embed/7")
+    found = await of_told(context, candidates=[candidate()], status=200, players=players)
     assert found.fetches[0].urls == ("http://h/a.mp4",)
 
 

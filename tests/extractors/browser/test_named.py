@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reactor.extractors.browser.named import content_urls, named_sights
+from reactor.extractors.browser.named import content_urls, named_sights, players_named
 from reactor.extractors.browser.ranking import is_file, manifest_form, rank
 
 PAGE = "https://h/p"
@@ -40,11 +40,22 @@ def test_what_counts(name: str) -> None:
 
 
 def test_json_ld() -> None:
-    video = {
+    video: dict[str, list[dict[str, Any]]] = {
         "@graph": [{"@type": "VideoObject", "contentUrl": "https://h/v"}, {"contentUrl": 7}, {"contentUrl": "ftp://x"}]
     }
-    assert content_urls([json.dumps(video), "{", "[" * 5000]) == ["https://h/v"]
-    assert [sight.url for sight in named_sights([], [json.dumps(video)], PAGE)] == ["https://h/v"]
+    video["@graph"].append({"contentUrl": "/w"})
+    video["@graph"].append({"contentURL": "https://["})
+    assert content_urls([json.dumps(video), "{", "[" * 5000], PAGE) == ["https://h/v", "https://h/w"]
+    assert [sight.url for sight in named_sights([], [json.dumps(video)], PAGE)] == ["https://h/v", "https://h/w"]
+
+
+def test_the_players_that_a_page_names() -> None:
+    told = [one("frame", "https://h/embed/2"), one("player", "https://h/embed/1"), one("player", f"{PAGE}#top")]
+    told += [one("player", "javascript:x"), one("og", "https://h/o.mp4"), one("player", f"https://h/{'x' * 5000}")]
+    ld = [json.dumps({"@type": "VideoObject", "embedUrl": "embed/3"})]
+    assert players_named(told, ld, PAGE) == ["https://h/embed/1", "https://h/embed/3", "https://h/embed/2"]
+    assert players_named([{"how": 3}], ld, PAGE) == []
+    assert [sight.url for sight in named_sights(told, ld, PAGE)] == ["https://h/o.mp4"]
 
 
 @pytest.mark.parametrize("told", [None, "x", [7], [{"how": "og"}], [one("og", "https://h/a.mp4") | {"type": 3}]])

@@ -292,3 +292,31 @@ async def test_no_datagram_leaves_the_browser_also_where_a_frame_still_has_webrt
 async def test_without_the_switch_they_do_leave() -> None:
     async with asking_for_its_address(lambda each: "webrtc" not in each) as (trap, _):
         assert await asyncio.to_thread(trap.recv, 1000)
+
+
+NAMED = {
+    "OpenGraph's player": (
+        "<meta property=og:video:url content=//h.test/embed/7><meta property=og:video:type content=text/html>",
+        [("og", "text/html"), ("player", "")],
+    ),
+    "a card's player": ("<meta name=twitter:player content=https://h.test/embed/7>", [("player", "")]),
+    "a frame that is loaded later": ("<iframe data-lazy-src=//h.test/embed/7></iframe>", [("frame", "")]),
+    "a frame for who has no scripts": (
+        "<noscript><iframe width=9 src='https://h.test/embed/7'></iframe></noscript>",
+        [("frame", "")],
+    ),
+    "no player's frame": ("<noscript><iframe src='https://h.test/ns.html?id=GTM'></iframe></noscript>", []),
+    "a player's settings": (
+        """<div data-setup='{"sources": [{"src": "https://h.test/embed/7"}, {"src": "https://h.test/a.mp4?x"}]}'>""",
+        [("text", "")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+async def test_what_a_page_tells_of(page: Page, name: str) -> None:
+    html, expected = NAMED[name]
+    await page.set_content(f"<!doctype html><base href=https://h.test/page><body>{html}</body>")
+    told = await page.evaluate(asking("named"))
+    assert [(each["how"], each["type"]) for each in told] == expected
+    assert {each["url"].partition("?")[0] for each in told} <= {"https://h.test/embed/7", "https://h.test/a.mp4"}
