@@ -31,6 +31,10 @@ _HOST_LIKE = pattern(r"(?:[\w-]+(?:\.|\[\.\]|\(\.\)))+[a-z]{2,24}(?::\d+)?/\S*",
 _INFO_HASH = pattern(r"(?<![0-9a-z%/])[0-9a-f]{40}(?![0-9a-z])", re.IGNORECASE)
 _MAGNET_WITH_SPACES = pattern(r"magnet:.*&(?:amp;)?(?:tr|xt|ws|xl)(?:\.\d+)?=\S*", re.IGNORECASE)
 """A magnet link whose name holds raw spaces: it goes on to its last key."""
+_WRAPPED_MAGNET = pattern(
+    r"(?<=[\w%])[ \t]*\r?\n[ \t]*(?=&(?:amp;)?(?:as|dn|so|tr|ws|x\.pe|xl|xs|xt)(?:\.\d+)?=)", re.IGNORECASE
+)
+"""Where a mail has broken one."""
 _SPELLED = pattern(r"h?(?:t{1,3}|xx|\*\*)p(s?)(?:(?:[:;]|\[:\])?[/\\]{1,2}|:(?=[\w-]+\.\w))", re.IGNORECASE)
 _DISARMED_DOT = pattern(r"\[\.\]|\(\.\)")
 _DOUBLED = pattern(r"^https?://(?=https?://)", re.IGNORECASE)
@@ -67,6 +71,7 @@ def link_in(text: str) -> str:
     closing = rest.find(closes) if closes else -1
     link = rest[:closing] if closing > 0 and "\n" not in rest[:closing] else _words(rest, alone=not before)
     link = link.partition("|")[0] if before == "<" else link  # Slack: <address|text>
+    link = link.partition("][")[0] if text[:start].endswith("[[") else link  # Org mode: [[address][text]]
     return _armed(_ended(_ended(link).removesuffix(mark)).replace(" ", "%20"))
 
 
@@ -78,7 +83,7 @@ def links_in(text: str) -> int:
 def _plain(text: str) -> str:
     """Without what programs put into text: unseen characters, HTML's entities, JSON's escapes, an encoding around a
     whole link; and with ASCII where a scheme has wide letters."""
-    text = _UNSEEN.sub("", text).strip()
+    text = _WRAPPED_MAGNET.sub("", _UNSEEN.sub("", text).strip())
     for entity, character in _ENTITIES.items():
         text = text.replace(entity, character)
     if ":\\/\\/" in text:
