@@ -137,6 +137,11 @@ def options(result: Any) -> dict[str, str]:
     return _OPTIONS.validate_python(result)
 
 
+def info_hash(result: Any) -> str:
+    """The answer to aria2.tellStatus where nothing else was asked for; "" for what is no torrent."""
+    return str(_OPTIONS.validate_python(result).get("infoHash", "")).lower()
+
+
 def report(result: Any) -> TransferReport:
     """The answer to aria2.tellStatus."""
     return _report(_Status.model_validate(result))

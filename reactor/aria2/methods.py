@@ -75,6 +75,11 @@ def tell_status(gid: str, *, files: bool = False) -> Method[TransferReport]:
     return Method("aria2.tellStatus", (gid, keys), messages.report, unknown)
 
 
+def info_hash(gid: str) -> Method[str]:
+    """Which torrent aria2 takes a transfer for: 40 hex digits; "" where it does not say."""
+    return Method("aria2.tellStatus", (gid, ["infoHash"]), messages.info_hash, _of_none)
+
+
 def get_files(gid: str) -> Method[tuple[FileStatus, ...]]:
     """The selected files of a transfer, and which of them are whole; none of one that aria2 does not know."""
 
@@ -130,6 +135,10 @@ def remove_download_result(gid: str) -> Method[bool]:
 
 def _done(result: Any) -> bool:
     return bool(messages.text(result))
+
+
+def _of_none(refusal: Aria2Refused) -> str | None:
+    return "" if _not_found(refusal) else None
 
 
 def _not_found(refusal: Aria2Refused) -> bool:

@@ -130,12 +130,29 @@ class Downloading:
         added = tuple(n for n, outcome in zip(numbers, outcomes, strict=True) if not isinstance(outcome, Aria2Error))
         if added:
             self._post(events.TransfersAdded(attempt, added))
+        await self._check_torrents(command, added)
         failed: dict[Failure, list[int]] = {}  # one broken connection fails all of them
         for n, outcome in zip(numbers, outcomes, strict=True):
             if isinstance(outcome, Aria2Error):
                 failed.setdefault(shown(outcome.failure), []).append(n)
         for failure, which in failed.items():
             self._post(events.AddFailed(attempt, tuple(which), failure))
+
+    async def _check_torrents(self, command: commands.AddTransfers, added: Collection[int]) -> None:
+        """Fail where aria2 looks for another torrent than it was given: 1.36 loses a key of one that is v1 and v2."""
+        hashes = {
+            each.gid: each.fetch.torrent.info_hash
+            for each in command.additions
+            if each.n in added and each.fetch.torrent is not None and each.fetch.torrent.metainfo is not None
+        }
+        for wanted, told in zip(hashes.values(), await self._batch(list(map(methods.info_hash, hashes))), strict=True):
+            if wanted is not None and isinstance(told, str) and told and told != wanted:
+                error = DownloadError(
+                    "This torrent is BitTorrent v1 and v2 in one, which this aria2c takes for another torrent.",
+                    hint="aria2 1.37 can download it: whoever runs this can name it in ARIA2C_PATH.",
+                    code="unsupported",
+                )
+                self._post(events.WorkFailed(command.attempt, shown(error.failure)))
 
     async def _speed(self, asked: int) -> int:
         """Bytes/s as a row asks for it, and no more than aria2's own configuration lets a transfer have."""

@@ -159,10 +159,27 @@ async def test_pad_files_come_from_the_guard_where_there_is_one(tmp_path: Path, 
         effects = downloading(aria2, tmp_path, outcomes, guard if guarded else None)
         await effects.add(commands.AddTransfers(ONE, (addition,), alone=True))
     assert outcomes == [events.TransfersAdded(ONE, (0,))]
-    (batch,) = aria2.batches
+    batch = aria2.batches[0]
     told = [method.params for method in batch if method.name == "aria2.changeUri"]
     zeros: list[Any] = [("1" * 16, n, [], [f"http://reactor.invalid/zeros/{size}"], 0) for n, size in PADDED.pads]
     assert told == (zeros if guarded else [])
+
+
+@pytest.mark.parametrize("told", ["a", "b", ""], ids=["the same", "another one", "unsaid"])
+async def test_a_torrent_that_aria2_takes_for_another_one_fails_at_once(tmp_path: Path, told: str) -> None:
+    class Telling(Aria2):
+        async def batch(self, wanted: Sequence[Method[Any]]) -> list[Any]:
+            await super().batch(wanted)
+            hashes = {"infoHash": told * 40} if told else {}
+            return [method.read(hashes) if method.name == STATUS else "1" * 16 for method in wanted]
+
+    outcomes: list[events.Event] = []
+    torrent = Torrent(metainfo=b"de", info_hash="a" * 40)
+    addition = commands.Addition(0, "1" * 16, Fetch(name="x", torrent=torrent))
+    await downloading(Telling(), tmp_path, outcomes).add(commands.AddTransfers(ONE, (addition,), alone=True))
+    failures = [each.failure.code for each in outcomes if isinstance(each, events.WorkFailed)]
+    assert outcomes[0] == events.TransfersAdded(ONE, (0,))
+    assert failures == (["unsupported"] if told == "b" else [])
 
 
 async def test_why_a_torrent_stands_still(tmp_path: Path) -> None:
