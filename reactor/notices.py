@@ -9,7 +9,7 @@ Moments are ISO 8601 in UTC, spans are seconds, sizes are bytes, speeds are byte
 
 # Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -159,6 +159,25 @@ class DownloadStuck(_OfDownload):
     event: Literal["download_stuck"] = "download_stuck"
     error: str
     """A sentence."""
+
+
+class WebhookTroubled(_Notice):
+    """The receiver of WEBHOOK_URL does not take what it is sent. It is sent again, for an hour at most. Reported once
+    until it has taken all that."""
+
+    event: Literal["webhook_troubled"] = "webhook_troubled"
+    reason: str
+    """Half a sentence."""
+    for_good: bool = False
+    """True where it wants nothing more (410): nothing is sent to it until reactor is started again."""
+
+
+class WebhookRecovered(_Notice):
+    """The receiver of WEBHOOK_URL takes what it is sent again, after `webhook_troubled`."""
+
+    event: Literal["webhook_recovered"] = "webhook_recovered"
+    lost: int
+    """Notices that it will not get: they were an hour old, or too many waited."""
 
 
 class FilesUnwatched(_Notice):
@@ -482,6 +501,8 @@ Notice = (
     | MirrorMended
     | MirrorBroken
     | DownloadStuck
+    | WebhookTroubled
+    | WebhookRecovered
     | FilesUnwatched
     | PresetsUnusable
     | YtdlpOutdated
@@ -511,6 +532,10 @@ Notice = (
     | SeedingEnded
 )
 """Every kind of notice."""
+
+
+EVENTS: frozenset[str] = frozenset(kind.model_fields["event"].default for kind in get_args(Notice))
+"""The names of all of them."""
 
 
 class Entry(BaseModel):

@@ -6,6 +6,7 @@ variable is the field's name in capitals. contrib/docs/settings.md is made of th
 
 # Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
+import base64
 import json
 import os
 import re
@@ -52,7 +53,7 @@ class YtdlpOptions(BaseModel):
     videopassword: str | None = None
 
 
-TOKEN_CHARS_MIN = 16
+TOKEN_CHARS_MIN, SECRET_CHARS_MIN = 16, 24
 ENV_FILE = Path(".env")
 
 Seconds = Annotated[float, Field(ge=0, le=7 * 24 * 3600, allow_inf_nan=False)]
@@ -359,6 +360,20 @@ class Settings(BaseModel):
         "", description="Host names of the page besides localhost and IP addresses: `nas.lan, get.example`."
     )
 
+    webhook_url: SecretStr | None = Field(
+        None, description="URL to which the journal's notices are sent by POST, as JSON. Unset: none."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="What they are signed with, as Standard Webhooks has it: `whsec_` and base64, or any 24 characters "
+        "or more. Unset: they are not signed.",
+    )
+    webhook_events: str = Field(
+        "",
+        description="Which notices are sent, by their names in the journal. `*`: all but `download_progressed`. Unset: "
+        "`download_completed, download_failed, download_cancelled, list_ended`.",
+    )
+
     @field_validator(
         "aria2c_rpc_url",
         "aria2c_rpc_secret",
@@ -377,6 +392,8 @@ class Settings(BaseModel):
         "metrics_address",
         "page_address",
         "page_token",
+        "webhook_url",
+        "webhook_secret",
         mode="before",
     )
     @classmethod
@@ -490,6 +507,40 @@ class Settings(BaseModel):
             raise ValueError("takes HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or 8080")
         return f"{host or '127.0.0.1'}:{int(port)}"
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_http_url(cls, value: SecretStr | None) -> SecretStr | None:
+        url = value.get_secret_value() if value is not None else None
+        if url is not None and not _is_plain_url(url):
+            raise ValueError("takes an http or https URL, in ASCII")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return value
+        before, prefix, key = value.get_secret_value().rpartition("whsec_")
+        if len(key) < SECRET_CHARS_MIN:
+            raise ValueError(f"takes {SECRET_CHARS_MIN} characters or more, or somebody would guess it")
+        if prefix and not before:
+            try:
+                base64.b64decode(key, validate=True)
+            except ValueError:
+                raise ValueError("takes base64 behind whsec_") from None
+        return value
+
+    @field_validator("webhook_events")
+    @classmethod
+    def _are_events(cls, value: str) -> str:
+        if not value:
+            return value
+        from reactor.notices import EVENTS  # which few name here
+
+        if odd := [word for word in words(value) if word != "*" and word not in EVENTS]:
+            raise ValueError(f"takes names of the journal's events (`reactor events --schema`); {odd[0]} is none")
+        return value
+
     @field_validator("page_token")
     @classmethod
     def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
@@ -525,6 +576,19 @@ class Settings(BaseModel):
             raise SettingsError("The file .env is not UTF-8.", hint="Save it as UTF-8.") from error
         except OSError as error:
             raise SettingsError(f"The file .env cannot be read: {error.strerror}.") from error
+
+
+def _is_plain_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and bool(re.fullmatch(r"[!-~]+", url))
+        )
+    except ValueError:
+        return False
 
 
 def words(value: str) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reactor.journal.journal import Journal
     from reactor.settings import Settings
     from reactor.web.app import Site
+    from reactor.webhooks.sender import Sender
 
 
 def run(
@@ -80,12 +81,14 @@ def run(
     for trouble in filter(None, (cookies_trouble(settings), exposure(settings), second_name(settings))):
         write_stderr(trouble)
     probes = Probes()
+    hooks = _hooks(settings)
+    sinks = [hook.offer for hook in hooks]
     with (
         open_site(settings, {"aria2": probes.aria2_trouble, "database": probes.database_trouble}) as site,
         open_service(os.environ) as service,
-        open_journal(*_renderers(events), sinks=(service.offer, *(site.sinks if site else ()))) as journal,
+        open_journal(*_renderers(events), sinks=(service.offer, *(site.sinks if site else ()), *sinks)) as journal,
     ):
-        run_async(partial(_serve, settings, service, journal, probes, site, with_stdin, launcher, record))
+        run_async(partial(_serve, settings, service, journal, probes, site, hooks, with_stdin, launcher, record))
 
 
 async def _serve(
@@ -94,6 +97,7 @@ async def _serve(
     journal: Journal,
     probes: Probes,
     site: Site | None,
+    hooks: list[Sender],
     with_stdin: bool,
     launcher: int | None,
     record: Path | None,
@@ -122,8 +126,22 @@ async def _serve(
                 typer.echo(f"reactor: {line}", err=True)
             await stack.enter_async_context(site.serving())
         recorder = Recorder(open_stream(record, "The recording")) if record else None
+        for hook in hooks:
+            hook.tell = journal.tell
+            tasks.start_soon(hook.run)
         await serve_as(service, settings, journal, probes=probes if site else None, stop=stop, recorder=recorder)
         tasks.cancel_scope.cancel()
+    for hook in hooks:
+        await hook.finish()
+
+
+def _hooks(settings: Settings) -> list[Sender]:
+    """Who else is told of what happens."""
+    if settings.webhook_url is None:
+        return []
+    from reactor.webhooks.sender import sender_of
+
+    return [sender_of(settings)]
 
 
 def _renderers(events: str | None) -> list[tuple[Renderer, str]]:

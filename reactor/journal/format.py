@@ -79,6 +79,10 @@ def describe(notice: n.Notice) -> str:
             return _unserved(notice)
         case n.FilesUnwatched(reason=reason):
             return f"the database's files cannot be watched; falling back to polling: {clean(reason)}"
+        case n.WebhookTroubled(reason=reason, for_good=final):
+            return f"the webhook is not taken: {clean(reason)}; {'nothing more is sent' if final else 'trying again'}"
+        case n.WebhookRecovered(lost=lost):
+            return f"the webhook is taken again; {lost} {'notice is' if lost == 1 else 'notices are'} lost"
         case n.PresetsUnusable(reason=reason):
             return f"the presets stay as they were: {clean(reason)}"
         case n.YtdlpOutdated(version=version, days=days):

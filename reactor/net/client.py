@@ -1,7 +1,7 @@
 """Our own HTTP/1.1 client: h11 speaks, asyncio's streams carry, connections are kept for the next question.
 
-It asks, with HEAD and GET, and reads; nothing else. One question costs a quarter of what it costs by a client that
-can everything, and a look at each row's server is what a reactor does most.
+It asks, with HEAD and GET, and reads; a webhook is a POST. Nothing else. One question costs a quarter of what it costs
+by a client that can everything, and a look at each row's server is what a reactor does most.
 """
 
 from __future__ import annotations
@@ -135,12 +135,13 @@ class _Connection:
     def alive(self) -> bool:
         return not self._reader.at_eof() and not self._writer.is_closing()
 
-    async def ask(self, method: str, url: str, target: str, headers: Mapping[str, str]) -> Response:
+    async def ask(self, method: str, url: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
         self._left = False
         try:
             lines = [(name.encode(), value.encode()) for name, value in headers.items()]
             data = self._http.send(h11.Request(method=method, target=target, headers=lines))
-            data = (data or b"") + (self._http.send(h11.EndOfMessage()) or b"")
+            data = (data or b"") + (self._http.send(h11.Data(data=body)) or b"" if body else b"")
+            data += self._http.send(h11.EndOfMessage()) or b""
         except (h11.LocalProtocolError, UnicodeError) as error:
             raise UnsendableRequest(self.host) from error
         self._writer.write(data)
@@ -264,15 +265,15 @@ class Client:
                 self._end(connection)
                 await connection.closed()
 
-    async def ask(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
-        """Send one request. `url` is an http or https URL in ASCII without user info. The caller sets the deadline and
-        closes the response. Raises NoAnswer."""
+    async def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
+        """Send one request, with a `body` whose length is among the headers. `url` is an http or https URL in ASCII
+        without user info. The caller sets the deadline and closes the response. Raises NoAnswer."""
         origin, target = _origin(url), request_target(url)
         lines = {"Host": urlsplit(url).netloc, **self._headers, **headers}
         while True:
             connection = self._take(origin) or await self._connect(origin)
             try:
-                response = await connection.ask(method, url, target, lines)
+                response = await connection.ask(method, url, target, lines, body)
             except Broken:
                 connection.abort()
                 if not connection.used:

@@ -19,6 +19,8 @@ EVERY: tuple[n.Notice, ...] = (
     n.MirrorMended(table="jobs", taken=2),
     n.MirrorBroken(table="jobs", reason="its column `state` is gone"),
     n.DownloadStuck(download_id=3, error="The bot's database does not take it."),
+    n.WebhookTroubled(reason="it answers with HTTP 500"),
+    n.WebhookRecovered(lost=3),
     n.FilesUnwatched(reason="the limit of watches is reached."),
     n.PresetsUnusable(reason="the preset `a` is no table."),
     n.YtdlpOutdated(version="2026.7.4", days=90),

@@ -24,18 +24,19 @@ def doctor(
         Path | None, typer.Option("--dir", metavar="FOLDER", help="Folder for finished files. [DOWNLOAD_DIR=downloads]")
     ] = None,
     aria2: Aria2 = None,
+    ping: Annotated[bool, typer.Option("--ping", help="Send a test message to WEBHOOK_URL and NOTIFY.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """Check the installation and the settings, and say what to do.
 
-    Read-only. Exits with 0 if direct downloads can run, else with 1.
+    Read-only; nothing is sent without --ping. Exits with 0 if direct downloads can run, else with 1.
     """
     from rich.console import Console
 
     from reactor.cli.doctor.examine import examine
     from reactor.settings import Settings
 
-    findings = examine(Settings.load(download_db=db, download_dir=folder, aria2c_rpc_url=aria2))
+    findings = examine(Settings.load(download_db=db, download_dir=folder, aria2c_rpc_url=aria2), ping=ping)
     if as_json:
         import json
         from dataclasses import asdict

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from reactor.cli.doctor import database, media, programs, remote
+from reactor.cli.doctor import database, media, programs, remote, told
 from reactor.cli.doctor.findings import DoctorFinding
 from reactor.cli.doctor.settings import examine_settings, folder
 from reactor.settings import Settings
 
 
-def examine(settings: Settings) -> list[DoctorFinding]:
-    """Run every check. Read-only, except for an empty file that `remote` may leave on a remote disk."""
+def examine(settings: Settings, *, ping: bool = False) -> list[DoctorFinding]:
+    """Run every check. Read-only, except for an empty file that `remote` may leave on a remote disk. `ping`: send a
+    test message to those who are told what happens."""
     unshared = settings.aria2c_rpc_url is not None and settings.path_map is None
     return [
         *examine_settings(settings),
@@ -19,4 +20,5 @@ def examine(settings: Settings) -> list[DoctorFinding]:
         *database.examine(settings.download_db),
         *([] if unshared else [folder(settings.download_dir)]),
         *media.examine(settings),
+        *told.examine(settings, ping=ping),
     ]
