@@ -312,6 +312,10 @@ class Options(_OptionGroup):
         """Options of YoutubeDL's, for the page at `url`."""
         return {}
 
+    def shares_up_to(self) -> float | None:
+        """The ratio up to which its torrent is served to others; None: as SEED_RATIO has it."""
+        return None
+
     def said(self) -> dict[str, Any]:
         """What was said, as a JSON object."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -94,6 +94,12 @@ class PresetOptions(Options):
     extractor_args: dict[str, dict[str, list[str]]] = Field(
         {}, description="an object of arguments for extractors of yt-dlp's, by their names"
     )
+    seed_ratio: float | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="a number: the share ratio up to which a torrent is seeded, in place of SEED_RATIO",
+    )
     ytdlp: YtdlpOptions | None = Field(None, description="an object of options of YoutubeDL's, as YTDLP_OPTIONS has it")
 
     def __hash__(self) -> int:
@@ -109,6 +115,10 @@ class PresetOptions(Options):
         login = {"Authorization": self.login.basic} if self.login is not None and self.login.fits(url) else {}
         headers = self.headers.values if self.headers is not None and self.headers.fits(url) else {}
         return {**login, **headers, **super().home_headers(url)}
+
+    def shares_up_to(self) -> float | None:
+        """See Options."""
+        return self.seed_ratio
 
     def ytdlp_params(self, url: str) -> dict[str, Any]:
         """See Options."""

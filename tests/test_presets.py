@@ -27,6 +27,7 @@ format_expression = "bv*[height<=720]+ba"
 format_sort = ["res:720", "vcodec:h264"]
 extractor_args = { youtube = { lang = ["de"] } }
 ytdlp = { age_limit = 12 }
+seed_ratio = 1.5
 
 [low]
 quality = 144
@@ -123,10 +124,11 @@ def test_what_only_a_preset_may_say(file: Path) -> None:
         "extractor_args": {"youtube": {"lang": ["de"]}},
         "age_limit": 12,
     }
+    assert found.shares_up_to() == 1.5
     assert type(found.plain()) is Options
     assert found.plain() == Options(quality=720, use=("house",), referer="http://site.example/")
     assert len({found, found}) == 1
-    for key in ("headers", "login", "format_expression", "format_sort", "extractor_args", "ytdlp"):
+    for key in ("headers", "login", "format_expression", "format_sort", "extractor_args", "ytdlp", "seed_ratio"):
         assert f'"{key}"' in refused(Presets(file), use=["house"], **{key: {}}), "a row may not say it"
 
 

@@ -432,6 +432,8 @@ class AddTransfers:
     """Bytes/s that each of them may have at most, where its row asks for that; 0: no more is said."""
     cookies_of: CookieSource | None = None
     """Whose cookies go along with those."""
+    seed_ratio: float | None = None
+    """Up to which a torrent is served to others, where its row says so."""
 
 
 @dataclass(frozen=True, slots=True)

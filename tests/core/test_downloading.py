@@ -11,6 +11,7 @@ from reactor.core.job import Attempt, CookieSource, State
 from reactor.core.machine import FORGET_AT
 from reactor.core.rows import ClaimedRow
 from reactor.models import Kind, Stage
+from reactor.preset_options import PresetOptions
 from tests.core.world import World, connected, detection, gid, left, magnet, one_file, report, reported
 
 ONE = Attempt(1, 1)
@@ -197,6 +198,15 @@ def test_a_torrent_is_done_when_it_has_its_bytes_and_is_not_served_unless_wanted
     world = World().up().fetching(ONE, magnet())
     world.feed(reported(report(ONE, "active", 100, seeder=True)))
     assert not world.the(commands.Finish).keep
+
+
+@pytest.mark.parametrize(("ratio", "usual", "kept"), [(1.5, False, True), (0.0, True, False)])
+def test_a_preset_may_say_otherwise(ratio: float, usual: bool, kept: bool) -> None:
+    preset = PresetOptions(seed_ratio=ratio)
+    world = World(Limits(seeding=usual)).up().fetching(ONE, magnet(), options=preset)
+    assert [each.seed_ratio for each in world.log if isinstance(each, commands.AddTransfers)] == [ratio]
+    world.feed(reported(report(ONE, "active", 100, seeder=True)))
+    assert world.the(commands.Finish).keep is kept
 
 
 def serving() -> World:

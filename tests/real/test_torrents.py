@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import bencode2
 import pytest
@@ -49,11 +50,16 @@ async def test_a_magnet_link_a_torrent_url_and_several_files(tmp_path: Path) -> 
 
 
 @pytest.mark.fault(44)
-async def test_a_torrent_can_be_served_to_others_after_the_row_is_done(tmp_path: Path) -> None:
-    async with swarm_in(tmp_path / "swarm") as swarm, running(tmp_path, SEED_RATIO="5") as reactor:
+@pytest.mark.parametrize("by", ["setting", "preset"])
+async def test_a_torrent_can_be_served_to_others_after_the_row_is_done(tmp_path: Path, by: str) -> None:
+    presets = tmp_path / "presets.toml"
+    presets.write_text("[tracker]\nseed_ratio = 5\n")
+    settings = {"SEED_RATIO": "5"} if by == "setting" else {"PRESETS": str(presets)}
+    options: dict[str, Any] = {} if by == "setting" else {"use": ["tracker"]}
+    async with swarm_in(tmp_path / "swarm") as swarm, running(tmp_path, **settings) as reactor:
         film = swarm.make("film.mkv", FILM)
         await swarm.serve(film)
-        (one,) = reactor.add(film.magnet)
+        (one,) = reactor.add(film.magnet, **options)
         await reactor.until_final()
         assert reactor.row(one)["status"] == "downloaded"
         assert reactor.staged(), "its own copy is still being served"

@@ -250,7 +250,8 @@ def reported(job: Job, event: events.TransferReported, context: Context) -> Comm
     if refusal is not None:
         return teardown.fail(job, refusal, context)
     progress.unstopped = transfer.seeding
-    transfer.seeding = transfer.seeding and context.limits.seeding
+    ratio = job.options.shares_up_to()
+    transfer.seeding = transfer.seeding and (context.limits.seeding if ratio is None else ratio > 0)
     context.sort(job, transfer)
     out = _changed(job, transfer, change, event, context)
     if job.budget.expired is not None and job.state is State.BACKING_OFF and not progress.given:

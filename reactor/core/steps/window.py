@@ -94,7 +94,11 @@ def add(job: Job, context: Context) -> Commands:
     sent = plan.extraction.headers, plan.extraction.cookies
     alone, additions = len(progress.transfers) == 1, _additions(job, taken, context)
     speed = _speed_of_each(job, context)
-    out.append(commands.AddTransfers(job.attempt, additions, plan.wipe_staging, *sent, alone, speed, job.cookies_of))
+    ratio = job.options.shares_up_to()
+    adding = commands.AddTransfers(
+        job.attempt, additions, plan.wipe_staging, *sent, alone, speed, job.cookies_of, ratio
+    )
+    out.append(adding)
     plan.wipe_staging, job.teardown.removed = False, False
     progress.moves(context.now)
     progress.filled_at, progress.width = context.now, None

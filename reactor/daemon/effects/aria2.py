@@ -197,7 +197,8 @@ class Downloading:
     def _wanted(self, command: commands.AddTransfers, anew: Collection[int], jar: Jar, speed: int) -> list[Method[str]]:
         """Raises DownloadError when one of them cannot be fetched as it is described."""
         directory = self._staging.seen_by_aria2(command.attempt.download_id)
-        wanted = []
+        wanted, policy, ratio = [], self._policy, command.seed_ratio
+        policy = policy if ratio is None else replace(policy, seed_ratio=ratio)
         for each in command.additions:
             fetch = each.fetch
             headers = () if fetch.headers is None else command.headers[fetch.headers]
@@ -211,7 +212,7 @@ class Downloading:
                 fetch if self._staging.shared else self._tamed(fetch),
                 gid=each.gid,
                 directory=directory,
-                policy=self._policy,
+                policy=policy,
                 resuming=not command.wipe_staging and not self._is_new(command, each),
                 from_zero=each.n in anew,
                 single=each.single or fetch is not each.fetch,
