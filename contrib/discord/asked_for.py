@@ -13,6 +13,16 @@ Sound = Literal["film", "best", "mp3", "m4a", "opus", "flac", "wav"]
 Ask = Literal["never", "all", "formats", "items", "files"]
 
 
+SPLIT_MIB_MIN, SPLIT_MIB_MAX = 45, 4000
+"""What reactor's option `split_mib` takes."""
+
+
+def pieces_of(limit: int) -> dict[str, int]:
+    """What is larger than so many bytes is to come in pieces that are not, where reactor makes such small ones."""
+    mib = min(limit // 1024**2, SPLIT_MIB_MAX)
+    return {"split_mib": mib} if mib >= SPLIT_MIB_MIN else {}
+
+
 def options_of(
     *,
     quality: Quality | None = None,

@@ -19,7 +19,7 @@ import anyio
 import discord
 from client import Config, Fetcher
 from pydantic import ValidationError
-from replies import TROUBLE
+from replies import AGAIN_S, TROUBLE
 from status_messages import StatusMessages
 from store import Store
 from upload import Uploads
@@ -30,8 +30,6 @@ from reactor.database.engine import lock
 from reactor.errors import ReactorError
 from reactor.settings import Settings
 
-AGAIN_S = 5.0
-"""After trouble with Discord or the database."""
 log = logging.getLogger("bot")
 
 
@@ -65,8 +63,10 @@ async def main() -> None:
             async with anyio.create_task_group() as tasks:
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, tasks.cancel_scope.cancel)
-                tasks.start_soon(follow, queue, StatusMessages(client).tell)
-                tasks.start_soon(follow, queue, Uploads(client).send)
+                uploads = Uploads(client, tasks)
+                tasks.start_soon(uploads.run)
+                tasks.start_soon(follow, queue, uploads.look)
+                tasks.start_soon(follow, queue, StatusMessages(client, tasks).look)
                 await client.connect()
 
 

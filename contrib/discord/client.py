@@ -5,22 +5,23 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import discord
-from commands import COMMANDS
+from commands import COMMANDS, Translator, text
 from components import COMPONENTS
 from discord import app_commands
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from replies import TROUBLE, answer
+from replies import TROUBLE, answer, texts_of
 from store import Store
 from words import safe
 
 from reactor import Queue, Runner
 from reactor.errors import ReactorError
 
-STRANGER = "This bot serves only those its owner has named. Your user id is `{}`: its owner can add it to its list."
+FLOOD_S = 30.0
+"""Longer waits that Discord asks for are not slept through: the channel is left alone, and others go on."""
 log = logging.getLogger("bot")
 
 
@@ -32,7 +33,8 @@ class Config(BaseSettings):
     discord_token: SecretStr = SecretStr("")
     allowed_users: str = ""
     discord_api_url: str = ""
-    upload_limit_mb: Annotated[int, Field(ge=1, le=500)] = 10
+    uploads: Annotated[int, Field(ge=1, le=50)] = 3
+    upload_limit_mb: Annotated[int, Field(ge=1, le=500)] | None = None
     edit_interval: Annotated[float, Field(ge=0.05, le=60)] = 3.0
     max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 20
     start_reactor: bool = True
@@ -53,7 +55,7 @@ class AllowlistTree(app_commands.CommandTree["Fetcher"]):
             # Discord waits for 3 s, and the database may be locked for longer.
             await interaction.response.defer(ephemeral=True, thinking=True)
             return True
-        await answer(interaction, STRANGER.format(interaction.user.id))
+        await answer(interaction, texts_of(interaction)("stranger", id=interaction.user.id))
         return False
 
     async def on_error(self, interaction: discord.Interaction[Fetcher], error: Exception, /) -> None:
@@ -61,20 +63,35 @@ class AllowlistTree(app_commands.CommandTree["Fetcher"]):
         log.warning("A command could not be carried out: %s", cause, exc_info=cause)
         why = safe(str(cause)) if isinstance(cause, ReactorError) else ""
         with suppress(*TROUBLE):
-            await answer(interaction, f"That does not work just now. Try it again later. {why}")
+            await answer(interaction, f"{texts_of(interaction)('not_now')} {why}")
 
 
 class Fetcher(discord.Client):
     """The bot's connection to Discord. It needs no privileged intent."""
 
     def __init__(self, config: Config, queue: Queue, store: Store, runner: Runner) -> None:
-        super().__init__(intents=discord.Intents.default(), allowed_mentions=discord.AllowedMentions.none())
+        super().__init__(
+            intents=discord.Intents.default(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_ratelimit_timeout=FLOOD_S,
+        )
         self.config, self.queue, self.store, self.runner = config, queue, store, runner
         self.users_allowed = {int(word) for word in re.findall(r"\d+", config.allowed_users)}
         self.tree = AllowlistTree(self)
 
+    def limit_of(self, guild_id: int | None) -> int:
+        """Bytes of the largest file that Discord takes in a guild, by its boosts; outside of guilds the smallest."""
+        if self.config.upload_limit_mb is not None:
+            return self.config.upload_limit_mb * 1_000_000
+        guild = self.get_guild(guild_id) if guild_id is not None else None
+        return guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+
     async def setup_hook(self) -> None:
         self.add_dynamic_items(*COMPONENTS)
-        for word, what, callback in COMMANDS:
-            self.tree.add_command(app_commands.Command(name=word, description=what, callback=callback))
+        await self.tree.set_translator(Translator())
+        for word, callback in COMMANDS:
+            command: app_commands.Command[Any, ..., Any] = app_commands.Command(
+                name=word, description=text(f"command_{word}"), callback=callback
+            )
+            self.tree.add_command(command)
         await self.tree.sync()

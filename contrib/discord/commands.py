@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 import discord
-from asked_for import Ask, Quality, Sound, options_of
+from asked_for import Ask, Quality, Sound, options_of, pieces_of
 from components import press
 from discord import app_commands
-from replies import Interaction, answer
-from words import about_settings, name_of, safe, sentence
+from replies import Interaction, answer, texts_of
+from texts import STANDARD, languages, texts_for
+from words import about_settings, about_stats, name_of, place_of, safe, sentence
 
 from reactor.errors import ReactorError
 from reactor.options import merged
@@ -18,22 +20,31 @@ from reactor.row_options import over_defaults
 
 LINK = re.compile(r"(?:https?://|magnet:\?)[^\s<>\"]{1,8000}", re.IGNORECASE)
 LISTED_MAX = 20
-WHAT = {
-    "quality": "Lines of the picture",
-    "sound": "The sound alone, in which format; film: none of that",
-    "subtitles": "Languages of subtitles, such as de,en; none: without",
-    "ask": "Ask first: about all there is to choose from, or never",
-}
+Command = TypeVar("Command", bound=Callable[..., Any])
+Language = Literal["auto", "Deutsch", "English", "Español"]
 
 
-@app_commands.describe(
-    links="Links and magnet links",
-    torrent="A .torrent file",
-    clip="Only these parts, such as 1:30-2:10",
-    entries="Entries of a list: 1-20, 3,5,-1, all or one",
-    files="Files of a torrent: 1,4, or *.mkv, or largest",
-    **WHAT,
-)
+def text(name: str) -> app_commands.locale_str:
+    """A text that Discord shows in the language of whoever looks: see Translator."""
+    return app_commands.locale_str(languages()[STANDARD](name), text=name)
+
+
+class Translator(app_commands.Translator):
+    """Tells Discord what commands and options are called in each language."""
+
+    async def translate(
+        self, string: app_commands.locale_str, locale: discord.Locale, context: app_commands.TranslationContextTypes
+    ) -> str | None:
+        t = languages().get(locale.value.partition("-")[0])
+        return str(t.table[string.extras["text"]]) if t and "text" in string.extras else None
+
+
+def options(*names: str) -> Callable[[Command], Command]:
+    """What the options of a command say of themselves."""
+    return app_commands.describe(**{name: text(f"option_{name}") for name in names})
+
+
+@options("links", "torrent", "quality", "sound", "subtitles", "clip", "entries", "files", "ask")
 async def get(
     interaction: Interaction,
     links: str = "",
@@ -47,7 +58,7 @@ async def get(
     ask: Ask | None = None,
 ) -> None:
     """Put links and a `.torrent` into the table; `StatusMessages` tells what becomes of them."""
-    client, wanted = interaction.client, list(dict.fromkeys(LINK.findall(links)))
+    client, t, wanted = interaction.client, texts_of(interaction), list(dict.fromkeys(LINK.findall(links)))
     if torrent and torrent.filename.lower().endswith(".torrent"):
         wanted.append(torrent.url)
     try:
@@ -56,31 +67,35 @@ async def get(
         )
     except ReactorError as error:
         return await answer(interaction, sentence(error))
-    options = over_defaults(said)
+    limit = client.limit_of(interaction.guild_id)
+    asked = over_defaults(said) | pieces_of(limit)
     room = max(0, client.config.max_waiting - await client.store.waiting_of(interaction.user.id))
     own = {
         "owner": str(interaction.user.id),
         "channel_id": interaction.channel_id,
         "user_id": interaction.user.id,
+        "guild_id": interaction.guild_id,
+        "language": t.language,
     }
     for link in wanted[:room]:
-        await client.queue.add(link, options=options, **own)
-    left = f" You can have {client.config.max_waiting} waiting at once." if len(wanted) > room else ""
-    taken = f"Taken: {min(len(wanted), room)} of {len(wanted)}.{left}"
-    await answer(interaction, taken if wanted else "There is no link in that.")
+        await client.queue.add(link, options=asked, **own)
+    left = f" {t('too_many', most=client.config.max_waiting)}" if len(wanted) > room else ""
+    taken = t("taken", taken=min(len(wanted), room), n=len(wanted)) + left
+    await answer(interaction, taken if wanted else t("no_link"))
 
 
-@app_commands.describe(reset="Forget all of it", **WHAT)
+@options("quality", "sound", "subtitles", "ask", "language", "reset")
 async def settings(
     interaction: Interaction,
     quality: Quality | None = None,
     sound: Sound | None = None,
     subtitles: str | None = None,
     ask: Ask | None = None,
+    language: Language | None = None,
     reset: bool = False,
 ) -> None:
     """Show what somebody always wants, or change it."""
-    queue, user_id = interaction.client.queue, interaction.user.id
+    queue, store, user_id = interaction.client.queue, interaction.client.store, interaction.user.id
     try:
         said = options_of(quality=quality, sound=sound, subtitles=subtitles, ask=ask)
     except ReactorError as error:
@@ -89,43 +104,63 @@ async def settings(
         before = {} if reset else await queue.defaults(user_id)
         no_sound = {"want": None, "audio": None} if sound == "film" else {}
         await queue.set_defaults(user_id, merged([before, said, no_sound]))
-    await answer(interaction, about_settings(await queue.defaults(user_id)))
+    if language or reset:
+        code = next((code for code, each in languages().items() if each("language") == language), None)
+        await store.set_language(user_id, code, texts_for(interaction.locale.value).language)
+    t, chosen = texts_of(interaction), store.language_of(user_id)
+    await answer(interaction, about_settings(await queue.defaults(user_id), t, chosen))
 
 
 async def queued(interaction: Interaction) -> None:
-    """What is under way in this channel."""
-    live = await interaction.client.store.live_in(interaction.channel_id)
-    rows = [await interaction.client.queue.get(id) for id in live[:LISTED_MAX]]
-    lines = [f"#{row.id} {safe(name_of(row))} ({row.stage or row.status})" for row in rows if row]
-    await answer(interaction, "\n".join(lines) or "Nothing is under way here.")
+    """What is under way in this channel, and in which place what waits there stands."""
+    client, t = interaction.client, texts_of(interaction)
+    live, lines = await client.store.live_in(interaction.channel_id), []
+    for row in [await client.queue.get(id) for id in live[:LISTED_MAX]]:
+        if row is not None:
+            position = await client.queue.position(row.id) if row.status == "pending" else None
+            where = place_of(position, t) if position else row.stage or row.status
+            lines.append(f"#{row.id} {safe(name_of(row))} ({where})")
+    if len(live) > LISTED_MAX:
+        lines.append(t("more", n=len(live) - LISTED_MAX))
+    await answer(interaction, "\n".join(lines) or t("nothing_under_way"))
 
 
+async def stats(interaction: Interaction) -> None:
+    """What was fetched in this channel."""
+    found = await interaction.client.store.stats_of(interaction.channel_id)
+    await answer(interaction, about_stats(found, texts_of(interaction)))
+
+
+@options("number")
 async def cancel(interaction: Interaction, number: str) -> None:
     """Stop one, or all of this channel."""
     if number.strip().lower() == "all":
-        live = await interaction.client.store.live_in(interaction.channel_id)
-        stopped = [id for id in live if await interaction.client.queue.cancel(id)]
-        return await answer(interaction, f"Stopped: {len(stopped)}.")
+        client, channel = interaction.client, interaction.channel_id
+        live = dict.fromkeys([*await client.store.live_in(channel), *await client.store.unsent_in(channel)])
+        stopped = [id for id in live if await client.queue.cancel(id) or await client.store.stop_upload(id)]
+        return await answer(interaction, texts_of(interaction)("stopped", n=len(stopped)))
     found = re.fullmatch(r"#?(\d{1,18})", number.strip())
     await press(interaction, "cancel", int(found[1]) if found else 0)
 
 
+@options("number")
 async def retry(interaction: Interaction, number: int) -> None:
     await press(interaction, "retry", number)
 
 
 async def status(interaction: Interaction) -> None:
     """How the downloader is."""
-    now = await interaction.client.runner.status()
-    said = f"Downloader: **{now.state}**, process {now.pid}, reactor {now.version}, aria2 {now.aria2}, "
-    await answer(interaction, f"{said}{now.restarts} restarts, {len(now.under_way)} under way. {safe(now.error or '')}")
+    now, t = await interaction.client.runner.status(), texts_of(interaction)
+    known = {"state": now.state, "pid": now.pid, "version": now.version, "aria2": now.aria2, "restarts": now.restarts}
+    await answer(interaction, t("downloader", going=len(now.under_way), error=safe(now.error or ""), **known))
 
 
-COMMANDS: tuple[tuple[str, str, Any], ...] = (
-    ("get", "Fetch these links, or what a .torrent file describes", get),
-    ("settings", "What you always want: quality, sound, subtitles, to be asked", settings),
-    ("queue", "What is under way here and what waits", queued),
-    ("cancel", "Stop a download: its number, or `all`", cancel),
-    ("retry", "Try one again that failed", retry),
-    ("status", "How the downloader is", status),
+COMMANDS: tuple[tuple[str, Any], ...] = (
+    ("get", get),
+    ("settings", settings),
+    ("queue", queued),
+    ("cancel", cancel),
+    ("retry", retry),
+    ("stats", stats),
+    ("status", status),
 )

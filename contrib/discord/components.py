@@ -9,20 +9,16 @@ from typing import Any
 
 import discord
 from replies import TROUBLE, Interaction, answer
-from words import description_of, label_of, name_of, picked, safe
+from replies import texts_of as texts_of_user
+from words import description_of, label_of, name_of, picked, safe, texts_of
 
 from reactor.choices import Choices
 from reactor.models import Download
 
 SELECT_MAX = 25
 """Answers in one menu: Discord takes no more."""
-LABELS = {
-    "cancel": "Cancel",
-    "retry": "Try again",
-    "marked": "Fetch what is marked",
-    "usual": "Take what is usual",
-}
-OVER = "This is decided already, or was not answered in time."
+LABELS = {"cancel": "cancel", "retry": "retry", "marked": "marked_take", "usual": "usual_take"}
+"""What a button does → the text on it."""
 
 
 def view(row: Download) -> discord.ui.View:
@@ -31,7 +27,7 @@ def view(row: Download) -> discord.ui.View:
     for menu in _menus(row) if row.answerable else ():
         found.add_item(menu)
     for verb in _verbs(row):
-        found.add_item(Press(verb, row.id))
+        found.add_item(Press(verb, row.id, texts_of(row)(LABELS[verb])))
     return found
 
 
@@ -40,7 +36,7 @@ def _verbs(row: Download) -> Iterator[str]:
         if picked(row):
             yield "marked"
         yield "usual"
-    if row.status in ("pending", "downloading", "choosing"):
+    if row.status in ("pending", "downloading", "choosing", "uploading"):
         yield "cancel"
     elif row.status in ("failed", "cancelled") or (
         row.status == "downloaded"
@@ -51,24 +47,26 @@ def _verbs(row: Download) -> Iterator[str]:
 
 def _menus(row: Download) -> Iterator[Menu]:
     found = row.choices or Choices()
-    for kind, choices in (("One of these", found.formats), ("Instead", found.help)):
+    for kind, choices in (("formats", found.formats), ("help", found.help)):
         yield from _pages("choose", kind, row, choices)
-    for kind, others in (("Subtitles", found.subtitles), ("Entries", found.items), ("Files", found.files)):
+    for kind, others in (("subtitles", found.subtitles), ("entries", found.items), ("files", found.files)):
         yield from _pages("mark", kind, row, others)
 
 
 def _pages(verb: str, kind: str, row: Download, choices: Sequence[Any]) -> Iterator[Menu]:
     """A menu for each page of answers; there are 50 of a kind at most."""
+    t = texts_of(row)
+    named = t(f"menu_{kind}")
     for at in range(0, len(choices), SELECT_MAX):
         page, marked = choices[at : at + SELECT_MAX], picked(row)
         options = [
             discord.SelectOption(
-                label=label_of(each), value=each.c, description=description_of(each), default=each.c in marked
+                label=label_of(each, t), value=each.c, description=description_of(each, t), default=each.c in marked
             )
             for each in page
         ]
-        many = f" {at + 1} to {at + len(page)}" if len(choices) > SELECT_MAX else ""
-        yield Menu(verb, row.id, f"{kind[0].lower()}{at}", f"{kind}{many}", options)
+        part = t("menu_part", kind=named, first=at + 1, last=at + len(page)) if len(choices) > SELECT_MAX else named
+        yield Menu(verb, row.id, f"{kind[0]}{at}", part, options)
 
 
 class Press(
@@ -77,8 +75,8 @@ class Press(
 ):
     """A button."""
 
-    def __init__(self, verb: str, id: int) -> None:
-        super().__init__(discord.ui.Button(label=LABELS[verb], custom_id=f"{verb}:{id}"))
+    def __init__(self, verb: str, id: int, label: str = "") -> None:
+        super().__init__(discord.ui.Button(label=label, custom_id=f"{verb}:{id}"))
         self.verb, self.download_id = verb, id
 
     @classmethod
@@ -139,44 +137,45 @@ COMPONENTS = (Press, Menu)
 
 async def press(interaction: Interaction, verb: str, number: int) -> None:
     """Stop a download of this channel, or try it again, or to send its file."""
-    client, row = interaction.client, await interaction.client.queue.get(number)
+    client, t, row = interaction.client, texts_of_user(interaction), await interaction.client.queue.get(number)
     if row is None or row.extra["channel_id"] != interaction.channel_id:
-        await answer(interaction, "There is no such download in this channel: `/queue` tells their numbers.")
-    elif verb == "cancel":
-        stopped = await client.queue.cancel(number)
-        await answer(interaction, f"Stopping: {safe(name_of(row))}" if stopped else f"#{number} is not under way.")
+        return await answer(interaction, t("gone"))
+    name = safe(name_of(row))
+    if verb == "cancel":
+        stopped = await client.queue.cancel(number) or await client.store.stop_upload(number)
+        await answer(interaction, t("stopping_one", name=name) if stopped else t("not_under_way", id=number))
     else:
         again = [await client.queue.retry(number), await client.store.upload_again(number)]  # of a list it may be both
-        await answer(interaction, f"Trying again: {safe(name_of(row))}" if any(again) else f"#{number} has not failed.")
+        await answer(interaction, t("retrying_one", name=name) if any(again) else t("not_failed", id=number))
 
 
 async def reply(
     interaction: Interaction, verb: str, number: int, codes: Sequence[str] = (), seen: Sequence[str] = ()
 ) -> None:
     """Answer what a download asks, or mark what is wanted of it: of the answers in `seen` these `codes`."""
-    client, row = interaction.client, await interaction.client.queue.get(number)
+    client, t, row = interaction.client, texts_of_user(interaction), await interaction.client.queue.get(number)
     if row is None or (refusal := _refusal(interaction, row)) is not None:
-        return await answer(interaction, OVER if row is None else refusal or OVER)
+        return await answer(interaction, t("over" if row is None else refusal or "over"))
     marked = [each for each in picked(row) if each not in seen] + [*codes]
     if verb == "mark":
         sql = "UPDATE downloads SET picked = ? WHERE id = ?"
         await client.store.all(sql, ",".join(marked) or None, number)
-        return await answer(interaction, f"Marked: {len(marked)}.")
+        return await answer(interaction, t("marked", n=len(marked)))
     chosen: Sequence[str] = () if verb == "usual" else marked
     known = {each.c: each for each in row.choices.all} if row.choices else {}
     if any(each not in known for each in chosen) or not await client.queue.choose(number, chosen):
-        return await answer(interaction, OVER)
+        return await answer(interaction, t("over"))
     await client.store.all("UPDATE downloads SET picked = NULL WHERE id = ?", number)
-    said = ", ".join(safe(label_of(known[each])) for each in chosen[:10])
-    await answer(interaction, f"Taken: {said or 'what is usual'}.")
+    said = ", ".join(safe(label_of(known[each], t)) for each in chosen[:10])
+    await answer(interaction, t("answer_taken", said=said or t("as_usual")))
 
 
 def _refusal(interaction: Interaction, row: Download) -> str | None:
-    """Why a press counts for nothing; None when it does."""
+    """The text of why a press counts for nothing; None when it does."""
     if row.extra["channel_id"] != interaction.channel_id:
-        return "There is no such download in this channel any more."
+        return "gone_since"
     if row.extra["user_id"] != interaction.user.id:
-        return "Only the one who asked for it can answer that."
+        return "only_asker"
     if interaction.message and row.extra["message_id"] not in (None, interaction.message.id):
-        return "This message is an old one: the download has another by now."
-    return None if row.answerable else OVER
+        return "old_message"
+    return None if row.answerable else "over"

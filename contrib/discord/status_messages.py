@@ -1,14 +1,17 @@
-"""Keeps the messages of all downloads up to date."""
+"""Keeps the messages of all downloads up to date. Each channel has a task of its own while there is something to tell,
+so that one in which Discord says "later" holds up no other."""
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import anyio
 import discord
+from anyio.abc import TaskGroup
 from client import Fetcher
 from components import view
-from replies import AWAY
+from replies import AGAIN_S, TROUBLE, insistently
 from words import about
 
 from reactor.models import Download
@@ -20,25 +23,45 @@ log = logging.getLogger("bot")
 class StatusMessages:
     """The messages."""
 
-    def __init__(self, client: Fetcher) -> None:
+    def __init__(self, client: Fetcher, tasks: TaskGroup) -> None:
         self._client, self._queue, self._store, self._config = client, client.queue, client.store, client.config
+        self._tasks = tasks
         self._shown: dict[int, Shown] = {}  # what the messages of downloads under way say, and what is below them
+        self._due: dict[int, dict[int, str]] = {}  # channel → download → what there is to tell, in turns
 
-    async def tell(self) -> None:
-        """Bring all messages up to date; one of them in trouble holds up no other. discord.py itself waits where
-        Discord says "later"."""
-        moved, trouble = True, None
-        while moved and trouble is None:
-            moved = False
-            for id, says in await self._store.untold():
-                try:
-                    moved = await self._tell(id, says) or moved
-                except AWAY as error:
-                    trouble = error
-        if trouble is not None:
-            raise trouble
+    async def look(self) -> None:
+        """See what there is to tell, and have it told. discord.py itself waits where Discord says "later", but for so
+        long that the channel is better left alone."""
+        for channel_id, id, says in await self._store.untold():
+            if channel_id not in self._due:
+                self._due[channel_id] = {}
+                self._tasks.start_soon(self._serve, channel_id)
+            self._due[channel_id][id] = says
+
+    async def _serve(self, channel_id: int) -> None:
+        """Tell a channel what there is to tell, then end."""
+        due = self._due[channel_id]
+        while due:
+            id = next(iter(due))
+            says = due[id]
+            try:
+                if (quiet := await self._store.quiet_for(channel_id)) > 0:
+                    await anyio.sleep(quiet)  # what changes meanwhile is told once, as it is then
+                    continue
+                del due[id]
+                if await self._tell(id, says):
+                    await anyio.sleep(self._config.edit_interval)
+            except discord.RateLimited as error:
+                due.setdefault(id, says)
+                await insistently(partial(self._store.hush, channel_id, error.retry_after))
+            except TROUBLE as error:
+                due.setdefault(id, says)
+                log.warning("Channel %s: %s; going on in %.0f s", channel_id, error, AGAIN_S)
+                await anyio.sleep(AGAIN_S)
+        del self._due[channel_id]
 
     async def _tell(self, id: int, says: str) -> bool:
+        """Bring one message up to date. Returns whether Discord was asked to."""
         row = await self._queue.get(id)
         if row is None:
             return False
@@ -55,8 +78,6 @@ class StatusMessages:
         else:
             self._shown.pop(id, None)
         await self._store.all("UPDATE downloads SET shown = ?, message_id = ? WHERE id = ?", says, message_id, id)
-        if new:
-            await anyio.sleep(self._config.edit_interval)
         return new
 
     async def _say(self, row: Download, message_id: int | None) -> int | None:

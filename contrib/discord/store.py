@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import aiosqlite
 
+LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
+    SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
+"""A download and the lists that it is in."""
+TREE = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION
+    SELECT d.id FROM tree JOIN downloads AS d ON d.parent_id = tree.id WHERE d.item_key IS NOT NULL)"""
+"""A download and the entries that it has become."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What was fetched in a channel: so many downloads of so many bytes in the last 24 hours, and since a date."""
+
+    day_count: int
+    day_bytes: int
+    count: int
+    bytes: int
+    failed: int
+    since: str | None
+
 
 class Store:
-    """Who asked (`channel_id`, `user_id`), where it is told (`message_id`) and what that message says (`shown`), why a
-    file could not be sent (`upload_error`), or some of a list (`unsent`), what is marked of a question (`picked`)."""
+    """Who asked where (`channel_id`, `guild_id`, `user_id`) in which language (`language`), where it is told
+    (`message_id`) and what that message says (`shown`), why a file could not be sent (`upload_error`), or some of a
+    list (`unsent`), what is marked of a question (`picked`). `cancelled` of what is `uploading` stops that."""
 
-    COLUMNS = ("channel_id", "user_id", "message_id", "shown", "upload_error", "unsent", "picked")
+    COLUMNS = (
+        *("channel_id", "guild_id", "user_id", "language", "message_id", "shown"),
+        *("upload_error", "unsent", "picked"),
+    )
+    TABLES = (
+        # In which language somebody wants to be spoken to; NULL: in that of their Discord.
+        "bot_people (user_id INTEGER PRIMARY KEY, language TEXT)",
+        # Until when Discord wants to be left alone in a channel, in seconds since the epoch.
+        "bot_channels (channel_id INTEGER PRIMARY KEY, quiet_until REAL NOT NULL)",
+        # The files of a download that have been sent, until all of them are.
+        "bot_sent (download INTEGER, part TEXT, PRIMARY KEY (download, part)) WITHOUT ROWID",
+    )
+    STOPPED = '{"code": "stopped"}'
+    UNSENT = "status = 'downloaded' AND upload_error IS NULL AND items_total IS NULL AND channel_id IS NOT NULL"
+    LIVE = "status IN ('pending', 'downloading', 'choosing', 'uploading') AND item_key IS NULL"
     TOLD = ("status", "stage", "cancelled", "upload_error", "unsent", "picked")
     SAYS = "(" + " || ' ' || ".join(f"coalesce({name}, '')" for name in TOLD) + ")"
     OPEN = "status IN ('pending', 'downloading', 'choosing') AND item_key IS NULL"
     INDEXES = (
         f"bot_untold ON downloads (channel_id) WHERE channel_id IS NOT NULL AND shown IS NOT {SAYS}",
         f"bot_waiting ON downloads (user_id) WHERE {OPEN}",
-        "bot_unsent ON downloads (id) WHERE status = 'downloaded' AND upload_error IS NULL",
+        f"bot_unsent ON downloads (channel_id, id) WHERE {UNSENT}",
+        "bot_uploading ON downloads (id) WHERE status = 'uploading'",
     )
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self._languages: dict[int, str | None] = {}
 
     @classmethod
     @asynccontextmanager
@@ -39,9 +78,17 @@ class Store:
             for statement in missing:
                 await store.all(statement)
             await store._index()
+            for table in cls.TABLES:
+                await store.all(f"CREATE TABLE IF NOT EXISTS {table}")
             await store.all(
-                "UPDATE downloads SET status = 'downloaded' WHERE status = 'uploading' AND channel_id IS NOT NULL"
+                f"""UPDATE downloads SET status = 'downloaded', cancelled = 0,
+                upload_error = CASE WHEN cancelled THEN '{cls.STOPPED}' END
+                WHERE status = 'uploading' AND channel_id IS NOT NULL"""
             )
+            await store.all(
+                "DELETE FROM bot_sent WHERE download NOT IN (SELECT id FROM downloads WHERE status = 'downloaded')"
+            )
+            store._languages = dict(await store.all("SELECT user_id, language FROM bot_people"))
             yield store
 
     async def _index(self) -> None:
@@ -57,41 +104,109 @@ class Store:
     async def all(self, sql: str, *values: Any) -> list[Any]:
         return list(await self._connection.execute_fetchall(sql, values))
 
-    async def untold(self) -> list[tuple[int, str]]:
-        """(download, what its message has to say) where a message may be out of date; news first. The entries of a list
-        have none: that of the list tells of them."""
+    # People and channels
+
+    def language_of(self, user_id: int) -> str | None:
+        """The language that somebody has chosen. It is known without the database, which may be locked."""
+        return self._languages.get(user_id)
+
+    async def set_language(self, user_id: int, code: str | None, instead: str) -> None:
+        """Somebody has chosen a language, or, with None, that of their Discord, which is `instead` now."""
+        await self.all("INSERT OR REPLACE INTO bot_people VALUES(?, ?)", user_id, code)
+        self._languages[user_id] = code
+        sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND {self.LIVE}"
+        await self.all(sql, code or instead, user_id)
+
+    async def hush(self, channel_id: int, seconds: float) -> None:
+        """Discord wants to be left alone in a channel for so long."""
+        sql = """INSERT INTO bot_channels VALUES(?, ?) ON CONFLICT (channel_id) DO UPDATE SET
+            quiet_until = max(quiet_until, excluded.quiet_until)"""
+        await self.all(sql, channel_id, time.time() + seconds)
+
+    async def quiet_for(self, channel_id: int) -> float:
+        """Seconds for which a channel is still to be left alone; 0 when it need not."""
+        found = await self.all("SELECT quiet_until FROM bot_channels WHERE channel_id = ?", channel_id)
+        return max([0.0, *(float(until) - time.time() for (until,) in found)])
+
+    async def next_sound(self) -> float:
+        """Seconds until the next of those channels can be spoken to again; infinite where there is none."""
+        now = time.time()
+        ((until,),) = await self.all("SELECT min(quiet_until) FROM bot_channels WHERE quiet_until > ?", now)
+        return math.inf if until is None else float(until) - now
+
+    async def stats_of(self, channel_id: int | None) -> Stats:
+        """What was fetched in a channel. A list is what its entries are."""
+        sql = """SELECT count(*) FILTER (WHERE came AND fresh), sum(file_size) FILTER (WHERE came AND fresh),
+            count(*) FILTER (WHERE came), sum(file_size) FILTER (WHERE came), count(*) FILTER (WHERE status = 'failed'),
+            min(date(added_date)) FROM (SELECT *, status IN ('downloaded', 'uploading', 'uploaded') AS came,
+            julianday(finished_at) > julianday('now', '-1 day') AS fresh
+            FROM downloads WHERE channel_id = ? AND items_total IS NULL)"""
+        ((*counts, since),) = await self.all(sql, channel_id)
+        day_count, day_bytes, count, size, failed = (int(each or 0) for each in counts)
+        return Stats(day_count, day_bytes, count, size, failed, since)
+
+    # What they are told
+
+    async def untold(self) -> list[tuple[int, int, str]]:
+        """(channel, download, what its message has to say) where a message may be out of date; news first. The entries
+        of a list have none: that of the list tells of them."""
         return await self.all(
-            f"""SELECT id, {self.SAYS} FROM downloads
+            f"""SELECT channel_id, id, {self.SAYS} FROM downloads
             WHERE channel_id IS NOT NULL AND shown IS NOT {self.SAYS} AND item_key IS NULL
-            UNION ALL SELECT id, {self.SAYS} FROM downloads
+            UNION ALL SELECT channel_id, id, {self.SAYS} FROM downloads
             WHERE status = 'downloading' AND channel_id IS NOT NULL AND shown IS {self.SAYS} AND item_key IS NULL"""
         )
 
-    async def claim_upload(self) -> int | None:
-        """Take the next finished download that nobody has sent. A list has no file: its entries do."""
-        sql = """UPDATE downloads SET status = 'uploading' WHERE status = 'downloaded' AND id = (SELECT min(id) FROM
-            downloads WHERE status = 'downloaded' AND upload_error IS NULL AND channel_id IS NOT NULL
-            AND items_total IS NULL) RETURNING id"""
-        return next((id for (id,) in await self.all(sql)), None)
+    # What is sent to them
+
+    async def unsent(self) -> dict[int, int]:
+        """Channel → the first download that is to be sent there, for all channels that may be spoken to."""
+        sql = f"""SELECT channel_id, min(id) FROM downloads WHERE {self.UNSENT} AND channel_id NOT IN
+            (SELECT channel_id FROM bot_channels WHERE quiet_until > ?) GROUP BY channel_id"""
+        return dict(await self.all(sql, time.time()))
+
+    async def unsent_in(self, channel_id: int | None) -> list[int]:
+        """The downloads of a channel that are to be sent, or are being."""
+        sql = f"SELECT id FROM downloads WHERE channel_id = ? AND (status = 'uploading' OR {self.UNSENT}) ORDER BY id"
+        return [id for (id,) in await self.all(sql, channel_id)]
+
+    async def claim_upload(self, id: int) -> bool:
+        """Take a finished download, to send it. False when it is not to be sent any more."""
+        sql = f"UPDATE downloads SET status = 'uploading' WHERE id = ? AND {self.UNSENT} RETURNING id"
+        return bool(await self.all(sql, id))
+
+    async def stop_upload(self, id: int) -> bool:
+        """Have a download not sent, of a list none of its entries. False when there is nothing to be sent."""
+        sql = f"""{TREE} UPDATE downloads SET cancelled = status = 'uploading',
+            upload_error = CASE WHEN status = 'downloaded' THEN '{self.STOPPED}' END
+            WHERE id IN tree AND (status = 'uploading' AND NOT cancelled OR {self.UNSENT}) RETURNING id"""
+        return bool(await self.all(sql, id))
+
+    async def stopped_uploads(self) -> list[int]:
+        """Those that somebody has stopped while they were being sent."""
+        return [id for (id,) in await self.all("SELECT id FROM downloads WHERE status = 'uploading' AND cancelled")]
+
+    async def sent_parts(self, id: int) -> set[str]:
+        """The files of a download that have been sent."""
+        return {part for (part,) in await self.all("SELECT part FROM bot_sent WHERE download = ?", id)}
+
+    async def part_sent(self, id: int, part: str) -> None:
+        """This file of a download has been sent."""
+        await self.all("INSERT OR IGNORE INTO bot_sent VALUES(?, ?)", id, part)
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:
         """How sending a file went: `uploaded`, or `downloaded` with a sentence. Of an entry its list says so, too."""
-        sql = """UPDATE downloads SET status = ?, upload_error = ? WHERE id = ? AND status = 'uploading'
+        sql = """UPDATE downloads SET status = ?, upload_error = ?, cancelled = 0 WHERE id = ? AND status = 'uploading'
             RETURNING item_key IS NOT NULL"""
         ((entry,),) = await self.all(sql, status, why, id) or [(False,)]
         if entry and why:
-            await self.all(
-                """WITH RECURSIVE line(id) AS (VALUES(?) UNION SELECT d.parent_id FROM line JOIN downloads AS d
-                    ON d.id = line.id WHERE d.item_key IS NOT NULL)
-                UPDATE downloads SET unsent = ? WHERE id IN line AND item_key IS NULL""",
-                *(id, why),
-            )
+            await self.all(f"{LINE} UPDATE downloads SET unsent = ? WHERE id IN line AND item_key IS NULL", id, why)
+        if status == "uploaded":
+            await self.all("DELETE FROM bot_sent WHERE download = ?", id)
 
     async def upload_again(self, id: int) -> bool:
         """Try again to send a file, or those of a list. False when none was given up."""
-        sql = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION SELECT d.id FROM tree JOIN downloads AS d
-                ON d.parent_id = tree.id WHERE d.item_key IS NOT NULL)
-            UPDATE downloads SET upload_error = NULL
+        sql = f"""{TREE} UPDATE downloads SET upload_error = NULL
             WHERE id IN tree AND status = 'downloaded' AND upload_error IS NOT NULL RETURNING id"""
         again = await self.all(sql, id)
         await self.all("UPDATE downloads SET unsent = NULL WHERE id = ? AND unsent IS NOT NULL", id)
@@ -104,5 +219,5 @@ class Store:
 
     async def live_in(self, channel_id: int | None) -> list[int]:
         """The downloads of a channel that are not over."""
-        sql = f"SELECT id FROM downloads WHERE channel_id = ? AND {self.OPEN} ORDER BY id"
+        sql = f"SELECT id FROM downloads WHERE channel_id = ? AND {self.LIVE} ORDER BY id"
         return [id for (id,) in await self.all(sql, channel_id)]

@@ -1,14 +1,17 @@
-"""Sends what has been downloaded."""
+"""Sends what has been downloaded: several downloads at once, and channels take turns."""
 
 from __future__ import annotations
 
+import json
 import logging
+from functools import partial
 from pathlib import Path
 
 import anyio
 import discord
+from anyio.abc import TaskGroup
 from client import Fetcher
-from replies import AWAY
+from replies import AGAIN_S, AWAY, TROUBLE, insistently
 from words import plain, size
 
 from reactor.models import Download
@@ -20,38 +23,96 @@ log = logging.getLogger("bot")
 class Uploads:
     """The files of finished downloads."""
 
-    def __init__(self, client: Fetcher) -> None:
+    def __init__(self, client: Fetcher, tasks: TaskGroup) -> None:
         self._client, self._queue, self._store, self._config = client, client.queue, client.store, client.config
-        self._ends: dict[int, tuple[str, str | None]] = {}  # how a sending went: status and why, for the table
+        self._tasks = tasks
+        self._under_way: dict[int, tuple[int, anyio.CancelScope]] = {}
+        """Download → its channel, and what stops it."""
+        self._turns: list[int] = []
+        """Channels that have had a turn, the latest last."""
+        self._news = anyio.Event()
 
-    async def send(self) -> None:
-        """Send what has arrived, one download after the other."""
+    async def look(self) -> None:
+        """There may be something new to send, or to stop."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
         while True:
-            for ended, (status, why) in list(self._ends.items()):
-                await self._store.upload_ended(ended, status, why)
-                del self._ends[ended]
-            if (id := await self._store.claim_upload()) is None:
-                return
-            self._ends[id] = "downloaded", None  # it is taken again, should we not get to the end of this
-            if row := await self._queue.get(id):
-                why = await self._send(row)
-                self._ends[id] = ("downloaded", why) if why else ("uploaded", None)
+            self._news = anyio.Event()
+            try:
+                pause = await self._go_on()
+            except TROUBLE as error:
+                log.warning("%s; going on in %.0f s", error, AGAIN_S)
+                pause = AGAIN_S
+            with anyio.move_on_after(pause):
+                await self._news.wait()
+
+    async def _go_on(self) -> float:
+        """Stop what is to be stopped, and begin what can be. Returns when to look again, in seconds."""
+        for id in await self._store.stopped_uploads():
+            if id in self._under_way:
+                self._under_way[id][1].cancel()
+        while len(self._under_way) < self._config.uploads:
+            waiting = await self._store.unsent()
+            if (channel_id := self._next(waiting)) is None:
+                break
+            id = waiting[channel_id]
+            if await self._store.claim_upload(id):
+                self._under_way[id] = channel_id, anyio.CancelScope()
+                self._tasks.start_soon(self._upload, id)
+        return await self._store.next_sound()
+
+    def _next(self, waiting: dict[int, int]) -> int | None:
+        """The channel whose turn it is: with the fewest under way, then the one whose last turn was longest ago. None
+        of them gets the last place, unless it is the only one."""
+        mine = [channel_id for channel_id, _ in self._under_way.values()]
+        free = [channel_id for channel_id in waiting if mine.count(channel_id) < max(1, self._config.uploads - 1)]
+        turns = {channel_id: turn for turn, channel_id in enumerate(self._turns)}
+        found = min(free, key=lambda channel_id: (mine.count(channel_id), turns.get(channel_id, -1)), default=None)
+        if found is not None:
+            self._turns = [*(each for each in self._turns if each in waiting and each != found), found]
+        return found
+
+    async def _upload(self, id: int) -> None:
+        """Send a download, and write down how that went."""
+        channel_id, scope = self._under_way[id]
+        status, why = "downloaded", None
+        try:
+            with scope:
+                row = await self._queue.get(id)
+                why = await self._send(row) if row else None
+                status = "downloaded" if why else "uploaded"
+            if scope.cancelled_caught:
+                why = self._store.STOPPED
+        except discord.RateLimited as error:
+            await insistently(partial(self._store.hush, channel_id, error.retry_after))
+        except TROUBLE as error:
+            log.warning("Download %s: %s; going on in %.0f s", id, error, AGAIN_S)
+            await anyio.sleep(AGAIN_S)
+        await insistently(partial(self._store.upload_ended, id, status, why))
+        del self._under_way[id]
+        self._news.set()
 
     async def _send(self, row: Download) -> str | None:
-        """Send the file of a row, or all files of its folder. Why something of it stays here, or None."""
-        limit, name = self._config.upload_limit_mb * 1_000_000, ""
+        """Send the file of a row, or all files of its folder that have not been sent. Why something of it stays here,
+        or None. Raises discord.RateLimited."""
+        limit, name = self._client.limit_of(row.extra["guild_id"]), ""
+        sent = await self._store.sent_parts(row.id)
         try:
             files = files_of(row)
-            for path in [path for path, count in files.items() if count <= limit]:
+            for path in [path for path, count in files.items() if count <= limit and str(path) not in sent]:
                 name = plain(path.stem, 100) + plain(path.suffix, 20)
                 await self._send_file(row, path, name)
+                with anyio.CancelScope(shield=True):  # else it would be sent again
+                    await insistently(partial(self._store.part_sent, row.id, str(path)))
+        except discord.RateLimited:
+            raise
         except AWAY as error:
-            return f"It could not be sent: {plain(f'{name} {error}', 200)}"
+            return not_sent("failed", name=name, why=plain(str(error), 200))
         if large := [plain(path.name, 60) for path, count in files.items() if count > limit]:
-            return (
-                f"Too large for Discord, which takes {size(limit)} from a bot: {', '.join(large[:3])}. It stays here."
-            )
-        return None if files else "It is not on this machine any more."
+            return not_sent("too_large", limit=size(limit), names=", ".join(large[:3]))
+        return None if files else not_sent("gone")
 
     async def _send_file(self, row: Download, path: Path, name: str) -> None:
         for wait in UPLOAD_WAITS:
@@ -60,10 +121,15 @@ class Uploads:
                 return
             except AWAY as error:
                 refused = isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429
-                if refused or wait is None:
+                if refused or wait is None or isinstance(error, discord.RateLimited):
                     raise
                 log.info("Download %s: %s; again in %.1f s", row.id, error, wait)
                 await anyio.sleep(wait)
+
+
+def not_sent(code: str, **values: str) -> str:
+    """Why a file stays here, for the column `upload_error`: a text of words.py and its values."""
+    return json.dumps({"code": code} | values, ensure_ascii=False)
 
 
 def files_of(row: Download) -> dict[Path, int]:

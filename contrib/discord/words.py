@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from discord.utils import escape_markdown
+from texts import Texts, texts_for
 
 from reactor.choices import Choices, FileChoice, FormatChoice, ItemChoice, SubtitleChoice
-from reactor.models import Download
+from reactor.models import Download, Position
+
+if TYPE_CHECKING:
+    from store import Stats
 
 SENTENCE_MAX, BAR, LABEL_MAX = 600, 12, 100
-PENDING = {
-    "waiting": "🕑 It is tried again soon.",
-    "quota": "🕑 That is enough for today: it begins tomorrow.",
-    "yielded": "🕑 It lets others have a turn, and goes on then.",
-}
 
 
 def about(row: Download) -> str:
@@ -33,7 +33,32 @@ def name_of(row: Download) -> str:
         named = PurePath(unquote(parts.path)).name or parts.hostname or ""
     except ValueError:
         named = ""
-    return plain(row.title or named, 120) or f"Download {row.id}"
+    return plain(row.title or named, 120) or texts_of(row)("download", id=row.id)
+
+
+def texts_of(row: Download) -> Texts:
+    """Those of the language in which a row was asked for."""
+    return texts_for(row.extra.get("language"))
+
+
+def place_of(position: Position, t: Texts) -> str:
+    """Where a row stands, why it waits, and about how long."""
+    turn = position.why == "turn"
+    said = t("place_next") if turn and not position.ahead else t(f"place_{position.why}", n=position.ahead)
+    minutes = round((position.about_s or 0.0) / 60 + 0.3)
+    return ", ".join([said, t("place_minutes", n=minutes)] if minutes else [said])
+
+
+def about_stats(stats: Stats, t: Texts) -> str:
+    """What was fetched in a channel."""
+    if not stats.count and not stats.failed:
+        return t("stats_none")
+    lines = [
+        t("stats_of"),
+        t("stats_day", n=stats.day_count, size=size(stats.day_bytes)),
+        t("stats_ever", n=stats.count, size=size(stats.bytes), date=safe(plain(stats.since or "?", 20))),
+    ]
+    return "\n".join([*lines, t("stats_failed", n=stats.failed)] if stats.failed else lines)
 
 
 def plain(text: str, most: int) -> str:
@@ -58,11 +83,11 @@ def picked(row: Download) -> tuple[str, ...]:
     return tuple(code for code in str(row.extra.get("picked") or "").split(",") if code in known)
 
 
-def label_of(choice: Any) -> str:
+def label_of(choice: Any, t: Texts) -> str:
     """An answer in its menu."""
     match choice:
         case SubtitleChoice():
-            return plain(f"{choice.language}{' (automatic)' if choice.auto else ''}", LABEL_MAX)
+            return plain(t("automatic", language=choice.language) if choice.auto else choice.language, LABEL_MAX)
         case ItemChoice():
             return plain(f"{choice.n}. {choice.title or choice.key}", LABEL_MAX)
         case FileChoice():  # the end of a path tells one from another
@@ -72,27 +97,29 @@ def label_of(choice: Any) -> str:
             return plain(choice.label, LABEL_MAX) or choice.c
 
 
-def description_of(choice: Any) -> str | None:
+def description_of(choice: Any, t: Texts) -> str | None:
     """What stands below it there."""
     if isinstance(choice, FileChoice):
         return size(choice.bytes)
     if isinstance(choice, FormatChoice) and choice.bytes:
-        return size(choice.bytes) if choice.exact else f"about {size(choice.bytes)}"
+        return size(choice.bytes) if choice.exact else t("about_size", size=size(choice.bytes))
     return None
 
 
-def about_settings(options: Mapping[str, Any]) -> str:
-    """What somebody always wants."""
+def about_settings(options: Mapping[str, Any], t: Texts, chosen: str | None = None) -> str:
+    """What somebody always wants; `chosen` is the language that they have, instead of that of their Discord."""
     wanted, languages = options.get("want", "auto"), (options.get("subtitles") or {}).get("languages", ())
+    quality, asked = options.get("quality", "best"), options.get("ask", "never")
+    sound = (options.get("audio") or {}).get("format", "best")
     said = {
-        "Quality": options.get("quality", "best"),
-        "Sound alone": (options.get("audio") or {}).get("format", "best") if wanted == "audio" else "no",
-        "Subtitles": ", ".join(languages) or "none",
-        "Ask first": options.get("ask", "never"),
+        "quality": t("value_best") if quality == "best" else quality,
+        "sound": t("value_no") if wanted != "audio" else t("value_as_it_is") if sound == "best" else sound,
+        "subtitles": ", ".join(languages) or t("value_none"),
+        "ask": t("value_no") if asked == "never" else t("value_yes") if asked == "all" else asked,
+        "language": t("language") if chosen else f"{t('language')} (Discord)",
     }
-    return "What is fetched for you, unless you say otherwise with a link:\n" + "\n".join(
-        f"{name}: **{safe(plain(str(value), 60))}**" for name, value in said.items()
-    )
+    lines = [t(f"settings_{name}", value=safe(plain(str(value), 60))) for name, value in said.items()]
+    return "\n".join([t("settings"), *lines])
 
 
 def size(count: float) -> str:
@@ -101,26 +128,36 @@ def size(count: float) -> str:
 
 
 def _state(row: Download) -> str:
-    done = f" ({size(row.file_size)})" if row.file_size else ""
-    why = plain(str(row.extra.get("upload_error") or ""), SENTENCE_MAX)
-    if row.status in ("pending", "downloading", "choosing") and row.cancelled:
-        return "✋ Stopping …"
+    t, done = texts_of(row), f" ({size(row.file_size)})" if row.file_size else ""
+    if row.status in ("pending", "downloading", "choosing", "uploading") and row.cancelled:
+        return t("state_stopping")
     if row.status == "choosing":
-        return _question(row, row.choices or Choices())
+        return _question(row, row.choices or Choices(), t)
     if row.status == "downloading":
         looking = row.stage in ("detecting", "extracting", "metadata", "listing")
-        return "🔎 Finding out what there is to fetch …" if looking else _moving(row)
+        return t("state_looking") if looking else _moving(row, t)
     if row.status == "downloaded" and row.items_total is not None:
-        return f"✅ {_entries(row)}" + _but(row.error, row.extra.get("unsent"), row.notes)
+        return f"✅ {_entries(row, t)}" + _but(row.error, _not_sent(row.extra.get("unsent"), t), row.notes)
+    why = _not_sent(row.extra.get("upload_error"), t)
+    waits = row.stage if row.stage in ("waiting", "quota", "yielded") else "queued"
     known = {
-        "pending": PENDING.get(row.stage or "", "🕑 In the queue"),
-        "downloaded": f"✅ Downloaded{done}" + _but(why or row.notes),
-        "uploading": f"⬆️ Sending{done} …",
-        "uploaded": f"📨 Here it is{done}" + _but(row.notes),
-        "cancelled": "✋ Cancelled",
-        "failed": f"❌ {safe(plain(row.error or 'It failed.', SENTENCE_MAX))}",
+        "pending": lambda: t(f"state_{waits}"),
+        "downloaded": lambda: f"{t('state_downloaded')}{done}" + _but(why or row.notes),
+        "uploading": lambda: f"{t('state_sending')}{done} …",
+        "uploaded": lambda: f"{t('state_sent')}{done}" + _but(row.notes),
+        "cancelled": lambda: t("state_cancelled"),
+        "failed": lambda: f"❌ {safe(plain(row.error or t('state_failed'), SENTENCE_MAX))}",
     }
-    return known.get(row.status) or safe(plain(row.status, 40))
+    return known[row.status]() if row.status in known else safe(plain(row.status, 40))
+
+
+def _not_sent(said: object, t: Texts) -> str:
+    """The sentence of an `upload_error`; empty for none."""
+    try:
+        values = json.loads(str(said or "{}"))
+        return t(f"not_sent_{values.pop('code')}", **values) if values else ""
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return str(said)
 
 
 def _but(*sentences: object) -> str:
@@ -128,31 +165,32 @@ def _but(*sentences: object) -> str:
     return "".join(f"\n⚠️ {safe(plain(str(one), SENTENCE_MAX))}" for one in sentences if one)
 
 
-def _question(row: Download, found: Choices) -> str:
+def _question(row: Download, found: Choices, t: Texts) -> str:
     """What a row asks; the answers are below."""
     told, total = (found.files, found.files_total) if found.files else (found.items, found.items_total)
-    what = "files" if found.files else "entries"
-    lines = [f"❓ Which of the {total or len(told)} {what}?" if told else "❓ Which quality?"]
+    what = "ask_files" if found.files else "ask_entries"
+    lines = [f"❓ {t(what, n=total or len(told)) if told else t('ask_quality')}"]
     if told and total is not None and total > len(told):
-        lines[0] += f" These are the first {len(told)}."
+        lines[0] += f" {t('ask_first', n=len(told))}"
     if marked := picked(row):
-        lines.append(f"Marked: {len(marked)}.")
+        lines.append(t("marked", n=len(marked)))
     if row.next_attempt_at is not None:
         until = datetime.fromtimestamp(min(max(row.next_attempt_at, 0.0), 4e9), UTC)
-        then = "nothing is fetched" if found.unanswered == "fail" else "what is usual is taken"
-        lines.append(f"Without an answer until {until.day} {until:%b, %H:%M} UTC {then}.")
+        then = "unanswered_fail" if found.unanswered == "fail" else "unanswered_usual"
+        lines.append(t(then, time=f"{until:%Y-%m-%d %H:%M} UTC"))
     return "\n".join(lines)
 
 
-def _entries(row: Download) -> str:
-    return f"{row.items_done or 0} of {row.items_total} came"
+def _entries(row: Download, t: Texts) -> str:
+    return t("entries", done=row.items_done or 0, n=row.items_total or 0)
 
 
-def _moving(row: Download) -> str:
+def _moving(row: Download, t: Texts) -> str:
     percent, eta = min(100.0, max(0.0, row.progress or 0.0)), row.eta_seconds
     full = round(percent / 100 * BAR)
-    drawn = f"{'🧩 Joining' if row.stage == 'finishing' else '⬇️'} {'▓' * full}{'░' * (BAR - full)} {percent:.0f} %"
+    begins = t("state_joining") if row.stage == "finishing" else "⬇️"
+    drawn = f"{begins} {'▓' * full}{'░' * (BAR - full)} {percent:.0f} %"
     if row.items_total is not None:
-        return f"{drawn} · {_entries(row)}"
+        return f"{drawn} · {_entries(row, t)}"
     speed = f" · {size(row.download_speed * 1024 * 1024)}/s" if row.download_speed else ""
-    return drawn + speed + (f" · {eta // 60}:{eta % 60:02} left" if eta is not None else "")
+    return drawn + speed + (f" · {t('time_left', time=f'{eta // 60}:{eta % 60:02}')}" if eta is not None else "")

@@ -60,7 +60,7 @@ class Allowlist(BaseMiddleware):
         user: User | None = data.get("event_from_user")
         t = texts_for(user and user.language_code)
         if user is not None and user.id in self._users:
-            chosen = await self._store.language_of(user.id)
+            chosen = self._store.language_of(user.id)
             return await handler(event, data | {"t": texts_for(chosen) if chosen else t})
         if isinstance(event, CallbackQuery):
             self._replies.answer(event, t("stranger_button"))

@@ -63,7 +63,7 @@ async def pressed(
 
 
 async def _shown(queue: Queue, store: Store, user_id: int, t: Texts) -> tuple[str, InlineKeyboardMarkup]:
-    chosen = await store.language_of(user_id)
+    chosen = store.language_of(user_id)
     return about_settings(await queue.defaults(user_id), t, chosen), settings_keyboard(user_id, t)
 
 

@@ -93,6 +93,7 @@ class Store:
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self._languages: dict[int, str | None] = {}
 
     @classmethod
     @asynccontextmanager
@@ -102,6 +103,7 @@ class Store:
             connection.text_factory = lambda text: text.decode("utf-8", "replace")
             store = cls(connection)
             await store._complete()
+            store._languages = dict(await store._all("SELECT user_id, language FROM bot_people"))
             yield store
 
     async def _complete(self) -> None:
@@ -125,14 +127,14 @@ class Store:
 
     # People
 
-    async def language_of(self, user_id: int) -> str | None:
-        """The language that somebody has chosen."""
-        found = await self._all("SELECT language FROM bot_people WHERE user_id = ?", user_id)
-        return next((language for (language,) in found), None)
+    def language_of(self, user_id: int) -> str | None:
+        """The language that somebody has chosen. It is known without the database, which may be locked."""
+        return self._languages.get(user_id)
 
     async def set_language(self, user_id: int, code: str | None, instead: str | None = None) -> None:
         """Somebody has chosen a language, or, with None, that of their Telegram, which is `instead` now."""
         await self._do("INSERT OR REPLACE INTO bot_people VALUES(?, ?)", user_id, code)
+        self._languages[user_id] = code
         sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND status IN {LIVE}"
         await self._do(sql, code or instead, user_id)
 

@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bots import discord_api
+from tests.bots.discord_api import Discord
 from tests.bots.telegram import ANN, TOKEN, BotApi
 from tests.real.harness import PATIENCE_S, Reactor, running
 from tests.servers import FileServer
@@ -111,6 +113,47 @@ async def telegram(folder: Path, *, local: bool = False, serving: bool = True, *
         for program in (uploader, bot):
             stack.push_async_callback(_stopped, program)
         yield Place(api, server, reactor, bot, uploader)
+
+
+@dataclass
+class DiscordPlace:
+    """The same of the Discord bot, which sends files itself."""
+
+    discord: Discord
+    server: FileServer
+    reactor: Reactor
+    bot: Program
+
+    def about(self, *words: str) -> discord_api.Message:
+        """The latest message in which all these words stand."""
+        message = self.discord.about(*words)
+        assert message is not None
+        return message
+
+
+@asynccontextmanager
+async def discord(
+    folder: Path, *, serving: bool = True, guilds: Mapping[int, int] = {}, **settings: str
+) -> AsyncIterator[DiscordPlace]:
+    """The Discord bot, ready for Ann, beside a reactor of its own; `guilds` are those of channels."""
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(Discord())
+        api.guilds = dict(guilds)
+        server = await stack.enter_async_context(FileServer())
+        reactor = (
+            await stack.enter_async_context(running(folder, **settings)) if serving else Reactor(folder, **settings)
+        )
+        own = {
+            "DISCORD_TOKEN": discord_api.TOKEN,
+            "DISCORD_API_URL": api.url,
+            "ALLOWED_USERS": f"{ANN}",
+            "EDIT_INTERVAL": "0.1",
+            "START_REACTOR": "false",
+        }
+        bot = Program(copied("discord", folder), "bot.py", reactor.environment | own | settings)
+        await bot.start()
+        stack.push_async_callback(_stopped, bot)
+        yield DiscordPlace(api, server, reactor, bot)
 
 
 async def _stopped(program: Program) -> None:

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientPayloadError, WSMsgType, web
 
 from tests.bots.fake import Fake
 
@@ -21,10 +21,13 @@ TOKEN = "put-the-token-of-your-application-here"
 BOT = {"id": "900", "username": "fetcher", "discriminator": "0000", "avatar": None, "bot": True, "global_name": None}
 ANN, BOB = 4242, 1717
 CHANNEL, OTHER_CHANNEL = 500, 501
+"""Channels that are talks with one person, but for those in a guild: see `Discord.guilds`."""
 HELLO, ACK, DISPATCH, HEARTBEAT, IDENTIFY = 10, 11, 0, 1, 2
 SAID = 4
 """The type of an answer that says something at once; the others say it later."""
-UPLOAD_MAX = 10_000_000
+UPLOAD_MAX, BOOSTED_MAX = 10 * 1024**2, 50 * 1024**2
+LIMITS = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "49", "X-RateLimit-Reset-After": "1.0"}
+"""How many calls of a kind a channel takes: the bot's library makes one at a time until it knows."""
 BUTTON, MENU = 2, 3
 
 
@@ -74,6 +77,21 @@ class Discord(Fake):
         """Threads in which nothing can be edited until there is a new message."""
         self.closed: set[int] = set()
         """Channels in which Discord refuses everything."""
+        self.guilds: dict[int, int] = {}
+        """Channel → its guild, which has boosts: files may be of 50 MiB there. Before the bot connects."""
+        self.speaks: dict[int, str] = {}
+        """Person → the language of their Discord."""
+        self.floods: dict[int, list[float]] = {}
+        """Channel → how long (s) the bot is told to wait, by its next calls there."""
+        self.asked: list[tuple[str, int]] = []
+        """Method and channel of each call about a message."""
+        self.hold = False
+        """True: what comes with a file is not read until `release`."""
+        self.held: list[int] = []
+        """The channels of such calls."""
+        self.aborted = 0
+        """Calls that were broken off by the bot."""
+        self._released = asyncio.Event()
         self.attachments: dict[str, dict[str, Any]] = {}
         self._gateway: web.WebSocketResponse | None = None
         self._sequence = 0
@@ -101,6 +119,12 @@ class Discord(Fake):
         resolved = {"attachments": self.attachments}
         data = {"id": str(self.next_id()), "name": name, "type": 1, "options": given, "resolved": resolved}
         self._interaction(2, data, by, channel)
+
+    def release(self) -> None:
+        """Read on."""
+        self.hold = False
+        self._released.set()
+        self._released = asyncio.Event()
 
     def attach(self, name: str, url: str) -> str:
         """Somebody attaches a file, which Discord serves at this URL."""
@@ -133,6 +157,16 @@ class Discord(Fake):
 
     def _interaction(self, kind: int, data: dict[str, Any], by: int, channel: int, **more: Any) -> None:
         user = {"id": str(by), "username": f"person{by}", "discriminator": "0", "avatar": None, "global_name": None}
+        where: dict[str, Any] = {"channel": {"id": str(channel), "type": 1}, "user": user}
+        if channel in self.guilds:
+            place = {"name": "general", "position": 0, "permission_overwrites": [], "parent_id": None}
+            since = "2026-01-01T00:00:00+00:00"
+            member = {"roles": [], "joined_at": since, "permissions": "0", "deaf": False, "mute": False, "flags": 0}
+            where = {
+                "channel": {"id": str(channel), "type": 0} | place,
+                "guild_id": str(self.guilds[channel]),
+                "member": member | {"user": user},
+            }
         self._dispatch(
             "INTERACTION_CREATE",
             {
@@ -141,8 +175,8 @@ class Discord(Fake):
                 "type": kind,
                 "data": data,
                 "channel_id": str(channel),
-                "channel": {"id": str(channel), "type": 1},
-                "user": user,
+                **where,
+                "locale": self.speaks.get(by, "en-US"),
                 "token": "an-interaction",
                 "version": 1,
                 "entitlements": [],
@@ -177,6 +211,8 @@ class Discord(Fake):
                 where = f"ws://127.0.0.1:{self.port}/gateway"
                 ready = {"v": 10, "user": BOT, "guilds": [], "session_id": "s", "resume_gateway_url": where}
                 self._dispatch("READY", ready | {"application": {"id": BOT["id"], "flags": 0}})
+                for guild in set(self.guilds.values()):
+                    self._dispatch("GUILD_CREATE", GUILD | {"id": str(guild)})
                 self._changed.set()
         if self._gateway is socket:
             self._gateway = None
@@ -188,8 +224,21 @@ class Discord(Fake):
         parts = request.match_info["path"].split("/")
         if parts[0] not in ("interactions", "webhooks") and request.headers.get("Authorization") != f"Bot {self.token}":
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
-        body, file = await _body(request)
+        about_message = parts[0] == "channels"
+        if about_message:
+            self.asked.append((request.method, int(parts[1])))
+        if self.hold and about_message and request.content_type == "multipart/form-data":
+            self.held.append(int(parts[1]))
+            self._changed.set()
+            await self._released.wait()
+        try:
+            body, file = await _body(request)
+        except (ConnectionError, ClientPayloadError):
+            self.aborted += 1
+            raise
         self._changed.set()
+        if about_message and self.floods.get(int(parts[1])):
+            return _later(self.floods[int(parts[1])].pop(0))
         match [request.method, *parts]:
             case ["GET", "users", "@me"]:
                 return _json(BOT)
@@ -227,19 +276,18 @@ class Discord(Fake):
         return {"interaction": interaction, "resource": {"type": body["type"]}}
 
     def _posted(self, channel: int, body: dict[str, Any], file: tuple[str, bytes] | None) -> web.Response:
-        if file and len(file[1]) > UPLOAD_MAX:
+        if file and len(file[1]) > (BOOSTED_MAX if channel in self.guilds else UPLOAD_MAX):
             return _json({"message": "Request entity too large", "code": 40005}, status=413)
         content = str(body.get("content") or "")
         message = Message(self.next_id(), channel, content, (body.get("components") or []), [content], file)
         self.messages[message.id] = message
         self.archived.discard(channel)
-        return _json(self._as_json(message))
+        return _json(self._as_json(message), headers=LIMITS)
 
     def _edited(self, channel: int, id: int, body: dict[str, Any]) -> web.Response:
         if self.later:
             self.later -= 1
-            wait = {"message": "You are being rate limited.", "retry_after": 0.3, "global": False}
-            return _json(wait, status=429, headers={"Retry-After": "1", "Via": "1.1 here"})
+            return _later(0.3)
         message = self.messages.get(id)
         if message is None or message.channel_id != channel:
             return _json({"message": "Unknown Message", "code": 10008}, status=404)
@@ -247,7 +295,7 @@ class Discord(Fake):
             return _json({"message": "Thread is archived", "code": 50083}, status=400)
         message.content, message.components = str(body.get("content") or ""), (body.get("components") or [])
         message.history.append(message.content)
-        return _json(self._as_json(message))
+        return _json(self._as_json(message), headers=LIMITS)
 
     def _as_json(self, message: Message) -> dict[str, Any]:
         empty: dict[str, Any] = {"attachments": [], "embeds": [], "mentions": [], "mention_roles": []}
@@ -270,6 +318,25 @@ APPLICATION: dict[str, Any] = {
     "team": None,
     "rpc_origins": [],
 }
+
+
+GUILD: dict[str, Any] = {
+    "name": "a guild",
+    "premium_tier": 2,
+    "owner_id": "1",
+    "preferred_locale": "en-US",
+    "member_count": 1,
+    **dict.fromkeys(("verification_level", "default_message_notifications", "explicit_content_filter"), 0),
+    **dict.fromkeys(("mfa_level", "nsfw_level", "system_channel_flags", "afk_timeout"), 0),
+    **dict.fromkeys(("large", "unavailable", "premium_progress_bar_enabled"), False),
+    **{name: [] for name in ("roles", "channels", "members", "emojis", "stickers", "features", "threads")},
+    **{name: [] for name in ("voice_states", "presences", "stage_instances", "guild_scheduled_events")},
+}
+
+
+def _later(seconds: float) -> web.Response:
+    wait = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
+    return _json(wait, status=429, headers={"Retry-After": str(seconds), "Via": "1.1 here"})
 
 
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -6,64 +6,20 @@ import json
 import random
 import signal
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.bots.copied import Program, copied
-from tests.bots.discord_api import ANN, BOB, CHANNEL, OTHER_CHANNEL, TOKEN, Discord, Message
+from tests.bots.copied import Program, discord
+from tests.bots.discord_api import ANN, BOB, CHANNEL, OTHER_CHANNEL
 from tests.bots.stages import REFUSES_UPLOADED, hanging, in_the_midst
 from tests.media.samples import Samples
 from tests.pages.site import Site
-from tests.real.harness import Reactor, running
 from tests.real.swarm import swarm_in
 from tests.real.test_lists import contents, feed_of
-from tests.servers import FileServer
 
 BODY = random.Random(6).randbytes(400_000)
-
-
-@dataclass
-class Place:
-    discord: Discord
-    server: FileServer
-    reactor: Reactor
-    bot: Program
-
-    def about(self, *words: str) -> Message:
-        message = self.discord.about(*words)
-        assert message is not None
-        return message
-
-
-@asynccontextmanager
-async def discord(folder: Path, *, serving: bool = True, **settings: str) -> AsyncIterator[Place]:
-    """The Discord bot, ready for Ann, beside a reactor of its own."""
-    async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(Discord())
-        server = await stack.enter_async_context(FileServer())
-        reactor = (
-            await stack.enter_async_context(running(folder, **settings)) if serving else Reactor(folder, **settings)
-        )
-        own = {
-            "DISCORD_TOKEN": TOKEN,
-            "DISCORD_API_URL": api.url,
-            "ALLOWED_USERS": f"{ANN}",
-            "EDIT_INTERVAL": "0.1",
-            "START_REACTOR": "false",
-        }
-        bot = Program(copied("discord", folder), "bot.py", reactor.environment | own | settings)
-        await bot.start()
-        stack.push_async_callback(_stopped, bot)
-        yield Place(api, server, reactor, bot)
-
-
-async def _stopped(program: Program) -> None:
-    if program.runs:
-        await program.stop()
 
 
 async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) -> None:
@@ -71,7 +27,7 @@ async def test_links_become_messages_that_move_and_then_files(tmp_path: Path) ->
         api, server = place.discord, place.server
         await api.until(lambda: api.ready)
         assert {command["name"] for command in api.commands} == {
-            *("get", "queue", "cancel", "retry", "status", "settings")
+            *("get", "queue", "cancel", "retry", "stats", "status", "settings")
         }
         api.later = 1
         film = server.put("/film.bin", BODY, rate=200_000)
@@ -140,7 +96,8 @@ async def test_a_channel_that_discord_refuses_silences_no_other(tmp_path: Path) 
         api.command("get", channel=OTHER_CHANNEL, links=server.put("/heard.bin", BODY))
         await api.until(lambda: api.about("heard.bin", "Here it is"))
         await api.until(lambda: place.reactor.row(1)["upload_error"])
-        assert "It could not be sent: unheard.bin" in place.reactor.row(1)["upload_error"]
+        why = json.loads(place.reactor.row(1)["upload_error"])
+        assert (why["code"], why["name"]) == ("failed", "unheard.bin")
         assert {name for name, _ in api.files()} == {"archived.bin", "heard.bin"}
 
 
@@ -198,9 +155,9 @@ async def test_a_torrent_file_is_fetched_and_each_file_of_its_folder_that_is_wan
         await api.until(lambda: api.replies[-1] == "There is no link in that.")
 
         api.command("settings", sound="mp3", subtitles="de,en", ask="all")
-        await api.until(lambda: "Sound alone: **mp3**\nSubtitles: **de, en**\nAsk first: **all**" in api.replies[-1])
+        await api.until(lambda: "Sound alone: **mp3**\nSubtitles: **de, en**\nAsk first: **yes**" in api.replies[-1])
         api.command("settings", sound="film", subtitles="none")
-        await api.until(lambda: "Sound alone: **no**\nSubtitles: **none**\nAsk first: **all**" in api.replies[-1])
+        await api.until(lambda: "Sound alone: **no**\nSubtitles: **none**\nAsk first: **yes**" in api.replies[-1])
         api.command("get", links=made.magnet, clip="2:00-1:00")
         await api.until(lambda: "`clip`" in api.replies[-1].replace("\\", ""))
         api.command("get", links=made.magnet)
@@ -244,7 +201,7 @@ async def test_a_list_has_one_message_and_gives_each_of_its_files(tmp_path: Path
 
 @pytest.mark.parametrize("stage", [pytest.param("extracting", marks=pytest.mark.nightly), "finishing"])
 async def test_a_cancel_in_the_midst_of_other_stages(tmp_path: Path, samples: Samples, stage: str) -> None:
-    async with Site() as site, discord(tmp_path, serving=True, **hanging(tmp_path, samples)) as place:
+    async with Site() as site, discord(tmp_path, serving=True, guilds={}, **hanging(tmp_path, samples)) as place:
         api = place.discord
         await api.until(lambda: api.ready)
         api.command("get", links=in_the_midst(stage, site, samples))
@@ -295,7 +252,7 @@ async def test_a_bot_and_a_reactor_that_were_killed_go_on(tmp_path: Path) -> Non
     ],
 )
 async def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, settings: dict[str, str], sentence: str) -> None:
-    async with discord(tmp_path, serving=False, **settings) as place:
+    async with discord(tmp_path, serving=False, guilds={}, **settings) as place:
         assert await place.bot.ended() == 1
         (printed,) = place.bot.printed.splitlines()
         assert printed.startswith(sentence)

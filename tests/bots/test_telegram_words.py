@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from string import Formatter
 from typing import Any, get_args
 
 import pytest
 
 from reactor.models import Download, Position, WaitReason
 from tests.bots.copied import CONTRIB
+from tests.bots.languages import check_same_values, check_used, forms
 from tests.bots.modules import loaded
 
 words, texts, store = loaded("telegram", "words", "texts", "store")
@@ -116,25 +116,14 @@ def test_numbers_for_people() -> None:
 # Languages
 
 
-def placeholders(text: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name}
-
-
-def forms(text: Any) -> dict[str, str]:
-    return text if isinstance(text, dict) else {"": text}
+MADE = ("state_", "not_sent_", "place_", "command_", "settings_", "unanswered_")
+"""How names of texts begin that are put together."""
 
 
 @pytest.mark.parametrize("code", sorted(EVERY))
-def test_every_language_has_every_text_with_the_same_values(code: str) -> None:
-    mine, english = EVERY[code].table, EVERY["en"].table
-    assert mine.keys() == english.keys()
-    for name, text in english.items():
-        assert isinstance(mine[name], type(text)), name
-        for form, said in forms(mine[name]).items():
-            # One who says “one” has no need of the number.
-            wanted = set().union(*map(placeholders, forms(text).values()))
-            assert placeholders(said) == (wanted - {"n"} if form == "one" else wanted), (name, form)
-            assert re.findall(r"</?\w+>", said) == re.findall(r"</?\w+>", next(iter(forms(text).values()))), name
+def test_every_language_has_every_text_with_the_same_values_and_no_other(code: str) -> None:
+    check_same_values(EVERY[code].table, EVERY["en"].table)
+    check_used(EVERY[code].table, CONTRIB / "telegram", MADE)
 
 
 def test_there_are_three_languages_with_a_rule_for_numbers() -> None:
@@ -142,17 +131,6 @@ def test_there_are_three_languages_with_a_rule_for_numbers() -> None:
     for t in EVERY.values():
         needed = {texts.PLURALS[t.language](n) for n in range(1000)}
         assert all(forms(text).keys() in ({""}, needed) for text in t.table.values())
-
-
-@pytest.mark.parametrize("code", sorted(EVERY))
-def test_every_text_is_one_that_the_bot_says(code: str) -> None:
-    """None is missing, none is left over."""
-    said = "".join(path.read_text("utf-8") for path in (CONTRIB / "telegram").glob("*.py"))
-    made = ("state_", "not_sent_", "place_", "command_", "settings_", "unanswered_")
-    for name in EVERY[code].table:
-        assert f'"{name}"' in said or f"'{name}'" in said or name.startswith(made), name
-    for name in re.findall(r"""\bt\(["'](\w+)["']""", said):
-        assert name in EVERY[code].table
 
 
 def test_who_speaks_what() -> None:

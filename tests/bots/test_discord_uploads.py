@@ -1,0 +1,140 @@
+"""What the Discord bot sends, and to whom it says what: several at once, in turns, in a guild's size, in a language."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tests.bots.copied import discord
+from tests.bots.discord_api import ANN, BOB, CHANNEL, OTHER_CHANNEL
+
+BODY = random.Random(6).randbytes(400_000)
+LARGE = BODY * 20
+GUILD_CHANNEL = 700
+BOTH = f"{ANN},{BOB}"
+
+
+def left_alone(database: Path) -> list[int]:
+    """The channels that are."""
+    with closing(sqlite3.connect(database)) as db:
+        return [id for (id,) in db.execute("SELECT channel_id FROM bot_channels WHERE quiet_until > 1e9")]
+
+
+async def test_channels_take_turns_and_an_upload_can_be_stopped(tmp_path: Path) -> None:
+    async with discord(tmp_path, UPLOADS="3", MAX_CONCURRENT_DOWNLOADS="4") as place:
+        api, server, reactor = place.discord, place.server, place.reactor
+        await api.until(lambda: api.ready)
+        api.command("get", links=server.put("/first.bin", BODY))
+        await api.until(lambda: api.about("first.bin", "Here it is"))
+        api.hold = True
+        url = server.put("/large.bin", LARGE)
+        api.command("get", links=" ".join(f"{url}?{number}" for number in range(4)))
+        await api.until(lambda: api.held == [CHANNEL] * 2)
+        api.command("get", links=server.put("/theirs.bin", BODY), channel=OTHER_CHANNEL)
+        await api.until(lambda: sorted(api.held) == [CHANNEL, CHANNEL, OTHER_CHANNEL])
+        await api.until(lambda: api.about("theirs.bin", "Sending"))
+        sending = [row["id"] for row in reactor.rows() if row["status"] == "uploading" and row["channel_id"] == CHANNEL]
+        assert len(sending) == 2, "a place is left to others"
+        api.command("cancel", number=str(sending[0]))
+        await api.until(lambda: api.replies[-1].startswith("Stopping: large.bin"))
+        await api.until(lambda: api.about("It was stopped before it was sent."))
+        await api.until(lambda: len(api.held) == 4)
+        second = [row["id"] for row in reactor.rows() if row["status"] == "uploading" and row["id"] not in sending]
+        stopped = place.about("It was stopped before it was sent.")
+        assert stopped.buttons.keys() == {"Try again"}
+        assert {"Cancel"} == place.about("theirs.bin", "Sending").buttons.keys()
+        api.release()
+        await api.until(lambda: len(api.files()) == 5)
+        assert api.aborted == 1
+        assert second
+        api.press(stopped, "Try again")
+        await api.until(lambda: len(api.files()) == 6 and "Here it is" in stopped.content)
+        assert [row["status"] for row in reactor.rows()] == ["uploaded"] * 6
+
+
+async def test_a_channel_that_is_to_be_left_alone_is_and_others_do_not_notice(tmp_path: Path) -> None:
+    async with discord(tmp_path, UPLOADS="1", MAX_CONCURRENT_DOWNLOADS="3") as place:
+        api, server, reactor = place.discord, place.server, place.reactor
+        await api.until(lambda: api.ready)
+        api.command("get", links=server.put("/mine.bin", BODY, stall_after=100_000))
+        await api.until(lambda: api.about("mine.bin", "▓"))
+        api.floods = {CHANNEL: [3600.0]}
+        api.command("get", links=server.put("/more.bin", BODY, stall_after=100_000))
+        await api.until(lambda: not api.floods[CHANNEL])
+
+        def here() -> int:
+            return len([channel for _, channel in api.asked if channel == CHANNEL])
+
+        await reactor.until(lambda: left_alone(reactor.db))
+        before = here()
+        server.release()
+        api.command("get", links=server.put("/theirs.bin", BODY), channel=OTHER_CHANNEL)
+        await api.until(lambda: api.about("theirs.bin", "Here it is"))
+        await reactor.until(lambda: [row["status"] for row in reactor.rows(1, 2)] == ["downloaded"] * 2)
+        await place.bot.stop()
+        await place.bot.start()
+        await api.until(lambda: api.ready)
+        api.command("get", links=server.put("/again.bin", BODY), channel=OTHER_CHANNEL)
+        await api.until(lambda: api.about("again.bin", "Here it is"))
+        assert here() == before, "not a word"
+        await place.bot.stop()
+        reactor.execute("UPDATE bot_channels SET quiet_until = 0")
+        await place.bot.start()
+        await api.until(lambda: api.about("mine.bin", "Here it is") and api.about("more.bin", "Here it is"))
+        assert {name for name, _ in api.files()} == {"mine.bin", "more.bin", "theirs.bin", "again.bin"}
+        assert len(api.files()) == 4
+
+
+async def test_a_guild_with_boosts_takes_larger_files_and_larger_ones_in_pieces(tmp_path: Path) -> None:
+    async with discord(tmp_path, guilds={GUILD_CHANNEL: 77}) as place:
+        api, server = place.discord, place.server
+        await api.until(lambda: api.ready)
+        url = server.put("/large.bin", BODY * 40)
+        api.command("get", links=url)
+        await api.until(lambda: api.about("Too large for Discord, which takes 10.5 MB"))
+        api.command("get", links=url, channel=GUILD_CHANNEL)
+        await api.until(lambda: api.about("large.bin", "Here it is"))
+        assert [content for _, content in api.files()] == [BODY * 40]
+        server.put("/huge.bin", BODY * 135)
+        api.command("get", links=server.url("/huge.bin"), channel=GUILD_CHANNEL)
+        await api.until(lambda: api.about("huge.bin", "Here it is"))
+        assert b"".join(content for _, content in api.files()[1:]) == BODY * 135
+        assert len(api.files()) == 3
+        asked = [json.loads(row["options"] or "{}") for row in place.reactor.rows()]
+        assert asked == [{}, {"split_mib": 50}, {"split_mib": 50}]
+
+
+async def test_each_is_spoken_to_in_their_language_and_told_their_place(tmp_path: Path) -> None:
+    async with discord(tmp_path, ALLOWED_USERS=BOTH) as place:
+        api, server = place.discord, place.server
+        api.speaks = {ANN: "de", BOB: "fr"}
+        await api.until(lambda: api.ready)
+        (get,) = [command for command in api.commands if command["name"] == "get"]
+        assert get["description_localizations"]["de"].startswith("Diese Links laden")
+        assert get["options"][0]["description_localizations"]["es-ES"] == "Enlaces y enlaces magnet"
+        api.command("get", links=server.put("/first.bin", BODY, stall_after=100_000))
+        await api.until(lambda: api.replies == ["Angenommen: 1 von 1."] and api.about("first.bin", "▓"))
+        api.command("get", links=server.put("/second.bin", BODY, stall_after=100_000))
+        await api.until(lambda: api.about("second.bin", "In der Warteschlange"))
+        assert place.about("second.bin").buttons.keys() == {"Abbrechen"}
+        api.command("get", by=BOB, channel=OTHER_CHANNEL, links=server.put("/theirs.bin", BODY))
+        await api.until(lambda: api.about("theirs.bin", "In the queue"))
+        api.command("queue")
+        await api.until(lambda: "second.bin" in api.replies[-1])
+        place_of = r"#2 second\.bin \((als nächster|einer davor|\d davor)(, etwa .*)?\)"
+        assert re.fullmatch(place_of, api.replies[-1].splitlines()[-1])
+        api.command("settings", language="Español")
+        await api.until(lambda: "Mi idioma: **Español**" in api.replies[-1])
+        await api.until(lambda: api.about("second.bin", "En la cola"))
+        api.command("settings", language="auto")
+        await api.until(lambda: "Meine Sprache: **Deutsch (Discord)**" in api.replies[-1])
+        api.command("stats", by=BOB, channel=OTHER_CHANNEL)
+        await api.until(lambda: api.replies[-1] == "Nothing was fetched here yet.")
+        server.release()
+        await api.until(lambda: len(api.files()) == 3)
+        api.command("stats")
+        await api.until(lambda: "Letzte 24 Stunden: 2 Downloads, 0.8 MB" in api.replies[-1])
