@@ -484,6 +484,10 @@ class Progress:
         return sum(map(_share, self.transfers)) / len(self.transfers)
 
 
+PERCENT_DIGITS = 2
+"""Behind the point, in a row's `progress`."""
+
+
 @dataclass(slots=True)
 class Budget:
     """What it may still cost: retries, setbacks, renewals, deaths of others."""
@@ -611,6 +615,12 @@ class Job:
     def share(self) -> float | None:
         """How much of it is there; None where nobody knows how much it will be."""
         return None if self.recording else self.progress.share
+
+    @property
+    def percent(self) -> float | None:
+        """The same of 100, as exactly as a row tells it: what is compared with what a row has told is rounded alike."""
+        share = self.share
+        return None if share is None else round(min(100.0, share * 100), PERCENT_DIGITS)
 
     @property
     def ending(self) -> Ending:

@@ -219,6 +219,14 @@ def test_retries_count_from_0_again_when_it_came_further_than_ever(comes_to: int
     assert world.the(commands.SaveWaiting).retry_count == retries
 
 
+def test_a_row_tells_its_progress_rounded_and_what_comes_no_further_than_that_uses_up_its_retries() -> None:
+    size, plan, world = 9_000_000, one_file(size=9_000_000), World().up()
+    world.claim(TWO, retry_count=1, plan=plan, plan_attempt=1, progress=99.76, error_code="timeout")
+    world.feed(found(TWO), events.Extracted(TWO, plan), events.TransfersAdded(TWO, (0,)))
+    world.feed(reported(report(TWO, "error", 8_978_432, size, error_code=2)), events.TransfersRemoved(TWO))  # 99.7604 %
+    assert world.the(commands.SaveWaiting).retry_count == 2
+
+
 def test_how_far_it_came_is_written_when_it_fails_so_that_what_comes_no_further_uses_up_its_retries() -> None:
     size, plan, world = 100, one_file(size=100), World().up()
     world.claim(TWO, retry_count=1, plan=plan, plan_attempt=1, error_code="timeout")

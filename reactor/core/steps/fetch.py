@@ -330,7 +330,8 @@ def _write_progress(job: Job, context: Context) -> Commands:
     out = [*_inquire(job, limit, context), *_change_lane(job, context)]
     completed, size, share = progress.fetched, None if job.recording else progress.wanted, job.share
     speed = sum(each.speed for each in progress.given.values() if each.state is TransferState.LIVE)
-    if budget.crashes and not budget.was_finishing and share is not None and share * 100 > (progress.percent or 0.0):
+    further = job.percent is not None and job.percent > (progress.percent or 0.0)
+    if budget.crashes and not budget.was_finishing and further:
         budget.crashes = 0
         out.append(commands.ForgetCrashes(job.attempt))
     if share is not None:

@@ -101,10 +101,10 @@ def end(job: Job, failure: Failure, context: Context, *, own: bool = False, disc
 
 def _how_far(job: Job) -> Commands:
     """Write how much of it is there, where the row does not say so: the next attempt is measured by it."""
-    progress, share = job.progress, job.share
-    if share is None or job.describing or share * 100 <= (progress.percent or 0.0):
+    progress, percent = job.progress, job.percent
+    if percent is None or job.describing or percent <= (progress.percent or 0.0):
         return []
-    progress.percent = min(100.0, share * 100)
+    progress.percent = percent
     return [commands.SaveProgress((commands.ProgressOf(job.attempt, progress.percent, 0, None, None),))]
 
 
@@ -121,8 +121,8 @@ def retries_of(job: Job, failure: Failure) -> int:
 def _came_further(job: Job) -> bool:
     """True when this attempt went on with what was there, and there is more of it than there ever was: then its
     retries count from 0 again. What begins from zero each time would come as far each time."""
-    start, share = job.budget.further_than, job.share
-    return start is not None and share is not None and share * 100 > start
+    start, percent = job.budget.further_than, job.percent
+    return start is not None and percent is not None and percent > start
 
 
 def give_way(job: Job, context: Context) -> Commands:
