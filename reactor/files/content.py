@@ -67,13 +67,13 @@ def is_text(head: bytes) -> bool:
 
 def is_gzip_name(name: str) -> bool:
     """True where the name says that the content is packed by gzip: then it stays so."""
-    return _suffix(name) in _GZIPPED
+    return word_of(name) in _GZIPPED
 
 
 def turns_out(name: str, head: bytes) -> tuple[Content, Kind | None] | None:
     """What a file that arrived under `name` is in truth, and the kind of URL that leads to such a thing, None where
     none does; None where it may be what was promised."""
-    suffix = _suffix(name)
+    suffix = word_of(name)
     if head.startswith(_GZIP) and suffix in _GZIPPED:
         return None
     content = content_of(head)
@@ -92,8 +92,8 @@ def turns_out(name: str, head: bytes) -> tuple[Content, Kind | None] | None:
     return None
 
 
-def _suffix(name: str) -> str:
-    """In lower case; empty where what follows a dot is none: `Movie.2020.1080p`."""
+def word_of(name: str) -> str:
+    """The suffix in lower case, without its dot; empty where what follows a dot is none: `Movie.2020.1080p`."""
     suffix = name.rpartition(".")[2].lower() if "." in name else ""
     return suffix if suffix.isalpha() or suffix in FILE_SUFFIXES else ""
 

@@ -25,6 +25,7 @@ from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.files.converted import converts
 from reactor.files.deleting import delete
 from reactor.files.kept import content_of, folder_id
+from reactor.files.magic import named_by_content
 from reactor.files.names import INNER_BYTES_MAX, clean_name, split_suffix, tame_name
 from reactor.files.publish import Copy, forget, noted, publish, published, take_back
 from reactor.files.reuse import REUSED, clone, forget_clone, still_there
@@ -397,6 +398,8 @@ class Staging:
             return clean_name(f"{PurePosixPath(finish.name).stem}{suffix}")
         if was_described(command.extraction):
             return finish.name
+        if finish.how == "file" and not made:
+            return named_by_content(clean_name(finish.name), source)
         return clean_name(source.name if finish.how == "torrent" and not made else finish.name)
 
     def _finish_remotely(self, command: StagedFiles) -> tuple[str, int]:
@@ -453,6 +456,8 @@ def _name_of_reused(command: StagedFiles, path: Path) -> str:
     finish = command.extraction.finish
     if path.is_dir() and finish.how in ("file", "media"):
         return clean_name(PurePosixPath(finish.name).stem)
+    if finish.how == "file" and not converts(finish):
+        return named_by_content(clean_name(finish.name), path)
     if finish.how != "media" and not converts(finish):
         return clean_name(finish.name)
     return clean_name(f"{split_suffix(finish.name)[0]}{split_suffix(path.name)[1]}")

@@ -114,6 +114,11 @@ def test_a_torrents_control_file_stays_while_it_is_served(staging: Staging, tmp_
     assert not list(staging.folder(1).iterdir())
 
 
+def test_a_name_without_a_suffix_gets_that_of_its_content(staging: Staging, tmp_path: Path) -> None:
+    (staging.folder(1) / "8f3a").write_bytes(b"%PDF-1.7")
+    assert staging.finish(finish("8f3a", total=8)) == (str(tmp_path / "8f3a.pdf"), 8)
+
+
 def test_a_file_that_is_not_there_is_missing(staging: Staging) -> None:
     with pytest.raises(FilesMissing):
         staging.finish(finish())
