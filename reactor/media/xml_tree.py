@@ -1,6 +1,7 @@
 """Strangers' XML as a tree of elements. Pure, and linear in the text.
 
-A document with a DOCTYPE is refused before it is parsed, so that there are no entities to expand.
+A document whose DOCTYPE declares something is refused before it is parsed, so that there are no entities to expand; one
+that only names a DTD elsewhere, which nobody fetches, is passed over.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ DEPTH_MAX = 64
 """Levels of nested elements."""
 ELEMENTS_MAX = 400_000
 """Elements of one document, counted by their tags."""
+_DOCTYPE = pattern(r"<!DOCTYPE\s[^<>\[]*>")
 _AMPERSAND = pattern(r"&(?!(?:#\d{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);)", re.IGNORECASE)
 """One that nobody has escaped, as in the query of an address."""
 
@@ -30,7 +32,8 @@ def read_tree(
     `too_large`."""
     from xml.etree import ElementTree  # in the processes that read documents only
 
-    if "<!DOCTYPE" in text:
+    text = _DOCTYPE.sub("", text, count=1)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise bad("it declares entities")
     if text.count("<") > ELEMENTS_MAX:
         raise too_large

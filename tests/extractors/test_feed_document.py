@@ -61,6 +61,14 @@ def test_atom_and_the_first_rss() -> None:
     assert parse_feed(rdf, HERE) == ("Old", [("http://h.example/1", "http://h.example/1", "One")])
 
 
+def test_a_document_type_that_stands_elsewhere_is_passed_over() -> None:
+    doctype = '<!DOCTYPE rss PUBLIC "-//Netscape Communications//DTD RSS 0.91//EN" "http://h.example/rss-0.91.dtd">'
+    document = f"<?xml version='1.0'?>{doctype}<rss><channel><item><link>/1</link></item></channel></rss>"
+    assert [url for _, url, _ in parse_feed(document, HERE)[1]] == ["http://host.example/1"]
+    with pytest.raises(DownloadError, match="declares entities"):
+        parse_feed(document.replace("<rss>", '<!DOCTYPE x [<!ENTITY a "b">]><rss>'), HERE)
+
+
 def test_a_list_of_links() -> None:
     text = '\ufeff#EXTM3U\r\n#PLAYLIST:An album\r\n#EXTINF:10 a="b,c",One\r\na.mp3\r\nhttp://h.example/b.mp3\r\njavascript:x\r\n'
     assert parse_feed(text, HERE) == (
