@@ -374,6 +374,17 @@ class Settings(BaseModel):
         "`download_completed, download_failed, download_cancelled, list_ended`.",
     )
 
+    notify: SecretStr | None = Field(
+        None,
+        description="URLs of Apprise, separated by blanks: who is told what happens, in a line for people. Unset: "
+        "nobody.",
+    )
+    notify_events: str = Field(
+        "",
+        description="Of what they are told, as WEBHOOK_EVENTS has it. Unset: `download_completed, download_failed, "
+        "list_ended, aria2_lost, database_troubled, disk_full`.",
+    )
+
     @field_validator(
         "aria2c_rpc_url",
         "aria2c_rpc_secret",
@@ -394,6 +405,7 @@ class Settings(BaseModel):
         "page_token",
         "webhook_url",
         "webhook_secret",
+        "notify",
         mode="before",
     )
     @classmethod
@@ -530,7 +542,7 @@ class Settings(BaseModel):
                 raise ValueError("takes base64 behind whsec_") from None
         return value
 
-    @field_validator("webhook_events")
+    @field_validator("webhook_events", "notify_events")
     @classmethod
     def _are_events(cls, value: str) -> str:
         if not value:

@@ -43,7 +43,7 @@ FLOORS = (
     {"core", "media"},
     {"net", "egress"},
     {"aria2", "database", "extractors", "journal"},
-    {"daemon", "queue", "retention", "sync_queue", "runner", "watching", "web", "webhooks"},
+    {"daemon", "notify", "queue", "retention", "sync_queue", "runner", "watching", "web", "webhooks"},
     {"cli"},
 )
 """A room imports from the floors below it only; the lowest floor's modules may import each other."""

@@ -17,6 +17,7 @@ from reactor.failures import FAILURES, HTTP, OFFERS, Offer, status_phrase
 from reactor.options import OPTIONS_BYTES_MAX, Options, model_of
 from reactor.preset_options import ONLY_PRESETS, PresetOptions
 from reactor.settings import FORMER_NAMES, Settings
+from reactor.web.openapi import document
 
 FOLDER = Path(__file__).parent
 ERROR_CODES = """# Error codes
@@ -339,8 +340,16 @@ SHORT = {
     "broadcast": "broadcasts",
     "list": "lists",
 }
+
+
+def openapi() -> str:
+    """openapi.json."""
+    return json.dumps(document(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "error-codes.md": error_codes,
+    "openapi.json": openapi,
     "options.md": options,
     "settings.md": settings,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from reactor.daemon.probes import Probes
     from reactor.daemon.service import Service
     from reactor.journal.background_writer import Renderer
-    from reactor.journal.journal import Journal
+    from reactor.journal.journal import Journal, Sink
     from reactor.settings import Settings
     from reactor.web.app import Site
     from reactor.webhooks.sender import Sender
@@ -82,11 +84,14 @@ def run(
         write_stderr(trouble)
     probes = Probes()
     hooks = _hooks(settings)
-    sinks = [hook.offer for hook in hooks]
     with (
+        _notified(settings) as people,
         open_site(settings, {"aria2": probes.aria2_trouble, "database": probes.database_trouble}) as site,
         open_service(os.environ) as service,
-        open_journal(*_renderers(events), sinks=(service.offer, *(site.sinks if site else ()), *sinks)) as journal,
+        open_journal(
+            *_renderers(events),
+            sinks=(service.offer, *(site.sinks if site else ()), *(hook.offer for hook in hooks), *people),
+        ) as journal,
     ):
         run_async(partial(_serve, settings, service, journal, probes, site, hooks, with_stdin, launcher, record))
 
@@ -142,6 +147,18 @@ def _hooks(settings: Settings) -> list[Sender]:
     from reactor.webhooks.sender import sender_of
 
     return [sender_of(settings)]
+
+
+@contextmanager
+def _notified(settings: Settings) -> Iterator[list[Sink]]:
+    """By what people are told of it. Raises SettingsError."""
+    if settings.notify is None:
+        yield []
+        return
+    from reactor.notify.services import Notifier, events_of, services_of
+
+    with Notifier(services_of(settings), events_of(settings)) as notifier:
+        yield [notifier.offer]
 
 
 def _renderers(events: str | None) -> list[tuple[Renderer, str]]:

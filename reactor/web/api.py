@@ -9,6 +9,7 @@ GET    /api/downloads/ID/choices              what there is to choose from
 POST   /api/downloads/ID/choose {"codes"}     choose; no codes: take the default
 POST   /api/downloads/ID/cancel    cancel a download, or a list with its entries
 POST   /api/downloads/ID/retry     retry a download, or those entries of a list that did not come
+GET    /api/openapi.json           all of it, as OpenAPI
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import resources
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import anyio
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -34,16 +36,15 @@ from reactor.queue import Queue
 from reactor.web.auth import TOKEN_WRONG, TOO_MANY_WRONG, Auth, AuthMiddleware, client_address
 from reactor.web.choices import choices_view
 from reactor.web.live import LiveRows, Viewer, view
+from reactor.web.openapi import document
+from reactor.web.schemas import Codes, Token, Urls
 from reactor.web.store import RowStore
 
 VIEWERS_MAX = 30
 BODY_BYTES_MAX = 1024 * 1024
-URLS_MAX = 100
 ID_DIGITS_MAX = 18
 """Fewer than SQLite's largest number has."""
-URL_CHARS_MAX = 16_384
 ENTRIES_PAGE = 50
-CODES_MAX = 200
 HEARTBEAT_S = 15.0
 """Detects dead connections."""
 ASKS_NOTHING = "This download asks nothing."
@@ -58,22 +59,6 @@ STATIC = {
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Token(BaseModel):
-    token: Annotated[str, StringConstraints(max_length=1000)]
-
-
-class _Urls(BaseModel):
-    urls: Annotated[
-        list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=URL_CHARS_MAX)]],
-        Field(min_length=1, max_length=URLS_MAX),
-    ]
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class _Codes(BaseModel):
-    codes: Annotated[list[Annotated[str, StringConstraints(max_length=10)]], Field(max_length=CODES_MAX)]
-
-
 class Page:
     """The routes."""
 
@@ -82,28 +67,33 @@ class Page:
         self._live_rows = live_rows
         self._auth = auth
 
-    def app(self) -> AuthMiddleware:
-        """The application, with authentication."""
-        routes = [
+    def routes(self) -> list[Route]:
+        """All of the page; `openapi.OPERATIONS` describes those of the API."""
+        return [
             *(Route(path, _Static(*what)) for path, what in STATIC.items()),
             Route("/api/session", self._open, methods=["POST"]),
             Route("/api/session", self._close, methods=["DELETE"]),
             Route("/api/session", self._inside, methods=["GET"]),
+            Route("/api/openapi.json", _openapi, methods=["GET"]),
             Route("/api/events", _Stream(self._live_rows)),
             Route("/api/downloads", self._add, methods=["POST"]),
             Route("/api/downloads/{id:str}/entries", self._entries, methods=["GET"]),
             Route("/api/downloads/{id:str}/choices", self._choices, methods=["GET"]),
             Route("/api/downloads/{id:str}/choose", self._choose, methods=["POST"]),
-            Route("/api/downloads/{id:str}/{action:str}", self._change, methods=["POST"]),
+            Route("/api/downloads/{id:str}/cancel", self._cancel, methods=["POST"]),
+            Route("/api/downloads/{id:str}/retry", self._retry, methods=["POST"]),
         ]
+
+    def app(self) -> AuthMiddleware:
+        """The application, with authentication."""
         handlers: Any = {
             **{HTTPException: _refused, DatabaseError: _troubled},
             **{DownloadError: _misunderstood, ClientDisconnect: _gone},
         }
-        return AuthMiddleware(Starlette(routes=routes, exception_handlers=handlers), self._auth)
+        return AuthMiddleware(Starlette(routes=self.routes(), exception_handlers=handlers), self._auth)
 
     async def _open(self, request: Request) -> Response:
-        wanted = await _body(request, _Token)
+        wanted = await _body(request, Token)
         attempts, place = self._auth.attempts, client_address(request.scope)
         if attempts.busy(place):
             raise HTTPException(TOO_MANY_WRONG.status, TOO_MANY_WRONG.text)
@@ -124,7 +114,7 @@ class Page:
         return Response(status_code=204)
 
     async def _add(self, request: Request) -> JSONResponse:
-        wanted = await _body(request, _Urls)
+        wanted = await _body(request, Urls)
         return JSONResponse({"ids": await self._store.run(partial(_add_all, wanted.urls, wanted.options))})
 
     async def _entries(self, request: Request) -> JSONResponse:
@@ -140,18 +130,23 @@ class Page:
         return JSONResponse(choices_view(row.choices))
 
     async def _choose(self, request: Request) -> Response:
-        number, wanted = _number(request.path_params["id"]), await _body(request, _Codes)
+        number, wanted = _number(request.path_params["id"]), await _body(request, Codes)
         if not await self._store.run(lambda queue: queue.choose(number, wanted.codes)):
             raise HTTPException(409, ASKS_NOTHING)
         return Response(status_code=204)
 
-    async def _change(self, request: Request) -> Response:
-        number, action = _number(request.path_params["id"]), request.path_params["action"]
-        change = {"cancel": Queue.cancel, "retry": Queue.retry}.get(action)
-        if change is None:
-            raise HTTPException(404)
+    async def _cancel(self, request: Request) -> Response:
+        return await self._change(request, Queue.cancel, OVER)
+
+    async def _retry(self, request: Request) -> Response:
+        return await self._change(request, Queue.retry, NOT_OVER)
+
+    async def _change(
+        self, request: Request, change: Callable[[Queue, int], Awaitable[bool]], refusal: str
+    ) -> Response:
+        number = _number(request.path_params["id"])
         if not await self._store.run(lambda queue: change(queue, number)):
-            raise HTTPException(409, OVER if action == "cancel" else NOT_OVER)
+            raise HTTPException(409, refusal)
         return Response(status_code=204)
 
 
@@ -201,6 +196,10 @@ class _Stream:
                 # The server closes connections that do not read.
                 await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
                 text = await _next(viewer)
+
+
+async def _openapi(_: Request) -> JSONResponse:
+    return JSONResponse(document())
 
 
 async def _next(viewer: Viewer) -> str:

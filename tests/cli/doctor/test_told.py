@@ -64,6 +64,23 @@ async def test_a_receiver_without_a_secret_is_a_note(tmp_path: Path) -> None:
     assert (found["state"], found["what"]) == ("note", "4 events, not signed")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a few of Apprise's services
+async def test_services_for_people_are_named_and_tried_when_it_is_asked_for(tmp_path: Path) -> None:
+    async with Receiver(otherwise=200, needs_data=False) as receiver:
+        url = f"json://swordfish@127.0.0.1:{receiver.port}/told"
+        found = await finding("notify", tmp_path, NOTIFY=url)
+        assert (found["state"], found["what"]) == ("ok", "6 events, told by JSON")
+        assert receiver.deliveries == []
+        found = await finding("notify", tmp_path, "--ping", NOTIFY=url)
+        assert (found["state"], found["what"]) == ("ok", "6 events, told by JSON; the test message was taken")
+        assert receiver.deliveries[-1].said["message"] == "This is a test message."
+        receiver.otherwise = 500
+        found = await finding("notify", tmp_path, "--ping", NOTIFY=url)
+        assert (found["state"], "not every service" in found["what"]) == ("missing", True)
+    found = await finding("notify", tmp_path, NOTIFY="swordfish")
+    assert (found["state"], found["what"]) == ("missing", "NOTIFY: Its URL is none that Apprise understands.")
+
+
 def test_without_the_settings_nothing_is_said(tmp_path: Path) -> None:
     done = reactor("doctor", "--json", cwd=tmp_path)
     assert {"webhook", "notify"} & {each["name"] for each in json.loads(done.stdout)} == set()
