@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import ClientPayloadError, WSMsgType, web
 
-from tests.bots.fake import Fake
+from tests.bots.fake import Fake, drop_files
 
 TOKEN = "put-the-token-of-your-application-here"
 BOT = {"id": "900", "username": "fetcher", "discriminator": "0000", "avatar": None, "bot": True, "global_name": None}
@@ -233,8 +233,9 @@ class Discord(Fake):
             await self._released.wait()
         try:
             body, file = await _body(request)
-        except (ConnectionError, ClientPayloadError):
+        except (ConnectionError, ClientPayloadError) as error:
             self.aborted += 1
+            drop_files(error)
             raise
         self._changed.set()
         if about_message and self.floods.get(int(parts[1])):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
@@ -59,3 +61,10 @@ class Fake:
         """A number that was not used before."""
         self._last += 1
         return self._last
+
+
+def drop_files(error: BaseException) -> None:
+    """aiohttp leaves the file open that it was reading into when a client broke off."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        traceback.clear_frames(error.__traceback__)

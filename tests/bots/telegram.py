@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from aiohttp import ClientPayloadError, web
 
-from tests.bots.fake import Fake
+from tests.bots.fake import Fake, drop_files
 
 TOKEN = "123456789:put-the-token-from-BotFather-here"
 POLL_S = 10.0
@@ -203,8 +203,9 @@ class BotApi(Fake):
         method = request.match_info["method"]
         try:
             parameters = await self._parameters(request, method)
-        except (ConnectionError, ClientPayloadError):
+        except (ConnectionError, ClientPayloadError) as error:
             self.aborted += 1
+            drop_files(error)
             raise
         if method != "getUpdates":
             said = {name: value for name, value in parameters.items() if isinstance(value, str)}
