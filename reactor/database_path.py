@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 from reactor.errors import DatabaseError
 from reactor.patterns import pattern
+from reactor.server_address import ServerAddress, server_address
 
 URL = pattern(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 SQLITE = pattern(r"(jdbc:)?sqlite3?(\+\w+)?", re.IGNORECASE)
@@ -24,6 +25,11 @@ UNFILLED = pattern(r"\$(\w+|\{[^}]*\})|%\w+%")
 """A variable that a shell would have filled in."""
 READ_ONLY = {("mode", "ro"), ("immutable", "1")}
 MEMORY = ":memory:"
+
+
+def database_place(given: str | os.PathLike[str] | ServerAddress) -> Path | ServerAddress:
+    """The path, or the address on a PostgreSQL server. Raises DatabaseError for what is neither."""
+    return server_address(given) or database_path(given)
 
 
 def database_path(given: str | os.PathLike[str]) -> Path:
@@ -94,8 +100,8 @@ def _of_url(found: re.Match[str]) -> str | None:
         return _of_file(scheme, slashes, path.partition("#")[0])
     if SERVERS.fullmatch(scheme) and slashes:
         raise DatabaseError(
-            f"This is the URL of a database server ({scheme}://…), and reactor serves SQLite files.",
-            hint="Let the bot put its rows into an SQLite file, and name that.",
+            f"This is the URL of a database server ({scheme}://…), and reactor serves SQLite files and PostgreSQL.",
+            hint="Let the bot put its rows into an SQLite file, and name that; or write postgresql://….",
         )
     if len(slashes) > 1:
         raise DatabaseError(

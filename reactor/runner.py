@@ -345,7 +345,12 @@ def _tell(line: str, event: str | None) -> None:
 
 
 def _plain(value: object) -> str:
-    return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    return str(value.get_secret_value() if isinstance(value, SecretStr) else _handed_on(value))
+
+
+def _handed_on(value: object) -> object:
+    """The address of a server is shown without its password, and handed on with it."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 async def _lines(stream: ByteReceiveStream, take: Callable[[str], object]) -> None:

@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
-from reactor.database_path import database_path
+from reactor.database_path import database_place
 from reactor.errors import DatabaseError, SettingsError
 from reactor.hours import speed, speed_windows, windows
+from reactor.server_address import ServerAddress
 
 
 class YtdlpOptions(BaseModel):
@@ -90,9 +91,11 @@ def current_name(name: str) -> str:
 class Settings(BaseModel):
     """The settings of one reactor. Make it with `Settings.load`, which reports what is wrong in one sentence."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
+    )
 
-    download_db: Path = Field(
+    download_db: Path | ServerAddress = Field(
         Path("downloads.db"), description="SQLite database with the table `downloads`; created if missing."
     )
     download_dir: Path = Field(Path("downloads"), description="Folder for finished files; created if missing.")
@@ -423,7 +426,7 @@ class Settings(BaseModel):
     @classmethod
     def _is_database_path(cls, value: Any) -> Any:
         try:
-            return database_path(value) if isinstance(value, str | Path) else value
+            return database_place(value) if isinstance(value, str | Path) else value
         except DatabaseError as error:
             raise ValueError(str(error).removesuffix(".")) from error
 

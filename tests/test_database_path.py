@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from reactor.database import engine
 from reactor.database.sqlite.lock import lock
 from reactor.database_path import database_path
 from reactor.errors import DatabaseError, ReactorError, SettingsError
 from reactor.queue import Queue
 from reactor.runner import Runner
+from reactor.server_address import ServerAddress, server_address
 from reactor.settings import Settings
 from reactor.sync_queue import SyncQueue
 
@@ -69,9 +72,7 @@ REFUSED = {
     "file:///srv/bot.db?mode=ro": "for reading only",
     "file:///srv/bot.db?immutable=1": "for reading only",
     "sqlite:////srv/my%20bot.db": "has % in it",
-    "postgresql://me:secret@db.example/bot": "database server",
-    "postgresql+asyncpg://me:secret@db.example/bot": "database server",
-    "postgres://db.example": "database server",
+    "psql://me:secret@db.example/bot": "database server",
     "mysql+pymysql://me:secret@db.example/bot": "database server",
     "https://host.example/bot.db": "is a URL",
     "$DATA/bot.db": "a variable",
@@ -80,6 +81,35 @@ REFUSED = {
     "~nobody-of-this-name/bot.db": "home folder",
     "bot\0.db": "NUL",
 }
+
+
+SERVERS = {
+    "postgresql://me:secret@db.example/bot": "postgresql://me@db.example/bot",
+    "postgres://db.example:5433/bot": "postgresql://db.example:5433/bot",
+    "postgresql+asyncpg://me:secret@db.example/bot?sslmode=require": "postgresql://me@db.example/bot",
+    ' "postgresql://me@/bot?host=%2Frun%2Fpostgresql" ': "postgresql://me@/run/postgresql/bot",
+    "postgresql://me:sec/ret@db.example/bot": "postgresql://…",
+    "postgresql://a.example:1,b.example:2/bot": "postgresql://a.example:1,b.example:2/bot",
+}
+
+
+@pytest.mark.parametrize("given", SERVERS)
+def test_a_servers_address_is_shown_without_its_password_and_handed_on_with_it(given: str) -> None:
+    address = Settings.load(download_db=given).download_db
+    assert isinstance(address, ServerAddress)
+    assert str(address) == f"{address.absolute()}" == SERVERS[given]
+    assert "ret" not in repr(address)
+    assert os.fspath(address).endswith(given.strip().strip('"').partition("://")[2])
+    assert server_address(os.fspath(address)) == address
+    assert Runner(download_db=address)._environment["DOWNLOAD_DB"] == os.fspath(address)
+
+
+def test_without_its_driver_a_server_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    with pytest.raises(DatabaseError, match="psycopg") as refused, SyncQueue("postgresql://me:secret@db.example/bot"):
+        pass
+    assert "secret" not in str(refused.value)
+    assert "extra `postgres`" in str(refused.value.hint)
 
 
 @pytest.mark.parametrize("given", UNDERSTOOD)

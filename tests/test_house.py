@@ -38,6 +38,7 @@ FLOORS = (
         "programs",
         "records",
         "database_path",
+        "server_address",
     },
     {"concurrency", "workers", "files"},
     {"core", "media"},

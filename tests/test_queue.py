@@ -388,6 +388,7 @@ ROOMS = {"reactor", "reactor.database", "reactor.errors", "reactor.models", "rea
     "reactor.options",
     "reactor.records",
     "reactor.row_options",
+    "reactor.server_address",
     "reactor.watching",
 }
 IMPORTED = """

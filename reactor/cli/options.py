@@ -9,7 +9,10 @@ import typer
 
 from reactor.errors import ReactorError
 
-Db = Annotated[str | None, typer.Option("--db", metavar="FILE", help="The SQLite database. [DOWNLOAD_DB=downloads.db]")]
+Db = Annotated[
+    str | None,
+    typer.Option("--db", metavar="FILE", help="SQLite's file, or postgresql://… [DOWNLOAD_DB=downloads.db]"),
+]
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", metavar="N", help="Downloads at the same time. [MAX_CONCURRENT_DOWNLOADS]"),

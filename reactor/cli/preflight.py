@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from reactor.errors import SettingsError
 from reactor.files.private import exposed
+from reactor.server_address import ServerAddress
 from reactor.settings import Settings
 
 
@@ -50,6 +51,8 @@ def cookies_trouble(settings: Settings) -> str:
 
 def exposure(settings: Settings) -> str:
     """That everybody on this machine may read the database; "" when not. It is the bot's, so its mode is too."""
+    if isinstance(settings.download_db, ServerAddress):
+        return ""
     path = settings.download_db.expanduser()
     mode = exposed(path)
     if not mode:
@@ -60,7 +63,7 @@ def exposure(settings: Settings) -> str:
 def second_name(settings: Settings) -> str:
     """That the database's file has another name; "" when not."""
     path = settings.download_db
-    if not path.is_file() or path.stat().st_nlink == 1:
+    if isinstance(path, ServerAddress) or not path.is_file() or path.stat().st_nlink == 1:
         return ""
     return f"{path} has a second name (a hard link): a program that opens it by that one corrupts it."
 

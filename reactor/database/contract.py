@@ -24,8 +24,9 @@ BUSY = "database_busy"
 GONE = "database_gone"
 REPLACED = "database_replaced"
 FULL = "no_space"
+UNREADY = "database_unready"
 """Codes of a DatabaseError: another program holds a lock; there is no such database, or its table was dropped; another
-database stands under its name; its disk is full."""
+database stands under its name; its disk is full; it lacks what opening it for more than reading would add."""
 
 LEASE_S = 60.0
 """How long a claim holds without a sign of life. Where only one process serves the database nobody waits for it."""

@@ -1,10 +1,12 @@
-"""Opens the queue that DOWNLOAD_DB names. The only module that chooses the engine, which is SQLite."""
+"""Opens the queue that DOWNLOAD_DB names. The only module that chooses the engine: PostgreSQL for the address of a
+server, else SQLite. The driver of PostgreSQL is an extra, and loaded by those that use it."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import aiosqlite
@@ -12,48 +14,63 @@ import aiosqlite
 from reactor.database.sqlite.queue import open_table as _open_table
 from reactor.database.sqlite.queue import operations_within, sync_operations_within
 from reactor.database.table import RowOperations, Table
+from reactor.errors import DatabaseError
+from reactor.server_address import ServerAddress, server_address
 
 if TYPE_CHECKING:
     from reactor.database.mirror import Attached, Detached, Mirror
     from reactor.database.store import Store
 
+Place = str | os.PathLike[str]
+"""Of a database: a path, or the address of one on a server."""
+
 
 def open_store(
-    database: str | os.PathLike[str], *, owner: str, create: bool = True, owner_column: str | None = None
+    database: Place, *, owner: str, create: bool = True, owner_column: str | None = None
 ) -> AbstractAsyncContextManager[Store]:
     """Open it for serving; `owner` names this process in the rows that it claims, `owner_column` a column of the bot's
     that says whose a row is which has no `owner`.
 
-    Adds what the table lacks of the contract, and creates a missing database with `create`. Raises DatabaseError when
-    it cannot be used, or when the table's constraints rule out every download: it names the column then."""
+    Adds what the table lacks of the contract, and creates a missing database with `create` (on a server: the table).
+    Raises DatabaseError when it cannot be used, or when the table's constraints rule out every download: it names the
+    column then."""
+    if (address := _server(database)) is not None:
+        from reactor.database.postgres.store import open_store as open_there
+
+        return open_there(address, owner=owner, create=create, owner_column=owner_column)
     from reactor.database.sqlite.store import open_store as open_it  # a bot does not load the daemon's side
 
     return open_it(database, owner=owner, create=create, owner_column=owner_column)
 
 
-def open_table(
-    database: str | os.PathLike[str], *, create: bool = True, read_only: bool = False
-) -> AbstractAsyncContextManager[Table]:
+def open_table(database: Place, *, create: bool = True, read_only: bool = False) -> AbstractAsyncContextManager[Table]:
     """Open it for a bot, or for an operator.
 
-    Adds what the table lacks of the contract, and creates a missing database with `create`. With `read_only` nothing is
-    created, added or written, and a table that lacks something is an error. Raises DatabaseError."""
+    Adds what the table lacks of the contract, and creates a missing database with `create` (on a server: the table).
+    With `read_only` nothing is created, added or written, and a table that lacks something is an error. Raises
+    DatabaseError."""
+    if (address := _server(database)) is not None:
+        from reactor.database.postgres.queue import open_table as open_there
+
+        return open_there(address, create=create, read_only=read_only)
     return _open_table(database, create=create, read_only=read_only)
 
 
-async def attach(database: str | os.PathLike[str], mirror: Mirror, *, dry_run: bool = False) -> Attached:
+async def attach(database: Place, mirror: Mirror, *, dry_run: bool = False) -> Attached:
     """Have a table of the bot's stand for rows of `downloads`; with `dry_run` nothing is written.
 
     Raises DatabaseError when it cannot, in one sentence; nothing is changed then."""
     from reactor.database.sqlite.attaching import attach as attach_it
 
+    _refuse_server(database)
     return await attach_it(database, mirror, dry_run=dry_run)
 
 
-async def detach(database: str | os.PathLike[str], table: str, *, dry_run: bool = False) -> Detached:
+async def detach(database: Place, table: str, *, dry_run: bool = False) -> Detached:
     """Take away what `attach` has made; with `dry_run` nothing is written. Raises DatabaseError."""
     from reactor.database.sqlite.attaching import detach as detach_it
 
+    _refuse_server(database)
     return await detach_it(database, table, dry_run=dry_run)
 
 
@@ -68,8 +85,30 @@ def sync_within(connection: sqlite3.Connection) -> RowOperations:
     return sync_operations_within(connection)
 
 
-def lock(database: str | os.PathLike[str], role: str = "reactor") -> AbstractContextManager[None]:
+def lock(database: Place, role: str = "reactor") -> AbstractContextManager[None]:
     """Hold the lock that one process of each `role` can have. Raises DatabaseInUse when another one has it."""
+    if (address := _server(database)) is not None:
+        from reactor.database.postgres.lock import lock as hold_there
+
+        return hold_there(address, role)
     from reactor.database.sqlite.lock import lock as hold  # what it needs is loaded by those that lock
 
     return hold(database, role)
+
+
+def _server(database: Place) -> ServerAddress | None:
+    """The address, where it is that of a server. Raises DatabaseError where its driver is missing."""
+    address = server_address(database)
+    if address is not None and find_spec("psycopg") is None:
+        raise DatabaseError(
+            f"The database {address} needs psycopg, which is not installed.", hint="Install the extra `postgres`."
+        )
+    return address
+
+
+def _refuse_server(database: Place) -> None:
+    if (address := server_address(database)) is not None:
+        raise DatabaseError(
+            f"Tables are attached in SQLite only, and {address} is on a PostgreSQL server.",
+            hint="There the bot writes its rows into `downloads`.",
+        )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class RowStore:
     """`keep_open` runs as a task; `run` may be called from any other."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path
         self._queue: Queue | None = None
         self._trouble = DatabaseError("The database is not open yet.", retryable=True)

@@ -11,7 +11,7 @@ from tests.tools import needed
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
     """It is started by the first test that wants it."""
     needed(PROGRAM)
     with serving() as running:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from watchfiles import watch
 
-from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, file_system, nearest
+from reactor.cli.doctor.findings import NETWORK_FILE_SYSTEMS, DoctorFinding, file_system, nearest, served_by
 from reactor.cli.options import words_shown
 from reactor.database.mirror import Mirror
 from reactor.database.sql import presence
@@ -161,13 +161,7 @@ def _served(path: Path) -> Iterator[DoctorFinding]:
             served = presence.read(database)
     except sqlite3.Error:
         return  # said already
-    if served is None or not served.alive:
-        ever = "none has served this database yet" if served is None else "none serves this database now"
-        yield DoctorFinding("reactor", "note", ever, advice="`reactor run` does.")
-        return
-    places = [("page at ", served.page), ("metrics at ", served.metrics)]
-    shown = [f"process {served.pid} on {served.host}", *(f"{what}{place}" for what, place in places if place)]
-    yield DoctorFinding("reactor", "ok", ", ".join(shown), served.version)
+    yield served_by(served)
 
 
 @contextmanager

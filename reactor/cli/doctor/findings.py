@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from reactor.database.presence import Presence
 from reactor.programs import Program, child_environment
 from reactor.records import dataclass
 
@@ -75,3 +76,13 @@ def file_system(path: Path) -> str:
         if here.is_relative_to(point):
             best = max(best, (len(point.parts), kind))
     return best[1]
+
+
+def served_by(served: Presence | None) -> DoctorFinding:
+    """Who serves the database, and where it can be seen."""
+    if served is None or not served.alive:
+        ever = "none has served this database yet" if served is None else "none serves this database now"
+        return DoctorFinding("reactor", "note", ever, advice="`reactor run` does.")
+    places = [("page at ", served.page), ("metrics at ", served.metrics)]
+    shown = [f"process {served.pid} on {served.host}", *(f"{what}{place}" for what, place in places if place)]
+    return DoctorFinding("reactor", "ok", ", ".join(shown), served.version)

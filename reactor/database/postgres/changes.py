@@ -98,7 +98,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         first = True
         while True:
             try:
-                async with await self._connected() as listener:
+                async with self._connected() as listener:
                     if not await self._hears(listener):
                         self._on_fallback("notifications do not arrive: a pooler keeps them, and needs to be passed by")
                         return task_status.started() if first else None
@@ -113,21 +113,27 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
             except psycopg.InterfaceError as error:  # an event loop that cannot wait for a socket
                 self._on_fallback(str(error))
                 return task_status.started() if first else None
-            except psycopg.Error:
+            except (psycopg.Error, DatabaseError):
                 if first:
                     task_status.started()
                     first = False
             await anyio.sleep(AGAIN_S)
 
-    async def _connected(self) -> Listener:
+    @asynccontextmanager
+    async def _connected(self) -> AsyncGenerator[Listener, None]:
         how: Any = {"autocommit": True, "connect_timeout": CONNECT_S, "prepare_threshold": None}
-        return await psycopg.AsyncConnection.connect(self._database.address.conninfo, **how)
+        listener = await psycopg.AsyncConnection.connect(self._database.address.conninfo, **how)
+        try:
+            yield listener
+        finally:
+            with anyio.CancelScope(shield=True):
+                await listener.close()
 
     async def _hears(self, listener: Listener) -> bool:
         """True when its own word reaches it. LISTEN comes first, and the rows are read after it: nothing is missed."""
         self._word, self._heard = secrets.token_hex(8), False
         await listener.execute(f"LISTEN {CHANNEL}")
-        await listener.execute(f"NOTIFY {CHANNEL}, '{self._word}'")
+        await self._database.run(_say, self._word)  # a pooler shows a connection what it has said itself
         end = anyio.current_time() + PROBE_S
         while not self._heard and (left := end - anyio.current_time()) > 0:
             await self._follow(listener, min(left, PROBE_STEP_S))
@@ -164,6 +170,10 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
             if seen != self._seen or lost:
                 self._seen, lost = seen, False
                 self._ring("poll")
+
+
+def _say(connection: Connection, word: str) -> None:
+    connection.execute(f"NOTIFY {CHANNEL}, '{word}'")
 
 
 def _snapshot(connection: Connection) -> str:

@@ -34,6 +34,7 @@ COPY = "CREATE TEMPORARY TABLE downloads (LIKE downloads INCLUDING ALL) ON COMMI
 CHECKS = """SELECT conname, pg_get_constraintdef(oid), ARRAY(SELECT CAST(a.attname AS text) FROM pg_attribute AS a
     WHERE a.attrelid = conrelid AND a.attnum = ANY (conkey)) FROM pg_constraint
     WHERE conrelid = to_regclass('downloads') AND contype = 'c'"""
+SMALL = postgres.StringDataRightTruncation, postgres.NumericValueOutOfRange
 Checks = dict[str, tuple[str, list[str]]]
 
 
@@ -61,7 +62,8 @@ def _play(connection: PostgresConnection) -> Iterator[psycopg.Error]:
     shared = cast("Connection", connection)
     asked = {"owner": "reactor", "lease": NOW, "moment": MOMENT, "told": f"[{IDS[0]}]"}
     for last in range(len(endings(Attempt(1, 1)))):
-        if list(_tried(connection, partial(_insert, connection))):
+        if refused := list(_tried(connection, partial(_insert, connection))):
+            yield from (error for error in refused if isinstance(error, SMALL))
             return  # what a bot's row has to be cannot be guessed
         claim = f"UPDATE downloads SET {fitted(shared, CLAIM)}"
         if refused := list(_tried(connection, partial(shared.execute, claim, asked))):

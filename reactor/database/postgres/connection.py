@@ -25,8 +25,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import StrDumperUnknown, TextLoader
 
-from reactor.database.address import ServerAddress
-from reactor.database.contract import GONE, REPLACED
+from reactor.database.contract import GONE, REPLACED, moment_of
 from reactor.database.postgres.errors import AGAIN, CHANGED, REFUSED, refused, translate
 from reactor.database.postgres.words import Words
 from reactor.database.sql.connection import (
@@ -44,6 +43,7 @@ from reactor.database.sql.connection import (
 )
 from reactor.database.sql.errors import Refused
 from reactor.errors import DatabaseError
+from reactor.server_address import ServerAddress
 
 CONNECT_S = 10
 """How long a server may take to answer at first, in seconds."""
@@ -116,6 +116,14 @@ class PostgresConnection:
 
 
 READS = ("SELECT", "WITH", "BEGIN", "COMMIT", "ROLLBACK")
+
+
+def unclear(address: ServerAddress) -> DatabaseError:
+    """For what libpq does not take for an address; what it says may have the password in it."""
+    return DatabaseError(
+        f"The address of the database {address} cannot be understood.",
+        hint="In a user's name and a password, @ / : ? # and % are written as %40 %2F %3A %3F %23 and %25.",
+    )
 
 
 def _fitting(values: Any) -> Any:
@@ -229,6 +237,8 @@ def _storable(connection: PostgresConnection, column: Column, value: Any) -> Any
     """A number for a column of texts is a text; SQLite takes it for one too."""
     if isinstance(value, str) and "\0" in value:
         raise DatabaseError("A text with a NUL in it cannot be stored.", hint="Take it out first.")
+    if column.name == "added_date" and isinstance(value, str) and connection.words.is_number("added_date"):
+        return moment_of(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if number and connection.words.is_text(column.name.lower()) else value
 
@@ -351,14 +361,17 @@ class Database:
         return connection
 
     def _connect(self) -> psycopg.Connection[Any]:
-        raw = psycopg.connect(
-            self.address.conninfo,
-            autocommit=True,
-            cursor_factory=psycopg.ClientCursor,
-            connect_timeout=CONNECT_S,
-            prepare_threshold=None,
-            context=adapters(),
-        )
+        try:
+            raw = psycopg.connect(
+                self.address.conninfo,
+                autocommit=True,
+                cursor_factory=psycopg.ClientCursor,
+                connect_timeout=CONNECT_S,
+                prepare_threshold=None,
+                context=adapters(),
+            )
+        except psycopg.ProgrammingError as error:
+            raise unclear(self.address) from error
         try:
             raw.execute(f"SET lock_timeout = '{LOCK_S}s'")
             raw.execute("SET timezone = 'UTC'")

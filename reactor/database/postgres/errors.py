@@ -16,6 +16,8 @@ AGAIN = postgres.SerializationFailure, postgres.DeadlockDetected
 """The transaction was undone in favour of another one: the same once more."""
 CHANGED = postgres.UndefinedColumn, postgres.UndefinedTable, postgres.DatatypeMismatch, postgres.UndefinedFunction
 """The table may be another one than it was when it was looked at."""
+NO_DATABASE = pattern(r"database \".*\" does not exist")
+NOT_LET_IN = pattern(r"authentication failed|no pg_hba\.conf entry|role \".*\" does not exist|no password supplied")
 KEY = pattern(r"Key \((?P<columns>.*?)\)=")
 
 
@@ -30,13 +32,17 @@ def refused(error: psycopg.Error) -> Refused:
 def translate(error: psycopg.Error, shown: str) -> DatabaseError:
     """`retryable` when the same may succeed later without anybody changing a thing here."""
     said = (error.diag.message_primary or str(error).partition("\n")[0]).strip().rstrip(".")
+    if error.sqlstate is None and NO_DATABASE.search(str(error)):  # libpq tells no code of what is said to it at first
+        error = postgres.InvalidCatalogName(str(error))
+    elif error.sqlstate is None and NOT_LET_IN.search(str(error)):
+        error = postgres.InvalidPassword(str(error))
     match error:
         case postgres.LockNotAvailable() | postgres.QueryCanceled() | postgres.DeadlockDetected():
             return DatabaseError(f"The database {shown} is locked by another program.", code=BUSY, retryable=True)
         case postgres.DiskFull():
             return DatabaseError(f"The disk of the database {shown} is full.", code=FULL, retryable=True)
         case postgres.InvalidCatalogName():
-            return DatabaseError(f"There is no database {shown}.", code=GONE)
+            return DatabaseError(f"There is no database {shown}.", code=GONE, hint="Make it: `createdb` and its name.")
         case postgres.UndefinedTable():
             return DatabaseError(f"The database {shown} lacks a table: {said}.", code=GONE, retryable=True)
         case postgres.InvalidPassword() | postgres.InvalidAuthorizationSpecification():

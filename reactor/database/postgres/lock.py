@@ -13,10 +13,10 @@ from typing import Any
 
 import psycopg
 
-from reactor.database.address import ServerAddress
-from reactor.database.postgres.connection import CONNECT_S
+from reactor.database.postgres.connection import CONNECT_S, unclear
 from reactor.database.postgres.errors import translate
 from reactor.errors import DatabaseError, DatabaseInUse
+from reactor.server_address import ServerAddress
 
 PROBE_S = 2.0
 """So long a connection waits for its own notification."""
@@ -31,6 +31,8 @@ def lock(address: ServerAddress, who: str = "reactor") -> Iterator[None]:
         connection = psycopg.connect(
             address.conninfo, autocommit=True, connect_timeout=CONNECT_S, prepare_threshold=None
         )
+    except psycopg.ProgrammingError as error:
+        raise unclear(address) from error
     except psycopg.Error as error:
         raise translate(error, str(address)) from error
     with connection:
@@ -47,10 +49,11 @@ def lock(address: ServerAddress, who: str = "reactor") -> Iterator[None]:
 
 
 def _refuse_pooler(connection: psycopg.Connection[Any], address: ServerAddress) -> None:
-    """A session that is one hears itself."""
+    """A session that is one hears what is said in another."""
     channel = f"reactor_{secrets.token_hex(8)}"
     connection.execute(f"LISTEN {channel}")
-    connection.execute(f"NOTIFY {channel}")
+    with psycopg.connect(address.conninfo, autocommit=True, connect_timeout=CONNECT_S) as other:
+        other.execute(f"NOTIFY {channel}")
     if not list(connection.notifies(timeout=PROBE_S, stop_after=1)):
         raise DatabaseError(
             f"The database {address} is reached through a pooler that gives connections away between transactions.",

@@ -19,7 +19,7 @@ from typing import cast
 
 from psycopg import errors as postgres
 
-from reactor.database.contract import COLUMNS, GONE
+from reactor.database.contract import COLUMNS, GONE, UNREADY
 from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.postgres.words import NUMBERS, Words
 from reactor.database.sql import downloads, lists, overview, turns
@@ -65,13 +65,18 @@ ON = {
     "reactor_published_content": "reactor_published",
 }
 """Of the others it is `downloads`."""
+TABLES = ("r", "p")
+"""As the catalog has it: a table, and one that has parts."""
+SECONDS = ("integer", "bigint", "double precision", "numeric")
+"""A `real` tells the minute at best."""
 FLAGS = ("smallint", "integer", "bigint", "boolean")
 TAKEN = {
-    **dict.fromkeys(("file_size", "eta_seconds", "retry_count", "attempt", "parent_id"), NUMBERS),
-    **dict.fromkeys(("progress", "download_speed", "not_before", "next_attempt_at", "lease_until"), NUMBERS),
+    **dict.fromkeys(("file_size", "eta_seconds", "retry_count", "attempt", "progress", "download_speed"), NUMBERS),
+    **dict.fromkeys(("not_before", "next_attempt_at", "lease_until"), SECONDS),
     **dict.fromkeys(
         ("duration_s", "width", "height", "position", "items_total", "items_done", "items_failed"), NUMBERS
     ),
+    "parent_id": ("smallint", "integer", "bigint"),
     "cancelled": (*FLAGS, "text", "character"),
     "id": ("smallint", "integer", "bigint"),
 }
@@ -104,10 +109,12 @@ def fit_read_only(connection: PostgresConnection, create: bool = True) -> str:
     """Nothing is added: DatabaseError for what cannot be looked at as it is."""
     there = columns(_shared(connection))
     if not there:
-        raise DatabaseError("There is no table `downloads`.", hint="Is it the bot's database?")
+        raise DatabaseError("There is no table `downloads`.", hint="Is it the bot's database?", code=UNREADY)
     if missing := sorted(COLUMNS - there.keys()):
         raise DatabaseError(
-            f"The table `downloads` has no column `{missing[0]}` yet.", hint="`reactor run` adds what is missing."
+            f"The table `downloads` has no column `{missing[0]}` yet.",
+            hint="`reactor run` adds what is missing.",
+            code=UNREADY,
         )
     return instance_of(_shared(connection))
 
@@ -147,13 +154,12 @@ def _ready(connection: PostgresConnection) -> str | None:
 
 def _refuse(connection: PostgresConnection) -> None:
     """Say what is wrong with a table that cannot be used."""
-    there = columns(_shared(connection))
-    if not there:
-        kind = connection.raw.execute("SELECT to_regclass('downloads') IS NOT NULL").fetchone()
-        assert kind is not None
-        if kind[0]:
-            raise DatabaseError("`downloads` is not a table.")
+    kind = connection.raw.execute("SELECT relkind FROM pg_class WHERE oid = to_regclass('downloads')").fetchone()
+    if kind is None:
         return
+    if kind[0] not in TABLES:
+        raise DatabaseError("`downloads` is not a table.")
+    there = columns(_shared(connection))
     if "url" not in there:
         raise DatabaseError(
             "The table `downloads` has no column `url`.",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reactor.database.address import ServerAddress
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.connection import Database
 from reactor.database.postgres.migration import fit, fit_read_only
@@ -17,6 +17,7 @@ from reactor.database.presence import Presence
 from reactor.database.sql import defaults, overview, owners, presence, sessions, table
 from reactor.database.table import LIST_MAX, Change, ChangeCursor, Counts, Overview, Story, Table
 from reactor.models import Download, OwnerAccount, Position
+from reactor.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
@@ -124,7 +125,12 @@ def jars_of(database: Database) -> Jars:
     they could stand beside."""
     from reactor.database.jars import Jars  # most bots have none
 
-    return Jars(Path.home() / ".local" / "share" / "reactor" / database.instance, database.instance)
+    folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "reactor"
+    file = folder / database.instance
+    with suppress(OSError):  # whoever puts a jar there is told
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)  # whose jars they are, and whose they may be: as of a file of SQLite's
+    return Jars(file, database.instance)
 
 
 @asynccontextmanager

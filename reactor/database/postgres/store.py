@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from reactor.core import commands
 from reactor.core.commands import PollRows, ReadPlan, Save
 from reactor.core.events import PlanRead
-from reactor.database.address import ServerAddress
 from reactor.database.jars import Jars
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.compatibility import fit_checked
@@ -24,6 +23,7 @@ from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Uns
 from reactor.database.table import Change
 from reactor.models import Brought
 from reactor.row_options import ReadOptions, asked_of
+from reactor.server_address import ServerAddress
 
 QUIET = (commands.SaveProgress, commands.ChargeOwner, commands.ForgetPlan, commands.ForgetCrashes, commands.SaveTakenUp)
 """Saves for which nobody is woken: there are many of them, and whoever waits for a row looks at it every second."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from re import Match
 
 from reactor.database.contract import TRUE_WORDS
-from reactor.database.sql import downloads, lists, statements, table, turns
+from reactor.database.sql import downloads, lists, statements, table, turns, unserved
 from reactor.database.sql.connection import Column
 
 KEPT_MAX = 2000
@@ -21,6 +21,8 @@ TRUE = ", ".join(f"'{word}'" for word in ("1", *TRUE_WORDS))
 MOMENTS = ("timestamp", "date")
 """How the types of columns begin that hold moments."""
 NUMBERS = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
+
+BEGUN = ("started_at", "finished_at", "file_path")
 
 Rule = tuple[re.Pattern[str], str | Callable[[Match[str]], str]]
 
@@ -72,6 +74,9 @@ class Words:
             (_exactly(downloads.REFUSES), """(CAST(choices AS text) ~ '"unanswered" *: *"fail"') IS TRUE"""),
             (_exactly(downloads.PATCHED), PATCHED),
             (_exactly(lists.ADDED), self._added()),
+            (_exactly(lists.OUTCOME), self._as("status", lists.OUTCOME)),
+            (_exactly(lists.FINISHED), self._as("finished_at", lists.FINISHED)),
+            (_exactly(unserved.NEVER_BEGUN), " AND ".join(f"{self._named(name)} IS NULL" for name in BEGUN)),
             (re.compile(r"\bcancelled <> 0 AND\b"), f"{asked} AND"),
             (re.compile(r"\b(\w\.)?cancelled IS (NOT )?TRUE"), self._is_cancelled),
             (re.compile(r"(?<![.\w])cancelled AND\b"), f"{asked} AND"),
@@ -89,8 +94,16 @@ class Words:
     def _is_cancelled(self, found: Match[str]) -> str:
         return f"{self.cancelled(found[1] or '')} IS {found[2] or ''}TRUE"
 
+    def _as(self, column: str, expression: str) -> str:
+        """An expression of texts, in the type of a column."""
+        return f"CAST({expression} AS {self._types.get(column, 'text')})"
+
     def _filled(self, found: Match[str]) -> str:
-        return f"nullif({found[1]}, '')" if self.is_text(found[1].lower()) else found[1]
+        return self._named(found[1])
+
+    def _named(self, column: str) -> str:
+        """NULL where nothing is said."""
+        return f"nullif({column}, '')" if self.is_text(column.lower()) else column
 
     def _is_owned(self, found: Match[str]) -> str:
         return found[0] if self.is_text("owner") else "owner IS NOT NULL"

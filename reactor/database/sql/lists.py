@@ -351,9 +351,11 @@ def listed(connection: Connection, save: commands.SaveListed, now_wall: float) -
 
 
 _ENTRIES = "EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.item_key IS NOT NULL)"
-FAILED = f"""status = (CASE WHEN {_ENTRIES} THEN 'downloading' ELSE 'failed' END),
+OUTCOME = f"(CASE WHEN {_ENTRIES} THEN 'downloading' ELSE 'failed' END)"
+FINISHED = f"(CASE WHEN {_ENTRIES} THEN NULL ELSE :finished END)"
+FAILED = f"""status = {OUTCOME},
     stage = (CASE WHEN {_ENTRIES} THEN 'items' END),
-    finished_at = (CASE WHEN {_ENTRIES} THEN NULL ELSE :finished END)"""
+    finished_at = {FINISHED}"""
 """Of a row that fails: a list that cannot be read to its end, and some of whose entries have rows, is left to them."""
 PARENT = "CASE WHEN item_key IS NOT NULL THEN parent_id END"
 """The list that a row is an entry of."""

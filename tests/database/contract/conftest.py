@@ -22,7 +22,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "sqlite":
         yield Sqlite(tmp_path)
     else:
-        with request.getfixturevalue("server").database() as url:
+        with request.getfixturevalue("postgres").database() as url:
             yield Postgres(url)
 
 

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import psycopg
 
 from reactor.database import engine
-from reactor.database.address import ServerAddress
 from reactor.database.postgres import queue, store
 from reactor.database.store import Store
 from reactor.database.table import Table
+from reactor.server_address import ServerAddress
 from tests.database.sqlite.bot import opened
 
 

@@ -10,11 +10,14 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import psycopg
+
+from tests.tools import needed
 
 PROGRAM = "pg_ctlcluster"
 """Of Debian's package; the server's own programs stand in a folder for each version."""
@@ -36,9 +39,43 @@ FAST = {
 class Server:
     """One that runs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
         self.folder = folder
-        self._there = False
+        self._settings = settings
+        self._as_user = _as_user(folder)
+        self._data = str(folder / "data")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = count(1)
+        self._there = self._used = False
+
+    def make(self) -> None:
+        """Its folder of data."""
+        made = [program("initdb"), "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run([*self._as_user, *made], check=True, capture_output=True, cwd=self.folder, timeout=DEADLINE_S)
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
+        command = [*self._as_user, program("postgres"), "-D", self._data, "-k", str(self.folder), *options]
+        with (self.folder / "log").open("ab") as log:
+            how: Any = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, "cwd": self.folder}
+            self._process = subprocess.Popen(command, **how)
+        ready = [program("pg_isready"), "-q", "-h", str(self.folder)]
+        while subprocess.run(ready, check=False).returncode:
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+
+    def stop(self) -> None:
+        """It does not wait for those who are connected."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(DEADLINE_S)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It is not there as long as the context lasts."""
+        self.stop()
+        yield
+        self.start()
 
     def url(self, database: str) -> str:
         """The address of one of its databases."""
@@ -51,15 +88,27 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     @contextmanager
-    def database(self) -> Iterator[str]:
+    def database(self, template: str | None = None) -> Iterator[str]:
         """The address of one that is empty: that of the test before, as if it were new. To copy a template of three
-        hundred files for each test would take most of their time."""
+        hundred files for each test would take most of their time; a further one at the same time, and a copy of
+        another, are made, and dropped at the end."""
+        if template is not None or self._used:
+            name = f"bot{next(self._numbers)}"
+            self.sql(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
+            try:
+                yield self.url(name)
+            finally:
+                self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+            return
         if not self._there:
             self.sql(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
-            self._there = True
-        yield self.url(DATABASE)
-        self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
-        self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public", DATABASE)
+        self._there = self._used = True
+        try:
+            yield self.url(DATABASE)
+        finally:
+            self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
+            self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public", DATABASE)
+            self._used = False
 
 
 def program(name: str) -> str:
@@ -72,40 +121,63 @@ def program(name: str) -> str:
 def serving(**settings: str) -> Iterator[Server]:
     """A server for as long as the context lasts. It ends with this process, however that ends."""
     folder = Path(tempfile.mkdtemp(prefix="reactor-pg-"))
+    server = Server(folder, FAST | settings)
     try:
-        with _running(folder, FAST | settings):
-            yield Server(folder)
+        server.make()
+        server.start()
+        yield server
     finally:
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _running(folder: Path, settings: dict[str, str]) -> Iterator[None]:
-    as_user = ["setpriv", "--pdeathsig", "INT"]
-    if os.geteuid() == 0:  # which it refuses to run as
-        user = pwd.getpwnam(USER)
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    data = str(folder / "data")
-    made = [program("initdb"), "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run([*as_user, *made], check=True, capture_output=True, cwd=folder, timeout=DEADLINE_S)
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+def pooled(url: str, mode: str) -> Iterator[str]:
+    """The address of a pgbouncer before that of a database, with a `pool_mode`."""
+    parts = urlsplit(url)
+    folder = Path(tempfile.mkdtemp(prefix="reactor-pool-"))
+    name, host = parts.path.removeprefix("/"), parse_qs(parts.query)["host"][0]
+    (folder / "ini").write_text(
+        f"""[databases]
+        {name} = host={host} user={USER}
+        [pgbouncer]
+        pool_mode = {mode}
+        listen_addr =
+        unix_socket_dir = {folder}
+        auth_type = any
+        ignore_startup_parameters = extra_float_digits
+        """.replace("        ", "")
+    )
+    as_user = _as_user(folder)
+    folder.chmod(0o755)
     log = (folder / "log").open("wb")
-    with (
-        log,
-        subprocess.Popen(
-            [*as_user, program("postgres"), "-D", data, "-k", str(folder), *options],
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            cwd=folder,
-        ) as process,
-    ):
+    with log, subprocess.Popen([*as_user, needed("pgbouncer"), str(folder / "ini")], stdout=log, stderr=log) as process:
         try:
-            ready = [program("pg_isready"), "-q", "-h", str(folder)]
-            while subprocess.run(ready, check=False).returncode:
+            there = f"postgresql://{USER}@/{name}?host={quote(str(folder), safe='')}&port=6432"
+            while not _answers(there):
                 assert process.poll() is None, (folder / "log").read_text()
-            yield
+            yield there
         finally:
-            process.send_signal(signal.SIGINT)  # does not wait for those who are connected
+            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(DEADLINE_S)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with psycopg.connect(url, connect_timeout=5):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+def _as_user(folder: Path) -> list[str]:
+    """What a program is started by, to end with this process; and not as root, which these refuse."""
+    by = ["setpriv", "--pdeathsig", "INT"]
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(USER)
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, user.pw_uid, user.pw_gid)
+        by += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    return by

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from reactor.errors import DatabaseError
 from reactor.patterns import pattern
 
 SCHEME = pattern(r"(postgres|postgresql)(\+\w+)?")
@@ -19,6 +18,14 @@ class ServerAddress:
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
         """As libpq takes it, with the password."""
+
+    def absolute(self) -> ServerAddress:
+        """As of a path: it is the same from everywhere."""
+        return self
+
+    def resolve(self) -> ServerAddress:
+        """The same."""
+        return self
 
     def __fspath__(self) -> str:
         """As it is handed on, wherever the path of a database may stand."""
@@ -38,15 +45,15 @@ class ServerAddress:
         parts = urlsplit(self.conninfo)
         user, _, place = parts.netloc.rpartition("@")
         name = user.partition(":")[0]
+        if "@" in parts.path or "@" in parts.fragment:  # a password that was not written as a URL wants it
+            return "postgresql://…"
         hosts = [value for key, value in parse_qsl(parts.query) if key == "host"]
         place = place or unquote(",".join(hosts))
         return f"postgresql://{name}@{place}{parts.path}" if name else f"postgresql://{place}{parts.path}"
 
 
 def server_address(given: object) -> ServerAddress | None:
-    """What is meant, if it is the URL of a PostgreSQL server; None for anything else.
-
-    Raises DatabaseError for one that cannot be understood."""
+    """What is meant, if it is the URL of a PostgreSQL server; None for anything else."""
     if isinstance(given, ServerAddress):
         return given
     if not isinstance(given, str):
@@ -54,9 +61,4 @@ def server_address(given: object) -> ServerAddress | None:
     scheme, separator, rest = given.strip().strip("\"'").partition("://")
     if not separator or SCHEME.fullmatch(scheme.lower()) is None:
         return None
-    conninfo = f"postgresql://{rest}"
-    try:
-        urlsplit(conninfo).port  # noqa: B018  (which reads it)
-    except ValueError as error:
-        raise DatabaseError(f"The URL of the database cannot be understood: {error}.") from error
-    return ServerAddress(conninfo)
+    return ServerAddress(f"postgresql://{rest}")

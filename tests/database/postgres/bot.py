@@ -1,0 +1,40 @@
+"""The other side: a bot with PostgreSQL, in SQL of its own."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import psycopg
+
+from reactor.database import engine
+from reactor.database.store import Store
+from reactor.database.table import Table
+
+
+class Bot:
+    """One database, and both ways into it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def store(self, owner: str = "me") -> AbstractAsyncContextManager[Store]:
+        """The daemon's side."""
+        return engine.open_store(self.url, owner=owner)
+
+    def table(self, *, create: bool = True, read_only: bool = False) -> AbstractAsyncContextManager[Table]:
+        """The bot's side."""
+        return engine.open_table(self.url, create=create, read_only=read_only)
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a connection of its own commits."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def flushed(self, statement: str) -> tuple[Any, ...]:
+        """One row of the server's statistics, with what has been counted up to now."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_stat_force_next_flush()")
+            (found,) = connection.execute(statement.encode()).fetchall()
+            return tuple(found)

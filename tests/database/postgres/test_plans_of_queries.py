@@ -1,0 +1,205 @@
+"""What a wake costs does not grow with the rows that are over: PostgreSQL finds the rows of every statement by an
+index, among a hundred thousand. And what progress writes stays within its page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from reactor.core import commands
+from reactor.core.job import Attempt
+from reactor.core.turns import Caps
+from reactor.database.contract import RETRY_MAX_S
+from reactor.database.postgres.connection import PostgresConnection
+from reactor.database.store import Store
+from reactor.database.table import ChangeCursor, Table
+from reactor.errors import Failure
+from reactor.lists import Entry
+from reactor.models import Kind, Stage
+from tests.core.world import one_file
+from tests.database.postgres.bot import Bot
+from tests.database.postgres.server import Server
+
+NOW = 1_800_000_000.0
+FINISHED = 100_000
+FIRST = FINISHED + 1
+TIMEOUT = Failure("timeout", "It took too long.")
+ANY = "SELECT 1 FROM downloads LIMIT 1\n"
+"""Any row will do."""
+WHOLE = re.compile(r"Seq Scan on downloads")
+
+
+@pytest.fixture(scope="module")
+def full(postgres: Server) -> Iterator[str]:
+    """Many rows that are over, and one of each kind that is not; made once, and copied for each test."""
+    name = "many"
+    postgres.sql(f"CREATE DATABASE {name} TEMPLATE template0")
+    yield name
+    postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def bot(postgres: Server, full: str) -> AsyncIterator[Bot]:
+    filled = Bot(postgres.url(full))
+    if not filled.sql("SELECT to_regclass('downloads')")[0][0]:
+        async with filled.store():
+            pass
+        filled.sql(
+            f"""INSERT INTO downloads (url, status, attempt, finished_at, cancelled, parent_id, item_key)
+            SELECT 'u', (ARRAY['downloaded', 'failed', 'cancelled', 'sent'])[i % 4 + 1], 1, 'f',
+                CASE WHEN i % 4 = 2 THEN 1 ELSE 0 END, CASE WHEN i % 2 = 0 AND i > 9 THEN i / 100 END, i
+            FROM generate_series(1, {FINISHED}) AS i"""
+        )
+        filled.sql(
+            f"""INSERT INTO downloads (url, status, cancelled, attempt, stage, next_attempt_at) VALUES
+            ('u', 'pending', 0, 0, NULL, NULL), ('u', 'pending', 1, 0, NULL, NULL),
+            ('u', 'pending', 0, 1, 'waiting', {NOW + 9}), ('u', 'downloading', 0, 1, 'fetching', NULL),
+            ('u', 'cancelled', 0, 1, 'waiting', NULL), ('u', NULL, 0, 0, NULL, NULL),
+            ('u', 'choosing', 0, 1, 'waiting', {NOW + 19}), ('u', 'choosing', 1, 1, 'waiting', {NOW + 19}),
+            ('u', 'choosing', 0, 1, 'waiting', {NOW - 1})"""
+        )
+        filled.sql(
+            """INSERT INTO downloads (url, owner, added_date)
+            SELECT 'u', CAST(i % 50 AS text), '2026-01-01 ' || i FROM generate_series(1, 500) AS i"""
+        )
+        filled.sql("ANALYZE")
+    with postgres.database(full) as url:
+        yield Bot(url)
+
+
+@pytest.fixture
+async def store(bot: Bot) -> AsyncIterator[Store]:
+    async with bot.store() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def table(bot: Bot) -> AsyncIterator[Table]:
+    async with bot.table() as opened:
+        yield opened
+
+
+@contextmanager
+def explained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Each statement that is carried out meanwhile, with its plan, as it is then."""
+    plans: list[str] = []
+    execute = PostgresConnection.execute
+
+    def explaining(self: PostgresConnection, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:
+        if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)", sql) and "downloads" in sql:
+            steps = execute(self, f"EXPLAIN {sql}", parameters).fetchall()
+            plans.append("\n".join([sql, *(step for (step,) in steps)]))
+        return execute(self, sql, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresConnection, "execute", explaining)
+        yield plans
+
+
+def assert_indexed(plans: list[str]) -> None:
+    assert plans
+    whole = [plan for plan in plans if WHOLE.search(plan) and not plan.startswith(ANY)]
+    assert whole == [], whole[0]
+
+
+@pytest.mark.parametrize("claim", [0, 1, 3])
+async def test_a_look(store: Store, monkeypatch: pytest.MonkeyPatch, claim: int) -> None:
+    with explained(monkeypatch) as plans:
+        seen = (await store.poll(commands.PollRows((1, 2), claim, (3, FINISHED + 4)), NOW, RETRY_MAX_S)).rows
+    assert len(seen.claimed) == claim
+    assert len(seen.swept) == 3
+    assert_indexed(plans)
+
+
+async def test_a_look_where_there_are_limits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    caps = Caps(owner_max=1, owner_rows_day=1, owner_bytes_day=1000, site_max=1, owner_waiting_max=5)
+    with explained(monkeypatch) as plans:
+        for _ in range(2):
+            await store.poll(commands.PollRows((), 4, (), ("1", None), caps), NOW, RETRY_MAX_S)
+    assert_indexed(plans)
+
+
+async def test_recovering(store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot.sql("INSERT INTO reactor_plans (download_id, attempt, parts, plan) VALUES (7, 1, 1, '')")
+    with explained(monkeypatch) as plans:
+        await store.join()
+        found = await store.recover()
+        await store.read_plan(commands.ReadPlan(Attempt(FINISHED + 4, 1)))
+        await store.find_same("key", None, 1)
+        await store.unserved()
+    assert [row.attempt for row in found.found.rows] == [Attempt(FINISHED + 4, 1)]
+    assert_indexed(plans)
+
+
+async def test_saves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = Attempt(FINISHED + 4, 1)
+    saves: list[commands.Save] = [
+        commands.SaveStage(attempt, Stage.FETCHING),
+        commands.SavePlan(attempt, one_file()),
+        commands.SaveProgress((commands.ProgressOf(attempt, 1.0, 1, 1, 1),)),
+        commands.SaveWaiting(attempt, TIMEOUT, 1, 5.0),
+        commands.SaveCancelled(attempt),
+        commands.SaveFailed(attempt, TIMEOUT),
+        commands.SaveDownloaded(attempt, "/a", 1, None),
+        commands.ForgetPlan(attempt),
+        commands.ChargeOwner(attempt, "1", 1.0, 1),
+    ]
+    with explained(monkeypatch) as plans:
+        await store.save(saves, NOW)
+    assert_indexed(plans)
+
+
+async def test_lists(store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = Attempt(FINISHED + 4, 1)
+    entries = tuple(Entry(key=str(n), url=f"http://host.example/{n}", position=n) for n in range(1, 4))
+    with explained(monkeypatch) as plans:
+        assert await store.save([commands.SaveEntries(attempt, entries, 50)], NOW) == ()
+        assert await store.save([commands.SaveListed(attempt, Kind.YTDLP, None, 3)], NOW) == ()
+        bot.sql("UPDATE downloads SET cancelled = 1 WHERE id = %s", attempt.download_id)
+        seen = (await store.poll(commands.PollRows((), 0), NOW, RETRY_MAX_S)).rows
+        assert [each.failed for each in seen.lists] == [3]
+        bot.sql("UPDATE downloads SET status = 'pending', cancelled = 0 WHERE id = %s", attempt.download_id)
+        await store.poll(commands.PollRows((), 9), NOW, RETRY_MAX_S)
+    assert_indexed(plans)
+
+
+async def test_what_a_bot_asks(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    with explained(monkeypatch) as plans:
+        id = await table.add("http://host.example/", {})
+        await table.get(id)
+        await table.list("pending")
+        await table.list()
+        await table.children(FINISHED + 4)
+        await table.entries(FINISHED + 4)
+        await table.cancel(id)
+        await table.retry(id)
+        await table.choose(id, ())
+        await table.position(FIRST)
+        await table.story(FIRST)
+        await table.owners()
+        await table.overview(50)
+        await table.counts()
+        await table.changed(cursor := ChangeCursor())
+        await table.changed(cursor)
+        await table.changed_among(ChangeCursor(), [1, 2, id])
+        await table.remove(id)
+    assert_indexed(plans)
+
+
+async def test_progress_stays_within_its_page(bot: Bot, store: Store) -> None:
+    attempt = Attempt(FINISHED + 4, 1)
+    written = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'downloads'"
+    bot.sql("UPDATE downloads SET progress = 0 WHERE id = %s", attempt.download_id)  # it moves to a page with room
+    before = bot.flushed(written)
+    for n in range(100):
+        row = commands.ProgressOf(attempt, n / 2, 1000 + n, 100 - n, 10**6, "A title")
+        assert await store.save([commands.SaveProgress((row,))], NOW + n) == ()
+    await store.close()  # which tells what it has counted
+    ((updates, hot),) = [tuple(now - then for now, then in zip(bot.flushed(written), before, strict=True))]
+    assert updates == 100
+    assert hot >= 99
