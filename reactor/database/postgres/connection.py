@@ -4,8 +4,8 @@ Each function of `reactor.database.sql` is one transaction. `Database.run` execu
 nothing is awaited inside a transaction, and a caller may be cancelled at any time: the transaction is committed or
 rolled back before the next one begins.
 
-Values are put into the statements by the client: the planner sees them, a literal takes the type of its column, and
-nothing is prepared that a pooler would lose.
+Values are put into the statements by the client: the planner sees them, and a literal takes the type of its column.
+Only the questions of a process that serves, which are always the same, are prepared by the server.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import StrDumperUnknown, TextLoader
 
 from reactor.database.contract import GONE, REPLACED, moment_of
-from reactor.database.postgres.errors import AGAIN, CHANGED, REFUSED, refused, translate
+from reactor.database.postgres.errors import AGAIN, CHANGED, REFUSED, UNPREPARED, refused, translate
 from reactor.database.postgres.words import Words
 from reactor.database.sql.connection import (
     Column,
@@ -86,6 +86,8 @@ class PostgresConnection:
         self.raw = raw
         self.words = Words({})
         self.empties: Mapping[str, str] = MappingProxyType({})
+        self.prepares = False
+        """What is asked again and again is prepared: to plan it takes longer than to answer it."""
         self._read_only = read_only
 
     def learn(self) -> None:
@@ -102,9 +104,10 @@ class PostgresConnection:
         """Carry out one shared statement. Raises Refused where the bot's table does not take a value."""
         if self._read_only and not sql.lstrip().upper().startswith(READS):
             raise DatabaseError("The database was opened for reading only.")
-        cursor = self.raw.cursor()
         try:
-            return cursor.execute(self.words.sql(sql), _fitting(parameters))
+            if self.prepares and sql.startswith(PREPARED):
+                return psycopg.Cursor(self.raw).execute(self.words.sql(sql), _fitting(parameters), prepare=True)
+            return self.raw.cursor().execute(self.words.sql(sql), _fitting(parameters))
         except REFUSED as error:
             raise refused(error) from error
 
@@ -115,6 +118,7 @@ class PostgresConnection:
         return None
 
 
+PREPARED = ("SELECT", "WITH")
 READS = ("SELECT", "WITH", "BEGIN", "COMMIT", "ROLLBACK")
 
 
@@ -252,7 +256,7 @@ Fit = Callable[[PostgresConnection, bool], str]
 class Database:
     """The open database. Made by `Database.open` only."""
 
-    def __init__(self, address: ServerAddress, fit: Fit, *, create: bool, read_only: bool) -> None:
+    def __init__(self, address: ServerAddress, fit: Fit, *, create: bool, read_only: bool, prepares: bool) -> None:
         self.address = address
         self.created = False
         """True when there was no table before."""
@@ -263,16 +267,24 @@ class Database:
         self._used = 0.0
         self._limiter = anyio.CapacityLimiter(1)
         self._closed = self._leaving = False
+        self._prepares = prepares
         self._replaced = False
         self._pid = os.getpid()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, address: ServerAddress, fit: Fit, *, create: bool = True, read_only: bool = False
+        cls,
+        address: ServerAddress,
+        fit: Fit,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        prepares: bool = False,
     ) -> AsyncIterator[Database]:
-        """Connect, make it fit the contract, close it at the end. Raises DatabaseError."""
-        database = cls(address, fit, create=create, read_only=read_only)
+        """Connect, make it fit the contract, close it at the end. `prepares`: for one that asks the same again and
+        again. Raises DatabaseError."""
+        database = cls(address, fit, create=create, read_only=read_only, prepares=prepares)
         try:
             await database._hop(database._connected)
             yield database
@@ -339,6 +351,10 @@ class Database:
                 if again:
                     raise
                 self._fit(self._connected())
+            except UNPREPARED:
+                if not self._prepares:
+                    raise
+                self._prepares = self._connected().prepares = False  # a pooler has given the connection away
         raise AssertionError("the last of the tries raises")
 
     def _connected(self) -> PostgresConnection:
@@ -354,6 +370,7 @@ class Database:
             except BaseException:
                 connection.raw.close()
                 raise
+            connection.prepares = self._prepares
             self._connection = connection
         self._used = time.monotonic()
         if self._leaving and not connection.in_transaction:
@@ -367,7 +384,7 @@ class Database:
                 autocommit=True,
                 cursor_factory=psycopg.ClientCursor,
                 connect_timeout=CONNECT_S,
-                prepare_threshold=None,
+                prepare_threshold=5,
                 context=adapters(),
             )
         except psycopg.ProgrammingError as error:

@@ -18,6 +18,8 @@ CHANGED = postgres.UndefinedColumn, postgres.UndefinedTable, postgres.DatatypeMi
 """The table may be another one than it was when it was looked at."""
 NO_DATABASE = pattern(r"database \".*\" does not exist")
 NOT_LET_IN = pattern(r"authentication failed|no pg_hba\.conf entry|role \".*\" does not exist|no password supplied")
+UNPREPARED = postgres.InvalidSqlStatementName, postgres.DuplicatePreparedStatement
+"""The statement was prepared in another session: a pooler gives them away."""
 KEY = pattern(r"Key \((?P<columns>.*?)\)=")
 
 

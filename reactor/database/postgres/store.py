@@ -140,6 +140,6 @@ async def open_store(
     address: ServerAddress, *, owner: str, create: bool = True, owner_column: str | None = None
 ) -> AsyncIterator[Store]:
     """As `reactor.database.engine.open_store`."""
-    async with Database.open(address, fit_checked, create=create) as database:
+    async with Database.open(address, fit_checked, create=create, prepares=True) as database:
         await database.run(admission.check_column, owner_column)
         yield PostgresStore(database, owner, owner_column)
