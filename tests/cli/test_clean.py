@@ -50,8 +50,8 @@ async def test_it_says_what_it_would_delete_and_deletes_it(tmp_path: Path) -> No
 @pytest.mark.usefixtures("_now")
 async def test_each_flag_stands_for_its_setting(tmp_path: Path) -> None:
     async with place_in(tmp_path) as place:
-        for name in "ab":
-            await place.bring(name, b"x" * 2**20)
+        await place.bring("a", b"x" * 2**20, age_s=86_401)
+        await place.bring("b", b"x" * 2**20, age_s=86_400)
         place.sql("UPDATE downloads SET status = 'sent' WHERE id = 2")
     by_status = reactor("clean", "--dry-run", "--statuses", "sent,archived", "--db", "bot.db", cwd=tmp_path)
     assert "#2  1.0 MiB" in by_status.stdout
