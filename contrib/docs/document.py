@@ -84,8 +84,9 @@ A bot that reads its own settings from the same `.env` may keep them there: unkn
 - **Parts**: videos in parts (HLS, DASH) are fetched `MAX_CONCURRENT_PARTS` at a time. Parts that arrive quickly are
   handed to aria2 in larger batches; a remote aria2 fetches as many of a batch at once as its own
   `max-concurrent-downloads` allows.
-- **Database**: `DOWNLOAD_DB` is a path, or the address of a database on a [PostgreSQL server](operations.md#postgresql).
-  The URLs `sqlite:////srv/bot.db` and `file:///srv/bot.db` are understood, other URLs and `:memory:` are refused.
+- **Database**: `DOWNLOAD_DB` is a path, or the address of a database on a
+  [PostgreSQL server](operations.md#postgresql). The URLs `sqlite:////srv/bot.db` and `file:///srv/bot.db` are
+  understood, other URLs and `:memory:` are refused.
 - **aria2's own options** (speed limits, ports, trackers) are set in a copy of `aria2.conf` that `ARIA2C_CONF` names.
 - **Remote aria2**: `ARIA2C_RPC_URL` and the settings after it are explained in
   [Operations](operations.md#a-remote-aria2).
