@@ -97,7 +97,7 @@ class Settings(BaseModel):
 
     download_db: Path | ServerAddress = Field(
         Path("downloads.db"),
-        description="SQLite database with the table `downloads`, created if missing; or postgresql://…",
+        description="SQLite database with the table `downloads`, created if missing; or a URL of PostgreSQL.",
     )
     download_dir: Path = Field(Path("downloads"), description="Folder for finished files; created if missing.")
     max_concurrent_downloads: Count = Field(1, description="Downloads that run at the same time.")

@@ -14,6 +14,7 @@ from re import Match
 from reactor.database.contract import TRUE_WORDS
 from reactor.database.sql import downloads, lists, statements, table, turns, unserved
 from reactor.database.sql.connection import Column
+from reactor.patterns import pattern
 
 KEPT_MAX = 2000
 """Statements that are kept as they were made."""
@@ -154,7 +155,7 @@ RULES: list[Rule] = [
     (re.compile(r"(ORDER BY [^)]*?)\badded_date, id\b"), r"\1added_date NULLS FIRST, id"),
     (re.compile(r"\bfinished_at DESC\b"), "finished_at DESC NULLS LAST"),
 ]
-PLACEHOLDER = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|:([A-Za-z_]\w*)|\?|%")
+PLACEHOLDER = pattern(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|:([A-Za-z_]\w*)|\?|%")
 
 
 def _placeholder(found: Match[str]) -> str:
