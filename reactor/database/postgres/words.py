@@ -47,8 +47,8 @@ class Words:
 
     def spoken(self, statement: str) -> str:
         """A shared statement, or a part of one, in PostgreSQL's words; its placeholders are left alone."""
-        for pattern, said in self._rules:
-            statement = pattern.sub(said, statement)
+        for fragment, said in self._rules:
+            statement = fragment.sub(said, statement)
         return statement
 
     def is_text(self, column: str) -> bool:
