@@ -12,6 +12,9 @@ from typing import Any, Self
 
 import aiosqlite
 
+from reactor.errors import DatabaseError
+from reactor.server_address import ServerAddress
+
 LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
     SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
 """A download and the lists that it is in."""
@@ -68,8 +71,10 @@ class Store:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Self]:
+    async def open(cls, path: Path | ServerAddress) -> AsyncIterator[Self]:
         """Add what the table of an open Queue lacks. What was being sent when the bot ended is to be sent again."""
+        if isinstance(path, ServerAddress):
+            raise DatabaseError("This bot knows SQLite only.", hint="DOWNLOAD_DB has to be a path.")
         async with aiosqlite.connect(path, isolation_level=None, timeout=120) as connection:
             connection.text_factory = lambda text: text.decode("utf-8", "replace")
             store = cls(connection)

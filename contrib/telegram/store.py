@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiosqlite
 
+from reactor.errors import DatabaseError
+from reactor.server_address import ServerAddress
+
 if TYPE_CHECKING:  # the bot needs none of it
     from media import Ids, Part
 
@@ -97,8 +100,10 @@ class Store:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Store]:
+    async def open(cls, path: Path | ServerAddress) -> AsyncIterator[Store]:
         """Open the database of a Queue that is open."""
+        if isinstance(path, ServerAddress):
+            raise DatabaseError("This bot knows SQLite only.", hint="DOWNLOAD_DB has to be a path.")
         async with aiosqlite.connect(path, isolation_level=None, timeout=LOCKED_S) as connection:
             connection.text_factory = lambda text: text.decode("utf-8", "replace")
             store = cls(connection)

@@ -39,6 +39,7 @@ def test_whatever_a_bot_imports_is_required(bot: str) -> None:
     }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("bot", BOTS)
 def test_a_wheel_beside_it_is_found_from_wherever_it_is_installed(bot: str, tmp_path: Path) -> None:
     """By pip itself; all else that is required comes from an index, which is not asked here."""

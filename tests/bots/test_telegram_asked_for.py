@@ -80,6 +80,7 @@ def test_talk_asks_for_nothing() -> None:
         options_beside(["this", "one"], talk=False)
 
 
+@pytest.mark.nightly
 def test_words_are_what_is_no_link() -> None:
     text = "😀 please https://a.example/x?mp3 720p @fetcher_bot magnet:?xt=urn:btih:0&dn=b files 1,2"
     assert words_in(message(text), after_links=True) == ["720p", "files", "1,2"]

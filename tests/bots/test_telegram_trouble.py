@@ -103,6 +103,7 @@ async def test_an_answer_to_a_message_starts_nothing_that_stands_in_that(tmp_pat
         assert len(place.reactor.rows()) == 1
 
 
+@pytest.mark.nightly
 async def test_a_file_that_does_not_come_gives_no_token_away(tmp_path: Path) -> None:
     async with telegram(tmp_path) as place:
         api = place.api
@@ -144,6 +145,7 @@ async def test_a_database_that_fails_after_the_file_was_sent_strands_nothing(tmp
         assert len(api.files_sent()) == 1
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("stage", ["extracting", pytest.param("finishing", marks=pytest.mark.nightly)])
 async def test_a_cancel_in_the_midst_of_other_stages(tmp_path: Path, samples: Samples, stage: str) -> None:
     async with Site() as site, telegram(tmp_path, local=False, serving=True, **hanging(tmp_path, samples)) as place:

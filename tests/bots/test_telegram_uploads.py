@@ -8,6 +8,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.bots.copied import Place, telegram
 from tests.bots.telegram import ANN, BOB, Message, Refusal, too_many
 from tests.media.samples import SECONDS, Samples
@@ -136,6 +138,7 @@ async def test_what_is_too_large_comes_in_pieces_that_play(tmp_path: Path, sampl
             assert piece.said["thumbnail"].startswith(b"\xff\xd8")
 
 
+@pytest.mark.nightly
 async def test_pictures_of_a_folder_are_albums_and_what_is_refused_goes_in_another_form(tmp_path: Path) -> None:
     async with swarm_in(tmp_path / "swarm") as swarm, telegram(tmp_path) as place:
         api = place.api

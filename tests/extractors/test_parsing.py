@@ -207,6 +207,7 @@ WRONG: list[dict[str, Any]] = [
 PICKS: list[Any] = [7, [], ["u"], ["u", ["smell"]], [None, []]]
 
 
+@pytest.mark.variants(6)
 @pytest.mark.parametrize(
     "answer",
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from reactor.core.widths import FEW
 from tests.real.harness import running
 from tests.servers import FileServer
@@ -30,6 +32,7 @@ async def test_where_each_connection_has_a_speed_of_its_own(tmp_path: Path) -> N
         assert Path(reactor.row(row)["file_path"]).read_bytes() == DATA
 
 
+@pytest.mark.nightly
 async def test_where_more_of_them_are_refused(tmp_path: Path) -> None:
     """Those that it had go on, and it has no more of them in the end."""
     async with FileServer() as server, running(tmp_path, CONNECTIONS_PER_SERVER=str(MOST)) as reactor:

@@ -62,6 +62,7 @@ def test_the_image_is_made_of_what_there_is_and_runs_as_nobody() -> None:
     assert names - FOREIGN - {"START_REACTOR"} <= {name.upper() for name in Settings.model_fields}
 
 
+@pytest.mark.variants(1)
 @pytest.mark.filterwarnings("ignore:'audioop' is deprecated")
 @pytest.mark.parametrize(("name", "folder"), BOTS.items())
 def test_one_command_runs_a_bot_beside_the_reactor(name: str, folder: str) -> None:

@@ -315,6 +315,7 @@ async def test_what_a_service_worker_answers_with_is_seen(site: Site) -> None:
     assert [each.url for each in found.candidates][:1] == [site.url("/film.m3u8")]
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("address", ["http://127.0.0.2:8080/", "https://127.0.0.2:8080/", "/away"])
 async def test_a_page_that_the_guard_refuses(site: Site, address: str) -> None:
     site.html("<script>location = 'http://127.0.0.2:8080/'</script>", path="/away")
