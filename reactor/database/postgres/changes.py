@@ -25,12 +25,10 @@ from reactor.concurrency.groups import unwrapped
 from reactor.database.contract import REPLACED
 from reactor.database.postgres.connection import CONNECT_S, Database
 from reactor.database.postgres.waking import CHANNEL
+from reactor.database.rings import Rings
 from reactor.database.sql.connection import Connection
-from reactor.database.table import Change
 from reactor.errors import DatabaseError
 
-GAP_S = 0.01
-"""Between two rings, so that a burst is one or two of them."""
 PROBE_S, PROBE_STEP_S = 2.0, 0.05
 """So long the listener waits for its own word, in steps."""
 PING_S = 5.0
@@ -42,7 +40,7 @@ SNAPSHOT = "SELECT CAST(pg_current_snapshot() AS text)"
 Listener = psycopg.AsyncConnection[Any]
 
 
-class ChangeFeed(anyio.AsyncContextManagerMixin):
+class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
     """`async with ChangeFeed(database, 1.0) as feed: async for layer in feed: …`, for one reader.
 
     Every commit after `async with` has begun rings; so scan the rows once inside it, then follow the feed. Another
@@ -53,29 +51,12 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
     ) -> None:
         """`on_fallback` is called once, with the reason, when only the poll is left to notice changes. With it the feed
         is the reactor's, for which its own commits are no news."""
+        super().__init__()
         self._database, self._poll_interval_s = database, poll_interval_s
         self._on_fallback = on_fallback or (lambda reason: None)
-        self._bell = anyio.Event()
-        self._rung: Change | None = None
-        self._rung_at = float("-inf")
-        self._over = False
         self._seen: str | None = None
         self._word, self._heard = "", False
         self._deaf_to_itself = on_fallback is not None  # a bot that watches may be the one that adds, too
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Change:
-        if self._over:
-            raise StopAsyncIteration
-        await self._bell.wait()
-        await anyio.sleep(max(0.0, self._rung_at + GAP_S - anyio.current_time()))
-        layer, self._rung, self._bell = self._rung, None, anyio.Event()
-        assert layer is not None
-        self._rung_at = anyio.current_time()
-        self._over = layer == "replaced"
-        return layer
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
@@ -86,12 +67,6 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
                 tasks.start_soon(self._poll)
                 yield self
                 tasks.cancel_scope.cancel()
-
-    def _ring(self, layer: Change) -> None:
-        """The first layer to notice is the one that is named; nothing comes after `replaced`."""
-        if self._rung is None or layer == "replaced":
-            self._rung = layer
-        self._bell.set()
 
     async def _listen(self, *, task_status: TaskStatus[None]) -> None:
         """Follow the notifications, with a new connection whenever one is lost. Where none arrive: no longer."""

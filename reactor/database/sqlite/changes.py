@@ -26,6 +26,7 @@ import anyio
 
 from reactor.concurrency.groups import unwrapped
 from reactor.database.contract import REPLACED
+from reactor.database.rings import Rings
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.errors import is_busy, translate
 from reactor.database.sqlite.files import WATCHER, Watcher, watch_files
@@ -40,8 +41,6 @@ STEP_GROWTH = 4
 """A step is the time since the event, divided by this."""
 OWN_PAUSE_S = 0.01
 """Interval of the checks after a commit of our own, for commits of other programs."""
-GAP_S = 0.01
-"""Between two rings, so that a burst is one or two of them."""
 TRUST = 5
 """Intervals between two polls, until the first change that only a poll noticed."""
 UNSURE = -1
@@ -61,7 +60,7 @@ class FeedStatistics:
     """Hops to the database's own connection, which tell our own commits from everybody else's."""
 
 
-class ChangeFeed(anyio.AsyncContextManagerMixin):
+class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
     """`async with ChangeFeed(database) as feed: async for layer in feed: …`, for one reader.
 
     Every commit after `async with` has begun rings; so scan the rows once inside it, then follow the feed. It also
@@ -77,6 +76,7 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         on_fallback: Callable[[str], None] | None = None,
     ) -> None:
         """`on_fallback` is called once, with the reason, when only the poll is left to notice changes."""
+        super().__init__()
         self._database = database
         self._poll_interval = poll_interval
         self._trusted = watcher == "inotify"
@@ -84,10 +84,6 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         self._on_fallback = on_fallback or (lambda reason: None)
         self._statistics = FeedStatistics()
         self._stirred = anyio.Event()
-        self._bell = anyio.Event()
-        self._rung: Change | None = None
-        self._rung_at = float("-inf")
-        self._over = False
         self._gone = False
         self._replaced = False
         self._polled = False
@@ -100,18 +96,8 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
         """What it has done so far."""
         return replace(self._statistics, rings=dict(self._statistics.rings))
 
-    def __aiter__(self) -> Self:
-        return self
-
     async def __anext__(self) -> Change:
-        if self._over:
-            raise StopAsyncIteration
-        await self._bell.wait()
-        await anyio.sleep(max(0.0, self._rung_at + GAP_S - anyio.current_time()))
-        layer, self._rung, self._bell = self._rung, None, anyio.Event()
-        assert layer is not None
-        self._rung_at = anyio.current_time()
-        self._over = layer == "replaced"
+        layer = await super().__anext__()
         self._statistics.rings[layer] = self._statistics.rings.get(layer, 0) + 1
         return layer
 
@@ -152,12 +138,6 @@ class ChangeFeed(anyio.AsyncContextManagerMixin):
     def _distrust(self, reason: str) -> None:
         self._trusted = False
         self._on_fallback(reason)
-
-    def _ring(self, layer: Change) -> None:
-        """The first layer to notice is the one that is named; nothing comes after `replaced`."""
-        if self._rung is None or layer == "replaced":
-            self._rung = layer
-        self._bell.set()
 
     # The two layers that look
 
