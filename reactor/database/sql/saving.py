@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from reactor.choices import Choices
 from reactor.core import commands
 from reactor.core.events import SaveRejected, SaveStale
-from reactor.core.job import Attempt
+from reactor.core.job import PERCENT_DIGITS, Attempt
 from reactor.core.quotas import PLAN_TOO_LARGE
 from reactor.database import contract as rows
 from reactor.database.contract import LEASE_S
@@ -297,7 +297,7 @@ def update_progress(row: commands.ProgressOf, lease_until: float) -> Assignments
     metadata, values = update_download_metadata(title=row.title, file_size=row.size)
     return ", ".join(filter(None, (PROGRESS, metadata))), {
         **values,
-        "progress": None if row.progress is None else round(row.progress, 2),
+        "progress": None if row.progress is None else round(row.progress, PERCENT_DIGITS),
         "speed": round(row.speed / MIB, 3),
         "eta": rows.size(row.eta_s),
         "lease": lease_until,
