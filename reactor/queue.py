@@ -23,6 +23,7 @@ import anyio
 from anyio import to_thread
 
 from reactor.choices import Choices
+from reactor.concurrency.bell import Bell
 from reactor.concurrency.groups import unwrapped
 from reactor.concurrency.task_context import TaskContext
 from reactor.database import engine
@@ -32,7 +33,7 @@ from reactor.errors import DatabaseError, DownloadError
 from reactor.models import CookieJarInfo, Download, OwnerAccount, Position, Status
 from reactor.options import Options, patched
 from reactor.row_options import column_of
-from reactor.watching import Bell, Watches
+from reactor.watching import Watches
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
@@ -366,8 +367,8 @@ class Queue(QueueOperations):
         """Tell each watch of its row, by one read for all of them."""
         try:
             async with aclosing(self._each(self._watches.look, self._watches.bell)) as found:
-                async for id, row in found:
-                    self._watches.tell(id, row)
+                async for _ in found:
+                    pass  # the look has told them
         except DatabaseError as error:
             self._telling = False
             self._watches.end(error)

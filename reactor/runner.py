@@ -26,6 +26,7 @@ from anyio.abc import ByteReceiveStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 from pydantic import SecretStr
 
+from reactor.concurrency.bell import Bell
 from reactor.concurrency.groups import unwrapped
 from reactor.concurrency.task_context import TaskContext
 from reactor.database.engine import open_table
@@ -137,7 +138,7 @@ class Runner:
         self._starters = 0
         """How many wait for it to be ready: they are told by an error what the log tells later on."""
         self._tasks: TaskGroup | None = None
-        self._changed = anyio.Event()
+        self._changed = Bell()
         self._context = TaskContext("Runner")
 
     async def __aenter__(self) -> Self:
@@ -179,7 +180,7 @@ class Runner:
         try:
             with anyio.move_on_after(READY_DEADLINE_S) as waiting:
                 while self._state != "running" and self._keeper is keeper:
-                    await self._changed.wait()
+                    await self._changed.next.wait()
         finally:
             self._starters -= 1
         if self._keeper is keeper and not waiting.cancelled_caught:
@@ -198,7 +199,7 @@ class Runner:
         if keeper is not None:
             keeper.cancel()
         while self._process is not None:
-            await self._changed.wait()
+            await self._changed.next.wait()
         self._move("stopped")
 
     async def restart(self) -> None:
@@ -236,8 +237,7 @@ class Runner:
 
     def _move(self, state: State) -> None:
         self._state, self._since = state, time.time()
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._changed.ring()
 
     async def _keep(self, scope: anyio.CancelScope) -> None:
         """Restart it until it is stopped, or cannot start."""

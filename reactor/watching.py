@@ -9,27 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable
 
-import anyio
-
+from reactor.concurrency.bell import Bell
 from reactor.database.table import ChangeCursor, Table
 from reactor.errors import DatabaseError
 from reactor.models import Download
 
 AT_ONCE = 200
 """Rows of one read: what it holds the interpreter for is a millisecond or two."""
-
-
-class Bell:
-    """Wakes all who wait for it."""
-
-    def __init__(self) -> None:
-        self.next = anyio.Event()
-        """Of whoever waits for the next time it rings."""
-
-    def ring(self) -> None:
-        """Wake them."""
-        self.next.set()
-        self.next = anyio.Event()
 
 
 class Watch:
@@ -91,17 +77,17 @@ class Watches:
             del self._watches[id]
             self._seen.live.pop(id, None)
 
-    async def look(self, table: Table) -> Iterable[tuple[int, Download | None]]:
-        """The rows that are otherwise than they were told. Raises DatabaseError."""
-        ids, found = list(self._watches), dict[int, Download | None]()
+    async def look(self, table: Table) -> Iterable[int]:
+        """Tell of the rows that are otherwise than they were told, and return their ids. Raises DatabaseError; what was
+        read until then is told."""
+        ids, told = list(self._watches), list[int]()
         for begin in range(0, len(ids), AT_ONCE):
-            found |= await table.changed_among(self._seen, ids[begin : begin + AT_ONCE])
-        return found.items()
-
-    def tell(self, id: int, row: Download | None) -> None:
-        """Tell those who watch it."""
-        for watch in self._watches.get(id, ()):
-            watch.tell(row)
+            found = await table.changed_among(self._seen, ids[begin : begin + AT_ONCE])
+            for id, row in found.items():
+                for watch in self._watches.get(id, ()):
+                    watch.tell(row)
+            told += found
+        return told
 
     def end(self, failure: DatabaseError | None = None) -> None:
         """End all that are there."""

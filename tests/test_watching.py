@@ -26,10 +26,12 @@ class Counted:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self.asked = 0
+        self.asked = self.fails_at = 0
 
     async def changed_among(self, cursor: ChangeCursor, ids: Sequence[int]) -> dict[int, Download | None]:
         self.asked += 1
+        if self.asked == self.fails_at:
+            raise DatabaseError("It is locked.", retryable=True)
         return await self._table.changed_among(cursor, ids)
 
 
@@ -44,20 +46,33 @@ async def test_one_read_serves_hundreds_and_who_is_not_concerned_is_not_woken(tm
         table: Any = Counted(opened)
         watches = Watches()
         each = [watches.enter(id) for id in ids]
-        for id, row in await watches.look(table):
-            watches.tell(id, row)
+        await watches.look(table)
         assert table.asked == 3
         for id, watch in zip(ids, each, strict=True):
             row = await told(watch)
             assert row is not None
             assert row.id == id
         assert await opened.cancel(ids[7])
-        found = dict(await watches.look(table))
-        assert (list(found), table.asked) == ([ids[7]], 6)
+        assert (list(await watches.look(table)), table.asked) == ([ids[7]], 6)
         for id, watch in zip(ids, each, strict=True):
             watches.leave(id, watch)
         assert list(await watches.look(table)) == []
         assert table.asked == 6, "there is nobody to read for"
+
+
+async def test_what_was_read_before_the_database_failed_is_told(tmp_path: Path) -> None:
+    async with engine.open_table(tmp_path / "bot.db") as opened:
+        ids = [await opened.add("http://host.example/a", {}) for _ in range(ROWS)]
+        table: Any = Counted(opened)
+        watches = Watches()
+        first, *_ = [watches.enter(id) for id in ids]
+        table.fails_at = 2
+        with pytest.raises(DatabaseError):
+            await watches.look(table)
+        row = await told(first)
+        assert row is not None
+        assert row.id == ids[0]
+        assert len(list(await watches.look(table))) == ROWS - AT_ONCE, "and the others when it goes on"
 
 
 async def test_who_comes_later_is_told_what_the_others_know(tmp_path: Path) -> None:
@@ -66,14 +81,12 @@ async def test_who_comes_later_is_told_what_the_others_know(tmp_path: Path) -> N
         watches = Watches()
         first = watches.enter(id)
         for _ in range(2):
-            for key, row in await watches.look(table):
-                watches.tell(key, row)
+            await watches.look(table)
             assert (await told(first)) == await table.get(id)
             rang = watches.bell.next
             second = watches.enter(id)
             assert rang.is_set()
-        for key, row in await watches.look(table):
-            watches.tell(key, row)
+        await watches.look(table)
         watches.leave(id, first)
         assert (await told(second)) == await table.get(id)
 

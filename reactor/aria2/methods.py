@@ -109,14 +109,14 @@ def limit_speed(limit: int) -> Method[bool]:
     return Method("aria2.changeGlobalOption", ({"max-overall-download-limit": str(limit)},), _done)
 
 
-# Removing
-
-
-def fetch_by(gid: str, connections: int) -> Method[bool]:
+def set_connections(gid: str, connections: int) -> Method[bool]:
     """Fetch a file by so many connections, of one that is under way from now on: aria2 begins its connections anew, and
     goes on where it was. False when it does not know the gid, or will not."""
     options = {"split": str(connections), "max-connection-per-server": str(connections)}
     return Method("aria2.changeOption", (gid, options), _done, lambda refusal: False)
+
+
+# Removing
 
 
 def force_remove(gid: str) -> Method[bool]:

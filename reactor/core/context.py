@@ -53,7 +53,7 @@ class Limits:
     jars: bool = False
     """True when a row that names no jar may be given cookies, too."""
     connections: int = 0
-    """By so many a file is fetched at most; no more than a few (`widths.FEW`): by as many as it begins with."""
+    """Connections per file, at most. Up to `widths.FEW` each begins with as many, and nothing is measured."""
     wide_bytes: int = 32 * 1024 * 1024
     """What is smaller is fetched by a few."""
     guarded: bool = True

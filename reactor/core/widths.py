@@ -34,10 +34,13 @@ class Widths:
 
     def follow(self, event: events.Event) -> Commands:
         """Something has happened, or it is time."""
-        context, out = self._context, Commands()
-        self.due_at = None
+        context, out, due = self._context, Commands(), list[float]()
         if context.limits.connections <= FEW or not context.connected:
+            self.due_at = None
             return out
+        is_due = self.due_at is not None and context.now >= self.due_at
+        if not is_due and not isinstance(event, events.TransfersReported | events.TransfersAdded):
+            return out  # nothing else begins or moves a transfer
         told = {report.gid for report in event.reports} if isinstance(event, events.TransfersReported) else set()
         for job in context.jobs.values():
             if not self._may(job):
@@ -46,7 +49,8 @@ class Widths:
             if width.look_at is not None and context.now >= width.look_at:
                 out += self._look(job, width, told)
             if width.look_at is not None and not width.asked:
-                self.due_at = min(self.due_at or width.look_at, width.look_at)
+                due.append(width.look_at)
+        self.due_at = min(due, default=None)
         return out
 
     def _may(self, job: Job) -> bool:
@@ -67,8 +71,10 @@ class Widths:
     def _look(self, job: Job, width: Width, told: set[str]) -> Commands:
         transfer = job.progress.transfers[0]
         if transfer.live_gid not in told:
-            asked, width.asked = width.asked, True
-            return [] if asked else ask([transfer])
+            if width.asked:
+                return []
+            width.asked = True
+            return ask([transfer])
         width.asked = False
         measured = width.pace.measured(transfer.completed, self._context.now, MEASURE_S)
         if measured is None:

@@ -34,7 +34,7 @@ async def keep(rows: Rows, staging: Staging, settings: Settings, journal: Journa
     kept = KeptFiles(staging.download_dir, staging.download_dir / KEPT, files.instance)
     cleaner, told = Cleaner(files, kept, policy), set[int]()
     while True:
-        finished, changed, began = rows.finished, rows.changed, clock.monotonic()
+        finished, changed, began = rows.finished.next, rows.changed.next, clock.monotonic()
         try:
             await cleaner.finish()
             wait_s = await _round(cleaner, journal, told)

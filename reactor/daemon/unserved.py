@@ -20,7 +20,7 @@ async def tell_unserved(rows: Rows, journal: Journal) -> None:
     told: set[str | MirrorTrouble | None] = set()
     table_told, pause_s = False, 0.0
     while True:
-        changed = rows.changed
+        changed = rows.changed.next
         try:
             found = await rows.store.unserved()
         except DatabaseError:  # the machine meets it too, and tells

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import anyio
+from reactor.concurrency.bell import Bell
 
 
 class Meter:
@@ -20,14 +20,13 @@ class Meter:
         """Bytes since it was made."""
         self.on_used: Callable[[int], None] = lambda passed: None
         self._until: int | None = None
-        self._allowed = anyio.Event()
+        self._allowed = Bell()
         self._told = False
 
     def allow(self, until: int | None) -> None:
         """Set the allowance: a total since the start; None: no limit."""
         self._until, self._told = until, False
-        self._allowed.set()
-        self._allowed = anyio.Event()
+        self._allowed.ring()
 
     async def open(self) -> None:
         """Wait until bytes are allowed."""
@@ -35,4 +34,4 @@ class Meter:
             if not self._told:
                 self._told = True
                 self.on_used(self.passed)
-            await self._allowed.wait()
+            await self._allowed.next.wait()

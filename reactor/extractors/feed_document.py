@@ -12,7 +12,7 @@ from reactor.media.hls import is_hls, list_of_links
 from reactor.media.parts import URL_MAX
 from reactor.media.tags import lines_of
 from reactor.media.xml_tree import read_tree
-from reactor.numbers import LIST_MAX
+from reactor.numbers import LIST_MAX, decimal
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -48,7 +48,7 @@ def parse_feed(text: str, url: str) -> tuple[str, list[tuple[str, str, str]]]:
 
 def _m3u(text: str, base: str) -> tuple[str, list[tuple[str, str, str]]]:
     """The links of a list that is no manifest of one film. Raises DownloadError (`playlist`) where there are several,
-    and none of them says how long it is: those are stations, which do not end."""
+    and each says that it has no end: those are stations."""
     title, told, endless = "", "", True
     found: list[tuple[str, str, str]] = []
     for line in lines_of(text.lstrip("\ufeff")):
@@ -58,13 +58,19 @@ def _m3u(text: str, base: str) -> tuple[str, list[tuple[str, str, str]]]:
         elif name.upper() == "#PLAYLIST":
             title = _line(rest)
         elif line and not line.startswith("#"):
-            url, lasts = _joined(base, line), told.partition(",")[0].split()
+            url, (about, _, name) = _joined(base, line), told.rpartition(",") if '="' in told else told.partition(",")
             if url is not None and len(found) < LIST_MAX:
-                found.append((url[:KEY_MAX], url, _line(told.rpartition(",")[2])))
-            endless, told = endless and lasts[:1] in (["-1"], ["0"]), ""
+                found.append((url[:KEY_MAX], url, _line(name)))
+            endless, told = endless and _is_endless(about), ""
     if endless and len(found) > 1:
         raise list_of_links()
     return title, found
+
+
+def _is_endless(about: str) -> bool:
+    """Of what stands between `#EXTINF:` and the title."""
+    seconds = decimal(next(iter(about.split()), ""), least=-1.0)
+    return seconds is not None and seconds <= 0
 
 
 def _entry(item: Element, base: str) -> tuple[str, str, str] | None:

@@ -21,8 +21,10 @@ DEPTH_MAX = 64
 ELEMENTS_MAX = 400_000
 """Elements of one document, counted by their tags."""
 _DOCTYPE = pattern(r"<!DOCTYPE\s[^<>\[]*>")
-_AMPERSAND = pattern(r"&(?!(?:#\d{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);)", re.IGNORECASE)
-"""One that nobody has escaped, as in the query of an address."""
+_AMPERSAND = pattern(
+    r"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!(?:#\d{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);)", re.IGNORECASE | re.DOTALL
+)
+"""One that nobody has escaped, as in the query of an address; or a CDATA section, in which it need not be."""
 
 
 def read_tree(
@@ -42,7 +44,7 @@ def read_tree(
         found = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
         try:
-            found = ElementTree.fromstring(_AMPERSAND.sub("&amp;", text))
+            found = ElementTree.fromstring(_AMPERSAND.sub(lambda found: found[1] or "&amp;", text))
         except (ElementTree.ParseError, ValueError):
             raise bad("it is not valid XML") from error
     todo = [(found, 0)]

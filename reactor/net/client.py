@@ -34,6 +34,7 @@ HEAD_BYTES_MAX = 300 * 1024
 """As curl has it."""
 PACKINGS = ("gzip", "x-gzip", "deflate")
 """Values of Content-Encoding that are unpacked."""
+GZIP_HEAD = b"\x1f\x8b"
 PIECE_BYTES = 64 * 1024
 KEPT_S = 15.0
 """How long a connection waits for the next question."""
@@ -90,14 +91,22 @@ class Response:
         """True when somebody else is going to read and close it."""
         self._connection = connection
 
+    @property
+    def _coding(self) -> str:
+        return self.headers.get("content-encoding", "").strip().lower()
+
+    @property
+    def packed(self) -> bool:
+        """True where the body is compressed in a way that is understood here."""
+        return self._coding in PACKINGS
+
     def as_sent(self, patience_s: float) -> AsyncIterator[bytes]:
         """The body in pieces, packed where it is. Raises NoAnswer, and TimeoutError when one takes longer."""
         return self._connection.body(patience_s)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body in pieces, decompressed. Raises NoAnswer, and TimeoutError when a piece does not arrive in time."""
-        packed = self.headers.get("content-encoding", "").strip().lower() in PACKINGS
-        unpack = _unpacker() if packed else None
+        unpack = _unpacker(self._coding == "deflate") if self.packed else None
         async for piece in self._connection.body(self._connection.timeout_s):
             if unpack is None:
                 yield piece
@@ -363,22 +372,22 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
-    packed = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its head says
-    begun = False
+def _unpacker(deflate: bool) -> Callable[[bytes], Iterator[bytes]]:
+    """`deflate`: perhaps without a head (RFC 1950), as many servers send it; else gzip."""
+    packed = None if deflate else zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    head = b""
 
     def unpack(piece: bytes) -> Iterator[bytes]:
-        nonlocal packed, begun
+        nonlocal packed, head
+        if packed is None:
+            head += piece
+            if len(head) < 2:
+                return
+            is_zlib = head[0] & 15 == zlib.DEFLATED and int.from_bytes(head[:2], "big") % 31 == 0
+            named = is_zlib or head[:2] == GZIP_HEAD
+            packed, piece = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32 if named else -zlib.MAX_WBITS), head
         while piece:
-            try:
-                plain = packed.decompress(piece, PIECE_BYTES)
-            except zlib.error:
-                if begun:
-                    raise
-                packed = zlib.decompressobj(wbits=-zlib.MAX_WBITS)  # deflate without a head, as many servers send it
-                plain = packed.decompress(piece, PIECE_BYTES)
-            begun = True
-            yield plain
+            yield packed.decompress(piece, PIECE_BYTES)
             piece = packed.unconsumed_tail
 
     return unpack

@@ -14,7 +14,7 @@ from reactor import numbers
 from reactor.errors import DownloadError
 from reactor.files.content import HEAD_BYTES, content_of, is_text
 from reactor.models import Content, Header, HttpProbe
-from reactor.net.client import PACKINGS, NoAnswer, Response, request_target
+from reactor.net.client import NoAnswer, Response, request_target
 from reactor.net.credentials import referer_for, split_credentials
 from reactor.net.disposition import choose_name, parse_disposition
 from reactor.net.failures import status_failure
@@ -286,7 +286,7 @@ def read_headers(
         validator=validator,
         strong=strong,
         checksum=checksum_of(headers) if status in (200, 206) else None,
-        packed=headers.get("content-encoding", "").strip().lower() in PACKINGS,
+        packed=response.packed,
         resumable=status in (206, 416) or "bytes" in headers.get("accept-ranges", "").lower(),
     )
 

@@ -328,14 +328,14 @@ def _write_progress(job: Job, context: Context) -> Commands:
     if failure is not None:
         return salvage.or_fail(job, failure, context)
     out = [*_inquire(job, limit, context), *_change_lane(job, context)]
-    completed, size, share = progress.fetched, None if job.recording else progress.wanted, job.share
+    completed, size, percent = progress.fetched, None if job.recording else progress.wanted, job.percent
     speed = sum(each.speed for each in progress.given.values() if each.state is TransferState.LIVE)
-    further = job.percent is not None and job.percent > (progress.percent or 0.0)
+    further = percent is not None and percent > (progress.percent or 0.0)
     if budget.crashes and not budget.was_finishing and further:
         budget.crashes = 0
         out.append(commands.ForgetCrashes(job.attempt))
-    if share is not None:
-        progress.percent = max(progress.percent or 0.0, min(100.0, share * 100))
+    if percent is not None:
+        progress.percent = max(progress.percent or 0.0, percent)
     measured, done = (progress.percent, speed, size), finish.newly_done(job)
     if measured == progress.last_written and done is None:
         return out

@@ -286,7 +286,7 @@ class Downloading:
     async def widen(self, command: commands.Widen) -> None:
         """Fetch a file by more connections, or fewer."""
         with suppress(Aria2Error):  # it goes on by as many as it has
-            await self._aria2.call(methods.fetch_by(command.gid, command.connections))
+            await self._aria2.call(methods.set_connections(command.gid, command.connections))
 
     async def remove(self, command: commands.RemoveTransfers) -> None:
         """Stop transfers, wait until they stand still, forget them."""

@@ -11,6 +11,7 @@ import anyio
 from anyio import to_thread
 
 from reactor import notices
+from reactor.concurrency.bell import Bell
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
@@ -59,10 +60,10 @@ class Rows:
         self._read_options = read_options
         self._joined = joined
         """True once it is noted which rows the process before this one may have died of."""
-        self.changed = anyio.Event()
-        """Set when the database has changed since this was asked for."""
-        self.finished = anyio.Event()
-        """Set when a row has been downloaded since this was asked for."""
+        self.changed = Bell()
+        """Rings when the database has changed."""
+        self.finished = Bell()
+        """Rings when a row has been downloaded."""
         self.stuck: dict[str, int] = {}
         """Why rows take nothing that is written, with the first of them."""
         self.by_text: ByText = by_text
@@ -90,11 +91,7 @@ class Rows:
         for id, failure in stuck.items():
             if failure.text not in self.stuck and len(self.stuck) < STUCK_MAX:
                 self.stuck[failure.text] = id
-                self._note_change()
-
-    def _note_change(self) -> None:
-        self.changed.set()
-        self.changed = anyio.Event()
+                self.changed.ring()
 
     async def recover(self, command: commands.Recover) -> None:
         """What an earlier run left: rows, plans, and staging folders that no plan knows."""
@@ -153,8 +150,7 @@ class Rows:
         """Commit saves in one transaction; those that could not be written. Raises DatabaseError."""
         unsaved = await self.store.save(saves, clock.wall())
         if any(isinstance(save, commands.SaveDownloaded) for save in saves):
-            self.finished.set()
-            self.finished = anyio.Event()
+            self.finished.ring()
         return unsaved
 
     # The doorbell
@@ -165,14 +161,14 @@ class Rows:
             try:
                 await self.store.check()
                 async with self.store.changes(self._poll_interval, self._polling_only) as feed:
-                    self._note_change()  # what came before the feed began does not ring
+                    self.changed.ring()  # what came before the feed began does not ring
                     self._post(events.DatabaseChanged("start"))
                     async for layer in feed:
                         if self.on_change:
                             self.on_change(layer)
                         if layer == "replaced":
                             return
-                        self._note_change()
+                        self.changed.ring()
                         self._post(events.DatabaseChanged(layer))
             except DatabaseError as error:
                 if error.code == REPLACED:

@@ -188,8 +188,11 @@ class PlaywrightExtractor:
             raise DownloadError("Only http and https pages are opened in a browser.", code="unsupported")
         choice, cookies = requested(context.options, context.choice), context.http.cookies
         if (kept := _kept(detection.url, choice, context)) is not None:
-            with suppress(DownloadError):  # what has expired is looked for anew
+            try:
                 return await self._film(detection, kept, context)
+            except DownloadError as error:  # what has expired is looked for anew
+                if error.code in FINAL:
+                    raise
         found = parse_found(await context.browser.sniff(detection.url, choice=choice, cookies=cookies))
         _keep(detection.url, choice, found, context)
         return await self._film(detection, found, context)
@@ -259,7 +262,7 @@ def _keep(url: str, choice: Choice, found: PageFindings, context: Context) -> No
     """Of a page that is asked about, so that the answer does not open it again. What the browser has saved is not kept:
     its file goes with the question."""
     if context.findings is not None and context.listing and found.candidates and not offers_of(found.offers):
-        kept = _Kept(choice, found, len(found.model_dump_json()))
+        kept = _Kept(choice, found, sum(len(each.text or each.url) for each in found.candidates))
         context.findings.keep(("page", url), kept, kept.bytes)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, NAMED, SEGMENT_SUFFIXES, Sight, suffix_of
+from reactor.extractors.browser.ranking import MEDIA_SUFFIXES, NAMED, SEGMENT_SUFFIXES, Sight, is_ad_host, suffix_of
 
 LD_DEPTH_MAX = 6
 LD_CHARS_MAX = 64 * 1024
@@ -67,7 +67,8 @@ def players_named(told: Any, ld: Sequence[str], frame: str) -> list[str]:
     urls += _ld_urls(ld, frame, "embedUrl", "embedURL")
     urls += [each.url for each in found if each.how == "frame"]
     kept = (url.partition("#")[0] for url in urls if url.startswith(("http:", "https:")) and len(url) <= URL_MAX)
-    return list(dict.fromkeys(url for url in kept if url != frame.partition("#")[0]))[:PLAYERS_MAX]
+    others = (url for url in kept if url != frame.partition("#")[0] and not is_ad_host(url))
+    return list(dict.fromkeys(others))[:PLAYERS_MAX]
 
 
 def content_urls(texts: Iterable[str], frame: str) -> list[str]:
