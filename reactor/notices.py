@@ -9,6 +9,7 @@ Moments are ISO 8601 in UTC, spans are seconds, sizes are bytes, speeds are byte
 
 # Without `from __future__ import annotations`: pydantic would compile each annotation of a model again.
 
+from collections.abc import Collection
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -536,6 +537,13 @@ Notice = (
 
 EVENTS: frozenset[str] = frozenset(kind.model_fields["event"].default for kind in get_args(Notice))
 """The names of all of them."""
+
+
+def chosen(named: Collection[str], usual: frozenset[str]) -> frozenset[str]:
+    """What a setting names: `*` is all but progress; nothing is what is `usual`."""
+    if not named:
+        return usual
+    return (EVENTS - {"download_progressed"} if "*" in named else frozenset()) | (frozenset(named) - {"*"})
 
 
 class Entry(BaseModel):

@@ -83,17 +83,17 @@ def run(
     for trouble in filter(None, (cookies_trouble(settings), exposure(settings), second_name(settings))):
         write_stderr(trouble)
     probes = Probes()
-    hooks = _hooks(settings)
+    hook = _hook(settings)
     with (
         _notified(settings) as people,
         open_site(settings, {"aria2": probes.aria2_trouble, "database": probes.database_trouble}) as site,
         open_service(os.environ) as service,
         open_journal(
             *_renderers(events),
-            sinks=(service.offer, *(site.sinks if site else ()), *(hook.offer for hook in hooks), *people),
+            sinks=(service.offer, *(site.sinks if site else ()), *([hook.offer] if hook else []), *people),
         ) as journal,
     ):
-        run_async(partial(_serve, settings, service, journal, probes, site, hooks, with_stdin, launcher, record))
+        run_async(partial(_serve, settings, service, journal, probes, site, hook, with_stdin, launcher, record))
 
 
 async def _serve(
@@ -102,7 +102,7 @@ async def _serve(
     journal: Journal,
     probes: Probes,
     site: Site | None,
-    hooks: list[Sender],
+    hook: Sender | None,
     with_stdin: bool,
     launcher: int | None,
     record: Path | None,
@@ -116,37 +116,40 @@ async def _serve(
     from reactor.journal.recording import Recorder
     from reactor.journal.stream import open_stream
 
-    async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
-        stop = anyio.Event()
-        if with_stdin:
-            tasks.start_soon(until_stdin_ends, stop)
-        if launcher is not None:
-            tasks.start_soon(until_process_ends, launcher, stop)
-            await until_free(settings.download_db)
-        if site is not None:
-            probes.on_change, probes.on_answer = site.on_change, site.on_answer
-            probes.page, probes.metrics = site.page, site.metrics
-            site.tell = journal.tell
-            for line in site.lines:
-                typer.echo(f"reactor: {line}", err=True)
-            await stack.enter_async_context(site.serving())
-        recorder = Recorder(open_stream(record, "The recording")) if record else None
-        for hook in hooks:
-            hook.tell = journal.tell
-            tasks.start_soon(hook.run)
-        await serve_as(service, settings, journal, probes=probes if site else None, stop=stop, recorder=recorder)
-        tasks.cancel_scope.cancel()
-    for hook in hooks:
-        await hook.finish()
+    try:
+        async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
+            stop = anyio.Event()
+            if with_stdin:
+                tasks.start_soon(until_stdin_ends, stop)
+            if launcher is not None:
+                tasks.start_soon(until_process_ends, launcher, stop)
+                await until_free(settings.download_db)
+            if site is not None:
+                probes.on_change, probes.on_answer = site.on_change, site.on_answer
+                probes.page, probes.metrics = site.page, site.metrics
+                site.tell = journal.tell
+                for line in site.lines:
+                    typer.echo(f"reactor: {line}", err=True)
+                await stack.enter_async_context(site.serving())
+            recorder = Recorder(open_stream(record, "The recording")) if record else None
+            if hook is not None:
+                hook.tell = journal.tell
+                tasks.start_soon(hook.run)
+            await serve_as(service, settings, journal, probes=probes if site else None, stop=stop, recorder=recorder)
+            tasks.cancel_scope.cancel()
+    finally:
+        if hook is not None:  # what has ended it is among what it has to tell
+            with anyio.CancelScope(shield=True):
+                await hook.finish()
 
 
-def _hooks(settings: Settings) -> list[Sender]:
+def _hook(settings: Settings) -> Sender | None:
     """Who else is told of what happens."""
     if settings.webhook_url is None:
-        return []
+        return None
     from reactor.webhooks.sender import sender_of
 
-    return [sender_of(settings)]
+    return sender_of(settings)
 
 
 @contextmanager

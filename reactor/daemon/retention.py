@@ -37,7 +37,7 @@ async def keep(rows: Rows, staging: Staging, settings: Settings, journal: Journa
         finished, changed, began = rows.finished.next, rows.changed.next, clock.monotonic()
         try:
             await cleaner.finish()
-            wait_s = await _round(cleaner, journal, told)
+            wait_s = await _round(cleaner, journal, told) if policy else math.inf
         except DatabaseError:  # the machine meets it too, and tells
             wait_s = AGAIN_S
         if not policy:

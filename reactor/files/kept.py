@@ -22,10 +22,12 @@ from pathlib import Path
 from reactor.files.deleting import delete
 from reactor.files.names import candidates
 from reactor.files.renaming import UNSUPPORTED, rename_new
+from reactor.patterns import pattern
 
 ID = "folder-id"
 """In reactor's own folder: which DOWNLOAD_DIR this is."""
 ID_BYTES = 16
+_IDENTITY = pattern(r"[0-9a-f]{32}")
 MOVED, CHECKING = "deleted-", "checking-"
 """Before the name of what was moved: it is what was published; it is not known yet whether it is."""
 
@@ -45,19 +47,44 @@ def folder_id(private: Path, *, create: bool = True) -> str:
     """The id of a DOWNLOAD_DIR, `private` being reactor's own folder in it; "" where there is none yet, and none is to
     be made. Raises OSError."""
     path = private / ID
-    try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        if not create:
-            return ""
+    known = _known_id(path)
+    if known or not create:
+        return known
     private.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{ID}.{secrets.token_hex(4)}")
-    new.write_text(secrets.token_hex(ID_BYTES), "ascii")
+    with new.open("x", encoding="ascii") as file:
+        file.write(secrets.token_hex(ID_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
     try:
-        new.replace(path)
+        if os.path.lexists(path):  # no id, as a disk leaves it that lost its power
+            path.unlink()
+        with suppress(FileExistsError):  # somebody else was sooner
+            _place(new, path)
     finally:
         new.unlink(missing_ok=True)
-    return path.read_text("ascii").strip()
+    return _known_id(path)
+
+
+def _known_id(path: Path) -> str:
+    try:
+        known = path.read_bytes().decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return ""
+    return known if _IDENTITY.fullmatch(known) else ""
+
+
+def _place(source: Path, target: Path) -> None:
+    """Give it this name. Raises FileExistsError where something has it, another OSError."""
+    try:
+        return rename_new(source, target)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    if os.path.lexists(target):
+        raise FileExistsError(target)
+    source.rename(target)
+    return None
 
 
 def content_of(path: Path) -> str:
@@ -98,7 +125,7 @@ class KeptFiles:
 
     def path(self, name: str) -> Path:
         """Where one was put. Raises ValueError for what is no plain name of a published file."""
-        if not name or Path(name).name != name or name.startswith(".reactor"):
+        if not name or name == ".." or Path(name).name != name or name.startswith(".reactor"):
             raise ValueError(name)
         return self._download_dir / name
 
@@ -133,22 +160,41 @@ class KeptFiles:
     def take(self, id: int, name: str, content: str) -> Found:
         """Move one, of the entry `id`, out of DOWNLOAD_DIR, if it is there as it was. Raises OSError; then it is where
         it was."""
-        moved, checked = self._private / f"{CHECKING}{self._prefix}{id}", self._moved(id)
+        place, checked = self._private / f"{CHECKING}{self._prefix}{id}", self._moved(id)
         if os.path.lexists(checked):  # by a run that was killed
             return Found.TAKEN
+        try:
+            path = self.path(name)
+        except ValueError:
+            return Found.CHANGED
+        moved = place / path.name
         if not os.path.lexists(moved):  # as above
             found = self.look(name, content)
             if found is not Found.TAKEN:
                 return found
+            place.mkdir(exist_ok=True)
             try:
-                self.path(name).rename(moved)
+                path.rename(moved)
             except FileNotFoundError:
                 return Found.GONE
-        if self._is(moved, content):
+            finally:
+                with suppress(OSError):  # it holds what was moved
+                    place.rmdir()
+        taken = self._is(moved, content)
+        if taken:
             moved.rename(checked)
-            return Found.TAKEN
-        self._put_back(moved, name)
-        return Found.CHANGED
+        else:
+            self._put_back(moved)
+        place.rmdir()
+        return Found.TAKEN if taken else Found.CHANGED
+
+    def put_back_unchecked(self) -> None:
+        """What a run had moved that was killed before it looked at that once more goes back under its name, which it
+        has there. Raises OSError."""
+        for place in self._private.glob(f"{CHECKING}{self._prefix}*"):
+            for moved in place.iterdir():
+                self._put_back(moved)
+            place.rmdir()
 
     def taken(self) -> list[int]:
         """The entries of what was moved and is not deleted yet. Raises OSError."""
@@ -169,18 +215,11 @@ class KeptFiles:
         except ValueError:
             return False
 
-    def _put_back(self, moved: Path, name: str) -> None:
+    def _put_back(self, moved: Path) -> None:
         """Under its own name, or one like it where that is taken by now."""
-        for candidate in candidates(name):
+        for candidate in candidates(moved.name):
             target = self._download_dir / candidate
             try:
-                rename_new(moved, target)
-                return
+                return _place(moved, target)
             except FileExistsError:
                 continue
-            except OSError as error:
-                if error.errno not in UNSUPPORTED:
-                    raise
-            if not os.path.lexists(target):
-                moved.rename(target)
-                return

@@ -314,7 +314,7 @@ class Client:
             where = {"sock": await self._dialled(host, port)} if self._dial else {"host": host, "port": port}
             try:
                 streams = await asyncio.open_connection(**where, **more)  # type: ignore[arg-type]
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # UnicodeError: a label of the host is empty, or too long
                 raise NotConnected(host) from error
         return _Connection(self, origin, streams)
 
@@ -322,7 +322,7 @@ class Client:
         assert self._dial is not None
         try:
             return await self._dial(host, port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise NotConnected(host) from error
 
     def _take(self, origin: Origin) -> _Connection | None:

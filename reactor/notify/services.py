@@ -15,14 +15,13 @@ from reactor import notices as n
 from reactor.errors import SettingsError
 from reactor.journal.background_writer import BackgroundWriter
 from reactor.journal.format import describe
-from reactor.notices import EVENTS, Entry
+from reactor.notices import Entry
 from reactor.settings import Settings, words
 
 USUAL = frozenset(
     {"aria2_lost", "database_troubled", "disk_full", "download_completed", "download_failed", "list_ended"}
 )
 """What is told unless NOTIFY_EVENTS says otherwise."""
-PROGRESS = "download_progressed"
 FAILURES = (n.DownloadFailed, n.Aria2Lost, n.DatabaseTroubled, n.DiskFull, n.DownloadStuck, n.WebhookTroubled)
 TITLE = "reactor"
 NAME = "NOTIFY"
@@ -53,7 +52,9 @@ class Services:
         logger.propagate = False
         logger.addHandler(logging.NullHandler())
         self._types = apprise.NotifyType
-        self._services: Any = apprise.Apprise()
+        self._format = apprise.NotifyFormat.TEXT  # titles are strangers'
+        # Without threads of its own, for which the end of the process would wait.
+        self._services: Any = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False, service_timeout=0))
         for place, url in enumerate(urls, 1):
             if not self._services.add(url):
                 which = "Its URL is" if len(urls) == 1 else f"URL {place} of {len(urls)} is"
@@ -69,7 +70,7 @@ class Services:
     def say(self, line: str, *, bad: bool = False) -> None:
         """Tell it to all of them. Blocks. Raises OSError where one does not take it."""
         kind = self._types.FAILURE if bad else self._types.INFO
-        if not self._services.notify(body=line, title=TITLE, notify_type=kind):
+        if not self._services.notify(body=line, title=TITLE, notify_type=kind, body_format=self._format):
             raise OSError(0, "not every service has taken it")
 
     def show(self, entry: Entry) -> None:
@@ -110,10 +111,7 @@ def line(notice: n.Notice) -> str:
 
 def events_of(settings: Settings) -> frozenset[str]:
     """Which are told."""
-    named = frozenset(words(settings.notify_events))
-    if not named:
-        return USUAL
-    return (EVENTS - {PROGRESS} if "*" in named else frozenset()) | (named - {"*"})
+    return n.chosen(words(settings.notify_events), USUAL)
 
 
 def services_of(settings: Settings) -> Services:

@@ -48,8 +48,10 @@ class Cleaner:
         """True where there was more than KEEP_GIB at the last look; of what is left, something may be too young."""
 
     async def finish(self) -> None:
-        """Delete what an earlier run had moved when it was killed. Raises DatabaseError."""
+        """Delete what an earlier run had moved when it was killed, and put back what it had not looked at once more.
+        Raises DatabaseError."""
         try:
+            await to_thread.run_sync(self._kept.put_back_unchecked)
             for id in await to_thread.run_sync(self._kept.taken):
                 await self._files.forget(id, DELETED)
                 await to_thread.run_sync(self._kept.delete, id)
@@ -73,9 +75,10 @@ class Cleaner:
 
     async def next_at(self) -> float | None:
         """When the next one is due by its age, seconds since the epoch; None: there is none. Raises DatabaseError."""
-        if not self._policy.age_s:
+        folder = await self._folder() if self._policy.age_s else ""
+        if not folder:
             return None
-        first = await self._files.page(await self._folder(), None, 1)
+        first = await self._files.page(folder, None, 1)
         return first[0].at + self._policy.age_s if first else None
 
     async def _folder(self) -> str:
@@ -88,6 +91,8 @@ class Cleaner:
         """What is to be deleted. Reads no more of the entries than it needs."""
         policy, due, others = self._policy, list[tuple[Published, Reason]](), list[Published]()
         full = self.full = bool(policy.bytes_max) and await self._files.total(folder) > policy.bytes_max
+        if not (full or policy.statuses or policy.age_s):
+            return due
         async for page in self._pages(folder):
             for each in await self._there(page, dry_run) if full else page:
                 reason = policy.reason(each, now)

@@ -34,10 +34,9 @@ from starlette.types import Receive, Scope, Send
 from reactor.errors import DatabaseError, DownloadError
 from reactor.queue import Queue
 from reactor.web.auth import TOKEN_WRONG, TOO_MANY_WRONG, Auth, AuthMiddleware, client_address
+from reactor.web.bodies import Codes, Token, Urls
 from reactor.web.choices import choices_view
 from reactor.web.live import LiveRows, Viewer, view
-from reactor.web.openapi import document
-from reactor.web.schemas import Codes, Token, Urls
 from reactor.web.store import RowStore
 
 VIEWERS_MAX = 30
@@ -199,6 +198,8 @@ class _Stream:
 
 
 async def _openapi(_: Request) -> JSONResponse:
+    from reactor.web.openapi import document  # few ask for it
+
     return JSONResponse(document())
 
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from reactor.records import dataclass
-from reactor.web.schemas import Choices, Codes, Entries, Error, Ids, News, Token, Urls
+from reactor.web.bodies import Codes, Token, Urls
+from reactor.web.schemas import Choices, Entries, Error, Ids, News
 
 VERSION = "1"
 """Of the API: fields and paths may be added within one."""

@@ -18,7 +18,7 @@ import anyio
 from reactor.journal.background_writer import write_stderr
 from reactor.journal.ndjson import to_line
 from reactor.net.client import Client
-from reactor.notices import EVENTS, DownloadProgressed, Entry, Notice, WebhookRecovered, WebhookTroubled
+from reactor.notices import DownloadProgressed, Entry, Notice, WebhookRecovered, WebhookTroubled, chosen
 from reactor.records import dataclass
 from reactor.settings import Settings, words
 from reactor.webhooks.outbox import Message, Outbox
@@ -26,7 +26,6 @@ from reactor.webhooks.target import GONE, Answer, Target, client_of, target_of
 
 ENDINGS = frozenset({"download_completed", "download_failed", "download_cancelled", "list_ended"})
 """What is sent unless WEBHOOK_EVENTS says otherwise."""
-PROGRESS = "download_progressed"
 UNSENT = frozenset({"webhook_troubled"})
 """It would be told to those it is about."""
 
@@ -151,10 +150,7 @@ def ping_body() -> bytes:
 
 def events_of(settings: Settings) -> frozenset[str]:
     """Which are sent."""
-    named = frozenset(words(settings.webhook_events))
-    if not named:
-        return ENDINGS
-    return ((EVENTS - {PROGRESS} if "*" in named else frozenset()) | (named - {"*"})) - UNSENT
+    return chosen(words(settings.webhook_events), ENDINGS) - UNSENT
 
 
 def sender_of(settings: Settings) -> Sender:

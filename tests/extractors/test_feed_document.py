@@ -80,11 +80,31 @@ def test_a_list_of_links() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("told", "title"),
+    [
+        ("123,Crosby, Stills - X", "Crosby, Stills - X"),
+        ('-1 tvg-name="A, B",A', "A"),
+        ("0,", ""),
+    ],
+)
+def test_the_title_of_a_link(told: str, title: str) -> None:
+    text = f"#EXTM3U\n#EXTINF:{told}\nhttp://h.example/a\n"
+    assert [each for _, _, each in parse_feed(text, HERE)[1]] == [title]
+
+
+def test_what_is_in_a_cdata_section_stays_as_it_is() -> None:
+    document = """<rss><channel><title>a & b</title><item><title><![CDATA[Q&A]]></title>
+        <link><![CDATA[http://h.example/?a=1&b=2]]></link></item></channel></rss>"""
+    link = "http://h.example/?a=1&b=2"
+    assert parse_feed(document, HERE) == ("a & b", [(link, link, "Q&A")])
+
+
 def test_a_list_of_stations_is_none_unless_there_is_but_one() -> None:
     one = "#EXTM3U\n#EXTINF:-1,Radio\nhttp://radio.example/\n"
     assert parse_feed(one, HERE) == ("", [("http://radio.example/", "http://radio.example/", "Radio")])
     with pytest.raises(DownloadError) as caught:
-        parse_feed(one + "#EXTINF:-1 x=y,TV\nhttp://tv.example/\n", HERE)
+        parse_feed(one + "#EXTINF:-1.0 x=y,TV\nhttp://tv.example/\n", HERE)
     assert caught.value.code == "playlist"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reactor.files import kept
-from reactor.files.kept import CHECKING, Found, KeptFiles, content_of, folder_id
+from reactor.files.kept import CHECKING, ID, Found, KeptFiles, content_of, folder_id
 from reactor.files.renaming import UNSUPPORTED
 
 INSTANCE = "0123456789abcdef"
@@ -118,13 +118,16 @@ def test_a_link_is_never_followed(folder: Path, files: KeptFiles, tmp_path: Path
     assert (tmp_path / "precious").exists()
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../a.bin", "t/a.bin", "/etc/passwd", ".reactor-kept"])
+@pytest.mark.parametrize("name", ["", ".", "..", "../a.bin", "t/a.bin", "{tmp_path}/a.bin", ".reactor-kept"])
 def test_a_name_that_is_none_of_ours_is_refused(folder: Path, files: KeptFiles, tmp_path: Path, name: str) -> None:
+    name = name.format(tmp_path=tmp_path)
     (tmp_path / "a.bin").write_bytes(b"abc")
     assert files.look(name, content_of(tmp_path / "a.bin")) is Found.CHANGED
-    assert files.take(1, name, content_of(tmp_path / "a.bin")) is Found.CHANGED
+    for _ in range(2):
+        assert files.take(1, name, content_of(tmp_path / "a.bin")) is Found.CHANGED
+        (folder / ".reactor-kept" / f"{CHECKING}deleted-{INSTANCE[:12]}-1").mkdir(exist_ok=True)  # of a killed run
     assert (tmp_path / "a.bin").exists()
-    assert folder.exists()
+    assert (folder / ".reactor-kept").is_dir()
 
 
 def test_what_is_put_in_its_place_meanwhile_goes_back(
@@ -153,7 +156,9 @@ def test_it_goes_back_beside_what_has_its_name(
     """A run was killed between the move and the second look; by then both names are somebody else's."""
     content = put(folder)
     (folder / "a.bin").unlink()
-    (folder / ".reactor-kept" / f"{CHECKING}deleted-{INSTANCE[:12]}-1").write_bytes(b"mine")
+    place = folder / ".reactor-kept" / f"{CHECKING}deleted-{INSTANCE[:12]}-1"
+    place.mkdir()
+    (place / "a.bin").write_bytes(b"mine")
     (folder / "a.bin").write_bytes(b"other")
     if not renames:
 
@@ -167,8 +172,30 @@ def test_it_goes_back_beside_what_has_its_name(
 
 def test_a_kill_after_the_move_loses_nothing(folder: Path, files: KeptFiles) -> None:
     content = put(folder)
-    (folder / "a.bin").rename(folder / ".reactor-kept" / f"{CHECKING}deleted-{INSTANCE[:12]}-1")
+    place = folder / ".reactor-kept" / f"{CHECKING}deleted-{INSTANCE[:12]}-1"
+    place.mkdir()
+    (folder / "a.bin").rename(place / "a.bin")
     assert files.taken() == []
     assert files.take(1, "a.bin", content) is Found.TAKEN
     assert files.taken() == [1]
     assert KeptFiles(folder, folder / ".reactor-kept", "another one").taken() == []
+
+
+def test_what_a_killed_run_has_not_looked_at_once_more_goes_back(folder: Path, files: KeptFiles) -> None:
+    content = put(folder)
+    place = folder / ".reactor-kept" / f"{CHECKING}deleted-{INSTANCE[:12]}-1"
+    place.mkdir()
+    (folder / "a.bin").rename(place / "a.bin")
+    files.put_back_unchecked()
+    assert names(folder) == {"a.bin"}
+    assert files.look("a.bin", content) is Found.TAKEN
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("left", [b"", b"\xff" * 32, b"no id"])
+def test_an_id_that_is_none_is_made_anew(folder: Path, left: bytes) -> None:
+    (folder / ".reactor-kept" / ID).write_bytes(left)
+    assert folder_id(folder / ".reactor-kept", create=False) == ""
+    made = folder_id(folder / ".reactor-kept")
+    assert len(made) == 32
+    assert folder_id(folder / ".reactor-kept") == made

@@ -157,6 +157,16 @@ async def test_deflated_bodies(client: Client, window_bits: int) -> None:
         assert await get(client, server.url) == body
 
 
+@pytest.mark.parametrize("window_bits", [15, -15, 31], ids=["zlib", "without its head", "gzip"])
+async def test_deflated_bodies_of_which_a_byte_comes_first(client: Client, window_bits: int) -> None:
+    packer = zlib.compressobj(wbits=window_bits)
+    packed = packer.compress(b"hello") + packer.flush()
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in (packed[:1], packed[1:]))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with script(head + chunks + b"0\r\n\r\n") as server:
+        assert await get(client, server.url) == b"hello"
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -178,8 +188,9 @@ async def test_what_cannot_be_asked(client: Client) -> None:
     async with script() as server:
         with pytest.raises(UnsendableRequest):
             await client.ask("GET", server.url, {"X": "a\r\nb"})
-        with pytest.raises(NotConnected):
-            await client.ask("GET", "http://127.0.0.1:1/", {})
+        for host in ("127.0.0.1:1", "a..b", f"{'a' * 64}.example"):
+            with pytest.raises(NotConnected):
+                await client.ask("GET", f"http://{host}/", {})
 
 
 async def test_informational_answers_are_passed_over(client: Client) -> None:

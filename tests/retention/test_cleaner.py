@@ -228,3 +228,29 @@ async def test_more_than_a_page(place: Place, monkeypatch: pytest.MonkeyPatch) -
     assert [each.file.name for each in await place.clean(**UPLOADED)] == ["9.bin"]
     assert [each.file.name for each in await place.clean(bytes_max=6)] == [f"{n}.bin" for n in range(7)]
     assert len(await place.clean(**OLD)) == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "pages"),
+    [({}, 0), ({"bytes_max": 10**9}, 0), ({"age_s": 10 * DAY_S}, 1), ({"bytes_max": 6}, 5)],
+    ids=["none", "there is room", "none is old", "full"],
+)
+async def test_no_more_is_read_than_has_to_be(
+    place: Place, monkeypatch: pytest.MonkeyPatch, policy: dict[str, Any], pages: int
+) -> None:
+    monkeypatch.setattr(cleaning, "PAGE", 3)
+    for n in range(10):
+        await place.bring(f"{n}.bin")
+    published, read = place.store.published, 0
+
+    class Files:
+        instance, total, forget = published.instance, published.total, published.forget
+
+        async def page(self, *asked: Any) -> Any:
+            nonlocal read
+            read += 1
+            return await published.page(*asked)
+
+    cleaner = cleaning.Cleaner(Files(), place.kept, Policy(**policy))
+    _ = [each async for each in cleaner.clean(NOW, dry_run=True)]
+    assert read == pages

@@ -278,8 +278,8 @@ class Stages:
             if mixed:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
+                placed = await to_thread.run_sync(self._staging.placed, Path(path))  # before anybody changes it
                 upload = await self._upload(command, Path(path))
-                placed = await to_thread.run_sync(self._staging.placed, Path(path))
                 self._post(events.Finished(command.attempt, path, size, notes, upload, placed))
 
     async def _published(self, command: commands.Finish) -> tuple[str, int, tuple[str, ...]]:

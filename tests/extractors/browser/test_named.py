@@ -55,6 +55,7 @@ def test_the_players_that_a_page_names() -> None:
     ld = [json.dumps({"@type": "VideoObject", "embedUrl": "embed/3"})]
     assert players_named(told, ld, PAGE) == ["https://h/embed/1", "https://h/embed/3", "https://h/embed/2"]
     assert players_named([{"how": 3}], ld, PAGE) == []
+    assert players_named([one("frame", "https://ad.doubleclick.net/embed/1")], [], PAGE) == []
     assert [sight.url for sight in named_sights(told, ld, PAGE)] == ["https://h/o.mp4"]
 
 
