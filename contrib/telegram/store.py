@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +52,16 @@ SAYS = (
 """What a row's message has to say, but for numbers that move."""
 UNSENT = "status = 'downloaded' AND upload_error IS NULL AND items_total IS NULL AND typeof(chat_id) = 'integer'"
 """Is finished, and nobody has tried to send it. A list has no file: its entries do."""
+LIVE = "status IN ('pending', 'downloading', 'uploading', 'choosing')"
+"""Is not over."""
+WAITING = "status IN ('pending', 'downloading', 'choosing') AND item_key IS NULL"
+"""The same, but for what is being sent. A list is one."""
 INDEXES = (
     f"bot_untold ON downloads (chat_id) WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS}",
     "bot_requests ON downloads (chat_id, request_id)",
     "bot_messages ON downloads (chat_id, message_id)",
-    "bot_live ON downloads (chat_id) WHERE status IN ('pending', 'downloading', 'uploading', 'choosing')",
-    "bot_waiting ON downloads (user_id) WHERE status IN ('pending', 'downloading', 'choosing') AND item_key IS NULL",
+    f"bot_live ON downloads (chat_id) WHERE {LIVE}",
+    f"bot_waiting ON downloads (user_id) WHERE {WAITING}",
     f"bot_unsent ON downloads (chat_id, id) WHERE {UNSENT}",
     "bot_uploading ON downloads (id) WHERE status = 'uploading'",
 )
@@ -64,8 +69,6 @@ STOPPED = '{"code": "stopped"}'
 """`upload_error` of what somebody has stopped."""
 LOCKED_S = 120
 """How long a statement waits for its turn."""
-LIVE = "('pending', 'downloading', 'uploading', 'choosing')"
-
 LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
     SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
 """A download and the lists that it is in."""
@@ -140,7 +143,7 @@ class Store:
         """Somebody has chosen a language, or, with None, that of their Telegram, which is `instead` now."""
         await self._do("INSERT OR REPLACE INTO bot_people VALUES(?, ?)", user_id, code)
         self._languages[user_id] = code
-        sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND status IN {LIVE}"
+        sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND {LIVE}"
         await self._do(sql, code or instead, user_id)
 
     # What people asked for
@@ -152,13 +155,12 @@ class Store:
 
     async def waiting_of(self, user_id: int) -> int:
         """How many downloads of somebody are not over. A list is one."""
-        sql = """SELECT count(*) FROM downloads WHERE user_id = ? AND status IN ('pending', 'downloading', 'choosing')
-            AND item_key IS NULL"""
+        sql = f"SELECT count(*) FROM downloads WHERE user_id = ? AND {WAITING}"
         return int((await self._all(sql, user_id))[0][0])
 
     async def live_in(self, chat_id: int) -> list[int]:
         """What a chat is waiting for."""
-        sql = f"""SELECT id FROM downloads WHERE chat_id = ? AND status IN {LIVE} AND item_key IS NULL
+        sql = f"""SELECT id FROM downloads WHERE chat_id = ? AND {LIVE} AND item_key IS NULL
             ORDER BY added_date, id"""
         return [id for (id,) in await self._all(sql, chat_id)]
 
@@ -170,7 +172,8 @@ class Store:
 
     async def counts(self) -> dict[str, int]:
         """How many rows are waiting and under way, of everybody."""
-        sql = "SELECT status, count(*) FROM downloads WHERE status IN ('pending', 'downloading') GROUP BY status"
+        sql = """SELECT 'pending', count(*) FROM downloads WHERE status = 'pending'
+            UNION ALL SELECT 'downloading', count(*) FROM downloads WHERE status = 'downloading'"""
         return dict(await self._all(sql))
 
     async def stats_of(self, chat_id: int) -> Stats:
@@ -192,14 +195,16 @@ class Store:
 
     async def untold(self) -> list[tuple[int, int, str, bool]]:
         """(chat, download, what its message has to say, whether that is more than a number) for all whose message may
-        be out of date. The entries of a list have none of their own: that of the list tells of them."""
+        be out of date, the oldest first. The entries of a list have none of their own: that of the list tells of
+        them."""
+        # With ORDER BY, SQLite reads the whole table in its order.
         sql = f"""SELECT chat_id, id, {SAYS}, 1 FROM downloads
             WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS} AND typeof(chat_id) = 'integer' AND item_key IS NULL
             UNION ALL SELECT chat_id, id, {SAYS}, 0 FROM downloads
-            WHERE status IN ('downloading', 'uploading') AND shown IS {SAYS} AND typeof(chat_id) = 'integer'
-            AND item_key IS NULL
-            ORDER BY id"""
-        return [(chat_id, id, says, bool(fresh)) for chat_id, id, says, fresh in await self._all(sql)]
+            WHERE chat_id IS NOT NULL AND {LIVE} AND status IN ('downloading', 'uploading') AND shown IS {SAYS}
+            AND typeof(chat_id) = 'integer' AND item_key IS NULL"""
+        found = sorted(await self._all(sql), key=itemgetter(1))
+        return [(chat_id, id, says, bool(fresh)) for chat_id, id, says, fresh in found]
 
     async def told(self, id: int, says: str | None, message_id: int | None) -> None:
         """A download's message is this one, and says this."""
@@ -236,11 +241,12 @@ class Store:
 
     async def return_uploads(self) -> None:
         """What was being sent when the last uploader ended is to be sent again, but for what was stopped."""
+        # The `+`: by the chats SQLite would look at all that was ever asked for.
         await self._do(f"""UPDATE downloads SET status = 'downloaded', cancelled = 0, sent_bytes = NULL,
             upload_error = CASE WHEN cancelled THEN '{STOPPED}' END
-            WHERE status = 'uploading' AND chat_id IS NOT NULL""")
-        await self._do("""DELETE FROM bot_sent WHERE download NOT IN
-            (SELECT id FROM downloads WHERE status = 'downloaded' AND chat_id IS NOT NULL)""")
+            WHERE status = 'uploading' AND +chat_id IS NOT NULL""")
+        await self._do("""DELETE FROM bot_sent WHERE NOT EXISTS
+            (SELECT 1 FROM downloads WHERE id = download AND status = 'downloaded' AND chat_id IS NOT NULL)""")
 
     async def unsent(self) -> dict[int, int]:
         """Chat → the first download that is to be sent there, for all chats that may be spoken to."""
