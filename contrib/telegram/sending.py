@@ -140,7 +140,11 @@ class Sender:
             method["reply_parameters"] = ReplyParameters(message_id=request_id, allow_sending_without_reply=True)
         name = plain(album[0].shown, CAPTION_MAX)
         with TemporaryDirectory(prefix="upload-") as folder:
-            fields = [await self._fields(row, part, ids, progress, Path(folder), plainly=plainly) for part in album]
+            pictures = [Path(folder, f"{n}.jpg") for n in range(len(album))]  # names of files may be equal
+            fields = [
+                await self._fields(row, part, ids, progress, picture, plainly=plainly)
+                for part, picture in zip(album, pictures, strict=True)
+            ]
             if len(album) == 1:
                 kind, said = fields[0]
                 method[kind] = said.pop("media")
@@ -164,7 +168,7 @@ class Sender:
         return await self._bot(call, request_timeout=UPLOAD_S)
 
     async def _fields(
-        self, row: Download, part: Part, ids: Ids, progress: Progress, folder: Path, *, plainly: bool
+        self, row: Download, part: Part, ids: Ids, progress: Progress, picture: Path, *, plainly: bool
     ) -> tuple[str, dict[str, Any]]:
         """The kind of a file, and what is said of it."""
         caption = plain(part.name or row.title or part.shown, CAPTION_MAX)
@@ -173,7 +177,7 @@ class Sender:
             kind, said["media"] = ids[part.name]
             return kind, said
         said["media"], kind = self._content(part, progress), "document" if plainly else part.kind
-        about = await details_of(row, part, self._ffmpeg, folder) if kind == part.kind else Details()
+        about = await details_of(row, part, self._ffmpeg, picture) if kind == part.kind else Details()
         said["thumbnail"] = FSInputFile(about.thumbnail, filename="thumbnail.jpg") if about.thumbnail else None
         if kind == "video":
             known = {"duration": about.duration, "width": about.width, "height": about.height}
