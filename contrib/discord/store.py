@@ -15,7 +15,7 @@ import aiosqlite
 from reactor.errors import DatabaseError
 from reactor.server_address import ServerAddress
 
-LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
+LINE = """WITH RECURSIVE line(id) AS (VALUES(?1) UNION
     SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
 """A download and the lists that it is in."""
 TREE = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION
@@ -66,6 +66,16 @@ class Store:
         f"bot_unsent ON downloads (channel_id, id) WHERE {UNSENT}",
         "bot_uploading ON downloads (id) WHERE status = 'uploading'",
     )
+    # How sending a download (?1) has ended, of an entry in its list, too: its status (?2), and why it stays here (?3).
+    ENDED = f"""{LINE}, ended(end_id, why) AS (
+        SELECT id, CASE WHEN cancelled AND ?2 = 'downloaded' THEN '{STOPPED}' ELSE ?3 END
+        FROM downloads WHERE id = ?1 AND status = 'uploading')
+    UPDATE downloads SET
+        status = CASE id WHEN end_id THEN ?2 ELSE status END,
+        upload_error = CASE id WHEN end_id THEN why ELSE upload_error END,
+        cancelled = CASE id WHEN end_id THEN 0 ELSE cancelled END,
+        unsent = CASE id WHEN end_id THEN unsent ELSE why END
+    FROM ended WHERE id = end_id OR id IN line AND item_key IS NULL AND why IS NOT NULL"""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
@@ -204,12 +214,9 @@ class Store:
         await self.all("INSERT OR IGNORE INTO bot_sent VALUES(?, ?)", id, part)
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:
-        """How sending a file went: `uploaded`, or `downloaded` with a sentence. Of an entry its list says so, too."""
-        sql = """UPDATE downloads SET status = ?, upload_error = ?, cancelled = 0 WHERE id = ? AND status = 'uploading'
-            RETURNING item_key IS NOT NULL"""
-        ((entry,),) = await self.all(sql, status, why, id) or [(False,)]
-        if entry and why:
-            await self.all(f"{LINE} UPDATE downloads SET unsent = ? WHERE id IN line AND item_key IS NULL", id, why)
+        """How sending a file went: `uploaded`, or `downloaded` with a sentence, or to be taken again unless it was
+        stopped meanwhile. Of an entry its list says so, too."""
+        await self.all(self.ENDED, id, status, why)
         if status == "uploaded":
             await self.all("DELETE FROM bot_sent WHERE download = ?", id)
 

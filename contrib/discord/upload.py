@@ -78,18 +78,18 @@ class Uploads:
         """Send a download, and write down how that went."""
         channel_id, scope = self._under_way[id]
         status, why = "downloaded", None
-        try:
-            with scope:
+        with scope:
+            try:
                 row = await self._queue.get(id)
                 why = await self._send(row) if row else None
                 status = "downloaded" if why else "uploaded"
-            if scope.cancelled_caught:
-                why = self._store.STOPPED
-        except discord.RateLimited as error:
-            await insistently(partial(self._store.hush, channel_id, error.retry_after))
-        except TROUBLE as error:
-            log.warning("Download %s: %s; going on in %.0f s", id, error, AGAIN_S)
-            await anyio.sleep(AGAIN_S)
+            except discord.RateLimited as error:
+                await insistently(partial(self._store.hush, channel_id, error.retry_after))
+            except TROUBLE as error:
+                log.warning("Download %s: %s; going on in %.0f s", id, error, AGAIN_S)
+                await anyio.sleep(AGAIN_S)
+        if scope.cancelled_caught:
+            why = self._store.STOPPED
         await insistently(partial(self._store.upload_ended, id, status, why))
         del self._under_way[id]
         self._news.set()

@@ -69,13 +69,25 @@ STOPPED = '{"code": "stopped"}'
 """`upload_error` of what somebody has stopped."""
 LOCKED_S = 120
 """How long a statement waits for its turn."""
-LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
+LINE = """WITH RECURSIVE line(id) AS (VALUES(?1) UNION
     SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
 """A download and the lists that it is in."""
 TREE = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION
     SELECT d.id FROM tree JOIN downloads AS d ON d.parent_id = tree.id WHERE d.item_key IS NOT NULL)"""
 """A download and the entries that it has become."""
 
+
+ENDED = f"""{LINE}, ended(end_id, why) AS (
+    SELECT id, CASE WHEN cancelled AND ?2 = 'downloaded' THEN '{STOPPED}' ELSE ?3 END
+    FROM downloads WHERE id = ?1 AND status = 'uploading')
+UPDATE downloads SET
+    status = CASE id WHEN end_id THEN ?2 ELSE status END,
+    upload_error = CASE id WHEN end_id THEN why ELSE upload_error END,
+    cancelled = CASE id WHEN end_id THEN 0 ELSE cancelled END,
+    sent_bytes = CASE id WHEN end_id THEN NULL ELSE sent_bytes END,
+    unsent = CASE id WHEN end_id THEN unsent ELSE why END
+FROM ended WHERE id = end_id OR id IN line AND item_key IS NULL AND why IS NOT NULL"""
+"""How sending a download (?1) has ended, of an entry in its list, too: its status (?2), and why it stays here (?3)."""
 
 def whole(value: object) -> int | None:
     """An id that the table holds as such."""
@@ -280,13 +292,9 @@ class Store:
         return [id for (id,) in await self._all("SELECT id FROM downloads WHERE status = 'uploading' AND cancelled")]
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:
-        """`uploaded`: it has arrived. `downloaded`: it stays here, and a sentence says why, or it is taken again. Of an
-        entry the list says so, too."""
-        sql = """UPDATE downloads SET status = ?, upload_error = ?, cancelled = 0, sent_bytes = NULL
-            WHERE id = ? AND status = 'uploading' RETURNING item_key IS NOT NULL"""
-        ((entry,),) = await self._all(sql, status, why, id) or [(False,)]
-        if entry and why:
-            await self._do(f"{LINE} UPDATE downloads SET unsent = ? WHERE id IN line AND item_key IS NULL", id, why)
+        """`uploaded`: it has arrived. `downloaded`: it stays here, and a sentence says why, or it is taken again unless
+        it was stopped meanwhile. Of an entry the list says so, too."""
+        await self._do(ENDED, id, status, why)
         if status == "uploaded":
             await self._do("DELETE FROM bot_sent WHERE download = ?", id)
 
