@@ -8,6 +8,7 @@ commas) and which page of it is seen (`page`). `cancelled` of a row that is `upl
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -76,7 +77,6 @@ TREE = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION
     SELECT d.id FROM tree JOIN downloads AS d ON d.parent_id = tree.id WHERE d.item_key IS NOT NULL)"""
 """A download and the entries that it has become."""
 
-
 ENDED = f"""{LINE}, ended(end_id, why) AS (
     SELECT id, CASE WHEN cancelled AND ?2 = 'downloaded' THEN '{STOPPED}' ELSE ?3 END
     FROM downloads WHERE id = ?1 AND status = 'uploading')
@@ -88,6 +88,7 @@ UPDATE downloads SET
     unsent = CASE id WHEN end_id THEN unsent ELSE why END
 FROM ended WHERE id = end_id OR id IN line AND item_key IS NULL AND why IS NOT NULL"""
 """How sending a download (?1) has ended, of an entry in its list, too: its status (?2), and why it stays here (?3)."""
+
 
 def whole(value: object) -> int | None:
     """An id that the table holds as such."""
@@ -107,7 +108,7 @@ class Stats:
 
 
 class Store:
-    """The bot's view of the table. Every method is one statement."""
+    """The bot's view of the table. A method is one statement or two, each a commit of its own."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
@@ -304,11 +305,13 @@ class Store:
 
     async def part_sent(self, row: Download, album: Sequence[Part], ids: Ids) -> None:
         """These files of a download have been sent; Telegram calls them so."""
-        for part in album:
-            await self._do("INSERT OR IGNORE INTO bot_sent VALUES(?, ?)", row.id, part.name)
-            if row.media_key and part.name in ids:
-                known = (row.media_key, part.name, part.bytes, *ids[part.name])
-                await self._do("INSERT OR REPLACE INTO bot_files VALUES(?, ?, ?, ?, ?)", *known)
+        names = json.dumps([part.name for part in album])
+        await self._do("INSERT OR IGNORE INTO bot_sent SELECT ?, value FROM json_each(?)", row.id, names)
+        known = [(part.name, part.bytes, *ids[part.name]) for part in album if part.name in ids]
+        if row.media_key and known:
+            columns = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(4))
+            sql = f"INSERT OR REPLACE INTO bot_files SELECT ?, {columns} FROM json_each(?)"
+            await self._do(sql, row.media_key, json.dumps(known))
 
     async def file_ids(self, media_key: str, album: Sequence[Part]) -> Ids:
         """What Telegram calls these files, of those that it has. Of another size it would be another file: the same
@@ -319,8 +322,8 @@ class Store:
 
     async def forget_ids(self, media_key: str | None, names: Iterable[str]) -> None:
         """Telegram does not take these any more."""
-        for name in names:
-            await self._do("DELETE FROM bot_files WHERE media_key = ? AND part = ?", media_key, name)
+        sql = "DELETE FROM bot_files WHERE media_key = ? AND part IN (SELECT value FROM json_each(?))"
+        await self._do(sql, media_key, json.dumps([*names]))
 
     async def upload_again(self, id: int) -> bool:
         """Let the uploader have another try, of a list with all that it has given up. False when that is nothing."""

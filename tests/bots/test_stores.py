@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reactor import Queue
+from reactor.models import Download
 from tests.bots.modules import loaded
 
 PLACE = {"telegram": "chat_id", "discord": "channel_id"}
@@ -47,3 +48,17 @@ async def test_how_sending_has_ended(
     assert (entry.extra["upload_error"], of_list.extra["unsent"]) == (stays, stays)
     assert (of_list.status, of_list.extra["upload_error"]) == ("downloaded", None)
     assert (other.status, other.extra["upload_error"], other.extra["unsent"]) == ("downloaded", None, None)
+
+
+async def test_what_telegram_has_is_remembered_and_forgotten(tmp_path: Path) -> None:
+    store, media = loaded("telegram", "store", "media")
+    parts = [media.Part(tmp_path / name, name, count, "video") for count, name in enumerate(("a", "b'\"", "ü/c"), 1)]
+    ids = {"a": ("video", "id-a"), "ü/c": ("document", "id-c")}
+    row = Download(id=7, url="u", status="uploading", media_key="key")
+    async with Queue(tmp_path / "bot.db"), store.Store.open(tmp_path / "bot.db") as ours:
+        for _ in range(2):
+            await ours.part_sent(row, parts, ids)
+        assert await ours.sent_parts(7) == {"a", "b'\"", "ü/c"}
+        assert await ours.file_ids("key", parts) == ids
+        await ours.forget_ids("key", ["a", "b'\""])
+        assert await ours.file_ids("key", parts) == {"ü/c": ("document", "id-c")}
