@@ -12,7 +12,7 @@ from components import press
 from discord import app_commands
 from replies import Interaction, answer, texts_of
 from texts import STANDARD, languages, texts_for
-from words import about_settings, about_stats, name_of, place_of, safe, sentence
+from words import about_reactor, about_settings, about_stats, name_of, place_of, safe, sentence
 
 from reactor.errors import ReactorError
 from reactor.options import merged
@@ -150,9 +150,7 @@ async def retry(interaction: Interaction, number: int) -> None:
 
 async def status(interaction: Interaction) -> None:
     """How the downloader is."""
-    now, t = await interaction.client.runner.status(), texts_of(interaction)
-    known = {"state": now.state, "pid": now.pid, "version": now.version, "aria2": now.aria2, "restarts": now.restarts}
-    await answer(interaction, t("downloader", going=len(now.under_way), error=safe(now.error or ""), **known))
+    await answer(interaction, about_reactor(await interaction.client.runner.status(), texts_of(interaction)))
 
 
 COMMANDS: tuple[tuple[str, Any], ...] = (
