@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import discord
 from asked_for import Ask, Quality, Sound, options_of, pieces_of
@@ -21,7 +21,9 @@ from reactor.row_options import over_defaults
 LINK = re.compile(r"(?:https?://|magnet:\?)[^\s<>\"]{1,8000}", re.IGNORECASE)
 LISTED_MAX = 20
 Command = TypeVar("Command", bound=Callable[..., Any])
-Language = Literal["auto", "Deutsch", "English", "Español"]
+LANGUAGES = [
+    app_commands.Choice(name=name, value=name) for name in ("auto", *(t("language") for t in languages().values()))
+]
 
 
 def text(name: str) -> app_commands.locale_str:
@@ -84,6 +86,7 @@ async def get(
     await answer(interaction, taken if wanted else t("no_link"))
 
 
+@app_commands.choices(language=LANGUAGES)
 @options("quality", "sound", "subtitles", "ask", "language", "reset")
 async def settings(
     interaction: Interaction,
@@ -91,7 +94,7 @@ async def settings(
     sound: Sound | None = None,
     subtitles: str | None = None,
     ask: Ask | None = None,
-    language: Language | None = None,
+    language: str | None = None,
     reset: bool = False,
 ) -> None:
     """Show what somebody always wants, or change it."""

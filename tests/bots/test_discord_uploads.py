@@ -140,6 +140,9 @@ async def test_each_is_spoken_to_in_their_language_and_told_their_place(tmp_path
         (get,) = [command for command in api.commands if command["name"] == "get"]
         assert get["description_localizations"]["de"].startswith("Diese Links laden")
         assert get["options"][0]["description_localizations"]["es-ES"] == "Enlaces y enlaces magnet"
+        (settings,) = [command for command in api.commands if command["name"] == "settings"]
+        (language,) = [option for option in settings["options"] if option["name"] == "language"]
+        assert [each["value"] for each in language["choices"]] == ["auto", "Deutsch", "English", "Español"]
         api.command("get", links=server.put("/first.bin", BODY, stall_after=100_000))
         await api.until(lambda: api.replies == ["Angenommen: 1 von 1."] and api.about("first.bin", "▓"))
         api.command("get", links=server.put("/second.bin", BODY, stall_after=100_000))
