@@ -56,6 +56,8 @@ FILES_MAX = 1000
 """Files that are named of one torrent."""
 KEYS_MAX = 50
 """Entries of a list that are named one by one."""
+SPLIT_MIB_MIN, SPLIT_MIB_MAX = 45, 4000
+"""Of the pieces that a result can be cut into."""
 CLIP_MAX_S = 360_000.0
 """100 hours: no film is longer."""
 NAME_MAX = 150
@@ -265,7 +267,9 @@ class Options(_OptionGroup):
         "never", description="never, formats, items, files or all"
     )
     unanswered: Literal["default", "fail"] = Field("default", description="default or fail")
-    split_mib: Literal[0] | Annotated[int, Field(ge=45, le=4000)] = Field(0, description="0, or MiB from 45 to 4000")
+    split_mib: Literal[0] | Annotated[int, Field(ge=SPLIT_MIB_MIN, le=SPLIT_MIB_MAX)] = Field(
+        0, description=f"0, or MiB from {SPLIT_MIB_MIN} to {SPLIT_MIB_MAX}"
+    )
     cookies: PresetName | None = Field(None, description="the name of a jar of cookies of the same owner")
     referer: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@\\]+\S*$", max_length=2000)] | None = Field(
         None, description="a URL of http or https"

@@ -7,14 +7,11 @@ import json
 from typing import Any, Literal
 
 from reactor.cli.asked import asked
+from reactor.options import SPLIT_MIB_MAX, SPLIT_MIB_MIN
 
 Quality = Literal["best", "2160", "1080", "720", "480", "360", "worst"]
 Sound = Literal["film", "best", "mp3", "m4a", "opus", "flac", "wav"]
 Ask = Literal["never", "all", "formats", "items", "files"]
-
-
-SPLIT_MIB_MIN, SPLIT_MIB_MAX = 45, 4000
-"""What reactor's option `split_mib` takes."""
 
 
 def pieces_of(limit: int) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import discord
 from asked_for import Ask, Quality, Sound, options_of, pieces_of
@@ -12,7 +12,7 @@ from components import press
 from discord import app_commands
 from replies import Interaction, answer, texts_of
 from texts import STANDARD, languages, texts_for
-from words import about_settings, about_stats, name_of, place_of, safe, sentence
+from words import about_reactor, about_settings, about_stats, name_of, place_of, safe, sentence
 
 from reactor.errors import ReactorError
 from reactor.options import merged
@@ -21,7 +21,9 @@ from reactor.row_options import over_defaults
 LINK = re.compile(r"(?:https?://|magnet:\?)[^\s<>\"]{1,8000}", re.IGNORECASE)
 LISTED_MAX = 20
 Command = TypeVar("Command", bound=Callable[..., Any])
-Language = Literal["auto", "Deutsch", "English", "Español"]
+LANGUAGES = [
+    app_commands.Choice(name=name, value=name) for name in ("auto", *(t("language") for t in languages().values()))
+]
 
 
 def text(name: str) -> app_commands.locale_str:
@@ -84,6 +86,7 @@ async def get(
     await answer(interaction, taken if wanted else t("no_link"))
 
 
+@app_commands.choices(language=LANGUAGES)
 @options("quality", "sound", "subtitles", "ask", "language", "reset")
 async def settings(
     interaction: Interaction,
@@ -91,7 +94,7 @@ async def settings(
     sound: Sound | None = None,
     subtitles: str | None = None,
     ask: Ask | None = None,
-    language: Language | None = None,
+    language: str | None = None,
     reset: bool = False,
 ) -> None:
     """Show what somebody always wants, or change it."""
@@ -150,9 +153,7 @@ async def retry(interaction: Interaction, number: int) -> None:
 
 async def status(interaction: Interaction) -> None:
     """How the downloader is."""
-    now, t = await interaction.client.runner.status(), texts_of(interaction)
-    known = {"state": now.state, "pid": now.pid, "version": now.version, "aria2": now.aria2, "restarts": now.restarts}
-    await answer(interaction, t("downloader", going=len(now.under_way), error=safe(now.error or ""), **known))
+    await answer(interaction, about_reactor(await interaction.client.runner.status(), texts_of(interaction)))
 
 
 COMMANDS: tuple[tuple[str, Any], ...] = (

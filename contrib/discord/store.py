@@ -15,7 +15,7 @@ import aiosqlite
 from reactor.errors import DatabaseError
 from reactor.server_address import ServerAddress
 
-LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
+LINE = """WITH RECURSIVE line(id) AS (VALUES(?1) UNION
     SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
 """A download and the lists that it is in."""
 TREE = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION
@@ -54,16 +54,28 @@ class Store:
     )
     STOPPED = '{"code": "stopped"}'
     UNSENT = "status = 'downloaded' AND upload_error IS NULL AND items_total IS NULL AND channel_id IS NOT NULL"
-    LIVE = "status IN ('pending', 'downloading', 'choosing', 'uploading') AND item_key IS NULL"
+    LIVE = "status IN ('pending', 'downloading', 'uploading', 'choosing')"
     TOLD = ("status", "stage", "cancelled", "upload_error", "unsent", "picked")
     SAYS = "(" + " || ' ' || ".join(f"coalesce({name}, '')" for name in TOLD) + ")"
     OPEN = "status IN ('pending', 'downloading', 'choosing') AND item_key IS NULL"
     INDEXES = (
         f"bot_untold ON downloads (channel_id) WHERE channel_id IS NOT NULL AND shown IS NOT {SAYS}",
+        "bot_channel ON downloads (channel_id)",
+        f"bot_live ON downloads (channel_id) WHERE {LIVE}",
         f"bot_waiting ON downloads (user_id) WHERE {OPEN}",
         f"bot_unsent ON downloads (channel_id, id) WHERE {UNSENT}",
         "bot_uploading ON downloads (id) WHERE status = 'uploading'",
     )
+    # How sending a download (?1) has ended, of an entry in its list, too: its status (?2), and why it stays here (?3).
+    ENDED = f"""{LINE}, ended(end_id, why) AS (
+        SELECT id, CASE WHEN cancelled AND ?2 = 'downloaded' THEN '{STOPPED}' ELSE ?3 END
+        FROM downloads WHERE id = ?1 AND status = 'uploading')
+    UPDATE downloads SET
+        status = CASE id WHEN end_id THEN ?2 ELSE status END,
+        upload_error = CASE id WHEN end_id THEN why ELSE upload_error END,
+        cancelled = CASE id WHEN end_id THEN 0 ELSE cancelled END,
+        unsent = CASE id WHEN end_id THEN unsent ELSE why END
+    FROM ended WHERE id = end_id OR id IN line AND item_key IS NULL AND why IS NOT NULL"""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
@@ -85,14 +97,7 @@ class Store:
             await store._index()
             for table in cls.TABLES:
                 await store.all(f"CREATE TABLE IF NOT EXISTS {table}")
-            await store.all(
-                f"""UPDATE downloads SET status = 'downloaded', cancelled = 0,
-                upload_error = CASE WHEN cancelled THEN '{cls.STOPPED}' END
-                WHERE status = 'uploading' AND channel_id IS NOT NULL"""
-            )
-            await store.all(
-                "DELETE FROM bot_sent WHERE download NOT IN (SELECT id FROM downloads WHERE status = 'downloaded')"
-            )
+            await store.return_uploads()
             store._languages = dict(await store.all("SELECT user_id, language FROM bot_people"))
             yield store
 
@@ -119,7 +124,7 @@ class Store:
         """Somebody has chosen a language, or, with None, that of their Discord, which is `instead` now."""
         await self.all("INSERT OR REPLACE INTO bot_people VALUES(?, ?)", user_id, code)
         self._languages[user_id] = code
-        sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND {self.LIVE}"
+        sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND {self.LIVE} AND item_key IS NULL"
         await self.all(sql, code or instead, user_id)
 
     async def hush(self, channel_id: int, seconds: float) -> None:
@@ -164,6 +169,15 @@ class Store:
 
     # What is sent to them
 
+    async def return_uploads(self) -> None:
+        """What was being sent when the bot ended is to be sent again, but for what was stopped."""
+        # The `+`: by the channels SQLite would look at all that was ever asked for.
+        await self.all(f"""UPDATE downloads SET status = 'downloaded', cancelled = 0,
+            upload_error = CASE WHEN cancelled THEN '{self.STOPPED}' END
+            WHERE status = 'uploading' AND +channel_id IS NOT NULL""")
+        await self.all("""DELETE FROM bot_sent WHERE NOT EXISTS
+            (SELECT 1 FROM downloads WHERE id = download AND status = 'downloaded')""")
+
     async def unsent(self) -> dict[int, int]:
         """Channel → the first download that is to be sent there, for all channels that may be spoken to."""
         sql = f"""SELECT channel_id, min(id) FROM downloads WHERE {self.UNSENT} AND channel_id NOT IN
@@ -200,12 +214,9 @@ class Store:
         await self.all("INSERT OR IGNORE INTO bot_sent VALUES(?, ?)", id, part)
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:
-        """How sending a file went: `uploaded`, or `downloaded` with a sentence. Of an entry its list says so, too."""
-        sql = """UPDATE downloads SET status = ?, upload_error = ?, cancelled = 0 WHERE id = ? AND status = 'uploading'
-            RETURNING item_key IS NOT NULL"""
-        ((entry,),) = await self.all(sql, status, why, id) or [(False,)]
-        if entry and why:
-            await self.all(f"{LINE} UPDATE downloads SET unsent = ? WHERE id IN line AND item_key IS NULL", id, why)
+        """How sending a file went: `uploaded`, or `downloaded` with a sentence, or to be taken again unless it was
+        stopped meanwhile. Of an entry its list says so, too."""
+        await self.all(self.ENDED, id, status, why)
         if status == "uploaded":
             await self.all("DELETE FROM bot_sent WHERE download = ?", id)
 
@@ -224,5 +235,5 @@ class Store:
 
     async def live_in(self, channel_id: int | None) -> list[int]:
         """The downloads of a channel that are not over."""
-        sql = f"SELECT id FROM downloads WHERE channel_id = ? AND {self.LIVE} ORDER BY id"
+        sql = f"SELECT id FROM downloads WHERE channel_id = ? AND {self.LIVE} AND item_key IS NULL ORDER BY id"
         return [id for (id,) in await self.all(sql, channel_id)]

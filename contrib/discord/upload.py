@@ -17,6 +17,9 @@ from words import plain, size
 from reactor.models import Download
 
 UPLOAD_WAITS: tuple[float | None, ...] = (0.5, 2.0, 8.0, 30.0, None)  # before another try; None: there is none
+EXPLICIT = 20009
+ABOUT_THE_CHANNEL = (50008, 50024, 50083)
+"""Codes of Discord's: what it does not show, and places where nothing can be sent."""
 log = logging.getLogger("bot")
 
 
@@ -78,18 +81,18 @@ class Uploads:
         """Send a download, and write down how that went."""
         channel_id, scope = self._under_way[id]
         status, why = "downloaded", None
-        try:
-            with scope:
+        with scope:
+            try:
                 row = await self._queue.get(id)
                 why = await self._send(row) if row else None
                 status = "downloaded" if why else "uploaded"
-            if scope.cancelled_caught:
-                why = self._store.STOPPED
-        except discord.RateLimited as error:
-            await insistently(partial(self._store.hush, channel_id, error.retry_after))
-        except TROUBLE as error:
-            log.warning("Download %s: %s; going on in %.0f s", id, error, AGAIN_S)
-            await anyio.sleep(AGAIN_S)
+            except discord.RateLimited as error:
+                await insistently(partial(self._store.hush, channel_id, error.retry_after))
+            except TROUBLE as error:
+                log.warning("Download %s: %s; going on in %.0f s", id, error, AGAIN_S)
+                await anyio.sleep(AGAIN_S)
+        if scope.cancelled_caught:
+            why = self._store.STOPPED
         await insistently(partial(self._store.upload_ended, id, status, why))
         del self._under_way[id]
         self._news.set()
@@ -98,33 +101,63 @@ class Uploads:
         """Send the file of a row, or all files of its folder that have not been sent. Why something of it stays here,
         or None. Raises discord.RateLimited."""
         limit, name = self._client.limit_of(row.extra["guild_id"]), ""
-        sent = await self._store.sent_parts(row.id)
+        sent, refused = await self._store.sent_parts(row.id), list[str]()
         try:
             files = files_of(row)
+        except OSError as error:
+            return unreadable(error)
+        try:
             for path in [path for path, count in files.items() if count <= limit and str(path) not in sent]:
                 name = plain(path.stem, 100) + plain(path.suffix, 20)
-                await self._send_file(row, path, name)
+                try:
+                    await self._send_file(row, path, name)
+                except NotSent as error:
+                    refused.append(str(error))
+                    continue
                 with anyio.CancelScope(shield=True):  # else it would be sent again
                     await insistently(partial(self._store.part_sent, row.id, str(path)))
         except discord.RateLimited:
             raise
         except AWAY as error:
             return not_sent("failed", name=name, why=plain(str(error), 200))
+        if refused:
+            return refused[0]
         if large := [plain(path.name, 60) for path, count in files.items() if count > limit]:
             return not_sent("too_large", limit=size(limit), names=", ".join(large[:3]))
         return None if files else not_sent("gone")
 
     async def _send_file(self, row: Download, path: Path, name: str) -> None:
+        """Send one file. Raises NotSent where another could be, else what Discord says."""
         for wait in UPLOAD_WAITS:
             try:
-                await self._client.get_partial_messageable(row.extra["channel_id"]).send(file=discord.File(path, name))
+                file = discord.File(path, name)
+            except OSError as error:
+                raise NotSent(unreadable(error)) from error
+            try:
+                await self._client.get_partial_messageable(row.extra["channel_id"]).send(file=file)
                 return
             except AWAY as error:
+                if isinstance(error, discord.HTTPException) and is_about_the_file(error):
+                    raise NotSent(not_sent("failed", name=name, why=plain(str(error), 200))) from error
                 refused = isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429
                 if refused or wait is None or isinstance(error, discord.RateLimited):
                     raise
                 log.info("Download %s: %s; again in %.1f s", row.id, error, wait)
                 await anyio.sleep(wait)
+
+
+class NotSent(Exception):
+    """A file stays here; others may go. The message is for the column `upload_error`."""
+
+
+def is_about_the_file(error: discord.HTTPException) -> bool:
+    """False where no other file would be taken in that channel either."""
+    return error.code == EXPLICIT or (error.status in (400, 413) and error.code not in ABOUT_THE_CHANNEL)
+
+
+def unreadable(error: OSError) -> str:
+    """Why a file stays here that cannot be read; its path is nobody's business."""
+    return not_sent("unreadable", why=error.strerror or "?")
 
 
 def not_sent(code: str, **values: str) -> str:

@@ -18,6 +18,8 @@ from reactor.models import Download, Position
 if TYPE_CHECKING:
     from store import Stats
 
+    from reactor import RunnerStatus
+
 SENTENCE_MAX, BAR, LABEL_MAX = 600, 12, 100
 
 
@@ -59,6 +61,20 @@ def about_stats(stats: Stats, t: Texts) -> str:
         t("stats_ever", n=stats.count, size=size(stats.bytes), date=safe(plain(stats.since or "?", 20))),
     ]
     return "\n".join([*lines, t("stats_failed", n=stats.failed)] if stats.failed else lines)
+
+
+def about_reactor(status: RunnerStatus, t: Texts) -> str:
+    """How the downloader's process is, as far as that is known."""
+    known = {
+        "downloader_process": status.pid,
+        "downloader_reactor": status.version,
+        "downloader_aria2": status.aria2,
+        "downloader_restarts": status.restarts,
+        "downloader_going": len(status.under_way),
+    }
+    more = [t(name, value=safe(plain(str(value), 40))) for name, value in known.items() if value is not None]
+    why = f" {safe(plain(status.error, SENTENCE_MAX))}" if status.error else ""
+    return f"{', '.join([t('downloader', state=status.state), *more])}.{why}"
 
 
 def plain(text: str, most: int) -> str:

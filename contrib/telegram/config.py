@@ -18,11 +18,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reactor.errors import ReactorError
+from reactor.options import SPLIT_MIB_MAX, SPLIT_MIB_MIN
 
 CLOUD_LIMIT_MB, LOCAL_LIMIT_MB = 50, 2000
 """What a bot may send: through Telegram's own Bot API server, and through one of yours."""
-SPLIT_MIB_MIN, SPLIT_MIB_MAX = 45, 4000
-"""What reactor's option `split_mib` takes."""
 
 
 class WrongSetting(Exception):

@@ -235,13 +235,20 @@ async def _wanted_by(message: Message | None, bot: Bot) -> list[str]:
 
 
 @router.error()
-async def trouble(event: ErrorEvent, replies: Replies) -> None:
+async def trouble(event: ErrorEvent, replies: Replies, store: Store) -> None:
     """What cannot be done just now is said; the bot goes on."""
     log.warning("An update could not be handled: %s", event.exception, exc_info=event.exception)
-    if message := event.update.message:
-        t = texts_for(message.from_user and message.from_user.language_code)
-        why = f" {event.exception}" if isinstance(event.exception, ReactorError) else ""
-        replies.send(message, escape(plain(f"{t('not_now')}{why}", 600)))
+    said = event.update.message or event.update.callback_query
+    if said is None:
+        return
+    user = said.from_user
+    t = texts_for(user and (store.language_of(user.id) or user.language_code))
+    why = f" {event.exception}" if isinstance(event.exception, ReactorError) else ""
+    text = plain(f"{t('not_now')}{why}", 600)
+    if isinstance(said, CallbackQuery):
+        replies.answer(said, text)
+    else:
+        replies.send(said, escape(text))
 
 
 # Which download is meant

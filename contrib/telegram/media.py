@@ -12,6 +12,7 @@ from pathlib import Path
 from words import plain
 
 from reactor.errors import ReactorError
+from reactor.media.inputs import file_input
 from reactor.media.process import run_ffmpeg
 from reactor.media.uploads import upload_of
 from reactor.models import Download, Upload
@@ -105,9 +106,9 @@ def albums_of(parts: Sequence[Part], limit: int) -> Iterator[list[Part]]:
         yield album
 
 
-async def details_of(row: Download, part: Part, ffmpeg: Path | None, folder: Path) -> Details:
+async def details_of(row: Download, part: Part, ffmpeg: Path | None, picture: Path) -> Details:
     """What there is to say of a file: what the row says, or, of one of several, what is read from it. `ffmpeg` is a
-    setting; in `folder` is room for a picture."""
+    setting; `picture` is where one can be made."""
     if part.kind not in ("video", "audio"):
         return Details()
 
@@ -115,7 +116,7 @@ async def details_of(row: Download, part: Part, ffmpeg: Path | None, folder: Pat
         return find_ffmpeg(ffmpeg).path
 
     told = not row.files and row.duration_s is not None
-    known: Download | Upload = row if told else await upload_of(part.path, program, folder / f"{part.path.name}.jpg")
+    known: Download | Upload = row if told else await upload_of(part.path, program, picture)
     tags = await _tags(program, part.path) if part.kind == "audio" else {}
     return Details(
         duration=None if known.duration_s is None else round(known.duration_s),
@@ -134,7 +135,7 @@ def _there(picture: str | None) -> Path | None:
 
 async def _tags(program: Callable[[], Path], file: Path) -> dict[str, str]:
     """Title and artist, as the file has them; nothing where they cannot be read."""
-    reading = ("-i", f"file:{file.name}", "-f", "ffmetadata", "-")
+    reading = (*file_input(file.name).arguments, "-f", "ffmetadata", "-")
     try:
         run = await run_ffmpeg(program(), reading, folder=file.parent, deadline_s=TAGS_DEADLINE_S)
     except (ReactorError, OSError):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import anyio
 from aiogram.exceptions import AiogramError, TelegramRetryAfter
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from anyio.abc import TaskGroup
@@ -17,6 +19,7 @@ from store import Store
 TRIES = 8
 FLOOD_S = 60.0
 """For an answer; after that nobody waits for it. A download's own message is not given up."""
+ASKING_S = 2.0
 log = logging.getLogger(__name__)
 
 
@@ -44,11 +47,18 @@ class Replies:
 
     async def _patiently(self, call: Callable[[], Awaitable[Any]], chat_id: int | None) -> None:
         try:
-            if chat_id is not None and await self._store.quiet_for(chat_id) > FLOOD_S:
+            if chat_id is not None and await self._quiet_for(chat_id) > FLOOD_S:
                 return
             await patiently(call, TRIES, FLOOD_S)
         except TelegramRetryAfter as error:
             if chat_id is not None:
                 await insistently(partial(self._store.hush, chat_id, error.retry_after))
-        except (AiogramError, sqlite3.Error) as error:
+        except AiogramError as error:
             log.info("An answer was not taken: %s", error)
+
+    async def _quiet_for(self, chat_id: int) -> float:
+        """Seconds for which a chat is to be left alone, as far as the database says so at once: what is answered may
+        be that it is in trouble."""
+        with anyio.move_on_after(ASKING_S), suppress(sqlite3.Error):
+            return await self._store.quiet_for(chat_id)
+        return 0.0

@@ -8,10 +8,12 @@ commas) and which page of it is seen (`page`). `cancelled` of a row that is `upl
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +53,16 @@ SAYS = (
 """What a row's message has to say, but for numbers that move."""
 UNSENT = "status = 'downloaded' AND upload_error IS NULL AND items_total IS NULL AND typeof(chat_id) = 'integer'"
 """Is finished, and nobody has tried to send it. A list has no file: its entries do."""
+LIVE = "status IN ('pending', 'downloading', 'uploading', 'choosing')"
+"""Is not over."""
+WAITING = "status IN ('pending', 'downloading', 'choosing') AND item_key IS NULL"
+"""The same, but for what is being sent. A list is one."""
 INDEXES = (
     f"bot_untold ON downloads (chat_id) WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS}",
     "bot_requests ON downloads (chat_id, request_id)",
     "bot_messages ON downloads (chat_id, message_id)",
-    "bot_live ON downloads (chat_id) WHERE status IN ('pending', 'downloading', 'uploading', 'choosing')",
-    "bot_waiting ON downloads (user_id) WHERE status IN ('pending', 'downloading', 'choosing') AND item_key IS NULL",
+    f"bot_live ON downloads (chat_id) WHERE {LIVE}",
+    f"bot_waiting ON downloads (user_id) WHERE {WAITING}",
     f"bot_unsent ON downloads (chat_id, id) WHERE {UNSENT}",
     "bot_uploading ON downloads (id) WHERE status = 'uploading'",
 )
@@ -64,14 +70,24 @@ STOPPED = '{"code": "stopped"}'
 """`upload_error` of what somebody has stopped."""
 LOCKED_S = 120
 """How long a statement waits for its turn."""
-LIVE = "('pending', 'downloading', 'uploading', 'choosing')"
-
-LINE = """WITH RECURSIVE line(id) AS (VALUES(?) UNION
+LINE = """WITH RECURSIVE line(id) AS (VALUES(?1) UNION
     SELECT d.parent_id FROM line JOIN downloads AS d ON d.id = line.id WHERE d.item_key IS NOT NULL)"""
 """A download and the lists that it is in."""
 TREE = """WITH RECURSIVE tree(id) AS (VALUES(?) UNION
     SELECT d.id FROM tree JOIN downloads AS d ON d.parent_id = tree.id WHERE d.item_key IS NOT NULL)"""
 """A download and the entries that it has become."""
+
+ENDED = f"""{LINE}, ended(end_id, why) AS (
+    SELECT id, CASE WHEN cancelled AND ?2 = 'downloaded' THEN '{STOPPED}' ELSE ?3 END
+    FROM downloads WHERE id = ?1 AND status = 'uploading')
+UPDATE downloads SET
+    status = CASE id WHEN end_id THEN ?2 ELSE status END,
+    upload_error = CASE id WHEN end_id THEN why ELSE upload_error END,
+    cancelled = CASE id WHEN end_id THEN 0 ELSE cancelled END,
+    sent_bytes = CASE id WHEN end_id THEN NULL ELSE sent_bytes END,
+    unsent = CASE id WHEN end_id THEN unsent ELSE why END
+FROM ended WHERE id = end_id OR id IN line AND item_key IS NULL AND why IS NOT NULL"""
+"""How sending a download (?1) has ended, of an entry in its list, too: its status (?2), and why it stays here (?3)."""
 
 
 def whole(value: object) -> int | None:
@@ -92,7 +108,7 @@ class Stats:
 
 
 class Store:
-    """The bot's view of the table. Every method is one statement."""
+    """The bot's view of the table. A method is one statement or two, each a commit of its own."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
@@ -140,7 +156,7 @@ class Store:
         """Somebody has chosen a language, or, with None, that of their Telegram, which is `instead` now."""
         await self._do("INSERT OR REPLACE INTO bot_people VALUES(?, ?)", user_id, code)
         self._languages[user_id] = code
-        sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND status IN {LIVE}"
+        sql = f"UPDATE downloads SET language = ?, shown = NULL WHERE user_id = ? AND {LIVE}"
         await self._do(sql, code or instead, user_id)
 
     # What people asked for
@@ -152,13 +168,12 @@ class Store:
 
     async def waiting_of(self, user_id: int) -> int:
         """How many downloads of somebody are not over. A list is one."""
-        sql = """SELECT count(*) FROM downloads WHERE user_id = ? AND status IN ('pending', 'downloading', 'choosing')
-            AND item_key IS NULL"""
+        sql = f"SELECT count(*) FROM downloads WHERE user_id = ? AND {WAITING}"
         return int((await self._all(sql, user_id))[0][0])
 
     async def live_in(self, chat_id: int) -> list[int]:
         """What a chat is waiting for."""
-        sql = f"""SELECT id FROM downloads WHERE chat_id = ? AND status IN {LIVE} AND item_key IS NULL
+        sql = f"""SELECT id FROM downloads WHERE chat_id = ? AND {LIVE} AND item_key IS NULL
             ORDER BY added_date, id"""
         return [id for (id,) in await self._all(sql, chat_id)]
 
@@ -170,7 +185,8 @@ class Store:
 
     async def counts(self) -> dict[str, int]:
         """How many rows are waiting and under way, of everybody."""
-        sql = "SELECT status, count(*) FROM downloads WHERE status IN ('pending', 'downloading') GROUP BY status"
+        sql = """SELECT 'pending', count(*) FROM downloads WHERE status = 'pending'
+            UNION ALL SELECT 'downloading', count(*) FROM downloads WHERE status = 'downloading'"""
         return dict(await self._all(sql))
 
     async def stats_of(self, chat_id: int) -> Stats:
@@ -192,14 +208,16 @@ class Store:
 
     async def untold(self) -> list[tuple[int, int, str, bool]]:
         """(chat, download, what its message has to say, whether that is more than a number) for all whose message may
-        be out of date. The entries of a list have none of their own: that of the list tells of them."""
+        be out of date, the oldest first. The entries of a list have none of their own: that of the list tells of
+        them."""
+        # With ORDER BY, SQLite reads the whole table in its order.
         sql = f"""SELECT chat_id, id, {SAYS}, 1 FROM downloads
             WHERE chat_id IS NOT NULL AND shown IS NOT {SAYS} AND typeof(chat_id) = 'integer' AND item_key IS NULL
             UNION ALL SELECT chat_id, id, {SAYS}, 0 FROM downloads
-            WHERE status IN ('downloading', 'uploading') AND shown IS {SAYS} AND typeof(chat_id) = 'integer'
-            AND item_key IS NULL
-            ORDER BY id"""
-        return [(chat_id, id, says, bool(fresh)) for chat_id, id, says, fresh in await self._all(sql)]
+            WHERE chat_id IS NOT NULL AND {LIVE} AND status IN ('downloading', 'uploading') AND shown IS {SAYS}
+            AND typeof(chat_id) = 'integer' AND item_key IS NULL"""
+        found = sorted(await self._all(sql), key=itemgetter(1))
+        return [(chat_id, id, says, bool(fresh)) for chat_id, id, says, fresh in found]
 
     async def told(self, id: int, says: str | None, message_id: int | None) -> None:
         """A download's message is this one, and says this."""
@@ -236,11 +254,12 @@ class Store:
 
     async def return_uploads(self) -> None:
         """What was being sent when the last uploader ended is to be sent again, but for what was stopped."""
+        # The `+`: by the chats SQLite would look at all that was ever asked for.
         await self._do(f"""UPDATE downloads SET status = 'downloaded', cancelled = 0, sent_bytes = NULL,
             upload_error = CASE WHEN cancelled THEN '{STOPPED}' END
-            WHERE status = 'uploading' AND chat_id IS NOT NULL""")
-        await self._do("""DELETE FROM bot_sent WHERE download NOT IN
-            (SELECT id FROM downloads WHERE status = 'downloaded' AND chat_id IS NOT NULL)""")
+            WHERE status = 'uploading' AND +chat_id IS NOT NULL""")
+        await self._do("""DELETE FROM bot_sent WHERE NOT EXISTS
+            (SELECT 1 FROM downloads WHERE id = download AND status = 'downloaded' AND chat_id IS NOT NULL)""")
 
     async def unsent(self) -> dict[int, int]:
         """Chat → the first download that is to be sent there, for all chats that may be spoken to."""
@@ -274,13 +293,9 @@ class Store:
         return [id for (id,) in await self._all("SELECT id FROM downloads WHERE status = 'uploading' AND cancelled")]
 
     async def upload_ended(self, id: int, status: str, why: str | None) -> None:
-        """`uploaded`: it has arrived. `downloaded`: it stays here, and a sentence says why, or it is taken again. Of an
-        entry the list says so, too."""
-        sql = """UPDATE downloads SET status = ?, upload_error = ?, cancelled = 0, sent_bytes = NULL
-            WHERE id = ? AND status = 'uploading' RETURNING item_key IS NOT NULL"""
-        ((entry,),) = await self._all(sql, status, why, id) or [(False,)]
-        if entry and why:
-            await self._do(f"{LINE} UPDATE downloads SET unsent = ? WHERE id IN line AND item_key IS NULL", id, why)
+        """`uploaded`: it has arrived. `downloaded`: it stays here, and a sentence says why, or it is taken again unless
+        it was stopped meanwhile. Of an entry the list says so, too."""
+        await self._do(ENDED, id, status, why)
         if status == "uploaded":
             await self._do("DELETE FROM bot_sent WHERE download = ?", id)
 
@@ -290,11 +305,13 @@ class Store:
 
     async def part_sent(self, row: Download, album: Sequence[Part], ids: Ids) -> None:
         """These files of a download have been sent; Telegram calls them so."""
-        for part in album:
-            await self._do("INSERT OR IGNORE INTO bot_sent VALUES(?, ?)", row.id, part.name)
-            if row.media_key and part.name in ids:
-                known = (row.media_key, part.name, part.bytes, *ids[part.name])
-                await self._do("INSERT OR REPLACE INTO bot_files VALUES(?, ?, ?, ?, ?)", *known)
+        names = json.dumps([part.name for part in album])
+        await self._do("INSERT OR IGNORE INTO bot_sent SELECT ?, value FROM json_each(?)", row.id, names)
+        known = [(part.name, part.bytes, *ids[part.name]) for part in album if part.name in ids]
+        if row.media_key and known:
+            columns = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(4))
+            sql = f"INSERT OR REPLACE INTO bot_files SELECT ?, {columns} FROM json_each(?)"
+            await self._do(sql, row.media_key, json.dumps(known))
 
     async def file_ids(self, media_key: str, album: Sequence[Part]) -> Ids:
         """What Telegram calls these files, of those that it has. Of another size it would be another file: the same
@@ -305,8 +322,8 @@ class Store:
 
     async def forget_ids(self, media_key: str | None, names: Iterable[str]) -> None:
         """Telegram does not take these any more."""
-        for name in names:
-            await self._do("DELETE FROM bot_files WHERE media_key = ? AND part = ?", media_key, name)
+        sql = "DELETE FROM bot_files WHERE media_key = ? AND part IN (SELECT value FROM json_each(?))"
+        await self._do(sql, media_key, json.dumps([*names]))
 
     async def upload_again(self, id: int) -> bool:
         """Let the uploader have another try, of a list with all that it has given up. False when that is nothing."""

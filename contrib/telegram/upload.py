@@ -36,7 +36,7 @@ log = logging.getLogger("upload")
 
 
 @dataclass
-class Upload:
+class Sending:
     """One that is under way."""
 
     chat_id: int
@@ -51,7 +51,7 @@ class Uploads:
 
     def __init__(self, sender: Sender, queue: Queue, store: Store, config: Config) -> None:
         self._sender, self._queue, self._store, self._config = sender, queue, store, config
-        self._under_way: dict[int, Upload] = {}
+        self._under_way: dict[int, Sending] = {}
         self._turns: list[int] = []
         """Chats that have had a turn, the latest last."""
         self._news = anyio.Event()
@@ -103,7 +103,7 @@ class Uploads:
                 break
             id = waiting[chat_id]
             if await self._store.claim_upload(id):
-                self._under_way[id] = Upload(chat_id)
+                self._under_way[id] = Sending(chat_id)
                 tasks.start_soon(self._upload, id)
         quiet = await self._store.next_sound()
         return inf if quiet is None else quiet
@@ -132,7 +132,7 @@ class Uploads:
             del self._under_way[id]
             self._news.set()
 
-    async def _send(self, id: int, upload: Upload) -> tuple[str, str | None]:
+    async def _send(self, id: int, upload: Sending) -> tuple[str, str | None]:
         """Send a download. Returns its status from now on, and why it stays here."""
         try:
             row = await self._queue.get(id)

@@ -108,6 +108,30 @@ async def test_a_guild_with_boosts_takes_larger_files_and_larger_ones_in_pieces(
         assert asked == [{}, {"split_mib": 50}, {"split_mib": 50}]
 
 
+async def test_a_file_that_is_gone_or_refused_keeps_back_no_other(tmp_path: Path) -> None:
+    folder, files = tmp_path / "holiday", {"1.bin": BODY, "2.bin": BODY, "3.bin": BODY * 30, "4.bin": BODY}
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    async with discord(tmp_path, UPLOAD_LIMIT_MB="20") as place:
+        api, reactor = place.discord, place.reactor
+        await api.until(lambda: api.ready)
+        api.hold = True
+        values = f"'magnet:?xt=urn:btih:0', 'downloaded', '{folder}', {CHANNEL}, {ANN}"
+        reactor.execute(f"INSERT INTO downloads (url, status, file_path, channel_id, user_id) VALUES ({values})")
+        await api.until(lambda: api.held)
+        (folder / "2.bin").unlink()
+        api.release()
+        await api.until(lambda: api.about("The file cannot be read: No such file or directory."))
+        assert [name for name, _ in api.files()] == ["1.bin", "4.bin"]
+        message = place.about("The file cannot be read")
+        assert "holiday" not in message.content
+        api.press(message, "Try again")
+        await api.until(lambda: "It could not be sent: 3.bin" in message.content)
+        assert json.loads(reactor.row(1)["upload_error"])["code"] == "failed"
+        assert [name for name, _ in api.files()] == ["1.bin", "4.bin"]
+
+
 async def test_each_is_spoken_to_in_their_language_and_told_their_place(tmp_path: Path) -> None:
     async with discord(tmp_path, ALLOWED_USERS=BOTH) as place:
         api, server = place.discord, place.server
@@ -116,6 +140,9 @@ async def test_each_is_spoken_to_in_their_language_and_told_their_place(tmp_path
         (get,) = [command for command in api.commands if command["name"] == "get"]
         assert get["description_localizations"]["de"].startswith("Diese Links laden")
         assert get["options"][0]["description_localizations"]["es-ES"] == "Enlaces y enlaces magnet"
+        (settings,) = [command for command in api.commands if command["name"] == "settings"]
+        (language,) = [option for option in settings["options"] if option["name"] == "language"]
+        assert [each["value"] for each in language["choices"]] == ["auto", "Deutsch", "English", "Español"]
         api.command("get", links=server.put("/first.bin", BODY, stall_after=100_000))
         await api.until(lambda: api.replies == ["Angenommen: 1 von 1."] and api.about("first.bin", "▓"))
         api.command("get", links=server.put("/second.bin", BODY, stall_after=100_000))

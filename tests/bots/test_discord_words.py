@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
+from reactor import RunnerStatus
 from reactor.models import Download, Position, WaitReason
 from tests.bots.copied import CONTRIB
 from tests.bots.languages import check_same_values, check_used
@@ -62,6 +63,18 @@ def test_every_state_has_its_words(language: str) -> None:
     assert re.search("⚠️ (Es wurde|It was|Se detuvo)", words.about(stopped))
     odd = row(status="downloaded", extra={"upload_error": '{"code": "of a later version"}'})
     assert "of a later version" in words.about(odd)
+
+
+def test_of_the_downloader_only_what_is_known_is_told() -> None:
+    words, texts = loaded("discord", "words", "texts")
+    lost = RunnerStatus("waiting", None, None, 2, (), None, None, "It *broke*.")
+    there = RunnerStatus("running", 77, 1.0, 0, (row(),), "0.1", "1.36.0", None)
+    assert words.about_reactor(lost, texts.texts_for("en")) == (
+        r"Downloader: **waiting**, restarts: 2, under way: 0. It \*broke\*."
+    )
+    assert words.about_reactor(there, texts.texts_for("de")) == (
+        "Downloader: **running**, Prozess 77, reactor 0.1, aria2 1.36.0, Neustarts: 0, es laufen: 1."
+    )
 
 
 def test_a_place_and_what_was_fetched_are_told() -> None:

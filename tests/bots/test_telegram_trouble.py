@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import random
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.types import Message
 
+from reactor import Queue
 from tests.bots.copied import Program, telegram
+from tests.bots.modules import loaded
 from tests.bots.stages import REFUSES_UPLOADED, hanging, in_the_midst
-from tests.bots.telegram import ANN, BOB, GROUP, TOKEN, Refusal, person, too_many
+from tests.bots.telegram import ANN, BOB, GROUP, TOKEN, BotApi, Refusal, person, too_many
 from tests.media.samples import Samples
 from tests.pages.site import Site
 
@@ -143,6 +152,42 @@ async def test_a_database_that_fails_after_the_file_was_sent_strands_nothing(tmp
         place.reactor.execute("DROP TRIGGER refuses")
         await api.until(lambda: "Here it is" in api.about(request).text)
         assert len(api.files_sent()) == 1
+
+
+async def test_what_cannot_be_done_just_now_is_said_in_the_language_of_whoever_wants_it(tmp_path: Path) -> None:
+    async with telegram(tmp_path) as place:
+        api, server = place.api, place.server
+        api.speaks = {ANN: "de"}
+        request = api.say(server.put("/film.bin", BODY, stall_after=100_000))
+        await api.until(lambda: "▓" in api.told(request))
+        said = api.say("/settings Español")
+        await api.until(lambda: api.answers(said) and "Cancelar" in api.about(request).buttons)
+        with closing(sqlite3.connect(place.reactor.db, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            api.press(api.about(request).id, "Cancelar")
+            await api.until(lambda: api.called("answerCallbackQuery"))
+            asked = api.say("/cancel 1")
+            await api.until(lambda: api.answers(asked))
+            other.execute("ROLLBACK")
+        (nod,) = api.called("answerCallbackQuery")
+        assert nod["text"].startswith("Ahora mismo no funciona. Inténtalo más tarde. ")
+        assert api.answers(asked) == [nod["text"]]
+        server.release()
+        await api.until(lambda: "Descargado" in api.told(request))
+
+
+async def test_an_answer_does_not_wait_for_the_database(tmp_path: Path) -> None:
+    database, (replies, store) = tmp_path / "bot.db", loaded("telegram", "replies", "store")
+    async with BotApi() as api, Queue(database), store.Store.open(database) as ours:
+        session = AiohttpSession(api=TelegramAPIServer.from_base(api.url))
+        said = {"message_id": 1, "date": 1, "chat": {"id": ANN, "type": "private"}}
+        with closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with Bot(TOKEN, session) as bot, anyio.create_task_group() as tasks:
+                tasks.start_soon(ours.hush, ANN, 1.0)  # waits for its turn, and lets nothing pass
+                replies.Replies(tasks, ours).send(Message.model_validate(said).as_(bot), "It is in trouble.")
+                await api.until(lambda: api.says("It is in trouble."))
+                other.execute("ROLLBACK")
 
 
 @pytest.mark.nightly

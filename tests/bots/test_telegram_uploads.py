@@ -118,6 +118,52 @@ def is_a_film(message: Message, seconds: int = SECONDS) -> None:
     assert message.said["thumbnail"].startswith(b"\xff\xd8")
 
 
+async def enter(place: Place, folder: Path, files: dict[str, bytes]) -> None:
+    """Ann has asked for these files, and they have come."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    await place.api.until(lambda: place.api.called("setMyCommands"))  # until then the table is not the bot's
+    values = f"'magnet:?xt=urn:btih:0', 'downloaded', '{folder}', {ANN}, {ANN}"
+    place.reactor.execute(f"INSERT INTO downloads (url, status, file_path, chat_id, user_id) VALUES ({values})")
+
+
+async def test_films_of_one_name_have_their_own_pictures_and_no_tag_comes_from_elsewhere(
+    tmp_path: Path, samples: Samples
+) -> None:
+    green = samples.root / "green.mp4"
+    samples.run("-f", "lavfi", "-i", "color=green:size=96x64:duration=1", "-c:v", "libx264", green)
+    files = {"1/film.mp4": samples.film().read_bytes(), "2/film.mp4": green.read_bytes()}
+    async with telegram(tmp_path) as place:
+        song_of = {"song.mp3": b";FFMETADATA1\ntitle=No sound at all\n"}
+        await enter(place, tmp_path / "holiday", files | song_of)
+        await place.uploader.start()
+        await place.api.until(lambda: len(place.api.files_sent()) == 3)
+        one, two, song = place.api.files_sent()
+        assert one.album == two.album is not None
+        assert [one.content, two.content] == list(files.values())
+        assert one.said["thumbnail"] != two.said["thumbnail"]
+        assert (song.kind, song.said["title"]) == ("audio", "song")
+
+
+async def test_a_file_that_is_gone_or_refused_keeps_back_no_other(tmp_path: Path) -> None:
+    async with telegram(tmp_path) as place:
+        api, folder = place.api, tmp_path / "holiday"
+        await enter(place, folder, {name: name.encode() for name in ("a.mp3", "b.txt", "c.txt", "d.txt")})
+        api.hold = True
+        await place.uploader.start()
+        await api.until(lambda: api.held == ["sendAudio"])
+        (folder / "b.txt").unlink()
+        api.trouble("sendDocument", Refusal(400, "Bad Request: wrong file"))
+        api.release()
+        await api.until(lambda: api.says("The file cannot be read: No such file or directory."))
+        assert [message.file_name for message in api.files_sent()] == ["a.mp3", "d.txt"]
+        (message,) = [message for message in api.messages.values() if message.kind == "text"]
+        api.press(message.id, "Try again")
+        await api.until(lambda: "Here it is" in message.text)
+        assert [message.file_name for message in api.files_sent()] == ["a.mp3", "d.txt", "c.txt"]
+
+
 async def test_what_is_too_large_comes_in_pieces_that_play(tmp_path: Path, samples: Samples) -> None:
     large = samples.root / "large.mp4"
     noise = "testsrc2=size=640x360:rate=25:duration=6,noise=alls=100:allf=t"
