@@ -212,7 +212,7 @@ class Runner:
         presence, under_way = await self._look()
         alive = presence is not None and presence.alive
         state, since, pid = self._state, self._since, self._process.pid if self._process else None
-        if not self._launch or (state == "stopped" and alive):
+        if self._keeper is None and (not self._launch or alive):
             state = "running" if alive else "stopped"
             since, pid = (presence.since, presence.pid if alive else None) if presence else (since, None)
         return RunnerStatus(

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from aiohttp import ClientPayloadError, web
 
-from tests.bots.fake import Fake, drop_files
+from tests.bots.fake import Fake, fields
 
 TOKEN = "123456789:put-the-token-from-BotFather-here"
 POLL_S = 10.0
@@ -203,9 +203,8 @@ class BotApi(Fake):
         method = request.match_info["method"]
         try:
             parameters = await self._parameters(request, method)
-        except (ConnectionError, ClientPayloadError) as error:
+        except (ConnectionError, ClientPayloadError):
             self.aborted += 1
-            drop_files(error)
             raise
         if method != "getUpdates":
             said = {name: value for name, value in parameters.items() if isinstance(value, str)}
@@ -354,14 +353,7 @@ class BotApi(Fake):
             self.held.append(method)
             self._changed.set()
             await self._released.wait()
-        found: dict[str, Any] = {}
-        for name, value in (await request.post()).items():
-            if isinstance(value, web.FileField):
-                with value.file:
-                    found[name] = value.filename, value.file.read()
-            else:
-                found[name] = value
-        return found
+        return await fields(request)
 
     def _sent(self, parameters: dict[str, Any], text: str) -> Any:
         reply = json.loads(parameters.get("reply_parameters") or "{}").get("message_id")
