@@ -61,13 +61,22 @@ def default_conf() -> Path:
 
 
 class EmbeddedAria2:
-    """See the module. Leaving ends it: asked first, killed after `STOP_DEADLINE_S`.
+    """See the module. Entering waits until it listens, unless that is left to `wait_listening`. Leaving ends it: asked
+    first, killed after `STOP_DEADLINE_S`.
 
     Raises Aria2Error out of the `async with` when aria2c does not come to listen, again and again, and
     SettingsError when its configuration cannot be read."""
 
-    def __init__(self, program: Program, conf: Path | None = None, *, options: Mapping[str, str] | None = None) -> None:
-        """`options` are further lines for the configuration, which win over its own."""
+    def __init__(
+        self,
+        program: Program,
+        conf: Path | None = None,
+        *,
+        options: Mapping[str, str] | None = None,
+        waits: bool = True,
+    ) -> None:
+        """`options` are further lines for the configuration, which win over its own. Without `waits` entering does not
+        wait until it listens: there is other work meanwhile."""
         self._program = program
         self._conf = conf
         self._options = dict(options or {})
@@ -76,8 +85,9 @@ class EmbeddedAria2:
         self._process: Process | None = None
         self._folder = Path()
         self._errors = ""
-        self.listened = False
-        """True once it has come to listen."""
+        self._waits = waits
+        self._listened = anyio.Event()
+        """Set once it has come to listen."""
         self._running: AbstractAsyncContextManager[None] | None = None
 
     def __repr__(self) -> str:
@@ -92,6 +102,10 @@ class EmbeddedAria2:
     def pid(self) -> int | None:
         """Its process, or None while there is none."""
         return self._process.pid if self._process else None
+
+    async def wait_listening(self) -> None:
+        """Return once it has come to listen."""
+        await self._listened.wait()
 
     def kill(self) -> None:
         """Kill a process that hangs; it is restarted. Transfers resume from their control files."""
@@ -123,13 +137,16 @@ class EmbeddedAria2:
 
     async def _keep_running(self, status: TaskStatus[None]) -> None:
         failures = deaths = 0
+        if not self._waits:
+            status.started()
         while True:
             began = anyio.current_time()
             async with self._started() as process:
                 listens = await self._listening(process)
-                if listens and not self.listened:
-                    self.listened = True
-                    status.started()
+                if listens and not self._listened.is_set():
+                    self._listened.set()
+                    if self._waits:
+                        status.started()
                 await process.wait()
             failures = 0 if listens else failures + 1
             if failures == FAILED_STARTS_MAX:

@@ -98,12 +98,12 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
     loop = Loop(machine, recorder.note if recorder is not None else None)
     async with (
         open_rows(settings, staging, journal, loop.post, again=again, read_options=lasting.read_options) as rows,
-        _aria2(settings, _telling_when_ready(loop, lasting), patient=again) as aria2,
-        open_guard(settings, lambda: aria2.url) as guard,
+        _aria2c(settings) as embedded,  # comes to listen while the others are opened
+        open_guard(settings, lambda: (embedded or aria2).url) as guard,
         _handover(settings, guard) as handover,
         _context(settings, guard if settings.egress_guard else None, handover, shared=staging.shared) as context,
+        _aria2(settings, embedded, _telling_when_ready(loop, lasting), patient=again) as aria2,
     ):
-        build_models()
         if context.plugins is not None:
             rows.by_text = partial(by_text, plugins=context.plugins)
         guard.announce = partial(announce, resolve=guard.dialer.resolve, context=context)
@@ -252,30 +252,46 @@ def _live_max_s(settings: Settings) -> float:
 
 
 @asynccontextmanager
-async def _aria2(settings: Settings, post: Post, *, patient: bool) -> AsyncIterator[Aria2Connection]:
-    """A connection to the aria2c that the settings name, or to an embedded one. `patient`: one elsewhere may be away
-    now."""
+async def _aria2c(settings: Settings) -> AsyncIterator[EmbeddedAria2 | None]:
+    """One of our own, which may not listen yet; None where the settings name one elsewhere."""
     if settings.aria2c_rpc_url is not None:
-        secret = settings.aria2c_rpc_secret.get_secret_value() if settings.aria2c_rpc_secret else None
-        async with Aria2Connection(
-            settings.aria2c_rpc_url, secret, ca=settings.aria2c_rpc_ca, post=post, unknown=settings.aria2c_unknown
-        ) as connection:
-            if not patient:
-                await connection.wait_connected()
-            yield connection
+        yield None
         return
     program = find_aria2c(settings.aria2c_path)
     # The parts of one row, and one for each of the others.
     slots = str(settings.max_concurrent_downloads + settings.slow_max - 1 + settings.max_concurrent_parts)
     options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
-    async with (
-        EmbeddedAria2(program, settings.aria2c_conf, options=options) as embedded,
-        Aria2Connection(
-            lambda: embedded.url,
-            embedded.secret,
+    async with EmbeddedAria2(program, settings.aria2c_conf, options=options, waits=False) as embedded:
+        yield embedded
+
+
+@asynccontextmanager
+async def _aria2(
+    settings: Settings, embedded: EmbeddedAria2 | None, post: Post, *, patient: bool
+) -> AsyncIterator[Aria2Connection]:
+    """A connection to the aria2c that the settings name, or to an embedded one. `patient`: one elsewhere may be away
+    now."""
+    build_models()
+    if embedded is None:
+        url, secret = settings.aria2c_rpc_url, settings.aria2c_rpc_secret
+        assert url is not None
+        async with Aria2Connection(
+            url,
+            secret.get_secret_value() if secret else None,
+            ca=settings.aria2c_rpc_ca,
             post=post,
-            when_silent=embedded.kill,
             unknown=settings.aria2c_unknown,
-        ) as connection,
-    ):
+        ) as connection:
+            if not patient:
+                await connection.wait_connected()
+            yield connection
+        return
+    await embedded.wait_listening()
+    async with Aria2Connection(
+        lambda: embedded.url,
+        embedded.secret,
+        post=post,
+        when_silent=embedded.kill,
+        unknown=settings.aria2c_unknown,
+    ) as connection:
         yield connection

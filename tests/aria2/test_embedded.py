@@ -188,6 +188,23 @@ async def test_a_program_that_is_none(tmp_path: Path) -> None:
             raise AssertionError("it cannot have started")
 
 
+async def test_entering_need_not_wait_until_it_listens(program: Program) -> None:
+    async with EmbeddedAria2(program, options=for_tests(), waits=False) as embedded:
+        await embedded.wait_listening()
+        async with Aria2Connection(embedded.url, embedded.secret) as connection:
+            await connection.wait_connected()
+
+
+async def test_waiting_for_one_that_never_listens_ends(tmp_path: Path, scratch: Path) -> None:
+    script = tmp_path / "aria2c"
+    script.write_text("#!/bin/sh\necho this is not aria2 >&2\nexit 3\n")
+    script.chmod(0o755)
+    with pytest.raises(Aria2Error, match="this is not aria2"):
+        async with EmbeddedAria2(Program("aria2c", script, "setting"), waits=False) as embedded:
+            await embedded.wait_listening()
+    assert folders(scratch) == []
+
+
 async def test_a_configuration_that_is_not_there(program: Program, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"ARIA2C_CONF: .*gone\.conf"):
         async with EmbeddedAria2(program, tmp_path / "gone.conf"):
