@@ -6,6 +6,7 @@ Fixtures that several packages use: a server on loopback, and the context that e
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -54,6 +55,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if seen[name] > marker.args[0]:
                 item.add_marker(pytest.mark.nightly)
     items.sort(key=lambda item: next((n for n, part in enumerate(SLOW) if _in(item, part)), len(SLOW)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Nothing of what is imported and collected is garbage: neither now is it looked through, nor with each test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def _in(item: pytest.Item, part: str) -> bool:

@@ -287,3 +287,16 @@ def test_versions_are_exact_and_name_no_index() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert len(lines) > 40
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)] == []
+
+
+def test_what_takes_seconds_to_import_is_imported_by_those_tests_only_that_need_it() -> None:
+    """Each worker collects all tests."""
+    slow = ("aiogram", "discord", "yt_dlp", "apprise", "matplotlib")
+    found = []
+    collected = ("conftest.py", "test_*.py")
+    for path in (each for each in modules(ROOT / "tests") if any(map(each.match, collected))):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = {each.name for each in node.names} if isinstance(node, ast.Import) else set()
+            names |= {node.module or ""} if isinstance(node, ast.ImportFrom) else set()
+            found += [f"{short(path)}: {name}" for name in names if name.partition(".")[0] in slow]
+    assert found == []

@@ -209,12 +209,13 @@ def _split(command: Sequence[str]) -> tuple[list[str], str, list[str]]:
 def main() -> None:
     """Fork for whoever has started this; end with them."""
     kind, fd = sys.argv[1], int(sys.argv[2])
+    gc.disable()  # nothing of what is imported is garbage
     for name in KINDS[kind]:
         import_module(name)
     if kind == "reactor":
         _import_ytdlp()
     assert threading.active_count() == 1, "a fork takes one thread along"
-    gc.collect()
+    gc.enable()
     gc.freeze()
     _serve(socket.socket(fileno=fd))
 

@@ -10,10 +10,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-from aiogram import Bot
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
-from aiogram.types import Message
 
 from reactor import Queue
 from tests.bots.copied import Program, telegram
@@ -176,7 +172,13 @@ async def test_what_cannot_be_done_just_now_is_said_in_the_language_of_whoever_w
         await api.until(lambda: "Descargado" in api.told(request))
 
 
+@pytest.mark.timeout(300)  # it may be the first that imports aiogram
 async def test_an_answer_does_not_wait_for_the_database(tmp_path: Path) -> None:
+    from aiogram import Bot
+    from aiogram.client.session.aiohttp import AiohttpSession
+    from aiogram.client.telegram import TelegramAPIServer
+    from aiogram.types import Message
+
     database, (replies, store) = tmp_path / "bot.db", loaded("telegram", "replies", "store")
     async with BotApi() as api, Queue(database), store.Store.open(database) as ours:
         session = AiohttpSession(api=TelegramAPIServer.from_base(api.url))
