@@ -134,8 +134,13 @@ class Reactor(Subject):
 
     @property
     def aria2_pid(self) -> int:
-        (child,) = (pid for pid in proc.children(self.process.pid) if proc.name(pid) == "aria2c")
-        return child
+        first, *_ = self.aria2_pids
+        return first
+
+    @property
+    def aria2_pids(self) -> list[int]:
+        """Its aria2c, and the one of what comes in many parts where that runs, too."""
+        return sorted(pid for pid in proc.children(self.process.pid) if proc.name(pid) == "aria2c")
 
     @property
     def _cwd(self) -> Path:

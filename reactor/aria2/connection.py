@@ -179,6 +179,10 @@ class Aria2Connection:
                 outcomes[places.popleft()] = answer
         return outcomes
 
+    async def limit_speed(self, limit: int) -> None:
+        """So many bytes/s at most for all transfers together, 0: any. Raises as `call` does."""
+        await self.call(methods.limit_speed(limit))
+
     async def wait_connected(self, deadline_s: float = CALL_DEADLINE_S) -> None:
         """Wait for a connection. Raises Aria2Timeout that says what is in the way."""
         with anyio.move_on_after(deadline_s):

@@ -34,7 +34,11 @@ class Method(Generic[T_co]):
     """Makes a value of the result; raises ValueError when it cannot be one."""
     unless: Callable[[Aria2Refused], T_co | None] | None = field(default=None, repr=False)
     """Makes a value of a refusal that is an answer as well ("not found"), or None when it is an error."""
+    gid: str = ""
+    """The transfer that it is about; "" for aria2 as a whole."""
 
+
+FORGET = "aria2.removeDownloadResult"
 
 # Adding
 
@@ -45,19 +49,27 @@ FIRST = (0,)
 
 def add_uri(urls: Sequence[str], options: Options, *, first: bool = False) -> Method[str]:
     """Add a download by its mirrors, or a magnet link, `first` before all that wait. → its gid"""
-    return Method("aria2.addUri", (list(urls), dict(options), *(FIRST if first else ())), messages.text)
+    params = (list(urls), dict(options), *(FIRST if first else ()))
+    return Method("aria2.addUri", params, messages.text, gid=_gid_of(options))
 
 
 def add_torrent(metainfo: bytes, web_seeds: Sequence[str], options: Options, *, first: bool = False) -> Method[str]:
     """Add a torrent by the bytes of its `.torrent`, `first` before all that wait. → its gid"""
     encoded = base64.b64encode(metainfo).decode("ascii")
     position = FIRST if first else ()
-    return Method("aria2.addTorrent", (encoded, list(web_seeds), dict(options), *position), messages.text)
+    params = (encoded, list(web_seeds), dict(options), *position)
+    return Method("aria2.addTorrent", params, messages.text, gid=_gid_of(options))
+
+
+def _gid_of(options: Options) -> str:
+    gid = options.get("gid", "")
+    return gid if isinstance(gid, str) else ""
 
 
 def add_uris(gid: str, number: int, urls: Sequence[str]) -> Method[str]:
     """Name mirrors of one file of a transfer, its number from 1, before those that it has. → nothing of use"""
-    return Method("aria2.changeUri", (gid, number, [], list(urls), 0), lambda result: "", lambda refusal: "")
+    params: tuple[Any, ...] = (gid, number, [], list(urls), 0)
+    return Method("aria2.changeUri", params, lambda result: "", lambda refusal: "", gid)
 
 
 # Asking
@@ -72,12 +84,12 @@ def tell_status(gid: str, *, files: bool = False) -> Method[TransferReport]:
         return TransferReport(gid, TransferStatus.UNKNOWN) if _not_found(refusal) else None
 
     keys = [*STATUS_KEYS, "files"] if files else [*STATUS_KEYS]
-    return Method("aria2.tellStatus", (gid, keys), messages.report, unknown)
+    return Method("aria2.tellStatus", (gid, keys), messages.report, unknown, gid)
 
 
 def info_hash(gid: str) -> Method[str]:
     """Which torrent aria2 takes a transfer for: 40 hex digits; "" where it does not say."""
-    return Method("aria2.tellStatus", (gid, ["infoHash"]), messages.info_hash, _of_none)
+    return Method("aria2.tellStatus", (gid, ["infoHash"]), messages.info_hash, _of_none, gid)
 
 
 def get_files(gid: str) -> Method[tuple[FileStatus, ...]]:
@@ -86,7 +98,7 @@ def get_files(gid: str) -> Method[tuple[FileStatus, ...]]:
     def unknown(refusal: Aria2Refused) -> tuple[FileStatus, ...] | None:
         return () if _not_found(refusal) or "No file" in refusal.message else None
 
-    return Method("aria2.getFiles", (gid,), messages.files, unknown)
+    return Method("aria2.getFiles", (gid,), messages.files, unknown, gid)
 
 
 def get_version() -> Method[Version]:
@@ -113,7 +125,7 @@ def set_connections(gid: str, connections: int) -> Method[bool]:
     """Fetch a file by so many connections, of one that is under way from now on: aria2 begins its connections anew, and
     goes on where it was. False when it does not know the gid, or will not."""
     options = {"split": str(connections), "max-connection-per-server": str(connections)}
-    return Method("aria2.changeOption", (gid, options), _done, lambda refusal: False)
+    return Method("aria2.changeOption", (gid, options), _done, lambda refusal: False, gid)
 
 
 # Removing
@@ -124,13 +136,13 @@ def force_remove(gid: str) -> Method[bool]:
 
     A transfer that runs is stopped a moment after the answer, and notified; its result stays until
     `remove_download_result`. One that waits or is paused is gone at the answer, and nothing is notified."""
-    return Method("aria2.forceRemove", (gid,), _done, _nothing_there)
+    return Method("aria2.forceRemove", (gid,), _done, _nothing_there, gid)
 
 
 def remove_download_result(gid: str) -> Method[bool]:
     """Forget a transfer that is over, so that its gid is free again. → False when there is no such result:
     aria2 does not know the gid, or has not stopped it yet."""
-    return Method("aria2.removeDownloadResult", (gid,), _done, _nothing_there)
+    return Method(FORGET, (gid,), _done, _nothing_there, gid)
 
 
 def _done(result: Any) -> bool:

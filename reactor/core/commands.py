@@ -428,6 +428,8 @@ class AddTransfers:
     """Those that sites have set, of the extraction."""
     alone: bool = False
     """True when there is no other part."""
+    of_many: bool = False
+    """True for parts of a stream of many: of small ones each is lost with the process that was at work on it."""
     speed: int = 0
     """Bytes/s that each of them may have at most, where its row asks for that; 0: no more is said."""
     cookies_of: CookieSource | None = None

@@ -91,13 +91,13 @@ class Egress:
 
 
 @asynccontextmanager
-async def open_guard(settings: Settings, aria2_url: Callable[[], str]) -> AsyncIterator[Guard]:
-    """The guard. Nobody gets through it to `aria2_url`. Raises SettingsError."""
+async def open_guard(settings: Settings, aria2_urls: Callable[[], Collection[str]]) -> AsyncIterator[Guard]:
+    """The guard. Nobody gets through it to `aria2_urls`. Raises SettingsError."""
     exceptions = allowed_hosts(settings)
 
     def own() -> list[tuple[str, int]]:
-        parts = urlsplit(aria2_url())
-        return [(parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80))]
+        split = map(urlsplit, aria2_urls())
+        return [(parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)) for parts in split]
 
     async with Guard(exceptions if settings.egress_guard else ANYWHERE, own=own) as guard:
         yield guard

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from reactor import __version__
 from reactor.aria2 import methods
-from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.router import Aria2Router
 from reactor.daemon import clock
 from reactor.daemon.effects.database import Rows
 from reactor.daemon.probes import Probes
@@ -23,7 +23,7 @@ from reactor.errors import Aria2Error, DatabaseError
 
 @asynccontextmanager
 async def registered(
-    rows: Rows, aria2: Aria2Connection, tasks: TaskGroup, probes: Probes | None = None
+    rows: Rows, aria2: Aria2Router, tasks: TaskGroup, probes: Probes | None = None
 ) -> AsyncIterator[None]:
     """Registered within the block. Write errors are ignored: nothing depends on the entry."""
     pid = os.getpid()

@@ -7,8 +7,8 @@ from contextlib import suppress
 import anyio
 
 from reactor import hours
-from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.router import Aria2Router
 from reactor.core import events
 from reactor.daemon import clock
 from reactor.daemon.loop import Post
@@ -22,7 +22,7 @@ AGAIN_S = 3600.0
 class Hours:
     """What holds by the clock."""
 
-    def __init__(self, settings: Settings, aria2: Aria2Connection, post: Post) -> None:
+    def __init__(self, settings: Settings, aria2: Aria2Connection | Aria2Router, post: Post) -> None:
         self._otherwise = hours.speed(settings.speed_limit)
         self._limits = hours.speed_windows(settings.speed_windows)
         self._windows = hours.windows(settings.hours)
@@ -51,7 +51,7 @@ class Hours:
             if limited:
                 limit = hours.limit_at(self._limits, self._otherwise, clock.wall())
                 with suppress(Aria2Error):  # it is told when it is there
-                    await self._aria2.call(methods.limit_speed(limit))
+                    await self._aria2.limit_speed(limit)
             now = clock.wall()
             boundary = hours.next_boundary(those, now)
             with anyio.move_on_after(AGAIN_S if boundary is None else min(AGAIN_S, boundary - now)):

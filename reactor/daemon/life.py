@@ -8,15 +8,17 @@ next.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 import anyio
 
 from reactor import __version__, notices
 from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.connection import Post as Aria2Post
 from reactor.aria2.embedded import EmbeddedAria2
+from reactor.aria2.router import Aria2Router, routed
 from reactor.core import events
 from reactor.core.context import Limits
 from reactor.core.machine import Machine
@@ -62,6 +64,9 @@ from reactor.settings import Settings
 
 WITHOUT_UDP = {"enable-dht": "false", "enable-dht6": "false", "bt-enable-lpd": "false"}
 """What aria2 sends by UDP unasked; trackers are another thing."""
+OF_PARTS = {"auto-save-interval": "0", "max-download-result": "4096"}
+"""What the aria2c of small parts has of its own. Their results are many, and kept until the end of a row: one that is
+dropped sooner is known by its notification."""
 
 
 @dataclass(slots=True)
@@ -96,13 +101,14 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
     settings, staging, journal = lasting.settings, lasting.staging, lasting.journal
     recorder, machine = lasting.recorder, Machine(lasting.limits)
     loop = Loop(machine, recorder.note if recorder is not None else None)
+    ours = list[EmbeddedAria2]()
     async with (
         open_rows(settings, staging, journal, loop.post, again=again, read_options=lasting.read_options) as rows,
-        _aria2c(settings) as embedded,  # comes to listen while the others are opened
-        open_guard(settings, lambda: (embedded or aria2).url) as guard,
+        _aria2c(settings, ours) as embedded,  # comes to listen while the others are opened
+        open_guard(settings, lambda: _rpc_urls(settings, ours)) as guard,
         _handover(settings, guard) as handover,
         _context(settings, guard if settings.egress_guard else None, handover, shared=staging.shared) as context,
-        _aria2(settings, embedded, _telling_when_ready(loop, lasting), patient=again) as aria2,
+        _aria2(settings, embedded, ours, _telling_when_ready(loop, lasting), patient=again) as aria2,
     ):
         if context.plugins is not None:
             rows.by_text = partial(by_text, plugins=context.plugins)
@@ -148,7 +154,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
 
 
 async def _serve(
-    lasting: Lasting, loop: Loop, rows: Rows, aria2: Aria2Connection, downloading: Downloading, stages: Stages
+    lasting: Lasting, loop: Loop, rows: Rows, aria2: Aria2Router, downloading: Downloading, stages: Stages
 ) -> bool:
     """As `live`, with all that is open. Nothing of it runs any more afterwards."""
     journal, leaving, replaced = lasting.journal, lasting.leaving, False
@@ -251,47 +257,88 @@ def _live_max_s(settings: Settings) -> float:
     return min(float(settings.live_max_s), share) if share else float(settings.live_max_s)
 
 
-@asynccontextmanager
-async def _aria2c(settings: Settings) -> AsyncIterator[EmbeddedAria2 | None]:
-    """One of our own, which may not listen yet; None where the settings name one elsewhere."""
-    if settings.aria2c_rpc_url is not None:
-        yield None
-        return
+def _rpc_urls(settings: Settings, ours: Sequence[EmbeddedAria2]) -> list[str]:
+    """Where every aria2c can be told what to do."""
+    return [each.url for each in ours] if settings.aria2c_rpc_url is None else [settings.aria2c_rpc_url]
+
+
+def _of_our_own(
+    settings: Settings, ours: list[EmbeddedAria2], more: Mapping[str, str], *, waits: bool
+) -> AbstractAsyncContextManager[EmbeddedAria2]:
+    """One of our own, noted in `ours` from before its start until it is over."""
     program = find_aria2c(settings.aria2c_path)
     # The parts of one row, and one for each of the others.
     slots = str(settings.max_concurrent_downloads + settings.slow_max - 1 + settings.max_concurrent_parts)
     options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
-    async with EmbeddedAria2(program, settings.aria2c_conf, options=options, waits=False) as embedded:
+    return _noted(EmbeddedAria2(program, settings.aria2c_conf, options={**options, **more}, waits=waits), ours)
+
+
+@asynccontextmanager
+async def _noted(embedded: EmbeddedAria2, ours: list[EmbeddedAria2]) -> AsyncIterator[EmbeddedAria2]:
+    ours.append(embedded)
+    try:
+        async with embedded:
+            yield embedded
+    finally:
+        ours.remove(embedded)
+
+
+@asynccontextmanager
+async def _aria2c(settings: Settings, ours: list[EmbeddedAria2]) -> AsyncIterator[EmbeddedAria2 | None]:
+    """One of our own, which may not listen yet; None where the settings name one elsewhere."""
+    if settings.aria2c_rpc_url is not None:
+        yield None
+        return
+    async with _of_our_own(settings, ours, {}, waits=False) as embedded:
         yield embedded
 
 
 @asynccontextmanager
 async def _aria2(
-    settings: Settings, embedded: EmbeddedAria2 | None, post: Post, *, patient: bool
-) -> AsyncIterator[Aria2Connection]:
-    """A connection to the aria2c that the settings name, or to an embedded one. `patient`: one elsewhere may be away
+    settings: Settings, embedded: EmbeddedAria2 | None, ours: list[EmbeddedAria2], post: Post, *, patient: bool
+) -> AsyncIterator[Aria2Router]:
+    """A connection to the aria2c that the settings name, or to embedded ones. `patient`: one elsewhere may be away
     now."""
     build_models()
     if embedded is None:
-        url, secret = settings.aria2c_rpc_url, settings.aria2c_rpc_secret
-        assert url is not None
-        async with Aria2Connection(
-            url,
-            secret.get_secret_value() if secret else None,
-            ca=settings.aria2c_rpc_ca,
-            post=post,
-            unknown=settings.aria2c_unknown,
-        ) as connection:
+        async with routed(partial(_elsewhere, settings), None, post) as router:
             if not patient:
-                await connection.wait_connected()
-            yield connection
+                await router.wait_connected()
+            yield router
         return
     await embedded.wait_listening()
-    async with Aria2Connection(
+    connected, of_parts = partial(_connected, settings, embedded), partial(_of_parts, settings, ours)
+    async with routed(connected, of_parts, post) as router:
+        yield router
+
+
+def _elsewhere(settings: Settings, post: Aria2Post) -> Aria2Connection:
+    url, secret = settings.aria2c_rpc_url, settings.aria2c_rpc_secret
+    assert url is not None
+    return Aria2Connection(
+        url,
+        secret.get_secret_value() if secret else None,
+        ca=settings.aria2c_rpc_ca,
+        post=post,
+        unknown=settings.aria2c_unknown,
+    )
+
+
+@asynccontextmanager
+async def _of_parts(settings: Settings, ours: list[EmbeddedAria2], post: Aria2Post) -> AsyncIterator[Aria2Connection]:
+    """A second one, and the connection to it."""
+    async with (
+        _of_our_own(settings, ours, WITHOUT_UDP | OF_PARTS, waits=True) as embedded,
+        _connected(settings, embedded, post) as connection,
+    ):
+        yield connection
+
+
+def _connected(settings: Settings, embedded: EmbeddedAria2, post: Aria2Post) -> Aria2Connection:
+    return Aria2Connection(
         lambda: embedded.url,
         embedded.secret,
         post=post,
         when_silent=embedded.kill,
         unknown=settings.aria2c_unknown,
-    ) as connection:
-        yield connection
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reactor.aria2 import methods
-from reactor.aria2.connection import Aria2Connection
+from reactor.aria2.router import Aria2Router
 from reactor.daemon.effects.database import Rows
 from reactor.errors import Aria2Error, DatabaseError
 
@@ -25,10 +25,10 @@ class Probes:
         """URL of the page, without its token; None: off."""
         self.metrics: str | None = None
         """URL of the metrics; None: off."""
-        self._aria2: Aria2Connection | None = None
+        self._aria2: Aria2Router | None = None
         self._rows: Rows | None = None
 
-    def attach(self, aria2: Aria2Connection, rows: Rows) -> None:
+    def attach(self, aria2: Aria2Router, rows: Rows) -> None:
         """Probe these connections from now on."""
         self._aria2, self._rows = aria2, rows
         aria2.on_answer, rows.on_change = self.on_answer, self.on_change

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import field
 from functools import lru_cache
@@ -42,6 +42,7 @@ from reactor.files.staged_checks import (
     was_described,
 )
 from reactor.files.unpack import unpack
+from reactor.files.whole_parts import forget_whole
 from reactor.models import Brought, Placed
 from reactor.options import Options
 from reactor.records import dataclass
@@ -142,7 +143,7 @@ class Staging:
             if not turn.wanted:
                 del self._turns[download_id]
 
-    def prepare(self, download_id: int, *, fresh: bool, spoilt: Iterable[str] = ()) -> None:
+    def prepare(self, download_id: int, *, fresh: bool, spoilt: Collection[str] = ()) -> None:
         """Make the row's folder. `fresh` empties it; otherwise the files named in `spoilt` are deleted. Undoes a
         publication that was not recorded in the row. Raises OSError."""
         folder = self.folder(download_id)
@@ -152,6 +153,8 @@ class Staging:
             if fresh:
                 _remove(folder)
                 self.is_new(download_id)
+            if spoilt:
+                forget_whole(folder, spoilt)
             for name in spoilt:
                 for suffix in ("", *CONTROL_SUFFIXES):
                     delete(folder / f"{name}{suffix}")

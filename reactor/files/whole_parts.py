@@ -25,6 +25,13 @@ def note_whole(folder: Path, sizes: Mapping[str, int]) -> None:
         notes.write(lines)
 
 
+def forget_whole(folder: Path, names: Iterable[str]) -> None:
+    """Note that these files are to be fetched anew: what a process leaves of them may have as many bytes as before.
+    Raises OSError."""
+    if (folder / NOTES).exists():
+        note_whole(folder, dict.fromkeys(names, 0))
+
+
 def whole_parts(folder: Path, wanted: Iterable[str], unfinished: Iterable[str]) -> set[str]:
     """Those of the wanted names that are noted and still so. `unfinished`: what follows the name of a file beside one
     that is being written. Raises OSError."""
@@ -52,9 +59,9 @@ def _noted(folder: Path) -> dict[str, int]:
             name, size = json.loads(line)
         except (ValueError, TypeError):
             continue
-        if isinstance(name, str) and type(size) is int and size > 0:
+        if isinstance(name, str) and type(size) is int:
             found[name] = size
-    return found
+    return {name: size for name, size in found.items() if size > 0}
 
 
 def _size(path: Path) -> int | None:

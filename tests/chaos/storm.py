@@ -126,7 +126,7 @@ class Storm:
             if not victims:
                 return
             self._deaths.append(time.monotonic())
-            _end(victims[0])
+            _end(self._dice.choice(victims))  # what comes in parts has one of its own
         elif victim == "bot":
             if self._bot is None or self._bot.returncode is not None:
                 return

@@ -52,7 +52,7 @@ async def test_an_error_of_another_kind_is_left_alone() -> None:
 async def test_off_means_that_any_address_may_be_dialed() -> None:
     for on in (True, False):
         settings = Settings.load(egress_guard=on)
-        async with open_guard(settings, lambda: "ws://127.0.0.1:1/jsonrpc") as guard:
+        async with open_guard(settings, lambda: ["ws://127.0.0.1:1/jsonrpc"]) as guard:
             if on:
                 with pytest.raises(DownloadError, match="private network"):
                     await guard.dialer.resolve("10.0.0.1", 80)

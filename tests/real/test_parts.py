@@ -166,3 +166,60 @@ async def test_what_arrived_before_a_crash_is_not_fetched_again_though_no_write_
         assert reactor.row(one)["status"] == "downloaded", reactor.row(one)["error"]
         assert [gets(server, f"/film/{name}") for name in parts] == [1] * len(parts)
         await reactor.until(lambda: not reactor.staged())
+
+
+@pytest.mark.fault(18)
+@pytest.mark.parametrize("victim", ["aria2c", "reactor"])
+async def test_a_kill_in_the_middle_of_parts_mixes_no_bytes_and_loses_none(
+    tmp_path: Path, samples: Samples, victim: str
+) -> None:
+    """The aria2c of parts leaves nothing beside them that says which are whole."""
+    parts = noise(samples, "noise")
+    held = [f"part{n}.ts" for n in range(20, 24)]
+    async with FileServer() as server, running(tmp_path, PROGRESS_INTERVAL="0.5") as reactor:
+        url = serve(server, parts)
+        for name in held:
+            server.put(f"/film/{name}", parts[name], ranges=False, stall_after=len(parts[name]) // 2)
+        (one,) = reactor.add(url)
+
+        def noted() -> int:
+            return sum(len(path.read_bytes().splitlines()) for path in reactor.downloads.rglob(NOTES))
+
+        await server.until(lambda: all(server.under_way(f"/film/{name}") for name in held))
+        assert len(reactor.children()) == 2
+        await reactor.until(lambda: noted() == NOISES - len(held))
+        for name in held:
+            server.put(f"/film/{name}", parts[name])
+        if victim == "aria2c":
+            os.kill(max(reactor.children()), signal.SIGKILL)
+        else:
+            await reactor.stop(signal.SIGKILL)
+            await reactor.start()
+        await reactor.until_final(one)
+        row = reactor.row(one)
+        assert row["status"] == "downloaded", row["error"]
+        again = [name for name in parts if name.endswith(".ts") and gets(server, f"/film/{name}") > 1]
+        assert set(again) <= set(held)
+    assert sound(samples, row["file_path"], "joined") == sound(samples, samples.root / "noise/index.m3u8", "served")
+
+
+NOISES = 40
+
+
+def noise(samples: Samples, name: str) -> dict[str, bytes]:
+    """A sound in parts of which no two are alike."""
+    folder = samples.root / name
+    if not folder.exists():
+        folder.mkdir()
+        source = f"anoisesrc=sample_rate=48000:seed=1:duration={NOISES * 0.36}"
+        how = ("-c:a", "mp2", "-f", "hls", "-hls_time", "0.36", "-hls_playlist_type", "vod")
+        segments = ("-hls_segment_filename", folder / "part%d.ts")
+        samples.run("-f", "lavfi", "-i", source, *how, *segments, folder / "index.m3u8")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def sound(samples: Samples, path: Path, name: str) -> bytes:
+    """The coded sound in a file, and nothing of what is around it."""
+    coded = samples.root / f"{name}.mp2"
+    samples.run("-i", path, "-map", "0:a", "-c", "copy", "-f", "mp2", coded)
+    return coded.read_bytes()

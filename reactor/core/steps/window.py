@@ -95,8 +95,9 @@ def add(job: Job, context: Context) -> Commands:
     alone, additions = len(progress.transfers) == 1, _additions(job, taken, context)
     speed = _speed_of_each(job, context)
     ratio = job.options.shares_up_to()
+    of_many = len(progress.transfers) >= PARTS_MANY and plan.extraction.finish.how == "media"
     adding = commands.AddTransfers(
-        job.attempt, additions, plan.wipe_staging, *sent, alone, speed, job.cookies_of, ratio
+        job.attempt, additions, plan.wipe_staging, *sent, alone, of_many, speed, job.cookies_of, ratio
     )
     out.append(adding)
     plan.wipe_staging, job.teardown.removed = False, False

@@ -14,10 +14,10 @@ import anyio
 from anyio import to_thread
 
 from reactor.aria2 import methods
-from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.messages import FileStatus
 from reactor.aria2.methods import Method
-from reactor.aria2.options import TransferPolicy, addition
+from reactor.aria2.options import SPLIT_BYTES, TransferPolicy, addition
+from reactor.aria2.router import Aria2Router
 from reactor.core import commands, events
 from reactor.core.events import TransferReport
 from reactor.core.retry import CHANGED
@@ -64,7 +64,7 @@ class Downloading:
 
     def __init__(
         self,
-        aria2: Aria2Connection,
+        aria2: Aria2Router,
         staging: Staging,
         policy: TransferPolicy,
         egress: Egress,
@@ -126,7 +126,8 @@ class Downloading:
             for each in command.additions
             for number, size in (each.fetch.torrent.pads if each.fetch.torrent is not None else ())
         ]
-        outcomes = (await self._batch([*wanted, *(fillers if self._egress.inner else [])]))[: len(numbers)]
+        wanted += fillers if self._egress.inner else []
+        outcomes = (await self._batch(wanted, of_many=_of_many_small(command)))[: len(numbers)]
         added = tuple(n for n, outcome in zip(numbers, outcomes, strict=True) if not isinstance(outcome, Aria2Error))
         if added:
             self._post(events.TransfersAdded(attempt, added))
@@ -379,17 +380,22 @@ class Downloading:
         refusal = await self._versions.refusal(*sent)
         return replace(report, failure=shown(refusal)) if refusal is not None else report
 
-    async def _batch(self, wanted: Sequence[Method[T]]) -> list[T | Aria2Error]:
+    async def _batch(self, wanted: Sequence[Method[T]], *, of_many: bool = False) -> list[T | Aria2Error]:
         if not wanted:
             return []
         try:
-            return await self._aria2.batch(wanted)
+            return await self._aria2.batch(wanted, of_many=of_many)
         except Aria2Error as error:
             return [error for _ in wanted]
 
 
 def _control_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.aria2")
+
+
+def _of_many_small(command: commands.AddTransfers) -> bool:
+    """True for parts that are quickly fetched anew, as far as is known."""
+    return command.of_many and all((each.fetch.size or 0) < SPLIT_BYTES for each in command.additions)
 
 
 def _some(gids: Sequence[str]) -> list[Sequence[str]]:

@@ -42,7 +42,7 @@ class Aria2:
         self._status = TransferStatus.ERROR if failure else TransferStatus.UNKNOWN
         self._failure = failure
 
-    async def batch(self, wanted: Sequence[Method[Any]]) -> list[Any]:
+    async def batch(self, wanted: Sequence[Method[Any]], *, of_many: bool = False) -> list[Any]:
         self.batches.append(wanted)
         if len(self.batches) - 1 in self._lost:
             return [Aria2Timeout("No answer.") for _ in wanted]
@@ -168,7 +168,7 @@ async def test_pad_files_come_from_the_guard_where_there_is_one(tmp_path: Path, 
 @pytest.mark.parametrize("told", ["a", "b", ""], ids=["the same", "another one", "unsaid"])
 async def test_a_torrent_that_aria2_takes_for_another_one_fails_at_once(tmp_path: Path, told: str) -> None:
     class Telling(Aria2):
-        async def batch(self, wanted: Sequence[Method[Any]]) -> list[Any]:
+        async def batch(self, wanted: Sequence[Method[Any]], *, of_many: bool = False) -> list[Any]:
             await super().batch(wanted)
             hashes = {"infoHash": told * 40} if told else {}
             return [method.read(hashes) if method.name == STATUS else "1" * 16 for method in wanted]
