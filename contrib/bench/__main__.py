@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from contrib.bench import documents, footprint, latencies, proc, queues, report, throughput
+from contrib.bench import documents, footprint, latencies, parts, proc, queues, report, throughput
 from contrib.bench.bench import FULL, QUICK, Bench, opened
 from contrib.bench.servers import find_nginx
 from contrib.bench.validity import Invalid
@@ -31,7 +31,7 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "idle": footprint.idle_and_under_way,
     "under-way": footprint.idle_and_under_way,
     "memory": footprint.memory,
-    "parts": footprint.parts,
+    "parts": parts.parts,
     "start": latencies.starts,
     "documents": documents.documents,
     "watches": queues.watchers,

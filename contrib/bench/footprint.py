@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from contrib.bench import proc
 from contrib.bench.bench import MIB, Bench
@@ -14,17 +12,12 @@ from contrib.bench.report import Row
 from contrib.bench.subjects import Poller, Reactor, Subject
 from contrib.bench.throughput import download_small
 from contrib.bench.validity import Invalid
-from reactor.programs import find_ffmpeg
 
 SETTLE_S = 3.0
 """After which what a start or a new row sets off is over."""
 LONG, LONG_RATE = 4 * MIB, 40 * 1024
 """100 s, on one connection."""
 BATCH = 500
-PLAYLIST = "parts.m3u8"
-PART_S = 0.36
-"""Ten frames of sound."""
-PARTS_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -129,36 +122,6 @@ def memory(bench: Bench) -> list[Row]:
         Row("  of it, after the first one", "MiB", grown[1]),
         Row(f"  after {2 * downloads:,}", "MiB", grown[2 * downloads]),
     ]
-
-
-def parts(bench: Bench) -> list[Row]:
-    """The peak of the reactor's own process with one stream of many parts: read, fetched, joined."""
-    files, url = bench.nginx
-    count = bench.scale.parts
-    _make_parts(files, count)
-    with Reactor(bench.place("reactor")).running() as reactor:
-        time.sleep(SETTLE_S)
-        pid = reactor.process.pid
-        before = proc.peak_mib(pid)
-        (row,), committed = reactor.bot.add([f"{url}/{PLAYLIST}"])
-        took = (reactor.bot.until(row, "downloaded", PARTS_PATIENCE_S) - committed) / 1e9
-        peak = proc.peak_mib(pid)
-    note = (
-        f"Parts: an HLS playlist of {count:,} segments of about 1 kB each, from nginx; {took:.0f} s to the joined film."
-        f" The process had {before:.1f} MiB before."
-    )
-    return [Row(f"memory, one stream of {count:,} parts, peak", "MiB", peak, None, None, "≤ 90 MiB", peak <= 90, note)]
-
-
-def _make_parts(files: Path, count: int) -> None:
-    """A sound that lasts as long as it takes, cut into so many parts."""
-    command = [str(find_ffmpeg(None).path), "-v", "error", "-f", "lavfi", "-i", f"sine=r=16000:d={count * PART_S}"]
-    command += ["-c:a", "mp2", "-b:a", "8k", "-f", "hls", "-hls_time", str(PART_S), "-hls_playlist_type", "vod"]
-    command += ["-hls_segment_filename", str(files / "part-%06d.ts"), str(files / PLAYLIST)]
-    subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
-    made = (files / PLAYLIST).read_text().count("#EXTINF")
-    if made != count:
-        raise Invalid(f"ffmpeg made {made} parts instead of {count}")
 
 
 def _watch(window_s: float, *subjects: Subject) -> list[Cost]:

@@ -33,17 +33,19 @@ def forget_whole(folder: Path, names: Iterable[str]) -> None:
 
 
 def whole_parts(folder: Path, wanted: Iterable[str], unfinished: Iterable[str]) -> set[str]:
-    """Those of the wanted names that are noted and still so. `unfinished`: what follows the name of a file beside one
-    that is being written. Raises OSError."""
+    """Those of the wanted names that are noted and still so; of the others the notes are forgotten, for they are to be
+    fetched anew. `unfinished`: what follows the name of a file beside one that is being written. Raises OSError."""
     sizes = _noted(folder)
     beside = tuple(unfinished)
-    return {
+    noted = [name for name in wanted if name in sizes]
+    whole = {
         name
-        for name in wanted
-        if name in sizes
-        and _size(folder / name) == sizes[name]
-        and not any((folder / f"{name}{suffix}").exists() for suffix in beside)
+        for name in noted
+        if _size(folder / name) == sizes[name] and not any((folder / f"{name}{suffix}").exists() for suffix in beside)
     }
+    if len(whole) < len(noted):
+        forget_whole(folder, (name for name in noted if name not in whole))
+    return whole
 
 
 def _noted(folder: Path) -> dict[str, int]:

@@ -42,6 +42,14 @@ def test_what_is_fetched_anew_is_not_whole_though_it_has_as_many_bytes_as_before
     assert whole_parts(folder, names, CONTROL_SUFFIXES) == {*names}
 
 
+@pytest.mark.fault(17)
+def test_what_was_not_so_any_more_when_it_was_looked_at_stays_so(tmp_path: Path) -> None:
+    note_whole(tmp_path, {"1.ts": 5})
+    assert whole_parts(tmp_path, ["1.ts"], CONTROL_SUFFIXES) == set()
+    (tmp_path / "1.ts").write_bytes(b"1\0\0\0" + b"5")  # it was being fetched anew, and that was killed
+    assert whole_parts(tmp_path, ["1.ts"], CONTROL_SUFFIXES) == set()
+
+
 def test_nothing_is_noted_of_what_was_never_whole(tmp_path: Path) -> None:
     forget_whole(tmp_path, ["1.ts"])
     assert not (tmp_path / NOTES).exists()
