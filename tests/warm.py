@@ -45,6 +45,8 @@ REACTOR = (
     *("reactor.database.sqlite.store", "reactor.database.sqlite.lock", "reactor.aria2.connection"),
     *("reactor.journal.background_writer", "reactor.journal.ndjson", "reactor.journal.stderr_log"),
     *("reactor.extractors.browser.worker", "reactor.extractors.plugins.worker", "reactor.extractors.parse_worker"),
+    *("reactor.cli.list", "reactor.cli.add", "reactor.cli.bulk", "reactor.cli.cancel", "reactor.cli.doctor.command"),
+    *("reactor.web.app", "rich.console", "rich.table", "anyio._backends._asyncio", "importlib.resources.readers"),
 )
 YTDLP = ("cookies", "extractor", "extractor.genericembeds", "globals", "networking.impersonate", "plugins", "version")
 BOTS = (
@@ -214,6 +216,7 @@ def main() -> None:
         import_module(name)
     if kind == "reactor":
         _import_ytdlp()
+        _build()
     assert threading.active_count() == 1, "a fork takes one thread along"
     gc.enable()
     gc.freeze()
@@ -227,6 +230,24 @@ def _import_ytdlp() -> None:
         import_module(f"yt_dlp.{name}")
     ytdlp.suits(yt_dlp, "https://example.com/")
     ytdlp.sites.cache_clear()
+
+
+def _build() -> None:
+    """What reactor builds at its first use: models and patterns."""
+    from pydantic import BaseModel
+
+    from reactor.notices import NOTICE
+    from reactor.patterns import Pattern
+
+    kinds: list[type[BaseModel]] = [BaseModel]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith("reactor."):
+            kind.model_rebuild()
+    NOTICE.rebuild()
+    for each in gc.get_objects():
+        if isinstance(each, Pattern):
+            each.groups  # noqa: B018 - `re` keeps it from then on
 
 
 def _serve(sock: socket.socket) -> None:
