@@ -100,6 +100,11 @@ class Settings(BaseModel):
         description="SQLite database with the table `downloads`, created if missing; or a URL of PostgreSQL.",
     )
     download_dir: Path = Field(Path("downloads"), description="Folder for finished files; created if missing.")
+    machine_name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
+        "",
+        description="Name of this machine among those that serve one queue on PostgreSQL: each needs its own, and "
+        "keeps it when it is started anew. Empty: the host's name.",
+    )
     max_concurrent_downloads: Count = Field(1, description="Downloads that run at the same time.")
     slow_kib: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
         500.0,

@@ -165,7 +165,7 @@ class Performer:
             case commands.Extract():
                 self._work(command.attempt, self._stages.extract, command)
             case commands.Finish():
-                self._work(command.attempt, self._stages.finish, command)
+                self._work(command.attempt, self._finish, command)
             case commands.Discard():
                 self._workers.start(None, self._stages.discard, command)
             case commands.Tidy():
@@ -190,6 +190,11 @@ class Performer:
                 self._workers.start(None, self._downloading.clean_up, command)
             case _:
                 raise AssertionError(f"no arm for {command!r}")
+
+    async def _finish(self, command: commands.Finish) -> None:
+        """Nothing is published that may be another machine's by now; the next poll says so."""
+        if await self._rows.keeps(command.attempt):
+            await self._stages.finish(command)
 
     def _work(self, attempt: Attempt, work: Callable[[C], Awaitable[None]], command: C) -> None:
         """Begin work for an attempt; StopWork ends it."""

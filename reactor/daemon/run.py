@@ -13,7 +13,7 @@ import anyio
 
 from reactor import __version__, notices
 from reactor.concurrency.groups import unwrapped
-from reactor.daemon.effects.database import Rows
+from reactor.daemon.effects.database import Rows, machine_of
 from reactor.daemon.leaving import Leaving
 from reactor.daemon.life import Lasting, live
 from reactor.daemon.policy import limits_of
@@ -52,7 +52,7 @@ async def serve(
     )
     presets = Presets(settings.presets, lambda reason: journal.tell(notices.PresetsUnusable(reason=reason)))
     lasting = Lasting(settings, limits, staging, journal, leaving, probes, recorder, on_ready, presets.asked_of)
-    with lock(settings.download_db), unwrapped():
+    with lock(settings.download_db, machine=machine_of(settings)), unwrapped():
         async with anyio.create_task_group() as tasks:
 
             async def started(rows: Rows) -> None:

@@ -28,7 +28,7 @@ Place = str | os.PathLike[str]
 def open_store(
     database: Place, *, owner: str, create: bool = True, owner_column: str | None = None
 ) -> AbstractAsyncContextManager[Store]:
-    """Open it for serving; `owner` names this process in the rows that it claims, `owner_column` a column of the bot's
+    """Open it for serving; `owner` names this machine in the rows that it claims, `owner_column` a column of the bot's
     that says whose a row is which has no `owner`.
 
     Adds what the table lacks of the contract, and creates a missing database with `create` (on a server: the table).
@@ -85,12 +85,13 @@ def sync_within(connection: sqlite3.Connection) -> RowOperations:
     return sync_operations_within(connection)
 
 
-def lock(database: Place, role: str = "reactor") -> AbstractContextManager[None]:
-    """Hold the lock that one process of each `role` can have. Raises DatabaseInUse when another one has it."""
+def lock(database: Place, role: str = "reactor", machine: str = "") -> AbstractContextManager[None]:
+    """Hold the lock that one process of each `role` can have; on a server one of each `machine`. Raises DatabaseInUse
+    when another one has it."""
     if (address := _server(database)) is not None:
         from reactor.database.postgres.lock import lock as hold_there
 
-        return hold_there(address, role)
+        return hold_there(address, role, machine)
     from reactor.database.sqlite.lock import lock as hold  # what it needs is loaded by those that lock
 
     return hold(database, role)

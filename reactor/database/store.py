@@ -28,6 +28,11 @@ from reactor.models import Brought, Detection
 from reactor.records import dataclass
 from reactor.row_options import ReadOptions, asked_of
 
+BEAT_S = 5.0
+"""How often a lease is renewed, in seconds."""
+HELD_S = 20.0
+"""For so long after a renewal was asked for a machine takes its lease to be its own, in seconds; others wait for
+longer."""
 Unsaved = SaveStale | SaveRejected
 ByText = Callable[[str], Detection | None]
 
@@ -159,6 +164,18 @@ class Store(Protocol):
     async def renew(self, presence: Presence) -> None:
         """Say that this process serves, or with `stopped` that it has ended. Replaces the record of the process
         before."""
+        ...
+
+    @property
+    def leased(self) -> bool:
+        """True where several machines may serve the queue: what this one has under way is its own only for as long as
+        it renews its lease."""
+        ...
+
+    async def renew_lease(self) -> bool:
+        """Renew this machine's lease, and take over what machines had whose lease has run out: their rows wait again,
+        for any machine. To be called every BEAT_S. True when rows were taken over. Raises DatabaseInUse when another
+        process has this machine's name now."""
         ...
 
     async def unserved(self) -> Unserved:

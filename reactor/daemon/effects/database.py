@@ -16,6 +16,7 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.daemon import clock
+from reactor.daemon.lease import Lease
 from reactor.daemon.loop import Post
 from reactor.database.contract import REPLACED
 from reactor.database.engine import open_store
@@ -60,6 +61,7 @@ class Rows:
         self._read_options = read_options
         self._joined = joined
         """True once it is noted which rows the process before this one may have died of."""
+        self.lease = Lease(needed=store.leased)
         self.changed = Bell()
         """Rings when the database has changed."""
         self.finished = Bell()
@@ -118,6 +120,18 @@ class Rows:
         if found is not None:
             self._post(found)
 
+    async def keeps(self, attempt: Attempt) -> bool:
+        """Return when the lease is held. False when it had run out, and the row is not this attempt's any more."""
+        if self.lease.held:
+            return True
+        await self.lease.wait()
+        while True:
+            try:
+                return await self.store.read_plan(commands.ReadPlan(attempt), self._read_options) is not None
+            except DatabaseError as error:
+                self._post(events.DatabaseFailed(error.failure, saving=True))
+                await anyio.sleep(READ_AGAIN_S)
+
     async def leave(self) -> None:
         """Note that the process ends as it was asked to, unless the database cannot be written."""
         self.hurry()
@@ -155,6 +169,11 @@ class Rows:
 
     # The doorbell
 
+    def wake(self) -> None:
+        """Have the rows looked at."""
+        self.changed.ring()
+        self._post(events.DatabaseChanged("notify"))
+
     async def watch(self) -> None:
         """Ring the machine for every change, until another file takes the database's place."""
         while True:
@@ -180,6 +199,11 @@ class Rows:
         self._journal.tell(notices.FilesUnwatched(reason=reason))
 
 
+def machine_of(settings: Settings) -> str:
+    """The name of this machine among those that serve the queue."""
+    return settings.machine_name.strip() or socket.gethostname()
+
+
 @asynccontextmanager
 async def open_rows(
     settings: Settings,
@@ -192,6 +216,6 @@ async def open_rows(
 ) -> AsyncIterator[Rows]:
     """Open the database. `again`: in place of another one, and only if it is there, since one that was deleted is not
     made anew. Raises DatabaseError."""
-    here, column = socket.gethostname(), settings.owner_column or None
+    here, column = machine_of(settings), settings.owner_column or None
     async with open_store(settings.download_db, owner=here, create=not again, owner_column=column) as store:
         yield Rows(store, settings, staging, journal, post, joined=again, read_options=read_options)

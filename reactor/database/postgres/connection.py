@@ -31,6 +31,7 @@ from reactor.database.postgres.words import Words
 from reactor.database.sql.connection import (
     Column,
     Connection,
+    alone,
     begin,
     by_itself,
     columns,
@@ -49,6 +50,9 @@ CONNECT_S = 10
 """How long a server may take to answer at first, in seconds."""
 LOCK_S, HURRY_S = 5.0, 0.1
 """How long another transaction is waited for, in seconds; and when the process is about to end."""
+STOPPED_S = 10
+"""A process that was stopped in the middle of a transaction keeps its locks for so long, in seconds."""
+NAMED = "SELECT set_config('reactor.machine', %s, false)"
 IDLE_S = 30.0
 """A connection that was not used for so long is asked first whether it is still there."""
 TRIES = 5
@@ -88,6 +92,8 @@ class PostgresConnection:
         self.empties: Mapping[str, str] = MappingProxyType({})
         self.prepares = False
         """What is asked again and again is prepared: to plan it takes longer than to answer it."""
+        self.machine = ""
+        """Of one that serves: the name of its machine."""
         self._read_only = read_only
 
     def learn(self) -> None:
@@ -236,6 +242,12 @@ def _still(connection: PostgresConnection, ids: Sequence[int], which: str, asked
     return [id for id in ids if id in locked]
 
 
+@alone.register
+def _alone(connection: PostgresConnection) -> None:
+    """The turns of owners, and what limits them, are read and written by one claim after the other."""
+    connection.raw.execute("SELECT pg_advisory_xact_lock(hashtext('reactor'), hashtext(current_schema() || ':claims'))")
+
+
 @storable.register
 def _storable(connection: PostgresConnection, column: Column, value: Any) -> Any:
     """A number for a column of texts is a text; SQLite takes it for one too."""
@@ -256,7 +268,7 @@ Fit = Callable[[PostgresConnection, bool], str]
 class Database:
     """The open database. Made by `Database.open` only."""
 
-    def __init__(self, address: ServerAddress, fit: Fit, *, create: bool, read_only: bool, prepares: bool) -> None:
+    def __init__(self, address: ServerAddress, fit: Fit, *, create: bool, read_only: bool, machine: str) -> None:
         self.address = address
         self.created = False
         """True when there was no table before."""
@@ -267,7 +279,7 @@ class Database:
         self._used = 0.0
         self._limiter = anyio.CapacityLimiter(1)
         self._closed = self._leaving = False
-        self._prepares = prepares
+        self._prepares, self._machine = bool(machine), machine
         self._replaced = False
         self._pid = os.getpid()
 
@@ -280,11 +292,11 @@ class Database:
         *,
         create: bool = True,
         read_only: bool = False,
-        prepares: bool = False,
+        machine: str = "",
     ) -> AsyncIterator[Database]:
-        """Connect, make it fit the contract, close it at the end. `prepares`: for one that asks the same again and
-        again. Raises DatabaseError."""
-        database = cls(address, fit, create=create, read_only=read_only, prepares=prepares)
+        """Connect, make it fit the contract, close it at the end. `machine`: the name of one that serves, and
+        asks the same again and again. Raises DatabaseError."""
+        database = cls(address, fit, create=create, read_only=read_only, machine=machine)
         try:
             await database._hop(database._connected)
             yield database
@@ -370,7 +382,7 @@ class Database:
             except BaseException:
                 connection.raw.close()
                 raise
-            connection.prepares = self._prepares
+            connection.prepares, connection.machine = self._prepares, self._machine
             self._connection = connection
         self._used = time.monotonic()
         if self._leaving and not connection.in_transaction:
@@ -392,6 +404,9 @@ class Database:
         try:
             raw.execute(f"SET lock_timeout = '{LOCK_S}s'")
             raw.execute("SET timezone = 'UTC'")
+            if self._machine:
+                raw.execute(NAMED, (self._machine,))
+                raw.execute(f"SET idle_in_transaction_session_timeout = '{STOPPED_S}s'")
         except BaseException:
             raw.close()
             raise

@@ -1,4 +1,4 @@
-"""One reactor for each database, and one process of any other role that must be single.
+"""One reactor for each machine that serves a database, and one process of any other role that must be single.
 
 The lock is an advisory one of a session that lasts as long as it is held, so it ends with the process, however that
 ends. A pooler that gives connections away between transactions would keep it for nobody: that is refused.
@@ -24,9 +24,9 @@ TAKE = "SELECT pg_try_advisory_lock(hashtext('reactor'), hashtext(current_schema
 
 
 @contextmanager
-def lock(address: ServerAddress, who: str = "reactor") -> Iterator[None]:
-    """Hold the lock of a database, of which each `who` has one. Raises DatabaseInUse when another has it, DatabaseError
-    when the server cannot be reached, or only by way of such a pooler."""
+def lock(address: ServerAddress, who: str = "reactor", machine: str = "") -> Iterator[None]:
+    """Hold the lock of a database, of which each `who` has one, and with a name each `machine`. Raises DatabaseInUse
+    when another has it, DatabaseError when the server cannot be reached, or only by way of such a pooler."""
     try:
         connection = psycopg.connect(
             address.conninfo, autocommit=True, connect_timeout=CONNECT_S, prepare_threshold=None
@@ -38,12 +38,18 @@ def lock(address: ServerAddress, who: str = "reactor") -> Iterator[None]:
     with connection:
         try:
             _refuse_pooler(connection, address)
-            taken = connection.execute(TAKE, (who,)).fetchone() == (True,)
+            taken = connection.execute(TAKE, (f"{who}:{machine}" if machine else who,)).fetchone() == (True,)
         except psycopg.Error as error:
             raise translate(error, str(address)) from error
         if not taken:
             raise DatabaseInUse(
-                f"Another {who} serves the database {address}.", hint="One is enough: stop it, or use it."
+                f"Another {who}{f' of the name {machine}' if machine else ''} serves the database {address}.",
+                hint="One is enough: stop it, or use it."
+                + (
+                    " One on another machine, or with other folders, needs a MACHINE_NAME of its own."
+                    if machine
+                    else ""
+                ),
             )
         yield
 

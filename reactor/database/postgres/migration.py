@@ -195,6 +195,10 @@ def _add(connection: PostgresConnection) -> None:
     for name, definition in definitions().items():
         if not has_table(_shared(connection), name):
             _patiently(connection, definition)
+    for name in ("reactor_plans", "reactor_crashes"):  # what is there is of the machine that served alone until now
+        if "machine" not in columns(_shared(connection), name):
+            (machine,) = [line for line in definitions()[name].splitlines() if line.strip().startswith("machine ")]
+            _patiently(connection, f"ALTER TABLE {name} ADD COLUMN {machine}")
     there = columns(_shared(connection))
     missing = [
         change for name, text in contract_columns().items() if name not in there for change in _added(name, text)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reactor.database.postgres import machines
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.connection import Database
 from reactor.database.postgres.migration import fit, fit_read_only
@@ -18,6 +19,7 @@ from reactor.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
+    from reactor.database.presence import Presence
 
 
 class PostgresTable(SqlTable):
@@ -29,6 +31,9 @@ class PostgresTable(SqlTable):
 
     def changes(self, poll_interval_s: float) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         return ChangeFeed(self._database, poll_interval_s)
+
+    async def presence(self) -> Presence | None:
+        return await self._database.run(machines.presence)
 
     async def jars(self) -> Jars:
         return jars_of(self._database)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict, replace
+from functools import partial
 
 from reactor.core import commands
 from reactor.core.commands import PollRows, Save
 from reactor.database.jars import Jars
+from reactor.database.postgres import machines
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.compatibility import fit_checked
 from reactor.database.postgres.connection import Database
 from reactor.database.postgres.queue import jars_of
 from reactor.database.postgres.waking import NOTIFY
+from reactor.database.presence import Presence
 from reactor.database.sql import admission, downloads, saving
 from reactor.database.sql.connection import Connection
 from reactor.database.sql.store import SqlStore
 from reactor.database.sql.unserved import unserved_statuses, unserved_table
-from reactor.database.store import ByText, Polled, Store, Unsaved, Unserved
+from reactor.database.store import ByText, Polled, Recovery, Store, Unsaved, Unserved
 from reactor.database.table import Change
-from reactor.row_options import ReadOptions
+from reactor.row_options import ReadOptions, asked_of
 from reactor.server_address import ServerAddress
 
 QUIET = (commands.SaveProgress, commands.ChargeOwner, commands.ForgetPlan, commands.ForgetCrashes, commands.SaveTakenUp)
@@ -27,6 +34,7 @@ QUIET = (commands.SaveProgress, commands.ChargeOwner, commands.ForgetPlan, comma
 
 
 def _poll(
+    session: str,
     connection: Connection,
     command: PollRows,
     owner: str,
@@ -36,6 +44,8 @@ def _poll(
     read: ReadOptions,
     owner_column: str | None,
 ) -> Polled:
+    if command.claim and not machines.may_claim(connection, owner, session):
+        command = replace(command, claim=0)
     polled = downloads.poll(connection, command, owner, now, retry_max_s, by_text, read, owner_column)
     seen = polled.rows
     if seen.claimed or seen.swept or seen.rejected or seen.lists:
@@ -53,8 +63,33 @@ def _save(connection: Connection, saves: Sequence[Save], now: float) -> tuple[Un
 class PostgresStore(SqlStore[Database]):
     """Store on an open database."""
 
-    _poll = staticmethod(_poll)
     _save = staticmethod(_save)
+
+    def __init__(self, database: Database, owner: str, owner_column: str | None = None) -> None:
+        super().__init__(database, owner, owner_column)
+        self._session = secrets.token_hex(16)
+        self._poll = partial(_poll, self._session)
+
+    async def register(self) -> None:
+        """This process serves as the machine `owner`, from now on."""
+        await self._database.run(machines.register, self._owner, self._session)
+
+    async def renew(self, presence_now: Presence) -> None:
+        await self._database.run(machines.introduce, self._owner, self._session, json.dumps(asdict(presence_now)))
+
+    @property
+    def leased(self) -> bool:
+        return True
+
+    async def renew_lease(self) -> bool:
+        await self._database.run(machines.renew, self._owner, self._session)
+        return await self._database.run(machines.take_over)
+
+    async def recover(self, read: ReadOptions = asked_of) -> Recovery:
+        """With an id of this machine's own: two machines may have one disk, or one aria2c."""
+        found = await super().recover(read)
+        own = hashlib.sha256(f"{self.instance}\0{self._owner}".encode()).hexdigest()[:32]
+        return replace(found, found=replace(found.found, instance=own))
 
     @property
     def jars(self) -> Jars:
@@ -78,6 +113,8 @@ async def open_store(
     address: ServerAddress, *, owner: str, create: bool = True, owner_column: str | None = None
 ) -> AsyncIterator[Store]:
     """As `reactor.database.engine.open_store`."""
-    async with Database.open(address, fit_checked, create=create, prepares=True) as database:
+    async with Database.open(address, fit_checked, create=create, machine=owner) as database:
         await database.run(admission.check_column, owner_column)
-        yield PostgresStore(database, owner, owner_column)
+        opened = PostgresStore(database, owner, owner_column)
+        await opened.register()
+        yield opened

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from re import Match
 
 from reactor.database.contract import TRUE_WORDS
-from reactor.database.sql import downloads, lists, statements, table, turns, unserved
+from reactor.database.sql import crashes, downloads, lists, plans, statements, table, turns, unserved
 from reactor.database.sql.connection import Column
 from reactor.patterns import pattern
 
@@ -122,7 +122,18 @@ def _exactly(fragment: str) -> re.Pattern[str]:
 PATCHED = """CASE WHEN CAST(options AS text) ~ '^[[:space:]]*[{]'
     THEN CAST(CAST(options AS jsonb) || '{"ask": "never"}' AS text) ELSE '{"ask": "never"}' END"""
 ARRAY = r"CAST(translate(\1, '[]', '{}') AS bigint[])"
+MACHINE = "current_setting('reactor.machine', true)"
+"""The one that this connection serves for; NULL for a bot's."""
 RULES: list[Rule] = [
+    # What is a machine's own
+    (_exactly(plans.FOREIGN), f"{plans.FOREIGN} OR p.machine <> {MACHINE}"),
+    (_exactly(plans.OWNERS), f"{plans.OWNERS} AND p.machine = {MACHINE}"),
+    (_exactly(plans.LEFT_BY), f"p.machine = {MACHINE} AND {plans.LEFT_BY}"),
+    (_exactly(plans.KEEPS), f"{plans.KEEPS}, machine = excluded.machine"),
+    (_exactly(crashes.KNOWN), f"{crashes.KNOWN} WHERE machine = {MACHINE}"),
+    (re.compile(f"^{crashes.FORGET_ALL}$"), f"{crashes.FORGET_ALL} WHERE machine = {MACHINE}"),
+    (_exactly(downloads.OWN_UNDER_WAY), f"status = 'downloading' AND claimed_by = {MACHINE}"),
+    (_exactly(downloads.UNWATCHED), f"{downloads.UNWATCHED} AND coalesce(claimed_by, {MACHINE}) = {MACHINE}"),
     (_exactly("p.at < 9e999"), "TRUE"),
     # Moments
     (_exactly(statements.NOW), "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"),

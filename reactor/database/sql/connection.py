@@ -172,6 +172,11 @@ def still(connection: Connection, ids: Sequence[int], which: str, asked: Mapping
 
 
 @singledispatch
+def alone(connection: Connection) -> None:
+    """Until the end of the transaction nobody else claims; where others can at the same time."""
+
+
+@singledispatch
 def storable(connection: Connection, column: Column, value: Any) -> Any:
     """A value of a bot's as this column takes it."""
     return value

@@ -14,27 +14,33 @@ from reactor.core.job import Attempt
 from reactor.database.sql.connection import Connection
 from reactor.database.sql.statements import PUT_META
 
-LEFT = "left"
-"""In reactor_meta while no reactor serves, when the last one has left in order."""
+LEFT = "left{}"
+"""In reactor_meta while no reactor serves, when the last one has left in order; each machine that has a name has its
+own."""
+KNOWN = "SELECT download_id, attempt, crashes, at_work FROM reactor_crashes"
+FORGET_ALL = "DELETE FROM reactor_crashes"
+
+
+def _left(connection: Connection) -> str:
+    return LEFT.format(getattr(connection, "machine", ""))
 
 
 def leave(connection: Connection) -> None:
     """This process ends because it was asked to: no row is to be blamed."""
-    connection.execute(PUT_META, (LEFT, "1"))
+    connection.execute(PUT_META, (_left(connection), "1"))
 
 
 def count(connection: Connection, under_way: Sequence[Attempt]) -> None:
     """Another process begins: put the death of the one before, if it was one, down to those of the rows `under_way`
     that it worked on."""
-    in_order = connection.execute("DELETE FROM reactor_meta WHERE key = ? RETURNING 1", (LEFT,)).fetchall()
+    in_order = connection.execute("DELETE FROM reactor_meta WHERE key = ? RETURNING 1", (_left(connection),)).fetchall()
     before = {
-        Attempt(id, number): (crashes, at_work)
-        for id, number, crashes, at_work in connection.execute("SELECT * FROM reactor_crashes").fetchall()
+        Attempt(id, number): (crashes, at_work) for id, number, crashes, at_work in connection.execute(KNOWN).fetchall()
     }
     known = {attempt: before.get(attempt, (0, 1)) for attempt in under_way}
     if not in_order:
         known = blamed(known)
-    connection.execute("DELETE FROM reactor_crashes")
+    connection.execute(FORGET_ALL)
     connection.executemany(
         "INSERT INTO reactor_crashes (download_id, attempt, crashes, at_work) VALUES (?, ?, ?, ?)",
         [(each.download_id, each.number, *state) for each, state in known.items() if state[0]],

@@ -17,7 +17,7 @@ from reactor.core.turns import Caps
 from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
 from reactor.database.sql import admission, crashes, defaults, history, lists, plans, turns
-from reactor.database.sql.connection import Connection, columns, transaction
+from reactor.database.sql.connection import Connection, alone, columns, transaction
 from reactor.database.sql.per_row import RowRejected, RowUpdater
 from reactor.database.sql.statements import LATER, OVER, READY, RETRY, instance_of
 from reactor.database.store import ByText, Polled, not_told
@@ -32,7 +32,7 @@ CANCELLED_BARE = ("status = 'cancelled', stage = NULL",)
 FAILED_BARE = ("status = 'failed', stage = NULL, error = :error, error_code = :code", "status = 'failed', stage = NULL")
 """Variants with fewer columns, for tables that reject the full write."""
 DUE = f"""{READY} AND cancelled IS NOT TRUE AND typeof(id) = 'integer'
-    AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND p.attempt > {plans.ATTEMPT})
+    AND NOT EXISTS (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = downloads.id AND ({plans.FOREIGN}))
     AND id NOT IN (SELECT value FROM json_each(:held))"""
 """A plan of a later attempt is that of another row that had this id: a leftover, to be cleaned up first."""
 CLAIMED = """CAST(attempt AS INTEGER) BETWEEN 1 AND 1000000000 AND attempt = CAST(attempt AS INTEGER)
@@ -92,6 +92,8 @@ def _poll(
     added, unowned = admission.has_new(connection, command.caps), admission.unowned(connection, owner_column, asked)
     writes = claiming or sweeps or ended or ripens or added or unowned
     with transaction(connection, "IMMEDIATE" if writes else "DEFERRED"):
+        if claiming:
+            alone(connection)
         if stopped:
             lists.stop(connection, updater, asked)
         swept, unanswered = _sweep(connection, sweeps, asked, updater)
@@ -144,9 +146,9 @@ WORDED = f"lower(cancelled) IN ({WORDS}) AND status IN ('pending', 'downloading'
 """Cancelled by a word, which SQLite takes for 0."""
 WITHDRAWN = "cancelled AND status = 'pending'"
 """Cancelled before it began, or while it waited for its next attempt."""
-STOPPED = (
-    "status = 'cancelled' AND stage IS NOT NULL AND stage <> '' AND id NOT IN (SELECT value FROM json_each(:watch))"
-)
+UNWATCHED = "id NOT IN (SELECT value FROM json_each(:watch))"
+"""Nobody takes it down."""
+STOPPED = f"status = 'cancelled' AND stage IS NOT NULL AND stage <> '' AND {UNWATCHED}"
 """The bot wrote `cancelled` itself, into a row that waits, or while no reactor ran."""
 DISMISSED = f"status = 'choosing' AND cancelled <> 0 AND (cancelled OR lower(cancelled) IN ({WORDS}))"
 """Cancelled while it asked."""
@@ -306,9 +308,11 @@ NEXT_MOMENT = f"""SELECT min(due) FROM (
 """When a retry is due, `not_before` is over, or a question has waited for long enough."""
 
 
+OWN_UNDER_WAY = "status = 'downloading' AND TRUE"
+"""What this machine has under way: all of it, where no other machine serves the same queue."""
 UNDER_WAY = f"""SELECT id, attempt, url, retry_count, progress, error_code, stage, {OPTIONS}, {OWNER}, {lists.PARENT}
     FROM downloads
-    WHERE status = 'downloading' AND {CLAIMED} AND stage IS NOT 'items'"""
+    WHERE {OWN_UNDER_WAY} AND {CLAIMED} AND stage IS NOT 'items'"""
 """A list is under way by itself: see `lists`."""
 
 

@@ -77,9 +77,14 @@ def _fetches() -> TypeAdapter[tuple[Fetch, ...]]:
     return TypeAdapter(tuple[Fetch, ...])
 
 
-PUT = """INSERT INTO reactor_plans (download_id, attempt, parts, plan, done) VALUES (?, ?, ?, ?, ?)
+FOREIGN = f"p.attempt > {ATTEMPT}"
+"""Of a plan, in the place of what its row may be begun with: it is that of another row that had this id."""
+OWNERS = "SELECT download_id FROM reactor_plans AS p WHERE TRUE"
+LEFT_BY = "p.download_id NOT IN (SELECT value FROM json_each(?))"
+KEEPS = "done = excluded.done, published = 0"
+PUT = f"""INSERT INTO reactor_plans (download_id, attempt, parts, plan, done) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (download_id) DO UPDATE SET attempt = excluded.attempt, parts = excluded.parts, plan = excluded.plan,
-    done = excluded.done, published = 0"""
+    {KEEPS}"""
 
 
 def store(connection: Connection, save: commands.SavePlan, pieces: Sequence[bytes]) -> None:
@@ -162,7 +167,7 @@ def extent(connection: Connection, attempt: Attempt) -> tuple[int, int]:
 
 def owners(connection: Connection) -> frozenset[int]:
     """The rows that have a plan: their staging folders are somebody's."""
-    return frozenset(id for (id,) in connection.execute("SELECT download_id FROM reactor_plans"))
+    return frozenset(id for (id,) in connection.execute(OWNERS))
 
 
 def leftovers(connection: Connection, held: Sequence[int] = ()) -> tuple[Leftover, ...]:
@@ -173,7 +178,7 @@ def leftovers(connection: Connection, held: Sequence[int] = ()) -> tuple[Leftove
         FROM reactor_plans AS p LEFT JOIN downloads ON downloads.id = p.download_id
         WHERE ({ATTEMPT} >= p.attempt AND (downloads.status = 'downloading'
             OR (downloads.status = 'pending' AND downloads.stage IN ('waiting', 'yielded')))) IS NOT TRUE
-            AND p.download_id NOT IN (SELECT value FROM json_each(?)) ORDER BY p.download_id""",
+            AND {LEFT_BY} ORDER BY p.download_id""",
         (json.dumps(held),),
     )
     return tuple(

@@ -94,6 +94,13 @@ class SqlStore(Generic[D]):
     async def renew(self, presence_now: Presence) -> None:
         await self._database.run(presence.store, presence_now)
 
+    @property
+    def leased(self) -> bool:
+        return False
+
+    async def renew_lease(self) -> bool:
+        return False
+
     async def check(self) -> None:
         await self._database.run(_read_one)
 

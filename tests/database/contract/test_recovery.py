@@ -41,7 +41,7 @@ async def test_rows_under_way_come_with_their_plans(engine: Engine, store: Store
     (one,) = await claim(store)
     found = (await store.recover()).found
     assert [(row.attempt, row.plan, row.stage) for row in found.rows] == [(one, one_file(), "fetching")]
-    assert found.instance == store.instance != ""
+    assert found.instance == (await store.recover()).found.instance != ""
 
 
 @pytest.mark.fault(66)

@@ -63,6 +63,7 @@ async def bot(postgres: Server, full: str) -> AsyncIterator[Bot]:
             ('u', 'choosing', 0, 1, 'waiting', {NOW + 19}), ('u', 'choosing', 1, 1, 'waiting', {NOW + 19}),
             ('u', 'choosing', 0, 1, 'waiting', {NOW - 1})"""
         )
+        filled.sql("UPDATE downloads SET claimed_by = 'me' WHERE status = 'downloading'")
         filled.sql(
             """INSERT INTO downloads (url, owner, added_date)
             SELECT 'u', CAST(i % 50 AS text), '2026-01-01 ' || i FROM generate_series(1, 500) AS i"""
@@ -125,7 +126,7 @@ async def test_a_look_where_there_are_limits(store: Store, monkeypatch: pytest.M
 
 
 async def test_recovering(store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
-    bot.sql("INSERT INTO reactor_plans (download_id, attempt, parts, plan) VALUES (7, 1, 1, '')")
+    bot.sql("INSERT INTO reactor_plans (download_id, attempt, parts, plan, machine) VALUES (7, 1, 1, '', 'me')")
     with explained(monkeypatch) as plans:
         await store.join()
         found = await store.recover()

@@ -1,0 +1,142 @@
+"""Machines that serve one queue, each with a lease that it renews; what a machine had whose lease has run out is taken
+over by the others.
+
+A row under way names its machine (`claimed_by`), and so does a plan: what waits for its next attempt has files on that
+machine's disk, and is left to it. Moments are the server's. A machine that comes back finds its rows in another state
+or another attempt, and whatever it writes into them changes nothing (`saving.GUARD`).
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from reactor.database import contract
+from reactor.database.postgres.waking import NOTIFY
+from reactor.database.presence import Presence
+from reactor.database.sql.connection import Connection, has_table, transaction
+from reactor.database.sql.per_row import RowRejected, RowUpdater
+from reactor.database.sql.statements import NOW, OVER
+from reactor.database.store import HELD_S
+from reactor.errors import DatabaseInUse, Failure
+
+DEAD_S = 30.0
+"""A machine that has not renewed its lease for so long has lost it, in seconds."""
+FORGET_S = 7 * 86_400.0
+"""A machine that has not been seen for so long is forgotten."""
+BATCH = 100
+"""Rows that are taken over at once."""
+TAKEOVERS_MAX = 3
+"""With so many machines that were lost with it a row ends: it may be what they were lost by."""
+LOST = Failure(
+    "crashed", "Each machine that has tried it was lost.", "The file may be what brings it down; try it again later."
+)
+REGISTER = f"""INSERT INTO reactor_machines (name, session, seen_at) VALUES (:name, :session, {NOW})
+    ON CONFLICT (name) DO UPDATE SET session = excluded.session, seen_at = excluded.seen_at"""
+REGISTER_AGAIN = f"""INSERT INTO reactor_machines (name, session, seen_at) VALUES (:name, :session, {NOW})
+    ON CONFLICT (name) DO NOTHING RETURNING 1"""
+RENEW = f"UPDATE reactor_machines SET seen_at = {NOW} WHERE name = :name AND session = :session RETURNING 1"
+MAY_CLAIM = f"""SELECT 1 FROM reactor_machines
+    WHERE name = :name AND session = :session AND draining = 0 AND seen_at > {NOW} - {HELD_S}"""
+INTRODUCE = "UPDATE reactor_machines SET presence = :told WHERE name = :name AND session = :session"
+PRESENCES = """SELECT presence FROM reactor_machines WHERE presence <> ''
+    ORDER BY CAST(CAST(presence AS json) ->> 'stopped' AS boolean), seen_at DESC LIMIT 10"""
+ALIVE = f"SELECT 1 FROM reactor_machines AS m WHERE m.seen_at > {NOW} - {DEAD_S} AND m.name = {{}}"
+ORPHANED = (
+    f"""status = 'downloading' AND coalesce(stage, '') <> 'items' AND NOT EXISTS ({ALIVE.format("claimed_by")})"""
+)
+"""Under way on a machine that is none any more."""
+UNSTOPPED = (
+    f"""status = 'cancelled' AND stage <> '' AND claimed_by <> '' AND NOT EXISTS ({ALIVE.format("claimed_by")})"""
+)
+"""Cancelled by its bot on such a machine, which did not come to take it down."""
+GIVEN_BACK = f"status = 'pending', stage = NULL, next_attempt_at = NULL, {OVER}"
+ENDED = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attempt_at = NULL,
+    error = :lost, error_code = :lost_code, {OVER}"""
+COUNTED = """INSERT INTO reactor_takeovers AS t (download_id, times) SELECT unnest(CAST(:ids AS bigint[])), 1
+    ON CONFLICT (download_id) DO UPDATE SET times = t.times + 1 RETURNING download_id, times"""
+UNPLANNED = f"""DELETE FROM reactor_plans AS p USING downloads AS d WHERE d.id = p.download_id AND d.status = 'pending'
+    AND NOT EXISTS ({ALIVE.format("p.machine")}) RETURNING p.download_id"""
+"""Files of these rows are where nobody comes to."""
+SETTLED = """DELETE FROM reactor_takeovers AS t WHERE NOT EXISTS (SELECT 1 FROM downloads AS d
+    WHERE d.id = t.download_id AND d.status IN ('pending', 'downloading'))"""
+
+
+def register(connection: Connection, name: str, session: str) -> None:
+    """This process serves by this name now."""
+    connection.execute(REGISTER, {"name": name, "session": session})
+
+
+def may_claim(connection: Connection, name: str, session: str) -> bool:
+    """True while its lease is its own, and it is not to be drained."""
+    return connection.execute(MAY_CLAIM, {"name": name, "session": session}).fetchone() is not None
+
+
+def renew(connection: Connection, name: str, session: str) -> None:
+    """Raises DatabaseInUse when another process has the name."""
+    mine = {"name": name, "session": session}
+    if (
+        connection.execute(RENEW, mine).fetchone() is None
+        and connection.execute(REGISTER_AGAIN, mine).fetchone() is None
+    ):
+        raise DatabaseInUse(
+            f"Another reactor has taken the name {name} in this database.",
+            hint="Give each machine a MACHINE_NAME of its own.",
+        )
+
+
+def introduce(connection: Connection, name: str, session: str, told: str) -> None:
+    """What this process says of itself, as JSON."""
+    connection.execute(INTRODUCE, {"name": name, "session": session, "told": told})
+
+
+def presence(connection: Connection) -> Presence | None:
+    """Of the machine that serves and was seen last; else of the one that served last."""
+    if not has_table(connection, "reactor_machines"):
+        return None
+    for (told,) in connection.execute(PRESENCES).fetchall():
+        with suppress(TypeError, ValueError):
+            return Presence(**json.loads(told))
+    return None
+
+
+def take_over(connection: Connection) -> bool:
+    """Have the rows of lost machines wait again; one that was taken over too often fails. True when there were any."""
+    updater = RowUpdater()
+    while True:
+        with suppress(RowRejected):
+            return _take_over(connection, updater)
+
+
+def _take_over(connection: Connection, updater: RowUpdater) -> bool:
+    (now,) = connection.execute(f"SELECT {NOW}").fetchone()
+    asked: dict[str, Any] = {"moment": contract.moment(now), "lost": LOST.text, "lost_code": LOST.code}
+    with transaction(connection):
+        if not connection.execute(f"SELECT {LOCK}").fetchone()[0]:
+            return False  # another machine is about it
+        orphans = _ids(connection, ORPHANED)
+        counted = connection.execute(COUNTED, {"ids": orphans}).fetchall() if orphans else []
+        deadly = [id for id, times in counted if times >= TAKEOVERS_MAX]
+        others = [id for id in orphans if id not in deadly]
+        done = updater.update(connection, deadly, (ENDED, GIVEN_BACK), asked, which=ORPHANED)
+        done += updater.update(connection, others, (GIVEN_BACK, "status = 'pending'"), asked, which=ORPHANED)
+        stopped = _ids(connection, UNSTOPPED)
+        updater.update(connection, stopped, ("claimed_by = NULL",), asked, which=UNSTOPPED)
+        freed = [id for (id,) in connection.execute(UNPLANNED).fetchall()]
+        if freed:
+            connection.execute("DELETE FROM reactor_plan_pieces WHERE download_id = ANY (:ids)", {"ids": freed})
+        connection.execute(SETTLED)
+        connection.execute(f"DELETE FROM reactor_machines WHERE seen_at < {NOW} - {FORGET_S}")
+        taken = bool(done or stopped or freed)
+        if taken:
+            connection.execute(NOTIFY)
+        return taken
+
+
+LOCK = "pg_try_advisory_xact_lock(hashtext('reactor'), hashtext(current_schema() || ':takeover'))"
+
+
+def _ids(connection: Connection, which: str) -> list[int]:
+    found = connection.execute(f"SELECT id FROM downloads WHERE {which} ORDER BY id LIMIT {BATCH}")
+    return [id for (id,) in found.fetchall()]

@@ -1,0 +1,210 @@
+"""Several machines serve one queue: each row is one machine's, and what a lost one had goes to the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from reactor.core import commands
+from reactor.core.events import SaveStale
+from reactor.core.job import Attempt
+from reactor.database.contract import RETRY_MAX_S
+from reactor.database.postgres.machines import DEAD_S, LOST, TAKEOVERS_MAX
+from reactor.database.presence import Presence
+from reactor.database.store import HELD_S, Store
+from reactor.errors import DatabaseInUse, Failure
+from tests.core.world import one_file
+from tests.database.postgres.bot import Bot
+from tests.database.postgres.server import Server
+
+NOW = 1_800_000_000.0
+TIMEOUT = Failure("timeout", "It took too long.")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def bot(postgres: Server) -> Iterator[Bot]:
+    with postgres.database() as url:
+        yield Bot(url)
+
+
+@pytest.fixture
+async def stores(bot: Bot) -> AsyncIterator[tuple[Store, Store, Store]]:
+    """Three machines: `a`, `b` and `c`."""
+    async with AsyncExitStack() as stack:
+        a, b, c = [await stack.enter_async_context(bot.store(name)) for name in "abc"]
+        yield a, b, c
+
+
+def add(bot: Bot, rows: int = 1) -> None:
+    bot.sql("INSERT INTO downloads (url) SELECT 'http://host.example/' || i FROM generate_series(1, %s) AS i", rows)
+
+
+def lose(bot: Bot, *machines: str, seconds: float = DEAD_S + 1) -> None:
+    """As if they had not renewed their leases for so long."""
+    bot.sql("UPDATE reactor_machines SET seen_at = seen_at - %s WHERE name = ANY (%s)", seconds, list(machines))
+
+
+async def claim(store: Store, number: int = 1, held: tuple[int, ...] = ()) -> list[Attempt]:
+    polled = await store.poll(commands.PollRows((), number, held), NOW, RETRY_MAX_S)
+    return [row.attempt for row in polled.rows.claimed]
+
+
+async def plan(store: Store, attempt: Attempt) -> None:
+    assert await store.save([commands.SavePlan(attempt, one_file(), continues=False)], NOW) == ()
+
+
+Stores = tuple[Store, Store, Store]
+
+
+async def test_no_row_is_claimed_by_two(stores: Stores, bot: Bot) -> None:
+    add(bot, 40)
+    got: list[list[Attempt]] = []
+    for _ in range(4):
+        got += await asyncio.gather(*(claim(store, 3) for store in stores))
+    assert [len(each) for each in got] == [3] * 12
+    ids = [attempt.download_id for each in got for attempt in each]
+    assert sorted(ids) == sorted(set(ids))
+    named = bot.sql("SELECT claimed_by, count(*) FROM downloads WHERE status = 'downloading' GROUP BY 1 ORDER BY 1")
+    assert named == [("a", 12), ("b", 12), ("c", 12)]
+
+
+async def test_each_recovers_what_is_its_own(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    add(bot, 3)
+    ((first,), (second,)) = await claim(a), await claim(b)
+    await plan(a, first)
+    await plan(b, second)
+    of_a, of_b = await a.recover(), await b.recover()
+    assert ([row.attempt for row in of_a.found.rows], of_a.planned) == ([first], frozenset({first.download_id}))
+    assert ([row.attempt for row in of_b.found.rows], of_b.planned) == ([second], frozenset({second.download_id}))
+    assert of_a.found.instance != of_b.found.instance
+    bot.sql("DELETE FROM downloads")
+    assert [left.attempt for left in (await a.poll(commands.PollRows((), 0, ()), NOW, 1)).rows.leftovers] == [first]
+    assert [left.attempt for left in (await b.recover()).found.leftovers] == [second]
+
+
+async def test_a_crash_is_that_of_one_machine(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    add(bot, 2)
+    await claim(a)
+    await claim(b)
+    await a.join()
+    await b.leave()
+    await b.join()
+    assert [[row.crashes for row in (await store.recover()).found.rows] for store in (a, b)] == [[1], [0]]
+
+
+async def test_what_a_lost_machine_had_is_anothers_and_its_own_words_change_nothing(stores: Stores, bot: Bot) -> None:
+    a, b, c = stores
+    add(bot)
+    (lost,) = await claim(a)
+    await plan(a, lost)
+    lose(bot, "a", seconds=HELD_S)
+    assert not await b.renew_lease()
+    lose(bot, "a", seconds=DEAD_S - HELD_S)
+    assert sorted(await asyncio.gather(b.renew_lease(), c.renew_lease())) == [False, True]
+    assert bot.sql("SELECT status, claimed_by, retry_count FROM downloads") == [("pending", None, 0)]
+    assert bot.sql("SELECT times FROM reactor_takeovers") == [(1,)]
+    assert bot.sql("SELECT * FROM reactor_plans") == []
+    assert await a.save([commands.SaveWaiting(lost, TIMEOUT, 1, 1.0)], NOW) == (SaveStale(lost, True),)
+    (again,) = await claim(b)
+    assert again == Attempt(lost.download_id, lost.number + 1)
+    assert await a.save([commands.SaveWaiting(lost, TIMEOUT, 1, 1.0)], NOW) == (SaveStale(lost, True),)
+    assert bot.sql("SELECT status, claimed_by, attempt FROM downloads") == [("downloading", "b", again.number)]
+    assert (await a.recover()).found.rows == ()
+    assert await a.renew_lease() is False
+
+
+async def test_what_waits_with_files_waits_for_its_machine(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    add(bot)
+    (first,) = await claim(a)
+    await plan(a, first)
+    bot.sql("UPDATE downloads SET status = 'pending', stage = 'yielded', claimed_by = NULL")
+    assert await claim(b) == []
+    assert (await b.recover()).found.leftovers == ()
+    lose(bot, "a")
+    assert await b.renew_lease()
+    assert await claim(b) == [Attempt(first.download_id, 2)]
+
+
+async def test_a_row_with_which_machines_are_lost_ends(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    add(bot)
+    for _ in range(TAKEOVERS_MAX):
+        assert len(await claim(a)) == 1
+        lose(bot, "a")
+        assert await b.renew_lease()
+        await a.renew_lease()
+    assert bot.sql("SELECT status, error_code, error, stage FROM downloads") == [("failed", LOST.code, LOST.text, None)]
+    assert not await b.renew_lease()
+    assert bot.sql("SELECT * FROM reactor_takeovers") == []
+
+
+async def test_what_was_cancelled_on_a_lost_machine_is_over(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    add(bot, 2)
+    one, two = await claim(a, 2)
+    bot.sql("UPDATE downloads SET cancelled = 1 WHERE id = %s", one.download_id)
+    bot.sql("UPDATE downloads SET status = 'cancelled', stage = 'fetching' WHERE id = %s", two.download_id)
+    assert (await b.poll(commands.PollRows((), 0, ()), NOW, 1)).rows.swept == ()
+    lose(bot, "a")
+    assert await b.renew_lease()
+    swept = (await b.poll(commands.PollRows((), 0, ()), NOW, 1)).rows.swept
+    assert swept == (one.download_id, two.download_id)
+    assert bot.sql("SELECT DISTINCT status, stage, claimed_by FROM downloads") == [("cancelled", None, None)]
+
+
+async def test_nothing_is_claimed_with_a_lease_that_is_old(stores: Stores, bot: Bot) -> None:
+    a, _, _ = stores
+    add(bot)
+    lose(bot, "a", seconds=HELD_S)
+    assert await claim(a) == []
+    await a.renew_lease()
+    assert len(await claim(a)) == 1
+
+
+async def test_a_name_is_one_process(stores: Stores, bot: Bot) -> None:
+    a, _, _ = stores
+    async with bot.store("a") as other:
+        assert await other.renew_lease() is False
+        with pytest.raises(DatabaseInUse, match="has taken the name a"):
+            await a.renew_lease()
+    bot.sql("DELETE FROM reactor_machines")
+    await a.renew_lease()
+    assert bot.sql("SELECT name FROM reactor_machines") == [("a",)]
+
+
+async def test_what_was_served_before_there_were_machines_is_that_ones(bot: Bot) -> None:
+    async with bot.store("a") as store:
+        add(bot)
+        (one,) = await claim(store)
+        await plan(store, one)
+    bot.sql("DROP TABLE reactor_machines, reactor_takeovers")
+    bot.sql("ALTER TABLE reactor_plans DROP COLUMN machine")
+    bot.sql("ALTER TABLE reactor_crashes DROP COLUMN machine")
+    async with bot.store("a") as store:
+        await store.join()
+        (row,) = (await store.recover()).found.rows
+    assert (row.attempt, row.plan) == (one, one_file())
+
+
+async def test_somebody_serves_until_the_last_one_has_stopped(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    one = Presence(1, "one.example", None, NOW, "1", slots=3)
+    await a.renew(one)
+    await b.renew(Presence(2, "two.example", None, NOW, "1", stopped=True))
+    async with bot.table() as table:
+        assert await table.presence() == one
+        await a.renew(Presence(1, "one.example", None, NOW, "1", stopped=True))
+        found = await table.presence()
+    assert found is not None
+    assert found.stopped

@@ -1,0 +1,100 @@
+"""Three reactors, each with an aria2c of its own, serve one queue; one is killed, another one stopped for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.database.postgres.bot import Bot
+from tests.database.postgres.server import Server
+from tests.real.harness import LOOK_S, Reactor
+from tests.servers import FileServer
+
+pytestmark = pytest.mark.execs
+
+ROWS = 30
+SLOTS = 2
+DEADLINE_S = 120.0
+
+
+@pytest.fixture
+def bot(postgres: Server) -> Iterator[Bot]:
+    with postgres.database() as url:
+        yield Bot(url)
+
+
+@asynccontextmanager
+async def machine(folder: Path, bot: Bot, name: str) -> AsyncIterator[Reactor]:
+    """A reactor that serves by this name."""
+    (folder / name).mkdir()
+    one = Reactor(
+        folder / name,
+        DOWNLOAD_DB=bot.url,
+        MACHINE_NAME=name,
+        MAX_CONCURRENT_DOWNLOADS=str(SLOTS),
+        XDG_DATA_HOME=str(folder / "data"),
+    )
+    await one.start()
+    try:
+        yield one
+    finally:
+        if one.process is not None and one.process.returncode is None:
+            one.process.send_signal(signal.SIGCONT)
+            await one.stop()
+
+
+async def until(condition: Callable[[], bool], seen: Callable[[], object]) -> None:
+    """Wait until it holds."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        raise AssertionError(f"not so yet: {seen()}") from None
+
+
+async def test_one_is_killed_and_one_is_stopped(server: FileServer, bot: Bot, tmp_path: Path) -> None:
+    data = {f"/{n}.bin": random.Random(n).randbytes(60_000 + n) for n in range(ROWS)}
+
+    def statuses() -> dict[str, int]:
+        return dict(bot.sql("SELECT status, count(*) FROM downloads GROUP BY 1"))
+
+    def busy() -> dict[str, int]:
+        return dict(bot.sql("SELECT claimed_by, count(*) FROM downloads WHERE status = 'downloading' GROUP BY 1"))
+
+    async with AsyncExitStack() as stack:
+        machines = {name: await stack.enter_async_context(machine(tmp_path, bot, name)) for name in "abc"}
+        for path, content in data.items():
+            server.put(path, content, stall_after=20_000)
+        for path in data:
+            bot.sql("INSERT INTO downloads (url) VALUES (%s)", server.url(path))
+        await until(lambda: busy() == dict.fromkeys("abc", SLOTS), busy)
+        killed, stopped = machines["a"].process, machines["b"].process
+        assert killed is not None
+        assert stopped is not None
+        os.kill(killed.pid, signal.SIGKILL)
+        os.kill(stopped.pid, signal.SIGSTOP)
+        await killed.wait()
+        for path, content in data.items():
+            server.put(path, content)
+        server.release()
+        await until(lambda: statuses() == {"downloaded": ROWS}, statuses)
+        os.kill(stopped.pid, signal.SIGCONT)
+        (more,) = bot.sql("INSERT INTO downloads (url) VALUES (%s) RETURNING id", server.put("/more.bin", b"more"))[0]
+        await until(lambda: statuses() == {"downloaded": ROWS + 1}, statuses)
+        await until(lambda: not any(machines["b"].staged()), machines["b"].files)
+        rows = bot.sql("SELECT id, url, file_path, attempt FROM downloads")
+    for id, url, path, _ in rows:
+        content = b"more" if id == more else data["/" + url.rpartition("/")[2]]
+        assert Path(path).read_bytes() == content, (id, path)
+    published = Counter(name for one in machines.values() for name in one.files() if not name.startswith("."))
+    assert published == Counter(Path(path).name for _, _, path, _ in rows)
+    assert max(attempt for *_, attempt in rows) == 2
