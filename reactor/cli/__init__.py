@@ -55,6 +55,7 @@ VERBS: Mapping[str, str] = {
     "choose": "choose:choose",
     "cookies": "cookies:app",
     "defaults": "defaults:defaults",
+    "machines": "machines:machines",
     "owners": "owners:owners",
     "clean": "clean:clean",
     "list": "list:list_rows",

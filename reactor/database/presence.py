@@ -42,6 +42,23 @@ class Presence:
         return is_running(self.pid) and begun(self.pid) == self.begun
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One of those that serve a queue on a server, or did within the last week."""
+
+    name: str
+    seen_s: float
+    """How long ago it has renewed its lease, in seconds."""
+    lost: bool
+    """Its lease has run out: what it had is taken over by the others."""
+    draining: bool
+    """It claims nothing more."""
+    downloading: int
+    """Rows that it has under way."""
+    presence: Presence | None = None
+    """What it says of itself, once it did."""
+
+
 def begun(pid: int) -> str | None:
     """A mark of the moment at which a process began; None where the system tells none (proc_pid_stat(5), starttime)."""
     try:

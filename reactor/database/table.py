@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from reactor.database.presence import Presence
+from reactor.database.presence import Machine, Presence
 from reactor.models import Download, OwnerAccount, Position
 from reactor.records import dataclass
 
@@ -206,6 +206,16 @@ class Table(RowOperations, Protocol):
     async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
         """Owners that have rows which are not over, or another weight than 1; first those with the most rows. It reads
         all rows that are not over."""
+        ...
+
+    async def machines(self) -> builtins.list[Machine]:
+        """Those that serve the queue, or did within the last week, by name. Raises DatabaseError where the engine lets
+        one reactor serve only."""
+        ...
+
+    async def drain(self, name: str, draining: bool) -> bool:
+        """Have a machine claim nothing more, or claim again. False when there is none of this name. Raises
+        DatabaseError where the engine lets one reactor serve only."""
         ...
 
     async def story(self, id: int) -> Story | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from reactor.database import contract
 from reactor.database.postgres.waking import NOTIFY
-from reactor.database.presence import Presence
+from reactor.database.presence import Machine, Presence
 from reactor.database.sql.connection import Connection, has_table, transaction
 from reactor.database.sql.per_row import RowRejected, RowUpdater
 from reactor.database.sql.statements import NOW, OVER
@@ -42,6 +42,10 @@ MAY_CLAIM = f"""SELECT 1 FROM reactor_machines
 INTRODUCE = "UPDATE reactor_machines SET presence = :told WHERE name = :name AND session = :session"
 PRESENCES = """SELECT presence FROM reactor_machines WHERE presence <> ''
     ORDER BY CAST(CAST(presence AS json) ->> 'stopped' AS boolean), seen_at DESC LIMIT 10"""
+MACHINES = f"""SELECT name, {NOW} - seen_at, draining, presence, (SELECT count(*) FROM downloads AS d
+    WHERE d.status = 'downloading' AND d.claimed_by = m.name AND coalesce(d.stage, '') <> 'items')
+    FROM reactor_machines AS m ORDER BY name"""
+DRAIN = "UPDATE reactor_machines SET draining = :draining WHERE name = :name RETURNING 1"
 ALIVE = f"SELECT 1 FROM reactor_machines AS m WHERE m.seen_at > {NOW} - {DEAD_S} AND m.name = {{}}"
 ORPHANED = (
     f"""status = 'downloading' AND coalesce(stage, '') <> 'items' AND NOT EXISTS ({ALIVE.format("claimed_by")})"""
@@ -57,8 +61,8 @@ ENDED = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attempt
 COUNTED = """INSERT INTO reactor_takeovers AS t (download_id, times) SELECT unnest(CAST(:ids AS bigint[])), 1
     ON CONFLICT (download_id) DO UPDATE SET times = t.times + 1 RETURNING download_id, times"""
 UNPLANNED = f"""DELETE FROM reactor_plans AS p USING downloads AS d WHERE d.id = p.download_id AND d.status = 'pending'
-    AND NOT EXISTS ({ALIVE.format("p.machine")}) RETURNING p.download_id"""
-"""Files of these rows are where nobody comes to."""
+    AND NOT EXISTS ({ALIVE.format("p.machine")} AND m.draining = 0) RETURNING p.download_id"""
+"""Files of these rows are where nobody comes to, or where nothing is begun any more."""
 SETTLED = """DELETE FROM reactor_takeovers AS t WHERE NOT EXISTS (SELECT 1 FROM downloads AS d
     WHERE d.id = t.download_id AND d.status IN ('pending', 'downloading'))"""
 
@@ -95,10 +99,33 @@ def presence(connection: Connection) -> Presence | None:
     """Of the machine that serves and was seen last; else of the one that served last."""
     if not has_table(connection, "reactor_machines"):
         return None
-    for (told,) in connection.execute(PRESENCES).fetchall():
-        with suppress(TypeError, ValueError):
-            return Presence(**json.loads(told))
+    told = (_presence(told) for (told,) in connection.execute(PRESENCES).fetchall())
+    return next((each for each in told if each is not None), None)
+
+
+def _presence(told: str | None) -> Presence | None:
+    """None for what another version says otherwise."""
+    with suppress(TypeError, ValueError):
+        return Presence(**json.loads(told or ""))
     return None
+
+
+def of_queue(connection: Connection) -> list[Machine]:
+    """By name."""
+    if not has_table(connection, "reactor_machines"):
+        return []
+    return [
+        Machine(name, max(0.0, seen), seen > DEAD_S, bool(draining), downloading, _presence(told))
+        for name, seen, draining, told, downloading in connection.execute(MACHINES).fetchall()
+    ]
+
+
+def drain(connection: Connection, name: str, draining: bool) -> bool:
+    """False without such a machine."""
+    with transaction(connection):
+        found = connection.execute(DRAIN, {"name": name, "draining": int(draining)}).fetchone()
+        connection.execute(NOTIFY)
+    return found is not None
 
 
 def take_over(connection: Connection) -> bool:

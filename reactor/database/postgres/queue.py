@@ -19,7 +19,7 @@ from reactor.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
-    from reactor.database.presence import Presence
+    from reactor.database.presence import Machine, Presence
 
 
 class PostgresTable(SqlTable):
@@ -34,6 +34,12 @@ class PostgresTable(SqlTable):
 
     async def presence(self) -> Presence | None:
         return await self._database.run(machines.presence)
+
+    async def machines(self) -> list[Machine]:
+        return await self._database.run(machines.of_queue)
+
+    async def drain(self, name: str, draining: bool) -> bool:
+        return await self._database.run(machines.drain, name, draining)
 
     async def jars(self) -> Jars:
         return jars_of(self._database)

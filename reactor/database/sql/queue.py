@@ -6,15 +6,20 @@ import builtins
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reactor.database.presence import Presence
+from reactor.database.presence import Machine, Presence
 from reactor.database.sql import defaults, overview, owners, presence, sessions, table
 from reactor.database.sql.connection import Runner
 from reactor.database.sql.statements import instance_of
 from reactor.database.table import LIST_MAX, ChangeCursor, Counts, Overview, Story
+from reactor.errors import DatabaseError
 from reactor.models import Download, OwnerAccount, Position
 
 if TYPE_CHECKING:
     from reactor.database.sql.published import PublishedRows
+
+
+def _alone() -> DatabaseError:
+    return DatabaseError("One reactor serves a database of SQLite.", hint="Several serve one on a PostgreSQL server.")
 
 
 class SqlOperations:
@@ -85,6 +90,12 @@ class SqlTable(SqlOperations):
 
     async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
         return await self._run(owners.owners, limit)
+
+    async def machines(self) -> builtins.list[Machine]:
+        raise _alone()
+
+    async def drain(self, name: str, draining: bool) -> bool:
+        raise _alone()
 
     async def story(self, id: int) -> Story | None:
         from reactor.database.sql import story

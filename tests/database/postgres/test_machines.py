@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ from reactor.database.postgres.machines import DEAD_S, LOST, TAKEOVERS_MAX
 from reactor.database.presence import Presence
 from reactor.database.store import HELD_S, Store
 from reactor.errors import DatabaseInUse, Failure
+from tests.cli.command import reactor
 from tests.core.world import one_file
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.server import Server
@@ -170,6 +174,44 @@ async def test_nothing_is_claimed_with_a_lease_that_is_old(stores: Stores, bot: 
     assert await claim(a) == []
     await a.renew_lease()
     assert len(await claim(a)) == 1
+
+
+async def test_a_machine_that_is_drained_begins_nothing_and_lets_go_what_waits(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    add(bot, 2)
+    (first,) = await claim(a)
+    await plan(a, first)
+    bot.sql("UPDATE downloads SET status = 'pending', stage = 'waiting', claimed_by = NULL WHERE attempt = 1")
+    async with bot.table() as table:
+        assert await table.drain("a", draining=True)
+        assert not await table.drain("nobody", draining=True)
+        assert await claim(a) == []
+        await b.renew_lease()
+        assert len(await claim(b, 2)) == 2
+        lose(bot, "c")
+        found = [(each.name, each.draining, each.lost, each.downloading) for each in await table.machines()]
+        assert found == [("a", True, False, 0), ("b", False, False, 2), ("c", False, True, 0)]
+        assert await table.drain("a", draining=False)
+    add(bot)
+    assert len(await claim(a)) == 1
+
+
+def test_machines_are_listed_and_drained_on_the_command_line(bot: Bot, tmp_path: Path) -> None:
+    async def serve() -> None:
+        async with bot.store("one") as store:
+            await store.renew(Presence(1, "one.example", None, NOW, "9.9", slots=3))
+
+    asyncio.run(serve())
+
+    def run(*arguments: str, database: str = bot.url) -> subprocess.CompletedProcess[str]:
+        return reactor("machines", *arguments, cwd=tmp_path, DOWNLOAD_DB=database)
+
+    assert re.fullmatch(r"one  serving  0 of 3 downloading  seen \d+ s ago  reactor 9.9\n", run().stdout)
+    assert "one  draining" in run("--drain", "one").stdout
+    assert "one  serving" in run("--undrain", "one").stdout
+    assert "No machine of the name two" in run("--drain", "two").stderr
+    assert reactor("add", "http://host.example/", cwd=tmp_path).returncode == 0
+    assert "One reactor serves" in run(database="downloads.db").stderr
 
 
 async def test_a_name_is_one_process(stores: Stores, bot: Bot) -> None:

@@ -1,0 +1,58 @@
+"""`reactor machines`: who serves a queue on PostgreSQL, and what each machine does."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reactor.cli.options import Db
+
+if TYPE_CHECKING:
+    from reactor.database.presence import Machine
+    from reactor.settings import Settings
+
+
+def machines(
+    drain: Annotated[
+        str | None, typer.Option("--drain", metavar="NAME", help="Have this machine begin nothing more.")
+    ] = None,
+    undrain: Annotated[str | None, typer.Option("--undrain", metavar="NAME", help="Have it begin rows again.")] = None,
+    db: Db = None,
+) -> None:
+    """List the machines that serve a queue on PostgreSQL."""
+    from reactor.cli.runtime import run_async
+    from reactor.settings import Settings
+
+    changes = {name: draining for name, draining in ((drain, True), (undrain, False)) if name is not None}
+    for each in run_async(partial(_machines, Settings.load(download_db=db), changes)):
+        typer.echo(line(each))
+
+
+def line(machine: Machine) -> str:
+    """One machine, for people."""
+    from reactor.journal.format import clean
+
+    told = machine.presence
+    slots = f" of {told.slots}" if told is not None else ""
+    version = f"  reactor {clean(told.version, 40)}" if told is not None else ""
+    if told is not None and told.stopped:
+        state = "stopped"
+    elif machine.lost:
+        state = "lost"
+    else:
+        state = "draining" if machine.draining else "serving"
+    doing = f"{machine.downloading}{slots} downloading"
+    return f"{clean(machine.name, 200)}  {state}  {doing}  seen {machine.seen_s:.0f} s ago{version}"
+
+
+async def _machines(settings: Settings, changes: dict[str, bool]) -> list[Machine]:
+    from reactor.database import engine
+    from reactor.errors import DatabaseError
+
+    async with engine.open_table(settings.download_db, create=False, read_only=not changes) as table:
+        for name, draining in changes.items():
+            if not await table.drain(name, draining):
+                raise DatabaseError(f"No machine of the name {name} serves this queue.")
+        return await table.machines()
