@@ -25,6 +25,8 @@ SBIN = ("/usr/sbin", "/usr/local/sbin")
 """Where servers are, and not everybody's PATH leads."""
 LIMITED = "limited"
 """Below this path nginx gives each connection no more than `LIMIT` bytes a second."""
+PACED = "paced"
+"""Below this one no more than the argument `rate` says."""
 LIMIT = 25 * 1024 * 1024
 LARGE = "large.bin"
 """The file whose transfers nginx writes down."""
@@ -51,6 +53,7 @@ http {{
     root "{files}";
     location = /{large} {{ access_log "{transfers}" transfer; }}
     location /{limited}/ {{ alias "{files}/"; limit_rate {rate}; }}
+    location /{paced}/ {{ alias "{files}/"; limit_rate $arg_rate; }}
   }}
 }}
 """
@@ -118,8 +121,8 @@ def nginx(folder: Path) -> Iterator[tuple[Path, str]]:
     files.mkdir()
     user = "user root;" if os.getuid() == 0 else ""  # its worker would be another user, who may not read here
     conf = folder / "nginx.conf"
-    names = {"files": files, "limited": LIMITED, "rate": LIMIT, "large": LARGE, "transfers": _transfers(files)}
-    conf.write_text(NGINX.format(user=user, port=port, **names))
+    names = {"files": files, "limited": LIMITED, "rate": LIMIT, "paced": PACED, "large": LARGE}
+    conf.write_text(NGINX.format(user=user, port=port, transfers=_transfers(files), **names))
     command = [find_nginx(), "-p", str(folder), "-c", str(conf), "-e", str(folder / "error.log")]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     with ended(process):
