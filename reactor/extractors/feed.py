@@ -16,11 +16,12 @@ from reactor.net.urls import normalise
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
 
 
-async def extract_feed(detection: Detection, context: Context) -> NoReturn:
-    """Raises Several; of a feed with one entry, Reclassified: that is what is wanted. Else DownloadError."""
+async def extract_feed(detection: Detection, context: Context, read: tuple[str, bytes] | None = None) -> NoReturn:
+    """Raises Several; of a feed with one entry, Reclassified: that is what is wanted. Else DownloadError. `read`: where
+    it stands, and its content, if it is known."""
     context.parsers.warm()
     try:
-        url, raw = await _fetch(detection.url, context)
+        url, raw = read or await _fetch(detection.url, context)
     except MagnetRedirect as magnet:
         raise Reclassified(reclassified(magnet)) from magnet
     title, items = await context.parsers.feed(raw, url)

@@ -33,6 +33,8 @@ def parse_feed(text: str, url: str) -> tuple[str, list[tuple[str, str, str]]]:
     """Its title, and of each entry its key, its address and its title, in the order of the feed: at most LIST_MAX.
     `url`: where it stands. An entry without an address is none. Raises DownloadError (`bad_feed`)."""
     if is_hls(text):
+        if "#EXT-X-" in text.upper():
+            raise bad_feed("it is the manifest of one film")
         return _m3u(text, url)
     if "<html" in text[:4096].lower():
         raise bad_feed("it is a web page")

@@ -33,6 +33,9 @@ def item_choices(listing: Listing, options: Options) -> Choices:
     return Choices(title=listing.title, items=tuple(items), items_total=total, unanswered=options.unanswered)
 
 
+NOTHING: tuple[Any, int] = (None, 0)
+
+
 @dataclass(slots=True)
 class Findings:
     """Of one row."""
@@ -44,7 +47,8 @@ class Findings:
     """Of a torrent: numbers, paths and bytes; the largest of many."""
     files_total: int = 0
     kept_bytes: int = 0
-    _kept: dict[object, Any] = field(default_factory=dict)
+    _kept: dict[object, tuple[Any, int]] = field(default_factory=dict)
+    """With their sizes."""
 
     def begin(self) -> None:
         """It is looked into once more: what was seen before may be another extractor's."""
@@ -60,24 +64,23 @@ class Findings:
             found = await look()
             self.keep(key, found, size(found))
             return found
-        known: Found = self._kept[key]
+        known: Found = self._kept[key][0]
         return known
 
     def keep(self, key: object, found: object, size: int) -> None:
         """Not to be asked for again, unless it is too large."""
         if self.kept_bytes + size <= KEPT_BYTES_MAX:
-            self._kept[key] = found
+            self._kept[key] = found, size
             self.kept_bytes += size
 
     def known(self, key: object) -> Any:
         """What was kept; None for nothing."""
-        return self._kept.get(key)
+        return self._kept.get(key, NOTHING)[0]
 
-    def take(self, key: object, size: Callable[[Any], int]) -> Any:
+    def take(self, key: object) -> Any:
         """The same, and once only: what expires is asked for again."""
-        found = self._kept.pop(key, None)
-        if found is not None:
-            self.kept_bytes -= size(found)
+        found, size = self._kept.pop(key, NOTHING)
+        self.kept_bytes -= size
         return found
 
     def _texts(self) -> list[tuple[str, bool]]:

@@ -31,6 +31,14 @@ TARGET_MIN_S, TARGET_MAX_S = 1.0, 20.0
 Reread = Callable[[], Awaitable[Parsed]]
 
 
+class LinksFound(DownloadError):
+    """It is a list of links (`playlist`), not the manifest of one film; `read` is where it stands, and its content."""
+
+    def __init__(self, error: DownloadError, read: tuple[str, bytes]) -> None:
+        super().__init__(error.message, hint=error.hint, code=error.code)
+        self.read = read
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The streams to fetch."""
@@ -50,7 +58,12 @@ async def find_streams(url: str, text: str | None, choice: Choice, reader: Reade
     holds: Holds = ("audio",) if choice.audio_only else ()
     context = reader.context
     asked = Asked(holds=holds, now_s=time.time(), timed=bool(context.options.clip), listed=context.listing)
-    found = await reader.context.parsers.manifest(document, at, choice, asked)
+    try:
+        found = await reader.context.parsers.manifest(document, at, choice, asked)
+    except DownloadError as error:
+        if error.code != "playlist":
+            raise
+        raise LinksFound(error, (at, document)) from None
     if context.findings is not None and context.listing:
         context.findings.see(_offered(found))
     if isinstance(found, Selection):
@@ -80,7 +93,7 @@ async def _first(url: str, reader: Reader) -> tuple[str, bytes]:
     since its links have expired is a new one."""
     findings, key = reader.context.findings, ("manifest", url)
     if findings is not None and not reader.context.listing:
-        known = findings.take(key, lambda kept: len(kept[1]))
+        known = findings.take(key)
         if known is not None:
             reader.jar.add(known[2])
             return known[0], known[1]

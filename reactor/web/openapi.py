@@ -64,6 +64,8 @@ class Operation:
     parameters: tuple[dict[str, Any], ...] = ()
     open: bool = False
     """It wants no token."""
+    may_say_no: bool = False
+    """503, with a sentence in plain text, is one of its answers."""
     events: type[BaseModel] | None = None
     """Server-sent events: what the data of each is."""
 
@@ -94,7 +96,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Retry a download, or those entries of a list that did not come", refusals=(404, 409, 503), of_row=True
     ),
     ("/healthz", "GET"): Operation("Whether it lives", "text/plain", open=True),
-    ("/readyz", "GET"): Operation("Whether aria2 answers and the database can be used", "text/plain", open=True),
+    ("/readyz", "GET"): Operation(
+        "Whether aria2 answers and the database can be used", "text/plain", open=True, may_say_no=True
+    ),
 }
 
 
@@ -155,7 +159,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
             answers["204"] = {"description": "Done."}
     for status in sorted(refusals):
         answers[str(status)] = _content(REFUSALS[status], "application/json", _reference(Error))
-    if operation.summary.startswith("Whether aria2"):
+    if operation.may_say_no:
         answers["503"] = _content("No; a sentence says why.", "text/plain", {"type": "string"})
     return answers
 

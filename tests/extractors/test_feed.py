@@ -69,9 +69,11 @@ async def test_a_feed_of_one_is_that_one(server: FileServer, context: Context) -
 async def test_a_list_of_links_is_a_feed(server: FileServer, context: Context) -> None:
     text, asking = b"#EXTM3U\n#EXTINF:9,One\n1.mp3\n#EXTINF:9,Two\n2.mp3\n", replace(context, playlist_max=3)
     detection = await detect(server.put("/album.m3u", text, content_type="text/plain"), asking)
+    before = len(server.requests("/album.m3u", "GET"))
     with pytest.raises(Several) as caught:
         await EXTRACTORS[detection.kind].extract(detection, asking)
     assert [entry.url for entry in caught.value.listing.entries] == [server.url("/1.mp3"), server.url("/2.mp3")]
+    assert len(server.requests("/album.m3u", "GET")) <= before + 1, "what was read is not fetched once more"
 
 
 async def test_a_feed_without_an_entry(server: FileServer, context: Context) -> None:

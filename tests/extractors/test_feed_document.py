@@ -112,6 +112,7 @@ def test_a_list_of_stations_is_none_unless_there_is_but_one() -> None:
     ("document", "why"),
     [
         ('<!DOCTYPE rss [<!ENTITY a "aaaa">]><rss><channel/></rss>', "declares entities"),
+        ("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n#EXTINF:4,\n2.ts\n", "the manifest of one film"),
         ("<rss/>", "no channel"),
         ("<rss><channel>", "not valid XML"),
         ("<html><body>Sorry</body></html>", "a web page"),

@@ -24,7 +24,7 @@ async def test_what_was_looked_up_is_not_looked_up_again() -> None:
     findings.begin()
     assert findings.known("a") == b"found"
     assert findings.known("c") is None
-    assert (findings.take("a", len), findings.take("a", len), findings.kept_bytes) == (b"found", None, 5)
+    assert (findings.take("a"), findings.take("a"), findings.kept_bytes) == (b"found", None, 5)
 
 
 async def test_what_is_too_large_is_looked_up_each_time() -> None:

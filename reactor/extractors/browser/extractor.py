@@ -271,7 +271,7 @@ def _kept(url: str, choice: Choice, context: Context) -> PageFindings | None:
     chosen among as that one was."""
     if context.findings is None or context.listing:
         return None
-    kept: _Kept | None = context.findings.take(("page", url), lambda kept: kept.bytes)
+    kept: _Kept | None = context.findings.take(("page", url))
     if kept is None or not (kept.found.candidates[0].manifest or _lines(kept.choice) == _lines(choice)):
         return None
     return kept.found

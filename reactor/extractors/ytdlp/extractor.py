@@ -238,16 +238,15 @@ class YtdlpExtractor:
         """See Extractor."""
         # Not before they are needed: a reactor is started for the first row, which may be of any kind.
         from reactor.extractors.manifest import extract_manifest
+        from reactor.extractors.manifest_streams import LinksFound
         from reactor.extractors.ytdlp.chosen import FormatsGone, choose
         from reactor.extractors.ytdlp.info import extraction_of, parse_info
 
         if is_manifest(detection):
             try:
                 return await extract_manifest(detection.url, context, kind=Kind.YTDLP)
-            except DownloadError as error:
-                if error.code != "playlist":
-                    raise
-            await extract_feed(detection, context)
+            except LinksFound as links:
+                await extract_feed(detection, context, links.read)
         if is_feed(detection):
             await extract_feed(detection, context)
         if context.ytdlp is None and context.browser is not None:
@@ -296,7 +295,7 @@ async def _told(url: str, ytdlp: PageInfo, wanted: ListRequest | None, context: 
     if findings is None:
         return await ask(lists=wanted)
     if not context.listing:
-        if (kept := findings.take(key, len)) is not None:
+        if (kept := findings.take(key)) is not None:
             with suppress(DownloadError, NoVideoFound):
                 return await ask(kept=kept)
         return await ask(lists=wanted)
