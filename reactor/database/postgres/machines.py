@@ -23,6 +23,9 @@ from reactor.errors import DatabaseInUse, Failure
 
 DEAD_S = 30.0
 """A machine that has not renewed its lease for so long has lost it, in seconds."""
+GRACE_S = 10.0
+"""So long a machine that begins, or whose own lease had run out, takes nothing over, in seconds: after a failure of the
+server the others need a moment to say that they are there."""
 FORGET_S = 7 * 86_400.0
 """A machine that has not been seen for so long is forgotten."""
 BATCH = 100
@@ -32,11 +35,14 @@ TAKEOVERS_MAX = 3
 LOST = Failure(
     "crashed", "Each machine that has tried it was lost.", "The file may be what brings it down; try it again later."
 )
-REGISTER = f"""INSERT INTO reactor_machines (name, session, seen_at) VALUES (:name, :session, {NOW})
-    ON CONFLICT (name) DO UPDATE SET session = excluded.session, seen_at = excluded.seen_at"""
-REGISTER_AGAIN = f"""INSERT INTO reactor_machines (name, session, seen_at) VALUES (:name, :session, {NOW})
-    ON CONFLICT (name) DO NOTHING RETURNING 1"""
-RENEW = f"UPDATE reactor_machines SET seen_at = {NOW} WHERE name = :name AND session = :session RETURNING 1"
+NEW = f"INSERT INTO reactor_machines (name, session, seen_at, held_since) VALUES (:name, :session, {NOW}, {NOW})"
+REGISTER = f"""{NEW} ON CONFLICT (name)
+    DO UPDATE SET session = excluded.session, seen_at = excluded.seen_at, held_since = excluded.held_since"""
+REGISTER_AGAIN = f"{NEW} ON CONFLICT (name) DO NOTHING RETURNING 1"
+RENEW = f"""UPDATE reactor_machines SET seen_at = {NOW},
+    held_since = CASE WHEN seen_at < {NOW} - {HELD_S} THEN {NOW} ELSE held_since END
+    WHERE name = :name AND session = :session RETURNING held_since < {NOW} - {GRACE_S}"""
+"""True where its lease has not run out for a while."""
 MAY_CLAIM = f"""SELECT 1 FROM reactor_machines
     WHERE name = :name AND session = :session AND draining = 0 AND seen_at > {NOW} - {HELD_S}"""
 INTRODUCE = "UPDATE reactor_machines SET presence = :told WHERE name = :name AND session = :session"
@@ -77,17 +83,17 @@ def may_claim(connection: Connection, name: str, session: str) -> bool:
     return connection.execute(MAY_CLAIM, {"name": name, "session": session}).fetchone() is not None
 
 
-def renew(connection: Connection, name: str, session: str) -> None:
-    """Raises DatabaseInUse when another process has the name."""
+def renew(connection: Connection, name: str, session: str) -> bool:
+    """True where it may take over what others have lost. Raises DatabaseInUse when another process has the name."""
     mine = {"name": name, "session": session}
-    if (
-        connection.execute(RENEW, mine).fetchone() is None
-        and connection.execute(REGISTER_AGAIN, mine).fetchone() is None
-    ):
+    if (found := connection.execute(RENEW, mine).fetchone()) is not None:
+        return bool(found[0])
+    if connection.execute(REGISTER_AGAIN, mine).fetchone() is None:
         raise DatabaseInUse(
             f"Another reactor has taken the name {name} in this database.",
             hint="Give each machine a MACHINE_NAME of its own.",
         )
+    return False
 
 
 def introduce(connection: Connection, name: str, session: str, told: str) -> None:

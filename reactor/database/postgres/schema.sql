@@ -79,6 +79,7 @@ CREATE TABLE reactor_machines (
     name text PRIMARY KEY,
     session text NOT NULL,
     seen_at double precision NOT NULL,
+    held_since double precision NOT NULL,
     draining integer NOT NULL DEFAULT 0,
     presence text
 ) WITH (fillfactor = 20);

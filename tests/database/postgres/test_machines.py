@@ -15,7 +15,7 @@ from reactor.core import commands
 from reactor.core.events import SaveStale
 from reactor.core.job import Attempt
 from reactor.database.contract import RETRY_MAX_S
-from reactor.database.postgres.machines import DEAD_S, LOST, TAKEOVERS_MAX
+from reactor.database.postgres.machines import DEAD_S, GRACE_S, LOST, TAKEOVERS_MAX
 from reactor.database.presence import Presence
 from reactor.database.store import HELD_S, Store
 from reactor.errors import DatabaseInUse, Failure
@@ -44,7 +44,13 @@ async def stores(bot: Bot) -> AsyncIterator[tuple[Store, Store, Store]]:
     """Three machines: `a`, `b` and `c`."""
     async with AsyncExitStack() as stack:
         a, b, c = [await stack.enter_async_context(bot.store(name)) for name in "abc"]
+        settle(bot)
         yield a, b, c
+
+
+def settle(bot: Bot) -> None:
+    """As if their leases had been held for a while."""
+    bot.sql("UPDATE reactor_machines SET held_since = held_since - %s", 2 * GRACE_S)
 
 
 def add(bot: Bot, rows: int = 1) -> None:
@@ -125,6 +131,19 @@ async def test_what_a_lost_machine_had_is_anothers_and_its_own_words_change_noth
     assert bot.sql("SELECT status, claimed_by, attempt FROM downloads") == [("downloading", "b", again.number)]
     assert (await a.recover()).found.rows == ()
     assert await a.renew_lease() is False
+
+
+async def test_after_a_failure_of_the_server_each_keeps_what_it_has(stores: Stores, bot: Bot) -> None:
+    a, b, c = stores
+    add(bot, 3)
+    for store in stores:
+        await claim(store)
+    lose(bot, "a", "b", "c")
+    assert [await store.renew_lease() for store in (a, b)] == [False, False]
+    settle(bot)
+    assert await b.renew_lease()
+    assert bot.sql("SELECT claimed_by FROM downloads ORDER BY claimed_by") == [("a",), ("b",), (None,)]
+    assert not await c.renew_lease()
 
 
 async def test_what_waits_with_files_waits_for_its_machine(stores: Stores, bot: Bot) -> None:
