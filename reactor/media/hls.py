@@ -109,7 +109,7 @@ def parse(text: str, url: str, imported: Mapping[str, str] | None = None, *, run
     if len(lines) > LINES_MAX or sum(line.count("=") for line in lines if line.startswith("#")) > ATTRIBUTES_MAX:
         raise too_large()
     variables = Variables(url, imported)
-    found = read(text, variables)
+    found = read(lines, variables)
     if found.master:
         return Master(url, tuple(found.variants), tuple(found.media), variables.values)
     if found.target is None and not found.ended and "#EXT-X-" not in text.upper():

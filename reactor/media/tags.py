@@ -7,7 +7,7 @@ numbers are parsed later.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from reactor.media.variables import Variables
@@ -73,8 +73,9 @@ class Playlist:
     """EXT-X-DISCONTINUITY-SEQUENCE."""
 
 
-def read(text: str, variables: Variables) -> Playlist:
-    """Read a playlist; `variables` takes up those that it defines. Raises DownloadError (`bad_manifest`, `too_large`).
+def read(lines: Iterable[str], variables: Variables) -> Playlist:
+    """Read the `lines_of` a playlist; `variables` takes up those that it defines. Raises DownloadError
+    (`bad_manifest`, `too_large`).
 
     If several keys apply to the same segments, one per DRM system, the one that needs no licence is used."""
     found = Playlist()
@@ -87,7 +88,7 @@ def read(text: str, variables: Variables) -> Playlist:
     def attributes(rest: str) -> dict[str, str]:
         return {name: variables.fill(value) for name, value in _attributes(rest).items()}
 
-    for line in lines_of(text):
+    for line in lines:
         if not line:
             continue
         if not line.startswith("#"):

@@ -25,7 +25,6 @@ class Message:
     """As in the journal."""
     row: int | None
     """Which row it is about; None: reactor itself."""
-    event: str
     body: bytes
     at: float
     """When it was told, monotonic seconds."""

@@ -74,7 +74,7 @@ class Sender:
             return
         row = getattr(entry.notice, "download_id", None)
         progress = isinstance(entry.notice, DownloadProgressed)
-        self._outbox.put(Message(entry.seq, row, event, _body(entry), anyio.current_time(), progress))
+        self._outbox.put(Message(entry.seq, row, _body(entry), anyio.current_time(), progress))
         self._changed.set()
 
     async def run(self) -> None:

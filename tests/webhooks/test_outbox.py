@@ -11,7 +11,7 @@ from reactor.webhooks.outbox import Message, Outbox
 
 
 def message(seq: int, row: int | None = 1, *, progress: bool = False, size: int = 1) -> Message:
-    return Message(seq, row, "x", b"x" * size, 0.0, progress)
+    return Message(seq, row, b"x" * size, 0.0, progress)
 
 
 def drained(outbox: Outbox, now: float = 0.0) -> list[int]:

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from reactor.extractors.browser.elements import Element, Role, Source, role
 from reactor.extractors.detect import MANIFEST_TYPES
 from reactor.media.choice import Choice, lines_rank
+from reactor.media.tags import lines_of
 from reactor.patterns import pattern
 from reactor.records import dataclass
 
@@ -269,11 +270,11 @@ def named_by(manifest: Sight) -> set[str]:
     if manifest.text is None or not manifest.text.lstrip("\ufeff").startswith("#EXTM3U"):
         return set()
     names: set[str] = set()
-    for line in manifest.text.splitlines()[:LINES_MAX]:
+    for line in lines_of(manifest.text)[:LINES_MAX]:
         if line.startswith("#"):
             names.update(_URI.findall(line))
-        elif line.strip():
-            names.add(line.strip())
+        elif line:
+            names.add(line)
     return {joined for name in names if (joined := _joined(manifest.url, name)) and joined != manifest.url}
 
 

@@ -263,6 +263,11 @@ def test_what_a_manifest_names() -> None:
     }
 
 
+def test_what_ends_a_line_in_unicode_alone_ends_none_of_a_manifest() -> None:
+    text = "#EXTM3U\n#EXTINF:4,One\u2028Two\n1.ts\r2.ts\n"
+    assert named_by(hls("/a/v.m3u8", text)) == {f"{SITE}/a/1.ts", f"{SITE}/a/2.ts"}
+
+
 def test_no_blob_is_a_file() -> None:
     assert not is_file(Sight("blob:https://films.test/1", content_type="video/mp4", resource="media"))
 
