@@ -13,8 +13,10 @@ from contextlib import suppress
 from typing import Any
 
 from reactor.database import contract
+from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.postgres.waking import NOTIFY
 from reactor.database.presence import Machine, Presence
+from reactor.database.sql import presence
 from reactor.database.sql.connection import Connection, has_table, transaction
 from reactor.database.sql.per_row import RowRejected, RowUpdater
 from reactor.database.sql.statements import NOW, OVER
@@ -101,7 +103,8 @@ def introduce(connection: Connection, name: str, session: str, told: str) -> Non
     connection.execute(INTRODUCE, {"name": name, "session": session, "told": told})
 
 
-def presence(connection: Connection) -> Presence | None:
+@presence.read.register
+def _serving(connection: PostgresConnection) -> Presence | None:
     """Of the machine that serves and was seen last; else of the one that served last."""
     if not has_table(connection, "reactor_machines"):
         return None

@@ -19,7 +19,7 @@ from reactor.server_address import ServerAddress
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
-    from reactor.database.presence import Machine, Presence
+    from reactor.database.presence import Machine
 
 
 class PostgresTable(SqlTable):
@@ -31,9 +31,6 @@ class PostgresTable(SqlTable):
 
     def changes(self, poll_interval_s: float) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         return ChangeFeed(self._database, poll_interval_s)
-
-    async def presence(self) -> Presence | None:
-        return await self._database.run(machines.presence)
 
     async def machines(self) -> list[Machine]:
         return await self._database.run(machines.of_queue)

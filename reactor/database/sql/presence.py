@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import singledispatch
 
 from reactor.database.presence import Presence
 from reactor.database.sql.connection import Connection, has_table
@@ -17,6 +18,7 @@ def store(connection: Connection, presence: Presence) -> None:
     connection.execute(PUT_META, (KEY, json.dumps(asdict(presence))))
 
 
+@singledispatch
 def read(connection: Connection) -> Presence | None:
     """None where no reactor has served yet, or one that wrote it otherwise."""
     if not has_table(connection, "reactor_meta"):
