@@ -235,6 +235,7 @@ class Discord(Fake):
             body, file = await _body(request)
         except (ConnectionError, ClientPayloadError):
             self.aborted += 1
+            self._changed.set()
             raise
         self._changed.set()
         if about_message and self.floods.get(int(parts[1])):

@@ -205,6 +205,7 @@ class BotApi(Fake):
             parameters = await self._parameters(request, method)
         except (ConnectionError, ClientPayloadError):
             self.aborted += 1
+            self._changed.set()
             raise
         if method != "getUpdates":
             said = {name: value for name, value in parameters.items() if isinstance(value, str)}

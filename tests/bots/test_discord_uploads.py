@@ -49,7 +49,7 @@ async def test_channels_take_turns_and_an_upload_can_be_stopped(tmp_path: Path) 
         assert {"Cancel"} == place.about("theirs.bin", "Sending").buttons.keys()
         api.release()
         await api.until(lambda: len(api.files()) == 5)
-        assert api.aborted == 1
+        await api.until(lambda: api.aborted == 1)
         assert second
         api.press(stopped, "Try again")
         await api.until(lambda: len(api.files()) == 6 and "Here it is" in stopped.content)

@@ -53,7 +53,7 @@ async def test_chats_take_turns_and_an_upload_is_shown_and_stopped(tmp_path: Pat
         api.release()
         await api.until(lambda: len(api.files_sent()) == 5)
         assert {message.content for message in api.files_sent()} == {LARGE}
-        assert api.aborted == 1
+        await api.until(lambda: api.aborted == 1)
         api.press(api.about(mine[0]).id, "Try again")
         await api.until(lambda: "Here it is" in api.told(mine[0]))
         assert (len(sent_to(place, ANN)), len(sent_to(place, BOB))) == (5, 1)
