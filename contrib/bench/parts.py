@@ -10,6 +10,7 @@ from pathlib import Path
 
 from contrib.bench import proc
 from contrib.bench.bench import Bench
+from contrib.bench.footprint import SETTLE_S
 from contrib.bench.report import Row
 from contrib.bench.subjects import Reactor, bare_aria2c
 from contrib.bench.validity import Invalid, Samples, check_folder
@@ -17,12 +18,10 @@ from reactor.programs import find_ffmpeg
 
 PLAYLIST = "parts.m3u8"
 PART_S = 0.36
-"""Of sound: fifteen frames at 48 kHz, ten at 16 kHz would be as long."""
+"""How long each is, in seconds: a whole number of frames."""
 AT_ONCE = 16
 """Parts that come at once, of each side."""
 PATIENCE_S = 600.0
-SETTLE_S = 3.0
-"""After which what a start sets off is over."""
 FEW_BITS, MANY_BITS = ("16000", "8k"), ("48000", "160k")
 """Samples and bits a second: parts of 1 kB, and of 8 kB."""
 QUICKLY = ("--auto-save-interval=0", f"-j{AT_ONCE}")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import sqlite3
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from contrib.bench.servers import PACED, nginx
 from contrib.bench.subjects import Reactor
-from contrib.bench.validity import Invalid
+from contrib.bench.validity import Invalid, percentile
 
 MIB = 1024 * 1024
 MINUTES = 30.0
@@ -162,11 +161,6 @@ class People:
     def outcome(self, now: float) -> Outcome:
         """What has become of them by now."""
         return Outcome(now, [*self._rows.values()])
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that so many of a hundred do not pass."""
-    return sorted(values)[max(0, math.ceil(percent / 100 * len(values)) - 1)]
 
 
 def markdown(outcomes: Mapping[str, Outcome]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,11 @@ PIECE = 4 * 1024 * 1024
 
 class Invalid(Exception):
     """The run proves nothing; the sentence says why."""
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that so many of a hundred do not pass."""
+    return sorted(values)[max(0, math.ceil(percent / 100 * len(values)) - 1)]
 
 
 @dataclass
@@ -36,8 +41,7 @@ class Samples:
     @property
     def p99(self) -> float:
         """The smallest value that 99 of 100 do not pass (of fewer than 100 samples: the largest)."""
-        values = sorted(self._complete())
-        return values[math.ceil(0.99 * len(values)) - 1]
+        return percentile(self._complete(), 99)
 
     def _complete(self) -> list[float]:
         if len(self.values) != self.wanted or not self.values:

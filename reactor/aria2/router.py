@@ -49,8 +49,8 @@ class Aria2Router:
         """The transfers that the second one has, or may have."""
         self._wanted, self._settled = anyio.Event(), anyio.Event()
         self._moved = anyio.Event()
-        self._limit = 0
-        """Bytes/s, as it was last told; 0: any."""
+        self._limit: int | None = None
+        """Bytes/s, as the first one was last told, or has it in its configuration; 0: any; None: not asked yet."""
         self._sessions: dict[str, events.Aria2Connected] = {}
         """Of those that are connected."""
         self._second = ""
@@ -83,13 +83,13 @@ class Aria2Router:
 
     async def batch(self, wanted: Sequence[Method[T]], *, of_many: bool = False) -> list[T | Aria2Error]:
         """See `Aria2Connection`. `of_many`: they add small parts."""
-        if of_many and await self._has_parts() and await self._unlimited():
+        if of_many and await self._unlimited() and await self._has_parts():
             self._gids.update(each.gid for each in wanted)
         there = [n for n, each in enumerate(wanted) if self._parts is not None and each.gid in self._gids]
         if self._parts is None or not there:
             return await self._main.batch(wanted)
         if len(there) == len(wanted):
-            outcomes = await self._batch(self._parts, wanted)
+            outcomes = await self._parts.batch(wanted)
         else:
             outcomes = await self._in_both(wanted, there)
         self._forget(wanted, outcomes)
@@ -104,8 +104,11 @@ class Aria2Router:
 
     async def _unlimited(self) -> bool:
         """Whether nothing limits the speed of all together, its configuration included."""
-        options = await self._main.call(methods.get_global_option())
-        return options.get("max-overall-download-limit", "0") == "0" and self._parts is not None
+        if self._limit is None:
+            options = await self._main.call(methods.get_global_option())
+            if self._limit is None:  # it may have been told one meanwhile
+                self._limit = int(options.get("max-overall-download-limit", "0"))
+        return not self._limit
 
     # Who has what
 
@@ -118,15 +121,11 @@ class Aria2Router:
         here = [n for n in range(len(wanted)) if n not in apart]
         outcomes: dict[int, T | Aria2Error] = {}
         for connection, places in ((self._main, here), (self._parts, there)):
-            told = await self._batch(connection, [wanted[n] for n in places])
-            outcomes.update(zip(places, told, strict=True))
+            try:
+                outcomes.update(zip(places, await connection.batch([wanted[n] for n in places]), strict=True))
+            except Aria2Error as error:
+                outcomes.update(dict.fromkeys(places, error))
         return [outcomes[n] for n in range(len(wanted))]
-
-    async def _batch(self, connection: Aria2Connection, wanted: Sequence[Method[T]]) -> list[T | Aria2Error]:
-        try:
-            return await connection.batch(wanted)
-        except Aria2Error as error:
-            return [error for _ in wanted]
 
     def _forget(self, wanted: Sequence[Method[T]], outcomes: Sequence[T | Aria2Error]) -> None:
         """What aria2 has forgotten is nobody's."""
@@ -192,6 +191,8 @@ class Aria2Router:
 
     def of_main(self, event: events.Aria2Connected | events.Aria2Lost | events.TransferNotified) -> None:
         """From the first one."""
+        if isinstance(event, events.Aria2Connected):
+            self._limit = None  # it may be another one
         self._of("main", event)
 
     def _of_parts(self, event: events.Aria2Connected | events.Aria2Lost | events.TransferNotified) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
@@ -262,19 +262,16 @@ def _rpc_urls(settings: Settings, ours: Sequence[EmbeddedAria2]) -> list[str]:
     return [each.url for each in ours] if settings.aria2c_rpc_url is None else [settings.aria2c_rpc_url]
 
 
-def _of_our_own(
+@asynccontextmanager
+async def _of_our_own(
     settings: Settings, ours: list[EmbeddedAria2], more: Mapping[str, str], *, waits: bool
-) -> AbstractAsyncContextManager[EmbeddedAria2]:
+) -> AsyncIterator[EmbeddedAria2]:
     """One of our own, noted in `ours` from before its start until it is over."""
     program = find_aria2c(settings.aria2c_path)
     # The parts of one row, and one for each of the others.
     slots = str(settings.max_concurrent_downloads + settings.slow_max - 1 + settings.max_concurrent_parts)
     options = {"max-concurrent-downloads": slots} | ({} if settings.torrent_udp else WITHOUT_UDP)
-    return _noted(EmbeddedAria2(program, settings.aria2c_conf, options={**options, **more}, waits=waits), ours)
-
-
-@asynccontextmanager
-async def _noted(embedded: EmbeddedAria2, ours: list[EmbeddedAria2]) -> AsyncIterator[EmbeddedAria2]:
+    embedded = EmbeddedAria2(program, settings.aria2c_conf, options={**options, **more}, waits=waits)
     ours.append(embedded)
     try:
         async with embedded:

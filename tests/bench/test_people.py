@@ -8,6 +8,7 @@ import pytest
 
 from contrib.bench import people
 from contrib.bench.people import FILES, GREEDY, LONG, MORE, NORMAL, RULES, SLOW, Outcome, Row, load, markdown
+from contrib.bench.validity import percentile
 
 
 def test_everybody_is_in_the_load_in_order() -> None:
@@ -21,7 +22,7 @@ def test_everybody_is_in_the_load_in_order() -> None:
 
 @pytest.mark.parametrize(("percent", "value"), [(50, 2.0), (95, 4.0), (100, 4.0), (1, 1.0)])
 def test_percentiles_are_values_that_were_measured(percent: float, value: float) -> None:
-    assert people.percentile([4.0, 1.0, 3.0, 2.0], percent) == value
+    assert percentile([4.0, 1.0, 3.0, 2.0], percent) == value
 
 
 def test_a_wait_without_an_end_is_marked() -> None:

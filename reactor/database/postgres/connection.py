@@ -37,6 +37,7 @@ from reactor.database.sql.connection import (
     columns,
     empties,
     has_table,
+    machine_name,
     still,
     storable,
     tables,
@@ -53,6 +54,7 @@ LOCK_S, HURRY_S = 5.0, 0.1
 STOPPED_S = 10
 """A process that was stopped in the middle of a transaction keeps its locks for so long, in seconds."""
 NAMED = "SELECT set_config('reactor.machine', %s, false)"
+CLAIMS = "'claims'"
 IDLE_S = 30.0
 """A connection that was not used for so long is asked first whether it is still there."""
 TRIES = 5
@@ -242,10 +244,20 @@ def _still(connection: PostgresConnection, ids: Sequence[int], which: str, asked
     return [id for id in ids if id in locked]
 
 
+def lock_key(what: str) -> str:
+    """The key of an advisory lock: each schema has its own. `what` it is for is a piece of SQL."""
+    return f"hashtext('reactor'), hashtext(current_schema() || ':' || {what})"
+
+
 @alone.register
 def _alone(connection: PostgresConnection) -> None:
     """The turns of owners, and what limits them, are read and written by one claim after the other."""
-    connection.raw.execute("SELECT pg_advisory_xact_lock(hashtext('reactor'), hashtext(current_schema() || ':claims'))")
+    connection.raw.execute(f"SELECT pg_advisory_xact_lock({lock_key(CLAIMS)})")
+
+
+@machine_name.register
+def _machine_name(connection: PostgresConnection) -> str:
+    return connection.machine
 
 
 @storable.register

@@ -13,14 +13,16 @@ from typing import Any
 
 import psycopg
 
-from reactor.database.postgres.connection import CONNECT_S, unclear
+from reactor.database.postgres.connection import CONNECT_S, lock_key, unclear
 from reactor.database.postgres.errors import translate
 from reactor.errors import DatabaseError, DatabaseInUse
 from reactor.server_address import ServerAddress
 
 PROBE_S = 2.0
 """So long a connection waits for its own notification."""
-TAKE = "SELECT pg_try_advisory_lock(hashtext('reactor'), hashtext(current_schema() || ':' || %s))"
+TAKE = f"SELECT pg_try_advisory_lock({lock_key('%s')})"
+
+OTHERS = " One on another machine, or with other folders, needs a MACHINE_NAME of its own."
 
 
 @contextmanager
@@ -42,14 +44,10 @@ def lock(address: ServerAddress, who: str = "reactor", machine: str = "") -> Ite
         except psycopg.Error as error:
             raise translate(error, str(address)) from error
         if not taken:
+            named = f" of the name {machine}" if machine else ""
             raise DatabaseInUse(
-                f"Another {who}{f' of the name {machine}' if machine else ''} serves the database {address}.",
-                hint="One is enough: stop it, or use it."
-                + (
-                    " One on another machine, or with other folders, needs a MACHINE_NAME of its own."
-                    if machine
-                    else ""
-                ),
+                f"Another {who}{named} serves the database {address}.",
+                hint=f"One is enough: stop it, or use it.{OTHERS if machine else ''}",
             )
         yield
 

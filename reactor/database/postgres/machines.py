@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from reactor.database import contract
-from reactor.database.postgres.connection import PostgresConnection
+from reactor.database.postgres.connection import PostgresConnection, lock_key
 from reactor.database.postgres.waking import NOTIFY
 from reactor.database.presence import Machine, Presence
 from reactor.database.sql import presence
@@ -37,6 +37,8 @@ TAKEOVERS_MAX = 3
 LOST = Failure(
     "crashed", "Each machine that has tried it was lost.", "The file may be what brings it down; try it again later."
 )
+TAKEOVER = "'takeover'"
+TAKE = f"SELECT pg_try_advisory_xact_lock({lock_key(TAKEOVER)})"
 NEW = f"INSERT INTO reactor_machines (name, session, seen_at, held_since) VALUES (:name, :session, {NOW}, {NOW})"
 REGISTER = f"""{NEW} ON CONFLICT (name)
     DO UPDATE SET session = excluded.session, seen_at = excluded.seen_at, held_since = excluded.held_since"""
@@ -149,7 +151,7 @@ def _take_over(connection: Connection, updater: RowUpdater) -> bool:
     (now,) = connection.execute(f"SELECT {NOW}").fetchone()
     asked: dict[str, Any] = {"moment": contract.moment(now), "lost": LOST.text, "lost_code": LOST.code}
     with transaction(connection):
-        if not connection.execute(f"SELECT {LOCK}").fetchone()[0]:
+        if not connection.execute(TAKE).fetchone()[0]:
             return False  # another machine is about it
         orphans = _ids(connection, ORPHANED)
         counted = connection.execute(COUNTED, {"ids": orphans}).fetchall() if orphans else []
@@ -168,9 +170,6 @@ def _take_over(connection: Connection, updater: RowUpdater) -> bool:
         if taken:
             connection.execute(NOTIFY)
         return taken
-
-
-LOCK = "pg_try_advisory_xact_lock(hashtext('reactor'), hashtext(current_schema() || ':takeover'))"
 
 
 def _ids(connection: Connection, which: str) -> list[int]:

@@ -177,6 +177,12 @@ def alone(connection: Connection) -> None:
 
 
 @singledispatch
+def machine_name(connection: Connection) -> str:
+    """The name of the machine that it serves for; "" where one reactor serves alone, and for a bot's."""
+    return ""
+
+
+@singledispatch
 def storable(connection: Connection, column: Column, value: Any) -> Any:
     """A value of a bot's as this column takes it."""
     return value

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from reactor.core.crashes import CRASHES_MAX, HELD_FROM
 from reactor.core.job import Attempt
-from reactor.database.sql.connection import Connection
+from reactor.database.sql.connection import Connection, machine_name
 from reactor.database.sql.statements import PUT_META
 
-LEFT = "left{}"
+LEFT = "left"
 """In reactor_meta while no reactor serves, when the last one has left in order; each machine that has a name has its
 own."""
 KNOWN = "SELECT download_id, attempt, crashes, at_work FROM reactor_crashes"
@@ -22,7 +22,7 @@ FORGET_ALL = "DELETE FROM reactor_crashes"
 
 
 def _left(connection: Connection) -> str:
-    return LEFT.format(getattr(connection, "machine", ""))
+    return f"{LEFT}{machine_name(connection)}"
 
 
 def leave(connection: Connection) -> None:
