@@ -12,6 +12,9 @@ from aiohttp import BodyPartReader, web
 WAIT_S = 75.0
 """How long `until` waits: an error in the test or the bot, not a measure."""
 BODY_MAX = 200_000_000
+CHUNK = 2**20
+"""More than a connection holds: aiohttp gives back what it has read beyond a chunk by a function that it warns of,
+which is an error here."""
 
 
 class Fake:
@@ -69,6 +72,8 @@ async def fields(request: web.Request) -> dict[str, Any]:
     found: dict[str, Any] = {}
     async for part in await request.multipart():
         assert isinstance(part, BodyPartReader)
-        content = bytes(await part.read())
-        found[part.name or ""] = (part.filename, content) if part.filename is not None else content.decode()
+        content = bytearray()
+        while chunk := await part.read_chunk(CHUNK):
+            content += chunk
+        found[part.name or ""] = (part.filename, bytes(content)) if part.filename is not None else content.decode()
     return found
