@@ -6,10 +6,10 @@ import ipaddress
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from reactor.net.race import Address as Address
 from reactor.patterns import pattern
 from reactor.records import dataclass
 
-Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 # Not on the internet, whoever asks: IANA's registries of special-purpose addresses. `ipaddress.is_global` differs

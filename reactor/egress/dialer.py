@@ -6,12 +6,11 @@ elsewhere at the second question is never asked a second one.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import ipaddress
 import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from ipaddress import IPv6Network
 
@@ -20,12 +19,10 @@ from anyio import CapacityLimiter, to_thread
 
 from reactor.egress.addresses import NAT64_NAME, Address, Exceptions, is_public, nat64_prefixes, plain
 from reactor.errors import DownloadError
+from reactor.net.race import Race, family_of
 
 RESOLVE_S = 20.0
 DIAL_S = 20.0
-STAGGER_S = 0.25
-"""An address that has not answered for so long has the next one dialed beside it (RFC 8305)."""
-ADDRESSES_MAX = 8
 BESIDE_MAX = 64
 """Connections tried beside another one, of all hosts together: each takes an open file."""
 KEPT_S = 30.0
@@ -97,7 +94,7 @@ class Dialer:
         addresses = await self.resolve(host, port)
         try:
             with anyio.fail_after(DIAL_S):
-                connected = await _Race(port, self._beside).run(addresses[:ADDRESSES_MAX])
+                connected = await Race(port, self._beside).run(addresses)
         except TimeoutError:
             raise DownloadError(f"{host} did not answer in time.", code="timeout", retryable=True) from None
         if connected is None:
@@ -167,7 +164,7 @@ def is_here(address: Address) -> bool:
     if address.is_loopback or address.is_unspecified:
         return True
     try:
-        with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
+        with socket.socket(family_of(address), socket.SOCK_DGRAM) as probe:
             probe.connect((str(address), DISCARD))
             return ipaddress.ip_address(probe.getsockname()[0]) == address
     except OSError as error:
@@ -176,85 +173,8 @@ def is_here(address: Address) -> bool:
         return False  # no way leads there, or this machine has no addresses of this family
 
 
-def _family(address: Address) -> socket.AddressFamily:
-    return socket.AF_INET if address.version == 4 else socket.AF_INET6
-
-
 def _look_up(host: str, flags: int = 0) -> tuple[Address, ...]:
     """Every address of a name, or of an address in any spelling. Raises OSError or ValueError."""
     name = host.encode() if host.isascii() else host  # for text, the tables of IDNA are imported in any case
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=flags)
     return tuple(dict.fromkeys(ipaddress.ip_address(each[4][0]) for each in found))
-
-
-class _Race:
-    """The addresses of one host, dialed one beside the other, until the first connection stands."""
-
-    def __init__(self, port: int, beside: anyio.Semaphore) -> None:
-        """`beside` has one place for each connection that is tried while the race tries another one."""
-        self._port = port
-        self._beside = beside
-        self._won: socket.socket | None = None
-        self._trying = 0
-        self._waiting = anyio.CancelScope()
-
-    async def run(self, addresses: Sequence[Address]) -> socket.socket | None:
-        """The connection that won; all others are closed."""
-        if len(addresses) == 1:  # as most do, which is no race
-            return await _connect(addresses[0], self._port)
-        try:
-            async with anyio.create_task_group() as tasks:
-                for address in addresses:
-                    placed = await self._place()
-                    failed = anyio.Event()
-                    self._trying += 1
-                    tasks.start_soon(self._try, address, failed, placed, tasks.cancel_scope)
-                    with anyio.move_on_after(STAGGER_S):
-                        await failed.wait()
-        except BaseException:
-            if self._won is not None:
-                self._won.close()
-            raise
-        return self._won
-
-    async def _place(self) -> bool:
-        """Wait until there is a place beside what is being tried, which has to be given back, or nothing is."""
-        with anyio.CancelScope() as self._waiting:
-            if self._trying:
-                await self._beside.acquire()
-                return True
-        return False
-
-    async def _try(self, address: Address, failed: anyio.Event, placed: bool, others: anyio.CancelScope) -> None:
-        try:
-            connected = await _connect(address, self._port)
-        finally:
-            self._trying -= 1
-            if placed:
-                self._beside.release()
-        if connected is None:
-            failed.set()
-            if not self._trying:
-                self._waiting.cancel()
-        elif self._won is not None:
-            connected.close()
-        else:
-            self._won = connected
-            others.cancel()
-
-
-async def _connect(address: Address, port: int) -> socket.socket | None:
-    try:
-        connection = socket.socket(_family(address), socket.SOCK_STREAM)
-    except OSError:  # a family that this machine does not have, or no file is left
-        return None
-    try:
-        connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, (str(address), port))
-    except OSError:
-        connection.close()
-        return None
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -11,7 +11,8 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from socket import socket
+from ipaddress import ip_address
+from socket import SOCK_STREAM, socket
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ import h11
 from reactor.models import Cookie
 from reactor.net.digest import DigestLogin
 from reactor.net.heads import END, may_be_head, repaired
+from reactor.net.race import ADDRESSES_MAX, Address, Race
 from reactor.programs import ca_file
 
 Origin = tuple[str, str, int]
@@ -243,6 +245,22 @@ class _Connection:
         self._http.receive_data(received)
 
 
+async def _dial(host: str, port: int) -> socket:
+    """Whatever the address is. Raises OSError."""
+    race = Race(port, anyio.Semaphore(ADDRESSES_MAX))
+    connected = await race.run(await _addresses(host, port))
+    if connected is None:
+        raise race.error or OSError(f"{host} has no address")
+    return connected
+
+
+async def _addresses(host: str, port: int) -> list[Address]:
+    with suppress(ValueError):
+        return [ip_address(host)]
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+    return list(dict.fromkeys(ip_address(each[4][0]) for each in found))
+
+
 class Client:
     """`async with Client() as client: response = await client.ask("HEAD", url, {})`. Follows no redirects, keeps no
     cookies, knows no proxies."""
@@ -259,7 +277,7 @@ class Client:
         connection, and for each piece of a body."""
         self.timeout_s = timeout_s
         self._tls = tls
-        self._dial = dial
+        self._dial = dial or _dial
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._headers |= {"Accept-Language": LANGUAGES}
         self._kept: list[_Connection] = []
@@ -308,22 +326,13 @@ class Client:
             # Made when the first one is asked: reading all CAs takes 40 ms, which a start has better use for.
             self._tls = self._tls or ssl.create_default_context(cafile=ca_file())
             more = {"ssl": self._tls, "server_hostname": host.rstrip(".")}
-        if not self._dial:
-            more["happy_eyeballs_delay"] = 0.25
         with anyio.fail_after(self.timeout_s):
-            where = {"sock": await self._dialled(host, port)} if self._dial else {"host": host, "port": port}
             try:
-                streams = await asyncio.open_connection(**where, **more)  # type: ignore[arg-type]
+                connected = await self._dial(host, port)
+                streams = await asyncio.open_connection(sock=connected, **more)  # type: ignore[arg-type]
             except (OSError, UnicodeError) as error:  # UnicodeError: a label of the host is empty, or too long
                 raise NotConnected(host) from error
         return _Connection(self, origin, streams)
-
-    async def _dialled(self, host: str, port: int) -> socket:
-        assert self._dial is not None
-        try:
-            return await self._dial(host, port)
-        except (OSError, UnicodeError) as error:
-            raise NotConnected(host) from error
 
     def _take(self, origin: Origin) -> _Connection | None:
         for connection in reversed(self._kept):

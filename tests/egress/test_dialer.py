@@ -270,7 +270,7 @@ def silent(*addresses: str) -> Iterator[int]:
 
 async def test_many_names_with_many_silent_addresses_take_few_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reactor.egress.dialer.BESIDE_MAX", 3)
-    monkeypatch.setattr("reactor.egress.dialer.STAGGER_S", 0.001)
+    monkeypatch.setattr("reactor.net.race.STAGGER_S", 0.001)
     addresses = [f"127.0.0.{n}" for n in range(2, 10)]
     dialer = Dialer(Exceptions.parse("127.0.0.0/8"), look_up=lambda _: told(*addresses))
     with silent(*addresses) as port:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import anyio
 import pytest
@@ -235,3 +237,39 @@ async def test_a_header_goes_out_in_utf_8(client: Client) -> None:
         response = await client.ask("GET", server.url, {"Authorization": "Digest username=\u00e4"})
         response.close()
         assert b"username=\xc3\xa4\r\n" in server.asked[0]
+
+
+async def test_a_cancel_at_any_moment_of_connecting_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = list[socket.socket]()
+
+    class Noted(socket.socket):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    async with script(*[OK] * 100) as server, Client(user_agent="test/1", timeout_s=5) as client:
+        monkeypatch.setattr(socket, "socket", Noted)
+        for moments in range(40):
+            asking = asyncio.create_task(client.ask("GET", server.url, {}))
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            asking.cancel()
+            with suppress(asyncio.CancelledError):
+                (await asking).close()
+        await client.__aexit__()
+        for _ in range(10):  # a transport that is aborted closes its socket in the next turns of the loop
+            await asyncio.sleep(0)
+    assert len(made) > 10
+    assert [each for each in made if each.fileno() != -1] == []
+
+
+async def test_of_several_addresses_one_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def both(*_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", (address, 0)) for address in ("127.0.0.2", "127.0.0.1")]
+
+    async with script(OK) as server, Client(user_agent="test/1", timeout_s=5) as client:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
+        url = server.url.replace("127.0.0.1", "two.example")
+        response = await client.ask("GET", url, {})
+        assert response.status == 200
+        response.close()
