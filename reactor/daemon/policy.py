@@ -40,18 +40,23 @@ def limits_of(settings: Settings) -> Limits:
             max_parts=settings.max_parts,
             download_timeout_s=settings.download_timeout_s,
         ),
-        caps=Caps(
-            owner_max=settings.owner_max,
-            owner_rows_day=settings.owner_rows_day,
-            owner_bytes_day=settings.owner_mib_day * MIB,
-            owner_waiting_max=settings.owner_waiting_max,
-            site_max=_site_max(settings),
-        ),
+        caps=caps_of(settings),
         playlist_max=settings.playlist_max,
         choosing_max_s=settings.choosing_max_s,
         jars=settings.cookies_by_host or settings.operator_cookies is not None,
         connections=settings.connections_per_server,
         guarded=settings.aria2c_rpc_url is None,
+    )
+
+
+def caps_of(settings: Settings) -> Caps:
+    """What one owner and one site may have."""
+    return Caps(
+        owner_max=settings.owner_max,
+        owner_rows_day=settings.owner_rows_day,
+        owner_bytes_day=settings.owner_mib_day * MIB,
+        owner_waiting_max=settings.owner_waiting_max,
+        site_max=_site_max(settings),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from reactor.core.commands import PollRows, ReadPlan, Save
 from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, SaveStale
+from reactor.core.turns import Caps
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended, MirrorTrouble
 from reactor.database.presence import Presence
@@ -112,6 +113,11 @@ class Store(Protocol):
     async def join(self) -> None:
         """This process begins to serve. If the one before ended without `leave`, the rows it worked on are counted as
         a crash of theirs. To be called once in a process's life, before `recover`."""
+        ...
+
+    async def allow(self, caps: Caps, now: float) -> None:
+        """From now on owners may have so much in a day: rows that were put off because of other quotas may begin. To be
+        called before `recover`."""
         ...
 
     async def leave(self) -> None:

@@ -18,6 +18,7 @@ from reactor.core.rows import ClaimedRow
 from reactor.daemon import clock
 from reactor.daemon.lease import Lease
 from reactor.daemon.loop import Post
+from reactor.daemon.policy import caps_of
 from reactor.database.contract import REPLACED
 from reactor.database.engine import open_store
 from reactor.database.store import ByText, Recovery, Store, Unsaved
@@ -55,6 +56,7 @@ class Rows:
         self._retry_max_s = settings.retry_max_delay_s
         self.slots, self.owner_max = settings.max_concurrent_downloads, settings.owner_max
         self.host_max = settings.host_max
+        self._caps = caps_of(settings)
         self._staging = staging
         self._journal = journal
         self._post = post
@@ -101,6 +103,7 @@ class Rows:
             if not self._joined:
                 await self.store.join()
                 self._joined = True
+            await self.store.allow(self._caps, clock.wall())
             found = await self.store.recover(self._read_options)
         except DatabaseError as error:
             self._post(events.DatabaseFailed(error.failure))

@@ -7,8 +7,9 @@ from typing import Generic, Protocol, TypeVar
 
 from reactor.core.commands import PollRows, ReadPlan, Save
 from reactor.core.events import PlanRead
+from reactor.core.turns import Caps
 from reactor.database.presence import Presence
-from reactor.database.sql import crashes, downloads, plans, presence, saving
+from reactor.database.sql import crashes, downloads, plans, presence, saving, turns
 from reactor.database.sql.connection import Connection, Runner
 from reactor.database.sql.published import PublishedRows
 from reactor.database.store import ByText, Polled, Recovery, Unsaved, not_told
@@ -64,6 +65,9 @@ class SqlStore(Generic[D]):
 
     async def join(self) -> None:
         await self._database.run(downloads.count_crashes)
+
+    async def allow(self, caps: Caps, now: float) -> None:
+        await self._database.run(turns.allow, caps, now)
 
     async def leave(self) -> None:
         await self._database.run(crashes.leave)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -30,14 +31,17 @@ from reactor.core.turns import (
 from reactor.database import contract
 from reactor.database.contract import RIPEN_MAX
 from reactor.database.sql import plans
-from reactor.database.sql.connection import Connection
-from reactor.database.sql.per_row import RowUpdater
+from reactor.database.sql.connection import Connection, transaction
+from reactor.database.sql.per_row import RowRejected, RowUpdater
 from reactor.database.sql.statements import LATER, PUT_META, READY, RETRY
 from reactor.net.registrable import site_of
 from reactor.records import dataclass
 
 TURN = "turn"
 """In reactor_meta: the queue's tag, and the owner that was served last, as the bot has stored it."""
+QUOTAS = "quotas"
+"""In reactor_meta: what owners may have in a day, as rows were put off by it last."""
+NO_QUOTAS = "[0, 0]"
 RANK = "(CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) ELSE 0 END)"
 """Of an owner's rows those of the lowest rank are first."""
 PLACE = f"{RANK}, added_date, id"
@@ -73,6 +77,7 @@ FORGET = """DELETE FROM reactor_owners WHERE tag <= ? AND weight = 1
 UNDER_WAY = "SELECT owner, url FROM downloads WHERE status = 'downloading' AND stage IS NOT 'items'"
 NEW = f"{plans.ATTEMPT} = 0"
 """Of a row that was never begun."""
+IN_QUOTA = f"{LATER} AND stage = 'quota' AND not_before > :now"
 PUT_OFF = ("stage = 'quota', not_before = :next_day", "not_before = :next_day")
 SITE_LOOK = 32
 """So many rows of an owner are looked at for one from a site that is not full."""
@@ -188,6 +193,22 @@ def charge(connection: Connection, save: commands.ChargeOwner, now: float) -> No
 
 def _spend(connection: Connection, owner: str, now: float, *, rows: int = 0, size: int = 0) -> None:
     connection.execute(SPEND, {"owner": owner, "day": day_of(now), "rows": rows, "bytes": size})
+
+
+def allow(connection: Connection, caps: Caps, now: float) -> None:
+    """Let rows begin that were put off when owners might have less in a day, or more. Who has had enough of what they
+    may have now has them put off again when it is his turn."""
+    stored, asked = json.dumps([caps.owner_rows_day, caps.owner_bytes_day]), {"now": now, "held": "[]"}
+    known = connection.execute("SELECT value FROM reactor_meta WHERE key = ?", (QUOTAS,)).fetchone()
+    if stored == (known[0] if known else NO_QUOTAS):
+        return
+    updater = RowUpdater()
+    while True:
+        with suppress(RowRejected), transaction(connection):
+            found = connection.execute(f"SELECT id FROM downloads WHERE {IN_QUOTA} AND {FREE}", asked).fetchall()
+            updater.update(connection, [id for (id,) in found], (BEGINS,), asked, which=IN_QUOTA)
+            connection.execute(PUT_META, (QUOTAS, stored))
+            return
 
 
 def forget_even(connection: Connection) -> None:

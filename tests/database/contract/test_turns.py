@@ -284,6 +284,19 @@ async def test_whoever_has_begun_enough_in_a_day_waits_for_the_next_and_the_row_
     assert await begun(store, caps, now=DAY + DAY_S) == [3, 4]
 
 
+async def test_whoever_waits_for_the_next_day_need_not_where_more_is_allowed_now(engine: Engine, store: Store) -> None:
+    add(engine, *["ann"] * 5, "bob")
+    engine.sql("UPDATE downloads SET not_before = ? WHERE id = 6", DAY + 90)
+    for rows, so_many in ((2, [1, 2]), (2, []), (3, [3]), (3, [])):
+        await store.allow(Caps(owner_rows_day=rows), DAY + 60)
+        assert await begun(store, Caps(owner_rows_day=rows), now=DAY + 60) == so_many
+    put_off = "SELECT id FROM downloads WHERE stage = 'quota' AND not_before = ? ORDER BY id"
+    assert engine.sql(put_off, DAY + DAY_S) == [(4,), (5,)]
+    await store.allow(Caps(), DAY + 60)
+    assert engine.sql("SELECT id, not_before FROM downloads WHERE not_before IS NOT NULL") == [(6, DAY + 90)]
+    assert await begun(store, Caps(), now=DAY + 60) == [4, 5]
+
+
 async def test_the_next_try_of_what_was_begun_needs_no_room_in_the_day(engine: Engine, store: Store) -> None:
     add(engine, "ann", "ann", "bob")
     caps = Caps(owner_rows_day=1)
