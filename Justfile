@@ -38,16 +38,17 @@ run *arguments:
 sim *arguments:
     {{bin}}/python -m tests.simulation {{arguments}}
 
-# the real thing, killed 200 times
+# the real thing, killed 200 times; with `--postgres`: four of them on one queue, and 200 faults of all kinds
 chaos *arguments:
     {{bin}}/python -m tests.chaos {{arguments}}
 
-# what takes too long for each change: the tests marked so, those of real processes without forks, 20 000 storms, 200 kills, ten minutes of fuzz, and a machine without programs
+# what takes too long for each change: the tests marked so, those of real processes without forks, 20 000 storms, 200 kills, 200 faults of machines, ten minutes of fuzz, and a machine without programs
 nightly:
     {{bin}}/pytest -q -n 4 --dist worksteal -m nightly
     REACTOR_TESTS_EXEC=1 {{bin}}/pytest -q -n 4 --dist worksteal tests/real tests/extractors
     {{bin}}/python -m tests.simulation --seeds 20000
     {{bin}}/python -m tests.chaos
+    {{bin}}/python -m tests.chaos --postgres
     {{bin}}/python -m tests.fuzz
     {{bin}}/python -m tests.bare
 

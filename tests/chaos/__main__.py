@@ -1,6 +1,8 @@
 """`just chaos`: storms over every scene, in turns, until there were so many kills; then the same with aria2's socket
 cut every second, and with a database that another process locks for 30 s at a time.
 
+With `--postgres`: four reactors on one queue, until there were so many faults.
+
 Ends with 1 when anything was wrong; the seeds are told, but the moments of the kernel are not in them."""
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.chaos.machines import machine_storm
 from tests.chaos.scenes import SCENES, storm
 
 KILLS_EACH = 10
+FAULTS_EACH = 100
 LOCK_S = 30.0
 OF_WIRE, OF_LOCKS = 0.1, 0.05
 """The shares of all kills that happen beside these troubles."""
@@ -27,7 +31,11 @@ def main() -> int:
         "--seed", type=int, default=random.randrange(10**6), help="of the first storm; the next count on"
     )
     parser.add_argument("--scene", choices=SCENES, action="append")
+    parser.add_argument("--postgres", action="store_true", help="several reactors serve one queue on PostgreSQL")
+    parser.add_argument("--faults", type=int, default=200, help="with --postgres: so many of all kinds")
     wanted = parser.parse_args()
+    if wanted.postgres:
+        return _machine_storms(wanted.seed, wanted.faults)
     scenes = wanted.scene or list(SCENES)
     wire, locks = round(wanted.kills * OF_WIRE), round(wanted.kills * OF_LOCKS)
     bad, seed = 0, wanted.seed
@@ -37,6 +45,18 @@ def main() -> int:
             scene = "files" if trouble == "wire" else scenes[seed % len(scenes)]
             bad += _storm(scene, seed, min(KILLS_EACH, left), trouble)
             seed, left = seed + 1, left - KILLS_EACH
+    return 1 if bad else 0
+
+
+def _machine_storms(seed: int, left: int) -> int:
+    bad = 0
+    while left > 0:
+        with tempfile.TemporaryDirectory(prefix="reactor-chaos-") as folder:
+            faults = min(FAULTS_EACH, left)
+            report = asyncio.run(machine_storm(Path(folder), seed=seed, faults=faults, long=True))
+        sys.stdout.write(f"{report}\n")
+        sys.stdout.flush()
+        bad, seed, left = bad + bool(report.trouble), seed + 1, left - faults
     return 1 if bad else 0
 
 

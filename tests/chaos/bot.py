@@ -3,7 +3,7 @@
     python -m tests.chaos.bot DB SEED < wishes
 
 `wishes` is a JSON list of URLs. It keeps a few rows waiting until every URL has one, and now and then cancels one.
-Started again it goes on with those that have none yet.
+Started again it goes on with those that have none yet; so it does when a server has lost its connection.
 """
 
 from __future__ import annotations
@@ -13,28 +13,55 @@ import random
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import psycopg
+
+from reactor.server_address import server_address
 
 AHEAD = 4
-"""How many rows that are not final it keeps in the table."""
+"""How many rows that are not final it keeps in the table for each machine."""
+MACHINES = 4
+"""How many serve a queue on a server."""
 PAUSE_S = 0.05
 CANCELS = 0.01
 """How often, of the times it looks, it cancels the row that came last."""
 
 
+class Connection(Protocol):
+    """What SQLite's and psycopg's have in common."""
+
+    def execute(self, query: Any, parameters: Any = ..., /) -> Any: ...
+
+
 def main() -> None:
-    path, seed = sys.argv[1:]
+    place, seed = sys.argv[1:]
     wishes, dice = json.load(sys.stdin), random.Random(seed)
-    db = sqlite3.connect(path, timeout=60, isolation_level=None)
+    if server_address(place) is None:
+        serve(sqlite3.connect(place, timeout=60, isolation_level=None), "?", wishes, dice, AHEAD)
+        return
+    while True:
+        try:
+            with psycopg.connect(place, autocommit=True) as db:
+                return serve(db, "%s", wishes, dice, AHEAD * MACHINES)
+        except psycopg.OperationalError:
+            time.sleep(PAUSE_S)
+
+
+def serve(db: Connection, mark: str, wishes: Sequence[str], dice: random.Random, ahead: int) -> None:
+    """Until every wish has its row. `mark` stands for a value in a statement."""
     while True:
         known = {url for (url,) in db.execute("SELECT url FROM downloads")}
         left = [url for url in wishes if url not in known]
         (waiting,) = db.execute("SELECT count(*) FROM downloads WHERE status IN ('pending', 'downloading')").fetchone()
         if not left:
             return
-        if waiting < AHEAD:
-            with_more = left[: dice.randint(1, AHEAD - waiting)]
-            db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT INTO downloads (url) VALUES (?)", [(url,) for url in with_more])
+        if waiting < ahead:
+            with_more = left[: dice.randint(1, ahead - waiting)]
+            db.execute("BEGIN IMMEDIATE" if mark == "?" else "BEGIN")
+            for url in with_more:
+                db.execute(f"INSERT INTO downloads (url) VALUES ({mark})", (url,))
             time.sleep(dice.random() * 0.02)  # a transaction takes its time, and may be killed in its midst
             db.execute("COMMIT")
         if dice.random() < CANCELS:

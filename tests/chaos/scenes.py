@@ -61,13 +61,13 @@ async def _breaking_wire(folder: Path) -> AsyncIterator[dict[str, str]]:
         yield aria2c.settings(ARIA2C_RPC_URL=f"ws://127.0.0.1:{end}/jsonrpc", DOWNLOAD_PATH_MAP=f"{shared}={shared}")
 
 
-def files(server: FileServer, seed: int, wanted: int) -> list[Wish]:
+def files(server: FileServer, seed: int, wanted: int, *, size: int = FILE_BYTES, rate: int = FILE_RATE) -> list[Wish]:
     """Files that take two seconds each, with a validator; every fifth server says no size before."""
     dice, wishes = random.Random(seed), []
     for n in range(wanted):
-        data = dice.randbytes(FILE_BYTES)
+        data = dice.randbytes(size)
         digest = hashlib.sha256(data).digest()
-        url = server.put(f"/file-{n:03}.bin", data, etag=f'"{n}"', rate=FILE_RATE, head=405 if n % 5 == 4 else None)
+        url = server.put(f"/file-{n:03}.bin", data, etag=f'"{n}"', rate=rate, head=405 if n % 5 == 4 else None)
         wishes.append(Wish(url, partial(_is_file, digest), (f"/file-{n:03}.bin",)))
     return wishes
 

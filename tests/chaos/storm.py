@@ -122,11 +122,11 @@ class Storm:
         await asyncio.sleep(self._dice.random() * max(LIFE_S, self._lock_s))  # chance, not synchronisation
         victim = self._dice.choice(VICTIMS)
         if victim == "aria2c":
-            victims = [pid for pid in self.reactor.children() if "aria2c" in _command(pid)]
+            victims = [pid for pid in self.reactor.children() if "aria2c" in command(pid)]
             if not victims:
                 return
             self._deaths.append(time.monotonic())
-            _end(self._dice.choice(victims))  # what comes in parts has one of its own
+            end(self._dice.choice(victims))  # what comes in parts has one of its own
         elif victim == "bot":
             if self._bot is None or self._bot.returncode is not None:
                 return
@@ -141,14 +141,7 @@ class Storm:
         self.report.kills[victim] = self.report.kills.get(victim, 0) + 1
 
     async def _start_bot(self) -> None:
-        self._bot = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.chaos.bot", str(self.reactor.db), str(self._dice.random())),
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-        )
-        assert self._bot.stdin is not None
-        self._bot.stdin.write(json.dumps([*self._wishes]).encode())
-        self._bot.stdin.close()
+        self._bot = await bot_of(self.reactor.db, [*self._wishes], self._dice.random())
 
     async def _calm(self) -> None:
         """Every wish has its row, and every row is final."""
@@ -187,22 +180,8 @@ class Storm:
 
     async def _look_at_processes(self) -> None:
         """Whoever lost its reactor ends by itself, soon."""
-        left = self._ours()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ORPHANS_S):
-                while left := self._ours():
-                    await asyncio.sleep(LOOK_S)
+        left = await orphans(self._mark)
         self._expect(not left, f"processes were left: {left}")
-
-    def _ours(self) -> dict[int, str]:
-        return {pid: _command(pid) for pid in processes() if alive(pid) and self._is_ours(pid)}
-
-    def _is_ours(self, pid: int) -> bool:
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            return any(each.startswith(self._mark) for each in environment)
-        except OSError:
-            return False
 
     def _count(self, server: FileServer, downloaded: Sequence[str]) -> None:
         """The bytes of what was downloaded: wanted, sent, and sent twice."""
@@ -225,13 +204,48 @@ class Storm:
             self.report.trouble.append(otherwise)
 
 
-def _command(pid: int) -> str:
+async def orphans(mark: bytes) -> dict[int, str]:
+    """The command lines of those with this in their environment that do not end by themselves, soon."""
+    left = _marked(mark)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ORPHANS_S):
+            while left := _marked(mark):
+                await asyncio.sleep(LOOK_S)
+    return left
+
+
+def _marked(mark: bytes) -> dict[int, str]:
+    return {pid: command(pid) for pid in processes() if alive(pid) and _is_marked(pid, mark)}
+
+
+def _is_marked(pid: int, mark: bytes) -> bool:
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return any(each.startswith(mark) for each in environment)
+    except OSError:
+        return False
+
+
+def command(pid: int) -> str:
+    """A command line; empty when the process is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
 
 
-def _end(pid: int) -> None:
+def end(pid: int) -> None:
+    """Kill it, if it is still there."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+async def bot_of(db: object, wishes: Sequence[str], seed: float) -> asyncio.subprocess.Process:
+    """A bot, as a process of its own."""
+    bot = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.chaos.bot", str(db), str(seed)), cwd=ROOT, stdin=subprocess.PIPE
+    )
+    assert bot.stdin is not None
+    bot.stdin.write(json.dumps([*wishes]).encode())
+    bot.stdin.close()
+    return bot

@@ -1,4 +1,6 @@
-"""Five kills for each change, twenty over every scene each night; `just chaos` has two hundred."""
+"""Five kills for each change, twenty over every scene each night; `just chaos` has two hundred. Of machines
+that serve one queue on PostgreSQL twenty faults for each change, none of them longer than a lease, and eighty each
+night."""
 
 from __future__ import annotations
 
@@ -6,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.machines import machine_storm
 from tests.chaos.scenes import storm
+from tests.database.postgres.server import PROGRAM
+from tests.tools import needed
 
 
 @pytest.mark.fault(17, 18)
@@ -30,4 +35,21 @@ async def test_nothing_is_lost(scene: str, kills: int, wire: bool, lock_s: float
     report = await storm(scene, tmp_path, seed=1, kills=kills, wire=wire, lock_s=lock_s)
     assert not report.trouble, str(report)
     assert sum(report.kills.values()) == kills
+    assert report.downloaded, "the storm was over before anything was fetched"
+
+
+@pytest.mark.fault(75)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("faults", "long"),
+    [
+        pytest.param(20, False, id="brief"),
+        pytest.param(80, True, id="longer-than-a-lease", marks=pytest.mark.nightly),
+    ],
+)
+async def test_nothing_is_lost_between_machines(faults: int, long: bool, tmp_path: Path) -> None:
+    needed(PROGRAM)
+    report = await machine_storm(tmp_path, seed=2, faults=faults, long=long)
+    assert not report.trouble, str(report)
+    assert report.faults.total() == faults
     assert report.downloaded, "the storm was over before anything was fetched"

@@ -1,4 +1,5 @@
-"""A wire to aria2c that breaks every second, and a process that locks the database again and again."""
+"""A wire to aria2c that breaks every second, one to a database that is cut on demand, and a process that locks the
+database again and again."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from tests.chaos import ROOT
@@ -21,12 +22,16 @@ CHUNK = 65536
 
 
 class Wire:
-    """Carries bytes to `port` and back; all its connections are reset again and again."""
+    """Carries bytes to a port, or a unix socket, and back. All its connections are reset again and again; or, without
+    an interval, when somebody wants it."""
 
-    def __init__(self, port: int, *, every_s: float = CUT_EVERY_S) -> None:
-        self._to = port
+    def __init__(self, to: int | Path, *, every_s: float | None = CUT_EVERY_S) -> None:
+        self._to = to
         self._every_s = every_s
         self._open = set[asyncio.StreamWriter]()
+        self._refuses = False
+        self._carries = asyncio.Event()
+        self._carries.set()
         self.cuts = 0
 
     @asynccontextmanager
@@ -39,40 +44,67 @@ class Wire:
         finally:
             cutter.cancel()
             server.close()
-            self._reset()
+            self.reset()
 
-    async def _cut(self) -> None:
-        while True:
-            await asyncio.sleep(self._every_s)
-            self._reset()
-
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """Break what is open now."""
         self.cuts += bool(self._open)
         for writer in [*self._open]:
             writer.transport.abort()
 
+    @contextmanager
+    def refused(self) -> Iterator[None]:
+        """Nobody gets through."""
+        self._refuses = True
+        self.reset()
+        try:
+            yield
+        finally:
+            self._refuses = False
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Connections stay, and nothing is carried: what was sent meanwhile arrives at the end."""
+        self._carries.clear()
+        try:
+            yield
+        finally:
+            self._carries.set()
+
+    async def _cut(self) -> None:
+        while self._every_s is not None:
+            await asyncio.sleep(self._every_s)
+            self.reset()
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._to)
+            if self._refuses:
+                raise ConnectionRefusedError
+            there, back = await self._reached()
         except OSError:
             writer.transport.abort()
             return
         ends = {writer, back}
         self._open |= ends
         try:
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
         finally:
             self._open -= ends
             for end in ends:
                 end.transport.abort()
 
+    async def _reached(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._to, Path):
+            return await asyncio.open_unix_connection(self._to)
+        return await asyncio.open_connection("127.0.0.1", self._to)
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK):
+                await self._carries.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
 
 
 @asynccontextmanager

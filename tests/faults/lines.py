@@ -111,6 +111,8 @@ LINES = (
     " it",
     "A download that takes hours has the only slot, and others wait → after SLICE it gives way, keeps what is there and"
     " goes on later; what cannot go on where it was is never cut",
+    "One of several machines on one queue is killed, stopped or cut off, its sessions end, the server is started anew →"
+    " others take over what it had; no file is lost, and none is published twice",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

@@ -55,11 +55,20 @@ class Server:
 
     def start(self) -> None:
         """Returns when it answers."""
+        self.launch()
+        self.until_ready()
+
+    def launch(self) -> None:
+        """Start it. It ends with the thread that has called this."""
         options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = [*self._as_user, program("postgres"), "-D", self._data, "-k", str(self.folder), *options]
         with (self.folder / "log").open("ab") as log:
             how: Any = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, "cwd": self.folder}
             self._process = subprocess.Popen(command, **how)
+
+    def until_ready(self) -> None:
+        """Returns when it answers."""
+        assert self._process is not None
         ready = [program("pg_isready"), "-q", "-h", str(self.folder)]
         while subprocess.run(ready, check=False).returncode:
             assert self._process.poll() is None, (self.folder / "log").read_text()
@@ -76,6 +85,11 @@ class Server:
         self.stop()
         yield
         self.start()
+
+    @property
+    def socket(self) -> Path:
+        """The unix socket it listens on."""
+        return self.folder / ".s.PGSQL.5432"
 
     def url(self, database: str) -> str:
         """The address of one of its databases."""
