@@ -18,6 +18,10 @@ HEAD_MAX = 256 * 1024
 """Longer heads are not read: aria2 refuses them."""
 _REQUEST = pattern(rb"(GET|HEAD|POST) ")
 _FOR_NOBODY = pattern(rb"(?<=\r\n)(?:cookie:[ \t]*|want-digest:[^\r\n]*)\r\n", re.IGNORECASE)
+_VALUE = rb"[\x21-\x7e\x80-\xff](?:[^\x00-\x08\x0a-\x1f\x7f]*[\x21-\x7e\x80-\xff])?\r\n"
+_PLAIN = pattern(rb"HTTP/1\.[01] [2-5]\d\d " + _VALUE + rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: " + _VALUE + rb")*)\r\n")
+"""A whole head of which nothing is to be repaired, as most are; and its headers."""
+_STATED = pattern(rb"^(content-length|content-range|transfer-encoding): ([^\r]*)", re.IGNORECASE | re.MULTILINE)
 _INTERIM = pattern(rb"HTTP/\d\.\d 1\d\d")
 _DIGITS = pattern(rb"\d+")
 _LENGTH = pattern(rb"\ncontent-length: *(\d+)\r?\n", re.IGNORECASE)
@@ -61,6 +65,8 @@ class Answers:
         if self._head is None:
             self._left -= min(len(data), self._left)
             return data
+        if not self._head and (plain := _PLAIN.match(data)) is not None and self._is_plain(plain, len(data)):
+            return data
         self._head += data
         passed = bytearray()
         while self._head is not None:
@@ -76,9 +82,23 @@ class Answers:
             self._head = rest if _INTERIM.match(head) else None
             if self._head is None:
                 passed += rest
-                length = _LENGTH.search(head) if self._asked == b"GET" else None
-                self._left = max(0, (int(length[1]) if length else 0) - len(rest))
+                length = _LENGTH.search(head)
+                self._follow(int(length[1]) if length else 0, len(rest))
         return passed
+
+    def _is_plain(self, head: re.Match[bytes], received: int) -> bool:
+        """Note an answer by its head, the whole of which is there, unless it is to be looked at more closely."""
+        stated = _STATED.findall(head[1])
+        for name, value in stated:
+            if len(stated) > 1 or name[8:].lower() != b"length" or len(value) >= DIGITS_MAX or not value.isdigit():
+                return False
+        self._head = None
+        self._follow(int(stated[0][1]) if stated else 0, received - head.end())
+        return True
+
+    def _follow(self, length: int, received: int) -> None:
+        """The head is read; of the body there is the first."""
+        self._left = max(0, length - received) if self._asked == b"GET" else 0
 
 
 def _is_implausible(line: bytes) -> bool:

@@ -147,6 +147,41 @@ def test_a_head_that_is_not_quite_http_is_repaired() -> None:
     assert read(b"SSH-2.0-x : y\r\n\r\n") == b"SSH-2.0-x : y\r\n\r\n"
 
 
+LINES = (
+    b"Content-Length: 9", b"Content-Length: 0", b"content-length: 12, 12", b"CONTENT-LENGTH: 9x", b"Content-Length : 9",
+    b"Content-Range: bytes 0-8/9", b"Transfer-Encoding: chunked", b"transfer-encoding: identity", b"ETag: \"a\"",
+    b"Content-Length: 99999999999999", b"X-A:b", b"X-A:", b"X-A: ", b"X-A: b ", b"X-A: b\tc", b"X-A: \xe9\x01",
+    b" fold", b"rubbish", b": x", b"X A: b", b"X-A: b\rContent-Length: 7", b"X-A: b\nContent-Length: 7",
+)  # fmt: skip
+STATUSES = (
+    b"HTTP/1.1 200 OK",
+    b"HTTP/1.0 206 Partial Content",
+    b"HTTP/1.1 404",
+    b"http/1.1 200 OK",
+    b"HTTP/1.1 200  OK",
+)
+
+
+@given(
+    status=st.sampled_from((*STATUSES, b"HTTP/1.1 200 OK ", b"HTTP/1.1 103 Early Hints", b"ICY 200 OK")),
+    lines=st.lists(st.sampled_from(LINES), max_size=5),
+    body=st.sampled_from((b"", b"x" * 9, b"x" * 20, b"A : b\r\n\r\n")),
+)
+def test_a_head_is_read_alike_in_one_piece_or_in_two(status: bytes, lines: list[bytes], body: bytes) -> None:
+    """One that comes as a whole and has nothing to be repaired is passed on as it is; in pieces each is looked into."""
+
+    def relayed(*pieces: bytes) -> tuple[bytes, bool]:
+        answers = Answers()
+        answers.asked(GET)
+        try:
+            return b"".join(bytes(answers.answered(memoryview(each))) for each in pieces), answers.unfinished
+        except ImplausibleLength:
+            return b"refused", True
+
+    answer = b"\r\n".join((status, *lines, b"", body))
+    assert relayed(answer) == relayed(answer[:1], answer[1:])
+
+
 def test_what_is_implausible_is_so_repaired_or_not() -> None:
     for line in (b"Content-Length:\r\n 4611686018427387904", b"Content-Length : " + b"9" * 30):
         with pytest.raises(ImplausibleLength):
