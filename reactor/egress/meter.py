@@ -22,16 +22,34 @@ class Meter:
         self._until: int | None = None
         self._allowed = Bell()
         self._told = False
+        self._waiting: dict[Callable[[], None], None] = {}
 
     def allow(self, until: int | None) -> None:
         """Set the allowance: a total since the start; None: no limit."""
         self._until, self._told = until, False
         self._allowed.ring()
+        waiting, self._waiting = self._waiting, {}
+        for then in waiting:
+            then()
+
+    def is_used_up(self) -> bool:
+        """True while no bytes are allowed. `on_used` is told once."""
+        if self._until is None or self.passed < self._until:
+            return False
+        if not self._told:
+            self._told = True
+            self.on_used(self.passed)
+        return True
 
     async def open(self) -> None:
         """Wait until bytes are allowed."""
-        while self._until is not None and self.passed >= self._until:
-            if not self._told:
-                self._told = True
-                self.on_used(self.passed)
+        while self.is_used_up():
             await self._allowed.next.wait()
+
+    def when_allowed(self, then: Callable[[], None]) -> None:
+        """Call `then` once, when bytes are allowed."""
+        self._waiting[then] = None
+
+    def forget(self, then: Callable[[], None]) -> None:
+        """It is not called any more."""
+        self._waiting.pop(then, None)

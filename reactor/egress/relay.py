@@ -1,4 +1,7 @@
-"""Relays bytes through the guard, counts them, and has the heads of plain answers repaired (`answers`)."""
+"""Relays bytes through the guard, counts them, and has the heads of plain answers repaired (`answers`).
+
+Both sides are transports, which call back: a part of 8 kB takes 88 µs of CPU; with tasks that each read wakes, 203.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import asyncio
 import socket
 import struct
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import field
 
 import anyio
@@ -15,7 +20,7 @@ from reactor.egress.answers import Answers, Data, ImplausibleLength
 from reactor.egress.meter import Meter
 from reactor.records import dataclass
 
-UP_BYTES, DOWN_BYTES = 64 * 1024, 256 * 1024
+UP_BYTES, DOWN_BYTES = 64 * 1024, 128 * 1024
 """The largest read, to the server and from it."""
 FIRST_BYTES = 16 * 1024
 """The first read. A buffer grows when a read fills it; requests and small files need no more."""
@@ -28,6 +33,8 @@ IMPLAUSIBLE_STATUS = 589
 """A status that no server sends. aria2 reports nothing of an answer but its status."""
 REFUSED = b"HTTP/1.1 %d Implausible Length\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % IMPLAUSIBLE_STATUS
 """Replaces an answer that promises more bytes than any file has."""
+
+ReadAlong = Callable[[Data], Data]
 
 
 @dataclass(eq=False, slots=True)
@@ -51,97 +58,207 @@ async def join(tunnel: Tunnel, upstream: socket.socket) -> None:
 
     A server may half-close; a client never does: its end of input means that it has closed, and the rest of the answer
     is dropped."""
-    answers = tunnel.answers = Answers() if tunnel.meter is not None else None
-
-    def asked(data: Data) -> Data:
-        return answers.asked(data) if answers is not None else data
-
-    async with anyio.create_task_group() as tasks:
-
-        async def up() -> None:
-            try:
-                await _pass(tunnel, tunnel.client, upstream, UP_BYTES, asked)
-            except OSError:
-                close_by(LINGER_RESET, upstream)
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(up)
-        if tunnel.greeted:
-            await anyio.sleep(GREETING_S)
-        try:
-            await _pass_down(tunnel, upstream, answers)
-            tunnel.client.shutdown(socket.SHUT_WR)
-        except OSError:
-            close_by(LINGER_RESET, upstream)
-            tasks.cancel_scope.cancel()
-
-
-async def _pass(
-    tunnel: Tunnel,
-    source: socket.socket,
-    sink: socket.socket,
-    size: int,
-    read_along: Callable[[Data], Data],
-    meter: Meter | None = None,
-) -> None:
-    """Relay one way, with back-pressure: reads no more until the sink has taken the last read, and while the meter is
-    closed."""
-    loop, buffer = asyncio.get_running_loop(), memoryview(bytearray(min(FIRST_BYTES, size)))
-    while True:
-        if meter is not None:
-            await meter.open()
-        count = await loop.sock_recv_into(source, buffer)
-        if not count:
-            return
-        tunnel.moved = True
-        await loop.sock_sendall(sink, read_along(buffer[:count]))
-        if count == len(buffer) < size:
-            buffer = memoryview(bytearray(min(4 * count, size)))
-        await asyncio.sleep(0)  # while both sides are ready neither call yields to other tasks
-
-
-async def _pass_down(tunnel: Tunnel, upstream: socket.socket, answers: Answers | None = None) -> None:
-    """Relay an answer to its end, within the meter's limit; replace one of implausible length."""
-    meter = tunnel.meter
-
-    def read_along(data: Data) -> Data:
-        if meter is not None:
-            meter.passed += len(data)
-        return answers.answered(data) if answers is not None else data
-
-    try:
-        await _pass(tunnel, upstream, tunnel.client, DOWN_BYTES, read_along, meter)
-    except ImplausibleLength:
-        await asyncio.get_running_loop().sock_sendall(tunnel.client, REFUSED)
-    close_by(LINGER_DEFAULT, tunnel.client)
+    if tunnel.greeted:
+        await anyio.sleep(GREETING_S)
+    if tunnel.meter is None:
+        await _relay(tunnel, upstream, _unchanged, _unchanged)
+    else:
+        answers = tunnel.answers = Answers()
+        await _relay(tunnel, upstream, answers.asked, answers.answered)
 
 
 async def pass_answer(tunnel: Tunnel, upstream: socket.socket) -> None:
     """Relay the answer to one plain request, with `Connection: close`: the next request may be for another server."""
-    loop, head = asyncio.get_running_loop(), b""
-    async with anyio.create_task_group() as tasks:
-
-        async def until_gone() -> None:
-            try:
-                await loop.sock_recv(tunnel.client, 1)
-            except OSError:
-                close_by(LINGER_RESET, upstream)
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(until_gone)
-        try:
-            while (
-                b"\n" not in head and len(head) < STATUS_LINE_MAX and (data := await loop.sock_recv(upstream, UP_BYTES))
-            ):
-                head += data
-            line, end, rest = head.partition(b"\n")
-            close = b"Connection: close\r\n" if end and line.startswith(b"HTTP/1.") else b""
-            await loop.sock_sendall(tunnel.client, line + end + close + rest)
-            await _pass_down(tunnel, upstream)
-        except OSError:
-            close_by(LINGER_RESET, upstream)
-        tasks.cancel_scope.cancel()
+    await _relay(tunnel, upstream, None, _OneAnswer().answered)
 
 
 def close_by(linger: bytes, end: socket.socket) -> None:
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+
+def _unchanged(data: Data) -> Data:
+    return data
+
+
+class _OneAnswer:
+    """Writes `Connection: close` behind the status line of an answer."""
+
+    def __init__(self) -> None:
+        self._line: bytes | None = b""
+        """What has come of the status line; None behind it."""
+
+    def answered(self, data: Data) -> Data:
+        if self._line is None:
+            return data
+        self._line += data
+        if b"\n" not in self._line and len(self._line) < STATUS_LINE_MAX and data:
+            return b""
+        line, end, rest = self._line.partition(b"\n")
+        self._line = None
+        return line + end + (b"Connection: close\r\n" if end and line.startswith(b"HTTP/1.") else b"") + rest
+
+
+async def _relay(tunnel: Tunnel, upstream: socket.socket, up: ReadAlong | None, down: ReadAlong) -> None:
+    """Until it is over. What each side says is read along, and may be changed; without `up` the client has nothing more
+    to say."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    client, server = _Client(tunnel, over, up), _Server(tunnel, over, down)
+    client.other, server.other = server, client
+    try:
+        await loop.connect_accepted_socket(lambda: client, tunnel.client)
+        await loop.connect_accepted_socket(lambda: server, upstream)
+        client.read_on()
+        server.read_on()
+        await over
+    finally:
+        if over.done() and not over.cancelled() and isinstance(over.exception(), OSError):
+            with suppress(OSError):  # it is what was lost
+                close_by(LINGER_RESET, upstream)
+        client.close()
+        server.close()
+
+
+class _Side(asyncio.BufferedProtocol, ABC):
+    """One end of a relay. When the other one takes no more, nothing more is read here."""
+
+    other: _Side
+    transport: asyncio.Transport | None = None
+
+    def __init__(self, tunnel: Tunnel, over: asyncio.Future[None], largest: int) -> None:
+        self._tunnel = tunnel
+        self._over = over
+        self._largest = largest
+        self._buffer = memoryview(bytearray(min(FIRST_BYTES, largest)))
+        """Grows when a read fills it. It is used again: with nothing left to be written at the other side."""
+        self._full = False
+        """Has not written all yet."""
+
+    @abstractmethod
+    def read(self, data: memoryview) -> None:
+        """Pass on what was read."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Nothing more comes."""
+
+    def read_on(self) -> None:
+        """Read, as soon as the other side takes it."""
+        if self.transport is not None and not self.other._full:
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """At once."""
+        if self.transport is not None:
+            self.transport.abort()
+            self.transport = None
+
+    def _is_over(self, error: Exception | None = None) -> None:
+        if self._over.done():
+            return
+        if error is None:
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(high=0)
+        transport.pause_reading()  # until both are there
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, count: int) -> None:
+        self._tunnel.moved = True
+        try:
+            self.read(self._buffer[:count])
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            self._is_over(error)
+        if count == len(self._buffer) < self._largest:
+            self._buffer = memoryview(bytearray(min(4 * count, self._largest)))
+
+    def eof_received(self) -> bool:
+        try:
+            self.end()
+        except Exception as error:  # noqa: BLE001
+            self._is_over(error)
+        return True
+
+    def pause_writing(self) -> None:
+        self._full = True
+        if self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self.other.read_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_over(exc or ConnectionResetError())
+
+
+class _Client(_Side):
+    def __init__(self, tunnel: Tunnel, over: asyncio.Future[None], read_along: ReadAlong | None) -> None:
+        super().__init__(tunnel, over, UP_BYTES)
+        self._read_along = read_along
+
+    def read(self, data: memoryview) -> None:
+        if self._read_along is None:
+            self._is_over()
+        elif self.other.transport is not None:
+            self.other.transport.write(self._read_along(data))
+
+    def end(self) -> None:
+        """It has gone."""
+        self._is_over()
+
+
+class _Server(_Side):
+    def __init__(self, tunnel: Tunnel, over: asyncio.Future[None], read_along: ReadAlong) -> None:
+        super().__init__(tunnel, over, DOWN_BYTES)
+        self._read_along = read_along
+        self._meter = tunnel.meter
+        self._has_ended = False
+
+    def read_on(self) -> None:
+        """And as soon as the meter allows it."""
+        if self._meter is None or not self._meter.is_used_up():
+            super().read_on()
+        elif self.transport is not None:
+            self.transport.pause_reading()
+            self._meter.when_allowed(self.read_on)
+
+    def close(self) -> None:
+        super().close()
+        if self._meter is not None:
+            self._meter.forget(self.read_on)
+
+    def read(self, data: memoryview) -> None:
+        if self._has_ended or self.other.transport is None:
+            return
+        if self._meter is not None:
+            self._meter.passed += len(data)
+        try:
+            self.other.transport.write(self._read_along(data))
+        except ImplausibleLength:
+            self.other.transport.write(REFUSED)
+            self._complete()
+        else:
+            if self._meter is not None and self._meter.is_used_up():
+                self.read_on()
+
+    def end(self) -> None:
+        if not self._has_ended and self.other.transport is not None:
+            self.other.transport.write(self._read_along(b""))
+            self._complete()
+
+    def _complete(self) -> None:
+        """The client has all that it gets."""
+        self._has_ended = True
+        if self.other.transport is not None:
+            close_by(LINGER_DEFAULT, self._tunnel.client)
+            self.other.transport.write_eof()

@@ -48,7 +48,7 @@ def test_whatever_bytes_are_thrown_at_it_it_goes_on(raws: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["RequestReader.take", "Guard._carry_out", "Dialer.dial", "join", "relay._pass", "pass_answer"]
+    "part", ["RequestReader.take", "Guard._carry_out", "Dialer.dial", "join", "relay._relay", "pass_answer"]
 )
 async def test_an_error_in_one_connection_ends_no_other(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     told: list[dict[str, object]] = []
