@@ -102,6 +102,21 @@ class DatabaseRecovered(_Notice):
     """True when another file has taken its place."""
 
 
+class LeaseLost(_Notice):
+    """This machine could not renew its lease in time, and has stopped what it had under way: others may take that over.
+    It goes on with what is still its own when it has a lease again."""
+
+    event: Literal["lease_lost"] = "lease_lost"
+    held_s: float
+    """For so long a lease is held without a renewal."""
+
+
+class LeaseRegained(_Notice):
+    """This machine has a lease again after `lease_lost`."""
+
+    event: Literal["lease_regained"] = "lease_regained"
+
+
 class TokenRefused(_Notice):
     """Wrong tokens were sent to the page. Reported at most once per minute."""
 
@@ -496,6 +511,8 @@ Notice = (
     | Aria2Lost
     | DatabaseTroubled
     | DatabaseRecovered
+    | LeaseLost
+    | LeaseRegained
     | TokenRefused
     | StatusUnserved
     | TableUnserved

@@ -97,7 +97,7 @@ class Player:
         self.runs += 1
         self._machine, self._begun = Machine(begun.limits), begun
         self._owners.clear()
-        self._machine.start()
+        self._machine.start(begun.now)
         yield f"{self._moment(begun.now)}  reactor {begun.version} begins"
 
     def _step(self, step: Step) -> Iterator[str]:

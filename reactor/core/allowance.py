@@ -21,7 +21,7 @@ SLACK = 4 * MIB
 RATE_MAX = 1200 * MIB
 """Bytes/s of the fastest line that is reckoned with: 10 Gbit."""
 PAUSE_MIN_S, PAUSE_MAX_S = 0.05, 5.0
-OVER = STOPPING | {State.OUT_OF_SPACE, State.RENEWING}
+OVER = STOPPING | {State.OUT_OF_SPACE, State.RENEWING, State.FENCED}
 """What these have in aria2 may go on until it is removed."""
 
 

@@ -39,6 +39,8 @@ class Timing(Flag):
     """It begins something for its attempt: not where a save beside it was refused."""
     BARRIER = auto()
     """All that came before it is carried out first."""
+    AT_ONCE = auto()
+    """It waits for nothing: neither for the saves of its event nor for what is queued for its attempt."""
 
 
 SAVE, LAST = Timing.SAVE, Timing.SAVE | Timing.LAST | Timing.SAYS_STAGE
@@ -75,6 +77,21 @@ class ReadPlan:
     timing: ClassVar[Timing] = Timing.BEGINS
 
     attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class RenewLease:
+    """Have the database renew the lease of this machine. → LeaseRenewed or RenewalFailed"""
+
+    timing: ClassVar[Timing] = Timing.AT_ONCE
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Have the rows of machines whose leases have run out wait again, for any machine. → TakenOver where there were
+    any"""
+
+    timing: ClassVar[Timing] = Timing.AFTER_SAVES
 
 
 # Saves: each is one statement guarded by (id, attempt, status 'downloading', not cancelled, not left to the entries of
@@ -395,6 +412,18 @@ class Tidy:
     ids: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Stop whatever runs for this attempt and these transfers of it, and those that follow them: at once, for the row
+    may be another machine's soon. What was yet to begin for it does not; files stay. → TransfersRemoved or RemoveFailed
+    where there are `gids`"""
+
+    timing: ClassVar[Timing] = Timing.AT_ONCE
+
+    attempt: Attempt
+    gids: tuple[str, ...]
+
+
 # aria2
 
 
@@ -546,12 +575,15 @@ Command = (
     PollRows
     | Recover
     | ReadPlan
+    | RenewLease
+    | TakeOver
     | Save
     | Detect
     | Prefetch
     | Extract
     | Finish
     | StopWork
+    | Fence
     | Discard
     | Tidy
     | AddTransfers

@@ -56,6 +56,8 @@ class Limits:
     """Connections per file, at most. Up to `widths.FEW` each begins with as many, and nothing is measured."""
     wide_bytes: int = 32 * 1024 * 1024
     """What is smaller is fetched by a few."""
+    leased: bool = False
+    """True when several machines may serve the queue: what is under way is its own only while it holds its lease."""
     guarded: bool = True
     """True when all that aria2 fetches from servers passes the guard."""
 
@@ -68,6 +70,8 @@ class Context:
     now: float = 0.0
     instance: str = ""
     """The database's own id: gids derive from it."""
+    leased: bool = True
+    """True while the lease of this machine is held: see `lease`."""
     connected: bool = False
     """True while aria2 can be asked."""
     jobs: dict[int, Job] = field(default_factory=dict)

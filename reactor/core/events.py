@@ -152,6 +152,26 @@ class SaveRejected:
     failure: Failure
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseRenewed:
+    """The database has renewed the lease of this machine: the outcome of `commands.RenewLease`."""
+
+    settled: bool = False
+    """True when it had not run out for a while, so that this machine may take over what others have lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalFailed:
+    """The lease of this machine could not be renewed, for whatever reason."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """The outcome of `commands.TakeOver`: rows of machines that were lost wait again."""
+
+
 # aria2
 
 
@@ -482,6 +502,20 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """This machine's lease may have run out: its row may be another machine's soon."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRegained:
+    """This machine has a lease again."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
 class Aria2Back:
     """aria2 can be asked again."""
 
@@ -525,6 +559,8 @@ DerivedEvent = (
     | ProgressDue
     | Condemned
     | Superseded
+    | LeaseLost
+    | LeaseRegained
     | Aria2Back
     | Aria2Gone
     | HoldElapsed
@@ -561,6 +597,9 @@ Event = (
     | RowsPolled
     | Recovered
     | DatabaseFailed
+    | LeaseRenewed
+    | RenewalFailed
+    | TakenOver
     | Aria2Connected
     | Aria2Lost
     | TransferNotified

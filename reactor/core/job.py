@@ -87,6 +87,8 @@ class State(StrEnum):
     """Its last write is on the way to the row."""
     DOUBTED = "doubted"
     """Its last write was refused: the next poll that begins after that tells why."""
+    FENCED = "fenced"
+    """Its lease may have run out: all that runs for it is stopped, and it waits for the next one."""
     SEEDING = "seeding"
     """The row is final; the torrent is still served to others. Takes up no slot."""
     ENDED = "ended"

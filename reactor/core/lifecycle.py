@@ -16,7 +16,7 @@ from typing import Any
 from reactor.core import events as e
 from reactor.core.context import Commands, Context
 from reactor.core.job import IN_TRANSFER, STOPPING, WORKING, Job, State
-from reactor.core.steps import claim, fetch, finish, listing, renew, seed, teardown, window
+from reactor.core.steps import claim, fetch, finish, lease, listing, renew, seed, teardown, window
 from reactor.records import dataclass
 
 Step = Callable[[Job, Any, Context], Commands]
@@ -52,7 +52,7 @@ Table = Mapping[tuple[State, type[e.JobEvent | e.DerivedEvent]], Entry]
 TABLE: Table = {
     # Claimed, or found under way
     (S.HELD_BACK, e.HoldElapsed): _to(claim.take_up, S.READING_PLAN),
-    (S.READING_PLAN, e.PlanRead): _to(claim.plan_read, S.DETECTING, S.EXTRACTING, S.FINISHING),
+    (S.READING_PLAN, e.PlanRead): _to(claim.plan_read, S.DETECTING, S.EXTRACTING, S.FINISHING, S.HELD_BACK, also=END),
     # Stage 1 and 2
     (S.DETECTING, e.Detected): _to(fetch.detected, S.EXTRACTING, also=END),
     (S.EXTRACTING, e.Reclassified): _to(fetch.reclassified, also=END),
@@ -103,7 +103,7 @@ TABLE: Table = {
     **{(state, e.WorkFailed): _to(teardown.work_failed, also=FAIL) for state in sorted(IN_TRANSFER)},
     **{
         key: entry
-        for state in sorted(WORKING)
+        for state in sorted(WORKING | {S.FENCED})
         for key, entry in {
             (state, e.SaveStale): _to(teardown.stale),
             (state, e.SaveRejected): _to(teardown.rejected, also=END),
@@ -113,6 +113,13 @@ TABLE: Table = {
             (state, e.TimeUp): _to(teardown.time_up, also=END),
         }.items()
     },
+    # The lease of this machine is lost, and held again
+    **{(state, e.LeaseLost): _to(lease.lost, S.FENCED) for state in sorted(WORKING)},
+    (S.REMOVING, e.LeaseLost): _to(lease.still_stopping),
+    (S.FENCED, e.TransfersRemoved): _to(lease.removed, S.READING_PLAN),
+    (S.FENCED, e.LeaseRegained): _to(lease.regained, S.READING_PLAN),
+    (S.FENCED, e.Aria2Back): _to(lease.ask_again),
+    (S.FENCED, e.PatienceElapsed): _to(lease.ask_again),
     # Taking down
     (S.REMOVING, e.TransfersRemoved): _to(teardown.removed, S.DISCARDING, S.SAVING, S.ENDED),
     (S.REMOVING, e.Aria2Back): _to(teardown.connected),
@@ -142,7 +149,7 @@ TABLE: Table = {
 
 BEGIN = (S.DETECTING, S.EXTRACTING, S.FINISHING, S.HELD_BACK)
 """Where a job begins: when it is claimed, and when its URL's text tells the kind; when it is found under way with its
-plan, and again and again."""
+plan, and again and again. Where the lease was lost meanwhile it goes on from there to `fenced` at once."""
 
 
 def advance(job: Job, event: e.JobEvent | e.DerivedEvent, context: Context) -> Commands:
@@ -179,9 +186,10 @@ def mermaid() -> str:
     What works and what takes a job down are drawn as boxes, and what may happen to all that works as one arrow; events
     that move no job are left out."""
     ends = [event for event in _events() if all(_ends(TABLE.get((state, event))) for state in WORKING)]
+    out = {event: to for event in _events() if (to := _left_for(event)) is not None}
     arrows: dict[tuple[str, str], list[str]] = {}
     for (state, event), entry in sorted(TABLE.items(), key=lambda item: _order(*item[0])):
-        if state in WORKING and event in ends:
+        if state in WORKING and (event in ends or event in out):
             continue
         stops = _ends(entry)
         for to in State:
@@ -198,12 +206,21 @@ def mermaid() -> str:
         lines.append("    }")
     inner = list(boxes.values())
     lines += ["    [*] --> working", f"    working --> stopping : {', '.join(event.__name__ for event in ends)}"]
+    lines += [f"    working --> {_box(to)} : {event.__name__}" for event, to in out.items()]
     lines += [f"    {arrow}" for pair, arrow in _drawn(arrows) if not any({*pair} <= within for within in inner)]
     return "\n".join([*lines, f"    {_box(State.ENDED)} --> [*]"])
 
 
 def _events() -> list[type]:
     return sorted({event for _, event in TABLE}, key=lambda event: event.__name__)
+
+
+def _left_for(event: type) -> State | None:
+    """The one state to which all that works goes with this event."""
+    entries = [TABLE.get((state, event)) for state in WORKING]
+    led = {entry.to if entry is not None else frozenset[State]() for entry in entries}
+    (to,) = led.pop() if len(led) == 1 and len(min(led)) == 1 else (None,)
+    return to
 
 
 def _ends(entry: Entry | None) -> bool:

@@ -19,6 +19,7 @@ from reactor.core.database_health import DatabaseHealth
 from reactor.core.disk import Disk
 from reactor.core.events import Event
 from reactor.core.job import IN_TRANSFER, WORKING, Attempt, CookieSource, End, Job, State
+from reactor.core.lease import Lease
 from reactor.core.leftovers import clean_up, clean_up_all, cleaned_up, take_on
 from reactor.core.lifecycle import advance
 from reactor.core.slices import Slices
@@ -43,8 +44,9 @@ class Machine:
         self._slices = Slices(self._context)
         self._widths = Widths(self._context)
         self._health = DatabaseHealth()
+        self._lease = Lease(self._context)
         self._session: str | None = None
-        self._recovered = False
+        self._recovered, self._recovering = False, False
         self._leaving: str | None = None
         self._stopped = False
         # Polling the rows
@@ -80,8 +82,14 @@ class Machine:
         """The names of the steps that the last event led to."""
         return tuple(self._context.taken)
 
-    def start(self) -> Commands:
-        """The first command of all."""
+    def start(self, now: float = 0.0) -> Commands:
+        """The first command of all, at that moment: where there are leases, nothing is read before this machine has
+        one."""
+        self._context.now = now
+        return self._lease.renew() or self._recover_now()
+
+    def _recover_now(self) -> Commands:
+        self._recovering = True
         return [commands.Recover()]
 
     def abandon(self) -> tuple[list[commands.CleanUp], commands.ForgetTransfers]:
@@ -100,6 +108,7 @@ class Machine:
         context.now = now
         context.taken.clear()
         if self._leaving is None:
+            out += self._lease.expire()
             out += self._route(event)
             out += self._allowance.follow(event)
             out += self._widths.follow(event)
@@ -116,6 +125,7 @@ class Machine:
             out += self._ask_for_progress()
             self._watch_trials()
             out += self._poll()
+            out += self._lease.renew()
         return _one_forget([*out, *self._slices.charges(out)])
 
     def next_deadline(self) -> float | None:
@@ -123,6 +133,7 @@ class Machine:
         if self._leaving is not None:
             return None
         deadlines = [self._due_at, self._poll_at, self._tried_until, self.disk.due_at, self._slices.due_at]
+        deadlines.append(self._lease.due_at)
         for job in self.jobs.values():
             deadlines += [job.teardown.stop_by, self._ends_at(job), job.budget.hold_until]
         if self.connected:
@@ -142,6 +153,12 @@ class Machine:
                 return self._recover(event)
             case events.DatabaseFailed():
                 return self._database_failed(event)
+            case events.LeaseRenewed():
+                return self._lease_renewed(event)
+            case events.RenewalFailed():
+                self._lease.not_renewed()
+            case events.TakenOver():
+                self._poll_wanted = True
             case events.Aria2Connected():
                 return self._aria2_connected(event)
             case events.Aria2Lost():
@@ -208,7 +225,7 @@ class Machine:
         self._poll_wanted, self._polling = False, True
         self._context.polls += 1
         self._watched = frozenset(self.jobs)
-        may_claim = self.connected and self._tried_until is None and not self._closed
+        may_claim = self.connected and self._context.leased and self._tried_until is None and not self._closed
         limits = self._context.limits
         slots = free_slots(limits.concurrent, limits.slow_max, self.jobs.values()) if may_claim else 0
         out = self.disk.refresh() if slots else []
@@ -283,7 +300,19 @@ class Machine:
             return take_on(events.Leftover(job.attempt, parts), self._context)
         return []
 
+    def _lease_renewed(self, event: events.LeaseRenewed) -> Commands:
+        held = self._context.leased
+        out = self._lease.renewed(event)
+        if self._context.leased and not held:
+            self._poll_wanted = True
+            if not self._recovered and not self._recovering:
+                out += self._recover_now()
+        return out
+
     def _recover(self, event: events.Recovered) -> Commands:
+        self._recovering = False
+        if not self._context.leased:
+            return []  # it is read again with the next lease
         self._recovered = self._poll_wanted = True
         self._context.instance = event.instance
         out = self._health.answers()
@@ -296,7 +325,7 @@ class Machine:
         self._poll_wanted = True  # the poll behind that save tells when the database works again
         out = self._health.failed(event.failure.text)
         if not event.saving:
-            self._polling = False
+            self._polling = self._recovering = False
             self._poll_at = self._context.now + self._health.poll_failed()
             out += self._take_up()
         return out
@@ -429,8 +458,8 @@ class Machine:
             self._due_at, self._poll_wanted = None, True
         if self._poll_at is not None and now >= self._poll_at:
             self._poll_at = None
-            if not self._recovered:
-                out.append(commands.Recover())
+            if not self._recovered and not self._recovering and self._context.leased:
+                out += self._recover_now()
         clean_up_at = self._context.clean_up_at
         if self.connected and clean_up_at is not None and now >= clean_up_at:
             out += clean_up_all(self._context)

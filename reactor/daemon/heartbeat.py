@@ -18,8 +18,7 @@ from reactor.daemon import clock
 from reactor.daemon.effects.database import Rows
 from reactor.daemon.probes import Probes
 from reactor.database.presence import Presence, begun
-from reactor.database.store import BEAT_S
-from reactor.errors import Aria2Error, DatabaseError, DatabaseInUse
+from reactor.errors import Aria2Error, DatabaseError
 
 
 @asynccontextmanager
@@ -50,31 +49,12 @@ async def registered(
             await _write(rows, here)
 
     tasks.start_soon(introduce)
-    if rows.store.leased:
-        tasks.start_soon(_renew, rows)
     try:
         yield
     finally:
         with anyio.CancelScope(shield=True):
             rows.hurry()  # nothing depends on this write
             await _write(rows, replace(here, stopped=True, since=clock.wall()))
-
-
-async def _renew(rows: Rows) -> None:
-    """Keep the lease, and take over what others have lost."""
-    while True:
-        asked_at = clock.monotonic()
-        try:
-            taken = await rows.store.renew_lease()
-        except DatabaseInUse:
-            raise
-        except DatabaseError:
-            pass  # others say so
-        else:
-            if taken or not rows.lease.held:
-                rows.wake()  # there are more to claim, or fewer of our own
-            rows.lease.renewed(asked_at)
-        await anyio.sleep(BEAT_S)
 
 
 async def _write(rows: Rows, presence: Presence) -> None:

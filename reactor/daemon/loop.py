@@ -39,7 +39,7 @@ class Loop:
     def start(self, submit: Submit) -> None:
         """Begin with the machine's first command, then what was posted meanwhile. `submit` takes what is decided."""
         self._submit = submit
-        submit(self._machine.start())
+        submit(self._machine.start(clock.monotonic()))
         self._work_off()
 
     def post(self, event: Event) -> None:

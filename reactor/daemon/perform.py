@@ -48,6 +48,8 @@ class Performer:
         self._journal = journal
         self._post = post
         self._batches: deque[Sequence[Command]] = deque()
+        self._taken: list[Command] = []
+        """Of those what is being saved, or begins after that."""
         self._held: set[Attempt] = set()
         """The attempts of what is queued, or being saved."""
         self._refused: set[Attempt] = set()
@@ -59,6 +61,11 @@ class Performer:
         """Carry out what one event led to: at once, unless it has to be saved first, or is about an attempt for
         which something waits. The queue has no limit of its own: the machine has, it decides nothing new for a
         row before the outcome of what is queued."""
+        if any(Timing.AT_ONCE in command.timing for command in batch):
+            for command in batch:
+                if Timing.AT_ONCE in command.timing:
+                    self._start(command)
+            batch = [command for command in batch if Timing.AT_ONCE not in command.timing]
         attempts = {attempt for command in batch if (attempt := attempt_of(command)) is not None}
         if any(is_waited_for(command) for command in batch) or attempts & self._held:
             self._batches.append(batch)
@@ -76,11 +83,13 @@ class Performer:
         """Carry out what waits, batch after batch."""
         while True:
             await self._wait()
-            taken = [command for batch in self._batches for command in batch]
+            self._taken = [command for batch in self._batches for command in batch]
             self._batches.clear()
-            await self._save([command for command in taken if is_save(command)])
+            await self._save([command for command in self._taken if is_save(command)])
+            if self._rows.leased:
+                self._post(events.TimePassed())  # what took long to be saved may not be its own any more
             # What came meanwhile for the same attempts has waited, and still does: it is next.
-            for command in taken:
+            for command in self._taken:
                 if isinstance(command, commands.Exit):
                     return
                 if not is_save(command) and not is_in_vain(command, self._refused):
@@ -152,10 +161,16 @@ class Performer:
                 self._journal.tell(_shown(command.notice))
             case commands.StopWork():
                 self._workers.stop(command.attempt)
+            case commands.Fence():
+                self._fence(command)
             case commands.PollRows():
                 self._workers.start(None, self._rows.poll, command)
             case commands.Recover():
                 self._workers.start(None, self._rows.recover, command)
+            case commands.RenewLease():
+                self._workers.start(None, self._rows.renew_lease, command)
+            case commands.TakeOver():
+                self._workers.start(None, self._rows.take_over, command)
             case commands.ReadPlan():
                 self._work(command.attempt, self._rows.read_plan, command)
             case commands.Detect():
@@ -165,7 +180,7 @@ class Performer:
             case commands.Extract():
                 self._work(command.attempt, self._stages.extract, command)
             case commands.Finish():
-                self._work(command.attempt, self._finish, command)
+                self._work(command.attempt, self._stages.finish, command)
             case commands.Discard():
                 self._workers.start(None, self._stages.discard, command)
             case commands.Tidy():
@@ -191,10 +206,14 @@ class Performer:
             case _:
                 raise AssertionError(f"no arm for {command!r}")
 
-    async def _finish(self, command: commands.Finish) -> None:
-        """Nothing is published that may be another machine's by now; the next poll says so."""
-        if await self._rows.keeps(command.attempt):
-            await self._stages.finish(command)
+    def _fence(self, command: commands.Fence) -> None:
+        """What is queued for the attempt is still saved, if its row is its own; nothing of it begins."""
+        self._workers.stop(command.attempt)
+        self._taken = [each for each in self._taken if not _begins(each, command.attempt)]
+        left = ([each for each in batch if not _begins(each, command.attempt)] for batch in self._batches)
+        self._batches = deque(left)
+        if command.gids:
+            self._workers.start(None, self._downloading.remove, command)
 
     def _work(self, attempt: Attempt, work: Callable[[C], Awaitable[None]], command: C) -> None:
         """Begin work for an attempt; StopWork ends it."""
@@ -225,6 +244,10 @@ def is_waited_for(command: Command) -> bool:
 def is_in_vain(command: Command, refused: Collection[Attempt]) -> bool:
     """True if it would begin work for an attempt of which a save was refused."""
     return Timing.BEGINS in command.timing and attempt_of(command) in refused
+
+
+def _begins(command: Command, attempt: Attempt) -> bool:
+    return Timing.BEGINS in command.timing and attempt_of(command) == attempt
 
 
 def _shown(notice: Notice) -> Notice:

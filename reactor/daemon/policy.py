@@ -13,6 +13,7 @@ from reactor.core.turns import Caps
 from reactor.core.widths import FEW
 from reactor.hours import speed, speed_windows
 from reactor.net.session import user_agent_of
+from reactor.server_address import ServerAddress
 from reactor.settings import Settings
 
 SERVER_TIMEOUT_MAX_S = 60.0
@@ -46,6 +47,7 @@ def limits_of(settings: Settings) -> Limits:
         jars=settings.cookies_by_host or settings.operator_cookies is not None,
         connections=settings.connections_per_server,
         guarded=settings.aria2c_rpc_url is None,
+        leased=isinstance(settings.download_db, ServerAddress),
     )
 
 

@@ -29,11 +29,6 @@ from reactor.models import Brought, Detection
 from reactor.records import dataclass
 from reactor.row_options import ReadOptions, asked_of
 
-BEAT_S = 5.0
-"""How often a lease is renewed, in seconds."""
-HELD_S = 20.0
-"""For so long after a renewal was asked for a machine takes its lease to be its own, in seconds; others wait for
-longer."""
 Unsaved = SaveStale | SaveRejected
 ByText = Callable[[str], Detection | None]
 
@@ -179,9 +174,12 @@ class Store(Protocol):
         ...
 
     async def renew_lease(self) -> bool:
-        """Renew this machine's lease, and take over what machines had whose lease has run out: their rows wait again,
-        for any machine. To be called every BEAT_S. True when rows were taken over. Raises DatabaseInUse when another
-        process has this machine's name now."""
+        """Renew this machine's lease. True when it had not run out for a while, so that this machine may take over what
+        others have lost. Raises DatabaseInUse when another process has this machine's name now."""
+        ...
+
+    async def take_over(self) -> bool:
+        """Have the rows of machines whose lease has run out wait again, for any machine. True when there were any."""
         ...
 
     async def unserved(self) -> Unserved:

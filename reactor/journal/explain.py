@@ -13,6 +13,7 @@ DECIDED = {
     "PollRows": "looks at the rows",
     "Recover": "asks what an earlier run left",
     "SaveTakenUp": "notes that it is worked on again",
+    "TakeOver": "takes over what lost machines had",
     "ReadPlan": "reads what was planned for it",
     "ForgetCrashes": "no longer suspects it",
     "ChargeOwner": "counts its time for its owner",
@@ -31,6 +32,7 @@ DECIDED = {
     "Extract": "finds out what there is to fetch",
     "Finish": "checks it, joins its parts and publishes it",
     "StopWork": "stops all work on it",
+    "Fence": "stops it at once",
     "Discard": "deletes its files",
     "Tidy": "deletes what is left of published ones",
     "AddTransfers": "hands it to aria2",
@@ -91,6 +93,12 @@ def reason(event: Event) -> str:
             return f"an earlier run left {len(event.rows)} rows under way and {len(event.leftovers)} to clear up behind"
         case e.DatabaseFailed():
             return f"the database could not be used: {clean(event.failure.text)}"
+        case e.LeaseRenewed():
+            return "the lease is renewed"
+        case e.RenewalFailed():
+            return f"the lease could not be renewed: {clean(event.failure.text)}"
+        case e.TakenOver():
+            return "what lost machines had waits again"
         case e.Aria2Connected():
             return f"aria2 {clean(event.version)} is connected"
         case e.Aria2Lost():

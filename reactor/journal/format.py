@@ -72,6 +72,10 @@ def describe(notice: n.Notice) -> str:
             return f"the database cannot be used: {clean(reason)} Retrying."
         case n.DatabaseRecovered(replaced=replaced):
             return "the database was replaced and opened anew" if replaced else "the database works again"
+        case n.LeaseLost(held_s=held_s):
+            return f"the lease was not renewed for {span(held_s)}: all downloads are stopped until it is"
+        case n.LeaseRegained():
+            return "the lease is held again: what is still this machine's goes on"
         case n.TokenRefused(address=address, count=count):
             tried = "a wrong token was" if count == 1 else f"{count} wrong tokens were"
             return f"{tried} used at the page, from {clean(address)}"

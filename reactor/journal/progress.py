@@ -62,7 +62,7 @@ class LiveView:
                 self._end(notice.download_id, f"✗ {describe(notice)}", "magenta")
             case n.ListExpanded():
                 self._end(notice.download_id, f"≡ {describe(notice)}", "cyan")
-            case n.Aria2Lost() | n.DatabaseTroubled():
+            case n.Aria2Lost() | n.DatabaseTroubled() | n.LeaseLost():
                 self._console.print(Text(describe(notice), "red"), soft_wrap=True)
             case _:
                 pass

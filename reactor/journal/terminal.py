@@ -17,6 +17,7 @@ STYLES = {
     "entries_lost": "red",
     "aria2_lost": "red",
     "database_troubled": "red",
+    "lease_lost": "red",
     "status_unserved": "yellow",
     "table_unserved": "yellow",
     "mirror_broken": "red",

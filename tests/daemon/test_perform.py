@@ -29,12 +29,17 @@ class Rows:
     def __init__(self) -> None:
         self.unsaved: tuple[Unsaved, ...] = ()
         self.saves: list[commands.Save] = []
+        self.read: list[commands.ReadPlan] = []
         self.ready = anyio.Event()
+        self.leased = False
 
     async def apply(self, saves: Sequence[commands.Save]) -> tuple[Unsaved, ...]:
         await self.ready.wait()
         self.saves += saves
         return self.unsaved
+
+    async def read_plan(self, command: commands.ReadPlan) -> None:
+        self.read.append(command)
 
 
 class Hands:
@@ -103,6 +108,34 @@ async def test_what_waited_behind_a_save_that_is_refused_does_not_begin_either(u
         await anyio.wait_all_tasks_blocked()
         assert hands.begun == [commands.ForgetTransfers(("0123456789abcdef",))]
         assert heard == [unsaved]
+
+
+async def test_a_fence_waits_for_nothing_and_what_is_queued_for_its_attempt_does_not_begin() -> None:
+    """The database is what does not answer; what was decided is still written, if it may be."""
+    fence = commands.Fence(ONE, ("0123456789abcdef",))
+    async with performing() as (performer, rows, hands, _):
+        performer.submit([plan(ONE), add(ONE)])
+        await anyio.wait_all_tasks_blocked()
+        performer.submit([plan(ONE), add(ONE), add(TWO)])
+        performer.submit([plan(TWO), fence])
+        await anyio.wait_all_tasks_blocked()
+        assert hands.begun == [fence]
+        performer.submit([commands.ReadPlan(ONE)])
+        rows.ready.set()
+        await anyio.wait_all_tasks_blocked()
+        assert hands.begun == [fence, add(TWO)]
+        assert rows.saves == [plan(ONE), plan(ONE), plan(TWO)]
+        assert rows.read == [commands.ReadPlan(ONE)], "it is the next one's"
+
+
+async def test_with_leases_time_passes_between_what_is_saved_and_what_begins_then() -> None:
+    async with performing() as (performer, rows, hands, heard):
+        rows.leased = True
+        performer.submit([plan(ONE), add(ONE)])
+        rows.ready.set()
+        await anyio.wait_all_tasks_blocked()
+        assert heard == [events.TimePassed()]
+        assert hands.begun == [add(ONE)]
 
 
 async def test_of_several_endings_of_an_attempt_the_last_is_written() -> None:

@@ -113,6 +113,8 @@ LINES = (
     " goes on later; what cannot go on where it was is never cut",
     "One of several machines on one queue is killed, stopped or cut off, its sessions end, the server is started anew →"
     " others take over what it had; no file is lost, and none is published twice",
+    "A machine that serves a queue with others is cut off from the database, or stopped → before anybody takes its rows"
+    " over its transfers are stopped; back again it goes on with what is still its own and publishes nothing else",
 )
 REASONS = {
     9: "It cannot happen here: what writes begins with BEGIN IMMEDIATE, what only reads never goes on to write"

@@ -13,6 +13,8 @@ EVERY: tuple[n.Notice, ...] = (
     n.Aria2Lost(reason="the connection was closed."),
     n.DatabaseTroubled(reason="disk I/O error."),
     n.DatabaseRecovered(replaced=True),
+    n.LeaseLost(held_s=20.0),
+    n.LeaseRegained(),
     n.TokenRefused(address="192.168.7.3", count=3),
     n.StatusUnserved(status="queued", count=5, first_download_id=1),
     n.TableUnserved(table="tasks"),

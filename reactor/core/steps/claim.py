@@ -14,13 +14,17 @@ from reactor.models import Stage
 
 
 def begin(row: ClaimedRow, context: Context) -> Commands:
-    """A row that was just claimed. Its stage says already whether its URL's text tells the kind."""
+    """A row that was just claimed. Its stage says already whether its URL's text tells the kind. Where the lease was
+    lost meanwhile nothing begins."""
     job = _job(row, context)
     context.jobs[job.id] = job
     if job.id in context.tidy_pending:
         context.tidy_pending.remove(job.id)
         job.plan.foreign_record = True
     told = commands.Tell(notices.DownloadClaimed(**of(job), url=row.url, waited_s=row.waited_s))
+    if not context.leased:
+        job.state = State.FENCED
+        return [told]
     if row.refusal is not None:
         return [told, *teardown.fail(job, row.refusal, context)]
     if row.plan is not None and row.plan.finish.recording is not None:
@@ -84,10 +88,14 @@ def take_up(job: Job, event: events.HoldElapsed, context: Context) -> Commands:
 
 
 def plan_read(job: Job, event: events.PlanRead, context: Context) -> Commands:
-    """It goes on as if it had been found under way just now."""
+    """It goes on as if it had been found under way just now: it was held back, or fenced."""
     found = _job(event.row, context)
     for each in fields(Job):
         setattr(job, each.name, getattr(found, each.name))
+    if event.row.held:
+        return _hold_back(job, event.row, context)
+    if event.row.crashes >= crashes.HELD_FROM and job not in context.on_trial:
+        context.on_trial.append(job)
     return _go_on(job, event.row, context)
 
 

@@ -192,10 +192,10 @@ def stop(job: Job, ending: Ending, context: Context) -> Commands:
 def remove(job: Job, context: Context) -> Commands:
     """Take the job's transfers out of aria2. While it does not answer, a row that ends waits only so long."""
     job.teardown.stop_by = context.now + STOP_PATIENCE_S
-    return [commands.RemoveTransfers(job.attempt, _gids(job, context))] if context.connected else []
+    return [commands.RemoveTransfers(job.attempt, gids(job, context))] if context.connected else []
 
 
-def _gids(job: Job, context: Context) -> tuple[str, ...]:
+def gids(job: Job, context: Context) -> tuple[str, ...]:
     """Those that aria2 may know. Of thousands of parts most were never handed over."""
     given = job.progress.given
     handed = (each for each in job.progress.transfers if each.adds or each.n in given or _known_done(job, each))
@@ -246,7 +246,7 @@ def _foreign(job: Job) -> bool:
 def clean_up(job: Job, context: Context) -> commands.CleanUp:
     """What takes down all of it at once, where its row is nobody's any more. The result of one that is done stays."""
     done = job.state in CLOSING or job.state in (State.SEEDING, State.ENDED)
-    return commands.CleanUp(job.attempt, _gids(job, context), keep_result=done or _foreign(job))
+    return commands.CleanUp(job.attempt, gids(job, context), keep_result=done or _foreign(job))
 
 
 def discarded(job: Job, event: events.Discarded, context: Context) -> Commands:

@@ -289,7 +289,7 @@ class Downloading:
         with suppress(Aria2Error):  # it goes on by as many as it has
             await self._aria2.call(methods.set_connections(command.gid, command.connections))
 
-    async def remove(self, command: commands.RemoveTransfers) -> None:
+    async def remove(self, command: commands.RemoveTransfers | commands.Fence) -> None:
         """Stop transfers, wait until they stand still, forget them."""
         try:
             await self._remove(command.gids)

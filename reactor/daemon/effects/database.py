@@ -16,13 +16,12 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
 from reactor.daemon import clock
-from reactor.daemon.lease import Lease
 from reactor.daemon.loop import Post
 from reactor.daemon.policy import caps_of
 from reactor.database.contract import REPLACED
 from reactor.database.engine import open_store
 from reactor.database.store import ByText, Recovery, Store, Unsaved
-from reactor.errors import DatabaseError, Failure
+from reactor.errors import DatabaseError, DatabaseInUse, Failure
 from reactor.extractors.detect import by_text
 from reactor.files.staged_checks import CONTROL_SUFFIXES
 from reactor.files.staging import Staging
@@ -63,7 +62,8 @@ class Rows:
         self._read_options = read_options
         self._joined = joined
         """True once it is noted which rows the process before this one may have died of."""
-        self.lease = Lease(needed=store.leased)
+        self.leased = store.leased
+        """True where several machines may serve the queue."""
         self.changed = Bell()
         """Rings when the database has changed."""
         self.finished = Bell()
@@ -123,17 +123,26 @@ class Rows:
         if found is not None:
             self._post(found)
 
-    async def keeps(self, attempt: Attempt) -> bool:
-        """Return when the lease is held. False when it had run out, and the row is not this attempt's any more."""
-        if self.lease.held:
-            return True
-        await self.lease.wait()
-        while True:
-            try:
-                return await self.store.read_plan(commands.ReadPlan(attempt), self._read_options) is not None
-            except DatabaseError as error:
-                self._post(events.DatabaseFailed(error.failure, saving=True))
-                await anyio.sleep(READ_AGAIN_S)
+    async def renew_lease(self, command: commands.RenewLease) -> None:
+        """Raises DatabaseInUse when another process has this machine's name now."""
+        try:
+            settled = await self.store.renew_lease()
+        except DatabaseInUse:
+            raise
+        except DatabaseError as error:
+            self._post(events.RenewalFailed(error.failure))
+        else:
+            self._post(events.LeaseRenewed(settled))
+
+    async def take_over(self, command: commands.TakeOver) -> None:
+        """What other machines have lost; it is tried again with the next renewal."""
+        try:
+            taken = await self.store.take_over()
+        except DatabaseError as error:
+            self._post(events.DatabaseFailed(error.failure, saving=True))
+        else:
+            if taken:
+                self._post(events.TakenOver())
 
     async def leave(self) -> None:
         """Note that the process ends as it was asked to, unless the database cannot be written."""
@@ -171,11 +180,6 @@ class Rows:
         return unsaved
 
     # The doorbell
-
-    def wake(self) -> None:
-        """Have the rows looked at."""
-        self.changed.ring()
-        self._post(events.DatabaseChanged("notify"))
 
     async def watch(self) -> None:
         """Ring the machine for every change, until another file takes the database's place."""

@@ -12,6 +12,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from reactor.core.lease import HELD_S
 from reactor.database import contract
 from reactor.database.postgres.connection import PostgresConnection, lock_key
 from reactor.database.postgres.waking import NOTIFY
@@ -20,7 +21,6 @@ from reactor.database.sql import presence
 from reactor.database.sql.connection import Connection, has_table, transaction
 from reactor.database.sql.per_row import RowRejected, RowUpdater
 from reactor.database.sql.statements import NOW, OVER
-from reactor.database.store import HELD_S
 from reactor.errors import DatabaseInUse, Failure
 
 DEAD_S = 30.0

@@ -82,8 +82,10 @@ class PostgresStore(SqlStore[Database]):
         return True
 
     async def renew_lease(self) -> bool:
-        settled = await self._database.run(machines.renew, self._owner, self._session)
-        return settled and await self._database.run(machines.take_over)
+        return await self._database.run(machines.renew, self._owner, self._session)
+
+    async def take_over(self) -> bool:
+        return await self._database.run(machines.take_over)
 
     async def recover(self, read: ReadOptions = asked_of) -> Recovery:
         """With an id of this machine's own: two machines may have one disk, or one aria2c."""

@@ -105,6 +105,9 @@ class SqlStore(Generic[D]):
     async def renew_lease(self) -> bool:
         return False
 
+    async def take_over(self) -> bool:
+        return False
+
     async def check(self) -> None:
         await self._database.run(_read_one)
 

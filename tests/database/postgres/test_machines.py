@@ -14,10 +14,11 @@ import pytest
 from reactor.core import commands
 from reactor.core.events import SaveStale
 from reactor.core.job import Attempt
+from reactor.core.lease import HELD_S
 from reactor.database.contract import RETRY_MAX_S
 from reactor.database.postgres.machines import DEAD_S, GRACE_S, LOST, TAKEOVERS_MAX
 from reactor.database.presence import Presence
-from reactor.database.store import HELD_S, Store
+from reactor.database.store import Store
 from reactor.errors import DatabaseInUse, Failure
 from tests.cli.command import reactor
 from tests.core.world import one_file
@@ -51,6 +52,11 @@ async def stores(bot: Bot) -> AsyncIterator[tuple[Store, Store, Store]]:
 def settle(bot: Bot) -> None:
     """As if their leases had been held for a while."""
     bot.sql("UPDATE reactor_machines SET held_since = held_since - %s", 2 * GRACE_S)
+
+
+async def beat(store: Store) -> bool:
+    """Renew its lease, and take over what others have lost, as a machine does. True when there was anything."""
+    return await store.renew_lease() and await store.take_over()
 
 
 def add(bot: Bot, rows: int = 1) -> None:
@@ -118,9 +124,9 @@ async def test_what_a_lost_machine_had_is_anothers_and_its_own_words_change_noth
     (lost,) = await claim(a)
     await plan(a, lost)
     lose(bot, "a", seconds=HELD_S)
-    assert not await b.renew_lease()
+    assert not await beat(b)
     lose(bot, "a", seconds=DEAD_S - HELD_S)
-    assert sorted(await asyncio.gather(b.renew_lease(), c.renew_lease())) == [False, True]
+    assert sorted(await asyncio.gather(beat(b), beat(c))) == [False, True]
     assert bot.sql("SELECT status, claimed_by, retry_count FROM downloads") == [("pending", None, 0)]
     assert bot.sql("SELECT times FROM reactor_takeovers") == [(1,)]
     assert bot.sql("SELECT * FROM reactor_plans") == []
@@ -130,7 +136,7 @@ async def test_what_a_lost_machine_had_is_anothers_and_its_own_words_change_noth
     assert await a.save([commands.SaveWaiting(lost, TIMEOUT, 1, 1.0)], NOW) == (SaveStale(lost, True),)
     assert bot.sql("SELECT status, claimed_by, attempt FROM downloads") == [("downloading", "b", again.number)]
     assert (await a.recover()).found.rows == ()
-    assert await a.renew_lease() is False
+    assert await beat(a) is False
 
 
 async def test_after_a_failure_of_the_server_each_keeps_what_it_has(stores: Stores, bot: Bot) -> None:
@@ -139,11 +145,11 @@ async def test_after_a_failure_of_the_server_each_keeps_what_it_has(stores: Stor
     for store in stores:
         await claim(store)
     lose(bot, "a", "b", "c")
-    assert [await store.renew_lease() for store in (a, b)] == [False, False]
+    assert [await beat(store) for store in (a, b)] == [False, False]
     settle(bot)
-    assert await b.renew_lease()
+    assert await beat(b)
     assert bot.sql("SELECT claimed_by FROM downloads ORDER BY claimed_by") == [("a",), ("b",), (None,)]
-    assert not await c.renew_lease()
+    assert not await beat(c)
 
 
 async def test_what_waits_with_files_waits_for_its_machine(stores: Stores, bot: Bot) -> None:
@@ -155,7 +161,7 @@ async def test_what_waits_with_files_waits_for_its_machine(stores: Stores, bot: 
     assert await claim(b) == []
     assert (await b.recover()).found.leftovers == ()
     lose(bot, "a")
-    assert await b.renew_lease()
+    assert await beat(b)
     assert await claim(b) == [Attempt(first.download_id, 2)]
 
 
@@ -165,10 +171,10 @@ async def test_a_row_with_which_machines_are_lost_ends(stores: Stores, bot: Bot)
     for _ in range(TAKEOVERS_MAX):
         assert len(await claim(a)) == 1
         lose(bot, "a")
-        assert await b.renew_lease()
-        await a.renew_lease()
+        assert await beat(b)
+        await beat(a)
     assert bot.sql("SELECT status, error_code, error, stage FROM downloads") == [("failed", LOST.code, LOST.text, None)]
-    assert not await b.renew_lease()
+    assert not await beat(b)
     assert bot.sql("SELECT * FROM reactor_takeovers") == []
 
 
@@ -180,7 +186,7 @@ async def test_what_was_cancelled_on_a_lost_machine_is_over(stores: Stores, bot:
     bot.sql("UPDATE downloads SET status = 'cancelled', stage = 'fetching' WHERE id = %s", two.download_id)
     assert (await b.poll(commands.PollRows((), 0, ()), NOW, 1)).rows.swept == ()
     lose(bot, "a")
-    assert await b.renew_lease()
+    assert await beat(b)
     swept = (await b.poll(commands.PollRows((), 0, ()), NOW, 1)).rows.swept
     assert swept == (one.download_id, two.download_id)
     assert bot.sql("SELECT DISTINCT status, stage, claimed_by FROM downloads") == [("cancelled", None, None)]
@@ -191,7 +197,7 @@ async def test_nothing_is_claimed_with_a_lease_that_is_old(stores: Stores, bot: 
     add(bot)
     lose(bot, "a", seconds=HELD_S)
     assert await claim(a) == []
-    await a.renew_lease()
+    await beat(a)
     assert len(await claim(a)) == 1
 
 
@@ -205,7 +211,7 @@ async def test_a_machine_that_is_drained_begins_nothing_and_lets_go_what_waits(s
         assert await table.drain("a", draining=True)
         assert not await table.drain("nobody", draining=True)
         assert await claim(a) == []
-        await b.renew_lease()
+        await beat(b)
         assert len(await claim(b, 2)) == 2
         lose(bot, "c")
         found = [(each.name, each.draining, each.lost, each.downloading) for each in await table.machines()]
@@ -236,11 +242,11 @@ def test_machines_are_listed_and_drained_on_the_command_line(bot: Bot, tmp_path:
 async def test_a_name_is_one_process(stores: Stores, bot: Bot) -> None:
     a, _, _ = stores
     async with bot.store("a") as other:
-        assert await other.renew_lease() is False
+        assert await beat(other) is False
         with pytest.raises(DatabaseInUse, match="has taken the name a"):
-            await a.renew_lease()
+            await beat(a)
     bot.sql("DELETE FROM reactor_machines")
-    await a.renew_lease()
+    await beat(a)
     assert bot.sql("SELECT name FROM reactor_machines") == [("a",)]
 
 
