@@ -7,7 +7,7 @@ import os
 import sqlite3
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import aiosqlite
 
@@ -18,7 +18,9 @@ from reactor.errors import DatabaseError
 from reactor.server_address import ServerAddress, server_address
 
 if TYPE_CHECKING:
+    from reactor.database.copied import Copied
     from reactor.database.mirror import Attached, Detached, Mirror
+    from reactor.database.sql.connection import Connection
     from reactor.database.store import Store
 
 Place = str | os.PathLike[str]
@@ -72,6 +74,24 @@ async def detach(database: Place, table: str, *, dry_run: bool = False) -> Detac
 
     _refuse_server(database)
     return await detach_it(database, table, dry_run=dry_run)
+
+
+def copy(source: Place, target: Place) -> Copied:
+    """Copy a queue out of SQLite's file into a database on a PostgreSQL server, every row or none; what is in the file
+    stays there. Blocks. Raises DatabaseError, in one sentence, and DatabaseInUse where a reactor serves one of them."""
+    from reactor.database.sqlite.attaching import read_only
+
+    address = _server(target)
+    if address is None or _server(source) is not None:
+        raise DatabaseError(
+            "A queue is copied out of SQLite's file into a database on a PostgreSQL server.",
+            hint="reactor copy bot.db postgresql://user@host/name.",
+        )
+    from reactor.database.postgres.copying import copy as copy_there
+
+    with read_only(source) as connection, lock(source):
+        connection.execute("BEGIN")
+        return copy_there(cast("Connection", connection), address)
 
 
 def within(connection: aiosqlite.Connection) -> RowOperations:

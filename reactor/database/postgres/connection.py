@@ -271,6 +271,31 @@ def _storable(connection: PostgresConnection, column: Column, value: Any) -> Any
     return str(value) if number and connection.words.is_text(column.name.lower()) else value
 
 
+def connected(address: ServerAddress, machine: str = "") -> psycopg.Connection[Any]:
+    """A connection as the statements want it; `machine`: the name of one that serves by it."""
+    try:
+        raw = psycopg.connect(
+            address.conninfo,
+            autocommit=True,
+            cursor_factory=psycopg.ClientCursor,
+            connect_timeout=CONNECT_S,
+            prepare_threshold=5,
+            context=adapters(),
+        )
+    except psycopg.ProgrammingError as error:
+        raise unclear(address) from error
+    try:
+        raw.execute(f"SET lock_timeout = '{LOCK_S}s'")
+        raw.execute("SET timezone = 'UTC'")
+        if machine:
+            raw.execute(NAMED, (machine,))
+            raw.execute(f"SET idle_in_transaction_session_timeout = '{STOPPED_S}s'")
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
 # The database
 
 Fit = Callable[[PostgresConnection, bool], str]
@@ -388,7 +413,7 @@ class Database:
                 connection.raw.execute("SELECT 1")
         if connection is None or connection.raw.closed:
             self._let_go()
-            connection = PostgresConnection(self._connect(), read_only=self._read_only)
+            connection = PostgresConnection(connected(self.address, self._machine), read_only=self._read_only)
             try:
                 self._fit(connection)
             except BaseException:
@@ -400,29 +425,6 @@ class Database:
         if self._leaving and not connection.in_transaction:
             connection.raw.execute(f"SET lock_timeout = '{HURRY_S}s'")
         return connection
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        try:
-            raw = psycopg.connect(
-                self.address.conninfo,
-                autocommit=True,
-                cursor_factory=psycopg.ClientCursor,
-                connect_timeout=CONNECT_S,
-                prepare_threshold=5,
-                context=adapters(),
-            )
-        except psycopg.ProgrammingError as error:
-            raise unclear(self.address) from error
-        try:
-            raw.execute(f"SET lock_timeout = '{LOCK_S}s'")
-            raw.execute("SET timezone = 'UTC'")
-            if self._machine:
-                raw.execute(NAMED, (self._machine,))
-                raw.execute(f"SET idle_in_transaction_session_timeout = '{STOPPED_S}s'")
-        except BaseException:
-            raw.close()
-            raise
-        return raw
 
     def _fit(self, connection: PostgresConnection) -> None:
         """Now, with each new connection, and whenever a statement finds the table to be another one."""

@@ -21,7 +21,7 @@ WAIT_S = 5.0
 
 async def attach(path: str | os.PathLike[str], mirror: Mirror, *, dry_run: bool) -> Attached:
     """As `reactor.database.engine.attach`."""
-    with _read_only(path) as connection:
+    with read_only(path) as connection:
         mirror = checked(connection, mirror)
         found = mirrors.planned(connection, mirror)
     if dry_run:
@@ -32,7 +32,7 @@ async def attach(path: str | os.PathLike[str], mirror: Mirror, *, dry_run: bool)
 
 async def detach(path: str | os.PathLike[str], table: str, *, dry_run: bool) -> Detached:
     """As `reactor.database.engine.detach`."""
-    with _read_only(path) as connection:
+    with read_only(path) as connection:
         found = mirrors.detach(connection, table, dry_run=True)
     if dry_run:
         return found
@@ -41,7 +41,7 @@ async def detach(path: str | os.PathLike[str], table: str, *, dry_run: bool) -> 
 
 
 @contextmanager
-def _read_only(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
+def read_only(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
     """The database as it is, before anything is added."""
     given = absolute(path)
     if refusal := cannot_open(given, create=False):

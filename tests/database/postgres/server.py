@@ -71,13 +71,27 @@ class Server:
         assert self._process is not None
         ready = [program("pg_isready"), "-q", "-h", str(self.folder)]
         while subprocess.run(ready, check=False).returncode:
-            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert self._process.poll() is None, self.log
 
-    def stop(self) -> None:
-        """It does not wait for those who are connected."""
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """It does not wait for those who are connected; with SIGQUIT, not for anything."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(DEADLINE_S)
+            self._process.send_signal(number)
+            try:
+                self._process.wait(DEADLINE_S)
+            except subprocess.TimeoutExpired as error:
+                left = subprocess.run(
+                    ["ps", "-o", "pid,wchan,cmd", "--ppid", str(self._process.pid)],
+                    capture_output=True,
+                    check=False,
+                    text=True,
+                ).stdout
+                raise AssertionError(f"it does not end: {left} {self.log[-2000:]}") from error
+
+    @property
+    def log(self) -> str:
+        """What it has written."""
+        return (self.folder / "log").read_text(errors="replace")
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
