@@ -302,6 +302,10 @@ class Position:
     """So long it takes, if those before it take as long as the latest ones; None where that cannot be told."""
     until: float | None = None
     """It does not begin before that, in seconds since the epoch."""
+    of_owner: int = 0
+    """So many of those before it are its owner's."""
+    owners: int = 0
+    """So many other owners wait, too: they take turns."""
 
     @property
     def text(self) -> str:

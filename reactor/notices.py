@@ -232,6 +232,24 @@ class ExtractorUnusable(_Notice):
     """A sentence."""
 
 
+class HoursChanged(_Notice):
+    """By the clock downloads begin from now on (`HOURS`), or none does and those that run go on. At the start it is
+    told where none begins."""
+
+    event: Literal["hours_changed"] = "hours_changed"
+    open: bool
+    """True when downloads begin."""
+
+
+class SpeedLimitChanged(_Notice):
+    """By the clock another speed is allowed (`SPEED_WINDOWS`). At the start it is told where that is not
+    `SPEED_LIMIT`."""
+
+    event: Literal["speed_limit_changed"] = "speed_limit_changed"
+    limit: int
+    """Bytes/s of all downloads together; 0: any."""
+
+
 class DiskFull(_Notice):
     """Less than the required disk space is free: no download starts, running ones wait."""
 
@@ -525,6 +543,8 @@ Notice = (
     | PresetsUnusable
     | YtdlpOutdated
     | ExtractorUnusable
+    | HoursChanged
+    | SpeedLimitChanged
     | DiskFull
     | DiskFreed
     | DownloadClaimed

@@ -29,10 +29,6 @@ class Around:
     """Who serves the database, or did last."""
     under_way: int
     """Rows that are being downloaded."""
-    ahead: int
-    """Pending rows of its owner's that are served before it."""
-    others: int = 0
-    """Other owners whose rows are pending."""
     full: str = ""
     """Why the disk keeps new ones from beginning; empty when it does not."""
     crashes: int = 0
@@ -76,11 +72,9 @@ async def _read(settings: Settings, number: int) -> tuple[Download | None, list[
         told = await table.story(number)
         served, under_way = await table.presence(), (await table.counts()).downloading
     if told is None:
-        return None, [], Around(served, under_way, 0)
+        return None, [], Around(served, under_way)
     full = " ".join(filter(None, (_closed(settings), _full(settings))))
-    around = Around(
-        served, under_way, told.ahead, told.others, full, told.crashes, told.parent, told.position, told.failures
-    )
+    around = Around(served, under_way, full, told.crashes, told.parent, told.position, told.failures)
     return told.row, [*told.tries], around
 
 
@@ -194,12 +188,12 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
         case "pending" if not around.alive:
             yield f"It waits for a reactor. {_unserved(around)}"
         case "pending":
-            ahead = f"{around.ahead} ahead of it{_with(around.others)}"
             if row.stage == "yielded":
                 yield f"Its turn was over (SLICE){_far(row)}. What is there of it stays, and it goes on where it was."
-            if (stands := around.position) is None or stands.why == "turn":
-                yield f"It waits for its turn: {around.under_way} running, {ahead}."
-            yield stands.text if stands is not None and (stands.why != "turn" or around.others) else ""
+            if (stands := around.position) is not None:
+                ahead = f"{stands.of_owner} ahead of it{_with(stands.owners)}"
+                yield f"It waits for its turn: {around.under_way} running, {ahead}." if stands.why == "turn" else ""
+                yield stands.text if stands.why != "turn" or stands.owners else ""
             yield around.full
         case "choosing":
             yield f"It asks what is to be fetched. `reactor choose {row.id}` lists what there is."

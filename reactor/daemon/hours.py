@@ -1,4 +1,5 @@
-"""SPEED_LIMIT, SPEED_WINDOWS and HOURS: what holds now is told to aria2 and to the core, when it changes."""
+"""SPEED_LIMIT, SPEED_WINDOWS and HOURS: what holds now is told to aria2, to the core and to the journal, when it
+changes."""
 
 from __future__ import annotations
 
@@ -6,13 +7,14 @@ from contextlib import suppress
 
 import anyio
 
-from reactor import hours
+from reactor import hours, notices
 from reactor.aria2.connection import Aria2Connection
 from reactor.aria2.router import Aria2Router
 from reactor.core import events
 from reactor.daemon import clock
 from reactor.daemon.loop import Post
 from reactor.errors import Aria2Error
+from reactor.journal.journal import Journal
 from reactor.settings import Settings
 
 AGAIN_S = 3600.0
@@ -22,12 +24,12 @@ AGAIN_S = 3600.0
 class Hours:
     """What holds by the clock."""
 
-    def __init__(self, settings: Settings, aria2: Aria2Connection | Aria2Router, post: Post) -> None:
+    def __init__(self, settings: Settings, aria2: Aria2Connection | Aria2Router, post: Post, journal: Journal) -> None:
         self._otherwise = hours.speed(settings.speed_limit)
         self._limits = hours.speed_windows(settings.speed_windows)
         self._windows = hours.windows(settings.hours)
-        self._aria2, self._post = aria2, post
-        self._open = True
+        self._aria2, self._post, self._journal = aria2, post, journal
+        self._open, self._limit = True, self._otherwise
         self._connected = anyio.Event()
 
     def connected(self) -> None:
@@ -40,6 +42,7 @@ class Hours:
         if now_open != self._open:
             self._open = now_open
             self._post(events.HoursChanged(open=now_open))
+            self._journal.tell(notices.HoursChanged(open=now_open))
 
     async def run(self) -> None:
         """From each change to the next. Without any of the settings nothing is done, and aria2's own limit holds."""
@@ -50,6 +53,9 @@ class Hours:
             self.begin()
             if limited:
                 limit = hours.limit_at(self._limits, self._otherwise, clock.wall())
+                if limit != self._limit:
+                    self._limit = limit
+                    self._journal.tell(notices.SpeedLimitChanged(limit=limit))
                 with suppress(Aria2Error):  # it is told when it is there
                     await self._aria2.limit_speed(limit)
             now = clock.wall()

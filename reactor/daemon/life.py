@@ -179,7 +179,7 @@ async def _serve(
         tasks.start_soon(tell_unserved, rows, journal)
         tasks.start_soon(tell_outdated, journal, leaving)
         tasks.start_soon(keep, rows, lasting.staging, lasting.settings, journal)
-        hours = Hours(lasting.settings, aria2, loop.post)
+        hours = Hours(lasting.settings, aria2, loop.post, journal)
         hours.begin()
         lasting.on_connected = hours.connected
         tasks.start_soon(hours.run)

@@ -60,6 +60,8 @@ class Overview:
     """The latest other rows that are over, newest first."""
     served: Presence | None
     """The reactor that serves them, or did last."""
+    places: Mapping[int, Position] = field(default_factory=dict)
+    """Where those that are queued stand, as far as that is known."""
 
     @property
     def over(self) -> tuple[Download, ...]:
@@ -87,10 +89,6 @@ class Story:
     row: Download
     tries: tuple[Try, ...]
     """Oldest first."""
-    ahead: int
-    """Pending rows of its owner's that are served before it."""
-    others: int
-    """How many other owners have pending rows: they take turns."""
     crashes: int
     """How often in succession the process has died while it worked on this row."""
     parent: Download | None = None

@@ -93,6 +93,10 @@ def describe(notice: n.Notice) -> str:
             return f"yt-dlp {clean(version)} is {days} days old, and sites change: `reactor update` upgrades it"
         case n.ExtractorUnusable(name=name, reason=reason):
             return f"the extractor {clean(name)} cannot be used: {clean(reason)}"
+        case n.HoursChanged(open=now_open):
+            return "it is time to begin downloads" if now_open else "no download begins until its hours (HOURS)"
+        case n.SpeedLimitChanged(limit=limit):
+            return f"all downloads together may have {f'{size(limit)}/s' if limit else 'any speed'} from now on"
         case n.DiskFull(free=free, needed=needed):
             return f"the disk is full: {size(free)} free, {size(needed)} needed; no download starts"
         case n.DiskFreed(free=free):

@@ -106,6 +106,9 @@ class LiveRows:
         found = (*seen.under_way, *seen.choosing, *seen.queued, *seen.failed, *seen.ended)
         self._read = {row.id: (row, self._view(row)) for row in found}
         rows = {number: view for number, (_, view) in self._read.items()}
+        for place, row in enumerate(seen.queued):
+            stands = seen.places.get(row.id)
+            rows[row.id] = rows[row.id] | {"place": place, "waits": stands.text if stands is not None else None}
         self._live = {number: live for number, live in self._live.items() if _is_of(live, rows.get(number))}
         for number, live in self._live.items():
             rows[number] = rows[number] | live
@@ -217,6 +220,8 @@ def view(row: Download) -> View:
         "path": clean(row.file_path, 600) if row.file_path else None,
         "retries": row.retry_count,
         "retry_at": row.next_attempt_at if row.status == Status.PENDING else None,
+        "place": None,
+        "waits": None,
         "list": None if row.items_total is None else _counted(row),
         "partial": row.status == Status.DOWNLOADED and row.error_code == "partial",
         "asks": row.answerable,

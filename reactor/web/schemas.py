@@ -63,6 +63,10 @@ class Row(_Model):
     retries: int
     retry_at: float | None
     """Seconds since the epoch; of one that waits for its retry."""
+    place: int | None
+    """Among the queued rows that are shown, from 0."""
+    waits: str | None
+    """A sentence for a person: how many queued rows are before it, about how long that takes, why it waits."""
     list: Counts | None
     """Of a list."""
     partial: bool

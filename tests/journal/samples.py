@@ -27,6 +27,8 @@ EVERY: tuple[n.Notice, ...] = (
     n.PresetsUnusable(reason="the preset `a` is no table."),
     n.YtdlpOutdated(version="2026.7.4", days=90),
     n.ExtractorUnusable(name="filehost", reason="It does not say which URLs it is for."),
+    n.HoursChanged(open=False),
+    n.SpeedLimitChanged(limit=2 * 2**20),
     n.DiskFull(free=50 * 2**20, needed=100 * 2**20),
     n.DiskFreed(free=2**33),
     n.DownloadClaimed(download_id=3, attempt=1, url="http://127.0.0.1/a.bin", waited_s=0.1),

@@ -25,6 +25,7 @@ async def test_outside_the_hours_a_row_waits_and_is_told_why(tmp_path: Path) -> 
         told, _ = await why.communicate()
         assert b"(HOURS)" in told
         assert f"at {later[0]}:00".encode() in told
+        assert [each["open"] for each in reactor.events("hours_changed")] == [False]
 
 
 async def test_within_them_it_comes(tmp_path: Path) -> None:

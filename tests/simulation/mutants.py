@@ -24,7 +24,7 @@ from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
 from reactor.core.turns import Caps, Waiting
 from reactor.database import contract
-from reactor.database.sql import crashes, downloads, lists, statements, table, turns
+from reactor.database.sql import crashes, downloads, lists, order, statements, table, turns
 from reactor.errors import Failure
 from reactor.models import Extraction
 
@@ -192,7 +192,7 @@ def _oldest_row(waiting: list[Waiting], queue_tag: float) -> int:
 
 
 def _by_date_alone(due: str, nobodys: bool) -> str:
-    return STATEMENT(due, nobodys).replace(f"ORDER BY {turns.PLACE}", "ORDER BY added_date, id")
+    return STATEMENT(due, nobodys).replace(f"ORDER BY {order.PLACE}", "ORDER BY added_date, id")
 
 
 def _newest_first(*waiting: list[int]) -> list[int]:
@@ -227,7 +227,7 @@ def _anything(*args: Any) -> None:
 
 
 SALT = count()
-STATEMENT = turns._statement
+STATEMENT = order._statement
 NEXT_DELAY, IN_TURN, REFUSAL = RetryPolicy.next_delay_s, contract.in_turn, Quotas.refusal
 REMOVE, ALL_FETCHED, RENEW_OR_FAIL = teardown.remove, finish.when_all_fetched, renew.renew_or_fail
 
@@ -278,7 +278,8 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "an owner begins as much in a day as it likes": (with_(Caps, "is_used_up", lambda self, account, spent: False),),
     "what was begun before has no room in the day either": (with_(turns, "NEW", "TRUE"),),
     "a weight changes nothing": (with_(turns, "CHARGE", turns.CHARGE.replace("/ weight", "")),),
-    "a priority changes nothing": (with_(turns, "_statement", _by_date_alone),),
+    "a priority changes nothing": (with_(order, "_statement", _by_date_alone),),
+    "what has given way waits behind what has a higher priority": (with_(turns, "yielded", lambda *asked: {}),),
     "not_before is not waited for": (
         with_(turns, "RIPE", turns.RIPE | {turns.BEGINS: (statements.LATER,)}),
         with_(downloads, "PROBE", downloads.PROBE.replace("not_before <= :now", "not_before > 0")),

@@ -145,7 +145,8 @@ class Rows:
             AND json_extract(choices, '$.unanswered') = 'default') AND NOT EXISTS
             (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = d.id AND p.attempt > COALESCE(d.attempt, 0))
             AND COALESCE(not_before, 0) <= ?
-            ORDER BY CASE WHEN priority IN (-2, -1, 1, 2) THEN -priority ELSE 0 END, added_date, id""",
+            ORDER BY stage IS NOT 'yielded',
+            CASE WHEN priority IN (-2, -1, 1, 2) THEN -priority ELSE 0 END, added_date, id""",
             *(math.nextafter(self._world.wall, math.inf), self._world.wall + contract.RETRY_MAX_S + contract.SLACK_S),
             *(self._world.wall, self._world.wall),
         )

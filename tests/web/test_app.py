@@ -25,6 +25,7 @@ from reactor.web import live as live_rows
 from reactor.web import server
 from reactor.web.app import Site, open_site
 from reactor.web.health import Probe
+from tests.database.sqlite.bot import query
 
 TOKEN = "sixteen characters and more"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -105,6 +106,24 @@ async def test_one_address_serves_all_and_nothing_else_is_told_without_a_token(t
         for method, path in (("GET", "/api/events"), ("POST", "/api/downloads"), ("POST", "/api/downloads/1/cancel")):
             assert (await served.client.request(method, path)).status_code in (401, 403)
         assert (await served.client.get("/api/../../etc/passwd")).status_code == 404
+
+
+async def test_a_queued_row_says_where_it_stands(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for owner, priority in (("ann", 0), ("ann", 2), ("bob", 0)):
+            await served.queue.add("http://host/a", owner=owner, priority=priority)
+        await served.queue.add("http://host/later", not_before=4e9)
+        async with reading(served) as events:
+            first = {row["id"]: row for row in (await anext(events))["rows"]}
+            query(tmp_path / "bot.db", "DELETE FROM downloads WHERE id = 2")
+            served.site.on_change("file")
+            told = await anext(events)
+    assert {id: row["place"] for id, row in first.items()} == {2: 0, 3: 1, 1: 2, 4: 3}
+    assert [first[id]["waits"] for id in (3, 4)] == [
+        "No reactor serves it now; 1 are before it.",
+        "No reactor serves it now; 3 are before it.",
+    ]
+    assert {row["id"]: row["place"] for row in told["rows"]} == {1: 0, 4: 2}
 
 
 async def test_two_addresses(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from psycopg import errors as postgres
 from reactor.database.contract import COLUMNS, GONE, UNREADY
 from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.postgres.words import NUMBERS, Words
-from reactor.database.sql import downloads, lists, overview, turns
+from reactor.database.sql import downloads, lists, order, overview
 from reactor.database.sql.connection import BOTS, Connection, columns, has_table
 from reactor.database.sql.statements import IN_NO_LIST, LATER, READY, RETRY, instance_of
 from reactor.database.sql.unserved import UNKNOWN
@@ -35,7 +35,8 @@ TRIES, PAUSE_S = 15, 1.0
 PENDING = "status = 'pending'"
 INDEXES = {
     "reactor_pending": ("added_date NULLS FIRST, id", PENDING),
-    "reactor_ready": (f"owner, {turns.PLACE}", READY),
+    "reactor_ready": (f"owner, {order.PLACE}", READY),
+    "reactor_yielded": ("id", order.GAVE_WAY),
     "reactor_retries": ("next_attempt_at", RETRY),
     "reactor_later": ("not_before", LATER),
     "reactor_cancels": ("id", downloads.WITHDRAWN),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from re import Match
 
 from reactor.database.contract import TRUE_WORDS
-from reactor.database.sql import crashes, downloads, lists, plans, statements, table, turns, unserved
+from reactor.database.sql import crashes, downloads, lists, order, plans, statements, table, unserved
 from reactor.database.sql.connection import Column
 from reactor.patterns import pattern
 
@@ -88,9 +88,9 @@ class Words:
             (re.compile(r"\b(options|choices) IS \?"), r"CAST(\1 AS text) IS NOT DISTINCT FROM CAST(? AS text)"),
         ]
         if not self.is_text("priority"):
-            rank = turns.RANK
+            rank = order.RANK
         place = f"{rank}, added_date NULLS FIRST, id"
-        return [(_exactly(turns.PLACE), place), (_exactly(turns.RANK), rank), *rules]
+        return [(_exactly(order.PLACE), place), (_exactly(order.RANK), rank), *rules]
 
     def _is_cancelled(self, found: Match[str]) -> str:
         return f"{self.cancelled(found[1] or '')} IS {found[2] or ''}TRUE"

@@ -1,27 +1,31 @@
 """What an operator sees of the table: a list is one row, that of its parent. Each statement reads only the rows that it
-shows, by an index; of those that are pending, also the entries of lists that stand before them."""
+shows, by an index; of those that are pending, also those that stand before them."""
 
 from __future__ import annotations
+
+import json
 
 from reactor.database import contract as rows
 from reactor.database.sql import presence
 from reactor.database.sql.connection import Connection, transaction
 from reactor.database.sql.statements import DATED, DATELESS, IN_NO_LIST, NOW, RETRY, download
 from reactor.database.table import Counts, Overview
-from reactor.models import Download
+from reactor.models import Download, Position
 
 
 def overview(connection: Connection, shown_max: int) -> Overview:
     """At most `shown_max` rows of each kind."""
     with transaction(connection, "DEFERRED"):
+        queued, places = _queued(connection, shown_max)
         return Overview(
             _folded(connection),
             under_way=_read(connection, UNDER_WAY, shown_max),
-            queued=_queued(connection, shown_max),
+            queued=queued,
             choosing=_read(connection, CHOOSING, shown_max),
             failed=_read(connection, FAILED, shown_max),
             ended=_read(connection, ENDED, shown_max),
             served=presence.read(connection),
+            places=places,
         )
 
 
@@ -56,7 +60,8 @@ def _folded(connection: Connection) -> Counts:
 
 
 UNDER_WAY = f"SELECT * FROM downloads WHERE status = 'downloading' AND {IN_NO_LIST} ORDER BY id LIMIT ?"
-QUEUED = "SELECT * FROM downloads WHERE status = 'pending' AND {} LIMIT ?"
+THESE = "SELECT * FROM downloads WHERE id IN (SELECT value FROM json_each(?)) AND status = 'pending'"
+QUEUED = f"SELECT * FROM downloads WHERE status = 'pending' AND {IN_NO_LIST} AND {{}} LIMIT ?"
 FAILED = f"SELECT * FROM downloads WHERE status = 'failed' AND {IN_NO_LIST} ORDER BY finished_at DESC, id DESC LIMIT ?"
 CHOOSING = f"SELECT * FROM downloads WHERE status = 'choosing' AND {IN_NO_LIST} ORDER BY next_attempt_at, id LIMIT ?"
 IS_OVER = "status NOT IN ('pending', 'downloading', 'choosing', 'failed')"
@@ -72,12 +77,19 @@ OLDEST = f"""SELECT added_date, {NOW} FROM downloads
     WHERE status = 'pending' AND next_attempt_at IS NULL AND {DATED} LIMIT 1"""
 
 
-def _queued(connection: Connection, shown_max: int) -> tuple[Download, ...]:
-    found = [_read(connection, QUEUED.format(f"{IN_NO_LIST} AND {which}"), shown_max) for which in (DATELESS, DATED)]
-    known = {row.id: row for each in found for row in each}
-    return tuple(known[id] for id in rows.in_turn(*([row.id for row in each] for each in found))[:shown_max])
+def _queued(connection: Connection, shown_max: int) -> tuple[tuple[Download, ...], dict[int, Position]]:
+    """Those that are next, and where they stand; behind them others that wait, of which that is not known."""
+    from reactor.database.sql.position import line_up
+
+    places = line_up(connection, shown_max)
+    rows = {row.id: row for row in _read(connection, THESE, json.dumps([*places]))}
+    if len(rows) < shown_max:
+        others = (row for which in (DATELESS, DATED) for row in _read(connection, QUEUED.format(which), shown_max))
+        rows |= {row.id: row for row in others if row.id not in rows}
+    order = [*(id for id in places if id in rows), *(id for id in rows if id not in places)]
+    return tuple(rows[id] for id in order[:shown_max]), places
 
 
-def _read(connection: Connection, statement: str, shown_max: int) -> tuple[Download, ...]:
-    cursor = connection.execute(statement, (shown_max,))
+def _read(connection: Connection, statement: str, asked: object) -> tuple[Download, ...]:
+    cursor = connection.execute(statement, (asked,))
     return tuple(download(cursor, row) for row in cursor.fetchall())

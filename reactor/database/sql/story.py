@@ -5,16 +5,7 @@ from __future__ import annotations
 from reactor.database.sql import position
 from reactor.database.sql.connection import Connection, has_table, transaction
 from reactor.database.sql.table import get_download
-from reactor.database.sql.turns import RANK
 from reactor.database.table import Story, Try
-
-AHEAD = f"""SELECT count(*) FROM downloads AS d, (SELECT added_date, id, owner, {RANK} AS rank FROM downloads
-        WHERE id = ?) AS this
-    WHERE d.status = 'pending' AND d.owner IS this.owner AND ({RANK} < rank
-        OR {RANK} = rank AND coalesce((d.added_date, d.id) < (this.added_date, this.id), d.id < this.id))"""
-
-OTHERS = """SELECT count(*) FROM (SELECT DISTINCT owner FROM downloads WHERE status = 'pending'
-    AND owner IS NOT (SELECT owner FROM downloads WHERE id = ?)) AS others"""
 
 FAILURES = """SELECT error_code, count(*) AS number FROM downloads
     WHERE parent_id = ? AND item_key IS NOT NULL AND status = 'failed' GROUP BY error_code ORDER BY number DESC, 1"""
@@ -26,14 +17,11 @@ def story(connection: Connection, id: int) -> Story | None:
         row = get_download(connection, id)
         if row is None:
             return None
-        (ahead,) = connection.execute(AHEAD, (id,)).fetchone()
-        (others,) = connection.execute(OTHERS, (id,)).fetchone()
         parent = get_download(connection, row.parent_id) if row.parent_id is not None and row.item_key else None
         failures = {code or "": int(number) for code, number in connection.execute(FAILURES, (id,)).fetchall()}
-        ahead, others = int(ahead), int(others)
         past, crashes = tuple(tries(connection, id)), _crashes(connection, id)
         stands = position.within(connection, id)
-        return Story(row, past, ahead, others, crashes, parent, failures, stands)
+        return Story(row, past, crashes, parent, failures, stands)
 
 
 def tries(connection: Connection, id: int) -> list[Try]:

@@ -1,6 +1,6 @@
 """The order in which rows are claimed, and what their owners have had.
 
-Where no row that waits has an owner, the order is that of `_in_turn`. Else an owner is chosen for each slot
+Where no row that waits has an owner, the order is that of `order.in_turn`. Else an owner is chosen for each slot
 (`core.turns`), and of its rows that order. What that costs grows neither with the rows that wait nor with their owners:
 the next WINDOW owners, with the first row of each, are found by as many seeks of an index.
 """
@@ -32,6 +32,7 @@ from reactor.database import contract
 from reactor.database.contract import RIPEN_MAX
 from reactor.database.sql import plans
 from reactor.database.sql.connection import Connection, transaction
+from reactor.database.sql.order import PLACE, in_turn, yielded
 from reactor.database.sql.per_row import RowRejected, RowUpdater
 from reactor.database.sql.statements import LATER, PUT_META, READY, RETRY
 from reactor.net.registrable import site_of
@@ -42,9 +43,6 @@ TURN = "turn"
 QUOTAS = "quotas"
 """In reactor_meta: what owners may have in a day, as rows were put off by it last."""
 NO_QUOTAS = "[0, 0]"
-RANK = "(CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) ELSE 0 END)"
-"""Of an owner's rows those of the lowest rank are first."""
-PLACE = f"{RANK}, added_date, id"
 BEGINS = "not_before = NULL, stage = (CASE WHEN stage = 'quota' THEN NULL ELSE stage END)"
 RIPE = {
     "next_attempt_at = NULL": (
@@ -127,7 +125,7 @@ def next_rows(
     of those who have had what they may have in a day are put off, by `updater`."""
     shared, stored = connection.execute(SHARED).fetchone()
     if not shared and not caps.site_max:
-        return [Turn(id) for id in _in_turn(connection, asked, due, None, limit)]
+        return [Turn(id) for id in in_turn(connection, asked, due, None, limit)]
     queue_tag, cursor = _turn(stored)
     look, turns, waiting = _Look(connection, asked, due, caps, updater), list[Turn](), list[_Candidate]()
     while waiting := waiting or look.waiting(cursor, shared=bool(shared)):
@@ -258,6 +256,7 @@ class _Look:
         self._caps, self._updater = caps, updater
         self._held: list[int] = json.loads(asked["held"])
         self._tags, self._spent = dict[str, float](), dict[str, Spent]()
+        self._yielded = dict[str, list[int]]()
         self.begun = Counter[str]()
         self._under_way, self._sites = Counter[str](), Counter[str | None]()
         if caps.owner_max or caps.site_max:
@@ -268,13 +267,14 @@ class _Look:
     def waiting(self, cursor: str | int | None, *, shared: bool = True) -> list[_Candidate]:
         """The next owners that have a row which may begin, each with the first of them; whoever has none is passed
         over."""
+        self._yielded = yielded(self._connection, self._asked, self._due)
         nobodys = self.first(None)
         found = [] if nobodys is None else [_Candidate(None, "", nobodys, certain=True)]
-        for page in _circle(self._connection, self._asked, self._due, cursor) if shared else ():
+        for page in circle(self._connection, self._asked, self._due, cursor) if shared else ():
             accounts = [contract.account(owner) for owner, *_ in page]
             self.learn(["", *accounts])
             for account, (owner, row, is_due, dated) in zip(accounts, page, strict=True):
-                certain = bool(is_due) and (self._caps == NO_CAPS or self._is_free(account, owner, row))
+                certain = bool(is_due) and self._is_first(account, owner, row)
                 first = row if certain else self.first(owner)
                 if first is not None and not self.is_full(account):
                     found.append(_Candidate(owner, account, first, bool(dated) or not certain))
@@ -288,6 +288,11 @@ class _Look:
             self._put_off(owner)
             return False
         return self.fits(row)
+
+    def _is_first(self, account: str, owner: object, row: int) -> bool:
+        """True when a row of an owner that is due, and first by its place, is the one that begins."""
+        no_others = account not in self._yielded and self._caps == NO_CAPS
+        return no_others or (self._is_free(account, owner, row) and account not in self._yielded)
 
     def learn(self, accounts: Sequence[str]) -> None:
         """Read what these have had."""
@@ -311,10 +316,12 @@ class _Look:
         return site is None or not self._caps.site_is_full(self._sites[site])
 
     def first(self, owner: object) -> int | None:
-        """The first row of an owner that may begin."""
-        due = f"{self._due} AND NOT ({NEW})" if self._is_used_up(contract.account(owner)) else self._due
+        """The first row of an owner that may begin; before all others what has given way."""
+        account = contract.account(owner)
+        due = f"{self._due} AND NOT ({NEW})" if self._is_used_up(account) else self._due
         limit = SITE_LOOK if self._is_any_site_full() else 1
-        found = _in_turn(self._connection, self._asked, due, owner, limit)
+        waiting = [row for row in self._yielded.get(account, ()) if row not in self._held]
+        found = waiting + in_turn(self._connection, self._asked, due, owner, limit)
         return next((row for row in found if self.fits(row)), None)
 
     def begin(self, account: str, row: int) -> None:
@@ -356,7 +363,7 @@ class _Look:
         return site_of(contract.url(url)) if self._caps.site_max else None
 
 
-def _circle(
+def circle(
     connection: Connection, asked: Mapping[str, Any], due: str, cursor: str | int | None
 ) -> Iterator[list[tuple[Any, int, int, int]]]:
     """All owners that have a row that is ready, from the one after `cursor` on, some at a time: each with the first of
@@ -377,32 +384,3 @@ def _circle(
 @cache
 def _owners(begin: str, due: str) -> str:
     return OWNERS.format(begin=begin, due=due)
-
-
-def _in_turn(connection: Connection, asked: Mapping[str, Any], due: str, owner: object, limit: int) -> list[int]:
-    """The first rows of an owner that are due: by rank, and of one rank in the order of `contract.in_turn`."""
-    values = {**asked, "whose": owner, "limit": limit}
-    found = connection.execute(_statement(due, owner is None), values).fetchall()
-    ranks = dict.fromkeys(rank for rank, *_ in found)
-    order = list[int]()
-    for rank in ranks:
-        dateless, dated = ([id for at, kind, id in found if at == rank and kind == which] for which in (0, 1))
-        if dateless:
-            theirs = connection.execute(_dated(due, owner is None), {**values, "rank": rank})
-            dated = [id for (id,) in theirs.fetchall()]
-        order += contract.in_turn(dateless, dated)
-    return order[:limit]
-
-
-@cache
-def _statement(due: str, nobodys: bool) -> str:
-    whose = "owner IS NULL" if nobodys else "owner = :whose"
-    return f"""SELECT {RANK}, added_date IS NOT NULL, id FROM downloads WHERE {due} AND {whose}
-        ORDER BY {PLACE} LIMIT :limit"""
-
-
-@cache
-def _dated(due: str, nobodys: bool) -> str:
-    whose = "owner IS NULL" if nobodys else "owner = :whose"
-    return f"""SELECT id FROM downloads WHERE {due} AND {whose} AND {RANK} = :rank AND added_date IS NOT NULL
-        ORDER BY added_date, id LIMIT :limit"""

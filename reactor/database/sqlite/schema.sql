@@ -128,10 +128,11 @@ CREATE TABLE IF NOT EXISTS reactor_mirrors (
 
 -- Each holds the few rows that one question is about, so that its price does not grow with the finished ones.
 CREATE INDEX IF NOT EXISTS reactor_pending ON downloads (added_date, id) WHERE status = 'pending';
--- What may be claimed, and what may not yet: `turns.READY`, `turns.RANK`. A bot's column that is NOT NULL has '' or 0 for NULL.
+-- What may be claimed, and what may not yet: `statements.READY`, `order.RANK`. A bot's column that is NOT NULL has '' or 0 for NULL.
 CREATE INDEX IF NOT EXISTS reactor_ready ON downloads
     (owner, (CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) ELSE 0 END), added_date, id)
     WHERE status = 'pending' AND coalesce(nullif(next_attempt_at, ''), 0) = 0 AND coalesce(nullif(not_before, ''), 0) = 0;
+CREATE INDEX IF NOT EXISTS reactor_yielded ON downloads (id) WHERE status = 'pending' AND stage = 'yielded';
 CREATE INDEX IF NOT EXISTS reactor_retries ON downloads (next_attempt_at)
     WHERE status = 'pending' AND coalesce(nullif(next_attempt_at, ''), 0) <> 0;
 CREATE INDEX IF NOT EXISTS reactor_later ON downloads (not_before)

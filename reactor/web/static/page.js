@@ -53,9 +53,9 @@ function facts(row) {
   const list = listOf(row);
   if (list === "under-way") return measured(row);
   if (row.status === "choosing") return "asks what to fetch";
-  if (row.stage === "quota") return "its owner has had enough for today";
-  if (row.stage === "yielded" && !row.retry_at) return "lets others have a turn, then goes on";
-  if (list === "queue") return row.retry_at ? `retries at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}` : row.url;
+  if (list === "queue" && row.retry_at) return `retries at ${new Date(row.retry_at * 1000).toLocaleTimeString([], { timeStyle: "short" })}`;
+  if (list === "queue" && row.stage === "yielded") return `Lets others have a turn, then goes on. ${row.waits || ""}`;
+  if (list === "queue") return row.waits || row.url;
   const parts = [];
   if (row.list) parts.push(came(row.list));
   if (row.status === "downloaded" && row.size !== null) parts.push(size(row.size));
@@ -91,10 +91,12 @@ function listOf(row) {
 
 const ORDERS = {
   "under-way": (one, two) => one.id - two.id,
-  queue: (one, two) => Boolean(one.retry_at) - Boolean(two.retry_at) || compare(one.added, two.added) || one.id - two.id,
+  queue: (one, two) => Boolean(one.retry_at) - Boolean(two.retry_at) || placed(one) - placed(two) || one.id - two.id,
   failed: (one, two) => compare(two.finished, one.finished) || two.id - one.id,
   finished: (one, two) => compare(two.finished, one.finished) || two.id - one.id,
 };
+
+const placed = (row) => (row.place === null ? -1 : row.place); // those that ask have no place: first
 
 function compare(one, two) {
   const [a, b] = [one || "", two || ""];

@@ -91,16 +91,18 @@ async def test_the_overview_shows_the_queue_in_the_order_of_service(engine: Engi
 
 async def test_the_story_of_a_row(engine: Engine, store: Store) -> None:
     async with engine.open_table() as table:
-        first, second = await table.add(URL, {}), await table.add(URL, {})
+        first, second, third = [await table.add(URL, {}) for _ in range(3)]
         (found,) = (await store.poll(commands.PollRows((), 1), NOW, RETRY_MAX_S)).rows.claimed
         await store.save([commands.SaveWaiting(found.attempt, Failure("gone", "It is gone."), 1, 30.0)], NOW)
         story = await table.story(first)
         assert story is not None
         (tried,) = story.tries
         assert (tried.attempt, tried.at, tried.code, tried.again_s) == (1, NOW, "gone", 30.0)
-        story = await table.story(second)
+        story = await table.story(third)
         assert story is not None
-        assert (story.tries, story.ahead, story.crashes, story.row.id) == ((), 1, 0, second)
+        assert (story.tries, story.crashes, story.row.id) == ((), 0, third)
+        assert story.position is not None
+        assert (story.position.of_owner, story.position.owners) == (1, 0), f"only {second} may begin now"
 
 
 async def test_who_serves_is_told(engine: Engine, store: Store) -> None:

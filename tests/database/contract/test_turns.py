@@ -71,6 +71,39 @@ async def test_seconds_count_and_not_rows(engine: Engine, store: Store) -> None:
     assert await order(store, {"slow": 30.0, "quick": 10.0}) == [1, 4, 5, 6, 2, 7, 8, 9, 3]
 
 
+async def test_what_has_given_way_goes_on_before_the_other_rows_of_its_owner(engine: Engine, store: Store) -> None:
+    add(engine, "ann", "ann", "ann", "bob", None, None)
+    engine.sql("UPDATE downloads SET priority = 2 WHERE id IN (2, 6)")
+    engine.sql("UPDATE downloads SET stage = 'yielded', attempt = 1 WHERE id IN (3, 5)")
+    async with engine.open_table() as table:
+        found = [await table.position(id) for id in (3, 2, 1, 5, 6)]
+        assert [each and each.of_owner for each in found] == [0, 1, 2, 0, 1]
+        lined_up = [row.id for row in (await table.overview(9)).queued]
+    caps = Caps(owner_max=2)
+    assert lined_up == [3, 4, 5, 2, 6, 1]
+    assert [row.attempt.download_id for row in await claimed(store)] == [3]
+    assert await begun(store, caps) == [2, 4, 5, 6]
+
+
+async def test_the_overview_says_where_each_row_stands(engine: Engine, store: Store) -> None:
+    await store.join()
+    await store.renew(SERVING)
+    add(engine, *["ann"] * 3, "bob")
+    await served(store, 1000.0)
+    engine.sql("UPDATE downloads SET priority = 1 WHERE id = 3")
+    engine.sql("INSERT INTO downloads (url, owner, not_before) VALUES ('u', 'ann', ?)", NOW + 4e8)
+    engine.sql("UPDATE downloads SET status = 'downloading', stage = 'items' WHERE id = 1")
+    engine.sql("INSERT INTO downloads (url, owner, parent_id, item_key) VALUES ('u', 'bob', 1, 'k')")
+    async with engine.open_table() as table:
+        seen = await table.overview(9)
+        each_alone = [await table.position(row.id) for row in seen.queued]
+    assert [row.id for row in seen.queued] == [4, 3, 2, 5], "an entry of a list stands between them, and is not shown"
+    assert [(place.ahead, place.why) for place in seen.places.values()] == [
+        (0, "turn"), (2, "turn"), (3, "turn"), (4, "later"),
+    ]  # fmt: skip
+    assert [place and place.ahead for place in each_alone[:3]] == [0, 2, 3]
+
+
 async def test_who_was_away_has_saved_nothing_up(engine: Engine, store: Store) -> None:
     add(engine, "ann")
     await served(store, 5.0)
