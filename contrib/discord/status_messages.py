@@ -73,7 +73,7 @@ class StatusMessages:
             before, message_id = message_id, await self._say(row, message_id)
             if before and not message_id:  # it was deleted, or archived: news are told by a new one
                 says, told = row.extra["shown"], False
-        if told and row.status in ("pending", "downloading"):
+        if told and row.status in ("pending", "downloading", "uploading"):
             self._shown[id] = now
         else:
             self._shown.pop(id, None)

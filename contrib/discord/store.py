@@ -37,12 +37,13 @@ class Stats:
 
 class Store:
     """Who asked where (`channel_id`, `guild_id`, `user_id`) in which language (`language`), where it is told
-    (`message_id`) and what that message says (`shown`), why a file could not be sent (`upload_error`), or some of a
-    list (`unsent`), what is marked of a question (`picked`). `cancelled` of what is `uploading` stops that."""
+    (`message_id`) and what that message says (`shown`), how much of a file is sent (`sent_bytes`), why one could not be
+    (`upload_error`), or some of a list (`unsent`), what is marked of a question (`picked`). `cancelled` of what is
+    `uploading` stops that."""
 
     COLUMNS = (
         *("channel_id", "guild_id", "user_id", "language", "message_id", "shown"),
-        *("upload_error", "unsent", "picked"),
+        *("sent_bytes", "upload_error", "unsent", "picked"),
     )
     TABLES = (
         # In which language somebody wants to be spoken to; NULL: in that of their Discord.
@@ -74,6 +75,7 @@ class Store:
         status = CASE id WHEN end_id THEN ?2 ELSE status END,
         upload_error = CASE id WHEN end_id THEN why ELSE upload_error END,
         cancelled = CASE id WHEN end_id THEN 0 ELSE cancelled END,
+        sent_bytes = CASE id WHEN end_id THEN NULL ELSE sent_bytes END,
         unsent = CASE id WHEN end_id THEN unsent ELSE why END
     FROM ended WHERE id = end_id OR id IN line AND item_key IS NULL AND why IS NOT NULL"""
 
@@ -164,7 +166,8 @@ class Store:
             f"""SELECT channel_id, id, {self.SAYS} FROM downloads
             WHERE channel_id IS NOT NULL AND shown IS NOT {self.SAYS} AND item_key IS NULL
             UNION ALL SELECT channel_id, id, {self.SAYS} FROM downloads
-            WHERE status = 'downloading' AND channel_id IS NOT NULL AND shown IS {self.SAYS} AND item_key IS NULL"""
+            WHERE {self.LIVE} AND status IN ('downloading', 'uploading') AND channel_id IS NOT NULL
+            AND shown IS {self.SAYS} AND item_key IS NULL"""
         )
 
     # What is sent to them
@@ -172,7 +175,7 @@ class Store:
     async def return_uploads(self) -> None:
         """What was being sent when the bot ended is to be sent again, but for what was stopped."""
         # The `+`: by the channels SQLite would look at all that was ever asked for.
-        await self.all(f"""UPDATE downloads SET status = 'downloaded', cancelled = 0,
+        await self.all(f"""UPDATE downloads SET status = 'downloaded', cancelled = 0, sent_bytes = NULL,
             upload_error = CASE WHEN cancelled THEN '{self.STOPPED}' END
             WHERE status = 'uploading' AND +channel_id IS NOT NULL""")
         await self.all("""DELETE FROM bot_sent WHERE NOT EXISTS
@@ -191,8 +194,12 @@ class Store:
 
     async def claim_upload(self, id: int) -> bool:
         """Take a finished download, to send it. False when it is not to be sent any more."""
-        sql = f"UPDATE downloads SET status = 'uploading' WHERE id = ? AND {self.UNSENT} RETURNING id"
+        sql = f"UPDATE downloads SET status = 'uploading', sent_bytes = 0 WHERE id = ? AND {self.UNSENT} RETURNING id"
         return bool(await self.all(sql, id))
+
+    async def sending(self, id: int, count: int) -> None:
+        """So many bytes of a download are sent."""
+        await self.all("UPDATE downloads SET sent_bytes = ? WHERE id = ? AND status = 'uploading'", count, id)
 
     async def stop_upload(self, id: int) -> bool:
         """Have a download not sent, of a list none of its entries. False when there is nothing to be sent."""

@@ -159,7 +159,7 @@ def _state(row: Download) -> str:
     known = {
         "pending": lambda: t(f"state_{waits}"),
         "downloaded": lambda: f"{t('state_downloaded')}{done}" + _but(why or row.notes),
-        "uploading": lambda: f"{t('state_sending')}{done} …",
+        "uploading": lambda: _sending(row, t) or f"{t('state_sending')}{done} …",
         "uploaded": lambda: f"{t('state_sent')}{done}" + _but(row.notes),
         "cancelled": lambda: t("state_cancelled"),
         "failed": lambda: f"❌ {safe(plain(row.error or t('state_failed'), SENTENCE_MAX))}",
@@ -202,11 +202,23 @@ def _entries(row: Download, t: Texts) -> str:
 
 
 def _moving(row: Download, t: Texts) -> str:
-    percent, eta = min(100.0, max(0.0, row.progress or 0.0)), row.eta_seconds
-    full = round(percent / 100 * BAR)
-    begins = t("state_joining") if row.stage == "finishing" else "⬇️"
-    drawn = f"{begins} {'▓' * full}{'░' * (BAR - full)} {percent:.0f} %"
+    percent, eta = row.progress or 0.0, row.eta_seconds
+    drawn = _bar(t("state_joining") if row.stage == "finishing" else "⬇️", percent)
     if row.items_total is not None:
         return f"{drawn} · {_entries(row, t)}"
     speed = f" · {size(row.download_speed * 1024 * 1024)}/s" if row.download_speed else ""
     return drawn + speed + (f" · {t('time_left', time=f'{eta // 60}:{eta % 60:02}')}" if eta is not None else "")
+
+
+def _sending(row: Download, t: Texts) -> str:
+    """How much of it is sent; empty where that is not known."""
+    count, whole = row.extra.get("sent_bytes"), row.file_size
+    if not whole or not isinstance(count, int) or count <= 0:
+        return ""
+    return f"{_bar('⬆️', 100 * count / whole)} · {t('part_sent', part=size(min(count, whole)), whole=size(whole))}"
+
+
+def _bar(begins: str, percent: float) -> str:
+    percent = min(100.0, max(0.0, percent))
+    full = round(percent / 100 * BAR)
+    return f"{begins} {'▓' * full}{'░' * (BAR - full)} {percent:.0f} %"

@@ -36,9 +36,10 @@ async def test_channels_take_turns_and_an_upload_can_be_stopped(tmp_path: Path) 
         await api.until(lambda: api.held == [CHANNEL] * 2)
         api.command("get", links=server.put("/theirs.bin", BODY), channel=OTHER_CHANNEL)
         await api.until(lambda: sorted(api.held) == [CHANNEL, CHANNEL, OTHER_CHANNEL])
-        await api.until(lambda: api.about("theirs.bin", "Sending"))
+        await api.until(lambda: api.about("theirs.bin", "⬆️"))
         sending = [row["id"] for row in reactor.rows() if row["status"] == "uploading" and row["channel_id"] == CHANNEL]
         assert len(sending) == 2, "a place is left to others"
+        await api.until(lambda: api.about("large.bin", "▓", "of 8.0 MB sent"))
         api.command("cancel", number=str(sending[0]))
         await api.until(lambda: api.replies[-1].startswith("Stopping: large.bin"))
         await api.until(lambda: api.about("It was stopped before it was sent."))
@@ -46,7 +47,7 @@ async def test_channels_take_turns_and_an_upload_can_be_stopped(tmp_path: Path) 
         second = [row["id"] for row in reactor.rows() if row["status"] == "uploading" and row["id"] not in sending]
         stopped = place.about("It was stopped before it was sent.")
         assert stopped.buttons.keys() == {"Try again"}
-        assert {"Cancel"} == place.about("theirs.bin", "Sending").buttons.keys()
+        assert {"Cancel"} == place.about("theirs.bin", "⬆️").buttons.keys()
         api.release()
         await api.until(lambda: len(api.files()) == 5)
         await api.until(lambda: api.aborted == 1)
