@@ -95,7 +95,7 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """The outcome of `commands.Recover`: what an earlier run left."""
+    """The outcome of `commands.Recover`: what an earlier run left, or a claim whose answer was lost."""
 
     rows: tuple[ClaimedRow, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
@@ -157,7 +157,7 @@ class LeaseRenewed:
     """The database has renewed the lease of this machine: the outcome of `commands.RenewLease`."""
 
     settled: bool = False
-    """True when it had not run out for a while, so that this machine may take over what others have lost."""
+    """True when it missed no beat for a while, so that this machine may take over what others have lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,15 +316,19 @@ class Machine:
         self._recovered = self._poll_wanted = True
         self._context.instance = event.instance
         out = self._health.answers()
-        self.leftovers.update((leftover.attempt.download_id, leftover) for leftover in event.leftovers)
+        new = [each for each in event.leftovers if each.attempt.download_id not in {*self.jobs, *self.leftovers}]
+        self.leftovers.update((leftover.attempt.download_id, leftover) for leftover in new)
         for row in event.rows:
-            out += claim.resume(row, self._context)
+            if row.attempt.download_id not in self.jobs:
+                out += claim.resume(row, self._context)
         return [*out, *(clean_up_all(self._context) if self.connected else [])]
 
     def _database_failed(self, event: events.DatabaseFailed) -> Commands:
         self._poll_wanted = True  # the poll behind that save tells when the database works again
         out = self._health.failed(event.failure.text)
         if not event.saving:
+            # What it claimed may have been committed, and only the answer lost.
+            self._recovered = self._recovered and not self._claiming
             self._polling = self._recovering = False
             self._poll_at = self._context.now + self._health.poll_failed()
             out += self._take_up()

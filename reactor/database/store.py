@@ -174,8 +174,8 @@ class Store(Protocol):
         ...
 
     async def renew_lease(self) -> bool:
-        """Renew this machine's lease. True when it had not run out for a while, so that this machine may take over what
-        others have lost. Raises DatabaseInUse when another process has this machine's name now."""
+        """Renew this machine's lease. True when it has missed no beat for a while, so that it may take over what others
+        have lost. Raises DatabaseInUse when another process has this machine's name now."""
         ...
 
     async def take_over(self) -> bool:

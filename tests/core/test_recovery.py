@@ -209,11 +209,31 @@ def test_a_database_in_trouble_is_told_once_and_looked_at_again() -> None:
         assert deadline is not None
         pauses.append(round(deadline - world.now, 3))
         world.feed(events.TimePassed(), after=deadline - world.now)
-        assert world.the(commands.PollRows)
+        assert world.the(commands.Recover)
     assert pauses == [0.2, 0.5, 1.0, 2.0, 5.0, 5.0]
-    world.feed(events.RowsPolled())
+    world.feed(events.Recovered((), (), INSTANCE)).feed(events.RowsPolled())
     told = [c.notice.event for c in world.log if isinstance(c, commands.Tell)]
     assert told.count("database_troubled") == told.count("database_recovered") == 1
+
+
+@pytest.mark.fault(75)
+def test_a_claim_whose_answer_was_lost_is_found_and_what_is_known_stays_as_it_is() -> None:
+    """The connection broke behind its COMMIT."""
+    world = World(Limits(concurrent=2)).up().fetching(ONE)
+    world.feed(events.DatabaseChanged("file"), events.DatabaseFailed(BUSY))
+    world.feed(events.TimePassed(), after=0.2)
+    claimed = ClaimedRow(TWO, "http://host.example/2")
+    world.feed(events.Recovered((planned(ONE), claimed), (), INSTANCE))
+    assert world.the(commands.Detect).attempt == TWO
+    assert not world.of(commands.Finish)
+    world.feed(events.RowsPolled()).seen(ONE)
+    assert world.of(commands.PollRows) == []
+
+
+def test_what_is_only_read_is_read_again() -> None:
+    world = World().up().fetching(ONE).feed(events.DatabaseChanged("poll"), events.DatabaseFailed(BUSY))
+    world.feed(events.TimePassed(), after=0.2)
+    assert world.the(commands.PollRows)
 
 
 @pytest.mark.fault(11)

@@ -23,7 +23,7 @@ from anyio.abc import TaskStatus
 
 from reactor.concurrency.groups import unwrapped
 from reactor.database.contract import REPLACED
-from reactor.database.postgres.connection import CONNECT_S, Database
+from reactor.database.postgres.connection import CONNECT_S, Database, how_alive
 from reactor.database.postgres.waking import CHANNEL
 from reactor.database.rings import Rings
 from reactor.database.sql.connection import Connection
@@ -97,6 +97,7 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[Listener, None]:
         how: Any = {"autocommit": True, "connect_timeout": CONNECT_S, "prepare_threshold": None}
+        how |= how_alive(self._database.address)
         listener = await psycopg.AsyncConnection.connect(self._database.address.conninfo, **how)
         try:
             yield listener

@@ -21,6 +21,7 @@ import anyio
 import psycopg
 from anyio import to_thread
 from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import StrDumperUnknown, TextLoader
@@ -49,6 +50,11 @@ from reactor.server_address import ServerAddress
 
 CONNECT_S = 10
 """How long a server may take to answer at first, in seconds."""
+ALIVE: Mapping[str, int] = MappingProxyType(
+    {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
+)
+"""By which a server that is gone without a word is found out, in ms, s, s and times, unless the address says otherwise:
+as it is, a connection waits for a quarter of an hour, and one that was cut for a minute takes as long to go on."""
 LOCK_S, HURRY_S = 5.0, 0.1
 """How long another transaction is waited for, in seconds; and when the process is about to end."""
 STOPPED_S = 10
@@ -128,6 +134,12 @@ class PostgresConnection:
 
 PREPARED = ("SELECT", "WITH")
 READS = ("SELECT", "WITH", "BEGIN", "COMMIT", "ROLLBACK")
+
+
+def how_alive(address: ServerAddress) -> Mapping[str, Any]:
+    """What a connection is told beside its address."""
+    said = conninfo_to_dict(address.conninfo)
+    return {name: value for name, value in ALIVE.items() if name not in said}
 
 
 def unclear(address: ServerAddress) -> DatabaseError:
@@ -281,6 +293,7 @@ def connected(address: ServerAddress, machine: str = "") -> psycopg.Connection[A
             connect_timeout=CONNECT_S,
             prepare_threshold=5,
             context=adapters(),
+            **how_alive(address),
         )
     except psycopg.ProgrammingError as error:
         raise unclear(address) from error

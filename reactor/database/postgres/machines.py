@@ -12,7 +12,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from reactor.core.lease import HELD_S
+from reactor.core.lease import BEAT_S, HELD_S
 from reactor.database import contract
 from reactor.database.postgres.connection import PostgresConnection, lock_key
 from reactor.database.postgres.waking import NOTIFY
@@ -25,9 +25,10 @@ from reactor.errors import DatabaseInUse, Failure
 
 DEAD_S = 30.0
 """A machine that has not renewed its lease for so long has lost it, in seconds."""
-GRACE_S = 10.0
-"""So long a machine that begins, or whose own lease had run out, takes nothing over, in seconds: after a failure of the
-server the others need a moment to say that they are there."""
+MISSED_S = 1.5 * BEAT_S
+"""A machine that has not renewed its lease for longer than this has missed a beat, in seconds. If that was because of
+the server, the others have missed theirs too, and some are slower to come back: it takes nothing over for DEAD_S then,
+nor does one that begins."""
 FORGET_S = 7 * 86_400.0
 """A machine that has not been seen for so long is forgotten."""
 BATCH = 100
@@ -44,9 +45,9 @@ REGISTER = f"""{NEW} ON CONFLICT (name)
     DO UPDATE SET session = excluded.session, seen_at = excluded.seen_at, held_since = excluded.held_since"""
 REGISTER_AGAIN = f"{NEW} ON CONFLICT (name) DO NOTHING RETURNING 1"
 RENEW = f"""UPDATE reactor_machines SET seen_at = {NOW},
-    held_since = CASE WHEN seen_at < {NOW} - {HELD_S} THEN {NOW} ELSE held_since END
-    WHERE name = :name AND session = :session RETURNING held_since < {NOW} - {GRACE_S}"""
-"""True where its lease has not run out for a while."""
+    held_since = CASE WHEN seen_at < {NOW} - {MISSED_S} THEN {NOW} ELSE held_since END
+    WHERE name = :name AND session = :session RETURNING held_since < {NOW} - {DEAD_S}"""
+"""True where it has missed no beat for a while."""
 MAY_CLAIM = f"""SELECT 1 FROM reactor_machines
     WHERE name = :name AND session = :session AND draining = 0 AND seen_at > {NOW} - {HELD_S}"""
 INTRODUCE = "UPDATE reactor_machines SET presence = :told WHERE name = :name AND session = :session"

@@ -16,7 +16,7 @@ from reactor.core.events import SaveStale
 from reactor.core.job import Attempt
 from reactor.core.lease import HELD_S
 from reactor.database.contract import RETRY_MAX_S
-from reactor.database.postgres.machines import DEAD_S, GRACE_S, LOST, TAKEOVERS_MAX
+from reactor.database.postgres.machines import DEAD_S, LOST, MISSED_S, TAKEOVERS_MAX
 from reactor.database.presence import Presence
 from reactor.database.store import Store
 from reactor.errors import DatabaseInUse, Failure
@@ -51,7 +51,7 @@ async def stores(bot: Bot) -> AsyncIterator[tuple[Store, Store, Store]]:
 
 def settle(bot: Bot) -> None:
     """As if their leases had been held for a while."""
-    bot.sql("UPDATE reactor_machines SET held_since = held_since - %s", 2 * GRACE_S)
+    bot.sql("UPDATE reactor_machines SET held_since = held_since - %s", 2 * DEAD_S)
 
 
 async def beat(store: Store) -> bool:
@@ -146,6 +146,9 @@ async def test_after_a_failure_of_the_server_each_keeps_what_it_has(stores: Stor
         await claim(store)
     lose(bot, "a", "b", "c")
     assert [await beat(store) for store in (a, b)] == [False, False]
+    settle(bot)
+    lose(bot, "a", "b", seconds=MISSED_S)
+    assert [await beat(store) for store in (a, b)] == [False, False], "a beat that was missed is enough"
     settle(bot)
     assert await beat(b)
     assert bot.sql("SELECT claimed_by FROM downloads ORDER BY claimed_by") == [("a",), ("b",), (None,)]

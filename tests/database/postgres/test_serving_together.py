@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.server import Server
-from tests.real.harness import LOOK_S, Reactor
+from tests.database.postgres.together import machine, until
 from tests.servers import FileServer
 
 pytestmark = pytest.mark.execs
 
 ROWS = 30
 SLOTS = 2
-DEADLINE_S = 120.0
 
 
 @pytest.fixture
 def bot(postgres: Server) -> Iterator[Bot]:
     with postgres.database() as url:
         yield Bot(url)
-
-
-@asynccontextmanager
-async def machine(folder: Path, bot: Bot, name: str) -> AsyncIterator[Reactor]:
-    """A reactor that serves by this name."""
-    (folder / name).mkdir()
-    one = Reactor(
-        folder / name,
-        DOWNLOAD_DB=bot.url,
-        MACHINE_NAME=name,
-        MAX_CONCURRENT_DOWNLOADS=str(SLOTS),
-        XDG_DATA_HOME=str(folder / "data"),
-    )
-    await one.start()
-    try:
-        yield one
-    finally:
-        if one.process is not None and one.process.returncode is None:
-            one.process.send_signal(signal.SIGCONT)
-            await one.stop()
-
-
-async def until(condition: Callable[[], bool], seen: Callable[[], object]) -> None:
-    """Wait until it holds."""
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition():
-                await asyncio.sleep(LOOK_S)
-    except TimeoutError:
-        raise AssertionError(f"not so yet: {seen()}") from None
 
 
 async def test_one_is_killed_and_one_is_stopped(server: FileServer, bot: Bot, tmp_path: Path) -> None:
@@ -71,7 +39,7 @@ async def test_one_is_killed_and_one_is_stopped(server: FileServer, bot: Bot, tm
         return dict(bot.sql("SELECT claimed_by, count(*) FROM downloads WHERE status = 'downloading' GROUP BY 1"))
 
     async with AsyncExitStack() as stack:
-        machines = {name: await stack.enter_async_context(machine(tmp_path, bot, name)) for name in "abc"}
+        machines = {name: await stack.enter_async_context(machine(tmp_path, bot.url, name, SLOTS)) for name in "abc"}
         for path, content in data.items():
             server.put(path, content, stall_after=20_000)
         for path in data:
