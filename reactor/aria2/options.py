@@ -17,8 +17,8 @@ How a partial file goes on was measured with 1.36 and 1.37:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -45,7 +45,12 @@ MIN_SPLIT_SIZE = "4M"
 """No file is split into pieces smaller than this: below it a second connection costs more than it brings."""
 SPLIT_BYTES = 2 * 4 * 1024 * 1024
 """A file of that size and more is split."""
+SENT_KEPT = 4
+"""Sets of headers of which it is kept what is sent: the parts of a film have one or two."""
 
+_ASKED = (("Accept", "*/*"), ("Accept-Language", LANGUAGES))
+_GID, NO_GID = pattern("[0-9a-f]{16}"), "0" * 16
+_UNCLEAN = pattern(r"[\x00-\x1f/\\]")
 _UNSENDABLE = pattern("[\r\n\0\ud800-\udfff]")
 
 _ALWAYS: dict[str, str | list[str]] = {
@@ -114,7 +119,7 @@ def addition(
     `speed`: bytes/s at most, 0: as its configuration has it.
     `extra` options win over ours. `first`: before all that wait. Raises DownloadError when it cannot be fetched as it
     is described, or holds what would break out of an option or a header line."""
-    options: dict[str, str | list[str]] = {**_ALWAYS, **_limits(policy), "gid": _checked_gid(gid)}
+    options: dict[str, str | list[str]] = {**_of_policy(policy), "gid": _checked_gid(gid)}
     if directory is not None:
         options["dir"] = _line(directory, "the folder")
     options["use-head"] = "true" if resuming and fetch.by_head else "false"
@@ -122,13 +127,14 @@ def addition(
         options["remove-control-file"] = "true"  # also where we cannot delete it: elsewhere
     if speed:
         options["max-download-limit"] = str(speed)
-    if single or any(map(is_ftp, fetch.urls)) or any(map(_is_digest, headers)):
+    sent = _sent(tuple(headers))
+    if single or sent.once or any(map(is_ftp, fetch.urls)):
         options |= {"max-connection-per-server": "1", "split": "1"}
     if fetch.byte_range is not None:
         raise DownloadError("A part of a file cannot be fetched by itself.", code="unsupported")
     if fetch.torrent is not None:
         return _torrent(fetch, {**options, **_torrent_options(policy)}, extra or {}, first)
-    return _files(fetch, options, extra or {}, first, headers, jar)
+    return _files(fetch, options, extra or {}, first, sent, jar)
 
 
 def _is_digest(header: Header) -> bool:
@@ -159,21 +165,18 @@ def _files(
     options: dict[str, str | list[str]],
     extra: dict[str, str],
     first: bool,
-    given: Collection[Header],
+    sent: _Sent,
     jar: Jar | None,
 ) -> Method[str]:
     urls = [_checked_url(url) for url in fetch.urls]
     if not urls:
         raise DownloadError("There is no URL to fetch.", code="unsupported")
-    for header in given:
-        _line(header.name, "a header")
-        _line(header.value, "a header")
-    headers = [header for header in given if header.name.lower() not in KEPT_FROM_SERVERS]
     cookies = jar.line(urls[0].geturl()) if jar else ""
-    if cookies or any(header.name.lower() not in HARMLESS for header in headers):
+    if len(urls) > 1 and (cookies or sent.secret):
         # aria2 sends its headers to every mirror: those of other servers are given up.
         urls = [url for url in urls if _origin(url) == _origin(urls[0])]
-    options["header"] = [*_header_lines(headers, cookies), *_same_bytes(fetch)]
+    pairs = "; ".join([*sent.cookies, cookies] if cookies else sent.cookies)
+    options["header"] = [*sent.lines, _line(f"Cookie: {pairs}".rstrip(), "a header"), *_same_bytes(fetch)]
     options["out"] = _base_name(fetch.name)
     options["uri-selector"] = "inorder"  # mirrors come best first
     if fetch.checksum is not None:
@@ -181,7 +184,8 @@ def _files(
     return add_uri([url.geturl() for url in urls], {**options, **extra}, first=first)
 
 
-def _limits(policy: TransferPolicy) -> dict[str, str]:
+@lru_cache(1)
+def _of_policy(policy: TransferPolicy) -> dict[str, str | list[str]]:
     connections = str(policy.connections_per_server)
     options = {
         "connect-timeout": _whole(policy.connect_timeout_s),
@@ -192,7 +196,8 @@ def _limits(policy: TransferPolicy) -> dict[str, str]:
         "split": connections,
         "timeout": _whole(policy.timeout_s),
     }
-    return options | ({"user-agent": _line(policy.user_agent, "the User-Agent")} if policy.user_agent else {})
+    options |= {"user-agent": _line(policy.user_agent, "the User-Agent")} if policy.user_agent else {}
+    return _ALWAYS | options
 
 
 def _torrent_options(policy: TransferPolicy) -> dict[str, str]:
@@ -204,17 +209,31 @@ def _torrent_options(policy: TransferPolicy) -> dict[str, str]:
     return options | {"seed-time": "0"}
 
 
-def _header_lines(headers: list[Header], cookies: str) -> list[str]:
-    """One line for each header; all cookies in one, as RFC 6265, section 5.4, asks for."""
-    pairs = [header.value for header in headers if header.name.lower() == "cookie"]
-    pairs += [cookies] if cookies else []
-    lines = [f"{header.name}: {header.value}" for header in headers if header.name.lower() != "cookie"]
-    given = {header.name.lower() for header in headers}
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What is sent along with a request, as far as it does not depend on its URL."""
+
+    lines: tuple[str, ...]
+    """One for each header but the cookies."""
+    cookies: tuple[str, ...]
+    """Those that headers have."""
+    secret: bool
+    """True when any of it may be a credential."""
+    once: bool
+    """True when it is valid for one request."""
+
+
+@lru_cache(SENT_KEPT)
+def _sent(given: tuple[Header, ...]) -> _Sent:
+    """All cookies in one line, as RFC 6265, section 5.4, asks for. Raises DownloadError."""
+    named = [(header.name.lower(), header) for header in given if _line(f"{header.name}: {header.value}", "a header")]
+    named = [(name, header) for name, header in named if name not in KEPT_FROM_SERVERS]
+    lines = [f"{header.name}: {header.value}" for name, header in named if name != "cookie"]
+    names = {name for name, _ in named}
     # aria2's own asks for metalinks, also with follow-metalink=false: some servers would send one as the file.
-    for name, value in (("Accept", "*/*"), ("Accept-Language", LANGUAGES)):
-        if name.lower() not in given:
-            lines.append(f"{name}: {value}")
-    return [_line(line, "a header") for line in [*lines, f"Cookie: {'; '.join(pairs)}".rstrip()]]
+    lines += [f"{name}: {value}" for name, value in _ASKED if name.lower() not in names]
+    cookies = tuple(header.value for name, header in named if name == "cookie")
+    return _Sent(tuple(lines), cookies, not names <= HARMLESS, any(map(_is_digest, given)))
 
 
 def _same_bytes(fetch: Fetch) -> list[str]:
@@ -249,7 +268,7 @@ def _checked_url(url: str) -> SplitResult:
 
 
 def _checked_gid(gid: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{16}", gid) or not int(gid, 16):
+    if not _GID.fullmatch(gid) or gid == NO_GID:
         raise ValueError("a gid is 16 hex digits, not all of them zero")
     return gid
 
@@ -257,7 +276,7 @@ def _checked_gid(gid: str) -> str:
 def _base_name(name: str) -> str:
     """aria2 does not check `out`: `../x` leaves the folder, and `.` becomes another name."""
     _line(name, "the name")
-    if name in ("", ".", "..") or any(c in "/\\" or ord(c) < 32 for c in name) or len(name.encode()) > 255:
+    if name in ("", ".", "..") or _UNCLEAN.search(name) or len(name.encode()) > 255:
         raise DownloadError("The file's name is not a clean one.")
     return name
 

@@ -101,10 +101,12 @@ class Context:
         """Put a transfer where its state belongs: whoever changes a state calls this."""
         job.progress.sort(transfer)
         if transfer.n in job.progress.given:
+            transfer.kept_gid = transfer.gid
             self.gids.update((gid, (job, transfer)) for gid in transfer.gids)
         elif len(job.progress.transfers) > 1:  # what is still said of it changes nothing
             for gid in transfer.gids:
                 self.gids.pop(gid, None)
+            transfer.kept_gid = ""
 
     def disown(self, job: Job) -> None:
         """Nothing that aria2 says is about this job any more."""

@@ -181,6 +181,8 @@ class Transfer:
     """True while handing it over may still have to wait for the database: it is not handed over twice meanwhile."""
     refusal: Failure | None = None
     """What aria2 said when it refused it last."""
+    kept_gid: str = ""
+    """Its gid, while aria2 has something to say of it."""
     size_reported: bool = False
     """True once aria2 has said how much there is of it."""
     completed: int = 0
@@ -193,7 +195,7 @@ class Transfer:
     @property
     def gid(self) -> str:
         """Ours, that of its first bytes."""
-        return self.gid_of(self.n)
+        return self.kept_gid or self.gid_of(self.n)
 
     @property
     def describes(self) -> bool:

@@ -29,6 +29,7 @@ from reactor.core.widths import Widths
 
 RECONCILE_INTERVAL_S = 30.0
 """aria2 is asked at least this often about what is under way, however rarely progress is written."""
+UNKNOWN = math.nan
 FORGET_AT = 100
 """So many results that nobody needs any more are dropped at once; the others when nothing is under way."""
 
@@ -62,6 +63,8 @@ class Machine:
         """While it is not the time in which rows are begun."""
         self._tried_until: float | None = None
         """While a row is tried that the process may die of: nothing is claimed before."""
+        self._deadline: float | None = UNKNOWN
+        """As it was found last, unless something may have changed since."""
         # Asking aria2
         self._asking = False
         self._ask_at: float | None = None
@@ -110,6 +113,9 @@ class Machine:
         if self._leaving is None:
             out += self._lease.expire()
             out += self._route(event)
+            if isinstance(event, events.TransferNotified) and not out:
+                return out  # it is noted: of many parts that is all that most of them come to
+            self._deadline = UNKNOWN
             out += self._allowance.follow(event)
             out += self._widths.follow(event)
         elif isinstance(event, events.Saved | events.SaveStale | events.SaveRejected):
@@ -132,6 +138,8 @@ class Machine:
         """When TimePassed is wanted at the latest, or None when only an event can bring anything new."""
         if self._leaving is not None:
             return None
+        if self._deadline is not UNKNOWN:
+            return self._deadline
         deadlines = [self._due_at, self._poll_at, self._tried_until, self.disk.due_at, self._slices.due_at]
         deadlines.append(self._lease.due_at)
         for job in self.jobs.values():
@@ -139,7 +147,8 @@ class Machine:
         if self.connected:
             deadlines += [self._ask_at, self._context.clean_up_at, self._trial.ask_at]
             deadlines += [self._allowance.due_at, self._widths.due_at]
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        self._deadline = min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return self._deadline
 
     # Routing
 

@@ -43,7 +43,7 @@ class Egress:
             if is_ftp(fetch.urls[0]):  # it knows no redirects, and its data comes from any port
                 return through(proxy := self._guard.route(gid, counted=True, greeted=True), proxy)
             scope = credential_scope(fetch.urls[0], headers, jar.of(fetch.urls[0]) if jar else ())
-        return through(self._guard.route(gid, scope, counted=True), self._guard.route(gid, DENY_ALL))
+        return through(*self._guard.routes(gid, (scope, DENY_ALL), counted=True))
 
     def handed(self, fetch: Fetch, *, from_zero: bool, jar: Jar | None = None) -> str | None:
         """The URL by which aria2c takes over the answer that is held for a fetch with these cookies; None where there

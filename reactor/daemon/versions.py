@@ -63,9 +63,10 @@ class Versions:
     """By path as text, a third of the memory of a Path: where bytes of another answer begin in a file that went on;
     nothing in one that began from zero."""
 
-    def begins(self, path: Path, *, alone: bool = True) -> None:
-        """Note that a file is fetched from zero. Of one part among many only a note to the contrary is removed."""
-        if alone or str(path) in self._seams:
+    def begins(self, path: str, *, alone: bool = True) -> None:
+        """Note that a file is fetched from zero; its path as text, for there may be many. Of one part among many only a
+        note to the contrary is removed."""
+        if alone or path in self._seams:
             self._note(path, ())
 
     def went_on(self, path: Path) -> bool | None:
@@ -74,9 +75,9 @@ class Versions:
         seams = self._seams.get(str(path))
         return None if seams is None else bool(seams)
 
-    def _note(self, path: Path, seams: tuple[int, ...]) -> None:
-        self._seams[str(path)] = seams
-        self._seams.move_to_end(str(path))
+    def _note(self, path: str, seams: tuple[int, ...]) -> None:
+        self._seams[path] = seams
+        self._seams.move_to_end(path)
         if len(self._seams) > FILES_MAX:
             self._seams.popitem(last=False)
 
@@ -102,7 +103,7 @@ class Versions:
         self._hang_up(fetch)
         if found is Version.SAME:
             ends = {*self._seams.get(str(path), ()), *(end for _, end in present.runs)}
-            self._note(path, tuple(sorted(ends)[-SEAMS_MAX:]))
+            self._note(str(path), tuple(sorted(ends)[-SEAMS_MAX:]))
         return found
 
     async def of_whole(self, path: Path, fetch: Fetch, headers: Collection[Header], jar: Jar) -> Version:

@@ -78,11 +78,8 @@ class _Listener:
     scope: CredentialScope | None
     """None: for connections that may go anywhere."""
     used_at: float
+    port: int
     accepting: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-
-    @property
-    def port(self) -> int:
-        return int(self.server.getsockname()[1])
 
 
 class Guard(AsyncContextManagerMixin):
@@ -151,16 +148,21 @@ class Guard(AsyncContextManagerMixin):
         answered with IMPLAUSIBLE_STATUS. With `greeted` the server may speak first.
 
         Resets what is known of the user's earlier connections."""
+        (way,) = self.routes(user, (scope,), counted=counted, greeted=greeted)
+        return way
+
+    def routes(
+        self, user: str, scopes: Iterable[CredentialScope | None], *, counted: bool = False, greeted: bool = False
+    ) -> list[str]:
+        """As `route`, one for each scope."""
         self._failures.pop(user, None)
         self._several.pop(user, None)
         self._opened[user] = 0, self._broken_off
         self._opened.move_to_end(user)
         if len(self._opened) > FAILURES_MAX:
             self.settle(next(iter(self._opened)))
-        listener = self._listeners.get(scope) or self._open(scope)
-        listener.used_at = anyio.current_time()
-        name = f"{COUNTED if counted else ''}{GREETED if greeted else ''}{user}"
-        return f"http://{name}:{self._secret}@127.0.0.1:{listener.port}"
+        login = f"{COUNTED if counted else ''}{GREETED if greeted else ''}{user}:{self._secret}"
+        return [f"http://{login}@127.0.0.1:{self._listener(scope).port}" for scope in scopes]
 
     def why(self, user: str) -> Failure | None:
         """Why `user` got no connection. A final failure takes precedence over a retryable one."""
@@ -196,6 +198,11 @@ class Guard(AsyncContextManagerMixin):
 
     # Listeners
 
+    def _listener(self, scope: CredentialScope | None) -> _Listener:
+        listener = self._listeners.get(scope) or self._open(scope)
+        listener.used_at = anyio.current_time()
+        return listener
+
     def _open(self, scope: CredentialScope | None) -> _Listener:
         assert self._tasks is not None
         if len(self._listeners) >= LISTENERS_MAX:
@@ -203,7 +210,7 @@ class Guard(AsyncContextManagerMixin):
             self._close(min(scoped, key=lambda each: each.used_at))
         server = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
         server.setblocking(False)
-        listener = self._listeners[scope] = _Listener(server, scope, anyio.current_time())
+        listener = self._listeners[scope] = _Listener(server, scope, anyio.current_time(), server.getsockname()[1])
         self._tasks.start_soon(self._accept, listener)
         return listener
 

@@ -175,7 +175,7 @@ def credential_scope(url: str, headers: Iterable[Header], cookies: Sequence[Cook
     """The scope for these headers and cookies of a request to `url`; None when none of them is secret.
 
     The port is that of the URL; credentials may follow an upgrade from http to https, never a downgrade."""
-    of_one_host = "@" in urlsplit(url).netloc or any(h.name.lower() not in HARMLESS for h in headers)
+    of_one_host = ("@" in url and "@" in urlsplit(url).netloc) or any(h.name.lower() not in HARMLESS for h in headers)
     if not cookies and not of_one_host:
         return None
     _, host, port = _origin(url)

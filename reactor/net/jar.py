@@ -6,6 +6,7 @@ It is as large as a browser's for one site, and no larger: a server that sets mo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,6 +14,8 @@ from reactor.models import COOKIE_LINE_MAX, COOKIES_MAX, Cookie
 
 DOMAIN_COOKIES_MAX = 180
 """Most cookies of one domain, as in Chromium."""
+HOSTS_KEPT = 64
+"""Hosts whose domains are kept: the parts of a film come from a few."""
 
 Key = tuple[str, str, str, bool]
 """Name, domain, path, and whether it is host-only: a cookie that is equal in these replaces the one before."""
@@ -62,6 +65,8 @@ class Jar:
 
     def of(self, url: str) -> tuple[Cookie, ...]:
         """The cookies for a request to `url`, longest path first, limited to one header line."""
+        if not self._cookies:
+            return ()
         if self._last and self._last[0] == url:
             return self._last[1]
         parts = urlsplit(url)
@@ -139,14 +144,13 @@ def _domain(cookie: Cookie) -> str:
     return cookie.domain.lower().lstrip(".")
 
 
-def _domains_of(host: str) -> Iterator[str]:
+@lru_cache(HOSTS_KEPT)
+def _domains_of(host: str) -> tuple[str, ...]:
     """The host and all that it is below. An address is below nothing."""
-    yield host
-    if not is_address(host):
-        dot = host.find(".")
-        while dot >= 0:
-            yield host[dot + 1 :]
-            dot = host.find(".", dot + 1)
+    if is_address(host):
+        return (host,)
+    labels = host.split(".")
+    return tuple(".".join(labels[n:]) for n in range(len(labels)))
 
 
 def is_address(host: str) -> bool:

@@ -155,7 +155,7 @@ async def test_a_middle_of_another_version_is_found_out(
     path.write_bytes(OLD)
     assert await versions.of_whole(path, wanted, (), Jar()) is Version.SAME
     assert sum(request.sent for request in server.log) < PIECE
-    versions.begins(path)
+    versions.begins(str(path))
     assert versions.went_on(path) is False
 
 

@@ -28,6 +28,7 @@ from reactor.database.sql import crashes, downloads, lists, order, statements, t
 from reactor.errors import Failure
 from reactor.models import Extraction
 
+UNSET = object()
 Mutation = Callable[[], Any]
 """Makes a context manager: while it is open, the core is another one."""
 
@@ -68,12 +69,12 @@ def with_(where: Any, name: str, instead: Any) -> Mutation:
 
 @contextmanager
 def _set(where: Any, name: str, instead: Any) -> Iterator[None]:
-    before = getattr(where, name)
+    before = vars(where).get(name, UNSET)
     setattr(where, name, instead)
     try:
         yield
     finally:
-        setattr(where, name, before)
+        delattr(where, name) if before is UNSET else setattr(where, name, before)
 
 
 # Steps
@@ -226,7 +227,24 @@ def _anything(*args: Any) -> None:
     """Nothing is to be said of it."""
 
 
+def _deadline(self: machine.Machine) -> float | None:
+    """As it was found first."""
+    return cast(float | None, vars(self).get("found", machine.UNKNOWN))
+
+
+def _keep_deadline(self: machine.Machine, found: float | None) -> None:
+    if found is not machine.UNKNOWN:
+        vars(self).setdefault("found", found)
+
+
+def _only_noted(self: machine.Machine, event: events.TransferNotified) -> Commands:
+    """What aria2 tells is noted, and nobody asks what has become of it; nor does the question that comes by itself."""
+    NOTIFIED(self, event)
+    return []
+
+
 SALT = count()
+NOTIFIED = machine.Machine._notified
 STATEMENT = order._statement
 NEXT_DELAY, IN_TURN, REFUSAL = RetryPolicy.next_delay_s, contract.in_turn, Quotas.refusal
 REMOVE, ALL_FETCHED, RENEW_OR_FAIL = teardown.remove, finish.when_all_fetched, renew.renew_or_fail
@@ -305,6 +323,13 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "what has gone is to be reused all the same": (with_(Extraction, "fetched", lambda self: self),),
     "what gives way loses what there is of it": (with_(teardown, "give_way", _from_zero),),
     "to give way costs a retry": (with_(teardown, "give_way", _that_costs),),
+    "a deadline stays as it was found first": (
+        with_(machine.Machine, "_deadline", property(_deadline, _keep_deadline)),
+    ),
+    "what aria2 tells is noted only": (
+        with_(machine.Machine, "_notified", _only_noted),
+        with_(Job, "in_aria2", property(lambda self: False)),
+    ),
     "links are renewed for ever": (with_(renew, "RENEWALS_MAX", 10**9),),
 }
 

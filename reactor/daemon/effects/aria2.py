@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 import anyio
@@ -103,8 +104,9 @@ class Downloading:
                 elif self._staging.is_new(attempt.download_id):
                     self._begins(command, {each.n for each in command.additions})
                 else:
-                    anew |= await self._stale(command, anew, jar)
-                    self._begins(command, anew)
+                    begun = self._begun(command)
+                    anew |= await self._stale(command, begun - anew, jar)
+                    self._begins(command, {each.n for each in command.additions} - begun | anew)
                     spoilt = [each.fetch.name for each in command.additions if each.n in anew]
                     prepare = partial(
                         self._staging.prepare, attempt.download_id, fresh=command.wipe_staging, spoilt=spoilt
@@ -164,27 +166,32 @@ class Downloading:
         """What may be there elsewhere, where it cannot be looked at, without a validator to go on by."""
         return {each.n for each in command.additions if not each.fetch.strong and each.fetch.torrent is None}
 
-    def _begins(self, command: commands.AddTransfers, anew: Collection[int]) -> None:
-        """Note what is fetched from zero: all but what has a control file and is not to begin `anew`."""
-        folder = self._staging.folder(command.attempt.download_id)
-        for each in command.additions:
-            path = folder / each.fetch.name
-            if self._versions is not None and (each.n in anew or not _control_file(path).exists()):
-                self._versions.begins(path, alone=command.alone)
+    def _begun(self, command: commands.AddTransfers) -> set[int]:
+        """The numbers of those that have a control file."""
+        folder = str(self._staging.folder(command.attempt.download_id))
+        return {each.n for each in command.additions if _has_control_file(folder, each.fetch.name)}
 
-    async def _stale(self, command: commands.AddTransfers, anew: Collection[int], jar: Jar) -> set[int]:
-        """The numbers of those whose partial files are of no use: the server has another version of them, or does not
-        let it be told. Raises DownloadError, where there is one only, when it has another one or does not answer."""
+    def _begins(self, command: commands.AddTransfers, anew: Collection[int]) -> None:
+        """Note what is fetched from zero."""
+        if self._versions is None:
+            return
+        folder = str(self._staging.folder(command.attempt.download_id))
+        for each in command.additions:
+            if each.n in anew:
+                self._versions.begins(f"{folder}{os.sep}{each.fetch.name}", alone=command.alone)
+
+    async def _stale(self, command: commands.AddTransfers, begun: Collection[int], jar: Jar) -> set[int]:
+        """The numbers of those, of what was begun, whose partial files are of no use: the server has another version of
+        them, or does not let it be told. Raises DownloadError, where there is one only, when it has another one or does
+        not answer."""
         stale: set[int] = set()
         folder = self._staging.folder(command.attempt.download_id)
-        for each in command.additions:
-            path = folder / each.fetch.name
-            partial_file = each.fetch.torrent is None and _control_file(path).exists()
-            if self._versions is None or each.n in anew or not partial_file:
+        for each in command.additions if begun else ():
+            if self._versions is None or each.n not in begun or each.fetch.torrent is not None:
                 continue
             headers = () if each.fetch.headers is None else command.headers[each.fetch.headers]
             try:
-                found = await self._versions.of_part(path, each.fetch, headers, jar)
+                found = await self._versions.of_part(folder / each.fetch.name, each.fetch, headers, jar)
             except DownloadError:
                 if command.alone:
                     raise
@@ -238,8 +245,8 @@ class Downloading:
         elsewhere none can be."""
         if not command.alone or not self._staging.shared:
             return False
-        path = self._staging.folder(command.attempt.download_id) / each.fetch.name
-        return not _control_file(path).exists()
+        folder = str(self._staging.folder(command.attempt.download_id))
+        return not _has_control_file(folder, each.fetch.name)
 
     async def ask(self, command: commands.AskStatus) -> None:
         """One batch of questions, or several where thousands are asked about: after a restart. The files are asked for
@@ -389,8 +396,8 @@ class Downloading:
             return [error for _ in wanted]
 
 
-def _control_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.aria2")
+def _has_control_file(folder: str, name: str) -> bool:
+    return os.path.exists(f"{folder}{os.sep}{name}.aria2")  # noqa: PTH110 - asked of many, and a Path takes thrice as long
 
 
 def _of_many_small(command: commands.AddTransfers) -> bool:
