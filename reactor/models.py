@@ -217,6 +217,8 @@ class Placed:
     """Which DOWNLOAD_DIR it is, by the id that stands in it."""
     content: str
     """A digest of names, inodes, sizes and moments of change: equal for hard links of one file."""
+    name: str
+    """What it is called there: a name, or one in a folder."""
 
 
 class Download(BaseModel):

@@ -320,6 +320,10 @@ class Options(_OptionGroup):
         """The ratio up to which its torrent is served to others; None: as SEED_RATIO has it."""
         return None
 
+    def put_into(self) -> str:
+        """The folder in DOWNLOAD_DIR that the result is put into; empty: none."""
+        return ""
+
     def said(self) -> dict[str, Any]:
         """What was said, as a JSON object."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -396,6 +400,7 @@ def _sentence(model: type[BaseModel], place: Sequence[int | str], said: object) 
     """Which key is wrong, and what it takes."""
     path: list[str] = []
     takes: str | None = None
+    secret = False
     fields: type[BaseModel] | None = model
     for step in place:
         if fields is None or not isinstance(step, str):
@@ -405,10 +410,10 @@ def _sentence(model: type[BaseModel], place: Sequence[int | str], said: object) 
         said = said.get(step) if isinstance(said, Mapping) else None
         if field is None:
             return _unknown(path, fields)
-        takes, fields = field.description, model_of(field.annotation)
+        takes, fields, secret = field.description, model_of(field.annotation), secret or not field.repr
     if not path:
         return "The options cannot be read together."
-    return f"The option `{'.'.join(path)}` takes {takes}, not {_shown(said)}."
+    return f"The option `{'.'.join(path)}` takes {takes}" + ("." if secret else f", not {_shown(said)}.")
 
 
 def model_of(annotation: object) -> type[BaseModel] | None:

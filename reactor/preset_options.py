@@ -17,6 +17,8 @@ __all__ = ["ONLY_PRESETS", "PresetOptions"]
 HEADERS_MAX = 30
 HOSTS_MAX = 50
 _HOST = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+_PROXY = r"^(https?|socks[45]|socks5h|socks4a)://[^\s/?#\\]+/?$"
+_FOLDER = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
 _OWN = frozenset({"host", "range", "content-length", "connection", "transfer-encoding", "accept-encoding", "cookie"})
 
@@ -80,10 +82,12 @@ class PresetOptions(Options):
     """What a preset may say: all of a row's options, and what would be unsafe from a stranger."""
 
     headers: Headers | None = Field(
-        None, description="an object with hosts and values: headers for these hosts and those below them"
+        None, description="an object with hosts and values: headers for these hosts and those below them", repr=False
     )
     login: Login | None = Field(
-        None, description="an object with hosts, user and password: a login at these hosts and those below them"
+        None,
+        description="an object with hosts, user and password: a login at these hosts and those below them",
+        repr=False,
     )
     format_expression: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
         None, description="a format expression of yt-dlp's, as its -f"
@@ -99,6 +103,14 @@ class PresetOptions(Options):
         ge=0,
         le=1000,
         description="a number: the share ratio up to which a torrent is seeded, in place of SEED_RATIO",
+    )
+    proxy: Annotated[str, StringConstraints(pattern=_PROXY, max_length=1000)] | None = Field(
+        None,
+        description="a URL of http, https or socks5: a proxy for yt-dlp's requests, in place of YTDLP_PROXY",
+        repr=False,
+    )
+    folder: Annotated[str, StringConstraints(pattern=_FOLDER)] | None = Field(
+        None, description="a plain name: the folder in DOWNLOAD_DIR that the result is put into"
     )
     ytdlp: YtdlpOptions | None = Field(None, description="an object of options of YoutubeDL's, as YTDLP_OPTIONS has it")
 
@@ -120,6 +132,10 @@ class PresetOptions(Options):
         """See Options."""
         return self.seed_ratio
 
+    def put_into(self) -> str:
+        """See Options."""
+        return self.folder or ""
+
     def ytdlp_params(self, url: str) -> dict[str, Any]:
         """See Options."""
         raw = self.ytdlp.model_dump(exclude_none=True) if self.ytdlp is not None else {}
@@ -129,6 +145,7 @@ class PresetOptions(Options):
             "format": self.format_expression,
             "format_sort": list(self.format_sort) or None,
             "extractor_args": self.extractor_args or None,
+            "proxy": self.proxy,
         }
         return raw | {name: value for name, value in said.items() if value is not None}
 

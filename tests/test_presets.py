@@ -10,10 +10,10 @@ import pytest
 from reactor.core import events
 from reactor.core.job import Attempt
 from reactor.core.rows import ClaimedRow
-from reactor.errors import Failure, SettingsError
+from reactor.errors import DownloadError, Failure, SettingsError
 from reactor.journal.recording import Recorder
 from reactor.journal.stream import Stream
-from reactor.options import Options
+from reactor.options import Options, parse_options
 from reactor.preset_options import PresetOptions
 from reactor.presets import Presets
 from reactor.row_options import Asked
@@ -128,7 +128,7 @@ def test_what_only_a_preset_may_say(file: Path) -> None:
     assert type(found.plain()) is Options
     assert found.plain() == Options(quality=720, use=("house",), referer="http://site.example/")
     assert len({found, found}) == 1
-    for key in ("headers", "login", "format_expression", "format_sort", "extractor_args", "ytdlp", "seed_ratio"):
+    for key in ("headers", "login", "proxy", "folder", "format_expression", "ytdlp", "seed_ratio"):
         assert f'"{key}"' in refused(Presets(file), use=["house"], **{key: {}}), "a row may not say it"
 
 
@@ -232,3 +232,18 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_its_keys_are_not_those_of_a_row() -> None:
     assert set(PresetOptions.model_fields) > set(Options.model_fields)
+
+
+@pytest.mark.parametrize("folder", ["../up", "a/b", ".reactor", "", "..", "/etc", "a.b", "x" * 65])
+def test_a_folder_is_one_plain_name(folder: str) -> None:
+    with pytest.raises(DownloadError, match="`folder` takes a plain name"):
+        parse_options({"folder": folder}, PresetOptions)
+
+
+@pytest.mark.parametrize("proxy", ["site.example:8080", "file:///etc/passwd", "http://a b/", "http://a/\r\nX: 1", ""])
+def test_a_proxy_is_a_url_and_is_not_shown(proxy: str) -> None:
+    with pytest.raises(DownloadError, match="`proxy` takes a URL"):
+        parse_options({"proxy": proxy}, PresetOptions)
+    with pytest.raises(DownloadError, match=r"below them\. "):
+        parse_options({"login": "ann:hush"}, PresetOptions)
+    assert "hush" not in repr(parse_options({"proxy": "http://ann:hush@site.example:8080"}, PresetOptions))

@@ -223,6 +223,9 @@ A preset takes all keys but `use`, and these, which a row may not say itself:
 | --- | --- |
 {presets}
 
+`folder` is made where it is missing; with an aria2 elsewhere whose disk is not shared it changes nothing. `proxy` is
+asked by yt-dlp alone, in place of the guard; what it finds is fetched as always.
+
 `headers` and `login` are for the row's own URL where that is at one of their hosts, since a row may name any. A login
 goes to yt-dlp as user name and password, and to servers of files as Basic:
 `login = {{ hosts = ["site.example"], user = "ann", password = "…" }}`,

@@ -378,6 +378,8 @@ class Finish:
     """True when some of the bytes had come before: more than one answer was put together."""
     single: bool = False
     """True when it was fetched by one connection at a time."""
+    inside: str = ""
+    """The folder in DOWNLOAD_DIR that the result is put into; empty: none."""
     cookies_of: CookieSource | None = None
 
 

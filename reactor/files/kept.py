@@ -1,9 +1,9 @@
 """What was published, known again later and deleted: the file side of retention.
 
-Only a plain name directly in DOWNLOAD_DIR is touched, and only while what stands there is what was published: of one
-file its inode, size and moment of change, of a folder those of everything in it. It is moved into reactor's own folder
-first, where it is looked at once more: what somebody puts in its place meanwhile goes back. A move is all or nothing;
-what was moved is deleted by the next run where this one is killed.
+Only a plain name in DOWNLOAD_DIR, or in a folder there, is touched, and only while what stands there is what was
+published: of one file its inode, size and moment of change, of a folder those of everything in it. It is moved into
+reactor's own folder first, where it is looked at once more: what somebody puts in its place meanwhile goes back. A move
+is all or nothing; what was moved is deleted by the next run where this one is killed.
 
 Blocks on the disk.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from reactor.files.deleting import delete
 from reactor.files.names import candidates
+from reactor.files.publish import is_place
 from reactor.files.renaming import UNSUPPORTED, rename_new
 from reactor.patterns import pattern
 
@@ -30,6 +31,8 @@ ID_BYTES = 16
 _IDENTITY = pattern(r"[0-9a-f]{32}")
 MOVED, CHECKING = "deleted-", "checking-"
 """Before the name of what was moved: it is what was published; it is not known yet whether it is."""
+INSIDE = "@"
+"""Behind that name, before the folder in which it stood."""
 
 
 class Found(Enum):
@@ -124,8 +127,8 @@ class KeptFiles:
         return folder_id(self._private, create=False)
 
     def path(self, name: str) -> Path:
-        """Where one was put. Raises ValueError for what is no plain name of a published file."""
-        if not name or name == ".." or Path(name).name != name or name.startswith(".reactor"):
+        """Where one was put. Raises ValueError for what is no name of a published file."""
+        if not is_place(name) or name.startswith(".reactor"):
             raise ValueError(name)
         return self._download_dir / name
 
@@ -160,7 +163,8 @@ class KeptFiles:
     def take(self, id: int, name: str, content: str) -> Found:
         """Move one, of the entry `id`, out of DOWNLOAD_DIR, if it is there as it was. Raises OSError; then it is where
         it was."""
-        place, checked = self._private / f"{CHECKING}{self._prefix}{id}", self._moved(id)
+        inside = f"{INSIDE}{name.partition('/')[0]}" if "/" in name else ""
+        place, checked = self._private / f"{CHECKING}{self._prefix}{id}{inside}", self._moved(id)
         if os.path.lexists(checked):  # by a run that was killed
             return Found.TAKEN
         try:
@@ -184,7 +188,7 @@ class KeptFiles:
         if taken:
             moved.rename(checked)
         else:
-            self._put_back(moved)
+            self._put_back(moved, path.parent)
         place.rmdir()
         return Found.TAKEN if taken else Found.CHANGED
 
@@ -192,8 +196,9 @@ class KeptFiles:
         """What a run had moved that was killed before it looked at that once more goes back under its name, which it
         has there. Raises OSError."""
         for place in self._private.glob(f"{CHECKING}{self._prefix}*"):
+            _, _, inside = place.name.partition(INSIDE)
             for moved in place.iterdir():
-                self._put_back(moved)
+                self._put_back(moved, self._download_dir / inside)
             place.rmdir()
 
     def taken(self) -> list[int]:
@@ -215,10 +220,11 @@ class KeptFiles:
         except ValueError:
             return False
 
-    def _put_back(self, moved: Path) -> None:
+    def _put_back(self, moved: Path, directory: Path) -> None:
         """Under its own name, or one like it where that is taken by now."""
+        directory.mkdir(exist_ok=True)
         for candidate in candidates(moved.name):
-            target = self._download_dir / candidate
+            target = directory / candidate
             try:
                 return _place(moved, target)
             except FileExistsError:

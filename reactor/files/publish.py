@@ -23,7 +23,7 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reactor.errors import DownloadError
 from reactor.files.deleting import delete
@@ -73,6 +73,7 @@ def publish(
     wanted: Collection[Path] | None = None,
     notes: Sequence[str] = (),
     shared: bool = False,
+    inside: str = "",
 ) -> Path:
     """Move `source`, a file or a folder, into `directory` as `name` or `name (n)`; return where it stands.
 
@@ -82,6 +83,7 @@ def publish(
     what each name inside a folder becomes, `wanted` which files below the source are published; None: all.
     `notes` are kept in the record, for whoever asks after a crash (`noted`). `shared` says that the file at `source`
     has other names, in `directory` too: then what tells that it was placed is the name that was kept for it.
+    `inside` is a folder in `directory`, by a plain name, that it is put into; it is made where it is not there.
 
     Blocks on the disk. Raises FileNotFoundError when there is no source and it was never published, another
     OSError when the disk refuses, DownloadError when the source is or holds anything but plain files and
@@ -91,7 +93,7 @@ def publish(
     if final is None:
         _refuse_special_files(source)
         kept = None if wanted is None else {source, *wanted, *(above for path in wanted for above in path.parents)}
-        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes), shared))
+        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes), shared, inside))
     _delete_hidden(copy)
     if not keep:
         delete(source)
@@ -107,6 +109,12 @@ def published(source: Path, directory: Path) -> Path | None:
         return None  # what stands there may be another's, which is the same file
     final = directory / record.name
     return final if _identity(final) == record.thing else None
+
+
+def is_place(name: str) -> bool:
+    """True for a plain name, and for one in a folder of a plain name."""
+    parts = name.split("/")
+    return len(parts) <= 2 and all(part not in ("", ".", "..") for part in parts)
 
 
 def noted(source: Path) -> tuple[str, ...]:
@@ -154,14 +162,17 @@ def _place(thing: Path, source: Path, directory: Path, name: str, ways: _Ways) -
     """Give `thing` the first name that is free, or the one an earlier try had already got."""
     earlier = _read_record(source)
     identity = _known(thing)
+    if ways.inside:
+        (directory / ways.inside).mkdir(exist_ok=True)
     for candidate in candidates(name):
-        final = directory / candidate
+        placed = str(PurePosixPath(ways.inside, candidate))
+        final = directory / placed
         holder = _identity(final)
         mine = earlier is not None and earlier.thing == identity and holder is not None and holder == earlier.reserved
         if not mine and holder is not None and (ways.shared or holder != identity):
             continue
         reserved = holder if mine else None
-        record = _Record(candidate, _known(source), identity, reserved, ways.notes, ways.shared)
+        record = _Record(placed, _known(source), identity, reserved, ways.notes, ways.shared)
         _write_record(source, record)
         try:
             if mine or ways.shared:
@@ -215,7 +226,8 @@ def _replace(thing: Path, final: Path, source: Path, record: _Record) -> None:
 def _reserve(thing: Path, final: Path, source: Path, record: _Record) -> None:
     """What keeps the name is made elsewhere and noted first: a kill leaves nothing that nobody knows. Where the disk
     cannot do that, it is made in its place; killed before that is noted, it stays there, empty."""
-    keeper = _keeper_beside(_hidden_copy(source, final.parent))
+    directory = final.parents[len(PurePosixPath(record.name).parts) - 1]
+    keeper = _keeper_beside(_hidden_copy(source, directory))
     delete(keeper)
     _make_empty(keeper, like=thing)
     _write_record(source, replace(record, reserved=_identity(keeper)))
@@ -269,6 +281,7 @@ class _Ways:
     kept: Collection[Path] | None
     notes: tuple[str, ...] = ()
     shared: bool = False
+    inside: str = ""
 
     def wants(self, path: Path) -> bool:
         return self.kept is None or path in self.kept
@@ -360,7 +373,7 @@ def _read_record(source: Path) -> _Record | None:
         notes, shared = tuple(map(str, values.get("notes", ()))), values.get("shared") is True
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    return _Record(name=name, notes=notes, shared=shared, **places) if Path(name).name == name else None
+    return _Record(name=name, notes=notes, shared=shared, **places) if is_place(name) else None
 
 
 def _write_record(source: Path, record: _Record) -> None:

@@ -61,6 +61,10 @@ class StagedFiles(Protocol):
         """Leave the staged files in place: they are being seeded."""
 
     @property
+    def inside(self) -> str:
+        """The folder in DOWNLOAD_DIR that the result is put into; empty: none."""
+
+    @property
     def resumed(self) -> bool:
         """After a restart: only what is certainly whole is published."""
 

@@ -256,7 +256,14 @@ class Staging:
             self._check_whole(command, source, wanted, largest, checked=checked)
         name = self.tame(self._name(source, command), source.is_dir())
         final = publish(
-            source, self.download_dir, name, keep=command.keep, tame=self._tame_inside, wanted=wanted, notes=notes
+            source,
+            self.download_dir,
+            name,
+            keep=command.keep,
+            tame=self._tame_inside,
+            wanted=wanted,
+            notes=notes,
+            inside=command.inside,
         )
         size = size_of(final)
         if not command.keep:
@@ -317,7 +324,8 @@ class Staging:
         disk."""
         with suppress(OSError, ValueError):
             if self.shared and self.lasting:
-                return Placed(folder_id(self.download_dir / KEPT), content_of(path))
+                inside = path.relative_to(self.download_dir).as_posix()
+                return Placed(folder_id(self.download_dir / KEPT), content_of(path), inside)
         return None
 
     def reuse(self, command: StagedFiles, brought: Brought, copy: Copy) -> tuple[str, int]:
@@ -338,7 +346,13 @@ class Staging:
             clone(source, folder, copy)
         name = self.tame(_name_of_reused(command, Path(brought.path)), (folder / REUSED).is_dir())
         final = publish(
-            folder / REUSED, self.download_dir, name, tame=self._tame_inside, notes=brought.notes, shared=True
+            folder / REUSED,
+            self.download_dir,
+            name,
+            tame=self._tame_inside,
+            notes=brought.notes,
+            shared=True,
+            inside=command.inside,
         )
         for path in folder.iterdir():
             delete(path)

@@ -67,6 +67,27 @@ def test_a_folder_is_taken_whole(folder: Path, files: KeptFiles) -> None:
     assert names(folder) == set()
 
 
+def test_what_stands_in_a_folder_is_taken_from_there_and_goes_back_there(
+    folder: Path, files: KeptFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "Music").mkdir()
+    content, other = put(folder, "Music/a.bin"), put(folder, "a.bin", b"other")
+    assert files.take(1, "Music/a.bin", content) is Found.TAKEN
+    assert (names(folder), names(folder / "Music")) == ({"Music", "a.bin"}, set())
+    files.delete(1)
+    again = put(folder, "Music/a.bin")
+    monkeypatch.setattr(KeptFiles, "_is", _killed)
+    with pytest.raises(OSError, match="killed"):
+        files.take(2, "Music/a.bin", again)
+    assert names(folder / "Music") == set()
+    files.put_back_unchecked()
+    assert (content_of(folder / "Music" / "a.bin"), content_of(folder / "a.bin")) == (again, other)
+
+
+def _killed(self: KeptFiles, path: Path, content: str) -> bool:
+    raise OSError("killed")
+
+
 @pytest.mark.parametrize("how", ["written", "replaced", "touched", "a folder"])
 def test_what_was_changed_stays(folder: Path, files: KeptFiles, how: str) -> None:
     content = put(folder)
@@ -118,7 +139,7 @@ def test_a_link_is_never_followed(folder: Path, files: KeptFiles, tmp_path: Path
     assert (tmp_path / "precious").exists()
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../a.bin", "t/a.bin", "{tmp_path}/a.bin", ".reactor-kept"])
+@pytest.mark.parametrize("name", ["", ".", "..", "../a.bin", "t/u/a.bin", "{tmp_path}/a.bin", ".reactor-kept"])
 def test_a_name_that_is_none_of_ours_is_refused(folder: Path, files: KeptFiles, tmp_path: Path, name: str) -> None:
     name = name.format(tmp_path=tmp_path)
     (tmp_path / "a.bin").write_bytes(b"abc")

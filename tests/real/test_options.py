@@ -183,6 +183,34 @@ async def test_a_preset_brings_what_no_row_may_say_to_the_rows_own_host(tmp_path
     assert len(reactor.events("presets_unusable")) == 1
 
 
+async def test_a_preset_says_into_which_folder_a_result_goes_also_after_a_kill(tmp_path: Path) -> None:
+    presets, data = tmp_path / "presets.toml", random.Random(5).randbytes(46 * 1024 * 1024)
+    presets.write_text('[music]\nfolder = "Music"\n[whole]\nfolder = "Music"\nagain = "reuse"\n')
+    settings = {"PRESETS": str(presets), "DELETE_STATUSES": "uploaded", "PROGRESS_INTERVAL": "0.1"}
+    async with FileServer() as server, running(tmp_path, **settings) as reactor:
+        url = server.put("/a.iso", data, etag='"1"')
+        (pieces,) = reactor.add(url, use=["music"], split_mib=45)
+        await reactor.until(lambda: reactor.events("download_finishing"))
+        await reactor.stop(signal.SIGKILL)
+        await reactor.start()
+        ids = reactor.add(server.put("/b.iso", data[:5000], etag='"2"'), server.url("/b.iso"), use=["music"])
+        await reactor.until_final()
+        (linked,) = reactor.add(server.url("/b.iso"), use=["whole"])
+        (outside,) = reactor.add(url, folder="Music")
+        await reactor.until_final()
+        await reactor.until(lambda: not reactor.staged())
+        came, row = reactor.files(), reactor.row(pieces)
+        assert reactor.row(outside)["error_code"] == "bad_options"
+        reactor.execute("UPDATE downloads SET status = 'uploaded' WHERE id <> ?", ids[1])
+        await reactor.until(lambda: len(reactor.events("file_deleted")) == 3)
+    assert came.keys() == {f"Music/{name}" for name in (
+        "a/a.iso.001", "a/a.iso.002", "b.iso", "b (1).iso", "b (2).iso",
+    )}  # fmt: skip
+    assert Path(row["file_path"]) == reactor.downloads / "Music" / "a"
+    assert Path(reactor.row(linked)["file_path"]).name == "b (2).iso"
+    assert list(reactor.files()) == ["Music/b (1).iso"]
+
+
 async def test_the_same_again_is_refused_where_it_is_not_wanted_twice(tmp_path: Path) -> None:
     async with FileServer() as server, running(tmp_path) as reactor:
         url, bare = server.put("/a.iso", b"x" * 5000, etag='"1"'), server.put("/b.iso", b"x" * 5000)

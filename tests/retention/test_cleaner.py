@@ -132,7 +132,7 @@ async def test_another_folder_and_a_disk_that_is_away_are_left(place: Place, tmp
     assert place.names() == ["a.bin"]
 
 
-@pytest.mark.parametrize("name", ["../precious", "/precious", "..", ".", "", ".reactor", "t/x"])
+@pytest.mark.parametrize("name", ["../precious", "/precious", "..", ".", "", ".reactor", "t/u/x", "t/../x"])
 async def test_an_entry_that_is_none_of_ours_deletes_nothing(place: Place, tmp_path: Path, name: str) -> None:
     await place.bring()
     (tmp_path / "precious").write_bytes(b"abc")

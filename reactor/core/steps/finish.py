@@ -66,6 +66,7 @@ def finish(job: Job, context: Context, *, again: bool = False) -> Commands:
         gids=tuple(transfer.gid for transfer in progress.transfers),
         continued=plan.continued,
         single=window.single_of(job),
+        inside=job.options.put_into(),
         cookies_of=job.cookies_of,
     )
     return [*told, wanted]

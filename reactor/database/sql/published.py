@@ -29,7 +29,7 @@ NOTE = """UPDATE downloads SET notes = CASE WHEN coalesce(notes, '') = '' THEN :
 
 def store(connection: Connection, save: SaveDownloaded, placed: Placed, now_wall: float) -> None:
     """Note what was published."""
-    name, size = contract.storable(PurePath(save.path).name), contract.size(save.size)
+    name, size = contract.storable(placed.name), contract.size(save.size)
     of_row = save.attempt.download_id, save.attempt.number
     connection.execute(STORE, (secrets.randbits(62), *of_row, placed.folder, name, size, placed.content, now_wall))
 
@@ -64,7 +64,7 @@ def _page(connection: Connection, folder: str, after: tuple[float, int], limit: 
 def _read(id: int, download_id: int, attempt: int, *told: object) -> Published:
     name, size, content, at, status, now_attempt, path = told
     named = contract.text(name) or ""
-    same = contract.count(now_attempt) == attempt and PurePath(contract.text(path) or "").name == named
+    same = contract.count(now_attempt) == attempt and PurePath(contract.text(path) or "").name == PurePath(named).name
     return Published(
         id,
         download_id,

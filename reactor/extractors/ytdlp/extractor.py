@@ -172,9 +172,10 @@ class Ytdlp(Pool[YtdlpProcess]):
         timeout_s = timeout_s or self._config.timeout_s
         self._asked += 1
         user, params = f"ytdlp-{self._asked}", self._config.params
-        params |= options.ytdlp_params(url)
+        said = options.ytdlp_params(url)
+        params |= said
         params |= params_of(options, params)
-        if self._guard is not None:
+        if self._guard is not None and "proxy" not in said:
             params["proxy"] = self._guard.route(user)
         request = {"do": "extract", "url": url, "params": params, "deadline_s": timeout_s}
         request |= {"wanted": wanted_of(options), "texts": texts_of(options), "listed": listed, "kept": kept}

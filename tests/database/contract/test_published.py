@@ -22,7 +22,7 @@ async def downloaded(
     """A row, served to its end."""
     engine.sql("INSERT INTO downloads (url) VALUES ('http://host.example/a')")
     (claimed,) = (await store.poll(commands.PollRows((), 1), at, RETRY_MAX_S)).rows.claimed
-    save = commands.SaveDownloaded(claimed.attempt, f"/d/{name}", size, None, placed=Placed(HERE, content))
+    save = commands.SaveDownloaded(claimed.attempt, f"/d/{name}", size, None, placed=Placed(HERE, content, name))
     assert await store.save([save], at) == ()
     return claimed.attempt
 
@@ -56,7 +56,7 @@ async def test_nothing_is_noted_of_a_row_that_a_bot_has_cancelled(engine: Engine
     engine.sql("INSERT INTO downloads (url) VALUES ('http://host.example/a')")
     (claimed,) = (await store.poll(commands.PollRows((), 1), NOW, RETRY_MAX_S)).rows.claimed
     engine.sql("UPDATE downloads SET cancelled = 1")
-    save = commands.SaveDownloaded(claimed.attempt, "/d/a", 1, None, placed=Placed(HERE, "c"))
+    save = commands.SaveDownloaded(claimed.attempt, "/d/a", 1, None, placed=Placed(HERE, "c", "a"))
     assert await store.save([save], NOW) != ()
     assert await store.published.page(HERE, None, 10) == ()
 
@@ -115,7 +115,7 @@ async def test_another_attempt_has_an_entry_of_its_own(engine: Engine, store: St
     (claimed,) = (await store.poll(commands.PollRows((), 1), NOW, RETRY_MAX_S)).rows.claimed
     again = replace(first, number=first.number + 1)
     assert claimed.attempt == again
-    save = commands.SaveDownloaded(again, "/d/a (2).bin", 10, None, placed=Placed(HERE, "d"))
+    save = commands.SaveDownloaded(again, "/d/a (2).bin", 10, None, placed=Placed(HERE, "d", "a (2).bin"))
     assert await store.save([save], NOW + 1) == ()
     found = await store.published.page(HERE, None, 10)
     assert [(each.attempt, each.status) for each in found] == [(1, None), (2, "downloaded")]

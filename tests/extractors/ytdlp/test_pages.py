@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError
 from reactor.extractors import EXTRACTORS
 from reactor.extractors.base import Context, Reclassified
@@ -21,6 +22,7 @@ from reactor.extractors.ytdlp.extractor import Ytdlp, YtdlpConfig
 from reactor.extractors.ytdlp.process import YtdlpSetup
 from reactor.media.choice import Choice
 from reactor.models import Cookie, Extraction, Kind
+from reactor.preset_options import PresetOptions
 from tests.servers import FileServer
 
 HLS = "application/vnd.apple.mpegurl"
@@ -351,3 +353,13 @@ async def test_without_yt_dlp_a_page_goes_to_a_browser(server: FileServer, conte
             await EXTRACTORS[Kind.YTDLP].extract(detection, bare)
         assert browser.starts == 0
     assert (caught.value.detection.kind, caught.value.detection.url) == (Kind.PLAYWRIGHT, url)
+
+
+async def test_the_proxy_of_a_preset_is_asked_in_place_of_the_guard(server: FileServer) -> None:
+    """The server of these tests, for what it is asked for is what a proxy is asked for."""
+    page(server, '<video><source src="/film.mp4" type="video/mp4"></video>')
+    through = PresetOptions(proxy=server.url(""))
+    async with Guard() as guard, Ytdlp(YtdlpConfig(timeout_s=60.0), guard=guard) as ytdlp:
+        info = await ytdlp.extract("http://site.example/page", options=through)
+    assert info["formats"][0]["url"] == "http://site.example/film.mp4"
+    assert {request.headers["host"] for request in server.requests("/page")} == {"site.example"}
