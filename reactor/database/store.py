@@ -124,6 +124,11 @@ class Store(Protocol):
         are over. A row that was there at two crashes in succession comes without its plan, and `held`."""
         ...
 
+    async def unnamed(self, published: Mapping[int, str]) -> frozenset[int]:
+        """Rows that name another file than the one published for them here, or none, where several machines serve: it
+        was published by an attempt that was taken over before it could say so. A row that is gone is none of them."""
+        ...
+
     async def poll(
         self,
         command: PollRows,

@@ -221,6 +221,10 @@ class Staging:
                     _remove(self.folder(download_id))
         self.instance = instance
 
+    def published(self, download_id: int) -> Path | None:
+        """Where what was made in a row's folder was published, if it is there yet."""
+        return published(self.folder(download_id) / MOVED, self.download_dir) if self.shared else None
+
     def leftovers(self) -> set[int]:
         """Ids that have a staging folder."""
         prefix = f"{self.instance[:12]}-"

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 from anyio import to_thread
@@ -104,11 +105,11 @@ class Rows:
                 await self.store.join()
                 self._joined = True
             await self.store.allow(self._caps, clock.wall())
-            found = await self.store.recover(self._read_options)
+            found = await self._take_over(await self.store.recover(self._read_options))
         except DatabaseError as error:
             self._post(events.DatabaseFailed(error.failure))
         else:
-            self._post(await to_thread.run_sync(self._take_over, found))
+            self._post(found)
 
     async def read_plan(self, command: commands.ReadPlan) -> None:
         """Of a row that was held back."""
@@ -150,16 +151,23 @@ class Rows:
         with suppress(DatabaseError):
             await self.store.leave()
 
-    def _take_over(self, recovery: Recovery) -> events.Recovered:
+    async def _take_over(self, recovery: Recovery) -> events.Recovered:
+        """Raises DatabaseError."""
         found = recovery.found
-        self._staging.adopt(found.instance)
-        owned = {*recovery.planned, *(row.attempt.download_id for row in found.rows)}
-        stray = sorted(self._staging.leftovers() - owned)
+        published = await to_thread.run_sync(self._strays, recovery)
+        unnamed = await self.store.unnamed({id: str(path) for id, path in published.items() if path is not None})
         leftovers = (
             *found.leftovers,
-            *(events.Leftover(Attempt(download_id, 0), 0, keep_result=True) for download_id in stray),
+            *(events.Leftover(Attempt(id, 0), 0, keep_result=id not in unnamed) for id in published),
         )
-        return replace(found, leftovers=leftovers, rows=tuple(map(self._with_parts, found.rows)))
+        rows = await to_thread.run_sync(lambda: tuple(map(self._with_parts, found.rows)))
+        return replace(found, leftovers=leftovers, rows=rows)
+
+    def _strays(self, recovery: Recovery) -> dict[int, Path | None]:
+        """Rows whose folder no plan knows, each with what was published from it."""
+        self._staging.adopt(recovery.found.instance)
+        owned = {*recovery.planned, *(row.attempt.download_id for row in recovery.found.rows)}
+        return {id: self._staging.published(id) for id in sorted(self._staging.leftovers() - owned)}
 
     def _with_parts(self, row: ClaimedRow) -> ClaimedRow:
         """With the parts that arrived after the last write of its progress."""

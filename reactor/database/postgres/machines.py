@@ -9,6 +9,7 @@ or another attempt, and whatever it writes into them changes nothing (`saving.GU
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -171,6 +172,12 @@ def _take_over(connection: Connection, updater: RowUpdater) -> bool:
         if taken:
             connection.execute(NOTIFY)
         return taken
+
+
+def named(connection: Connection, ids: Sequence[int]) -> dict[int, str | None]:
+    """The files that rows name which are there."""
+    found = connection.execute("SELECT id, file_path FROM downloads WHERE id = ANY (:ids)", {"ids": [*ids]})
+    return dict(found.fetchall())
 
 
 def _ids(connection: Connection, which: str) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -86,6 +86,10 @@ class PostgresStore(SqlStore[Database]):
 
     async def take_over(self) -> bool:
         return await self._database.run(machines.take_over)
+
+    async def unnamed(self, published: Mapping[int, str]) -> frozenset[int]:
+        named = await self._database.run(machines.named, list(published))
+        return frozenset(id for id, path in named.items() if path != published[id])
 
     async def recover(self, read: ReadOptions = asked_of) -> Recovery:
         """With an id of this machine's own: two machines may have one disk, or one aria2c."""

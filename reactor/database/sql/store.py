@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from reactor.core.commands import PollRows, ReadPlan, Save
@@ -107,6 +107,9 @@ class SqlStore(Generic[D]):
 
     async def take_over(self) -> bool:
         return False
+
+    async def unnamed(self, published: Mapping[int, str]) -> frozenset[int]:
+        return frozenset()
 
     async def check(self) -> None:
         await self._database.run(_read_one)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.database.postgres.bot import Bot
@@ -66,3 +67,27 @@ async def test_one_is_killed_and_one_is_stopped(server: FileServer, bot: Bot, tm
     published = Counter(name for one in machines.values() for name in one.files() if not name.startswith("."))
     assert published == Counter(Path(path).name for _, _, path, _ in rows)
     assert max(attempt for *_, attempt in rows) == 2
+
+
+async def test_what_was_published_by_one_that_was_lost_is_taken_back(
+    server: FileServer, bot: Bot, tmp_path: Path
+) -> None:
+    """It is killed between its publishing and its word of it; another one has brought the file meanwhile."""
+    server.put("/a.bin", b"a" * 60_000, stall_after=20_000)
+    async with machine(tmp_path, bot.url, "a", 1) as one:
+        ((id,),) = bot.sql("INSERT INTO downloads (url) VALUES (%s) RETURNING id", server.url("/a.bin"))
+        await server.until(lambda: any(request.sent == 20_000 for request in server.log))
+        await until(lambda: bool(bot.sql("SELECT 1 FROM downloads WHERE stage = 'fetching'")), one.files)
+        with psycopg.connect(bot.url) as others:
+            others.execute("SELECT 1 FROM downloads FOR UPDATE")  # its word waits for this
+            server.release()
+            await until(lambda: "a.bin" in one.files(), one.files)
+            await one.stop(signal.SIGKILL)
+            others.execute(
+                "UPDATE downloads SET status = 'downloaded', stage = NULL, claimed_by = NULL, attempt = attempt + 1,"
+                " file_path = '/b/downloads/a.bin'"
+            )
+            others.execute("DELETE FROM reactor_plans WHERE download_id = %s", (id,))
+        await one.start()
+        await until(lambda: one.files() == {}, one.files)
+    assert bot.sql("SELECT status, file_path FROM downloads") == [("downloaded", "/b/downloads/a.bin")]
