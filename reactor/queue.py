@@ -6,7 +6,7 @@
             print(row.status, row.progress)
 
 `Queue.within(connection)` does the same on a connection of the bot's own; `SyncQueue` is for programs without asyncio.
-None of it is required: the table is the interface, and any program that writes SQLite can use it directly.
+None of it is required: the table is the interface, and any program that writes SQL can use it directly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import aiosqlite
 import anyio
 from anyio import to_thread
 
@@ -113,9 +112,9 @@ class QueueOperations(ABC):
 class Within(QueueOperations):
     """The same on the bot's own connection, in the transaction that is open there: nothing is begun or committed here.
 
-    Errors of sqlite3 are raised as they are. Reactor and watches see the row when the bot commits."""
+    Errors of the driver are raised as they are. Reactor and watches see the row when the bot commits."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: Any) -> None:
         self._table = engine.within(connection)
 
     async def _ask(self, question: Callable[[RowOperations], Awaitable[Result]]) -> Result:
@@ -149,9 +148,10 @@ class Queue(QueueOperations):
         self._context = TaskContext("Queue")
 
     @staticmethod
-    def within(connection: aiosqlite.Connection) -> QueueOperations:
+    def within(connection: Any) -> QueueOperations:
         """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `set_weight`, `get`, `children` and `list` on
-        your own connection, in the transaction that is open there."""
+        your own connection, in the transaction that is open there: of aiosqlite, or on PostgreSQL of psycopg
+        (AsyncConnection), asyncpg or SQLAlchemy (AsyncConnection, AsyncSession). Raises DatabaseError for any other."""
         return Within(connection)
 
     async def __aenter__(self) -> Self:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import builtins
 import os
-import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import suppress
@@ -90,9 +89,9 @@ class SyncOperations(ABC):
 class SyncWithin(SyncOperations):
     """The same on the bot's own connection, in the transaction that is open there: nothing is begun or committed here.
 
-    Errors of sqlite3 are raised as they are. Reactor and watches see the row when the bot commits."""
+    Errors of the driver are raised as they are. Reactor and watches see the row when the bot commits."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Any) -> None:
         self._table = engine.sync_within(connection)
 
     def _ask(self, question: Callable[[RowOperations], Coroutine[Any, Any, Result]]) -> Result:
@@ -117,9 +116,10 @@ class SyncQueue(SyncOperations):
         self._opened = False
 
     @staticmethod
-    def within(connection: sqlite3.Connection) -> SyncOperations:
+    def within(connection: Any) -> SyncOperations:
         """`add`, `cancel`, `retry`, `choose`, `set_defaults`, `defaults`, `set_weight`, `get`, `children` and `list` on
-        your own connection, in the transaction that is open there."""
+        your own connection, in the transaction that is open there: of sqlite3, or on PostgreSQL of psycopg or
+        SQLAlchemy (Connection, Session). Raises DatabaseError for any other."""
         return SyncWithin(connection)
 
     def __enter__(self) -> Self:

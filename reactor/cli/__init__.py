@@ -67,6 +67,7 @@ VERBS: Mapping[str, str] = {
     "errors": "errors:errors",
     "attach": "attach:attach",
     "detach": "attach:detach",
+    "prepare": "prepare:prepare",
     "copy": "copy:copy",
     "doctor": "doctor.command:doctor",
     "update": "update:update",

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import aiosqlite
 
@@ -58,6 +58,22 @@ def open_table(database: Place, *, create: bool = True, read_only: bool = False)
     return _open_table(database, create=create, read_only=read_only)
 
 
+async def prepare(database: Place, *, trigger: bool | None = None) -> None:
+    """Make a database ready, as the first `open_table` does. `trigger`: on a server, have it wake the reactor for what
+    a bot writes in plain SQL, or no longer. Raises DatabaseError."""
+    if (address := _server(database)) is not None:
+        from reactor.database.postgres.queue import prepare as prepare_there
+
+        return await prepare_there(address, trigger)
+    if trigger is not None:
+        raise DatabaseError(
+            "A trigger that wakes the reactor is made on a PostgreSQL server only.",
+            hint="SQLite's file tells of each change by itself.",
+        )
+    async with open_table(database):
+        return None
+
+
 async def attach(database: Place, mirror: Mirror, *, dry_run: bool = False) -> Attached:
     """Have a table of the bot's stand for rows of `downloads`; with `dry_run` nothing is written.
 
@@ -94,15 +110,34 @@ def copy(source: Place, target: Place) -> Copied:
         return copy_there(cast("Connection", connection), address)
 
 
-def within(connection: aiosqlite.Connection) -> RowOperations:
+def within(connection: Any) -> RowOperations:
     """The operations on a bot's own connection, in the transaction that is open there; nothing is begun or committed.
-    The driver's errors are raised as they are."""
-    return operations_within(connection)
+    The driver's errors are raised as they are. Raises DatabaseError for what is none of the connections known."""
+    if isinstance(connection, aiosqlite.Connection):
+        return operations_within(connection)
+    if find_spec("psycopg") is not None:
+        from reactor.database.postgres.borrowed import operations_within as within_there
+
+        if (operations := within_there(connection)) is not None:
+            return operations
+    raise _unknown(connection, "aiosqlite, or (with the extra `postgres`) of psycopg, asyncpg or SQLAlchemy")
 
 
-def sync_within(connection: sqlite3.Connection) -> RowOperations:
+def sync_within(connection: Any) -> RowOperations:
     """The same on a connection that blocks: none of these operations waits for the event loop."""
-    return sync_operations_within(connection)
+    if isinstance(connection, sqlite3.Connection):
+        return sync_operations_within(connection)
+    if find_spec("psycopg") is not None:
+        from reactor.database.postgres.borrowed import sync_operations_within as within_there
+
+        if (operations := within_there(connection)) is not None:
+            return operations
+    raise _unknown(connection, "sqlite3, or (with the extra `postgres`) of psycopg or SQLAlchemy")
+
+
+def _unknown(connection: object, known: str) -> DatabaseError:
+    kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
+    return DatabaseError(f"`within` takes a connection of {known}, and got {kind}.")
 
 
 def lock(database: Place, role: str = "reactor", machine: str = "") -> AbstractContextManager[None]:

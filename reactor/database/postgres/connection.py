@@ -168,7 +168,8 @@ def _fit(value: Any) -> Any:
 # What PostgreSQL does its own way
 
 COLUMNS = """SELECT a.attname, format_type(a.atttypid, NULL), pg_get_expr(d.adbin, d.adrelid), a.attnotnull,
-    coalesce(array_position(CAST(i.indkey AS smallint[]), a.attnum) + 1, 0), a.attidentity, a.attgenerated
+    coalesce(array_position(CAST(i.indkey AS smallint[]), a.attnum) + 1, 0), CAST(a.attidentity AS text),
+    CAST(a.attgenerated AS text)
     FROM pg_attribute AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
     WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""

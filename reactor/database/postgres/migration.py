@@ -21,6 +21,7 @@ from psycopg import errors as postgres
 
 from reactor.database.contract import COLUMNS, GONE, UNREADY
 from reactor.database.postgres.connection import PostgresConnection
+from reactor.database.postgres.waking import CHANNEL
 from reactor.database.postgres.words import NUMBERS, Words
 from reactor.database.sql import downloads, lists, order, overview
 from reactor.database.sql.connection import BOTS, Connection, columns, has_table
@@ -82,6 +83,16 @@ TAKEN = {
     "id": ("smallint", "integer", "bigint"),
 }
 """How the types begin that a column may have which is no text to reactor."""
+WAKE = "reactor_wake"
+WAKER = f"""CREATE OR REPLACE FUNCTION {WAKE}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF coalesce(current_setting('reactor.machine', true), '') = '' THEN
+        NOTIFY {CHANNEL};
+    END IF;
+    RETURN NULL;
+END $$"""
+TRIGGER = f"""CREATE TRIGGER {WAKE} AFTER INSERT OR DELETE OR UPDATE OF status, cancelled ON downloads
+    FOR EACH STATEMENT EXECUTE FUNCTION {WAKE}()"""
+"""Once for a statement, however many rows it writes; equal notifications of a transaction are one."""
 CATALOG = """SELECT c.relname, coalesce(i.indisvalid, true) FROM pg_class AS c
     LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
     WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('downloads'))
@@ -104,6 +115,17 @@ def fit(connection: PostgresConnection, create: bool = True) -> str:
         instance = _ready(connection)
     assert instance is not None
     return instance
+
+
+def set_trigger(shared: Connection, wanted: bool) -> None:
+    """Have the server wake the reactor for what bots write in plain SQL, or no longer. Of reactor's own writes it says
+    nothing; of progress nothing is said at all."""
+    connection = cast("PostgresConnection", shared)
+    with _alone(connection):
+        _patiently(connection, f"DROP TRIGGER IF EXISTS {WAKE} ON downloads")
+        _patiently(connection, WAKER if wanted else f"DROP FUNCTION IF EXISTS {WAKE}()")
+        if wanted:
+            _patiently(connection, TRIGGER)
 
 
 def fit_read_only(connection: PostgresConnection, create: bool = True) -> str:

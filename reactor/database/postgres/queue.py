@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reactor.database.postgres import machines
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.connection import Database
-from reactor.database.postgres.migration import fit, fit_read_only
+from reactor.database.postgres.migration import fit, fit_read_only, set_trigger
 from reactor.database.postgres.waking import ringing
 from reactor.database.sql.queue import SqlTable
 from reactor.database.table import Change, Table
@@ -61,3 +61,10 @@ async def open_table(address: ServerAddress, *, create: bool = True, read_only: 
     how = fit_read_only if read_only else fit
     async with Database.open(address, how, create=create and not read_only, read_only=read_only) as database:
         yield PostgresTable(database)
+
+
+async def prepare(address: ServerAddress, trigger: bool | None) -> None:
+    """As `reactor.database.engine.prepare`."""
+    async with Database.open(address, fit) as database:
+        if trigger is not None:
+            await database.run(set_trigger, trigger)
