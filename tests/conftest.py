@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Generator
 from contextlib import nullcontext
+from importlib import import_module
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -58,14 +59,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Nothing of what is imported and collected is garbage: neither now is it looked through, nor with each test."""
     gc.disable()
     try:
+        _import_a_share(session.config)
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+
+
+def _import_a_share(config: pytest.Config) -> None:
+    """Of several workers that collect everything each rewrites the assertions of its share; of the others' files it
+    finds what they have kept. Rewritten in every worker, they cost each of them ten seconds of processor time."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1 and config.args == config.getini("testpaths"):
+        files = sorted((config.rootpath / "tests").rglob("test_*.py"))
+        for file in files[int(worker.removeprefix("gw")) :: workers]:
+            import_module(".".join(file.relative_to(config.rootpath).with_suffix("").parts))
 
 
 def _in(item: pytest.Item, part: str) -> bool:

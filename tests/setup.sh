@@ -13,28 +13,36 @@ missing() {
   done <tests/programs.txt
 }
 
-mapfile -t packages < <(missing)
-if ((${#packages[@]})) && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
-  apt-get update -qq
-  # The tests start a PostgreSQL of their own: Debian's package is to make none.
-  mkdir -p /etc/postgresql-common/createcluster.d
-  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/reactor.conf
-  # Where they do not go together (another npm is held, say), each that can be had is better than none.
-  apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
-    for package in "${packages[@]}"; do
-      apt-get install -y -qq --no-install-recommends "$package" >/dev/null || true
-    done
+programs() {
   mapfile -t packages < <(missing)
-fi
-if ((${#packages[@]})) && [[ -n ${CI:-} ]]; then
-  echo "The tests need these packages: ${packages[*]}" >&2
-  exit 1
-fi
+  if ((${#packages[@]})) && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    apt-get update -qq
+    # The tests start a PostgreSQL of their own: Debian's package is to make none.
+    mkdir -p /etc/postgresql-common/createcluster.d
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/reactor.conf
+    # Where they do not go together (another npm is held, say), each that can be had is better than none.
+    apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+      for package in "${packages[@]}"; do
+        apt-get install -y -qq --no-install-recommends "$package" >/dev/null || true
+      done
+    mapfile -t packages < <(missing)
+  fi
+  if ((${#packages[@]})) && [[ -n ${CI:-} ]]; then
+    echo "The tests need these packages: ${packages[*]}" >&2
+    return 1
+  fi
+}
 
+# apt-get waits for the network and the disk, pip for the network and the processor: side by side.
+programs & installing=$!
+trap 'wait "$installing" || true' EXIT  # apt-get is not left behind half way
 ready=.venv/.reactor-ready
-if ! [[ $ready -nt pyproject.toml && $ready -nt constraints.txt && $ready -nt tests/setup.sh ]]; then
+if [[ $ready -nt pyproject.toml && $ready -nt constraints.txt && $ready -nt tests/setup.sh ]]; then
+  wait "$installing"
+else
   python3 -m venv .venv
   .venv/bin/pip install -q --no-compile -c constraints.txt -e '.[all,dev]'
+  wait "$installing"
   # On all processors, while npm fetches; pip would compile on one. What is no Python is not compiled.
   .venv/bin/python -m compileall -qq -j 0 .venv/lib & compiling=$!
   if command -v npm >/dev/null; then
