@@ -143,6 +143,7 @@ FAILURES: Mapping[str, FailureKind] = {
     "settings": FailureKind("A setting cannot be used.", "operator"),
     "constraint": FailureKind("The bot's own table refuses the row.", "operator"),
     "crashed": FailureKind("The process died with this download three times.", "report"),
+    "machine_lost": FailureKind("Three machines were lost while they worked on this download.", "report"),
     "internal": FailureKind("reactor made a mistake.", "report"),
     "extractor_failed": FailureKind("yt-dlp, or another extractor, failed over this page.", "report"),
     "ytdlp_broken": FailureKind("yt-dlp does not run.", "operator"),

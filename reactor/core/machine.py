@@ -24,6 +24,7 @@ from reactor.core.leftovers import clean_up, clean_up_all, cleaned_up, take_on
 from reactor.core.lifecycle import advance
 from reactor.core.slices import Slices
 from reactor.core.steps import claim, seed, teardown, window
+from reactor.core.steps.lease import fence
 from reactor.core.suspects import ARIA2_TRIAL_ASK_S, ARIA2_TRIAL_S, DIES, Trial, died, next_suspect
 from reactor.core.widths import Widths
 
@@ -497,8 +498,11 @@ class Machine:
         return self._context.limits.quotas.ends_at(job.begun_at) if job.state in WORKING else None
 
     def _shutdown(self, event: events.ShutdownRequested) -> Commands:
-        """Rows stay as they are: the next run finds them and goes on."""
+        """Rows stay as they are: the next run finds them and goes on, or another machine does, before which aria2 has
+        to let go of them."""
         self._leaving = event.reason
+        if self._context.limits.leased:
+            return [fence(job, self._context) for job in self.jobs.values() if job.state is not State.SEEDING]
         return [commands.StopWork(job.attempt) for job in self.jobs.values()]
 
     def _leave(self, reason: str) -> Commands:

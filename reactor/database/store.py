@@ -116,7 +116,8 @@ class Store(Protocol):
         ...
 
     async def leave(self) -> None:
-        """This process ends as it was asked to: no row is counted as the cause."""
+        """This process ends as it was asked to: no row is counted as the cause. What it has under way waits for other
+        machines at once, where there are any; else it stays for the next start."""
         ...
 
     async def recover(self, read: ReadOptions = asked_of) -> Recovery:

@@ -185,3 +185,9 @@ def test_whatever_works_is_fenced() -> None:
         state for (state, event), entry in TABLE.items() if event is events.LeaseLost and State.FENCED in entry.to
     }
     assert fenced == WORKING
+
+
+def test_a_machine_that_is_asked_to_end_takes_out_of_aria2_what_others_may_begin() -> None:
+    world = leased().fetching(ONE).feed(events.ShutdownRequested("SIGTERM"))
+    assert world.the(commands.Fence) == commands.Fence(ONE, (gid(ONE),))
+    assert world.the(commands.Exit)

@@ -24,11 +24,14 @@ def still_stopping(job: Job, event: events.LeaseLost, context: Context) -> Comma
     return _fence(job, context)
 
 
+def fence(job: Job, context: Context) -> commands.Fence:
+    """What stops all of it at once."""
+    return commands.Fence(job.attempt, () if job.teardown.removed else teardown.gids(job, context))
+
+
 def _fence(job: Job, context: Context) -> Commands:
-    if job.teardown.removed:
-        return [commands.Fence(job.attempt, ())]
-    job.teardown.stop_by = context.now + teardown.STOP_PATIENCE_S
-    return [commands.Fence(job.attempt, teardown.gids(job, context))]
+    job.teardown.stop_by = None if job.teardown.removed else context.now + teardown.STOP_PATIENCE_S
+    return [fence(job, context)]
 
 
 def ask_again(job: Job, event: events.Aria2Back | events.PatienceElapsed, context: Context) -> Commands:

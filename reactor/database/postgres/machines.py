@@ -37,7 +37,9 @@ BATCH = 100
 TAKEOVERS_MAX = 3
 """With so many machines that were lost with it a row ends: it may be what they were lost by."""
 LOST = Failure(
-    "crashed", "Each machine that has tried it was lost.", "The file may be what brings it down; try it again later."
+    "machine_lost",
+    "Each machine that has tried it was lost.",
+    "The file may be what brings it down; try it again later.",
 )
 TAKEOVER = "'takeover'"
 TAKE = f"SELECT pg_try_advisory_xact_lock({lock_key(TAKEOVER)})"
@@ -67,6 +69,10 @@ UNSTOPPED = (
     f"""status = 'cancelled' AND stage <> '' AND claimed_by <> '' AND NOT EXISTS ({ALIVE.format("claimed_by")})"""
 )
 """Cancelled by its bot on such a machine, which did not come to take it down."""
+OWN = "status = 'downloading' AND coalesce(stage, '') <> 'items' AND claimed_by = :name"
+LEAVES = f"""DELETE FROM reactor_machines AS m WHERE name = :name AND session = :session AND EXISTS (SELECT 1 FROM
+    reactor_machines AS o WHERE o.name <> m.name AND o.draining = 0 AND o.seen_at > {NOW} - {HELD_S}) RETURNING 1"""
+"""Where another one would begin what this one has."""
 GIVEN_BACK = f"status = 'pending', stage = NULL, next_attempt_at = NULL, {OVER}"
 ENDED = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attempt_at = NULL,
     error = :lost, error_code = :lost_code, {OVER}"""
@@ -141,6 +147,22 @@ def drain(connection: Connection, name: str, draining: bool) -> bool:
     return found is not None
 
 
+def leave(connection: Connection, name: str, session: str) -> None:
+    """This machine ends as it was asked to: what it has under way waits again, for the others, at once. It costs no
+    retry and counts as no loss. Where no other machine would begin it, all stays for the next start."""
+    updater, mine = RowUpdater(), {"name": name, "session": session}
+    while True:
+        with suppress(RowRejected):
+            with transaction(connection):
+                if connection.execute(LEAVES, mine).fetchone() is None:
+                    return
+                ids = [id for (id,) in connection.execute(f"SELECT id FROM downloads WHERE {OWN}", mine).fetchall()]
+                updater.update(connection, ids, (GIVEN_BACK, "status = 'pending'"), mine, which=OWN)
+                _drop_plans(connection)
+                connection.execute(NOTIFY)
+            return
+
+
 def take_over(connection: Connection) -> bool:
     """Have the rows of lost machines wait again; one that was taken over too often fails. True when there were any."""
     updater = RowUpdater()
@@ -163,9 +185,7 @@ def _take_over(connection: Connection, updater: RowUpdater) -> bool:
         done += updater.update(connection, others, (GIVEN_BACK, "status = 'pending'"), asked, which=ORPHANED)
         stopped = _ids(connection, UNSTOPPED)
         updater.update(connection, stopped, ("claimed_by = NULL",), asked, which=UNSTOPPED)
-        freed = [id for (id,) in connection.execute(UNPLANNED).fetchall()]
-        if freed:
-            connection.execute("DELETE FROM reactor_plan_pieces WHERE download_id = ANY (:ids)", {"ids": freed})
+        freed = _drop_plans(connection)
         connection.execute(SETTLED)
         connection.execute(f"DELETE FROM reactor_machines WHERE seen_at < {NOW} - {FORGET_S}")
         taken = bool(done or stopped or freed)
@@ -178,6 +198,14 @@ def named(connection: Connection, ids: Sequence[int]) -> dict[int, str | None]:
     """The files that rows name which are there."""
     found = connection.execute("SELECT id, file_path FROM downloads WHERE id = ANY (:ids)", {"ids": [*ids]})
     return dict(found.fetchall())
+
+
+def _drop_plans(connection: Connection) -> list[int]:
+    """Of rows whose files are where nobody comes to."""
+    freed = [id for (id,) in connection.execute(UNPLANNED).fetchall()]
+    if freed:
+        connection.execute("DELETE FROM reactor_plan_pieces WHERE download_id = ANY (:ids)", {"ids": freed})
+    return freed
 
 
 def _ids(connection: Connection, which: str) -> list[int]:

@@ -91,6 +91,10 @@ class PostgresStore(SqlStore[Database]):
         named = await self._database.run(machines.named, list(published))
         return frozenset(id for id, path in named.items() if path != published[id])
 
+    async def leave(self) -> None:
+        await super().leave()
+        await self._database.run(machines.leave, self._owner, self._session)
+
     async def recover(self, read: ReadOptions = asked_of) -> Recovery:
         """With an id of this machine's own: two machines may have one disk, or one aria2c."""
         found = await super().recover(read)

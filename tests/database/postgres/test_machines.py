@@ -113,6 +113,7 @@ async def test_a_crash_is_that_of_one_machine(stores: Stores, bot: Bot) -> None:
     await claim(a)
     await claim(b)
     await a.join()
+    lose(bot, "a", "c", seconds=HELD_S)
     await b.leave()
     await b.join()
     assert [[row.crashes for row in (await store.recover()).found.rows] for store in (a, b)] == [[1], [0]]
@@ -153,6 +154,26 @@ async def test_after_a_failure_of_the_server_each_keeps_what_it_has(stores: Stor
     assert await beat(b)
     assert bot.sql("SELECT claimed_by FROM downloads ORDER BY claimed_by") == [("a",), ("b",), (None,)]
     assert not await beat(c)
+
+
+async def test_a_machine_that_is_asked_to_end_gives_back_what_it_has(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    add(bot, 2)
+    first, second = await claim(a, 2)
+    for attempt in (first, second):
+        await plan(a, attempt)
+    bot.sql("UPDATE downloads SET status = 'pending', stage = 'waiting', claimed_by = NULL WHERE id = 1")
+    await a.leave()
+    assert bot.sql("SELECT name FROM reactor_machines ORDER BY name") == [("b",), ("c",)]
+    assert bot.sql("SELECT * FROM reactor_plans") == []
+    assert await claim(b, 2) == [Attempt(1, 2), Attempt(2, 2)]
+    assert bot.sql("SELECT * FROM reactor_takeovers") == []
+    await a.leave()
+    assert bot.sql("SELECT count(*) FROM downloads WHERE claimed_by = 'b'") == [(2,)]
+    lose(bot, "c", seconds=HELD_S)
+    await b.leave()
+    assert bot.sql("SELECT count(*) FROM downloads WHERE claimed_by = 'b'") == [(2,)], "nobody is left to begin it"
+    assert len((await b.recover()).found.rows) == 2
 
 
 async def test_what_waits_with_files_waits_for_its_machine(stores: Stores, bot: Bot) -> None:
