@@ -1,5 +1,6 @@
 """KEEP_DAYS, KEEP_GIB and DELETE_STATUSES while reactor runs: it waits for the next file that is due, for the next
-download that is done, or for the bot's next write, whichever of these can make something due. Otherwise it sleeps."""
+download that is done, or for the bot's next write, whichever of these can make something due. Otherwise it sleeps;
+where nothing is asked for, what others have deleted is forgotten once a day."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from reactor.files.kept import KeptFiles
 from reactor.files.staging import KEPT, Staging
 from reactor.journal.journal import Journal
 from reactor.retention.cleaner import Cleaner, Outcome
-from reactor.retention.policy import GRACE_S, policy_of
+from reactor.retention.policy import DAY_S, GRACE_S, policy_of
 from reactor.settings import Settings
 
 CLOCK_S = 3600.0
@@ -37,11 +38,16 @@ async def keep(rows: Rows, staging: Staging, settings: Settings, journal: Journa
         finished, changed, began = rows.finished.next, rows.changed.next, clock.monotonic()
         try:
             await cleaner.finish()
-            wait_s = await _round(cleaner, journal, told) if policy else math.inf
+            if policy:
+                wait_s = await _round(cleaner, journal, told)
+            else:
+                await cleaner.forget_gone()
+                wait_s = DAY_S
         except DatabaseError:  # the machine meets it too, and tells
             wait_s = AGAIN_S
         if not policy:
-            return
+            await anyio.sleep(wait_s)
+            continue
         await anyio.sleep(max(PAUSE_S, SHARE * (clock.monotonic() - began)))
         await _any_of([finished, *([changed] if policy.statuses else [])], wait_s)
 

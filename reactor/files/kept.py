@@ -10,6 +10,7 @@ Blocks on the disk.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
+from typing import BinaryIO
 
 from reactor.files.deleting import delete
 from reactor.files.names import candidates
@@ -26,7 +28,7 @@ from reactor.files.renaming import UNSUPPORTED, rename_new
 from reactor.patterns import pattern
 
 ID = "folder-id"
-"""In reactor's own folder: which DOWNLOAD_DIR this is."""
+"""In reactor's own folder: which DOWNLOAD_DIR this is. Who has it locked takes something away."""
 ID_BYTES = 16
 _IDENTITY = pattern(r"[0-9a-f]{32}")
 MOVED, CHECKING = "deleted-", "checking-"
@@ -120,6 +122,14 @@ class KeptFiles:
         self._download_dir = download_dir
         self._private = private
         self._prefix = f"{MOVED}{instance[:12]}-"
+
+    def lock(self) -> BinaryIO:
+        """Nobody else who asks takes anything away until the file that is returned is closed. Waits for whoever does:
+        as long as it takes to delete one. Where the disk knows no locks, nobody waits. Raises OSError."""
+        file = (self._private / ID).open("r+b")
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        return file
 
     @property
     def folder(self) -> str:

@@ -50,13 +50,22 @@ class Cleaner:
     async def finish(self) -> None:
         """Delete what an earlier run had moved when it was killed, and put back what it had not looked at once more.
         Raises DatabaseError."""
+        if not await self._folder():
+            return
         try:
-            await to_thread.run_sync(self._kept.put_back_unchecked)
-            for id in await to_thread.run_sync(self._kept.taken):
-                await self._files.forget(id, DELETED)
-                await to_thread.run_sync(self._kept.delete, id)
+            with await to_thread.run_sync(self._kept.lock):
+                await to_thread.run_sync(self._kept.put_back_unchecked)
+                for id in await to_thread.run_sync(self._kept.taken):
+                    await self._files.forget(id, DELETED)
+                    await to_thread.run_sync(self._kept.delete, id)
         except OSError:
             return  # the next start tries it again
+
+    async def forget_gone(self) -> None:
+        """Drop the entries of what others have deleted. Raises DatabaseError."""
+        if folder := await self._folder():
+            async for page in self._pages(folder):
+                await self._there(page, dry_run=False)
 
     async def clean(self, now: float, *, dry_run: bool = False) -> AsyncIterator[Outcome]:
         """Delete what is due at `now`, seconds since the epoch; with `dry_run` only say what would be. Raises
@@ -129,8 +138,9 @@ class Cleaner:
             if dry_run:
                 found, dropped = await to_thread.run_sync(self._kept.look, file.name, file.content), True
             else:
-                found = await to_thread.run_sync(self._kept.take, file.id, file.name, file.content)
-                dropped = await self._files.forget(file.id, note if found is Found.TAKEN else None)
+                with await to_thread.run_sync(self._kept.lock):  # what another one takes looks as if it were gone
+                    found = await to_thread.run_sync(self._kept.take, file.id, file.name, file.content)
+                    dropped = await self._files.forget(file.id, note if found is Found.TAKEN else None)
                 if found is Found.TAKEN:  # a shutdown need not wait for it
                     await to_thread.run_sync(self._kept.delete, file.id, abandon_on_cancel=True)
         except OSError as error:

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from reactor.files.kept import KeptFiles
 from reactor.files.staging import KEPT
 from reactor.retention import cleaner as cleaning
+from reactor.retention.cleaner import Outcome
 from reactor.retention.policy import DAY_S, GRACE_S, Policy
 from tests.retention.place import NOW, Place, place_in
 
@@ -254,3 +256,29 @@ async def test_no_more_is_read_than_has_to_be(
     cleaner = cleaning.Cleaner(Files(), place.kept, Policy(**policy))
     _ = [each async for each in cleaner.clean(NOW, dry_run=True)]
     assert read == pages
+
+
+async def test_two_at_once_note_and_tell_each_file_once(place: Place) -> None:
+    ids = [await place.bring(f"{n}.bin", bytes([n])) for n in range(20)]
+    told = list[Outcome]()
+
+    async def clean() -> None:
+        cleaner = place.cleaner(age_s=60.0)
+        await cleaner.finish()
+        told.extend([outcome async for outcome in cleaner.clean(NOW)])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(clean)
+    assert sorted(outcome.file.download_id for outcome in told) == ids
+    assert place.names() == []
+    notes = place.sql("SELECT DISTINCT notes FROM downloads")
+    assert notes == [("The file was deleted after 0.000694444 days.",)]
+
+
+async def test_where_nothing_is_deleted_what_others_have_deleted_is_forgotten(place: Place) -> None:
+    for n in range(3):
+        await place.bring(f"{n}.bin")
+    (place.folder / "1.bin").unlink()
+    await place.cleaner().forget_gone()
+    assert place.sql("SELECT name FROM reactor_published ORDER BY name") == [("0.bin",), ("2.bin",)]

@@ -42,6 +42,11 @@ class Had:
     under_way: Counter[str]
     begun_today: Counter[str]
     """Rows that were begun for the first time."""
+    got_today: Counter[str]
+    """Bytes."""
+    sites: Counter[str]
+    """Rows under way."""
+    site_of: Mapping[int, str]
     new: frozenset[int]
     """Those that never were."""
 
@@ -130,9 +135,13 @@ class Checks:
 
     def _may_begin(self, row: int, owner: str, begun: int, had: Had) -> bool:
         caps = self._world.limits.caps
+        if caps.site_max and had.sites[had.site_of[row]] >= caps.site_max:
+            return False
         if not owner:
             return True
         if caps.owner_max and had.under_way[owner] + begun >= caps.owner_max:
+            return False
+        if caps.owner_bytes_day and row in had.new and had.got_today[owner] >= caps.owner_bytes_day:
             return False
         return not caps.owner_rows_day or row not in had.new or had.begun_today[owner] + begun < caps.owner_rows_day
 
@@ -156,8 +165,12 @@ class Checks:
             tags = {owner: max(tag, had.tags.get(owner, 0.0)) for owner in first}
             assert first, f"{ids} were claimed of {due}"
             owner = min(first, key=lambda each: (begun[each], tags[each], first[each]))
+            mine = due[id]
+            if self._world.limits.caps.site_max and (begun[mine], tags.get(mine)) == (begun[owner], tags[owner]):
+                owner = mine  # of those whose turn it is, who had the first row until its site was full
             assert id == first[owner], f"{ids} were claimed of {due}, and it was the turn of {first[owner]}: {had}"
             tag, begun[owner] = tags[owner], begun[owner] + 1
+            had.sites[had.site_of[id]] += 1
         stopped = {id for (id,) in self._world.database.execute(OF_CANCELLED)}
         assert not stopped.intersection(ids), f"entries of a cancelled list are begun: {stopped.intersection(ids)}"
         self.begun(attempts)

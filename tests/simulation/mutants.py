@@ -24,7 +24,7 @@ from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
 from reactor.core.turns import Caps, Waiting
 from reactor.database import contract
-from reactor.database.sql import crashes, downloads, lists, order, statements, table, turns
+from reactor.database.sql import admission, crashes, downloads, lists, order, statements, table, turns
 from reactor.errors import Failure
 from reactor.models import Extraction
 
@@ -294,6 +294,13 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
         with_(Caps, "owner_is_full", lambda self, account, under_way: False),
     ),
     "an owner begins as much in a day as it likes": (with_(Caps, "is_used_up", lambda self, account, spent: False),),
+    "an owner gets as many bytes in a day as it likes": (
+        with_(turns, "SPEND", turns.SPEND.replace("+ :bytes,", "+ 0 * :bytes,")),
+    ),
+    "from one site as many run as there are slots": (with_(Caps, "site_is_full", lambda self, under_way: False),),
+    "of one owner as many rows wait as it adds": (with_(Caps, "too_many", lambda self, waiting: 0),),
+    "whoever waits is refused one that is not too many": (with_(Caps, "too_many", lambda self, waiting: 1),),
+    "what the bot's column says of whose a row is is not read": (with_(admission, "own", lambda *asked: False),),
     "what was begun before has no room in the day either": (with_(turns, "NEW", "TRUE"),),
     "a weight changes nothing": (with_(turns, "CHARGE", turns.CHARGE.replace("/ weight", "")),),
     "a priority changes nothing": (with_(order, "_statement", _by_date_alone),),

@@ -6,8 +6,8 @@ import hashlib
 import math
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.quotas import MIB
 from reactor.database import contract
-from reactor.database.sql import crashes, downloads, plans, saving, table
+from reactor.database.sql import admission, crashes, downloads, plans, saving, statements, table, turns
 from reactor.database.sqlite.migration import migrate
 from reactor.database.store import Unsaved
 from reactor.errors import DownloadError
@@ -72,6 +72,21 @@ OVER_ENTRIES = """SELECT id, parent_id FROM downloads WHERE status IN ('failed',
 WAITING_ENTRIES = "SELECT id FROM downloads WHERE status = 'pending' AND parent_id IS NOT NULL"
 
 
+def site_of(url: str) -> str:
+    """Which of two sites a row is from."""
+    return f"site{int(url.partition(':')[2]) % 2}.example"
+
+
+@contextmanager
+def _sites_of_the_simulation() -> Iterator[None]:
+    """Its URLs have no host."""
+    real, turns.site_of = turns.site_of, site_of  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        turns.site_of = real  # type: ignore[attr-defined]
+
+
 class Rows:
     """One database file, as long as it is the one under its name."""
 
@@ -84,6 +99,14 @@ class Rows:
         self._connection.deserialize(_template())
         self.execute("UPDATE reactor_meta SET value = ? WHERE key = 'instance'", instance)
         self.execute("INSERT INTO reactor_owners (owner, weight) VALUES ('other', 3)")
+        self.got = defaultdict[int, Counter[str]](Counter)
+        """Bytes that came, by the day and the owners of the rows."""
+        self._looked_at: int | None = None
+        """The highest id that a look has seen."""
+        self.owner_column, self._whose = "owner", "coalesce(owner, '')"
+        if world.capped:
+            self.owner_column, self._whose = "chat", "coalesce(owner, chat, '')"
+            self.execute("ALTER TABLE downloads ADD COLUMN chat")
 
     def close(self) -> None:
         """Give its memory back."""
@@ -106,7 +129,13 @@ class Rows:
         due = self._due(command) if command.claim else {}
         world, had = self._world, self._had()
         over = dict(self.execute(OVER_ENTRIES))
-        seen = downloads.poll(self._connection, command, "here", world.wall, by_text=world.sites.by_text).rows
+        with _sites_of_the_simulation():
+            column = self.owner_column if self.owner_column != "owner" else None
+            telling = world.sites.by_text
+            seen = downloads.poll(
+                self._connection, command, "here", world.wall, by_text=telling, owner_column=column
+            ).rows
+        due = self._without_refused(due, seen) if world.capped else due
         ids = {row.attempt.download_id for row in seen.claimed}
         world.checks.sent_back(id for (id,) in self.execute(WAITING_ENTRIES) if over.get(id) in ids)
         due = {id: owner for id, owner in due.items() if id not in seen.swept}  # entries of a list that was cancelled
@@ -115,6 +144,24 @@ class Rows:
             if row.attempt.number == 1:
                 self.begun[int(world.wall // 86_400)][row.owner or ""] += 1
         return seen
+
+    def _without_refused(self, due: dict[int, str], seen: events.RowsPolled) -> dict[int, str]:
+        world, most, before = self._world, self._world.limits.caps.owner_waiting_max, self._looked_at
+        refused = {each.attempt.download_id for each in seen.rejected if each.failure.code == admission.REFUSED.code}
+        found = self.execute(f"SELECT id, {self._whose}, status FROM downloads WHERE {statements.IN_NO_LIST}")
+        self._looked_at = max([before or 0, *(id for id, *_ in self.execute("SELECT id FROM downloads"))])
+        claimed = {row.attempt.download_id for row in seen.claimed}
+        waiting = Counter(owner for id, owner, status in found if status == "pending" or id in claimed)
+        for id in refused:
+            world.hurt(id)
+            (owner,) = [whose for row, whose, _ in found if row == id]
+            assert waiting[owner] >= most, f"row {id} of {owner} is refused, of whom {waiting[owner]} wait"
+        taken = Counter(
+            owner for id, owner, status in found if id > (before or 0) and status in ("pending", "downloading")
+        )
+        for owner, number in taken.items() if before is not None else ():
+            assert not owner or number <= most, f"{number} new rows of {owner} are taken"
+        return {id: owner for id, owner in due.items() if id not in refused}
 
     def choose(self, id: int, codes: list[str]) -> bool:
         """A bot's answer. False too for what a row does not ask: one that failed says something else."""
@@ -127,20 +174,26 @@ class Rows:
         """What owners have had."""
         turn = self.execute("SELECT json_extract(value, '$.tag') FROM reactor_meta WHERE key = 'turn'")
         under_way = self.execute(
-            "SELECT coalesce(owner, '') FROM downloads WHERE status = 'downloading' AND stage IS NOT 'items'"
+            f"SELECT {self._whose}, url FROM downloads WHERE status = 'downloading' AND stage IS NOT 'items'"
         )
         return Had(
             dict(self.execute("SELECT owner, tag FROM reactor_owners")),
             turn[0][0] if turn else 0.0,
-            Counter(owner for (owner,) in under_way),
+            Counter(owner for owner, _ in under_way),
             self.begun[int(self._world.wall // 86_400)],
+            self.got[int(self._world.wall // 86_400)],
+            Counter(site_of(url) for _, url in under_way),
+            {
+                id: site_of(url)
+                for id, url in self.execute("SELECT id, url FROM downloads WHERE status <> 'downloaded'")
+            },
             frozenset(id for (id,) in self.execute("SELECT id FROM downloads WHERE coalesce(attempt, 0) = 0")),
         )
 
     def _due(self, command: commands.PollRows) -> dict[int, str]:
         """The rows that are due and their owners, the oldest first."""
         waiting = self.execute(
-            """SELECT id, coalesce(owner, '') FROM downloads AS d WHERE cancelled IS NOT TRUE AND (status = 'pending'
+            f"""SELECT id, {self._whose} FROM downloads AS d WHERE cancelled IS NOT TRUE AND (status = 'pending'
             AND COALESCE(next_attempt_at, 0) NOT BETWEEN ? AND ? OR status = 'choosing' AND next_attempt_at <= ?
             AND json_extract(choices, '$.unanswered') = 'default') AND NOT EXISTS
             (SELECT 1 FROM reactor_plans AS p WHERE p.download_id = d.id AND p.attempt > COALESCE(d.attempt, 0))
@@ -157,6 +210,9 @@ class Rows:
         before, weights = self._had(), dict(self.execute("SELECT owner, weight FROM reactor_owners"))
         unsaved = saving.apply(self._connection, saves, self._world.wall)
         self._world.checks.charged(saves, before, weights, self._had())
+        for save in saves:
+            if isinstance(save, commands.ChargeOwner) and (owner := save.owner or "") in before.tags:
+                self.got[int(self._world.wall // 86_400)][owner] += save.bytes
         refused = {event.attempt for event in unsaved}
         for save in saves:
             if isinstance(save, commands.SaveProgress) or save.attempt not in refused:

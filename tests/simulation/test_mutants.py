@@ -9,6 +9,11 @@ from tests.simulation.runs import first_broken
 
 SEEDS = 3000
 FOUND_BY = {
+    "an owner gets as many bytes in a day as it likes": 815,
+    "from one site as many run as there are slots": 47,
+    "of one owner as many rows wait as it adds": 207,
+    "whoever waits is refused one that is not too many": 15,
+    "what the bot's column says of whose a row is is not read": 367,
     "what has given way waits behind what has a higher priority": 106,
     "an owner begins as much in a day as it likes": 30,
     "what was begun before has no room in the day either": 631,

@@ -38,6 +38,9 @@ PRIORITIES = (None, 2, None, -1, "high", 0, 1, -2)
 LATER_EACH, LATER_S = 7, 12.0
 SLICE_S, SLICED_EACH, SLICED_AT, CROWD = 3.0, 16, 10, 9
 """In every sixteenth run, which has owners, a slot is given up after so long, and much comes slowly."""
+CAPPED_EACH, CAPPED_AT = 32, 15
+CAPS = Caps(owner_bytes_day=3 * SIZE, owner_waiting_max=2, site_max=1)
+"""In every 32nd run, which has owners, as a column of the bot's says them."""
 CONNECTIONS = 16
 """In these runs a file may have so many."""
 AGAIN_EACH, AGAIN_AT, AGAINS = 8, 3, 15
@@ -70,8 +73,11 @@ class World:
         self.dice = random.Random(seed)
         self.again = random.Random(seed) if seed % AGAIN_EACH == AGAIN_AT else None
         """Dice of their own for what is asked for again, in some runs: the others are as they were."""
+        self.capped = seed % CAPPED_EACH == CAPPED_AT
         self.limits = Limits(
-            concurrent=min(self.dice.choice((1, 1, 2, 3)), 1 if seed % SLICED_EACH == SLICED_AT else 3),
+            concurrent=3
+            if self.capped
+            else min(self.dice.choice((1, 1, 2, 3)), 1 if seed % SLICED_EACH == SLICED_AT else 3),
             slow_max=(0, 0, 1)[seed % 3],
             slow_speed=0.6,
             slow_after_s=SLOW_AFTER_S,
@@ -85,7 +91,9 @@ class World:
             partial_torrents=seed % 2 == 1,
             min_speed=0.4,
             playlist_max=6,
-            caps=Caps(owner_max=(0, 0, 1, 2)[seed // 4 % 4], owner_rows_day=(0, 4)[seed // 16 % 2]),
+            caps=CAPS
+            if self.capped
+            else Caps(owner_max=(0, 0, 1, 2)[seed // 4 % 4], owner_rows_day=(0, 4)[seed // 16 % 2]),
             list_page=2,
             choosing_max_s=15.0,
             retry=RetryPolicy(self.dice.choice((0, 1, 3)), 1.0, 20.0),
@@ -186,7 +194,7 @@ class World:
     def _calm_down(self) -> None:
         self.calm, self.locked_until = True, 0.0
         # Or it would take many days until all are served.
-        self.limits = replace(self.limits, caps=replace(self.limits.caps, owner_rows_day=0))
+        self.limits = replace(self.limits, caps=replace(self.limits.caps, owner_rows_day=0, owner_bytes_day=0))
         self.process.machine._context.limits = self.limits
         if not self.process.alive:
             self._begin_again()
@@ -378,7 +386,7 @@ class World:
         self._add(f"{('direct', 'parts')[number % 4 == 3]}:{number}")
 
     def _add(self, url: str, options: str | None = None) -> None:
-        added = """INSERT INTO downloads (url, options, owner, priority, not_before, added_date)
+        added = f"""INSERT INTO downloads (url, options, {self.database.owner_column}, priority, not_before, added_date)
             VALUES (?, ?, ?, ?, ?, datetime(?, 'unixepoch'))"""
         number = int(url.partition(":")[2])
         later = self.wall + LATER_S if len(self.priorities) > 1 and number % LATER_EACH == 0 else None

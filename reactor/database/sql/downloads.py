@@ -100,7 +100,10 @@ def _poll(
         more = admission.own(connection, updater, unowned, owner_column, asked)
         refused = _refuse(connection, updater, asked, command.caps) if added else ()
         over = lists.end(connection, updater, asked) if sweeps or ended else ()
-        more = (turns.ripen(connection, updater, asked) if ripens else False) or more
+        if ripens:
+            more = turns.ripen(connection, updater, asked) or more
+            ripe = admission.unowned(connection, owner_column, asked)  # which was not ready before
+            more = admission.own(connection, updater, ripe, owner_column, asked) or more
         order = turns.next_rows(connection, asked, DUE, room + 1, command.caps, updater) if claiming else []
         due = [turn.id for turn in order]
         urls, asking_for, owners = _asked_for(connection, due) if due else ({}, {}, {})

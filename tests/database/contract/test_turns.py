@@ -487,6 +487,15 @@ async def test_a_column_of_the_bots_says_whose_a_row_is(engine: Engine, store: S
         assert engine.sql("SELECT owner FROM downloads ORDER BY id") == [("7",), ("7",), ("7",), (None,), ("ann",)]
 
 
+async def test_a_column_of_the_bots_is_read_of_rows_that_were_not_to_begin_before(engine: Engine, store: Store) -> None:
+    await store.leave()
+    engine.sql("ALTER TABLE downloads ADD COLUMN user_id INTEGER")
+    async with engine.open_store(owner_column="user_id") as again:
+        add(engine, None, None)
+        engine.sql("UPDATE downloads SET user_id = 7, not_before = ?", NOW - 1)
+        assert [row.owner for row in await claimed(again, 2)] == ["7", "7"]
+
+
 async def test_a_column_that_is_not_there_is_said_at_the_start(engine: Engine, store: Store) -> None:
     await store.leave()
     with pytest.raises(DatabaseError, match="no column `chat_id`"):
