@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import util
 from pathlib import Path
 
@@ -37,13 +37,22 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "watches": queues.watchers,
     "claims": queues.claims,
 }
+GROUPS = {
+    "react": ("pick-up", "cancel", "completion", "start"),
+    "throughput": ("many-small", "one-large", "guard"),
+    "parts": ("parts",),
+    "scale": ("million", "memory", "documents", "watches", "claims"),
+    "idle": ("idle", "under-way"),
+}
+"""What belongs together, each for three minutes at most."""
 EXTRA = ("aria2p", "matplotlib")
+PACES = ("full", "quick")
 CONSOLE_WIDTH = 120
 
 
 def main() -> int:
     """0: measured, whether or not the targets were met; 1: the run is invalid; 2: it cannot begin."""
-    wanted = _arguments()
+    wanted = arguments()
     console, errors = Console(width=CONSOLE_WIDTH), Console(stderr=True)
     missing = [name for name in EXTRA if util.find_spec(name) is None]
     if missing:
@@ -67,7 +76,7 @@ def main() -> int:
 def _measure(wanted: argparse.Namespace, say: Callable[[str], None]) -> list[report.Row]:
     with opened(QUICK if wanted.quick else FULL, wanted.folder, say) as bench:
         rows: list[report.Row] = []
-        for figure in dict.fromkeys(FIGURES[name] for name in wanted.only or FIGURES):
+        for figure in dict.fromkeys(FIGURES[name] for name in wanted.only):
             say(figure.__name__.replace("_", " "))
             rows += figure(bench)
         if bench.latencies:
@@ -77,9 +86,12 @@ def _measure(wanted: argparse.Namespace, say: Callable[[str], None]) -> list[rep
         return rows
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """`quick` and `only`, the names of the figures, of the command line."""
     parser = argparse.ArgumentParser(prog="python -m contrib.bench", description=__doc__)
-    parser.add_argument("pace", nargs="?", choices=("full", "quick"), default="full")
+    parser.add_argument(
+        "what", nargs="*", help=f"quick: a look, with few samples; and of {', '.join(GROUPS)} those that are measured"
+    )
     parser.add_argument("--only", action="append", choices=FIGURES, help="this figure; may be given again")
     parser.add_argument(
         "--json", type=Path, default=Path("build/bench.json"), metavar="FILE", help="and as Markdown beside it"
@@ -88,8 +100,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, help="where the files go meanwhile (default: the system's temporary folder)"
     )
-    wanted = parser.parse_args()
-    wanted.quick = wanted.pace == "quick"
+    wanted = parser.parse_args(given)
+    if unknown := [name for name in wanted.what if name not in (*GROUPS, *PACES)]:
+        parser.error(f"{unknown[0]!r} is none of {', '.join((*PACES, *GROUPS))}")
+    wanted.quick = "quick" in wanted.what
+    groups = [figure for name in wanted.what for figure in GROUPS.get(name, ())]
+    wanted.only = [*groups, *(wanted.only or ())] or [*FIGURES]
     return wanted
 
 
