@@ -95,6 +95,11 @@ class Aria2Router:
         self._forget(wanted, outcomes)
         return outcomes
 
+    def forget(self, gids: Iterable[str]) -> None:
+        """Neither has these any more. Of what waited when it was stopped there is no result, by which that is told."""
+        self._gids.difference_update(gids)
+        self._moved.set()
+
     async def limit_speed(self, limit: int) -> None:
         """So many bytes/s at most for all together; 0: any. While two run each has half of it; with a limit nothing
         more is given to the second."""
@@ -131,9 +136,8 @@ class Aria2Router:
         """What aria2 has forgotten is nobody's."""
         told = zip(wanted, outcomes, strict=True)
         forgotten = [each.gid for each, done in told if each.name == FORGET and done is True]
-        self._gids.difference_update(forgotten)
         if forgotten:
-            self._moved.set()
+            self.forget(forgotten)
 
     # The second one
 

@@ -14,14 +14,21 @@ from reactor.aria2 import methods
 from reactor.aria2.connection import Aria2Connection, Post
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.aria2.methods import add_uri, tell_status
+from reactor.aria2.options import TransferPolicy
 from reactor.aria2.router import Aria2Router, routed
-from reactor.core import events
+from reactor.core import commands, events
 from reactor.core.events import TransferStatus
+from reactor.core.job import Attempt
+from reactor.daemon.effects.aria2 import Downloading
+from reactor.daemon.egress import Egress
 from reactor.errors import Aria2Error
+from reactor.files.staging import Staging
+from reactor.models import Fetch
 from reactor.programs import Program, find_aria2c
 from tests.aria2.conftest import DEADLINE_S, Recorder, for_tests
-from tests.aria2.servers import FileServer
+from tests.aria2.servers import FileServer, until
 
+ROW = Attempt(1, 1)
 FILE, PART = "1" * 16, "2" * 16
 LIMIT = "max-overall-download-limit"
 DATA = b"0123456789" * 50_000
@@ -144,3 +151,33 @@ async def test_a_limit_of_its_configuration_is_left_to_one(tmp_path: Path, serve
     async with two.running() as router:
         await router.batch([adding(server.add("/part", DATA, hold_at=1000), tmp_path, PART)], of_many=True)
         assert (await router._main.call(tell_status(PART))).status is TransferStatus.ACTIVE
+
+
+@pytest.mark.fault(14)
+async def test_what_was_cancelled_leaves_nothing_in_the_second_one(tmp_path: Path, server: FileServer) -> None:
+    """Neither what came, nor what comes, nor what waits; and so it ends when it is idle."""
+    two, heard, count = Two(), list[events.Event](), 60
+    urls = [server.add(f"/part{n}", DATA, **({} if n < 20 else {"hold_at": 1000})) for n in range(count)]
+    gids = tuple(f"{n:016x}" for n in range(1, count + 1))
+    additions = tuple(commands.Addition(n, gids[n], Fetch(urls=(url,), name=f"{n}.ts")) for n, url in enumerate(urls))
+    async with two.running(idle_s=0.2) as router:
+        staging = Staging(tmp_path, instance="test")
+        effects = Downloading(router, staging, TransferPolicy(), Egress(None), heard.append)
+        await effects.add(commands.AddTransfers(ROW, additions, False, alone=False, of_many=True))
+        assert heard == [events.TransfersAdded(ROW, tuple(range(count)))]
+        (second,) = two.parts
+        await until(lambda: len({asked.path for asked in server.asked}) > 20)
+        await two.inbox.notified(gids[19], "complete")
+        async with Aria2Connection(second.url, second.secret) as connection:
+            await connection.wait_connected()
+            before = {(await connection.call(tell_status(gid))).status for gid in gids}
+            assert before == {TransferStatus.COMPLETE, TransferStatus.ACTIVE, TransferStatus.WAITING}
+            await effects.remove(commands.RemoveTransfers(ROW, gids))
+            assert heard[1:] == [events.TransfersRemoved(ROW)]
+            after = {(await connection.call(tell_status(gid))).status for gid in gids}
+            assert after == {TransferStatus.UNKNOWN}
+        staging.discard(ROW.download_id)
+        with anyio.fail_after(DEADLINE_S):
+            while two.parts:
+                await anyio.sleep(0.01)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

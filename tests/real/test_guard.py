@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.aria2.servers import make_torrent
-from tests.media.samples import KEYS, Samples
+from tests.media.samples import KEYS, Samples, playlist_of
 from tests.real.harness import Reactor, running
 from tests.servers import FileServer
 
@@ -143,6 +143,26 @@ async def test_no_page_gets_in(tmp_path: Path) -> None:
         assert private.entries == 0
         assert {row["status"] for row in reactor.rows()} == {"failed"}, reactor.rows()
         assert words(reactor)[1] == "refused_address"
+
+
+@pytest.mark.fault(36)
+async def test_no_part_gets_in(tmp_path: Path) -> None:
+    """Neither by its own URL nor by a redirect; what fetches many of them passes the guard as well."""
+    parts = [f"part{n}.ts" for n in range(20)]
+    async with FileServer() as server, Private() as private, running(tmp_path, **PUBLIC) as reactor:
+        for name in parts:
+            private.put(f"/{name}", DATA)
+            server.put(f"/away/{name}", redirect=private.url(f"/{name}"))
+
+        def listed(path: str, base: str) -> str:
+            return server.put(path, playlist_of("".join(f"#EXTINF:2.0,\n{base}/{name}\n" for name in parts)))
+
+        inside, away = reactor.add(listed("/in.m3u8", private.url("")), listed("/to.m3u8", server.url("/away")))
+        await reactor.until(lambda: len(reactor.children()) == 2)
+        await reactor.until_final()
+        assert private.entries == 0
+        assert words(reactor) == {inside: "refused_address", away: "refused_address"}
+        await reactor.until(lambda: not reactor.staged())
 
 
 @pytest.mark.fault(40)

@@ -366,6 +366,7 @@ class Downloading:
                 reports = _certain(await self._batch([methods.tell_status(gid) for gid in left]))
                 stopping = [report.gid for report in reports if report.status is not events.TransferStatus.UNKNOWN]
                 if not stopping:
+                    self._aria2.forget([*gids, *followers])
                     return
                 # aria2 says nothing when a removed transfer that was waiting is gone, so it is asked.
                 await anyio.sleep(pause)

@@ -53,6 +53,9 @@ class Aria2:
             for method in wanted
         ]
 
+    def forget(self, gids: Sequence[str]) -> None:
+        """It has none."""
+
 
 def downloading(
     aria2: Aria2,
