@@ -49,6 +49,8 @@ class Machine:
         self._lease = Lease(self._context)
         self._session: str | None = None
         self._recovered, self._recovering = False, False
+        self._known_before: frozenset[Attempt] = frozenset()
+        """What was under way when it was asked what is: the answer may say so of one that has ended since."""
         self._leaving: str | None = None
         self._stopped = False
         # Polling the rows
@@ -94,6 +96,7 @@ class Machine:
 
     def _recover_now(self) -> Commands:
         self._recovering = True
+        self._known_before = frozenset(job.attempt for job in self.jobs.values())
         return [commands.Recover()]
 
     def abandon(self) -> tuple[list[commands.CleanUp], commands.ForgetTransfers]:
@@ -329,7 +332,7 @@ class Machine:
         new = [each for each in event.leftovers if each.attempt.download_id not in {*self.jobs, *self.leftovers}]
         self.leftovers.update((leftover.attempt.download_id, leftover) for leftover in new)
         for row in event.rows:
-            if row.attempt.download_id not in self.jobs:
+            if row.attempt.download_id not in self.jobs and row.attempt not in self._known_before:
                 out += claim.resume(row, self._context)
         return [*out, *(clean_up_all(self._context) if self.connected else [])]
 

@@ -230,6 +230,18 @@ def test_a_claim_whose_answer_was_lost_is_found_and_what_is_known_stays_as_it_is
     assert world.of(commands.PollRows) == []
 
 
+def test_what_has_ended_since_it_was_read_is_not_begun_again() -> None:
+    world = World(Limits(concurrent=2)).up().fetching(ONE).feed(reported(report(ONE, "complete", 100)))
+    world.feed(events.Finished(ONE, "/downloads/a.bin", 100))
+    world.feed(events.DatabaseChanged("file"), events.DatabaseFailed(BUSY)).feed(events.TimePassed(), after=0.2)
+    assert world.the(commands.Recover)
+    world.feed(events.Saved(ONE))
+    assert [notice.event for notice in world.told()] == ["download_completed"]
+    world.feed(events.Recovered((planned(ONE, "finishing"),), (), INSTANCE))
+    assert not world.machine.jobs
+    assert not world.of(commands.Finish)
+
+
 def test_what_is_only_read_is_read_again() -> None:
     world = World().up().fetching(ONE).feed(events.DatabaseChanged("poll"), events.DatabaseFailed(BUSY))
     world.feed(events.TimePassed(), after=0.2)
