@@ -53,7 +53,9 @@ def _machine_storms(seed: int, left: int) -> int:
     while left > 0:
         with tempfile.TemporaryDirectory(prefix="reactor-chaos-") as folder:
             faults = min(FAULTS_EACH, left)
-            report = asyncio.run(machine_storm(Path(folder), seed=seed, faults=faults, long=True))
+            report = asyncio.run(
+                machine_storm(Path(folder), seed=seed, faults=faults, long=True, shared=bool(seed % 2))
+            )
         sys.stdout.write(f"{report}\n")
         sys.stdout.flush()
         bad, seed, left = bad + bool(report.trouble), seed + 1, left - faults

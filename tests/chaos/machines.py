@@ -98,6 +98,7 @@ class Machine(Reactor):
         (folder / name).mkdir()
         own = {"DOWNLOAD_DB": url, "MACHINE_NAME": name, "XDG_DATA_HOME": str(folder / name / "data")}
         super().__init__(folder / name, **SETTINGS | own | settings)
+        self.downloads = Path(self.settings.get("DOWNLOAD_DIR", self.downloads))
 
     def rows(self, *ids: int) -> list[dict[str, Any]]:
         with psycopg.connect(self._direct, autocommit=True, row_factory=dict_row) as db:
@@ -136,10 +137,10 @@ class Machine(Reactor):
 
 class MachineStorm:
     """One run: `wishes` are fetched while things break, until they have so many times. With `long` some of the troubles
-    last longer than a lease."""
+    last longer than a lease; with `shared` all files come to one folder."""
 
     def __init__(
-        self, folder: Path, server: Server, wishes: Sequence[Wish], *, seed: int, faults: int, long: bool
+        self, folder: Path, server: Server, wishes: Sequence[Wish], *, seed: int, faults: int, long: bool, shared: bool
     ) -> None:
         self._folder, self._server = folder, server
         self._url = server.url("bot")
@@ -154,6 +155,7 @@ class MachineStorm:
         scratch = folder / "scratch"
         scratch.mkdir()
         self._mark = {MARK: str(scratch)}
+        self._settings = {"DOWNLOAD_DIR": str(folder / "downloads")} if shared else {}
         self.report = Report(seed)
 
     async def run(self, files: FileServer) -> Report:
@@ -162,7 +164,7 @@ class MachineStorm:
             for name in NAMES:
                 wire = Wire(self._server.socket, every_s=None)
                 port = await stack.enter_async_context(wire.laid())
-                self._machines.append(Machine(self._folder, name, wire, port, self._url, **self._mark))
+                self._machines.append(Machine(self._folder, name, wire, port, self._url, **self._mark | self._settings))
             stack.push_async_callback(self._end)
             await self._machines[0].begin()  # which makes the tables
             await asyncio.gather(*(machine.begin() for machine in self._machines[1:]))
@@ -304,7 +306,8 @@ class MachineStorm:
         for row in downloaded:
             path, wish = Path(row["file_path"] or ""), self._wishes.get(row["url"])
             self._expect(wish is not None and await wish.is_right(path), f"row {row['id']}: wrong bytes in {path}")
-        found = Counter(str(machine.downloads / name) for machine in self._machines for name in machine.files())
+        disks = {machine.downloads: machine for machine in self._machines}
+        found = Counter(str(disk / name) for disk, machine in disks.items() for name in machine.files())
         wanted = Counter(row["file_path"] for row in downloaded)
         self._expect(not found - wanted, f"files of no row: {sorted(found - wanted)[:5]}")
         self._expect(not wanted - found, f"rows without a file: {sorted(wanted - found)[:5]}")
@@ -332,10 +335,12 @@ class MachineStorm:
                 await process.wait()
 
 
-async def machine_storm(folder: Path, *, seed: int, faults: int, long: bool) -> Report:
+async def machine_storm(folder: Path, *, seed: int, faults: int, long: bool, shared: bool) -> Report:
     """Let one storm pass."""
     with serving(synchronous_commit="on") as database:  # of its own, for it ends in any way, and is started anew
         database.sql("CREATE DATABASE bot TEMPLATE template0")
         async with FileServer() as server:
             wishes = files(server, seed, int(faults * ROWS_EACH), size=FILE_BYTES, rate=FILE_RATE)
-            return await MachineStorm(folder, database, wishes, seed=seed, faults=faults, long=long).run(server)
+            return await MachineStorm(folder, database, wishes, seed=seed, faults=faults, long=long, shared=shared).run(
+                server
+            )

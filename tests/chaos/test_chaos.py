@@ -41,15 +41,16 @@ async def test_nothing_is_lost(scene: str, kills: int, wire: bool, lock_s: float
 @pytest.mark.fault(75)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("faults", "long"),
+    ("faults", "long", "shared"),
     [
-        pytest.param(20, False, id="brief"),
-        pytest.param(80, True, id="longer-than-a-lease", marks=pytest.mark.nightly),
+        pytest.param(20, False, False, id="brief"),
+        pytest.param(80, True, False, id="longer-than-a-lease", marks=pytest.mark.nightly),
+        pytest.param(40, True, True, id="longer-than-a-lease-on-one-disk", marks=pytest.mark.nightly),
     ],
 )
-async def test_nothing_is_lost_between_machines(faults: int, long: bool, tmp_path: Path) -> None:
+async def test_nothing_is_lost_between_machines(faults: int, long: bool, shared: bool, tmp_path: Path) -> None:
     needed(PROGRAM)
-    report = await machine_storm(tmp_path, seed=2, faults=faults, long=long)
+    report = await machine_storm(tmp_path, seed=2, faults=faults, long=long, shared=shared)
     assert not report.trouble, str(report)
     assert report.faults.total() == faults
     assert report.downloaded, "the storm was over before anything was fetched"

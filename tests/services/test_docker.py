@@ -26,7 +26,8 @@ from tests.real.harness import running
 from tests.real.swarm import free_port
 
 FOLDER = ROOT / "contrib" / "docker"
-COMPOSE = ("compose.yaml", "compose.aria2c.yaml", "compose.metrics.yaml")
+COMPOSE = ("compose.yaml", "compose.aria2c.yaml", "compose.metrics.yaml", "compose.shared.yaml")
+MACHINES = "compose.postgres.yaml"
 BOTS = {"compose.telegram.yaml": "telegram", "compose.discord.yaml": "discord"}
 FOREIGN = {"HOME", "PATH"}
 """Variables that are no settings."""
@@ -88,6 +89,40 @@ def test_one_command_runs_a_bot_beside_the_reactor(name: str, folder: str) -> No
 def test_the_settings_of_a_container_are_settings(name: str) -> None:
     for service in services(name).values():
         assert set(service["environment"]) <= {name.upper() for name in Settings.model_fields}
+
+
+def test_three_machines_serve_one_queue_and_each_has_its_own_name_and_disk() -> None:
+    there = services(MACHINES)
+    server = there.pop("postgres")
+    assert len(there) == 3
+    known = {name.upper() for name in Settings.model_fields}
+    alone = services("compose.yaml")["reactor"]
+    for name, service in there.items():
+        assert set(service["environment"]) <= known
+        assert service["environment"]["MACHINE_NAME"] == name
+        same = ("image", "build", "restart", "read_only", "tmpfs", "cap_drop", "security_opt", "mem_limit")
+        assert {key: service[key] for key in same} == {key: alone[key] for key in same}
+        assert service["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    (database,) = {service["environment"]["DOWNLOAD_DB"] for service in there.values()}
+    inside = server["environment"]
+    user, secret, name = (inside[f"POSTGRES_{each}"] for each in ("USER", "PASSWORD", "DB"))
+    assert database == f"postgresql://{user}:{secret}@postgres/{name}"
+    assert secret.startswith("${POSTGRES_PASSWORD:?"), "none is in the file"
+    assert server["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
+    assert not any("ports" in service for service in (server, *there.values()))
+    volumes = [volume for service in there.values() for volume in service["volumes"]]
+    assert len(set(volumes)) == 3
+    (extras,) = re.findall(r"'\.\[([\w,]+)\]'", (FOLDER / "Containerfile").read_text())
+    assert "postgres" in extras.split(",")
+
+
+def test_beside_another_file_their_files_are_on_one_disk() -> None:
+    there, shared = services(MACHINES), services("compose.shared.yaml")
+    assert shared.keys() == there.keys() - {"postgres"}
+    (folder,) = {service["environment"]["DOWNLOAD_DIR"] for service in shared.values()}
+    assert {tuple(service["volumes"]) for service in shared.values()} == {(f"files:{folder}",)}
+    (made,) = [arguments for name, arguments in instructions() if name == "RUN" and "install -d" in arguments]
+    assert folder in made.split(), "a folder that is the user's, or the volume would not be"
 
 
 def test_a_container_may_do_no_more_than_it_needs() -> None:
