@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from contrib.bench import documents, footprint, latencies, parts, proc, queues, report, throughput
+from contrib.bench import documents, footprint, latencies, machines, parts, proc, queues, report, throughput
 from contrib.bench.bench import FULL, QUICK, Bench, opened
 from contrib.bench.servers import find_nginx
 from contrib.bench.validity import Invalid
@@ -36,6 +36,7 @@ FIGURES: dict[str, Callable[[Bench], list[report.Row]]] = {
     "documents": documents.documents,
     "watches": queues.watchers,
     "claims": queues.claims,
+    "postgres": machines.postgres,
 }
 GROUPS = {
     "react": ("pick-up", "cancel", "completion", "start"),

@@ -43,10 +43,12 @@ class Scale:
     """Of what a document may hold many."""
     document_rounds: int
     watches: int
+    claims: int
+    """Of each machine."""
 
 
-FULL = Scale(30, 30, 500, 3, 10, 2048 * MIB, 5, 256 * MIB, 999_000, 60.0, 1000, 20_000, 1000, 5, 16_000, 5, 1000)
-QUICK = Scale(3, 3, 100, 1, 2, 256 * MIB, 2, 64 * MIB, 99_000, 10.0, 100, 1000, 300, 1, 4000, 3, 200)
+FULL = Scale(30, 30, 500, 3, 10, 2048 * MIB, 5, 256 * MIB, 999_000, 60.0, 1000, 20_000, 1000, 5, 16_000, 5, 1000, 500)
+QUICK = Scale(3, 3, 100, 1, 2, 256 * MIB, 2, 64 * MIB, 99_000, 10.0, 100, 1000, 300, 1, 4000, 3, 200, 50)
 
 
 @dataclass

@@ -57,7 +57,8 @@ class Bot:
 
     def until_downloaded(self, ids: Sequence[int]) -> int:
         """The moment at which all of these, ids without a gap, were first read as downloaded."""
-        question = """SELECT sum(status = 'downloaded') - 1000000000 * sum(status IN ('failed', 'cancelled'))
+        question = """SELECT count(*) FILTER (WHERE status = 'downloaded')
+            - 1000000000 * count(*) FILTER (WHERE status IN ('failed', 'cancelled'))
             FROM downloads WHERE id BETWEEN ? AND ?"""
         return self._until(
             lambda found: found == len(ids), lambda found: found < 0, GLANCE_S, question, ids[0], ids[-1]

@@ -67,7 +67,7 @@ class Subject(ABC):
             try:
                 self._start()
                 self._until_ready()
-                self.bot = Bot(self.db)
+                self.bot = self._bot()
                 self._processes.callback(self.bot.close)
                 yield self
                 self._still_there()
@@ -83,6 +83,9 @@ class Subject(ABC):
     @abstractmethod
     def aria2_pid(self) -> int:
         """Its aria2c."""
+
+    def _bot(self) -> Bot:
+        return Bot(self.db)
 
     def _start(self) -> None:
         self.downloads.mkdir(exist_ok=True)

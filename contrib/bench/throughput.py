@@ -22,7 +22,7 @@ CPU_MAX_MS = 2.2
 def many_small(bench: Bench) -> list[Row]:
     """Files per second; the rows come in one transaction."""
     files, url = bench.nginx
-    names = _make_small(files, bench.scale.small_files)
+    names = make_small(files, bench.scale.small_files)
     some, rounds = names[: bench.scale.poller_files], bench.scale.small_rounds
     ours, bare, cpu = (Samples(f"many small, {who}", rounds) for who in ("reactor", "bare aria2c", "CPU of reactor"))
     with Reactor(bench.place("reactor")).running() as reactor:
@@ -141,7 +141,7 @@ def _large_bare(bench: Bench, url: str) -> tuple[float, Path]:
 def download_small(bench: Bench, subject: Subject, wanted: int) -> None:
     """Have so many small files downloaded."""
     files, url = bench.nginx
-    _rate(subject, url, files, _make_small(files, wanted))
+    _rate(subject, url, files, make_small(files, wanted))
 
 
 def _rate(subject: Subject, url: str, files: Path, names: list[str]) -> float:
@@ -154,7 +154,8 @@ def _rate(subject: Subject, url: str, files: Path, names: list[str]) -> float:
     return len(names) / took
 
 
-def _make_small(files: Path, wanted: int) -> list[str]:
+def make_small(files: Path, wanted: int) -> list[str]:
+    """Put so many into a folder; their names."""
     dice = random.Random(5)
     names = [f"small-{n:04}.bin" for n in range(wanted)]
     for name in names:
