@@ -271,9 +271,12 @@ class Options(_OptionGroup):
         0, description=f"0, or MiB from {SPLIT_MIB_MIN} to {SPLIT_MIB_MAX}"
     )
     cookies: PresetName | None = Field(None, description="the name of a jar of cookies of the same owner")
-    referer: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@\\]+\S*$", max_length=2000)] | None = Field(
-        None, description="a URL of http or https"
-    )
+    referer: (
+        Annotated[
+            str, StringConstraints(pattern=r"^https?://[^\s/?#@\\\x00-\x20\x7f]+[^\s\x00-\x20\x7f]*$", max_length=2000)
+        ]
+        | None
+    ) = Field(None, description="a URL of http or https")
     use: tuple[PresetName, ...] = Field((), max_length=PRESETS_MAX, description="a list of names of presets")
     strict: bool = Field(False, description="true or false")
 
@@ -392,8 +395,20 @@ def parse_options(said: Mapping[str, Any], model: type[Wanted]) -> Wanted:
     try:
         return model.model_validate_json(json.dumps(said))
     except ValidationError as error:
+        odd = next((key for key, value in said.items() if not _is_text(value)), None)
+        if odd is not None:
+            raise bad_options(f"The option {_shown(odd)} holds half a character (a surrogate).") from None
         first = error.errors(include_url=False, include_context=False)[0]
         raise bad_options(_sentence(model, first["loc"], said)) from None
+
+
+def _is_text(value: object) -> bool:
+    """False for what no encoding of Unicode can say."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _sentence(model: type[BaseModel], place: Sequence[int | str], said: object) -> str:
