@@ -68,3 +68,23 @@ async def test_a_bots_own_table_is_served(tmp_path: Path) -> None:
             sqlite3_program(reactor.db, "ALTER TABLE jobs RENAME COLUMN link TO address;")
             await reactor.until(lambda: reactor.events("mirror_broken"))
             assert reactor.events("mirror_broken")[0]["reason"] == "its column `link` is gone"
+
+
+async def test_what_is_sent_by_the_bots_own_word_is_deleted(tmp_path: Path) -> None:
+    reactor = Reactor(tmp_path, DELETE_STATUSES="sent", DOWNLOAD_POLL_INTERVAL="60")
+    async with FileServer() as server:
+        first, second = (server.put(f"/{name}.bin", DATA) for name in "ab")
+        values = f"('j-1', '{first}'), ('j-2', '{second}')"
+        sqlite3_program(reactor.db, f"{TABLE} INSERT INTO jobs (uuid, link) VALUES {values};")
+        assert command(*ATTACH, "--db", reactor.db, cwd=tmp_path).returncode == 0
+        async with serving(reactor):
+            await reactor.until(lambda: asked(reactor, "state") == "done\ndone")
+            sqlite3_program(reactor.db, "UPDATE jobs SET state = 'sending' WHERE uuid = 'j-2';")
+            sqlite3_program(reactor.db, "UPDATE jobs SET state = 'sent' WHERE uuid = 'j-1';")
+            await reactor.until(lambda: reactor.events("file_deleted"))
+            assert [row["status"] for row in reactor.rows()] == ["sent", "sending"]
+            sqlite3_program(reactor.db, "UPDATE jobs SET state = 'done' WHERE uuid = 'j-2';")
+            sqlite3_program(reactor.db, "UPDATE jobs SET state = 'queued' WHERE uuid = 'j-1';")
+            await reactor.until(lambda: asked(reactor, "state") == "done\ndone")
+    assert [row["status"] for row in reactor.rows()] == ["downloaded", "downloaded"]
+    assert sorted(reactor.files()) == ["a.bin", "b.bin"]

@@ -24,6 +24,8 @@ from reactor.patterns import pattern
 
 NUMBER = pattern(r"[+-]?\d{1,18}(\.\d{1,15})?")
 LIVE_WORDS = ", ".join(f"'{status}'" for status in LIVE)
+OUR_WORDS = ", ".join(f"'{status}'" for status in Status)
+WORD_MAX = 64
 IS_LIVE = f"status IN ({LIVE_WORDS})"
 KEPT = {"file_path", "progress", "title"}
 """Never overwritten by nothing."""
@@ -127,6 +129,8 @@ class MirrorSql:
         AND {_all(_any(status, url), *wanted)} AND (COALESCE(cancelled, 0) <> 0 OR url IS NOT {link})"""
         # The bot has taken its row away from us: it has a word of the bot's own, or for an end.
         yield f"DELETE FROM downloads WHERE {row} AND {_all(live, status)} AND NOT {known}"
+        if status != ALWAYS and len(mirror.status) == 1:
+            yield from self._afterwards(status)
         if mirror.words_for(Status.CHOOSING):
             yield f"""UPDATE downloads SET status = 'pending', choices = NULL, next_attempt_at = NULL, {assigned}
         WHERE {row} AND status = 'choosing' AND {_all(status, *wanted)}"""
@@ -146,6 +150,16 @@ class MirrorSql:
         yield f"""INSERT INTO downloads ({names}) SELECT {expressions}
         WHERE {_all(_any(status, url, flag), taken, *wanted[1:])}
         AND NOT EXISTS (SELECT 1 FROM downloads WHERE {row})"""
+
+    def _afterwards(self, changed: str) -> Iterator[str]:
+        """A word of the bot's own for what has come (it was sent, say) stands in `downloads`, too: DELETE_STATUSES may
+        name it."""
+        word, came = f"NEW.{quoted(self._mirror.status[0])}", f"(status = 'downloaded' OR status NOT IN ({OUR_WORDS}))"
+        own = f"typeof({word}) = 'text' AND {word} NOT IN ({OUR_WORDS}) AND length({word}) <= {WORD_MAX}"
+        yield f"""UPDATE downloads SET status = {word}
+        WHERE {self._row("NEW")} AND {came} AND {_all(changed, own)} AND NOT {self._is("NEW.", *Status)}"""
+        yield f"""UPDATE downloads SET status = 'downloaded'
+        WHERE {self._row("NEW")} AND {came} AND {_all(changed, self._is("NEW.", Status.DOWNLOADED))}"""
 
     # Both at once, where no trigger has told
 
