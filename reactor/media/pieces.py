@@ -43,6 +43,8 @@ SHORTER = (1.0, 0.6, 0.3)
 """Where no keyframe comes after so long, one may come earlier."""
 ROUNDED_S = 0.05
 """So much before its moment a keyframe counts: moments are rounded."""
+SCRAP_S = 1.0
+"""What lasts less at the end stays with the piece before it."""
 NAME_BYTES_MAX = 230
 """Of a name, before its number."""
 PIECES_MAX = 999
@@ -177,6 +179,8 @@ class _Work:
         if not found.duration_s:
             raise NotCut("nobody can tell how long it lasts")
         count = math.ceil(size / (self.limit * AIM))
+        if count > PIECES_MAX:
+            raise NotCut(f"it would be more than {PIECES_MAX} pieces")
         for share in SHORTER:
             made = await self._segments(ffmpeg, source, found, target, share * found.duration_s / count)
             if len(made) > 1:
@@ -198,12 +202,16 @@ class _Work:
     async def _segments(
         self, ffmpeg: Path, source: Path, found: Probed, target: Path, each_s: float
     ) -> list[tuple[Path, int]]:
-        """Cut at the first keyframe after each so many seconds: the pieces with their sizes."""
+        """Cut at the first keyframe after each so many seconds: the pieces with their sizes. Of the end no scrap is cut
+        off (`-segment_time` would): two frames by themselves are nothing that a player opens."""
+        lasts_s = found.duration_s or each_s
+        whole = lasts_s - min(SCRAP_S, each_s / 2)
+        times = [f"{each_s * n:.6f}" for n in range(1, math.ceil(lasts_s / each_s)) if each_s * n < whole]
         picture = found.video is not None
         same = picture and source.suffix.lower() == target.suffix
         maps = ["-map", "0:V:0", "-map", "0:a?"] if picture else ["-map", "0:a:0"]
         maps += ["-map", "0:s?"] if same else []
-        muxer = ["-f", "segment", "-segment_time", f"{each_s:.6f}", "-segment_time_delta", f"{ROUNDED_S}"]
+        muxer = ["-f", "segment", "-segment_times", ",".join(times), "-segment_time_delta", f"{ROUNDED_S}"]
         muxer += ["-reset_timestamps", "1"]
         muxer += ["-segment_format", MUXERS[target.suffix]]
         if target.suffix in (".mp4", ".m4a"):
@@ -216,7 +224,7 @@ class _Work:
 
         def follow(written_s: float) -> None:
             if source.parent.name != CUTS:  # what is cut again was counted already
-                self._told(begun + int(size * min(1.0, written_s / (found.duration_s or written_s or 1.0))))
+                self._told(begun + int(size * min(1.0, written_s / lasts_s)))
 
         run = await run_ffmpeg(
             ffmpeg,

@@ -14,7 +14,7 @@ from reactor.errors import DownloadError, ProgramMissing
 from reactor.files import copying
 from reactor.files.staging import RESULT_FOLDER
 from reactor.media import pieces
-from reactor.media.pieces import split
+from reactor.media.pieces import SCRAP_S, split
 from reactor.media.probing import probe
 from reactor.media.room import Room
 from tests.media.samples import SECONDS, Samples
@@ -96,6 +96,7 @@ async def test_so_do_the_pieces_of_a_sound(
     assert max(path.stat().st_size for path in made) <= limit
     lasts = [(await probe(ffmpeg, path)).duration_s or 0 for path in made]
     assert sum(lasts) == pytest.approx(SECONDS, abs=0.5)
+    assert min(lasts) > SCRAP_S, "no scrap of a few frames at the end"
 
 
 @pytest.mark.parametrize("why", ["one keyframe", "no film", "no ffmpeg"])
