@@ -10,8 +10,12 @@ from reactor.extractors.detect import detect
 from reactor.extractors.feed import list_wanted
 from reactor.extractors.plugins.api import Onward
 from reactor.extractors.plugins.results import Listed
-from reactor.lists import Listing, ListRequest
+from reactor.lists import Entry, Listing, ListRequest
 from reactor.models import Detection, Extraction, Kind
+from reactor.options import Options
+
+SAID_FOR_EACH = frozenset({"referer", "user-agent"})
+"""Headers that a row of its own has, too."""
 
 
 class PluginExtractor:
@@ -29,6 +33,9 @@ class PluginExtractor:
                 self.kind, detection, context.options, wanted.reach if wanted is not None else 0
             )
             if isinstance(found, Extraction):
+                if wanted is not None and asks_for_entries(context.options) and (files := files_of(found)):
+                    listed = Listed(found.title, files, whole=True)
+                    raise Several(self._listing(listed, wanted, listed_only=context.options.want == "info"))
                 return found
             if isinstance(found, Listed):
                 raise Several(self._listing(found, wanted, listed_only=context.options.want == "info"))
@@ -47,3 +54,28 @@ class PluginExtractor:
         return Listing.of(
             found.entries, wanted, kind=self.kind, title=found.title, whole=found.whole, listed_only=listed_only
         )
+
+
+def asks_for_entries(options: Options) -> bool:
+    """True where the files of a folder are wanted as rows of their own."""
+    playlist = options.playlist
+    chosen = playlist.mode == "all" or playlist.items is not None or playlist.limit is not None or playlist.keys
+    return bool(chosen) or options.want == "info" or options.ask in ("items", "all")
+
+
+def files_of(found: Extraction) -> tuple[Entry, ...]:
+    """The files of a folder as entries of a list; none where they can be fetched together only: with cookies, or with
+    headers that a row does not have."""
+    if found.finish.how != "folder" or found.cookies:
+        return ()
+    entries = list[Entry]()
+    for n, fetch in enumerate(found.fetches, 1):
+        headers = {header.name.lower(): header.value for header in found.headers_of(fetch)}
+        if not headers.keys() <= SAID_FOR_EACH:
+            return ()
+        url, referer = fetch.urls[0], headers.get("referer")
+        try:
+            entries.append(Entry(key=url, url=url, title=fetch.name, referer=referer, position=n))
+        except ValueError:  # an address that no row takes
+            return ()
+    return tuple(entries)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ import pytest
 from reactor.egress.addresses import Exceptions
 from reactor.egress.proxy import Guard
 from reactor.errors import DownloadError
+from reactor.extractors.base import Several
+from reactor.extractors.context import open_context
 from reactor.extractors.plugins.api import Onward
 from reactor.extractors.plugins.contract import ExtractorContract
+from reactor.extractors.plugins.extractor import PluginExtractor, files_of
 from reactor.extractors.plugins.host import Plugins, open_plugins
 from reactor.extractors.plugins.process import Installed
-from reactor.models import Detection, Extraction, Kind
-from reactor.options import NO_OPTIONS
+from reactor.models import Cookie, Detection, Extraction, Kind
+from reactor.options import NO_OPTIONS, Options, PlaylistOptions
 from reactor.settings import Settings
 from tests.servers import FileServer
 
@@ -118,3 +122,30 @@ async def test_an_image_post_is_a_folder_of_its_images(server: FileServer) -> No
         with pytest.raises(DownloadError) as caught:
             await found(plugins, server.url("/b/res/1.html"))
     assert (caught.value.code, len(server.log)) == ("refused_address", before)
+
+
+async def test_the_images_of_a_post_are_rows_of_their_own_where_that_is_asked_for(server: FileServer) -> None:
+    images = [{"path": f"/f/{n}.png", **NAMED} for n in (1, 2, 3)]
+    answer = json.dumps(THREAD | {"files": images}).encode()
+    server.put("/b/res/1.json", answer, content_type="application/json")
+    sites, asked = {server.url("").rstrip("/"): "lynxchan"}, Options(playlist=PlaylistOptions(items="2-3"))
+    async with (
+        Guard(Exceptions.parse("127.0.0.1")) as guard,
+        loaded("gallery", guard, sites=sites) as plugins,
+        open_context() as bare,
+    ):
+        (kind,) = plugins.known
+        what = Detection(kind=kind, url=server.url("/b/res/1.html"), why="test")
+        context = replace(bare, plugins=plugins, playlist_max=50)
+        together = await PluginExtractor(kind).extract(what, context)
+        with pytest.raises(Several) as caught:
+            await PluginExtractor(kind).extract(what, replace(context, options=asked))
+    assert (together.finish.how, len(together.fetches)) == ("folder", 3)
+    listing = caught.value.listing
+    assert (listing.title, [entry.url for entry in listing.entries]) == (
+        "1 Cats",
+        [server.url(f"/f/{n}.png") for n in (2, 3)],
+    )
+    assert {entry.referer for entry in listing.entries} == {server.url("/")}
+    with_cookies = together.model_copy(update={"cookies": (Cookie(name="a", value="b", domain="127.0.0.1"),)})
+    assert files_of(with_cookies) == ()
