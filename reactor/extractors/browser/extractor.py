@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified
 from reactor.extractors.browser.listed import raise_all
-from reactor.extractors.browser.media_source import Buffer, kinds_of, of_pieces, put_together
+from reactor.extractors.browser.media_source import Buffer, kinds_of, not_all_pieces, of_pieces, put_together
 from reactor.extractors.browser.named import ld_things
 from reactor.extractors.browser.offered import extract_offered, saved
 from reactor.extractors.browser.offers import Offers, offers_of
@@ -374,6 +374,8 @@ def _nothing(found: PageFindings, url: str) -> DownloadError:
         )
     if "gone" in found.offers.gates:
         return DownloadError("The page says that it is not there any more.", hint="Check the URL.", code="not_found")
+    if any(each.bytes for each in found.buffers):
+        return not_all_pieces()
     if found.candidates:
         return DownloadError("Only an advertisement was found on this page.", hint=_HINT, code="unsupported")
     return DownloadError("No video or audio was found on this page.", hint=_HINT, code="unsupported")

@@ -118,10 +118,7 @@ def of_pieces(film: Extraction, buffers: Sequence[Buffer]) -> Extraction | None:
     streams = [kind for each in mine for kind in each.kinds]
     whole = lasts is not None and all(each.end is not None and each.end >= WHOLE_SHARE * lasts for each in mine)
     if lasts is None or not whole or len(streams) != len(set(streams)) or not all(each.urls for each in mine):
-        raise DownloadError(
-            "The player of this page assembles the video from pieces, and not all of them could be found.",
-            code="unsupported",
-        )
+        raise not_all_pieces()
     tracks, fetches = list[Track](), list[Fetch]()
     for each in mine:
         role: StreamKind = "video" if "video" in each.kinds else "audio"
@@ -135,6 +132,14 @@ def of_pieces(film: Extraction, buffers: Sequence[Buffer]) -> Extraction | None:
         how="media", name=film.finish.name, tracks=tuple(tracks), duration_s=lasts, least_s=WHOLE_SHARE * lasts
     )
     return film.model_copy(update={"fetches": tuple(fetches), "finish": finish})
+
+
+def not_all_pieces() -> DownloadError:
+    """Of what the player was fed with."""
+    return DownloadError(
+        "The player of this page assembles the video from pieces, and not all of them could be found.",
+        code="unsupported",
+    )
 
 
 def _of_the_player(buffers: Sequence[Buffer]) -> list[Buffer]:
@@ -151,10 +156,7 @@ def _check_size(whole: Extraction, buffers: Sequence[Buffer]) -> None:
     if any(track.form != "file" for track in whole.finish.tracks) or whole.size is None:
         return
     if sum(each.bytes for each in buffers) > FED_MORE * whole.size + FED_MORE_MIN:
-        raise DownloadError(
-            "The player of this page assembles the video from pieces, and not all of them could be found.",
-            code="unsupported",
-        )
+        raise not_all_pieces()
 
 
 def _both(picture: Extraction, sound: Extraction) -> Extraction:

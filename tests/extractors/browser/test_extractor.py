@@ -168,6 +168,19 @@ async def test_a_player_that_is_fed_with_two_files(site: Site, samples: Samples,
     assert found.finish.name == "Two tracks.mp4"
 
 
+async def test_a_player_whose_pieces_cannot_be_asked_for_again(site: Site, samples: Samples, context: Context) -> None:
+    path = samples.root / "posted.mp4"
+    samples.run("-i", samples.film(), "-map", "0:v", "-movflags", "+frag_keyframe+empty_moov", "-c:v", "libx264", path)
+    data = base64.b64encode(path.read_bytes()).decode()
+    made = f"Uint8Array.from(atob('{data}'), one => one.charCodeAt(0))"
+    page = TWO_TRACKS.replace("CODEC", "avc1.640015")
+    page = page.replace(""", ["a", 'audio/mp4; codecs="mp4a.40.2"']""", "")
+    page = page.replace('await (await fetch(atob("ADDRESS") + name + ".mp4")).arrayBuffer()', made)
+    with pytest.raises(DownloadError, match="not all of them could be found") as caught:
+        await extracted(site.html(page), context)
+    assert caught.value.code == "unsupported"
+
+
 async def test_hls_that_the_browser_plays_by_itself(site: Site, samples: Samples, context: Context) -> None:
     """Its list of qualities is read, and not only the one that was played first."""
     site.media("/native", master(samples.hls("hls")))
