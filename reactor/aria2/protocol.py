@@ -25,6 +25,9 @@ from reactor.records import dataclass
 BATCH_BYTES_MAX = 1024 * 1024
 """Size of one `system.multicall`, against the 2 MiB of one request that aria2 takes by default."""
 
+# Text as it is: aria2 answers half a surrogate pair, written as \ud800, with an error for `id: null`.
+_AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 Outcome = Any
 """What a Method's `read` made of the result, or an Aria2Error."""
 
@@ -190,8 +193,7 @@ class Protocol:
     @staticmethod
     def _encode(method: Method[Any], message: dict[str, Any]) -> bytes:
         try:
-            # Text as it is: aria2 answers half a surrogate pair, written as \ud800, with an error for `id: null`.
-            return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            return _AS_JSON(message).encode()
         except (TypeError, ValueError) as error:
             raise Aria2Refused(f"A request {method.name} cannot be written: {type(error).__name__}.") from error
 

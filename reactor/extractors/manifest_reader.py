@@ -21,6 +21,7 @@ from reactor.net.failures import status_failure
 from reactor.net.jar import Jar
 from reactor.net.redirects import MagnetRedirect, follow, read_body
 from reactor.net.urls import normalise_http
+from reactor.patterns import pattern
 from reactor.records import dataclass
 
 TURN_CHARS = 20_000
@@ -28,6 +29,10 @@ TURN_CHARS = 20_000
 _NEVER = ("accept-encoding", "connection", "content-length", "cookie", "host", "range", "te", "transfer-encoding")
 """Headers that aria2 and our client set themselves; cookies are passed as such, with their domains."""
 _REFUSED = (401, 403)
+_ORIGIN = pattern(r"https?://[^/?#]+")
+_PLAIN_PATH = pattern(r"/[A-Za-z0-9_.~%!$&'()*+,;=:@/-]*(?:\?[A-Za-z0-9_.~%!$&'()*+,;=:@/?-]+)?")
+"""Of which `normalise_http` makes the same."""
+_PLAIN_MAX = 4096
 
 
 @dataclass(slots=True)
@@ -44,6 +49,8 @@ class Reader:
     """The number of the header set for a URL."""
     inherited: dict[str, str] = field(default_factory=dict)
     """By host: the query that its URLs are given, since it refuses them without."""
+    plain: dict[str, int | None] = field(default_factory=dict)
+    """By scheme, host and port: the number of the header set for URLs that need no look but at their path."""
 
     @classmethod
     def of(cls, context: Context, home: str, headers: tuple[Header, ...], jar: Jar | None) -> Reader:
@@ -109,9 +116,16 @@ class Reader:
         return fetches
 
     def _fetch(self, part: Part) -> Fetch:
+        origin = _ORIGIN.match(part.url)
+        if origin is not None and origin[0] in self.plain and not self.inherited and _is_plain(part.url, origin.end()):
+            number = self.plain[origin[0]]
+            return Fetch(urls=(part.url,), name=part.name, headers=number, optional=part.optional)
         query = self.inherited.get(urlsplit(part.url).netloc)
         url = self._checked(_with_query(part.url, query) if query else part.url)
-        return Fetch(urls=(url,), name=part.name, headers=self.number(url), optional=part.optional)
+        number = self.number(url)
+        if origin is not None and url == part.url:
+            self.plain[origin[0]] = number
+        return Fetch(urls=(url,), name=part.name, headers=number, optional=part.optional)
 
     def _addresses(self, url: str) -> Iterator[str]:
         """The URL to ask, and the same with the manifest's query: hosts may refuse it without."""
@@ -151,6 +165,10 @@ class Reader:
 
     def _first_byte(self, url: str) -> Mapping[str, str]:
         return {**self._lines(url), "Range": "bytes=0-0"}
+
+
+def _is_plain(url: str, path: int) -> bool:
+    return len(url) <= _PLAIN_MAX and _PLAIN_PATH.fullmatch(url, path) is not None
 
 
 def _with_query(url: str, query: str) -> str:

@@ -37,7 +37,7 @@ from reactor.records import dataclass
 SETTLE_S = 0.25
 """How long a commit is expected after its file event. A sync of the disk lies between the two."""
 STEP_MIN_S, STEP_MAX_S = 0.0002, 0.005
-STEP_GROWTH = 4
+STEP_GROWTH = 2
 """A step is the time since the event, divided by this."""
 OWN_PAUSE_S = 0.01
 """Interval of the checks after a commit of our own, for commits of other programs."""
@@ -84,6 +84,8 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         self._on_fallback = on_fallback or (lambda reason: None)
         self._statistics = FeedStatistics()
         self._stirred = anyio.Event()
+        self._step: asyncio.Future[None] | None = None
+        """While the next look is waited for."""
         self._gone = False
         self._replaced = False
         self._polled = False
@@ -134,6 +136,7 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
     def _stir(self) -> None:
         self._statistics.stirs += 1
         self._stirred.set()
+        self._go_on()
 
     def _distrust(self, reason: str) -> None:
         self._trusted = False
@@ -190,9 +193,23 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
                 return
             if ours:
                 await anyio.sleep(OWN_PAUSE_S)
-                continue
-            with anyio.move_on_after(min(max(elapsed / STEP_GROWTH, STEP_MIN_S), STEP_MAX_S)):
-                await self._stirred.wait()
+            else:
+                await self._pause(min(max(elapsed / STEP_GROWTH, STEP_MIN_S), STEP_MAX_S))
+
+    async def _pause(self, delay: float) -> None:
+        """Wait for so long, or for the next file event: ten times for each of them, so by nothing but a timer."""
+        loop = asyncio.get_running_loop()
+        self._step = loop.create_future()
+        timer = loop.call_later(delay, self._go_on)
+        try:
+            await self._step
+        finally:
+            timer.cancel()
+            self._step = None
+
+    def _go_on(self) -> None:
+        if self._step is not None and not self._step.done():
+            self._step.set_result(None)
 
     async def _compare(self, layer: Change) -> bool:
         """Ring when somebody else has committed. True when there was a commit, and it was our own."""
