@@ -112,3 +112,10 @@ async def test_the_sound_alone(ladder: str, film: Film, samples: Samples) -> Non
     assert (path.suffix, "Video:" in shown(samples, path)) == (".m4a", False)
     assert found.finish.unmet == ("There is no sound in it: this one is in en.",)
     assert all("/en/" in fetch.urls[0] for fetch in found.fetches), "nothing of a picture is fetched"
+
+
+@pytest.mark.parametrize(("container", "suffix", "held"), [("mkv", ".mkv", "matroska"), ("mp4", ".mp4", "mp4")])
+async def test_the_container(ladder: str, film: Film, samples: Samples, container: str, suffix: str, held: str) -> None:
+    path, found = await film(ladder, container=container, quality=144)
+    assert (path.suffix, found.finish.unmet) == (suffix, ())
+    assert held in shown(samples, path).partition("from")[0]
