@@ -10,6 +10,7 @@ from __future__ import annotations
 from reactor import notices
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context
+from reactor.core.job import gids_of
 from reactor.core.lifecycle import advance
 
 BEAT_S = 5.0
@@ -58,6 +59,9 @@ class Lease:
         context.leased = False
         jobs = [*context.jobs.values()]
         out = [each for job in jobs for each in advance(job, events.LeaseLost(job.attempt), context)]
+        # To clean them up may wait behind a save of the same attempt.
+        left = [(each.attempt, each.parts) for each in context.leftovers.values() if each.parts]
+        out += [commands.Fence(attempt, gids_of(context.instance, attempt, parts)) for attempt, parts in left]
         return [*out, commands.Tell(notices.LeaseLost(held_s=HELD_S))]
 
     def renewed(self, event: events.LeaseRenewed) -> Commands:

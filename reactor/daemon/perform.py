@@ -209,8 +209,8 @@ class Performer:
     def _fence(self, command: commands.Fence) -> None:
         """What is queued for the attempt is still saved, if its row is its own; nothing of it begins."""
         self._workers.stop(command.attempt)
-        self._taken = [each for each in self._taken if not _begins(each, command.attempt)]
-        left = ([each for each in batch if not _begins(each, command.attempt)] for batch in self._batches)
+        self._taken = [each for each in self._taken if not begins(each, command.attempt)]
+        left = ([each for each in batch if not begins(each, command.attempt)] for batch in self._batches)
         self._batches = deque(left)
         if command.gids:
             self._workers.start(None, self._downloading.remove, command)
@@ -246,7 +246,8 @@ def is_in_vain(command: Command, refused: Collection[Attempt]) -> bool:
     return Timing.BEGINS in command.timing and attempt_of(command) in refused
 
 
-def _begins(command: Command, attempt: Attempt) -> bool:
+def begins(command: Command, attempt: Attempt) -> bool:
+    """True if it would begin work for this attempt."""
     return Timing.BEGINS in command.timing and attempt_of(command) == attempt
 
 

@@ -191,3 +191,9 @@ def test_a_machine_that_is_asked_to_end_takes_out_of_aria2_what_others_may_begin
     world = leased().fetching(ONE).feed(events.ShutdownRequested("SIGTERM"))
     assert world.the(commands.Fence) == commands.Fence(ONE, (gid(ONE),))
     assert world.the(commands.Exit)
+
+
+def test_what_an_attempt_has_left_in_aria2_is_stopped_too() -> None:
+    """To clean it up may wait for the database."""
+    world = leased().feed(events.RowsPolled(leftovers=(events.Leftover(ONE, 2),)))
+    assert lost(world).the(commands.Fence) == commands.Fence(ONE, left(ONE, 2))

@@ -10,11 +10,13 @@ from typing import Any, cast
 
 from reactor.core import commands, events, machine, slices
 from reactor.core import crashes as core_crashes
+from reactor.core import lease as core_lease
 from reactor.core.admission import free_slots
 from reactor.core.context import Commands, Context
 from reactor.core.crashes import HELD_FROM
 from reactor.core.disk import Disk
 from reactor.core.job import Attempt, End, Ending, Job, State, Transfer, TransferState, derive_gid
+from reactor.core.lease import Lease
 from reactor.core.lifecycle import TABLE, Entry, Step
 from reactor.core.quotas import Quotas
 from reactor.core.reconcile import Change, TransferChange, reconcile
@@ -24,9 +26,11 @@ from reactor.core.stalls import stalled
 from reactor.core.steps import fetch, finish, listing, renew, seed, teardown, window
 from reactor.core.turns import Caps, Waiting
 from reactor.database import contract
-from reactor.database.sql import admission, crashes, downloads, lists, order, statements, table, turns
+from reactor.database.postgres import machines
+from reactor.database.sql import admission, crashes, downloads, lists, order, saving, statements, table, turns
 from reactor.errors import Failure
 from reactor.models import Extraction
+from tests.simulation.machines import Node
 
 UNSET = object()
 Mutation = Callable[[], Any]
@@ -351,6 +355,36 @@ UNFAIR: Mapping[str, tuple[Mutation, ...]] = {
     "whoever was first is served first, whatever he has had": (with_(turns, "next_of", _oldest_row),),
 }
 """Ways to let an owner wait for too long, or to cut what should not be: `fairness.check` finds them."""
+
+
+def _claim_forgotten(self: machine.Machine, event: events.DatabaseFailed) -> Commands:
+    self._claiming = False
+    return DATABASE_FAILED(self, event)
+
+
+def _held_from_the_answer(self: Lease, event: events.LeaseRenewed) -> Commands:
+    self._asked_at = self._context.now
+    return LEASE_RENEWED(self, event)
+
+
+DATABASE_FAILED, LEASE_RENEWED = machine.Machine._database_failed, Lease.renewed
+ANYBODYS = "status = 'downloading' AND coalesce(stage, '') <> 'items'"
+
+UNLEASED: Mapping[str, tuple[Mutation, ...]] = {
+    "a machine never finds out that it has lost its lease": (with_(Lease, "expire", lambda self: []),),
+    "what is under way goes on without a lease": (without(events.LeaseLost),),
+    "a lease is held from when it was answered": (with_(Lease, "renewed", _held_from_the_answer),),
+    "a lease is held by the clock on the wall": (with_(Node, "monotonic", property(lambda self: self.wall)),),
+    "a lease is held for longer than others wait": (with_(core_lease, "HELD_S", 2 * machines.DEAD_S),),
+    "the live rows of another machine are taken over": (with_(machines, "ORPHANED", ANYBODYS),),
+    "what a lost machine had is lost, too": (with_(machines, "ORPHANED", f"{ANYBODYS} AND FALSE"),),
+    "who is back first takes all over": (
+        with_(machines, "RENEW", machines.RENEW.replace(f"- {machines.MISSED_S}", "- 1e9")),
+    ),
+    "a claim whose answer is lost is forgotten": (with_(machine.Machine, "_database_failed", _claim_forgotten),),
+    "what another machine has is written all the same": (with_(saving, "GUARD", "id = :id AND :attempt > 0"),),
+}
+"""Ways to let two machines have one row, or none: `machines.Cluster` finds them."""
 
 
 @contextmanager

@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from reactor.core import commands, events
 from reactor.core.commands import Command, Timing, attempt_of, is_save
 from reactor.core.events import Event
 from reactor.core.job import Attempt
 from reactor.core.machine import Machine
-from reactor.daemon.perform import is_in_vain, is_waited_for, last_words
+from reactor.daemon.perform import begins, is_in_vain, is_waited_for, last_words
 from reactor.database.store import Unsaved
 from reactor.errors import Failure
 from tests.simulation.aria2 import LOST, SIZE, TAKEN, Place
 from tests.simulation.rows import described
 
 if TYPE_CHECKING:
+    from tests.simulation.machines import Session
     from tests.simulation.world import World
 
 BUSY = Failure("database", "The database is locked.", None, True)
@@ -71,7 +72,8 @@ class Process:
         self._saving = False
         self._works: dict[Attempt, list[Work]] = {}
         self._lines: dict[str, float] = {}
-        self._submit(self.machine.start())
+        self._taken: list[Command] = []
+        self._submit(self.machine.start(world.monotonic))
 
     # As daemon/loop.py has it
 
@@ -85,7 +87,7 @@ class Process:
         self._working = True
         while self._inbox:
             event = self._inbox.popleft()
-            decided = self.machine.handle(event, self.world.now)
+            decided = self.machine.handle(event, self.world.monotonic)
             self.world.log(event, decided)
             self._submit(decided)
         self._working = False
@@ -96,7 +98,7 @@ class Process:
         if deadline is None or (self._armed_for is not None and self._armed_for <= deadline):
             return
         self._armed_for = deadline
-        self._later(deadline - self.world.now + TICK_S, lambda: self._ring(deadline))
+        self._later(deadline - self.world.monotonic + TICK_S, lambda: self._ring(deadline))
 
     def _ring(self, deadline: float) -> None:
         if self._armed_for == deadline:
@@ -130,6 +132,10 @@ class Process:
         for command in batch:
             if isinstance(command, commands.PollRows):
                 self.world.checks.looked(command)
+        for command in batch:
+            if Timing.AT_ONCE in command.timing:
+                self._start(command)
+        batch = [command for command in batch if Timing.AT_ONCE not in command.timing]
         attempts = {attempt for command in batch if (attempt := attempt_of(command)) is not None}
         if any(is_waited_for(command) for command in batch) or attempts & self._held:
             self._batches.append(batch)
@@ -149,10 +155,10 @@ class Process:
             self._soon(self._save)
 
     def _save(self) -> None:
-        taken = [command for batch in self._batches for command in batch]
+        self._taken = [command for batch in self._batches for command in batch]
         self._batches.clear()
         urgent: list[commands.Save] = []
-        for command in taken:
+        for command in self._taken:
             if isinstance(command, commands.SaveStage):
                 self._stages[command.attempt] = command
             elif is_save(command):
@@ -161,20 +167,23 @@ class Process:
                 urgent.append(command)
         saves = [*last_words(urgent), *self._stages.values()]
         self._stages.clear()
-        self._commit(saves, taken)
+        self._commit(saves)
 
-    def _commit(self, saves: list[commands.Save], taken: list[Command]) -> None:
+    def _commit(self, saves: list[commands.Save]) -> None:
         if self.world.database.locked():
             self.post(events.DatabaseFailed(BUSY, saving=True))
-            return self._later(SAVE_AGAIN_S, lambda: self._commit(saves, taken))
+            return self._later(SAVE_AGAIN_S, lambda: self._commit(saves))
         for save in saves:
             if not isinstance(save, commands.SaveProgress) and self.world.chance(0.05):
                 self.world.change_of_mind(save.attempt.download_id)
         unsaved = self.world.database.apply(saves)
+        if self.world.reply_lost():
+            self.post(events.DatabaseFailed(BUSY, saving=True))
+            return self._later(SAVE_AGAIN_S, lambda: self._commit(saves))
         self._refused |= {event.attempt for event in unsaved}
-        return self._soon(lambda: self._saved(saves, taken, unsaved))
+        return self._soon(lambda: self._saved(saves, unsaved))
 
-    def _saved(self, saves: list[commands.Save], taken: list[Command], unsaved: Sequence[Unsaved]) -> None:
+    def _saved(self, saves: list[commands.Save], unsaved: Sequence[Unsaved]) -> None:
         refused = {event.attempt for event in unsaved}
         for event in sorted(unsaved, key=lambda event: (event.attempt.download_id, event.attempt.number)):
             self.post(event)
@@ -186,7 +195,9 @@ class Process:
                 self.post(events.EntriesSaved(attempt))
             if Timing.LAST in save.timing:
                 self.post(events.Saved(attempt))
-        for command in taken:
+        if self.world.limits.leased:
+            self.post(events.TimePassed())
+        for command in self._taken:
             if isinstance(command, commands.Exit):
                 self.world.database.leave()
                 self.alive = False
@@ -208,6 +219,12 @@ class Process:
             case commands.StopWork():
                 for work in self._works.pop(command.attempt, []):
                     work.over = True
+            case commands.Fence():
+                self._fence(command)
+            case commands.RenewLease():
+                self._in_line(self._renew, "the lease")
+            case commands.TakeOver():
+                self._in_line(self._take_over, "to the database")
             case commands.PollRows():
                 self._in_line(lambda: self._look(command), "to the database")
             case commands.Recover():
@@ -240,8 +257,32 @@ class Process:
     # What commands do
 
     def _look(self, command: commands.PollRows) -> None:
-        locked = self.world.database.locked()
-        self._answer_of_database(events.DatabaseFailed(BUSY) if locked else self.world.database.look(command))
+        found = None if self.world.database.locked() else self.world.database.look(command)
+        lost = found is None or self.world.reply_lost()
+        self._answer_of_database(events.DatabaseFailed(BUSY) if found is None or lost else found)
+
+    def _fence(self, command: commands.Fence) -> None:
+        for work in self._works.pop(command.attempt, []):
+            work.over = True
+        self._taken = [each for each in self._taken if not begins(each, command.attempt)]
+        left = ([each for each in batch if not begins(each, command.attempt)] for batch in self._batches)
+        self._batches = deque(left)
+        if command.gids:
+            connection = self.connection
+            self._in_line(lambda: self._do_always(command, connection))
+
+    def _renew(self) -> None:
+        session = cast("Session", self.world.database)
+        settled = None if session.locked() else session.renew()
+        if settled is None or self.world.reply_lost():
+            return self._answer(events.RenewalFailed(BUSY))
+        delay = self.world.soon() + self.world.slow_reply()
+        return self._later(delay, lambda: self.post(events.LeaseRenewed(settled)))
+
+    def _take_over(self) -> None:
+        session = cast("Session", self.world.database)
+        if not session.locked() and session.take_over():
+            self._answer_of_database(events.TakenOver())
 
     def _recover(self) -> None:
         world = self.world
@@ -348,9 +389,9 @@ class Process:
             case commands.AskStatus():
                 reports = tuple(world.aria2.report(gid) for gid in command.gids)
                 self._answer_in_line(events.TransfersReported(reports, command.periodic))
-            case commands.RemoveTransfers() | commands.CleanUp() if lost:
+            case commands.RemoveTransfers() | commands.Fence() | commands.CleanUp() if lost:
                 self._answer_in_line(events.RemoveFailed(command.attempt, LOST))
-            case commands.RemoveTransfers():
+            case commands.RemoveTransfers() | commands.Fence():
                 world.aria2.remove(command.gids)
                 self._answer_in_line(events.TransfersRemoved(command.attempt))
             case commands.CleanUp():

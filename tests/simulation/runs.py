@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from tests.simulation.world import World
 
@@ -29,7 +30,13 @@ def first_broken(seeds: Iterable[int]) -> Broken | None:
     return None
 
 
-def broken(world: World) -> str | None:
+class Run(Protocol):
+    """What raises when a promise was broken."""
+
+    def run(self) -> None: ...
+
+
+def broken(world: Run) -> str | None:
     """Run one world; what was wrong in it, in a line."""
     try:
         world.run()

@@ -144,6 +144,19 @@ class World:
         """What the clock on the wall shows."""
         return EPOCH + self.now + self._probe_cache
 
+    @property
+    def monotonic(self) -> float:
+        """What the core is told."""
+        return self.now
+
+    def reply_lost(self) -> bool:
+        """Whether what the database answers does not arrive, though it was done."""
+        return False
+
+    def slow_reply(self) -> float:
+        """Seconds more until the answer to a renewal arrives."""
+        return 0.0
+
     # Chance and time
 
     def chance(self, probability: float) -> bool:
