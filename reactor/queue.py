@@ -36,6 +36,7 @@ from reactor.watching import Watches
 
 if TYPE_CHECKING:
     from reactor.database.jars import Jars
+    from reactor.database.presence import Machine
 
 __all__ = ["Queue"]
 
@@ -265,6 +266,11 @@ class Queue(QueueOperations):
     async def owners(self, limit: int = LIST_MAX) -> builtins.list[OwnerAccount]:
         """Owners that have downloads which are not over, or another weight than 1; first those with the most."""
         return await self._ask(lambda table: table.owners(limit))
+
+    async def machines(self) -> builtins.list[Machine]:
+        """Who serves a queue on a PostgreSQL server, by name: each with what it has under way and when it was seen
+        last. One on SQLite is served by one reactor at the most: none."""
+        return await self._ask(lambda table: table.machines())
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yields now and after every commit to the database, so that you can run your own queries. Ends with the

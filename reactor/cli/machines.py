@@ -50,7 +50,12 @@ def line(machine: Machine) -> str:
 async def _machines(settings: Settings, changes: dict[str, bool]) -> list[Machine]:
     from reactor.database import engine
     from reactor.errors import DatabaseError
+    from reactor.server_address import server_address
 
+    if server_address(settings.download_db) is None:
+        raise DatabaseError(
+            "One reactor serves a database of SQLite.", hint="Several serve one on a PostgreSQL server."
+        )
     async with engine.open_table(settings.download_db, create=False, read_only=not changes) as table:
         for name, draining in changes.items():
             if not await table.drain(name, draining):

@@ -207,8 +207,8 @@ class Table(RowOperations, Protocol):
         ...
 
     async def machines(self) -> builtins.list[Machine]:
-        """Those that serve the queue, or did within the last week, by name. Raises DatabaseError where the engine lets
-        one reactor serve only."""
+        """Those that serve the queue, or did within the last week, by name; none where the engine lets one reactor
+        serve only."""
         ...
 
     async def drain(self, name: str, draining: bool) -> bool:

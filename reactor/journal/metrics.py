@@ -61,6 +61,15 @@ class Metrics:
         self._oldest = Gauge(
             "reactor_queue_oldest_seconds", "Age of the oldest row that was never begun; 0: none.", registry=registry
         )
+        self._machines = Gauge(
+            "reactor_machine_rows", "Rows under way on each machine of the queue.", ["machine"], registry=registry
+        )
+        self._silent = Gauge(
+            "reactor_machine_silent_seconds",
+            "How long ago a machine of the queue has renewed its lease.",
+            ["machine"],
+            registry=registry,
+        )
         self._ended = Counter(
             "reactor_downloads_total",
             "Rows that ended, by kind and how.",
@@ -145,6 +154,14 @@ class Metrics:
         for status, count in rows.items():
             self._queue.labels(status).set(count)
         self._oldest.set(oldest_s)
+
+    def served_by(self, machines: Mapping[str, tuple[int, float]]) -> None:
+        """Who serves the queue: by name what each has under way, and how long ago it was seen, in seconds."""
+        self._machines.clear()
+        self._silent.clear()
+        for name, (rows, silent_s) in machines.items():
+            self._machines.labels(name).set(rows)
+            self._silent.labels(name).set(silent_s)
 
     def queue_unknown(self) -> None:
         """The database cannot be asked: no number is better than an old one."""

@@ -35,11 +35,13 @@ class Scrape:
     async def _metrics_now(self, request: Request) -> Response:
         try:
             counts = await self._store.run(lambda queue: queue.counts())
+            machines = await self._store.run(lambda queue: queue.machines())
         except DatabaseError:
             self._metrics.queue_unknown()
         else:
             rows = {"pending": counts.pending, "waiting": counts.waiting, "downloading": counts.downloading}
             rows["choosing"] = counts.choosing
             self._metrics.queued(rows, counts.oldest_s)
+            self._metrics.served_by({each.name: (each.downloading, each.seen_s) for each in machines})
         body, content_type = self._metrics.render(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})

@@ -173,3 +173,13 @@ def test_openmetrics_for_those_who_ask_for_it(story: Story) -> None:
     body, content_type = story.metrics.render("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
+
+
+def test_of_a_queue_with_several_machines_each_is_told_as_long_as_it_is_there() -> None:
+    story = Story()
+    story.metrics.served_by({"a": (2, 1.5), "b": (0, 40.0)})
+    assert story.value("reactor_machine_rows", machine="a") == 2
+    assert story.value("reactor_machine_silent_seconds", machine="b") == 40
+    story.metrics.served_by({"b": (1, 0.5)})
+    assert story.value("reactor_machine_rows", machine="a") is None
+    assert story.value("reactor_machine_rows", machine="b") == 1

@@ -31,6 +31,7 @@ def known() -> dict[str, set[str]]:
     story = Story()
     story.tell(*EVERY, *begun(), progressed(10), *completed())
     story.metrics.queued({"pending": 1}, 1.0)
+    story.metrics.served_by({"a": (1, 2.0)})
     families = story.metrics.registry.collect()
     found = {"up": set[str]()}
     for sample in (sample for family in families for sample in family.samples):

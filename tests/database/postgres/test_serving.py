@@ -50,6 +50,14 @@ async def runner(bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
         yield running
 
 
+async def test_a_bot_sees_who_serves_its_queue(bot: Bot, runner: Runner, tmp_path: Path) -> None:
+    async with Queue(bot.url) as queue:
+        (one,) = await queue.machines()
+    assert (one.lost, one.draining, one.downloading) == (False, False, 0)
+    async with Queue(tmp_path / "bot.db") as queue:
+        assert await queue.machines() == []
+
+
 async def ended(queue: Queue, id: int) -> list[str]:
     """The statuses that a row goes through."""
     seen: list[str] = []
