@@ -55,13 +55,19 @@ class Bot:
             patience_s=patience_s,
         )
 
-    def until_downloaded(self, ids: Sequence[int]) -> int:
+    def until_downloaded(self, ids: Sequence[int], patience_s: float = PATIENCE_S) -> int:
         """The moment at which all of these, ids without a gap, were first read as downloaded."""
         question = """SELECT count(*) FILTER (WHERE status = 'downloaded')
             - 1000000000 * count(*) FILTER (WHERE status IN ('failed', 'cancelled'))
             FROM downloads WHERE id BETWEEN ? AND ?"""
         return self._until(
-            lambda found: found == len(ids), lambda found: found < 0, GLANCE_S, question, ids[0], ids[-1]
+            lambda found: found == len(ids),
+            lambda found: found < 0,
+            GLANCE_S,
+            question,
+            ids[0],
+            ids[-1],
+            patience_s=patience_s,
         )
 
     def path(self, download_id: int) -> Path:

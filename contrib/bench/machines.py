@@ -39,6 +39,9 @@ DURABLE = {
 }
 MACHINES = (1, 2, 4, 8)
 CLAIMERS = 8
+FILES_MAX = 200
+SMALL_S = 300.0
+"""As long as these may take, on a machine with much else to do."""
 OWNERS = 10_000
 GREEDY = "greedy"
 PICKUP_MS, PICKUP_P99_MS = 15, 60
@@ -226,7 +229,7 @@ async def claim(place: str, name: str, each: int) -> None:
 def _small(bench: Bench, server: Server) -> list[Row]:
     """Rows a minute of 20 kB files, as the machines become more; each has one slot, as by default."""
     files, url = bench.nginx
-    names = make_small(files, bench.scale.small_files)
+    names = make_small(files, min(FILES_MAX, bench.scale.small_files))
     with Reactor(bench.place("sqlite")).running() as reactor:
         alone = _rate([reactor], url, files, names)
     rows = []
@@ -245,7 +248,7 @@ def _small(bench: Bench, server: Server) -> list[Row]:
 def _rate(there: Sequence[Subject], url: str, files: Path, names: list[str]) -> float:
     """Rows a minute; nothing of the files is left."""
     rows, committed = there[0].bot.add([f"{url}/{name}" for name in names])
-    took = (there[0].bot.until_downloaded(rows) - committed) / 1e9
+    took = (there[0].bot.until_downloaded(rows, SMALL_S) - committed) / 1e9
     for subject in there:
         mine = [name for name in names if (subject.downloads / name).exists()]
         check_folder(subject.downloads, files, mine)
