@@ -14,7 +14,7 @@ from reactor.database import contract
 from reactor.database.presence import Presence
 from reactor.database.sql import presence
 from reactor.database.sql.connection import Connection, transaction
-from reactor.database.sql.order import GAVE_WAY, RANK, in_turn, yielded
+from reactor.database.sql.order import RANK, in_turn, yielded
 from reactor.database.sql.statements import IN_NO_LIST, LATER, NOW, READY, RETRY
 from reactor.database.sql.turns import ACCOUNTS, UNDER_WAY, circle, turn_of
 from reactor.models import Position, WaitReason
@@ -27,8 +27,7 @@ THESE = f"""SELECT {FIELDS}, parent_id IS NOT NULL AND item_key IS NOT NULL AS e
     WHERE id IN (SELECT value FROM json_each(?)) AND status = 'pending'"""
 BEFORE = f"{RANK} < :rank OR ({RANK} = :rank AND coalesce((added_date, id) < (:date, :id), id < :id))"
 AHEAD = f"SELECT count(*) FROM downloads WHERE {READY} AND owner IS :owner AND id <> :id AND ({BEFORE})"
-GIVEN_WAY = f"""SELECT count(*) FROM downloads WHERE {GAVE_WAY} AND {READY} AND owner IS :owner AND id <> :id
-    AND NOT ({BEFORE})"""
+BEHIND = f"SELECT count(*) FROM downloads WHERE id IN (SELECT value FROM json_each(:ids)) AND NOT ({BEFORE})"
 OTHERS = f"""SELECT owner, count(*), min(id) FROM downloads WHERE {READY}
     AND owner IS NOT :owner GROUP BY owner"""
 PUT_OFF = (
@@ -104,12 +103,12 @@ def _rows(connection: Connection, statement: str, *values: object) -> Iterator[d
 def _of_its_owner(connection: Connection, this: Mapping[str, Any]) -> int:
     """How many rows of the same owner begin before it."""
     account, asked = contract.account(this["owner"]), {name: this[name] for name in ("owner", "rank", "date", "id")}
+    first = yielded(connection, {}, READY).get(account, [])
     if this["stage"] == "yielded":
-        first = yielded(connection, {}, READY).get(account, [])
         return first.index(this["id"]) if this["id"] in first else len(first)
     (ahead,) = connection.execute(AHEAD, asked).fetchone()
-    (given_way,) = connection.execute(GIVEN_WAY, asked).fetchone()
-    return int(ahead) + int(given_way)
+    (behind,) = connection.execute(BEHIND, asked | {"ids": json.dumps(first)}).fetchone() if first else (0,)
+    return int(ahead) + int(behind)
 
 
 @dataclass(frozen=True, slots=True)
