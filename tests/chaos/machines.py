@@ -337,7 +337,9 @@ class MachineStorm:
 
 async def machine_storm(folder: Path, *, seed: int, faults: int, long: bool, shared: bool) -> Report:
     """Let one storm pass."""
-    with serving(synchronous_commit="on") as database:  # of its own, for it ends in any way, and is started anew
+    # Of its own, for it ends in any way, and is started anew. What has connected and said nothing holds up its end for
+    # `authentication_timeout`.
+    with serving(synchronous_commit="on", authentication_timeout="5s") as database:
         database.sql("CREATE DATABASE bot TEMPLATE template0")
         async with FileServer() as server:
             wishes = files(server, seed, int(faults * ROWS_EACH), size=FILE_BYTES, rate=FILE_RATE)

@@ -54,44 +54,44 @@ def within(connection: Connection, id: int) -> Position | None:
     this = next(_rows(connection, THIS, id), None)
     if this is None:
         return None
-    hall, own = _Hall.of(connection), _of_its_owner(connection, this)
+    state, own = _QueueState.of(connection), _of_its_owner(connection, this)
     others = connection.execute(OTHERS, {"owner": this["owner"]}).fetchall()
     counts = [(this["owner"], 0, this["id"]), *others]
     mine, *theirs = _lines(connection, counts)
-    ahead = before(mine, theirs, own, hall.took_s or USUAL_S)
-    return hall.position(this, ahead, own, len(others))
+    ahead = before(mine, theirs, own, state.took_s or USUAL_S)
+    return state.position(this, ahead, own, len(others))
 
 
 def line_up(connection: Connection, most: int) -> dict[int, Position]:
     """The rows that are next, those that are no entries of lists, in the order in which they begin; behind them those
     that may not begin yet. In a transaction that is open."""
-    hall, gave_way = _Hall.of(connection), yielded(connection, {}, READY)
+    state, gave_way = _QueueState.of(connection), yielded(connection, {}, READY)
     _, cursor = turn_of(connection)
     found = (owner for page in circle(connection, {}, READY, cursor) for owner, *_ in page)
     owners, line = [None, *islice(found, OWNERS_MAX)], list[tuple[float, int]]()
     for owner, account in zip(owners, _lines(connection, [(owner, 0, 0) for owner in owners]), strict=True):
         first = gave_way.get(contract.account(owner), [])
         rows = dict.fromkeys([*first, *in_turn(connection, {}, READY, owner, most)])
-        each_s = (hall.took_s or USUAL_S) / account.weight
+        each_s = (state.took_s or USUAL_S) / account.weight
         line += [(account.tag + n * each_s, row) for n, row in enumerate(rows)]
     line.sort()
     ahead, found_now = {row: n for n, (_, row) in enumerate(line)}, dict[int, Position]()
     for at in range(0, len(line), most):
         if len(found_now) < most:
-            found_now |= _positions(connection, hall, ahead, [row for _, row in line[at : at + most]])
+            found_now |= _positions(connection, state, ahead, [row for _, row in line[at : at + most]])
     put_off = [row for statement in PUT_OFF for row in connection.execute(statement, (most,)).fetchall()]
     later = [row for _, row in sorted((_moment(moment), row) for moment, row in put_off)]
-    found_now |= _positions(connection, hall, dict.fromkeys(later, len(line)), later)
+    found_now |= _positions(connection, state, dict.fromkeys(later, len(line)), later)
     return dict(islice(found_now.items(), most))
 
 
 def _positions(
-    connection: Connection, hall: _Hall, ahead: Mapping[int, int], ids: Iterable[int]
+    connection: Connection, state: _QueueState, ahead: Mapping[int, int], ids: Iterable[int]
 ) -> dict[int, Position]:
     """Of these, in this order; not of entries of lists."""
     wanted = dict.fromkeys(ids)
     rows = {row["id"]: row for row in _rows(connection, THESE, json.dumps([*wanted])) if not row["entry"]}
-    return {id: hall.position(rows[id], ahead[id]) for id in wanted if id in rows}
+    return {id: state.position(rows[id], ahead[id]) for id in wanted if id in rows}
 
 
 def _rows(connection: Connection, statement: str, *values: object) -> Iterator[dict[str, Any]]:
@@ -112,7 +112,7 @@ def _of_its_owner(connection: Connection, this: Mapping[str, Any]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hall:
+class _QueueState:
     """What it depends on beside the row, as it is read once for all of them."""
 
     now: float
@@ -123,7 +123,7 @@ class _Hall:
     """Owners and URLs."""
 
     @classmethod
-    def of(cls, connection: Connection) -> _Hall:
+    def of(cls, connection: Connection) -> _QueueState:
         """As it is now."""
         (now,) = connection.execute(f"SELECT {NOW}").fetchone()
         return cls(now, _took(connection), presence.read(connection), connection.execute(UNDER_WAY).fetchall())

@@ -1,8 +1,8 @@
 """The order in which rows are claimed, and what their owners have had.
 
-Where no row that waits has an owner, the order is that of `order.in_turn`. Else an owner is chosen for each slot
-(`core.turns`), and of its rows that order. What that costs grows neither with the rows that wait nor with their owners:
-the next WINDOW owners, with the first row of each, are found by as many seeks of an index.
+Where no row that waits has an owner, and none has given way, the order is that of `order.in_turn`. Else an owner is
+chosen for each slot (`core.turns`), and of its rows that order. What that costs grows neither with the rows that wait
+nor with their owners: the next WINDOW owners, with the first row of each, are found by as many seeks of an index.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from reactor.database import contract
 from reactor.database.contract import RIPEN_MAX
 from reactor.database.sql import plans
 from reactor.database.sql.connection import Connection, transaction
-from reactor.database.sql.order import PLACE, in_turn, yielded
+from reactor.database.sql.order import GAVE_WAY, PLACE, in_turn, yielded
 from reactor.database.sql.per_row import RowRejected, RowUpdater
 from reactor.database.sql.statements import LATER, PUT_META, READY, RETRY
 from reactor.net.registrable import site_of
@@ -56,7 +56,7 @@ RIPE = {
 }
 """What is written of those whose time has come. What a bot stores there that is no number says nothing."""
 SHARED = f"""SELECT EXISTS (SELECT 1 FROM downloads WHERE {READY} AND owner IS NOT NULL),
-    (SELECT value FROM reactor_meta WHERE key = '{TURN}')"""
+    EXISTS (SELECT 1 FROM downloads WHERE {GAVE_WAY}), (SELECT value FROM reactor_meta WHERE key = '{TURN}')"""
 FIRST = f"SELECT id FROM downloads WHERE {READY} AND {{}} ORDER BY owner, {PLACE} LIMIT 1"
 OWNERS = f"""WITH RECURSIVE found(first, whose, n) AS (
     SELECT id, owner, 1 FROM downloads WHERE id = ({FIRST.format("{begin}")})
@@ -123,8 +123,8 @@ def next_rows(
 ) -> list[Turn]:
     """At most `limit` rows of those that are `due` (a condition, with the values in `asked`), the first one first. Rows
     of those who have had what they may have in a day are put off, by `updater`."""
-    shared, stored = connection.execute(SHARED).fetchone()
-    if not shared and not caps.site_max:
+    shared, gave_way, stored = connection.execute(SHARED).fetchone()
+    if not shared and not gave_way and not caps.site_max:
         return [Turn(id) for id in in_turn(connection, asked, due, None, limit)]
     queue_tag, cursor = _turn(stored)
     look, turns, waiting = _Look(connection, asked, due, caps, updater), list[Turn](), list[_Candidate]()
@@ -217,7 +217,7 @@ def forget_even(connection: Connection) -> None:
 
 def turn_of(connection: Connection) -> tuple[float, str | int | None]:
     """The queue's tag, and the owner that was served last."""
-    _, stored = connection.execute(SHARED).fetchone()
+    *_, stored = connection.execute(SHARED).fetchone()
     return _turn(stored)
 
 

@@ -85,6 +85,14 @@ async def test_what_has_given_way_goes_on_before_the_other_rows_of_its_owner(eng
     assert await begun(store, caps) == [2, 4, 5, 6]
 
 
+async def test_so_does_a_row_of_nobody_where_nobody_else_waits(engine: Engine, store: Store) -> None:
+    add(engine, None, None, None)
+    engine.sql("UPDATE downloads SET priority = 2 WHERE id = 2")
+    engine.sql("UPDATE downloads SET stage = 'yielded', attempt = 1 WHERE id = 3")
+    assert [row.attempt.download_id for row in await claimed(store)] == [3]
+    assert await begun(store, Caps()) == [2, 1]
+
+
 async def test_the_overview_says_where_each_row_stands(engine: Engine, store: Store) -> None:
     await store.join()
     await store.renew(SERVING)
