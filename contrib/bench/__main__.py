@@ -44,8 +44,9 @@ GROUPS = {
     "parts": ("parts",),
     "scale": ("million", "memory", "documents", "watches", "claims"),
     "idle": ("idle", "under-way"),
+    "machines": ("postgres",),
 }
-"""What belongs together, each for three minutes at most."""
+"""What belongs together, each for three minutes at most; several machines take longer."""
 EXTRA = ("aria2p", "matplotlib")
 PACES = ("full", "quick")
 CONSOLE_WIDTH = 120

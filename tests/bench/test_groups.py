@@ -24,4 +24,4 @@ def test_without_a_word_all_are_measured_and_groups_and_figures_go_together() ->
 def test_a_word_that_is_no_group_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         arguments(["fast"])
-    assert "'fast' is none of full, quick, react, throughput, parts, scale, idle" in capsys.readouterr().err
+    assert "'fast' is none of full, quick, react, throughput, parts, scale, idle, machines" in capsys.readouterr().err

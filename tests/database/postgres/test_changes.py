@@ -154,6 +154,7 @@ def test_only_one_reactor_serves_a_database_at_a_time(bot: Bot, postgres: Server
         pass
 
 
+@pytest.mark.needs("pg_ctlcluster")
 async def test_a_server_that_restarts_is_an_error_that_may_pass(tmp_path: Path) -> None:
     with serving() as server, server.database() as url:
         bot = Bot(url)
