@@ -228,11 +228,12 @@ async def test_a_bot_that_was_killed_goes_on_with_the_messages_that_are_there(tm
         await place.bot.start()
         await api.until(lambda: "Downloaded" in api.about(again).text)
 
-        api.trouble("sendDocument", too_many(3600))
+        api.hold = True
         await place.uploader.start()
-        await api.until(lambda: api.called("sendDocument"))
+        await api.until(lambda: "sendDocument" in api.held)
         await place.uploader.stop(signal.SIGKILL)
         assert place.reactor.row(1)["status"] == "uploading"
+        api.release()
         await place.uploader.start()
         await api.until(lambda: len(api.files_sent()) == 3)
         await api.until(lambda: [row["status"] for row in place.reactor.rows()] == ["uploaded"] * 3)
