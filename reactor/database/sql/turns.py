@@ -128,7 +128,7 @@ def next_rows(
         return [Turn(id) for id in in_turn(connection, asked, due, None, limit)]
     queue_tag, cursor = _turn(stored)
     look, turns, waiting = _Look(connection, asked, due, caps, updater), list[Turn](), list[_Candidate]()
-    while waiting := waiting or look.waiting(cursor, shared=bool(shared)):
+    while waiting := waiting or look.waiting(cursor, shared=bool(shared), gave_way=bool(gave_way)):
         those = [Waiting(look.tag(each.account), look.begun[each.account], each.row) for each in waiting]
         place = next_of(those, queue_tag)
         chosen = waiting.pop(place)
@@ -264,10 +264,10 @@ class _Look:
                 self._under_way[contract.account(owner)] += 1
                 self._sites[self._site(url)] += 1
 
-    def waiting(self, cursor: str | int | None, *, shared: bool = True) -> list[_Candidate]:
+    def waiting(self, cursor: str | int | None, *, shared: bool = True, gave_way: bool = True) -> list[_Candidate]:
         """The next owners that have a row which may begin, each with the first of them; whoever has none is passed
-        over."""
-        self._yielded = yielded(self._connection, self._asked, self._due)
+        over. Without `gave_way` there is nothing that has given way."""
+        self._yielded = yielded(self._connection, self._asked, self._due) if gave_way else {}
         nobodys = self.first(None)
         found = [] if nobodys is None else [_Candidate(None, "", nobodys, certain=True)]
         for page in circle(self._connection, self._asked, self._due, cursor) if shared else ():
