@@ -45,6 +45,7 @@ from reactor.database.sql.connection import (
     unique_columns,
 )
 from reactor.database.sql.errors import Refused
+from reactor.database.sql.statements import quoted
 from reactor.errors import DatabaseError
 from reactor.server_address import ServerAddress
 
@@ -183,7 +184,7 @@ UNIQUE = """SELECT ARRAY(SELECT coalesce(lower(a.attname), '') FROM unnest(i.ind
 
 @columns.register
 def _columns(connection: PostgresConnection, table: str = "downloads") -> dict[str, Column]:
-    found = connection.raw.execute(COLUMNS, (_identifier(table),)).fetchall()
+    found = connection.raw.execute(COLUMNS, (quoted(table),)).fetchall()
     return {
         name.lower(): Column(
             name,
@@ -202,13 +203,9 @@ def _literal(default: str | None) -> str | None:
     return None if default is None else default.partition("::")[0]
 
 
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 @has_table.register
 def _has_table(connection: PostgresConnection, name: str) -> bool:
-    (found,) = connection.raw.execute("SELECT to_regclass(%s) IS NOT NULL", (_identifier(name),)).fetchone() or (False,)
+    (found,) = connection.raw.execute("SELECT to_regclass(%s) IS NOT NULL", (quoted(name),)).fetchone() or (False,)
     return bool(found)
 
 

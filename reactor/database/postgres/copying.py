@@ -24,6 +24,7 @@ from reactor.database.postgres.errors import REFUSED, translate
 from reactor.database.postgres.migration import fit
 from reactor.database.postgres.waking import NOTIFY
 from reactor.database.sql.connection import CONSTANT, Column, Connection, columns, has_table
+from reactor.database.sql.statements import quoted
 from reactor.errors import DatabaseError, DatabaseInUse
 from reactor.patterns import pattern
 from reactor.server_address import ServerAddress
@@ -51,6 +52,7 @@ TYPES = {
 BEGUN = "status = 'downloading' AND coalesce(stage, '') <> 'items'"
 FRESH = {"status": "pending", "stage": None, "download_speed": None, "eta_seconds": None}
 """What is said of a row that was under way."""
+MIRRORS = "reactor_mirrors"
 UNCLAIMED = ("claimed_by", "lease_until")
 COUNT_ON = """SELECT setval(s, greatest((SELECT max(id) FROM downloads), nextval(s)))
     FROM (SELECT pg_get_serial_sequence('downloads', 'id') AS s) AS found WHERE s IS NOT NULL"""
@@ -94,9 +96,6 @@ def _refuse_source(source: Connection) -> None:
         )
 
 
-MIRRORS = "reactor_mirrors"
-
-
 def _refuse_served(target: PostgresConnection, address: ServerAddress) -> None:
     for each in machines.of_queue(cast("Connection", target)):
         if not each.lost and not (each.presence is not None and each.presence.stopped):
@@ -135,7 +134,7 @@ def _add_columns(theirs: dict[str, Column], target: PostgresConnection) -> tuple
         constant = column.default if column.default and CONSTANT.fullmatch(column.default) else None
         default = f" DEFAULT {_literal(constant)}" if constant else ""
         target.raw.execute(
-            f"ALTER TABLE downloads ADD COLUMN {_named(column.name.lower())} {_type(column.type)}{default}".encode()
+            f"ALTER TABLE downloads ADD COLUMN {quoted(column.name.lower())} {_type(column.type)}{default}".encode()
         )
     return tuple(column.name.lower() for column in new)
 
@@ -147,10 +146,6 @@ def _type(declared: str) -> str:
 def _literal(constant: str) -> str:
     """A number as a text: it takes the type of its column, a boolean too."""
     return constant if constant.startswith("'") else f"'{constant}'"
-
-
-def _named(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _refuse_known(source: Connection, target: PostgresConnection) -> None:
@@ -184,7 +179,7 @@ class _Table:
 
     def copy(self) -> int:
         """How many rows were copied; those that were there already are none of them."""
-        listed, count = ", ".join(map(_named, self._names)), 0
+        listed, count = ", ".join(map(quoted, self._names)), 0
         known = {id for (id,) in self._found(self._key)} if self._name in OTHERS and self._key else set()
         sent: list[Value] = []
         try:
@@ -223,7 +218,7 @@ class _Table:
 
     def _rows(self) -> Iterator[dict[str, Value]]:
         """What is to be there, by the columns' names."""
-        listed = ", ".join(_named(self._theirs[name].name) for name in self._names)
+        listed = ", ".join(quoted(self._theirs[name].name) for name in self._names)
         order = self._key or "id"
         for row in self._source.execute(f"SELECT {listed} FROM {self._name} ORDER BY {order}"):
             said = self._changed(dict(zip(self._names, row, strict=True)))
@@ -231,7 +226,7 @@ class _Table:
 
     def _found(self, *names: str, among: Sequence[Value] | None = None) -> list[Row]:
         """What is there; of these keys only."""
-        what = f"SELECT {', '.join(map(_named, names))} FROM {self._name}"
+        what = f"SELECT {', '.join(map(quoted, names))} FROM {self._name}"
         if among is None:
             return self._target.raw.execute(what.encode()).fetchall()
         return self._target.raw.execute(f"{what} WHERE {self._key} = ANY (%s)".encode(), (list(among),)).fetchall()

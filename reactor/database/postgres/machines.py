@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from reactor.core.lease import BEAT_S, HELD_S
@@ -20,7 +21,7 @@ from reactor.database.postgres.waking import NOTIFY
 from reactor.database.presence import Machine, Presence
 from reactor.database.sql import presence
 from reactor.database.sql.connection import Connection, has_table, transaction
-from reactor.database.sql.per_row import RowRejected, RowUpdater
+from reactor.database.sql.per_row import RowUpdater, until_taken
 from reactor.database.sql.statements import NOW, OVER
 from reactor.errors import DatabaseInUse, Failure
 
@@ -150,25 +151,23 @@ def drain(connection: Connection, name: str, draining: bool) -> bool:
 def leave(connection: Connection, name: str, session: str) -> None:
     """This machine ends as it was asked to: what it has under way waits again, for the others, at once. It costs no
     retry and counts as no loss. Where no other machine would begin it, all stays for the next start."""
-    updater, mine = RowUpdater(), {"name": name, "session": session}
-    while True:
-        with suppress(RowRejected):
-            with transaction(connection):
-                if connection.execute(LEAVES, mine).fetchone() is None:
-                    return
-                ids = [id for (id,) in connection.execute(f"SELECT id FROM downloads WHERE {OWN}", mine).fetchall()]
-                updater.update(connection, ids, (GIVEN_BACK, "status = 'pending'"), mine, which=OWN)
-                _drop_plans(connection)
-                connection.execute(NOTIFY)
-            return
+    mine = {"name": name, "session": session}
+
+    def give_back(updater: RowUpdater) -> None:
+        with transaction(connection):
+            if connection.execute(LEAVES, mine).fetchone() is None:
+                return
+            ids = [id for (id,) in connection.execute(f"SELECT id FROM downloads WHERE {OWN}", mine).fetchall()]
+            updater.update(connection, ids, (GIVEN_BACK, "status = 'pending'"), mine, which=OWN)
+            _drop_plans(connection)
+            connection.execute(NOTIFY)
+
+    until_taken(give_back)
 
 
 def take_over(connection: Connection) -> bool:
     """Have the rows of lost machines wait again; one that was taken over too often fails. True when there were any."""
-    updater = RowUpdater()
-    while True:
-        with suppress(RowRejected):
-            return _take_over(connection, updater)
+    return until_taken(partial(_take_over, connection))
 
 
 def _take_over(connection: Connection, updater: RowUpdater) -> bool:

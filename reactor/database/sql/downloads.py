@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from reactor.database import contract as rows
 from reactor.database.contract import DUE_IN_MAX_S, LEASE_S, PASSED_MAX, RETRY_MAX_S, SLACK_S
 from reactor.database.sql import admission, crashes, defaults, history, lists, plans, turns
 from reactor.database.sql.connection import Connection, alone, columns, transaction
-from reactor.database.sql.per_row import RowRejected, RowUpdater
+from reactor.database.sql.per_row import RowUpdater, until_taken
 from reactor.database.sql.statements import LATER, OVER, READY, RETRY, instance_of
 from reactor.database.store import ByText, Polled, not_told
 from reactor.errors import Failure
@@ -63,12 +62,13 @@ def poll(
         "retry_max": retry_max_s + SLACK_S,
         "unanswered": UNANSWERED.text,
     }
-    updater = RowUpdater()
-    while True:
-        with suppress(RowRejected):
-            held = json.dumps([*command.held, *updater.passed])
-            seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read, owner_column)
-            return Polled(seen, {id: updater.failures[id] for id in updater.passed})
+
+    def look(updater: RowUpdater) -> Polled:
+        held = json.dumps([*command.held, *updater.passed])
+        seen = _poll(connection, command, asked | {"held": held}, updater, by_text, read, owner_column)
+        return Polled(seen, {id: updater.failures[id] for id in updater.passed})
+
+    return until_taken(look)
 
 
 def _poll(

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from reactor.database import contract as rows
 from reactor.database.sql import errors
 from reactor.database.sql.connection import Connection, still
 from reactor.database.sql.statements import fitted
 from reactor.errors import Failure
+
+Result = TypeVar("Result")
 
 
 class RowRejected(Exception):
@@ -74,3 +77,11 @@ class RowUpdater:
         self.failures.setdefault(id, errors.constraint_failure(error))
         if self._tried[id] == ways:
             self.passed.add(id)
+
+
+def until_taken(write: Callable[[RowUpdater], Result]) -> Result:
+    """What `write` returns: a transaction, that is repeated for as long as one of its rows rejects what it writes."""
+    updater = RowUpdater()
+    while True:
+        with suppress(RowRejected):
+            return write(updater)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 from itertools import islice
 from statistics import fmean
 from typing import Any
@@ -77,8 +76,9 @@ def line_up(connection: Connection, most: int) -> dict[int, Position]:
     line.sort()
     ahead, found_now = {row: n for n, (_, row) in enumerate(line)}, dict[int, Position]()
     for at in range(0, len(line), most):
-        if len(found_now) < most:
-            found_now |= _positions(connection, state, ahead, [row for _, row in line[at : at + most]])
+        found_now |= _positions(connection, state, ahead, [row for _, row in line[at : at + most]])
+        if len(found_now) >= most:
+            break
     put_off = [row for statement in PUT_OFF for row in connection.execute(statement, (most,)).fetchall()]
     later = [row for _, row in sorted((_moment(moment), row) for moment, row in put_off)]
     found_now |= _positions(connection, state, dict.fromkeys(later, len(line)), later)
@@ -113,13 +113,13 @@ def _of_its_owner(connection: Connection, this: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _QueueState:
-    """What it depends on beside the row, as it is read once for all of them."""
+    """What all positions depend on, read once."""
 
     now: float
     took_s: float | None
     """Seconds that the latest ones took."""
     serves: Presence | None
-    under_way: list[tuple[Any, Any]] = field(default_factory=list)
+    under_way: list[tuple[Any, Any]]
     """Owners and URLs."""
 
     @classmethod

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -33,7 +32,7 @@ from reactor.database.contract import RIPEN_MAX
 from reactor.database.sql import plans
 from reactor.database.sql.connection import Connection, transaction
 from reactor.database.sql.order import GAVE_WAY, PLACE, in_turn, yielded
-from reactor.database.sql.per_row import RowRejected, RowUpdater
+from reactor.database.sql.per_row import RowUpdater, until_taken
 from reactor.database.sql.statements import LATER, PUT_META, READY, RETRY
 from reactor.net.registrable import site_of
 from reactor.records import dataclass
@@ -200,13 +199,14 @@ def allow(connection: Connection, caps: Caps, now: float) -> None:
     known = connection.execute("SELECT value FROM reactor_meta WHERE key = ?", (QUOTAS,)).fetchone()
     if stored == (known[0] if known else NO_QUOTAS):
         return
-    updater = RowUpdater()
-    while True:
-        with suppress(RowRejected), transaction(connection):
+
+    def begin(updater: RowUpdater) -> None:
+        with transaction(connection):
             found = connection.execute(f"SELECT id FROM downloads WHERE {IN_QUOTA} AND {FREE}", asked).fetchall()
             updater.update(connection, [id for (id,) in found], (BEGINS,), asked, which=IN_QUOTA)
             connection.execute(PUT_META, (QUOTAS, stored))
-            return
+
+    until_taken(begin)
 
 
 def forget_even(connection: Connection) -> None:
@@ -274,7 +274,8 @@ class _Look:
             accounts = [contract.account(owner) for owner, *_ in page]
             self.learn(["", *accounts])
             for account, (owner, row, is_due, dated) in zip(accounts, page, strict=True):
-                certain = bool(is_due) and self._is_first(account, owner, row)
+                certain = bool(is_due) and (self._caps == NO_CAPS or self._is_free(account, owner, row))
+                certain = certain and account not in self._yielded
                 first = row if certain else self.first(owner)
                 if first is not None and not self.is_full(account):
                     found.append(_Candidate(owner, account, first, bool(dated) or not certain))
@@ -288,11 +289,6 @@ class _Look:
             self._put_off(owner)
             return False
         return self.fits(row)
-
-    def _is_first(self, account: str, owner: object, row: int) -> bool:
-        """True when a row of an owner that is due, and first by its place, is the one that begins."""
-        no_others = account not in self._yielded and self._caps == NO_CAPS
-        return no_others or (self._is_free(account, owner, row) and account not in self._yielded)
 
     def learn(self, accounts: Sequence[str]) -> None:
         """Read what these have had."""
