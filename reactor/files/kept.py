@@ -29,7 +29,11 @@ from reactor.patterns import pattern
 
 ID = "folder-id"
 """In reactor's own folder: which DOWNLOAD_DIR this is. Who has it locked takes something away."""
+UNPLACED = f"{ID}."
+"""Before the name of an id until it is the folder's; one stays where the process is killed meanwhile."""
 ID_BYTES = 16
+TRIES = 3
+"""Of giving a folder its id."""
 _IDENTITY = pattern(r"[0-9a-f]{32}")
 MOVED, CHECKING = "deleted-", "checking-"
 """Before the name of what was moved: it is what was published; it is not known yet whether it is."""
@@ -53,10 +57,18 @@ def folder_id(private: Path, *, create: bool = True) -> str:
     be made. Raises OSError."""
     path = private / ID
     known = _known_id(path)
-    if known or not create:
-        return known
-    private.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{ID}.{secrets.token_hex(4)}")
+    for _ in range(TRIES if create else 0):
+        if known:
+            break
+        _make_id(path)
+        known = _known_id(path)
+    return known
+
+
+def _make_id(path: Path) -> None:
+    """Unless somebody else is sooner. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{UNPLACED}{secrets.token_hex(4)}")
     with new.open("x", encoding="ascii") as file:
         file.write(secrets.token_hex(ID_BYTES))
         file.flush()
@@ -64,11 +76,10 @@ def folder_id(private: Path, *, create: bool = True) -> str:
     try:
         if os.path.lexists(path):  # no id, as a disk leaves it that lost its power
             path.unlink()
-        with suppress(FileExistsError):  # somebody else was sooner
+        with suppress(FileExistsError, FileNotFoundError):  # the latter where it was taken for one that was left
             _place(new, path)
     finally:
         new.unlink(missing_ok=True)
-    return _known_id(path)
 
 
 def _known_id(path: Path) -> str:
@@ -201,6 +212,11 @@ class KeptFiles:
             self._put_back(moved, path.parent)
         place.rmdir()
         return Found.TAKEN if taken else Found.CHANGED
+
+    def delete_unplaced(self) -> None:
+        """What a run has left that was killed while it gave the folder its id. Raises OSError."""
+        for path in self._private.glob(f"{UNPLACED}*"):
+            path.unlink(missing_ok=True)
 
     def put_back_unchecked(self) -> None:
         """What a run had moved that was killed before it looked at that once more goes back under its name, which it

@@ -50,9 +50,10 @@ class Cleaner:
     async def finish(self) -> None:
         """Delete what an earlier run had moved when it was killed, and put back what it had not looked at once more.
         Raises DatabaseError."""
-        if not await self._folder():
-            return
         try:
+            await to_thread.run_sync(self._kept.delete_unplaced)
+            if not await self._folder():
+                return
             with await to_thread.run_sync(self._kept.lock):
                 await to_thread.run_sync(self._kept.put_back_unchecked)
                 for id in await to_thread.run_sync(self._kept.taken):

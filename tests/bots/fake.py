@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
@@ -15,6 +16,9 @@ BODY_MAX = 200_000_000
 CHUNK = 2**20
 """More than a connection holds: aiohttp gives back what it has read beyond a chunk by a function that it warns of,
 which is an error here."""
+
+HELD_MAX = 2**18
+"""Of an upload that is not read the system keeps so much, in bytes; left to itself, as much as a whole file."""
 
 
 class Fake:
@@ -38,8 +42,10 @@ class Fake:
         app.router.add_routes(self.routes())
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = self._runner.addresses[0][1]
+        listener = socket.create_server(("127.0.0.1", self.port))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HELD_MAX)
+        await web.SockSite(self._runner, listener).start()
+        self.port = listener.getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:

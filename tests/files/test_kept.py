@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from reactor.files import kept
-from reactor.files.kept import CHECKING, ID, Found, KeptFiles, content_of, folder_id
+from reactor.files.kept import CHECKING, ID, UNPLACED, Found, KeptFiles, content_of, folder_id
 from reactor.files.renaming import UNSUPPORTED
 
 INSTANCE = "0123456789abcdef"
@@ -220,3 +221,30 @@ def test_an_id_that_is_none_is_made_anew(folder: Path, left: bytes) -> None:
     made = folder_id(folder / ".reactor-kept")
     assert len(made) == 32
     assert folder_id(folder / ".reactor-kept") == made
+
+
+def test_an_id_that_a_killed_run_had_not_placed_is_deleted(folder: Path, files: KeptFiles) -> None:
+    private = folder / ".reactor-kept"
+    made = folder_id(private)
+    (private / f"{UNPLACED}0123abcd").write_bytes(b"0" * 32)
+    files.delete_unplaced()
+    assert [path.name for path in private.iterdir()] == [ID]
+    assert folder_id(private) == made
+
+
+def test_an_id_is_made_even_if_another_run_takes_it_for_one_that_was_left(
+    folder: Path, files: KeptFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, place, times = folder / ".reactor-kept", kept._place, count()
+
+    def in_between(source: Path, target: Path) -> None:
+        if next(times) == 0:
+            files.delete_unplaced()
+        place(source, target)
+
+    (private / ID).unlink()
+    monkeypatch.setattr(kept, "_place", in_between)
+    made = folder_id(private)
+    assert next(times) == 2
+    assert len(made) == 32
+    assert (private / ID).read_text() == made

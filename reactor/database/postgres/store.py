@@ -17,6 +17,7 @@ from reactor.database.postgres import machines
 from reactor.database.postgres.changes import ChangeFeed
 from reactor.database.postgres.compatibility import fit_checked
 from reactor.database.postgres.connection import Database
+from reactor.database.postgres.migration import fit
 from reactor.database.postgres.queue import jars_of
 from reactor.database.postgres.waking import NOTIFY
 from reactor.database.presence import Presence
@@ -65,8 +66,12 @@ class PostgresStore(SqlStore[Database]):
 
     _save = staticmethod(_save)
 
-    def __init__(self, database: Database, owner: str, owner_column: str | None = None) -> None:
+    def __init__(
+        self, database: Database, owner: str, owner_column: str | None = None, *, renewals: Database | None = None
+    ) -> None:
+        """`renewals`: the same database, by a connection on which nothing else is waited for."""
         super().__init__(database, owner, owner_column)
+        self._renewals = renewals or database
         self._session = secrets.token_hex(16)
         self._poll = partial(_poll, self._session)
 
@@ -82,7 +87,7 @@ class PostgresStore(SqlStore[Database]):
         return True
 
     async def renew_lease(self) -> bool:
-        return await self._database.run(machines.renew, self._owner, self._session)
+        return await self._renewals.run(machines.renew, self._owner, self._session)
 
     async def take_over(self) -> bool:
         return await self._database.run(machines.take_over)
@@ -123,8 +128,11 @@ async def open_store(
     address: ServerAddress, *, owner: str, create: bool = True, owner_column: str | None = None
 ) -> AsyncIterator[Store]:
     """As `reactor.database.engine.open_store`."""
-    async with Database.open(address, fit_checked, create=create, machine=owner) as database:
+    async with (
+        Database.open(address, fit_checked, create=create, machine=owner) as database,
+        Database.open(address, fit, create=False, machine=owner) as renewals,
+    ):
         await database.run(admission.check_column, owner_column)
-        opened = PostgresStore(database, owner, owner_column)
+        opened = PostgresStore(database, owner, owner_column, renewals=renewals)
         await opened.register()
         yield opened

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from reactor.core import commands
@@ -223,6 +224,25 @@ async def test_nothing_is_claimed_with_a_lease_that_is_old(stores: Stores, bot: 
     assert await claim(a) == []
     await beat(a)
     assert len(await claim(a)) == 1
+
+
+async def test_a_lease_is_renewed_while_a_save_waits_for_a_lock(stores: Stores, bot: Bot) -> None:
+    a, _, _ = stores
+    add(bot)
+    (first,) = await claim(a)
+    with psycopg.connect(bot.url) as another:
+        another.execute("SELECT 1 FROM downloads FOR UPDATE")
+        saving = asyncio.ensure_future(plan(a, first))
+        while not bot.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+        lose(bot, "a", seconds=HELD_S)
+        await a.renew_lease()
+        assert not saving.done()
+    await saving
+    ((renewed,),) = bot.sql(
+        "SELECT max(seen_at) = (SELECT seen_at FROM reactor_machines WHERE name = 'a') FROM reactor_machines"
+    )
+    assert renewed
 
 
 async def test_a_machine_that_is_drained_begins_nothing_and_lets_go_what_waits(stores: Stores, bot: Bot) -> None:
