@@ -83,7 +83,7 @@ def is_certain(source: Path, command: StagedFiles) -> bool:
 
 def is_made_of(finish: Finish) -> bool:
     """True if something else may be made of what came."""
-    return converts(finish) or finish.options.split_mib > 0
+    return finish.how == "media" or converts(finish) or finish.options.split_mib > 0
 
 
 def was_described(extraction: Extraction) -> bool:

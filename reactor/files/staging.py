@@ -277,9 +277,8 @@ class Staging:
 
     def forget_made(self, command: StagedFiles) -> None:
         """Delete what a process that died has made of what came: it is made anew. Raises OSError."""
-        if command.extraction.finish.how == "media" or is_made_of(command.extraction.finish):
-            for path in results_in(self.folder(command.attempt.download_id)):
-                delete(path)
+        for path in results_in(self.folder(command.attempt.download_id)):
+            delete(path)
 
     def ready(
         self, command: StagedFiles, largest: int | None = None, *, checked: bool = False
@@ -385,7 +384,7 @@ class Staging:
 
     def _source(self, folder: Path, command: StagedFiles) -> Path:
         fetches, finish = command.extraction.fetches, command.extraction.finish
-        if finish.how == "media" or is_made_of(finish):
+        if is_made_of(finish):
             (made, *_) = (*results_in(folder), folder / MOVED)
             if made.name != MOVED or finish.how == "media" or published(made, self.download_dir) is not None:
                 return made

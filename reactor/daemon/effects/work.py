@@ -33,11 +33,11 @@ from reactor.extractors.thumbnail import fetch_picture
 from reactor.extractors.torrent import described
 from reactor.extractors.unmet import as_asked, not_as_wished
 from reactor.files.converted import converts
-from reactor.files.staged_checks import OtherThing
+from reactor.files.staged_checks import OtherThing, is_made_of
 from reactor.files.staging import Staging
 from reactor.media.parts import BadParts
 from reactor.media.room import MIB, Room, reckon
-from reactor.models import NO_UPLOAD, Brought, Content, Detection, Extraction, HttpProbe, Kind, Upload
+from reactor.models import NO_UPLOAD, Brought, Content, Detection, Extraction, HttpProbe, Kind, Placed, Upload
 from reactor.net.credentials import for_people, same_host
 from reactor.net.jar import combined
 from reactor.net.urls import is_ftp
@@ -263,7 +263,7 @@ class Stages:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
                 if not mixed:
-                    path, size, notes = await self._published(command)
+                    path, size, notes, placed = await self._published(command)
         except OtherThing as other:
             self._post(turned_out(command, other))
         except BadParts as error:
@@ -278,21 +278,21 @@ class Stages:
             if mixed:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
-                placed = await to_thread.run_sync(self._staging.placed, Path(path))  # before anybody changes it
                 upload = await self._upload(command, Path(path))
                 self._post(events.Finished(command.attempt, path, size, notes, upload, placed))
 
-    async def _published(self, command: commands.Finish) -> tuple[str, int, tuple[str, ...]]:
-        """Make of what is there what is asked for, and publish it: path, bytes, and what there is to say of it."""
+    async def _published(self, command: commands.Finish) -> tuple[str, int, tuple[str, ...], Placed | None]:
+        """Make of what is there what is asked for, and publish it: path, bytes, what there is to say of it, and what
+        stands there, looked at before anybody can change it."""
         finish, download_id = command.extraction.finish, command.attempt.download_id
         folder, room = self._staging.folder(download_id), self._room.of(finish.options)
         notes, checked = finish.notes, False
         if (reused := finish.reused) is not None:
             reuse = partial(self._staging.reuse, command, reused, room.copy)
-            path, size = await to_thread.run_sync(reuse)
-            return path, size, (*notes, *(note for note in reused.notes if note not in notes))
+            path, size, placed = await to_thread.run_sync(self._looked_at, reuse)
+            return path, size, (*notes, *(note for note in reused.notes if note not in notes)), placed
         largest = room.largest(folder) if finish.packed else None
-        if not command.resumed and self._staging.shared:
+        if is_made_of(finish) and not command.resumed and self._staging.shared:
             await to_thread.run_sync(self._staging.forget_made, command)
             if finish.how == "media":
                 notes = await self._media(command, folder)
@@ -302,10 +302,14 @@ class Stages:
             if finish.options.split_mib:
                 notes, checked = (*notes, *await self._split(command, largest, checked)), True
         publish = partial(self._staging.finish, command, largest, checked=checked, notes=notes)
-        path, size = await to_thread.run_sync(publish)
+        path, size, placed = await to_thread.run_sync(self._looked_at, publish)
         if command.resumed:  # what was said of it when it was published, before the restart
             notes = await to_thread.run_sync(self._staging.noted, download_id) or notes
-        return path, size, notes
+        return path, size, notes, placed
+
+    def _looked_at(self, publish: Callable[[], tuple[str, int]]) -> tuple[str, int, Placed | None]:
+        path, size = publish()
+        return path, size, self._staging.placed(Path(path))
 
     async def _split(self, command: commands.Finish, largest: int | None, checked: bool) -> tuple[str, ...]:
         """Make pieces of what is larger than its row wants it. Returns what there is to say of it."""

@@ -19,6 +19,7 @@ from reactor.daemon.effects.work import Stages
 from reactor.daemon.workers import Workers
 from reactor.errors import DownloadError
 from reactor.extractors.context import open_context
+from reactor.files.kept import ID
 from reactor.files.staging import Staging
 from reactor.media.parts import BadParts
 from reactor.media.room import Room
@@ -76,7 +77,8 @@ async def test_a_cancel_waits_for_what_is_being_published_and_takes_it_back(tmp_
             staging.go.set()
     assert heard[-1] == events.Discarded(ONE), "what was stopped may say its last word before"
     assert not list((tmp_path / ".reactor").iterdir())
-    assert [path.name for path in tmp_path.iterdir()] == [".reactor"]
+    assert {path.name for path in tmp_path.iterdir()} == {".reactor", ".reactor-kept"}
+    assert [path.name for path in (tmp_path / ".reactor-kept").iterdir()] == [ID]
 
 
 async def test_a_folder_that_must_be_empty_and_cannot_be_fails_the_attempt(
