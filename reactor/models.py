@@ -207,6 +207,8 @@ class Upload:
     """A jpg of at most 320 pixels and 200 kB."""
     files: tuple[ResultFile, ...] = ()
     """Of a folder."""
+    file_url: str | None = None
+    """Where others can fetch it, by FILE_URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,8 @@ class Download(BaseModel):
     title: str | None = None
     file_size: int | None = None
     file_path: str | None = None
+    file_url: str | None = None
+    """Where the file can be fetched from other machines, if FILE_URL says so; of a folder it ends with `/`."""
     progress: float | None = None
     download_speed: float | None = None
     eta_seconds: int | None = None

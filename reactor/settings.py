@@ -100,6 +100,12 @@ class Settings(BaseModel):
         description="SQLite database with the table `downloads`, created if missing; or a URL of PostgreSQL.",
     )
     download_dir: Path = Field(Path("downloads"), description="Folder for finished files; created if missing.")
+    file_url: Annotated[str, Field(max_length=2000)] = Field(
+        "",
+        description="Where other machines can fetch what is in DOWNLOAD_DIR: `https://files-1.example/{path}`, where "
+        "`{path}` stands for the path below it; without one it is put behind. A row's `file_url` is made of it. Empty: "
+        "it has none.",
+    )
     machine_name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
         "",
         description="Name of this machine among those that serve one queue on PostgreSQL: each needs its own, and "
@@ -459,6 +465,16 @@ class Settings(BaseModel):
     def _is_server(cls, value: str) -> str:
         if value and not re.fullmatch(r"https?://[^\s/?#@]+[^\s?#]{0,200}", value):
             raise ValueError("is no http or https URL of a server")
+        return value
+
+    @field_validator("file_url")
+    @classmethod
+    def _is_place_of_files(cls, value: str) -> str:
+        without = value.replace("{path}", "")
+        server_alone = re.match(r"https?://[^/?#@{]+(/|$)", value)  # a password would stand in every row
+        odd = set(without) & set("{}" if without != value else "{}?#")
+        if value and (odd or not server_alone or not _is_plain_url(without)):
+            raise ValueError("takes a URL (http or https, in ASCII, no password) such as https://files.example/{path}")
         return value
 
     @field_validator("aria2c_rpc_url")

@@ -131,6 +131,7 @@ async def live(lasting: Lasting, opened: Callable[[Rows], Awaitable[None]], *, a
             row_cookies,
             same,
             thumbnails=settings.thumbnails,
+            file_url=settings.file_url,
         )
         downloading = Downloading(
             aria2,

@@ -247,6 +247,7 @@ _COLUMNS: Mapping[str, Callable[[object], object]] = {
     "title": filled,
     "file_size": amount,
     "file_path": filled,
+    "file_url": filled,
     "progress": percent,
     "download_speed": speed,
     "eta_seconds": amount,

@@ -48,6 +48,7 @@ class PublishedFiles(Protocol):
         ...
 
     async def forget(self, id: int, note: str | None = None) -> bool:
-        """Drop an entry. A `note` is added to the notes of its row, where that is `downloaded` in the same attempt and
-        the table takes it. False when there was none."""
+        """Drop an entry. With a `note` its file is deleted: it is added to the notes of its row, and the row has no
+        `file_url` any more, where that is `downloaded` in the same attempt and the table takes it. False when there
+        was no such entry."""
         ...

@@ -29,6 +29,7 @@ from reactor.files.magic import named_by_content
 from reactor.files.names import INNER_BYTES_MAX, clean_name, split_suffix, tame_name
 from reactor.files.publish import Copy, forget, noted, publish, published, take_back
 from reactor.files.reuse import REUSED, clone, forget_clone, still_there
+from reactor.files.served import served_at
 from reactor.files.staged_checks import (
     CONTROL_SUFFIXES,
     FilesMissing,
@@ -193,6 +194,11 @@ class Staging:
                 with suppress(OSError):
                     if path.lstat().st_mtime < now - THUMBNAILS_KEPT_S:
                         path.unlink()
+
+    def url_of(self, path: str, template: str) -> str | None:
+        """Where others can fetch what was published as `path`, as FILE_URL (`template`) says; None: nowhere."""
+        root = self.download_dir.as_posix() if self.shared else self.remote_dir
+        return served_at(template, root or "/", path, folder=self.shared and Path(path).is_dir()) if template else None
 
     def free(self) -> int | None:
         """Free bytes in DOWNLOAD_DIR; None when that is unknown."""

@@ -102,10 +102,11 @@ class Stages:
         find_same: Callable[[str, str | None, int], Awaitable[Sequence[Brought]]] = _nobody,
         *,
         thumbnails: bool = True,
+        file_url: str = "",
     ) -> None:
         """`ffmpeg` is the setting FFMPEG_PATH; `room` is what joining may write; `single` tells of a gid whether all of
         it came through one connection, None: nobody knows. `row_cookies`: whose go with the requests of a row.
-        `thumbnails`: whether a picture of each film is made."""
+        `thumbnails`: whether a picture of each film is made; `file_url` is the setting FILE_URL."""
         self._context = context
         self._row_cookies = row_cookies or RowCookies()
         self._probe_cache = ProbeCache(context, self._row_cookies)
@@ -116,6 +117,7 @@ class Stages:
         self._single = single
         self._find_same = find_same
         self._with_thumbnails, self._thumbnails = thumbnails, 0
+        self._file_url = file_url
         self._findings = FindingsCache()
         self.versions = Versions(context)
         """By which servers are asked whether they have the same file still."""
@@ -278,7 +280,8 @@ class Stages:
             if mixed:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
-                upload = await self._upload(command, Path(path))
+                url = await to_thread.run_sync(self._staging.url_of, path, self._file_url)
+                upload = replace(await self._upload(command, Path(path)), file_url=url)
                 self._post(events.Finished(command.attempt, path, size, notes, upload, placed))
 
     async def _published(self, command: commands.Finish) -> tuple[str, int, tuple[str, ...], Placed | None]:

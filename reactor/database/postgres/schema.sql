@@ -15,6 +15,7 @@ CREATE TABLE downloads (
     title text,
     file_size bigint,
     file_path text,
+    file_url text,
     progress double precision,
     download_speed double precision,
     eta_seconds bigint,

@@ -10,6 +10,7 @@ from reactor.database import contract
 from reactor.database.published import Published
 from reactor.database.sql import errors
 from reactor.database.sql.connection import Connection, Runner, has_table, transaction
+from reactor.database.sql.statements import fitted
 from reactor.models import Placed
 
 TABLE = "reactor_published"
@@ -23,8 +24,9 @@ TOTAL = (
     f"SELECT coalesce(sum(b), 0) FROM (SELECT max(bytes) AS b FROM {TABLE} WHERE folder = ? GROUP BY content) AS sizes"
 )
 FORGET = f"DELETE FROM {TABLE} WHERE id = ? RETURNING download_id, attempt"
-NOTE = """UPDATE downloads SET notes = CASE WHEN coalesce(notes, '') = '' THEN :note
-    ELSE notes || :line || :note END WHERE id = :id AND attempt = :attempt AND status = 'downloaded'"""
+NOTE = """notes = CASE WHEN coalesce(notes, '') = '' THEN :note ELSE notes || :line || :note END,
+    file_url = NULL"""
+NOTED = "id = :id AND attempt = :attempt AND status = 'downloaded'"
 
 
 def store(connection: Connection, save: SaveDownloaded, placed: Placed, now_wall: float) -> None:
@@ -95,5 +97,6 @@ def _dropped(connection: Connection, id: int, note: str | None) -> bool:
     with transaction(connection):
         found = connection.execute(FORGET, (id,)).fetchall()
         for download_id, attempt in found if note is not None else ():
-            connection.execute(NOTE, {"note": note, "line": "\n", "id": download_id, "attempt": attempt})
+            values = {"note": note, "line": "\n", "id": download_id, "attempt": attempt}
+            connection.execute(f"UPDATE downloads SET {fitted(connection, NOTE)} WHERE {NOTED}", values)
         return bool(found)

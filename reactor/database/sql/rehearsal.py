@@ -16,7 +16,7 @@ STATUSES = "pending, downloading, downloaded, cancelled and failed"
 TOLD = frozenset(
     {
         *("url", "added_date", "title", "file_size", "file_path", "url_type", "error", "error_code", "notes"),
-        *("media_key", "mime_type", "duration_s", "width", "height", "thumbnail_path", "files"),
+        *("media_key", "mime_type", "duration_s", "width", "height", "thumbnail_path", "files", "file_url"),
     }
 )
 """What these hold depends on the download: a CHECK of them may let in some."""
@@ -27,6 +27,7 @@ UPLOAD = Upload(
     height=240,
     thumbnail_path="/downloads/a.jpg",
     files=(ResultFile(path="a.mp4", bytes=1),),
+    file_url="https://files.example/a.bin",
 )
 
 

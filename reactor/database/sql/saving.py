@@ -208,6 +208,7 @@ def write(
                 update_file_path(save.path),
                 *([] if save.notes is None else [update_notes(save.notes)]),
                 *([] if save.upload == NO_UPLOAD else [update_upload(save.upload)]),
+                *update_file_url(save.upload.file_url, anew=attempt.number > 1),
                 update_download_status(Status.DOWNLOADED, now_wall),
             )
             if done and save.placed is not None:
@@ -326,6 +327,11 @@ def update_upload(upload: Upload) -> Assignments:
     }
     given = {name: value for name, value in values.items() if value is not None}
     return ", ".join(f"{name} = :{name}" for name in given), given
+
+
+def update_file_url(url: str | None, *, anew: bool) -> Sequence[Assignments]:
+    """Where others can fetch the file; `anew`: an earlier attempt may have put another one somewhere else."""
+    return [("file_url = :file_url", {"file_url": url})] if url is not None or anew else []
 
 
 def update_choices(choices: Choices) -> Assignments:

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS downloads (
     title TEXT,
     file_size INTEGER,                  -- bytes
     file_path TEXT,
+    file_url TEXT,                      -- where others can fetch it, by FILE_URL; of a folder it ends with /
     progress REAL,                      -- 0 to 100
     download_speed REAL,                -- MiB/s
     eta_seconds INTEGER,

@@ -119,3 +119,14 @@ async def test_another_attempt_has_an_entry_of_its_own(engine: Engine, store: St
     assert await store.save([save], NOW + 1) == ()
     found = await store.published.page(HERE, None, 10)
     assert [(each.attempt, each.status) for each in found] == [(1, None), (2, "downloaded")]
+
+
+async def test_what_is_deleted_has_no_url_any_more(engine: Engine, store: Store) -> None:
+    for name in ("a", "b", "c"):
+        await downloaded(engine, store, name)
+    engine.sql("UPDATE downloads SET file_url = 'https://files.example/' || id")
+    engine.sql("UPDATE downloads SET status = 'uploaded' WHERE id = 2")
+    for file in await store.published.page(HERE, None, 10):
+        assert await store.published.forget(file.id, None if file.name == "c" else "Deleted.")
+    urls = engine.sql("SELECT file_url FROM downloads ORDER BY id")
+    assert urls == [(None,), ("https://files.example/2",), ("https://files.example/3",)], "2 is the bot's, 3 was gone"

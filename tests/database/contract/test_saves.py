@@ -133,6 +133,20 @@ async def test_notes_are_written_where_there_are_some(engine: Engine, claimed: S
     assert row(engine, "notes") == ("One.\nTwo.",)
 
 
+async def test_a_url_of_the_file_is_written_where_there_is_one(engine: Engine, claimed: Store) -> None:
+    engine.sql("UPDATE downloads SET file_url = 'mine' WHERE id = 1")
+    await save(claimed, commands.SaveDownloaded(ONE, "/d/a.bin", 12, None))
+    assert row(engine, "file_url") == ("mine",), "a bot's own column may have this name"
+    for url in ("https://files.example/a%20b/", None):  # the second time by a machine that offers none
+        engine.sql("UPDATE downloads SET status = 'pending' WHERE id = 1")
+        (again,) = await claim(claimed)
+        await save(claimed, commands.SaveDownloaded(again.attempt, "/d/a b", 12, None, upload=Upload(file_url=url)))
+        async with engine.open_table() as table:
+            found = await table.get(1)
+        assert found is not None
+        assert (found.file_path, found.file_url) == ("/d/a b", url)
+
+
 async def test_what_an_uploader_finds_is_read_as_it_was_written(engine: Engine, claimed: Store) -> None:
     files = (ResultFile(path="in/a.mp4", bytes=7, mime_type="video/mp4"), ResultFile(path="b\ud800", bytes=0))
     upload = Upload(mime_type="video/mp4", duration_s=1.23456, width=64, height=48, files=files)
