@@ -80,7 +80,7 @@ async def test_a_file_and_a_folder_are_fetched_by_their_urls_until_they_are_dele
             with anyio.fail_after(60):
                 await _gone(reactor, one)
                 await _gone(reactor, split)
-            assert reactor.files() == {}
+            await reactor.until(lambda: not reactor.files())
 
 
 async def test_without_the_setting_there_is_none(tmp_path: Path) -> None:
