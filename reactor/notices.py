@@ -48,6 +48,18 @@ class ReactorStarted(_Notice):
     """True when there was no such file, and this run has made it."""
 
 
+class ReactorDraining(_Notice):
+    """It was asked to end, and lets what is under way end before (DRAIN_S); nothing new begins."""
+
+    event: Literal["reactor_draining"] = "reactor_draining"
+    reason: str
+    """The signal's name."""
+    under_way: int
+    """Rows that may end."""
+    until: float
+    """What has not ended by then is left to the next run, or to another machine; seconds since 1970."""
+
+
 class ReactorStopped(_Notice):
     """The last notice of a run."""
 
@@ -523,6 +535,7 @@ class SeedingEnded(_OfDownload):
 
 Notice = (
     ReactorStarted
+    | ReactorDraining
     | ReactorStopped
     | EntriesLost
     | Aria2Connected

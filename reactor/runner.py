@@ -47,6 +47,7 @@ Event = Mapping[str, Any]
 
 READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 10.0
+"""Beside DRAIN_S."""
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 30.0
 SETTLED_S = 60.0
 """A process that has run this long resets the backoff."""
@@ -125,6 +126,7 @@ class Runner:
         self._environment = {
             current_name(name).upper(): _plain(value) for name, value in settings.items() if value is not None
         }
+        self._stop_deadline_s = STOP_DEADLINE_S + known.drain_s
         self._launch = launch
         self._on_event = on_event
         self._process: Process | None = None
@@ -192,10 +194,11 @@ class Runner:
         raise ReactorError(last_words, code="not_started")
 
     async def stop(self) -> None:
-        """Shut it down. Running downloads resume at the next start."""
+        """Shut it down. Running downloads resume at the next start; with DRAIN_S they may end before, unless `stop` is
+        called once more meanwhile."""
         keeper, self._keeper = self._keeper, None
         if self._process is not None:
-            await _end(self._process)  # its last words are still heard
+            await _end(self._process, self._stop_deadline_s)  # its last words are still heard
         if keeper is not None:
             keeper.cancel()
         while self._process is not None:
@@ -294,7 +297,7 @@ class Runner:
                 code = await process.wait()
         finally:
             with anyio.CancelScope(shield=True):
-                await _end(process)
+                await _end(process, self._stop_deadline_s)
                 await process.aclose()
                 self._process = None
                 self._move(self._state)
@@ -361,13 +364,13 @@ async def _lines(stream: ByteReceiveStream, take: Callable[[str], object]) -> No
             take((await buffered.receive_until(b"\n", LINE_BYTES_MAX)).decode(errors="replace"))
 
 
-async def _end(process: Process) -> None:
-    """SIGTERM; after a while SIGKILL."""
+async def _end(process: Process, deadline_s: float) -> None:
+    """SIGTERM; after `deadline_s` SIGKILL."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):
         process.terminate()
-    with anyio.move_on_after(STOP_DEADLINE_S):
+    with anyio.move_on_after(deadline_s):
         await process.wait()
         return
     with suppress(ProcessLookupError):

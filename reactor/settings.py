@@ -139,6 +139,11 @@ class Settings(BaseModel):
         description="Seconds after which a download gives its slot to another owner that waits and has had less, and "
         "goes on later where it was. 0: it keeps its slot.",
     )
+    drain_s: Seconds = Field(
+        0.0,
+        description="Seconds that what is under way has to end after SIGTERM or SIGINT, while nothing new begins; a "
+        "second signal ends the wait. What is left goes on with the next start. 0: it stops at once.",
+    )
     owner_column: str = Field(
         "",
         description="A column of the bot's own that says whose a row is (`user_id`, `chat_id`): it is copied to "

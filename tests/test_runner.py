@@ -208,6 +208,36 @@ async def test_one_that_is_about_to_end_is_waited_for(settings: dict[str, Any], 
     assert runner._restarts == 0
 
 
+async def test_it_lets_what_is_under_way_end_unless_it_is_stopped_once_more(
+    settings: dict[str, Any], server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "STOP_DEADLINE_S", 0.0)  # all the time that it has is DRAIN_S
+    seen: list[Mapping[str, Any]] = []
+
+    def draining() -> int:
+        return sum(event["event"] == "reactor_draining" for event in seen)
+
+    async with Runner(on_event=seen.append, drain_s=600, **settings) as runner, Queue(settings["download_db"]) as queue:
+        id = await queue.add(server.put("/a.bin", DATA, stall_after=1000, etag='"1"'))
+        await server.until(lambda: any(request.sent == 1000 for request in server.log))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(runner.stop())
+            await until(lambda: draining() == 1)
+            await runner.stop()
+        row = await queue.get(id)
+        assert row is not None
+        assert row.status == "downloading"
+        await runner.start()
+        await server.until(lambda: bool(server.under_way("/a.bin")))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(runner.stop())
+            await until(lambda: draining() == 2)
+            server.release()
+        row = await queue.get(id)
+        assert row is not None
+        assert row.status == "downloaded"
+
+
 async def test_a_start_that_is_called_off_says_so(settings: dict[str, Any]) -> None:
     async with Runner(launch=False, **settings) as runner:
         start = asyncio.create_task(runner.start())

@@ -431,6 +431,9 @@ class ShutdownRequested:
     """A signal, or the person at the keyboard: leave everything resumable."""
 
     reason: str
+    until: float | None = None
+    """What is under way may end before that, in seconds since the epoch: it is requested once more then. None: at
+    once."""
 
 
 # What the machine makes of an event for one job

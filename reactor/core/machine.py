@@ -51,6 +51,8 @@ class Machine:
         self._recovered, self._recovering = False, False
         self._known_before: frozenset[Attempt] = frozenset()
         """What was under way when it was asked what is: the answer may say so of one that has ended since."""
+        self._draining: str | None = None
+        """While nothing new begins, and what is under way may end before the process does: why."""
         self._leaving: str | None = None
         self._stopped = False
         # Polling the rows
@@ -126,6 +128,8 @@ class Machine:
             out += self._of_one_job(event)
         for job in [job for job in self.jobs.values() if job.state is State.ENDED]:
             out += self._bury(job)
+        if self._draining is not None and self._leaving is None and not self._under_way():
+            out += self._end(self._draining)
         if self._leaving is not None:
             out += self._leave(self._leaving)
         else:
@@ -238,7 +242,8 @@ class Machine:
         self._poll_wanted, self._polling = False, True
         self._context.polls += 1
         self._watched = frozenset(self.jobs)
-        may_claim = self.connected and self._context.leased and self._tried_until is None and not self._closed
+        may_claim = self.connected and self._context.leased and self._tried_until is None
+        may_claim = may_claim and not self._closed and self._draining is None
         limits = self._context.limits
         slots = free_slots(limits.concurrent, limits.slow_max, self.jobs.values()) if may_claim else 0
         out = self.disk.refresh() if slots else []
@@ -501,9 +506,18 @@ class Machine:
         return self._context.limits.quotas.ends_at(job.begun_at) if job.state in WORKING else None
 
     def _shutdown(self, event: events.ShutdownRequested) -> Commands:
+        """Begin nothing more; what is under way may go on until it is requested once more."""
+        under_way = self._under_way()
+        if event.until is None or self._draining is not None or not under_way:
+            return self._end(event.reason)
+        self._draining = event.reason
+        told = notices.ReactorDraining(reason=event.reason, under_way=under_way, until=event.until)
+        return [commands.Tell(told)]
+
+    def _end(self, reason: str) -> Commands:
         """Rows stay as they are: the next run finds them and goes on, or another machine does, before which aria2 has
         to let go of them."""
-        self._leaving = event.reason
+        self._leaving = reason
         if self._context.limits.leased:
             return [fence(job, self._context) for job in self.jobs.values() if job.state is not State.SEEDING]
         return [commands.StopWork(job.attempt) for job in self.jobs.values()]
@@ -513,11 +527,15 @@ class Machine:
         if any(job.state is State.SAVING for job in self.jobs.values()):
             return []
         self._stopped = True
-        left = sum(1 for job in self.jobs.values() if job.state is not State.SEEDING)
+        left = self._under_way()
         self._context.tidy_pending += [id for id, leftover in self.leftovers.items() if leftover.keep_result]
         told = commands.Tell(notices.ReactorStopped(reason=reason, left=left))
         out: Commands = [*self._tidy_up(), told, commands.Exit()]
         return out
+
+    def _under_way(self) -> int:
+        """How many rows are. A torrent that is only being served to others is over."""
+        return sum(1 for job in self.jobs.values() if job.state is not State.SEEDING)
 
 
 def _never_begun(rejected: events.SaveRejected) -> notices.Notice:

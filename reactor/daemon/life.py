@@ -163,6 +163,9 @@ async def _serve(
 
         async def leave() -> None:
             await leaving.asked.wait()
+            if not leaving.hurried.is_set():
+                loop.post(events.ShutdownRequested(leaving.reason, leaving.drained_at))
+                await leaving.hurried.wait()
             loop.post(events.ShutdownRequested(leaving.reason))
             await leaving.forced.wait()
             rows.hurry()

@@ -46,7 +46,7 @@ async def serve(
     `on_ready` is called once, when aria2 is connected and rows can be claimed; `probes` are attached to what is open;
     `recorder` records what the core is told; without `lasting_files` retention never knows of what is published.
     Raises ReactorError when it cannot start, or cannot go on (a wrong secret, another server in aria2's place)."""
-    limits, leaving = limits_of(settings), Leaving()
+    limits, leaving = limits_of(settings), Leaving(settings.drain_s)
     staging = staging_of(
         settings, lambda size, options: limits.quotas.of(options).too_large(size), lasting=lasting_files
     )

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 
 import anyio
 
 from reactor import notices
+from reactor.daemon import clock
 from reactor.daemon.probes import Probes
 from reactor.daemon.run import serve
 from reactor.journal.journal import Journal
@@ -23,6 +24,8 @@ from reactor.settings import Settings
 
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 STATUS_CHARS_MAX = 300
+LEAVE_S = 10.0
+"""What the end may take once nothing is under way any more."""
 
 
 class Service:
@@ -30,7 +33,10 @@ class Service:
 
     `watchdog_s`: the watchdog timeout; None for no watchdog."""
 
-    def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
+    def __init__(
+        self, address: str | None, watchdog_s: float | None = None, now: Callable[[], float] = clock.wall
+    ) -> None:
+        self._now = now
         self._address = _understood(address or "")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if self._address else None
         if self._socket is not None:
@@ -59,6 +65,9 @@ class Service:
         if isinstance(entry.notice, notices.Aria2Connected) and not self._ready:
             self._ready = True  # the database was opened before
             lines.append("READY=1")
+        if isinstance(entry.notice, notices.ReactorDraining):  # it may take longer than TimeoutStopSec
+            drain_s = max(0.0, entry.notice.until - self._now()) + LEAVE_S
+            lines += ["STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(drain_s * 1e6)}"]
         if isinstance(entry.notice, notices.ReactorStopped):
             lines.append("STOPPING=1")
         status = self._sentence()

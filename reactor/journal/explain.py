@@ -119,6 +119,8 @@ def reason(event: Event) -> str:
             return "it is time to begin downloads" if now_open else "no download begins until its hours (HOURS)"
         case e.TimePassed():
             return "time has passed"
+        case e.ShutdownRequested(until=float()):
+            return f"it is asked to end ({clean(event.reason)}), and may let what is under way end before"
         case e.ShutdownRequested():
             return f"it is asked to end ({clean(event.reason)})"
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 from typing import assert_never
 from urllib.parse import unquote, urlsplit
 
@@ -64,7 +65,7 @@ def span(seconds: float) -> str:
 def describe(notice: n.Notice) -> str:
     """One line that says what happened, without the download's id."""
     match notice:
-        case n.ReactorStarted() | n.ReactorStopped() | n.Aria2Connected() | n.Aria2Lost():
+        case n.ReactorStarted() | n.ReactorDraining() | n.ReactorStopped() | n.Aria2Connected() | n.Aria2Lost():
             return _of_reactor(notice)
         case n.EntriesLost(count=count):
             return f"{count} {'lines are' if count > 1 else 'line is'} missing here: the reader was too slow"
@@ -114,11 +115,16 @@ def describe(notice: n.Notice) -> str:
             return _on_the_way(notice)
 
 
-def _of_reactor(notice: n.ReactorStarted | n.ReactorStopped | n.Aria2Connected | n.Aria2Lost) -> str:
+def _of_reactor(
+    notice: n.ReactorStarted | n.ReactorDraining | n.ReactorStopped | n.Aria2Connected | n.Aria2Lost,
+) -> str:
     match notice:
         case n.ReactorStarted(version=version, database=database, download_dir=folder, database_made=made):
             new = " (created)" if made else ""
             return f"reactor {version} serves {clean(database)}{new}; files go to {clean(folder)}"
+        case n.ReactorDraining(reason=reason, under_way=under_way, until=until):
+            end = datetime.fromtimestamp(until).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            return f"asked to end ({clean(reason)}): {under_way} under way may end until {end}, nothing new begins"
         case n.ReactorStopped(reason=reason, left=left):
             return f"stopped: {clean(reason)}" + (f"; {left} to resume at the next start" if left else "")
         case n.Aria2Connected(version=version, url=url, restarted=restarted):

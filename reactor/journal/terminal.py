@@ -13,6 +13,7 @@ from reactor.notices import Entry
 
 STYLES = {
     "reactor_started": "bold",
+    "reactor_draining": "bold",
     "reactor_stopped": "bold",
     "entries_lost": "red",
     "aria2_lost": "red",

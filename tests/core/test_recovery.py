@@ -320,6 +320,52 @@ def test_a_shutdown_waits_for_the_last_word_of_a_row_that_is_being_written() -> 
     assert world.the(commands.Tidy).ids == (ONE.download_id,)
 
 
+def draining(*attempts: Attempt) -> World:
+    """It was asked to end, and what is under way may end before."""
+    world = World(Limits(concurrent=3)).up()
+    for attempt in attempts:
+        world.fetching(attempt)
+    return world.feed(events.ShutdownRequested("SIGTERM", 1_800_000_000.0))
+
+
+def test_a_shutdown_lets_what_is_under_way_end_and_begins_nothing_more() -> None:
+    world = draining(ONE, TWO)
+    (told,) = world.told()
+    assert told == notices.ReactorDraining(reason="SIGTERM", under_way=2, until=1_800_000_000.0)
+    assert not world.of(commands.StopWork)
+    world.feed(reported(report(ONE, "complete", 100)), events.Finished(ONE, "/downloads/a.bin", 100))
+    world.feed(events.Saved(ONE))
+    assert world.the(commands.PollRows).claim == 0
+    assert world.seen(TWO).the(commands.PollRows).claim == 0, "it hears of cancels still"
+    assert not world.of(commands.Exit)
+    world.feed(reported(report(TWO, "complete", 100)), events.Finished(TWO, "/downloads/b.bin", 100))
+    world.feed(events.Saved(TWO))
+    assert isinstance(world.last[-1], commands.Exit)
+    assert world.told()[-1] == notices.ReactorStopped(reason="SIGTERM", left=0)
+
+
+@pytest.mark.parametrize("until", [None, 1_900_000_000.0])
+def test_a_second_request_ends_the_wait(until: float | None) -> None:
+    world = draining(ONE)
+    world.feed(events.ShutdownRequested("SIGINT", until))
+    assert isinstance(world.last[-1], commands.Exit)
+    assert world.the(commands.StopWork)
+    assert world.told()[-1] == notices.ReactorStopped(reason="SIGINT", left=1)
+
+
+def test_a_shutdown_with_time_ends_at_once_where_nothing_is_under_way() -> None:
+    world = World().up().feed(events.ShutdownRequested("SIGTERM", 1_800_000_000.0))
+    assert world.told() == [notices.ReactorStopped(reason="SIGTERM", left=0)]
+    assert world.the(commands.Exit)
+
+
+def test_what_is_to_be_tried_again_is_left_to_the_next_run() -> None:
+    world = World().up().claim(ONE).feed(events.ShutdownRequested("SIGTERM", 1_800_000_000.0))
+    world.feed(events.WorkFailed(ONE, BUSY), events.Saved(ONE))
+    assert world.the(commands.SaveWaiting)
+    assert [notice.event for notice in world.told()] == ["download_retry_scheduled", "reactor_stopped"]
+
+
 def test_a_torrent_whose_files_were_published_may_still_be_served_by_an_aria2_elsewhere() -> None:
     row = ClaimedRow(ONE, "http://host.example/1", plan=magnet(), plan_attempt=1, stage="finishing")
     world = World().feed(events.Recovered((row,), (), INSTANCE), connected())

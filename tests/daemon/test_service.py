@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -96,6 +97,17 @@ def test_it_is_ready_once_and_says_how_it_is(manager: Manager) -> None:
         assert manager.hear() == [idle]
         journal.tell(notices.ReactorStopped(reason="SIGTERM"))
         assert manager.hear() == ["STOPPING=1"]
+
+
+def test_it_asks_for_the_time_that_what_is_under_way_has(manager: Manager) -> None:
+    with told(manager.address) as journal:
+        journal.tell(CONNECTED)
+        manager.hear()
+        journal.tell(notices.ReactorDraining(reason="SIGTERM", under_way=1, until=time.time() + 3600))
+        stopping, asked = manager.hear()
+        name, _, microseconds = asked.partition("=")
+        assert (stopping, name) == ("STOPPING=1", "EXTEND_TIMEOUT_USEC")
+        assert 3000e6 < int(microseconds) <= 3611e6
 
 
 def test_it_counts_what_is_under_way(manager: Manager) -> None:

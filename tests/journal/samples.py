@@ -7,6 +7,7 @@ from reactor.models import Kind, Status
 
 EVERY: tuple[n.Notice, ...] = (
     n.ReactorStarted(version="1.2.3", pid=7, database="bot.db", download_dir="downloads"),
+    n.ReactorDraining(reason="SIGTERM", under_way=2, until=1_800_000_000.0),
     n.ReactorStopped(reason="SIGTERM", left=1),
     n.EntriesLost(count=3),
     n.Aria2Connected(version="1.37.0", url="ws://127.0.0.1:6800/jsonrpc", restarted=True),

@@ -205,6 +205,7 @@ class Checks:
     def looked(self, command: commands.PollRows) -> None:
         """A look was asked for."""
         assert not command.claim or not self.full, "it begins what there is no room for"
+        assert not command.claim or not self._world.process.draining, "it is about to end, and begins something"
 
     def added(self, fetch: Fetch) -> None:
         """Something was handed to aria2."""
@@ -270,6 +271,10 @@ class Checks:
         """Everything that must never be otherwise."""
         if self._world.replaced:
             return self.forget_files()
+        process = self._world.process
+        if process.draining and process.machine._leaving is None:
+            under_way = [job for job in process.machine.jobs.values() if job.state is not State.SEEDING]
+            assert under_way, "all is over, and it does not end"
         state = (self._world.database.instance, self._world.database.changes(), self._world.aria2.changes)
         if state == self._checked:
             return None

@@ -43,7 +43,7 @@ from tests.simulation.aria2 import Aria2
 from tests.simulation.checks import FINAL, Checks
 from tests.simulation.process import Process
 from tests.simulation.rows import Sites
-from tests.simulation.world import EPOCH, JUMPS_S, World
+from tests.simulation.world import DRAIN_S, DRAINED_AT, DRAINED_EACH, EPOCH, JUMPS_S, World
 
 NAMES = "abc"
 STORM_S, CALM_S = 150.0, 600.0
@@ -299,8 +299,13 @@ class Node(World):
     def end(self, seconds: float) -> None:
         """Somebody asks it to; it is killed where that takes too long."""
         process = self.process
-        process.post(events.ShutdownRequested("SIGTERM"))
-        self.cluster.at(5.0, lambda: self.kill(seconds) if self.process is process and process.alive else None)
+        first_s = DRAIN_S if self.cluster.drains else 0.0
+        if first_s:
+            process.post(events.ShutdownRequested("SIGTERM", self.wall + first_s))
+        self.cluster.at(first_s, lambda: process.post(events.ShutdownRequested("SIGTERM")))
+        self.cluster.at(
+            first_s + 5.0, lambda: self.kill(seconds) if self.process is process and process.alive else None
+        )
 
     def jump(self, seconds: float) -> None:
         self.jumped += self.dice.choice(JUMPS_S)
@@ -325,6 +330,7 @@ class Cluster:
 
     def __init__(self, seed: int, *, keep_log: bool = False) -> None:
         self.dice = random.Random(seed)
+        self.drains = seed % DRAINED_EACH == DRAINED_AT
         self.limits = Limits(
             concurrent=2,
             leased=True,

@@ -117,6 +117,15 @@ def _confirmed_fails(job: Job, event: events.RowConfirmed, context: Context) -> 
     return teardown.end(job, Failure("changed", "The row has changed."), context)
 
 
+def _poll_as_ever(self: machine.Machine) -> Commands:
+    draining, self._draining = self._draining, None
+    out = POLL(self)
+    self._draining = draining
+    return out
+
+
+POLL = machine.Machine._poll
+
 # What steps are made of
 
 
@@ -342,6 +351,8 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
         with_(Job, "in_aria2", property(lambda self: False)),
     ),
     "links are renewed for ever": (with_(renew, "RENEWALS_MAX", 10**9),),
+    "who is about to end begins more": (with_(machine.Machine, "_poll", _poll_as_ever),),
+    "who is about to end waits though all is over": (with_(machine.Machine, "_under_way", lambda self: 1),),
 }
 
 

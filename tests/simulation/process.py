@@ -54,6 +54,8 @@ class Process:
         self.world = world
         self.machine = Machine(world.limits)
         self.alive = True
+        self.draining = False
+        """True once it was asked to end, and has time for what is under way."""
         self.connection = 0
         """Which connection to aria2 it is; 0: none."""
         self.instance: str = before.instance if before else ""

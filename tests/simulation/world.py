@@ -45,6 +45,8 @@ CONNECTIONS = 16
 """In these runs a file may have so many."""
 AGAIN_EACH, AGAIN_AT, AGAINS = 8, 3, 15
 """In every eighth run the bot asks so often for what it has already, and wants that."""
+DRAIN_S, DRAINED_EACH, DRAINED_AT = 8.0, 16, 4
+"""In every sixteenth run what is under way has so long to end when the reactor is asked to."""
 GONE = "/downloads/gone"
 PATIENCE_S = 8 * 3600.0
 """By then every row is final, also when the clock was set back by an hour."""
@@ -74,6 +76,7 @@ class World:
         self.again = random.Random(seed) if seed % AGAIN_EACH == AGAIN_AT else None
         """Dice of their own for what is asked for again, in some runs: the others are as they were."""
         self.capped = seed % CAPPED_EACH == CAPPED_AT
+        self.drains = seed % DRAINED_EACH == DRAINED_AT
         self.limits = Limits(
             concurrent=3
             if self.capped
@@ -301,8 +304,12 @@ class World:
         process = self.process
         if self._abandoning is not None:
             return self.exited()
-        process.post(events.ShutdownRequested("SIGTERM"))
-        return self.at(GRACE_S, lambda: self._crash() if process.alive else None)
+        first_s = DRAIN_S if self.drains and not process.draining else 0.0
+        if first_s:
+            process.post(events.ShutdownRequested("SIGTERM", EPOCH + self.now + first_s))
+            process.draining = True
+        self.at(first_s, lambda: process.post(events.ShutdownRequested("SIGTERM")))
+        return self.at(first_s + GRACE_S, lambda: self._crash() if process.alive else None)
 
     def _restart_aria2(self) -> None:
         self._hurt_all()
