@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 
 import anyio
@@ -33,10 +33,7 @@ class Service:
 
     `watchdog_s`: the watchdog timeout; None for no watchdog."""
 
-    def __init__(
-        self, address: str | None, watchdog_s: float | None = None, now: Callable[[], float] = clock.wall
-    ) -> None:
-        self._now = now
+    def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
         self._address = _understood(address or "")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if self._address else None
         if self._socket is not None:
@@ -66,7 +63,7 @@ class Service:
             self._ready = True  # the database was opened before
             lines.append("READY=1")
         if isinstance(entry.notice, notices.ReactorDraining):  # it may take longer than TimeoutStopSec
-            drain_s = max(0.0, entry.notice.until - self._now()) + LEAVE_S
+            drain_s = max(0.0, entry.notice.until - clock.wall()) + LEAVE_S
             lines += ["STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(drain_s * 1e6)}"]
         if isinstance(entry.notice, notices.ReactorStopped):
             lines.append("STOPPING=1")

@@ -9,6 +9,8 @@ from tests.simulation.runs import first_broken
 
 SEEDS = 3000
 FOUND_BY = {
+    "who is about to end begins more": 500,
+    "who is about to end waits though all is over": 4,
     "an owner gets as many bytes in a day as it likes": 815,
     "from one site as many run as there are slots": 47,
     "of one owner as many rows wait as it adds": 207,

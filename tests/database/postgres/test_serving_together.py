@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -91,3 +93,46 @@ async def test_what_was_published_by_one_that_was_lost_is_taken_back(
         await one.start()
         await until(lambda: one.files() == {}, one.files)
     assert bot.sql("SELECT status, file_path FROM downloads") == [("downloaded", "/b/downloads/a.bin")]
+
+
+async def test_one_that_is_asked_to_end_has_time_for_what_it_has(server: FileServer, bot: Bot, tmp_path: Path) -> None:
+    """Others begin what it does not begin any more, and get what it has not brought by then."""
+    data = {f"/{name}.bin": random.Random(name).randbytes(60_000) for name in ("quick", "slow", "more")}
+    ids = dict[str, int]()
+
+    def insert(name: str, at: FileServer, **how: int) -> None:
+        url = at.put(f"/{name}.bin", data[f"/{name}.bin"], **how)
+        ((ids[name],),) = bot.sql("INSERT INTO downloads (url) VALUES (%s) RETURNING id", url)
+
+    def held(at: FileServer) -> bool:
+        return any(request.sent == 20_000 for request in at.log)
+
+    def row(name: str) -> tuple[str, str, int]:
+        ((status, path, attempt),) = bot.sql(
+            "SELECT status, file_path, attempt FROM downloads WHERE id = %s", ids[name]
+        )
+        return status, path, attempt
+
+    async with FileServer() as slow, machine(tmp_path, bot.url, "a", 3, DRAIN_S="3600") as a:
+        for name, at in (("quick", server), ("slow", slow)):
+            insert(name, at, stall_after=20_000)
+            await at.until(partial(held, at))
+        assert a.process is not None
+        a.process.send_signal(signal.SIGTERM)
+        await until(lambda: bool(a.events("reactor_draining")), lambda: a.printed)
+        async with machine(tmp_path, bot.url, "b", 1) as b:
+            insert("more", server)
+            await until(lambda: row("more")[0] == "downloaded", lambda: row("more"))
+            slow.put("/slow.bin", data["/slow.bin"])  # for whoever asks once more
+            server.release()
+            await until(lambda: row("quick")[0] == "downloaded", lambda: row("quick"))
+            a.process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(60):
+                await a.process.wait()
+            await until(lambda: row("slow")[0] == "downloaded", lambda: row("slow"))
+            brought = {name: Path(row(name)[1]) for name in ids}
+            attempts = {name: row(name)[2] for name in ids}
+            places = {name: path.is_relative_to(b.folder) for name, path in brought.items()}
+    assert {f"/{name}.bin": path.read_bytes() for name, path in brought.items()} == data
+    assert places == {"quick": False, "slow": True, "more": True}
+    assert attempts == {"quick": 1, "slow": 2, "more": 1}

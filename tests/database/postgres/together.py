@@ -14,7 +14,7 @@ DEADLINE_S = 120.0
 
 
 @asynccontextmanager
-async def machine(folder: Path, url: str, name: str, slots: int) -> AsyncIterator[Reactor]:
+async def machine(folder: Path, url: str, name: str, slots: int, **settings: str) -> AsyncIterator[Reactor]:
     """A reactor that serves by this name."""
     (folder / name).mkdir()
     one = Reactor(
@@ -23,6 +23,7 @@ async def machine(folder: Path, url: str, name: str, slots: int) -> AsyncIterato
         MACHINE_NAME=name,
         MAX_CONCURRENT_DOWNLOADS=str(slots),
         XDG_DATA_HOME=str(folder / "data"),
+        **settings,
     )
     await one.start()
     try:
