@@ -208,6 +208,7 @@ async def test_a_bot_in_python(tmp_path: Path) -> None:
     assert Path(lines[-1]).read_bytes() == FILM
 
 
+@pytest.mark.nightly
 async def test_a_bot_in_another_language(tmp_path: Path) -> None:
     text = only("README.md", "Your bot is not in Python", "sql").replace("--", "\n--")
     add, ask, cancel, once_more = (f"{part};" for part in text.split(";")[:4])

@@ -128,6 +128,7 @@ async def test_killed_in_the_midst_it_is_started_again_and_goes_on(
     assert (Path(settings["download_dir"]) / "a.bin").read_bytes() == DATA
 
 
+@pytest.mark.variants(1)
 @pytest.mark.fault(19)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_nothing_outlives_the_bot(settings: dict[str, Any], number: signal.Signals, tmp_path: Path) -> None:
@@ -182,6 +183,7 @@ async def test_what_is_wrong_is_told_in_its_own_words_and_not_tried_again(settin
     assert wrong._restarts == 0
 
 
+@pytest.mark.nightly
 async def test_a_second_one_on_the_same_database_is_refused(settings: dict[str, Any]) -> None:
     async with Runner(**settings):
         with pytest.raises(ReactorError, match="Another reactor"):

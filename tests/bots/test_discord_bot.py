@@ -128,6 +128,7 @@ async def test_a_command_is_answered_while_the_database_is_locked(tmp_path: Path
         await api.until(lambda: api.about("film.bin", "Here it is"))
 
 
+@pytest.mark.nightly
 async def test_a_database_that_fails_after_the_file_was_sent_strands_nothing(tmp_path: Path) -> None:
     async with discord(tmp_path) as place:
         api, server = place.discord, place.server

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.bots.copied import telegram
 from tests.bots.telegram import Refusal
 from tests.real.test_lists import COUNT, contents, feed_of
 
 
+@pytest.mark.nightly
 async def test_a_playlist_of_fifty_cancelled_at_twenty_and_tried_again(tmp_path: Path) -> None:
     files = contents()
     async with telegram(tmp_path) as place:

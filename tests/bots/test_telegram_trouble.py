@@ -150,6 +150,7 @@ async def test_a_database_that_fails_after_the_file_was_sent_strands_nothing(tmp
         assert len(api.files_sent()) == 1
 
 
+@pytest.mark.nightly
 async def test_what_cannot_be_done_just_now_is_said_in_the_language_of_whoever_wants_it(tmp_path: Path) -> None:
     async with telegram(tmp_path) as place:
         api, server = place.api, place.server

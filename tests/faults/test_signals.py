@@ -62,6 +62,7 @@ async def test_in_each_stage(tmp_path: Path, stage: str) -> None:
     assert reactor.files() == {"a.bin": DATA}
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(51)
 async def test_in_the_midst_of_a_flood_and_again(tmp_path: Path) -> None:
     """Rows are claimed, added, ended and written at each of these moments."""

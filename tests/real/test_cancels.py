@@ -67,8 +67,11 @@ STAGES: dict[Begin, tuple[str, str | None]] = {
 @pytest.mark.parametrize(
     "begin",
     [
-        pytest.param(each, marks=pytest.mark.needs("chromium")) if each is opening_in_a_browser else each
-        for each in STAGES
+        detecting,
+        pytest.param(asking_yt_dlp, marks=pytest.mark.nightly),
+        pytest.param(opening_in_a_browser, marks=pytest.mark.needs("chromium")),
+        fetching,
+        joining,
     ],
 )
 async def test_a_cancel(tmp_path: Path, temporary: Path, samples: Samples, begin: Begin) -> None:

@@ -123,6 +123,7 @@ async def stalled(server: FileServer, times: int) -> None:
     await server.until(lambda: [request.sent for request in server.log].count(STALLED) == times)
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(19, 50)
 async def test_a_bot_that_takes_its_reactor_along_whenever_it_is_killed_gets_its_file(tmp_path: Path) -> None:
     """Each time another one is there at once, while the reactor of the one before it is still ending."""

@@ -15,7 +15,7 @@ NAMESPACES = ("unshare", "--map-root-user", "--net", "--mount", "--fork", "--kil
 WAIT_S = 100.0
 
 
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 @pytest.mark.needs("ip", "unshare")
 @pytest.mark.parametrize("scene", SCENES)
 def test_on_two_machines(scene: str, tmp_path: Path) -> None:

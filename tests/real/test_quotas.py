@@ -106,7 +106,7 @@ async def test_what_is_larger_than_the_disk_holds_up_nobody(tmp_path: Path, kept
         assert not reactor.events("disk_full")
 
 
-@pytest.mark.variants(1)
+@pytest.mark.nightly
 @pytest.mark.fault(43)
 @pytest.mark.parametrize("kept", ["20", "0"], ids=["room-that-has-to-stay", "no-room-at-all"])
 async def test_what_has_no_end_is_given_up_in_the_end_and_holds_up_nobody(tmp_path: Path, kept: str) -> None:

@@ -49,6 +49,7 @@ async def test_a_magnet_link_a_torrent_url_and_several_files(tmp_path: Path) -> 
     }
 
 
+@pytest.mark.variants(1)
 @pytest.mark.fault(44)
 @pytest.mark.parametrize("by", ["setting", "preset"])
 async def test_a_torrent_can_be_served_to_others_after_the_row_is_done(tmp_path: Path, by: str) -> None:
@@ -145,6 +146,7 @@ async def test_a_private_torrent(tmp_path: Path) -> None:
     assert reactor.files() == FILM
 
 
+@pytest.mark.nightly
 @pytest.mark.fault(44)
 async def test_the_same_torrent_twice_at_once(tmp_path: Path) -> None:
     """aria2 takes an info hash once: the second row waits for the first, and has a file of its own."""

@@ -120,6 +120,7 @@ def test_connections_leave_descriptors_to_downloads(
     assert server.connections_max() == most
 
 
+@pytest.mark.nightly
 async def test_a_flood_costs_no_download_and_the_end_is_in_order(tmp_path: Path) -> None:
     """More sockets than the process may have descriptors, and nobody who reads what it says of them."""
     async with FileServer() as files, running(tmp_path) as reactor:

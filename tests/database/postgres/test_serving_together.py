@@ -32,6 +32,7 @@ def bot(postgres: Server) -> Iterator[Bot]:
         yield Bot(url)
 
 
+@pytest.mark.nightly
 async def test_one_is_killed_and_one_is_stopped(server: FileServer, bot: Bot, tmp_path: Path) -> None:
     data = {f"/{n}.bin": random.Random(n).randbytes(60_000 + n) for n in range(ROWS)}
 

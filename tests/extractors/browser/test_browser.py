@@ -350,7 +350,7 @@ BAD = {
 }
 
 
-@pytest.mark.variants(3)
+@pytest.mark.variants(2)
 @pytest.mark.fault(48)
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_page(site: Site, browser: Browser, name: str) -> None:
