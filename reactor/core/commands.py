@@ -88,8 +88,7 @@ class RenewLease:
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """Have the rows of machines whose leases have run out wait again, for any machine. → TakenOver where there were
-    any"""
+    """Have a batch of rows of machines whose leases have run out wait again, for any machine. → TakenOver"""
 
     timing: ClassVar[Timing] = Timing.AFTER_SAVES
 

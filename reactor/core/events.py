@@ -156,8 +156,12 @@ class SaveRejected:
 class LeaseRenewed:
     """The database has renewed the lease of this machine: the outcome of `commands.RenewLease`."""
 
-    settled: bool = False
-    """True when it missed no beat for a while, so that this machine may take over what others have lost."""
+    overdue: bool = False
+    """True when there is something to take over from lost machines, and this one may: it has missed no beat for a
+    while."""
+    lost_in_s: float | None = None
+    """In how many seconds, of the database's clock, the next of the other machines is lost unless it renews its lease;
+    None when there is no other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,12 @@ class RenewalFailed:
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """The outcome of `commands.TakeOver`: rows of machines that were lost wait again."""
+    """The outcome of `commands.TakeOver`, also of one that failed."""
+
+    any: bool = False
+    """True when rows of machines that were lost wait again."""
+    more: bool = False
+    """True when the batch was full, so that there may be another one."""
 
 
 # aria2

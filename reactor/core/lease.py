@@ -3,6 +3,9 @@
 It is renewed by the database, which tells time by its own clock; whether it is held is decided here, by the monotonic
 clock, from the moment at which it was asked for. Others wait for longer before they take anything over, so a machine
 that was stopped, or is cut off, has fenced itself before. Where nobody else serves the queue it is always held.
+
+Each renewal says whether there is something to take over, and when the next machine would be lost: then it is renewed
+again, to ask. One batch is taken over at a time.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ class Lease:
         self._renew_at = 0.0
         self._held_until = 0.0
         self._was_held = False
+        self._taking_over = False
 
     @property
     def due_at(self) -> float | None:
@@ -69,9 +73,13 @@ class Lease:
         now, asked_at = self._context.now, self._asked_at
         if asked_at is None:
             return []
-        self._asked_at, self._renew_at = None, max(now, asked_at + BEAT_S)
+        pause = BEAT_S if event.lost_in_s is None else min(BEAT_S, event.lost_in_s)
+        self._asked_at, self._renew_at = None, max(now, asked_at + pause)
         self._held_until = asked_at + HELD_S
-        out: Commands = [commands.TakeOver()] if event.settled else []
+        out: Commands = []
+        if event.overdue and not self._taking_over:
+            self._taking_over = True
+            out.append(commands.TakeOver())
         if self._context.leased or now >= self._held_until:
             return out
         self._context.leased = True
@@ -81,6 +89,12 @@ class Lease:
             out.append(commands.Tell(notices.LeaseRegained()))
         self._was_held = True
         return out
+
+    def taken_over(self, event: events.TakenOver) -> None:
+        """A batch is done. Whether this machine may take the next one is asked at once."""
+        self._taking_over = False
+        if event.more:
+            self._renew_at = self._context.now
 
     def not_renewed(self) -> None:
         """It could not be renewed: try again soon."""

@@ -175,7 +175,8 @@ class Machine:
             case events.RenewalFailed():
                 self._lease.not_renewed()
             case events.TakenOver():
-                self._poll_wanted = True
+                self._poll_wanted |= event.any
+                self._lease.taken_over(event)
             case events.Aria2Connected():
                 return self._aria2_connected(event)
             case events.Aria2Lost():

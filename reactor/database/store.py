@@ -17,7 +17,7 @@ from dataclasses import field
 from typing import Protocol
 
 from reactor.core.commands import PollRows, ReadPlan, Save
-from reactor.core.events import PlanRead, Recovered, RowsPolled, SaveRejected, SaveStale
+from reactor.core.events import LeaseRenewed, PlanRead, Recovered, RowsPolled, SaveRejected, SaveStale, TakenOver
 from reactor.core.turns import Caps
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended, MirrorTrouble
@@ -179,13 +179,13 @@ class Store(Protocol):
         it renews its lease."""
         ...
 
-    async def renew_lease(self) -> bool:
-        """Renew this machine's lease. True when it has missed no beat for a while, so that it may take over what others
-        have lost. Raises DatabaseInUse when another process has this machine's name now."""
+    async def renew_lease(self) -> LeaseRenewed:
+        """Renew this machine's lease, by one statement, which also says whether there is something to take over. Raises
+        DatabaseInUse when another process has this machine's name now."""
         ...
 
-    async def take_over(self) -> bool:
-        """Have the rows of machines whose lease has run out wait again, for any machine. True when there were any."""
+    async def take_over(self) -> TakenOver:
+        """Have a batch of the rows of machines whose lease has run out wait again, for any machine."""
         ...
 
     async def unserved(self) -> Unserved:

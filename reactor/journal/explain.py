@@ -98,7 +98,7 @@ def reason(event: Event) -> str:
         case e.RenewalFailed():
             return f"the lease could not be renewed: {clean(event.failure.text)}"
         case e.TakenOver():
-            return "what lost machines had waits again"
+            return "what lost machines had waits again" if event.any else "nothing was taken over"
         case e.Aria2Connected():
             return f"aria2 {clean(event.version)} is connected"
         case e.Aria2Lost():

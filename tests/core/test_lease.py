@@ -38,10 +38,10 @@ def lost(world: World) -> World:
     return world.feed(events.TimePassed(), after=1)
 
 
-def renew(world: World, *, settled: bool = False) -> World:
+def renew(world: World, *, overdue: bool = False) -> World:
     """The database answers a renewal that was asked for just now."""
     world.feed(events.TimePassed(), after=BEAT_S)
-    return world.feed(events.LeaseRenewed(settled))
+    return world.feed(events.LeaseRenewed(overdue))
 
 
 def test_nothing_is_read_before_there_is_a_lease() -> None:
@@ -69,11 +69,50 @@ def test_it_is_renewed_with_each_beat_one_at_a_time_and_sooner_after_a_failure()
     assert not world.told(), "there is time yet"
 
 
-def test_only_what_holds_its_lease_for_a_while_takes_over() -> None:
+def test_what_is_overdue_is_taken_over() -> None:
     world = leased()
     assert not renew(world).of(commands.TakeOver)
-    assert renew(world, settled=True).the(commands.TakeOver)
-    assert world.feed(events.TakenOver()).of(commands.PollRows), "there is more to claim"
+    assert renew(world, overdue=True).the(commands.TakeOver)
+    assert not world.feed(events.TakenOver()).last, "another machine was about it"
+    assert renew(world, overdue=True).the(commands.TakeOver)
+    assert world.feed(events.TakenOver(any=True)).of(commands.PollRows), "there is more to claim"
+    assert not world.of(commands.RenewLease)
+
+
+def test_a_takeover_that_takes_long_holds_up_no_renewal_and_there_is_one_at_a_time() -> None:
+    world = leased()
+    renew(world, overdue=True)
+    for _ in range(3):
+        world.feed(events.TimePassed(), after=BEAT_S)
+        assert world.the(commands.RenewLease)
+        assert not world.feed(events.LeaseRenewed(overdue=True)).of(commands.TakeOver)
+    world.feed(events.TakenOver(any=True))
+    assert renew(world, overdue=True).the(commands.TakeOver)
+
+
+def test_after_a_full_batch_the_lease_is_renewed_at_once_to_ask_for_the_next_one() -> None:
+    world = leased()
+    renew(world, overdue=True)
+    assert world.feed(events.TakenOver(any=True, more=True)).the(commands.RenewLease)
+    assert world.feed(events.LeaseRenewed(overdue=True)).the(commands.TakeOver)
+    assert not world.feed(events.TakenOver(any=True, more=False)).of(commands.RenewLease)
+
+
+def test_it_is_renewed_when_the_next_machine_would_be_lost() -> None:
+    world = leased()
+    world.feed(events.TimePassed(), after=BEAT_S)
+    world.feed(events.LeaseRenewed(lost_in_s=2.0), after=0.5)
+    assert world.machine.next_deadline() == BEAT_S + 2, "from when it was asked for"
+    assert not world.feed(events.TimePassed(), after=1).of(commands.RenewLease)
+    assert world.feed(events.TimePassed(), after=0.5).the(commands.RenewLease)
+    world.feed(events.LeaseRenewed(lost_in_s=4 * BEAT_S))
+    assert world.machine.next_deadline() == 2 * BEAT_S + 2, "a beat at most"
+
+
+def test_an_answer_that_comes_after_that_moment_is_asked_for_again_at_once() -> None:
+    world = leased()
+    world.feed(events.TimePassed(), after=BEAT_S)
+    assert world.feed(events.LeaseRenewed(lost_in_s=2.0), after=3).the(commands.RenewLease)
 
 
 def test_it_is_held_from_when_it_was_asked_for_not_from_when_that_was_answered() -> None:

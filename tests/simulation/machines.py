@@ -53,8 +53,8 @@ REPLY_LOST = 0.04
 TROUBLE_S = (3.0, 25.0, 45.0, 110.0)
 LONG_S = 45.0
 """A trouble of at least this length has the rows of its machine taken over."""
-TAKEN_S = 37.0
-"""So long that takes, when others were there: DEAD_S, a beat, and the way to the database."""
+TAKEN_S = DEAD_S + 3.0
+"""So long that takes, when others were there: the way to the database and back, and a reply that is lost."""
 STOPPED_S = 2.0
 """So long after the end of its lease a machine may need until aria2 has stopped."""
 STEPS_MAX = 60_000
@@ -68,9 +68,7 @@ CREATE TABLE reactor_takeovers (download_id integer PRIMARY KEY, times integer N
 """
 COUNTED = """INSERT INTO reactor_takeovers AS t (download_id, times) SELECT value, 1 FROM json_each(:ids) WHERE TRUE
     ON CONFLICT (download_id) DO UPDATE SET times = t.times + 1 RETURNING download_id, times"""
-UNPLANNED = f"""DELETE FROM reactor_plans WHERE download_id IN (SELECT id FROM downloads WHERE status = 'pending')
-    AND NOT EXISTS ({machines.ALIVE.format("reactor_plans.machine")} AND m.draining = 0) RETURNING download_id"""
-WHOLE = {machines.TAKE: "SELECT 1", machines.COUNTED: COUNTED, machines.UNPLANNED: UNPLANNED, NOTIFY: "SELECT 1"}
+WHOLE = {machines.TAKE: "SELECT 1", machines.COUNTED: COUNTED, NOTIFY: "SELECT 1"}
 """Statements that SQLite says otherwise as a whole."""
 
 
@@ -140,12 +138,12 @@ class Session:
         self._session += 1
         machines.register(self._connection, self._node.name, str(self._session))
 
-    def renew(self) -> bool:
-        settled = machines.renew(self._connection, self._node.name, str(self._session))
+    def renew(self) -> events.LeaseRenewed:
+        renewed = machines.renew(self._connection, self._node.name, str(self._session))
         self.renewed_at = self._node.now
-        return settled
+        return renewed
 
-    def take_over(self) -> bool:
+    def take_over(self) -> events.TakenOver:
         cluster, before = self._node.cluster, self._node.cluster.rows()
         taken = machines.take_over(self._connection)
         after = {row[0]: row for row in cluster.rows()}

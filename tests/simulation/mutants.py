@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import count
 from typing import Any, cast
 
@@ -378,6 +379,10 @@ def _held_from_the_answer(self: Lease, event: events.LeaseRenewed) -> Commands:
     return LEASE_RENEWED(self, event)
 
 
+def _asked_with_the_beat(self: Lease, event: events.LeaseRenewed) -> Commands:
+    return LEASE_RENEWED(self, replace(event, lost_in_s=None))
+
+
 DATABASE_FAILED, LEASE_RENEWED = machine.Machine._database_failed, Lease.renewed
 ANYBODYS = "status = 'downloading' AND coalesce(stage, '') <> 'items'"
 
@@ -387,8 +392,13 @@ UNLEASED: Mapping[str, tuple[Mutation, ...]] = {
     "a lease is held from when it was answered": (with_(Lease, "renewed", _held_from_the_answer),),
     "a lease is held by the clock on the wall": (with_(Node, "monotonic", property(lambda self: self.wall)),),
     "a lease is held for longer than others wait": (with_(core_lease, "HELD_S", 2 * machines.DEAD_S),),
-    "the live rows of another machine are taken over": (with_(machines, "ORPHANED", ANYBODYS),),
+    "the live rows of another machine are taken over": (
+        with_(machines, "ORPHANED", ANYBODYS),
+        with_(machines, "RENEW", machines.RENEW.replace(machines.ORPHANED, ANYBODYS)),
+    ),
     "what a lost machine had is lost, too": (with_(machines, "ORPHANED", f"{ANYBODYS} AND FALSE"),),
+    "what is lost is found with the next beat only": (with_(Lease, "renewed", _asked_with_the_beat),),
+    "a takeover is never over": (with_(Lease, "taken_over", lambda self, event: None),),
     "who is back first takes all over": (
         with_(machines, "RENEW", machines.RENEW.replace(f"- {machines.MISSED_S}", "- 1e9")),
     ),

@@ -275,16 +275,15 @@ class Process:
 
     def _renew(self) -> None:
         session = cast("Session", self.world.database)
-        settled = None if session.locked() else session.renew()
-        if settled is None or self.world.reply_lost():
+        renewed = None if session.locked() else session.renew()
+        if renewed is None or self.world.reply_lost():
             return self._answer(events.RenewalFailed(BUSY))
         delay = self.world.soon() + self.world.slow_reply()
-        return self._later(delay, lambda: self.post(events.LeaseRenewed(settled)))
+        return self._later(delay, lambda: self.post(renewed))
 
     def _take_over(self) -> None:
         session = cast("Session", self.world.database)
-        if not session.locked() and session.take_over():
-            self._answer_of_database(events.TakenOver())
+        self._answer_of_database(events.TakenOver() if session.locked() else session.take_over())
 
     def _recover(self) -> None:
         world = self.world

@@ -127,23 +127,22 @@ class Rows:
     async def renew_lease(self, command: commands.RenewLease) -> None:
         """Raises DatabaseInUse when another process has this machine's name now."""
         try:
-            settled = await self.store.renew_lease()
+            renewed = await self.store.renew_lease()
         except DatabaseInUse:
             raise
         except DatabaseError as error:
             self._post(events.RenewalFailed(error.failure))
         else:
-            self._post(events.LeaseRenewed(settled))
+            self._post(renewed)
 
     async def take_over(self, command: commands.TakeOver) -> None:
-        """What other machines have lost; it is tried again with the next renewal."""
+        """What other machines have lost; what fails is tried again with the next renewal."""
+        taken = events.TakenOver()
         try:
             taken = await self.store.take_over()
         except DatabaseError as error:
             self._post(events.DatabaseFailed(error.failure, saving=True))
-        else:
-            if taken:
-                self._post(events.TakenOver())
+        self._post(taken)
 
     async def leave(self) -> None:
         """Note that the process ends as it was asked to, unless the database cannot be written."""

@@ -14,6 +14,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from psycopg.errors import LockNotAvailable
+
+from reactor.core.events import LeaseRenewed, TakenOver
 from reactor.core.lease import BEAT_S, HELD_S
 from reactor.database import contract
 from reactor.database.postgres.connection import PostgresConnection, lock_key
@@ -48,10 +51,6 @@ NEW = f"INSERT INTO reactor_machines (name, session, seen_at, held_since) VALUES
 REGISTER = f"""{NEW} ON CONFLICT (name)
     DO UPDATE SET session = excluded.session, seen_at = excluded.seen_at, held_since = excluded.held_since"""
 REGISTER_AGAIN = f"{NEW} ON CONFLICT (name) DO NOTHING RETURNING 1"
-RENEW = f"""UPDATE reactor_machines SET seen_at = {NOW},
-    held_since = CASE WHEN seen_at < {NOW} - {MISSED_S} THEN {NOW} ELSE held_since END
-    WHERE name = :name AND session = :session RETURNING held_since < {NOW} - {DEAD_S}"""
-"""True where it has missed no beat for a while."""
 MAY_CLAIM = f"""SELECT 1 FROM reactor_machines
     WHERE name = :name AND session = :session AND draining = 0 AND seen_at > {NOW} - {HELD_S}"""
 INTRODUCE = "UPDATE reactor_machines SET presence = :told WHERE name = :name AND session = :session"
@@ -79,11 +78,27 @@ ENDED = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attempt
     error = :lost, error_code = :lost_code, {OVER}"""
 COUNTED = """INSERT INTO reactor_takeovers AS t (download_id, times) SELECT unnest(CAST(:ids AS bigint[])), 1
     ON CONFLICT (download_id) DO UPDATE SET times = t.times + 1 RETURNING download_id, times"""
-UNPLANNED = f"""DELETE FROM reactor_plans AS p USING downloads AS d WHERE d.id = p.download_id AND d.status = 'pending'
-    AND NOT EXISTS ({ALIVE.format("p.machine")} AND m.draining = 0) RETURNING p.download_id"""
+UNREACHED = f"""SELECT p.download_id FROM reactor_plans AS p JOIN downloads AS d ON d.id = p.download_id
+    WHERE d.status = 'pending' AND NOT EXISTS ({ALIVE.format("p.machine")} AND m.draining = 0)"""
 """Files of these rows are where nobody comes to, or where nothing is begun any more."""
-SETTLED = """DELETE FROM reactor_takeovers AS t WHERE NOT EXISTS (SELECT 1 FROM downloads AS d
+UNPLANNED = f"""DELETE FROM reactor_plans WHERE download_id IN ({UNREACHED} ORDER BY p.download_id LIMIT {BATCH})
+    RETURNING download_id"""
+OVER_SINCE = """SELECT t.download_id FROM reactor_takeovers AS t WHERE NOT EXISTS (SELECT 1 FROM downloads AS d
     WHERE d.id = t.download_id AND d.status IN ('pending', 'downloading'))"""
+"""Counted as taken over, and over: if the row is sent back, it begins anew."""
+SETTLED = f"DELETE FROM reactor_takeovers WHERE download_id IN ({OVER_SINCE})"
+FORGOTTEN = f"seen_at < {NOW} - {FORGET_S}"
+OVERDUE = f"""EXISTS (SELECT 1 FROM downloads WHERE {ORPHANED}) OR EXISTS (SELECT 1 FROM downloads WHERE {UNSTOPPED})
+    OR EXISTS ({UNREACHED}) OR EXISTS ({OVER_SINCE}) OR EXISTS (SELECT 1 FROM reactor_machines WHERE {FORGOTTEN})"""
+"""A takeover has something to do."""
+LOST_IN_S = f"""SELECT min(o.seen_at) + {DEAD_S} - {NOW} FROM reactor_machines AS o
+    WHERE o.name <> :name AND o.seen_at > {NOW} - {DEAD_S}"""
+RENEW_ONLY = f"""UPDATE reactor_machines SET seen_at = {NOW},
+    held_since = CASE WHEN seen_at < {NOW} - {MISSED_S} THEN {NOW} ELSE held_since END
+    WHERE name = :name AND session = :session RETURNING ({LOST_IN_S})"""
+RENEW = f"{RENEW_ONLY}, CASE WHEN held_since < {NOW} - {DEAD_S} THEN {OVERDUE} ELSE FALSE END"
+"""The only statement of a machine that has nothing to do. It asks for what is to be taken over only where the machine
+has missed no beat for a while."""
 
 
 def register(connection: Connection, name: str, session: str) -> None:
@@ -96,17 +111,22 @@ def may_claim(connection: Connection, name: str, session: str) -> bool:
     return connection.execute(MAY_CLAIM, {"name": name, "session": session}).fetchone() is not None
 
 
-def renew(connection: Connection, name: str, session: str) -> bool:
-    """True where it may take over what others have lost. Raises DatabaseInUse when another process has the name."""
+def renew(connection: Connection, name: str, session: str) -> LeaseRenewed:
+    """Renew its lease. Raises DatabaseInUse when another process has the name."""
     mine = {"name": name, "session": session}
-    if (found := connection.execute(RENEW, mine).fetchone()) is not None:
-        return bool(found[0])
+    try:
+        found = connection.execute(RENEW, mine).fetchone()
+    except LockNotAvailable:  # somebody changes the bot's table, which is no reason to lose a lease
+        found = connection.execute(RENEW_ONLY, mine).fetchone()
+    if found is not None:
+        lost_in_s, *overdue = found
+        return LeaseRenewed(any(overdue), lost_in_s)
     if connection.execute(REGISTER_AGAIN, mine).fetchone() is None:
         raise DatabaseInUse(
             f"Another reactor has taken the name {name} in this database.",
             hint="Give each machine a MACHINE_NAME of its own.",
         )
-    return False
+    return LeaseRenewed()
 
 
 def introduce(connection: Connection, name: str, session: str, told: str) -> None:
@@ -165,17 +185,17 @@ def leave(connection: Connection, name: str, session: str) -> None:
     until_taken(give_back)
 
 
-def take_over(connection: Connection) -> bool:
-    """Have the rows of lost machines wait again; one that was taken over too often fails. True when there were any."""
+def take_over(connection: Connection) -> TakenOver:
+    """Have the rows of lost machines wait again, BATCH at most; one that was taken over too often fails."""
     return until_taken(partial(_take_over, connection))
 
 
-def _take_over(connection: Connection, updater: RowUpdater) -> bool:
+def _take_over(connection: Connection, updater: RowUpdater) -> TakenOver:
     (now,) = connection.execute(f"SELECT {NOW}").fetchone()
     asked: dict[str, Any] = {"moment": contract.moment(now), "lost": LOST.text, "lost_code": LOST.code}
     with transaction(connection):
         if not connection.execute(TAKE).fetchone()[0]:
-            return False  # another machine is about it
+            return TakenOver()  # another machine is about it
         orphans = _ids(connection, ORPHANED)
         counted = connection.execute(COUNTED, {"ids": orphans}).fetchall() if orphans else []
         deadly = [id for id, times in counted if times >= TAKEOVERS_MAX]
@@ -183,14 +203,16 @@ def _take_over(connection: Connection, updater: RowUpdater) -> bool:
         done = updater.update(connection, deadly, (ENDED, GIVEN_BACK), asked, which=ORPHANED)
         done += updater.update(connection, others, (GIVEN_BACK, "status = 'pending'"), asked, which=ORPHANED)
         stopped = _ids(connection, UNSTOPPED)
-        updater.update(connection, stopped, ("claimed_by = NULL",), asked, which=UNSTOPPED)
+        let_go = updater.update(connection, stopped, ("claimed_by = NULL",), asked, which=UNSTOPPED)
         freed = _drop_plans(connection)
         connection.execute(SETTLED)
-        connection.execute(f"DELETE FROM reactor_machines WHERE seen_at < {NOW} - {FORGET_S}")
-        taken = bool(done or stopped or freed)
+        connection.execute(f"DELETE FROM reactor_machines WHERE {FORGOTTEN}")
+        taken = bool(done or let_go or freed)
         if taken:
             connection.execute(NOTIFY)
-        return taken
+        # Where rows take no change the same ones would be found again.
+        full = (len(orphans) == BATCH and done) or (len(stopped) == BATCH and let_go) or len(freed) == BATCH
+        return TakenOver(taken, bool(full))
 
 
 def named(connection: Connection, ids: Sequence[int]) -> dict[int, str | None]:

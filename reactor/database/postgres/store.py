@@ -12,6 +12,7 @@ from functools import partial
 
 from reactor.core import commands
 from reactor.core.commands import PollRows, Save
+from reactor.core.events import LeaseRenewed, TakenOver
 from reactor.database.jars import Jars
 from reactor.database.postgres import machines
 from reactor.database.postgres.changes import ChangeFeed
@@ -86,10 +87,10 @@ class PostgresStore(SqlStore[Database]):
     def leased(self) -> bool:
         return True
 
-    async def renew_lease(self) -> bool:
+    async def renew_lease(self) -> LeaseRenewed:
         return await self._renewals.run(machines.renew, self._owner, self._session)
 
-    async def take_over(self) -> bool:
+    async def take_over(self) -> TakenOver:
         return await self._database.run(machines.take_over)
 
     async def unnamed(self, published: Mapping[int, str]) -> frozenset[int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from reactor.core.commands import PollRows, ReadPlan, Save
-from reactor.core.events import PlanRead
+from reactor.core.events import LeaseRenewed, PlanRead, TakenOver
 from reactor.core.turns import Caps
 from reactor.database.presence import Presence
 from reactor.database.sql import crashes, downloads, plans, presence, saving, turns
@@ -102,11 +102,11 @@ class SqlStore(Generic[D]):
     def leased(self) -> bool:
         return False
 
-    async def renew_lease(self) -> bool:
-        return False
+    async def renew_lease(self) -> LeaseRenewed:
+        return LeaseRenewed()
 
-    async def take_over(self) -> bool:
-        return False
+    async def take_over(self) -> TakenOver:
+        return TakenOver()
 
     async def unnamed(self, published: Mapping[int, str]) -> frozenset[int]:
         return frozenset()

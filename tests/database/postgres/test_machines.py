@@ -6,23 +6,26 @@ import asyncio
 import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from reactor.core import commands
-from reactor.core.events import SaveStale
+from reactor.core.events import Event, SaveStale, TakenOver, TimePassed
 from reactor.core.job import Attempt
-from reactor.core.lease import HELD_S
+from reactor.core.lease import BEAT_S, HELD_S
 from reactor.database.contract import RETRY_MAX_S
-from reactor.database.postgres.machines import DEAD_S, LOST, MISSED_S, TAKEOVERS_MAX
+from reactor.database.postgres.connection import PostgresConnection
+from reactor.database.postgres.machines import BATCH, DEAD_S, LOST, MISSED_S, RENEW, TAKE, TAKEOVERS_MAX
 from reactor.database.presence import Presence
 from reactor.database.store import Store
 from reactor.errors import DatabaseInUse, Failure
 from tests.cli.command import reactor
-from tests.core.world import one_file
+from tests.core.world import LIMITS, World, one_file
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.server import Server
 
@@ -57,7 +60,7 @@ def settle(bot: Bot) -> None:
 
 async def beat(store: Store) -> bool:
     """Renew its lease, and take over what others have lost, as a machine does. True when there was anything."""
-    return await store.renew_lease() and await store.take_over()
+    return (await store.renew_lease()).overdue and (await store.take_over()).any
 
 
 def add(bot: Bot, rows: int = 1) -> None:
@@ -128,6 +131,7 @@ async def test_what_a_lost_machine_had_is_anothers_and_its_own_words_change_noth
     lose(bot, "a", seconds=HELD_S)
     assert not await beat(b)
     lose(bot, "a", seconds=DEAD_S - HELD_S)
+    assert (await c.renew_lease()).overdue
     assert sorted(await asyncio.gather(beat(b), beat(c))) == [False, True]
     assert bot.sql("SELECT status, claimed_by, retry_count FROM downloads") == [("pending", None, 0)]
     assert bot.sql("SELECT times FROM reactor_takeovers") == [(1,)]
@@ -243,6 +247,135 @@ async def test_a_lease_is_renewed_while_a_save_waits_for_a_lock(stores: Stores, 
         "SELECT max(seen_at) = (SELECT seen_at FROM reactor_machines WHERE name = 'a') FROM reactor_machines"
     )
     assert renewed
+
+
+async def test_neither_is_it_held_up_by_a_takeover_that_waits_for_a_lock(stores: Stores, bot: Bot) -> None:
+    a, b, _ = stores
+    add(bot)
+    await claim(b)
+    lose(bot, "b")
+    assert (await a.renew_lease()).overdue
+    with psycopg.connect(bot.url) as another:
+        another.execute("LOCK TABLE reactor_takeovers IN SHARE MODE")
+        taking = asyncio.ensure_future(a.take_over())
+        while not bot.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+        assert (await a.renew_lease()).overdue
+        assert not taking.done()
+    assert (await taking).any
+    assert not (await a.renew_lease()).overdue
+
+
+async def test_nor_by_a_change_of_the_bots_table(stores: Stores, bot: Bot) -> None:
+    a, _, _ = stores
+    add(bot)
+    await claim(a)
+    lose(bot, "a")
+    with psycopg.connect(bot.url) as another:
+        another.execute("LOCK TABLE downloads IN ACCESS EXCLUSIVE MODE")
+        assert not (await a.renew_lease()).overdue
+        (renewed,) = another.execute(
+            "SELECT max(seen_at) = (SELECT seen_at FROM reactor_machines WHERE name = 'a') FROM reactor_machines"
+        ).fetchone() or (False,)
+    assert renewed
+
+
+async def test_a_renewal_says_when_the_next_machine_would_be_lost(stores: Stores, bot: Bot) -> None:
+    a, _, _ = stores
+    lose(bot, "b", seconds=DEAD_S - 20)
+    lose(bot, "c", seconds=DEAD_S - 10)
+    ends = {name: seen + DEAD_S for name, seen in bot.sql("SELECT name, seen_at FROM reactor_machines")}
+    before, renewed, after = [await moment(bot), await a.renew_lease(), await moment(bot)]
+    assert renewed.lost_in_s is not None
+    assert ends["c"] - after <= renewed.lost_in_s <= ends["c"] - before
+    lose(bot, "c")
+    renewed = await a.renew_lease()
+    assert renewed.lost_in_s is not None
+    assert renewed.lost_in_s > ends["c"] - after, "it is lost, and the next one is b"
+    bot.sql("DELETE FROM reactor_machines WHERE name <> 'a'")
+    assert (await a.renew_lease()).lost_in_s is None
+
+
+async def moment(bot: Bot) -> float:
+    """By the server's clock."""
+    ((now,),) = bot.sql("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
+    return float(now)
+
+
+async def test_an_idle_machine_has_one_statement_with_each_beat(
+    stores: Stores, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b, _ = stores
+    add(bot, 2)
+    for store in (a, b):
+        (attempt,) = await claim(store)
+        await plan(store, attempt)
+    beating = World(replace(LIMITS, leased=True))
+    with recorded(monkeypatch) as statements:
+        for beats in range(1, 5):
+            await carry_out(beating, a)
+            assert statements == [RENEW] * beats
+            beating.feed(TimePassed(), after=BEAT_S)
+        lose(bot, "b")
+        await carry_out(beating, a)
+    assert statements[4] == RENEW
+    assert TAKE in statements[5:]
+    assert bot.sql("SELECT status FROM downloads ORDER BY id") == [("downloading",), ("pending",)]
+
+
+@contextmanager
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The statements that are carried out meanwhile."""
+    statements: list[str] = []
+    execute = PostgresConnection.execute
+
+    def recording(self: PostgresConnection, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:
+        statements.append(sql)
+        return execute(self, sql, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresConnection, "execute", recording)
+        yield statements
+
+
+async def carry_out(machine: World, store: Store) -> None:
+    """What `machine` has just decided about leases."""
+    while machine.last:
+        answers: list[Event] = []
+        for command in machine.last:
+            if isinstance(command, commands.RenewLease):
+                answers.append(await store.renew_lease())
+            elif isinstance(command, commands.TakeOver):
+                answers.append(await store.take_over())
+        machine.feed(*answers)
+
+
+async def test_of_many_rows_a_batch_at_a_time_is_taken_over_one_right_after_the_other(stores: Stores, bot: Bot) -> None:
+    a, _, _ = stores
+    add(bot, 2 * BATCH + 1)
+    bot.sql("UPDATE downloads SET status = 'downloading', attempt = 1, claimed_by = 'gone'")
+    assert [await a.take_over() for _ in range(4)] == [
+        TakenOver(True, True),
+        TakenOver(True, True),
+        TakenOver(True),
+        TakenOver(),
+    ]
+    bot.sql("UPDATE downloads SET status = 'downloading', claimed_by = 'gone'")
+    beating = World(replace(LIMITS, leased=True))
+    await carry_out(beating, a)
+    assert beating.now == 0
+    assert bot.sql("SELECT status, count(*) FROM downloads GROUP BY 1") == [("pending", 2 * BATCH + 1)]
+
+
+async def test_plans_of_lost_machines_go_a_batch_at_a_time(stores: Stores, bot: Bot) -> None:
+    a, _, _ = stores
+    add(bot, BATCH + 1)
+    bot.sql(
+        """INSERT INTO reactor_plans (download_id, attempt, parts, plan, machine)
+        SELECT id, 1, 1, '', 'gone' FROM downloads"""
+    )
+    assert [await a.take_over() for _ in range(3)] == [TakenOver(True, True), TakenOver(True), TakenOver()]
+    assert bot.sql("SELECT count(*) FROM reactor_plans") == [(0,)]
 
 
 async def test_a_machine_that_is_drained_begins_nothing_and_lets_go_what_waits(stores: Stores, bot: Bot) -> None:

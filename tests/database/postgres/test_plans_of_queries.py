@@ -155,6 +155,23 @@ async def test_saves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_indexed(plans)
 
 
+async def test_a_beat(store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot.sql("UPDATE reactor_machines SET held_since = held_since - 100")
+    with explained(monkeypatch) as plans:
+        assert not (await store.renew_lease()).overdue
+    assert len(plans) == 1
+    bot.sql(
+        "UPDATE downloads SET claimed_by = 'gone' WHERE status IN ('downloading', 'cancelled') AND stage IS NOT NULL"
+    )
+    bot.sql(
+        "INSERT INTO reactor_plans (download_id, attempt, parts, plan, machine) VALUES (%s, 1, 1, '', 'gone')", FIRST
+    )
+    with explained(monkeypatch) as taken:
+        assert (await store.renew_lease()).overdue
+        assert (await store.take_over()).any
+    assert_indexed([*plans, *taken])
+
+
 async def test_lists(store: Store, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = Attempt(FINISHED + 4, 1)
     entries = tuple(Entry(key=str(n), url=f"http://host.example/{n}", position=n) for n in range(1, 4))
