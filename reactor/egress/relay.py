@@ -108,8 +108,8 @@ async def _relay(tunnel: Tunnel, upstream: socket.socket, up: ReadAlong | None, 
     try:
         await loop.connect_accepted_socket(lambda: client, tunnel.client)
         await loop.connect_accepted_socket(lambda: server, upstream)
-        client.read_on()
-        server.read_on()
+        client.begin()
+        server.begin()
         await over
     finally:
         if over.done() and not over.cancelled() and isinstance(over.exception(), OSError):
@@ -133,6 +133,15 @@ class _Side(asyncio.BufferedProtocol, ABC):
         """Grows when a read fills it. It is used again: with nothing left to be written at the other side."""
         self._full = False
         """Has not written all yet."""
+        self._early = b""
+        """Read before the other side was there: asyncio begins to read although it was told not to (Python 3.11.2)."""
+
+    def begin(self) -> None:
+        """Both sides are there."""
+        if self._early:
+            self.read(memoryview(self._early))
+            self._early = b""
+        self.read_on()
 
     @abstractmethod
     def read(self, data: memoryview) -> None:
@@ -174,6 +183,9 @@ class _Side(asyncio.BufferedProtocol, ABC):
 
     def buffer_updated(self, count: int) -> None:
         self._tunnel.moved = True
+        if self.other.transport is None:
+            self._early += self._buffer[:count]
+            return
         try:
             self.read(self._buffer[:count])
         except Exception as error:  # noqa: BLE001 - whoever waits is told
