@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -152,12 +152,16 @@ def test_a_manager_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None:
 
 def test_what_a_manager_could_not_take_is_told_again(manager: Manager) -> None:
     """As many messages wait for one that does not read as the kernel holds."""
-    with told(manager.address) as journal, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full:
-        full.setblocking(False)
-        address = f"\0{manager.address[1:]}" if manager.address.startswith("@") else manager.address
-        with suppress(BlockingIOError):
-            while True:
-                full.sendto(b"WATCHDOG=1", address)
+    address = f"\0{manager.address[1:]}" if manager.address.startswith("@") else manager.address
+    with told(manager.address) as journal, ExitStack() as senders:
+        sent = 1
+        while sent:  # what one sender has under way is bounded, too
+            one, sent = senders.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)), 0
+            one.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    one.sendto(b"WATCHDOG=1", address)
+                    sent += 1
         journal.tell(CONNECTED)
         assert set(manager.hear()) == {"WATCHDOG=1"}
         journal.tell(notices.Aria2Lost(reason="refused"))

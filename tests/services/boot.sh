@@ -17,6 +17,8 @@ mount --rbind /dev dev
 for each in run tmp; do mount -t tmpfs tmpfs "$each"; done
 mkdir -p var/lib/reactor root/reactor former
 mount --bind "$state" var/lib/reactor
+# The network is this machine's, with what is set there.
+ln -sf /dev/null etc/systemd/system/systemd-sysctl.service
 rm -f etc/machine-id
 echo 0123456789abcdef0123456789abcdef >etc/machine-id
 # Not chroot: from inside one no user namespace may be made, which PrivateUsers= needs.
