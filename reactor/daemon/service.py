@@ -97,7 +97,7 @@ class Service:
             case notices.DownloadRetryScheduled():
                 self._under_way.discard(notice.download_id)
                 self._waiting.add(notice.download_id)
-            case notices.DownloadAsked() | notices.DownloadYielded():
+            case notices.DownloadAsked() | notices.DownloadYielded() | notices.ListExpanded():
                 self._under_way.discard(notice.download_id)
             case notices.DownloadCompleted() | notices.DownloadFailed() | notices.DownloadCancelled():
                 self._under_way.discard(notice.download_id)

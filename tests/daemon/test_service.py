@@ -134,6 +134,24 @@ def test_it_counts_what_is_under_way(manager: Manager) -> None:
         assert manager.hear() == ["STATUS=Idle; since the start 1 completed, 1 failed, 1 cancelled."]
 
 
+@pytest.mark.parametrize(
+    "notice",
+    [
+        notices.DownloadAsked(download_id=1, formats=1, subtitles=0, items=0, files=0, wait_s=60),
+        notices.DownloadYielded(download_id=1, used_s=60),
+        notices.ListExpanded(download_id=1, entries=3),
+    ],
+    ids=lambda notice: notice.event,
+)
+def test_what_has_given_up_its_place_is_not_under_way(manager: Manager, notice: notices.Notice) -> None:
+    with told(manager.address) as journal:
+        journal.tell(CONNECTED)
+        journal.tell(claimed(1))
+        assert manager.hear()[-1] == "STATUS=1 under way; since the start 0 completed, 0 failed, 0 cancelled."
+        journal.tell(notice)
+        assert manager.hear() == ["STATUS=Idle; since the start 0 completed, 0 failed, 0 cancelled."]
+
+
 @pytest.mark.parametrize("address", ["", "vsock:2:1234", "/no/such/folder/notify", "@nobody-listens-here"])
 async def test_without_a_manager_nothing_happens(address: str) -> None:
     with told(address) as journal:
