@@ -17,8 +17,9 @@ mount --rbind /dev dev
 for each in run tmp; do mount -t tmpfs tmpfs "$each"; done
 mkdir -p var/lib/reactor root/reactor former
 mount --bind "$state" var/lib/reactor
-# The network is this machine's, with what is set there.
-ln -sf /dev/null etc/systemd/system/systemd-sysctl.service
+# The kernel is this machine's, with what is set there.
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
 rm -f etc/machine-id
 echo 0123456789abcdef0123456789abcdef >etc/machine-id
 # Not chroot: from inside one no user namespace may be made, which PrivateUsers= needs.

@@ -45,6 +45,7 @@ async def test_bot_uploader_and_reactor_serve_an_evening_and_outlive_a_kill(tmp_
     async with (
         BotApi() as api,
         FileServer() as server,
+        FileServer() as other,
         swarm_in(tmp_path / "swarm") as swarm,
         booted(tmp_path) as there,
     ):
@@ -57,12 +58,10 @@ async def test_bot_uploader_and_reactor_serve_an_evening_and_outlive_a_kill(tmp_
         await there.run(add_bot.replace(f"ALLOWED_USERS={ANN}", f"ALLOWED_USERS={ANN},{BOB}"), folder=COPY)
         await evening(api, server, swarm, samples, lambda: rows_of(database))
         assert "Idle" in await there.run("systemctl status reactor --no-pager")
-        first = server.put("/again.bin", BODY, stall_after=STALLED)
-        again = api.say(first)
-        await api.until(lambda: any(request.sent == STALLED for request in server.log))
+        again = api.say(other.put("/again.bin", BODY, stall_after=STALLED))
+        await api.until(lambda: any(request.sent == STALLED for request in other.log))
         await there.run("systemctl kill --signal=KILL reactor")
-        server.put("/again.bin", BODY)
-        server.release()
+        other.release()
         await api.until(lambda: "Here it is" in api.told(again))
         await there.run("systemctl stop reactor telegram-bot telegram-uploader")
         left = await there.run("systemctl list-units --type=service --state=running --no-legend; ps ax")
