@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reactor.core import commands
 from reactor.core.crashes import CRASHES_MAX
 from reactor.core.job import Attempt, State
+from reactor.core.turns import Caps
 from reactor.core.widths import FEW
 from reactor.models import Extraction, Fetch
 from tests.simulation.aria2 import Folder, Transfer, source
@@ -67,8 +68,10 @@ class Checks:
         self._spent: Counter[int] = Counter()
         """How often a row was sent back for another try that is not free, since bytes came of it last."""
         self._retries: Counter[int] = Counter()
-        self._widened: Counter[Attempt] = Counter()
         """The retries that its row says."""
+        self._rewarded: Counter[int] = Counter()
+        """The last attempt of a row that gave it its retries back: what came in one that was killed counts later."""
+        self._widened: Counter[Attempt] = Counter()
         self._delays: list[float] = []
         self._begun: dict[tuple[int, int], float] = {}
         self._deaths: Counter[int] = Counter()
@@ -96,7 +99,7 @@ class Checks:
         self.cancelled.discard(id)
         self._answered.discard(id)
         self._final.pop(id, None)
-        for count in (self._spent, self._retries, self._deaths, self._causes, self._killed):
+        for count in (self._spent, self._retries, self._rewarded, self._deaths, self._causes, self._killed):
             count.pop(id, None)
         self._progress = {key: value for key, value in self._progress.items() if key[0] != id}
         self._orphaned |= {path for path, owner in self._world.published.items() if owner == id}
@@ -116,7 +119,7 @@ class Checks:
         """Another database."""
         self.forget_files()
         self.cancelled, self._answered, self._final, self._progress = set(), set(), {}, {}
-        for count in (self._spent, self._retries, self._deaths, self._causes, self._killed):
+        for count in (self._spent, self._retries, self._rewarded, self._deaths, self._causes, self._killed):
             count.clear()
         self._begun.clear()
         for id in range(1, 100):
@@ -133,8 +136,7 @@ class Checks:
 
     # What is asked for and done
 
-    def _may_begin(self, row: int, owner: str, begun: int, had: Had) -> bool:
-        caps = self._world.limits.caps
+    def _may_begin(self, row: int, owner: str, begun: int, had: Had, caps: Caps) -> bool:
         if caps.site_max and had.sites[had.site_of[row]] >= caps.site_max:
             return False
         if not owner:
@@ -155,18 +157,19 @@ class Checks:
         for owner, tag in expected.items():
             assert math.isclose(tag, after.tags[owner]), f"{owner} has {after.tags[owner]}, and should have {tag}"
 
-    def claimed(self, attempts: list[Attempt], due: Mapping[int, str], had: Had) -> None:
-        """A look has claimed these, when those were `due`: their owners in turn, of each owner the oldest first."""
+    def claimed(self, attempts: list[Attempt], due: Mapping[int, str], had: Had, caps: Caps) -> None:
+        """A look with these caps has claimed these, when those were `due`: their owners in turn, of each owner the
+        oldest first."""
         ids, tag, begun = [attempt.download_id for attempt in attempts], had.turn, Counter[str]()
         for id in ids:
             left = {row: owner for row, owner in due.items() if row not in ids[: ids.index(id)]}
-            left = {row: owner for row, owner in left.items() if self._may_begin(row, owner, begun[owner], had)}
+            left = {row: owner for row, owner in left.items() if self._may_begin(row, owner, begun[owner], had, caps)}
             first = {owner: row for row, owner in reversed([*left.items()])}
             tags = {owner: max(tag, had.tags.get(owner, 0.0)) for owner in first}
             assert first, f"{ids} were claimed of {due}"
             owner = min(first, key=lambda each: (begun[each], tags[each], first[each]))
             mine = due[id]
-            if self._world.limits.caps.site_max and (begun[mine], tags.get(mine)) == (begun[owner], tags[owner]):
+            if caps.site_max and (begun[mine], tags.get(mine)) == (begun[owner], tags[owner]):
                 owner = mine  # of those whose turn it is, who had the first row until its site was full
             assert id == first[owner], f"{ids} were claimed of {due}, and it was the turn of {first[owner]}: {had}"
             tag, begun[owner] = tags[owner], begun[owner] + 1
@@ -228,8 +231,9 @@ class Checks:
             return
         id, free = save.attempt.download_id, save.failure.code in FREE
         if save.retry_count < self._retries[id] + (not free):
-            assert save.attempt in self._world.aria2.moved, f"row {id} has its retries back, and no byte came"
-            self._spent[id] = 0
+            came = [each.number for each in self._world.aria2.moved if each.download_id == id]
+            assert max(came, default=0) > self._rewarded[id], f"row {id} has its retries back, and no byte came"
+            self._spent[id], self._rewarded[id] = 0, save.attempt.number
         self._retries[id] = save.retry_count
         if free:
             return

@@ -139,7 +139,7 @@ class Rows:
         ids = {row.attempt.download_id for row in seen.claimed}
         world.checks.sent_back(id for (id,) in self.execute(WAITING_ENTRIES) if over.get(id) in ids)
         due = {id: owner for id, owner in due.items() if id not in seen.swept}  # entries of a list that was cancelled
-        world.checks.claimed([row.attempt for row in seen.claimed], due, had)
+        world.checks.claimed([row.attempt for row in seen.claimed], due, had, command.caps)
         for row in seen.claimed:
             if row.attempt.number == 1:
                 self.begun[int(world.wall // 86_400)][row.owner or ""] += 1
