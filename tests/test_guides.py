@@ -33,7 +33,8 @@ from tests.tools import sqlite3_program
 FILM = random.Random(8).randbytes(300_000)
 LANGUAGES = {"sh", "python", "sql", "dotenv", "conf", "mermaid", "text"}
 OPERATIONS = "operations.md"
-"""The guide whose sections are run nightly: each starts a reactor or two."""
+NIGHTLY = (OPERATIONS, "adopt.md")
+"""The guides whose sections are run nightly: each starts a reactor or two."""
 BY_THEMSELVES = {
     ("README.md", ""): "test_trying_it_and_installing_it",
     ("README.md", "Install"): "test_trying_it_and_installing_it",
@@ -68,7 +69,7 @@ def test_every_block_is_of_a_kind_that_is_run() -> None:
 @pytest.mark.parametrize(
     "section",
     [
-        pytest.param(found, id=" ".join(key), marks=[pytest.mark.nightly] if key[0] == OPERATIONS else [])
+        pytest.param(found, id=" ".join(key), marks=[pytest.mark.nightly] if key[0] in NIGHTLY else [])
         for key, found in sections().items()
         if key not in BY_THEMSELVES
     ],

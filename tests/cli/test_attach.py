@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.command import reactor, refused
+from tests.cli.doctor.test_doctor import doctor_here
 from tests.database.sqlite.bot import opened, query
 
 SCHEMA = """
@@ -141,8 +142,8 @@ def test_a_database_that_another_program_holds(place: Path) -> None:
     assert reactor("attach", *JOBS, cwd=place).returncode == 0
 
 
-def findings(place: Path) -> dict[str, dict[str, str]]:
-    return {each["name"]: each for each in json.loads(reactor("doctor", "--json", cwd=place).stdout)}
+def findings(place: Path) -> dict[str, dict[str, Any]]:
+    return doctor_here(place)[1]
 
 
 def test_the_doctor_examines_a_mirror(place: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_dotenv_that_cannot_be_read(tmp_path: Path) -> None:
 def test_settings_are_read_from_dotenv_and_flags_are_stronger(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MAX_CONCURRENT_DOWNLOADS=0\n")
     assert "MAX_CONCURRENT_DOWNLOADS" in refused(reactor("doctor", cwd=tmp_path))
-    (tmp_path / ".env").write_text("DOWNLOAD_DIR=from-file\n")
+    (tmp_path / ".env").write_text("DOWNLOAD_DIR=from-file\nBROWSER_PATH=none\n")
     assert "from-file" in reactor("doctor", cwd=tmp_path).stdout
     flagged = reactor("doctor", "--dir", "from-flag", cwd=tmp_path, DOWNLOAD_DIR="from-environment").stdout
     assert "from-flag" in flagged

@@ -39,8 +39,8 @@ def test_a_database_that_was_never_served_stays_as_it_is(
     assert os.listdir(tmp_path) == ["bot.db"]  # noqa: PTH208 - names
 
 
-@pytest.mark.variants(2)
-@pytest.mark.parametrize("mode", ["delete", "wal"])
+@pytest.mark.variants(1)
+@pytest.mark.parametrize("mode", ["wal", "delete"])
 @pytest.mark.parametrize("folder_too", [False, True], ids=["file", "file and folder"])
 def test_one_that_may_only_be_read_is_read(tmp_path: Path, mode: str, folder_too: bool) -> None:
     place = tmp_path / "place"

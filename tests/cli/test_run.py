@@ -185,6 +185,7 @@ class TestAnAria2cElsewhere:
         done = reactor(*verb, "--aria2", server.url("/jsonrpc"), cwd=tmp_path)
         assert "not aria2" in refused(done, after=START)
 
+    @pytest.mark.variants(1)
     def test_that_is_not_there_is_refused(self, tmp_path: Path, verb: tuple[str]) -> None:
         with ThreadedFileServer() as server:
             url = server.url("/jsonrpc")

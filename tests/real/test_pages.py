@@ -107,6 +107,7 @@ MADE = """<title>x</title><button id=d>Download</button><script>d.onclick = asyn
 }</script>"""
 
 
+@pytest.mark.nightly
 async def test_a_file_that_the_page_makes_itself(tmp_path: Path) -> None:
     """It goes the way of all downloads, in several connections: it is larger than what comes in one."""
     data = random.Random(0).randbytes(9_000_000)

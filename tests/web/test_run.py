@@ -85,6 +85,7 @@ async def test_ready_is_what_it_says(tmp_path: Path) -> None:
                 await anyio.sleep(0.05)
 
 
+@pytest.mark.nightly
 async def test_stalled_readers_slow_down_no_download(tmp_path: Path) -> None:
     """Of the page and the metrics: they ask, again and again, and never read."""
     both = {"METRICS_ADDRESS": "127.0.0.1:0", "PROGRESS_INTERVAL": "0.1", "MAX_CONCURRENT_DOWNLOADS": "3"}

@@ -17,6 +17,7 @@ import pytest
 
 from reactor.aria2.embedded import EmbeddedAria2
 from reactor.cli.doctor import media as check_media
+from reactor.cli.doctor import remote
 from reactor.cli.doctor.database import sqlite_library
 from reactor.cli.doctor.findings import file_system
 from reactor.cli.doctor.programs import old_openssl
@@ -245,7 +246,8 @@ class TestRpc:
         assert code == 1
         assert "not aria2" in finding["what"]
 
-    async def test_nobody(self, tmp_path: Path) -> None:
+    async def test_nobody(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(remote, "RPC_S", 0.5)
         async with FileServer() as server:
             url = server.url("/jsonrpc")
         code, finding = await self.doctor(tmp_path, url, "")

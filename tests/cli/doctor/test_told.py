@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from anyio import to_thread
 
+from reactor.cli.doctor import media
 from reactor.webhooks.signing import key_of, signature
 from tests.cli.command import reactor
 from tests.webhooks.receiver import Receiver
@@ -22,8 +24,11 @@ def anyio_backend() -> str:
 
 
 async def finding(name: str, tmp_path: Path, *flags: str, **settings: str) -> dict[str, Any]:
-    """What it says of one thing; nothing secret is printed."""
-    done = await to_thread.run_sync(lambda: reactor("doctor", "--json", *flags, cwd=tmp_path, stdin=b"", **settings))
+    """What it says of one thing, without the programs for media and pages; nothing secret is printed."""
+    with patch.object(media, "examine", lambda _: []):
+        done = await to_thread.run_sync(
+            lambda: reactor("doctor", "--json", *flags, cwd=tmp_path, stdin=b"", **settings)
+        )
     assert "swordfish" not in done.stdout + done.stderr
     (found,) = [each for each in json.loads(done.stdout) if each["name"] == name]
     return dict(found)

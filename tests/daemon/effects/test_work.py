@@ -15,6 +15,7 @@ from anyio import to_thread
 from reactor.core import commands, events
 from reactor.core.job import Attempt
 from reactor.core.retry import CHANGED
+from reactor.daemon import versions
 from reactor.daemon.effects.work import Stages
 from reactor.daemon.workers import Workers
 from reactor.errors import DownloadError
@@ -124,9 +125,10 @@ async def test_the_parts_that_are_to_blame_are_named_and_gone(tmp_path: Path) ->
     ids=["same", "other", "does not answer", "no ranges"],
 )
 async def test_what_came_in_several_answers_is_compared_before_it_is_published(
-    tmp_path: Path, single: bool, how: dict[str, Any], mixed: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, single: bool, how: dict[str, Any], mixed: bool
 ) -> None:
     """One part of several as well as a file by itself; what came in one answer is not asked about."""
+    monkeypatch.setattr(versions, "BUSY_PAUSES_S", (0.05, 0.05, 0.05))
     staging = Staging(tmp_path, instance="0123456789abcdef")
     async with FileServer() as server, open_context() as context:
         url = server.put("/a", **{"data": b"A" * PART} | how)

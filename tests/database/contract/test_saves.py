@@ -234,6 +234,7 @@ async def test_a_row_that_is_gone_counts_as_cancelled(engine: Engine, claimed: S
     assert (await claimed.recover()).planned == frozenset()
 
 
+@pytest.mark.variants(7 * len(SAVES))  # all on SQLite; PostgreSQL is given the same statements, each of them once
 @pytest.mark.fault(14, 15)
 @pytest.mark.parametrize("late", SAVES, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize(
