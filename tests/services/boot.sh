@@ -15,7 +15,7 @@ mkdir sys/fs/cgroup/systemd
 mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
 mount --rbind /dev dev
 for each in run tmp; do mount -t tmpfs tmpfs "$each"; done
-mkdir -p var/lib/reactor root/reactor former
+mkdir -p var/lib/reactor srv/reactor former
 mount --bind "$state" var/lib/reactor
 # The kernel is this machine's, with what is set there.
 mount --bind proc/sys proc/sys

@@ -21,7 +21,7 @@ from tests.servers import FileServer
 from tests.services.booted import booted
 
 GUIDE = ROOT / "contrib" / "systemd" / "README.md"
-COPY = "/root/reactor"
+COPY = "/srv/reactor"
 OURS = {
     "reactor": "ALLOWED_PRIVATE_HOSTS=127.0.0.0/8 MAX_CONCURRENT_DOWNLOADS=1 HOST_MAX=0 YTDLP_FORMAT=best",
     "telegram-bot": "EDIT_INTERVAL=0.1 BOT_API_URL={url}",
