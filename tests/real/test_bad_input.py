@@ -90,7 +90,8 @@ async def test_what_stalls_near_its_end_goes_on_from_there(tmp_path: Path) -> No
         (one,) = reactor.add(server.put("/a.bin", DATA, stall_after=len(DATA) - 1000, etag='"1"'))
         await reactor.until_final()
         row = reactor.row(one)
-    assert (row["status"], row["retry_count"]) == ("downloaded", 1)
+    assert row["status"] == "downloaded"
+    assert row["retry_count"] <= 1, "or aria2's own next try was sooner"
     assert reactor.files() == {"a.bin": DATA}
     # What is compared with the server at the end begins at zero.
     resumed = [each for each in server.requests("/a.bin", "GET") if each.range and "bytes=0-" not in each.range]
