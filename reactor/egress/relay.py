@@ -115,6 +115,7 @@ async def _relay(tunnel: Tunnel, upstream: socket.socket, up: ReadAlong | None, 
         if over.done() and not over.cancelled() and isinstance(over.exception(), OSError):
             with suppress(OSError):  # it is what was lost
                 close_by(LINGER_RESET, upstream)
+        over.cancel()  # nobody is told any more
         client.close()
         server.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from asyncio import selector_events
 from collections.abc import Callable
@@ -44,3 +45,22 @@ async def test_a_request_that_came_before_the_server_was_there(metered: bool, mo
             await loop.sock_sendall(server, answer)
             assert await loop.sock_recv(client, 1000) == answer
             client.close()
+
+
+async def test_one_that_is_cancelled_before_both_are_there_leaves_nothing() -> None:
+    """What nobody waits for any more is no exception that nobody has retrieved: that would end this test."""
+    (client, inner), (outer, server) = socket.socketpair(), socket.socketpair()
+    with client, server:
+        for end in (inner, outer):
+            end.setblocking(False)
+        relay = asyncio.ensure_future(join(Tunnel(inner), outer))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        relay.cancel()
+        await asyncio.wait([relay])
+        assert relay.cancelled()
+        await anyio.wait_all_tasks_blocked()
+        inner.close()
+        outer.close()
+        del relay
+        gc.collect()
