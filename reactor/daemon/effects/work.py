@@ -43,6 +43,7 @@ from reactor.net.jar import combined
 from reactor.net.urls import is_ftp
 from reactor.options import Options
 from reactor.programs import find_ffmpeg
+from reactor.records import dataclass
 
 TIDIED_AFTER = 100
 """So many thumbnails are made before old ones are deleted again."""
@@ -85,6 +86,15 @@ async def recorded_more(so_far: Extraction, detection: Detection, context: Conte
 
 async def _nobody(media_key: str, owner: str | None, besides: int) -> Sequence[Brought]:
     return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was published, as it stands there."""
+
+    placed: Placed | None
+    url: str | None
+    """By FILE_URL."""
 
 
 class Stages:
@@ -265,7 +275,7 @@ class Stages:
             async with self._staging.turn(download_id):
                 mixed = tuple(await self._mixed(command))
                 if not mixed:
-                    path, size, notes, placed = await self._published(command)
+                    path, size, notes, seen = await self._published(command)
         except OtherThing as other:
             self._post(turned_out(command, other))
         except BadParts as error:
@@ -280,20 +290,19 @@ class Stages:
             if mixed:
                 self._post(events.WorkFailed(command.attempt, CHANGED, mixed if len(extraction.fetches) > 1 else ()))
             else:
-                url = await to_thread.run_sync(self._staging.url_of, path, self._file_url)
-                upload = replace(await self._upload(command, Path(path)), file_url=url)
-                self._post(events.Finished(command.attempt, path, size, notes, upload, placed))
+                upload = replace(await self._upload(command, Path(path)), file_url=seen.url)
+                self._post(events.Finished(command.attempt, path, size, notes, upload, seen.placed))
 
-    async def _published(self, command: commands.Finish) -> tuple[str, int, tuple[str, ...], Placed | None]:
+    async def _published(self, command: commands.Finish) -> tuple[str, int, tuple[str, ...], _Seen]:
         """Make of what is there what is asked for, and publish it: path, bytes, what there is to say of it, and what
-        stands there, looked at before anybody can change it."""
+        stands there."""
         finish, download_id = command.extraction.finish, command.attempt.download_id
         folder, room = self._staging.folder(download_id), self._room.of(finish.options)
         notes, checked = finish.notes, False
         if (reused := finish.reused) is not None:
             reuse = partial(self._staging.reuse, command, reused, room.copy)
-            path, size, placed = await to_thread.run_sync(self._looked_at, reuse)
-            return path, size, (*notes, *(note for note in reused.notes if note not in notes)), placed
+            path, size, seen = await to_thread.run_sync(self._looked_at, reuse)
+            return path, size, (*notes, *(note for note in reused.notes if note not in notes)), seen
         largest = room.largest(folder) if finish.packed else None
         if is_made_of(finish) and not command.resumed and self._staging.shared:
             await to_thread.run_sync(self._staging.forget_made, command)
@@ -305,14 +314,15 @@ class Stages:
             if finish.options.split_mib:
                 notes, checked = (*notes, *await self._split(command, largest, checked)), True
         publish = partial(self._staging.finish, command, largest, checked=checked, notes=notes)
-        path, size, placed = await to_thread.run_sync(self._looked_at, publish)
+        path, size, seen = await to_thread.run_sync(self._looked_at, publish)
         if command.resumed:  # what was said of it when it was published, before the restart
             notes = await to_thread.run_sync(self._staging.noted, download_id) or notes
-        return path, size, notes, placed
+        return path, size, notes, seen
 
-    def _looked_at(self, publish: Callable[[], tuple[str, int]]) -> tuple[str, int, Placed | None]:
+    def _looked_at(self, publish: Callable[[], tuple[str, int]]) -> tuple[str, int, _Seen]:
+        """Publish it, and look at it before anybody can change it: in one turn of a thread."""
         path, size = publish()
-        return path, size, self._staging.placed(Path(path))
+        return path, size, _Seen(self._staging.placed(Path(path)), self._staging.url_of(path, self._file_url))
 
     async def _split(self, command: commands.Finish, largest: int | None, checked: bool) -> tuple[str, ...]:
         """Make pieces of what is larger than its row wants it. Returns what there is to say of it."""

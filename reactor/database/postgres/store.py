@@ -67,12 +67,10 @@ class PostgresStore(SqlStore[Database]):
 
     _save = staticmethod(_save)
 
-    def __init__(
-        self, database: Database, owner: str, owner_column: str | None = None, *, renewals: Database | None = None
-    ) -> None:
+    def __init__(self, database: Database, owner: str, owner_column: str | None, renewals: Database) -> None:
         """`renewals`: the same database, by a connection on which nothing else is waited for."""
         super().__init__(database, owner, owner_column)
-        self._renewals = renewals or database
+        self._renewals = renewals
         self._session = secrets.token_hex(16)
         self._poll = partial(_poll, self._session)
 
@@ -134,6 +132,6 @@ async def open_store(
         Database.open(address, fit, create=False, machine=owner) as renewals,
     ):
         await database.run(admission.check_column, owner_column)
-        opened = PostgresStore(database, owner, owner_column, renewals=renewals)
+        opened = PostgresStore(database, owner, owner_column, renewals)
         await opened.register()
         yield opened
