@@ -17,7 +17,10 @@ def free_slots(limit: int, slow_max: int, jobs: Iterable[Job]) -> int:
 def in_slots(slow_max: int, jobs: Iterable[Job]) -> list[Job]:
     """Those that take up a slot: of those that are slow, the ones that were begun last."""
     taken = [job for job in jobs if job.state is not State.SEEDING]
-    slow = sorted((job for job in taken if job.slow), key=lambda job: (job.begun_at, job.id))
+    slow = [job for job in taken if job.slow]
+    if not slow:
+        return taken
+    slow.sort(key=lambda job: (job.begun_at, job.id))
     beside = {job.id for job in slow[:slow_max]}
     return [job for job in taken if job.id not in beside]
 

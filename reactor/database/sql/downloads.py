@@ -106,8 +106,10 @@ def _poll(
             more = admission.own(connection, updater, ripe, owner_column, asked) or more
         order = turns.next_rows(connection, asked, DUE, room + 1, command.caps, updater) if claiming else []
         due = [turn.id for turn in order]
-        urls, asking_for, owners = _asked_for(connection, due) if due else ({}, {}, {})
+        urls, asking_for, owners, parents = _asked_for(connection, due) if due else ({}, {}, {}, ())
         told = {id: found for id in due[:room] if (found := by_text(urls[id])) is not None}
+        if parents:
+            lists.claim(connection, [id for id in due[:room] if id in parents], updater, asked)
         claimed, rejected = _claim(connection, due[:room], asked, updater, told) if due else ((), ())
         begun = {row.attempt.download_id: row.attempt.number for row in claimed}
         new = [id for id, number in begun.items() if number == 1]
@@ -231,18 +233,21 @@ OWNER = f"substr(owner, 1, {20 * rows.OWNER_MAX})"
 """As far as it is read: `contract.owner` makes one of it that is nobody else's."""
 
 
-def _asked_for(connection: Connection, ids: Sequence[int]) -> tuple[dict[int, str], dict[int, Asked], dict[int, str]]:
-    """Their URLs, what they ask for, and the owners of those that have one."""
-    asked = f"""SELECT id, url, {OPTIONS}, {OWNER}, {lists.PARENT} FROM downloads
+def _asked_for(
+    connection: Connection, ids: Sequence[int]
+) -> tuple[dict[int, str], dict[int, Asked], dict[int, str], Sequence[int]]:
+    """Their URLs, what they ask for, the owners of those that have one, and those that have entries."""
+    asked = f"""SELECT id, url, {OPTIONS}, {OWNER}, {lists.PARENT}, {lists.HAS_ENTRIES} FROM downloads
         WHERE id IN (SELECT value FROM json_each(?))"""
     found = connection.execute(asked, (json.dumps(ids),)).fetchall()
-    owners = {id: owner for id, _, _, told, _ in found if (owner := rows.owner(told))}
+    owners = {id: owner for id, _, _, told, *_ in found if (owner := rows.owner(told))}
     below = defaults.of_owners(connection, {owners.get(id, "") for id in ids})
     asking = {
         id: Asked(rows.text(text), below.get(owners.get(id, "")), entry=parent is not None)
-        for id, _, text, _, parent in found
+        for id, _, text, _, parent, _ in found
     }
-    return {id: rows.url(url) for id, url, *_ in found}, asking, owners
+    parents = [id for id, *_, has_entries in found if has_entries]
+    return {id: rows.url(url) for id, url, *_ in found}, asking, owners, parents
 
 
 def _with_options(row: ClaimedRow, asked: Asked, read: ReadOptions) -> ClaimedRow:
@@ -268,7 +273,6 @@ def _claim(
     """In the order of `ids`: RETURNING promises none. A row that cannot be claimed fails."""
     returning = f"id, attempt, url, retry_count, progress, error_code, added_date, {lists.PARENT}"
     values = {**asked, "told": json.dumps([*told])}
-    lists.claim(connection, ids, updater, asked)
     done = updater.update(connection, ids, (CLAIM, *FAILED_BARE), values, returning, DUE)
     crashes.forget(connection, [row[0] for _, row in done])
     generations = lists.generations(connection, [row[0] for _, row in done if row[7] is not None])

@@ -186,12 +186,11 @@ def _commonest(connection: Connection, id: int, entries: Entries) -> Failure:
 
 
 def claim(connection: Connection, ids: Sequence[int], updater: RowUpdater, asked: Mapping[str, Any]) -> None:
-    """These rows are about to be claimed: a list that was sent back by its bot has those of its entries tried again
-    that did not come; what another row with its id has left is nobody's."""
+    """These rows, which have entries, are about to be claimed: a list that was sent back by its bot has those of its
+    entries tried again that did not come; what another row with its id has left is nobody's."""
     found = connection.execute(
         f"""SELECT id, {ATTEMPT}, stage IN ('waiting', 'yielded') FROM downloads
-        WHERE id IN (SELECT value FROM json_each(?))
-        AND EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.item_key IS NOT NULL)""",
+        WHERE id IN (SELECT value FROM json_each(?))""",
         (json.dumps(ids),),
     ).fetchall()
     for id, attempt, waited in found:
@@ -203,6 +202,7 @@ def claim(connection: Connection, ids: Sequence[int], updater: RowUpdater, asked
 
 
 ATTEMPT = "CAST(COALESCE(attempt, 0) AS INTEGER)"
+HAS_ENTRIES = "EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.item_key IS NOT NULL)"
 
 
 def generations(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
@@ -350,11 +350,10 @@ def listed(connection: Connection, save: commands.SaveListed, now_wall: float) -
     return assignments, values
 
 
-_ENTRIES = "EXISTS (SELECT 1 FROM downloads AS c WHERE c.parent_id = downloads.id AND c.item_key IS NOT NULL)"
-OUTCOME = f"(CASE WHEN {_ENTRIES} THEN 'downloading' ELSE 'failed' END)"
-FINISHED = f"(CASE WHEN {_ENTRIES} THEN NULL ELSE :finished END)"
+OUTCOME = f"(CASE WHEN {HAS_ENTRIES} THEN 'downloading' ELSE 'failed' END)"
+FINISHED = f"(CASE WHEN {HAS_ENTRIES} THEN NULL ELSE :finished END)"
 FAILED = f"""status = {OUTCOME},
-    stage = (CASE WHEN {_ENTRIES} THEN 'items' END),
+    stage = (CASE WHEN {HAS_ENTRIES} THEN 'items' END),
     finished_at = {FINISHED}"""
 """Of a row that fails: a list that cannot be read to its end, and some of whose entries have rows, is left to them."""
 PARENT = "CASE WHEN item_key IS NOT NULL THEN parent_id END"

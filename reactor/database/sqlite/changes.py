@@ -118,10 +118,12 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
                         watch_files(file.parent, names, self._stir, self._distrust, self._watcher),
                         anyio.create_task_group() as tasks,
                     ):
+                        self._database.told(self._trusted)
                         tasks.start_soon(self._serve)
                         yield self
                         tasks.cancel_scope.cancel()
             finally:
+                self._database.told(False)
                 with suppress(DatabaseError):  # a hook without a listener is as good
                     await self._database.remove_hook()
 
@@ -140,6 +142,7 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
 
     def _distrust(self, reason: str) -> None:
         self._trusted = False
+        self._database.told(False)
         self._on_fallback(reason)
 
     # The two layers that look
@@ -253,12 +256,8 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         self._statistics.confirms += 1
         before = self._known
         try:
-            self._known = await self._database.run(_data_version)
+            self._known = await self._database.data_version()
         except DatabaseError:
             self._seen = None  # asked again at the next tick
             return False
         return self._known != before
-
-
-def _data_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])

@@ -77,6 +77,12 @@ class Database:
         self._shm: Identity | None = None
         self._schema: int | None = None
         """PRAGMA schema_version of the schema that was found to fit the contract."""
+        self._told = False
+        """True while somebody asks for `data_version` after each commit of another program."""
+        self._version: int | None = None
+        """PRAGMA data_version, as it was last asked for."""
+        self._doubts, self._settled = 1, 0
+        """How often another program may have changed the schema, and how many of these were looked into."""
         self._closed = False
         self._leaving = False
         self._ring: Callable[[], None] | None = None
@@ -139,6 +145,17 @@ class Database:
     def hurry(self) -> None:
         """From now on wait at most BUSY_SLICE_MS for a lock, in calls under way too."""
         self._leaving = True
+
+    async def data_version(self) -> int:
+        """Changes with each commit of another program, and with none of ours."""
+        return await self._hop(lambda: self._perform(self._data_version))
+
+    def told(self, told: bool) -> None:
+        """With `told` the caller asks for `data_version` after each commit of another program from now on: the schema
+        is looked at only when that has changed. Without, before each transaction: a hop between threads costs more
+        than what it reads."""
+        self._told = told
+        self._doubts += 1
 
     async def install_hook(self, ring: Callable[[], None]) -> None:
         """From now on call `ring`, on the event loop, after each commit of this connection that added, deleted or
@@ -261,7 +278,10 @@ class Database:
     def _perform(self, function: Callable[[], Result]) -> Result:
         if trouble := self.trouble():
             raise trouble  # a write would go into a file that no program opens again
-        self._fit()
+        doubts = self._doubts
+        if doubts != self._settled or not self._told:
+            self._fit()
+            self._settled = doubts
         self._hooked = False
         try:
             result = function()
@@ -279,6 +299,12 @@ class Database:
         """Grows with each change of the schema."""
         (version,) = self._sqlite.execute("PRAGMA schema_version").fetchone()
         return int(version)
+
+    def _data_version(self) -> int:
+        (version,) = self._sqlite.execute("PRAGMA data_version").fetchone()
+        self._doubts += version != self._version
+        self._version = int(version)
+        return self._version
 
     def _note(self) -> None:
         """Called by the triggers, before the commit."""

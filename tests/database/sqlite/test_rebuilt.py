@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import anyio
 import pytest
 
 from reactor.core import commands
 from reactor.database.contract import GONE
 from reactor.database.sql import downloads
+from reactor.database.sqlite.changes import ChangeFeed
 from reactor.database.sqlite.compatibility import check_table
 from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.migration import contract
@@ -112,3 +114,32 @@ async def test_a_table_that_goes_while_it_is_being_fitted_is_not_made_by_us(tmp_
         dropping = False
         query(path, "ALTER TABLE anew RENAME TO downloads")
         await look(database)
+
+
+async def test_one_that_is_told_of_commits_looks_at_the_schema_after_those_of_others_only(path: Path) -> None:
+    """Also where nothing that is missing shows by itself: an index."""
+    async with Database.open(path) as database:
+        await database.data_version()
+        database.told(True)
+        await look(database)
+        index = "reactor_ready"
+        query(path, f"DROP INDEX {index}")
+        await look(database)
+        assert index not in names(path), "nobody has told of it yet"
+        await database.data_version()
+        await look(database)
+        assert index in names(path)
+        database.told(False)
+        query(path, f"DROP INDEX {index}")
+        await look(database)
+        assert index in names(path), "nobody would tell"
+
+
+async def test_a_feed_tells_of_commits(path: Path) -> None:
+    index = "reactor_ready"
+    async with Database.open(path) as database, ChangeFeed(database) as feed:
+        query(path, f"DROP INDEX {index}")
+        with anyio.fail_after(10):
+            await anext(feed)
+        await look(database)
+        assert index in names(path)
