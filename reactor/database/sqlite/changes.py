@@ -86,6 +86,8 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         self._stirred = anyio.Event()
         self._step: asyncio.Future[None] | None = None
         """While the next look is waited for."""
+        self._watching = False
+        """True while file events arrive."""
         self._gone = False
         self._replaced = False
         self._polled = False
@@ -118,12 +120,14 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
                         watch_files(file.parent, names, self._stir, self._distrust, self._watcher),
                         anyio.create_task_group() as tasks,
                     ):
-                        self._database.told(self._trusted)
+                        self._watching = True
+                        self._tell()
                         tasks.start_soon(self._serve)
                         yield self
                         tasks.cancel_scope.cancel()
             finally:
-                self._database.told(False)
+                self._watching = False
+                self._tell()
                 with suppress(DatabaseError):  # a hook without a listener is as good
                     await self._database.remove_hook()
 
@@ -142,8 +146,12 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
 
     def _distrust(self, reason: str) -> None:
         self._trusted = False
-        self._database.told(False)
+        self._tell()
         self._on_fallback(reason)
+
+    def _tell(self) -> None:
+        """Let the database rely on what we see, or not."""
+        self._database.told(self._watching and self._trusted and not self._gone and not self._replaced)
 
     # The two layers that look
 
@@ -236,8 +244,10 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         trouble = self._database.trouble()
         if trouble is not None and trouble.code == REPLACED:
             self._replaced = True
+            self._tell()
         elif (trouble is not None) != self._gone:
             self._gone = not self._gone
+            self._tell()
             self._ring(layer)
         return trouble is None
 

@@ -11,8 +11,10 @@ connection of this process holds, and committed data would be lost.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -35,6 +37,9 @@ from reactor.files import private
 BUSY_SLICE_MS = 100
 BUSY_SLICES = 50
 """A wait for another writer is cut into slices, since SQLite's own wait cannot be interrupted by `hurry`."""
+
+THERE_S = 0.05
+"""How long a file that is watched counts as the one that was seen."""
 
 Identity = tuple[int, int]
 """Device and inode: which file it is, whatever its name."""
@@ -78,9 +83,11 @@ class Database:
         self._schema: int | None = None
         """PRAGMA schema_version of the schema that was found to fit the contract."""
         self._told = False
-        """True while somebody asks for `data_version` after each commit of another program."""
+        """True while somebody watches the file."""
         self._version: int | None = None
         """PRAGMA data_version, as it was last asked for."""
+        self._there_at = -math.inf
+        """When the file was last seen to be the one that is open."""
         self._doubts, self._settled = 1, 0
         """How often another program may have changed the schema, and how many of these were looked into."""
         self._closed = False
@@ -151,9 +158,11 @@ class Database:
         return await self._hop(lambda: self._perform(self._data_version))
 
     def told(self, told: bool) -> None:
-        """With `told` the caller asks for `data_version` after each commit of another program from now on: the schema
-        is looked at only when that has changed. Without, before each transaction: a hop between threads costs more
-        than what it reads."""
+        """With `told` the caller watches the file from now on: it asks for `data_version` after each commit of another
+        program, and takes this back when the file is gone. So the schema is looked at only when that has changed, and
+        the file, whose folder may be moved without a word, once in THERE_S. Without, both before each transaction,
+        which costs more than what is read: each call of SQLite or the system may have to wait for the loop's
+        thread."""
         self._told = told
         self._doubts += 1
 
@@ -276,10 +285,13 @@ class Database:
                 self._beside[suffix].unlink(missing_ok=True)
 
     def _perform(self, function: Callable[[], Result]) -> Result:
-        if trouble := self.trouble():
-            raise trouble  # a write would go into a file that no program opens again
-        doubts = self._doubts
-        if doubts != self._settled or not self._told:
+        doubts, now = self._doubts, time.monotonic()
+        unsure = doubts != self._settled or not self._told
+        if unsure or now - self._there_at > THERE_S:
+            if trouble := self.trouble():
+                raise trouble  # a write would go into a file that no program opens again
+            self._there_at = now
+        if unsure:
             self._fit()
             self._settled = doubts
         self._hooked = False
