@@ -95,6 +95,8 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         """data_version as the light connection had it last. Our own commits change it too."""
         self._known: int | None = None
         """data_version of the database's own connection: only others change it."""
+        self._writes: int | None = None
+        """Of the database, when that was read."""
 
     def statistics(self) -> FeedStatistics:
         """What it has done so far."""
@@ -232,8 +234,17 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         if version == UNSURE and layer != "poll":
             return False
         self._seen = version
+        # Where we have not written since we asked last, it cannot be ours, and the reader need not wait for the answer.
+        # What is committed before that comes, and is part of it, rings once more.
+        early = layer == "file" and version != UNSURE and self._database.writes == self._writes is not None
+        if early:
+            self._ring(layer)
         if not await self._confirm():
-            return True
+            return not early
+        if early:
+            self._seen, before = self._peek(), self._seen
+            if self._seen == before:
+                return False
         if layer == "poll" and self._trusted:
             self._distrust("a change came without a word")
         self._ring(layer)
@@ -266,7 +277,7 @@ class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):
         self._statistics.confirms += 1
         before = self._known
         try:
-            self._known = await self._database.data_version()
+            self._known, self._writes = await self._database.data_version()
         except DatabaseError:
             self._seen = None  # asked again at the next tick
             return False

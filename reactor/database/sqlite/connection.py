@@ -90,6 +90,10 @@ class Database:
         """When the file was last seen to be the one that is open."""
         self._doubts, self._settled = 1, 0
         """How often another program may have changed the schema, and how many of these were looked into."""
+        self._calls = 0
+        """Those under way."""
+        self._writes = 0
+        """Calls that may have committed something."""
         self._closed = False
         self._leaving = False
         self._ring: Callable[[], None] | None = None
@@ -153,16 +157,21 @@ class Database:
         """From now on wait at most BUSY_SLICE_MS for a lock, in calls under way too."""
         self._leaving = True
 
-    async def data_version(self) -> int:
-        """Changes with each commit of another program, and with none of ours."""
+    @property
+    def writes(self) -> int | None:
+        """How many calls may have committed something; None while one is under way."""
+        return None if self._calls else self._writes
+
+    async def data_version(self) -> tuple[int, int]:
+        """A number that changes with each commit of another program and with none of ours, and `writes` as it was
+        then."""
         return await self._hop(lambda: self._perform(self._data_version))
 
     def told(self, told: bool) -> None:
         """With `told` the caller watches the file from now on: it asks for `data_version` after each commit of another
-        program, and takes this back when the file is gone. So the schema is looked at only when that has changed, and
-        the file, whose folder may be moved without a word, once in THERE_S. Without, both before each transaction,
-        which costs more than what is read: each call of SQLite or the system may have to wait for the loop's
-        thread."""
+        program, and takes this back when the file is gone. So the schema is looked at when that has changed, and the
+        file, whose folder may be moved without a word, once in THERE_S. Without, both before each transaction: each
+        such look may have to wait for the loop's thread, and costs more than what it reads."""
         self._told = told
         self._doubts += 1
 
@@ -204,6 +213,7 @@ class Database:
             )
         if self._closed:
             raise self.trouble() or DatabaseError(f"The database {self.path} is closed.")
+        self._calls += 1
         try:
             with anyio.CancelScope(shield=True):
                 result = await in_thread_of(self._connection, lambda: self._patiently(function))
@@ -211,6 +221,8 @@ class Database:
             raise  # a bug of the caller, not the state of the database
         except sqlite3.DatabaseError as error:
             raise translate(error, self.path) from error
+        finally:
+            self._calls -= 1
         return result
 
     # In the connection's thread
@@ -260,6 +272,7 @@ class Database:
             version = self._schema_version()
             if version == self._schema:
                 return
+            self._writes += 1
             known = self._schema is not None
             if known and not columns(self._sqlite):
                 raise DatabaseError(f"The database {self.path} has no table `downloads`.", code=GONE, retryable=True)
@@ -294,7 +307,7 @@ class Database:
         if unsure:
             self._fit()
             self._settled = doubts
-        self._hooked = False
+        self._hooked, changes = False, self._sqlite.total_changes
         try:
             result = function()
         except sqlite3.OperationalError:
@@ -303,6 +316,8 @@ class Database:
                 raise
             self._fit()
             result = function()
+        finally:
+            self._writes += self._sqlite.total_changes != changes
         if self._hooked and self._ring is not None:
             self._loop.call_soon_threadsafe(self._ring)
         return result
@@ -312,11 +327,11 @@ class Database:
         (version,) = self._sqlite.execute("PRAGMA schema_version").fetchone()
         return int(version)
 
-    def _data_version(self) -> int:
+    def _data_version(self) -> tuple[int, int]:
         (version,) = self._sqlite.execute("PRAGMA data_version").fetchone()
         self._doubts += version != self._version
         self._version = int(version)
-        return self._version
+        return self._version, self._writes
 
     def _note(self) -> None:
         """Called by the triggers, before the commit."""

@@ -179,8 +179,10 @@ async def test_the_hook_outlives_the_bots_table_and_leaves_no_trace(path: Path) 
     async with Database.open(path) as database:
         async with ChangeFeed(database, poll_interval=NEVER_S) as feed:
             schema = query(path, "SELECT sql FROM sqlite_master WHERE name = 'downloads'")[0][0]
-            sqlite3_program(path, f"DROP TABLE downloads; {schema}")
+            await database.run(count)
+            sqlite3_program(path, f"BEGIN; DROP TABLE downloads; {schema}; COMMIT")
             await ring(feed)
+            await until(lambda: feed.statistics().confirms == 2 and database.writes is not None)  # it knows whose it is
             await database.run(wishes.add, "http://host.example/", {})
             assert await ring(feed) == "hook"
             assert query(path, triggers) == [(0,)]
@@ -387,3 +389,27 @@ def test_where_files_cannot_be_watched_the_poll_finds_it_and_the_reason_is_told_
     assert len(told) == 2
     assert "ermission denied" in told[0]
     assert told[1] == "poll"
+
+
+async def test_what_is_committed_after_an_early_ring_rings_once_more(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit that cannot be ours rings before we have asked whose it is. The next one may be part of that answer."""
+    async with Database.open(path) as database, ChangeFeed(database, poll_interval=NEVER_S) as feed:
+        asked, read_once, ask = 0, anyio.Event(), database.data_version
+
+        async def data_version() -> tuple[int, int]:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                await read_once.wait()
+                query(path, INSERT)
+            return await ask()
+
+        monkeypatch.setattr(database, "data_version", data_version)
+        sqlite3_program(path, INSERT)
+        await ring(feed)
+        assert asked <= 1, "it has not waited for the answer"
+        assert await database.run(count) == 1
+        read_once.set()
+        await until_rows(feed, database, 2)
