@@ -100,7 +100,7 @@ async def test_what_fails_says_why_and_hostile_titles_are_only_text(tmp_path: Pa
 
         hostile = api.say(server.put("/hostile", BODY, disposition='attachment; filename="<b>&amp;</i>.bin"'))
         await api.until(lambda: "Here it is" in api.told(hostile))
-        await place.reactor.until(lambda: "uploaded" in place.reactor.row(2)["shown"])
+        await place.reactor.until(lambda: "uploaded" in (place.reactor.row(2)["shown"] or ""))
         title = '<b>&lt;i>a</code>" <a href="tg:x">\u202egpj.exe' + "x" * 10_000
         place.reactor.execute("UPDATE downloads SET title = ?, shown = NULL WHERE id = 2", title)
         await api.until(lambda: "&lt;i>a</code>" in api.about(hostile).text)
