@@ -32,9 +32,12 @@ class Bot:
             cursor = connection.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
-    def flushed(self, statement: str) -> tuple[Any, ...]:
-        """One row of the server's statistics, with what has been counted up to now."""
+    def flushed(self, statement: str, first: str | None = None) -> tuple[Any, ...]:
+        """One row of the server's statistics, with what has been counted up to now: of `first`, which is carried out
+        before, and of connections that have ended."""
         with psycopg.connect(self.url, autocommit=True) as connection:
+            if first is not None:
+                connection.execute(first.encode())
             connection.execute("SELECT pg_stat_force_next_flush()")
             (found,) = connection.execute(statement.encode()).fetchall()
             return tuple(found)
