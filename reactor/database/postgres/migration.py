@@ -23,9 +23,9 @@ from reactor.database.contract import COLUMNS, GONE, UNREADY
 from reactor.database.postgres.connection import PostgresConnection
 from reactor.database.postgres.waking import CHANNEL
 from reactor.database.postgres.words import NUMBERS, Words
-from reactor.database.sql import downloads, lists, order, overview
+from reactor.database.sql import downloads, lists, order
 from reactor.database.sql.connection import BOTS, Connection, columns, has_table
-from reactor.database.sql.statements import IN_NO_LIST, LATER, READY, RETRY, instance_of
+from reactor.database.sql.statements import IN_NO_LIST, IS_OVER, LATER, READY, RETRY, instance_of
 from reactor.database.sql.unserved import UNKNOWN
 from reactor.errors import DatabaseError
 
@@ -50,7 +50,7 @@ INDEXES = {
     "reactor_items_counted": ("parent_id, status", lists.CHILD),
     "reactor_items_open": ("parent_id", lists.OPEN),
     "reactor_failed_lines": ("finished_at NULLS FIRST, id", f"status = 'failed' AND {IN_NO_LIST}"),
-    "reactor_ended_lines": ("id", f"{overview.IS_OVER} AND {IN_NO_LIST}"),
+    "reactor_ended_lines": ("id", f"{IS_OVER} AND {IN_NO_LIST}"),
     "reactor_lists": ("id", lists.UNDER_WAY),
     "reactor_media": ("media_key, id", "media_key IS NOT NULL"),
     "reactor_unset": ("id", "status IS NULL"),

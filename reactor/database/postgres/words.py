@@ -23,6 +23,8 @@ MOMENTS = ("timestamp", "date")
 """How the types of columns begin that hold moments."""
 NUMBERS = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
 
+RANK = "(CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) ELSE 0 END)"
+"""As the index has it of old; PostgreSQL makes a table of no IN."""
 BEGUN = ("started_at", "finished_at", "file_path")
 
 Rule = tuple[re.Pattern[str], str | Callable[[Match[str]], str]]
@@ -88,7 +90,7 @@ class Words:
             (re.compile(r"\b(options|choices) IS \?"), r"CAST(\1 AS text) IS NOT DISTINCT FROM CAST(? AS text)"),
         ]
         if not self.is_text("priority"):
-            rank = order.RANK
+            rank = RANK
         place = f"{rank}, added_date NULLS FIRST, id"
         return [(_exactly(order.PLACE), place), (_exactly(order.RANK), rank), *rules]
 

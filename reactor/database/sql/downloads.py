@@ -147,8 +147,9 @@ UNCLAIMED = f"""status = 'downloading' AND ({CLAIMED}) IS NOT TRUE
     AND id NOT IN (SELECT value FROM json_each(:held))"""
 """Under way, but claimed by no reactor: left by another downloader, or the bot rebuilt its table."""
 WORDS = ", ".join(f"'{word}'" for word in rows.TRUE_WORDS)
-WORDED = f"lower(cancelled) IN ({WORDS}) AND status IN ('pending', 'downloading')"
-"""Cancelled by a word, which SQLite takes for 0."""
+WORDED = f"cancelled <> 0 AND lower(cancelled) IN ({WORDS}) AND status IN ('pending', 'downloading')"
+"""Cancelled by a word, which SQLite takes for 0, and which is more than a number. The comparison spares all other rows
+the IN (`statements.IS_OVER`)."""
 WITHDRAWN = "cancelled AND status = 'pending'"
 """Cancelled before it began, or while it waited for its next attempt."""
 UNWATCHED = "id NOT IN (SELECT value FROM json_each(:watch))"

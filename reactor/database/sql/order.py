@@ -9,8 +9,8 @@ from typing import Any
 from reactor.database import contract
 from reactor.database.sql.connection import Connection
 
-RANK = "(CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) ELSE 0 END)"
-"""Of an owner's rows those of the lowest rank are first."""
+RANK = "(CASE priority WHEN -2 THEN 2 WHEN -1 THEN 1 WHEN 1 THEN -1 WHEN 2 THEN -2 ELSE 0 END)"
+"""Of an owner's rows those of the lowest rank are first. As the index has it; without an IN (`statements.IS_OVER`)."""
 PLACE = f"{RANK}, added_date, id"
 GAVE_WAY = "status = 'pending' AND stage = 'yielded'"
 """What `reactor_yielded` holds: few, for each had a slot. The text is that of the index."""

@@ -8,7 +8,7 @@ import json
 from reactor.database import contract as rows
 from reactor.database.sql import presence
 from reactor.database.sql.connection import Connection, transaction
-from reactor.database.sql.statements import DATED, DATELESS, IN_NO_LIST, NOW, RETRY, download
+from reactor.database.sql.statements import DATED, DATELESS, IN_NO_LIST, IS_OVER, NOW, RETRY, download
 from reactor.database.table import Counts, Overview
 from reactor.models import Download, Position
 
@@ -64,7 +64,6 @@ THESE = "SELECT * FROM downloads WHERE id IN (SELECT value FROM json_each(?)) AN
 QUEUED = f"SELECT * FROM downloads WHERE status = 'pending' AND {IN_NO_LIST} AND {{}} LIMIT ?"
 FAILED = f"SELECT * FROM downloads WHERE status = 'failed' AND {IN_NO_LIST} ORDER BY finished_at DESC, id DESC LIMIT ?"
 CHOOSING = f"SELECT * FROM downloads WHERE status = 'choosing' AND {IN_NO_LIST} ORDER BY next_attempt_at, id LIMIT ?"
-IS_OVER = "status NOT IN ('pending', 'downloading', 'choosing', 'failed')"
 ENDED = f"""SELECT * FROM downloads WHERE {IS_OVER}
     AND {IN_NO_LIST} ORDER BY id DESC LIMIT ?"""
 WAITING = f"SELECT count(*) FROM downloads WHERE {RETRY} AND next_attempt_at > {NOW}"

@@ -14,7 +14,7 @@ from reactor.database.presence import Presence
 from reactor.database.sql import presence
 from reactor.database.sql.connection import Connection, transaction
 from reactor.database.sql.order import RANK, in_turn, yielded
-from reactor.database.sql.statements import IN_NO_LIST, LATER, NOW, READY, RETRY
+from reactor.database.sql.statements import IN_NO_LIST, IS_OVER, LATER, NOW, READY, RETRY
 from reactor.database.sql.turns import ACCOUNTS, UNDER_WAY, circle, turn_of
 from reactor.models import Position, WaitReason
 from reactor.net.registrable import site_of
@@ -34,7 +34,7 @@ PUT_OFF = (
     f"SELECT not_before, id FROM downloads WHERE {LATER} AND {IN_NO_LIST} ORDER BY not_before, id LIMIT ?",
 )
 TOOK = f"""SELECT started_at, finished_at FROM downloads
-    WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed') AND {IN_NO_LIST} ORDER BY id DESC LIMIT 20"""
+    WHERE {IS_OVER} AND {IN_NO_LIST} ORDER BY id DESC LIMIT 20"""
 """Of the latest ones that are over."""
 USUAL_S = 60.0
 """Where nothing was downloaded yet: of no account but for the order of those with unlike accounts."""

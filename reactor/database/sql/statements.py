@@ -15,6 +15,9 @@ OVER = "download_speed = 0, eta_seconds = NULL, claimed_by = NULL, lease_until =
 DATELESS = "added_date IS NULL ORDER BY id"
 DATED = "added_date IS NOT NULL ORDER BY added_date, id"
 """The two kinds of rows, each in its own order; `contract.in_turn` merges them."""
+IS_OVER = "status <> 'pending' AND status <> 'downloading' AND status <> 'choosing' AND status <> 'failed'"
+"""The text is that of an index, where an IN of more than two costs most of what the write of a row costs: SQLite makes
+a table of it each time."""
 IN_NO_LIST = "(parent_id IS NULL OR item_key IS NULL)"
 """Of rows that are not entries of a list."""
 NO_RETRY, NOT_LATER = "coalesce(nullif(next_attempt_at, ''), 0) = 0", "coalesce(nullif(not_before, ''), 0) = 0"

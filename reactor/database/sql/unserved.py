@@ -18,10 +18,8 @@ COUNT_MAX = 10_000
 """So many rows of a word are counted."""
 WORDS_MAX = 100
 TOLD_MAX = 10
-KNOWN = ", ".join(f"'{status.value}'" for status in Status)
 NEVER_BEGUN = "COALESCE(NULLIF(started_at, ''), NULLIF(finished_at, ''), NULLIF(file_path, '')) IS NULL"
-UNKNOWN = f"""status NOT IN ({KNOWN})
-    AND {NEVER_BEGUN}"""
+UNKNOWN = " AND ".join([*(f"status <> '{status.value}'" for status in Status), NEVER_BEGUN])
 """As the index reactor_unserved has it."""
 WORDS = f"""WITH RECURSIVE words(word) AS (SELECT min(status) FROM downloads WHERE {UNKNOWN}
     UNION ALL SELECT (SELECT min(status) FROM downloads WHERE {UNKNOWN} AND status > word) FROM words

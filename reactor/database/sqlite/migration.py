@@ -1,8 +1,8 @@
 """Makes a database fit the contract: a new one, or one in which a bot has had its table for years.
 
 Columns that are missing are added, with their defaults. Nothing is dropped, renamed or rewritten: other columns,
-tables, indexes and triggers stay as they are, and a column that exists keeps the type it has. A database that
-fits already is not written to.
+tables, indexes and triggers stay as they are, and a column that exists keeps the type it has. Of our own indexes those
+are made anew that are not defined as in schema.sql. A database that fits already is not written to.
 
 Rows that are there when `status` is added become `pending`: it is the bot's wish list that is taken over. Where
 the bot's own `status` has no default, a row inserted without one (NULL) counts as pending; where it has one, NULL
@@ -34,6 +34,8 @@ class Contract:
     columns: tuple[Column, ...]
     names: frozenset[str]
     """Of all tables and indexes."""
+    indexes: dict[str, str]
+    """How each is defined, as SQLite writes it down."""
     names_of_columns: frozenset[str]
     owners: tuple[Column, ...]
     """Of `reactor_owners`."""
@@ -84,17 +86,30 @@ def contract() -> Contract:
         there = columns(connection)
         (table,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'downloads'").fetchone()
         owners = tuple(columns(connection, OWNERS).values())
-        return Contract(tuple(there.values()), _names(connection), frozenset(there), owners, table)
+        return Contract(
+            tuple(there.values()), _names(connection), _indexes(connection), frozenset(there), owners, table
+        )
 
 
 def _names(connection: sqlite3.Connection) -> frozenset[str]:
     return frozenset(name.lower() for (name,) in connection.execute("SELECT name FROM main.sqlite_master"))
 
 
+def _indexes(connection: sqlite3.Connection) -> dict[str, str]:
+    """Of those that are ours, how they are defined."""
+    found = connection.execute(
+        """SELECT name, sql FROM main.sqlite_master
+        WHERE type = 'index' AND name LIKE 'reactor!_%' ESCAPE '!' AND sql <> ''"""
+    )
+    return {name.lower(): sql for name, sql in found}
+
+
 def _ready(connection: sqlite3.Connection) -> str | None:
     """The instance id, when nothing is missing."""
     there = columns(connection)
     ready = {name for name, column in there.items() if name in BOTS or not column.generated}
+    if contract().indexes.items() - _indexes(connection).items():
+        return None  # one is missing, or from another release
     if not contract().names <= _names(connection) or not contract().names_of_columns <= ready:
         return None
     if {column.name for column in contract().owners} - columns(connection, OWNERS).keys():
@@ -151,6 +166,9 @@ def _add(connection: sqlite3.Connection) -> None:
     for column in contract().owners:
         if column.name not in accounts:
             connection.execute(f"ALTER TABLE {OWNERS} ADD COLUMN {column.definition}")
+    for name, _ in _indexes(connection).items() - contract().indexes.items():
+        if name in contract().indexes:  # as another release has it, whose statements were others
+            connection.execute(f"DROP INDEX {name}")
     for statement in script(SCHEMA):
         if statement not in tables:
             connection.execute(statement)

@@ -131,7 +131,7 @@ CREATE TABLE IF NOT EXISTS reactor_mirrors (
 CREATE INDEX IF NOT EXISTS reactor_pending ON downloads (added_date, id) WHERE status = 'pending';
 -- What may be claimed, and what may not yet: `statements.READY`, `order.RANK`. A bot's column that is NOT NULL has '' or 0 for NULL.
 CREATE INDEX IF NOT EXISTS reactor_ready ON downloads
-    (owner, (CASE WHEN priority IN (-2, -1, 1, 2) THEN -CAST(priority AS INTEGER) ELSE 0 END), added_date, id)
+    (owner, (CASE priority WHEN -2 THEN 2 WHEN -1 THEN 1 WHEN 1 THEN -1 WHEN 2 THEN -2 ELSE 0 END), added_date, id)
     WHERE status = 'pending' AND coalesce(nullif(next_attempt_at, ''), 0) = 0 AND coalesce(nullif(not_before, ''), 0) = 0;
 CREATE INDEX IF NOT EXISTS reactor_yielded ON downloads (id) WHERE status = 'pending' AND stage = 'yielded';
 CREATE INDEX IF NOT EXISTS reactor_retries ON downloads (next_attempt_at)
@@ -140,14 +140,15 @@ CREATE INDEX IF NOT EXISTS reactor_later ON downloads (not_before)
     WHERE status = 'pending' AND coalesce(nullif(not_before, ''), 0) <> 0;
 CREATE INDEX IF NOT EXISTS reactor_cancels ON downloads (id) WHERE cancelled AND status = 'pending';
 CREATE INDEX IF NOT EXISTS reactor_cancel_words ON downloads (id)
-    WHERE lower(cancelled) IN ('true', 't', 'yes', 'y', 'on') AND status IN ('pending', 'downloading');
+    WHERE cancelled <> 0 AND lower(cancelled) IN ('true', 't', 'yes', 'y', 'on') AND status IN ('pending', 'downloading');
 CREATE INDEX IF NOT EXISTS reactor_under_way ON downloads (id) WHERE status = 'downloading';
 CREATE INDEX IF NOT EXISTS reactor_choosing ON downloads (next_attempt_at, id) WHERE status = 'choosing';
 CREATE INDEX IF NOT EXISTS reactor_choosing_cancels ON downloads (id) WHERE status = 'choosing' AND cancelled <> 0;
 CREATE INDEX IF NOT EXISTS reactor_stopped ON downloads (id) WHERE status = 'cancelled' AND stage IS NOT NULL AND stage <> '';
 CREATE INDEX IF NOT EXISTS reactor_failed ON downloads (finished_at, id) WHERE status = 'failed';
 CREATE INDEX IF NOT EXISTS reactor_unserved ON downloads (status, id)
-    WHERE status NOT IN ('pending', 'downloading', 'downloaded', 'cancelled', 'failed', 'choosing')
+    WHERE status <> 'pending' AND status <> 'downloading' AND status <> 'downloaded' AND status <> 'cancelled'
+    AND status <> 'failed' AND status <> 'choosing'
     AND COALESCE(NULLIF(started_at, ''), NULLIF(finished_at, ''), NULLIF(file_path, '')) IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS reactor_items ON downloads (parent_id, item_key)
     WHERE parent_id IS NOT NULL AND item_key IS NOT NULL;
@@ -158,7 +159,8 @@ CREATE INDEX IF NOT EXISTS reactor_items_open ON downloads (parent_id)
 CREATE INDEX IF NOT EXISTS reactor_failed_lines ON downloads (finished_at, id)
     WHERE status = 'failed' AND (parent_id IS NULL OR item_key IS NULL);
 CREATE INDEX IF NOT EXISTS reactor_ended_lines ON downloads (id)
-    WHERE status NOT IN ('pending', 'downloading', 'choosing', 'failed') AND (parent_id IS NULL OR item_key IS NULL);
+    WHERE status <> 'pending' AND status <> 'downloading' AND status <> 'choosing' AND status <> 'failed'
+    AND (parent_id IS NULL OR item_key IS NULL);
 CREATE INDEX IF NOT EXISTS reactor_lists ON downloads (id) WHERE status = 'downloading' AND stage = 'items';
 CREATE INDEX IF NOT EXISTS reactor_media ON downloads (media_key, id) WHERE media_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reactor_unset ON downloads (id) WHERE status IS NULL;

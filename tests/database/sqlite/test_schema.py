@@ -109,6 +109,19 @@ async def test_a_database_that_fits_is_not_written_to(path: Path) -> None:
         assert await bot("COMMIT") == "[]"
 
 
+async def test_an_index_of_another_release_is_made_anew(path: Path) -> None:
+    async with Database.open(path):
+        pass
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql <> '' ORDER BY name"
+    query(path, "CREATE INDEX reactors_own ON downloads (url)")  # the bot's, whatever its name
+    defined = query(path, indexes)
+    query(path, "DROP INDEX reactor_ready")
+    query(path, "CREATE INDEX reactor_ready ON downloads (owner, id) WHERE status = 'pending'")
+    assert query(path, indexes) != defined
+    async with Database.open(path):
+        assert query(path, indexes) == defined
+
+
 async def test_every_database_has_an_instance_of_its_own(tmp_path: Path) -> None:
     instances = set()
     for name in ("one", "two"):
