@@ -17,8 +17,8 @@ from reactor.database.sql import presence
 from reactor.database.sql.unserved import OVER, unserved_statuses
 from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.compatibility import check_table
-from reactor.database.sqlite.connection import read_only_mode
 from reactor.database.sqlite.mounts import refuse_mounted_file
+from reactor.database.sqlite.opened import read_only_mode
 from reactor.database.sqlite.unserved import other_table
 from reactor.errors import DatabaseError
 from reactor.models import Download

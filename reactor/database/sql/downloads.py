@@ -130,16 +130,22 @@ def _poll(
         )
     if not claimed:
         return seen
-    # They are ours now: nobody has to wait while we read what was asked for them, and planned.
+    # They are ours now: nobody has to wait while we read what was asked for them.
     owned = [replace(row, owner=owners.get(row.attempt.download_id)) if owners else row for row in claimed]
-    asking = [_with_options(row, asking_for[row.attempt.download_id], read) for row in owned]
-    seen = replace(seen, claimed=tuple(_with_plan(connection, row) for row in asking))
+    asking = tuple(_with_options(row, asking_for[row.attempt.download_id], read) for row in owned)
+    seen = replace(seen, claimed=asking)
     if seen.next_url is None:
         return seen
     later = read(asking_for[due[room]])
     if isinstance(later, Failure):
         return replace(seen, next_url=None)
     return replace(seen, next_options=later, next_owner=owners.get(due[room]))
+
+
+def with_plans(connection: Connection, seen: Polled) -> Polled:
+    """With what was planned for the rows that were claimed. A first attempt has none."""
+    planned = tuple(_with_plan(connection, row) if row.attempt.number > 1 else row for row in seen.rows.claimed)
+    return replace(seen, rows=replace(seen.rows, claimed=planned))
 
 
 UNSET = "status IS NULL"

@@ -24,6 +24,8 @@ from reactor.errors import Failure
 from reactor.models import NO_UPLOAD, Kind, Stage, Status, Upload
 
 MIB = 1024 * 1024
+BRIEF_MAX, BRIEF_PARTS_MAX, BRIEF_BYTES_MAX = 32, 500, 32 * 1024
+"""What is written in microseconds: rows or fetches, the parts of a row that have arrived, and a plan."""
 ENDINGS = (commands.SaveDownloaded, commands.SaveFailed, commands.SaveCancelled, commands.SaveChoices)
 BARE = {commands.SaveFailed: FAILED_BARE, commands.SaveCancelled: CANCELLED_BARE}
 """Variants with fewer columns, for tables that reject the full write."""
@@ -49,6 +51,25 @@ Assignments = tuple[str, Mapping[str, object]]
 """What an UPDATE sets, as SQL, and the values that it names."""
 GUARD = """id = :id AND attempt = :attempt AND status = 'downloading' AND cancelled IS NOT TRUE
     AND stage IS NOT 'items'"""
+
+
+def is_brief(saves: Sequence[commands.Save]) -> bool:
+    """True where writing them takes microseconds: few rows, no large plan, no list's entries."""
+    return len(saves) <= BRIEF_MAX and all(map(_is_brief, saves))
+
+
+def _is_brief(save: commands.Save) -> bool:
+    match save:
+        case commands.SavePlan(extraction=extraction):
+            return len(extraction.fetches) <= BRIEF_MAX and extraction.plan_bytes <= BRIEF_BYTES_MAX
+        case commands.SaveProgress(rows=rows):
+            return len(rows) <= BRIEF_MAX and all(len(row.done or ()) <= BRIEF_PARTS_MAX for row in rows)
+        case commands.SaveEntries() | commands.SaveListed() | commands.SaveChoices():
+            return False
+        case commands.SaveFailed(choices=choices):
+            return choices is None
+        case _:
+            return True
 
 
 def apply(

@@ -9,10 +9,11 @@ from contextlib import closing, contextmanager
 
 from reactor.database.mirror import Attached, Detached, Mirror
 from reactor.database.sqlite import mirrors
-from reactor.database.sqlite.connection import Database, absolute, read_only_mode
+from reactor.database.sqlite.connection import Database
 from reactor.database.sqlite.errors import cannot_open, translate
 from reactor.database.sqlite.mirror_checks import checked
 from reactor.database.sqlite.mounts import refuse_mounted_file
+from reactor.database.sqlite.opened import absolute, read_only_mode
 from reactor.database.sqlite.statements import decode
 
 WAIT_S = 5.0

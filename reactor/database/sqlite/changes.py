@@ -57,7 +57,7 @@ class FeedStatistics:
     peeks: int = 0
     """Reads of data_version on the loop, 2 µs each."""
     confirms: int = 0
-    """Hops to the database's own connection, which tell our own commits from everybody else's."""
+    """Questions to the database's own connection, which tell our own commits from everybody else's."""
 
 
 class ChangeFeed(Rings, anyio.AsyncContextManagerMixin):

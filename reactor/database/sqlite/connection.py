@@ -2,7 +2,8 @@
 
 Each function of the modules beside this one is one transaction. `Database.run` executes it in the connection's thread
 in one hop, so nothing is awaited inside a transaction, and a caller may be cancelled at any time: the transaction is
-committed or rolled back before the next one begins.
+committed or rolled back before the next one begins. `Database.promptly` is the same for the short ones of a reactor,
+and does without the hop where it can.
 
 The database file is opened by SQLite only: closing another descriptor of it would drop the POSIX locks that every
 connection of this process holds, and committed data would be lost.
@@ -16,21 +17,21 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import aiosqlite
 import anyio
 
-from reactor.database.contract import GONE, REPLACED
+from reactor.database.contract import GONE
 from reactor.database.sql.connection import columns, empties
-from reactor.database.sqlite import mirrors
+from reactor.database.sqlite import hook, mirrors
 from reactor.database.sqlite.errors import cannot_open, is_busy, translate
 from reactor.database.sqlite.migration import is_empty, migrate, refuse_unready
 from reactor.database.sqlite.mounts import refuse_mounted_file
-from reactor.database.sqlite.statements import Connection, decode, script
-from reactor.database_path import database_path
+from reactor.database.sqlite.opened import OpenedFile, absolute, read_only_mode
+from reactor.database.sqlite.statements import Connection, decode
 from reactor.errors import DatabaseError
 from reactor.files import private
 
@@ -38,11 +39,15 @@ BUSY_SLICE_MS = 100
 BUSY_SLICES = 50
 """A wait for another writer is cut into slices, since SQLite's own wait cannot be interrupted by `hurry`."""
 
+CHECKPOINT_PAGES = 1000
+"""SQLite's own default."""
+PROMPT_ROWS = 1000
+"""So many rows are written between two checkpoints at least, where the -wal is long enough for one."""
+SLOW_S, SLOW_PAUSE_S = 0.05, 5.0
+"""What holds the loop for longer than it ever should; a disk that does so once does it again."""
 THERE_S = 0.05
 """How long a file that is watched counts as the one that was seen."""
 
-Identity = tuple[int, int]
-"""Device and inode: which file it is, whatever its name."""
 Check = Callable[[sqlite3.Connection], None]
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -60,11 +65,7 @@ class Database:
         check: Check | None = None,
         mend: Check | None = None,
     ) -> None:
-        self.path = path
-        """As it was given, absolute; may be a symbolic link."""
-        self.file = path.resolve()
-        """The file itself, symbolic links resolved: the -wal is beside it."""
-        self._beside = {suffix: self.file.with_name(f"{self.file.name}{suffix}") for suffix in ("-wal", "-shm")}
+        self._opened = OpenedFile(path)
         self.created = not path.exists()
         """True when there was no such file before."""
         self.instance = ""
@@ -77,13 +78,16 @@ class Database:
         self._mend = mend
         self._pid = os.getpid()
         self._loop = asyncio.get_running_loop()
-        self._identity: Identity | None = None
-        self._wal: Identity | None = None
-        self._shm: Identity | None = None
         self._schema: int | None = None
         """PRAGMA schema_version of the schema that was found to fit the contract."""
         self._told = False
         """True while somebody watches the file."""
+        self._waits = True
+        """False while SQLite neither waits for a lock nor checkpoints."""
+        self._in_thread_until = -math.inf
+        """When the loop's thread may be tried again."""
+        self._written, self._to_thread = 0, 0
+        """Rows that were written when the thread had its last turn, and how many turns it gets yet."""
         self._version: int | None = None
         """PRAGMA data_version, as it was last asked for."""
         self._there_at = -math.inf
@@ -98,6 +102,16 @@ class Database:
         self._leaving = False
         self._ring: Callable[[], None] | None = None
         self._hooked = False
+
+    @property
+    def path(self) -> Path:
+        """As it was given, absolute; may be a symbolic link."""
+        return self._opened.path
+
+    @property
+    def file(self) -> Path:
+        """The file itself, symbolic links resolved: the -wal is beside it."""
+        return self._opened.file
 
     @classmethod
     @asynccontextmanager
@@ -140,8 +154,8 @@ class Database:
             return
         self._closed = True
         with anyio.CancelScope(shield=True):
-            if self._is_replaced():
-                await in_thread_of(self._connection, self._leave_nothing)
+            if self._opened.is_replaced():
+                await in_thread_of(self._connection, self._opened.leave_nothing, self._sqlite)
             await self._connection.close()
         self._connection._thread.join()  # it has said its last word; it is gone when we say so
 
@@ -152,6 +166,27 @@ class Database:
 
         Raises DatabaseError: `retryable` when the database is locked by somebody else, or not there at the time."""
         return await self._hop(lambda: self._perform(lambda: function(self._sqlite, *args, **more)))
+
+    async def promptly(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], Result], *args: P.args, **more: P.kwargs
+    ) -> Result:
+        """As `run`, for what takes microseconds: at once and on the loop's thread, where somebody watches the file
+        (`told`) and nothing else is under way. A hop to the other thread and back costs more than such a transaction.
+
+        What would wait there for a disk or a lock goes by the thread: whatever is locked, every checkpoint, and for
+        SLOW_PAUSE_S all that follows upon a transaction of more than SLOW_S."""
+        if not self._may_be_prompt():
+            return await self.run(function, *args, **more)
+        began = time.monotonic()
+        try:
+            return self._perform(lambda: function(self._sqlite, *args, **more))
+        except sqlite3.ProgrammingError:
+            raise
+        except sqlite3.DatabaseError:
+            return await self.run(function, *args, **more)  # which waits, mends, or says what it is
+        finally:
+            if time.monotonic() - began > SLOW_S:
+                self._in_thread_until = time.monotonic() + SLOW_PAUSE_S
 
     def hurry(self) -> None:
         """From now on wait at most BUSY_SLICE_MS for a lock, in calls under way too."""
@@ -165,13 +200,13 @@ class Database:
     async def data_version(self) -> tuple[int, int]:
         """A number that changes with each commit of another program and with none of ours, and `writes` as it was
         then."""
-        return await self._hop(lambda: self._perform(self._data_version))
+        return await self.promptly(lambda _: self._data_version())
 
     def told(self, told: bool) -> None:
         """With `told` the caller watches the file from now on: it asks for `data_version` after each commit of another
         program, and takes this back when the file is gone. So the schema is looked at when that has changed, and the
-        file, whose folder may be moved without a word, once in THERE_S. Without, both before each transaction: each
-        such look may have to wait for the loop's thread, and costs more than what it reads."""
+        file, whose folder may be moved without a word, once in THERE_S; and `promptly` is. Without, both before each
+        transaction: each such look may have to wait for the loop's thread, and costs more than what it reads."""
         self._told = told
         self._doubts += 1
 
@@ -181,27 +216,20 @@ class Database:
         if self._read_only:
             return  # it commits nothing
         self._ring = ring
-        await self._hop(lambda: _install_hook(self._sqlite, self._note))
+        await self._hop(lambda: hook.install(self._sqlite, self._note))
 
     async def remove_hook(self) -> None:
         """Call `ring` no more."""
         self._ring = None
         if not self._closed and not self._read_only:
-            await self._hop(lambda: _remove_hook(self._sqlite))
+            await self._hop(lambda: hook.remove(self._sqlite))
 
     def trouble(self) -> DatabaseError | None:
         """What is wrong with the file under the database's name; None while it is the one that is open.
 
         Costs two calls of stat. A -wal lives as long as any program has the database open: when another one stands in
         its place, commits of other programs no longer reach this connection."""
-        found, wal = _identity(self.path), _identity(self._beside["-wal"])
-        if found is None:
-            return DatabaseError(f"The database {self.path} is gone.", code=GONE, retryable=True)
-        if found != self._identity or self._wal not in (None, wal):
-            message = f"The database {self.path} was replaced by another file."
-            return DatabaseError(message, code=REPLACED, retryable=True)
-        self._wal = wal
-        return None
+        return self._opened.trouble()
 
     # The hop
 
@@ -225,24 +253,50 @@ class Database:
             self._calls -= 1
         return result
 
+    # On the loop's thread
+
+    def _may_be_prompt(self) -> bool:
+        if self._calls or self._waits or self._closed or not self._told or self._pid != os.getpid():
+            return False
+        if time.monotonic() < self._in_thread_until:
+            return False
+        if self._sqlite.total_changes - self._written > PROMPT_ROWS:
+            # One that lets SQLite checkpoint, and one that begins the -wal anew, which waits for the disk as well.
+            self._written, self._to_thread = self._sqlite.total_changes, 2
+        if self._to_thread:
+            self._to_thread -= 1
+            return False
+        doubts = self._doubts
+        if doubts != self._settled and self._schema_version() == self._schema:
+            self._settled = doubts
+        return doubts == self._settled
+
     # In the connection's thread
 
     def _patiently(self, function: Callable[[], Result]) -> Result:
         """Try again while another program holds the lock: the transaction left nothing behind."""
-        for _ in range(BUSY_SLICES - 1):
-            try:
-                return function()
-            except sqlite3.OperationalError as error:
-                if self._leaving or not is_busy(error):
-                    raise
-        return function()
+        self._let_wait(True)
+        try:
+            for _ in range(BUSY_SLICES - 1):
+                try:
+                    return function()
+                except sqlite3.OperationalError as error:
+                    if self._leaving or not is_busy(error):
+                        raise
+            return function()
+        finally:
+            # In every other journal mode each commit waits for the disk.
+            self._let_wait(not self._told or self.journal_mode != "wal" or self._read_only)
+
+    def _let_wait(self, waits: bool) -> None:
+        if waits != self._waits:
+            self._sqlite.execute(f"PRAGMA busy_timeout = {BUSY_SLICE_MS if waits else 0}")
+            self._sqlite.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if waits else 0}")
+            self._waits = waits
 
     @property
     def _sqlite(self) -> sqlite3.Connection:
         return self._connection._conn
-
-    def _is_replaced(self) -> bool:
-        return _identity(self.path) not in (None, self._identity)
 
     def _prepare(self) -> None:
         sqlite = self._sqlite
@@ -254,16 +308,8 @@ class Database:
         self._fit()
         if not self._read_only:
             _refuse_read_only(sqlite)
-            self._close_to_others()
-        self._identity = _identity(self.path)
-        self._wal, self._shm = _identity(self._beside["-wal"]), _identity(self._beside["-shm"])
-
-    def _close_to_others(self) -> None:
-        """SQLite gives a new -wal and -shm the database's mode. They keep it when that is changed."""
-        with suppress(OSError):
-            mode = self.file.stat().st_mode & 0o777
-            for path in self._beside.values():
-                private.narrow(path, mode)
+            self._opened.close_to_others()
+        self._opened.remember()
 
     def _fit(self) -> None:
         """Make it fit the contract, now and whenever its schema has changed since: a bot that makes its table anew
@@ -288,14 +334,6 @@ class Database:
                     self._mend(self._sqlite)
                 mirrors.install(self._sqlite)
             self._schema = version
-
-    def _leave_nothing(self) -> None:
-        """Checkpoint the -wal into the file it belongs to, wherever that is now; then remove it."""
-        with suppress(sqlite3.Error):
-            self._sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-        for suffix, ours in (("-wal", self._wal), ("-shm", self._shm)):
-            if ours is not None and _identity(self._beside[suffix]) == ours:
-                self._beside[suffix].unlink(missing_ok=True)
 
     def _perform(self, function: Callable[[], Result]) -> Result:
         doubts, now = self._doubts, time.monotonic()
@@ -349,7 +387,12 @@ async def in_thread_of(connection: aiosqlite.Connection, function: Callable[...,
 async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
     uri = f"{path.as_uri()}?mode={mode}"
     connection = aiosqlite.connect(
-        uri, uri=True, isolation_level=None, timeout=BUSY_SLICE_MS / 1000, factory=Connection
+        uri,
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_SLICE_MS / 1000,
+        check_same_thread=False,  # `promptly`; never two threads at once
+        factory=Connection,
     )
     connection._thread.daemon = True  # a program that ends without closing it must not hang
     try:
@@ -360,28 +403,6 @@ async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
     return connection
 
 
-def read_only_mode(path: Path) -> str:
-    """The mode of an URI in which to open a database for reading. Opened `rw` where that is permitted, or SQLite would
-    leave a -wal and a -shm behind; `immutable` where these are missing and cannot be created."""
-    file = path.resolve()
-    if not os.access(file.parent, os.W_OK):
-        return "ro" if file.with_name(f"{file.name}-wal").exists() else "ro&immutable=1"
-    return "rw" if os.access(file, os.W_OK) else "ro"
-
-
-def absolute(path: str | os.PathLike[str]) -> Path:
-    """The path as messages and locks have it, symbolic links left alone. Raises DatabaseError for what is none."""
-    return database_path(path).absolute()
-
-
-def _identity(path: Path) -> Identity | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116  (a third of the price of Path.stat)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 def _refuse_read_only(connection: sqlite3.Connection) -> None:
     """Raise now when the file cannot be written: SQLite would open it for reading, and fail at the first write."""
     try:
@@ -389,16 +410,3 @@ def _refuse_read_only(connection: sqlite3.Connection) -> None:
     except sqlite3.OperationalError as error:
         if not is_busy(error):
             raise
-
-
-def _install_hook(connection: sqlite3.Connection, note: Callable[[], None]) -> None:
-    connection.create_function("reactor_hook", 0, note)
-    for statement in script("hook.sql"):
-        connection.execute(statement)
-
-
-def _remove_hook(connection: sqlite3.Connection) -> None:
-    theirs = r"SELECT name FROM temp.sqlite_master WHERE type = 'trigger' AND name LIKE 'reactor\_hook\_%' ESCAPE '\'"
-    for (name,) in connection.execute(theirs).fetchall():
-        connection.execute(f"DROP TRIGGER temp.{name}")
-    connection.create_function("reactor_hook", 0, None)

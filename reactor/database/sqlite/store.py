@@ -10,6 +10,7 @@ from dataclasses import replace
 from reactor.database.jars import Jars
 from reactor.database.mirror import MirrorMended
 from reactor.database.sql import admission
+from reactor.database.sql.connection import Runner
 from reactor.database.sql.store import SqlStore
 from reactor.database.sqlite import mirrors
 from reactor.database.sqlite.changes import ChangeFeed
@@ -29,6 +30,10 @@ class SqliteStore(SqlStore[Database]):
         """`mended`: mirrors that were mended since `unserved` was asked last."""
         super().__init__(database, owner, owner_column)
         self._mended = mended
+
+    @property
+    def _promptly(self) -> Runner:
+        return self._database.promptly
 
     @property
     def jars(self) -> Jars:
