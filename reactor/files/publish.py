@@ -21,7 +21,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -88,12 +88,12 @@ def publish(
     Blocks on the disk. Raises FileNotFoundError when there is no source and it was never published, another
     OSError when the disk refuses, DownloadError when the source is or holds anything but plain files and
     folders: a symbolic link is never followed."""
-    copy = _hidden_copy(source, directory)
-    final = published(source, directory)
+    copy, record = _hidden_copy(source, directory), _read_record(source)
+    final = _placed(record, source, directory)
     if final is None:
         _refuse_special_files(source)
         kept = None if wanted is None else {source, *wanted, *(above for path in wanted for above in path.parents)}
-        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes), shared, inside))
+        final = _publish(source, copy, directory, name, _Ways(keep, tame, kept, tuple(notes), shared, inside), record)
     _delete_hidden(copy)
     if not keep:
         delete(source)
@@ -102,7 +102,10 @@ def publish(
 
 def published(source: Path, directory: Path) -> Path | None:
     """The path at which `publish` put `source`; None when it did not, or the result is gone."""
-    record = _read_record(source)
+    return _placed(_read_record(source), source, directory)
+
+
+def _placed(record: _Record | None, source: Path, directory: Path) -> Path | None:
     if record is None or _identity(source) not in (None, record.source):
         return None
     if record.shared and record.reserved is None:
@@ -138,29 +141,27 @@ def forget(source: Path) -> None:
     _record_path(source).unlink(missing_ok=True)
 
 
-def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways) -> Path:
+def _publish(source: Path, copy: Path, directory: Path, name: str, ways: _Ways, record: _Record | None) -> Path:
     """Place the source itself, or a copy of it, where it has to stay, comes from another disk or holds what is to have
-    another name, or is not wanted."""
-    record = _read_record(source)
+    another name, or is not wanted. `record`: of an earlier try."""
     copied = record is not None and record.source == _identity(source) and record.thing == _identity(copy)
     tree = _tree(source)
     next(tree)  # the source itself has a name already
     as_it_is = all(ways.wants(path) and ways.tame(path.name, path.is_dir()) == path.name for path in tree)
     if not ways.keep and as_it_is and not copied:
         try:
-            return _place(source, source, directory, name, ways)
+            return _place(source, source, directory, name, ways, record)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
     if not copied:
         delete(copy)
         _clone(source, copy, ways)
-    return _place(copy, source, directory, name, ways)
+    return _place(copy, source, directory, name, ways, _read_record(source))
 
 
-def _place(thing: Path, source: Path, directory: Path, name: str, ways: _Ways) -> Path:
-    """Give `thing` the first name that is free, or the one an earlier try had already got."""
-    earlier = _read_record(source)
+def _place(thing: Path, source: Path, directory: Path, name: str, ways: _Ways, earlier: _Record | None) -> Path:
+    """Give `thing` the first name that is free, or the one an `earlier` try had already got."""
     identity = _known(thing)
     if ways.inside:
         (directory / ways.inside).mkdir(exist_ok=True)
@@ -380,5 +381,5 @@ def _write_record(source: Path, record: _Record) -> None:
     path = _record_path(source)
     new = path.with_name(f"{path.name}.new")
     with open(new, "w", encoding="utf-8", opener=open_private) as file:
-        file.write(json.dumps(asdict(record)))
+        file.write(json.dumps({name: getattr(record, name) for name in _Record.__slots__}))
     new.replace(path)
