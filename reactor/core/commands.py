@@ -365,12 +365,14 @@ class Finish:
     extraction: Extraction
     files: tuple[tuple[str, ...], ...]
     total: int
-    """Bytes aria2 says it has."""
+    """Bytes aria2 says it has; 0 while it did not say."""
     keep: bool = False
     resumed: bool = False
     """True after a restart, when nobody said yet that the bytes are there: only what is certainly whole counts."""
     said_whole: bool = False
     """True after a restart when all bytes were said to be there before it."""
+    presumed: bool = False
+    """True when aria2 was not asked: it has told that the file is complete, and `total` is what was promised."""
     gids: tuple[str, ...] = ()
     """Of its transfers."""
     continued: bool = False

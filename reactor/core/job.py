@@ -177,6 +177,8 @@ class Transfer:
     """True once its server has sent several parts of it at once."""
     completed_notified: bool = False
     """True once aria2 has told by itself that it is complete. What it forgets after that is done."""
+    presumed: bool = False
+    """True where that and the size that was promised stand for aria2's word; finishing looks whether it is so."""
     unanswered: bool = False
     """True while handing it over may still have to wait for the database: it is not handed over twice meanwhile."""
     refusal: Failure | None = None

@@ -381,6 +381,10 @@ class Machine:
         if found is None:
             return []
         job, transfer = found
+        report = window.presumed(job, transfer, self._context) if event.what == "complete" else None
+        if report is not None:
+            transfer.presumed = True
+            return self._reported(events.TransfersReported((report,)))
         return self._advance(job, events.TransferHeard(job.attempt, transfer.n, event.what))
 
     def _reported(self, event: events.TransfersReported) -> Commands:

@@ -72,6 +72,10 @@ class StagedFiles(Protocol):
     def said_whole(self) -> bool:
         """aria2 had reported all bytes before the restart."""
 
+    @property
+    def presumed(self) -> bool:
+        """aria2 was not asked how many there are."""
+
 
 def is_certain(source: Path, command: StagedFiles) -> bool:
     """True when aria2 had said before the restart that it was all there, and the row has that on record: neither its
@@ -107,6 +111,8 @@ def check_whole(source: Path, command: StagedFiles, wanted: frozenset[Path] | No
     size = command.extraction.size if was_described(command.extraction) else command.total or promised
     there = size_of(source, wanted)
     if size is not None and there != size:
+        if command.presumed:
+            raise FilesMissing(f"aria2c said it was done, but the file has {there} bytes instead of {size}.")
         raise DownloadError(f"The file has {there} bytes instead of {size}.", code="changed", retryable=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reactor import notices
@@ -10,9 +12,11 @@ from reactor.core.context import Limits
 from reactor.core.job import Attempt, CookieSource, State
 from reactor.core.machine import FORGET_AT
 from reactor.core.rows import ClaimedRow
-from reactor.models import Kind, Stage
+from reactor.core.steps.finish import FILES_MISSING
+from reactor.errors import Failure
+from reactor.models import Extraction, Kind, Stage
 from reactor.preset_options import PresetOptions
-from tests.core.world import World, connected, detection, gid, left, magnet, one_file, report, reported
+from tests.core.world import LIMITS, World, connected, detection, gid, left, magnet, one_file, report, reported
 
 ONE = Attempt(1, 1)
 URL = "http://host.example/1"
@@ -40,10 +44,9 @@ def test_the_way_of_a_row() -> None:
     (addition,) = world.the(commands.AddTransfers).additions
     assert not world.feed(events.TransfersAdded(ONE, (0,))).last
     world.feed(events.TransferNotified(addition.gid, "complete"))
-    assert world.the(commands.AskStatus) == commands.AskStatus((addition.gid,))
-    world.feed(reported(report(ONE, "complete", 100, gid=addition.gid)))
+    assert not world.of(commands.AskStatus), "its size was promised"
     assert world.the(commands.SaveStage).stage is Stage.FINISHING
-    assert world.the(commands.Finish).files == (("/staging/a.bin",),)
+    assert (world.the(commands.Finish).total, world.the(commands.Finish).presumed) == (100, True)
     world.feed(events.Finished(ONE, "/downloads/a.bin", 100))
     assert world.the(commands.SaveDownloaded) == commands.SaveDownloaded(ONE, "/downloads/a.bin", 100, "a.bin")
     assert not world.told(), "the world hears of it when the row says so"
@@ -54,6 +57,32 @@ def test_the_way_of_a_row() -> None:
     assert not world.machine.jobs
     world.feed(events.RowsPolled())
     assert world.the(commands.ForgetTransfers).gids == (addition.gid,)
+
+
+@pytest.mark.parametrize(
+    ("extraction", "embedded"), [(one_file(size=None), True), (one_file(), False)], ids=["size unknown", "elsewhere"]
+)
+def test_aria2_is_asked_how_much_there_is(extraction: Extraction, embedded: bool) -> None:
+    world = World(replace(LIMITS, embedded=embedded)).up().fetching(ONE, extraction)
+    world.feed(events.TransferNotified(gid(ONE), "complete"))
+    assert world.the(commands.AskStatus) == commands.AskStatus((gid(ONE),))
+    world.feed(reported(report(ONE, "complete", 90, 90)))
+    assert (world.the(commands.Finish).total, world.the(commands.Finish).presumed) == (90, False)
+    assert world.the(commands.Finish).files == (("/staging/a.bin",),)
+
+
+def test_a_file_that_is_not_as_long_as_was_promised_is_asked_for() -> None:
+    """A page that is made anew for each who asks: what answered the fetch knows its length."""
+    world = World().up().fetching(ONE)
+    world.feed(events.TransferNotified(gid(ONE), "complete"))
+    assert world.the(commands.Finish).presumed
+    world.feed(events.WorkFailed(ONE, Failure(FILES_MISSING, "It has 90 bytes instead of 100.")))
+    assert world.the(commands.AskStatus) == commands.AskStatus((gid(ONE),))
+    assert world.the(commands.SaveStage).stage is Stage.FETCHING
+    world.feed(events.TransferNotified(gid(ONE), "complete"))
+    assert world.of(commands.AskStatus), "once more it is not taken for granted"
+    world.feed(reported(report(ONE, "complete", 90, 90)))
+    assert (world.the(commands.Finish).total, world.the(commands.Finish).presumed) == (90, False)
 
 
 def test_a_row_whose_url_tells_what_it_is_begins_with_stage_2() -> None:

@@ -34,7 +34,6 @@ def test_after_a_crash_a_live_transfer_is_adopted_and_not_added() -> None:
     world.feed(reported(report(ONE, "active", 40)))
     assert not world.of(commands.AddTransfers)
     world.feed(events.TransferNotified(gid(ONE), "complete"))
-    world.feed(reported(report(ONE, "complete", 100)))
     assert world.the(commands.Finish)
 
 

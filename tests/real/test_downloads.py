@@ -20,7 +20,7 @@ def blob(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-WALK = ["Extracted", "TransfersAdded", "TransferNotified", "TransfersReported", "Finished", "Saved"]
+WALK = ["Extracted", "TransfersAdded", "TransferNotified", "Finished", "Saved"]
 """What the core is told of one file whose URL tells what it is, as the architecture page has it, behind its claim."""
 
 
@@ -40,7 +40,23 @@ async def test_a_row_becomes_a_file_and_the_row_says_so(tmp_path: Path) -> None:
     assert row["finished_at"] >= row["started_at"] >= row["added_date"][:10]
     assert reactor.files() == {"holiday.mp4": data}
     told = [json.loads(line).get("event") for line in recording.read_text().splitlines()]
-    assert [event for event in told if event in {*WALK, "Detected"}] == WALK
+    assert [event for event in told if event in {*WALK, "Detected", "TransfersReported"}] == WALK
+
+
+async def test_a_file_that_is_made_anew_for_whoever_asks_is_as_long_as_it_came(tmp_path: Path) -> None:
+    """What HEAD has promised was a hint: aria2, which was not asked at first, says how much it has."""
+    data, recording = blob(30_000), tmp_path / "recording.ndjson"
+    reactor = Reactor(tmp_path, PROGRESS_INTERVAL="30")
+    reactor.more = ("--record", str(recording))
+    async with FileServer() as server, serving(reactor):
+        (one,) = reactor.add(server.put("/report.bin", data, head_headers=(("Content-Length", "29000"),)))
+        await reactor.until_final()
+    row = reactor.row(one)
+    assert (row["status"], row["file_size"], row["retry_count"]) == ("downloaded", len(data), 0)
+    assert reactor.files() == {"report.bin": data}
+    assert len(server.requests("/report.bin", "GET")) == 1
+    told = [json.loads(line).get("event") for line in recording.read_text().splitlines()]
+    assert told.index("WorkFailed") < told.index("TransfersReported") < told.index("Finished")
 
 
 async def test_a_program_that_knows_nothing_of_reactor(tmp_path: Path) -> None:
@@ -87,8 +103,8 @@ async def test_aria2_is_asked_nothing_while_nothing_is_under_way_and_little_whil
         finally:
             await reactor.stop()
     assert moved >= 3
-    # One question for each interval, at its beginning, and one for the notification of the end.
-    assert moved < len(asked) <= intervals + 1 + 1
+    # One question for each interval, at its beginning, and none for the end: its size was promised.
+    assert moved <= len(asked) <= intervals + 1
     assert _asked(log) == asked
 
 

@@ -282,6 +282,9 @@ MUTANTS: Mapping[str, tuple[Mutation, ...]] = {
     "no look at aria2 after a reconnect": (without(events.Aria2Back), with_(Disk, "refresh", lambda self: [])),
     "a gid that aria2 does not know is under way": (with_(fetch, "reconcile", _unknown_is_fine),),
     "the record of what is published goes before the row says so": (stepping("finish.finished", _tidied_too_early),),
+    "what was wrongly taken for granted is taken for granted again": (
+        with_(Transfer, "presumed", property(lambda self: True, lambda self, value: None)),
+    ),
     "joined without the last part": (with_(finish, "when_all_fetched", _last_part_forgotten),),
     "a refused save is no news": (without(events.SaveStale),),
     "a deleted row goes on": (stepping("teardown.overtaken", _all_but_deleted),),

@@ -63,6 +63,7 @@ def finish(job: Job, context: Context, *, again: bool = False) -> Commands:
         keep=job.serving,
         resumed=progress.resumed,
         said_whole=progress.said_whole,
+        presumed=any(transfer.presumed for transfer in progress.transfers),
         gids=tuple(transfer.gid for transfer in progress.transfers),
         continued=plan.continued,
         single=window.single_of(job),
@@ -149,9 +150,9 @@ def _fetch_parts_again(job: Job, numbers: tuple[int, ...], failure: Failure, con
 
 
 def _look_for_bytes(job: Job, context: Context) -> Commands:
-    """Bytes are missing: have aria2 look again, once."""
+    """Bytes are missing: have aria2 look again, once. What was taken for granted is only asked for."""
     progress = job.progress
-    progress.refetched = not progress.resumed
+    progress.refetched = not progress.resumed and not any(transfer.presumed for transfer in progress.transfers)
     if progress.refetched:
         job.plan.complete_parts = frozenset()
     progress.resumed = job.teardown.removed = progress.said_whole = False

@@ -12,6 +12,7 @@ from itertools import islice
 
 from reactor.core import commands, events
 from reactor.core.context import Commands, Context
+from reactor.core.events import TransferStatus
 from reactor.core.job import IN_TRANSFER, Job, State, Transfer, TransferState
 from reactor.core.quotas import FREE_SPACE_MIN
 from reactor.core.retry import FROM_ZERO, chance
@@ -215,6 +216,18 @@ def notified(job: Job, event: events.TransferHeard, context: Context) -> Command
     return ask([each for each in those if each.askable])
 
 
+def presumed(job: Job, transfer: Transfer, context: Context) -> events.TransferReport | None:
+    """What aria2 would say of a row's one file that is complete and whose size was promised: it need not be asked."""
+    size, extraction = transfer.fetch.size, job.plan.extraction
+    if not context.limits.embedded or transfer.state is not TransferState.LIVE or transfer.fetch.torrent is not None:
+        return None
+    if not size or job.state not in IN_TRANSFER:
+        return None
+    if len(job.progress.transfers) > 1 or extraction is None or extraction.finish.how != "file":
+        return None
+    return events.TransferReport(transfer.live_gid, TransferStatus.COMPLETE, size, size)
+
+
 def connected(job: Job, event: events.Aria2Back, context: Context) -> Commands:
     """aria2 can be asked again."""
     job.progress.moves(context.now)
@@ -234,7 +247,7 @@ def disconnected(job: Job, event: events.Aria2Gone, context: Context) -> Command
 def doubt(job: Job, context: Context) -> None:
     """aria2 may have any of them."""
     for transfer in job.progress.transfers:
-        transfer.state = TransferState.UNSURE
+        transfer.state, transfer.presumed = TransferState.UNSURE, False
         context.sort(job, transfer)
 
 

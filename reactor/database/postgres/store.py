@@ -48,7 +48,7 @@ def _poll(
 ) -> Polled:
     if command.claim and not machines.may_claim(connection, owner, session):
         command = replace(command, claim=0)
-    polled = downloads.poll(connection, command, owner, now, retry_max_s, by_text, read, owner_column)
+    polled = downloads.poll_rows(connection, command, owner, now, retry_max_s, by_text, read, owner_column)
     seen = polled.rows
     if seen.claimed or seen.swept or seen.rejected or seen.lists:
         connection.execute(NOTIFY)

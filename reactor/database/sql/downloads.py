@@ -41,7 +41,12 @@ CLAIMED = """CAST(attempt AS INTEGER) BETWEEN 1 AND 1000000000 AND attempt = CAS
 # Looking, claiming, recovering
 
 
-def poll(
+def poll(connection: Connection, *asked: Any, **more: Any) -> Polled:
+    """`poll_rows`, with what was planned for the rows that are claimed."""
+    return with_plans(connection, poll_rows(connection, *asked, **more))
+
+
+def poll_rows(
     connection: Connection,
     command: commands.PollRows,
     owner: str,
@@ -51,8 +56,9 @@ def poll(
     read: ReadOptions = asked_of,
     owner_column: str | None = None,
 ) -> Polled:
-    """Carry out a PollRows; `owner_column`: the bot's own column that says whose a row is. Takes the write lock only
-    when there is something to write, so that a bot that holds it cannot keep a cancel from being seen."""
+    """Carry out a PollRows, but for the plans; `owner_column`: the bot's own column that says whose a row is. Takes the
+    write lock only when there is something to write, so that a bot that holds it cannot keep a cancel from being
+    seen."""
     asked = {
         "watch": json.dumps(command.watch),
         "owner": owner,

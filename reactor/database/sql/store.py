@@ -43,7 +43,7 @@ D = TypeVar("D", bound=Database)
 class SqlStore(Generic[D]):
     """Store on an open database, but for what each engine does its own way: `jars`, `unserved` and `changes`."""
 
-    _poll: Callable[..., Polled] = staticmethod(downloads.poll)
+    _poll: Callable[..., Polled] = staticmethod(downloads.poll_rows)
     _save: Callable[..., tuple[Unsaved, ...]] = staticmethod(saving.apply)
     """What is called with the connection first."""
 

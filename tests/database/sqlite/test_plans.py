@@ -110,7 +110,7 @@ def test_a_plan_without_a_limit_is_not_even_read(claimed: sqlite3.Connection, pa
         claimed.execute(read)
     assert recovered(claimed)[:2] == (None, 1)
     claimed.execute("UPDATE downloads SET status = 'pending' WHERE id = 1")
-    (found,) = downloads.with_plans(claimed, downloads.poll(claimed, commands.PollRows((), 1), "me", NOW)).rows.claimed
+    (found,) = downloads.poll(claimed, commands.PollRows((), 1), "me", NOW).rows.claimed
     assert (found.attempt, found.plan, found.plan_attempt) == (Attempt(1, 2), None, 1)
 
 
@@ -156,6 +156,6 @@ def test_nobody_waits_while_a_plan_is_made_or_read(
         monkeypatch.setattr(plans, function.__name__, outside(function))
     saving.apply(claimed, [commands.SavePlan(ONE, long_plan(600))], NOW)
     claimed.execute("UPDATE downloads SET status = 'pending' WHERE id = 1")
-    (found,) = downloads.with_plans(claimed, downloads.poll(claimed, commands.PollRows((), 1), "me", NOW)).rows.claimed
+    (found,) = downloads.poll(claimed, commands.PollRows((), 1), "me", NOW).rows.claimed
     assert found.plan == long_plan(600)
     assert seen == ["encode", "of_row"]
