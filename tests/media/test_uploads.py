@@ -10,7 +10,8 @@ import pytest
 from reactor.errors import ProgramMissing
 from reactor.files.mime_types import mime_type
 from reactor.media.tagging import jpg_size
-from reactor.media.uploads import FILES_MAX, SIDE_MAX, upload_of
+from reactor.media.thumbnails import SIDE_MAX
+from reactor.media.uploads import FILES_MAX, upload_of
 from reactor.models import Upload
 from tests.media.samples import Samples
 
