@@ -41,10 +41,14 @@ if [[ $ready -nt pyproject.toml && $ready -nt constraints.txt && $ready -nt test
   wait "$installing"
 else
   python3 -m venv .venv
+  # That of Debian 12 computes for a minute over what an index lists.
+  .venv/bin/pip install -q --no-compile -c constraints.txt --upgrade pip
   .venv/bin/pip install -q --no-compile -c constraints.txt -e '.[all,dev]'
   wait "$installing"
-  # On all processors, while npm fetches; pip would compile on one. What is no Python is not compiled.
-  .venv/bin/python -m compileall -qq -j 0 .venv/lib & compiling=$!
+  # On all processors, while npm fetches; pip would compile on one. What is no Python is not compiled, nor what no test
+  # imports (of that in site-packages).
+  unused='pip|setuptools|pkg_resources|numpy|matplotlib|mpl_toolkits|fontTools|mypyc?'
+  .venv/bin/python -m compileall -qq -j 0 -x "/site-packages/($unused)/|/(tests|SelfTest)/" .venv/lib & compiling=$!
   if command -v npm >/dev/null; then
     .venv/bin/python -m tests.pages.players
   fi
