@@ -42,10 +42,10 @@ sim *arguments:
 chaos *arguments:
     {{bin}}/python -m tests.chaos {{arguments}}
 
-# what takes too long for each change: the tests marked so, those of real processes without forks, 20 000 storms, 200 kills, 200 faults of machines, ten minutes of fuzz, and a machine without programs
+# what takes too long for each change: the tests marked so, those of real processes without forks and with the system's ffmpeg, 20 000 storms, 200 kills, 200 faults of machines, ten minutes of fuzz, and a machine without programs
 nightly:
     {{bin}}/pytest -q -n 4 --dist worksteal -m nightly
-    REACTOR_TESTS_EXEC=1 {{bin}}/pytest -q -n 4 --dist worksteal tests/real tests/extractors
+    REACTOR_TESTS_EXEC=1 {{bin}}/pytest -q -n 4 --dist worksteal tests/real tests/extractors tests/media tests/daemon/effects
     {{bin}}/python -m tests.simulation --seeds 20000
     {{bin}}/python -m tests.chaos
     {{bin}}/python -m tests.chaos --postgres

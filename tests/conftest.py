@@ -22,8 +22,8 @@ from reactor.extractors.context import open_context
 from reactor.net.session import open_session
 from tests.servers import FileServer
 from tests.simulation.base import told
-from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed
-from tests.warm import all_exec, install
+from tests.tools import MISSING, NOT_INSTALLED, how_to_install, needed, wheels_ffmpeg_first
+from tests.warm import ALL_EXEC, all_exec, install
 
 SLOW = (
     *("bots", "chaos", "real", "services", "faults", "simulation", "extractors/browser", "extractors/ytdlp", "bench"),
@@ -40,6 +40,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 install()
+if not os.environ.get(ALL_EXEC):
+    wheels_ffmpeg_first()
 
 
 def pytest_report_header() -> str:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
 
 from reactor.errors import ProgramMissing
 from reactor.extractors.browser.browser import find_browser
@@ -42,6 +43,21 @@ def tool(name: str) -> str | None:
     if found is None and os.environ.get("CI"):
         pytest.fail(f"{name} is not installed: {how_to_install(name)}")
     return found
+
+
+def wheels_ffmpeg_first() -> None:
+    """Let that of the wheel be found before the system's: Debian's is linked with two hundred libraries and takes five
+    times the processor to start, and the tests start it a thousand times."""
+    try:
+        program = get_ffmpeg_exe()
+    except RuntimeError:  # there is no wheel with a binary for this platform
+        return
+    folder = Path(sys.prefix) / "share" / "reactor-tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f"ffmpeg.{os.getpid()}"
+    made.symlink_to(program)
+    made.replace(folder / "ffmpeg")
+    os.environ["PATH"] = os.pathsep.join((str(folder), os.environ.get("PATH", os.defpath)))
 
 
 def needed(name: str) -> str:

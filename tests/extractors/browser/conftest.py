@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from reactor.extractors.browser.browser import Browser
-from reactor.programs import find_ffmpeg
 from tests.media.samples import Samples
 from tests.pages import players
 from tests.pages.site import Site, clip, master
@@ -21,11 +20,6 @@ TIMEOUT_S = 60.0
 async def browser() -> AsyncIterator[Browser]:
     async with Browser(timeout_s=TIMEOUT_S) as browser:
         yield browser
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return Samples(find_ffmpeg().path, tmp_path_factory.mktemp("samples"))
 
 
 @pytest.fixture

@@ -22,30 +22,16 @@ from reactor.models import Cookie, Detection, Extraction, Fetch, Kind
 from reactor.net.jar import Jar
 from reactor.net.redirects import follow
 from reactor.options import Options, parse_options
-from reactor.programs import find_ffmpeg
 from tests.media.samples import SECONDS, Samples
 from tests.pages import players
 from tests.pages.site import Site, master
 from tests.tools import needed
-
-TIMEOUT_S = 60.0
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with Browser(timeout_s=TIMEOUT_S) as browser:
-        yield browser
 
 
 @pytest.fixture
 async def context(browser: Browser) -> AsyncIterator[Context]:
     async with open_context() as context:
         yield replace(context, browser=browser)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return Samples(find_ffmpeg().path, tmp_path_factory.mktemp("samples"))
 
 
 @pytest.fixture
@@ -209,6 +195,7 @@ async def test_a_live_stream_is_refused(site: Site, samples: Samples, context: C
     assert caught.value.code == "live"
 
 
+@pytest.mark.nightly
 async def test_a_page_without_a_film(site: Site, context: Context) -> None:
     with pytest.raises(DownloadError, match="No video or audio was found on this page") as caught:
         await extracted(site.html("<p>text</p><img src=/x.png>"), context)

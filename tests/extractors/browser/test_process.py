@@ -49,7 +49,10 @@ def folder_of(pid: int) -> Path:
     return Path(psutil.Process(pid).environ()["TMPDIR"])
 
 
-async def test_it_sees_nothing_of_ours(setup: BrowserSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_sees_nothing_of_ours(setup: BrowserSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where our folder for temporary files is a deep one; and its own is gone with it."""
+    (deep := tmp_path / ("deep" * 20)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
     monkeypatch.setenv("ARIA2C_RPC_SECRET", "hush")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.test")
     process = await BrowserProcess.start(setup)
@@ -61,6 +64,7 @@ async def test_it_sees_nothing_of_ours(setup: BrowserSetup, monkeypatch: pytest.
             assert (seen["HOME"], seen["TMPDIR"], each.cwd()) == (folder, folder, folder)
     finally:
         await process.end()
+    assert not Path(folder).exists()
 
 
 def told(request: Request) -> str:
@@ -85,17 +89,6 @@ async def test_it_asks_for_nothing_of_its_own_accord_and_all_by_its_proxy(setup:
     assert {inner, site.url("/loaded", host="localhost")} < set(asked)
     known = f"http://{site.host}:", "http://localhost:"
     assert [told(request) for request in site.log if not request.path.startswith(known)] == []
-
-
-async def test_a_deep_folder_for_temporary_files(
-    setup: BrowserSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (deep := tmp_path / ("deep" * 20)).mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(deep))
-    process = await BrowserProcess.start(setup)
-    folder = folder_of(process.pid)
-    await process.end()
-    assert not folder.exists()
 
 
 async def test_its_end_is_the_end_of_all(process: BrowserProcess) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reactor.extractors.browser.browser import Browser
 from reactor.extractors.browser.extractor import parse_found
 from tests.extractors.browser.seen import sniffed
@@ -21,6 +23,7 @@ async def test_a_button_under_what_never_goes_away(site: Site, browser: Browser)
     assert (await sniffed(browser, url)).best.url == site.url("/hls/main.m3u8")
 
 
+@pytest.mark.nightly
 async def test_a_click_that_leads_away(site: Site, browser: Browser) -> None:
     site.html("<title>Casino</title><video autoplay muted src=/clip.mp4></video>", path="/casino")
     away = site.url("/casino", host="localhost")
