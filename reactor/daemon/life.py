@@ -36,6 +36,7 @@ from reactor.daemon.outdated import tell_outdated
 from reactor.daemon.perform import Performer
 from reactor.daemon.policy import SERVER_TIMEOUT_MAX_S, transfer_policy_of
 from reactor.daemon.probes import Probes
+from reactor.daemon.rehearsal import rehearse
 from reactor.daemon.retention import keep
 from reactor.daemon.row_cookies import RowCookies
 from reactor.daemon.unserved import tell_unserved
@@ -180,6 +181,7 @@ async def _serve(
         performer = Performer(rows, downloading, stages, Workers(work), journal, loop.post)
         tasks.start_soon(watch)
         tasks.start_soon(leave)
+        tasks.start_soon(rehearse, lasting.settings, lasting.limits, rows.quiet)
         tasks.start_soon(tell_unserved, rows, journal)
         tasks.start_soon(tell_outdated, journal, leaving)
         tasks.start_soon(keep, rows, lasting.staging, lasting.settings, journal)

@@ -6,7 +6,7 @@ from reactor.errors import DownloadError
 from reactor.extractors.base import Context, Reclassified, reclassified
 from reactor.extractors.detect import is_named_page, kind_of_probe
 from reactor.files.content import is_gzip_name
-from reactor.models import Content, Detection, Extraction, Fetch, Finish, Kind
+from reactor.models import Content, Detection, Extraction, Fetch, Finish, HttpProbe, Kind
 from reactor.net.credentials import HeaderSets
 from reactor.net.disposition import Disposition, choose_name
 from reactor.net.probe import probe
@@ -39,26 +39,31 @@ class DirectExtractor:
             context.http.held.drop(seen.url)
             raise Reclassified(Detection(kind=kind, url=detection.url, why=why, probe=seen))
         context.http.client.hang_up(seen.url)  # there may be one connection for each address
-        name, sets = seen.name or "download", HeaderSets()
-        fetch = Fetch(
-            urls=(seen.url,),
-            name=name,
-            headers=sets.number(seen.headers),
-            size=seen.size,
-            checksum=seen.checksum,
-            validator=seen.validator,
-            strong=seen.strong,
-            by_head=seen.by_head,
-            ranges=seen.resumable,
-        )
-        return Extraction(
-            kind=Kind.DIRECT,
-            title=name,
-            headers=sets.all,
-            cookies=seen.cookies,
-            fetches=(fetch,),
-            finish=Finish(how="file", name=name, packed=seen.packed and not is_gzip_name(name)),
-        )
+        return extraction_of(seen)
+
+
+def extraction_of(seen: HttpProbe) -> Extraction:
+    """Of the file that a server has told of."""
+    name, sets = seen.name or "download", HeaderSets()
+    fetch = Fetch(
+        urls=(seen.url,),
+        name=name,
+        headers=sets.number(seen.headers),
+        size=seen.size,
+        checksum=seen.checksum,
+        validator=seen.validator,
+        strong=seen.strong,
+        by_head=seen.by_head,
+        ranges=seen.resumable,
+    )
+    return Extraction(
+        kind=Kind.DIRECT,
+        title=name,
+        headers=sets.all,
+        cookies=seen.cookies,
+        fetches=(fetch,),
+        finish=Finish(how="file", name=name, packed=seen.packed and not is_gzip_name(name)),
+    )
 
 
 def _of_ftp(url: str) -> Extraction:

@@ -67,6 +67,8 @@ class Rows:
         """True where several machines may serve the queue."""
         self.changed = Bell()
         """Rings when the database has changed."""
+        self.quiet = anyio.Event()
+        """Set once there was nothing to claim."""
         self.finished = Bell()
         """Rings when a row has been downloaded."""
         self.stuck: dict[str, int] = {}
@@ -91,6 +93,8 @@ class Rows:
         else:
             self._note_stuck(polled.stuck)
             self._post(polled.rows)
+            if command.claim and not polled.rows.claimed:
+                self.quiet.set()
 
     def _note_stuck(self, stuck: Mapping[int, Failure]) -> None:
         for id, failure in stuck.items():
