@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import pytest
@@ -23,6 +25,7 @@ from reactor.models import Cookie, Extraction, Fetch, Finish, Kind
 from tests.database.sqlite.bot import a_bot, query
 
 NEVER_S = 3600.0
+Result = TypeVar("Result")
 PAGE = 4096
 
 
@@ -42,14 +45,21 @@ def here(_: sqlite3.Connection) -> threading.Thread:
     return threading.current_thread()
 
 
+async def alone(database: Database, function: Callable[[sqlite3.Connection], Result]) -> Result:
+    """Have it done promptly, once the feed, which asks beside us, has its answer."""
+    while database.writes is None:
+        await anyio.lowlevel.checkpoint()
+    return await database.promptly(function)
+
+
 async def test_who_watches_the_file_has_it_done_at_once(path: Path) -> None:
     async with Database.open(path) as database:
         assert await database.promptly(insert) is not threading.current_thread(), "a bot's loop is the bot's"
         async with ChangeFeed(database, poll_interval=NEVER_S):
             await database.run(here)
-            assert await database.promptly(insert) is threading.current_thread()
+            assert await alone(database, insert) is threading.current_thread()
             assert await database.run(here) is not threading.current_thread()
-            assert await database.promptly(insert) is threading.current_thread()
+            assert await alone(database, insert) is threading.current_thread()
         assert await database.promptly(insert) is not threading.current_thread()
     assert query(path, "SELECT count(*) FROM downloads") == [(4,)]
 
@@ -64,10 +74,11 @@ async def test_where_each_commit_waits_for_the_disk_the_thread_does_it(path: Pat
 
 @pytest.mark.fault(51)
 async def test_a_lock_of_the_bots_is_not_waited_for_on_the_loop(path: Path) -> None:
-    found = list[threading.Thread]()
+    tried = list[threading.Thread]()
 
-    async def add(database: Database) -> None:
-        found.append(await database.promptly(insert))
+    def add(database: sqlite3.Connection) -> threading.Thread:
+        tried.append(threading.current_thread())
+        return insert(database)
 
     async with (
         Database.open(path) as database,
@@ -77,11 +88,11 @@ async def test_a_lock_of_the_bots_is_not_waited_for_on_the_loop(path: Path) -> N
     ):
         await database.run(here)
         await bot("BEGIN IMMEDIATE")
-        tasks.start_soon(add, database)
-        while database.writes is not None:  # until it waits in the thread: this goes on meanwhile
+        tasks.start_soon(alone, database, add)
+        while not {*tried} - {threading.current_thread()}:  # this goes on while the thread waits
             await anyio.lowlevel.checkpoint()
         assert await bot("COMMIT") == "[]"
-    assert found != [threading.current_thread()]
+    assert tried[0] is threading.current_thread()
     assert query(path, "SELECT count(*) FROM downloads") == [(1,)]
 
 
@@ -116,7 +127,7 @@ async def test_a_slow_disk_is_left_to_the_thread_for_a_while(path: Path, monkeyp
 
     async with Database.open(path) as database, ChangeFeed(database, poll_interval=NEVER_S):
         await database.run(here)
-        assert await database.promptly(slowly) is threading.current_thread()
+        assert await alone(database, slowly) is threading.current_thread()
         assert await database.promptly(insert) is not threading.current_thread()
 
 
@@ -127,8 +138,7 @@ async def test_a_schema_that_others_have_changed_is_mended_first(path: Path) -> 
         query(path, "DROP INDEX reactor_ready")
         assert await anext(feed)
         assert await database.promptly(insert) is not threading.current_thread()
-        while await database.promptly(here) is not threading.current_thread():  # the feed asks beside us
-            await anyio.lowlevel.checkpoint()
+        assert await alone(database, here) is threading.current_thread()
     assert query(path, "SELECT count(*) FROM sqlite_master WHERE name = 'reactor_ready'") == [(1,)]
 
 
@@ -145,7 +155,7 @@ async def test_what_fails_is_told_as_in_the_thread(path: Path, statement: str) -
             await database.promptly(fail)
         with pytest.raises(ZeroDivisionError):
             await database.promptly(lambda _: 1 / 0)
-        assert await database.promptly(insert) is threading.current_thread()
+        assert await alone(database, insert) is threading.current_thread()
     assert query(path, "SELECT count(*) FROM downloads") == [(1,)]
 
 
@@ -172,7 +182,7 @@ async def test_the_wal_does_not_grow_for_ever(path: Path) -> None:
     async with Database.open(path) as database, ChangeFeed(database, poll_interval=NEVER_S):
         await database.run(here)
         for _ in range(200):
-            where.append(await database.promptly(some) is threading.current_thread())
+            where.append(await alone(database, some) is threading.current_thread())
         wal = path.with_name(f"{path.name}-wal").stat().st_size
     written = 200 * 20 * 4000
     assert written > 2 * wal, "of which most was checkpointed long ago"
