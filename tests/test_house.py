@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Set
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -14,6 +13,7 @@ from typing import get_args
 
 import pytest
 
+import reactor
 from reactor.core import commands
 
 ROOT = Path(__file__).parents[1]
@@ -70,12 +70,31 @@ CORE_MAY_IMPORT = {
     "options",
     "records",
 }
-IMPURE = {"asyncio", "datetime", "multiprocessing", "os", "random", "secrets", "socket", "sqlite3", "subprocess"} | {
+CORE_MAY_IMPORT_OF_PYTHON = {
+    "__future__",
+    "bisect",
+    "collections",
+    "dataclasses",
+    "enum",
+    "functools",
+    "hashlib",
+    "heapq",
+    "itertools",
+    "math",
+    "operator",
+    "typing",
+}
+IMPURE = {"asyncio", "concurrent", "io", "multiprocessing", "os", "random", "secrets", "select", "shutil", "signal"} | {
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
     "tempfile",
     "threading",
     "time",
     "uuid",
 }
+"""What reads a clock, draws lots, waits, or reaches a disk, a socket or another process."""
 TOP_LEVEL = {
     "reactor",
     "tests",
@@ -198,15 +217,68 @@ def test_the_engine_of_the_database_is_chosen_in_one_place() -> None:
     assert [short(path) for path in general if {"sqlite3", "aiosqlite", "psycopg"} & set(imports(path))] == []
 
 
+def test_rooms_have_no_circle() -> None:
+    """Those of the lowest floor are single modules; of them the test above holds it."""
+    rooms: dict[str, set[str]] = {}
+    for path in modules(HOUSE):
+        if (room := room_of(path)) not in FLOORS[0] and room not in ROOMS_WITH_DOORS_OUT:
+            rooms.setdefault(room, set()).update(rooms_imported(path) - {room} - FLOORS[0])
+    try:
+        list(TopologicalSorter(rooms).static_order())
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_the_package_has_its_public_names_and_nothing_else() -> None:
+    tree = ast.parse((HOUSE / "__init__.py").read_text(encoding="utf-8"))
+    nodes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    assert [node.name for node in tree.body if isinstance(node, nodes)] == ["__getattr__"]
+    assert all(getattr(reactor, name) for name in reactor.__all__)
+
+
 def test_the_core_imports_nothing_that_touches_the_world() -> None:
     wrong = []
     for path in modules(HOUSE / "core"):
         for name in imports(path):
             package, _, rest = name.partition(".")
-            pure = package in sys.stdlib_module_names and package not in IMPURE
+            pure = package in CORE_MAY_IMPORT_OF_PYTHON
             if not pure and not (package == "reactor" and rest.split(".")[0] in CORE_MAY_IMPORT):
                 wrong.append(f"{short(path)}: {name}")
     assert wrong == []
+
+
+def test_what_the_core_imports_touches_nothing_either() -> None:
+    wrong = []
+    for room in CORE_MAY_IMPORT - {"core"}:
+        path = HOUSE / f"{room}.py"
+        wrong += [f"{room}: {name}" for name in imports(path) if name.partition(".")[0] in IMPURE | {"datetime"}]
+        wrong += [f"{room}: {other}" for other in rooms_imported(path) - CORE_MAY_IMPORT - {"patterns"}]
+    assert wrong == []
+
+
+def test_a_module_that_calls_itself_pure_is() -> None:
+    """“Pure.” in its docstring: it neither waits nor imports what touches the world."""
+    found, pure = [], 0
+    for path in modules(HOUSE):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if not re.search(r"\bPure(\.|, and)", ast.get_docstring(tree) or ""):
+            continue
+        pure += 1
+        found += [f"{short(path)}: {name}" for name in imports(path) if name.partition(".")[0] in IMPURE]
+        found += [f"{short(path)}: {node.name}" for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
+    assert pure > 40
+    assert found == []
+
+
+def test_one_module_of_the_daemon_reads_the_clock() -> None:
+    clocks = [path for path in modules(HOUSE / "daemon") if {"time"} & {name.split(".")[0] for name in imports(path)}]
+    assert [short(path) for path in clocks] == ["reactor/daemon/clock.py"]
+
+
+def test_nobody_but_the_daemon_and_the_doctor_speaks_to_aria2() -> None:
+    may = ("reactor/aria2/", "reactor/daemon/", "reactor/cli/doctor/")
+    others = [path for path in modules(HOUSE) if not short(path).startswith(may)]
+    assert [short(path) for path in others if "aria2" in rooms_imported(path)] == []
 
 
 def test_the_core_neither_waits_nor_prints_nor_opens() -> None:
