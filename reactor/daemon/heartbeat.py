@@ -1,4 +1,5 @@
-"""Registers this reactor in the database: which process serves it, with which aria2c, and that it has stopped."""
+"""Registers this reactor in the database: which process serves it, with which aria2c, that it drains, and that it has
+stopped."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from reactor.aria2 import methods
 from reactor.aria2.router import Aria2Router
 from reactor.daemon import clock
 from reactor.daemon.effects.database import Rows
+from reactor.daemon.leaving import Leaving
 from reactor.daemon.probes import Probes
 from reactor.database.presence import Presence, begun
 from reactor.errors import Aria2Error, DatabaseError
@@ -23,7 +25,7 @@ from reactor.errors import Aria2Error, DatabaseError
 
 @asynccontextmanager
 async def registered(
-    rows: Rows, aria2: Aria2Router, tasks: TaskGroup, probes: Probes | None = None
+    rows: Rows, aria2: Aria2Router, tasks: TaskGroup, leaving: Leaving, probes: Probes | None = None
 ) -> AsyncIterator[None]:
     """Registered within the block. Write errors are ignored: nothing depends on the entry."""
     pid = os.getpid()
@@ -45,16 +47,25 @@ async def registered(
         await _write(rows, here)
         with suppress(Aria2Error):
             await aria2.wait_connected()
-            here = replace(here, aria2=(await aria2.call(methods.get_version())).version)
+            version = (await aria2.call(methods.get_version())).version
+            here = replace(here, aria2=version)  # it may drain by now
+            await _write(rows, here)
+
+    async def drain() -> None:
+        nonlocal here
+        await leaving.asked.wait()
+        if leaving.drained_at is not None:
+            here = replace(here, draining=True)
             await _write(rows, here)
 
     tasks.start_soon(introduce)
+    tasks.start_soon(drain)
     try:
         yield
     finally:
         with anyio.CancelScope(shield=True):
             rows.hurry()  # nothing depends on this write
-            await _write(rows, replace(here, stopped=True, since=clock.wall()))
+            await _write(rows, replace(here, stopped=True, draining=False, since=clock.wall()))
 
 
 async def _write(rows: Rows, presence: Presence) -> None:

@@ -189,7 +189,7 @@ async def _serve(
         hours.begin()
         lasting.on_connected = hours.connected
         tasks.start_soon(hours.run)
-        async with registered(rows, aria2, tasks, lasting.probes):
+        async with registered(rows, aria2, tasks, leaving, lasting.probes):
             loop.start(performer.submit)
             try:
                 await performer.run()

@@ -33,6 +33,8 @@ class Presence:
     """Its OWNER_MAX."""
     host_max: int = 0
     """Its HOST_MAX."""
+    draining: bool = False
+    """It was asked to end: what is under way may end before (DRAIN_S), and nothing is begun."""
 
     @property
     def alive(self) -> bool:
@@ -52,7 +54,7 @@ class Machine:
     lost: bool
     """Its lease has run out: what it had is taken over by the others."""
     draining: bool
-    """It claims nothing more."""
+    """It claims nothing more, as an operator wants it, or because it was asked to end."""
     downloading: int
     """Rows that it has under way."""
     presence: Presence | None = None

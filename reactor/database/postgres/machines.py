@@ -154,10 +154,13 @@ def of_queue(connection: Connection) -> list[Machine]:
     """By name."""
     if not has_table(connection, "reactor_machines"):
         return []
-    return [
-        Machine(name, max(0.0, seen), seen > DEAD_S, bool(draining), downloading, _presence(told))
-        for name, seen, draining, told, downloading in connection.execute(MACHINES).fetchall()
-    ]
+    return [_machine(*found) for found in connection.execute(MACHINES).fetchall()]
+
+
+def _machine(name: str, seen_s: float, draining: int, told: str | None, downloading: int) -> Machine:
+    presence = _presence(told)
+    ends = presence is not None and presence.draining
+    return Machine(name, max(0.0, seen_s), seen_s > DEAD_S, bool(draining) or ends, downloading, presence)
 
 
 def drain(connection: Connection, name: str, draining: bool) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.cli.command import reactor
 from tests.database.postgres.bot import Bot
 from tests.database.postgres.server import Server
 from tests.database.postgres.together import machine, until
@@ -96,6 +97,11 @@ async def test_what_was_published_by_one_that_was_lost_is_taken_back(
     assert bot.sql("SELECT status, file_path FROM downloads") == [("downloaded", "/b/downloads/a.bin")]
 
 
+def listed(bot: Bot, folder: Path) -> str:
+    """What `reactor machines` says."""
+    return reactor("machines", cwd=folder, DOWNLOAD_DB=bot.url).stdout
+
+
 async def test_one_that_is_asked_to_end_has_time_for_what_it_has(server: FileServer, bot: Bot, tmp_path: Path) -> None:
     """Others begin what it does not begin any more, and get what it has not brought by then."""
     data = {f"/{name}.bin": random.Random(name).randbytes(60_000) for name in ("quick", "slow", "more")}
@@ -121,6 +127,7 @@ async def test_one_that_is_asked_to_end_has_time_for_what_it_has(server: FileSer
         assert a.process is not None
         a.process.send_signal(signal.SIGTERM)
         await until(lambda: bool(a.events("reactor_draining")), lambda: a.printed)
+        await until(lambda: "a  draining  2 of 3 downloading" in listed(bot, tmp_path), lambda: listed(bot, tmp_path))
         async with machine(tmp_path, bot.url, "b", 1) as b:
             insert("more", server)
             await until(lambda: row("more")[0] == "downloaded", lambda: row("more"))
@@ -133,6 +140,7 @@ async def test_one_that_is_asked_to_end_has_time_for_what_it_has(server: FileSer
             await until(lambda: row("slow")[0] == "downloaded", lambda: row("slow"))
             brought = {name: Path(row(name)[1]) for name in ids}
             attempts = {name: row(name)[2] for name in ids}
+            assert "a  stopped" in listed(bot, tmp_path) or "a  " not in listed(bot, tmp_path)
             places = {name: path.is_relative_to(b.folder) for name, path in brought.items()}
     assert {f"/{name}.bin": path.read_bytes() for name, path in brought.items()} == data
     assert places == {"quick": False, "slow": True, "more": True}
