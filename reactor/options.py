@@ -397,7 +397,7 @@ def parse_options(said: Mapping[str, Any], model: type[Wanted]) -> Wanted:
     except ValidationError as error:
         odd = next((key for key, value in said.items() if not _is_text(value)), None)
         if odd is not None:
-            raise bad_options(f"The option {_shown(odd)} holds half a character (a surrogate).") from None
+            raise bad_options(f"The option {_shown(odd)} contains a lone surrogate (half a character).") from None
         first = error.errors(include_url=False, include_context=False)[0]
         raise bad_options(_sentence(model, first["loc"], said)) from None
 

@@ -97,57 +97,58 @@ class Settings(BaseModel):
 
     download_db: Path | ServerAddress = Field(
         Path("downloads.db"),
-        description="SQLite database with the table `downloads`, created if missing; or a URL of PostgreSQL.",
+        description="SQLite database with the table `downloads`, created if missing; or a PostgreSQL URL.",
     )
     download_dir: Path = Field(Path("downloads"), description="Folder for finished files; created if missing.")
     file_url: Annotated[str, Field(max_length=2000)] = Field(
         "",
-        description="Where other machines can fetch what is in DOWNLOAD_DIR: `https://files-1.example/{path}`, where "
-        "`{path}` stands for the path below it; without one it is put behind. A row's `file_url` is made of it. Empty: "
-        "it has none.",
+        description="URL under which other machines can fetch files of DOWNLOAD_DIR, such as "
+        "`https://files-1.example/{path}`; without `{path}` the path is appended. Sets the column `file_url`. Unset: "
+        "`file_url` stays NULL.",
     )
     machine_name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
         "",
-        description="Name of this machine among those that serve one queue on PostgreSQL: each needs its own, and "
-        "keeps it when it is started anew. Empty: the host's name.",
+        description="Name of this machine among those that serve one queue on PostgreSQL: unique, and the same after "
+        "each restart. Unset: the host name.",
     )
     max_concurrent_downloads: Count = Field(1, description="Downloads that run at the same time.")
     slow_kib: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
         500.0,
-        description="A download that comes more slowly than this, on the average of a minute, takes up none of "
-        "MAX_CONCURRENT_DOWNLOADS: others are served beside it; so is a broadcast that is recorded. KiB/s.",
+        description="Average speed over a minute, KiB/s, below which a download no longer counts towards "
+        "MAX_CONCURRENT_DOWNLOADS; nor does a live recording.",
     )
     slow_max: Annotated[int, Field(ge=0, le=1000)] = Field(
-        2, description="Most downloads that are served beside those, because they are slow. 0: none."
+        2,
+        description="Most downloads at the same time that SLOW_KIB keeps from counting. 0: every download counts.",
     )
     speed_limit: str = Field(
         "0",
-        description="Most bytes a second of all that aria2 fetches together: `500K`, `2M`. 0: any speed.",
+        description="Speed limit of aria2 for all downloads together, bytes/s: `500K`, `2M`. 0: no limit.",
     )
     speed_windows: str = Field(
         "",
-        description="When another limit holds, in local time: `mon-fri 08-22 2M; * 0`. The first window that fits "
-        "counts, then SPEED_LIMIT.",
+        description="Speed limits by local time: `mon-fri 08-22 2M; * 0`. The first window that matches applies, else "
+        "SPEED_LIMIT.",
     )
     hours: str = Field(
         "",
-        description="When downloads are begun, in local time: `22-07`, `mon-fri 20-08; sat,sun 00-24`. What runs at "
-        "the end of it goes on. Unset: always.",
+        description="Hours in which downloads start, in local time: `22-07`, `mon-fri 20-08; sat,sun 00-24`. Running "
+        "downloads continue after them. Unset: always.",
     )
     slice: Seconds = Field(
         300.0,
-        description="Seconds after which a download gives its slot to another owner that waits and has had less, and "
-        "goes on later where it was. 0: it keeps its slot.",
+        description="Seconds after which a download yields its slot to a waiting owner that has had less slot time; it "
+        "resumes later. 0: it keeps its slot.",
     )
     drain_s: Seconds = Field(
         0.0,
-        description="Seconds that what is under way has to end after SIGTERM or SIGINT, while nothing new begins; a "
-        "second signal ends the wait. What is left goes on with the next start. 0: it stops at once.",
+        description="Seconds that running downloads have to finish after SIGTERM or SIGINT, while no new one starts; a "
+        "second signal ends the wait. Unfinished ones resume at the next start. 0: stop at once.",
     )
     owner_column: str = Field(
         "",
-        description="A column of the bot's own that says whose a row is (`user_id`, `chat_id`): it is copied to "
-        "`owner` where a row has none. Empty: only `owner` counts.",
+        description="Column of the bot that names the owner of a row, such as `user_id` or `chat_id`; copied to "
+        "`owner` where that is NULL. Unset: only `owner` is used.",
     )
     owner_max: Annotated[int, Field(ge=0, le=1000)] = Field(
         0,
@@ -155,28 +156,28 @@ class Settings(BaseModel):
     )
     host_max: Annotated[int, Field(ge=0, le=1000)] = Field(
         4,
-        description="Downloads from one site that run at the same time, by the domain that is registered: "
-        "`cdn.example.co.uk` is of `example.co.uk`. 0: as many as there are slots.",
+        description="Downloads from one site that run at the same time. A site is a registrable domain: "
+        "`cdn.example.co.uk` belongs to `example.co.uk`. 0: as many as there are slots.",
     )
     owner_rows_day: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         0,
-        description="Downloads of one owner that are begun in a day (UTC). Further ones wait for the next, with the "
-        "stage `quota`. 0: no limit.",
+        description="Downloads that start per owner and day (UTC). Further ones wait for the next day, with the stage "
+        "`quota`. 0: no limit.",
     )
     owner_mib_day: Annotated[int, Field(ge=0, le=2**30)] = Field(
         0,
-        description="MiB that one owner gets in a day (UTC): what is under way then goes on, and further ones wait for "
-        "the next, with the stage `quota`. 0: no limit.",
+        description="MiB per owner and day (UTC). Beyond them running downloads continue, and further ones wait for "
+        "the next day, with the stage `quota`. 0: no limit.",
     )
     owner_waiting_max: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         0,
-        description="Downloads of one owner that wait at the same time; entries of lists do not count. Further ones "
-        "fail with `too_many_waiting`. 0: no limit.",
+        description="Waiting downloads per owner, without entries of lists. Further ones fail with `too_many_waiting`. "
+        "0: no limit.",
     )
     download_poll_interval: Period = Field(
         1.0,
         description="Seconds between polls of the database, the fallback behind change notifications. "
-        "While notifications arrive reliably, every fifth poll is made.",
+        "While notifications arrive reliably, only every fifth poll is made.",
     )
     progress_interval: Period = Field(5.0, description="Seconds between progress updates.")
     max_download_retries: Annotated[int, Field(ge=0, le=100)] = Field(5, description="Retries after the first attempt.")
@@ -192,8 +193,8 @@ class Settings(BaseModel):
     )
     choosing_max_s: Annotated[float, Field(ge=1, le=30 * 24 * 3600, allow_inf_nan=False)] = Field(
         86_400.0,
-        description="Seconds a row that asks (option `ask`) waits for the answer. Then the best is taken, or it fails, "
-        "as its option `unanswered` says.",
+        description="Seconds a row with a question (option `ask`) waits for the answer. Then the best choice is taken, "
+        "or the row fails, depending on its option `unanswered`.",
     )
     min_speed_kib: Annotated[float, Field(ge=0, le=2**20, allow_inf_nan=False)] = Field(
         1.0,
@@ -213,48 +214,45 @@ class Settings(BaseModel):
     )
     keep_days: Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)] = Field(
         0.0,
-        description="Days after which a file that was downloaded is deleted, if it is still as it was. 0: it is kept.",
+        description="Days after which a downloaded file is deleted, unless it was changed. 0: files are kept.",
     )
     keep_gib: Annotated[float, Field(ge=0, le=2**30, allow_inf_nan=False)] = Field(
         0.0,
-        description="GiB that all downloaded files together may have: those of the rows that finished first are "
-        "deleted, none within an hour of its end. 0: any amount.",
+        description="Size limit for all downloaded files together, GiB. The oldest are deleted, none within an hour of "
+        "its completion. 0: no limit.",
     )
     delete_statuses: str = Field(
         "",
-        description="Statuses that the bot sets when it needs a row's file no more, which is deleted then: `uploaded`, "
-        "`sent, archived`. Unset: none.",
+        description="Statuses by which the bot says that it no longer needs the file, which is then deleted: "
+        "`uploaded`, or `sent, archived`. Unset: none.",
     )
-    max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(
-        20_000, description="Most parts one video may consist of."
-    )
+    max_parts: Annotated[int, Field(ge=1, le=20_000)] = Field(20_000, description="Most parts of one video.")
     playlist_max: Annotated[int, Field(ge=0, le=10_000)] = Field(
         50,
-        description="Most downloads that one row may become whose URL is a list (a playlist, a channel, a feed). A "
-        "row's options can ask for less. 0: lists are refused.",
+        description="Most entries of a list (a playlist, a channel, a feed) that one row may become. The row's options "
+        "can set fewer. 0: lists are refused.",
     )
     thumbnails: bool = Field(
         True,
-        description="Make a small picture of each film, and name it in `thumbnail_path`, for whoever uploads it.",
+        description="Make a thumbnail of each video; its path is in `thumbnail_path`.",
     )
     live_max_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
         14_400,
-        description="Longest recording of a broadcast that is still running, which a row asks for by `live`, seconds. "
-        "0: none is recorded.",
+        description="Longest recording of a live stream (option `live`), seconds. 0: live streams are not recorded.",
     )
     live_patience_s: Annotated[float, Field(ge=1, le=3600)] = Field(
         60.0,
-        description="A broadcast of which nothing new comes for so long is over, seconds.",
+        description="Seconds without new segments after which a live stream counts as ended.",
     )
     holes: Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)] = Field(
         1.0,
-        description="Share of the segments of a video that may be missing on the server, percent; never two in a row. "
-        "The row's `notes` say where. 0: none.",
+        description="Percentage of the segments of a video that may be missing on the server, never two in a row. "
+        "`notes` says where. 0: none.",
     )
     sponsorblock_url: str = Field(
         "",
-        description="SponsorBlock server, such as `https://sponsor.ajay.app`, for the option `sponsorblock`. It is "
-        "asked by four digits of the hash of a video's id. Empty: none is asked.",
+        description="SponsorBlock server for the option `sponsorblock`, such as `https://sponsor.ajay.app`. It "
+        "receives four digits of the hash of a video's id. Unset: no server is queried.",
     )
     http_timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(
         20.0, description="Seconds for a server to answer when a URL is probed."
@@ -267,9 +265,11 @@ class Settings(BaseModel):
         description="Parts of one video that are fetched at the same time.",
     )
     connections_per_server: Annotated[int, Field(ge=1, le=16)] = Field(
-        16, description="Connections per file, at most: it begins with 4, and gets more where they bring more."
+        16, description="Most connections per file. A file starts with 4, and gets more if they make it faster."
     )
-    user_agent: str = Field("", description="User-Agent sent to servers. Empty: a browser's; `reactor`: reactor's own.")
+    user_agent: str = Field(
+        "", description="User-Agent sent to servers. Unset: that of a browser; `reactor`: that of reactor."
+    )
     aria2c_rpc_url: str | None = Field(
         None, description="RPC URL of a running aria2c (ws, wss, http, https). Unset: reactor starts its own."
     )
@@ -291,64 +291,64 @@ class Settings(BaseModel):
     ffmpeg_path: Path | None = Field(None, description="ffmpeg to use. Unset: from PATH, else from the wheel.")
     ytdlp_format: str = Field(
         "",
-        description="Format selection, as yt-dlp's `-f` (for a plain manifest: `height`, or `ba`). "
-        "Empty: the best that fits into one mp4 or mkv.",
+        description="Format selection in the syntax of yt-dlp's `-f` (of a plain manifest only `height` and `ba` "
+        "apply). Unset: the best that fits into one mp4 or mkv.",
     )
     operator_cookies: Path | None = Field(
         None,
-        description="Cookies of the operator's: the file of a signed-in browser (Netscape or JSON). Read, never "
-        "written, and used only where OPERATOR_COOKIES_FOR says.",
+        description="File with the operator's cookies, exported from a signed-in browser (Netscape or JSON). Never "
+        "written, and used only as OPERATOR_COOKIES_FOR says.",
     )
     operator_cookies_for: str = Field(
         "",
-        description="Who gets the operator's cookies: hosts they are sent to, owners whose rows get them, or `*` for "
-        "everybody: `site.example, owner:42`. Empty: nobody.",
+        description="Where the operator's cookies are used: hosts they are sent to, owners whose rows use them, or `*` "
+        "for all rows: `site.example, owner:42`. Unset: nowhere.",
     )
     cookies_by_host: bool = Field(
         False,
-        description="Give a row that names no jar of cookies those of its owner's jars that have one for its host.",
+        description="For rows without the option `cookies`, use the owner's cookie jars that match the host.",
     )
     ytdlp_proxy: SecretStr | None = Field(None, description="Proxy (http, https, socks5) for yt-dlp's requests.")
     ytdlp_options: SecretStr | None = Field(
         None,
-        description="More options of yt-dlp's `YoutubeDL`, as a JSON object. Options that start programs or write "
+        description="Further options of yt-dlp's `YoutubeDL`, as a JSON object. Options that start programs or write "
         "files are refused.",
     )
     presets: Path | None = Field(
-        None, description="TOML file of presets that rows may name (`use`); `contrib/presets.toml` has five."
+        None, description="TOML file of presets for the option `use`; `contrib/presets.toml` has five."
     )
     ytdlp_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
-        120.0, description="Seconds for yt-dlp to extract a page. Its process is killed afterwards."
+        120.0, description="Time limit for yt-dlp to extract a page, seconds. Then its process is killed."
     )
     browser_path: Path | None = Field(
         None, description="Browser to start. Unset: Playwright's own, else Chrome, Chromium or Edge from PATH."
     )
     browser_timeout_s: Annotated[float, Field(ge=5, le=600)] = Field(
-        45.0, description="Seconds for the browser to find what a page plays. It is killed afterwards."
+        45.0, description="Time limit for the browser to find the media of a page, seconds. Then it is killed."
     )
     browser_headless_tells: bool = Field(
-        False, description="Let pages see that a program drives the browser, without a window. Some refuse that."
+        False,
+        description="Do not hide from pages that the browser is automated and headless. Some pages refuse such "
+        "browsers.",
     )
     browser_idle_s: Seconds = Field(120.0, description="Seconds until an idle browser is closed.")
     browser_memory_mib: Annotated[int, Field(ge=512, le=1024 * 1024)] = Field(
-        2048, description="Memory limit of one browser, MiB. It is killed above it."
+        2048, description="Memory limit of one browser, MiB. Above it the browser is killed."
     )
 
-    extractors_off: str = Field(
-        "", description="Installed extractors that are not used: `filehost, gallery`. `*`: none of them is."
-    )
+    extractors_off: str = Field("", description="Installed extractors to disable: `filehost, gallery`. `*`: all.")
     extractor_options: SecretStr | None = Field(
-        None, description='What installed extractors are told, as a JSON object by their names: `{"filehost": {…}}`.'
+        None, description='Settings of installed extractors, a JSON object by name: `{"filehost": {…}}`.'
     )
     extractor_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
-        60.0, description="Seconds for an installed extractor to look at a link. Its process is killed afterwards."
+        60.0, description="Time limit for an installed extractor, seconds. Then its process is killed."
     )
 
     torrents: bool = Field(True, description="Allow torrents. Their peer connections bypass the egress guard.")
     partial_torrents: bool = Field(
         False,
-        description="Publish what is whole of a torrent that nobody shares any more. The row is `downloaded` then, and "
-        "its `notes` say what is missing.",
+        description="Publish the complete files of a torrent that has no peers any more. The row is then `downloaded`, "
+        "and `notes` says what is missing.",
     )
     torrent_udp: bool = Field(
         True, description="Allow UDP for torrents (DHT, udp:// trackers). It bypasses the egress guard."
@@ -359,14 +359,14 @@ class Settings(BaseModel):
         "appended.",
     )
     egress_guard: bool = Field(
-        True, description="Have the egress guard, through which all traffic goes, refuse private addresses."
+        True, description="Refuse private addresses in the egress guard, the proxy that all traffic passes."
     )
     allowed_private_hosts: str = Field(
         "", description="Hosts, addresses and networks the guard allows: `nas.lan, 10.0.0.0/8, [fd00::1]:8080`."
     )
 
     reactor_python: Path | None = Field(
-        None, description="Python that `Runner` starts reactor with. Unset: the bot's own; a frozen bot has none."
+        None, description="Python with which `Runner` starts reactor. Unset: that of the bot. Required for frozen bots."
     )
 
     metrics_address: str | None = Field(
@@ -381,27 +381,26 @@ class Settings(BaseModel):
     )
 
     webhook_url: SecretStr | None = Field(
-        None, description="URL to which the journal's notices are sent by POST, as JSON. Unset: none."
+        None, description="URL that receives events of the journal as JSON by POST. Unset: none."
     )
     webhook_secret: SecretStr | None = Field(
         None,
-        description="What they are signed with, as Standard Webhooks has it: `whsec_` and base64, or any 24 characters "
-        "or more. Unset: they are not signed.",
+        description="Secret that signs webhooks, as in Standard Webhooks: `whsec_` and base64, or 24 characters or "
+        "more. Unset: they are not signed.",
     )
     webhook_events: str = Field(
         "",
-        description="Which notices are sent, by their names in the journal. `*`: all but `download_progressed`. Unset: "
+        description="Events sent to WEBHOOK_URL, by name. `*`: all but `download_progressed`. Unset: "
         "`download_completed, download_failed, download_cancelled, list_ended`.",
     )
 
     notify: SecretStr | None = Field(
         None,
-        description="URLs of Apprise, separated by blanks: who is told what happens, in a line for people. Unset: "
-        "nobody.",
+        description="Apprise URLs, separated by spaces, that receive events as a line of text. Unset: none.",
     )
     notify_events: str = Field(
         "",
-        description="Of what they are told, as WEBHOOK_EVENTS has it. Unset: `download_completed, download_failed, "
+        description="Events sent to NOTIFY, as in WEBHOOK_EVENTS. Unset: `download_completed, download_failed, "
         "list_ended, aria2_lost, database_troubled, disk_full`.",
     )
 

@@ -84,7 +84,7 @@ def test_options_are_read(text: str, said: dict[str, Any] | None) -> None:
         ('{"subtitles": {"languages": ["../de"]}}', "The option `subtitles.languages` takes"),
         (json.dumps({"subtitles": {"languages": ["de"] * 100}}), "a list of one to five languages"),
         ('{"checksum": "md5=00"}', "The option `checksum` takes"),
-        ('{"name": "\\ud800"}', 'The option "name" holds half a character'),
+        ('{"name": "\\ud800"}', 'The option "name" contains a lone surrogate'),
         ('{"referer": "https://a/\\u0000"}', "The option `referer` takes"),
         ('{"referer": "javascript:1"}', "The option `referer` takes"),
         ('{"referer": "https://a\\r\\nX: y"}', "The option `referer` takes"),

@@ -22,17 +22,17 @@ from reactor.web.openapi import document
 FOLDER = Path(__file__).parent
 ERROR_CODES = """# Error codes
 
-When a row is `failed`, `error` is a sentence for the person who asked, and `error_code` one of these words, which stay
-the same: a bot can make a button of them. `reactor errors` prints this table, `reactor errors --json` for programs.
+When a row is `failed`, `error` is a sentence for the user, and `error_code` is one of these stable codes, by which a
+bot can choose what to show. `reactor errors` prints this table; `reactor errors --json` prints it as JSON.
 
-| `error_code` | meaning | tried again | what to offer |
+| `error_code` | meaning | retried | offer |
 | --- | --- | --- | --- |
 {codes}
 
-“As the case deserves” means that some of these may pass and others may not. Retries follow `MAX_DOWNLOAD_RETRIES` and
-`RETRY_BASE_DELAY`; what is tried again “without a limit” uses up none of them.
+“Depends on the cause” means that reactor retries some of these failures and not others. Retries follow
+`MAX_DOWNLOAD_RETRIES` and `RETRY_BASE_DELAY`; retries “without a limit” do not count.
 
-## What to offer
+## Offers
 
 | offer | what a bot can do |
 | --- | --- |
@@ -40,9 +40,10 @@ the same: a bot can make a button of them. `reactor errors` prints this table, `
 
 ## HTTP
 
-What a server's answer means, whoever it was given to. Of those that are not listed, 5xx may pass and 4xx may not.
+How statuses are mapped, for requests of reactor and of aria2. Of statuses that are not listed, 5xx are retried and 4xx
+are not. In `error` the meaning follows the name of the server.
 
-| status | `error_code` | meaning | tried again |
+| status | `error_code` | meaning | retried |
 | --- | --- | --- | --- |
 {statuses}
 """

@@ -79,7 +79,7 @@ def app_of(*verbs: str) -> typer.Typer:
     """The command line with these verbs; without any: with all of them, which take typer 30 ms to take in."""
     app = typer.Typer(
         name="reactor",
-        help="Downloads the URLs in a SQLite table, with aria2.",
+        help="Downloads the URLs in a database table with aria2.",
         epilog="Precedence of settings: flags, environment, .env.",
         invoke_without_command=True,
         add_completion=False,

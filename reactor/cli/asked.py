@@ -12,15 +12,15 @@ import typer
 from reactor.errors import ReactorError
 
 Audio = Annotated[
-    str | None, typer.Option("--audio", metavar="FORMAT", help="Sound only: best, mp3, m4a, opus, flac or wav.")
+    str | None, typer.Option("--audio", metavar="FORMAT", help="Audio only: best, mp3, m4a, opus, flac or wav.")
 ]
 Quality = Annotated[
-    str | None, typer.Option("--quality", metavar="LINES", help="Lines of the picture such as 720, or best, or worst.")
+    str | None, typer.Option("--quality", metavar="LINES", help="Height of the video such as 720, or best, or worst.")
 ]
 Container = Annotated[str | None, typer.Option("--container", metavar="NAME", help="mp4, mkv or webm.")]
-Language = Annotated[str | None, typer.Option("--language", metavar="TAG", help="Language of the sound, such as de.")]
+Language = Annotated[str | None, typer.Option("--language", metavar="TAG", help="Audio language, such as de.")]
 Subtitles = Annotated[
-    str | None, typer.Option("--subtitles", metavar="TAGS", help="Languages of subtitles, such as de,en.")
+    str | None, typer.Option("--subtitles", metavar="TAGS", help="Subtitle languages, such as de,en.")
 ]
 Clip = Annotated[
     list[str] | None,
@@ -33,17 +33,17 @@ Files = Annotated[
     str | None, typer.Option("--files", metavar="FILES", help="Files of a torrent: 1,4, or *.mkv, or largest.")
 ]
 Name = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="Name of the file, with placeholders for what is known.")
+    str | None, typer.Option("--name", metavar="NAME", help="File name; may contain placeholders, see options.md.")
 ]
 Use = Annotated[
-    list[str] | None, typer.Option("--use", metavar="PRESET", help="A preset of the operator's; may be repeated.")
+    list[str] | None, typer.Option("--use", metavar="PRESET", help="A preset of the operator; may be repeated.")
 ]
 Ask = Annotated[
     str | None,
     typer.Option("--ask", metavar="WHAT", help="Ask first: formats, items, files or all; `reactor choose` answers."),
 ]
 Further = Annotated[
-    str | None, typer.Option("--options", metavar="JSON", help="Any options, as contrib/docs/options.md has them.")
+    str | None, typer.Option("--options", metavar="JSON", help="Any options, see contrib/docs/options.md.")
 ]
 
 

@@ -1,4 +1,4 @@
-"""`reactor attach` and `reactor detach`: a bot's own table in place of `downloads`."""
+"""`reactor attach` and `reactor detach`: serve a bot's own table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def attach(
     table: Annotated[str, typer.Option("--table", metavar="NAME", help="The bot's table.")],
     words: Annotated[
         list[str],
-        typer.Option("--map", metavar="WORD=STATUS,...", help="The bot's words: queued=pending,done=downloaded."),
+        typer.Option("--map", metavar="WORD=STATUS,...", help="The bot's statuses: queued=pending,done=downloaded."),
     ],
     url: Annotated[str, _column("--url", "The URL.")] = "url",
     status: Annotated[
@@ -41,9 +41,10 @@ def attach(
     dry_run: DryRun = False,
     db: Db = None,
 ) -> None:
-    """Serve the rows of a bot's own table, under the bot's own words.
+    """Serve a bot's own table, with its own names and statuses.
 
-    Rows that wait in it are taken. Doing the same again mends what a migration has taken away.
+    Creates triggers in the bot's database; rows that wait are taken at once. Run it again to repair the triggers after
+    a migration.
     """
     from reactor.cli.runtime import run_async
     from reactor.database import engine
@@ -75,9 +76,9 @@ def detach(
     dry_run: DryRun = False,
     db: Db = None,
 ) -> None:
-    """Take away what `reactor attach` has made.
+    """Remove what `reactor attach` has created.
 
-    The bot's table stays as it is. Its downloads that wait or are under way are stopped.
+    The bot's table stays as it is. Its waiting and running downloads are cancelled.
     """
     from reactor.cli.runtime import run_async
     from reactor.database import engine

@@ -16,6 +16,6 @@ def cancel(
 ) -> None:
     """Cancel downloads.
 
-    Exits with 1 if one does not exist or is over already.
+    Exits with 1 if one does not exist or has ended already.
     """
     carry_out(ids, db, lambda queue, id: queue.cancel(id), "Download {id} is already {status}.")

@@ -1,4 +1,4 @@
-"""`reactor choose`: answer a download that asks what is to be fetched."""
+"""`reactor choose`: answer the question of a download."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 def choose(
     id: Annotated[int, typer.Argument(metavar="ID", help="Id, as `add` and `list` print it.")],
-    codes: Annotated[list[str] | None, typer.Argument(metavar="[CODE]...", help="What is chosen, by its code.")] = None,
-    default: Annotated[bool, typer.Option("--default", help="Take what is taken when nobody answers.")] = False,
+    codes: Annotated[list[str] | None, typer.Argument(metavar="[CODE]...", help="Codes of what to download.")] = None,
+    default: Annotated[bool, typer.Option("--default", help="Take what is taken without an answer.")] = False,
     db: Db = None,
 ) -> None:
-    """Say what is to be fetched. Without a code: list what there is to choose from.
+    """Answer the question of a download, or list the choices.
 
-    Exits with 1 if there is no such download, it asks nothing, or there is no such code.
+    Without a code it lists them. Exits with 1 if the download or a code does not exist, or if it has no question.
     """
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings

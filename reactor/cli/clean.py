@@ -1,4 +1,4 @@
-"""`reactor clean`: delete files that are not to be kept any more."""
+"""`reactor clean`: delete old files."""
 
 from __future__ import annotations
 
@@ -19,22 +19,27 @@ WHY = {"age": "older than KEEP_DAYS", "size": "more than KEEP_GIB", "status": "i
 
 def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
-    days: Annotated[float | None, typer.Option("--days", metavar="N", help="Delete what is older. [KEEP_DAYS]")] = None,
+    days: Annotated[
+        float | None, typer.Option("--days", metavar="N", help="Delete files that are older, in days. [KEEP_DAYS]")
+    ] = None,
     gib: Annotated[
-        float | None, typer.Option("--gib", metavar="N", help="Delete the oldest until no more is left. [KEEP_GIB]")
+        float | None,
+        typer.Option("--gib", metavar="N", help="Delete the oldest files above this total, in GiB. [KEEP_GIB]"),
     ] = None,
     statuses: Annotated[
         str | None,
-        typer.Option("--statuses", metavar="WORDS", help="Delete files of rows with these. [DELETE_STATUSES]"),
+        typer.Option(
+            "--statuses", metavar="WORDS", help="Delete the files of rows with these statuses. [DELETE_STATUSES]"
+        ),
     ] = None,
     db: Db = None,
     folder: Annotated[
         Path | None, typer.Option("--dir", metavar="FOLDER", help="Folder for finished files. [DOWNLOAD_DIR=downloads]")
     ] = None,
 ) -> None:
-    """Delete files that are old, too much or not needed.
+    """Delete old files, and those that bots no longer need.
 
-    Only what reactor has put there and nobody has changed since. Exits with 1 if the disk refuses to delete one.
+    Only files that reactor has published and nobody has changed since. Exits with 1 if one cannot be deleted.
     """
     from reactor.cli.runtime import run_async
     from reactor.errors import SettingsError
@@ -47,7 +52,7 @@ def clean(
     )
     if not policy_of(settings):
         raise SettingsError(
-            "Nothing says what is to be deleted.", hint="Set KEEP_DAYS, KEEP_GIB or DELETE_STATUSES, or give a flag."
+            "No rule says which files to delete.", hint="Set KEEP_DAYS, KEEP_GIB or DELETE_STATUSES, or give a flag."
         )
     found = run_async(partial(_clean, settings, dry_run))
     deleted = [each for each in found if each.what == "deleted"]

@@ -1,4 +1,4 @@
-"""`reactor cookies`: the jars of cookies that owners of rows have beside the database."""
+"""`reactor cookies`: manage the cookie jars of owners."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ if TYPE_CHECKING:
 READ_BYTES_MAX = 4 * 1024 * 1024
 """More than any text that is taken."""
 
-app = typer.Typer(help="Keep cookies for the downloads of an owner.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Manage the cookie jars of owners.", no_args_is_help=True, rich_markup_mode=None)
 
 Owner = Annotated[
     str | None, typer.Option("--owner", metavar="KEY", help="As the column `owner` has it. [rows without one]")
 ]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="By which the option `cookies` of a row names the jar.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the jar, as in the option `cookies` of a row.")]
 
 
 @app.command("add", cls=Command)
 def add(
     name: Name,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="cookies.txt, or an extension's JSON; - for stdin.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="cookies.txt, or the JSON of a browser extension; -: stdin.")
+    ],
     owner: Owner = None,
     db: Db = None,
 ) -> None:
-    """Keep the cookies of a file, in place of those that the jar has.
+    """Store the cookies of a file in a jar; replaces its cookies.
 
-    The file is read, and not needed any more.
+    The file itself is no longer needed.
     """
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings
@@ -53,7 +55,7 @@ def add(
 
 @app.command("list", cls=Command)
 def list_jars(owner: Owner = None, db: Db = None) -> None:
-    """Print the jars, of one owner or of all. Never what is in them."""
+    """List the jars of one owner or of all, without their cookies."""
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings
 
@@ -105,7 +107,7 @@ def _text(file: str) -> str:
                 data = opened.read(READ_BYTES_MAX)
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CookiesError("The cookies are no UTF-8 text.") from error
+        raise CookiesError("The cookies are not UTF-8 text.") from error
     except OSError as error:
         raise CookiesError(f"{file} cannot be read: {error.strerror}.") from error
 

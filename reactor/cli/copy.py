@@ -1,4 +1,4 @@
-"""`reactor copy`: move a queue from SQLite to PostgreSQL."""
+"""`reactor copy`: copy a queue from SQLite to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def copy(
-    source: Annotated[str, typer.Argument(metavar="FILE", help="The database of SQLite.")],
+    source: Annotated[str, typer.Argument(metavar="FILE", help="SQLite database.")],
     target: Annotated[str, typer.Argument(metavar="URL", help="postgresql://user@host/name")],
 ) -> None:
     """Copy a queue from SQLite into a PostgreSQL database.

@@ -1,4 +1,4 @@
-"""`reactor defaults`: what the downloads of an owner ask for unless they say otherwise."""
+"""`reactor defaults`: default options of an owner."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def defaults(
     owner: Annotated[
         str | None, typer.Argument(metavar="OWNER", help="As the column `owner` has it. [rows without one]")
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Forget what was set before.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all default options.")] = False,
     db: Db = None,
     *,
     said: dict[str, Any] | None,
 ) -> None:
-    """Set and print what is always wanted for an owner.
+    """Print or change the default options of an owner.
 
-    A flag is set beside what was set before; without one, it is only printed.
+    Flags are added to the options that are set; without flags, prints them.
     """
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings

@@ -8,12 +8,14 @@ import typer
 
 
 def errors(
-    codes: Annotated[list[str] | None, typer.Argument(metavar="CODE", help="Only these; without any, all.")] = None,
+    codes: Annotated[
+        list[str] | None, typer.Argument(metavar="CODE", help="Codes to explain; without any, all.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object by code.")] = False,
 ) -> None:
-    """Print the error codes.
+    """Explain error codes.
 
-    For each its meaning, whether reactor retries it, and what a bot can offer.
+    Prints for each its meaning, whether reactor retries it, and what a bot can offer.
     """
     from reactor.errors import ReactorError
     from reactor.failures import FAILURES

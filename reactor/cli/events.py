@@ -22,7 +22,7 @@ def events(
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a line.")] = False,
 ) -> None:
-    """Print a recorded journal as text, or its lines' JSON schema."""
+    """Print a recorded journal as text, or its JSON schema."""
     if schema == (file is not None):
         raise typer.BadParameter("takes a FILE or --schema.")
     if file is None:

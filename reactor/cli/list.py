@@ -21,9 +21,7 @@ LIMIT = 1000
 
 
 def list_rows(
-    number: Annotated[
-        int | None, typer.Argument(metavar="ID", help="A list: the downloads that it has become, in its order.")
-    ] = None,
+    number: Annotated[int | None, typer.Argument(metavar="ID", help="A list: print its entries, in order.")] = None,
     db: Db = None,
     status: Annotated[
         str | None, typer.Option("--status", metavar="STATUS", help="Only rows with this status, such as downloading.")
@@ -31,15 +29,15 @@ def list_rows(
     limit: Annotated[
         int,
         typer.Option(
-            "--limit", metavar="N", min=0, help="Only the newest N, of a list's entries the first; 0: all. [1000]"
+            "--limit", metavar="N", min=0, help="Only the newest N rows, or the first N entries of a list; 0: all."
         ),
     ] = LIMIT,
-    everything: Annotated[bool, typer.Option("--all", help="The entries of lists, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include the entries of lists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array with every column.")] = False,
 ) -> None:
     """List the downloads, oldest first.
 
-    A list is one line that stands for its entries, unless --all, --status or its ID asks for them.
+    A list is one line; --all, --status or its ID print its entries.
     """
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings

@@ -1,4 +1,4 @@
-"""`reactor machines`: who serves a queue on PostgreSQL, and what each machine does."""
+"""`reactor machines`: list and drain the machines of a queue on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 def machines(
     drain: Annotated[
-        str | None, typer.Option("--drain", metavar="NAME", help="Have this machine begin nothing more.")
+        str | None, typer.Option("--drain", metavar="NAME", help="Let this machine start no more downloads.")
     ] = None,
-    undrain: Annotated[str | None, typer.Option("--undrain", metavar="NAME", help="Have it begin rows again.")] = None,
+    undrain: Annotated[
+        str | None, typer.Option("--undrain", metavar="NAME", help="Let it start downloads again.")
+    ] = None,
     db: Db = None,
 ) -> None:
-    """List the machines that serve a queue on PostgreSQL."""
+    """List or drain the machines that serve a queue on PostgreSQL."""
     from reactor.cli.runtime import run_async
     from reactor.settings import Settings
 

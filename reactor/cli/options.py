@@ -11,7 +11,7 @@ from reactor.errors import ReactorError
 
 Db = Annotated[
     str | None,
-    typer.Option("--db", metavar="FILE", help="SQLite's file, or postgresql://… [DOWNLOAD_DB=downloads.db]"),
+    typer.Option("--db", metavar="FILE", help="SQLite file, or postgresql://… [DOWNLOAD_DB=downloads.db]"),
 ]
 Jobs = Annotated[
     int | None,

@@ -1,4 +1,4 @@
-"""`reactor owners`: whose rows wait, and what share each owner has."""
+"""`reactor owners`: list owners, and set their weights."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def owners(
         str | None, typer.Argument(metavar="OWNER", help="As the column `owner` has it; '': rows without one. [all]")
     ] = None,
     weight: Annotated[
-        float | None, typer.Option("--weight", metavar="N", help="Its share of slots: 2 is twice that of others.")
+        float | None,
+        typer.Option("--weight", metavar="N", help="Weight: 2 gets twice the slot time of 1, the default."),
     ] = None,
     db: Db = None,
 ) -> None:
-    """List the owners of downloads, and set the share of one."""
+    """List the owners of downloads, or set the weight of one."""
     from reactor.cli.runtime import run_async
     from reactor.journal.format import clean
     from reactor.settings import Settings

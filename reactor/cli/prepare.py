@@ -1,4 +1,4 @@
-"""`reactor prepare`: make a database ready before anything serves it."""
+"""`reactor prepare`: create or migrate a database."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from reactor.cli.options import Db
 def prepare(
     trigger: Annotated[
         bool | None,
-        typer.Option(
-            "--trigger/--no-trigger", help="PostgreSQL: a trigger wakes the reactor for what bots write in plain SQL."
-        ),
+        typer.Option("--trigger/--no-trigger", help="PostgreSQL: notify reactor of changes in plain SQL by a trigger."),
     ] = None,
     db: Db = None,
 ) -> None:
-    """Make a database ready, and serve nothing.
+    """Create or migrate a database without serving it.
 
-    The table is created, or gets the columns that it lacks. The trigger is
-    made, or taken away, only if it is asked for.
+    Creates the table, or adds missing columns. The trigger is created or
+    removed only on request.
     """
     from reactor.cli.runtime import run_async
     from reactor.database import engine

@@ -1,4 +1,4 @@
-"""`reactor replay`: a recorded run once more, with what the core decided and why."""
+"""`reactor replay`: replay a recorded run, with each decision and its reason."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `reactor run --record` wrote.")],
-    row: Annotated[int | None, typer.Option("--row", metavar="ID", help="Only what is about this download.")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording made by `reactor run --record`.")],
+    row: Annotated[
+        int | None, typer.Option("--row", metavar="ID", help="Only events and decisions about this download.")
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option("--into", metavar="DB", help="Replay onto the rows of this database, for a bot's tests."),
     ] = None,
     speed: Annotated[
-        float, typer.Option("--speed", metavar="X", min=0.01, help="With --into: so many times as fast as it was.")
+        float, typer.Option("--speed", metavar="X", min=0.01, help="With --into: how many times faster than recorded.")
     ] = 1.0,
 ) -> None:
-    """Tell a recorded run again, with each decision and its reason.
+    """Replay a recorded run, with each decision and its reason.
 
-    Exits with 1 when this reactor decides otherwise than the recorded one did. With --into nothing is told: rows that
-    a bot inserts there get the progress and the ends of the recorded ones, and nothing is downloaded.
+    Exits with 1 if this version decides differently from the recorded one. With --into it prints nothing and downloads
+    nothing: rows that a bot inserts there get the progress and outcomes of the recorded ones.
     """
     from reactor.journal.recording import read
 

@@ -16,7 +16,7 @@ def retry(
 ) -> None:
     """Queue failed or cancelled downloads again.
 
-    They have all their retries again. Exits with 1 if one does not exist, or is neither failed nor cancelled.
+    Their retries are counted anew. Exits with 1 if one does not exist, or is neither failed nor cancelled.
     """
     refusal = "Download {id} is {status}: only failed or cancelled downloads can be retried."
     carry_out(ids, db, lambda queue, id: queue.retry(id), refusal)

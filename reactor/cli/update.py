@@ -6,7 +6,7 @@ import typer
 
 
 def update() -> None:
-    """Upgrade yt-dlp, by pip, in the environment that reactor runs in.
+    """Upgrade yt-dlp with pip, in the environment of reactor.
 
     A reactor that is running uses the new version for its next page; it need not be restarted.
     """

@@ -25,7 +25,7 @@ GATHER_S = 0.1
 
 
 def watch(
-    number: Annotated[int | None, typer.Argument(metavar="ID", help="A download; without it, all.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="ID", help="Id of a download; without it, all.")] = None,
     db: Db = None,
 ) -> None:
     """Follow downloads as they change.

@@ -89,7 +89,7 @@ def _closed(settings: Settings) -> str:
         return ""
     opens = next_opening(those, now)
     when = "" if opens is None else f", the next time {datetime.fromtimestamp(opens):%A at %H:%M}"
-    return f"Downloads begin at certain hours only (HOURS){when}."
+    return f"Downloads start only within HOURS{when}."
 
 
 def _full(settings: Settings) -> str:
@@ -139,13 +139,13 @@ def _entries(row: Download, around: Around) -> Iterator[str]:
         return
     did_not = row.items_failed or 0
     left = row.items_total - (row.items_done or 0) - did_not
-    more = f", {left} are still to come" if left > 0 else ""
-    came = f"{row.items_done or 0} of {row.items_total} entries came{more}"
+    more = f", {left} waiting or running" if left > 0 else ""
+    came = f"{row.items_done or 0} of {row.items_total} entries downloaded{more}"
     yield f"It is a list: {came}. `reactor list {row.id}` lists them."
     if did_not:
         codes = [f"{number} {clean(code, 40) or 'without a reason'}" for code, number in around.failures.items()]
         stopped = did_not - sum(around.failures.values())
-        yield f"{did_not} did not come: {', '.join([*codes, *([f'{stopped} cancelled'] if stopped > 0 else [])])}."
+        yield f"{did_not} not downloaded: {', '.join([*codes, *([f'{stopped} cancelled'] if stopped > 0 else [])])}."
 
 
 def _again(past: Try, row: Download, now: float) -> str:
@@ -165,7 +165,7 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
         case "downloaded":
             if row.items_total is not None:
                 again = f" `reactor retry {row.id}` tries the others again." if row.error_code == "partial" else ""
-                yield f"It was over {_day(row.finished_at)}.{again}"
+                yield f"It ended {_day(row.finished_at)}.{again}"
             else:
                 yield f"Downloaded {_day(row.finished_at)}: {clean(row.file_path or '', 1000)} ({size(row.file_size)})."
         case "cancelled":
@@ -189,14 +189,14 @@ def _now(row: Download, around: Around, now: float) -> Iterator[str]:
             yield f"It waits for a reactor. {_unserved(around)}"
         case "pending":
             if row.stage == "yielded":
-                yield f"Its turn was over (SLICE){_far(row)}. What is there of it stays, and it goes on where it was."
+                yield f"Its time slice was over (SLICE){_far(row)}. It keeps its partial files and resumes later."
             if (stands := around.position) is not None:
                 ahead = f"{stands.of_owner} ahead of it{_with(stands.owners)}"
                 yield f"It waits for its turn: {around.under_way} running, {ahead}." if stands.why == "turn" else ""
                 yield stands.text if stands.why != "turn" or stands.owners else ""
             yield around.full
         case "choosing":
-            yield f"It asks what is to be fetched. `reactor choose {row.id}` lists what there is."
+            yield f"It asks what to download. `reactor choose {row.id}` lists the choices."
             if row.next_attempt_at is not None and row.next_attempt_at > now:
                 then = "it fails" if row.choices and row.choices.unanswered == "fail" else "the best is taken"
                 yield f"Without an answer {then} in {span(row.next_attempt_at - now)}."

@@ -87,7 +87,7 @@ class Jars:
                 "The name of a jar has 1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first."
             )
         if not isinstance(text, str):
-            raise CookiesError("The cookies are no text.")
+            raise CookiesError("The cookies are not a text.")
         found: CookiesRead = read_cookies(text, now)
         jar = OwnersJar(key, name, found.cookies)
         told = {"v": VERSION, "owner": key, "name": name, "cookies": stored(jar.cookies)}
@@ -196,7 +196,7 @@ def owner_key(owner: str | int | None) -> str:
     if owner is None:
         return ""
     if isinstance(owner, bool) or not isinstance(owner, str | int):
-        raise CookiesError("The owner is a text, or a number.")
+        raise CookiesError("The owner must be a text or a number.")
     long = len(owner) > OWNER_MAX if isinstance(owner, str) else owner.bit_length() > 64
     if long:
         raise CookiesError(f"The owner is too long: {OWNER_MAX} characters at most.")

@@ -129,7 +129,7 @@ class RowOperations(Protocol):
 
     async def retry(self, id: int) -> bool:
         """Queue a failed or cancelled row again, as if it were new; only its attempt goes on counting. The same of a
-        list that is `partial`: it is read again, and those of its entries that did not come are tried again. False when
+        list that is `partial`: it is read again, and its entries that were not downloaded are retried. False when
         it is none of these."""
         ...
 

@@ -87,7 +87,9 @@ async def _of_described(magnet: Magnet, raw: bytes, context: Context) -> Extract
     seeds = [seed for seed in magnet.all("ws") if seed.lower().startswith(("http://", "https://"))]
     facts, for_aria2 = await _parsed(raw, context, wish=",".join(magnet.all("so")), shared=bool(seeds))
     if facts.v1 != magnet.v1:
-        raise DownloadError("What is shared there is another torrent than the magnet link names.", code="bad_torrent")
+        raise DownloadError(
+            "The metadata from the peers does not match the hash of the magnet link.", code="bad_torrent"
+        )
     if context.findings is not None:
         context.findings.keep(("metainfo", magnet.v1), raw, len(raw))
     facts = replace(facts, trackers=tuple(dict.fromkeys((*facts.trackers, *magnet.trackers))))

@@ -1,4 +1,4 @@
-"""What the core was told and what it decided, in plain words, for whoever looks into a night by day."""
+"""The events and decisions of the core in plain words, for `reactor replay`."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from reactor.journal.format import clean, size, span
 from reactor.patterns import pattern
 
 DECIDED = {
-    "PollRows": "looks at the rows",
-    "Recover": "asks what an earlier run left",
-    "SaveTakenUp": "notes that it is worked on again",
-    "TakeOver": "takes over what lost machines had",
-    "ReadPlan": "reads what was planned for it",
+    "PollRows": "polls the rows",
+    "Recover": "reads what an earlier run left",
+    "SaveTakenUp": "saves that it is worked on again",
+    "TakeOver": "takes over the rows of lost machines",
+    "ReadPlan": "reads its plan",
     "ForgetCrashes": "no longer suspects it",
-    "ChargeOwner": "counts its time for its owner",
-    "SaveEntries": "makes rows of entries",
+    "ChargeOwner": "charges its owner for its slot time",
+    "SaveEntries": "adds rows for entries",
     "SaveListed": "leaves the list to its entries",
-    "SavePlan": "saves what will be fetched",
-    "SaveProgress": "saves how far it is",
+    "SavePlan": "saves its plan",
+    "SaveProgress": "saves its progress",
     "SaveDownloaded": "saves that it is downloaded",
-    "SaveChoices": "saves what it asks",
-    "SaveWaiting": "has it wait for its next try",
+    "SaveChoices": "saves its question",
+    "SaveWaiting": "schedules its retry",
     "SaveFailed": "saves that it failed",
     "SaveCancelled": "saves that it is cancelled",
-    "ForgetPlan": "forgets what was planned",
-    "Detect": "finds out what kind of URL it is",
-    "Prefetch": "asks the next row's server already",
-    "Extract": "finds out what there is to fetch",
+    "ForgetPlan": "deletes its plan",
+    "Detect": "detects the kind of its URL",
+    "Prefetch": "probes the URL of the next row",
+    "Extract": "extracts what there is to fetch",
     "Finish": "checks it, joins its parts and publishes it",
     "StopWork": "stops all work on it",
     "Fence": "stops it at once",
     "Discard": "deletes its files",
-    "Tidy": "deletes what is left of published ones",
+    "Tidy": "deletes leftovers of published downloads",
     "AddTransfers": "hands it to aria2",
-    "RemoveTransfers": "takes it out of aria2",
-    "ForgetTransfers": "lets aria2 forget results",
+    "RemoveTransfers": "removes it from aria2",
+    "ForgetTransfers": "removes results from aria2",
     "AskStatus": "asks aria2",
-    "Inquire": "asks why no byte comes",
-    "Allow": "says how much may come before it asks again",
-    "Widen": "changes by how many connections it is fetched",
-    "MeasureDisk": "looks at the disk",
-    "CleanUp": "removes what an earlier attempt left",
+    "Inquire": "asks why no data arrives",
+    "Allow": "sets how many bytes may arrive before the next check",
+    "Widen": "changes its number of connections",
+    "MeasureDisk": "measures the disk",
+    "CleanUp": "cleans up after an earlier attempt",
     "Exit": "ends",
 }
 """By the names of commands; what is not here (stages, notices) goes without saying."""
@@ -116,7 +116,7 @@ def reason(event: Event) -> str:
         case e.DiskMeasured():
             return f"{size(event.free)} are free on the disk"
         case e.HoursChanged(open=now_open):
-            return "it is time to begin downloads" if now_open else "no download begins until its hours (HOURS)"
+            return "downloads start from now on (HOURS)" if now_open else "no download starts outside HOURS"
         case e.TimePassed():
             return "time has passed"
         case e.ShutdownRequested(until=float()):

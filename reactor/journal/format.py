@@ -87,17 +87,17 @@ def describe(notice: n.Notice) -> str:
         case n.WebhookTroubled(reason=reason, for_good=final):
             return f"the webhook is not taken: {clean(reason)}; {'nothing more is sent' if final else 'trying again'}"
         case n.WebhookRecovered(lost=lost):
-            return f"the webhook is taken again; {lost} {'notice is' if lost == 1 else 'notices are'} lost"
+            return f"the webhook receiver accepts events again; {lost} {'event is' if lost == 1 else 'events are'} lost"
         case n.PresetsUnusable(reason=reason):
-            return f"the presets stay as they were: {clean(reason)}"
+            return f"the changed presets are not used: {clean(reason)}"
         case n.YtdlpOutdated(version=version, days=days):
             return f"yt-dlp {clean(version)} is {days} days old, and sites change: `reactor update` upgrades it"
         case n.ExtractorUnusable(name=name, reason=reason):
             return f"the extractor {clean(name)} cannot be used: {clean(reason)}"
         case n.HoursChanged(open=now_open):
-            return "it is time to begin downloads" if now_open else "no download begins until its hours (HOURS)"
+            return "downloads start from now on (HOURS)" if now_open else "no download starts outside HOURS"
         case n.SpeedLimitChanged(limit=limit):
-            return f"all downloads together may have {f'{size(limit)}/s' if limit else 'any speed'} from now on"
+            return f"speed limit for all downloads together: {f'{size(limit)}/s' if limit else 'none'}"
         case n.DiskFull(free=free, needed=needed):
             return f"the disk is full: {size(free)} free, {size(needed)} needed; no download starts"
         case n.DiskFreed(free=free):
@@ -124,7 +124,7 @@ def _of_reactor(
             return f"reactor {version} serves {clean(database)}{new}; files go to {clean(folder)}"
         case n.ReactorDraining(reason=reason, under_way=under_way, until=until):
             end = datetime.fromtimestamp(until).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            return f"asked to end ({clean(reason)}): {under_way} under way may end until {end}, nothing new begins"
+            return f"asked to end ({clean(reason)}): {under_way} running may finish until {end}, none starts"
         case n.ReactorStopped(reason=reason, left=left):
             return f"stopped: {clean(reason)}" + (f"; {left} to resume at the next start" if left else "")
         case n.Aria2Connected(version=version, url=url, restarted=restarted):
@@ -150,9 +150,9 @@ def _unserved(
             )
         case n.MirrorMended(table=table, taken=taken):
             rows = "1 row is" if taken == 1 else f"{taken} rows are"
-            return f"the table “{clean(table)}” was made anew, and is attached again; {rows} taken"
+            return f"the table “{clean(table)}” was recreated, and its triggers are restored; {rows} taken"
         case n.MirrorBroken(table=table, reason=reason):
-            return f"the table “{clean(table)}” is attached no longer: {clean(reason, 300)}"
+            return f"the table “{clean(table)}” is no longer attached: {clean(reason, 300)}"
         case n.DownloadStuck(error=error):
             return f"cannot be served: {clean(error, 500)}"
         case _:
@@ -173,7 +173,7 @@ def _progress(notice: n.DownloadProgressed) -> str:
 def _asked(notice: n.DownloadAsked) -> str:
     counts = {"formats": notice.formats, "subtitles": notice.subtitles, "entries": notice.items, "files": notice.files}
     found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return f"asks what is to be fetched ({found or 'nothing to choose'}), for {span(notice.wait_s)}"
+    return f"asks what to download ({found or 'nothing to choose'}), for {span(notice.wait_s)}"
 
 
 def _setback(notice: n.DownloadRetryScheduled | n.DownloadFailed | n.DownloadCancelled) -> str:
@@ -220,7 +220,7 @@ def _on_the_way(
             several = f", {parts} parts" if parts > 1 else ""
             return f"fetching {clean(title or 'a file')} ({size(count)}{several}{', resumed' if continues else ''})"
         case n.DownloadLane(slow=slow, speed=speed):
-            return f"{'slow' if slow else 'no longer slow'} ({size(speed)}/s): it takes up {'no' if slow else 'a'} slot"
+            return f"{'slow' if slow else 'no longer slow'} ({size(speed)}/s): it occupies {'no' if slow else 'a'} slot"
         case n.DownloadYielded(used_s=used):
             return f"yields its slot after {span(used)}: another owner is next"
         case n.DownloadFinishing():
@@ -231,9 +231,11 @@ def _on_the_way(
             return " ".join([f"its {count} entries are queued.", *(clean(note, 300) for note in notes)])
         case n.ListEnded(status=status, done=done, failed=failed, error=error):
             why = "" if error is None else f": {clean(error, 500)}"
-            return f"{status} with its entries ({done} came, {failed} did not){why}"
+            return f"{status} with its entries ({done} downloaded, {failed} not){why}"
         case n.FileDeleted(path=path, size=count, reason=reason):
-            why = {"age": "it was old", "size": "there was too much", "status": "it is not needed any more"}[reason]
+            why = {"age": "older than KEEP_DAYS", "size": "above KEEP_GIB", "status": "status in DELETE_STATUSES"}[
+                reason
+            ]
             return f"deleted {clean(path, 1000)} ({size(count)} freed): {why}"
         case n.FileLeft(path=path, reason=why, for_good=final):
             return f"not deleted{'' if final else ' yet'}: {clean(path, 1000)}: {clean(why)}"

@@ -76,7 +76,7 @@ def read_cookies(text: str, now: float) -> CookiesRead:
         if len(kept) > KEPT_MAX:
             raise CookiesError(f"There are more than {KEPT_MAX} cookies in it.", hint="Export those of one site only.")
     if not kept and found:
-        raise CookiesError("All of these cookies have expired, or are none that a browser would keep.", hint=EXPORT)
+        raise CookiesError("All of these cookies have expired, or are invalid.", hint=EXPORT)
     if not kept:
         raise CookiesError("There are no cookies in it.", hint=EXPORT)
     jar = tuple(each for each in Jar(kept, most=KEPT_MAX) if isinstance(each, JarCookie))
@@ -120,7 +120,7 @@ def _of_lines(text: str) -> Iterator[dict[str, Any]]:
         fields = line.split("\t") if "\t" in line else line.split(maxsplit=FIELDS - 1)
         fields += [""] * (len(fields) == FIELDS - 1)
         if len(fields) != FIELDS or fields[1].upper() not in ("TRUE", "FALSE"):
-            raise CookiesError(f"Line {number} of the cookies is not one of a cookies.txt.", hint=EXPORT)
+            raise CookiesError(f"Line {number} of the cookies does not have the format of a cookies.txt.", hint=EXPORT)
         domain, below, path, secure, expires, name, value = fields
         yield {
             "name": name,
@@ -141,11 +141,11 @@ def _of_json(text: str) -> Iterator[dict[str, Any]]:
     try:
         told = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise CookiesError("The cookies are no JSON, or cut off.", hint=EXPORT) from None
+        raise CookiesError("The cookies are not valid JSON, or cut off.", hint=EXPORT) from None
     if isinstance(told, dict):
         told = told.get("cookies")
     if not isinstance(told, list):
-        raise CookiesError("The JSON is no list of cookies.", hint=EXPORT)
+        raise CookiesError("The JSON is not a list of cookies.", hint=EXPORT)
     for number, each in enumerate(told, 1):
         if not isinstance(each, dict) or not all(isinstance(each.get(key), str) for key in ("name", "value", "domain")):
             raise CookiesError(f"Entry {number} of the cookies has no name, value and domain.", hint=EXPORT)

@@ -8,7 +8,7 @@ GET    /api/downloads/ID/entries?after=N      50 entries of a list, from the one
 GET    /api/downloads/ID/choices              what there is to choose from
 POST   /api/downloads/ID/choose {"codes"}     choose; no codes: take the default
 POST   /api/downloads/ID/cancel    cancel a download, or a list with its entries
-POST   /api/downloads/ID/retry     retry a download, or those entries of a list that did not come
+POST   /api/downloads/ID/retry     retry a download, or the entries of a list that were not downloaded
 GET    /api/openapi.json           all of it, as OpenAPI
 """
 

@@ -93,7 +93,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Cancel a download, or a list with its entries", refusals=(404, 409, 503), of_row=True
     ),
     ("/api/downloads/{id}/retry", "POST"): Operation(
-        "Retry a download, or those entries of a list that did not come", refusals=(404, 409, 503), of_row=True
+        "Retry a download, or the entries of a list that were not downloaded", refusals=(404, 409, 503), of_row=True
     ),
     ("/healthz", "GET"): Operation("Whether it lives", "text/plain", open=True),
     ("/readyz", "GET"): Operation(

@@ -64,7 +64,7 @@ async def test_each_flag_stands_for_its_setting(tmp_path: Path) -> None:
 
 
 def test_it_does_nothing_by_itself(tmp_path: Path) -> None:
-    assert "Nothing says what is to be deleted" in refused(reactor("clean", cwd=tmp_path))
+    assert "No rule says which files to delete" in refused(reactor("clean", cwd=tmp_path))
     assert "There is no database" in refused(reactor("clean", "--days", "1", cwd=tmp_path))
     assert "is reactor's own" in refused(reactor("clean", "--statuses", "downloaded", cwd=tmp_path))
     assert list(tmp_path.iterdir()) == []

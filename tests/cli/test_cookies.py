@@ -33,8 +33,8 @@ def test_jars_are_added_listed_and_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "sentence"),
     [
-        (b"\xff\xfe", "The cookies are no UTF-8 text."),
-        (b"sid=SECRET", "Line 1 of the cookies is not one of a cookies.txt. "),
+        (b"\xff\xfe", "The cookies are not UTF-8 text."),
+        (b"sid=SECRET", "Line 1 of the cookies does not have the format of a cookies.txt. "),
         (None, "cookies.txt cannot be read: No such file or directory."),
     ],
 )

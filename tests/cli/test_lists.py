@@ -67,8 +67,8 @@ def test_the_entries_of_one_list(tmp_path: Path, db: Path) -> None:
 
 def test_why(tmp_path: Path, db: Path) -> None:
     said = shown(tmp_path, "why", 1)
-    assert "It is a list: 1 of 3 entries came, 1 are still to come. `reactor list 1` lists them." in said
-    assert "1 did not come: 1 not_found." in said
+    assert "It is a list: 1 of 3 entries downloaded, 1 waiting or running. `reactor list 1` lists them." in said
+    assert "1 not downloaded: 1 not_found." in said
     assert "It is entry 2 of the list #1, A course." in shown(tmp_path, "why", 5)
     assert "`reactor choose 3` lists what would help." in shown(tmp_path, "why", 3)
 

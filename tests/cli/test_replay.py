@@ -52,7 +52,7 @@ async def test_a_recorded_failure_is_explained(night: tuple[Path, Reactor]) -> N
     of_two = reactor("replay", recording, "--row", 2, cwd=served.folder).stdout
     assert "is nothing at this address" in of_two
     assert "#1" not in of_two
-    assert "finds out what there is to fetch" in of_two
+    assert "extracts what there is to fetch" in of_two
     assert "saves that it failed" in of_two
     assert " → teardown.work_failed: " in of_two, "the step has its name"
     text = recording.read_text()

@@ -72,7 +72,7 @@ def test_a_list_in_a_list_in_a_list_is_refused() -> None:
 
 def test_a_list_is_over_when_the_rows_say_so() -> None:
     world = World(LISTS).up().claim(Attempt(2, 1))
-    partial = Failure("partial", "1 of 5 entries did not come.")
+    partial = Failure("partial", "1 of 5 entries were not downloaded.")
     ended = events.ListEnded(ONE, Status.DOWNLOADED, 4, 1, partial)
     world.feed(events.DatabaseChanged("file"), events.RowsPolled(lists=(ended,), watched=world._watched()))
     (told,) = world.told()

@@ -81,7 +81,7 @@ async def test_pad_files_are_filled_in_where_the_web_shares_the_torrent(context:
 
 
 async def test_what_is_shared_under_another_hash_is_refused(context: Context) -> None:
-    with pytest.raises(DownloadError, match="another torrent") as caught:
+    with pytest.raises(DownloadError, match="does not match the hash") as caught:
         await described(f"magnet:?xt=urn:btih:{V1}", ALBUM, context)
     assert caught.value.code == "bad_torrent"
 

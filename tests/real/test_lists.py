@@ -74,7 +74,7 @@ async def test_of_a_list_some_may_be_missing(tmp_path: Path) -> None:
     assert (row["status"], row["error_code"], row["error"]) == (
         "downloaded",
         "partial",
-        "1 of 20 entries did not come.",
+        "1 of 20 entries were not downloaded.",
     )
     assert row["notes"] == "Of 50 entries the first 20 were taken (PLAYLIST_MAX)."
     assert [each["error_code"] for each in rows if each["parent_id"] == parent and each["status"] == "failed"] == [

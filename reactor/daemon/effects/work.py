@@ -566,7 +566,7 @@ def unforeseen(error: Exception) -> Failure:
     """What is said of a mistake of our own: where it was made, and nothing of what a stranger had sent."""
     ours = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents]
     where = f" in {Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else ""
-    message = f"Reactor made a mistake over this link ({type(error).__name__}{where})."
+    message = f"A bug in reactor was hit by this link ({type(error).__name__}{where})."
     return Failure("internal", message, "Please report it, with the link.")
 
 

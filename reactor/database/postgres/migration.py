@@ -171,7 +171,7 @@ def _ready(connection: PostgresConnection) -> str | None:
         return None
     meta = dict(connection.raw.execute("SELECT key, value FROM reactor_meta").fetchall())
     if int(meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
-        raise DatabaseError("The database was made ready by a newer reactor.", hint="Upgrade this one.")
+        raise DatabaseError("The database was migrated by a newer version of reactor.", hint="Upgrade this one.")
     return meta.get("instance")
 
 

@@ -177,7 +177,9 @@ GIVEN_UP, BY_DEFAULT = f"{LATE} AND {REFUSES}", f"{LATE} AND NOT ({REFUSES})"
 PATCHED = """json_patch(CASE WHEN json_valid(options) THEN options ELSE '{}' END, '{"ask": "never"}')"""
 DEFAULT = f"status = 'pending', stage = NULL, next_attempt_at = NULL, choices = NULL, options = {PATCHED}"
 UNANSWERED = Failure(
-    "unanswered", "Nobody has said in time what is to be fetched.", "Ask for it again, or choose: it is still there."
+    "unanswered",
+    "The question what to download was not answered in time.",
+    "Ask for it again, or choose: it is still there.",
 )
 EXPIRED = f"""status = 'failed', stage = NULL, finished_at = :moment, next_attempt_at = NULL,
     error = :unanswered, error_code = 'unanswered', {OVER}"""

@@ -170,7 +170,7 @@ def _outcome(
         return Status.FAILED, known or _commonest(connection, id, entries)
     if not entries.failed and known is None:
         return Status.DOWNLOADED, None
-    said = [f"{entries.failed} of {entries.total} entries did not come."] if entries.failed else []
+    said = [f"{entries.failed} of {entries.total} entries were not downloaded."] if entries.failed else []
     return Status.DOWNLOADED, Failure("partial", " ".join([*said, *([error] if error else [])]))
 
 
@@ -179,7 +179,7 @@ def _commonest(connection: Connection, id: int, entries: Entries) -> Failure:
     asked = f"SELECT error_code FROM downloads WHERE {CHILD} AND parent_id = ? AND status = 'failed'"
     codes = Counter(rows.filled(code) for (code,) in connection.execute(asked, (id,)).fetchall())
     code = next((code for code, _ in codes.most_common() if code), "partial")
-    return Failure(code, f"None of its {entries.total} entries came.")
+    return Failure(code, f"None of its {entries.total} entries was downloaded.")
 
 
 # The claim

@@ -34,7 +34,7 @@ def _storable(function: Callable[P, Result]) -> Callable[P, Result]:
             raise DatabaseError("A number is too large for the database: it takes 64 bits.") from error
         except UnicodeEncodeError as error:
             raise DatabaseError(
-                "A text with half a character in it (a lone surrogate) cannot be stored.",
+                "A text with a lone surrogate (half a character) cannot be stored.",
                 hint="Clean it first: text.encode('utf-8', 'replace').decode().",
             ) from error
 
@@ -68,7 +68,7 @@ def add(connection: Connection, url: str, own: Mapping[str, Any]) -> int:
     marks = ", ".join("?" * len(values))
     inserted = connection.execute(f"INSERT INTO downloads ({listed}) VALUES ({marks}) RETURNING id", values).fetchall()
     if not inserted:
-        raise DatabaseError("A trigger of the table `downloads` did not let the row in.")
+        raise DatabaseError("A trigger of the table `downloads` rejected the row.")
     return int(inserted[0][0])
 
 

@@ -116,7 +116,7 @@ def _ready(connection: sqlite3.Connection) -> str | None:
         return None
     meta: dict[str, str] = dict(connection.execute("SELECT key, value FROM reactor_meta"))
     if int(meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
-        raise DatabaseError("The database was made ready by a newer reactor.", hint="Upgrade this one.")
+        raise DatabaseError("The database was migrated by a newer version of reactor.", hint="Upgrade this one.")
     return meta.get("instance")
 
 

@@ -213,7 +213,9 @@ class PlaywrightExtractor:
             try:
                 film = await _extraction(seen, found, title, context)
                 if seen.named and not seen.manifest and not await kinds_of(film, context):
-                    raise DownloadError("What this page tells of is no video or audio.", code="unsupported")
+                    raise DownloadError(
+                        "The media that this page names is neither video nor audio.", code="unsupported"
+                    )
                 if pieces := of_pieces(film, found.buffers):
                     return pieces
                 if not seen.scripted or not found.buffers:
@@ -362,8 +364,8 @@ def _nothing(found: PageFindings, url: str) -> DownloadError:
         return status_failure(found.status, url)
     if "captcha" in found.offers.gates:
         return DownloadError(
-            "The page wants a person to solve a captcha before it gives anything.",
-            hint="Open it in a browser, and send the link that comes of it.",
+            "The page requires a person to solve a captcha first.",
+            hint="Open it in a browser, and send the link of the download.",
             code="needs_browser",
         )
     if "login" in found.offers.gates:
@@ -373,7 +375,7 @@ def _nothing(found: PageFindings, url: str) -> DownloadError:
             code="needs_login",
         )
     if "gone" in found.offers.gates:
-        return DownloadError("The page says that it is not there any more.", hint="Check the URL.", code="not_found")
+        return DownloadError("The page says that this was removed.", hint="Check the URL.", code="not_found")
     if any(each.bytes for each in found.buffers):
         return not_all_pieces()
     if found.candidates:

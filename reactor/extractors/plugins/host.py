@@ -100,7 +100,7 @@ class Plugin(Pool[PluginProcess]):
             message = f"The extractor {kind} did not finish within {self._timeout_s:g} s."
             raise DownloadError(message, code="timeout", retryable=True) from None
         except WorkerDied as died:
-            message = f"The extractor {kind} died over this link, and again at the second try ({died})."
+            message = f"The extractor {kind} crashed on this link, and again at the second try ({died})."
             raise DownloadError(message, hint="Tell its author.", code="worker_died") from None
         if "error" in answer:
             refused = self._guard.why(user) if self._guard else None

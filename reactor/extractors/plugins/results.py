@@ -66,13 +66,13 @@ def error_of(told: Any, kind: Kind) -> DownloadError:
             said, advice = _line(message), _line(hint) if hint else None
             return DownloadError(said, hint=advice, code=code, retryable=told.get("retryable") is True)
         case {"kind": "memory"}:
-            return DownloadError(f"The extractor {kind} used up the memory it may have.", code="out_of_memory")
+            return DownloadError(f"The extractor {kind} reached its memory limit.", code="out_of_memory")
         case {"kind": "odd", "what": str(what)}:
             return odd(kind, f"it is {_line(what)}")
         case {"kind": "failed", "what": str(what), "where": str(where)}:
             place = f"{what}, {where}" if where else what
             return DownloadError(
-                f"The extractor {kind} failed over this link ({_line(place)}).",
+                f"The extractor {kind} failed on this link ({_line(place)}).",
                 hint="Tell its author.",
                 code="extractor_failed",
             )

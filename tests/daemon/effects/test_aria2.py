@@ -145,7 +145,7 @@ async def test_a_server_that_had_enough_is_asked_for_how_long(
     assert report.failure is not None
     if alone and waits:
         assert (report.failure.code, report.failure.retry_after_s) == ("rate_limited", waits)
-        assert "it was asked too often" in report.failure.text
+        assert "it has received too many requests" in report.failure.text
     else:
         assert report.failure == failure
         assert not server.log

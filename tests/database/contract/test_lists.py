@@ -106,7 +106,9 @@ async def test_a_list_says_how_far_its_entries_are_and_ends_with_them(engine: En
     assert (await poll(store)).lists == ()
     await over(store)
     (ended,) = (await poll(store)).lists
-    assert ended == ListEnded(parent, Status.DOWNLOADED, 3, 1, Failure("partial", "1 of 4 entries did not come."))
+    assert ended == ListEnded(
+        parent, Status.DOWNLOADED, 3, 1, Failure("partial", "1 of 4 entries were not downloaded.")
+    )
     assert row(engine, 1, "status, stage, progress, error_code, items_done, items_failed") == (
         *("downloaded", None, 100, "partial"),
         *(3, 1),

@@ -134,10 +134,10 @@ async def test_the_highest_priority_wins_and_a_negative_one_comes_last(context: 
 
 BROKEN = {
     "sentence": ("rate_limited", "Ask later."),
-    "raises": ("extractor_failed", r"failed over this link \(KeyError, sample_extractors.py, line \d+\)"),
+    "raises": ("extractor_failed", r"failed on this link \(KeyError, sample_extractors.py, line \d+\)"),
     "leaves": ("extractor_failed", r"\(SystemExit, "),
-    "dies": ("worker_died", r"died over this link, and again at the second try \(exit code 3\)"),
-    "grows": ("out_of_memory", "used up the memory"),
+    "dies": ("worker_died", r"crashed on this link, and again at the second try \(exit code 3\)"),
+    "grows": ("out_of_memory", "reached its memory limit"),
     "nonsense": ("bad_answer", "cannot be used: it is dict"),
     "local": ("bad_answer", "neither http, https nor ftp"),
     "outside": ("bad_answer", "not a clean one"),
